@@ -1,0 +1,1 @@
+"""What is asked: views made from the events that store/ keeps."""

@@ -1,0 +1,1 @@
+"""What the archive is: words, rules and use cases. Pure: no I/O here; store/ and api/ stand around it."""

@@ -1,0 +1,103 @@
+"""Who may do what: one principal for tokens and users, one policy function, one default table (api.md "Rights")."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from domain.document_type import DocumentType
+from domain.refusals import Forbidden
+from domain.values import Sensitivity
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    STAFF = "staff"
+    SUPERVISOR = "supervisor"
+    OPERATOR = "operator"
+    STATION = "station"
+    INTEGRATION = "integration"
+
+
+class Verb(StrEnum):
+    """Everything a caller can ask for. A route names exactly one; a route without one fails a test."""
+
+    PUBLIC = "public"
+    CUSTOMERS_READ = "customers.read"
+    CUSTOMERS_WRITE = "customers.write"
+    DOCUMENTS_READ = "documents.read"
+    CONTENT_READ = "content.read"
+    HISTORY_READ = "history.read"
+    DOCUMENTS_ARCHIVE = "documents.archive"
+    AUTHORIZATIONS_NOTE = "authorizations.note"
+    DOCUMENTS_CORRECT = "documents.correct"
+    TYPES_READ = "types.read"
+    TYPES_WRITE = "types.write"
+    ACCESS_LOG_READ = "access-log.read"
+    OPERATIONS = "operations"
+
+
+READS = {Verb.CUSTOMERS_READ, Verb.DOCUMENTS_READ, Verb.CONTENT_READ, Verb.HISTORY_READ, Verb.TYPES_READ}
+DESK = READS | {Verb.DOCUMENTS_ARCHIVE, Verb.AUTHORIZATIONS_NOTE, Verb.DOCUMENTS_CORRECT}
+SUPERVISION = DESK | {Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
+
+VERBS: dict[Role, frozenset[Verb]] = {
+    Role.VIEWER: frozenset(READS),
+    Role.STAFF: frozenset(DESK),
+    Role.SUPERVISOR: frozenset(SUPERVISION),
+    Role.OPERATOR: frozenset(Verb),
+    Role.STATION: frozenset({Verb.TYPES_READ}),
+    Role.INTEGRATION: frozenset({Verb.CUSTOMERS_READ, Verb.CUSTOMERS_WRITE, Verb.AUTHORIZATIONS_NOTE, Verb.TYPES_READ}),
+}
+
+EVERYTHING = frozenset(Sensitivity)
+OPEN = frozenset({Sensitivity.ORDINARY, Sensitivity.FINANCIAL})
+SENSITIVITIES: dict[Role, frozenset[Sensitivity]] = {
+    Role.VIEWER: OPEN,
+    Role.STAFF: EVERYTHING,
+    Role.SUPERVISOR: EVERYTHING,
+    Role.OPERATOR: EVERYTHING,
+    Role.STATION: frozenset(),
+    Role.INTEGRATION: OPEN,
+}
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """A caller: a token or a user. `branch` fixes where it writes; `own_branch_only` also where it reads."""
+
+    name: str
+    role: Role
+    branch: str | None = None
+    own_branch_only: bool = False
+    sensitivities: frozenset[Sensitivity] = frozenset()
+
+    @property
+    def reads_branch(self) -> str | None:
+        return self.branch if self.own_branch_only else None
+
+
+def sensitivities(
+    role: Role, granted: Iterable[Sensitivity] = (), without: Iterable[Sensitivity] = ()
+) -> frozenset[Sensitivity]:
+    return (SENSITIVITIES[role] | frozenset(granted)) - frozenset(without)
+
+
+def may(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None, branch: str | None = None) -> bool:
+    """The one policy. `sensitivity` and `branch` are those of the thing asked for, None where it has none."""
+    if verb is Verb.PUBLIC:
+        return True
+    return (
+        verb in VERBS[actor.role]
+        and (sensitivity is None or sensitivity in actor.sensitivities)
+        and (branch is None or not actor.own_branch_only or branch == actor.branch)
+    )
+
+
+def require(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None) -> None:
+    if not may(actor, verb, sensitivity=sensitivity):
+        raise Forbidden
+
+
+def readable_types(actor: Principal, types: Iterable[DocumentType]) -> list[str]:
+    """Codes of the types whose rows exist for this caller; they go into the WHERE clause of every read (I12)."""
+    return [t.code for t in types if t.definition.sensitivity in actor.sensitivities]

@@ -1,0 +1,131 @@
+"""Document types: the catalogue of "Make a choice…". Shipped by domain/catalogue.py, changed by people later."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from domain.envelope import Event
+from domain.refusals import DocumentTypeInactive, SourceNotAllowed
+from domain.values import Kind, Sensitivity, Source, TypeStamp
+
+NAMESPACE = UUID("6a7c3f52-63f5-5c1b-9a53-0a3f1f6b7a10")
+
+
+def stream_of(code: str) -> UUID:
+    """The stream of a document type; a type code names no person, so an id may be derived from it."""
+    return uuid5(NAMESPACE, code)
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """Until when a paper must be kept: a trigger, a period after it, and why (domain.md §4)."""
+
+    trigger: str
+    months: int
+    legal_basis: str = ""
+    approval: bool = False
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set of a type. `media_types` empty: all that the archive takes."""
+
+    labels: dict[str, str]
+    kind: Kind
+    sensitivity: Sensitivity
+    sources: tuple[Source, ...] = (Source.SCAN, Source.FILE)
+    media_types: tuple[str, ...] = ()
+    scheme: str | None = None
+    capacity_years: int | None = None
+    validity_months: int | None = None
+    retention: Retention | None = None
+    verify_only: bool = False
+    password_protected_allowed: bool = True
+    active: bool = True
+
+
+class DefineType(msgspec.Struct, frozen=True):
+    code: str
+    definition: Definition
+
+
+class DocumentTypeDefined(Event, frozen=True, tag="document-type-defined.v1"):
+    code: str
+    definition: Definition
+
+
+class DocumentTypeChanged(Event, frozen=True, tag="document-type-changed.v1"):
+    code: str
+    old: Definition
+    new: Definition
+
+
+TypeEvent = DocumentTypeDefined | DocumentTypeChanged
+
+
+class DocumentType(msgspec.Struct, frozen=True):
+    code: str
+    definition: Definition
+    version: int
+
+    @property
+    def stamp(self) -> TypeStamp:
+        return TypeStamp(self.code, self.definition.kind, self.definition.labels)
+
+    def require(self, source: Source) -> None:
+        """I2: the type is active and allows the source."""
+        if not self.definition.active:
+            raise DocumentTypeInactive(type=self.code)
+        if source not in self.definition.sources:
+            raise SourceNotAllowed(type=self.code, source=source.value)
+
+
+def decide(state: DocumentType | None, command: DefineType) -> Sequence[TypeEvent]:
+    if state is None:
+        return [DocumentTypeDefined(code=command.code, definition=command.definition)]
+    if state.definition == command.definition:
+        return []
+    return [DocumentTypeChanged(code=command.code, old=state.definition, new=command.definition)]
+
+
+def evolve(state: DocumentType | None, event: TypeEvent) -> DocumentType:
+    version = state.version + 1 if state else 1
+    match event:
+        case DocumentTypeDefined(code=code, definition=definition):
+            return DocumentType(code, definition, version)
+        case DocumentTypeChanged(code=code, new=new):
+            return DocumentType(code, new, version)
+
+
+def fold(events: Iterable[TypeEvent]) -> dict[str, DocumentType]:
+    """All types of the catalogue by code, in the order in which they were defined."""
+    types: dict[str, DocumentType] = {}
+    for event in events:
+        types[event.code] = evolve(types.get(event.code), event)
+    return types
+
+
+def changes(old: Definition, new: Definition) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Before and after of a change: the changed fields only."""
+    names = [f for f in Definition.__struct_fields__ if getattr(old, f) != getattr(new, f)]
+    return {n: getattr(old, n) for n in names}, {n: getattr(new, n) for n in names}
+
+
+def keep_until(retention: Retention | None, *, ended_on: date | None) -> date | None:
+    """The last day a paper must be kept, None while its trigger has not happened."""
+    if retention is None or ended_on is None:
+        return None
+    return add_months(ended_on, retention.months)
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day `months` later, or the last day of a shorter month (29 February + 12 months is 28 February)."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    for last in (day.day, 30, 29, 28):
+        if last <= day.day:
+            try:
+                return date(year, month + 1, last)
+            except ValueError:
+                continue
+    raise AssertionError("every month has a 28th day")

@@ -1,0 +1,30 @@
+"""Every limit of the archive with its unit and default; service/settings.py lets the environment change each."""
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The setting of a field is DOSSIER_ and its name in capitals (upload_bytes_max: DOSSIER_MAX_UPLOAD_BYTES)."""
+
+    upload_bytes_max: int = 50 * 1024 * 1024
+    image_pixels_max: int = 70_000_000
+    image_frames_max: int = 200
+    pdf_pages_max: int = 2_000
+    file_name_characters_max: int = 255
+    note_characters_max: int = 4_000
+    list_page_max: int = 200
+    list_page_default: int = 50
+    json_body_bytes_max: int = 1024 * 1024
+    idempotency_key_hours: int = 24
+    uploads_concurrent_max: int = 32
+    queue_wait_seconds: float = 5.0
+    min_position_wait_seconds: float = 2.0
+    upload_grace_seconds: float = 10.0
+    upload_rate_bytes_per_second_min: int = 1024
+    upload_seconds_max: float = 600.0
+    header_seconds_max: float = 5.0
+    connections_max: int = 1_000
+    decode_seconds_max: float = 20.0
+    decode_memory_bytes_max: int = 400 * 1024 * 1024
+    orphan_age_hours: int = 24
+    disk_free_bytes_min: int = 256 * 1024 * 1024

@@ -1,0 +1,185 @@
+"""What the use cases need from outside, as Protocols. store/ fills them; tests/ fill them in memory."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, BinaryIO, Protocol
+from uuid import UUID
+
+import msgspec
+
+from domain.envelope import Envelope, Recorded
+
+
+class AlreadyStored(Exception):
+    """`ContentStore.put` met a key that exists: content is created once and never overwritten."""
+
+
+class Missing(Exception):
+    """`ContentStore.read` met a key that does not exist."""
+
+
+class ContentStore(Protocol):
+    """Bytes at rest under opaque keys. One suite, tests/contract/, holds every implementation to this."""
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        """Store the chunks under a new key and return their size in bytes. Durable on return; else AlreadyStored."""
+
+    def read(self, key: str, first: int = 0, last: int | None = None) -> Iterator[bytes]:
+        """Bytes first..last inclusive (last None: to the end), in pieces of at most 1 MiB. Missing if absent."""
+
+    def size(self, key: str) -> int | None:
+        """Size in bytes, None when there is no such key."""
+
+    def delete(self, key: str) -> None:
+        """Remove the key; removing an absent one is no error."""
+
+    def keys(self, after: str = "") -> Iterator[tuple[str, float]]:
+        """All keys greater than `after` in rising order, each with its time of creation (seconds since the epoch)."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """A customer as the log knows it: a random reference. `fresh`: made just now, stored with the first events."""
+
+    customer_id: str
+    reference: UUID
+    fresh: bool
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that one paper owns: a keyed digest, never the value. A `shared` one does not mind an earlier owner."""
+
+    kind: str
+    digest: bytes
+    owner: UUID
+    shared: bool = False
+
+
+class CommandKey(msgspec.Struct, frozen=True):
+    """An Idempotency-Key of an actor, with the keyed digest of the request it was first used for."""
+
+    actor: str
+    key: str
+    body: bytes
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """`positions` of the events in their order; one `recorded_at` for all of a command, UTC, whole milliseconds."""
+
+    positions: tuple[int, ...]
+    recorded_at: datetime
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """What a command key was used for: the papers it changed, up to and including `position`."""
+
+    papers: tuple[UUID, ...]
+    position: int
+
+
+class Replayed(Exception):
+    """`EventLog.append` met a command key that is already there with the same body: nothing was appended."""
+
+    def __init__(self, earlier: Earlier) -> None:
+        super().__init__()
+        self.earlier = earlier
+
+
+class AlreadyClaimed(Exception):
+    """`EventLog.append` met a claim that another paper owns: nothing was appended."""
+
+    def __init__(self, kind: str, owner: UUID) -> None:
+        super().__init__(kind)
+        self.kind, self.owner = kind, owner
+
+
+class VersionConflict(Exception):
+    """`EventLog.append` met a stream that grew meanwhile: nothing was appended; load, decide, append again."""
+
+
+class OwnerRaced(Exception):
+    """Two first papers of one customer met: nothing was appended; ask for the owner again and repeat."""
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """Content at rest: `sha256` is of the plain bytes, `sealed_sha256` of what lies on the disk."""
+
+    size_bytes: int
+    sha256: bytes
+    sealed_size_bytes: int
+    sealed_sha256: bytes
+
+
+class EventLog(Protocol):
+    """The log. `append` is one transaction and durable on return; a paper's key is stored with its first event."""
+
+    def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
+        """All events of a stream in order; sealed fields are UNSET where the key is gone."""
+
+    def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
+        """The events of some streams up to a position, in the order of the log."""
+
+    def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
+        """Every event of these topics in the order of the log: for small catalogues only."""
+
+    def earlier(self, command: CommandKey) -> Earlier | None:
+        """What the key was used for, None when it is new. Raises IdempotencyKeyReused for another body."""
+
+    def append(
+        self,
+        envelopes: Sequence[Envelope[Any]],
+        *,
+        claims: Sequence[Claim] = (),
+        papers: Mapping[UUID, Owner] | None = None,
+        command: CommandKey | None = None,
+    ) -> Appended:
+        """Append all or nothing. `papers` are new here, each with its owner. Raises what stands above this class,
+        IdempotencyKeyReused, IdempotencyInFlight, CustomerErased, or Unavailable."""
+
+
+class KeyRing(Protocol):
+    """Keys of customers and papers. Key bytes never leave the store."""
+
+    def owner(self, customer_id: str) -> Owner:
+        """The customer's reference, made when there is none yet. CustomerErased when the key was destroyed."""
+
+    def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
+        """The library-system ids of some references."""
+
+    def new_paper(self, paper: UUID) -> None:
+        """Make a key for a paper that is about to be appended."""
+
+    def digest(self, kind: str, value: bytes) -> bytes:
+        """A keyed digest of 32 bytes under the institution's key, for claims, tokens and command bodies."""
+
+    def digest_within(self, owner: Owner, value: bytes) -> bytes:
+        """A keyed digest under the customer's own key: equal values of two customers stay unlinkable."""
+
+
+class Contents(Protocol):
+    """Sealed content of papers."""
+
+    def put(self, paper: UUID, content: UUID, file: BinaryIO) -> Stored:
+        """Seal the file from its start under the paper's key and store it. Durable on return."""
+
+    def drop(self, content: UUID) -> None:
+        """Remove content that no event came to name."""
+
+
+class CustomerDirectory(Protocol):
+    """The customers of the library. Built in: store/register.py; adapters to library systems take its place."""
+
+    def exists(self, customer_id: str) -> bool:
+        """Whether the library knows this id just now."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+
+    def today(self) -> date:
+        """The present day where the institution stands."""
+
+
+class Ids(Protocol):
+    def new(self) -> UUID:
+        """A new time-ordered id (UUIDv7)."""

@@ -1,0 +1,268 @@
+"""Every way in which the archive says no. api/problems.py turns these into HTTP, service/ into exit codes.
+
+A refusal has a slug (stable, part of the contract), a title, and a sentence that a desk worker can act on.
+Sentences are message ids for gettext: `N_` marks them, the edge translates them and fills in `values`.
+"""
+
+from typing import Any, ClassVar
+
+
+def N_(message: str) -> str:
+    """Mark a message for translation without translating it here."""
+    return message
+
+
+class Refusal(Exception):
+    """The root, for catching only. `values` fill the sentence, `extra` are further members of the problem."""
+
+    slug: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    sentence: ClassVar[str]
+
+    def __init__(self, *, extra: dict[str, Any] | None = None, **values: Any) -> None:
+        self.values = values
+        self.extra = extra or {}
+        super().__init__(self.sentence.format_map(_Lenient(values)))
+
+
+class _Lenient(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+class FieldError(Exception):
+    """One field that is wrong: `pointer` is a JSON pointer into the body, /query/NAME or /form/NAME."""
+
+    def __init__(self, pointer: str, detail: str, **values: Any) -> None:
+        self.pointer, self.detail, self.values = pointer, detail, values
+        super().__init__(f"{pointer}: {detail.format_map(_Lenient(values))}")
+
+
+class MalformedRequest(Refusal):
+    slug, status = "malformed-request", 400
+    title = N_("The request cannot be read")
+    sentence = N_("The request cannot be read: {reason}.")
+
+
+class Unauthenticated(Refusal):
+    slug, status = "unauthenticated", 401
+    title = N_("Sign in first")
+    sentence = N_("Send a valid token, or sign in again.")
+
+
+class Forbidden(Refusal):
+    slug, status = "forbidden", 403
+    title = N_("Not allowed")
+    sentence = N_("Your role does not allow this. Ask a supervisor.")
+
+
+class NotFound(Refusal):
+    slug, status = "not-found", 404
+    title = N_("Not found")
+    sentence = N_("There is nothing here, or it is not for you to see.")
+
+
+class MethodNotAllowed(Refusal):
+    slug, status = "method-not-allowed", 405
+    title = N_("Method not allowed")
+    sentence = N_("This address does not take that method.")
+
+
+class NotAcceptable(Refusal):
+    slug, status = "not-acceptable", 406
+    title = N_("No such representation")
+    sentence = N_("The archive cannot answer in a form that the request accepts.")
+
+
+class RequestTimeout(Refusal):
+    slug, status = "request-timeout", 408
+    title = N_("The request took too long")
+    sentence = N_("The rest of the request did not arrive in time. Nothing was stored; try again.")
+
+
+class LengthRequired(Refusal):
+    slug, status = "length-required", 411
+    title = N_("Content-Length is required")
+    sentence = N_("Send the request with a Content-Length; chunked bodies are not taken.")
+
+
+class PreconditionFailed(Refusal):
+    slug, status = "precondition-failed", 412
+    title = N_("Someone else changed it")
+    sentence = N_("This was changed since you read it (now version {version}). Read it again, then decide.")
+
+
+class ContentTooLarge(Refusal):
+    slug, status = "content-too-large", 413
+    title = N_("Too large")
+    sentence = N_("The upload is larger than the limit of {limit_bytes} bytes. Make the file smaller or split it.")
+
+
+class UnsupportedMediaType(Refusal):
+    slug, status = "unsupported-media-type", 415
+    title = N_("Unsupported form of request")
+    sentence = N_("This address does not take that kind of body: {reason}.")
+
+
+class RangeNotSatisfiable(Refusal):
+    slug, status = "range-not-satisfiable", 416
+    title = N_("Range outside the content")
+    sentence = N_("The content has {size_bytes} bytes; the range asked for lies outside.")
+
+
+class ValidationFailed(Refusal):
+    slug, status = "validation-failed", 422
+    title = N_("Some fields are wrong")
+    sentence = N_("Correct the fields named below and send it again.")
+
+    def __init__(self, *errors: FieldError) -> None:
+        self.errors = errors
+        super().__init__()
+
+
+class PreconditionRequired(Refusal):
+    slug, status = "precondition-required", 428
+    title = N_("If-Match is required")
+    sentence = N_("Send If-Match with the ETag of the version you read.")
+
+
+class TooManyRequests(Refusal):
+    slug, status = "too-many-requests", 429
+    title = N_("Too many requests")
+    sentence = N_("Wait {retry_after_seconds} seconds, then try again.")
+
+
+class Unavailable(Refusal):
+    slug, status = "unavailable", 503
+    title = N_("Not available just now")
+    sentence = N_("The archive cannot answer just now. Nothing was lost; try again in a moment.")
+
+
+class InsufficientStorage(Refusal):
+    slug, status = "insufficient-storage", 507
+    title = N_("The disk is full")
+    sentence = N_("There is too little room to store this safely. Nothing was stored; tell the operator.")
+
+
+class FileEmpty(Refusal):
+    slug, status = "file-empty", 422
+    title = N_("The file is empty")
+    sentence = N_("The file has no content. Choose another file.")
+
+
+class FileTypeNotAllowed(Refusal):
+    slug, status = "file-type-not-allowed", 415
+    title = N_("This kind of file is not taken")
+    sentence = N_(
+        "The content of the file is of a kind that is not taken here ({found}). Save it as PDF and try again."
+    )
+
+
+class FileDamaged(Refusal):
+    slug, status = "file-damaged", 422
+    title = N_("The file is damaged")
+    sentence = N_("The file cannot be read to its end. Make it again or choose another file.")
+
+
+class FilePasswordProtected(Refusal):
+    slug, status = "file-password-protected", 422
+    title = N_("The file has a password")
+    sentence = N_("This document type takes no files with a password. Remove the password and try again.")
+
+
+class FileTooManyPixels(Refusal):
+    slug, status = "file-too-many-pixels", 422
+    title = N_("The picture is too large")
+    sentence = N_(
+        "The file has more pixels, frames or pages than are taken. Scan it at a lower resolution or split it."
+    )
+
+
+class FileInfected(Refusal):
+    slug, status = "file-infected", 422
+    title = N_("The file carries malware")
+    sentence = N_("The virus scanner refused this file. Do not open it; tell your system administrator.")
+
+
+class DuplicateContent(Refusal):
+    slug, status = "duplicate-content", 409
+    title = N_("This customer already has this file")
+    sentence = N_("The same content is already in this customer's documents. Open the earlier one, or add it anyway.")
+
+
+class CustomerUnknown(Refusal):
+    slug, status = "customer-unknown", 422
+    title = N_("Unknown customer")
+    sentence = N_("There is no customer with this number. Search the customer first.")
+
+
+class CustomerErased(Refusal):
+    slug, status = "customer-erased", 410
+    title = N_("Customer erased")
+    sentence = N_("The personal data of this customer was erased. Nothing can be added.")
+
+
+class DocumentTypeUnknown(Refusal):
+    slug, status = "document-type-unknown", 422
+    title = N_("Unknown document type")
+    sentence = N_("There is no document type {type}. Choose one of the list.")
+
+
+class DocumentTypeInactive(Refusal):
+    slug, status = "document-type-inactive", 422
+    title = N_("Document type switched off")
+    sentence = N_("The document type {type} is switched off. Choose another.")
+
+
+class SourceNotAllowed(Refusal):
+    slug, status = "source-not-allowed", 422
+    title = N_("Source not allowed for this type")
+    sentence = N_("The document type {type} does not take the source {source}. Choose another source or type.")
+
+
+class IbanInvalid(Refusal):
+    slug, status = "iban-invalid", 422
+    title = N_("The IBAN is wrong")
+    sentence = N_("The IBAN has a wrong check number, length or country. Compare it with the paper.")
+
+
+class MandateExists(Refusal):
+    slug, status = "mandate-exists", 409
+    title = N_("An active mandate exists")
+    sentence = N_("The customer already has an active mandate for this account and creditor.")
+
+
+class MandateReferenceTaken(Refusal):
+    slug, status = "mandate-reference-taken", 409
+    title = N_("Mandate reference taken")
+    sentence = N_("This mandate reference already belongs to another mandate. Use another.")
+
+
+class IllegalTransition(Refusal):
+    slug, status = "illegal-transition", 409
+    title = N_("Not possible in this state")
+    sentence = N_("This cannot be done while it is {state}.")
+
+
+class IdempotencyKeyReused(Refusal):
+    slug, status = "idempotency-key-reused", 422
+    title = N_("Idempotency-Key used for another request")
+    sentence = N_("This Idempotency-Key was already used for a different request. Use a new key.")
+
+
+class IdempotencyInFlight(Refusal):
+    slug, status = "idempotency-in-flight", 409
+    title = N_("The same request is still under way")
+    sentence = N_("A request with this Idempotency-Key is still being stored. Ask again in a moment.")
+
+
+class ExternalIdTaken(Refusal):
+    slug, status = "external-id-taken", 409
+    title = N_("External id taken")
+    sentence = N_("Another document or authorization already has this external id.")
+
+
+def every() -> list[type[Refusal]]:
+    """All refusals, in the order in which they stand here: for the problem pages, openapi.json and the tests."""
+    return list(Refusal.__subclasses__())

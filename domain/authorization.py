@@ -1,8 +1,9 @@
-"""An authorization: a signed statement the library may act on, with or without a paper as evidence. Mandates included."""
+"""An authorization: a signed statement the library may act on, with or without its paper. Mandates are a kind of it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -71,7 +72,8 @@ class AttachEvidence(msgspec.Struct, frozen=True):
 Command = Register | AttachEvidence
 
 
-class AuthorizationRegistered(Event, frozen=True, tag="authorization-registered.v1"):
+class AuthorizationRegistered(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "authorization-registered.v1"
     customer: UUID
     type: TypeStamp
     source: Source
@@ -83,8 +85,10 @@ class AuthorizationRegistered(Event, frozen=True, tag="authorization-registered.
     external_id: Sealed[str | None] = UNSET
 
 
-class EvidenceAttached(Event, frozen=True, tag="evidence-attached.v1"):
+class EvidenceAttached(Event, frozen=True, kw_only=True):
     """The paper of an authorization is archived: the original need not be kept on a shelf any longer (D9)."""
+
+    topic: ClassVar[str] = "evidence-attached.v1"
 
     customer: UUID
     document: UUID

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -71,7 +72,8 @@ class Restore(msgspec.Struct, frozen=True):
 Command = ArchiveDocument | NoteSeen | Describe | Reclassify | Withdraw | Restore
 
 
-class DocumentArchived(Event, frozen=True, tag="document-archived.v1"):
+class DocumentArchived(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-archived.v1"
     customer: UUID
     type: TypeStamp
     source: Source
@@ -84,7 +86,8 @@ class DocumentArchived(Event, frozen=True, tag="document-archived.v1"):
     external_id: Sealed[str | None] = UNSET
 
 
-class IdentitySeen(Event, frozen=True, tag="identity-seen.v1"):
+class IdentitySeen(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "identity-seen.v1"
     customer: UUID
     type: TypeStamp
     seen_on: date
@@ -94,26 +97,30 @@ class IdentitySeen(Event, frozen=True, tag="identity-seen.v1"):
     external_id: Sealed[str | None] = UNSET
 
 
-class DocumentDescribed(Event, frozen=True, tag="document-described.v1"):
+class DocumentDescribed(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-described.v1"
     customer: UUID
     old: Sealed[Description] = UNSET
     new: Sealed[Description] = UNSET
     reason: Sealed[str] = UNSET
 
 
-class DocumentReclassified(Event, frozen=True, tag="document-reclassified.v1"):
+class DocumentReclassified(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-reclassified.v1"
     customer: UUID
     old: TypeStamp
     new: TypeStamp
     reason: Sealed[str] = UNSET
 
 
-class DocumentWithdrawn(Event, frozen=True, tag="document-withdrawn.v1"):
+class DocumentWithdrawn(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-withdrawn.v1"
     customer: UUID
     reason: Sealed[str] = UNSET
 
 
-class DocumentRestored(Event, frozen=True, tag="document-restored.v1"):
+class DocumentRestored(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-restored.v1"
     customer: UUID
     reason: Sealed[str] = UNSET
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid5
 
 import msgspec
@@ -50,12 +50,14 @@ class DefineType(msgspec.Struct, frozen=True):
     definition: Definition
 
 
-class DocumentTypeDefined(Event, frozen=True, tag="document-type-defined.v1"):
+class DocumentTypeDefined(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-type-defined.v1"
     code: str
     definition: Definition
 
 
-class DocumentTypeChanged(Event, frozen=True, tag="document-type-changed.v1"):
+class DocumentTypeChanged(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-type-changed.v1"
     code: str
     old: Definition
     new: Definition

@@ -1,13 +1,13 @@
 """The envelope around every event and the mark of what is sealed in it; store/mapper.py reads both."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["UNSET", "Envelope", "Event", "Meta", "Recorded", "Sealed", "UnsetType", "topic_of"]
+__all__ = ["UNSET", "Envelope", "Event", "Meta", "Recorded", "Sealed", "UnsetType"]
 
 T = TypeVar("T")
 E_co = TypeVar("E_co", covariant=True)
@@ -17,7 +17,9 @@ Sealed = Annotated[T | UnsetType, msgspec.Meta(extra={"sealed": True})]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every event. Its topic is the tag that each subclass gives: chosen, versioned, never a module path."""
+    """Base of every event. The topic is its stored name: chosen, versioned, never a module path, never changed."""
+
+    topic: ClassVar[str]
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -45,10 +47,3 @@ class Recorded(msgspec.Struct, Generic[E_co], frozen=True):
     position: int
     recorded_at: datetime
     envelope: Envelope[E_co]
-
-
-def topic_of(kind: type[Any]) -> str:
-    """The stored name of an event class, such as `document-archived.v1`."""
-    tag = kind.__struct_config__.tag
-    assert isinstance(tag, str), kind
-    return tag

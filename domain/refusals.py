@@ -133,6 +133,14 @@ class TooManyRequests(Refusal):
     sentence = N_("Wait {retry_after_seconds} seconds, then try again.")
 
 
+class InternalError(Refusal):
+    """A fault of ours, not of the request: the edge answers it for every exception that nobody foresaw."""
+
+    slug, status = "internal-error", 500
+    title = N_("Something went wrong here")
+    sentence = N_("The archive made a mistake. Tell the operator the trace id; what was not confirmed is not stored.")
+
+
 class Unavailable(Refusal):
     slug, status = "unavailable", 503
     title = N_("Not available just now")

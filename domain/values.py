@@ -1,4 +1,4 @@
-"""Value types that more than one aggregate uses. Parsed once at the edge; inside the archive nothing is a bare guess."""
+"""Value types that more than one aggregate uses. Parsed once at the edge, trusted behind it."""
 
 import re
 import secrets

@@ -1,0 +1,77 @@
+"""The key-encryption key: the one secret outside the database. store/keys.py wraps customer keys under it."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+
+
+class KeyEncryptionKeys:
+    """Versions of the key-encryption key; the highest wraps, all unwrap. Rotation re-wraps and drops the old one."""
+
+    def __init__(self, versions: dict[int, bytes]) -> None:
+        self._ciphers = {version: AESGCM(key) for version, key in versions.items()}
+        self.current = max(versions)
+
+    def wrap(self, key: bytes, *, bound_to: bytes) -> bytes:
+        return wrap(self._ciphers[self.current], key, bound_to=bound_to)
+
+    def unwrap(self, wrapped: bytes, *, version: int, bound_to: bytes) -> bytes:
+        """Raises InvalidTag or KeyError when this is not the key that wrapped it."""
+        return unwrap(self._ciphers[version], wrapped, bound_to=bound_to)
+
+
+def wrap(cipher: AESGCM, key: bytes, *, bound_to: bytes) -> bytes:
+    nonce = os.urandom(12)
+    return nonce + cipher.encrypt(nonce, key, bound_to)
+
+
+def unwrap(cipher: AESGCM, wrapped: bytes, *, bound_to: bytes) -> bytes:
+    return cipher.decrypt(wrapped[:12], wrapped[12:], bound_to)
+
+
+def read_or_make(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
+    """The keys of `folder` (files kek.1, kek.2, …, 0600, 64 hex digits); True when the first was made just now.
+
+    A new key is durable before it is used: without it nothing that names a person can ever be read again.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    versions = {int(p.suffix[1:]): _read(p) for p in folder.glob("kek.[0-9]*")}
+    if versions:
+        return KeyEncryptionKeys(versions), False
+    _write(folder / "kek.1", secrets.token_bytes(KEY_BYTES))
+    return KeyEncryptionKeys({1: _read(folder / "kek.1")}), True
+
+
+def _read(path: Path) -> bytes:
+    key = bytes.fromhex(path.read_text().strip())
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"{path}: a key-encryption key has {KEY_BYTES} bytes")
+    return key
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Create once and durably; whoever comes second keeps the first one's key."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(key.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,175 @@
+"""The event log behind domain/ports.EventLog: `eventsourcing` with our mapper and recorder, and readers by position."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import EventStore
+from psycopg import Cursor
+from psycopg.rows import tuple_row
+
+from domain.envelope import Envelope, Recorded
+from domain.ports import Appended, Claim, CommandKey, Earlier, Owner
+from store.keys import Keys
+from store.mapper import PLANS, SealingMapper
+from store.recorder import ArchiveRecorder, Batch, refusing
+
+CATALOGUE_SECONDS = 1.0
+Row = tuple[int, UUID, int, datetime, str, bytes]
+
+
+class Log:
+    """The log of one archive. Thread-safe. `on_append` is called after every commit, to wake followers."""
+
+    def __init__(
+        self, recorder: ArchiveRecorder, keys: Keys, mapper: SealingMapper, on_append: Callable[[], None] | None = None
+    ) -> None:
+        self._recorder, self._keys, self._mapper = recorder, keys, mapper
+        self._events = EventStore[UUID](mapper, recorder)
+        self._on_append = on_append or (lambda: None)
+        self._catalogues: dict[tuple[str, ...], tuple[float, list[Envelope[Any]]]] = {}
+
+    # -- by stream ----------------------------------------------------------------------------------------------
+
+    def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
+        with refusing():
+            return list(self._events.get(stream))  # type: ignore[arg-type]  # the mapper makes envelopes
+
+    def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
+        with refusing(), self._cursor() as cursor:
+            rows = cursor.execute(OF_STREAMS, [list(streams), up_to], prepare=True).fetchall()
+        return self._open(rows)
+
+    def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
+        """From memory while it is younger than a second and nothing was heard of a change (`forget_catalogues`)."""
+        key = tuple(topics)
+        read_at, envelopes = self._catalogues.get(key, (0.0, []))
+        if not envelopes or time.monotonic() - read_at > CATALOGUE_SECONDS:
+            now = time.monotonic()
+            with refusing(), self._cursor() as cursor:
+                rows = cursor.execute(OF_TOPICS, [list(topics)], prepare=True).fetchall()
+            envelopes = [r.envelope for r in self._open(rows)]
+            self._catalogues[key] = (now, envelopes)
+        return envelopes
+
+    def forget_catalogues(self) -> None:
+        self._catalogues.clear()
+
+    # -- append -------------------------------------------------------------------------------------------------
+
+    def earlier(self, command: CommandKey) -> Earlier | None:
+        return self._recorder.earlier(command)
+
+    def append(
+        self,
+        envelopes: Sequence[Envelope[Any]],
+        *,
+        claims: Sequence[Claim] = (),
+        papers: Mapping[UUID, Owner] | None = None,
+        command: CommandKey | None = None,
+    ) -> Appended:
+        papers = papers or {}
+        stored = [self._mapper.to_stored_event(e) for e in envelopes]
+        fresh = {o.reference: o for o in papers.values() if o.fresh}
+        batch = Batch(
+            command=command,
+            claims=claims,
+            owners=[self._keys.fresh(o) for o in fresh.values()],
+            wraps=[(paper, o.reference, self._keys.wrapped(paper, o)) for paper, o in papers.items()],
+            guarded=list({e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}),
+        )
+        appended = self._recorder.append(stored, batch)
+        if any(e.topic.startswith(CLEAR) for e in stored):
+            self.forget_catalogues()
+        self._on_append()
+        return appended
+
+    # -- by position --------------------------------------------------------------------------------------------
+
+    def read(self, after: int, limit: int) -> list[Recorded[Any]]:
+        """Up to `limit` events behind position `after`, in order; none can appear before the last one later on."""
+
+        def page() -> Sequence[Row]:
+            with self._cursor() as cursor:
+                return cursor.execute(AFTER, [after, limit], prepare=True).fetchall()
+
+        with refusing():
+            rows = self._recorder.checked(after, page(), page, lambda row: row[0])
+        return self._open(rows)
+
+    def last_position(self) -> int:
+        """The highest position that is committed; a lower one may still be under way."""
+        with refusing():
+            return self._recorder.max_notification_id() or 0
+
+    def pages(self, after: int, up_to: int, page: int = 5_000) -> Iterator[list[Recorded[Any]]]:
+        """All events in (after, up_to] by binary COPY, for rebuilds; `up_to` is at most what a `fence` has settled."""
+        with refusing(), self._cursor() as cursor:
+            for rows in copied(cursor, after, up_to, page):
+                yield self._open(rows)
+
+    def fence(self) -> int:
+        """Wait for the appends under way; every position up to the answer is settled."""
+        return self._recorder.fence()
+
+    def _open(self, rows: Iterable[Row]) -> list[Recorded[Any]]:
+        rows = list(rows)
+        self._keys.prefetch(stream for _, stream, _, _, topic, _ in rows if not topic.startswith(CLEAR))
+        return [
+            Recorded(position, at, self._mapper.open(stream, version, topic, state))
+            for position, stream, version, at, topic, state in rows
+        ]
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor[Any]]:
+        """Rows as tuples: the library's own are dictionaries, which cost more than opening them."""
+        with self._recorder.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            yield cursor
+
+
+CLEAR = ("document-type-", "token-")
+
+
+def copied(cursor: Cursor[Any], after: int, up_to: int, page: int) -> Iterator[list[Row]]:
+    with cursor.copy(COPY, [after, up_to]) as copy:
+        copy.set_types(["int8", "uuid", "int8", "timestamptz", "text", "bytea"])
+        rows: list[Row] = []
+        for row in copy.rows():
+            rows.append(row)
+            if len(rows) == page:
+                yield rows
+                rows = []
+        if rows:
+            yield rows
+
+
+OF_STREAMS = """
+    select notification_id, originator_id, originator_version, recorded_at, topic, state
+    from archive.archive_events
+    where originator_id = any(%s) and notification_id <= %s
+    order by notification_id
+"""
+OF_TOPICS = """
+    select notification_id, originator_id, originator_version, recorded_at, topic, state
+    from archive.archive_events
+    where topic = any(%s) and (topic like 'document-type-%%' or topic like 'token-%%')
+    order by notification_id
+"""
+AFTER = """
+    select notification_id, originator_id, originator_version, recorded_at, topic, state
+    from archive.archive_events
+    where notification_id > %s
+    order by notification_id
+    limit %s
+"""
+COPY = """
+    copy (
+        select notification_id, originator_id, originator_version, recorded_at, topic, state
+        from archive.archive_events
+        where notification_id > %s and notification_id <= %s
+        order by notification_id
+    ) to stdout (format binary)
+"""

@@ -1,0 +1,145 @@
+"""Events to rows and back: encodes, seals what is marked `Sealed`, opens it, and upcasts (store/upcasts.py).
+
+A row's state is msgpack of (body, meta, sealed). `sealed` is nonce + AES-256-GCM over the marked values under the
+paper's key, with the stream's id, the version and the topic as associated data: a value cannot be moved elsewhere.
+"""
+
+import os
+from collections.abc import Callable
+from struct import pack
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from eventsourcing.persistence import Mapper, StoredEvent
+from msgspec import UNSET
+
+from domain.administration import AdministrationEvent
+from domain.authorization import AuthorizationEvent
+from domain.document import DocumentEvent
+from domain.document_type import TypeEvent
+from domain.envelope import Envelope, Event, Meta
+from store.upcasts import UPCASTS
+
+B = TypeVar("B")
+NONCE_BYTES = 12
+
+
+class Wire(msgspec.Struct, Generic[B], array_like=True):
+    """What is encoded: the body without its sealed values, the meta, the sealed values."""
+
+    body: B
+    meta: Meta
+    sealed: bytes = b""
+
+
+class Plan(msgspec.Struct):
+    """How one event class is written and read, worked out once from its annotations."""
+
+    topic: str
+    kind: type[Event]
+    sealed: tuple[str, ...]
+    blank: dict[str, Any]
+    decode: Callable[[bytes], Wire[Any]]
+    open: Callable[[bytes], tuple[Any, ...]]
+
+
+def plan_of(kind: type[Event]) -> Plan:
+    hints = get_type_hints(kind, include_extras=True)
+    sealed = {n: _plain(h) for n, h in hints.items() if _is_sealed(h)}
+    return Plan(
+        topic=kind.topic,
+        kind=kind,
+        sealed=tuple(sealed),
+        blank=dict.fromkeys(sealed, UNSET),
+        decode=msgspec.msgpack.Decoder(Wire[kind]).decode,  # type: ignore[valid-type]  # one decoder per event class
+        open=msgspec.msgpack.Decoder(tuple[tuple(sealed.values())] if sealed else tuple[()]).decode,  # type: ignore[misc]  # built at run time
+    )
+
+
+def _is_sealed(hint: Any) -> bool:
+    metadata = getattr(hint, "__metadata__", ())
+    return any(isinstance(m, msgspec.Meta) and (m.extra or {}).get("sealed") for m in metadata)
+
+
+def _plain(hint: Any) -> Any:
+    """The type without the mark and without UnsetType: a sealed value that was written is never UNSET."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    assert origin is not None
+    union = [a for a in get_args(arguments[0]) if a is not msgspec.UnsetType]
+    kind = union[0]
+    for other in union[1:]:
+        kind = kind | other
+    return kind
+
+
+KINDS: tuple[type[Event], ...] = (
+    *get_args(DocumentEvent),
+    *get_args(AuthorizationEvent),
+    *get_args(TypeEvent),
+    *get_args(AdministrationEvent),
+    *UPCASTS,
+)
+PLANS: dict[type[Event], Plan] = {kind: plan_of(kind) for kind in KINDS}
+BY_TOPIC: dict[str, Plan] = {plan.topic: plan for plan in PLANS.values()}
+
+
+class SealingMapper(Mapper[UUID]):
+    """`cipher(paper)` gives the paper's key or None when it is gone. `damaged` is told of a value that cannot be
+    opened although its key is there: that is an alarm, the value then reads as erased."""
+
+    def __init__(
+        self, cipher: Callable[[UUID], AESGCM | None], damaged: Callable[[UUID, int], None] = lambda *_: None
+    ) -> None:
+        self.cipher_of, self.damaged = cipher, damaged
+        self.encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        envelope: Envelope[Event] = domain_event
+        plan = PLANS[type(envelope.body)]
+        sealed = self._seal(plan, envelope) if plan.sealed else b""
+        body = msgspec.structs.replace(envelope.body, **plan.blank) if plan.sealed else envelope.body
+        state = self.encode(Wire(body, envelope.meta, sealed))
+        return StoredEvent(envelope.originator_id, envelope.originator_version, plan.topic, state)
+
+    def _seal(self, plan: Plan, envelope: Envelope[Event]) -> bytes:
+        values = [getattr(envelope.body, name) for name in plan.sealed]
+        if UNSET in values:
+            raise ValueError(f"{plan.topic}: a sealed field was left out; it would read as erased")
+        cipher = self.cipher_of(envelope.originator_id)
+        if cipher is None:
+            raise LookupError(f"{plan.topic}: the paper has no key")
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + cipher.encrypt(nonce, self.encode(values), _bound(envelope, plan.topic))
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        assert isinstance(stored_event.originator_id, UUID)
+        return self.open(
+            stored_event.originator_id, stored_event.originator_version, stored_event.topic, stored_event.state
+        )
+
+    def open(self, stream: UUID, version: int, topic: str, state: bytes) -> Envelope[Any]:
+        plan = BY_TOPIC[topic]
+        wire = plan.decode(state)
+        envelope = Envelope(stream, version, wire.body, wire.meta)
+        if wire.sealed and (cipher := self.cipher_of(stream)):
+            self._open_sealed(plan, envelope, wire.sealed, cipher)
+        while upcast := UPCASTS.get(type(envelope.body)):
+            envelope = msgspec.structs.replace(envelope, body=upcast(envelope.body))
+        return envelope
+
+    def _open_sealed(self, plan: Plan, envelope: Envelope[Any], sealed: bytes, cipher: AESGCM) -> None:
+        try:
+            plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound(envelope, plan.topic))
+            values = plan.open(plain)
+        except (InvalidTag, msgspec.DecodeError):
+            self.damaged(envelope.originator_id, envelope.originator_version)
+            return
+        for name, value in zip(plan.sealed, values, strict=True):
+            msgspec.structs.force_setattr(envelope.body, name, value)
+
+
+def _bound(envelope: Envelope[Any], topic: str) -> bytes:
+    return envelope.originator_id.bytes + pack(">q", envelope.originator_version) + topic.encode()

@@ -1,0 +1,231 @@
+"""The library's recorder on our schema: one append function, readers fenced against holes. store/log.py uses it.
+
+Holes: positions are drawn before the commit, so a reader may see 7 before 6. Every append holds a shared advisory
+lock from before it draws its positions; a reader who meets a hole takes that lock exclusively for an instant, notes
+the last position, reads again: what is missing then was rolled back (docs/design-notes.md, the order of the log).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+import psycopg
+from eventsourcing.persistence import Notification, PersistenceError, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row, tuple_row
+from psycopg.sql import SQL
+from psycopg_pool import PoolTimeout
+
+from domain.ports import AlreadyClaimed, Appended, Claim, CommandKey, Earlier, OwnerRaced, Replayed, VersionConflict
+from domain.refusals import (
+    CustomerErased,
+    IdempotencyInFlight,
+    IdempotencyKeyReused,
+    InsufficientStorage,
+    Unavailable,
+)
+from store.keys import FreshOwner
+
+LOCK = 4_701_912_007
+SCHEMA, TABLE = "archive", "archive_events"
+FENCE_WAIT = "500ms"
+R = TypeVar("R")
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes into the log together with its events; `wraps` are (paper, customer reference, wrapped key)."""
+
+    command: CommandKey | None = None
+    claims: Sequence[Claim] = ()
+    owners: Sequence[FreshOwner] = ()
+    wraps: Sequence[tuple[UUID, UUID, bytes]] = ()
+    guarded: Sequence[UUID] = ()
+
+
+class ArchiveRecorder(PostgresApplicationRecorder):
+    def __init__(self, datastore: PostgresDatastore) -> None:
+        super().__init__(datastore, events_table_name=TABLE)
+        self.select_events_statement = SQL(SELECT_EVENTS).format()
+        self._safe = 0
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Without the library's tenfold retry: a held lock is Unavailable after 2 s, and a retry is the caller's."""
+        return self.append(stored_events, kwargs.get("batch", Batch())).positions
+
+    def append(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
+        with (
+            refusing(with_key=batch.command is not None),
+            self.datastore.get_connection() as conn,
+            conn.cursor(row_factory=tuple_row) as cursor,
+        ):
+            row = cursor.execute(APPEND, _arguments(stored_events, batch), prepare=True).fetchone()
+        assert row is not None
+        positions, at, papers = row
+        if papers is not None:
+            raise Replayed(Earlier(tuple(papers), self._last_of(papers, at)))
+        return Appended(tuple(positions), at)
+
+    def earlier(self, command: CommandKey) -> Earlier | None:
+        with refusing(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute(EARLIER, [command.actor, command.key], prepare=True).fetchone()
+        if row is None:
+            return None
+        body, papers, at = row
+        if body != command.body:
+            raise IdempotencyKeyReused
+        return Earlier(tuple(papers), self._last_of(papers, at))
+
+    def _last_of(self, papers: Sequence[UUID], at: datetime) -> int:
+        with refusing(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute(LAST_OF, [list(papers), at], prepare=True).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """The library's reader, made safe: it never passes over a position that may still be committed."""
+
+        def read() -> Sequence[Notification]:
+            unfenced: Sequence[Notification] = super(ArchiveRecorder, self).select_notifications(
+                start, limit, stop, topics, inclusive_of_start=inclusive_of_start
+            )
+            return unfenced
+
+        after = 0 if start is None else start - 1 if inclusive_of_start else start
+        return self.checked(after, read(), read, lambda n: int(n.id))
+
+    def checked(
+        self, after: int, page: Sequence[R], again: Callable[[], Sequence[R]], position: Callable[[R], int]
+    ) -> Sequence[R]:
+        """The part of a page (in rising order, all behind `after`) that no later commit can come before."""
+        if self._prefix(after, page, position) < len(page):
+            try:
+                self.fence()
+            except (Unavailable, IdempotencyInFlight):
+                return page[: self._prefix(after, page, position)]
+            page = again()
+            page = page[: self._prefix(after, page, position)]
+        if page:
+            self._safe = max(self._safe, position(page[-1]))
+        return page
+
+    def _prefix(self, after: int, page: Sequence[R], position: Callable[[R], int]) -> int:
+        before = after
+        for n, row in enumerate(page):
+            here = position(row)
+            if here > self._safe and here != max(self._safe, before) + 1:
+                return n
+            before = here
+        return len(page)
+
+    def fence(self) -> int:
+        """Wait until every append that drew a position is decided; all up to the answer is final."""
+        with refusing(), self.datastore.transaction(commit=True) as cursor:
+            cursor.execute(f"set local lock_timeout = '{FENCE_WAIT}'")
+            cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+            row = cursor.execute(self.max_notification_id_statement).fetchone()
+        self._safe = max(self._safe, (row and row["max"]) or 0)
+        return self._safe
+
+
+def datastore(url: str, *, connections: int, wait_seconds: float, role: str | None) -> PostgresDatastore:
+    """A pool for use cases in autocommit. Open it after the fork; a wait longer than `wait_seconds` is Unavailable."""
+    store = PostgresDatastore("", "", "", "", "", pool_size=connections, connect_timeout=wait_seconds, schema=SCHEMA)
+    store.pool.kwargs = {**conninfo_to_dict(url), "row_factory": dict_row, **as_role(role)}
+    return store
+
+
+def as_role(role: str | None) -> dict[str, str]:
+    return {"options": f"-c role={role}"} if role else {}
+
+
+@contextmanager
+def refusing(*, with_key: bool = False) -> Iterator[None]:
+    """Database errors as the words of domain/ports.py and domain/refusals.py."""
+    try:
+        yield
+    except (PersistenceError, psycopg.Error, PoolTimeout) as error:
+        raise _meaning(error, with_key=with_key) from error
+
+
+def _meaning(error: Exception, *, with_key: bool) -> Exception:
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    match state:
+        case "DX409":
+            return OwnerRaced()
+        case "DX410":
+            return CustomerErased()
+        case "DX422":
+            return IdempotencyKeyReused()
+        case "DX423":
+            assert isinstance(cause, psycopg.Error)
+            kind, owner = (cause.diag.message_detail or "").split()
+            return AlreadyClaimed(kind, UUID(owner))
+        case "23505":
+            return VersionConflict()
+        case "55P03":
+            return IdempotencyInFlight() if with_key else Unavailable()
+        case "53100":
+            return InsufficientStorage()
+    if state is None or state[:2] in ("08", "53", "57", "25"):
+        return Unavailable()
+    return error
+
+
+def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
+    command, claims, owners, wraps = batch.command, batch.claims, batch.owners, batch.wraps
+    return (
+        [e.originator_id for e in events],
+        [e.originator_version for e in events],
+        [e.topic for e in events],
+        [e.state for e in events],
+        *((command.actor, command.key, command.body) if command else (None, None, None)),
+        [c.kind for c in claims],
+        [c.digest for c in claims],
+        [c.owner for c in claims],
+        [c.shared for c in claims],
+        [o.reference for o in owners],
+        [o.customer_id for o in owners],
+        [o.kek_version for o in owners],
+        [o.wrapped for o in owners],
+        [w[0] for w in wraps],
+        [w[1] for w in wraps],
+        [w[2] for w in wraps],
+        list(batch.guarded),
+    )
+
+
+APPEND = """
+    select positions, at, replay_papers
+    from archive.append(
+        %s::uuid[], %s::bigint[], %s::text[], %b::bytea[],
+        %s, %s, %b,
+        %s::text[], %b::bytea[], %s::uuid[], %s::boolean[],
+        %s::uuid[], %s::text[], %s::int[], %b::bytea[],
+        %s::uuid[], %s::uuid[], %b::bytea[],
+        %s::uuid[]
+    )
+"""
+EARLIER = "select body, papers, recorded_at from archive.command where actor = %s and key = %s"
+LAST_OF = """
+    select max(notification_id)
+    from archive.archive_events
+    where originator_id = any(%s) and recorded_at = %s
+"""
+SELECT_EVENTS = """
+    select originator_id, originator_version, topic, state
+    from archive.archive_events
+    where originator_id = %s
+"""

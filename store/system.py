@@ -1,0 +1,23 @@
+"""The real clock and ids behind domain/ports; tests hand in their own."""
+
+from datetime import UTC, date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from domain.values import uuid7
+
+
+class SystemClock:
+    def __init__(self, timezone: str) -> None:
+        self._zone = ZoneInfo(timezone)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def today(self) -> date:
+        return datetime.now(self._zone).date()
+
+
+class RandomIds:
+    def new(self) -> UUID:
+        return uuid7()

@@ -18,6 +18,10 @@ class Missing(Exception):
     """`ContentStore.read` met a key that does not exist."""
 
 
+class ContentDamaged(Exception):
+    """Content at rest was changed, cut, swapped, or opened with another key or id. What came before it is authentic."""
+
+
 class ContentStore(Protocol):
     """Bytes at rest under opaque keys. One suite, tests/contract/, holds every implementation to this."""
 

@@ -263,11 +263,11 @@ class Cluster:
         raise PostgresError(f"Postgres does not start in {self.home}: {words}")
 
 
-def settle(home: Path) -> Path:
+def settle(home: Path, *, state: Path | None = None) -> Path:
     """The folder for the cluster of the data folder `home`, which is made when it is missing.
 
     `home`/postgres; where the server's account cannot go there or a socket's path would be too long, a derived folder
-    under the system's state directory, which `home`/postgres.place then names for good.
+    under the system's state directory (`state`), which `home`/postgres.place then names for good.
     """
     home = Path(home).resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -283,7 +283,7 @@ def settle(home: Path) -> Path:
         return near
     if (near / "pgdata").exists():
         raise PostgresError(f"{near} holds data that the server's account can no longer reach: open the way to it")
-    place = _state_folder() / hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    place = (state or _state_folder()) / hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     if not _fits(place):
         raise PostgresError(f"{place}: too long a path for a Unix socket; set DOSSIER_DATABASE_URL or XDG_STATE_HOME")
     place.mkdir(parents=True, exist_ok=True)

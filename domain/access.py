@@ -71,10 +71,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     own_branch_only: bool = False
     sensitivities: frozenset[Sensitivity] = frozenset()
 
-    @property
-    def reads_branch(self) -> str | None:
-        return self.branch if self.own_branch_only else None
-
 
 def sensitivities(
     role: Role, granted: Iterable[Sensitivity] = (), without: Iterable[Sensitivity] = ()
@@ -93,11 +89,22 @@ def may(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None,
     )
 
 
-def require(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None) -> None:
-    if not may(actor, verb, sensitivity=sensitivity):
+def require(actor: Principal, verb: Verb) -> None:
+    if not may(actor, verb):
         raise Forbidden
 
 
-def readable_types(actor: Principal, types: Iterable[DocumentType]) -> list[str]:
-    """Codes of the types whose rows exist for this caller; they go into the WHERE clause of every read (I12)."""
-    return [t.code for t in types if t.definition.sensitivity in actor.sensitivities]
+class Rights(msgspec.Struct, frozen=True):
+    """What exists for a reader: papers of these type codes and, when given, of this branch only (I12)."""
+
+    types: list[str]
+    branch: str | None = None
+
+    def see(self, type_code: str, branch: str) -> bool:
+        return type_code in self.types and self.branch in (None, branch)
+
+
+def rights(actor: Principal, types: Iterable[DocumentType]) -> Rights:
+    """Goes into the WHERE clause of every read: what a caller may not see does not exist for it."""
+    codes = [t.code for t in types if t.definition.sensitivity in actor.sensitivities]
+    return Rights(codes, actor.branch if actor.own_branch_only else None)

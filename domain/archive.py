@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from domain import administration, authorization, document, document_type
+from domain.access import Rights
 from domain.administration import Administration
 from domain.authorization import AttachEvidence, Mandate, Register, Terms
 from domain.document import ArchiveDocument, Description, Document, NoteSeen
@@ -332,26 +333,30 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- Corrections ------------------------------------------------------------------------------------------
 
-    def correct(self, paper: UUID, command: document.Command, caller: Caller, *, expected_version: int) -> Outcome:
-        """Describe, reclassify, withdraw or restore a document that the caller has read at `expected_version`."""
+    def correct(
+        self, paper: UUID, command: document.Command, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        """Describe, reclassify, withdraw or restore a document that the caller may see and read at that version."""
         key = self._command(caller, (paper, command))
         if earlier := self._earlier(key):
             return earlier
-        state = self._document(paper)
-        if state.version != expected_version:
+        state = self._document(paper, rights)
+        if expected_version not in (None, state.version):
             raise PreconditionFailed(version=state.version)
         events = document.decide(state, command)
         owner = self._owner_of(state)
         if not events:
             return Outcome(owner.customer_id, self.log.load_recorded([paper], MAX_POSITION))
         try:
-            return self._append({paper: events}, owner, [], caller, key, known={paper: state.version})
+            self._append({paper: events}, owner, [], caller, key, known={paper: state.version})
         except VersionConflict:
-            raise PreconditionFailed(version=self._document(paper).version) from None
+            raise PreconditionFailed(version=self._document(paper, rights).version) from None
+        return Outcome(owner.customer_id, self.log.load_recorded([paper], MAX_POSITION))
 
-    def _document(self, paper: UUID) -> Document:
-        state = document.fold(e.body for e in self.log.load(paper) if isinstance(e.body, document.DocumentEvent))
-        if state is None:
+    def _document(self, paper: UUID, rights: Rights) -> Document:
+        envelopes = self.log.load(paper)
+        state = document.fold(e.body for e in envelopes if isinstance(e.body, document.DocumentEvent))
+        if state is None or not rights.see(state.type.code, envelopes[0].meta.branch):
             raise NotFound
         return state
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from domain.document_type import DocumentType
-from domain.envelope import UNSET, Event, Sealed
+from domain.envelope import UNSET, Event, Sealed, UnsetType
 from domain.refusals import N_, FieldError, IllegalTransition, ValidationFailed
 from domain.values import Content, Kind, Source, TypeStamp
 
@@ -51,8 +51,12 @@ class NoteSeen(msgspec.Struct, frozen=True, kw_only=True):
     external_id: str | None = None
 
 
-class Describe(msgspec.Struct, frozen=True):
-    description: Description
+class Describe(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that is UNSET stays as it is."""
+
+    note: str | None | UnsetType = UNSET
+    received_on: date | UnsetType = UNSET
+    today: date
     reason: str
 
 
@@ -204,13 +208,16 @@ def _note_seen(command: NoteSeen) -> IdentitySeen:
 
 def _describe(state: Document, command: Describe) -> Sequence[DocumentEvent]:
     _require(state, DocumentStatus.ARCHIVED)
-    if state.description == command.description or state.description is None:
+    old = state.description
+    if old is None:
         return []
-    return [
-        DocumentDescribed(
-            customer=state.customer, old=state.description, new=command.description, reason=command.reason
-        )
-    ]
+    new = Description(
+        old.note if command.note is UNSET else command.note,
+        old.received_on if command.received_on is UNSET else command.received_on,
+    )
+    if new.received_on > command.today:
+        raise ValidationFailed(FieldError("/received_on", N_("must not be in the future")))
+    return [DocumentDescribed(customer=state.customer, old=old, new=new, reason=command.reason)] if new != old else []
 
 
 def _reclassify(state: Document, command: Reclassify) -> Sequence[DocumentEvent]:

@@ -229,6 +229,12 @@ class SourceNotAllowed(Refusal):
     sentence = N_("The document type {type} does not take the source {source}. Choose another source or type.")
 
 
+class ScanCodeUnknown(Refusal):
+    slug, status = "scan-code-unknown", 404
+    title = N_("Unknown scan code")
+    sentence = N_("No form was issued with this scan code. Compare it with the paper.")
+
+
 class IbanInvalid(Refusal):
     slug, status = "iban-invalid", 422
     title = N_("The IBAN is wrong")

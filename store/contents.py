@@ -21,7 +21,7 @@ class SealedContents:
         assert secret is not None, "new_paper() comes before its content"
         sealing = Sealing(content_key(secret, content), content, file)
         self.store.put(str(content), sealing)
-        return sealing.measured
+        return sealing.measured()
 
     def drop(self, content: UUID) -> None:
         self.store.delete(str(content))

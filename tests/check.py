@@ -13,7 +13,7 @@ STEPS = (
     ("ruff check", ("ruff", "check", "--quiet"), 5),
     ("ruff format", ("ruff", "format", "--check", "--quiet"), 5),
     ("mypy", ("mypy", "--no-error-summary"), 60),
-    ("imports", ("lint-imports", "--config", "setup.cfg"), 10),
+    ("imports", ("lint-imports", "--no-logo", "setup.cfg"), 10),
 )
 
 

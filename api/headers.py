@@ -1,0 +1,102 @@
+"""Header values built and read: names of files, entity tags, digests. Pure; api/ranges.py decides with them."""
+
+import base64
+import re
+import unicodedata
+from typing import NamedTuple
+from urllib.parse import quote
+
+from domain.refusals import N_, MalformedRequest, PreconditionFailed, PreconditionRequired
+
+# RFC 8187, attr-char: what stands unescaped in an extended value.
+ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
+# RFC 6266, appendix D: no quote, backslash or percent sign in the fallback, since browsers differ on them.
+FALLBACK_UNSAFE = re.compile(r"[^ !#$&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}~]")
+# RFC 9110, section 8.8.3: an opaque tag has no quote, blank or control character.
+ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"
+
+
+class EntityTag(NamedTuple):
+    value: str
+    weak: bool
+
+
+def content_disposition(file_name: str | None, *, kind: str = "attachment") -> str:
+    """RFC 6266 with an ASCII `filename` and, where that is not the whole name, RFC 8187's `filename*`.
+
+    The answer is printable ASCII whatever the name holds, so no name can add a header or end this one.
+    """
+    name = printable(file_name or "")
+    if not name:
+        return kind
+    fallback = ascii_fallback(name)
+    if fallback == name:
+        return f'{kind}; filename="{fallback}"'
+    return f"{kind}; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe=ATTRIBUTE_CHARACTERS)}"
+
+
+def printable(name: str) -> str:
+    """The name without what cannot be seen: controls, lone surrogates, marks that turn the writing direction.
+
+    The two joiners stay, since some scripts are misspelled without them.
+    """
+    return "".join(c for c in name if unicodedata.category(c) not in HIDDEN or c in JOINERS)
+
+
+def ascii_fallback(name: str) -> str:
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return FALLBACK_UNSAFE.sub("_", plain)
+
+
+def etag(value: str | int) -> str:
+    """A strong entity tag. The value is ours (a version, a digest), never a caller's text."""
+    tag = f'"{value}"'
+    if not ENTITY_TAG.fullmatch(tag):
+        raise ValueError("an entity tag takes visible characters without quotes only")
+    return tag
+
+
+def entity_tags(header: str) -> tuple[EntityTag, ...] | None:
+    """The tags of If-Match or If-None-Match; None stands for `*`. Malformed: MalformedRequest."""
+    if header.strip() == "*":
+        return None
+    tags, at = [], 0
+    while at < len(header):
+        if header[at] in " \t,":
+            at += 1
+            continue
+        found = ENTITY_TAG.match(header, at)
+        if not found or (found.end() < len(header) and header[found.end()] not in " \t,"):
+            raise MalformedRequest(reason=N_("an entity tag is malformed"))
+        tags.append(EntityTag(found[2], found[1] is not None))
+        at = found.end()
+    return tuple(tags)
+
+
+def weak_match(header: str, current: str) -> bool:
+    """If-None-Match against our tag: W/ makes no difference (RFC 9110, section 13.1.2)."""
+    tags = entity_tags(header)
+    return tags is None or any(f'"{tag.value}"' == current for tag in tags)
+
+
+def strong_match(header: str, current: str) -> bool:
+    """If-Match against our tag: a weak tag never matches (RFC 9110, section 13.1.1)."""
+    tags = entity_tags(header)
+    return tags is None or any(not tag.weak and f'"{tag.value}"' == current for tag in tags)
+
+
+def require_match(if_match: str | None, *, version: int) -> None:
+    """Guard of a change: PreconditionRequired without the header, PreconditionFailed when it names another version."""
+    if if_match is None:
+        raise PreconditionRequired
+    if not strong_match(if_match, etag(version)):
+        raise PreconditionFailed(version=version)
+
+
+def digest_field(sha256: bytes) -> str:
+    """The value of Content-Digest and Repr-Digest (RFC 9530) for 32 bytes of SHA-256."""
+    if len(sha256) != 32:
+        raise ValueError("a SHA-256 has 32 bytes")
+    return f"sha-256=:{base64.b64encode(sha256).decode('ascii')}:"

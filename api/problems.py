@@ -1,0 +1,353 @@
+"""The one place that turns refusals into HTTP: RFC 9457 problems, their pages, and the handlers that install them."""
+
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from gettext import NullTranslations, translation
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from domain import refusals
+from domain.refusals import N_, FieldError, Refusal, ValidationFailed
+
+Translate = Callable[[str], str]
+Write = Callable[[bytes], object]
+
+LOCALE = Path(__file__).parent / "locale"
+PROBLEM_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS_DEFAULT = 2
+PAGE_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "public, max-age=3600",
+}
+# What a handler may have set before it failed and what would be untrue of the problem sent instead.
+STALE_HEADERS = (
+    "Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Length", "Content-Range",
+    "ETag", "Last-Modified", "Link", "Location", "Repr-Digest",
+)  # fmt: skip
+
+
+class BodyIncomplete(ConnectionError):
+    """The client went away before the end of its request body: what was read must not be taken as complete."""
+
+
+class Answer(NamedTuple):
+    """A response ready to send; header names in lower case."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def problem(refusal: Refusal, *, instance: str, trace_id: str, translate: Translate) -> Answer:
+    """The problem+json for a refusal. `instance` is the path of the request, without its query."""
+    members: dict[str, Any] = {
+        **refusal.extra,
+        "type": f"/problems/{refusal.slug}",
+        "title": translate(refusal.title),
+        "status": refusal.status,
+        "detail": detail(refusal, translate),
+        "instance": quote(instance, safe="/:@!$&'()*+,;=-._~"),
+        "trace_id": trace_id,
+    }
+    if isinstance(refusal, ValidationFailed):
+        members["errors"] = [{"pointer": e.pointer, "detail": field_detail(e, translate)} for e in refusal.errors]
+    body = msgspec.json.encode(members)
+    headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *headers_of(refusal)]
+    return Answer(refusal.status, headers, body)
+
+
+def detail(refusal: Refusal, translate: Translate) -> str:
+    """The sentence filled in; the title where a value that the sentence needs is missing."""
+    values = {k: translate(v) if k == "reason" and v else v for k, v in refusal.values.items()}
+    try:
+        return translate(refusal.sentence).format_map(values)
+    except KeyError:
+        return translate(refusal.title)
+
+
+def field_detail(error: FieldError, translate: Translate) -> str:
+    try:
+        return translate(error.detail).format_map(error.values)
+    except KeyError:
+        return translate(error.detail)
+
+
+def headers_of(refusal: Refusal) -> list[tuple[str, str]]:
+    """The headers that HTTP asks for beside the status. Values come from the refusal's own `values`."""
+    values = refusal.values
+    if refusal.status in (408, 429, 503) or refusal.slug == "idempotency-in-flight":
+        seconds = values.get("retry_after_seconds", RETRY_AFTER_SECONDS_DEFAULT)
+        return [("retry-after", str(max(1, round(float(seconds)))))]
+    if refusal.status == 401:
+        return [("www-authenticate", 'Bearer realm="dossier"')]
+    if refusal.status == 405 and "allow" in values:
+        return [("allow", with_head(str(values["allow"])))]
+    if refusal.status == 416 and "size_bytes" in values:
+        return [("content-range", f"bytes */{values['size_bytes']}")]
+    return []
+
+
+def with_head(allow: str) -> str:
+    """HEAD works wherever GET does (api/wrapper.py answers it), so Allow says so."""
+    methods = [m.strip() for m in allow.split(",") if m.strip()]
+    return ", ".join(dict.fromkeys([*methods, "HEAD"] if "GET" in methods else methods))
+
+
+def install(app: "falcon.asgi.App[Any, Any]", *, write: Write, unavailable: tuple[type[Exception], ...] = ()) -> None:
+    """Make every error of the app, the framework's own included, leave it as a problem.
+
+    `unavailable` are the driver exceptions that mean a part is down (503); `write` takes one JSON log line each for
+    these and for what nobody foresaw (500). A line holds types and places, never a message: messages quote data.
+    """
+
+    async def refused(req: Any, resp: Any, error: Refusal, params: Any) -> None:
+        fill(req, resp, error)
+
+    async def of_field(req: Any, resp: Any, error: FieldError, params: Any) -> None:
+        fill(req, resp, ValidationFailed(error))
+
+    async def of_framework(req: Any, resp: Any, error: falcon.HTTPError, params: Any) -> None:
+        fill(req, resp, of_http_error(error))
+
+    async def undecodable(req: Any, resp: Any, error: msgspec.DecodeError, params: Any) -> None:
+        fill(req, resp, of_decode_error(error))
+
+    async def not_text(req: Any, resp: Any, error: UnicodeDecodeError, params: Any) -> None:
+        # msgspec raises it for a string that is not UTF-8. It might be a fault of ours as well, so it is written down.
+        write(failure_line(error, level="warning", trace_id=trace_id_of(req.scope)))
+        fill(req, resp, refusals.MalformedRequest(reason=N_("its body is not UTF-8")))
+
+    async def cut(req: Any, resp: Any, error: BodyIncomplete, params: Any) -> None:
+        fill(req, resp, refusals.MalformedRequest(reason=N_("its body ended early")))
+
+    async def down(req: Any, resp: Any, error: Exception, params: Any) -> None:
+        write(failure_line(error, level="warning", trace_id=trace_id_of(req.scope)))
+        fill(req, resp, refusals.Unavailable())
+
+    async def unforeseen(req: Any, resp: Any, error: Exception, params: Any) -> None:
+        write(failure_line(error, level="error", trace_id=trace_id_of(req.scope)))
+        fill(req, resp, refusals.InternalError())
+
+    app.add_error_handler(Exception, unforeseen)
+    app.add_error_handler(falcon.HTTPError, of_framework)
+    app.add_error_handler(Refusal, refused)
+    app.add_error_handler(FieldError, of_field)
+    app.add_error_handler(msgspec.DecodeError, undecodable)
+    app.add_error_handler(UnicodeDecodeError, not_text)
+    app.add_error_handler(BodyIncomplete, cut)
+    for kind in unavailable:
+        app.add_error_handler(kind, down)
+
+
+def fill(req: Any, resp: Any, refusal: Refusal) -> None:
+    """Put the problem into a falcon response, in place of whatever the handler had put there."""
+    translate = getattr(req.context, "translate", None) or translator(req.get_header("Accept-Language"))
+    answer = problem(refusal, instance=req.path, trace_id=trace_id_of(req.scope), translate=translate)
+    for name in STALE_HEADERS:
+        resp.delete_header(name)
+    resp.stream = resp.sse = None
+    resp.status = answer.status
+    resp.data = answer.body
+    for name, value in answer.headers:
+        if name != "content-length":
+            resp.set_header(name, value)
+
+
+def trace_id_of(scope: Any) -> str:
+    """What api/wrapper.py left in the scope; empty for an app that runs without it."""
+    return str(scope.get("state", {}).get("trace_id", ""))
+
+
+BY_STATUS: dict[int, type[Refusal]] = {
+    kind.status: kind
+    for kind in (
+        refusals.MalformedRequest, refusals.Unauthenticated, refusals.Forbidden, refusals.NotFound,
+        refusals.MethodNotAllowed, refusals.NotAcceptable, refusals.RequestTimeout, refusals.LengthRequired,
+        refusals.PreconditionFailed, refusals.ContentTooLarge, refusals.UnsupportedMediaType,
+        refusals.RangeNotSatisfiable, refusals.ValidationFailed, refusals.PreconditionRequired,
+        refusals.TooManyRequests, refusals.InternalError, refusals.Unavailable, refusals.InsufficientStorage,
+    )
+}  # fmt: skip
+REASONS: tuple[tuple[type[falcon.HTTPError], str], ...] = (
+    (falcon.MediaNotFoundError, N_("its body is empty")),
+    (falcon.MediaMalformedError, N_("its body is not well-formed")),
+    (falcon.HTTPInvalidHeader, N_("a header is malformed")),
+    (falcon.HTTPMissingHeader, N_("a header is missing")),
+)
+PARAMETER = re.compile(r'The "([^"]+)" parameter is (required|invalid)')
+
+
+def of_http_error(error: falcon.HTTPError) -> Refusal:
+    """Our refusal for an error of the framework, by its status; parameters keep their name."""
+    if isinstance(error, falcon.HTTPInvalidParam | falcon.HTTPMissingParam):
+        return of_parameter(error)
+    kind = BY_STATUS.get(error.status_code)
+    if kind is None:
+        kind = refusals.MalformedRequest if error.status_code < 500 else refusals.InternalError
+    headers = dict(error.headers or {})
+    if kind is refusals.MethodNotAllowed:
+        return kind(allow=headers.get("Allow", ""))
+    if kind is refusals.RangeNotSatisfiable:
+        return kind(size_bytes=headers.get("Content-Range", "*/0").partition("/")[2])
+    if kind is refusals.UnsupportedMediaType:
+        return kind(reason=N_("its media type is not known here"))
+    if kind is refusals.MalformedRequest:
+        reasons = (reason for error_type, reason in REASONS if isinstance(error, error_type))
+        return kind(reason=next(reasons, N_("it is not well-formed")))
+    return kind()
+
+
+def of_parameter(error: falcon.HTTPError) -> Refusal:
+    found = PARAMETER.match(error.description or "")
+    if found is None:
+        return refusals.MalformedRequest(reason=N_("a parameter is malformed"))
+    sentence = N_("is missing") if found[2] == "required" else N_("has a wrong value")
+    return ValidationFailed(FieldError(f"/query/{escaped(found[1])}", sentence))
+
+
+# msgspec ends its message with the path: "Expected `int`, got `str` - at `$.b[0].x`" (or "at `key` in `$.m`").
+DECODER_PATH = re.compile(r"(?s)(.*) - at `(?:key` in `)?\$(.*)`")
+DECODER_STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|(\[\.\.\.\])")
+DECODER_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `([^`]+)`")
+
+
+def of_decode_error(error: msgspec.DecodeError) -> Refusal:
+    """A body that breaks a type names its field; one that is no JSON at all is a malformed request."""
+    if not isinstance(error, msgspec.ValidationError):
+        return refusals.MalformedRequest(reason=N_("its body is not well-formed"))
+    found = DECODER_PATH.fullmatch(str(error))
+    message, path = (found[1], found[2]) if found else (str(error), "")
+    pointer = json_pointer(path)
+    if field := DECODER_FIELD.match(message):
+        pointer += "/" + escaped(field[1])
+    # The decoder quotes the sender, braces and all, so its words are a value and no template.
+    return ValidationFailed(FieldError(pointer, "{message}", message=message))
+
+
+def json_pointer(path: str) -> str:
+    """RFC 6901 for `.b[0].x`. It ends before `[...]`: there msgspec does not say which key of an object it was."""
+    steps = []
+    for name, index, unknown in DECODER_STEP.findall(path):
+        if unknown:
+            break
+        steps.append("/" + escaped(name or index))
+    return "".join(steps)
+
+
+def escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def failure_line(error: BaseException, *, level: str, trace_id: str) -> bytes:
+    """One JSON line about an exception and its causes: their types and where they rose. No messages, no values."""
+    line = {"time": datetime.now(UTC), "level": level, "trace_id": trace_id, "failure": chain(error)}
+    return msgspec.json.encode(line) + b"\n"
+
+
+def chain(error: BaseException | None) -> list[dict[str, Any]]:
+    causes, seen = [], set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        kind = type(error)
+        at = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+        causes.append({"type": f"{kind.__module__}.{kind.__qualname__}", "at": at})
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return causes
+
+
+def to_stderr(line: bytes) -> None:
+    """A `write` for one log line: a single write, so the lines of several workers do not mix."""
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()
+
+
+def translator(accept_language: str | None, locale: Path = LOCALE) -> Translate:
+    """gettext in the best language of an Accept-Language header; English, the language of the source, otherwise."""
+    return catalog(best_language(accept_language, locale), locale)
+
+
+@lru_cache(maxsize=256)
+def best_language(accept_language: str | None, locale: Path = LOCALE) -> str:
+    """The first wanted language that has a catalog, `en` where none has."""
+    known = languages(locale)
+    wanted = (tag.lower().partition("-")[0] for tag in preferred((accept_language or "")[:500]))
+    return next((tag for tag in wanted if tag in known), "en")
+
+
+@cache
+def languages(locale: Path = LOCALE) -> frozenset[str]:
+    return frozenset({"en", *(found.parents[1].name for found in locale.glob("*/LC_MESSAGES/dossier.mo"))})
+
+
+@cache
+def catalog(tag: str, locale: Path = LOCALE) -> Translate:
+    if tag == "en":
+        return NullTranslations().gettext
+    return translation("dossier", localedir=locale, languages=[tag], fallback=True).gettext
+
+
+LANGUAGE_RANGE = re.compile(r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)[ \t]*(?:;[ \t]*q=([01](?:\.\d{0,3})?))?")
+
+
+def preferred(accept_language: str) -> list[str]:
+    """The language tags, best first; those with q=0 and what is malformed left out."""
+    found = (LANGUAGE_RANGE.fullmatch(item.strip()) for item in accept_language.split(","))
+    weighted = [(float(match[2] or 1), match[1]) for match in found if match]
+    return [tag for weight, tag in sorted(weighted, key=lambda pair: -pair[0]) if weight > 0]
+
+
+CURES = {
+    "again": N_("The same request may be sent again after the seconds that Retry-After names."),
+    "operator": N_("Sending it again will not help. Tell the operator the trace id of the answer."),
+    "conflict": N_("Read the present state first, then decide whether the request still makes sense."),
+    "change": N_("Change the request before it is sent again."),
+}
+
+
+def cure(status: int) -> str:
+    """What the sender of a request with this status does next."""
+    if status in (408, 429, 503):
+        return CURES["again"]
+    if status in (500, 507):
+        return CURES["operator"]
+    return CURES["conflict" if status in (409, 410, 412) else "change"]
+
+
+def page(slug: str, translate: Translate, *, language: str = "en") -> bytes:
+    """The page behind /problems/<slug>: title, sentence, status, what to do. NotFound for a slug we never send."""
+    kind = next((kind for kind in refusals.every() if kind.slug == slug), None)
+    if kind is None:
+        raise refusals.NotFound
+    sentence = re.sub(r"\{(\w+)\}", "…", translate(kind.sentence))
+    content = (
+        f"<h1>{escape(translate(kind.title))}</h1>\n<p>{escape(sentence)}</p>\n<p>{escape(translate(cure(kind.status)))}"
+        f"</p>\n<dl><dt>HTTP</dt><dd>{kind.status}</dd><dt>type</dt><dd><code>/problems/{kind.slug}</code></dd></dl>"
+    )
+    return document(translate(kind.title), content, language)
+
+
+def index(translate: Translate, *, language: str = "en") -> bytes:
+    """The page behind /problems: every way in which the archive says no."""
+    rows = "\n".join(
+        f'<li><a href="/problems/{kind.slug}">{kind.slug}</a> ({kind.status}): {escape(translate(kind.title))}</li>'
+        for kind in refusals.every()
+    )
+    title = translate(N_("Problems"))
+    return document(title, f"<h1>{escape(title)}</h1>\n<ul>\n{rows}\n</ul>", language)
+
+
+def document(title: str, content: str, language: str) -> bytes:
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    body = f"<body>\n{content}\n</body>"
+    return f'<!doctype html>\n<html lang="{escape(language)}"><head>{head}</head>\n{body}</html>\n'.encode()

@@ -1,0 +1,76 @@
+"""Which bytes of a content a request asks for (RFC 9110, section 14). Pure; api/headers.py reads the entity tags."""
+
+import re
+from typing import NamedTuple
+
+from api.headers import weak_match
+from domain.refusals import MalformedRequest, RangeNotSatisfiable
+
+ONE_RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
+HEADER_CHARACTERS_MAX = 100
+
+
+class Whole(NamedTuple):
+    """Answer 200 with everything."""
+
+    size: int
+
+    @property
+    def length(self) -> int:
+        return self.size
+
+
+class Part(NamedTuple):
+    """Answer 206 with the bytes first..last, both inclusive, both inside the content."""
+
+    first: int
+    last: int
+    size: int
+
+    @property
+    def length(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def content_range(self) -> str:
+        return f"bytes {self.first}-{self.last}/{self.size}"
+
+
+def span(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | Part:
+    """What to send of `size` bytes. Several ranges, other units and malformed ones count as no Range: the whole.
+
+    A stale If-Range, or one that is a date (contents have none), gives the whole too.
+    Raises RangeNotSatisfiable when the one range lies outside.
+    """
+    if range_header is None or size == 0 or (if_range is not None and if_range.strip() != etag):
+        return Whole(size)
+    found = ONE_RANGE.fullmatch(range_header) if len(range_header) <= HEADER_CHARACTERS_MAX else None
+    if found is None or not (found[1] or found[2]):
+        return Whole(size)
+    return suffix(int(found[2]), size) if not found[1] else between(found[1], found[2], size)
+
+
+def suffix(length: int, size: int) -> Part:
+    if length == 0:
+        raise RangeNotSatisfiable(size_bytes=size)
+    return Part(max(0, size - length), size - 1, size)
+
+
+def between(first_digits: str, last_digits: str, size: int) -> Whole | Part:
+    first = int(first_digits)
+    last = int(last_digits) if last_digits else size - 1
+    if last_digits and first > last:
+        return Whole(size)
+    if first >= size:
+        raise RangeNotSatisfiable(size_bytes=size)
+    return Part(first, min(last, size - 1), size)
+
+
+def not_modified(if_none_match: str | None, *, etag: str) -> bool:
+    """True where a GET is to be answered 304. A malformed If-None-Match is ignored: the content is sent."""
+    if if_none_match is None:
+        return False
+    try:
+        return weak_match(if_none_match, etag)
+    except MalformedRequest:
+        return False

@@ -1,0 +1,251 @@
+"""A multipart form with at most one file, taken in to a temporary file without a name; api/multipart.py cuts it.
+
+While bytes are awaited no thread is held; nothing has a name on disk, so nothing is left behind however it ends.
+"""
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from api.headers import printable
+from api.multipart import Part, Splitter, boundary_of
+from domain.limits import Limits
+from domain.refusals import (
+    N_,
+    ContentTooLarge,
+    FieldError,
+    InsufficientStorage,
+    LengthRequired,
+    MalformedRequest,
+    ValidationFailed,
+)
+
+FIELD_BYTES_MAX = 32 * 1024
+FILE_NAME_CHARACTERS_TAKEN_MAX = 4096
+EXTENSION_CHARACTERS_MAX = 16
+UNNAMED = "unnamed"
+# Written and hashed at once: up to this much on the event loop (under a millisecond), more in a thread.
+PIECE_BYTES = 1024 * 1024
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class ReceivedFile:
+    """The plain bytes of an upload in a temporary file without a name, open until the form is left.
+
+    `size` in bytes, `sha256` the 32 bytes of the digest, `file` at its beginning. A thread that reads it must have
+    ended before the form is left.
+    """
+
+    def __init__(self, name: str, file: FileIO) -> None:
+        self.name, self.file = name, file
+        self.size = 0
+        self.sha256 = b""
+
+    @property
+    def fd(self) -> int:
+        return self.file.fileno()
+
+    def chunks(self, size: int = PIECE_BYTES) -> Iterator[bytes]:
+        """The content from its beginning, any number of times and from any thread."""
+        at = 0
+        while piece := os.pread(self.fd, size, at):
+            yield piece
+            at += len(piece)
+
+
+class Form:
+    """What was sent: the fields by name, and the file if one was chosen."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, str] = {}
+        self.file: ReceivedFile | None = None
+
+
+@asynccontextmanager
+async def receive_form(
+    req: Any, *, fields: Collection[str], limits: Limits, tmp: Path, file: str = "file"
+) -> AsyncIterator[Form]:
+    """Take the whole form, its parts in any order; the file part is called `file`, all others must be in `fields`.
+
+    Refuses (and closes the file) on: another media type, no or a wrong boundary, an end before the last boundary, a
+    part unknown (/form/NAME) or sent twice, text that is not UTF-8, a file over the limit, too little room on disk.
+    An empty file is given out with size 0; a form sent with no file chosen has none.
+    """
+    if req.content_length is None:
+        raise LengthRequired
+    boundary = boundary_of(req.content_type)
+    require_room(tmp, req.content_length, limits)
+    reception = Reception(fields=frozenset(fields), file_part=file, limits=limits, tmp=tmp)
+    try:
+        await reception.take(req.stream, boundary)
+        yield reception.form
+    finally:
+        reception.close()
+
+
+def require_room(tmp: Path, size_bytes: int, limits: Limits) -> None:
+    """Refuse before the first byte what would bring the disk under its floor."""
+    disk = os.statvfs(tmp)
+    if disk.f_bavail * disk.f_frsize < size_bytes + limits.disk_free_bytes_min:
+        raise InsufficientStorage
+
+
+class Reception:
+    """A form on its way in."""
+
+    def __init__(self, *, fields: frozenset[str], file_part: str, limits: Limits, tmp: Path) -> None:
+        self.form = Form()
+        self.known, self.file_part, self.limits, self.tmp = fields, file_part, limits, tmp
+        self.seen: set[str] = set()
+        self.part = ""
+        self.text = bytearray()
+        self.pieces: list[bytes] = []
+        self.held_bytes = 0
+        self.digest = hashlib.sha256()
+        self.open: FileIO | None = None
+
+    async def take(self, stream: AsyncIterable[bytes], boundary: bytes) -> None:
+        splitter = Splitter(boundary)
+        async for data in stream:
+            for event in splitter.feed(data):
+                if isinstance(event, Part):
+                    self.begin(event)
+                else:
+                    self.content(event)
+            if self.held_bytes >= PIECE_BYTES:
+                await finished_in_thread(self.flush)
+        if not splitter.closed:
+            raise MalformedRequest(reason=N_("its form ends before its last boundary"))
+        self.finish()
+
+    def begin(self, part: Part) -> None:
+        self.end_text()
+        if part.name in self.seen:
+            raise refused(part.name, N_("stands twice"))
+        if part.name != self.file_part and part.name not in self.known:
+            raise refused(part.name, N_("is not a field of this form"))
+        self.seen.add(part.name)
+        self.part = part.name
+        if part.name == self.file_part:
+            self.begin_file(part.file_name)
+
+    def begin_file(self, file_name: str | None) -> None:
+        """A browser sends a file field with nothing chosen as an empty part with an empty name."""
+        if file_name is None:
+            raise refused(self.file_part, N_("must be sent as a file, with a file name"))
+        if file_name:
+            with disk_full_refused():
+                self.open = tempfile.TemporaryFile(dir=self.tmp, buffering=0)  # noqa: SIM115  # closed by close()
+            name = displayable(file_name, f"/form/{self.file_part}", self.limits.file_name_characters_max)
+            self.form.file = ReceivedFile(name, self.open)
+
+    def content(self, data: bytes) -> None:
+        if self.part == self.file_part:
+            self.file_content(data)
+        elif len(self.text) + len(data) > FIELD_BYTES_MAX:
+            raise refused(self.part, N_("is too long"))
+        else:
+            self.text += data
+
+    def file_content(self, data: bytes) -> None:
+        if self.form.file is None:
+            raise refused(self.file_part, N_("must be sent as a file, with a file name"))
+        self.form.file.size += len(data)
+        if self.form.file.size > self.limits.upload_bytes_max:
+            raise ContentTooLarge(limit_bytes=self.limits.upload_bytes_max)
+        self.pieces.append(data)
+        self.held_bytes += len(data)
+
+    def end_text(self) -> None:
+        if self.part and self.part != self.file_part:
+            self.form.fields[self.part] = text_of_field(self.part, bytes(self.text))
+        self.text.clear()
+
+    def flush(self) -> None:
+        """Hash and write what is held. In a thread both let others run; afterwards nothing is held."""
+        data = b"".join(self.pieces)
+        self.pieces.clear()
+        self.held_bytes = 0
+        self.digest.update(data)
+        if self.open is not None:
+            with disk_full_refused():
+                write_all(self.open, data)
+
+    def finish(self) -> None:
+        self.end_text()
+        self.flush()
+        if self.form.file is not None:
+            self.form.file.sha256 = self.digest.digest()
+            self.form.file.file.seek(0)
+
+    def close(self) -> None:
+        if self.open is not None:
+            self.open.close()
+
+
+async def finished_in_thread(work: Callable[[], None]) -> None:
+    """Run it in a thread and be cancelled only after it: a file closed under a running write could be another's."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def write_all(file: FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+@contextmanager
+def disk_full_refused() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise InsufficientStorage from error
+        raise
+
+
+def refused(part: str, detail: str) -> ValidationFailed:
+    return ValidationFailed(FieldError("/form/" + part.replace("~", "~0").replace("/", "~1"), detail))
+
+
+def text_of_field(part: str, value: bytes) -> str:
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise refused(part, N_("must be UTF-8")) from None
+    if "\0" in text:
+        raise refused(part, N_("must not contain control characters"))
+    return text
+
+
+def displayable(name: str, pointer: str, characters_max: int) -> str:
+    """A sender's file name made safe to show: no path, no hidden characters, cut to the limit with its extension kept.
+
+    Nothing on disk is ever called by it. A name beyond 4,096 characters is refused: no one chose that.
+    """
+    if len(name) > FILE_NAME_CHARACTERS_TAKEN_MAX:
+        raise ValidationFailed(FieldError(pointer, N_("has a name that is too long")))
+    last_step = re.split(r"[/\\]", name)[-1]
+    plain = " ".join(printable(unicodedata.normalize("NFC", last_step)).split())
+    return shortened(plain, characters_max) if plain.strip(". ") else UNNAMED
+
+
+def shortened(name: str, characters_max: int) -> str:
+    stem, dot, extension = name.rpartition(".")
+    if len(name) <= characters_max or not stem or len(extension) > EXTENSION_CHARACTERS_MAX:
+        return name[:characters_max]
+    return stem[: characters_max - len(extension) - 1].rstrip() + dot + extension

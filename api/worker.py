@@ -1,0 +1,230 @@
+"""gunicorn's asgi worker with the guards it lacks, and how to run it; api/wrapper.py guards each request after it.
+
+Private names of gunicorn are used on purpose, so the version is pinned and checked. What the guard adds, each proved
+by tests/http/test_worker_*.py: a deadline for the first request's headers, a cap on connections, a listen backlog, an
+end for clients that stop reading, and a shutdown that open streams cannot block.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gunicorn  # type: ignore[import-untyped]  # gunicorn ships no types
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # as above
+from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]  # as above
+from gunicorn.workers import gasgi  # type: ignore[import-untyped]  # as above
+
+from domain.limits import Limits
+
+GUNICORN_VERSION = "27.0.1"
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 5
+# gunicorn's `timeout`: the longest that the event loop may stand still, and the longest wait for bytes of a body.
+HEARTBEAT_SECONDS = 30
+# The worker waits about 1.5 s before its grace begins; the arbiter kills when its own ends. So the worker gets less.
+ARBITER_LEAD_SECONDS = 4
+
+Application = Callable[[Any, Any, Any], Any]
+
+
+class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
+    """One connection: refused over the cap, closed when headers or readers stall."""
+
+    def __init__(self, worker: "Worker") -> None:
+        super().__init__(worker)
+        self.header_deadline: asyncio.TimerHandle | None = None
+        self.write_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        if self.worker.nr_conns >= self.worker.worker_connections:
+            self._conn_lost_handled = True  # never counted, so never to be discounted
+            transport.abort()
+            return
+        super().connection_made(transport)
+        self.worker.protocols.add(self)
+        self.header_deadline = self.worker.loop.call_later(self.worker.app.header_seconds, self._close_transport)
+
+    def _on_headers_complete(self) -> Any:
+        if self.header_deadline is not None:
+            self.header_deadline.cancel()
+            self.header_deadline = None
+        return super()._on_headers_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.expect_progress()
+
+    def resume_writing(self) -> None:
+        if self.write_deadline is not None:
+            self.write_deadline.cancel()
+            self.write_deadline = None
+        super().resume_writing()
+
+    def expect_progress(self) -> None:
+        if self.write_deadline is None:
+            seconds = self.worker.app.write_stall_seconds
+            self.write_deadline = self.worker.loop.call_later(seconds, self.transport.abort)
+
+    def _close_transport(self) -> None:
+        """Closing waits until the peer has read what is buffered, so it gets a deadline as well."""
+        super()._close_transport()
+        if self.transport is not None and not self._conn_lost_handled:
+            self.expect_progress()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for handle in (self.header_deadline, self.write_deadline):
+            if handle is not None:
+                handle.cancel()
+        self.worker.protocols.discard(self)
+        super().connection_lost(exc)
+
+    def leave(self) -> None:
+        """Close a connection that waits for a next request; one that is being served goes on."""
+        if self._awaiting_request:
+            self._close_transport()
+            self._request_ready.set()
+
+
+class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
+    """A worker process. It puts an asyncio.Event into the lifespan state as `stopping`: endless streams wait for it."""
+
+    app: "Server"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.protocols: set[Protocol] = set()
+        self.serving = False
+
+    def init_process(self) -> None:
+        gasgi.ASGIProtocol = Protocol
+        self.cfg.set("graceful_timeout", max(1, self.cfg.graceful_timeout - ARBITER_LEAD_SECONDS))
+        self.state["stopping"] = asyncio.Event()
+        super().init_process()
+
+    def handle_exit_signal(self) -> None:
+        super().handle_exit_signal()
+        self.state["stopping"].set()
+        for protocol in list(self.protocols):
+            protocol.leave()
+
+    def notify(self) -> None:
+        """The heartbeat; its first beat after the sockets are served raises their backlog from asyncio's 100."""
+        super().notify()
+        if self.servers and not self.serving:
+            self.serving = True
+            for listener in self.sockets:
+                listener.sock.listen(self.cfg.backlog)
+            self.app.report_ready(str(self.sockets[0]))
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
+    """gunicorn's arbiter over one application that is built before the workers are forked; they find it as `app`."""
+
+    def __init__(
+        self,
+        make: Callable[[], Application],
+        options: dict[str, Any],
+        *,
+        on_ready: Callable[[str], None],
+        header_seconds: float,
+        write_stall_seconds: float,
+    ) -> None:
+        self.make, self.options, self.on_ready = make, options, on_ready
+        self.header_seconds, self.write_stall_seconds = header_seconds, write_stall_seconds
+        self.token = one_byte_pipe()
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Application:
+        return self.make()
+
+    def report_ready(self, address: str) -> None:
+        """Called by every worker that begins to serve; the first to take the one byte of the pipe speaks for all."""
+        try:
+            os.read(self.token, 1)
+        except BlockingIOError:
+            return
+        self.on_ready(address)
+
+
+def one_byte_pipe() -> int:
+    """A pipe that holds one byte, readable without waiting; forked workers share it."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.write(writer, b"1")
+    return reader
+
+
+def serve_options(*, bind: Sequence[str], workers: int, limits: Limits, graceful_seconds: int = 30) -> dict[str, Any]:
+    """gunicorn's settings for this service: unknown names are refused by gunicorn itself at start."""
+    return {
+        "bind": list(bind),
+        "workers": workers,
+        "worker_class": Worker,
+        "worker_connections": limits.connections_max,
+        "backlog": BACKLOG,
+        "timeout": HEARTBEAT_SECONDS,
+        "graceful_timeout": graceful_seconds,
+        "keepalive": KEEP_ALIVE_SECONDS,
+        "limit_request_line": 8190,
+        "limit_request_fields": 64,
+        "limit_request_field_size": 4096,
+        "asgi_lifespan": "on",
+        "http_parser": "python",
+        "control_socket_disable": True,
+        "preload_app": True,
+        "accesslog": None,
+        "loglevel": "warning",
+        "proc_name": "dossier",
+    }
+
+
+def run(
+    make: Callable[[], Application],
+    *,
+    bind: Sequence[str],
+    workers: int,
+    limits: Limits,
+    on_ready: Callable[[str], None],
+    graceful_seconds: int = 30,
+    write_stall_seconds: float = 30.0,
+) -> int:
+    """Serve until SIGTERM, SIGINT or SIGQUIT and return gunicorn's exit code.
+
+    `make` is called once, before the fork: the application must open pools and start threads in its lifespan startup.
+    `on_ready` is called once, in the first worker that takes requests (not in this process), with the first address.
+    While it runs, gunicorn takes over this process's signals and reaps every child of it, whoever started them.
+    """
+    if gunicorn.__version__ != GUNICORN_VERSION:
+        raise RuntimeError(f"the guard is made for gunicorn {GUNICORN_VERSION}, not {gunicorn.__version__}")
+    options = serve_options(bind=bind, workers=workers, limits=limits, graceful_seconds=graceful_seconds)
+    server = Server(
+        make,
+        options,
+        on_ready=on_ready,
+        header_seconds=limits.header_seconds_max,
+        write_stall_seconds=write_stall_seconds,
+    )
+    return arbitrate(server)
+
+
+def arbitrate(server: Server) -> int:
+    """Run the arbiter. A worker leaves by os._exit: unwinding would run the caller's clean-up in the worker too."""
+    master, code = os.getpid(), 1
+    try:
+        server.run()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    finally:
+        if os.getpid() != master:
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(code)
+    return code

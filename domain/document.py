@@ -54,7 +54,7 @@ class NoteSeen(msgspec.Struct, frozen=True, kw_only=True):
 class Describe(msgspec.Struct, frozen=True, kw_only=True):
     """A part that is UNSET stays as it is."""
 
-    note: str | None | UnsetType = UNSET
+    note: str | UnsetType | None = UNSET
     received_on: date | UnsetType = UNSET
     today: date
     reason: str

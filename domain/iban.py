@@ -13,14 +13,14 @@ LENGTHS = {
     "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TR": 26, "UA": 29, "VA": 22, "XK": 20,
 }  # fmt: skip
 REFERENCE = re.compile(r"[A-Za-z0-9+?/:().,' -]{1,35}")
-CREDITOR = re.compile(r"[A-Z]{2}\d\d[A-Z0-9]{3}[A-Z0-9]{1,28}")
+CREDITOR = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}")
 BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 
 
 def iban(text: str) -> str:
     """The IBAN without blanks, in capitals. Refuses a wrong country, length or check number."""
     folded = re.sub(r"[\s-]", "", text).upper()
-    if not re.fullmatch(r"[A-Z]{2}\d\d[A-Z0-9]+", folded) or len(folded) != LENGTHS.get(folded[:2]):
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+", folded) or len(folded) != LENGTHS.get(folded[:2]):
         raise IbanInvalid
     if mod97(folded[4:] + folded[:4]) != 1:
         raise IbanInvalid

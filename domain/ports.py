@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.customer import Customer
 from domain.envelope import Envelope, Recorded
 
 
@@ -170,10 +171,26 @@ class Contents(Protocol):
 
 
 class CustomerDirectory(Protocol):
-    """The customers of the library. Built in: store/register.py; adapters to library systems take its place."""
+    """The customers of the library. Built in: store/register.py; adapters to library systems take its place.
+
+    Every call raises Unavailable when the directory cannot answer. One suite, tests/contract/, holds all to this.
+    """
 
     def exists(self, customer_id: str) -> bool:
         """Whether the library knows this id just now."""
+
+    def get(self, customer_id: str) -> Customer | None:
+        """The customer of exactly this id."""
+
+    def get_many(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
+        """Those of the ids that are known, in one question to the directory."""
+
+    def search(self, text: str, limit: int) -> Sequence[Customer]:
+        """At most `limit` (1 to 200) customers for what was typed into one box, the best first.
+
+        First whoever has exactly this id or card number (blanks and hyphens do not count), then by birth date, by the
+        beginning of the id, by beginnings of words of the name in any order, then by names spelled alike.
+        """
 
 
 class Clock(Protocol):

@@ -37,6 +37,12 @@ create table archive.claim (
 );
 create index claim_by_owner on archive.claim (owner);
 
+-- Which content the log names, so that a sweeper can tell an orphan without reading the log.
+create table archive.content (
+    content uuid primary key,
+    paper uuid not null
+);
+
 create function archive.refuse_change() returns trigger language plpgsql as $$
 begin
     raise exception 'the event log is append-only' using errcode = 'DX403';
@@ -55,6 +61,7 @@ create function archive.append(
     customers uuid[], customer_ids text[], kek_versions int[], customer_keys bytea[],
     wrap_papers uuid[], wrap_customers uuid[], wraps bytea[],
     guarded uuid[],
+    contents uuid[], content_papers uuid[],
     out positions bigint[], out at timestamptz, out replay_papers uuid[]
 )
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
@@ -124,6 +131,10 @@ begin
                 raise exception 'claimed' using errcode = 'DX423', detail = old.kind || ' ' || old.owner;
             end if;
         end if;
+    end if;
+
+    if cardinality(contents) > 0 then
+        insert into archive.content (content, paper) select * from unnest(contents, content_papers);
     end if;
 
     with written as (

@@ -61,6 +61,11 @@ def pending(url: str, folder: Traversable | None = None) -> list[str]:
     return [migration.name for migration in _missing(wanted, applied)]
 
 
+def newest(folder: Traversable | None = None) -> int:
+    """The version that a database of this release stands at."""
+    return max(migration.version for migration in _read(folder))
+
+
 def _read(folder: Traversable | None) -> list[Migration]:
     wanted: dict[int, Migration] = {}
     for file in (folder or files("migrations")).iterdir():

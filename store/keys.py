@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 
 from domain.ports import Owner, OwnerRaced
 from domain.refusals import CustomerErased
@@ -77,11 +77,6 @@ class Keys:
         with self._lock:
             self._customers[reference] = (customer_id, secrets.token_bytes(KEY_BYTES), time.monotonic())
         return Owner(customer_id, reference, fresh=True)
-
-    def reference_of(self, customer_id: str) -> UUID | None:
-        with self._pool.connection() as conn:
-            row = conn.execute(BY_CUSTOMER_ID, [customer_id], prepare=True).fetchone()
-        return row[0] if row else None
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         wanted = list(references)
@@ -211,10 +206,22 @@ class Keys:
             self._institution = self._kek.unwrap(row[1], version=row[0], bound_to=b"institution")
         return self._institution
 
-    def prepare(self, conn: Connection[Any]) -> None:
-        """Make the institution's key where there is none; run by the owner of the schema after the migrations."""
-        wrapped = self._kek.wrap(secrets.token_bytes(KEY_BYTES), bound_to=b"institution")
-        conn.execute(MAKE_INSTITUTION, [self._kek.current, wrapped])
+
+def make_institution_key(conn: Connection[Any], kek: KeyEncryptionKeys) -> None:
+    """Make the institution's key where there is none; run by the owner of the schema after the migrations."""
+    wrapped = kek.wrap(secrets.token_bytes(KEY_BYTES), bound_to=b"institution")
+    conn.execute(MAKE_INSTITUTION, [kek.current, wrapped])
+
+
+async def reference_of(conn: AsyncConnection[Any], customer_id: str) -> UUID | None:
+    """The customer's reference in the log, None when nothing of theirs was ever archived."""
+    row = await (await conn.execute(BY_CUSTOMER_ID, [customer_id], prepare=True)).fetchone()
+    return row[0] if row else None
+
+
+async def customer_ids(conn: AsyncConnection[Any], references: Iterable[UUID]) -> dict[UUID, str]:
+    """The library-system ids of some references."""
+    return dict(await (await conn.execute(BY_REFERENCES, [list(references)], prepare=True)).fetchall())
 
 
 BY_CUSTOMER_ID = """

@@ -80,6 +80,7 @@ class Log:
             owners=[self._keys.fresh(o) for o in fresh.values()],
             wraps=[(paper, o.reference, self._keys.wrapped(paper, o)) for paper, o in papers.items()],
             guarded=list({e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}),
+            contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
         )
         appended = self._recorder.append(stored, batch)
         if any(e.topic.startswith(CLEAR) for e in stored):

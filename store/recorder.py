@@ -37,13 +37,17 @@ R = TypeVar("R")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the log together with its events; `wraps` are (paper, customer reference, wrapped key)."""
+    """What goes into the log together with its events; `wraps` are (paper, customer reference, wrapped key).
+
+    `guarded` are the papers that must still have a key, `contents` are (content, paper).
+    """
 
     command: CommandKey | None = None
     claims: Sequence[Claim] = ()
     owners: Sequence[FreshOwner] = ()
     wraps: Sequence[tuple[UUID, UUID, bytes]] = ()
     guarded: Sequence[UUID] = ()
+    contents: Sequence[tuple[UUID, UUID]] = ()
 
 
 class ArchiveRecorder(PostgresApplicationRecorder):
@@ -204,6 +208,8 @@ def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
         [w[1] for w in wraps],
         [w[2] for w in wraps],
         list(batch.guarded),
+        [c[0] for c in batch.contents],
+        [c[1] for c in batch.contents],
     )
 
 
@@ -215,7 +221,8 @@ APPEND = """
         %s::text[], %b::bytea[], %s::uuid[], %s::boolean[],
         %s::uuid[], %s::text[], %s::int[], %b::bytea[],
         %s::uuid[], %s::uuid[], %b::bytea[],
-        %s::uuid[]
+        %s::uuid[],
+        %s::uuid[], %s::uuid[]
     )
 """
 EARLIER = "select body, papers, recorded_at from archive.command where actor = %s and key = %s"

@@ -1,0 +1,35 @@
+"""How a row of the view becomes the item of api.md §4, for reads and for the answer of a write alike."""
+
+from typing import Any
+
+from api.call import Call
+from domain.archive import Outcome
+from projections import customer_documents
+from projections.customer_documents import Item, Row
+
+
+def item_of(call: Call, row: Row) -> Item:
+    return customer_documents.item(row, types=call.types, language=call.language)
+
+
+def answer_item(call: Call, outcome: Outcome, *, status: int) -> None:
+    """The answer of a write, made from its own events: the view need not have them yet.
+
+    A replay is told what the first request was told. With evidence the item is the authorization's, the Location and
+    the ETag are those of the document (api.md §3).
+    """
+    row = customer_documents.fold_item(outcome.recorded)
+    if outcome.replayed:
+        call.resp.set_header("Idempotency-Replayed", "true")
+    paper = row.evidence or row.id
+    if status == 201:
+        room = "documents" if row.evidence or row.kind == "document" else "authorizations"
+        call.resp.set_header("Location", f"/v1/{room}/{paper}")
+    version = max(r.envelope.originator_version for r in outcome.recorded if r.envelope.originator_id == paper)
+    answer = {**fields_of(item_of(call, row)), "customer": outcome.customer, "position": outcome.position}
+    call.answer(answer, status=status, position=outcome.position, version=version)
+
+
+def fields_of(item: Item) -> dict[str, Any]:
+    """The item's fields, to which an answer adds its own."""
+    return {name: getattr(item, name) for name in item.__struct_fields__}

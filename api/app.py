@@ -1,0 +1,99 @@
+"""The Falcon application: one resource an address of api/routes.py, one way in for every call.
+
+A call is authenticated, then the route's verb is checked, then its handler runs. api/wrapper.py stands before it,
+service/wiring.py hands in how the parts are opened after the fork.
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from itertools import groupby
+from typing import Any
+
+import falcon
+import falcon.asgi
+
+from api import problems
+from api.call import Call
+from api.parts import Parts
+from api.problems import Write
+from api.routes import ROUTES, Route
+from api.wrapper import Front
+from domain.access import Verb, require
+from domain.limits import Limits
+from domain.refusals import Unauthenticated
+
+OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
+BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
+
+
+def create_app(
+    open_parts: OpenParts,
+    *,
+    limits: Limits,
+    write: Write,
+    hosts: tuple[str, ...] = (),
+    unavailable: tuple[type[Exception], ...] = (),
+) -> Front:
+    """The whole ASGI application. Nothing is opened here: it is built before the workers are forked."""
+    lifespan = Lifespan(open_parts)
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[lifespan])
+    app.req_options.strip_url_path_trailing_slash = False
+    app.req_options.auto_parse_qs_csv = False
+    problems.install(app, write=write, unavailable=unavailable)
+    for path, routes in groupby(sorted(ROUTES, key=lambda r: r.path), key=lambda r: r.path):
+        app.add_route(path, resource(list(routes), lifespan))
+    return Front(app, limits=limits, write=write, hosts=hosts)
+
+
+class Lifespan:
+    """Falcon middleware: opens a worker's parts when it starts, counts its answers, closes the parts when it ends."""
+
+    def __init__(self, open_parts: OpenParts) -> None:
+        self._open_parts = open_parts
+        self._context: AbstractAsyncContextManager[Parts] | None = None
+        self.parts: Parts | None = None
+
+    async def process_startup(self, scope: Any, event: Any) -> None:
+        self._context = self._open_parts()
+        self.parts = await self._context.__aenter__()
+
+    async def process_request(self, req: Any, resp: Any) -> None:
+        req.context.began = time.perf_counter()
+
+    async def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
+        if self.parts is not None:
+            route = req.scope["state"].get("route", "-")
+            self.parts.answered(req.method, route, resp.status_code, time.perf_counter() - req.context.began)
+
+    async def process_shutdown(self, scope: Any, event: Any) -> None:
+        if self._context is not None:
+            await self._context.__aexit__(None, None, None)
+
+
+def resource(routes: list[Route], lifespan: Lifespan) -> object:
+    """A Falcon resource of one address: a responder for each of its methods."""
+    responders = {f"on_{route.method.lower()}": staticmethod(responder(route, lifespan)) for route in routes}
+    return type("Resource", (), responders)()
+
+
+def responder(route: Route, lifespan: Lifespan) -> Callable[..., Awaitable[None]]:
+    async def respond(req: Any, resp: Any, **params: str) -> None:
+        req.scope["state"]["route"] = route.path
+        assert lifespan.parts is not None, "the server calls nothing before start-up"
+        await route.handle(await admitted(route, req, resp, lifespan.parts, params))
+
+    return respond
+
+
+async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict[str, str]) -> Call:
+    """Who asks, and whether this verb is for them at all. What exists for them, handlers ask with their rights."""
+    if route.verb is Verb.PUBLIC:
+        return Call(req, resp, parts, None, {}, params)
+    found = BEARER.fullmatch((req.get_header("Authorization") or "").strip())
+    principal = await parts.catalogue.principal(found[1]) if found else None
+    if principal is None:
+        raise Unauthenticated
+    require(principal, route.verb)
+    return Call(req, resp, parts, principal, await parts.catalogue.types(), params)

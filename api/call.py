@@ -1,0 +1,229 @@
+"""One request as the handlers see it: who asks, with what rights, which headers and parameters, how to answer."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from api.headers import etag, require_match
+from api.parts import Parts
+from api.problems import preferred, trace_id_of
+from domain.access import Principal, Rights, rights
+from domain.archive import Caller
+from domain.document_type import DocumentType
+from domain.refusals import N_, FieldError, NotFound, PreconditionRequired, Unavailable, ValidationFailed
+from domain.values import branch_code
+from projections import moments
+from projections.customer_documents import Row
+
+S = TypeVar("S", bound=msgspec.Struct)
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+encode_json = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Call:
+    """`principal` is None only on public routes. `types` are today's document types by code."""
+
+    __slots__ = ("params", "parts", "principal_", "req", "resp", "types")
+
+    def __init__(
+        self,
+        req: Any,
+        resp: Any,
+        parts: Parts,
+        principal: Principal | None,
+        types: Mapping[str, DocumentType],
+        params: Mapping[str, str],
+    ) -> None:
+        self.req, self.resp, self.parts, self.principal_ = req, resp, parts, principal
+        self.types, self.params = types, params
+
+    # -- who ----------------------------------------------------------------------------------------------------
+
+    @property
+    def principal(self) -> Principal:
+        assert self.principal_ is not None, "a route that needs a caller is not public"
+        return self.principal_
+
+    @property
+    def rights(self) -> Rights:
+        return rights(self.principal, self.types.values())
+
+    def branch(self) -> str:
+        """Where this caller writes: its own branch, else the header's, else the institution's default."""
+        named = self.req.get_header("Archive-Branch")
+        return self.principal.branch or (branch_code(named) if named else self.parts.branch)
+
+    def caller(self) -> Caller:
+        return Caller(
+            actor=self.principal.name,
+            branch=self.branch(),
+            correlation_id=UUID(hex=self.trace_id),
+            idempotency_key=self._idempotency_key(),
+        )
+
+    def _idempotency_key(self) -> str | None:
+        key = self.req.get_header("Idempotency-Key")
+        if key is not None and not KEY.fullmatch(key):
+            raise ValidationFailed(FieldError("/header/Idempotency-Key", N_("must have 1 to 200 visible characters")))
+        return str(key) if key else None
+
+    @property
+    def trace_id(self) -> str:
+        return trace_id_of(self.req.scope)
+
+    @property
+    def language(self) -> str:
+        """The language wanted first; labels without it fall back to English."""
+        wanted = preferred((self.req.get_header("Accept-Language") or "")[:500])
+        return wanted[0].lower().partition("-")[0] if wanted else "en"
+
+    # -- what ---------------------------------------------------------------------------------------------------
+
+    def id(self, name: str = "id") -> UUID:
+        """A paper's id from the path; one that is no id names nothing."""
+        try:
+            return UUID(self.params[name])
+        except ValueError:
+            raise NotFound from None
+
+    async def body(self, kind: type[S]) -> S:
+        """The JSON body as a checked struct. Raises what api/problems.py turns into 400 or 422."""
+        media = self.req.content_type or ""
+        if media and not media.lower().startswith("application/json"):
+            raise ValidationFailed(FieldError("/header/Content-Type", N_("must be application/json")))
+        return msgspec.json.decode(await self.req.stream.read(), type=kind)
+
+    def version_to_match(self) -> int | None:
+        """The version that If-Match names; PreconditionRequired without the header, None for `*`."""
+        header = self.req.get_header("If-Match")
+        if header is None:
+            raise PreconditionRequired
+        found = re.fullmatch(r'"(\d{1,18})"', header.strip())
+        return None if header.strip() == "*" else int(found[1]) if found else 0
+
+    def require_match(self, version: int) -> None:
+        require_match(self.req.get_header("If-Match"), version=version)
+
+    def text(self, name: str) -> str | None:
+        """A query parameter, None when it is absent or empty; given twice it is refused."""
+        values = self.req.get_param_as_list(name) if not isinstance(self.req.params.get(name), str) else None
+        if values and len(values) > 1:
+            raise _query(name, N_("must be given once"))
+        value = self.req.params.get(name)
+        return str(value) if value else None
+
+    def number(self, name: str, *, default: int, low: int, high: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+            raise _query(name, N_("must be a whole number from {low} to {high}"), low=low, high=high)
+        return int(text)
+
+    def limit(self) -> int:
+        limits = self.parts.limits
+        return self.number("limit", default=limits.list_page_default, low=1, high=limits.list_page_max)
+
+    def moment(self, name: str) -> datetime | None:
+        """An RFC 3339 time of the query, in UTC."""
+        text = self.text(name)
+        return parse_moment(text, name) if text else None
+
+    def as_of(self) -> int | datetime | None:
+        """A position or a moment of the past; the future is refused."""
+        text = self.text("as_of")
+        if text is None:
+            return None
+        if re.fullmatch(r"\d{1,18}", text):
+            return int(text)
+        moment = parse_moment(text, "as_of")
+        if moment > self.parts.archive.clock.now():
+            raise _query("as_of", N_("must not be in the future"))
+        return moment
+
+    async def position_of(self, conn: Any, as_of: int | datetime | None) -> int | None:
+        """The position that an as-of names. A moment that the views have not passed yet is waited for."""
+        if not isinstance(as_of, datetime):
+            return as_of
+        instant = await moments.position_at(conn, as_of)
+        if not instant.final:
+            await self._require_views(await self.parts.blocking(self.parts.fence))
+            instant = await moments.position_at(conn, as_of)
+        return instant.position
+
+    async def customer_of(self, row: Row) -> str | None:
+        """The library-system id of the customer of a row."""
+        return (await self.parts.customers.ids_of([row.customer])).get(row.customer)
+
+    async def wait_for_views(self) -> None:
+        """Archive-Min-Position: read your own writes; 503 when the views do not get there in time."""
+        text = self.req.get_header("Archive-Min-Position")
+        if text is None:
+            return
+        if not re.fullmatch(r"\d{1,18}", text):
+            raise ValidationFailed(FieldError("/header/Archive-Min-Position", N_("must be a position")))
+        await self._require_views(int(text))
+
+    async def _require_views(self, position: int) -> None:
+        if not await self.parts.views_at(position, wait_seconds=self.parts.limits.min_position_wait_seconds):
+            raise Unavailable(retry_after_seconds=1)
+
+    # -- answers ------------------------------------------------------------------------------------------------
+
+    def answer(self, value: Any, *, status: int = 200, position: int | None = None, version: int | None = None) -> None:
+        self.resp.status = status
+        self.resp.content_type = "application/json"
+        self.resp.data = encode_json(value)
+        if position is not None:
+            self.resp.set_header("Archive-Position", str(position))
+        if version is not None:
+            self.resp.set_header("ETag", etag(version))
+
+    def page(self, items: list[Any], *, position: int, next_cursor: str | None, **more: Any) -> None:
+        """A list: `items`, the position it stands at, and the way to its next page."""
+        if next_cursor is not None:
+            self.resp.set_header("Link", f'<{self._next_link(next_cursor)}>; rel="next"')
+        self.answer({**more, "items": items, "position": position, "next": next_cursor}, position=position)
+
+    def _next_link(self, cursor: str) -> str:
+        kept = [p for p in (self.req.query_string or "").split("&") if p and not p.startswith("cursor=")]
+        return f"{self.req.path}?{'&'.join([*kept, f'cursor={cursor}'])}"
+
+    async def record(
+        self,
+        action: str,
+        *,
+        status: int = 200,
+        customer: UUID | None = None,
+        document: UUID | None = None,
+        authorization: UUID | None = None,
+    ) -> None:
+        """Write the access log before anything is shown; Unavailable when that fails, and then nothing is."""
+        await self.parts.record_access(
+            actor=self.principal.name,
+            branch=self.principal.branch or self.parts.branch,
+            action=action,
+            status=status,
+            trace_id=self.trace_id,
+            customer=customer,
+            document=document,
+            authorization=authorization,
+        )
+
+
+def parse_moment(text: str, name: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in a query is a blank
+    except ValueError:
+        raise _query(name, N_("must be a time like 2026-11-24T09:30:00Z or a position")) from None
+    if moment.tzinfo is None:
+        raise _query(name, N_("must say its offset from UTC, as in 2026-11-24T09:30:00Z"))
+    return moment.astimezone(UTC)
+
+
+def _query(name: str, detail: str, **values: Any) -> ValidationFailed:
+    return ValidationFailed(FieldError(f"/query/{name}", detail, **values))

@@ -1,0 +1,53 @@
+"""Who may come in and which document types there are, kept in memory and read anew at every signal of a change."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from api.parts import Blocking
+from domain.access import Principal
+from domain.archive import Archive
+from domain.document_type import DocumentType
+
+UNHEARD_SECONDS = 1.0
+
+
+class LiveCatalogue:
+    """Never older than the last signal; while `listening` says that no signal can come, never older than a second."""
+
+    def __init__(self, archive: Archive, blocking: Blocking, *, listening: Callable[[], bool]) -> None:
+        self._archive, self._blocking, self._listening = archive, blocking, listening
+        self._types: Mapping[str, DocumentType] = {}
+        self._principals: Mapping[bytes, Principal] = {}
+        self._read_at = 0.0
+        self._changes = 1
+        self._seen = 0
+        self._reading = asyncio.Lock()
+
+    def changed(self) -> None:
+        self._changes += 1
+
+    async def types(self) -> Mapping[str, DocumentType]:
+        await self._refresh()
+        return self._types
+
+    async def principal(self, token: str) -> Principal | None:
+        """The caller that a bearer token stands for; None for an unknown or revoked one."""
+        await self._refresh()
+        return self._principals.get(self._archive.keys.digest("token", token.encode()))
+
+    async def _refresh(self) -> None:
+        if self._fresh():
+            return
+        async with self._reading:
+            if self._fresh():
+                return
+            changes, now = self._changes, time.monotonic()
+            self._types, self._principals = await self._blocking(self._read)
+            self._seen, self._read_at = changes, now
+
+    def _fresh(self) -> bool:
+        return self._seen == self._changes and (self._listening() or time.monotonic() - self._read_at < UNHEARD_SECONDS)
+
+    def _read(self) -> tuple[Mapping[str, DocumentType], Mapping[bytes, Principal]]:
+        return self._archive.types(), self._archive.access().by_digest()

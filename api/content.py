@@ -1,0 +1,140 @@
+"""Content and page images: checked, recorded in the access log, then sent: nothing leaves before that is durable."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from itertools import islice
+from typing import IO
+
+from api.call import Call
+from api.headers import content_disposition, digest_field, etag
+from api.ranges import Part, not_modified, span
+from domain.access import Verb, may
+from domain.document import DocumentStatus
+from domain.refusals import NotFound
+from projections import customer_documents
+
+CHUNKS_PER_HOP = 16  # of 64 KiB: one thread hop a MiB
+IN_MEMORY_BYTES_MAX = 1024 * 1024
+PAGE_WIDTH_DEFAULT = 1000
+
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+
+
+async def download(call: Call) -> None:
+    """GET /documents/{id}/content: Range, conditions and digests (RFC 9110, RFC 9530)."""
+    row = await readable(call)
+    assert row.sha256 is not None
+    assert row.size_bytes is not None
+    call.number("content_version", default=row.content_version, low=1, high=row.content_version)
+    tag, resp = etag(row.sha256), call.resp
+    unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
+    wanted = span(call.req.get_header("Range"), call.req.get_header("If-Range"), etag=tag, size=row.size_bytes)
+    status = 304 if unchanged else 206 if isinstance(wanted, Part) else 200
+    await call.record("content", status=status, customer=row.customer, document=row.id)
+    resp.status = status
+    resp.set_headers({**SAFE_HEADERS, "ETag": tag, "Accept-Ranges": "bytes"})
+    if unchanged:
+        return
+    resp.content_type = row.media_type
+    resp.set_header("Content-Disposition", content_disposition(row.file_name))
+    resp.set_header("Repr-Digest", digest_field(bytes.fromhex(row.sha256)))
+    if isinstance(wanted, Part):
+        resp.set_header("Content-Range", f"bytes {wanted.first}-{wanted.last}/{row.size_bytes}")
+        await send(call, row, wanted.first, wanted.last, digest=None)
+    else:
+        await send(call, row, 0, row.size_bytes - 1, digest=row.sha256)
+
+
+async def readable(call: Call) -> customer_documents.Row:
+    """The document's row when the caller may read its content and there is some."""
+    await call.wait_for_views()
+    async with call.parts.connection() as conn:
+        row, _ = await customer_documents.one(conn, call.id(), call.rights)
+    if row is None or row.kind != "document" or row.content_id is None or row.sha256 is None:
+        raise NotFound
+    if row.status != DocumentStatus.ARCHIVED and not may(call.principal, Verb.DOCUMENTS_CORRECT):
+        raise NotFound
+    return row
+
+
+async def send(call: Call, row: customer_documents.Row, first: int, last: int, *, digest: str | None) -> None:
+    """Small content is opened whole before the answer begins; of large content the first piece is."""
+    resp, length = call.resp, last - first + 1
+    if length <= IN_MEMORY_BYTES_MAX:
+        resp.data = await call.parts.blocking(lambda: b"".join(pieces(call, row, first, last)))
+        resp.set_header("Content-Digest", digest_field(hashlib.sha256(resp.data).digest()))
+        return
+    sent = bytes.fromhex(digest) if digest else await call.parts.blocking(lambda: hashed(call, row, first, last))
+    resp.set_header("Content-Digest", digest_field(sent))
+    opened = pieces(call, row, first, last)
+    head = await call.parts.blocking(partial(some, opened))
+    resp.content_length = length
+    resp.stream = streamed(call, head, opened)
+
+
+def pieces(call: Call, row: customer_documents.Row, first: int, last: int) -> Iterator[bytes]:
+    assert row.content_id is not None
+    assert row.sealed_size_bytes is not None
+    if last < first:
+        return iter(())
+    opened = call.parts.read_content(row.id, row.content_id, row.sealed_size_bytes, first, last)
+    if opened is None:
+        raise NotFound
+    return opened
+
+
+def hashed(call: Call, row: customer_documents.Row, first: int, last: int) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces(call, row, first, last):
+        digest.update(piece)
+    return digest.digest()
+
+
+def some(opened: Iterator[bytes]) -> bytes:
+    return b"".join(islice(opened, CHUNKS_PER_HOP))
+
+
+async def streamed(call: Call, head: bytes, opened: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while head:
+        yield head
+        head = await call.parts.blocking(some, opened)
+
+
+async def page_image(call: Call) -> None:
+    """GET /documents/{id}/pages/{n}: a clean JPEG made on the server; the original's bytes are not in it."""
+    width = call.number("width", default=PAGE_WIDTH_DEFAULT, low=16, high=2400)
+    page, row = page_number(call), await readable(call)
+    if not row.preview or page > (row.pages or 1):
+        raise NotFound
+    await call.record("page", customer=row.customer, document=row.id)
+    with tempfile.TemporaryFile(dir=call.parts.temporary) as plain:
+        await call.parts.blocking(copy_plain, call, row, plain)
+        image = await call.parts.examiner.page_image(
+            plain.fileno(), media_type=row.media_type or "", page=page, width=width
+        )
+    call.resp.set_headers(SAFE_HEADERS)
+    call.resp.content_type = "image/jpeg"
+    call.resp.data = image
+
+
+def page_number(call: Call) -> int:
+    text = call.params["n"]
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 1_000_000:
+        raise NotFound
+    return int(text[:9])
+
+
+def copy_plain(call: Call, row: customer_documents.Row, plain: IO[bytes]) -> None:
+    assert row.size_bytes is not None
+    for piece in pieces(call, row, 0, row.size_bytes - 1):
+        plain.write(piece)
+    plain.flush()
+    os.lseek(plain.fileno(), 0, os.SEEK_SET)

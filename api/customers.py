@@ -1,0 +1,92 @@
+"""The register, and the view that all is for: the documents and authorizations of one customer."""
+
+from uuid import UUID
+
+from api.answers import item_of
+from api.bodies import CustomerBody, customer_answer
+from api.call import Call
+from domain.customer import Customer, parse_customer
+from domain.refusals import N_, FieldError, NotFound, ValidationFailed
+from domain.values import Kind, Source, customer_id
+from projections import customer_documents
+from projections.customer_documents import Filters
+
+NOBODY = UUID(int=0)  # a customer of whom nothing was ever archived has no reference
+
+
+async def put(call: Call) -> None:
+    """PUT /customers/{id}: 201 when it is new. The register is not in the log; the answer tells the log's position."""
+    body = await call.body(CustomerBody)
+    customer = parse_customer(
+        customer_id(call.params["id"], "/path/id"),
+        name=body.name,
+        birth_date=body.birth_date,
+        card_numbers=body.card_numbers,
+        home_branch=body.home_branch,
+        kind=body.kind,
+        today=call.parts.archive.clock.today(),
+    )
+    created = await call.parts.customers.put(customer)
+    position = await call.parts.blocking(call.parts.last_position)
+    call.answer(customer_answer(customer), status=201 if created else 200, position=position)
+
+
+async def search(call: Call) -> None:
+    """GET /customers?q=: by id, card number, birth date or name, the best first."""
+    query = call.text("q")
+    if query is None or not query.strip():
+        raise ValidationFailed(FieldError("/query/q", N_("is required: a name, card number, birth date or id")))
+    if len(query) > 200:
+        raise ValidationFailed(FieldError("/query/q", N_("must have at most {limit} characters"), limit=200))
+    found = await call.parts.customers.search(query, call.limit())
+    position = await call.parts.blocking(call.parts.last_position)
+    call.page([customer_answer(c) for c in found], position=position, next_cursor=None)
+
+
+async def show(call: Call) -> None:
+    call.answer(customer_answer(await known(call)))
+
+
+async def known(call: Call) -> Customer:
+    customer = await call.parts.customers.get(call.params["id"])
+    if customer is None:
+        raise NotFound
+    return customer
+
+
+async def documents(call: Call) -> None:
+    """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
+    filters = filters_of(call)
+    limit, cursor, as_of = call.limit(), call.text("cursor"), call.as_of()
+    customer = await known(call)
+    await call.wait_for_views()
+    reference = await call.parts.customers.reference_of(customer.id)
+    async with call.parts.connection() as conn:
+        page = await customer_documents.page(
+            conn,
+            reference or NOBODY,
+            call.rights,
+            filters,
+            as_of=await call.position_of(conn, as_of),
+            limit=limit,
+            cursor=cursor,
+        )
+    items = [item_of(call, row) for row in page.rows]
+    call.page(items, position=page.position, next_cursor=page.next, customer=customer_answer(customer))
+
+
+def filters_of(call: Call) -> Filters:
+    return Filters(
+        kind=one_of(call, "kind", [k.value for k in Kind]),
+        type=call.text("type"),
+        status=call.text("status"),
+        source=one_of(call, "source", [s.value for s in Source]),
+        q=call.text("q"),
+    )
+
+
+def one_of(call: Call, name: str, allowed: list[str]) -> str | None:
+    text = call.text(name)
+    if text is not None and text not in allowed:
+        raise ValidationFailed(FieldError(f"/query/{name}", N_("must be one of {allowed}"), allowed=", ".join(allowed)))
+    return text

@@ -1,0 +1,147 @@
+"""What was done, by whom, when: the history of a customer, a document, an authorization, or all; and who read what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from api.bodies import AccessItem, HistoryItem
+from api.call import Call
+from api.customers import NOBODY
+from domain.access import Verb, may
+from domain.iban import masked
+from domain.refusals import NotFound
+from projections import audit_history, customer_documents
+from projections.audit_history import Filters
+
+
+async def of_customer(call: Call) -> None:
+    """GET /customers/{id}/history."""
+    customer = await call.parts.customers.get(call.params["id"])
+    if customer is None:
+        raise NotFound
+    reference = await call.parts.customers.reference_of(customer.id)
+    await call.record("history", customer=reference)
+    await answer(call, Filters(customer=reference or NOBODY))
+
+
+async def of_document(call: Call) -> None:
+    await of_paper(call, document=True)
+
+
+async def of_authorization(call: Call) -> None:
+    await of_paper(call, document=False)
+
+
+async def of_paper(call: Call, *, document: bool) -> None:
+    """GET /documents/{id}/history and /authorizations/{id}/history."""
+    await call.wait_for_views()
+    async with call.parts.connection() as conn:
+        row, _ = await customer_documents.one(conn, call.id(), call.rights)
+    if row is None or (row.kind == "document") is not document:
+        raise NotFound
+    await call.record(
+        "history",
+        customer=row.customer,
+        document=row.id if document else None,
+        authorization=None if document else row.id,
+    )
+    await answer(call, Filters(subject=row.id))
+
+
+async def of_all(call: Call) -> None:
+    """GET /history: audit queries over everything that the caller may see."""
+    await call.record("history")
+    await answer(call, Filters())
+
+
+async def answer(call: Call, about: Filters) -> None:
+    limit, cursor, as_of = call.limit(), call.text("cursor"), call.as_of()
+    wanted = msgspec.structs.replace(
+        about,
+        actor=call.text("actor"),
+        action=call.text("action"),
+        branch=call.text("branch"),
+        type=call.text("type"),
+        since=call.moment("from"),
+        until=call.moment("to"),
+    )
+    await call.wait_for_views()
+    async with call.parts.connection() as conn:
+        page = await audit_history.page(
+            conn,
+            wanted,
+            call.rights,
+            as_of=await call.position_of(conn, as_of),
+            operations=may(call.principal, Verb.OPERATIONS),
+            limit=limit,
+            cursor=cursor,
+        )
+    whole = may(call.principal, Verb.DOCUMENTS_CORRECT)
+    items = [history_item(row, whole_iban=whole) for row in page.rows]
+    call.page(items, position=page.position, next_cursor=page.next)
+
+
+def history_item(row: audit_history.Row, *, whole_iban: bool) -> HistoryItem:
+    subject = {"kind": row.subject_kind, "id": row.subject_name or str(row.subject_id)}
+    return HistoryItem(
+        row.position,
+        row.recorded_at,
+        row.occurred_at,
+        row.actor,
+        row.branch,
+        row.action,
+        subject,
+        row.reason,
+        shown(row.before or {}, whole_iban=whole_iban),
+        shown(row.after or {}, whole_iban=whole_iban),
+    )
+
+
+def shown(fields: Mapping[str, Any], *, whole_iban: bool) -> dict[str, Any]:
+    """The fields as this reader sees them: an IBAN is whole only for who may amend it."""
+    if whole_iban:
+        return dict(fields)
+    return {name: shown_value(name, value) for name, value in fields.items()}
+
+
+def shown_value(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return shown(value, whole_iban=False)
+    return masked(value) if name == "iban" and isinstance(value, str) else value
+
+
+async def access_log(call: Call) -> None:
+    """GET /access-log: who read what, newest first; filters actor, action, customer, from, to."""
+    customer = call.text("customer")
+    reference = await call.parts.customers.reference_of(customer) if customer else None
+    if customer and reference is None:
+        call.page([], position=0, next_cursor=None)
+        return
+    lines, next_cursor = await call.parts.read_access(
+        customer=reference,
+        actor=call.text("actor"),
+        action=call.text("action"),
+        since=call.moment("from"),
+        until=call.moment("to"),
+        limit=call.limit(),
+        cursor=call.number("cursor", default=0, low=0, high=999_999_999) or None,
+    )
+    names = await call.parts.customers.ids_of({line.customer for line in lines if line.customer})
+    items = [access_item(line, names) for line in lines]
+    position = await call.parts.blocking(call.parts.last_position)
+    call.page(items, position=position, next_cursor=next_cursor)
+
+
+def access_item(line: Any, names: Mapping[Any, str]) -> AccessItem:
+    return AccessItem(
+        line.at,
+        line.actor,
+        line.branch,
+        line.action,
+        names.get(line.customer),
+        line.document,
+        line.authorization,
+        line.status,
+        line.trace_id,
+    )

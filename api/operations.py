@@ -1,0 +1,49 @@
+"""What operators and their tools ask: alive, ready, which version, metrics, the contract itself, problem pages."""
+
+from importlib.resources import files
+
+from api.call import Call
+from api.problems import PAGE_HEADERS, best_language, index, page, translator
+from domain.refusals import NotFound
+
+
+async def alive(call: Call) -> None:
+    """GET /livez: this process answers."""
+    call.answer({"status": "ok"})
+
+
+async def ready(call: Call) -> None:
+    """GET /readyz: each part and its state; 503 when one cannot serve."""
+    parts = await call.parts.health()
+    well = all(state == "ok" for state in parts.values())
+    call.answer({"status": "ok" if well else "failing", "parts": parts}, status=200 if well else 503)
+
+
+async def version(call: Call) -> None:
+    call.answer({"version": call.parts.version, "institution": call.parts.institution})
+
+
+async def metrics(call: Call) -> None:
+    """GET /metrics on the main port, unless they have a port of their own."""
+    if not call.parts.metrics_on_main_port:
+        raise NotFound
+    call.resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
+    call.resp.data = await call.parts.metrics()
+
+
+async def contract(call: Call) -> None:
+    """GET /openapi.json: the committed document."""
+    call.resp.content_type = "application/json"
+    call.resp.data = files("api").joinpath("openapi.json").read_bytes()
+
+
+async def problems(call: Call) -> None:
+    wanted = call.req.get_header("Accept-Language")
+    call.resp.set_headers(PAGE_HEADERS)
+    call.resp.data = index(translator(wanted), language=best_language(wanted))
+
+
+async def problem_page(call: Call) -> None:
+    call.resp.set_headers(PAGE_HEADERS)
+    wanted = call.req.get_header("Accept-Language")
+    call.resp.data = page(call.params["slug"], translator(wanted), language=best_language(wanted))

@@ -1,0 +1,104 @@
+"""The parts that service/wiring.py hands to the HTTP door. Nothing here is built; api/ knows no adapter."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from domain.access import Principal
+from domain.archive import Archive
+from domain.customer import Customer
+from domain.document_type import DocumentType
+from domain.limits import Limits
+
+T = TypeVar("T")
+Connect = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Blocking(Protocol):
+    """Runs a synchronous use case in the bounded pool of threads; Unavailable when the queue is too long."""
+
+    async def __call__(self, function: Callable[..., T], *arguments: Any) -> T: ...
+
+
+class Finding(Protocol):
+    """What paper/ found of a file."""
+
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def pages(self) -> int | None: ...
+    @property
+    def preview(self) -> bool: ...
+    @property
+    def password_protected(self) -> bool: ...
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+
+
+class Examiner(Protocol):
+    """The limited children of paper/."""
+
+    async def examine(self, fd: int, *, size: int, name: str) -> Finding: ...
+    async def page_image(self, fd: int, *, media_type: str, page: int, width: int) -> bytes: ...
+
+
+class Customers(Protocol):
+    """The library's customers as the HTTP door reads and writes them."""
+
+    async def get(self, customer_id: str) -> Customer | None: ...
+    async def search(self, query: str, limit: int) -> Sequence[Customer]: ...
+    async def put(self, customer: Customer) -> bool: ...
+    async def reference_of(self, customer_id: str) -> UUID | None: ...
+    async def ids_of(self, references: Iterable[UUID]) -> dict[UUID, str]: ...
+
+
+class Catalogue(Protocol):
+    """Document types and principals, never older than the last signal of a change."""
+
+    async def types(self) -> Mapping[str, DocumentType]: ...
+    async def principal(self, token: str) -> Principal | None: ...
+
+
+class ReadContent(Protocol):
+    """Opens sealed content; None when its key is gone."""
+
+    def __call__(
+        self, paper: UUID, content: UUID, sealed_size_bytes: int, first: int, last: int
+    ) -> Iterator[bytes] | None: ...
+
+
+class Reads(Protocol):
+    """Waits until the views stand at a position; False when that takes longer than `wait_seconds`."""
+
+    async def __call__(self, position: int, *, wait_seconds: float) -> bool: ...
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's parts; opened after the fork, closed at shutdown."""
+
+    archive: Archive
+    blocking: Blocking
+    connection: Connect
+    views_at: Reads
+    last_position: Callable[[], int]
+    fence: Callable[[], int]
+    customers: Customers
+    catalogue: Catalogue
+    examiner: Examiner
+    read_content: ReadContent
+    content_free_bytes: Callable[[], int]
+    record_access: Callable[..., Awaitable[None]]
+    read_access: Callable[..., Awaitable[Any]]
+    health: Callable[[], Awaitable[dict[str, str]]]
+    metrics: Callable[[], Awaitable[bytes]]
+    answered: Callable[[str, str, int, float], None]
+    limits: Limits
+    temporary: Path
+    branch: str
+    institution: str
+    version: str
+    metrics_on_main_port: bool

@@ -1,0 +1,52 @@
+"""The catalogue of document types: "Make a choice…" for every client."""
+
+from api.bodies import TypeAnswer, TypeBody, definition_of
+from api.call import Call
+from domain.document_type import DefineType, DocumentType
+from domain.refusals import N_, FieldError, NotFound, ValidationFailed
+
+
+async def list_types(call: Call) -> None:
+    """GET /document-types: those whose papers the caller may see; switched-off ones too, marked so."""
+    position = await call.parts.blocking(call.parts.last_position)
+    items = [answer_of(call, t) for code, t in call.types.items() if may_see(call, code)]
+    call.page(items, position=position, next_cursor=None)
+
+
+async def show(call: Call) -> None:
+    code = call.params["code"]
+    if not may_see(call, code):
+        raise NotFound
+    call.answer(answer_of(call, call.types[code]), version=call.types[code].version)
+
+
+def may_see(call: Call, code: str) -> bool:
+    return code in call.rights.types or (code in call.types and not call.principal.sensitivities)
+
+
+async def put(call: Call) -> None:
+    """PUT /document-types/{code}: add or change; what was archived keeps the label of its day."""
+    code = call.params["code"]
+    if not (code.isascii() and code.replace("_", "").isalnum() and code == code.upper() and len(code) <= 64):
+        raise ValidationFailed(FieldError("/path/code", N_("must be capitals, digits and underscores, at most 64")))
+    definition = definition_of(await call.body(TypeBody))
+    expected = call.version_to_match() if call.req.get_header("If-Match") else None
+    archive, caller = call.parts.archive, call.caller()
+
+    def define() -> tuple[DocumentType, int]:
+        archive.define_type(DefineType(code, definition), caller, expected_version=expected)
+        return archive.types()[code], call.parts.last_position()
+
+    kind, position = await call.parts.blocking(define)
+    created = kind.version == 1 and code not in call.types
+    call.answer(answer_of(call, kind), status=201 if created else 200, position=position, version=kind.version)
+
+
+def answer_of(call: Call, kind: DocumentType) -> TypeAnswer:
+    d = kind.definition
+    return TypeAnswer(
+        code=kind.code,
+        label=d.labels.get(call.language, d.labels["en"]),
+        version=kind.version,
+        **{name: getattr(d, name) for name in d.__struct_fields__},
+    )

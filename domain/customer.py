@@ -1,0 +1,216 @@
+"""A customer as the register knows it, and what one search box understands. store/register.py keeps and finds them."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from domain.refusals import N_, FieldError, ValidationFailed
+from domain.values import branch_code, customer_id
+
+NAME_CHARACTERS_MAX = 200
+CARD_NUMBERS_MAX = 20
+CARD_NUMBER_CHARACTERS_MAX = 64
+BIRTH_YEARS_MAX = 150
+SEARCH_NAME_CHARACTERS_MAX = 400  # folding can make one character to eighteen, and an index entry has 2,700 bytes
+QUERY_CHARACTERS_MAX = 200
+QUERY_WORDS_MAX = 8
+
+
+class CustomerKind(StrEnum):
+    PERSON = "person"
+    ORGANISATION = "organisation"
+
+
+class CustomerStatus(StrEnum):
+    """`active`, or what was last reported of the customer (POST /customers/{id}/report)."""
+
+    ACTIVE = "active"
+    DECEASED = "deceased"
+    LEFT = "left"
+    DELETED_IN_SOURCE = "deleted_in_source"
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """No more than is needed to find a customer at the desk (domain.md §7)."""
+
+    id: str
+    name: str
+    birth_date: date | None = None
+    card_numbers: tuple[str, ...] = ()
+    home_branch: str | None = None
+    kind: CustomerKind = CustomerKind.PERSON
+    status: CustomerStatus = CustomerStatus.ACTIVE
+
+
+def parse_customer(
+    id: str,  # noqa: A002  # the contract's name of the field
+    *,
+    name: str,
+    birth_date: date | None,
+    card_numbers: Sequence[str],
+    home_branch: str | None,
+    kind: str,
+    today: date,
+) -> Customer:
+    """A register entry; blanks in the name are squeezed. Raises ValidationFailed with all fields that are wrong."""
+    wrong = [
+        *_wrong(customer_id, id, "/id"),
+        *_wrong(_check_name, name),
+        *_wrong(_check_birth_date, birth_date, today),
+        *_wrong_cards(card_numbers),
+        *(_wrong(branch_code, home_branch, "/home_branch") if home_branch is not None else ()),
+        *_wrong(_check_kind, kind),
+    ]
+    if wrong:
+        raise ValidationFailed(*wrong)
+    return Customer(
+        id=id,
+        name=_squeezed(name),
+        birth_date=birth_date,
+        card_numbers=tuple(card_numbers),
+        home_branch=home_branch,
+        kind=CustomerKind(kind),
+    )
+
+
+def _wrong(check: Callable[..., object], *arguments: Any) -> list[FieldError]:
+    try:
+        check(*arguments)
+    except FieldError as error:
+        return [error]
+    return []
+
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(_squeezed(name)) <= NAME_CHARACTERS_MAX:
+        raise FieldError("/name", N_("must have 1 to {limit} characters"), limit=NAME_CHARACTERS_MAX)
+    if NOT_IN_NAMES.search(name):
+        raise FieldError("/name", N_("must not contain control characters"))
+
+
+# Control characters, line and paragraph ends, halves of surrogate pairs, and what turns the direction of other text.
+NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def _squeezed(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def _check_birth_date(birth_date: date | None, today: date) -> None:
+    if birth_date is None:
+        return
+    if birth_date > today:
+        raise FieldError("/birth_date", N_("must not lie in the future"))
+    if birth_date.year < today.year - BIRTH_YEARS_MAX:
+        raise FieldError("/birth_date", N_("must not lie more than {limit} years back"), limit=BIRTH_YEARS_MAX)
+
+
+def _wrong_cards(numbers: Sequence[str]) -> Iterator[FieldError]:
+    if len(numbers) > CARD_NUMBERS_MAX:
+        yield FieldError("/card_numbers", N_("must be at most {limit} numbers"), limit=CARD_NUMBERS_MAX)
+        return
+    seen: set[str] = set()
+    for i, number in enumerate(numbers):
+        yield from _wrong(_check_card, number, f"/card_numbers/{i}", seen)
+        seen.add(card_code(number))
+
+
+def _check_card(number: str, pointer: str, seen: set[str]) -> None:
+    printable = number.isprintable() and " " not in number and card_code(number)
+    if not printable or len(number) > CARD_NUMBER_CHARACTERS_MAX:
+        limit = CARD_NUMBER_CHARACTERS_MAX
+        raise FieldError(pointer, N_("must be 1 to {limit} printable characters without blanks"), limit=limit)
+    if card_code(number) in seen:
+        raise FieldError(pointer, N_("stands here twice"))
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in list(CustomerKind):
+        raise FieldError("/kind", N_("must be one of {allowed}"), allowed=", ".join(CustomerKind))
+
+
+def card_code(number: str) -> str:
+    """What tells cards apart: wands leave out the hyphens that are printed, people type blanks and small letters."""
+    return BETWEEN_GROUPS.sub("", number).casefold()
+
+
+BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015-]+")
+
+
+# -- search -----------------------------------------------------------------------------------------------------
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed into the one search box. `words` are folded as names are, `card_code` as card numbers are."""
+
+    text: str
+    card_code: str
+    birth_date: date | None
+    words: tuple[str, ...]
+
+    @property
+    def telling_words(self) -> list[str]:
+        """Those that narrow a search, the longest first: no particles, no single Latin letter."""
+        telling = (w for w in self.words if w not in PARTICLES and len(w.encode()) > 1)
+        return sorted(telling, key=len, reverse=True)
+
+
+# In a third of all names, so they find nothing; and people mix them up ("van de Berg", "van den Berg").
+PARTICLES = frozenset(
+    {"aan", "al", "da", "das", "de", "del", "den", "der", "di", "do", "dos", "du", "el", "het", "in", "la", "le", "los"}
+    | {"op", "te", "ten", "ter", "van", "von", "zu"}
+)
+
+
+def parse_query(text: str) -> Query:
+    """Anything can be searched for; what nobody can be called by finds nobody. A date may stand beside a name."""
+    text = "".join(c if c.isprintable() else " " for c in text[:QUERY_CHARACTERS_MAX]).strip()
+    birth_date, rest = _split_date(text)
+    words = tuple(dict.fromkeys(fold(rest).split()))[:QUERY_WORDS_MAX]
+    return Query(text=text, card_code=card_code(text), birth_date=birth_date, words=words)
+
+
+def _split_date(text: str) -> tuple[date | None, str]:
+    """2001-05-23, or with the day first and any of - . / between: what forms and identity cards show."""
+    for found in DATE.finditer(text):
+        year, month, day = (int(found[1 + i] or found[6 - i]) for i in range(3))
+        try:
+            return date(year, month, day), text[: found.start()] + " " + text[found.end() :]
+        except ValueError:
+            continue
+    return None, text
+
+
+DATE = re.compile(r"(?<!\S)(?:(\d{4})-(\d\d)-(\d\d)|(\d\d?)[-./](\d\d?)[-./](\d{4}))(?!\S)", re.ASCII)
+
+
+def search_name(name: str) -> str:
+    """A name as it is searched: words in small letters without diacritics, one blank between them, 400 characters.
+
+    O'Neill and Anne-Marie are also found written together, so those forms follow at the end.
+    """
+    together = [fold(CONNECTORS.sub("", w)) for w in name.split() if CONNECTORS.search(w)]
+    return " ".join([fold(name), *together])[:SEARCH_NAME_CHARACTERS_MAX].strip()
+
+
+CONNECTORS = re.compile(r"(?<=\w)['\u2019\u2010-\u2015-](?=\w)")
+
+
+def fold(text: str) -> str:
+    """Small letters without diacritics; whatever is neither letter nor digit becomes one blank."""
+    if not text.isascii():
+        small = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+        text = "".join(c for c in small if unicodedata.category(c)[0] != "M").translate(LETTERS)
+    return NO_WORD.sub(" ", text.lower()).strip()
+
+
+# Letters that Unicode does not take apart; case folding has already made ß to ss.
+LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "ı": "i", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t", "ŋ": "n"}
+)
+NO_WORD = re.compile(r"[\W_]+")

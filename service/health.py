@@ -1,0 +1,73 @@
+"""What /readyz tells: each part of the archive and whether it can serve. service/wiring.py hands it to the API."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import PoolTimeout
+
+from domain.limits import Limits
+from migrations.runner import newest
+from store.content_directory import ContentDirectory
+
+LAG_EVENTS_MAX = 10_000
+Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
+Check = Callable[[], Awaitable[str]]
+
+
+class Health:
+    """Each part is "ok" or says in a few words what is wrong; no part hides another."""
+
+    def __init__(self, connection: Connect, directory: ContentDirectory, limits: Limits) -> None:
+        self._connection, self._directory, self._limits = connection, directory, limits
+
+    async def parts(self) -> dict[str, str]:
+        checks: dict[str, Check] = {
+            "database": self._database,
+            "migrations": self._migrations,
+            "projections": self._projections,
+            "content": self._content,
+        }
+        return {name: await _state(check) for name, check in checks.items()}
+
+    async def _database(self) -> str:
+        await self._ask("select 1")
+        return "ok"
+
+    async def _migrations(self) -> str:
+        applied = (await self._ask("select max(version) from public.schema_migration"))[0]
+        return "ok" if applied == newest() else f"at {applied}, this program needs {newest()}"
+
+    async def _projections(self) -> str:
+        behind, paused, parked = await self._ask(LAG)
+        if behind > LAG_EVENTS_MAX:
+            return f"{behind} events behind"
+        return "paused" if paused else f"{parked} parked events" if parked else "ok"
+
+    async def _content(self) -> str:
+        free = self._directory.free_bytes()
+        return "ok" if free >= self._limits.disk_free_bytes_min else f"only {free} bytes free"
+
+    async def _ask(self, query: str) -> Any:
+        async with self._connection() as conn:
+            return await (await conn.execute(query)).fetchone()
+
+
+async def _state(check: Check) -> str:
+    try:
+        return await check()
+    except (psycopg.Error, PoolTimeout):
+        return "no answer"
+    except OSError:
+        return "cannot be read"
+
+
+LAG = """
+    select
+        coalesce((select max(notification_id) from archive.archive_events), 0) - min(position),
+        bool_or(paused),
+        (select count(*) from views.parked)
+    from views.tracking
+"""

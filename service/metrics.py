@@ -1,0 +1,63 @@
+"""Numbers for Prometheus, shared by all processes of one `serve` through small files in HOME/run/metrics."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def prepare(home: Path) -> None:
+    """Once, before anything is imported or forked: the library reads the variable when it is imported."""
+    folder = home / "run" / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[FOLDER] = str(folder)
+
+
+class Metrics:
+    """Counters of one process and the text of all. Labels are route templates: never a path, a query or a name."""
+
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Histogram
+
+        own = CollectorRegistry()
+        self._requests = Counter("dossier_requests", "Answered requests", ["method", "route", "status"], registry=own)
+        self._seconds = Histogram(
+            "dossier_request_seconds", "Time to the answer's headers", ["method", "route"], registry=own
+        )
+        self._damaged = Counter(
+            "dossier_damaged_values", "Sealed values that could not be opened though their key is there", registry=own
+        )
+        self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        found = self._labelled.get((method, route, status))
+        if found is None:
+            found = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
+            self._labelled[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def damaged(self, stream: UUID, version: int) -> None:
+        self._damaged.inc()
+
+
+def text(rows: list[tuple[str, int, int]]) -> bytes:
+    """All processes' numbers, and of each view (name, position, lag) where it stands."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    everything = CollectorRegistry()
+    MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
+    views = "\n".join(
+        line
+        for name, position, lag in rows
+        for line in (
+            f'dossier_view_position{{view="{name}"}} {position}',
+            f'dossier_view_lag_events{{view="{name}"}} {lag}',
+        )
+    )
+    return bytes(generate_latest(everything)) + views.encode() + b"\n"

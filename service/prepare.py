@@ -1,0 +1,92 @@
+"""Before the first request: database, migrations, institution key, shipped types, the first operator's token.
+
+`dossier serve` and `dossier migrate` do this each time they start; all of it may run again and at once.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import psycopg
+
+from domain.access import Role
+from domain.administration import CreateToken
+from domain.archive import Archive, Caller
+from domain.catalogue import SHIPPED
+from domain.refusals import ValidationFailed
+from domain.values import uuid7
+from migrations.runner import migrate
+from service.settings import Settings
+from service.wiring import APP_ROLE, key_encryption_keys, open_store, role_of
+from store.key_encryption import sync_folder
+from store.keys import make_institution_key
+
+OPERATOR = "operator"
+DATABASE = "dossier"
+
+
+def make_folders(settings: Settings) -> None:
+    """HOME and its folders, 0700: what lies there opens the archive."""
+    for folder in (settings.home, settings.home / "keys", settings.home / "tmp", settings.home / "run"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_database(cluster_url: str) -> str:
+    """The archive's database on the embedded server."""
+    with psycopg.connect(cluster_url, autocommit=True) as conn:
+        if conn.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
+            conn.execute(f"create database {DATABASE}")
+    return cluster_url.replace("/postgres?", f"/{DATABASE}?")
+
+
+def prepare(settings: Settings, url: str) -> list[str]:
+    """Migrations, keys, types, first token. Returns what a person should be told, never a secret."""
+    applied = migrate(settings.database_owner_url or url)
+    with psycopg.connect(settings.database_owner_url or url, autocommit=True) as conn:
+        make_institution_key(conn, key_encryption_keys(settings))
+    with open_store(settings, url, role=role_of(url, APP_ROLE)) as store:
+        archive = store.archive()
+        caller = system_caller(settings)
+        archive.ship_types(SHIPPED, caller)
+        first = first_token(settings, archive, caller)
+    return [f"migrated: {name}" for name in applied] + first
+
+
+def system_caller(settings: Settings) -> Caller:
+    return Caller(actor="system", branch=settings.branch, correlation_id=uuid7())
+
+
+def first_token(settings: Settings, archive: Archive, caller: Caller) -> list[str]:
+    """An operator token in HOME/operator.token (0600) when the archive has none yet."""
+    if archive.access().tokens:
+        return []
+    path = settings.home / "operator.token"
+    try:
+        token = create_token(archive, caller, name=OPERATOR, role=Role.OPERATOR)
+    except ValidationFailed:
+        return []  # another start was first
+    write_secret(path, token)
+    keys = settings.home / "keys"
+    return [
+        f"operator token: {path} (send it as Authorization: Bearer)",
+        f"keep a copy of {keys} somewhere else: without it nothing personal in the archive can ever be read again",
+    ]
+
+
+def create_token(archive: Archive, caller: Caller, *, name: str, role: Role, **more: object) -> str:
+    """A new token, shown once: the log keeps its keyed digest only."""
+    token = f"dsr_{secrets.token_urlsafe(32)}"
+    command = CreateToken(name=name, digest=archive.keys.digest("token", token.encode()), role=role, **more)  # type: ignore[arg-type]  # the fields of CreateToken
+    archive.administer(command, caller)
+    return token
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Durable, 0600, in place at once."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,200 @@
+r"""`dossier serve`: Postgres where none is given, then three children: paper, projector, web. This process supervises.
+
+    supervisor --- paper      the limited decoders (paper/pool.py)
+              \--- projector  follows the log, sweeps (service/projector.py)
+               \-- web        gunicorn and its workers (api/worker.py)
+
+A child that dies is started again, a Postgres that dies too. When the supervisor dies its children die with it, and
+the embedded Postgres stops with its last user (store/postgres.py).
+"""
+
+import fcntl
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from service import metrics
+from service.prepare import make_database, make_folders, prepare
+from service.settings import Settings
+from store.postgres import Cluster, settle
+
+TICK_SECONDS = 0.2
+DATABASE_CHECK_SECONDS = 2.0
+STOP_SECONDS = 40.0
+YOUNG_SECONDS = 5.0
+BACK_OFF_SECONDS = 1.0
+
+
+class Child(msgspec.Struct):
+    """A process that serve keeps alive. `run` is its whole life and is called in the child."""
+
+    name: str
+    run: Callable[[], None]
+    pid: int = 0
+    started_at: float = 0.0
+
+
+class Supervisor:
+    def __init__(self, settings: Settings, cluster: Cluster | None, children: list[Child]) -> None:
+        self._settings, self._cluster, self._children = settings, cluster, children
+        self._stopping = False
+        self._checked_at = 0.0
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT; returns the exit code."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        for child in self._children:
+            start(child)
+        while not self._stopping:
+            time.sleep(TICK_SECONDS)
+            self._restart_dead()
+            self._restart_database()
+        self._end()
+        return 0
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _restart_dead(self) -> None:
+        for child in self._children:
+            if not alive(child) and not self._stopping:
+                tell("warning", f"{child.name} ended and is started again")
+                if time.monotonic() - child.started_at < YOUNG_SECONDS:
+                    time.sleep(BACK_OFF_SECONDS)
+                start(child)
+
+    def _restart_database(self) -> None:
+        if self._cluster is None or time.monotonic() - self._checked_at < DATABASE_CHECK_SECONDS:
+            return
+        self._checked_at = time.monotonic()
+        if not self._cluster.alive():
+            tell("warning", "the database ended and is started again")
+            self._cluster.start()
+
+    def _end(self) -> None:
+        """The door first, so that nothing new comes in while the rest still works; then the others; then Postgres."""
+        for child in reversed(self._children):
+            stop(child)
+
+
+def start(child: Child) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    supervisor = os.getpid()
+    child.started_at = time.monotonic()
+    child.pid = os.fork()
+    if child.pid == 0:
+        _live(child, supervisor)
+
+
+def _live(child: Child, supervisor: int) -> None:
+    from paper.confinement import die_with_parent
+
+    code = 1
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        die_with_parent(supervisor)
+        child.run()
+        code = 0
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    except BaseException as error:  # the edge of a process: say what ended it, then end
+        tell("error", f"{child.name}: {type(error).__name__}")
+        logging.getLogger("dossier").debug("child ended", exc_info=error)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def alive(child: Child) -> bool:
+    try:
+        return os.waitpid(child.pid, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        return False
+
+
+def stop(child: Child) -> None:
+    """Ask, wait, and end what does not listen."""
+    deadline = time.monotonic() + STOP_SECONDS
+    if alive(child):
+        os.kill(child.pid, signal.SIGTERM)
+    while alive(child):
+        if time.monotonic() > deadline:
+            os.kill(child.pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def serve(settings: Settings) -> int:
+    """Run the archive until it is told to stop; the exit code of the command."""
+    make_folders(settings)
+    metrics.prepare(settings.home)
+    with only_one(settings.home), database(settings) as (cluster, url):
+        for line in prepare(settings, url):
+            print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command's own words
+        children = make_children(settings, url)
+        gc.collect()
+        gc.freeze()
+        return Supervisor(settings, cluster, children).run()
+
+
+def make_children(settings: Settings, url: str) -> list[Child]:
+    """Imported here, once, before the fork: the children share these pages with the supervisor."""
+    from paper import pool
+    from service import projector, web
+
+    socket = settings.home / "run" / "paper.sock"
+    return [
+        Child("paper", partial(pool.serve, socket, limits=settings.limits)),
+        Child("projector", partial(projector.run, settings, url)),
+        Child("web", partial(web.run, settings, url, socket)),
+    ]
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """A second serve on the same HOME is refused; the kernel drops the lock however the first one ends."""
+    with lock_file(home / "run" / "serve.lock") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyServed(f"{home} is already served by another process") from None
+        yield
+
+
+class AlreadyServed(Exception):
+    """Another `dossier serve` runs on this HOME."""
+
+
+def lock_file(path: Path) -> IO[bytes]:
+    return path.open("ab")
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[tuple[Cluster | None, str]]:
+    """The database's URL: the given one, or that of the embedded cluster, started when it does not run."""
+    if settings.database_url is not None:
+        yield None, settings.database_url
+        return
+    cluster = Cluster(settle(settings.home))
+    with cluster:
+        yield cluster, make_database(cluster.url)
+
+
+def tell(level: str, message: str) -> None:
+    """A line of the structured log."""
+    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "level": level, "message": message}
+    print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the log

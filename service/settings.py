@@ -1,0 +1,172 @@
+"""Settings: from the environment, then one TOML file (DOSSIER_CONFIG), then defaults. service/wiring.py uses them."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from domain.iban import creditor_id
+from domain.limits import Limits
+from domain.refusals import FieldError
+from domain.values import branch_code
+
+LIMIT_NAMES = {"upload_bytes_max": "DOSSIER_MAX_UPLOAD_BYTES"}
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it and says what it takes."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: its name in the environment, how its text is read, its default, what it is, whether it is secret."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: Any
+    meaning: str
+    secret: bool = False
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError
+    return port
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(w.strip() for w in text.split(",") if w.strip())
+
+
+def _zone(text: str) -> str:
+    return ZoneInfo(text).key
+
+
+SETTINGS = {
+    "home": Setting("DOSSIER_HOME", Path, Path(".dossier"), "data folder: database, content, keys, tokens"),
+    "host": Setting("DOSSIER_HOST", str, "127.0.0.1", "address the web server listens on"),
+    "port": Setting("DOSSIER_PORT", _port, 8080, "port the web server listens on"),
+    "hosts": Setting("DOSSIER_HOSTS", _words, (), "host names that requests may name, comma separated; empty: any"),
+    "database_url": Setting(
+        "DOSSIER_DATABASE_URL", str, None, "an own Postgres in place of the embedded one", secret=True
+    ),
+    "database_owner_url": Setting(
+        "DOSSIER_DATABASE_OWNER_URL", str, None, "login that owns the schema, for migrations", secret=True
+    ),
+    "content_url": Setting("DOSSIER_CONTENT_URL", str, None, "where content lies: file:///…; default HOME/content"),
+    "workers": Setting("DOSSIER_WORKERS", _positive, 2, "web worker processes"),
+    "metrics_port": Setting(
+        "DOSSIER_METRICS_PORT", _port, None, "own port of /metrics; none: main port, operator only"
+    ),
+    "institution": Setting("DOSSIER_INSTITUTION", str, "Library", "name of the library"),
+    "branch": Setting("DOSSIER_BRANCH", branch_code, "MAIN", "branch of a caller that names none"),
+    "creditor_id": Setting("DOSSIER_CREDITOR_ID", creditor_id, None, "the library's own SEPA creditor identifier"),
+    "timezone": Setting("DOSSIER_TIMEZONE", _zone, "Europe/Amsterdam", "where a day begins and ends"),
+    "extras": Setting("DOSSIER_EXTRAS", _words, (), "what ./run installs beyond the default: scanner, s3, oidc"),
+}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    home: Path
+    host: str
+    port: int
+    hosts: tuple[str, ...]
+    database_url: str | None
+    database_owner_url: str | None
+    content_url: str | None
+    workers: int
+    metrics_port: int | None
+    institution: str
+    branch: str
+    creditor_id: str | None
+    timezone: str
+    extras: tuple[str, ...]
+    limits: Limits
+    origins: dict[str, str]
+
+    @property
+    def content_directory(self) -> Path:
+        if self.content_url is None:
+            return self.home / "content"
+        url = urlsplit(self.content_url)
+        if url.scheme != "file" or url.netloc not in ("", "localhost"):
+            raise SettingsError("DOSSIER_CONTENT_URL: takes file:///path")
+        return Path(url.path)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Raises SettingsError for a value that cannot be used and for a name in the file that is not a setting."""
+    file = _file(environ)
+    origins: dict[str, str] = {}
+    values = {field: _value(s, environ, file, origins) for field, s in SETTINGS.items()}
+    limits = {field: _value(s, environ, file, origins) for field, s in limit_settings().items()}
+    known = {s.name for s in all_settings()}
+    if unknown := [n for n in file if n not in known]:
+        raise SettingsError(f"{environ['DOSSIER_CONFIG']}: there is no setting {', '.join(sorted(unknown))}")
+    values["home"] = values["home"].absolute()
+    return Settings(**values, limits=Limits(**limits), origins=origins)
+
+
+def limit_settings() -> dict[str, Setting]:
+    """The limits of domain/limits.py as settings: the field in capitals behind DOSSIER_."""
+    defaults = Limits()
+    return {f: _limit(f, getattr(defaults, f)) for f in Limits.__struct_fields__}
+
+
+def _limit(field: str, default: float) -> Setting:
+    def read(text: str) -> float:
+        number = type(default)(text)
+        if number <= 0:
+            raise ValueError
+        return number
+
+    name = LIMIT_NAMES.get(field, f"DOSSIER_{field.upper()}")
+    return Setting(name, read, default, field.replace("_", " "))
+
+
+def all_settings() -> list[Setting]:
+    return [*SETTINGS.values(), *limit_settings().values()]
+
+
+def _file(environ: Mapping[str, str]) -> dict[str, Any]:
+    path = environ.get("DOSSIER_CONFIG")
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"DOSSIER_CONFIG {path}: {error}") from error
+
+
+def _value(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any], origins: dict[str, str]) -> Any:
+    if environ.get(setting.name):
+        text, origin = environ[setting.name], "environment"
+    elif setting.name in file:
+        text, origin = str(file[setting.name]), "file"
+    else:
+        origins[setting.name] = "default"
+        return setting.default
+    origins[setting.name] = origin
+    try:
+        return setting.read(text)
+    except (ValueError, ZoneInfoNotFoundError, FieldError) as error:
+        shown = "its value" if setting.secret else repr(text)
+        raise SettingsError(f"{setting.name}: {shown} cannot be used ({setting.meaning})") from error
+
+
+def masked(url: str) -> str:
+    """A database URL as it may be shown: without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))

@@ -1,0 +1,42 @@
+"""What nobody needs any more: content that no event names after a day, stale temporary files, old Idempotency-Keys."""
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from domain.limits import Limits
+from service.wiring import Store
+from store.content_sweeper import sweep as sweep_content
+
+
+class Swept(msgspec.Struct, frozen=True):
+    contents: int
+    temporary_files: int
+    idempotency_keys: int
+
+
+def sweep(store: Store, limits: Limits) -> Swept:
+    """Safe beside uploads: content younger than `orphan_age_hours` is left alone."""
+    swept = sweep_content(
+        store.directory,
+        lambda keys: referenced(store, keys),
+        older_than_seconds=limits.orphan_age_hours * 3600,
+        now=time.time(),
+    )
+    with store.pool.connection() as conn:
+        expired = conn.execute(
+            "select archive.expire_commands(make_interval(hours => %s))", [limits.idempotency_key_hours]
+        )
+        count = expired.fetchone()
+    return Swept(swept.contents, swept.temporary_files, count[0] if count else 0)
+
+
+def referenced(store: Store, keys: Sequence[str]) -> set[str]:
+    """Which of these contents the log names."""
+    with store.pool.connection() as conn:
+        return {key for (key,) in conn.execute(REFERENCED, [list(keys)])}
+
+
+EXPIRE = "select archive.expire_commands(make_interval(hours => %s))"
+REFERENCED = "select content::text from archive.content where content = any(%s::uuid[])"

@@ -1,0 +1,40 @@
+"""The web child of serve: gunicorn with the guard of api/worker.py over the application of api/app.py."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from api.app import create_app
+from api.problems import to_stderr
+from api.worker import run as run_server
+from service.settings import Settings
+from service.wiring import APP_ROLE, UNAVAILABLE, open_parts, role_of
+
+
+def run(settings: Settings, url: str, socket: Path) -> None:
+    """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered."""
+    role = role_of(url, APP_ROLE)
+    app = create_app(
+        partial(open_parts, settings, url, role=role, socket=socket),
+        limits=settings.limits,
+        write=to_stderr,
+        hosts=settings.hosts,
+        unavailable=UNAVAILABLE,
+    )
+    code = run_server(
+        lambda: app,
+        bind=[f"{settings.host}:{settings.port}"],
+        workers=settings.workers,
+        limits=settings.limits,
+        on_ready=partial(say_ready, settings.home / "run" / "ready"),
+    )
+    raise SystemExit(code)
+
+
+def say_ready(told: Path, address: str) -> None:
+    """Once a start, also when the web child had to be started again."""
+    try:
+        os.close(os.open(told, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    print(f"ready {address}", flush=True)  # noqa: T201  # what whoever started serve waits for

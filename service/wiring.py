@@ -1,0 +1,274 @@
+"""Where all parts are put together: once for a web worker, once for a command. Nothing is built at import."""
+
+import asyncio
+import functools
+import importlib.metadata
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+
+from api.catalogue import LiveCatalogue
+from api.parts import Parts
+from domain.archive import Archive
+from domain.customer import Customer
+from domain.refusals import Unavailable
+from paper.client import Examiner
+from service.health import Health
+from service.metrics import Metrics, text
+from service.settings import Settings
+from store import access_log, register
+from store.content_directory import ContentDirectory
+from store.contents import SealedContents
+from store.key_encryption import KeyEncryptionKeys, read_or_make
+from store.keys import Keys, customer_ids, reference_of
+from store.log import Log
+from store.mapper import SealingMapper
+from store.postgres import require_fast_driver
+from store.recorder import ArchiveRecorder, as_role, datastore
+from store.signals import Signals
+from store.system import RandomIds, SystemClock
+
+T = TypeVar("T")
+APP_ROLE, PROJECTOR_ROLE = "dossier_app", "dossier_projector"
+WRITE_CONNECTIONS = 8
+READ_CONNECTIONS = 8
+BLOCKING_WAITING_MAX = 200
+UNAVAILABLE: tuple[type[Exception], ...] = (psycopg.OperationalError, PoolTimeout)
+
+
+def version() -> str:
+    return importlib.metadata.version("dossier")
+
+
+class Store(msgspec.Struct, frozen=True):
+    """What rests on the disk and how it is reached, opened for one process."""
+
+    settings: Settings
+    url: str
+    role: str | None
+    pool: Any
+    keys: Keys
+    log: Log
+    contents: SealedContents
+    directory: ContentDirectory
+    register: register.Register
+
+    def archive(self) -> Archive:
+        return Archive(
+            log=self.log,
+            keys=self.keys,
+            contents=self.contents,
+            customers=self.register,
+            clock=SystemClock(self.settings.timezone),
+            ids=RandomIds(),
+            creditor=self.settings.creditor_id,
+        )
+
+
+def role_of(url: str, role: str) -> str | None:
+    """The role to act as where this login may, None where roles could not be made (docs/operations.md)."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        row = conn.execute(
+            "select true from pg_roles where rolname = %s and pg_has_role(oid, 'member')", [role]
+        ).fetchone()
+    return role if row else None
+
+
+MAY_ACT_AS = "select true from pg_roles where rolname = %s and pg_has_role(oid, 'member')"
+
+
+def key_encryption_keys(settings: Settings) -> KeyEncryptionKeys:
+    return read_or_make(settings.home / "keys")[0]
+
+
+@contextmanager
+def open_store(
+    settings: Settings,
+    url: str,
+    *,
+    role: str | None,
+    connections: int = 2,
+    on_append: Callable[[], None] | None = None,
+    damaged: Callable[[UUID, int], None] = lambda *_: None,
+) -> Iterator[Store]:
+    """The store of one process. Open it after every fork: pools hold threads and sockets."""
+    require_fast_driver()
+    wait = settings.limits.queue_wait_seconds
+    pool = ConnectionPool(
+        url,
+        min_size=1,
+        max_size=connections,
+        timeout=wait,
+        kwargs={"autocommit": True, **as_role(role)},
+        open=True,
+    )
+    events = datastore(url, connections=connections, wait_seconds=wait, role=role)
+    try:
+        keys = Keys(pool, key_encryption_keys(settings))
+        log = Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher, damaged), on_append)
+        directory = ContentDirectory(settings.content_directory)
+        contents = SealedContents(directory, keys)
+        yield Store(settings, url, role, pool, keys, log, contents, directory, register.Register(pool))
+    finally:
+        events.close()
+        pool.close()
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, url: str, *, role: str | None, socket: Path) -> AsyncIterator[Parts]:
+    """The parts of one web worker, opened in its event loop after the fork."""
+    wake: list[Callable[[], None]] = []
+    metrics = Metrics()
+    reads: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=READ_CONNECTIONS,
+        timeout=settings.limits.queue_wait_seconds,
+        kwargs={"autocommit": True, **as_role(role)},
+        open=False,
+    )
+    with open_store(
+        settings,
+        url,
+        role=role,
+        connections=WRITE_CONNECTIONS,
+        on_append=lambda: wake[0](),
+        damaged=metrics.damaged,
+    ) as store:
+        blocking = Blocking(WRITE_CONNECTIONS)
+        archive = store.archive()
+        signals = Signals(url, connection=reads.connection)
+        catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
+        signals.on_catalogue(store.log.forget_catalogues, catalogue.changed)
+        wake.append(signals.new_events)
+        async with reads, running(signals):
+            health = Health(reads.connection, store.directory, settings.limits)
+            yield parts_of(store, archive, reads.connection, blocking, catalogue, signals, health, metrics, socket)
+        blocking.close()
+
+
+@asynccontextmanager
+async def running(signals: Signals) -> AsyncIterator[None]:
+    await signals.open()
+    try:
+        yield
+    finally:
+        await signals.close()
+
+
+def parts_of(
+    store: Store,
+    archive: Archive,
+    connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]],
+    blocking: "Blocking",
+    catalogue: LiveCatalogue,
+    signals: Signals,
+    health: Health,
+    metrics: Metrics,
+    socket: Path,
+) -> Parts:
+    settings = store.settings
+    line = access_log.AccessLog(connection)
+
+    async def record_access(**fields: Any) -> None:
+        await line.record(access_log.Access(**fields))
+
+    async def metrics_text() -> bytes:
+        async with connection() as conn:
+            return text(await (await conn.execute(WHERE_VIEWS_STAND)).fetchall())
+
+    async def read_access(**filters: Any) -> Any:
+        async with connection() as conn:
+            return await access_log.read(conn, **filters)
+
+    return Parts(
+        archive=archive,
+        blocking=blocking,
+        connection=connection,
+        views_at=signals.views_at,
+        last_position=store.log.last_position,
+        fence=store.log.fence,
+        customers=AsyncCustomers(store.register, connection, blocking),
+        catalogue=catalogue,
+        examiner=Examiner(socket, settings.limits),
+        read_content=store.contents.read,
+        content_free_bytes=store.directory.free_bytes,
+        record_access=record_access,
+        read_access=read_access,
+        health=health.parts,
+        metrics=metrics_text,
+        answered=metrics.answered,
+        limits=settings.limits,
+        temporary=settings.home / "tmp",
+        branch=settings.branch,
+        institution=settings.institution,
+        version=version(),
+        metrics_on_main_port=settings.metrics_port is None,
+    )
+
+
+WHERE_VIEWS_STAND = """
+    select name, position, coalesce((select max(notification_id) from archive.archive_events), 0) - position
+    from views.tracking
+    order by name
+"""
+
+
+class Blocking:
+    """Use cases are synchronous: they run in as many threads as there are connections for them, no more."""
+
+    def __init__(self, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="use-case")
+        self._waiting = 0
+
+    async def __call__(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._waiting >= BLOCKING_WAITING_MAX:
+            raise Unavailable
+        self._waiting += 1
+        try:
+            work = functools.partial(function, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class AsyncCustomers:
+    """The built-in register as the HTTP door sees it."""
+
+    def __init__(
+        self,
+        customers: register.Register,
+        connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]],
+        blocking: Blocking,
+    ) -> None:
+        self._register, self._connection, self._blocking = customers, connection, blocking
+
+    async def get(self, customer_id: str) -> Customer | None:
+        async with self._connection() as conn:
+            return await register.get(conn, customer_id)
+
+    async def search(self, query: str, limit: int) -> Sequence[Customer]:
+        async with self._connection() as conn:
+            return await register.search(conn, query, limit)
+
+    async def put(self, customer: Customer) -> bool:
+        return await self._blocking(self._register.put, customer)
+
+    async def reference_of(self, customer_id: str) -> UUID | None:
+        async with self._connection() as conn:
+            return await reference_of(conn, customer_id)
+
+    async def ids_of(self, references: Iterable[UUID]) -> dict[UUID, str]:
+        async with self._connection() as conn:
+            return await customer_ids(conn, references)

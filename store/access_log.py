@@ -1,0 +1,133 @@
+"""The access log: who read what. A line is committed before the first byte of the answer leaves; api/ waits for it.
+
+Lines that come together are written together: one INSERT, one commit for all that waited meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection, OperationalError
+from psycopg.rows import tuple_row
+from psycopg_pool import PoolTimeout
+
+from domain.refusals import Unavailable
+
+BATCH_MAX = 500
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """One read. `action` is content, page, check, history or export."""
+
+    actor: str
+    branch: str
+    action: str
+    status: int
+    trace_id: str
+    customer: UUID | None = None
+    document: UUID | None = None
+    authorization: UUID | None = None
+
+
+class AccessLog:
+    """Lives in one event loop. `connection` borrows a connection in autocommit from a pool."""
+
+    def __init__(self, connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]) -> None:
+        self._connection = connection
+        self._waiting: list[tuple[Access, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def record(self, access: Access) -> None:
+        """Durable on return, else Unavailable: then nothing may be shown."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((access, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        while batch := self._waiting[:BATCH_MAX]:
+            del self._waiting[:BATCH_MAX]
+            error = await self._insert([access for access, _ in batch])
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(error) if error else done.set_result(None)
+
+    async def _insert(self, lines: list[Access]) -> Exception | None:
+        columns = zip(*(_columns(a) for a in lines), strict=True)
+        try:
+            async with self._connection() as conn:
+                await conn.execute(INSERT, [list(c) for c in columns], prepare=True)
+        except (OperationalError, PoolTimeout):
+            return Unavailable()
+        return None
+
+
+def _columns(a: Access) -> tuple[Any, ...]:
+    return a.actor, a.branch, a.action, a.customer, a.document, a.authorization, a.status, a.trace_id
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of the log as it is read."""
+
+    id: int
+    at: datetime
+    actor: str
+    branch: str
+    action: str
+    customer: UUID | None
+    document: UUID | None
+    authorization: UUID | None
+    status: int
+    trace_id: str
+
+
+async def read(
+    conn: AsyncConnection[Any],
+    *,
+    customer: UUID | None,
+    actor: str | None,
+    action: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    cursor: int | None,
+) -> tuple[list[Line], str | None]:
+    """Lines newest first, and the cursor of the next page (None at the end)."""
+    bound = {
+        "customer": customer,
+        "actor": actor,
+        "action": action,
+        "since": since,
+        "until": until,
+        "before": cursor,
+        "limit": limit + 1,
+    }
+    async with conn.cursor(row_factory=tuple_row) as rows:
+        await rows.execute(READ, bound, prepare=True)
+        lines = [Line(*row) for row in await rows.fetchall()]
+    return lines[:limit], str(lines[limit - 1].id) if len(lines) > limit else None
+
+
+READ = """
+    select id, at, actor, branch, action, customer, document, authorization_id, status, trace_id
+    from access.log
+    where (%(customer)s::uuid is null or customer = %(customer)s)
+        and (%(actor)s::text is null or actor = %(actor)s)
+        and (%(action)s::text is null or action = %(action)s)
+        and (%(since)s::timestamptz is null or at >= %(since)s)
+        and (%(until)s::timestamptz is null or at < %(until)s)
+        and (%(before)s::bigint is null or id < %(before)s)
+    order by id desc
+    limit %(limit)s
+"""
+INSERT = """
+    insert into access.log (actor, branch, action, customer, document, authorization_id, status, trace_id)
+    select * from unnest(
+        %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[]
+    )
+"""

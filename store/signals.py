@@ -1,0 +1,110 @@
+"""What one process tells and hears of the others through LISTEN / NOTIFY. A signal is a hint; every wait also polls.
+
+`archive`: there are new events. `dossier_views`: the views stand at a position. `dossier_catalogue`: a document
+type or a token changed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
+
+from psycopg import AsyncConnection, OperationalError, sql
+
+NEW_EVENTS, VIEWS, CATALOGUE = "archive", "dossier_views", "dossier_catalogue"
+WAKE_SECONDS = 0.005
+POLL_SECONDS = 0.25
+RECONNECT_SECONDS = 0.5
+
+Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
+
+
+class Signals:
+    """One listening connection of a web worker, in its event loop."""
+
+    def __init__(self, url: str, *, connection: Connect) -> None:
+        self._url, self._connection = url, connection
+        self._hearers: tuple[Callable[[], None], ...] = ()
+        self._position = 0
+        self._moved = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop = asyncio.get_running_loop()
+        self._new = asyncio.Event()
+        self.listening = False
+
+    async def open(self) -> None:
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def on_catalogue(self, *hearers: Callable[[], None]) -> None:
+        """Whom to tell that a document type or token changed, or may have while nothing could be heard."""
+        self._hearers = hearers
+
+    # -- hearing ------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(OperationalError):
+                await self._listen_once()
+            self.listening = False
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen_once(self) -> None:
+        conn = await AsyncConnection.connect(self._url, autocommit=True)
+        async with conn:
+            for channel in (VIEWS, CATALOGUE):
+                await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            self._catalogue_changed()
+            self.listening = True
+            async for signal in conn.notifies():
+                if signal.channel == CATALOGUE:
+                    self._catalogue_changed()
+                elif signal.payload.isdigit():
+                    self._stand_at(int(signal.payload))
+
+    def _catalogue_changed(self) -> None:
+        for hear in self._hearers:
+            hear()
+
+    def _stand_at(self, position: int) -> None:
+        if position > self._position:
+            self._position = position
+            moved, self._moved = self._moved, asyncio.Event()
+            moved.set()
+
+    async def views_at(self, position: int, *, wait_seconds: float) -> bool:
+        """Wait until every view stands at `position`; False when that takes longer than `wait_seconds`."""
+        deadline = time.monotonic() + wait_seconds
+        while self._position < position:
+            self._stand_at(await self._ask())
+            left = deadline - time.monotonic()
+            if self._position >= position or left <= 0:
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), min(left, POLL_SECONDS))
+        return self._position >= position
+
+    async def _ask(self) -> int:
+        async with self._connection() as conn:
+            row = await (await conn.execute("select min(position) from views.tracking", prepare=True)).fetchone()
+        return (row and row[0]) or 0
+
+    # -- telling ------------------------------------------------------------------------------------------------
+
+    def new_events(self) -> None:
+        """Called after a commit, from any thread: followers are woken soon, once for many commits."""
+        self._loop.call_soon_threadsafe(self._new.set)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._new.wait()
+            self._new.clear()
+            with suppress(OperationalError):
+                async with self._connection() as conn:
+                    await conn.execute("select pg_notify(%s, '')", [NEW_EVENTS], prepare=True)
+            await asyncio.sleep(WAKE_SECONDS)

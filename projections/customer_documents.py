@@ -1,0 +1,478 @@
+"""View customer documents (domain.md E): every paper of a customer, authorizations without a file included.
+
+An authorization and its evidence are one row of the list: the authorization's, showing what is on its document.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, assert_never
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from domain.access import Rights
+from domain.administration import TokenCreated, TokenRevoked
+from domain.authorization import AuthorizationRegistered, AuthorizationStatus, EvidenceAttached
+from domain.document import (
+    DocumentArchived,
+    DocumentDescribed,
+    DocumentReclassified,
+    DocumentRestored,
+    DocumentStatus,
+    DocumentWithdrawn,
+    IdentitySeen,
+)
+from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, keep_until
+from domain.envelope import Recorded
+from domain.values import Kind, Source, TypeStamp
+from projections.reading import Moment, like, moment, read_cursor, write_cursor
+from projections.view import ArchiveEvent, RowVersion, Versions, View, known
+
+NAME = "customer_documents"
+ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
+
+
+class Row(RowVersion, frozen=True):
+    """The table's columns, in its order. Personal fields are None when they were erased."""
+
+    kind: str
+    type: str
+    labels: dict[str, str]
+    status: str
+    source: str
+    original_held: bool
+    recorded_at: datetime
+    actor: str
+    branch: str
+    file_name: str | None = None
+    note: str | None = None
+    media_type: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    pages: int | None = None
+    preview: bool = False
+    password_protected: bool = False
+    flags: list[str] = msgspec.field(default_factory=list)
+    content_version: int = 0
+    content_id: UUID | None = None
+    sealed_size_bytes: int | None = None
+    sealed_sha256: str | None = None
+    received_on: date | None = None
+    scan_code: str | None = None
+    evidence: UUID | None = None
+    evidence_of: UUID | None = None
+    shelf_mark: str | None = None
+    external_id: str | None = None
+    signed_on: date | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    paper: str | None = None
+    number_suffix: str | None = None
+    seen_on: date | None = None
+
+
+# -- events to rows ---------------------------------------------------------------------------------------------
+
+
+def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
+    """The next version of a paper's row; None for an event that is about no paper."""
+    body = recorded.envelope.body
+    match body:
+        case DocumentArchived():
+            return _archived(recorded, body)
+        case IdentitySeen():
+            return _seen(recorded, body)
+        case AuthorizationRegistered():
+            return _registered(recorded, body)
+        case DocumentTypeDefined() | DocumentTypeChanged() | TokenCreated() | TokenRevoked():
+            return None
+    assert row is not None, "a paper begins with the event that archives, notes or registers it"
+    match body:
+        case DocumentDescribed(new=new):
+            description = known(new)
+            return _next(
+                row,
+                recorded,
+                note=description.note if description else None,
+                received_on=description.received_on if description else None,
+            )
+        case DocumentReclassified(new=stamp):
+            return _next(row, recorded, type=stamp.code, labels=stamp.labels)
+        case DocumentWithdrawn():
+            return _next(row, recorded, status=DocumentStatus.WITHDRAWN.value)
+        case DocumentRestored():
+            return _next(row, recorded, status=DocumentStatus.ARCHIVED.value)
+        case EvidenceAttached(document=document):
+            return _next(row, recorded, original_held=False, evidence=document)
+    assert_never(body)
+
+
+def _archived(recorded: Recorded[ArchiveEvent], body: DocumentArchived) -> Row:
+    content, description, digest = body.content, known(body.description), known(body.sha256)
+    return _first(
+        recorded,
+        customer=body.customer,
+        kind=Kind.DOCUMENT,
+        stamp=body.type,
+        status=DocumentStatus.ARCHIVED.value,
+        source=body.source,
+        file_name=known(body.file_name),
+        note=description.note if description else None,
+        received_on=description.received_on if description else None,
+        media_type=content.media_type,
+        size_bytes=content.size_bytes,
+        sha256=digest.hex() if digest else None,
+        pages=content.pages,
+        preview=content.preview,
+        password_protected=content.password_protected,
+        flags=list(content.flags),
+        content_version=1,
+        content_id=content.id,
+        sealed_size_bytes=content.sealed_size_bytes,
+        sealed_sha256=content.sealed_sha256.hex(),
+        evidence_of=body.evidence_of,
+        external_id=known(body.external_id),
+    )
+
+
+def _seen(recorded: Recorded[ArchiveEvent], body: IdentitySeen) -> Row:
+    description = known(body.description)
+    return _first(
+        recorded,
+        customer=body.customer,
+        kind=Kind.DOCUMENT,
+        stamp=body.type,
+        status=DocumentStatus.ARCHIVED.value,
+        source=Source.NONE,
+        note=description.note if description else None,
+        received_on=description.received_on if description else None,
+        external_id=known(body.external_id),
+        paper=known(body.paper),
+        number_suffix=known(body.number_suffix),
+        seen_on=body.seen_on,
+    )
+
+
+def _registered(recorded: Recorded[ArchiveEvent], body: AuthorizationRegistered) -> Row:
+    """Its source is `none` until evidence is attached, whatever brought it: the list takes the evidence's."""
+    return _first(
+        recorded,
+        customer=body.customer,
+        kind=body.type.kind,
+        stamp=body.type,
+        status=AuthorizationStatus.ACTIVE.value,
+        source=Source.NONE,
+        original_held=body.original_held,
+        note=known(body.note),
+        shelf_mark=known(body.shelf_mark),
+        external_id=known(body.external_id),
+        signed_on=body.terms.signed_on,
+        valid_from=body.terms.valid_from,
+        valid_until=body.terms.valid_until,
+    )
+
+
+def _first(
+    recorded: Recorded[ArchiveEvent],
+    *,
+    customer: UUID,
+    kind: Kind,
+    stamp: TypeStamp,
+    status: str,
+    source: Source,
+    original_held: bool = False,
+    **fields: Any,
+) -> Row:
+    envelope = recorded.envelope
+    return Row(
+        id=envelope.originator_id,
+        customer=customer,
+        from_position=recorded.position,
+        to_position=None,
+        created_position=recorded.position,
+        version=envelope.originator_version,
+        kind=kind.value,
+        type=stamp.code,
+        labels=stamp.labels,
+        status=status,
+        source=source.value,
+        original_held=original_held,
+        recorded_at=recorded.recorded_at,
+        actor=envelope.meta.actor,
+        branch=envelope.meta.branch,
+        **fields,
+    )
+
+
+def _next(row: Row, recorded: Recorded[ArchiveEvent], **changes: Any) -> Row:
+    return msgspec.structs.replace(
+        row, from_position=recorded.position, version=recorded.envelope.originator_version, **changes
+    )
+
+
+VIEW = View(
+    name=NAME,
+    row=Row,
+    key=("id", "customer", "from_position"),
+    json=("labels",),
+    fold=lambda stored: Versions(evolve, stored),
+    read=Row,
+)
+
+
+def fold_item(recorded: Sequence[Recorded[Any]]) -> Row:
+    """The row that these events make, as `page` and `one` show it once the view has them: the answer to a write.
+
+    They are all events of one paper, or of an authorization and the document that is its evidence.
+    """
+    fold = Versions(evolve)
+    for event in recorded:
+        fold.add(event, event.recorded_at)
+    rows = {row.id: row for row in fold.take().rows if isinstance(row, Row) and row.to_position is None}
+    listed = next((row for row in rows.values() if row.evidence_of not in rows), None)
+    assert listed is not None, "no event of a paper"
+    return with_evidence(listed, rows.get(listed.evidence) if listed.evidence else None)
+
+
+# -- what is shown ----------------------------------------------------------------------------------------------
+
+# What an authorization shows of its document; its own columns of these names are empty.
+OF_EVIDENCE = (
+    "source",
+    "file_name",
+    "media_type",
+    "size_bytes",
+    "sha256",
+    "pages",
+    "preview",
+    "password_protected",
+    "flags",
+    "content_version",
+    "content_id",
+    "sealed_size_bytes",
+    "sealed_sha256",
+    "received_on",
+)
+
+
+def with_evidence(row: Row, evidence: Row | None) -> Row:
+    """The row as the queries give it."""
+    if evidence is None:
+        return row
+    return msgspec.structs.replace(row, **{name: getattr(evidence, name) for name in OF_EVIDENCE})
+
+
+class Verification(msgspec.Struct, frozen=True):
+    paper: str | None
+    number_suffix: str | None
+    seen_on: date
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the list as api.md §4 gives it; `version` is the ETag."""
+
+    id: UUID
+    kind: str
+    type: str
+    type_label: str
+    status: str
+    source: str
+    file_name: str | None
+    note: str | None
+    media_type: str | None
+    size_bytes: int | None
+    sha256: str | None
+    pages: int | None
+    scan_code: str | None
+    evidence: UUID | None
+    original_held: bool
+    shelf_mark: str | None
+    received_on: date | None
+    signed_on: date | None
+    valid_from: date | None
+    valid_until: date | None
+    verification: Verification | None
+    external_id: str | None
+    preview: bool
+    password_protected: bool
+    flags: Sequence[str]
+    recorded_at: Moment
+    actor: str
+    branch: str
+    keep_until: date | None
+    hold: bool
+    version: int
+    content_version: int
+
+
+def item(row: Row, *, types: Mapping[str, DocumentType], language: str) -> Item:
+    """A row in the reader's language: labels are those of the day, `keep_until` follows today's rule of the type."""
+    return Item(
+        id=row.id,
+        kind=row.kind,
+        type=row.type,
+        type_label=row.labels.get(language) or row.labels.get("en") or row.type,
+        status=row.status,
+        source=row.source,
+        file_name=row.file_name,
+        note=row.note,
+        media_type=row.media_type,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        pages=row.pages,
+        scan_code=row.scan_code,
+        evidence=row.evidence,
+        original_held=row.original_held,
+        shelf_mark=row.shelf_mark,
+        received_on=row.received_on,
+        signed_on=row.signed_on,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        verification=Verification(row.paper, row.number_suffix, row.seen_on) if row.seen_on else None,
+        external_id=row.external_id,
+        preview=row.preview,
+        password_protected=row.password_protected,
+        flags=row.flags,
+        recorded_at=moment(row.recorded_at),
+        actor=row.actor,
+        branch=row.branch,
+        keep_until=kept_until(row, types.get(row.type)),
+        hold=False,
+        version=row.version,
+        content_version=row.content_version,
+    )
+
+
+def kept_until(row: Row, kind: DocumentType | None) -> date | None:
+    """None while the event that the retention counts from is not known, such as the end of a membership."""
+    retention = kind.definition.retention if kind else None
+    if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:
+        return None
+    return keep_until(retention, ended_on=row.valid_until)
+
+
+# -- queries ----------------------------------------------------------------------------------------------------
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """`q` is looked for in the file name, note, type label, scan code, shelf mark and external id."""
+
+    kind: str | None = None
+    type: str | None = None
+    status: str | None = None
+    source: str | None = None
+    q: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+
+    rows: list[Row]
+    position: int
+    next: str | None = None
+
+
+async def page(
+    conn: AsyncConnection[Any],
+    customer: UUID,
+    rights: Rights,
+    filters: Filters,
+    *,
+    as_of: int | None,
+    limit: int,
+    cursor: str | None = None,
+) -> Page:
+    """A customer's papers, newest first. `as_of` is a position; later pages keep to the one of the first page."""
+    place = read_cursor(cursor) if cursor else None
+    at = place.pinned if place else as_of
+    bound = {
+        **_bound(rights, at),
+        "customer": customer,
+        "kind": filters.kind,
+        "type": filters.type,
+        "status": filters.status,
+        "source": filters.source,
+        "q": like(filters.q) if filters.q else None,
+        "before": place.last if place else None,
+        "limit": limit + 1,
+    }
+    rows, position = await _fetch(conn, LIST if at is None else LIST_AS_OF, bound)
+    more = write_cursor(position if at is None else at, rows[limit - 1].created_position) if len(rows) > limit else None
+    return Page(rows[:limit], position, more)
+
+
+async def one(
+    conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None
+) -> tuple[Row | None, int]:
+    """One document or authorization, None when it does not exist for this caller; and where the view stands."""
+    rows, position = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, {**_bound(rights, as_of), "id": paper})
+    return (rows[0] if rows else None), position
+
+
+async def by_external_id(
+    conn: AsyncConnection[Any], external_id: str, rights: Rights, *, documents: bool, as_of: int | None = None
+) -> Page:
+    """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
+    bound = {**_bound(rights, as_of), "external_id": external_id, "documents": documents}
+    rows, position = await _fetch(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound)
+    return Page(rows, position)
+
+
+def _bound(rights: Rights, as_of: int | None) -> dict[str, Any]:
+    return {"types": rights.types, "branch": rights.branch, "as_of": as_of}
+
+
+async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> tuple[list[Row], int]:
+    """Rows and position out of one statement, so that they belong together."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(query, bound, prepare=True)
+        found = await cursor.fetchall()
+    return [Row(*values[1:]) for values in found if values[1] is not None], found[0][0]
+
+
+COLUMNS = ", ".join(f"coalesce(e.{n}, r.{n})" if n in OF_EVIDENCE else f"r.{n}" for n in VIEW.columns)
+OPEN = "{0}.to_position is null"
+HELD = "{0}.from_position <= %(as_of)s and ({0}.to_position is null or {0}.to_position > %(as_of)s)"
+
+
+def _query(where: str, held: str) -> str:
+    """One statement over the rows that hold at one instant, each with its evidence of the same instant."""
+    return f"""
+        select t.position, found.*
+        from views.tracking as t
+        left join lateral (
+            select {COLUMNS}
+            from views.customer_documents as r
+            left join views.customer_documents as e on e.id = r.evidence and {held.format("e")}
+            where {held.format("r")}
+                and r.type = any(%(types)s)
+                and (%(branch)s::text is null or r.branch = %(branch)s)
+                and {where}
+        ) as found on true
+        where t.name = 'customer_documents'
+    """  # noqa: S608  # constants of this module
+
+
+OF_CUSTOMER = """
+    r.customer = %(customer)s and r.evidence_of is null
+    and (%(before)s::bigint is null or r.created_position < %(before)s)
+    and (%(kind)s::text is null or r.kind = %(kind)s)
+    and (%(type)s::text is null or r.type = %(type)s)
+    and (%(status)s::text is null or r.status = %(status)s)
+    and (%(source)s::text is null or coalesce(e.source, r.source) = %(source)s)
+    and (%(q)s::text is null or public.unaccent(concat_ws(
+        ' ', r.file_name, e.file_name, r.note, r.scan_code, r.shelf_mark, r.external_id,
+        (select string_agg(value, ' ') from jsonb_each_text(r.labels))
+    )) ilike public.unaccent(%(q)s))
+    order by r.created_position desc
+    limit %(limit)s
+"""
+BY_EXTERNAL_ID = """
+    r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s
+    order by r.created_position desc
+"""
+LIST, LIST_AS_OF = _query(OF_CUSTOMER, OPEN), _query(OF_CUSTOMER, HELD)
+ONE, ONE_AS_OF = _query("r.id = %(id)s", OPEN), _query("r.id = %(id)s", HELD)
+EXTERNAL, EXTERNAL_AS_OF = _query(BY_EXTERNAL_ID, OPEN), _query(BY_EXTERNAL_ID, HELD)

@@ -1,0 +1,177 @@
+"""Keeps the views up with the log: one leader follows, others stand by. rebuild.py makes a view anew beside it."""
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from projections import tracking
+from projections.parking import Parked, alarm, held_key, is_poison, park, project_carefully
+from projections.tracking import NotLeader, Tracked
+from projections.view import Step, View, project, steps
+from projections.views import VIEWS, table_of
+from store.log import Log
+
+LEADER = 4_701_912_008
+PAGE = 5_000
+STANDBY_SECONDS = 1.0
+POLL_SECONDS = 0.5
+HOT_SECONDS = 0.2
+HOT_POLL_SECONDS = 0.003
+BACK_OFF_SECONDS = (0.05, 5.0)
+logger = logging.getLogger("dossier.projections")
+
+
+class State(msgspec.Struct):
+    """For metrics. `position`: where the rearmost running view stands; `lag` in positions, at most a second old."""
+
+    leading: bool = False
+    position: int = 0
+    lag: int = 0
+    events: int = 0
+    events_per_second: float = 0.0
+    restarts: int = 0
+
+
+class Behind(msgspec.Struct, frozen=True):
+    """A page that takes some views to `position`; `more` stands behind it already."""
+
+    views: Sequence[Tracked]
+    events: Sequence[Step]
+    position: int
+    more: bool
+
+
+class Follower:
+    """Follows the log with every view. `role` is taken in the session; `on_parked` is told of every parked event."""
+
+    def __init__(
+        self,
+        url: str,
+        log: Log,
+        *,
+        role: str | None = None,
+        views: Mapping[str, View] = VIEWS,
+        clock: Callable[[], float] = time.monotonic,
+        on_parked: Callable[[Parked], None] = alarm,
+    ) -> None:
+        self._url, self._log, self._role = url, log, role
+        self._views, self._clock, self._on_parked = views, clock, on_parked
+        self.state = State()
+        self._measured_at, self._measured_events, self._hot_until = clock(), 0, 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set, which takes effect within a second. A cut connection is made again, ever more slowly."""
+        shortest, longest = BACK_OFF_SECONDS
+        wait = shortest
+        while not stop.is_set():
+            followed = self.state.events
+            try:
+                with tracking.connect(self._url, role=self._role) as conn:
+                    self._lead(conn, stop)
+            except Exception as error:  # noqa: BLE001  # the edge of the process: whatever it was, try again
+                wait = shortest if self.state.events > followed else min(2 * wait, longest)
+                self.state.restarts += 1
+                logger.warning("the follower starts again in %.2f s: %s", wait, type(error).__name__)
+                stop.wait(wait)
+            finally:
+                self.state.leading = False
+
+    def _lead(self, conn: psycopg.Connection[Any], stop: threading.Event) -> None:
+        """The lock is the session's, like every write: who loses the session can neither lead nor write."""
+        while not _locked(conn):
+            if stop.wait(STANDBY_SECONDS):
+                return
+        conn.execute(f"listen {tracking.CHANNEL_LOG}")  # before the first look, so that nothing falls between
+        self.state.leading = True
+        while not stop.is_set():
+            seconds = self._step(conn)
+            self._measure()
+            _wait(conn, seconds)
+
+    def _step(self, conn: psycopg.Connection[Any]) -> float:
+        """Bring the rearmost views on by a page; the answer is for how long it is not worth while to look again.
+
+        After events came the log is looked at every few milliseconds for a while, so that appenders need not notify
+        on each commit."""
+        behind = self._page(conn)
+        if behind is None:
+            return HOT_POLL_SECONDS if self._clock() < self._hot_until else POLL_SECONDS
+        self._apply(conn, behind)
+        self._hot_until = self._clock() + HOT_SECONDS
+        self.state.events += len(behind.events)
+        return 0.0 if behind.more else HOT_POLL_SECONDS
+
+    def _page(self, conn: psycopg.Connection[Any]) -> Behind | None:
+        """The next events for the rearmost views: one page serves all that stand at the same position."""
+        running = [t for t in tracking.tracked(conn, self._views) if not t.paused]
+        if not running:
+            return None
+        positions = sorted({t.position for t in running})
+        self.state.position = positions[0]
+        page = self._log.read(positions[0], PAGE)
+        if not page:
+            return None
+        position, more = page[-1].position, len(page) == PAGE
+        if len(positions) > 1 and position > positions[1]:  # up to where others stand, then on together
+            position, more = positions[1], True
+            page = [*itertools.takewhile(lambda r: r.position <= position, page)]
+        rearmost = [t for t in running if t.position == positions[0]]
+        return Behind(rearmost, steps(page, rearmost[0].as_of), position, more)
+
+    def _apply(self, conn: psycopg.Connection[Any], behind: Behind) -> None:
+        """Once more with care when an event turns out to be poison."""
+        try:
+            parked = self._write(conn, behind, careful=False)
+        except Exception as error:
+            if isinstance(error, NotLeader) or not is_poison(error):
+                raise
+            parked = self._write(conn, behind, careful=True)
+        for found in parked:
+            self._on_parked(found)
+
+    def _write(self, conn: psycopg.Connection[Any], behind: Behind, *, careful: bool) -> list[Parked]:
+        """Rows and positions of a page in one transaction."""
+        parked: list[Parked] = []
+        with conn.transaction():
+            running = tracking.require(conn, behind.views)
+            for now in running:
+                view = self._views[now.name]
+                if careful or _touches(behind.events, now):
+                    parked += project_carefully(conn, view, table_of(view), behind.events, now.held)
+                else:
+                    project(conn, view, table_of(view), behind.events)
+            park(conn, parked)
+            as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
+            tracking.advance(conn, [t.name for t in running], behind.position, as_of)
+        return parked
+
+    def _measure(self) -> None:
+        elapsed = self._clock() - self._measured_at
+        if elapsed < 1.0:
+            return
+        state = self.state
+        state.events_per_second = (state.events - self._measured_events) / elapsed
+        state.lag = max(0, self._log.last_position() - state.position)
+        self._measured_at, self._measured_events = self._clock(), state.events
+
+
+def _locked(conn: psycopg.Connection[Any]) -> bool:
+    """Tried, never waited for: a session that waits for this lock would hold up CREATE INDEX CONCURRENTLY."""
+    row = conn.execute("select pg_try_advisory_lock(%s)", [LEADER]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _touches(events: Sequence[Step], view: Tracked) -> bool:
+    return bool(view.held) and any(held_key(recorded) in view.held for recorded, _ in events)
+
+
+def _wait(conn: psycopg.Connection[Any], seconds: float) -> None:
+    """Until the next notification, at most so long."""
+    for _ in conn.notifies(timeout=seconds, stop_after=1):
+        pass

@@ -1,0 +1,149 @@
+"""Events that a view cannot take are parked, later ones of the same customer behind them; the others go on."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.rows import args_row
+
+from domain.envelope import Recorded
+from domain.refusals import NotFound
+from projections import tracking
+from projections.view import Step, View, project
+from projections.views import VIEWS, table_of
+from store.log import Log
+
+BEHIND = "behind-a-parked-event"
+logger = logging.getLogger("dossier.projections")
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A parked event. `error_type` is a class name: a message could name a person."""
+
+    view: str
+    position: int
+    as_of: datetime
+    customer: UUID | None
+    subject: UUID
+    topic: str
+    error_type: str
+    parked_at: datetime | None = None
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """How many parked events a view took now, and how many are parked still or again."""
+
+    view: str
+    applied: int
+    parked: int
+
+
+def is_poison(error: Exception) -> bool:
+    """Whether the event itself is at fault, not the database, the network or the machine."""
+    return not isinstance(
+        error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError | MemoryError
+    )
+
+
+def held_key(recorded: Recorded[Any]) -> UUID:
+    """Whom a parked event holds back: its customer, else its stream."""
+    customer: UUID | None = getattr(recorded.envelope.body, "customer", None)
+    return customer or recorded.envelope.originator_id
+
+
+def project_carefully(
+    conn: psycopg.Connection[Any], view: View, table: str, page: Iterable[Step], held: Iterable[UUID]
+) -> list[Parked]:
+    """Event by event, each in a savepoint; what fails and what is held back is returned, not stored."""
+    holding, found = set(held), list[Parked]()
+    for step in page:
+        key = held_key(step[0])
+        error_type = BEHIND if key in holding else _attempt(conn, view, table, step)
+        if error_type:
+            holding.add(key)
+            found.append(_parked(view, step, error_type))
+    return found
+
+
+def _attempt(conn: psycopg.Connection[Any], view: View, table: str, step: Step) -> str | None:
+    """The type of the error that the event made, None when the view took it."""
+    try:
+        with conn.transaction():
+            project(conn, view, table, [step])
+    except Exception as error:
+        if not is_poison(error):
+            raise
+        return type(error).__name__
+    return None
+
+
+def _parked(view: View, step: Step, error_type: str) -> Parked:
+    recorded, as_of = step
+    envelope = recorded.envelope
+    return Parked(
+        view=view.name,
+        position=recorded.position,
+        as_of=as_of,
+        customer=getattr(envelope.body, "customer", None),
+        subject=envelope.originator_id,
+        topic=envelope.body.topic,
+        error_type=error_type,
+    )
+
+
+def park(conn: psycopg.Connection[Any], found: Sequence[Parked]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(PARK, [msgspec.structs.astuple(p)[:-1] for p in found])
+
+
+def alarm(parked: Parked) -> None:
+    """The default alarm; it names no person."""
+    logger.error("view %s parked %s at position %d: %s", parked.view, parked.topic, parked.position, parked.error_type)
+
+
+def parked(conn: psycopg.Connection[Any], view: str | None = None) -> list[Parked]:
+    """What is parked, of one view or of all, in the order of the log."""
+    with conn.cursor(row_factory=args_row(Parked)) as cursor:
+        return cursor.execute(PARKED, {"view": view}).fetchall()
+
+
+def resume(conn: psycopg.Connection[Any], log: Log, view: str) -> Resumed:
+    """Let a paused view go on, and try its parked events again in their order. NotFound for an unknown view."""
+    if view not in VIEWS:
+        raise NotFound
+    with conn.transaction():
+        tracking.lock(conn, [view])
+        held = parked(conn, view)
+        conn.execute(FORGET, [view])
+        again = project_carefully(conn, VIEWS[view], table_of(VIEWS[view]), _steps(log, held), ())
+        park(conn, again)
+        conn.execute(RESUME, [view])
+        conn.execute(f"notify {tracking.CHANNEL_LOG}")
+    return Resumed(view, len(held) - len(again), len(again))
+
+
+def _steps(log: Log, held: Sequence[Parked]) -> list[Step]:
+    """The parked events out of the log, each with the as_of that was its own."""
+    if not held:
+        return []
+    as_of = {p.position: p.as_of for p in held}
+    recorded = log.load_recorded([*{p.subject for p in held}], held[-1].position)
+    return [(r, as_of[r.position]) for r in recorded if r.position in as_of]
+
+
+PARK = """
+    insert into views.parked (view, position, as_of, customer, subject, topic, error_type)
+    values (%s, %s, %s, %s, %s, %s, %s)
+"""
+PARKED = """
+    select view, position, as_of, customer, subject, topic, error_type, parked_at
+    from views.parked
+    where %(view)s::text is null or view = %(view)s
+    order by view, position
+"""
+FORGET = "delete from views.parked where view = %s"
+RESUME = "update views.tracking set paused = false where name = %s"

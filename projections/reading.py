@@ -1,0 +1,42 @@
+"""What the queries of the views share: cursors, patterns, times as they are shown."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+from domain.refusals import N_, FieldError, ValidationFailed
+
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where the next page begins: behind `last`, in the view as it was at position `pinned` of the first page."""
+
+    pinned: int
+    last: int
+
+
+def write_cursor(pinned: int, last: int) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(Cursor(pinned, last))).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> Cursor:
+    """Raises ValidationFailed for anything that write_cursor() did not make."""
+    try:
+        return msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise ValidationFailed(FieldError("/query/cursor", N_("is none that this archive gave out"))) from None
+
+
+def like(text: str) -> str:
+    """A LIKE pattern for "contains", with the wildcards of the text taken as they are."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def moment(at: datetime) -> Moment:
+    """RFC 3339 in UTC to the millisecond, as times are stored."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

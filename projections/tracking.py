@@ -1,0 +1,126 @@
+"""Where each view stands: read and moved by follow.py and rebuild.py, paused and shown for the command."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import args_row
+
+from domain.refusals import NotFound
+from projections.views import VIEWS
+
+CHANNEL_LOG = "archive"
+CHANNEL_VIEWS = "dossier_views"
+TCP_USER_TIMEOUT_MS = 30_000
+
+
+class Tracked(msgspec.Struct, frozen=True):
+    """`position`: all events up to it are in the view. `as_of`: the highest recorded_at up to there. `held`: customers
+    (or subjects without one) of whom an event is parked."""
+
+    name: str
+    position: int
+    as_of: datetime | None
+    paused: bool
+    held: frozenset[UUID]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """One line of `dossier projection status`. `lag` counts positions, holes included."""
+
+    view: str
+    position: int
+    last: int
+    lag: int
+    paused: bool
+    parked: int
+    rebuilt_at: datetime | None
+
+
+class NotLeader(Exception):
+    """A view moved under us: another leads. Nothing of the page was written."""
+
+
+def connect(url: str, *, role: str | None = None) -> psycopg.Connection[Any]:
+    """A session that writes views. A crash may take back its last commits, rows and position alike: they are made
+    again."""
+    given = conninfo_to_dict(url)
+    options = ["-c synchronous_commit=off", "-c timezone=UTC", *([f"-c role={role}"] if role else [])]
+    conninfo = make_conninfo(
+        url,
+        application_name=given.get("application_name", "dossier projector"),
+        tcp_user_timeout=given.get("tcp_user_timeout", TCP_USER_TIMEOUT_MS),
+        options=" ".join([str(given.get("options") or ""), *options]),
+    )
+    return psycopg.connect(conninfo, autocommit=True)
+
+
+def tracked(conn: psycopg.Connection[Any], names: Iterable[str] = VIEWS) -> list[Tracked]:
+    with conn.cursor(row_factory=args_row(_tracked)) as cursor:
+        return cursor.execute(TRACKED, [list(names)], prepare=True).fetchall()
+
+
+def _tracked(name: str, position: int, as_of: datetime | None, paused: bool, held: Sequence[UUID] | None) -> Tracked:
+    return Tracked(name, position, as_of, paused, frozenset(held or ()))
+
+
+def lock(conn: psycopg.Connection[Any], names: Iterable[str]) -> list[Tracked]:
+    """Some views' rows, locked to the end of the transaction: nobody else moves, swaps or resumes them meanwhile."""
+    names = list(names)
+    conn.execute(LOCK, [names], prepare=True)
+    return tracked(conn, names)
+
+
+def require(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) -> list[Tracked]:
+    """Lock some views where they are expected to stand, and return those that are not paused; else NotLeader."""
+    before = {t.name: t.position for t in expected}
+    now = lock(conn, before)
+    if before != {t.name: t.position for t in now}:
+        raise NotLeader
+    return [t for t in now if not t.paused]
+
+
+def advance(conn: psycopg.Connection[Any], views: Iterable[str], position: int, as_of: datetime | None) -> None:
+    """Move views and tell, when this commits, where all of them stand: somebody waits (Archive-Min-Position)."""
+    bound = {"position": position, "as_of": as_of, "views": list(views), "channel": CHANNEL_VIEWS}
+    conn.execute(ADVANCE, bound, prepare=True)
+
+
+def status(conn: psycopg.Connection[Any], last: int) -> list[Status]:
+    """All views; `last` is the log's last position."""
+    with conn.cursor(row_factory=args_row(Status)) as cursor:
+        return cursor.execute(STATUS, {"last": last}).fetchall()
+
+
+def pause(conn: psycopg.Connection[Any], view: str) -> None:
+    """Stop a view after the batch under way; `parking.resume` lets it go on. NotFound for an unknown view."""
+    if conn.execute(PAUSE, [view]).rowcount == 0:
+        raise NotFound
+
+
+TRACKED = """
+    select t.name, t.position, t.as_of, t.paused, (
+        select array_agg(distinct coalesce(p.customer, p.subject)) from views.parked as p where p.view = t.name
+    )
+    from views.tracking as t
+    where t.name = any(%s)
+    order by t.name
+"""
+LOCK = "select 1 from views.tracking where name = any(%s) order by name for update"
+ADVANCE = """
+    with moved as (update views.tracking set position = %(position)s, as_of = %(as_of)s where name = any(%(views)s))
+    select pg_notify(%(channel)s, least(%(position)s, min(t.position))::text)
+    from views.tracking as t
+    where t.name <> all(%(views)s)
+"""
+STATUS = """
+    select t.name, t.position, greatest(%(last)s, t.position), greatest(%(last)s - t.position, 0), t.paused,
+        (select count(*) from views.parked as p where p.view = t.name), t.rebuilt_at
+    from views.tracking as t
+    order by t.name
+"""
+PAUSE = "update views.tracking set paused = true where name = %s"

@@ -1,0 +1,207 @@
+"""What follow.py and rebuild.py need of a view: its table, its fold, and how a page of events becomes rows of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Generic, Protocol, TypeVar, get_args
+from uuid import UUID
+
+import msgspec
+import psycopg
+from msgspec import UnsetType
+from psycopg.rows import args_row
+
+from domain.administration import AdministrationEvent
+from domain.authorization import AuthorizationEvent
+from domain.document import DocumentEvent
+from domain.document_type import TypeEvent
+from domain.envelope import Event, Recorded
+
+ArchiveEvent = DocumentEvent | AuthorizationEvent | TypeEvent | AdministrationEvent
+PAPER_EVENTS: frozenset[type[Event]] = frozenset((*get_args(DocumentEvent), *get_args(AuthorizationEvent)))
+COPY_ROWS_MIN = 20
+
+T = TypeVar("T")
+Step = tuple[Recorded[Any], datetime]
+"""An event and the highest recorded_at up to it."""
+
+
+class RowVersion(msgspec.Struct, frozen=True):
+    """What a paper was in [from_position, to_position) of the log; to_position None: what it is."""
+
+    id: UUID
+    customer: UUID
+    from_position: int
+    to_position: int | None
+    created_position: int
+    version: int
+
+
+V = TypeVar("V", bound=RowVersion)
+
+
+class Taken(msgspec.Struct):
+    """What a table learns: `closed` are (id, from_position, to_position) of rows it holds open, `rows` are new."""
+
+    rows: Sequence[msgspec.Struct]
+    closed: Sequence[tuple[UUID, int, int]] = ()
+
+
+class Fold(Protocol):
+    """Events in, rows out; pure. One fold serves the follower, a rebuild and the answer to a write."""
+
+    def add(self, recorded: Recorded[Any], as_of: datetime) -> None: ...
+
+    def take(self, last: Mapping[UUID, int] | None = None) -> Taken:
+        """The rows that are ready, forgotten here. `last` names the last version of streams of which more than one
+        event comes: their open rows stay here until then; without it every open row is ready."""
+
+
+class View(msgspec.Struct, frozen=True):
+    """A table of schema views. `key` orders its canonical dump, `json` names its jsonb columns, `read` makes a row of
+    what the driver gives."""
+
+    name: str
+    row: type[msgspec.Struct]
+    key: tuple[str, ...]
+    json: tuple[str, ...]
+    fold: Callable[[Iterable[Any]], Fold]
+    read: Callable[..., msgspec.Struct]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.row.__struct_fields__
+
+    @property
+    def versioned(self) -> bool:
+        """Rows are versions that end (RowVersion); else one row an event, written once."""
+        return issubclass(self.row, RowVersion)
+
+
+class Versions(Generic[V]):
+    """Fold of a view with one row a paper: `evolve` gives the next version of it, None when it does not concern us."""
+
+    def __init__(self, evolve: Callable[[V | None, Recorded[Any]], V | None], stored: Iterable[V] = ()) -> None:
+        self._evolve = evolve
+        self._open = {row.id: row for row in stored}
+        self._stored = {row.id: row.from_position for row in self._open.values()}
+        self._changed: dict[UUID, None] = {}
+        self._ended: list[V] = []
+        self._closed: list[tuple[UUID, int, int]] = []
+
+    def add(self, recorded: Recorded[Any], as_of: datetime) -> None:
+        stream = recorded.envelope.originator_id
+        before = self._open.get(stream)
+        after = self._evolve(before, recorded)
+        if after is None:
+            return
+        if before is not None:
+            self._end(before, recorded.position)
+        self._open[stream] = after
+        self._changed[stream] = None
+
+    def _end(self, row: V, position: int) -> None:
+        if row.id in self._stored:
+            self._closed.append((row.id, self._stored.pop(row.id), position))
+        else:
+            self._ended.append(msgspec.structs.replace(row, to_position=position))
+
+    def take(self, last: Mapping[UUID, int] | None = None) -> Taken:
+        ready = self._changed if last is None else [i for i in self._changed if self._open[i].version >= last.get(i, 1)]
+        taken = Taken([*self._ended, *(self._open.pop(i) for i in ready)], self._closed)
+        self._changed, self._ended, self._closed = {}, [], []
+        return taken
+
+    @property
+    def pending(self) -> int:
+        """Open rows that still wait for the last event of their paper."""
+        return len(self._open)
+
+
+def known(value: T | UnsetType) -> T | None:
+    """A sealed value, None when it was erased: views show what was erased as absent."""
+    return None if isinstance(value, UnsetType) else value
+
+
+def steps(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step]:
+    """The events with the running maximum of recorded_at, which a clock that steps back only halts."""
+    found: list[Step] = []
+    for recorded in page:
+        as_of = recorded.recorded_at if as_of is None else max(as_of, recorded.recorded_at)
+        found.append((recorded, as_of))
+    return found
+
+
+def project(conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step]) -> None:
+    """Bring a table of this view on by some events, in the caller's transaction."""
+    fold = view.fold(_open_rows(conn, view, table, page))
+    for recorded, as_of in page:
+        fold.add(recorded, as_of)
+    write(conn, view, table, fold.take())
+
+
+def _open_rows(conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step]) -> Sequence[Any]:
+    """The open rows that these events will change: those of papers that began before this page."""
+    envelopes = [recorded.envelope for recorded, _ in page]
+    changed = {e.originator_id for e in envelopes if e.originator_version > 1 and type(e.body) in PAPER_EVENTS}
+    if not view.versioned or not changed:
+        return []
+    with conn.cursor(row_factory=args_row(view.read)) as cursor:
+        return cursor.execute(statements(view, table).open_rows, [list(changed)]).fetchall()
+
+
+def write(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -> None:
+    sql = statements(view, table)
+    if taken.closed:
+        columns = [list(column) for column in zip(*taken.closed, strict=True)]
+        closed = conn.execute(sql.close, columns).rowcount
+        assert closed == len(taken.closed), f"{table}: {closed} of {len(taken.closed)} open rows were there"
+    if len(taken.rows) < COPY_ROWS_MIN:
+        with conn.cursor() as cursor:
+            cursor.executemany(sql.insert, encoded(view, taken.rows))
+    else:
+        copy_in(conn, view, table, taken.rows)
+
+
+def copy_in(conn: psycopg.Connection[Any], view: View, table: str, rows: Iterable[msgspec.Struct]) -> None:
+    with conn.cursor() as cursor, cursor.copy(statements(view, table).copy) as copy:
+        for values in encoded(view, rows):
+            copy.write_row(values)
+
+
+def encoded(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence[Any]]:
+    """Rows as parameters: structured columns as JSON text."""
+    json = [view.columns.index(name) for name in view.json]
+    for row in rows:
+        values = list(msgspec.structs.astuple(row))
+        for n in json:
+            if values[n] is not None:
+                values[n] = msgspec.json.encode(values[n]).decode()
+        yield values
+
+
+class Statements(msgspec.Struct, frozen=True):
+    open_rows: str
+    close: str
+    insert: str
+    copy: str
+
+
+@cache
+def statements(view: View, table: str) -> Statements:
+    """SQL for one table; the names in it are constants of ours."""
+    columns = ", ".join(view.columns)
+    places = ", ".join(["%s"] * len(view.columns))
+    return Statements(
+        open_rows=f"select {columns} from {table} where id = any(%s) and to_position is null",  # noqa: S608  # constants
+        close=CLOSE.format(table=table),
+        insert=f"insert into {table} ({columns}) values ({places})",  # noqa: S608  # constants
+        copy=f"copy {table} ({columns}) from stdin",
+    )
+
+
+CLOSE = """
+    update {table} as v set to_position = c.to_position
+    from unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as c (id, from_position, to_position)
+    where v.id = c.id and v.from_position = c.from_position and v.to_position is null
+"""

@@ -1,0 +1,10 @@
+"""Every view by name, in the order in which their tracking rows are locked."""
+
+from projections import audit_history, authorizations, customer_documents
+from projections.view import View
+
+VIEWS: dict[str, View] = {v.name: v for v in (audit_history.VIEW, authorizations.VIEW, customer_documents.VIEW)}
+
+
+def table_of(view: View) -> str:
+    return f"views.{view.name}"

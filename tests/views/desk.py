@@ -1,0 +1,162 @@
+"""A desk on a real database: the archive with its log and keys, and what a test wants to say about the views."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import ConnectionPool
+
+from domain.access import Rights
+from domain.archive import Archive, Outcome
+from domain.catalogue import SHIPPED
+from domain.document import Command
+from domain.document_type import DocumentType
+from projections import tracking
+from projections.follow import Follower
+from store.key_encryption import KeyEncryptionKeys
+from store.keys import Keys, make_institution_key
+from store.log import Log
+from store.mapper import SealingMapper
+from store.recorder import ArchiveRecorder, datastore
+from store.system import RandomIds, SystemClock
+from tests.builders.memory import Directory, MemoryContents
+from tests.builders.papers import CREDITOR, a_caller, a_mandate_note, a_note, a_verification, an_order, an_upload
+
+T = TypeVar("T")
+KEK = KeyEncryptionKeys({1: b"k" * 32})
+CUSTOMERS = tuple(str(100_234 + n) for n in range(40))
+EVERYTHING = Rights(list(SHIPPED))
+
+
+class Desk:
+    def __init__(self, url: str, log: Log, keys: Keys) -> None:
+        self.url, self.log, self.keys = url, log, keys
+        self.archive = Archive(
+            log=log,
+            keys=keys,
+            contents=MemoryContents(),
+            customers=Directory(*CUSTOMERS),
+            clock=SystemClock("UTC"),
+            ids=RandomIds(),
+            creditor=CREDITOR,
+        )
+        self._uploads = 0
+
+    # -- what is done -------------------------------------------------------------------------------------------
+
+    def letter(
+        self, customer: str = CUSTOMERS[0], *, branch: str = "CENTRAL", actor: str = "j.smit", **order: Any
+    ) -> Outcome:
+        """Select file; each call another file. With an authorization type an authorization and its evidence."""
+        self._uploads += 1
+        upload = an_upload(
+            b"%%PDF-1.7 %d %d" % (threading.get_ident(), self._uploads), name=order.pop("file_name", "letter.pdf")
+        )
+        caller = a_caller(branch=branch, actor=actor, idempotency_key=order.pop("key", None))
+        return self.archive.archive_file(an_order(customer=customer, **order), upload, caller)
+
+    def consent(self, customer: str = CUSTOMERS[0], **note: Any) -> Outcome:
+        return self.archive.note_authorization(a_note(customer=customer, **note), a_caller())
+
+    def mandate(self, customer: str = CUSTOMERS[0], **note: Any) -> Outcome:
+        return self.archive.note_authorization(a_mandate_note(customer=customer, **note), a_caller())
+
+    def seen(self, customer: str = CUSTOMERS[0]) -> Outcome:
+        note = a_note(customer=customer, type="IDENTIFICATION", verification=a_verification(), original_held=False)
+        return self.archive.note_authorization(note, a_caller())
+
+    def correct(self, paper: UUID, command: Command) -> Outcome:
+        return self.archive.correct(paper, command, a_caller(), rights=EVERYTHING, expected_version=None)
+
+    def reference(self, customer: str = CUSTOMERS[0]) -> UUID:
+        return self.keys.owner(customer).reference
+
+    def types(self) -> dict[str, DocumentType]:
+        return self.archive.types()
+
+    def erase_key(self, paper: UUID) -> None:
+        """The paper cannot be read any more, by anyone."""
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            conn.execute("delete from keys.paper where paper = %s", [paper])
+        self.keys.forget_all()
+
+    # -- what is seen -------------------------------------------------------------------------------------------
+
+    def follow(self) -> int:
+        """Bring every view up to the end of the log with a follower of its own; the position they stand at."""
+        last = self.log.fence()
+        with following(self):
+            self.wait_until(last)
+        return last
+
+    def wait_until(self, position: int, *, seconds: float = 20.0) -> None:
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            conn.execute(f"listen {tracking.CHANNEL_VIEWS}")
+            for _ in range(int(seconds * 10)):
+                if min(t.position for t in tracking.tracked(conn) if not t.paused) >= position:
+                    return
+                for _ in conn.notifies(timeout=0.1, stop_after=1):
+                    pass
+        raise AssertionError(f"the views did not reach {position}")
+
+    def ask(self, question: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
+        """A query of a view, as the web worker asks it."""
+
+        async def answer() -> T:
+            async with await AsyncConnection.connect(self.url, autocommit=True) as conn:
+                return await question(conn)
+
+        return asyncio.run(answer())
+
+    def rows(self, query: str, *bound: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            return conn.execute(query, bound).fetchall()
+
+
+def paper_of(outcome: Outcome) -> UUID:
+    """The paper that a command changed first: of an authorization with its evidence the authorization."""
+    paper: UUID = outcome.recorded[0].envelope.originator_id
+    return paper
+
+
+@contextmanager
+def open_log(url: str, *, connections: int = 4) -> Iterator[tuple[Log, Keys]]:
+    """A log of one process, with a key-encryption key that every process of a test has."""
+    events = datastore(url, connections=connections, wait_seconds=10.0, role=None)
+    with ConnectionPool(url, min_size=1, max_size=connections, kwargs={"autocommit": True}) as pool:
+        keys = Keys(pool, KEK)
+        try:
+            yield Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher)), keys
+        finally:
+            events.close()
+
+
+@contextmanager
+def open_desk(url: str, *, connections: int = 4) -> Iterator[Desk]:
+    with psycopg.connect(url, autocommit=True) as conn:
+        make_institution_key(conn, KEK)
+    with open_log(url, connections=connections) as (log, keys):
+        desk = Desk(url, log, keys)
+        desk.archive.ship_types(SHIPPED, a_caller(actor="system"))
+        yield desk
+
+
+@contextmanager
+def following(desk: Desk, **parts: Any) -> Iterator[Follower]:
+    """A follower in a thread of this process, with a log of its own."""
+    stop = threading.Event()
+    with open_log(desk.url, connections=2) as (log, _):
+        follower = Follower(desk.url, log, **parts)
+        thread = threading.Thread(target=follower.run, args=[stop])
+        thread.start()
+        try:
+            yield follower
+        finally:
+            stop.set()
+            thread.join(20)
+            assert not thread.is_alive(), "the follower did not stop"

@@ -1,0 +1,55 @@
+"""A key ring in memory without a cache: what is erased is gone at once. memory_log.py stores in it."""
+
+import hmac
+import secrets
+from collections.abc import Iterable
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domain.ports import Owner
+from domain.refusals import CustomerErased
+
+
+class MemoryKeys:
+    """`owners` and `papers` are what was stored: customer id to reference, paper to reference."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, UUID] = {}
+        self.papers: dict[UUID, UUID] = {}
+        self._erased: set[str] = set()
+        self._secrets: dict[UUID, bytes] = {}
+        self._institution = secrets.token_bytes(32)
+
+    def owner(self, customer_id: str) -> Owner:
+        if customer_id in self._erased:
+            raise CustomerErased
+        if known := self.owners.get(customer_id):
+            return Owner(customer_id, known, fresh=False)
+        reference = uuid4()
+        self._secrets[reference] = secrets.token_bytes(32)
+        return Owner(customer_id, reference, fresh=True)
+
+    def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
+        names = {reference: customer_id for customer_id, reference in self.owners.items()}
+        return {r: names[r] for r in references if r in names}
+
+    def new_paper(self, paper: UUID) -> None:
+        self._secrets[paper] = secrets.token_bytes(32)
+
+    def digest(self, kind: str, value: bytes) -> bytes:
+        return hmac.digest(self._institution, kind.encode() + b"\x00" + value, "sha256")
+
+    def digest_within(self, owner: Owner, value: bytes) -> bytes:
+        return hmac.digest(self._secrets[owner.reference], value, "sha256")
+
+    def cipher(self, paper: UUID) -> AESGCM | None:
+        secret = self._secrets.get(paper)
+        return AESGCM(secret) if secret else None
+
+    def erase(self, customer_id: str) -> None:
+        reference = self.owners.pop(customer_id)
+        self._erased.add(customer_id)
+        for gone in [reference, *(p for p, r in self.papers.items() if r == reference)]:
+            self._secrets.pop(gone)
+            self.papers.pop(gone, None)

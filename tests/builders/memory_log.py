@@ -1,0 +1,150 @@
+"""An event log in memory: the library's own recorder in memory, our mapper, and every refusal of store/recorder.py."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import EventStore, IntegrityError, StoredEvent
+from eventsourcing.popo import POPOApplicationRecorder
+
+from domain.envelope import Envelope, Recorded
+from domain.ports import (
+    AlreadyClaimed,
+    Appended,
+    Claim,
+    Clock,
+    CommandKey,
+    Earlier,
+    Owner,
+    OwnerRaced,
+    Replayed,
+    VersionConflict,
+)
+from domain.refusals import CustomerErased, IdempotencyKeyReused
+from store.mapper import PLANS, SealingMapper
+from tests.builders.memory_keys import MemoryKeys
+
+
+class MemoryRecorder(POPOApplicationRecorder):
+    """One lock around a whole append, as the library has it; positions have no holes."""
+
+    def __init__(self, keys: MemoryKeys, clock: Clock) -> None:
+        super().__init__()
+        self._keys, self._clock = keys, clock
+        self._commands: dict[tuple[str, str], tuple[bytes, Earlier]] = {}
+        self._claims: dict[tuple[str, bytes], UUID] = {}
+        self.recorded_at: list[datetime] = []
+
+    def append(
+        self,
+        stored_events: Sequence[StoredEvent],
+        claims: Sequence[Claim],
+        papers: Mapping[UUID, Owner],
+        command: CommandKey | None,
+    ) -> Appended:
+        """The checks in the order of archive.append(); nothing is changed before the last of them is passed."""
+        with self._database_lock:
+            if command and (earlier := self.earlier(command)):
+                raise Replayed(earlier)
+            self._check_owners(papers)
+            self._check_keys(stored_events, papers)
+            self._check_claims(claims)
+            try:
+                positions = tuple(self._insert_events(stored_events) or ())
+            except IntegrityError as error:
+                raise VersionConflict from error
+            return self._settle(stored_events, positions, claims, papers, command)
+
+    def earlier(self, command: CommandKey) -> Earlier | None:
+        body, earlier = self._commands.get((command.actor, command.key), (command.body, None))
+        if body != command.body:
+            raise IdempotencyKeyReused
+        return earlier
+
+    def _check_owners(self, papers: Mapping[UUID, Owner]) -> None:
+        for owner in papers.values():
+            if self._keys.owners.get(owner.customer_id, owner.reference) != owner.reference:
+                raise OwnerRaced
+            if not owner.fresh and owner.customer_id not in self._keys.owners:
+                raise CustomerErased
+
+    def _check_keys(self, stored_events: Sequence[StoredEvent], papers: Mapping[UUID, Owner]) -> None:
+        sealed = {plan.topic for plan in PLANS.values() if plan.sealed}
+        guarded = {e.originator_id for e in stored_events if e.topic in sealed}
+        if not guarded <= self._keys.papers.keys() | papers.keys():
+            raise CustomerErased
+
+    def _check_claims(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            holder = self._claims.get((claim.kind, claim.digest), claim.owner)
+            if holder != claim.owner and not claim.shared:
+                raise AlreadyClaimed(claim.kind, holder)
+
+    def _settle(
+        self,
+        stored_events: Sequence[StoredEvent],
+        positions: tuple[int, ...],
+        claims: Sequence[Claim],
+        papers: Mapping[UUID, Owner],
+        command: CommandKey | None,
+    ) -> Appended:
+        now = self._clock.now()
+        at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self.recorded_at += [at] * len(positions)
+        for claim in claims:
+            self._claims.setdefault((claim.kind, claim.digest), claim.owner)
+        self._keys.owners |= {o.customer_id: o.reference for o in papers.values()}
+        self._keys.papers |= {paper: o.reference for paper, o in papers.items()}
+        if command:
+            changed = tuple(sorted({UUID(str(e.originator_id)) for e in stored_events}))
+            self._commands[command.actor, command.key] = command.body, Earlier(changed, positions[-1])
+        return Appended(positions, at)
+
+
+class MemoryLog:
+    """`before_append` is what somebody else does first: each runs once, ahead of the next append."""
+
+    def __init__(self, keys: MemoryKeys, clock: Clock) -> None:
+        self._recorder = MemoryRecorder(keys, clock)
+        self.mapper = SealingMapper(keys.cipher)
+        self._events = EventStore[UUID](self.mapper, self._recorder)
+        self.before_append: list[Callable[[], object]] = []
+
+    def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
+        return list(self._events.get(stream))  # type: ignore[arg-type]  # the mapper makes envelopes
+
+    def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
+        return [r for r in self._all() if r.envelope.originator_id in streams and r.position <= up_to]
+
+    def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
+        return [r.envelope for r in self._all() if r.envelope.body.topic in topics]
+
+    def earlier(self, command: CommandKey) -> Earlier | None:
+        return self._recorder.earlier(command)
+
+    def append(
+        self,
+        envelopes: Sequence[Envelope[Any]],
+        *,
+        claims: Sequence[Claim] = (),
+        papers: Mapping[UUID, Owner] | None = None,
+        command: CommandKey | None = None,
+    ) -> Appended:
+        while self.before_append:
+            self.before_append.pop(0)()
+        stored = [self.mapper.to_stored_event(e) for e in envelopes]
+        return self._recorder.append(stored, claims, papers or {}, command)
+
+    def last_position(self) -> int:
+        return self._recorder.max_notification_id() or 0
+
+    def topics(self, after: int = 0) -> list[str]:
+        return [n.topic for n in self._recorder.select_notifications(after, 1 << 31, inclusive_of_start=False)]
+
+    def _all(self) -> list[Recorded[Any]]:
+        found = self._recorder.select_notifications(None, 1 << 31)
+        return [
+            Recorded(int(n.id), at, self.mapper.to_domain_event(n))
+            for n, at in zip(found, self._recorder.recorded_at, strict=True)
+        ]

@@ -1,0 +1,90 @@
+"""What a desk hands in: document types, files, orders, callers. Usual values; a test names what differs."""
+
+import hashlib
+import io
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from domain.archive import ArchiveFile, Caller, Examined, NoteAuthorization, Verification
+from domain.authorization import Mandate
+from domain.catalogue import SHIPPED
+from domain.document_type import DocumentType
+from domain.values import Content
+
+PDF = b"%PDF-1.7 a letter of two pages"
+IBAN = "BE68539007547034"
+CREDITOR = "DE98ZZZ09999999999"
+
+
+def a_document_type(code: str = "LETTER", *, version: int = 1, **changes: Any) -> DocumentType:
+    """The shipped type of this code, changed where a test says so."""
+    return DocumentType(code, replace(SHIPPED[code], **changes), version)
+
+
+def a_content(**changes: Any) -> Content:
+    usual: dict[str, Any] = {
+        "id": UUID("0193f3a0-0000-7000-8000-00000000c001"),
+        "media_type": "application/pdf",
+        "size_bytes": len(PDF),
+        "sealed_size_bytes": len(PDF) + 28,
+        "sealed_sha256": hashlib.sha256(b"sealed").digest(),
+        "pages": 2,
+        "preview": True,
+    }
+    return Content(**usual | changes)
+
+
+def an_upload(plain: bytes = PDF, **changes: Any) -> Examined:
+    """A file that was received and examined; `file` stands at its end, as reading leaves it."""
+    file = io.BytesIO(plain)
+    file.seek(0, io.SEEK_END)
+    usual: dict[str, Any] = {
+        "file": file,
+        "name": "letter.pdf",
+        "size_bytes": len(plain),
+        "sha256": hashlib.sha256(plain).digest(),
+        "media_type": "application/pdf",
+        "pages": 2,
+        "preview": True,
+        "password_protected": False,
+        "flags": (),
+    }
+    return Examined(**usual | changes)
+
+
+def an_order(**changes: Any) -> ArchiveFile:
+    """Select file: a letter of customer 100234."""
+    return ArchiveFile(**{"customer": "100234", "type": "LETTER", **changes})
+
+
+def a_note(**changes: Any) -> NoteAuthorization:
+    """No upload: a guardian's consent whose original is kept."""
+    usual: dict[str, Any] = {
+        "customer": "100234",
+        "type": "GUARDIAN_CONSENT",
+        "original_held": True,
+        "shelf_mark": "B 12",
+    }
+    return NoteAuthorization(**usual | changes)
+
+
+def a_mandate(**changes: Any) -> Mandate:
+    usual: dict[str, Any] = {"debtor_name": "J. Peeters", "iban": IBAN, "signature_date": date(2026, 11, 20)}
+    return Mandate(**usual | changes)
+
+
+def a_mandate_note(**changes: Any) -> NoteAuthorization:
+    return a_note(**{"type": "DEBT_AUTHORIZATION", "mandate": a_mandate(), **changes})
+
+
+def a_verification(**changes: Any) -> Verification:
+    usual: dict[str, Any] = {"paper": "passport", "number_suffix": "X41", "seen_on": date(2026, 11, 24)}
+    return Verification(**usual | changes)
+
+
+def a_caller(**changes: Any) -> Caller:
+    usual: dict[str, Any] = {"actor": "j.smit", "branch": "CENTRAL", "correlation_id": UUID(int=7)}
+    return Caller(**usual | changes)

@@ -1,0 +1,107 @@
+"""The policy against the table of rights in the contract (api.md "Rights"), written out by hand."""
+
+import pytest
+
+from domain.access import Principal, Rights, Role, Verb, may, require, rights, sensitivities
+from domain.refusals import Forbidden
+from domain.values import Sensitivity
+from tests.builders.papers import a_document_type
+
+#                          viewer staff supervisor operator station integration
+TABLE = {
+    Verb.PUBLIC:              "yes yes yes yes yes yes",
+    Verb.CUSTOMERS_READ:      "yes yes yes yes no  yes",
+    Verb.CUSTOMERS_WRITE:     "no  no  no  yes no  yes",
+    Verb.DOCUMENTS_READ:      "yes yes yes yes no  no",
+    Verb.CONTENT_READ:        "yes yes yes yes no  no",
+    Verb.HISTORY_READ:        "yes yes yes yes no  no",
+    Verb.DOCUMENTS_ARCHIVE:   "no  yes yes yes no  no",
+    Verb.AUTHORIZATIONS_NOTE: "no  yes yes yes no  yes",
+    Verb.DOCUMENTS_CORRECT:   "no  yes yes yes no  no",
+    Verb.TYPES_READ:          "yes yes yes yes yes yes",
+    Verb.TYPES_WRITE:         "no  no  yes yes no  no",
+    Verb.ACCESS_LOG_READ:     "no  no  yes yes no  no",
+    Verb.OPERATIONS:          "no  no  no  yes no  no",
+}  # fmt: skip
+SEES = {
+    Role.VIEWER: "ordinary financial",
+    Role.STAFF: "ordinary financial identity health",
+    Role.SUPERVISOR: "ordinary financial identity health",
+    Role.OPERATOR: "ordinary financial identity health",
+    Role.STATION: "",
+    Role.INTEGRATION: "ordinary financial",
+}
+CELLS = [(verb, role, cell) for verb, row in TABLE.items() for role, cell in zip(Role, row.split(), strict=True)]
+
+
+def of(role: Role, **changes: object) -> Principal:
+    return Principal(**{"name": "j.smit", "role": role, "sensitivities": sensitivities(role), **changes})  # type: ignore[arg-type]  # a builder
+
+
+@pytest.mark.parametrize(("verb", "role", "cell"), CELLS)
+def test_each_role_has_the_verbs_of_the_contract(verb: Verb, role: Role, cell: str) -> None:
+    assert may(of(role), verb) is (cell == "yes")
+
+
+def test_the_table_names_every_verb_and_role() -> None:
+    assert set(TABLE) == set(Verb)
+    assert set(SEES) == set(Role)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("sensitivity", Sensitivity)
+def test_each_role_sees_the_sensitivities_of_the_contract(role: Role, sensitivity: Sensitivity) -> None:
+    sees = sensitivity.value in SEES[role].split()
+    reads = may(of(role), Verb.DOCUMENTS_READ)
+    assert (sensitivity in sensitivities(role)) is sees
+    assert may(of(role), Verb.DOCUMENTS_READ, sensitivity=sensitivity) is (sees and reads)
+
+
+def test_a_grant_adds_one_and_without_takes_one_away() -> None:
+    assert sensitivities(Role.VIEWER, [Sensitivity.HEALTH]) == sensitivities(Role.VIEWER) | {Sensitivity.HEALTH}
+    assert sensitivities(Role.STAFF, without=[Sensitivity.HEALTH]) == set(Sensitivity) - {Sensitivity.HEALTH}
+
+
+def test_what_is_granted_and_taken_away_is_taken_away() -> None:
+    both = sensitivities(Role.VIEWER, [Sensitivity.HEALTH], [Sensitivity.HEALTH])
+    assert Sensitivity.HEALTH not in both
+
+
+def test_a_grant_gives_no_verb() -> None:
+    station = of(Role.STATION, sensitivities=frozenset(Sensitivity))
+    assert not may(station, Verb.DOCUMENTS_READ, sensitivity=Sensitivity.ORDINARY)
+
+
+def test_who_is_given_no_sensitivities_sees_none() -> None:
+    assert not may(Principal(name="x", role=Role.OPERATOR), Verb.DOCUMENTS_READ, sensitivity=Sensitivity.ORDINARY)
+
+
+@pytest.mark.parametrize(
+    ("own_branch_only", "branch", "allowed"),
+    [(True, "WEST", True), (True, "EAST", False), (True, None, True), (False, "WEST", True), (False, "EAST", True)],
+)
+def test_own_branch_only_ends_at_the_branch(own_branch_only: bool, branch: str | None, allowed: bool) -> None:
+    actor = of(Role.STAFF, branch="WEST", own_branch_only=own_branch_only)
+    assert may(actor, Verb.DOCUMENTS_READ, sensitivity=Sensitivity.ORDINARY, branch=branch) is allowed
+
+
+def test_what_is_not_allowed_is_refused() -> None:
+    require(of(Role.SUPERVISOR), Verb.TYPES_WRITE)
+    with pytest.raises(Forbidden):
+        require(of(Role.STAFF), Verb.TYPES_WRITE)
+
+
+def test_types_of_a_sensitivity_that_was_taken_away_do_not_exist() -> None:
+    types = [a_document_type("LETTER"), a_document_type("READING_DISABILITY"), a_document_type("IDENTIFICATION")]
+    without = of(Role.STAFF, sensitivities=sensitivities(Role.STAFF, without=[Sensitivity.HEALTH]))
+    assert rights(of(Role.STAFF), types) == Rights(["LETTER", "READING_DISABILITY", "IDENTIFICATION"])
+    assert rights(without, types) == Rights(["LETTER", "IDENTIFICATION"])
+    assert rights(of(Role.STATION), types) == Rights([])
+
+
+def test_a_reader_sees_papers_of_its_types_and_where_said_of_its_branch() -> None:
+    everywhere = rights(of(Role.STAFF, branch="WEST"), [a_document_type("LETTER")])
+    own = rights(of(Role.STAFF, branch="WEST", own_branch_only=True), [a_document_type("LETTER")])
+    assert [everywhere.see("LETTER", "WEST"), everywhere.see("LETTER", "EAST")] == [True, True]
+    assert [own.see("LETTER", "WEST"), own.see("LETTER", "EAST")] == [True, False]
+    assert not everywhere.see("FORM", "WEST")

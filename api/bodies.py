@@ -1,6 +1,6 @@
 """Bodies of requests and answers as structs: decoding checks them, openapi.json is generated from them."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from domain.document_type import Definition, Retention
 from domain.limits import Limits
 from domain.refusals import N_, FieldError, ScanCodeUnknown, ValidationFailed
 from domain.values import Kind, Sensitivity, Source, customer_id, prose
+from projections.reading import Moment
 
 Code = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Z0-9_]{0,63}$")]
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -107,8 +108,8 @@ class TypeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: dict[str, Short]
     kind: Kind
     sensitivity: Sensitivity
-    sources: list[Source] = [Source.SCAN, Source.FILE]
-    media_types: list[Short] = []
+    sources: tuple[Source, ...] = (Source.SCAN, Source.FILE)
+    media_types: tuple[Short, ...] = ()
     scheme: str | None = None
     capacity_years: Annotated[int, msgspec.Meta(ge=0, le=150)] | None = None
     validity_months: Annotated[int, msgspec.Meta(ge=1, le=1200)] | None = None
@@ -138,8 +139,8 @@ class TypeAnswer(msgspec.Struct, frozen=True):
 
 class HistoryItem(msgspec.Struct, frozen=True):
     position: int
-    recorded_at: datetime
-    occurred_at: datetime
+    recorded_at: Moment
+    occurred_at: Moment
     actor: str
     branch: str
     action: str
@@ -150,7 +151,7 @@ class HistoryItem(msgspec.Struct, frozen=True):
 
 
 class AccessItem(msgspec.Struct, frozen=True):
-    at: datetime
+    at: Moment
     actor: str
     branch: str
     action: str
@@ -177,8 +178,7 @@ def definition_of(body: TypeBody) -> Definition:
     if "en" not in body.labels or not all(2 <= len(language) <= 8 for language in body.labels):
         raise ValidationFailed(FieldError("/labels", N_("needs an English label (en) and language codes as names")))
     retention = Retention(**msgspec.structs.asdict(body.retention)) if body.retention else None
-    fields = {**msgspec.structs.asdict(body), "retention": retention}
-    return Definition(**{**fields, "sources": tuple(body.sources), "media_types": tuple(body.media_types)})
+    return Definition(**{**msgspec.structs.asdict(body), "retention": retention})
 
 
 def note_authorization_of(body: AuthorizationBody, limits: Limits) -> NoteAuthorization:

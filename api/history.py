@@ -13,6 +13,7 @@ from domain.iban import masked
 from domain.refusals import NotFound
 from projections import audit_history, customer_documents
 from projections.audit_history import Filters
+from projections.reading import moment
 
 
 async def of_customer(call: Call) -> None:
@@ -86,8 +87,8 @@ def history_item(row: audit_history.Row, *, whole_iban: bool) -> HistoryItem:
     subject = {"kind": row.subject_kind, "id": row.subject_name or str(row.subject_id)}
     return HistoryItem(
         row.position,
-        row.recorded_at,
-        row.occurred_at,
+        moment(row.recorded_at),
+        moment(row.occurred_at),
         row.actor,
         row.branch,
         row.action,
@@ -135,7 +136,7 @@ async def access_log(call: Call) -> None:
 
 def access_item(line: Any, names: Mapping[Any, str]) -> AccessItem:
     return AccessItem(
-        line.at,
+        moment(line.at),
         line.actor,
         line.branch,
         line.action,

@@ -30,7 +30,7 @@ class Query(msgspec.Struct, frozen=True):
 
     name: str
     meaning: str
-    schema: dict[str, Any] = {"type": "string"}
+    schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
     required: bool = False
 
 

@@ -26,6 +26,7 @@ KEEP_ALIVE_SECONDS = 5
 HEARTBEAT_SECONDS = 30
 # The worker waits about 1.5 s before its grace begins; the arbiter kills when its own ends. So the worker gets less.
 ARBITER_LEAD_SECONDS = 4
+CLOSE = (b"connection", b"close")
 
 Application = Callable[[Any, Any, Any], Any]
 
@@ -52,6 +53,12 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
             self.header_deadline.cancel()
             self.header_deadline = None
         return super()._on_headers_complete()
+
+    def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:
+        """gunicorn closes when the request asks for it; an answer that says so is taken at its word here."""
+        if CLOSE in headers:
+            self._keepalive = 0
+        super()._send_response_start(status, headers, request, close)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -142,7 +142,7 @@ class Exchange:
 
     __slots__ = (
         "began", "body_began", "expects", "form", "front", "got", "head", "last_byte", "lost", "method", "opened",
-        "over", "placed", "scope", "sent", "server_receive", "server_send", "status", "trace_id", "want",
+        "over", "placed", "scope", "sent", "server_receive", "server_send", "sound", "status", "trace_id", "want",
     )  # fmt: skip
 
     def __init__(self, front: Front, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,13 +154,14 @@ class Exchange:
         self.trace_id = ""
         self.want = self.got = self.sent = self.status = 0
         self.body_began = self.last_byte = 0.0
-        # `lost`: no more of the body is to come, or to be waited for.
-        self.form = self.expects = self.opened = self.placed = self.lost = False
+        # `sound`: it passed the checks; `lost`: no more of its body is to come, or to be waited for.
+        self.sound = self.form = self.expects = self.opened = self.placed = self.lost = False
 
     async def run(self) -> None:
         """Check, let the application answer, write the log line, take in what was left unread."""
         try:
             self.check()
+            self.sound = True
             await self.front.app(self.scope, self.receive, self.send)
         except Refusal as refusal:
             await self.refuse(refusal)
@@ -292,12 +293,14 @@ class Exchange:
     def with_defaults(self, headers: Collection[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name for name, _ in headers}
         complete = [*headers, *[header for header in DEFAULT_HEADERS if header[0] not in present]]
-        if self.unread_for_good():
+        if self.must_close():
             complete.append(CLOSE)
         return complete
 
-    def unread_for_good(self) -> bool:
-        """Whether the connection has to go because of the part of the body that nobody read."""
+    def must_close(self) -> bool:
+        """Whether the connection has to go: what follows an unsound request is not trusted, nor is an unread body."""
+        if not self.sound:
+            return True
         if self.got == self.want:
             return False
         return self.lost or self.want - self.got > SMALL_BODY_BYTES or (self.expects and not self.body_began)

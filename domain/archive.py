@@ -37,6 +37,7 @@ from domain.ports import (
 )
 from domain.refusals import (
     N_,
+    CustomerErased,
     CustomerUnknown,
     DocumentTypeUnknown,
     DuplicateContent,
@@ -156,12 +157,15 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         self.keys.new_paper(paper)
         content = self._store(paper, content_id, file)
         try:
-            return self._append_file(order, kind, file, content, owner, paper, caller, command)
+            outcome = self._append_file(order, kind, file, content, owner, paper, caller, command)
         except Unavailable:
             raise  # the commit may have happened: the sweeper decides, a day later
         except Exception:
             self.contents.drop(content_id)
             raise
+        if outcome.replayed:  # a twin was quicker, and its content is the one that is named
+            self.contents.drop(content_id)
+        return outcome
 
     def _store(self, paper: UUID, content_id: UUID, file: Examined) -> Content:
         stored = self.contents.put(paper, content_id, file.file)
@@ -204,9 +208,8 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
             ground=order.ground,
             external_id=order.external_id,
         )
-        streams: dict[UUID, Sequence[Any]] = {paper: document.decide(None, archive)}
-        if statement is not None:
-            streams = {statement: self._beside(order, kind, owner, statement, paper), **streams}
+        archived = _in(paper, document.decide(None, archive))
+        events = archived if statement is None else self._beside(order, kind, owner, statement, paper, archived)
         claims = [
             Claim(
                 kind="content",
@@ -216,12 +219,18 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
             ),
             *self._external(order.external_id, statement or paper),
         ]
-        return self._append(streams, owner, claims, caller, command)
+        return self._append(events, owner, claims, caller, command)
 
     def _beside(
-        self, order: ArchiveFile, kind: DocumentType, owner: Owner, statement: UUID, paper: UUID
-    ) -> Sequence[Any]:
-        """The authorization of a file that is itself the evidence: noted and evidenced in one save."""
+        self,
+        order: ArchiveFile,
+        kind: DocumentType,
+        owner: Owner,
+        statement: UUID,
+        paper: UUID,
+        archived: "Steps",
+    ) -> "Steps":
+        """The authorization of a file that is itself the evidence: noted, archived and evidenced in one save."""
         today = self.clock.today()
         register = Register(
             customer=owner.reference,
@@ -237,7 +246,8 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         self.keys.new_paper(statement)
         registered = authorization.decide(None, register)
         state = authorization.fold(registered)
-        return [*registered, *authorization.decide(state, AttachEvidence(paper))]
+        attached = authorization.decide(state, AttachEvidence(paper))
+        return [*_in(statement, registered), *archived, *_in(statement, attached)]
 
     def _refuse_file(self, kind: DocumentType, order: ArchiveFile, file: Examined) -> None:
         """All that can be refused before a byte of content is stored."""
@@ -281,7 +291,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         )
         self.keys.new_paper(paper)
         claims = self._external(order.external_id, paper)
-        return self._append({paper: document.decide(None, seen)}, owner, claims, caller, command)
+        return self._append(_in(paper, document.decide(None, seen)), owner, claims, caller, command)
 
     def _register(
         self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
@@ -304,7 +314,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         events = authorization.decide(None, register)
         self.keys.new_paper(statement)
         claims = [*self._external(order.external_id, statement), *self._mandate_claims(mandate, owner, statement)]
-        return self._append({statement: events}, owner, claims, caller, command)
+        return self._append(_in(statement, events), owner, claims, caller, command)
 
     def _mandate(self, order: NoteAuthorization, statement: UUID, kind: DocumentType) -> Mandate | None:
         """The collection data with every number checked; a reference is made when the caller gives none."""
@@ -344,11 +354,11 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         if expected_version not in (None, state.version):
             raise PreconditionFailed(version=state.version)
         events = document.decide(state, command)
-        owner = self._owner_of(state)
+        owner = Owner(self._customer_id(state.customer), state.customer, fresh=False)
         if not events:
             return Outcome(owner.customer_id, self.log.load_recorded([paper], MAX_POSITION))
         try:
-            self._append({paper: events}, owner, [], caller, key, known={paper: state.version})
+            self._append(_in(paper, events), owner, [], caller, key, known={paper: state.version})
         except VersionConflict:
             raise PreconditionFailed(version=self._document(paper, rights).version) from None
         return Outcome(owner.customer_id, self.log.load_recorded([paper], MAX_POSITION))
@@ -359,9 +369,6 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         if state is None or not rights.see(state.type.code, envelopes[0].meta.branch):
             raise NotFound
         return state
-
-    def _owner_of(self, state: Document) -> Owner:
-        return Owner(self.keys.customer_ids([state.customer])[state.customer], state.customer, fresh=False)
 
     # -- Catalogues -------------------------------------------------------------------------------------------
 
@@ -393,14 +400,14 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
     def _append_catalogue(self, stream: UUID, version: int, events: Sequence[Any], caller: Caller) -> bool:
         if events:
-            self.log.append(self._envelopes({stream: events}, caller, known={stream: version}))
+            self.log.append(self._envelopes(_in(stream, events), caller, known={stream: version}))
         return bool(events)
 
     # -- What all use cases share -----------------------------------------------------------------------------
 
     def _append(
         self,
-        streams: Mapping[UUID, Sequence[Any]],
+        events: "Steps",
         owner: Owner,
         claims: Sequence[Claim],
         caller: Caller,
@@ -408,8 +415,8 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         *,
         known: Mapping[UUID, int] | None = None,
     ) -> Outcome:
-        envelopes = self._envelopes(streams, caller, known=known or {})
-        papers = {} if known else dict.fromkeys(streams, owner)
+        envelopes = self._envelopes(events, caller, known=known or {})
+        papers = {} if known else dict.fromkeys((stream for stream, _ in events), owner)
         try:
             appended = self.log.append(envelopes, claims=claims, papers=papers, command=command)
         except AlreadyClaimed as taken:
@@ -418,15 +425,14 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
             return self._outcome(replayed.earlier)
         return Outcome(owner.customer_id, _recorded(envelopes, appended))
 
-    def _envelopes(
-        self, streams: Mapping[UUID, Sequence[Any]], caller: Caller, *, known: Mapping[UUID, int]
-    ) -> list[Envelope[Any]]:
+    def _envelopes(self, events: "Steps", caller: Caller, *, known: Mapping[UUID, int]) -> list[Envelope[Any]]:
         meta = Meta(caller.actor, caller.branch, self.clock.now(), self.ids.new(), caller.correlation_id)
-        return [
-            Envelope(stream, known.get(stream, 0) + n, body, meta)
-            for stream, bodies in streams.items()
-            for n, body in enumerate(bodies, 1)
-        ]
+        versions = dict(known)
+        envelopes = []
+        for stream, body in events:
+            versions[stream] = versions.get(stream, 0) + 1
+            envelopes.append(Envelope(stream, versions[stream], body, meta))
+        return envelopes
 
     def _command(self, caller: Caller, *parts: object) -> CommandKey | None:
         if caller.idempotency_key is None:
@@ -442,7 +448,13 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     def _outcome(self, earlier: Earlier) -> Outcome:
         recorded = self.log.load_recorded(earlier.papers, earlier.position)
         reference = recorded[0].envelope.body.customer
-        return Outcome(self.keys.customer_ids([reference])[reference], recorded, replayed=True)
+        return Outcome(self._customer_id(reference), recorded, replayed=True)
+
+    def _customer_id(self, reference: UUID) -> str:
+        found = self.keys.customer_ids([reference])
+        if reference not in found:
+            raise CustomerErased
+        return found[reference]
 
     def _repeated(self, attempt: Callable[[], T]) -> T:
         """Two first papers of one customer may race for the customer's reference: the loser goes again."""
@@ -471,6 +483,12 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MAX_POSITION = 2**63 - 1
+Steps = Sequence[tuple[UUID, Any]]
+"""Events, each with its stream, in the order in which they enter the log."""
+
+
+def _in(stream: UUID, events: Sequence[Any]) -> Steps:
+    return [(stream, event) for event in events]
 
 
 def _recorded(envelopes: Sequence[Envelope[Any]], appended: Appended) -> list[Recorded[Any]]:

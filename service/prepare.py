@@ -6,6 +6,7 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -26,9 +27,14 @@ DATABASE = "dossier"
 
 
 def make_folders(settings: Settings) -> None:
-    """HOME and its folders, 0700: what lies there opens the archive."""
-    for folder in (settings.home, settings.home / "keys", settings.home / "tmp", settings.home / "run"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """HOME and its folders, 0700: what lies there opens the archive.
+
+    Root's HOME lets others pass through, though not look in: the account of the embedded Postgres has to reach its
+    own folder in it.
+    """
+    settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    for name in ("keys", "tmp", "run"):
+        (settings.home / name).mkdir(mode=0o700, exist_ok=True)
 
 
 def make_database(cluster_url: str) -> str:
@@ -41,8 +47,10 @@ def make_database(cluster_url: str) -> str:
 
 def prepare(settings: Settings, url: str) -> list[str]:
     """Migrations, keys, types, first token. Returns what a person should be told, never a secret."""
-    applied = migrate(settings.database_owner_url or url)
-    with psycopg.connect(settings.database_owner_url or url, autocommit=True) as conn:
+    owner = settings.database_owner_url or url
+    applied = migrate(owner)
+    with psycopg.connect(owner, autocommit=True) as conn:
+        require_keys(settings, conn)
         make_institution_key(conn, key_encryption_keys(settings))
     with open_store(settings, url, role=role_of(url, APP_ROLE)) as store:
         archive = store.archive()
@@ -50,6 +58,20 @@ def prepare(settings: Settings, url: str) -> list[str]:
         archive.ship_types(SHIPPED, caller)
         first = first_token(settings, archive, caller)
     return [f"migrated: {name}" for name in applied] + first
+
+
+def require_keys(settings: Settings, conn: psycopg.Connection[Any]) -> None:
+    """A database that has keys needs the key-encryption key that wrapped them: a new one would open nothing."""
+    row = conn.execute("select kek_version, wrapped from keys.institution").fetchone()
+    folder = settings.home / "keys"
+    if row is None:
+        return
+    if not any(folder.glob("kek.*")) or not key_encryption_keys(settings).fits(*row):
+        raise KeysLost(f"{folder} does not hold the key of this database: put the copy of its files back")
+
+
+class KeysLost(Exception):
+    """The key-encryption key at hand is not the one that this database was made with."""
 
 
 def system_caller(settings: Settings) -> Caller:

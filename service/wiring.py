@@ -256,7 +256,7 @@ class AsyncCustomers:
 
     async def get(self, customer_id: str) -> Customer | None:
         async with self._connection() as conn:
-            return await register.get(conn, customer_id)
+            return await register.customer(conn, customer_id)
 
     async def search(self, query: str, limit: int) -> Sequence[Customer]:
         async with self._connection() as conn:

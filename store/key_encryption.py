@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
@@ -22,6 +23,14 @@ class KeyEncryptionKeys:
     def unwrap(self, wrapped: bytes, *, version: int, bound_to: bytes) -> bytes:
         """Raises InvalidTag or KeyError when this is not the key that wrapped it."""
         return unwrap(self._ciphers[version], wrapped, bound_to=bound_to)
+
+    def fits(self, version: int, wrapped: bytes, bound_to: bytes = b"institution") -> bool:
+        """Whether this is the key that wrapped it."""
+        try:
+            self.unwrap(wrapped, version=version, bound_to=bound_to)
+        except (InvalidTag, KeyError):
+            return False
+        return True
 
 
 def wrap(cipher: AESGCM, key: bytes, *, bound_to: bytes) -> bytes:

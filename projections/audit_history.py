@@ -214,6 +214,10 @@ class History:
         rows, self._rows = self._rows, []
         return Taken(rows)
 
+    @property
+    def pending(self) -> int:
+        return 0
+
 
 def _fold(stored: Iterable[Any]) -> History:
     return History()

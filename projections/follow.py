@@ -11,9 +11,9 @@ import msgspec
 import psycopg
 
 from projections import tracking
-from projections.parking import Parked, alarm, held_key, is_poison, park, project_carefully
-from projections.tracking import NotLeader, Tracked
-from projections.view import Step, View, project, steps
+from projections.parking import Parked, alarm, park, take, with_care
+from projections.tracking import Tracked
+from projections.view import Step, View, steps
 from projections.views import VIEWS, table_of
 from store.log import Log
 
@@ -125,27 +125,17 @@ class Follower:
         return Behind(rearmost, steps(page, rearmost[0].as_of), position, more)
 
     def _apply(self, conn: psycopg.Connection[Any], behind: Behind) -> None:
-        """Once more with care when an event turns out to be poison."""
-        try:
-            parked = self._write(conn, behind, careful=False)
-        except Exception as error:
-            if isinstance(error, NotLeader) or not is_poison(error):
-                raise
-            parked = self._write(conn, behind, careful=True)
-        for found in parked:
-            self._on_parked(found)
+        for parked in with_care(lambda careful: self._write(conn, behind, careful)):
+            self._on_parked(parked)
 
-    def _write(self, conn: psycopg.Connection[Any], behind: Behind, *, careful: bool) -> list[Parked]:
+    def _write(self, conn: psycopg.Connection[Any], behind: Behind, careful: bool) -> list[Parked]:
         """Rows and positions of a page in one transaction."""
         parked: list[Parked] = []
         with conn.transaction():
             running = tracking.require(conn, behind.views)
             for now in running:
                 view = self._views[now.name]
-                if careful or _touches(behind.events, now):
-                    parked += project_carefully(conn, view, table_of(view), behind.events, now.held)
-                else:
-                    project(conn, view, table_of(view), behind.events)
+                parked += take(conn, view, table_of(view), behind.events, now.held, careful)
             park(conn, parked)
             as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
             tracking.advance(conn, [t.name for t in running], behind.position, as_of)
@@ -165,10 +155,6 @@ def _locked(conn: psycopg.Connection[Any]) -> bool:
     """Tried, never waited for: a session that waits for this lock would hold up CREATE INDEX CONCURRENTLY."""
     row = conn.execute("select pg_try_advisory_lock(%s)", [LEADER]).fetchone()
     return row is not None and bool(row[0])
-
-
-def _touches(events: Sequence[Step], view: Tracked) -> bool:
-    return bool(view.held) and any(held_key(recorded) in view.held for recorded, _ in events)
 
 
 def _wait(conn: psycopg.Connection[Any], seconds: float) -> None:

@@ -1,9 +1,9 @@
 """Events that a view cannot take are parked, later ones of the same customer behind them; the others go on."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import args_row
 
 from domain.envelope import Recorded
-from domain.refusals import NotFound
+from domain.refusals import NotFound, Refusal
 from projections import tracking
 from projections.view import Step, View, project
 from projections.views import VIEWS, table_of
@@ -19,6 +19,7 @@ from store.log import Log
 
 BEHIND = "behind-a-parked-event"
 logger = logging.getLogger("dossier.projections")
+T = TypeVar("T")
 
 
 class Parked(msgspec.Struct, frozen=True):
@@ -42,17 +43,46 @@ class Resumed(msgspec.Struct, frozen=True):
     parked: int
 
 
+NOT_POISON = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,
+    MemoryError,
+    Refusal,
+    tracking.NotLeader,
+)
+
+
 def is_poison(error: Exception) -> bool:
-    """Whether the event itself is at fault, not the database, the network or the machine."""
-    return not isinstance(
-        error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError | MemoryError
-    )
+    """Whether the event itself is at fault, not the database, the network, the machine or another leader."""
+    return not isinstance(error, NOT_POISON)
+
+
+def with_care(write: Callable[[bool], T]) -> T:
+    """Run `write`, one transaction; once more and carefully when an event turns out to be poison."""
+    try:
+        return write(False)
+    except Exception as error:
+        if not is_poison(error):
+            raise
+    return write(True)
 
 
 def held_key(recorded: Recorded[Any]) -> UUID:
     """Whom a parked event holds back: its customer, else its stream."""
     customer: UUID | None = getattr(recorded.envelope.body, "customer", None)
     return customer or recorded.envelope.originator_id
+
+
+def take(
+    conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step], held: Iterable[UUID], careful: bool
+) -> list[Parked]:
+    """A page into a table, in the caller's transaction; returns what it could not take."""
+    holding = set(held)
+    if careful or (holding and any(held_key(recorded) in holding for recorded, _ in page)):
+        return project_carefully(conn, view, table, page, holding)
+    project(conn, view, table, page)
+    return []
 
 
 def project_carefully(

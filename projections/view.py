@@ -56,6 +56,10 @@ class Fold(Protocol):
         """The rows that are ready, forgotten here. `last` names the last version of streams of which more than one
         event comes: their open rows stay here until then; without it every open row is ready."""
 
+    @property
+    def pending(self) -> int:
+        """Rows that stayed here."""
+
 
 class View(msgspec.Struct, frozen=True):
     """A table of schema views. `key` orders its canonical dump, `json` names its jsonb columns, `read` makes a row of
@@ -114,7 +118,6 @@ class Versions(Generic[V]):
 
     @property
     def pending(self) -> int:
-        """Open rows that still wait for the last event of their paper."""
         return len(self._open)
 
 

@@ -1,0 +1,312 @@
+"""Makes views anew beside the live ones, compares and swaps them; `replay` is the same without the swap.
+
+Uploads and the follower go on meanwhile; only the swap holds them up, for some milliseconds.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.errors import LockNotAvailable
+
+from domain.refusals import NotFound, Unavailable
+from projections import shadow, tracking
+from projections.parking import Parked, is_poison, park, take, with_care
+from projections.shadow import Comparison, Difference
+from projections.view import Step, View, copy_in, steps
+from projections.views import VIEWS
+from store.log import Log
+
+LOCK = 4_701_912_009
+CLOSE_ENOUGH = 200
+ROUNDS_MAX = 20
+SWAP_WAIT = "40ms"
+SWAP_TRIES = 200
+SWAP_PAUSE_SECONDS = 0.05
+Progress = Callable[[int, int], None]
+"""Told of the position reached and the one wanted."""
+
+
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of one view. `differences` are the first of `different` rows; `identical`: there are none.
+
+    `parked` are events that the view still cannot take. `swap_ms` is how long the follower had to wait.
+    """
+
+    view: str
+    events: int
+    position: int
+    seconds: float
+    identical: bool
+    different: int
+    differences: Sequence[Difference]
+    parked: Sequence[Parked]
+    swap_ms: float | None = None
+
+
+class Beside(msgspec.Struct):
+    """A shadow table under way: all events up to `position` are in it. `caught_up`: streams of those that did not come
+    in the load."""
+
+    view: View
+    position: int = 0
+    as_of: datetime | None = None
+    events: int = 0
+    parked: list[Parked] = msgspec.field(default_factory=list)
+    held: set[UUID] = msgspec.field(default_factory=set)
+    caught_up: set[UUID] = msgspec.field(default_factory=set)
+
+    def copy(self) -> "Beside":
+        return msgspec.structs.replace(self, parked=[*self.parked], held={*self.held}, caught_up={*self.caught_up})
+
+
+def rebuild(
+    url: str, log: Log, view: str | None = None, *, role: str | None = None, progress: Progress = lambda *_: None
+) -> list[Rebuilt]:
+    """One view or all anew from the log, in place of the live ones. NotFound: no such view; Unavailable: another
+    rebuild is under way, or readers did not let go of the old table. The old one stays as NAME_old until the next."""
+    begun = time.monotonic()
+    with _alone(url, role) as conn:
+        made = [_new(conn, v, logged=True) for v in _views(view)]
+        _load(conn, log, made, progress)
+        return [_finish(conn, log, beside, begun) for beside in made]
+
+
+def replay(
+    url: str,
+    log: Log,
+    view: str | None = None,
+    *,
+    from_position: int = 0,
+    to_position: int | None = None,
+    role: str | None = None,
+    progress: Progress = lambda *_: None,
+) -> list[Rebuilt]:
+    """A dry run: events from..to (inclusive) once more, compared with the live view as it was then; nothing changes.
+
+    With `from_position` the rows of before are taken as they are."""
+    begun = time.monotonic()
+    with _alone(url, role) as conn:
+        made = [_new(conn, v, logged=False) for v in _views(view)]
+        if from_position > 1:
+            for beside in made:
+                _seed(conn, beside, from_position - 1)
+        else:
+            _load(conn, log, made, progress, to_position)
+        return [_compared(conn, log, beside, to_position, begun) for beside in made]
+
+
+def back(url: str, view: str, *, role: str | None = None) -> int:
+    """Put the table of before the last rebuild in place again; the follower brings it on from the position returned.
+
+    NotFound when there is none, or when events of it were parked at the swap: it lacks them."""
+    with _alone(url, role) as conn, conn.transaction():
+        tracking.lock(conn, [view])
+        row = conn.execute(GO_BACK, [view]).fetchone()
+        if row is None:
+            raise NotFound
+        conn.execute(FORGET_PARKED, [view])
+        shadow.exchange_back(conn, VIEWS[view])
+        return int(row[0])
+
+
+def _views(name: str | None) -> list[View]:
+    if name is not None and name not in VIEWS:
+        raise NotFound
+    return [VIEWS[name]] if name else [*VIEWS.values()]
+
+
+@contextmanager
+def _alone(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
+    with tracking.connect(url, role=role) as conn:
+        conn.execute("set maintenance_work_mem = '256MB'")
+        row = conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
+        if row != (True,):
+            raise Unavailable
+        yield conn
+
+
+def _new(conn: psycopg.Connection[Any], view: View, *, logged: bool) -> Beside:
+    shadow.create(conn, view, logged=logged)
+    return Beside(view)
+
+
+# -- filling ----------------------------------------------------------------------------------------------------
+
+
+def _load(
+    conn: psycopg.Connection[Any], log: Log, made: Sequence[Beside], progress: Progress, up_to: int | None = None
+) -> None:
+    """All events up to where every live view stands: read and opened once, folded for each, written by COPY."""
+    live = min(t.position for t in tracking.tracked(conn, [b.view.name for b in made]))
+    until = live if up_to is None else min(live, up_to)
+    try:
+        as_of = _copy(conn, log, made, until, progress)
+    except Exception as error:
+        if not is_poison(error):
+            raise
+        _empty(conn, made)  # poison is rare: from the beginning, on the way that can park it
+        until, as_of = 0, None
+    for beside in made:
+        beside.position, beside.as_of = until, as_of
+        shadow.index(conn, beside.view)
+
+
+def _copy(
+    conn: psycopg.Connection[Any], log: Log, made: Sequence[Beside], until: int, progress: Progress
+) -> datetime | None:
+    """Rows leave the fold in their final form, so that nothing has to be found again and changed: an open row waits
+    there only while more events of its paper are to come."""
+    last: dict[UUID, int] = dict(conn.execute(LAST, [until]).fetchall())
+    folds = [beside.view.fold(()) for beside in made]
+    as_of: datetime | None = None
+    for page in log.pages(0, until):
+        events = steps(page, as_of)
+        as_of = events[-1][1]
+        for beside, fold in zip(made, folds, strict=True):
+            for recorded, moment in events:
+                fold.add(recorded, moment)
+            copy_in(conn, beside.view, shadow.shadow_of(beside.view), fold.take(last).rows)
+            beside.events += len(page)
+        progress(page[-1].position, until)
+    assert not any(fold.pending for fold in folds), "a paper's last event did not come"
+    return as_of
+
+
+def _empty(conn: psycopg.Connection[Any], made: Sequence[Beside]) -> None:
+    for beside in made:
+        shadow.empty(conn, beside.view)
+        beside.events = 0
+
+
+def _seed(conn: psycopg.Connection[Any], beside: Beside, position: int) -> None:
+    shadow.seed(conn, beside.view, position)
+    shadow.index(conn, beside.view)
+    row = conn.execute(AS_OF, [position]).fetchone()
+    beside.position, beside.as_of = position, row[0] if row else None
+    beside.held = {key for (key,) in conn.execute(HELD, [beside.view.name, position])}
+
+
+def _catch_up(conn: psycopg.Connection[Any], log: Log, beside: Beside, until: int) -> None:
+    """The follower's way, into the shadow, up to a position where the live view stands."""
+    for page in log.pages(beside.position, until):
+        events = steps(page, beside.as_of)
+        _take(conn, beside, events)
+        beside.as_of = events[-1][1]
+        beside.events += len(page)
+        beside.caught_up.update(recorded.envelope.originator_id for recorded in page)
+    beside.position = until
+
+
+def _take(conn: psycopg.Connection[Any], beside: Beside, events: Sequence[Step]) -> None:
+    def write(careful: bool) -> list[Parked]:
+        with conn.transaction():
+            return take(conn, beside.view, shadow.shadow_of(beside.view), events, beside.held, careful)
+
+    found = with_care(write)
+    beside.parked += found
+    beside.held |= {p.customer or p.subject for p in found}
+
+
+# -- comparing and swapping -------------------------------------------------------------------------------------
+
+
+def _compared(
+    conn: psycopg.Connection[Any], log: Log, beside: Beside, to_position: int | None, begun: float
+) -> Rebuilt:
+    live = _position(conn, beside)
+    _catch_up(conn, log, beside, max(beside.position, live if to_position is None else min(live, to_position)))
+    found = shadow.compare(conn, beside.view, beside.position)
+    shadow.drop(conn, beside.view)
+    return _rebuilt(beside, begun, [found])
+
+
+def _finish(conn: psycopg.Connection[Any], log: Log, beside: Beside, begun: float) -> Rebuilt:
+    """Nearly all is compared while the live view goes on; what came since is compared under the lock of the swap."""
+    _close_in(conn, log, beside)
+    since = beside.position
+    found = shadow.compare(conn, beside.view, since)
+    beside.caught_up.clear()
+    shadow.drop_old(conn, beside.view)
+    for _ in range(SWAP_TRIES):
+        _close_in(conn, log, beside)
+        try:
+            swapped, rest, swap_ms = _swap(conn, log, beside.copy(), since)
+        except LockNotAvailable:
+            time.sleep(SWAP_PAUSE_SECONDS)
+            continue
+        return _rebuilt(swapped, begun, [found, rest], swap_ms)
+    raise Unavailable
+
+
+def _close_in(conn: psycopg.Connection[Any], log: Log, beside: Beside) -> None:
+    for _ in range(ROUNDS_MAX):
+        live = _position(conn, beside)
+        behind = live - beside.position
+        _catch_up(conn, log, beside, live)
+        if behind <= CLOSE_ENOUGH:
+            return
+
+
+def _position(conn: psycopg.Connection[Any], beside: Beside) -> int:
+    return tracking.tracked(conn, [beside.view.name])[0].position
+
+
+def _swap(conn: psycopg.Connection[Any], log: Log, beside: Beside, since: int) -> tuple[Beside, Comparison, float]:
+    """One transaction: the follower waits from its first lock on, readers only for the renaming."""
+    with conn.transaction():
+        live = tracking.lock(conn, [beside.view.name])[0]
+        begun = time.monotonic()
+        _catch_up(conn, log, beside, live.position)
+        rest = shadow.compare_since(conn, beside.view, since, live.position, [*beside.caught_up])
+        shadow.exchange(conn, beside.view, wait=SWAP_WAIT)
+        conn.execute(SWAPPED, [live.name])
+        conn.execute(FORGET_PARKED, [live.name])
+        park(conn, beside.parked)
+    return beside, rest, (time.monotonic() - begun) * 1000
+
+
+def _rebuilt(beside: Beside, begun: float, found: Sequence[Comparison], swap_ms: float | None = None) -> Rebuilt:
+    different = sum(comparison.count for comparison in found)
+    return Rebuilt(
+        view=beside.view.name,
+        events=beside.events,
+        position=beside.position,
+        seconds=time.monotonic() - begun,
+        identical=different == 0,
+        different=different,
+        differences=[difference for comparison in found for difference in comparison.differences],
+        parked=beside.parked,
+        swap_ms=swap_ms,
+    )
+
+
+LAST = """
+    select originator_id, max(originator_version)
+    from archive.archive_events
+    where originator_version > 1 and notification_id <= %s
+    group by originator_id
+"""
+AS_OF = "select max(as_of) from views.audit_history where position <= %s"
+HELD = "select distinct coalesce(customer, subject) from views.parked where view = %s and position <= %s"
+FORGET_PARKED = "delete from views.parked where view = %s"
+SWAPPED = """
+    update views.tracking as t
+    set rebuilt_at = clock_timestamp(), previous_as_of = t.as_of, previous_position = case
+        when not exists (select from views.parked as p where p.view = t.name) then t.position
+    end
+    where t.name = %s
+"""
+GO_BACK = """
+    update views.tracking as t
+    set position = t.previous_position, as_of = t.previous_as_of, previous_as_of = t.as_of, previous_position = case
+        when not exists (select from views.parked as p where p.view = t.name) then t.position
+    end
+    where t.name = %s and t.previous_position is not null
+    returning t.position
+"""

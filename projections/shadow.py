@@ -1,0 +1,213 @@
+"""The table beside a live view: made like it, compared with it, put in its place. rebuild.py fills it."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.rows import args_row
+from psycopg.sql import SQL, Identifier
+
+from projections.view import View
+from projections.views import table_of
+
+DIFFERENCES_MAX = 100
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that live view and replay do not agree on. Names of columns only: their values could name a person."""
+
+    key: list[str]
+    kind: str
+    columns: list[str]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """`differences` are the first of `count`."""
+
+    count: int = 0
+    differences: Sequence[Difference] = ()
+
+
+def shadow_of(view: View) -> str:
+    return f"{table_of(view)}_shadow"
+
+
+# -- making -----------------------------------------------------------------------------------------------------
+
+
+def create(conn: psycopg.Connection[Any], view: View, *, logged: bool) -> None:
+    """An empty table with the columns, owner and rights of the live one, without indexes. What a broken rebuild left
+    goes. One that is to be swapped in has to be `logged`: another does not outlive a crash."""
+    owner, options = _one(conn, OWNER, table_of(view))
+    drop(conn, view)
+    conn.execute(SQL(CREATE).format(SQL("" if logged else "unlogged"), _shadow(view), _live(view), SQL(options)))
+    conn.execute(SQL("alter table {} owner to {}").format(_shadow(view), Identifier(owner)))
+    for grantee, privileges in conn.execute(GRANTS, [table_of(view)]).fetchall():
+        conn.execute(SQL("grant {} on {} to {}").format(SQL(privileges), _shadow(view), Identifier(grantee)))
+
+
+def drop(conn: psycopg.Connection[Any], view: View) -> None:
+    conn.execute(SQL("drop table if exists {}").format(_shadow(view)))
+
+
+def empty(conn: psycopg.Connection[Any], view: View) -> None:
+    conn.execute(SQL("truncate {}").format(_shadow(view)))
+
+
+def index(conn: psycopg.Connection[Any], view: View) -> None:
+    """The live table's indexes, after the rows: that is several times faster than with each row."""
+    for name, definition in conn.execute(INDEXES, [view.name]).fetchall():
+        beside = definition.replace(
+            f" INDEX {name} ON {table_of(view)} ", f" INDEX {name}_shadow ON {shadow_of(view)} ", 1
+        )
+        assert beside != definition, definition
+        conn.execute(beside)
+    conn.execute(SQL("analyze {}").format(_shadow(view)))
+
+
+def seed(conn: psycopg.Connection[Any], view: View, position: int) -> None:
+    """The live rows as they were at a position, for a replay from there."""
+    columns = ", ".join(view.columns)
+    conn.execute(
+        f"insert into {shadow_of(view)} ({columns}) {held(view, table_of(view))}",
+        {"up_to": position},
+    )
+
+
+# -- comparing --------------------------------------------------------------------------------------------------
+
+
+def held(view: View, table: str, where: str = "true") -> str:
+    """A query for what a table held when it stood at %(up_to)s, whatever came later."""
+    ended = "case when to_position <= %(up_to)s then to_position end as to_position"
+    columns = ", ".join(ended if name == "to_position" else name for name in view.columns)
+    begun = "from_position" if view.versioned else "position"
+    return f"select {columns} from {table} where {begun} <= %(up_to)s and {where}"  # noqa: S608  # constants
+
+
+def digest(conn: psycopg.Connection[Any], view: View, table: str, up_to: int) -> bytes:
+    """SHA-256 of the canonical dump of what a table held at a position: COPY text, in the order of its key."""
+    found = hashlib.sha256()
+    ordered = f"copy ({held(view, table)} order by {', '.join(view.key)}) to stdout"
+    with conn.cursor() as cursor, cursor.copy(ordered, {"up_to": up_to}) as copy:
+        for block in copy:
+            found.update(block)
+    return found.digest()
+
+
+def compare(conn: psycopg.Connection[Any], view: View, up_to: int) -> Comparison:
+    """Live and shadow as both were at a position."""
+    tables = (table_of(view), shadow_of(view))
+    if len({digest(conn, view, table, up_to) for table in tables}) == 1:
+        return Comparison()
+    return _differences(conn, view, "true", {"up_to": up_to})
+
+
+def compare_since(
+    conn: psycopg.Connection[Any], view: View, since: int, up_to: int, streams: Sequence[UUID]
+) -> Comparison:
+    """As compare(), but only what the events of some streams behind position `since` can have made."""
+    if not streams:
+        return Comparison()
+    where = "id = any(%(streams)s)" if view.versioned else "position > %(since)s"
+    return _differences(conn, view, where, {"up_to": up_to, "since": since, "streams": list(streams)})
+
+
+def _differences(conn: psycopg.Connection[Any], view: View, where: str, bound: dict[str, Any]) -> Comparison:
+    query = DIFFERENCES.format(
+        live=held(view, table_of(view), where),
+        shadow=held(view, shadow_of(view), where),
+        key=", ".join(view.key),
+        texts=", ".join(f"{name}::text" for name in view.key),
+    )
+    with conn.cursor(row_factory=args_row(lambda count, *values: (count, Difference(*values)))) as cursor:
+        found = cursor.execute(query, {**bound, "limit": DIFFERENCES_MAX}).fetchall()
+    return Comparison(found[0][0] if found else 0, [difference for _, difference in found])
+
+
+# -- swapping ---------------------------------------------------------------------------------------------------
+
+
+def drop_old(conn: psycopg.Connection[Any], view: View) -> None:
+    conn.execute(SQL("drop table if exists {}").format(_named(view, "_old")))
+
+
+def exchange(conn: psycopg.Connection[Any], view: View, *, wait: str) -> None:
+    """The shadow becomes the view, the view NAME_old. In the caller's transaction; readers wait for its commit.
+
+    LockNotAvailable when readers of the old table take longer than `wait`: whoever comes after them must not queue."""
+    conn.execute(SQL("set local lock_timeout = {}").format(wait))
+    conn.execute(SQL("lock table {} in access exclusive mode").format(_live(view)))
+    _rename(conn, view, "", "_old")
+    _rename(conn, view, "_shadow", "")
+
+
+def exchange_back(conn: psycopg.Connection[Any], view: View) -> None:
+    """NAME_old becomes the view again, the view NAME_old."""
+    _rename(conn, view, "", "_shadow")
+    _rename(conn, view, "_old", "")
+    _rename(conn, view, "_shadow", "_old")
+
+
+def _rename(conn: psycopg.Connection[Any], view: View, before: str, after: str) -> None:
+    conn.execute(SQL("alter table {} rename to {}").format(_named(view, before), Identifier(view.name + after)))
+    for name, _ in conn.execute(INDEXES, [view.name + after]).fetchall():
+        renamed = name.removesuffix(before) + after
+        conn.execute(SQL("alter index views.{} rename to {}").format(Identifier(name), Identifier(renamed)))
+
+
+def _named(view: View, suffix: str) -> Identifier:
+    return Identifier("views", view.name + suffix)
+
+
+def _live(view: View) -> Identifier:
+    return _named(view, "")
+
+
+def _shadow(view: View) -> Identifier:
+    return _named(view, "_shadow")
+
+
+def _one(conn: psycopg.Connection[Any], query: str, *bound: Any) -> tuple[Any, ...]:
+    row = conn.execute(query, bound).fetchone()
+    assert row is not None, bound
+    return tuple(row)
+
+
+OWNER = """
+    select pg_get_userbyid(relowner), coalesce('with (' || array_to_string(reloptions, ', ') || ')', '')
+    from pg_class
+    where oid = %s::regclass
+"""
+CREATE = "create {} table {} (like {}) {}"
+GRANTS = """
+    select r.rolname, string_agg(a.privilege_type, ', ')
+    from pg_class as c
+    cross join aclexplode(c.relacl) as a
+    join pg_roles as r on r.oid = a.grantee
+    where c.oid = %s::regclass and a.grantee <> c.relowner
+    group by r.rolname
+"""
+INDEXES = "select indexname, indexdef from pg_indexes where schemaname = 'views' and tablename = %s order by indexname"
+DIFFERENCES = """
+    with live as ({live}), shadow as ({shadow})
+    select
+        count(*) over (),
+        array[{texts}],
+        case when l is null then 'missing in the view' when s is null then 'only in the view' else 'changed' end,
+        array(
+            select key
+            from jsonb_each(to_jsonb(l)) as x
+            full join jsonb_each(to_jsonb(s)) as y using (key)
+            where x.value is distinct from y.value
+            order by key
+        )
+    from live as l
+    full join shadow as s using ({key})
+    where to_jsonb(l) is distinct from to_jsonb(s)
+    order by {key}
+    limit %(limit)s
+"""

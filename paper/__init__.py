@@ -1,1 +1,1 @@
-"""Bytes in, bytes out: type by content, decode check, page images; knows domain/ values only."""
+"""Bytes in, bytes out: which type content is, whether it is whole, its page images. service/ starts the children."""

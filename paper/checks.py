@@ -1,0 +1,41 @@
+"""The one question about incoming content: what is it, and is it whole? Pure; child.py asks it under limits."""
+
+from domain.limits import Limits
+from domain.refusals import FileDamaged, FileTooManyPixels, Refusal
+from paper import media_types, office, pdfs, pictures, texts
+from paper.content import Content
+from paper.messages import Finding
+
+
+def examine(content: Content, name: str, limits: Limits) -> Finding:
+    """Tell the type by the content and read it to its end. The name chooses only among kinds of text.
+
+    Raises FileEmpty, FileTypeNotAllowed, FileDamaged, and FileTooManyPixels for pixels, frames, pages, memory.
+    """
+    try:
+        return _examine(content, media_types.detect(content, name), limits)
+    except Refusal:
+        raise
+    except pictures.TOO_LARGE as too_much:
+        raise FileTooManyPixels() from too_much
+    except Exception as broken:
+        # Decoders answer bad bytes with any exception there is; for whoever sent them they all mean the same.
+        raise FileDamaged() from broken
+
+
+def _examine(content: Content, media_type: str, limits: Limits) -> Finding:
+    pages: int | None = None
+    locked, flags = False, tuple[str, ...]()
+    if media_type == media_types.PDF:
+        pages, locked, flags = pdfs.examine(content, limits)
+    elif media_type in pictures.PICTURES:
+        pages = pictures.examine(content, media_type, limits)
+    elif media_type not in texts.TEXTS:
+        locked, flags = office.examine(content, media_type)
+    return Finding(
+        media_type=media_type,
+        pages=pages,
+        preview=media_type in media_types.WITH_PREVIEW and not locked,
+        password_protected=locked,
+        flags=flags,
+    )

@@ -1,0 +1,203 @@
+"""Pictures: every frame decoded to its last byte, and single pages for rendering.py. Pillow and libheif live here.
+
+Pixels are counted from the headers before anything is decoded. All of it runs in a limited child (child.py).
+"""
+
+import io
+from collections.abc import Callable
+from typing import IO, Any, Final, cast
+
+import msgspec
+import pillow_heif
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from domain.limits import Limits
+from domain.refusals import FileDamaged, FileTooManyPixels, NotFound
+from paper import endings, tiff_directories
+from paper.content import Content, Mapped
+from paper.media_types import AVIF, BMP, GIF, HEIC, JPEG, PNG, TIFF, WEBP
+
+# Each type goes to its one decoder, never to a guess among all that Pillow knows.
+_DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
+    JPEG: JpegImagePlugin.JpegImageFile,
+    PNG: PngImagePlugin.PngImageFile,
+    TIFF: TiffImagePlugin.TiffImageFile,
+    WEBP: WebPImagePlugin.WebPImageFile,
+    AVIF: AvifImagePlugin.AvifImageFile,
+    GIF: GifImagePlugin.GifImageFile,
+    BMP: BmpImagePlugin.BmpImageFile,
+}
+PICTURES: Final = frozenset({*_DECODERS, HEIC})
+
+TOO_LARGE: Final = (MemoryError, Image.DecompressionBombError)
+"""What decoders raise when a picture is larger than they may hold."""
+
+_ORIENTATION_TAG = 0x0112
+_JPEG_SCALE_MAX = 8
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A decoded picture: its size in pixels, rows [top, bottom) of it on demand, its EXIF orientation (1 to 8)."""
+
+    width: int
+    height: int
+    rows: Callable[[int, int], Image.Image]
+    orientation: int
+
+
+def configure(limits: Limits) -> None:
+    """Hold Pillow to the pixel limit and the decoders to one thread. Once in a process, before any picture."""
+    Image.preinit()
+    Image.MAX_IMAGE_PIXELS = limits.image_pixels_max
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    pillow_heif.options.DECODE_THREADS = 0
+
+
+def examine(content: Content, media_type: str, limits: Limits) -> int:
+    """Decode every frame and return the number of pages; a film, however long, is one page.
+
+    Raises FileDamaged, FileTooManyPixels for the pixels of a frame or the number of frames, and what decoders raise.
+    """
+    if media_type == HEIC:
+        return _examine_heif(content, limits)
+    if media_type == PNG:
+        endings.check_png(content)
+    if media_type == TIFF:
+        tiff_directories.check(content, limits.image_frames_max)
+    if media_type == AVIF:
+        _check_iso(content, limits)
+    picture = _open(content, media_type, limits)
+    if media_type == GIF:
+        # Only now: the walk through its blocks takes time, which a lying header shall not get.
+        endings.check_gif(content)
+    frames = _decode_frames(picture, limits)
+    return frames if media_type == TIFF else 1
+
+
+def page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Page:
+    """Page `number` (from 1). A JPEG is decoded only as large as an image of `width` pixels needs.
+
+    Raises NotFound for a page that is not there.
+    """
+    if media_type == HEIC:
+        return _heif_page(content, number, limits)
+    if number != 1 and media_type != TIFF:
+        raise NotFound()
+    picture = _open(content, media_type, limits)
+    try:
+        picture.seek(number - 1)
+    except EOFError as beyond:
+        raise NotFound() from beyond
+    check_pixels(picture.size, limits)
+    picture.draft(None, (width, width))
+    picture.load()
+    return Page(*picture.size, _rows_of(picture), _orientation(picture))
+
+
+def check_pixels(size: tuple[int, int], limits: Limits) -> None:
+    """Raises FileTooManyPixels above the limit and FileDamaged for a picture without any."""
+    width, height = size
+    if width * height > limits.image_pixels_max:
+        raise FileTooManyPixels()
+    if width < 1 or height < 1:
+        raise FileDamaged()
+
+
+def _open(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
+    file = content if isinstance(content, Mapped) else io.BytesIO(content)
+    file.seek(0)
+    picture = _DECODERS[media_type](cast(IO[bytes], file))
+    check_pixels(picture.size, limits)
+    return picture
+
+
+def _check_iso(content: Content, limits: Limits) -> None:
+    """Boxes are whole, and every picture size that they declare (ispe, ISO 23008-12 6.5.3) is within the limit."""
+    first, end = endings.iso_boxes(content).get(b"meta", (0, 0))
+    meta = content[first:end]
+    at = meta.find(b"ispe")
+    while at >= 0:
+        width, height = int.from_bytes(meta[at + 8 : at + 12], "big"), int.from_bytes(meta[at + 12 : at + 16], "big")
+        check_pixels((width, height), limits)
+        at = meta.find(b"ispe", at + 4)
+
+
+def _decode_frames(picture: ImageFile.ImageFile, limits: Limits) -> int:
+    if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        # At an eighth of the size every bit of the scan is still read, so a cut or garbled one fails just the same.
+        picture.draft(None, (max(1, picture.width // _JPEG_SCALE_MAX), max(1, picture.height // _JPEG_SCALE_MAX)))
+    for frame in range(limits.image_frames_max + 1):
+        try:
+            picture.seek(frame)
+        except EOFError:
+            return frame
+        check_pixels(picture.size, limits)
+        if frame < limits.image_frames_max:
+            picture.load()
+    raise FileTooManyPixels()
+
+
+def _rows_of(picture: Image.Image) -> Callable[[int, int], Image.Image]:
+    return lambda top, bottom: picture.crop((0, top, picture.width, bottom))
+
+
+def _orientation(picture: Image.Image) -> int:
+    """1 to 8; a metadata block that cannot be read says nothing about the picture, so it counts as upright."""
+    try:
+        orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # noqa: BLE001  Pillow raises whatever a broken metadata block makes it trip over.
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+# libheif is asked directly, not by its Pillow plugin: the plugin's second copy of a 48 megapixel photo of a
+# telephone (354 MiB in all against 245) would leave no room for making a page image of it.
+
+
+def _examine_heif(content: Content, limits: Limits) -> int:
+    pictures = _open_heif(content, limits)
+    if len(pictures) > limits.image_frames_max:
+        raise FileTooManyPixels()
+    for number in range(len(pictures)):
+        check_pixels(pictures[number].size, limits)
+    for number in range(len(pictures)):
+        # Opened anew, so that the pixels of one picture are gone before the next is decoded.
+        _open_heif(content, limits)[number].load()
+    return len(pictures)
+
+
+def _heif_page(content: Content, number: int, limits: Limits) -> Page:
+    """The picture that the file calls primary is page 1, the others follow in their order."""
+    pictures = _open_heif(content, limits)
+    order = sorted(range(len(pictures)), key=lambda index: index != pictures.primary_index)
+    if not 1 <= number <= len(order):
+        raise NotFound()
+    picture = pictures[order[number - 1]]
+    check_pixels(picture.size, limits)
+    picture.load()
+    width, height = picture.size
+    return Page(width, height, _heif_rows_of(picture), 1)
+
+
+def _open_heif(content: Content, limits: Limits) -> Any:
+    _check_iso(content, limits)
+    return pillow_heif.open_heif(bytes(content), convert_hdr_to_8bit=True)
+
+
+def _heif_rows_of(picture: Any) -> Callable[[int, int], Image.Image]:
+    def rows(top: int, bottom: int) -> Image.Image:
+        strip = picture.data[top * picture.stride : bottom * picture.stride]
+        size = (picture.size[0], bottom - top)
+        return Image.frombuffer(picture.mode, size, strip, "raw", picture.mode, picture.stride, 1)
+
+    return rows

@@ -1,0 +1,99 @@
+"""Page images: a clean picture drawn anew from a page, so that no byte of the original reaches a browser."""
+
+import io
+from typing import Final
+
+from PIL import Image
+
+from domain.limits import Limits
+from domain.refusals import FileDamaged, FileTooManyPixels, NotFound, Refusal
+from paper import media_types, pdfs, pictures
+from paper.content import Content
+
+WIDTH_MIN: Final = 16
+WIDTH_MAX: Final = 2400
+PIXELS_MAX: Final = 12_000_000
+"""Of a page image, whatever the page's shape: 2,400 pixels wide up to a ratio of 1 to 2, smaller beyond."""
+
+_QUALITY = 85
+_STRIP_PIXELS = 1_000_000
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what undoes it; 5 to 8 lie on their side."""
+
+
+def page_image(content: Content, media_type: str, page: int, width: int, limits: Limits) -> bytes:
+    """JPEG of page `page` (from 1): upright, grey or RGB, on white, without metadata, `width` (16..2400) pixels wide.
+
+    A picture narrower than `width` keeps its size. Raises NotFound for what has no such page or no page images,
+    FilePasswordProtected, FileDamaged, FileTooManyPixels.
+    """
+    width = min(max(width, WIDTH_MIN), WIDTH_MAX)
+    if media_type not in media_types.WITH_PREVIEW:
+        raise NotFound()
+    try:
+        return _jpeg(_page(content, media_type, page, width, limits))
+    except Refusal:
+        raise
+    except pictures.TOO_LARGE as too_much:
+        raise FileTooManyPixels() from too_much
+    except Exception as broken:
+        # As in checks.py: a decoder may raise anything.
+        raise FileDamaged() from broken
+
+
+def _page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Image.Image:
+    if media_type == media_types.PDF:
+        return pdfs.draw(content, number, width, PIXELS_MAX)
+    page = pictures.page(content, media_type, number, width, limits)
+    on_side = page.orientation >= 5
+    upright = (page.height, page.width) if on_side else (page.width, page.height)
+    size = _fit(upright, width)
+    small = _reduced(page, (size[1], size[0]) if on_side else size)
+    return small.transpose(_UPRIGHT[page.orientation]) if page.orientation in _UPRIGHT else small
+
+
+def _fit(size: tuple[int, int], width: int) -> tuple[int, int]:
+    scale = min(1.0, width / size[0], (PIXELS_MAX / (size[0] * size[1])) ** 0.5)
+    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+
+
+def _reduced(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
+    """The page in `size`. Colours are converted a strip at a time, so a large page is never there twice."""
+    factor = max(1, min(page.width // size[0], page.height // size[1]))
+    step = max(1, _STRIP_PIXELS // page.width // factor) * factor
+    strips = ((top, _plain(page.rows(top, min(top + step, page.height)))) for top in range(0, page.height, step))
+    whole: Image.Image | None = None
+    for top, strip in strips:
+        if whole is None:
+            whole = Image.new(strip.mode, (-(-page.width // factor), -(-page.height // factor)))
+        whole.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
+    if whole is None:
+        raise FileDamaged()
+    return whole if whole.size == size else whole.resize(size, Image.Resampling.LANCZOS)
+
+
+def _plain(strip: Image.Image) -> Image.Image:
+    """Grey or RGB, on white where it was transparent."""
+    if strip.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in strip.info:
+        white = Image.new("RGBA", strip.size, "white")
+        white.alpha_composite(strip.convert("RGBA"))
+        return white.convert("RGB")
+    if strip.mode.startswith("I"):
+        return strip.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+    if strip.mode in ("1", "F"):
+        return strip.convert("L")
+    return strip if strip.mode in ("L", "RGB") else strip.convert("RGB")
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()

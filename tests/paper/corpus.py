@@ -1,0 +1,39 @@
+"""The corpus of real files beside the repository: what each is, and the answers that are fair for it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """`answers` in words of the manifest, the best first; `problem` is the slug that goes with the best."""
+
+    path: str
+    answers: tuple[str, ...]
+    problem: str | None
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name.removesuffix(".xor5a.bin")
+
+    def read(self) -> bytes:
+        data = (FOLDER / self.path).read_bytes()
+        return bytes(byte ^ 0x5A for byte in data) if self.path.endswith(".xor5a.bin") else data
+
+
+def samples(*groups: str) -> list[Any]:
+    """One pytest parameter for each sample of the groups, or a single one that is skipped, loudly."""
+    manifest = FOLDER / "manifest.jsonl"
+    if not manifest.exists():
+        return [pytest.param(None, marks=pytest.mark.skip(f"NOT TESTED, the corpus is not there: {FOLDER}"))]
+    rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
+    return [
+        pytest.param(Sample(row["path"], (row["expected"], *row["also_ok"]), row["problem"]), id=row["path"])
+        for row in rows
+        if row["group"] in groups
+    ]

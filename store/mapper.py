@@ -21,6 +21,7 @@ from domain.authorization import AuthorizationEvent
 from domain.document import DocumentEvent
 from domain.document_type import TypeEvent
 from domain.envelope import Envelope, Event, Meta
+from domain.refusals import CustomerErased
 from store.upcasts import UPCASTS
 
 B = TypeVar("B")
@@ -91,9 +92,13 @@ class SealingMapper(Mapper[UUID]):
     opened although its key is there: that is an alarm, the value then reads as erased."""
 
     def __init__(
-        self, cipher: Callable[[UUID], AESGCM | None], damaged: Callable[[UUID, int], None] = lambda *_: None
+        self,
+        cipher: Callable[[UUID], AESGCM | None],
+        damaged: Callable[[UUID, int], None] = lambda *_: None,
+        *,
+        randomness: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        self.cipher_of, self.damaged = cipher, damaged
+        self.cipher_of, self.damaged, self._randomness = cipher, damaged, randomness
         self.encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
@@ -109,9 +114,11 @@ class SealingMapper(Mapper[UUID]):
         if UNSET in values:
             raise ValueError(f"{plan.topic}: a sealed field was left out; it would read as erased")
         cipher = self.cipher_of(envelope.originator_id)
+        if cipher is None and envelope.originator_version > 1:
+            raise CustomerErased  # a paper that is there and has no key
         if cipher is None:
-            raise LookupError(f"{plan.topic}: the paper has no key")
-        nonce = os.urandom(NONCE_BYTES)
+            raise LookupError(f"{plan.topic}: new_paper() comes before the first event")
+        nonce = self._randomness(NONCE_BYTES)
         return nonce + cipher.encrypt(nonce, self.encode(values), _bound(envelope, plan.topic))
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
@@ -134,7 +141,7 @@ class SealingMapper(Mapper[UUID]):
         try:
             plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound(envelope, plan.topic))
             values = plan.open(plain)
-        except (InvalidTag, msgspec.DecodeError):
+        except (InvalidTag, ValueError, msgspec.DecodeError):  # ValueError: too short to hold a nonce
             self.damaged(envelope.originator_id, envelope.originator_version)
             return
         for name, value in zip(plan.sealed, values, strict=True):

@@ -347,7 +347,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         self, paper: UUID, command: document.Command, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
         """Describe, reclassify, withdraw or restore a document that the caller may see and read at that version."""
-        key = self._command(caller, (paper, command))
+        key = self._command(caller, paper, *_asked(command))
         if earlier := self._earlier(key):
             return earlier
         state = self._document(paper, rights)
@@ -358,10 +358,10 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         if not events:
             return Outcome(owner.customer_id, self.log.load_recorded([paper], MAX_POSITION))
         try:
-            self._append(_in(paper, events), owner, [], caller, key, known={paper: state.version})
+            outcome = self._append(_in(paper, events), owner, [], caller, key, known={paper: state.version})
         except VersionConflict:
             raise PreconditionFailed(version=self._document(paper, rights).version) from None
-        return Outcome(owner.customer_id, self.log.load_recorded([paper], MAX_POSITION))
+        return msgspec.structs.replace(outcome, recorded=self.log.load_recorded([paper], outcome.position))
 
     def _document(self, paper: UUID, rights: Rights) -> Document:
         envelopes = self.log.load(paper)
@@ -377,26 +377,40 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
     def define_type(self, command: DefineType, caller: Caller, *, expected_version: int | None = None) -> bool:
         """Add or change a document type; False when nothing changes. Durable on return."""
-        state = self.types().get(command.code)
-        if expected_version is not None and (state.version if state else 0) != expected_version:
-            raise PreconditionFailed(version=state.version if state else 0)
-        events = document_type.decide(state, command)
-        version = state.version if state else 0
-        return self._append_catalogue(document_type.stream_of(command.code), version, events, caller)
+        stream = document_type.stream_of(command.code)
+
+        def attempt() -> bool:
+            state = document_type.fold(e.body for e in self.log.load(stream)).get(command.code)
+            version = state.version if state else 0
+            if expected_version not in (None, version):
+                raise PreconditionFailed(version=version)
+            return self._append_catalogue(stream, version, document_type.decide(state, command), caller)
+
+        return self._repeated(attempt)
 
     def ship_types(self, shipped: Mapping[str, document_type.Definition], caller: Caller) -> list[str]:
         """Define the types that the archive brings and that were never defined; what people changed stays."""
-        missing = [code for code in shipped if code not in self.types()]
-        return [code for code in missing if self.define_type(DefineType(code, shipped[code]), caller)]
+        known = self.types()
+        return [code for code in shipped if code not in known and self._ship(code, shipped[code], caller)]
+
+    def _ship(self, code: str, definition: document_type.Definition, caller: Caller) -> bool:
+        try:
+            return self.define_type(DefineType(code, definition), caller, expected_version=0)
+        except PreconditionFailed:
+            return False  # somebody was quicker
 
     def access(self) -> Administration:
         return administration.fold(e.body for e in self.log.load(administration.STREAM))
 
     def administer(self, command: administration.Command, caller: Caller) -> bool:
         """Create or revoke a token; False when nothing changes. Durable on return."""
-        state = self.access()
-        events = administration.decide(state, command)
-        return self._append_catalogue(administration.STREAM, state.version, events, caller)
+
+        def attempt() -> bool:
+            state = self.access()
+            events = administration.decide(state, command)
+            return self._append_catalogue(administration.STREAM, state.version, events, caller)
+
+        return self._repeated(attempt)
 
     def _append_catalogue(self, stream: UUID, version: int, events: Sequence[Any], caller: Caller) -> bool:
         if events:
@@ -457,11 +471,11 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         return found[reference]
 
     def _repeated(self, attempt: Callable[[], T]) -> T:
-        """Two first papers of one customer may race for the customer's reference: the loser goes again."""
+        """Two first papers race for a customer's reference, two changes for a catalogue: the loser goes again."""
         for _ in range(ATTEMPTS - 1):
             try:
                 return attempt()
-            except OwnerRaced:
+            except (OwnerRaced, VersionConflict):
                 continue
         return attempt()
 
@@ -489,6 +503,17 @@ Steps = Sequence[tuple[UUID, Any]]
 
 def _in(stream: UUID, events: Sequence[Any]) -> Steps:
     return [(stream, event) for event in events]
+
+
+def _asked(command: document.Command) -> tuple[object, ...]:
+    """A correction as its Idempotency-Key knows it: whatever the day it is sent again, and the type then."""
+    name = type(command).__name__
+    match command:
+        case document.Describe():
+            return name, msgspec.structs.replace(command, today=date.min)
+        case document.Reclassify(type=kind, reason=reason):
+            return name, kind.code, reason
+    return name, command
 
 
 def _recorded(envelopes: Sequence[Envelope[Any]], appended: Appended) -> list[Recorded[Any]]:

@@ -1,0 +1,72 @@
+"""Golden files of stored events: how they are read, and how a new event class gets one (tests/store/golden/README.md).
+
+    .venv/bin/python -m tests.builders.golden
+
+adds the files that are missing. It never changes one that is there: what was written must be read for ever.
+"""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domain.envelope import Event, Meta
+from store.mapper import BY_TOPIC, SealingMapper
+from store.upcasts import UPCASTS
+from tests.builders.events import BY_KIND, META, PAPER, an_envelope
+
+FOLDER = Path(__file__).parent.parent / "store" / "golden"
+PAPER_KEY = bytes(range(32))
+NONCE = bytes(range(0x40, 0x4C))
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """`state` is what lies in the database, in hex; `event` is how it reads today, personal fields opened."""
+
+    topic: str
+    stream: UUID
+    version: int
+    paper_key: str
+    state: str
+    meta: Meta
+    event: dict[str, Any]
+
+    def mapper(self, *, erased: bool = False) -> SealingMapper:
+        cipher = None if erased else AESGCM(bytes.fromhex(self.paper_key))
+        return SealingMapper(lambda paper: cipher if paper == self.stream else None, randomness=lambda _: NONCE)
+
+
+def of(topic: str) -> Golden:
+    return msgspec.json.decode((FOLDER / f"{topic}.json").read_bytes(), type=Golden)
+
+
+def topics() -> list[str]:
+    return sorted(path.name.removesuffix(".json") for path in FOLDER.glob("*.json"))
+
+
+def plain(value: Any) -> Any:
+    """As in the files: ids, dates and bytes (base64) as text, erased fields left out."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _make(kind: type[Event]) -> Golden:
+    body, version = BY_KIND[kind], 3
+    blank = Golden(
+        topic=kind.topic, stream=PAPER, version=version, paper_key=PAPER_KEY.hex(), state="", meta=META, event={}
+    )
+    stored = blank.mapper().to_stored_event(an_envelope(body, PAPER, version))
+    return msgspec.structs.replace(blank, state=stored.state.hex(), event=plain(body))
+
+
+def add_missing() -> None:
+    for topic in BY_TOPIC.keys() - set(topics()):
+        kind = BY_TOPIC[topic].kind
+        assert kind not in UPCASTS, f"{topic} is outdated, and its golden file was lost: fetch it from the history"
+        text = msgspec.json.format(msgspec.json.encode(_make(kind)), indent=2)
+        (FOLDER / f"{topic}.json").write_bytes(text + b"\n")
+
+
+if __name__ == "__main__":
+    add_missing()

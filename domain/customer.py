@@ -192,13 +192,16 @@ DATE = re.compile(r"(?<!\S)(?:(\d{4})-(\d\d)-(\d\d)|(\d\d?)[-./](\d\d?)[-./](\d{
 def search_name(name: str) -> str:
     """A name as it is searched: words in small letters without diacritics, one blank between them, 400 characters.
 
-    O'Neill and Anne-Marie are also found written together, so those forms follow at the end.
+    Other spellings of its words follow at the end: O'Neill and Anne-Marie in one word, Müller as Mueller.
     """
-    together = [fold(CONNECTORS.sub("", w)) for w in name.split() if CONNECTORS.search(w)]
-    return " ".join([fold(name), *together])[:SEARCH_NAME_CHARACTERS_MAX].strip()
+    words = unicodedata.normalize("NFC", name).lower().split()
+    together = [fold(CONNECTORS.sub("", w)) for w in words if CONNECTORS.search(w)]
+    transcribed = [fold(w.translate(TRANSCRIPTION)) for w in words if w.translate(TRANSCRIPTION) != w]
+    return " ".join([fold(name), *together, *transcribed])[:SEARCH_NAME_CHARACTERS_MAX].strip()
 
 
 CONNECTORS = re.compile(r"(?<=\w)['\u2019\u2010-\u2015-](?=\w)")
+TRANSCRIPTION = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 
 def fold(text: str) -> str:

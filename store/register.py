@@ -1,0 +1,306 @@
+"""The built-in customer register: Postgres behind domain/ports.CustomerDirectory. store/register_load.py fills it.
+
+`Register` is for use cases and commands, the async functions are for api/: both run the same statements.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+import msgspec
+from psycopg import AsyncConnection, Connection
+from psycopg.errors import DeadlockDetected
+from psycopg.rows import args_row
+
+from domain.customer import Customer, CustomerKind, CustomerStatus, Query, card_code, parse_query, search_name
+from domain.refusals import N_, FieldError, Unavailable, ValidationFailed
+from store.keys import Connections
+from store.recorder import refusing
+
+CANDIDATES_MAX = 200  # by name, of whom the order is made: as many as a search may show
+ALIKE_MAX = 500  # spelled alike, of whom the nearest are taken
+ALIKE_BELOW = 10  # who finds as many as typed has not misspelled
+ALIKE_CHARACTERS_MIN = 4  # a shorter word has too few trigrams to tell a slip from another name
+ATTEMPTS = 3
+T = TypeVar("T")
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """One step of a search, needed only while fewer than `below` were found by the steps before."""
+
+    below: int
+    sql: str
+    values: Mapping[str, Any]
+
+
+class Register:
+    """Thread-safe. `pool` lends connections in autocommit. Every call raises Unavailable when Postgres is away."""
+
+    def __init__(self, pool: Connections) -> None:
+        self._pool = pool
+
+    def put(self, customer: Customer) -> bool:
+        """Write the whole entry but its status, which a new one alone takes over; True when it is new.
+
+        Durable on return. Raises ValidationFailed when a card is another customer's.
+        """
+        with refusing(), self._pool.connection() as conn:
+            return undeadlocked(lambda: _put(conn, customer))
+
+    def exists(self, customer_id: str) -> bool:
+        with refusing(), self._pool.connection() as conn:
+            return conn.execute(EXISTS, [customer_id], prepare=True).fetchone() is not None
+
+    def get(self, customer_id: str) -> Customer | None:
+        return self.get_many([customer_id]).get(customer_id)
+
+    def get_many(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
+        with refusing(), self._pool.connection() as conn:
+            return by_id(conn, customer_ids)
+
+    def search(self, text: str, limit: int) -> tuple[Customer, ...]:
+        found: dict[str, Customer] = {}
+        with refusing(), self._pool.connection() as conn, conn.cursor(row_factory=args_row(_customer)) as cursor:
+            for step in statements(parse_query(text), limit):
+                if len(found) < step.below:
+                    found = _with(found, cursor.execute(step.sql, step.values).fetchall())
+        return tuple(found.values())[:limit]
+
+
+async def customer(connection: AsyncConnection[Any], customer_id: str) -> Customer | None:
+    return (await customers(connection, [customer_id])).get(customer_id)
+
+
+async def customers(connection: AsyncConnection[Any], customer_ids: Iterable[str]) -> dict[str, Customer]:
+    with refusing():
+        async with connection.cursor(row_factory=args_row(_customer)) as cursor:
+            await cursor.execute(BY_ID, [list(customer_ids)])
+            return {c.id: c for c in await cursor.fetchall()}
+
+
+async def search(connection: AsyncConnection[Any], text: str, limit: int) -> tuple[Customer, ...]:
+    """As `Register.search`."""
+    found: dict[str, Customer] = {}
+    with refusing():
+        async with connection.cursor(row_factory=args_row(_customer)) as cursor:
+            for step in statements(parse_query(text), limit):
+                if len(found) < step.below:
+                    await cursor.execute(step.sql, step.values)
+                    found = _with(found, await cursor.fetchall())
+    return tuple(found.values())[:limit]
+
+
+def by_id(connection: Connection[Any], customer_ids: Iterable[str]) -> dict[str, Customer]:
+    with connection.cursor(row_factory=args_row(_customer)) as cursor:
+        return {c.id: c for c in cursor.execute(BY_ID, [list(customer_ids)])}
+
+
+def _with(found: dict[str, Customer], more: Iterable[Customer]) -> dict[str, Customer]:
+    """Whoever was found before keeps the place."""
+    return found | {c.id: c for c in more if c.id not in found}
+
+
+def _customer(
+    customer_id: str,
+    name: str,
+    birth_date: date | None,
+    card_numbers: list[str],
+    home_branch: str | None,
+    kind: str,
+    status: str,
+) -> Customer:
+    return Customer(
+        id=customer_id,
+        name=name,
+        birth_date=birth_date,
+        card_numbers=tuple(card_numbers),
+        home_branch=home_branch,
+        kind=CustomerKind(kind),
+        status=CustomerStatus(status),
+    )
+
+
+# -- search -----------------------------------------------------------------------------------------------------
+
+
+def statements(query: Query, limit: int) -> Iterator[Statement]:
+    """The steps of a search, the best findings first."""
+    words, telling = query.words, query.telling_words
+    every = {"text": query.text, "card_code": query.card_code, "name": " ".join(words), "limit": limit}
+    yield Statement(limit, EXACTLY, every)
+    if query.birth_date is not None:
+        yield Statement(limit, BORN, {**every, "birth_date": query.birth_date, "patterns": _beginnings(words)})
+        return
+    if query.text and " " not in query.text:
+        yield Statement(limit, BY_BEGINNING_OF_ID, every)
+    if words:
+        yield Statement(limit, BY_BEGINNING_OF_NAME, every)
+    if telling:
+        yield Statement(limit, NAMED, {**every, **_patterns(telling, words, "% {} %")})
+        yield Statement(limit, NAMED, {**every, **_patterns(telling, words, "% {}%")})
+    if telling and len(telling[0]) >= ALIKE_CHARACTERS_MIN:
+        yield Statement(min(limit, ALIKE_BELOW), ALIKE, {**every, **_likeness(telling)})
+
+
+def _patterns(telling: Sequence[str], words: Sequence[str], form: str) -> dict[str, Any]:
+    """The index looks for at most three words, the longest; the names it finds are then held to all of them."""
+    first, second, third = (form.format(telling[min(i, len(telling) - 1)]) for i in range(3))
+    return {
+        "first": first,
+        "second": second,
+        "third": third,
+        "patterns": [form.format(w) for w in words],
+        "most": CANDIDATES_MAX,
+    }
+
+
+def _likeness(telling: Sequence[str]) -> dict[str, Any]:
+    """The longest word may be misspelled anywhere, other long ones behind their second letter, short ones nowhere;
+    particles are not looked at. Likeness then orders what was found, by all words."""
+    others = _beginnings([w[:2] if len(w) >= ALIKE_CHARACTERS_MIN else w for w in telling[1:]]) or ["%"]
+    return {"word": telling[0], "pattern": others[0], "patterns": others, "most": ALIKE_MAX}
+
+
+def _beginnings(words: Sequence[str]) -> list[str]:
+    """LIKE patterns; folded words have no wildcards in them."""
+    return [f"% {w}%" for w in words]
+
+
+# -- writing ----------------------------------------------------------------------------------------------------
+
+
+def _put(connection: Connection[Any], customer: Customer) -> bool:
+    with connection.transaction():
+        created, taken = write(connection, [customer])
+        if taken:
+            raise ValidationFailed(*(another_customers_card(n) for _, n in taken))
+    return bool(created)
+
+
+def another_customers_card(n: int) -> FieldError:
+    return FieldError(f"/card_numbers/{n}", N_("is a card of another customer"))
+
+
+def write(connection: Connection[Any], customers: Sequence[Customer]) -> tuple[set[str], list[tuple[str, int]]]:
+    """Inside the caller's transaction. Ids of new customers, and id and index of each card that is another's.
+
+    No id and no card may stand here twice. Rows are locked in the order of ids, then of cards, so that writers who
+    meet wait for each other; only those who exchange cards can still end in a deadlock (`undeadlocked`).
+    """
+    rows = [
+        (c.id, c.name, f" {search_name(c.name)} ", c.birth_date, c.home_branch, c.kind, c.status) for c in customers
+    ]
+    created = {i for i, new in connection.execute(PUT_CUSTOMERS, _columns(rows, 7)) if new}
+    cards = [(card_code(number), number, c.id, n) for c in customers for n, number in enumerate(c.card_numbers)]
+    codes, numbers, owners, ns = _columns(cards, 4)
+    connection.execute(DROP_CARDS, ([c.id for c in customers], codes, owners))
+    ours = {code for (code,) in connection.execute(PUT_CARDS, (codes, numbers, owners, ns))}
+    return created, [(owner, n) for code, _, owner, n in cards if code not in ours]
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[i] for row in rows] for i in range(width)]
+
+
+def undeadlocked(transaction: Callable[[], T]) -> T:
+    """Postgres ends one of two transactions that wait for each other; nothing of it was stored, so do it again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return transaction()
+        except DeadlockDetected:
+            continue
+    raise Unavailable
+
+
+# -- SQL --------------------------------------------------------------------------------------------------------
+
+EXISTS = "select from register.customer where customer_id = %s"
+COLUMNS = """select
+        c.customer_id, c.name, c.birth_date,
+        array(select k.number from register.card as k where k.customer_id = c.customer_id order by k.n),
+        c.home_branch, c.kind, c.status"""
+BY_ID = f"""
+    {COLUMNS}
+    from register.customer as c
+    where c.customer_id = any(%s)
+"""
+EXACTLY = f"""
+    {COLUMNS}
+    from register.customer as c
+    where c.customer_id = %(text)s
+    or c.customer_id = (select k.customer_id from register.card as k where k.code = %(card_code)s)
+    order by c.customer_id = %(text)s desc
+    limit %(limit)s
+"""  # noqa: S608  # constants of this module
+BORN = f"""
+    {COLUMNS}
+    from register.customer as c
+    where c.birth_date = %(birth_date)s
+    order by
+        c.search_name like all (%(patterns)s::text[]) desc,
+        public.strict_word_similarity(%(name)s, c.search_name) desc, c.search_name, c.customer_id
+    limit %(limit)s
+"""
+# chr(1114111) is the last of all characters: so these are ranges, for a plan that is kept cannot know a LIKE prefix.
+BY_BEGINNING_OF_ID = f"""
+    {COLUMNS}
+    from register.customer as c
+    where c.customer_id >= %(text)s and c.customer_id < %(text)s || chr(1114111)
+    order by c.customer_id
+    limit %(limit)s
+"""
+BY_BEGINNING_OF_NAME = f"""
+    {COLUMNS}
+    from register.customer as c
+    where c.search_name >= ' ' || %(name)s and c.search_name < ' ' || %(name)s || chr(1114111)
+    order by c.search_name, c.customer_id
+    limit %(limit)s
+"""
+NAMED = f"""
+    {COLUMNS}
+    from (
+        select *
+        from register.named(%(first)s, %(second)s, %(third)s, %(patterns)s, %(most)s)
+        order by search_name, customer_id
+        limit %(limit)s
+    ) as c
+    order by c.search_name, c.customer_id
+"""  # noqa: S608  # constants of this module
+ALIKE = f"""
+    {COLUMNS}
+    from (
+        select *, public.strict_word_similarity(%(name)s, search_name) as likeness
+        from register.resembling(%(word)s, %(pattern)s, %(patterns)s, %(most)s)
+        order by likeness desc, search_name, customer_id
+        limit %(limit)s
+    ) as c
+    order by c.likeness desc, c.search_name, c.customer_id
+"""  # noqa: S608  # constants of this module
+
+PUT_CUSTOMERS = """
+    insert into register.customer as c (customer_id, name, search_name, birth_date, home_branch, kind, status)
+    select *
+    from unnest(%s::text[], %s::text[], %s::text[], %s::date[], %s::text[], %s::text[], %s::text[])
+    order by 1
+    on conflict (customer_id) do update set
+        name = excluded.name, search_name = excluded.search_name, birth_date = excluded.birth_date,
+        home_branch = excluded.home_branch, kind = excluded.kind, updated_at = now()
+    returning c.customer_id, c.xmax = 0  -- a row that was updated has the id of this transaction there
+"""
+DROP_CARDS = """
+    delete from register.card as k
+    where k.customer_id = any(%s)
+    and not exists (
+        select from unnest(%s::text[], %s::text[]) as n (code, owner)
+        where n.code = k.code and n.owner = k.customer_id
+    )
+"""
+PUT_CARDS = """
+    insert into register.card as k (code, number, customer_id, n)
+    select *
+    from unnest(%s::text[], %s::text[], %s::text[], %s::int[])
+    order by 1
+    on conflict (code) do update set number = excluded.number, n = excluded.n
+    where k.customer_id = excluded.customer_id
+    returning k.code
+"""

@@ -1,0 +1,378 @@
+"""What every `EventLog` promises, asked of the one in Postgres and of the one in memory that unit tests stand on."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Barrier
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from domain.document import DocumentWithdrawn
+from domain.document_type import DocumentTypeDefined, stream_of
+from domain.envelope import UNSET
+from domain.ports import (
+    AlreadyClaimed,
+    Appended,
+    Claim,
+    CommandKey,
+    EventLog,
+    KeyRing,
+    OwnerRaced,
+    Replayed,
+    VersionConflict,
+)
+from domain.refusals import CustomerErased, IdempotencyKeyReused
+from domain.values import uuid7
+from tests.builders.events import a_letter, an_envelope
+from tests.builders.memory import Clock
+from tests.builders.memory_keys import MemoryKeys
+from tests.builders.memory_log import MemoryLog
+from tests.builders.papers import a_content, a_document_type
+from tests.builders.postgres_log import archive_letter, open_log
+
+ROUNDS = 20
+
+
+class Given(NamedTuple):
+    """A log, its keys, and an erasure that no cache stands before."""
+
+    log: EventLog
+    keys: KeyRing
+    erase: Callable[[str], None]
+
+
+@contextmanager
+def in_memory(_url: Callable[[], str]) -> Iterator[Given]:
+    keys = MemoryKeys()
+    yield Given(MemoryLog(keys, Clock()), keys, keys.erase)
+
+
+@contextmanager
+def in_postgres(url: Callable[[], str]) -> Iterator[Given]:
+    with open_log(url(), connections=4) as parts:
+
+        def erase(customer_id: str) -> None:
+            digest = parts.keys.digest("erased", customer_id.encode())
+            with psycopg.connect(parts.url) as conn:
+                gone = "delete from keys.customer where customer_id = %s returning reference"
+                [reference] = conn.execute(gone, [customer_id]).fetchone() or [None]
+                conn.execute(
+                    "insert into keys.erasure (reference, customer_digest) values (%s, %s)", [reference, digest]
+                )
+            parts.keys.forget_all()
+
+        yield Given(parts.log, parts.keys, erase)
+
+
+@pytest.fixture(params=[in_memory, in_postgres], ids=lambda p: p.__name__)
+def given(request: pytest.FixtureRequest) -> Iterator[Given]:
+    with request.param(lambda: request.getfixturevalue("db")) as parts:
+        yield parts
+
+
+def withdraw(given: Given, paper: UUID, version: int = 2, **options: Any) -> Appended:
+    customer = given.log.load(paper)[0].body.customer
+    event = DocumentWithdrawn(customer=customer, reason="of the neighbour")
+    return given.log.append([an_envelope(event, paper, version)], **options)
+
+
+def a_key(key: str = "k", *, actor: str = "j.smit", body: bytes = b"body") -> CommandKey:
+    return CommandKey(actor, key, body)
+
+
+def a_claim(owner: UUID, value: bytes = b"value", *, kind: str = "external-id", shared: bool = False) -> Claim:
+    return Claim(kind=kind, digest=value, owner=owner, shared=shared)
+
+
+# -- Reading --------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_is_read_as_it_was_written(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    withdraw(given, paper)
+    first, second = given.log.load(paper)
+    assert (first.originator_version, second.originator_version) == (1, 2)
+    assert first.body == a_letter(first.body.customer, content=first.body.content)
+    assert second == an_envelope(DocumentWithdrawn(customer=first.body.customer, reason="of the neighbour"), paper, 2)
+
+
+def test_an_unknown_stream_is_empty(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    assert list(given.log.load(uuid4())) == []
+
+
+def test_positions_rise_and_a_moment_is_a_whole_millisecond_of_utc(given: Given) -> None:
+    appended = [archive_letter(given.log, given.keys)[1] for _ in range(3)]
+    positions = [p for a in appended for p in a.positions]
+    assert positions == sorted(set(positions))
+    for a in appended:
+        assert a.recorded_at.utcoffset() == timedelta(0)
+        assert a.recorded_at.microsecond % 1000 == 0
+
+
+def test_some_streams_are_read_up_to_a_position_in_the_order_of_the_log(given: Given) -> None:
+    one, _ = archive_letter(given.log, given.keys)
+    other, _ = archive_letter(given.log, given.keys)
+    archive_letter(given.log, given.keys, "somebody else")
+    last = withdraw(given, one)
+    withdraw(given, other)
+    read = given.log.load_recorded([other, one], last.positions[-1])
+    assert [(r.envelope.originator_id, r.envelope.originator_version) for r in read] == [(one, 1), (other, 1), (one, 2)]
+    assert [r.position for r in read] == sorted(r.position for r in read)
+    assert read[-1].recorded_at == last.recorded_at
+
+
+def test_what_append_answered_is_what_is_read(given: Given) -> None:
+    paper, appended = archive_letter(given.log, given.keys)
+    [read] = given.log.load_recorded([paper], appended.positions[-1])
+    assert (read.position, read.recorded_at) == (appended.positions[0], appended.recorded_at)
+    assert list(given.log.load_recorded([paper], appended.positions[-1] - 1)) == []
+
+
+def test_a_catalogue_is_read_by_its_topics_in_the_order_of_the_log(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    for code in ("LETTER", "FORM"):
+        event = DocumentTypeDefined(code=code, definition=a_document_type(code).definition)
+        given.log.append([an_envelope(event, stream_of(code))])
+    assert [e.body.code for e in given.log.load_topics(["document-type-defined.v1"])] == ["LETTER", "FORM"]
+    assert list(given.log.load_topics(["document-type-changed.v1"])) == []
+
+
+def test_a_command_of_two_papers_is_one_moment_in_the_order_given(given: Given) -> None:
+    owner = given.keys.owner("100234")
+    one, other = uuid7(), uuid7()
+    for paper in (one, other):
+        given.keys.new_paper(paper)
+    letter = a_letter(owner.reference, content=a_content(id=uuid7()))
+    withdrawn = DocumentWithdrawn(customer=owner.reference, reason="x")
+    steps = [
+        an_envelope(letter, one),
+        an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), other),
+        an_envelope(withdrawn, one, 2),
+    ]
+    appended = given.log.append(steps, papers={one: owner, other: owner})
+    read = given.log.load_recorded([one, other], appended.positions[-1])
+    assert [r.envelope for r in read] == steps
+    assert [r.position for r in read] == list(appended.positions)
+    assert {r.recorded_at for r in read} == {appended.recorded_at}
+
+
+# -- Commands sent twice --------------------------------------------------------------------------------------
+
+
+def test_a_key_that_was_used_answers_what_it_made_and_appends_nothing(given: Given) -> None:
+    paper, first = archive_letter(given.log, given.keys, command=a_key())
+    second = uuid7()
+    with pytest.raises(Replayed) as replayed:
+        archive_letter(given.log, given.keys, paper=second, command=a_key())
+    assert replayed.value.earlier.papers == (paper,)
+    assert replayed.value.earlier.position == first.positions[-1]
+    assert list(given.log.load(second)) == []
+
+
+def test_a_key_names_all_the_papers_that_its_command_changed(given: Given) -> None:
+    owner = given.keys.owner("100234")
+    papers = [uuid7(), uuid7()]
+    letters = [an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper) for paper in papers]
+    for paper in papers:
+        given.keys.new_paper(paper)
+    appended = given.log.append(letters, papers=dict.fromkeys(papers, owner), command=a_key())
+    earlier = given.log.earlier(a_key())
+    assert earlier is not None
+    assert (set(earlier.papers), earlier.position) == (set(papers), appended.positions[-1])
+
+
+def test_what_a_key_made_ends_where_its_command_ended(given: Given) -> None:
+    paper, first = archive_letter(given.log, given.keys, command=a_key())
+    withdraw(given, paper, command=a_key("another"))
+    earlier = given.log.earlier(a_key())
+    assert earlier is not None
+    assert earlier.position == first.positions[-1]
+
+
+def test_a_new_key_made_nothing(given: Given) -> None:
+    archive_letter(given.log, given.keys, command=a_key())
+    assert given.log.earlier(a_key("another")) is None
+    assert given.log.earlier(a_key(actor="p.jansen")) is None
+
+
+def test_a_key_with_another_body_is_refused_where_it_is_asked_for_and_where_it_is_appended(given: Given) -> None:
+    archive_letter(given.log, given.keys, command=a_key())
+    with pytest.raises(IdempotencyKeyReused):
+        given.log.earlier(a_key(body=b"other"))
+    with pytest.raises(IdempotencyKeyReused):
+        archive_letter(given.log, given.keys, command=a_key(body=b"other"))
+
+
+def test_two_actors_may_use_one_key(given: Given) -> None:
+    archive_letter(given.log, given.keys, command=a_key())
+    assert archive_letter(given.log, given.keys, command=a_key(actor="p.jansen"))
+
+
+def test_a_replay_comes_before_every_other_refusal(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys, command=a_key(), claims=[a_claim(uuid7())])
+    with pytest.raises(Replayed):
+        archive_letter(given.log, given.keys, command=a_key(), claims=[a_claim(uuid7())])
+    with pytest.raises(Replayed):
+        withdraw(given, paper, version=1, command=a_key())
+
+
+def test_of_twins_at_one_instant_one_is_appended_and_the_other_told(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    for n in range(ROUNDS):
+        start = Barrier(2)
+
+        def save(key: str = f"twin-{n}", start: Barrier = start) -> UUID:
+            start.wait()
+            return archive_letter(given.log, given.keys, command=a_key(key))[0]
+
+        appended, told = outcomes(save, save)
+        assert [type(t) for t in told] == [Replayed]
+        [replayed] = told
+        assert isinstance(replayed, Replayed)
+        assert list(replayed.earlier.papers) == appended
+
+
+def outcomes(*calls: Callable[[], UUID]) -> tuple[list[UUID], list[Exception]]:
+    """What some calls at once returned, and what they raised."""
+    with ThreadPoolExecutor(len(calls)) as threads:
+        running = [threads.submit(call) for call in calls]
+    raised = [error for r in running if isinstance(error := r.exception(), Exception)]
+    return [r.result() for r in running if r.exception() is None], raised
+
+
+# -- Claims ---------------------------------------------------------------------------------------------------
+
+
+def test_a_claimed_value_names_its_owner(given: Given) -> None:
+    paper = uuid7()
+    archive_letter(given.log, given.keys, paper=paper, claims=[a_claim(paper)])
+    with pytest.raises(AlreadyClaimed) as taken:
+        archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
+    assert (taken.value.kind, taken.value.owner) == ("external-id", paper)
+
+
+def test_a_value_of_another_kind_is_another_claim(given: Given) -> None:
+    archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
+    assert archive_letter(given.log, given.keys, claims=[a_claim(uuid7(), kind="mandate")])
+
+
+def test_who_owns_a_value_may_claim_it_again(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner := uuid7())])
+    assert withdraw(given, paper, claims=[a_claim(owner)])
+
+
+def test_a_shared_claim_does_not_mind_and_leaves_the_first_its_value(given: Given) -> None:
+    first, second = uuid7(), uuid7()
+    archive_letter(given.log, given.keys, claims=[a_claim(first)])
+    archive_letter(given.log, given.keys, claims=[a_claim(second, shared=True)])
+    with pytest.raises(AlreadyClaimed) as taken:
+        archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
+    assert taken.value.owner == first
+
+
+def test_a_shared_claim_that_comes_first_is_a_claim(given: Given) -> None:
+    first = uuid7()
+    archive_letter(given.log, given.keys, claims=[a_claim(first, shared=True)])
+    with pytest.raises(AlreadyClaimed) as taken:
+        archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
+    assert taken.value.owner == first
+
+
+def test_of_two_claims_at_one_instant_one_wins(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    start = Barrier(2)
+
+    def save() -> UUID:
+        start.wait()
+        return archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])[0]
+
+    appended, told = outcomes(save, save)
+    assert (len(appended), [type(t) for t in told]) == (1, [AlreadyClaimed])
+
+
+# -- All or nothing -------------------------------------------------------------------------------------------
+
+
+def test_a_refused_claim_leaves_no_event_no_other_claim_no_key_and_no_command(given: Given) -> None:
+    archive_letter(given.log, given.keys, claims=[a_claim(uuid7(), b"taken")])
+    refused = uuid7()
+    claims = [a_claim(refused, b"free"), a_claim(refused, b"taken")]
+    with pytest.raises(AlreadyClaimed):
+        archive_letter(given.log, given.keys, "newcomer", paper=refused, claims=claims, command=a_key())
+    assert list(given.log.load(refused)) == []
+    assert given.log.earlier(a_key()) is None
+    assert given.keys.owner("newcomer").fresh
+    assert archive_letter(given.log, given.keys, claims=[a_claim(uuid7(), b"free")], command=a_key())
+
+
+def test_a_stream_that_grew_meanwhile_refuses_the_whole_command(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    withdraw(given, paper)
+    with pytest.raises(VersionConflict):
+        withdraw(given, paper, version=2, claims=[a_claim(paper)], command=a_key())
+    assert len(given.log.load(paper)) == 2
+    assert given.log.earlier(a_key()) is None
+    assert archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
+
+
+# -- Customers ------------------------------------------------------------------------------------------------
+
+
+def test_two_first_papers_of_one_customer_race_and_the_second_asks_again(given: Given) -> None:
+    first, second = given.keys.owner("100234"), given.keys.owner("100234")
+    assert first.fresh
+    assert second.fresh
+    one, other = uuid7(), uuid7()
+    for paper in (one, other):
+        given.keys.new_paper(paper)
+    given.log.append([an_envelope(a_letter(first.reference), one)], papers={one: first})
+    letter = an_envelope(a_letter(second.reference, content=a_content(id=uuid7())), other)
+    with pytest.raises(OwnerRaced):
+        given.log.append([letter], papers={other: second}, claims=[a_claim(other)])
+    assert list(given.log.load(other)) == []
+    assert given.keys.owner("100234").reference == first.reference
+    assert archive_letter(given.log, given.keys, claims=[a_claim(other)])
+
+
+def test_an_erased_customers_events_read_as_erased(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    kept, _ = archive_letter(given.log, given.keys, "100235")
+    given.erase("100234")
+    [erased] = given.log.load(paper)
+    assert (erased.body.file_name, erased.body.description, erased.body.sha256) == (UNSET, UNSET, UNSET)
+    assert erased.body.type.code == "LETTER"
+    assert given.log.load(kept)[0].body.file_name == "verhuizing.pdf"
+
+
+def test_an_erased_customers_paper_takes_no_event(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    given.erase("100234")
+    with pytest.raises(CustomerErased):
+        withdraw(given, paper, claims=[a_claim(paper)], command=a_key())
+    assert len(given.log.load(paper)) == 1
+    assert given.log.earlier(a_key()) is None
+
+
+def test_a_customer_erased_between_asking_and_appending_takes_no_paper(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    owner, paper = given.keys.owner("100234"), uuid7()
+    given.erase("100234")
+    given.keys.new_paper(paper)
+    letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
+    with pytest.raises((CustomerErased, OwnerRaced)):
+        given.log.append([letter], papers={paper: owner})
+    assert list(given.log.load(paper)) == []
+
+
+def test_an_erased_customer_has_no_owner_any_more(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    reference = given.keys.owner("100234").reference
+    given.erase("100234")
+    with pytest.raises(CustomerErased):
+        given.keys.owner("100234")
+    assert given.keys.customer_ids([reference]) == {}

@@ -4,8 +4,8 @@ import os
 
 import hypothesis
 
-pytest_plugins = ["tests.fixtures.database", "tests.fixtures.long", "tests.fixtures.network", "tests.fixtures.skips",
-                  "tests.fixtures.times"]  # fmt: skip
+pytest_plugins = ["tests.fixtures.archive", "tests.fixtures.database", "tests.fixtures.long", "tests.fixtures.network",
+                  "tests.fixtures.skips", "tests.fixtures.times"]  # fmt: skip
 
 # The operator's own settings must not reach a test, least of all the address of a database in use.
 for name in [name for name in os.environ if name.startswith("DOSSIER_") and name != "DOSSIER_LONG"]:

@@ -1,0 +1,213 @@
+"""The real program, served on a HOME of its own. tests/fixtures/archive.py keeps one for the whole run."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from domain.access import Role
+from domain.administration import RevokeToken
+from domain.archive import Archive
+from service.prepare import DATABASE, create_token, system_caller
+from service.settings import Settings, load
+from service.wiring import APP_ROLE, open_store, role_of
+from store.postgres import Cluster, settle
+from tests.fixtures.database import MEMORY, in_memory
+from tests.http import contract
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+STOP_SECONDS = 60
+CREDITOR = "DE98ZZZ09999999999"
+# What `dossier serve` does.
+SERVE = """
+import os, sys
+from service.serve import serve
+from service.settings import load
+sys.exit(serve(load(os.environ)))
+"""
+
+
+class Served:
+    """A running archive and the way to it: over HTTP as any role, and behind its back to the database and the disk."""
+
+    def __init__(self, process: subprocess.Popen[bytes], settings: Settings, database_url: str, output: Path) -> None:
+        self.process, self.settings, self.database_url, self.output = process, settings, database_url, output
+        self.home, self.url = settings.home, f"http://{settings.host}:{settings.port}"
+        self.operator_token = ""
+        self._clients: dict[str, httpx.Client] = {}
+        self._made = ExitStack()
+
+    # -- callers ------------------------------------------------------------------------------------------------
+
+    def as_(self, role: str, **rights: Any) -> httpx.Client:
+        """A client with a token of this role; the same one for the same rights."""
+        key = f"{role} {sorted(rights.items())}"
+        if key not in self._clients:
+            name = role if not rights else f"{role}-{secrets.token_hex(3)}"
+            token = self.operator_token if key == "operator []" else self.new_token(name, role, **rights)
+            self._clients[key] = self.client(token)
+        return self._clients[key]
+
+    def client(self, token: str | None) -> httpx.Client:
+        """Every answer that it gets is checked against the contract. Closed with the archive."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        hooks: dict[str, list[Callable[..., Any]]] = {"response": [contract.check]}
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=2)
+        client = httpx.Client(base_url=self.url, headers=headers, event_hooks=hooks, limits=limits, timeout=60)
+        return self._made.enter_context(client)
+
+    def new_token(self, name: str, role: str, **rights: Any) -> str:
+        """Made beside the running program, in the same database. `branch`, `own_branch_only`, `granted`, `without`."""
+        with self.archive() as archive:
+            return create_token(archive, system_caller(self.settings), name=name, role=Role(role), **rights)
+
+    def revoke_token(self, name: str) -> None:
+        with self.archive() as archive:
+            assert archive.administer(RevokeToken(name), system_caller(self.settings))
+
+    @contextmanager
+    def archive(self) -> Iterator[Archive]:
+        """The use cases in this process."""
+        with open_store(self.settings, self.database_url, role=role_of(self.database_url, APP_ROLE)) as store:
+            yield store.archive()
+
+    # -- behind its back ----------------------------------------------------------------------------------------
+
+    def sql(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            found = connection.execute(query.encode(), values)
+            return found.fetchall() if found.description else []
+
+    def contents(self) -> set[str]:
+        """The content files there are."""
+        return {path.name for path in self.settings.content_directory.rglob("*") if path.is_file()}
+
+    def named_contents(self) -> set[str]:
+        """The contents that the log names."""
+        return {name for (name,) in self.sql("select content::text from archive.content")}
+
+    def temporary_files(self) -> list[Path]:
+        return list((self.home / "tmp").iterdir())
+
+    def said(self) -> str:
+        """All that the program wrote to stdout and stderr so far."""
+        return "".join(path.read_text("utf-8") for path in sorted(self.output.iterdir()))
+
+    def processes(self) -> list[int]:
+        """Every process of this archive: its environment, command line or folder names HOME."""
+        return [pid for pid in pids() if belongs(pid, str(self.home))]
+
+    # -- its end ------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """SIGTERM, as an operator would; it must end with 0 and take everything with it."""
+        self._made.close()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STOP_SECONDS)
+        assert code == 0, f"serve ended with {code}: {self.said()[-3000:]}"
+        wait_until(lambda: self.processes() == [], STOP_SECONDS, "processes are left over")
+
+    def kill(self) -> None:
+        """For a test that failed half-way: nothing of it may live on."""
+        self._made.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+
+
+@contextmanager
+def serving(database_url: str | None = None, **variables: str) -> Iterator[Served]:
+    """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked."""
+    with new_home() as home:
+        environment = environment_of(home, database_url, variables)
+        settings = load(environment)
+        output = home.parent / "output"
+        output.mkdir()
+        with (output / "stdout").open("wb") as out, (output / "stderr").open("wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-c", SERVE],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        served = Served(process, settings, database_url or embedded_url(home), output)
+        try:
+            wait_until(lambda: ready(served), START_SECONDS, "serve did not become ready")
+            served.operator_token = (home / "operator.token").read_text().strip()
+            yield served
+            served.stop()
+        finally:
+            served.kill()
+
+
+def ready(served: Served) -> bool:
+    assert served.process.poll() is None, f"serve ended before it was ready: {served.said()[-3000:]}"
+    return f"ready {served.url}\n" in served.said()
+
+
+def environment_of(home: Path, database_url: str | None, variables: dict[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DOSSIER_")}
+    ours = {"DOSSIER_HOME": str(home), "DOSSIER_PORT": str(free_port()), "DOSSIER_CREDITOR_ID": CREDITOR}
+    database = {"DOSSIER_DATABASE_URL": database_url} if database_url else {}
+    return {**kept, **ours, **database, "PYTHONWARNINGS": "default", **variables}
+
+
+def embedded_url(home: Path) -> str:
+    return Cluster(settle(home)).url.replace("/postgres?", f"/{DATABASE}?")
+
+
+@contextmanager
+def new_home() -> Iterator[Path]:
+    """A path for HOME that the server's own account can reach, short enough for its socket."""
+    folder = Path(tempfile.mkdtemp(prefix="dossier-api-", dir=MEMORY if in_memory() else None))
+    folder.chmod(0o711)
+    try:
+        home = folder / "home"
+        home.mkdir(mode=0o711)
+        yield home
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Poll until it holds; the bound is for a broken product, not a measure."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.02)
+
+
+def pids() -> list[int]:
+    return [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()
+    ]
+
+
+def belongs(pid: int, home: str) -> bool:
+    """A zombie belongs to nobody: it has no command line, environment or folder any more."""
+    process = Path(f"/proc/{pid}")
+    try:
+        words = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        return os.fsencode(home) in words or str((process / "cwd").readlink()).startswith(home)
+    except (OSError, ValueError):
+        return False

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,7 +28,7 @@ encode_json = msgspec.json.Encoder(decimal_format="number").encode
 class Call:
     """`principal` is None only on public routes. `types` are today's document types by code."""
 
-    __slots__ = ("params", "parts", "principal_", "req", "resp", "types")
+    __slots__ = ("language", "params", "parts", "principal_", "req", "resp", "types")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Call:
     ) -> None:
         self.req, self.resp, self.parts, self.principal_ = req, resp, parts, principal
         self.types, self.params = types, params
+        self.language = language_of(req.get_header("Accept-Language"))
 
     # -- who ----------------------------------------------------------------------------------------------------
 
@@ -51,6 +53,10 @@ class Call:
     @property
     def rights(self) -> Rights:
         return rights(self.principal, self.types.values())
+
+    async def read_types(self) -> None:
+        """Document types as they are now: for who has just changed one, a signal under way is too late."""
+        self.types = await self.parts.catalogue.types(anew=True)
 
     def branch(self) -> str:
         """Where this caller writes: its own branch, else the header's, else the institution's default."""
@@ -74,12 +80,6 @@ class Call:
     @property
     def trace_id(self) -> str:
         return trace_id_of(self.req.scope)
-
-    @property
-    def language(self) -> str:
-        """The language wanted first; labels without it fall back to English."""
-        wanted = preferred((self.req.get_header("Accept-Language") or "")[:500])
-        return wanted[0].lower().partition("-")[0] if wanted else "en"
 
     # -- what ---------------------------------------------------------------------------------------------------
 
@@ -213,6 +213,13 @@ class Call:
             document=document,
             authorization=authorization,
         )
+
+
+@lru_cache(maxsize=256)
+def language_of(accept_language: str | None) -> str:
+    """The language wanted first; labels without it fall back to English."""
+    wanted = preferred((accept_language or "")[:500])
+    return wanted[0].lower().partition("-")[0] if wanted else "en"
 
 
 def parse_moment(text: str, name: str) -> datetime:

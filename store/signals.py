@@ -1,7 +1,8 @@
 """What one process tells and hears of the others through LISTEN / NOTIFY. A signal is a hint; every wait also polls.
 
-`archive`: there are new events. `dossier_views`: the views stand at a position. `dossier_catalogue`: a document
-type or a token changed.
+`archive`: there are new events, told once when a follower may be asleep. `dossier_catalogue`: a document type or a
+token changed. How far the views are is asked when somebody waits for it: hearing of every step cost more (see
+docs/design-notes.md).
 """
 
 import asyncio
@@ -12,9 +13,10 @@ from typing import Any
 
 from psycopg import AsyncConnection, OperationalError, sql
 
-NEW_EVENTS, VIEWS, CATALOGUE = "archive", "dossier_views", "dossier_catalogue"
-WAKE_SECONDS = 0.005
-POLL_SECONDS = 0.25
+NEW_EVENTS, CATALOGUE = "archive", "dossier_catalogue"
+# A follower that has just had events looks by itself every few milliseconds for longer than this.
+QUIET_SECONDS = 0.1
+POLL_SECONDS = (0.002, 0.05)
 RECONNECT_SECONDS = 0.5
 
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
@@ -27,7 +29,6 @@ class Signals:
         self._url, self._connection = url, connection
         self._hearers: tuple[Callable[[], None], ...] = ()
         self._position = 0
-        self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
         self._new = asyncio.Event()
@@ -57,36 +58,26 @@ class Signals:
     async def _listen_once(self) -> None:
         conn = await AsyncConnection.connect(self._url, autocommit=True)
         async with conn:
-            for channel in (VIEWS, CATALOGUE):
-                await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            await conn.execute(sql.SQL("listen {}").format(sql.Identifier(CATALOGUE)))
             self._catalogue_changed()
             self.listening = True
-            async for signal in conn.notifies():
-                if signal.channel == CATALOGUE:
-                    self._catalogue_changed()
-                elif signal.payload.isdigit():
-                    self._stand_at(int(signal.payload))
+            async for _ in conn.notifies():
+                self._catalogue_changed()
 
     def _catalogue_changed(self) -> None:
         for hear in self._hearers:
             hear()
 
-    def _stand_at(self, position: int) -> None:
-        if position > self._position:
-            self._position = position
-            moved, self._moved = self._moved, asyncio.Event()
-            moved.set()
-
     async def views_at(self, position: int, *, wait_seconds: float) -> bool:
         """Wait until every view stands at `position`; False when that takes longer than `wait_seconds`."""
         deadline = time.monotonic() + wait_seconds
+        pause, longest = POLL_SECONDS
         while self._position < position:
-            self._stand_at(await self._ask())
-            left = deadline - time.monotonic()
-            if self._position >= position or left <= 0:
+            self._position = max(self._position, await self._ask())
+            if self._position >= position or time.monotonic() + pause > deadline:
                 break
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), min(left, POLL_SECONDS))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
         return self._position >= position
 
     async def _ask(self) -> int:
@@ -97,7 +88,7 @@ class Signals:
     # -- telling ------------------------------------------------------------------------------------------------
 
     def new_events(self) -> None:
-        """Called after a commit, from any thread: followers are woken soon, once for many commits."""
+        """Called after a commit, from any thread: sleeping followers are woken, once for many commits."""
         self._loop.call_soon_threadsafe(self._new.set)
 
     async def _tell(self) -> None:
@@ -107,4 +98,4 @@ class Signals:
             with suppress(OperationalError):
                 async with self._connection() as conn:
                     await conn.execute("select pg_notify(%s, '')", [NEW_EVENTS], prepare=True)
-            await asyncio.sleep(WAKE_SECONDS)
+            await asyncio.sleep(QUIET_SECONDS)

@@ -33,7 +33,7 @@ NAME = "audit_history"
 Fields = dict[str, Any]
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """The table's columns, in its order. `before` and `after` hold the changed fields only, without what was erased."""
 
     position: int

@@ -28,7 +28,7 @@ from projections.view import ArchiveEvent, RowVersion, Versions, View, known
 NAME = "authorizations"
 
 
-class Row(RowVersion, frozen=True):
+class Row(RowVersion, frozen=True, gc=False):
     """The table's columns, in its order. `complete` is None for what is no mandate, and when it was erased (I7)."""
 
     kind: str
@@ -83,7 +83,7 @@ def _registered(recorded: Recorded[ArchiveEvent], body: AuthorizationRegistered)
         to_position=None,
         created_position=recorded.position,
         version=envelope.originator_version,
-        kind=body.type.kind.value,
+        kind=str(body.type.kind),
         type=body.type.code,
         labels=body.type.labels,
         status=AuthorizationStatus.ACTIVE.value,

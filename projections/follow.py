@@ -13,7 +13,7 @@ import psycopg
 from projections import tracking
 from projections.parking import Parked, alarm, park, take, with_care
 from projections.tracking import Tracked
-from projections.view import Step, View, steps
+from projections.view import Step, View, steps, without_collector
 from projections.views import VIEWS, table_of
 from store.log import Log
 
@@ -90,7 +90,8 @@ class Follower:
         conn.execute(f"listen {tracking.CHANNEL_LOG}")  # before the first look, so that nothing falls between
         self.state.leading = True
         while not stop.is_set():
-            seconds = self._step(conn)
+            with without_collector():
+                seconds = self._step(conn)
             self._measure()
             _wait(conn, seconds)
 

@@ -18,7 +18,7 @@ from domain.refusals import NotFound, Unavailable
 from projections import shadow, tracking
 from projections.parking import Parked, is_poison, park, take, with_care
 from projections.shadow import Comparison, Difference
-from projections.view import Step, View, copy_in, steps
+from projections.view import Step, View, copy_in, steps, without_collector
 from projections.views import VIEWS
 from store.log import Log
 
@@ -123,7 +123,7 @@ def _views(name: str | None) -> list[View]:
 
 @contextmanager
 def _alone(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
-    with tracking.connect(url, role=role) as conn:
+    with tracking.connect(url, role=role) as conn, without_collector():
         conn.execute("set maintenance_work_mem = '256MB'")
         row = conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
         if row != (True,):

@@ -1,19 +1,57 @@
-"""The `dossier` command: its verbs, each one handed to the room that does the work."""
+"""The `dossier` command: its verbs by group (service/commands/), and the one edge at which every error ends."""
 
-from importlib.metadata import version as installed_version
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
+from service.commands import config, customers, document_types, events, history, projection, serving, tokens, verify
+from service.exits import FAILED, INTERRUPTED, OK, ending
+from service.output import say
 
-@click.group()
-def main() -> None:
-    """The customer document archive."""
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """The customer document archive of a library.
+
+    Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed,
+    5 conflict, 6 verification found differences, 7 partly done, 75 try again, 130 interrupted.
+    """
 
 
-@main.command()
-def version() -> None:
-    """Print the version of this installation."""
-    click.echo(installed_version("dossier"))
+for module in (serving, tokens, customers, document_types, history, events, projection, verify, config):
+    for command in module.COMMANDS:
+        cli.add_command(command)
+
+
+def main() -> NoReturn:
+    """The console script. SIGTERM leaves through every `finally`: locks and the embedded Postgres are let go."""
+    signal.signal(signal.SIGTERM, _leave)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are text streams here
+    sys.exit(run(sys.argv[1:]))
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(INTERRUPTED)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        code = cli.main(arguments, prog_name="dossier", standalone_mode=False)
+    except click.exceptions.Abort:
+        say("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  # the edge of the program: users get words, never a traceback
+        code, words = ending(error)
+        say(f"dossier: {words}")
+    return code if isinstance(code, int) else OK if code is None else FAILED
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -96,12 +96,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def content_directory(self) -> Path:
-        if self.content_url is None:
-            return self.home / "content"
-        url = urlsplit(self.content_url)
-        if url.scheme != "file" or url.netloc not in ("", "localhost"):
-            raise SettingsError("DOSSIER_CONTENT_URL: takes file:///path")
-        return Path(url.path)
+        return content_directory(self.content_url) or self.home / "content"
+
+
+def content_directory(url: str | None) -> Path | None:
+    """The folder that DOSSIER_CONTENT_URL names, None for the default."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise SettingsError("DOSSIER_CONTENT_URL: takes file:///path")
+    return Path(parts.path)
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -164,9 +169,49 @@ def _value(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any]
         raise SettingsError(f"{setting.name}: {shown} cannot be used ({setting.meaning})") from error
 
 
-def masked(url: str) -> str:
-    """A database URL as it may be shown: without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+class Checked(msgspec.Struct, frozen=True):
+    """A setting as `dossier config check` shows it. `wrong` says why its value cannot be used, None when it can."""
+
+    name: str
+    value: str
+    origin: str
+    wrong: str | None
+
+
+def check(environ: Mapping[str, str]) -> list[Checked]:
+    """Every setting, good or bad, secrets masked. SettingsError when the file as a whole cannot be read."""
+    file = _file(environ)
+    known = {s.name: s for s in all_settings()}
+    unknown = [Checked(name, "", "file", "there is no such setting") for name in sorted(file.keys() - known.keys())]
+    return [*(_checked(s, environ, file) for s in known.values()), *unknown]
+
+
+def _checked(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any]) -> Checked:
+    origins: dict[str, str] = {}
+    try:
+        value = _value(setting, environ, file, origins)
+        if setting.name == "DOSSIER_CONTENT_URL":
+            content_directory(value)
+    except SettingsError as error:
+        return Checked(setting.name, "", origins[setting.name], str(error).removeprefix(f"{setting.name}: "))
+    return Checked(setting.name, _shown(setting, value), origins[setting.name], None)
+
+
+def _shown(setting: Setting, value: Any) -> str:
+    if value is None:
+        return ""
+    if setting.secret:
+        return masked(value)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def masked(address: str) -> str:
+    """A database address as it may be shown: its parts as libpq reads them, without what is secret in them."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    try:
+        parts = conninfo_to_dict(address)
+    except ProgrammingError:
+        return "***"
+    return make_conninfo(**{name: "***" if "pass" in name else str(value) for name, value in parts.items()})

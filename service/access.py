@@ -1,0 +1,50 @@
+"""Reads by command are entered in the access log like those by HTTP: before anything is shown (design.md §7)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from domain.archive import Caller
+from service.wiring import Store
+from store.access_log import Access, AccessLog
+from store.recorder import as_role
+
+
+def record(store: Store, lines: Sequence[Access]) -> None:
+    """Durable on return, else Unavailable: then nothing may be shown."""
+    if lines:
+        asyncio.run(_record(store, lines))
+
+
+async def _record(store: Store, lines: Sequence[Access]) -> None:
+    async with connected(store) as conn:
+        log = AccessLog(lambda: _lent(conn))
+        await asyncio.gather(*(log.record(line) for line in lines))
+
+
+@asynccontextmanager
+async def connected(store: Store) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection for the queries of the views, which are asynchronous."""
+    conn = await AsyncConnection.connect(store.url, autocommit=True, options=as_role(store.role).get("options"))
+    async with conn:
+        yield conn
+
+
+@asynccontextmanager
+async def _lent(conn: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
+    yield conn
+
+
+def read_by(caller: Caller, action: str, **about: Any) -> Access:
+    """A line of the log; `about` are customer, document and authorization."""
+    return Access(
+        actor=caller.actor,
+        branch=caller.branch,
+        action=action,
+        status=200,
+        trace_id=caller.correlation_id.hex,
+        **about,
+    )

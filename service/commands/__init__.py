@@ -1,0 +1,1 @@
+"""The verbs of the `dossier` command, one module a group; service/__main__.py puts them together."""

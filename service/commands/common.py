@@ -1,0 +1,114 @@
+"""What the verbs share: settings, the opened archive, who acts, and the options that many of them take."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from service.exits import FAILED, TRY_AGAIN, Ended
+
+if TYPE_CHECKING:
+    from domain.archive import Caller
+    from service.settings import Settings
+    from service.wiring import Store
+
+F = TypeVar("F", bound=Callable[..., object])
+FIRST = "run `dossier serve` or `dossier migrate` first"
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON in place of a table.")
+always_json = click.option("--json", is_flag=True, expose_value=False, help="Accepted; the output is JSON anyway.")
+assume_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+actor_option = click.option("--actor", metavar="NAME", help="Who does it.  [default: cli: and the account's name]")
+branch_option = click.option("--branch", metavar="CODE", help="Where it is done.  [default: DOSSIER_BRANCH]")
+
+
+def acting(command: F) -> F:
+    """--branch and --actor, which every verb has that writes or that is entered in the access log."""
+    return branch_option(actor_option(command))
+
+
+def load_settings() -> "Settings":
+    from service.settings import load
+
+    return load(os.environ)
+
+
+def caller_of(settings: "Settings", actor: str | None, branch: str | None = None) -> "Caller":
+    """Who acts, checked as the log takes it."""
+    from domain.archive import Caller
+    from domain.values import ACTOR, branch_code, uuid7
+
+    name = actor or f"cli:{_account()}"
+    if not ACTOR.fullmatch(name):
+        raise click.BadParameter("must have 1 to 80 characters without blanks", param_hint="--actor")
+    code = branch_code(branch, "/branch") if branch else settings.branch
+    return Caller(actor=name, branch=code, correlation_id=uuid7())
+
+
+def _account() -> str:
+    """Of the process, not of the environment: LOGNAME says what anybody likes."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+@contextmanager
+def opened_store(settings: "Settings") -> Iterator["Store"]:
+    """The archive for one command, beside a running `serve` or without: an embedded Postgres starts for the moment."""
+    from service.serve import database
+
+    _require_home(settings)
+    with database(settings) as (_, url):
+        role = _role_where_prepared(url)
+        _require_keys(settings.home)
+        from service.wiring import open_store
+
+        with open_store(settings, url, role=role) as store:
+            yield store
+
+
+def _require_home(settings: "Settings") -> None:
+    """Before anything is made: a mistyped DOSSIER_HOME must not become a new, empty archive with a key of its own."""
+    home = settings.home
+    embedded = (home / "postgres" / "pgdata").exists() or (home / "postgres.place").exists()
+    if settings.database_url is None and not embedded:
+        raise Ended(FAILED, f"there is no archive in {home}: {FIRST}")
+
+
+def _require_keys(home: Path) -> None:
+    """Else opening the store would make a new key, which opens nothing of what is there."""
+    if not any((home / "keys").glob("kek.[0-9]*")):
+        raise Ended(FAILED, f"the key-encryption key is not in {home / 'keys'}: bring back the copy of that folder")
+
+
+def _role_where_prepared(url: str) -> str | None:
+    import psycopg
+
+    from migrations.runner import pending
+    from service.wiring import APP_ROLE, role_of
+
+    try:
+        missing = pending(url)
+        if missing:
+            raise Ended(FAILED, f"the database lacks {len(missing)} migrations: {FIRST}")
+        return role_of(url, APP_ROLE)
+    except psycopg.OperationalError as error:
+        raise Ended(TRY_AGAIN, f"the database cannot be reached: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What libpq says of a connection: host, port, user; never a password."""
+    return str(error).strip().partition("\n")[0]
+
+
+def projector_role(store: "Store") -> str | None:
+    """The role that owns the views, where the login may act as it."""
+    from service.wiring import PROJECTOR_ROLE, role_of
+
+    return role_of(store.url, PROJECTOR_ROLE)

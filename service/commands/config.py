@@ -1,0 +1,75 @@
+"""`dossier config check`: every setting, where it comes from, and whether it can be used (service/settings.py)."""
+
+import os
+from typing import Any
+
+import click
+
+from service.commands.common import as_json, first_line
+from service.exits import FAILED, OK
+from service.output import put_list, say
+
+ALONE = "usual before the migrations; after them only triggers keep the event log from being changed"
+COLUMNS = ("name", "value", "origin")
+
+
+@click.group()
+def config() -> None:
+    """Settings: from the environment, then the file that DOSSIER_CONFIG names, then defaults."""
+
+
+@config.command()
+@as_json
+def check(as_json: bool) -> int:
+    """Each setting with its value and origin, secrets masked; and what the database at hand lets the archive do.
+
+    The exit code is 1 when a value cannot be used or a given database does not answer.
+    """
+    from msgspec.structs import asdict
+
+    from service.settings import SettingsError
+    from service.settings import check as check_all
+
+    try:
+        found = check_all(os.environ)
+    except SettingsError as error:
+        say(f"dossier: {error}")
+        return FAILED
+    wrong = [setting for setting in found if setting.wrong]
+    address = os.environ.get("DOSSIER_DATABASE_URL")
+    database = _database() if not wrong else None
+    put_list([asdict(setting) for setting in found], COLUMNS, as_json=as_json, database=database)
+    for setting in wrong:
+        say(f"{setting.name}: {setting.wrong}")
+    _tell(database)
+    return FAILED if wrong or (address and database and not database["answers"]) else OK
+
+
+def _database() -> dict[str, Any] | None:
+    """What a given Postgres says; the embedded one is not started for this and has what it needs."""
+    import psycopg
+
+    from service.settings import load
+    from service.wiring import APP_ROLE, PROJECTOR_ROLE, role_of
+
+    url = load(os.environ).database_url
+    if url is None:
+        return None
+    try:
+        roles = {role: role_of(url, role) is not None for role in (APP_ROLE, PROJECTOR_ROLE)}
+    except psycopg.Error as error:
+        return {"answers": False, "why": first_line(error), "roles": {}}
+    return {"answers": True, "why": None, "roles": roles}
+
+
+def _tell(database: dict[str, Any] | None) -> None:
+    if database is None:
+        return
+    if not database["answers"]:
+        say(f"DOSSIER_DATABASE_URL: the database does not answer: {database['why']}")
+    for role, there in database["roles"].items():
+        if not there:
+            say(f"the login may not act as the role {role}, or there is none: {ALONE}")
+
+
+COMMANDS = (config,)

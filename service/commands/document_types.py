@@ -1,0 +1,36 @@
+"""`dossier types`: the catalogue of "Make a choice…"."""
+
+import click
+
+from service.commands.common import as_json, load_settings, opened_store
+from service.output import put_list
+
+COLUMNS = ("code", "label", "kind", "sensitivity", "sources", "verify_only", "active", "version")
+
+
+@click.group()
+def types() -> None:
+    """Document types."""
+
+
+@types.command(name="list")
+@as_json
+def list_(as_json: bool) -> None:
+    """All document types, those switched off too, in the order in which they were defined."""
+    from msgspec.structs import asdict
+
+    with opened_store(load_settings()) as store:
+        found = store.archive().types()
+    items = [
+        {
+            "code": kind.code,
+            "label": kind.definition.labels.get("en", kind.code),
+            **asdict(kind.definition),
+            "version": kind.version,
+        }
+        for kind in found.values()
+    ]
+    put_list(items, COLUMNS, as_json=as_json)
+
+
+COMMANDS = (types,)

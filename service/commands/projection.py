@@ -1,0 +1,173 @@
+"""`dossier replay` and `dossier projection`: the views, made again from the log (projections/rebuild.py)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.commands.common import acting, as_json, caller_of, load_settings, opened_store, projector_role
+from service.exits import DIFFERENT, OK, PARTLY
+from service.output import progress, put_facts, put_json, put_line, put_list, say
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from projections.rebuild import Rebuilt
+    from service.wiring import Store
+
+STATUS = ("view", "position", "last", "lag", "paused", "parked", "rebuilt_at")
+PARKED = ("view", "position", "topic", "subject", "customer", "error_type", "parked_at")
+REBUILT = ("view", "events", "seconds", "identical")
+
+
+@click.command()
+@click.option("--view", metavar="VIEW", help="Only this one.  [default: all]")
+@click.option("--from", "from_position", default=0, metavar="N", type=click.IntRange(min=0), help="First position.")
+@click.option("--to", "to_position", metavar="N", type=click.IntRange(min=0), help="Last position.")
+@click.option("--dry-run", is_flag=True, help="Accepted; a replay never changes a view (`projection rebuild` does).")
+@as_json
+def replay(view: str | None, from_position: int, to_position: int | None, dry_run: bool, as_json: bool) -> int:
+    """Make the views again beside the live ones and compare them row by row; nothing is changed.
+
+    With --from the rows of before are taken as they are. Differences are told by key and column, never by value; the
+    exit code is then 6.
+    """
+    from projections.rebuild import replay as run
+
+    with opened_store(load_settings()) as store, progress("replaying") as advance:
+        found = run(
+            store.url,
+            store.log,
+            view,
+            from_position=from_position,
+            to_position=to_position,
+            role=projector_role(store),
+            progress=advance,
+        )
+    _put_rebuilt(found, as_json=as_json)
+    return OK if all(r.identical for r in found) else DIFFERENT
+
+
+@click.group()
+def projection() -> None:
+    """The views: where they stand, and how to make them anew."""
+
+
+@projection.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Where each view stands; `lag` is how many positions of the log it has still to take."""
+    from msgspec.structs import asdict
+
+    from projections import tracking
+
+    with _projecting() as (store, conn):
+        items = [asdict(line) for line in tracking.status(conn, store.log.last_position())]
+    put_list(items, STATUS, as_json=as_json)
+
+
+@projection.command()
+@click.argument("view", required=False)
+@as_json
+@acting
+def rebuild(view: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:
+    """Make VIEW, or all, anew from the log and put it in place of the live one, while the archive goes on.
+
+    Returns when it is done. `identical` tells whether the old one was the same; it stays aside until the next rebuild.
+    """
+    from projections.rebuild import rebuild as run
+
+    settings = load_settings()
+    caller_of(settings, actor, branch)
+    with opened_store(settings) as store, progress("rebuilding") as advance:
+        found = run(store.url, store.log, view, role=projector_role(store), progress=advance)
+    _put_rebuilt(found, as_json=as_json)
+
+
+@projection.command()
+@click.argument("view")
+@acting
+def back(view: str, actor: str | None, branch: str | None) -> None:
+    """Put the table of before the last rebuild of VIEW in place again; `serve` brings it up to date."""
+    from projections.rebuild import back as run
+
+    settings = load_settings()
+    caller_of(settings, actor, branch)
+    with opened_store(settings) as store:
+        position = run(store.url, view, role=projector_role(store))
+    say(f"{view} stands at position {position} again")
+
+
+@projection.command()
+@click.argument("view")
+@acting
+def pause(view: str, actor: str | None, branch: str | None) -> None:
+    """Stop VIEW after the batch under way; it falls behind until `resume`."""
+    from projections import tracking
+
+    caller_of(load_settings(), actor, branch)
+    with _projecting() as (_, conn):
+        tracking.pause(conn, view)
+    say(f"{view} is paused")
+
+
+@projection.command()
+@click.argument("view")
+@as_json
+@acting
+def resume(view: str, as_json: bool, actor: str | None, branch: str | None) -> int:
+    """Let VIEW go on and try its parked events again; the exit code is 7 when some are parked still."""
+    from msgspec.structs import asdict
+
+    from projections import parking
+
+    caller_of(load_settings(), actor, branch)
+    with _projecting() as (store, conn):
+        resumed = parking.resume(conn, store.log, view)
+    put_facts(asdict(resumed), as_json=as_json)
+    return PARTLY if resumed.parked else OK
+
+
+@projection.command()
+@click.argument("view", required=False)
+@as_json
+def parked(view: str | None, as_json: bool) -> None:
+    """Events that VIEW, or any view, could not take, and those of the same customer that wait behind them."""
+    from msgspec.structs import asdict
+
+    from projections import parking
+
+    with _projecting() as (_, conn):
+        found = parking.parked(conn, view)
+    put_list([asdict(p) for p in found], PARKED, as_json=as_json)
+
+
+@contextmanager
+def _projecting() -> "Iterator[tuple[Store, psycopg.Connection[Any]]]":
+    from projections import tracking
+
+    with opened_store(load_settings()) as store, tracking.connect(store.url, role=projector_role(store)) as conn:
+        yield store, conn
+
+
+def _put_rebuilt(found: "Sequence[Rebuilt]", *, as_json: bool) -> None:
+    """A line of JSON a view, or a table and the differences below it."""
+    import msgspec
+
+    for rebuilt in found:
+        if as_json:
+            put_json(rebuilt)
+        for parked in rebuilt.parked:
+            say(f"{rebuilt.view}: cannot take {parked.topic} at position {parked.position} ({parked.error_type})")
+    if as_json:
+        return
+    put_list([msgspec.structs.asdict(r) for r in found], REBUILT, as_json=False)
+    for rebuilt in found:
+        for difference in rebuilt.differences:
+            put_line([rebuilt.view, difference.kind, " ".join(difference.key), difference.columns])
+        if rebuilt.different > len(rebuilt.differences):
+            say(f"{rebuilt.view}: {rebuilt.different} rows differ, the first {len(rebuilt.differences)} are shown")
+
+
+COMMANDS = (replay, projection)

@@ -1,0 +1,78 @@
+"""The verbs that run the archive: serve, migrate, sweep, version, openapi. service/serve.py and others do the work."""
+
+from importlib.metadata import version as installed_version
+
+import click
+
+from service.commands.common import acting, always_json, as_json, caller_of, load_settings, opened_store
+from service.output import put_facts, put_json, say
+
+
+@click.command()
+def serve() -> int:
+    """Run everything until Ctrl-C or SIGTERM: database, projector, decoders, web.
+
+    Prints `ready http://HOST:PORT` once requests are answered.
+    """
+    from service.serve import serve as run
+
+    return run(load_settings())
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database up to this release: migrations, keys, document types, the first operator token.
+
+    `serve` does the same each time it starts.
+    """
+    from migrations.runner import newest
+    from service.prepare import make_folders, prepare
+    from service.serve import database
+
+    settings = load_settings()
+    make_folders(settings)
+    with database(settings) as (_, url):
+        for line in prepare(settings, url):
+            say(line)
+    say(f"the database is at migration {newest()}")
+
+
+@click.command()
+@as_json
+@acting
+def sweep(as_json: bool, actor: str | None, branch: str | None) -> None:
+    """Remove what nobody needs: content that no event names after a day, stale temporary files, old Idempotency-Keys.
+
+    `serve` does the same every hour. None of it is in the log, so neither is who swept.
+    """
+    from msgspec.structs import asdict
+
+    from service.sweep import sweep as remove
+
+    settings = load_settings()
+    caller_of(settings, actor, branch)
+    with opened_store(settings) as store:
+        put_facts(asdict(remove(store, settings.limits)), as_json=as_json)
+
+
+@click.command()
+@as_json
+def version(as_json: bool) -> None:
+    """Print the version of this installation."""
+    installed = installed_version("dossier")
+    if as_json:
+        put_json({"version": installed})
+    else:
+        click.echo(installed)
+
+
+@click.command()
+@always_json
+def openapi() -> None:
+    """Print the HTTP contract as OpenAPI 3.1."""
+    from api.openapi import document
+
+    put_json(document())
+
+
+COMMANDS = (serve, migrate, sweep, version, openapi)

@@ -1,0 +1,105 @@
+"""`dossier tokens`: who may call the HTTP door, made and revoked as events (domain/administration.py)."""
+
+import sys
+
+import click
+
+from domain.access import Role
+from domain.values import ACTOR, Sensitivity, branch_code
+from service.commands.common import (
+    acting,
+    actor_option,
+    as_json,
+    assume_yes,
+    caller_of,
+    load_settings,
+    opened_store,
+)
+from service.exits import FAILED, Ended
+from service.output import put_list, say
+
+SENSITIVITIES = click.Choice([s.value for s in Sensitivity])
+COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities", "revoked")
+
+
+@click.group()
+def tokens() -> None:
+    """Tokens of programs and people."""
+
+
+@tokens.command()
+@click.argument("name")
+@click.option("--role", required=True, type=click.Choice([r.value for r in Role]), help="What it may do.")
+@click.option("--branch", metavar="CODE", help="The branch for which it writes.  [default: the request's]")
+@click.option("--own-branch-only", is_flag=True, help="It also reads only that branch.")
+@click.option("--grant", multiple=True, type=SENSITIVITIES, help="A sensitivity beyond those of its role.")
+@click.option("--without", multiple=True, type=SENSITIVITIES, help="A sensitivity of its role that it must not see.")
+@actor_option
+def create(
+    name: str,
+    role: str,
+    branch: str | None,
+    own_branch_only: bool,
+    grant: tuple[str, ...],
+    without: tuple[str, ...],
+    actor: str | None,
+) -> None:
+    """Make a token and print it, alone and only this once: the archive keeps its keyed digest."""
+    from service.prepare import create_token
+
+    if not ACTOR.fullmatch(name):
+        raise click.BadParameter("must have 1 to 80 characters without blanks", param_hint="NAME")
+    settings = load_settings()
+    caller = caller_of(settings, actor)
+    with opened_store(settings) as store:
+        token = create_token(
+            store.archive(),
+            caller,
+            name=name,
+            role=Role(role),
+            branch=branch_code(branch, "/branch") if branch else None,
+            own_branch_only=own_branch_only,
+            granted=tuple(Sensitivity(s) for s in grant),
+            without=tuple(Sensitivity(s) for s in without),
+        )
+    click.echo(token)
+
+
+@tokens.command(name="list")
+@as_json
+def list_(as_json: bool) -> None:
+    """All tokens by name, revoked ones too. The tokens themselves are kept nowhere."""
+    with opened_store(load_settings()) as store:
+        found = store.archive().access().tokens
+    items = [
+        {
+            "name": name,
+            "role": token.principal.role,
+            "branch": token.principal.branch,
+            "own_branch_only": token.principal.own_branch_only,
+            "sensitivities": sorted(token.principal.sensitivities),
+            "revoked": token.revoked,
+        }
+        for name, token in found.items()
+    ]
+    put_list(items, COLUMNS, as_json=as_json)
+
+
+@tokens.command()
+@click.argument("name")
+@assume_yes
+@acting
+def revoke(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
+    """End a token at once and for good; its name is never given again. Asks first on a terminal."""
+    from domain.administration import RevokeToken
+
+    settings = load_settings()
+    caller = caller_of(settings, actor, branch)
+    if sys.stdin.isatty() and not yes and not click.confirm(f"Revoke the token {name}?", err=True):
+        raise Ended(FAILED, "nothing was changed")
+    with opened_store(settings) as store:
+        changed = store.archive().administer(RevokeToken(name), caller)
+    say(f"revoked: {name}" if changed else f"{name} was revoked before")
+
+
+COMMANDS = (tokens,)

@@ -1,0 +1,39 @@
+"""`dossier verify`: is everything that was ever acknowledged there, whole, and shown as it is (service/verify.py)."""
+
+import click
+
+from service.commands.common import as_json, load_settings, opened_store, projector_role
+from service.exits import DIFFERENT, OK
+from service.output import progress, put_json, put_line, say
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Of contents only presence and size, not their bytes.")
+@click.option("--no-views", is_flag=True, help="Do not make the views again to compare them.")
+@as_json
+def verify(quick: bool, no_views: bool, as_json: bool) -> int:
+    """Check the log, the keys, every content and the views against each other, beside a running `serve` or without.
+
+    Problems are told by kind, id and position, never with a name; the exit code is then 6. Orphans (content that no
+    event came to name, older than a day) are counted and no loss: the sweeper takes them.
+    """
+    from msgspec.structs import asdict
+
+    from service.verify import verify as run
+
+    with opened_store(load_settings()) as store, progress("verifying") as advance:
+        report = run(store, quick=quick, views=not no_views, projector_role=projector_role(store), progress=advance)
+    if as_json:
+        put_json(report)
+    else:
+        for problem in report.problems:
+            put_line(["problem", problem.kind, problem.id, problem.position, problem.detail])
+        for name, value in asdict(report).items():
+            if name != "problems":
+                put_line([name, value])
+    if report.problems_found:
+        say(f"verification found {report.problems_found} problems")
+    return DIFFERENT if report.problems_found else OK
+
+
+COMMANDS = (verify,)

@@ -1,0 +1,132 @@
+"""Events as they leave by command: one JSON object each; what is personal stays sealed, or is opened and logged.
+
+An object: position, recorded_at, stream, version, topic, actor, branch, occurred_at, command_id, correlation_id, `body`
+(the fields in clear, or all of them) and `sealed` (base64; null when nothing in it is sealed).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from domain.archive import Caller
+from domain.authorization import AuthorizationEvent
+from domain.document import DocumentEvent
+from domain.envelope import UNSET, Envelope
+from domain.refusals import NotFound
+from projections.reading import moment
+from service.access import read_by, record
+from service.wiring import Store
+from store.access_log import Access
+from store.log import Row
+from store.mapper import BY_TOPIC, PLANS, SealingMapper, Wire
+
+PAGE = 1_000
+Line = dict[str, Any]
+
+
+# -- rows of the log --------------------------------------------------------------------------------------------
+
+
+def at(store: Store, position: int) -> Row:
+    rows = _rows(store, AT, position)
+    if not rows:
+        raise NotFound
+    return rows[0]
+
+
+def newest(store: Store, up_to: int, count: int) -> list[Row]:
+    """The last `count` events up to a position, in the order of the log."""
+    return _rows(store, NEWEST, up_to, count)[::-1]
+
+
+def pages(store: Store, after: int, up_to: int) -> Iterator[list[Row]]:
+    """All events in (after, up_to], in pages that hold no snapshot open, however slowly they are taken."""
+    while rows := _rows(store, PAGE_AFTER, after, up_to, PAGE):
+        yield rows
+        after = rows[-1][0]
+
+
+def _rows(store: Store, query: str, *bound: int) -> list[Row]:
+    with store.pool.connection() as conn:
+        found: list[Row] = conn.execute(query, bound).fetchall()
+    return found
+
+
+SELECT = """
+    select notification_id, originator_id, originator_version, recorded_at, topic, state
+    from archive.archive_events
+"""
+AT = f"{SELECT} where notification_id = %s"
+NEWEST = f"{SELECT} where notification_id <= %s order by notification_id desc limit %s"
+PAGE_AFTER = f"{SELECT} where notification_id > %s and notification_id <= %s order by notification_id limit %s"
+
+
+# -- as they are ------------------------------------------------------------------------------------------------
+
+
+def sealed_lines(rows: Sequence[Row]) -> list[Line]:
+    return [_sealed_line(row) for row in rows]
+
+
+def _sealed_line(row: Row) -> Line:
+    """No key is used. An event that this release cannot read shows its bytes: an export is complete all the same."""
+    *_, topic, state = row
+    try:
+        wire: Wire[Any] = BY_TOPIC[topic].decode(state)
+    except (KeyError, msgspec.DecodeError):
+        return {**_head(row), "state": state}
+    return {**_head(row), **_meta(wire), "body": wire.body, "sealed": wire.sealed or None}
+
+
+def _head(row: Row) -> Line:
+    position, stream, version, recorded_at, topic, _ = row
+    at = moment(recorded_at)
+    return {"position": position, "recorded_at": at, "stream": stream, "version": version, "topic": topic}
+
+
+def _meta(wire: Wire[Any]) -> Line:
+    return {**msgspec.structs.asdict(wire.meta), "occurred_at": moment(wire.meta.occurred_at)}
+
+
+# -- opened -----------------------------------------------------------------------------------------------------
+
+
+def opened_lines(store: Store, rows: Sequence[Row], caller: Caller) -> list[Line]:
+    """With all fields whose key is there. Each paper that is opened is entered in the access log first."""
+    mapper, lines = SealingMapper(store.keys.cipher), sealed_lines(rows)
+    store.keys.prefetch(row[1] for row in rows)
+    opened = {
+        row[0]: envelope
+        for line, row in zip(lines, rows, strict=True)
+        if line.get("sealed") and (envelope := _opened(mapper, row))
+    }
+    record(store, _reads([*opened.values()], caller))
+    return [{**line, **_body(opened.get(line["position"]))} for line in lines]
+
+
+def _body(envelope: Envelope[Any] | None) -> Line:
+    return {"body": envelope.body, "sealed": None} if envelope else {}
+
+
+def _opened(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
+    """None when there is no key that opens it."""
+    _, stream, version, _, topic, state = row
+    envelope = mapper.open(stream, version, topic, state)
+    sealed = PLANS[type(envelope.body)].sealed
+    return envelope if any(getattr(envelope.body, name) is not UNSET for name in sealed) else None
+
+
+def _reads(envelopes: Sequence[Envelope[Any]], caller: Caller) -> list[Access]:
+    """One line a paper."""
+    papers = {envelope.originator_id: envelope.body for envelope in envelopes}
+    return [
+        read_by(caller, "export", customer=body.customer, **{KINDS[type(body)]: paper})
+        for paper, body in papers.items()
+    ]
+
+
+KINDS = {
+    **dict.fromkeys(get_args(DocumentEvent), "document"),
+    **dict.fromkeys(get_args(AuthorizationEvent), "authorization"),
+}

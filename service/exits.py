@@ -1,0 +1,92 @@
+"""How a command ends: one table from what went wrong to the exit code and the words for it. __main__.py uses it.
+
+The codes are part of the contract (README): 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict,
+6 verification found differences, 7 partly done, 75 try again, 130 interrupted.
+"""
+
+import traceback
+
+from domain.refusals import FieldError, Refusal, ValidationFailed
+
+OK, FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, CONFLICT, DIFFERENT, PARTLY = range(8)
+TRY_AGAIN = 75
+INTERRUPTED = 130
+
+BY_STATUS = {
+    400: USAGE,
+    401: NOT_ALLOWED,
+    403: NOT_ALLOWED,
+    404: NOT_FOUND,
+    408: TRY_AGAIN,
+    409: CONFLICT,
+    410: NOT_FOUND,
+    412: CONFLICT,
+    422: USAGE,
+    429: TRY_AGAIN,
+    503: TRY_AGAIN,
+    507: TRY_AGAIN,
+}
+# Where the status alone would mislead: a name on the command line that means nothing is "not found".
+BY_SLUG = {"customer-unknown": NOT_FOUND, "document-type-unknown": NOT_FOUND, "idempotency-in-flight": TRY_AGAIN}
+
+
+class Ended(Exception):
+    """What a command itself has to say when it cannot do its work: an exit code and a sentence."""
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def ending(error: Exception) -> tuple[int, str]:
+    """The exit code and the words for an error. Never a traceback, never a message that could name a person."""
+    match error:
+        case Ended():
+            return error.code, str(error)
+        case ValidationFailed():
+            return USAGE, "; ".join(_field(wrong) for wrong in error.errors)
+        case Refusal():
+            return BY_SLUG.get(error.slug, BY_STATUS.get(error.status, FAILED)), str(error)
+        case FieldError():
+            return USAGE, _field(error)
+    return _ending_of_others(error)
+
+
+def _field(error: FieldError) -> str:
+    """`/name: is too long` as a command says it."""
+    name, _, detail = str(error).partition(": ")
+    return f"{name.rpartition('/')[2]}: {detail}"
+
+
+def _ending_of_others(error: Exception) -> tuple[int, str]:
+    """Imported here: most commands end well and should not wait for what only an error needs."""
+    import psycopg
+    from psycopg_pool import PoolTimeout
+
+    from domain.ports import VersionConflict
+    from migrations.runner import MigrationError
+    from service.customers_csv import FileUnreadable
+    from service.serve import AlreadyServed
+    from service.settings import SettingsError
+    from store.postgres import PostgresError
+
+    match error:
+        case SettingsError():
+            return USAGE, str(error)
+        case AlreadyServed():
+            return CONFLICT, str(error)
+        case VersionConflict():
+            return CONFLICT, "somebody else changed the same thing in this moment; try again"
+        case MigrationError() | PostgresError() | FileUnreadable():
+            return FAILED, str(error)
+        case psycopg.errors.InsufficientPrivilege():
+            return NOT_ALLOWED, "the database login may not do this"
+        case psycopg.OperationalError() | PoolTimeout():
+            return TRY_AGAIN, "the database does not answer"
+    return FAILED, f"an error in the program itself: {type(error).__name__} at {_place(error)}"
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised, for a bug report: a message of an unknown error could name a person, a place cannot."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    return f"{'/'.join(last[0].filename.split('/')[-2:])}:{last[0].lineno}" if last else "an unknown place"

@@ -1,0 +1,132 @@
+"""What was done to a customer, a document or an authorization, for `dossier history`; the HTTP door has its own way in.
+
+The views answer, as of a position or a moment; every reading is entered in the access log before it is shown.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+
+from api.bodies import HistoryItem
+from api.call import parse_moment
+from api.history import history_item
+from domain.access import Rights
+from domain.archive import Caller
+from domain.refusals import N_, FieldError, NotFound, Unavailable
+from projections import audit_history, customer_documents, moments
+from projections.audit_history import Filters
+from service.access import connected, read_by, record
+from service.wiring import Store
+from store.keys import reference_of
+
+PAGE = 200
+POLL_SECONDS = 0.05
+Connection = AsyncConnection[Any]
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """Whose history. A customer of whom nothing was archived has no reference, and an empty history."""
+
+    customer: UUID | None = None
+    document: UUID | None = None
+    authorization: UUID | None = None
+
+
+class History(msgspec.Struct, frozen=True):
+    """`items` newest first, `position`: where the view stood, `last`: where the log did."""
+
+    items: list[HistoryItem]
+    position: int
+    last: int
+
+
+def of_customer(store: Store, customer_id: str, caller: Caller, *, as_of: str | None) -> History:
+    async def find(conn: Connection) -> Subject:
+        reference = await reference_of(conn, customer_id)
+        if reference is None and store.register.get(customer_id) is None:
+            raise NotFound
+        return Subject(customer=reference)
+
+    return _told(store, find, caller, as_of)
+
+
+def of_paper(store: Store, paper: UUID, caller: Caller, *, document: bool, as_of: str | None) -> History:
+    async def find(conn: Connection) -> Subject:
+        row, _ = await customer_documents.one(conn, paper, _everything(store))
+        if row is None or (row.kind == "document") is not document:
+            raise NotFound
+        return Subject(row.customer, paper if document else None, None if document else paper)
+
+    return _told(store, find, caller, as_of)
+
+
+def _everything(store: Store) -> Rights:
+    """Whoever may read the keys of the archive may read it."""
+    return Rights(list(store.archive().types()))
+
+
+def _told(store: Store, find: Callable[[Connection], Awaitable[Subject]], caller: Caller, as_of: str | None) -> History:
+    async def found() -> tuple[Subject, int | None]:
+        async with connected(store) as conn:
+            await _views_at(store, conn, store.log.last_position())
+            return await find(conn), await _position_of(store, conn, as_of)
+
+    async def read(subject: Subject, position: int | None) -> History:
+        async with connected(store) as conn:
+            return await _read(store, conn, subject, position)
+
+    subject, position = asyncio.run(found())
+    record(store, [read_by(caller, "history", **msgspec.structs.asdict(subject))])
+    return asyncio.run(read(subject, position))
+
+
+async def _read(store: Store, conn: Connection, subject: Subject, as_of: int | None) -> History:
+    paper = subject.document or subject.authorization
+    about = Filters(subject=paper) if paper else Filters(customer=subject.customer)
+    items: list[HistoryItem] = []
+    cursor: str | None = None
+    while True:
+        page = await audit_history.page(
+            conn, about, _everything(store), operations=True, as_of=as_of, limit=PAGE, cursor=cursor
+        )
+        items += [history_item(row, whole_iban=True) for row in page.rows]
+        cursor = page.next
+        if cursor is None:
+            return History(items, page.position, store.log.last_position())
+
+
+async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int | None:
+    """The position that --as-of names: itself, or the last one recorded at that moment or before."""
+    if as_of is None or re.fullmatch(r"\d{1,18}", as_of):
+        return int(as_of) if as_of else None
+    moment: datetime = parse_moment(as_of, "as-of")
+    if moment > store.archive().clock.now():
+        raise FieldError("/as-of", N_("must not be in the future"))
+    instant = await moments.position_at(conn, moment)
+    if not instant.final:
+        if not await _views_at(store, conn, store.log.fence()):
+            raise Unavailable
+        instant = await moments.position_at(conn, moment)
+    return instant.position
+
+
+async def _views_at(store: Store, conn: Connection, position: int) -> bool:
+    """Wait for what was just saved; False when the views do not get there in time."""
+    deadline = time.monotonic() + store.settings.limits.min_position_wait_seconds
+    while True:
+        row = await (await conn.execute(WHERE_VIEWS_STAND)).fetchone()
+        if row is not None and row[0] >= position:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+
+
+WHERE_VIEWS_STAND = "select min(position) from views.tracking where name in ('audit_history', 'customer_documents')"

@@ -1,0 +1,333 @@
+"""Is everything that was acknowledged there, whole, and shown as it is? A checker beside the writer, with its own SQL.
+
+    views      live rows = replay of the log            log       order, form, leaves; every event opens
+    register   claims, commands, keys name papers       contents  what the log names lies there, bit by bit
+
+Nothing is changed or repaired. verify_contents.py reads the contents.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from struct import pack
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from domain.envelope import UNSET
+from domain.refusals import Refusal
+from projections.rebuild import replay
+from service.verify_contents import Named, check_content, count_unnamed
+from service.wiring import Store
+from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
+
+PAGE = 1_000
+PROBLEMS_MAX = 1_000
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+Progress = Callable[[int, int], None]
+Row = tuple[int, UUID, int, datetime, str, bytes, bytes | None]
+Connection = psycopg.Connection[Any]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """`kind` is stable; `id` is of a stream, a content or a row. Nothing here names a person."""
+
+    kind: str
+    id: str
+    position: int | None = None
+    detail: str = ""
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """`problems` are the first of `problems_found`. `erased_events` cannot be opened because their customer was erased;
+    `orphans` and `in_flight` are contents that no event names, older and younger than a day."""
+
+    position: int
+    events: int = 0
+    erased_events: int = 0
+    contents: int = 0
+    content_bytes: int = 0
+    orphans: int = 0
+    in_flight: int = 0
+    views: int = 0
+    seconds: float = 0.0
+    problems_found: int = 0
+    problems: list[Problem] = msgspec.field(default_factory=list)
+
+    def add(self, kind: str, subject: object, position: int | None = None, detail: str = "") -> None:
+        self.problems_found += 1
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(Problem(kind, str(subject), position, detail))
+
+
+def verify(
+    store: Store,
+    *,
+    quick: bool = False,
+    views: bool = True,
+    projector_role: str | None = None,
+    progress: Progress = lambda *_: None,
+) -> Report:
+    """Everything up to where the log stands now. `quick` does not read the bytes of contents.
+
+    Raises Unavailable when a rebuild is under way or the database goes away: then nothing is known.
+    """
+    begun = time.monotonic()
+    report = Report(position=store.log.fence())
+    if views:
+        _check_views(store, report, projector_role)
+    with store.pool.connection() as conn:
+        conn.execute(NAMED)
+        try:
+            _check_log(store, conn, report, quick=quick, progress=progress)
+            _check_sets(conn, report)
+        finally:
+            if not conn.broken:
+                conn.execute("drop table named")
+    _check_store(store, report)
+    report.seconds = time.monotonic() - begun
+    return report
+
+
+# -- views ------------------------------------------------------------------------------------------------------
+
+
+def _check_views(store: Store, report: Report, role: str | None) -> None:
+    """A log that cannot be read cannot be replayed: that is a finding here, and its cause is one of _check_log()."""
+    try:
+        found = replay(store.url, store.log, role=role)
+    except (Refusal, psycopg.OperationalError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a damaged log does to a fold must not hide the other findings
+        report.add("view-cannot-be-replayed", "views", detail=type(error).__name__)
+        return
+    report.views = len(found)
+    for rebuilt in found:
+        for difference in rebuilt.differences:
+            what = f"{difference.kind}: {', '.join(difference.columns)}"
+            report.add("view-differs", f"{rebuilt.view} {' '.join(difference.key)}", detail=what)
+        report.problems_found += rebuilt.different - len(rebuilt.differences)
+
+
+# -- the log ----------------------------------------------------------------------------------------------------
+
+
+def _check_log(store: Store, conn: Connection, report: Report, *, quick: bool, progress: Progress) -> None:
+    for kind, query in ORDER.items():
+        for subject, position in conn.execute(query, [report.position]):
+            report.add(kind, subject, position)
+    for rows in _pages(conn, report.position):
+        report.events += len(rows)
+        named = _check_page(store, conn, report, rows)
+        for content in named:
+            if problem := check_content(store, content, quick=quick):
+                report.add(problem[0], content.id, content.position, problem[1])
+            report.contents += 1
+            report.content_bytes += content.content.sealed_size_bytes
+        _remember(conn, report, named)
+        progress(rows[-1][0], report.position)
+    row = conn.execute(COUNT, [report.position]).fetchone()
+    if row is not None and row[0] != report.events:
+        report.add("events-miscounted", "archive_events", detail=f"read {report.events} of {row[0]}")
+
+
+def _pages(conn: Connection, up_to: int) -> Iterator[list[Row]]:
+    after = 0
+    while rows := conn.execute(EVENTS, [after, up_to, PAGE]).fetchall():
+        yield rows
+        after = rows[-1][0]
+
+
+def _check_page(store: Store, conn: Connection, report: Report, rows: Sequence[Row]) -> list[Named]:
+    """Every event of a page; the contents that they name."""
+    store.keys.prefetch(row[1] for row in rows)
+    reader = Reader(store, report)
+    for row in rows:
+        reader.check(row)
+    _judge_lost(conn, report, reader.lost)
+    return reader.named
+
+
+class Reader:
+    """Reads events of one page. `lost` are those whose key is not there, with the customer they name."""
+
+    def __init__(self, store: Store, report: Report) -> None:
+        self._keys, self._report = store.keys, report
+        self._mapper = SealingMapper(store.keys.cipher, self._damaged)
+        self._position = 0
+        self.named: list[Named] = []
+        self.lost: list[tuple[UUID, UUID, int]] = []
+
+    def check(self, row: Row) -> None:
+        position, stream, version, recorded_at, topic, state, leaf = row
+        self._position = position
+        if recorded_at.microsecond % 1000:
+            self._report.add("time-not-whole-milliseconds", stream, position)
+        if leaf != leaf_of(stream, version, recorded_at, topic, state):
+            self._report.add("leaf-differs", stream, position)
+        plan = BY_TOPIC.get(topic)
+        if plan is None:
+            self._report.add("topic-unknown", stream, position)
+            return
+        try:
+            wire: Wire[Any] = plan.decode(state)
+        except msgspec.DecodeError:
+            self._report.add("event-unreadable", stream, position)
+            return
+        self._open(row, plan, wire)
+
+    def _open(self, row: Row, plan: Plan, wire: Wire[Any]) -> None:
+        position, stream, version, _, topic, state, _ = row
+        if bool(plan.sealed) != bool(wire.sealed):
+            self._report.add("sealed-part-missing" if plan.sealed else "sealed-part-unexpected", stream, position)
+        body = wire.body
+        if wire.sealed and self._keys.cipher(stream) is None:
+            self.lost.append((stream, body.customer, position))
+        elif wire.sealed:
+            body = self._mapper.open(stream, version, topic, state).body
+        if content := getattr(body, "content", None):
+            digest = getattr(body, "sha256", UNSET)
+            self.named.append(Named(content, stream, position, digest if isinstance(digest, bytes) else None))
+
+    def _damaged(self, stream: UUID, _version: int) -> None:
+        self._report.add("event-tampered", stream, self._position)
+
+
+def leaf_of(stream: UUID, version: int, recorded_at: datetime, topic: str, state: bytes) -> bytes:
+    """The leaf as the schema defines it, from the parts; times in Postgres' own count of microseconds since 2000."""
+    microseconds = (recorded_at - EPOCH) // MICROSECOND
+    head = b"\x00" + stream.bytes + pack(">qq", version, microseconds) + pack(">i", len(topic)) + topic.encode()
+    return hashlib.sha256(head + state).digest()
+
+
+def _judge_lost(conn: Connection, report: Report, lost: Sequence[tuple[UUID, UUID, int]]) -> None:
+    """Without a key: erased with its customer, or a key that is there and does not open, or gone without a reason."""
+    if not lost:
+        return
+    wrapped = {p for (p,) in conn.execute(WRAPPED, [[stream for stream, _, _ in lost]])}
+    erased = {r for (r,) in conn.execute(ERASED, [[customer for _, customer, _ in lost]])}
+    for stream, customer, position in lost:
+        if stream in wrapped:
+            report.add("key-does-not-open", stream, position)
+        elif customer in erased:
+            report.erased_events += 1
+        else:
+            report.add("key-missing", stream, position)
+
+
+def _remember(conn: Connection, report: Report, named: Sequence[Named]) -> None:
+    """For _check_sets(), which knows every content that the log names, however many there are."""
+    if not named:
+        return
+    ids = [content.id for content in named]
+    conn.execute(REMEMBER, [ids, [content.paper for content in named], [content.position for content in named]])
+    for subject, position in conn.execute(NAMED_TWICE, [ids, [content.position for content in named]]):
+        report.add("content-named-twice", subject, position)
+
+
+# -- what stands beside the log ---------------------------------------------------------------------------------
+
+
+def _check_sets(conn: Connection, report: Report) -> None:
+    conn.execute("analyze named")
+    for kind, query in BESIDE.items():
+        for subject, position in conn.execute(query, {"up_to": report.position}):
+            report.add(kind, subject, position)
+
+
+def _check_store(store: Store, report: Report) -> None:
+    report.orphans, report.in_flight = count_unnamed(store, now=time.time())
+
+
+ORDER = {
+    "version-gap": """
+        select distinct on (originator_id) originator_id, notification_id
+        from (
+            select originator_id, originator_version, notification_id,
+                row_number() over (partition by originator_id order by originator_version) as n
+            from archive.archive_events
+            where notification_id <= %s
+        ) as e
+        where originator_version <> n
+        order by originator_id, originator_version
+    """,
+    "version-order": """
+        select distinct on (originator_id) originator_id, notification_id
+        from (
+            select originator_id, originator_version, notification_id,
+                lag(notification_id) over (partition by originator_id order by originator_version) as before
+            from archive.archive_events
+            where notification_id <= %s
+        ) as e
+        where notification_id <= before
+        order by originator_id, originator_version
+    """,
+    "position-twice": """
+        select min(originator_id::text), notification_id
+        from archive.archive_events
+        where notification_id <= %s
+        group by notification_id
+        having count(*) > 1
+    """,
+}
+COUNT = "select count(*) from archive.archive_events where notification_id <= %s"
+EVENTS = """
+    select notification_id, originator_id, originator_version, recorded_at, topic, state, leaf
+    from archive.archive_events
+    where notification_id > %s and notification_id <= %s
+    order by notification_id
+    limit %s
+"""
+WRAPPED = "select distinct paper from keys.paper where paper = any(%s)"
+ERASED = "select reference from keys.erasure where reference = any(%s)"
+NAMED = "create temporary table named (content uuid primary key, paper uuid not null, position bigint not null)"
+REMEMBER = """
+    insert into named (content, paper, position)
+    select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[])
+    on conflict do nothing
+"""
+NAMED_TWICE = """
+    select c.content, c.position
+    from unnest(%s::uuid[], %s::bigint[]) as c (content, position)
+    join named as n using (content)
+    where n.position <> c.position
+"""
+# Rows of a paper that got events since the check began may be newer than what was read, and are left for the next time.
+BESIDE = {
+    "content-not-listed": """
+        select n.content, n.position
+        from named as n
+        where not exists (select from archive.content as c where c.content = n.content and c.paper = n.paper)
+    """,
+    "content-listed-unnamed": """
+        select c.content, null::bigint
+        from archive.content as c
+        where not exists (select from named as n where n.content = c.content)
+            and not exists (
+                select from archive.archive_events as e
+                where e.originator_id = c.paper and e.notification_id > %(up_to)s
+            )
+    """,
+    "claim-without-paper": """
+        select distinct c.owner, null::bigint
+        from archive.claim as c
+        where not exists (select from archive.archive_events as e where e.originator_id = c.owner)
+    """,
+    "command-without-paper": """
+        select distinct p.paper, null::bigint
+        from archive.command as c
+        cross join unnest(c.papers) as p (paper)
+        where not exists (
+            select from archive.archive_events as e where e.originator_id = p.paper and e.recorded_at = c.recorded_at
+        )
+    """,
+    "key-without-paper": """
+        select distinct k.paper, null::bigint
+        from keys.paper as k
+        where not exists (select from archive.archive_events as e where e.originator_id = k.paper)
+    """,
+}

@@ -16,7 +16,7 @@ async def note(call: Call) -> None:
     """POST /authorizations: No upload (D1 to D7)."""
     caller = call.caller()
     order = note_authorization_of(await call.body(AuthorizationBody), call.parts.limits)
-    require_type(call, order.type)
+    await require_type(call, order.type)
     answer_item(call, await call.parts.blocking(call.parts.archive.note_authorization, order, caller), status=201)
 
 

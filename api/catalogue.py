@@ -10,6 +10,7 @@ from domain.archive import Archive
 from domain.document_type import DocumentType
 
 UNHEARD_SECONDS = 1.0
+UNKNOWN_SECONDS = 0.1
 
 
 class LiveCatalogue:
@@ -27,14 +28,24 @@ class LiveCatalogue:
     def changed(self) -> None:
         self._changes += 1
 
-    async def types(self) -> Mapping[str, DocumentType]:
+    async def types(self, *, anew: bool = False) -> Mapping[str, DocumentType]:
+        """`anew`: as they are now, although the signal of a change may still be under way to this process."""
+        if anew:
+            self.changed()
         await self._refresh()
         return self._types
 
     async def principal(self, token: str) -> Principal | None:
-        """The caller that a bearer token stands for; None for an unknown or revoked one."""
+        """The caller that a bearer token stands for; None for an unknown or revoked one.
+
+        A token may be newer than its signal is quick, so for an unknown one the list is read again, now and then.
+        """
+        digest = self._archive.keys.digest("token", token.encode())
         await self._refresh()
-        return self._principals.get(self._archive.keys.digest("token", token.encode()))
+        if digest not in self._principals and time.monotonic() - self._read_at > UNKNOWN_SECONDS:
+            self.changed()
+            await self._refresh()
+        return self._principals.get(digest)
 
     async def _refresh(self) -> None:
         if self._fresh():

@@ -33,13 +33,13 @@ async def archive(call: Call) -> None:
     if parts.content_free_bytes() < parts.limits.disk_free_bytes_min:
         raise InsufficientStorage
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=FIELDS) as form:
-        order = order_of(form, call)
+        order = await order_of(form, call)
         file = await examined(form, call)
         outcome = await parts.blocking(parts.archive.archive_file, order, file, caller)
     answer_item(call, outcome, status=201)
 
 
-def order_of(form: Form, call: Call) -> ArchiveFile:
+async def order_of(form: Form, call: Call) -> ArchiveFile:
     """The fields of the form, checked together: one answer names everything that is wrong."""
     fields = form.fields
     errors = [FieldError(f"/form/{n}", N_("is required")) for n in ("customer", "type") if not fields.get(n)]
@@ -51,7 +51,7 @@ def order_of(form: Form, call: Call) -> ArchiveFile:
         raise ValidationFailed(*errors)
     if fields.get("scan_code"):
         raise ScanCodeUnknown
-    require_type(call, fields["type"])
+    await require_type(call, fields["type"])
     return ArchiveFile(
         customer=customer_id(fields["customer"]),
         type=fields["type"],
@@ -70,8 +70,10 @@ def external_id_of(fields: Mapping[str, str]) -> str | None:
     return text
 
 
-def require_type(call: Call, code: str) -> DocumentType:
-    """Types of a sensitivity that the caller lacks do not exist for it (I12)."""
+async def require_type(call: Call, code: str) -> DocumentType:
+    """Types of a sensitivity that the caller lacks do not exist for it (I12); one made a moment ago does."""
+    if code not in call.rights.types:
+        await call.read_types()
     if code not in call.rights.types:
         raise DocumentTypeUnknown(type=code)
     return call.types[code]
@@ -139,7 +141,8 @@ async def describe(call: Call) -> None:
 
 async def reclassify(call: Call) -> None:
     body = await call.body(ReclassifyBody)
-    await correct(call, Reclassify(require_type(call, body.type), body.reason))
+    await call.read_types()
+    await correct(call, Reclassify(await require_type(call, body.type), body.reason))
 
 
 async def withdraw(call: Call) -> None:

@@ -8,12 +8,14 @@ from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 
 async def list_types(call: Call) -> None:
     """GET /document-types: those whose papers the caller may see; switched-off ones too, marked so."""
+    await call.read_types()
     position = await call.parts.blocking(call.parts.last_position)
     items = [answer_of(call, t) for code, t in call.types.items() if may_see(call, code)]
     call.page(items, position=position, next_cursor=None)
 
 
 async def show(call: Call) -> None:
+    await call.read_types()
     code = call.params["code"]
     if not may_see(call, code):
         raise NotFound

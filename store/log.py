@@ -1,6 +1,5 @@
 """The event log behind domain/ports.EventLog: `eventsourcing` with our mapper and recorder, and readers by position."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,7 +16,6 @@ from store.keys import Keys
 from store.mapper import PLANS, SealingMapper
 from store.recorder import ArchiveRecorder, Batch, refusing
 
-CATALOGUE_SECONDS = 1.0
 Row = tuple[int, UUID, int, datetime, str, bytes]
 
 
@@ -30,7 +28,7 @@ class Log:
         self._recorder, self._keys, self._mapper = recorder, keys, mapper
         self._events = EventStore[UUID](mapper, recorder)
         self._on_append = on_append or (lambda: None)
-        self._catalogues: dict[tuple[str, ...], tuple[float, list[Envelope[Any]]]] = {}
+        self._catalogues: dict[tuple[str, ...], list[Envelope[Any]]] = {}
 
     # -- by stream ----------------------------------------------------------------------------------------------
 
@@ -44,19 +42,16 @@ class Log:
         return self._open(rows)
 
     def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
-        """From memory while it is younger than a second and nothing was heard of a change (`forget_catalogues`)."""
-        key = tuple(topics)
-        read_at, envelopes = self._catalogues.get(key, (0.0, []))
-        if not envelopes or time.monotonic() - read_at > CATALOGUE_SECONDS:
-            now = time.monotonic()
-            with refusing(), self._cursor() as cursor:
-                rows = cursor.execute(OF_TOPICS, [list(topics)], prepare=True).fetchall()
-            envelopes = [r.envelope for r in self._open(rows)]
-            self._catalogues[key] = (now, envelopes)
+        """From memory while there are as many of them as then: counting costs one look into a small index."""
+        known = self._catalogues.get(tuple(topics))
+        with refusing(), self._cursor() as cursor:
+            count = cursor.execute(COUNT_OF_TOPICS, [list(topics)], prepare=True).fetchone()
+            if known is not None and count == (len(known),):
+                return known
+            rows = cursor.execute(OF_TOPICS, [list(topics)], prepare=True).fetchall()
+        envelopes = [r.envelope for r in self._open(rows)]
+        self._catalogues[tuple(topics)] = envelopes
         return envelopes
-
-    def forget_catalogues(self) -> None:
-        self._catalogues.clear()
 
     # -- append -------------------------------------------------------------------------------------------------
 
@@ -83,8 +78,6 @@ class Log:
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
         )
         appended = self._recorder.append(stored, batch)
-        if any(e.topic.startswith(CLEAR) for e in stored):
-            self.forget_catalogues()
         self._on_append()
         return appended
 
@@ -152,6 +145,11 @@ OF_STREAMS = """
     from archive.archive_events
     where originator_id = any(%s) and notification_id <= %s
     order by notification_id
+"""
+COUNT_OF_TOPICS = """
+    select count(*)
+    from archive.archive_events
+    where topic = any(%s) and (topic like 'document-type-%%' or topic like 'token-%%')
 """
 OF_TOPICS = """
     select notification_id, originator_id, originator_version, recorded_at, topic, state

@@ -58,10 +58,6 @@ class Call:
         """Document types as they are now: for who has just changed one, a signal under way is too late."""
         self.types = await self.parts.catalogue.types(anew=True)
 
-    async def read_types(self) -> None:
-        """Document types as they are now: for who has just changed one, a signal under way is too late."""
-        self.types = await self.parts.catalogue.types(anew=True)
-
     def branch(self) -> str:
         """Where this caller writes: its own branch, else the header's, else the institution's default."""
         named = self.req.get_header("Archive-Branch")

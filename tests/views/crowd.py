@@ -9,7 +9,7 @@ import msgspec
 
 from domain import authorization, document
 from domain.authorization import AttachEvidence, Register, Terms
-from domain.document import ArchiveDocument, Description, Describe, Withdraw
+from domain.document import ArchiveDocument, Describe, Description, Withdraw
 from domain.document_type import DocumentType
 from domain.envelope import Envelope, Meta
 from domain.ports import Owner

@@ -15,9 +15,10 @@ from domain.access import Rights
 from domain.archive import Archive, Outcome
 from domain.catalogue import SHIPPED
 from domain.document import Command
-from domain.document_type import DocumentType
-from projections import tracking
+from domain.document_type import DefineType, Definition, DocumentType
+from projections import parking, tracking
 from projections.follow import Follower
+from projections.parking import Parked
 from store.key_encryption import KeyEncryptionKeys
 from store.keys import Keys, make_institution_key
 from store.log import Log
@@ -73,6 +74,9 @@ class Desk:
     def correct(self, paper: UUID, command: Command) -> Outcome:
         return self.archive.correct(paper, command, a_caller(), rights=EVERYTHING, expected_version=None)
 
+    def define(self, code: str, definition: Definition) -> None:
+        self.archive.define_type(DefineType(code, definition), a_caller())
+
     def reference(self, customer: str = CUSTOMERS[0]) -> UUID:
         return self.keys.owner(customer).reference
 
@@ -92,7 +96,12 @@ class Desk:
         last = self.log.fence()
         with following(self):
             self.wait_until(last)
+        assert not self.parked(), "events were parked"
         return last
+
+    def parked(self) -> list[Parked]:
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            return parking.parked(conn)
 
     def wait_until(self, position: int, *, seconds: float = 20.0) -> None:
         with psycopg.connect(self.url, autocommit=True) as conn:

@@ -1,0 +1,269 @@
+"""What the list of a customer's papers shows, to whom, and as it was at any position."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from domain.access import Rights
+from domain.document import Describe, Reclassify, Withdraw
+from domain.refusals import ValidationFailed
+from projections import authorizations, customer_documents
+from projections.customer_documents import Filters, Page, Row, fold_item
+from projections.views import VIEWS
+from tests.builders.papers import a_document_type
+from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of
+
+TODAY = datetime.now(UTC).date()
+NOT_HEALTH = Rights([code for code in EVERYTHING.types if code != "READING_DISABILITY"])
+
+
+def listed(desk: Desk, customer: str = CUSTOMERS[0], rights: Rights = EVERYTHING, **more: Any) -> Page:
+    as_of, limit, cursor = more.pop("as_of", None), more.pop("limit", 50), more.pop("cursor", None)
+    reference, filters = desk.reference(customer), Filters(**more)
+    return desk.ask(
+        lambda conn: customer_documents.page(conn, reference, rights, filters, as_of=as_of, limit=limit, cursor=cursor)
+    )
+
+
+def one(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, as_of: int | None = None) -> Row | None:
+    return desk.ask(lambda conn: customer_documents.one(conn, paper, rights, as_of=as_of))[0]
+
+
+def known_as(desk: Desk, external_id: str, rights: Rights = EVERYTHING, *, documents: bool = True) -> list[Row]:
+    found = desk.ask(lambda conn: customer_documents.by_external_id(conn, external_id, rights, documents=documents))
+    return found.rows
+
+
+# -- what is listed ---------------------------------------------------------------------------------------------
+
+
+def test_every_paper_of_the_customer_and_nobody_elses_newest_first(desk: Desk) -> None:
+    made = [desk.letter(), desk.consent(), desk.seen(), desk.mandate(), desk.letter(type="READING_DISABILITY")]
+    desk.letter(CUSTOMERS[1])
+    last = desk.follow()
+    page = listed(desk)
+    assert [r.id for r in page.rows] == [paper_of(outcome) for outcome in reversed(made)]
+    assert [r.kind for r in page.rows] == ["authorization", "mandate", "document", "authorization", "document"]
+    assert (page.position, page.next) == (last, None)
+
+
+def test_an_authorization_and_its_evidence_are_one_row_and_the_evidence_is_read_on_its_own(desk: Desk) -> None:
+    statement = paper_of(desk.letter(type="READING_DISABILITY", file_name="scan.pdf"))
+    desk.follow()
+    (row,) = listed(desk).rows
+    assert (row.id, row.source, row.file_name, row.pages, row.content_version) == (statement, "file", "scan.pdf", 2, 1)
+    assert row.evidence is not None
+    evidence = one(desk, row.evidence)
+    assert evidence is not None
+    assert (evidence.kind, evidence.evidence_of, evidence.sha256) == ("document", statement, row.sha256)
+
+
+def test_the_answer_to_a_write_is_what_the_view_shows_afterwards(desk: Desk) -> None:
+    outcomes = [
+        desk.letter(note="n"),
+        desk.consent(),
+        desk.seen(),
+        desk.mandate(),
+        desk.letter(type="GUARDIAN_CONSENT"),
+    ]
+    desk.follow()
+    shown = {r.id: r for r in listed(desk).rows}
+    for outcome in outcomes:
+        assert fold_item(outcome.recorded) == shown[paper_of(outcome)]
+
+
+def test_a_customer_without_papers_still_learns_where_the_view_stands(desk: Desk) -> None:
+    desk.letter()
+    last = desk.follow()
+    page = listed(desk, CUSTOMERS[1])
+    assert (page.rows, page.position) == ([], last)
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"kind": "authorization"}, {"GUARDIAN_CONSENT", "READING_DISABILITY"}),
+        ({"type": "LETTER"}, {"LETTER"}),
+        ({"status": "withdrawn"}, {"FORM"}),
+        ({"source": "none"}, {"GUARDIAN_CONSENT"}),
+        ({"source": "file"}, {"LETTER", "FORM", "READING_DISABILITY"}),
+        ({"source": "file", "kind": "document", "status": "archived"}, {"LETTER"}),
+        ({"q": "SCAN"}, {"READING_DISABILITY"}),
+        ({"q": "cafe"}, {"LETTER"}),
+        ({"q": "100%_"}, {"FORM"}),
+        ({"q": "b 12"}, {"GUARDIAN_CONSENT"}),
+        ({"q": "Brief"}, {"LETTER"}),
+        ({"q": "ext-7"}, {"LETTER"}),
+        ({"q": "nl"}, set()),
+    ],
+)
+def test_filters(desk: Desk, filters: dict[str, Any], expected: set[str]) -> None:
+    desk.letter(note="about the Café", external_id="ext-7", file_name="one.pdf")
+    form = desk.letter(type="FORM", note="100%_sure", file_name="two.pdf")
+    desk.correct(paper_of(form), Withdraw("twice"))
+    desk.consent()
+    desk.letter(type="READING_DISABILITY", file_name="scan 3.pdf")
+    desk.follow()
+    assert {r.type for r in listed(desk, **filters).rows} == expected
+
+
+def test_a_label_stays_that_of_the_day(desk: Desk) -> None:
+    desk.letter()
+    renamed = a_document_type("LETTER", labels={"en": "Correspondence"})
+    desk.define("LETTER", renamed.definition)
+    desk.letter()
+    desk.follow()
+    assert [r.labels["en"] for r in listed(desk).rows] == ["Correspondence", "Letter"]
+
+
+# -- pages and the past -----------------------------------------------------------------------------------------
+
+
+def test_later_pages_show_the_list_as_it_was_at_the_first(desk: Desk) -> None:
+    papers = [paper_of(desk.letter()) for _ in range(7)]
+    desk.follow()
+    first = listed(desk, limit=3)
+    desk.letter()
+    desk.correct(papers[0], Withdraw("twice"))
+    desk.follow()
+    second = listed(desk, limit=3, cursor=first.next)
+    third = listed(desk, limit=3, cursor=second.next)
+    rows = [*first.rows, *second.rows, *third.rows]
+    assert [r.id for r in rows] == papers[::-1]
+    assert {r.status for r in rows} == {"archived"}
+    assert third.next is None
+
+
+def test_a_full_last_page_has_no_next(desk: Desk) -> None:
+    for _ in range(3):
+        desk.letter()
+    desk.follow()
+    assert listed(desk, limit=3).next is None
+
+
+@pytest.mark.parametrize("cursor", ["x", "é", "AAAA", "gqFhYg", "", "-" * 50])
+def test_a_cursor_that_was_never_given_out_is_refused(desk: Desk, cursor: str) -> None:
+    if not cursor:
+        assert listed(desk, cursor=cursor).rows == []
+        return
+    with pytest.raises(ValidationFailed):
+        listed(desk, cursor=cursor)
+
+
+def test_as_of_shows_each_row_as_it_was_then(desk: Desk) -> None:
+    letter = desk.letter(note="first")
+    paper = paper_of(letter)
+    described = desk.correct(paper, Describe(note="second", today=TODAY, reason="typo"))
+    reclassified = desk.correct(paper, Reclassify(desk.types()["FORM"], "a form"))
+    desk.follow()
+    positions = [letter.position, described.position, reclassified.position]
+    shown = [listed(desk, as_of=p).rows for p in positions]
+    assert [(rows[0].note, rows[0].type, rows[0].version) for rows in shown] == [
+        ("first", "LETTER", 1),
+        ("second", "LETTER", 2),
+        ("second", "FORM", 3),
+    ]
+    assert listed(desk, as_of=letter.position - 1).rows == []
+    assert [one(desk, paper, as_of=p) for p in positions] == [rows[0] for rows in shown]
+
+
+def test_as_of_shows_evidence_of_the_same_instant(desk: Desk) -> None:
+    statement, attached, archived = (r.position for r in desk.letter(type="READING_DISABILITY").recorded)
+    assert statement < attached < archived or statement < archived < attached
+    desk.follow()
+    (before,) = listed(desk, as_of=statement).rows
+    (after,) = listed(desk, as_of=max(attached, archived)).rows
+    assert (before.source, before.evidence, before.file_name) == ("none", None, None)
+    assert (after.source, after.file_name) == ("file", "letter.pdf")
+
+
+# -- rights -----------------------------------------------------------------------------------------------------
+
+
+def test_a_hidden_type_exists_nowhere(desk: Desk) -> None:
+    hidden = desk.letter(type="READING_DISABILITY", external_id="ext-1", file_name="secret.pdf")
+    shown = desk.letter(external_id="ext-2", file_name="secret too.pdf")
+    last = desk.follow()
+    statement, evidence = {r.envelope.originator_id for r in hidden.recorded}
+    assert [r.id for r in listed(desk, rights=NOT_HEALTH).rows] == [paper_of(shown)]
+    assert [r.id for r in listed(desk, rights=NOT_HEALTH, as_of=last).rows] == [paper_of(shown)]
+    assert [r.id for r in listed(desk, rights=NOT_HEALTH, q="secret").rows] == [paper_of(shown)]
+    assert listed(desk, rights=NOT_HEALTH, limit=1).next is None
+    for paper in (statement, evidence):
+        assert one(desk, paper, NOT_HEALTH) is None
+        assert one(desk, paper, NOT_HEALTH, as_of=last) is None
+        assert one(desk, paper) is not None
+        assert desk.ask(lambda conn, p=paper: authorizations.one(conn, p, NOT_HEALTH))[0] is None  # type: ignore[misc]
+    for documents in (True, False):
+        assert known_as(desk, "ext-1", NOT_HEALTH, documents=documents) == []
+        assert len(known_as(desk, "ext-1", documents=documents)) == 1
+    assert listed(desk, rights=Rights([])).rows == []
+
+
+def test_who_reads_its_own_branch_only_sees_nothing_of_another(desk: Desk) -> None:
+    own, foreign = desk.letter(branch="EAST"), desk.letter(branch="CENTRAL")
+    desk.follow()
+    east = Rights(EVERYTHING.types, "EAST")
+    assert [r.id for r in listed(desk, rights=east).rows] == [paper_of(own)]
+    assert one(desk, paper_of(foreign), east) is None
+    assert one(desk, paper_of(own), east) is not None
+
+
+def test_a_reclassified_paper_goes_with_its_present_type(desk: Desk) -> None:
+    letter = desk.letter()
+    desk.correct(paper_of(letter), Reclassify(desk.types()["FORM"], "a form"))
+    desk.follow()
+    assert listed(desk, rights=Rights(["LETTER"])).rows == []
+    assert len(listed(desk, rights=Rights(["FORM"])).rows) == 1
+
+
+# -- by the caller's own id, authorizations, erased --------------------------------------------------------------
+
+
+def test_an_external_id_finds_the_document_or_the_authorization(desk: Desk) -> None:
+    both = desk.letter(type="READING_DISABILITY", external_id="ext-1")
+    desk.letter(external_id="ext-2")
+    desk.follow()
+    (document,) = known_as(desk, "ext-1")
+    (authorization,) = known_as(desk, "ext-1", documents=False)
+    assert (authorization.id, authorization.evidence) == (paper_of(both), document.id)
+    assert known_as(desk, "ext-2", documents=False) == []
+    assert known_as(desk, "ext-3") == []
+
+
+def test_a_mandate_is_read_with_its_collection_data(desk: Desk) -> None:
+    mandate = paper_of(desk.mandate())
+    last = desk.follow()
+    row, position = desk.ask(lambda conn: authorizations.one(conn, mandate, EVERYTHING))
+    assert row is not None
+    assert row.mandate is not None
+    assert (row.mandate.iban, row.mandate.signature_date, row.complete) == (
+        "BE68539007547034",
+        date(2026, 11, 20),
+        True,
+    )
+    assert position == last
+    assert desk.ask(lambda conn: authorizations.one(conn, mandate, EVERYTHING, as_of=last - 1))[0] is None
+
+
+def test_an_erased_paper_is_listed_without_what_names_a_person(desk: Desk) -> None:
+    paper = paper_of(desk.letter(note="a secret", external_id="ext-1"))
+    desk.erase_key(paper)
+    desk.follow()
+    (row,) = listed(desk).rows
+    assert (row.id, row.type, row.file_name, row.note, row.sha256) == (paper, "LETTER", None, None, None)
+    assert known_as(desk, "ext-1") == []
+
+
+def test_the_columns_of_each_table_are_the_fields_of_its_row_in_order(desk: Desk) -> None:
+    with psycopg.connect(desk.url) as conn:
+        for view in VIEWS.values():
+            found = conn.execute(
+                "select column_name from information_schema.columns"
+                " where table_schema = 'views' and table_name = %s order by ordinal_position",
+                [view.name],
+            ).fetchall()
+            assert [name for (name,) in found] == list(view.columns)

@@ -4,9 +4,10 @@ Nothing in a PDF is ever run: the pdfium of pypdfium2 has no JavaScript engine, 
 """
 
 import ctypes
+import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from paper import endings
 from paper.content import Content
 
 _INFLATED_BYTES_MAX: Final = 16 * 1024 * 1024
+_BELOW: Final = 1 - 1e-6
 _NAMES = (
     ("javascript", re.compile(rb"/(?:JS|JavaScript)\b")),
     ("attachments", re.compile(rb"/(?:EmbeddedFiles?|FileAttachment)\b")),
@@ -46,8 +48,8 @@ def examine(content: Content, limits: Limits) -> tuple[int | None, bool, tuple[s
         return None, True, ()
 
 
-def draw(content: Content, number: int, width: int, pixels_max: int) -> Image.Image:
-    """Page `number` (from 1), `width` pixels wide, smaller where its shape would need more than `pixels_max`.
+def draw(content: Content, number: int, scale: Callable[[float, float], float]) -> Image.Image:
+    """Page `number` (from 1); `scale` says pixels a point for a page of that width and height in points.
 
     Raises NotFound for a page that is not there, FilePasswordProtected, FileDamaged.
     """
@@ -56,11 +58,11 @@ def draw(content: Content, number: int, width: int, pixels_max: int) -> Image.Im
         if not 1 <= number <= len(document):
             raise NotFound()
         page = document.get_page(number - 1)
-        page_width, page_height = page.get_size()
-        if not (0 < page_width < float("inf") and 0 < page_height < float("inf")):
+        width, height = page.get_size()
+        if not (0 < width < math.inf and 0 < height < math.inf):
             raise FileDamaged()
-        scale = min(width / page_width, (pixels_max / (page_width * page_height)) ** 0.5)
-        bitmap = page.render(scale=scale, rev_byteorder=True, limit_image_cache=True)
+        # pdfium rounds up, so the scale stays a breath below what was asked.
+        bitmap = page.render(scale=scale(width, height) * _BELOW, rev_byteorder=True, limit_image_cache=True)
         picture: Image.Image = bitmap.to_pil().convert("RGB")
         return picture
 

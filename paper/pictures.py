@@ -14,6 +14,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageCms,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
@@ -26,6 +27,9 @@ from domain.refusals import FileDamaged, FileTooManyPixels, NotFound
 from paper import endings, tiff_directories
 from paper.content import Content, Mapped
 from paper.media_types import AVIF, BMP, GIF, HEIC, JPEG, PNG, TIFF, WEBP
+
+# Pillow imports this when it meets a CIELAB picture, which is too late: a child can open no more files.
+_PRELOADED: Final = (ImageCms,)
 
 # Each type goes to its one decoder, never to a guess among all that Pillow knows.
 _DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {

@@ -1,6 +1,7 @@
 """Page images: a clean picture drawn anew from a page, so that no byte of the original reaches a browser."""
 
 import io
+import math
 from typing import Final
 
 from PIL import Image
@@ -13,6 +14,7 @@ from paper.content import Content
 WIDTH_MIN: Final = 16
 WIDTH_MAX: Final = 2400
 PIXELS_MAX: Final = 12_000_000
+SIDE_MAX: Final = 16_000
 """Of a page image, whatever the page's shape: 2,400 pixels wide up to a ratio of 1 to 2, smaller beyond."""
 
 _QUALITY = 85
@@ -51,18 +53,17 @@ def page_image(content: Content, media_type: str, page: int, width: int, limits:
 
 def _page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Image.Image:
     if media_type == media_types.PDF:
-        return pdfs.draw(content, number, width, PIXELS_MAX)
+        return pdfs.draw(content, number, lambda wide, high: _scale(wide, high, width))
     page = pictures.page(content, media_type, number, width, limits)
     on_side = page.orientation >= 5
-    upright = (page.height, page.width) if on_side else (page.width, page.height)
-    size = _fit(upright, width)
-    small = _reduced(page, (size[1], size[0]) if on_side else size)
+    wide, high = (page.height, page.width) if on_side else (page.width, page.height)
+    scale = min(1.0, _scale(wide, high, width))
+    small = _reduced(page, (max(1, round(page.width * scale)), max(1, round(page.height * scale))))
     return small.transpose(_UPRIGHT[page.orientation]) if page.orientation in _UPRIGHT else small
 
 
-def _fit(size: tuple[int, int], width: int) -> tuple[int, int]:
-    scale = min(1.0, width / size[0], (PIXELS_MAX / (size[0] * size[1])) ** 0.5)
-    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+def _scale(wide: float, high: float, width: int) -> float:
+    return min(width / wide, SIDE_MAX / max(wide, high), math.sqrt(PIXELS_MAX / (wide * high)))
 
 
 def _reduced(page: pictures.Page, size: tuple[int, int]) -> Image.Image:

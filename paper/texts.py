@@ -24,6 +24,11 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Looked up here, because a child (child.py) can open no more files, not even those of Python's own codecs.
+_DECODERS = {
+    encoding: codecs.getincrementaldecoder(encoding)
+    for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1")
+}
 
 # Tab, line ends, form feed and the escape of ISO-2022 mail belong to text; so does the end mark of DOS, at the end.
 _CONTROL = r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]|\x1b(?![$(])"
@@ -96,6 +101,6 @@ def _is_clean_unicode(content: Content, encoding: str) -> bool:
 
 
 def _decoded(content: Content, encoding: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    decoder = _DECODERS[encoding]("strict")
     for at in range(0, len(content), _CHUNK_BYTES):
         yield decoder.decode(content[at : at + _CHUNK_BYTES], at + _CHUNK_BYTES >= len(content))

@@ -1,5 +1,6 @@
 """Files of every kind, made on the spot: small, whole, and with one thing wrong where a test says so."""
 
+import functools
 import io
 import struct
 import zipfile
@@ -74,7 +75,7 @@ def a_tiff(pages: int = 1, size: tuple[int, int] = (40, 30), mode: str = "RGB", 
 
 def a_slow_tiff(pages: int, width: int = 8000, height: int = 8000) -> bytes:
     """Pages that share one strip of black: a few bytes that take a decoder long. 64 megapixels each."""
-    strip = zlib.compress(bytes(width * height), 1)
+    strip = _black(width * height)
     file = bytearray(b"II*\0" + struct.pack("<L", 8 + len(strip) + len(strip) % 2) + strip + b"\0" * (len(strip) % 2))
     entries = ((256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 8), (262, 3, 1), (273, 4, 8), (277, 3, 1),
                (278, 4, height), (279, 4, len(strip)))  # fmt: skip
@@ -84,6 +85,11 @@ def a_slow_tiff(pages: int, width: int = 8000, height: int = 8000) -> bytes:
         file += b"".join(struct.pack("<HHLL", tag, kind, 1, value) for tag, kind, value in entries)
         file += struct.pack("<L", after if page + 1 < pages else 0)
     return bytes(file)
+
+
+@functools.cache
+def _black(size: int) -> bytes:
+    return zlib.compress(bytes(size), 1)
 
 
 def a_heic(pictures: int = 1, size: tuple[int, int] = (64, 64), primary: int = 0) -> bytes:

@@ -1,0 +1,324 @@
+"""The pool of children: it answers whatever happens to a child, holds each to its limits, and leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import uvloop
+from PIL import Image
+
+from domain import refusals
+from paper.messages import Finding
+from tests.paper import files
+from tests.paper.pools import Pool, a_descriptor, a_pool, exists, wait_until
+
+JPEG = Finding(media_type="image/jpeg", pages=1, preview=True, password_protected=False)
+MIB = 1024 * 1024
+
+
+def examine(pool: Pool, data: bytes, name: str = "letter.bin") -> Finding:
+    with a_descriptor(data) as descriptor:
+        return pool.examiner.examine_now(descriptor, size=len(data), name=name)
+
+
+def status(pid: int, field: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{field}:"))
+
+
+def busy_child(pool: Pool) -> int:
+    """The child that has taken a request: it holds a third descriptor above the standard ones."""
+    while True:
+        for child in pool.children():
+            if len(list(Path(f"/proc/{child}/fd").iterdir())) > 5:
+                return child
+        time.sleep(0.002)
+
+
+async def during(pool: Pool, data: bytes, act: Callable[[int], None]) -> Finding:
+    """The answer about the data when `act` was done to the child that works on it."""
+    with a_descriptor(data) as descriptor:
+        question = asyncio.create_task(pool.examiner.examine(descriptor, size=len(data), name="letter.bin"))
+        await asyncio.to_thread(lambda: act(busy_child(pool)))
+        return await question
+
+
+def test_a_file_is_examined_and_its_page_drawn(pool: Pool) -> None:
+    data = files.a_jpeg()
+    with a_descriptor(data) as descriptor:
+        assert pool.examiner.examine_now(descriptor, size=len(data), name="a.jpg") == JPEG
+        image = pool.examiner.page_image_now(descriptor, media_type="image/jpeg", page=1, width=20)
+    assert image.startswith(b"\xff\xd8\xff")
+
+
+def test_refusals_come_through_with_what_fills_their_sentence(pool: Pool) -> None:
+    with pytest.raises(refusals.FileTypeNotAllowed, match="ZIP"):
+        examine(pool, files.a_zip({"a.txt": b"hello"}))
+    with pytest.raises(refusals.FileDamaged):
+        examine(pool, files.a_png()[:60])
+    with pytest.raises(refusals.FileTooManyPixels):
+        examine(pool, files.a_lying_png(70_000, 70_000))
+    with pytest.raises(refusals.FileEmpty):
+        examine(pool, b"")
+
+
+def test_the_name_reaches_the_child_whatever_it_is(pool: Pool) -> None:
+    assert examine(pool, b"a;b", "\N{RIGHT-TO-LEFT OVERRIDE}../\0" + "ü" * 5000 + ".csv").media_type == "text/csv"
+
+
+def test_the_offset_of_the_file_is_neither_used_nor_moved(pool: Pool) -> None:
+    data = files.a_jpeg()
+    with a_descriptor(data) as descriptor:
+        os.lseek(descriptor, 17, os.SEEK_SET)
+        assert pool.examiner.examine_now(descriptor, size=len(data), name="") == JPEG
+        assert os.lseek(descriptor, 0, os.SEEK_CUR) == 17
+
+
+def test_a_large_image_comes_through_whole(pool: Pool) -> None:
+    noise = os.urandom(1600 * 1200 * 3)
+    data = files.saved(Image.frombytes("RGB", (1600, 1200), noise), "BMP")
+    with a_descriptor(data) as descriptor:
+        image = pool.examiner.page_image_now(descriptor, media_type="image/bmp", page=1, width=1600)
+    assert len(image) > MIB
+    assert image.endswith(b"\xff\xd9")
+
+
+def test_a_file_shorter_than_was_said_is_damaged(pool: Pool) -> None:
+    with a_descriptor(files.a_jpeg()) as descriptor, pytest.raises(refusals.FileDamaged):
+        pool.examiner.examine_now(descriptor, size=1_000_000, name="a.jpg")
+
+
+LOOPS = pytest.mark.parametrize(
+    "loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+
+
+@LOOPS
+def test_many_at_once_are_answered(pool: Pool, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def ask_all(descriptor: int, size: int) -> list[Finding]:
+        return await asyncio.gather(*(pool.examiner.examine(descriptor, size=size, name="a.jpg") for _ in range(400)))
+
+    data = files.a_jpeg()
+    with a_descriptor(data) as descriptor, asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(ask_all(descriptor, len(data))) == [JPEG] * 400
+
+
+@LOOPS
+def test_the_loop_goes_on_while_a_child_works(
+    pool: Pool, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def count_until_done(descriptor: int, size: int) -> int:
+        question = asyncio.create_task(pool.examiner.examine(descriptor, size=size, name="a.tif"))
+        turns = 0
+        while not question.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert (await question).pages == 3
+        return turns
+
+    data = files.a_slow_tiff(3)
+    with a_descriptor(data) as descriptor, asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(count_until_done(descriptor, len(data))) > 100
+
+
+def test_a_question_that_is_given_up_harms_nobody(pool: Pool) -> None:
+    async def give_up(descriptor: int, size: int) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.examiner.examine(descriptor, size=size, name=""), 0.05)
+
+    data = files.a_slow_tiff(8)
+    with a_descriptor(data) as descriptor:
+        for _ in range(3):
+            asyncio.run(give_up(descriptor, len(data)))
+    assert examine(pool, files.a_jpeg()) == JPEG
+
+
+def test_a_child_killed_from_outside_costs_only_time(tmp_path: Path) -> None:
+    with a_pool(tmp_path) as pool:
+        finding = asyncio.run(during(pool, files.a_slow_tiff(3), lambda child: os.kill(child, signal.SIGKILL)))
+        assert (finding.media_type, finding.pages) == ("image/tiff", 3)
+        wait_until(lambda: len(pool.children()) == 2)
+
+
+def test_a_stopped_child_is_replaced_and_its_question_answered(tmp_path: Path) -> None:
+    with a_pool(tmp_path, children=1) as pool:
+        finding = asyncio.run(during(pool, files.a_slow_tiff(3), lambda child: os.kill(child, signal.SIGSTOP)))
+        assert finding.pages == 3
+
+
+def test_a_file_that_kills_its_child_twice_is_called_damaged(tmp_path: Path) -> None:
+    def kill_twice(child: int) -> None:
+        os.kill(child, signal.SIGSEGV)
+        wait_until(lambda: not exists(child))
+        os.kill(busy_child(pool), signal.SIGSEGV)
+
+    with a_pool(tmp_path) as pool:
+        with pytest.raises(refusals.FileDamaged):
+            asyncio.run(during(pool, files.a_slow_tiff(20), kill_twice))
+        assert examine(pool, files.a_jpeg()) == JPEG
+
+
+def test_a_decoder_that_does_not_end_is_ended_in_time(tmp_path: Path) -> None:
+    with a_pool(tmp_path, decode_seconds_max=0.5, queue_wait_seconds=1.0) as pool:
+        begun = time.monotonic()
+        with pytest.raises(refusals.FileDamaged):
+            examine(pool, files.a_slow_tiff(200))
+        assert time.monotonic() - begun < 1.5
+        assert examine(pool, files.a_jpeg()) == JPEG
+        time.sleep(0.6)
+        assert examine(pool, files.a_jpeg()) == JPEG, "an idle child must not be ended by its last request's clock"
+
+
+def test_memory_is_limited_on_both_sides_and_what_needs_more_is_refused(tmp_path: Path) -> None:
+    wide, narrow = (files.saved(Image.new("RGB", size), "PNG") for size in ((3000, 2000), (3000, 6000)))
+    with a_pool(tmp_path, decode_memory_bytes_max=48 * MIB) as pool:
+        assert examine(pool, wide).media_type == "image/png"
+        with pytest.raises(refusals.FileTooManyPixels):
+            examine(pool, narrow)
+        assert examine(pool, files.a_jpeg()) == JPEG
+        assert pool.stop() < 110 * MIB
+
+
+def test_a_child_that_grew_makes_way_for_a_fresh_one(tmp_path: Path) -> None:
+    with a_pool(tmp_path, children=1) as pool:
+        before = pool.children()
+        assert examine(pool, files.a_jpeg()) == JPEG
+        assert pool.children() == before
+        assert examine(pool, files.a_blank_png(8300, 8300)).media_type == "image/png"
+        wait_until(lambda: len(pool.children()) == 1 and pool.children() != before)
+        assert examine(pool, files.a_jpeg()) == JPEG
+
+
+def test_nobody_listening_is_unavailable(tmp_path: Path) -> None:
+    with a_pool(tmp_path, queue_wait_seconds=0.2) as pool:
+        pool.stop()
+        with pytest.raises(refusals.Unavailable):
+            examine(pool, files.a_jpeg())
+
+
+def test_a_pool_that_starts_late_is_waited_for(tmp_path: Path) -> None:
+    with a_pool(tmp_path) as pool:
+        pool.path.rename(tmp_path / "away")
+
+        async def ask(descriptor: int, size: int) -> Finding:
+            question = asyncio.create_task(pool.examiner.examine(descriptor, size=size, name=""))
+            await asyncio.sleep(0.1)
+            (tmp_path / "away").rename(pool.path)
+            return await question
+
+        data = files.a_jpeg()
+        with a_descriptor(data) as descriptor:
+            assert asyncio.run(ask(descriptor, len(data))) == JPEG
+
+
+def test_a_question_that_waits_too_long_in_the_queue_is_unavailable(tmp_path: Path) -> None:
+    async def ask_while_busy() -> None:
+        slow, quick = files.a_slow_tiff(30), files.a_jpeg()
+        with a_descriptor(slow) as long, a_descriptor(quick) as short:
+            busy = asyncio.create_task(pool.examiner.examine(long, size=len(slow), name=""))
+            await asyncio.to_thread(busy_child, pool)
+            with pytest.raises(refusals.Unavailable):
+                await pool.examiner.examine(short, size=len(quick), name="")
+            assert not busy.done(), "one that is being worked on goes on beyond the wait of the queue"
+            busy.cancel()
+
+    with a_pool(tmp_path, children=1, queue_wait_seconds=0.2) as pool:
+        asyncio.run(ask_while_busy())
+
+
+def test_children_are_walled_in(pool: Pool) -> None:
+    examine(pool, files.a_jpeg())
+    base = int(status(pool.process.pid, "VmData").split()[0]) * 1024
+    for child in pool.children():
+        limits = {
+            line[:25].strip(): line[26:].split()[:2] for line in Path(f"/proc/{child}/limits").read_text().splitlines()
+        }
+        (data, hard_data) = limits["Max data size"]
+        assert data == hard_data
+        assert abs(int(data) - base - pool.limits.decode_memory_bytes_max) < 16 * MIB
+        assert limits["Max file size"] == limits["Max core file size"] == ["0", "0"]
+        assert limits["Max open files"] == ["7", "7"]
+        assert len(list(Path(f"/proc/{child}/fd").iterdir())) == 4
+        assert status(child, "NoNewPrivs") == "1"
+
+
+def test_children_have_no_network(pool: Pool) -> None:
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
+        pytest.skip("NOT TESTED, this system lets no process leave the network")
+    for child in pool.children():
+        interfaces = Path(f"/proc/{child}/net/dev").read_text().splitlines()[2:]
+        assert [line.split(":")[0].strip() for line in interfaces] in ([], ["lo"])
+        assert Path(f"/proc/{child}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+
+
+def test_the_socket_is_private_and_goes_with_the_pool(tmp_path: Path) -> None:
+    with a_pool(tmp_path) as pool:
+        assert pool.path.stat().st_mode & 0o777 == 0o600
+        children = pool.children()
+        pool.stop()
+        assert list(tmp_path.iterdir()) == []
+        assert not any(exists(child) for child in children)
+
+
+def test_a_socket_left_by_a_killed_pool_is_taken_over(tmp_path: Path) -> None:
+    with a_pool(tmp_path) as killed:
+        killed.process.kill()
+        killed.process.wait()
+        assert killed.path.exists()
+    with a_pool(tmp_path) as pool:
+        assert examine(pool, files.a_jpeg()) == JPEG
+
+
+def test_children_die_with_a_killed_pool_even_in_the_middle_of_a_request(tmp_path: Path) -> None:
+    async def kill_the_pool() -> None:
+        slow = files.a_slow_tiff(30)
+        with a_descriptor(slow) as descriptor:
+            question = asyncio.create_task(pool.examiner.examine(descriptor, size=len(slow), name=""))
+            await asyncio.to_thread(busy_child, pool)
+            pool.process.kill()
+            with pytest.raises(refusals.Unavailable):
+                await question
+
+    with a_pool(tmp_path, queue_wait_seconds=0.3) as pool:
+        children = pool.children()
+        asyncio.run(kill_the_pool())
+        wait_until(lambda: not any(exists(child) for child in children))
+
+
+def test_the_pool_dies_with_a_killed_supervisor(tmp_path: Path) -> None:
+    script = (
+        "import subprocess, sys; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); import time; time.sleep(60)"
+    )
+    serve = (
+        "import sys; from pathlib import Path; from domain.limits import Limits; from paper.pool import serve;"
+        "serve(Path(sys.argv[1]), limits=Limits())"
+    )
+    path = tmp_path / "paper.socket"
+    command = [sys.executable, "-c", script, sys.executable, "-c", serve, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout
+        server = int(supervisor.stdout.readline())
+        children_file = Path(f"/proc/{server}/task/{server}/children")
+        wait_until(lambda: len(children_file.read_text().split()) == 2)
+        children = [int(child) for child in children_file.read_text().split()]
+        supervisor.kill()
+        wait_until(lambda: not any(exists(pid) for pid in (server, *children)))
+
+
+def test_a_quiet_pool_is_small(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    with a_pool(tmp_path) as pool:
+        examine(pool, files.a_jpeg())
+        sizes = [proportional_bytes(pid) for pid in (pool.process.pid, *pool.children())]
+    record_property("pss_mib", [round(size / MIB, 1) for size in sizes])
+    assert sum(sizes) < 45 * MIB
+
+
+def proportional_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024

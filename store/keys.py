@@ -99,8 +99,8 @@ class Keys:
         return entry[1] if entry and time.monotonic() - entry[2] < CACHE_SECONDS else None
 
     def _was_erased(self, customer_id: str) -> bool:
+        digest = self.digest("erased", customer_id.encode())  # may itself need a connection
         with self._pool.connection() as conn:
-            digest = self.digest("erased", customer_id.encode())
             return conn.execute(ERASED, [digest], prepare=True).fetchone() is not None
 
     # -- papers -------------------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
             return IdempotencyInFlight() if with_key else Unavailable()
         case "53100":
             return InsufficientStorage()
-    if state is None or state[:2] in ("08", "53", "57", "25"):
+    if state is None or state[:2] in ("08", "25", "40", "53", "57"):
         return Unavailable()
     return error
 

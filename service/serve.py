@@ -107,6 +107,7 @@ def _live(child: Child, supervisor: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         die_with_parent(supervisor)
+        name_process(f"dossier-{child.name}")
         child.run()
         code = 0
     except SystemExit as left:
@@ -118,6 +119,11 @@ def _live(child: Child, supervisor: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def name_process(name: str) -> None:
+    """What `ps` and `top` show of it, at most 15 characters; its own children inherit it."""
+    Path("/proc/self/comm").write_text(name[:15], encoding="ascii")
 
 
 def alive(child: Child) -> bool:
@@ -145,6 +151,7 @@ def serve(settings: Settings) -> int:
     with only_one(settings.home), database(settings) as (cluster, url):
         for line in prepare(settings, url):
             print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command's own words
+        web_ready(settings.home).unlink(missing_ok=True)
         children = make_children(settings, url)
         gc.collect()
         gc.freeze()
@@ -157,11 +164,17 @@ def make_children(settings: Settings, url: str) -> list[Child]:
     from service import projector, web
 
     socket = settings.home / "run" / "paper.sock"
+    ready = web_ready(settings.home)
     return [
         Child("paper", partial(pool.serve, socket, limits=settings.limits)),
         Child("projector", partial(projector.run, settings, url)),
-        Child("web", partial(web.run, settings, url, socket)),
+        Child("web", partial(web.run, settings, url, socket, ready)),
     ]
+
+
+def web_ready(home: Path) -> Path:
+    """Made when this start said that it is ready, so that a web child started again does not say it twice."""
+    return home / "run" / "ready"
 
 
 @contextmanager

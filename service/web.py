@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.wiring import APP_ROLE, UNAVAILABLE, open_parts, role_of
 
 
-def run(settings: Settings, url: str, socket: Path) -> None:
+def run(settings: Settings, url: str, socket: Path, ready: Path) -> None:
     """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered."""
     role = role_of(url, APP_ROLE)
     app = create_app(
@@ -26,7 +26,7 @@ def run(settings: Settings, url: str, socket: Path) -> None:
         bind=[f"{settings.host}:{settings.port}"],
         workers=settings.workers,
         limits=settings.limits,
-        on_ready=partial(say_ready, settings.home / "run" / "ready"),
+        on_ready=partial(say_ready, ready),
     )
     raise SystemExit(code)
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults.killing import (
     ACKNOWLEDGED_PER_KILL_MIN,
+    LOST_CONNECTION,
     RECOVERY_SECONDS,
     VICTIMS,
     Archive,
@@ -55,7 +56,14 @@ def run(*, kills: int) -> None:
 
 
 def settled(archive: Archive) -> None:
-    wait_until(lambda: get(archive, "/readyz")[0] == 200, RECOVERY_SECONDS, "not ready again")
+    wait_until(lambda: ready(archive), RECOVERY_SECONDS, "not ready again")
+
+
+def ready(archive: Archive) -> bool:
+    try:
+        return get(archive, "/readyz")[0] == 200
+    except LOST_CONNECTION:
+        return False
 
 
 def counted(archive: Archive, clients: Clients) -> None:

@@ -48,7 +48,9 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class Follower:
-    """Follows the log with every view. `role` is taken in the session; `on_parked` is told of every parked event."""
+    """Follows the log with every view. `role` is taken in the session; `on_parked` is told of every parked event.
+
+    `poll_seconds`: how often it looks without having been notified, and so how soon it stops."""
 
     def __init__(
         self,
@@ -58,10 +60,12 @@ class Follower:
         role: str | None = None,
         views: Mapping[str, View] = VIEWS,
         clock: Callable[[], float] = time.monotonic,
+        poll_seconds: float = POLL_SECONDS,
         on_parked: Callable[[Parked], None] = alarm,
     ) -> None:
         self._url, self._log, self._role = url, log, role
         self._views, self._clock, self._on_parked = views, clock, on_parked
+        self._poll_seconds = poll_seconds
         self.state = State()
         self._measured_at, self._measured_events, self._hot_until = clock(), 0, 0.0
 
@@ -102,7 +106,7 @@ class Follower:
         on each commit."""
         behind = self._page(conn)
         if behind is None:
-            return HOT_POLL_SECONDS if self._clock() < self._hot_until else POLL_SECONDS
+            return HOT_POLL_SECONDS if self._clock() < self._hot_until else self._poll_seconds
         self._apply(conn, behind)
         self._hot_until = self._clock() + HOT_SECONDS
         self.state.events += len(behind.events)

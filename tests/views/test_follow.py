@@ -1,0 +1,332 @@
+"""The follower: nothing missed, nothing twice, whatever is cut, killed, paused or poisoned meanwhile."""
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from domain.document import DocumentWithdrawn, Withdraw
+from domain.envelope import Envelope, Meta
+from domain.ports import VersionConflict
+from domain.refusals import NotFound
+from domain.values import uuid7
+from projections import parking, tracking
+from projections.follow import LEADER
+from projections.parking import Parked
+from projections.rebuild import replay
+from projections.tracking import NotLeader
+from tests.views.crowd import fill
+from tests.views.desk import CUSTOMERS, Desk, following, open_log, paper_of
+
+ROOT = Path(__file__).resolve().parents[2]
+META = Meta("j.smit", "CENTRAL", datetime(2026, 11, 24, tzinfo=UTC), UUID(int=8), UUID(int=9))
+
+
+def until(condition: Callable[[], bool], what: str, *, seconds: float = 20.0) -> None:
+    for _ in range(int(seconds * 50)):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def is_complete(desk: Desk) -> None:
+    """Every event of the log is in the history once, and a replay finds nothing else anywhere."""
+    missing = desk.rows(
+        "select count(*) filter (where h.position is null), count(*) - count(distinct e.notification_id)"
+        " from archive.archive_events as e left join views.audit_history as h on h.position = e.notification_id"
+    )
+    assert missing == [(0, 0)]
+    assert [r.identical for r in replay(desk.url, desk.log)] == [True, True, True]
+
+
+def cut_projectors(desk: Desk) -> int:
+    """End the sessions of every follower, as a network or a failover does."""
+    cut = desk.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'dossier projector' and datname = current_database()"
+    )
+    return len(cut)
+
+
+# -- one leader -------------------------------------------------------------------------------------------------
+
+
+def test_of_two_followers_one_leads_and_the_other_takes_over(desk: Desk) -> None:
+    with following(desk) as first:
+        until(lambda: first.state.leading, "the first leads")
+        with following(desk) as second:
+            desk.wait_until(desk.letter().position)
+            assert not second.state.leading
+            cut_projectors(desk)
+            until(lambda: first.state.leading or second.state.leading, "one leads again")
+            desk.wait_until(desk.letter().position)
+            assert not (first.state.leading and second.state.leading)
+    with following(desk):
+        desk.wait_until(desk.letter().position)
+    is_complete(desk)
+
+
+def test_whoever_expects_a_view_elsewhere_may_not_write(desk: Desk) -> None:
+    with tracking.connect(desk.url) as conn:
+        before = tracking.tracked(conn)
+        desk.letter()
+        desk.follow()
+        with pytest.raises(NotLeader), conn.transaction():
+            tracking.require(conn, before)
+
+
+def test_a_cut_connection_is_made_again_and_nothing_is_lost(desk: Desk) -> None:
+    with following(desk) as follower:
+        for _ in range(5):
+            desk.wait_until(desk.letter().position)
+            assert cut_projectors(desk) == 1
+        desk.wait_until(desk.letter().position)
+        assert follower.state.restarts >= 1
+    is_complete(desk)
+
+
+def test_a_follower_killed_at_any_moment_loses_and_doubles_nothing(desk: Desk) -> None:
+    chance = random.Random(20261124)
+    killed_behind = 0
+    for _ in range(6):
+        fill(desk, 900, customers=30)
+        kill_while_it_follows(desk, chance)
+        killed_behind += _position(desk) < desk.log.last_position()
+        ((rows, events),) = desk.rows(
+            "select (select count(*) from views.audit_history), count(*) from archive.archive_events"
+            " where notification_id <= (select position from views.tracking where name = 'audit_history')"
+        )
+        assert rows == events
+    assert killed_behind > 0, "every kill came too late to cut anything"
+    desk.follow()
+    is_complete(desk)
+
+
+def kill_while_it_follows(desk: Desk, chance: random.Random) -> None:
+    """At any moment from its first step on, beside uploads."""
+    before = _position(desk)
+    child = subprocess.Popen([sys.executable, "-m", "tests.views.follow_forever", desk.url], cwd=ROOT)
+    try:
+        until(lambda: leads(desk) or _position(desk) > before, "the child follows")
+        time.sleep(chance.random() * 0.15)
+        for _ in range(chance.randrange(10)):
+            desk.letter(chance.choice(CUSTOMERS))
+    finally:
+        child.kill()
+        child.wait()
+
+
+def leads(desk: Desk) -> bool:
+    return bool(desk.rows("select from pg_locks where locktype = 'advisory' and objid = %s", LEADER & 0xFFFFFFFF))
+
+
+def _position(desk: Desk) -> int:
+    ((position,),) = desk.rows("select min(position) from views.tracking")
+    return int(position)
+
+
+# -- the order of the log ---------------------------------------------------------------------------------------
+
+
+def test_sixteen_writers_with_rolled_back_appends_leave_no_event_out(desk: Desk) -> None:
+    """A refused append has drawn its positions: holes. Concurrent ones commit out of order: holes for a moment."""
+    taken = paper_of(desk.letter())
+    conflicts: list[int] = []
+
+    def write(seed: int) -> None:
+        with open_log(desk.url, connections=1) as (log, keys):
+            other = Desk(desk.url, log, keys)
+            for n in range(12):
+                other.letter(CUSTOMERS[(seed + n) % len(CUSTOMERS)])
+                try:
+                    log.append([Envelope(taken, 1, DocumentWithdrawn(customer=UUID(int=1), reason="x"), META)])
+                except VersionConflict:
+                    conflicts.append(seed)
+
+    with following(desk):
+        writers = [threading.Thread(target=write, args=[seed]) for seed in range(16)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        desk.wait_until(desk.log.fence())
+    assert len(conflicts) == 16 * 12
+    ((holes,),) = desk.rows("select max(notification_id) - count(*) from archive.archive_events")
+    assert holes > 16 * 11  # the last ones lie behind the last event
+    is_complete(desk)
+
+
+def test_views_that_stand_at_different_positions_come_together(desk: Desk) -> None:
+    with following(desk), psycopg.connect(desk.url, autocommit=True) as conn:
+        desk.wait_until(desk.letter().position)
+        tracking.pause(conn, "authorizations")
+        desk.wait_until(desk.consent().position)
+        behind = {t.name: t.position for t in tracking.tracked(conn)}
+        assert behind["authorizations"] < behind["audit_history"] == behind["customer_documents"]
+        parking.resume(conn, desk.log, "authorizations")
+        desk.wait_until(desk.consent().position)
+    is_complete(desk)
+
+
+# -- signals and state ------------------------------------------------------------------------------------------
+
+
+def test_whoever_listens_learns_where_all_views_stand(desk: Desk) -> None:
+    with following(desk), psycopg.connect(desk.url, autocommit=True) as conn:
+        desk.wait_until(desk.log.last_position())
+        conn.execute(f"listen {tracking.CHANNEL_VIEWS}")
+        position = desk.letter().position
+        told = next(conn.notifies(timeout=20))
+        assert int(told.payload) == position
+        tracking.pause(conn, "authorizations")
+        desk.letter()
+        told = next(conn.notifies(timeout=20))
+        assert int(told.payload) == position
+
+
+def test_a_notification_wakes_an_idle_follower(desk: Desk) -> None:
+    """With the poll out of the way only the notification can."""
+    with following(desk, poll_seconds=30.0), psycopg.connect(desk.url, autocommit=True) as conn:
+        desk.wait_until(desk.log.last_position())
+        time.sleep(0.5)  # past the time in which it looks again by itself
+        position = desk.letter().position
+        conn.execute(f"notify {tracking.CHANNEL_LOG}")
+        desk.wait_until(position, seconds=10)
+        conn.execute(f"notify {tracking.CHANNEL_LOG}")  # so that it sees that it shall stop
+
+
+def test_status_tells_where_each_view_stands(desk: Desk) -> None:
+    desk.letter()
+    last = desk.follow()
+    with psycopg.connect(desk.url, autocommit=True) as conn:
+        tracking.pause(conn, "authorizations")
+        desk.letter()
+        shown = {s.view: s for s in tracking.status(conn, desk.log.last_position())}
+    assert [*shown] == ["audit_history", "authorizations", "customer_documents"]
+    assert all((s.position, s.last, s.lag, s.parked) == (last, last + 1, 1, 0) for s in shown.values())
+    assert [s.view for s in shown.values() if s.paused] == ["authorizations"]
+
+
+def test_a_paused_view_stands_still_until_it_is_resumed(desk: Desk) -> None:
+    with following(desk), psycopg.connect(desk.url, autocommit=True) as conn:
+        desk.wait_until(desk.log.last_position())
+        for view in ("audit_history", "authorizations", "customer_documents"):
+            tracking.pause(conn, view)
+        position = desk.letter().position
+        time.sleep(0.7)  # longer than the poll
+        assert _position(desk) < position
+        for view in ("audit_history", "authorizations", "customer_documents"):
+            assert parking.resume(conn, desk.log, view) == parking.Resumed(view, applied=0, parked=0)
+        desk.wait_until(position)
+    is_complete(desk)
+
+
+def test_an_unknown_view_cannot_be_paused_or_resumed(desk: Desk) -> None:
+    with psycopg.connect(desk.url, autocommit=True) as conn:
+        with pytest.raises(NotFound):
+            tracking.pause(conn, "nonsense")
+        with pytest.raises(NotFound):
+            parking.resume(conn, desk.log, "nonsense")
+
+
+# -- poison -----------------------------------------------------------------------------------------------------
+
+
+def poison_the_fold(desk: Desk, customer: str) -> UUID:
+    """An event that no fold can take: a correction of a paper that was never archived."""
+    paper = uuid7()
+    owner = desk.keys.owner(customer)
+    desk.keys.new_paper(paper)
+    body = DocumentWithdrawn(customer=owner.reference, reason="x")
+    desk.log.append([Envelope(paper, 1, body, META)], papers={paper: owner})
+    return paper
+
+
+def refuse_in_the_table(desk: Desk, refused: bool) -> None:
+    """A fault of the table, or of a program that is mended later."""
+    with psycopg.connect(desk.url, autocommit=True) as conn:
+        if refused:
+            conn.execute("alter table views.customer_documents add constraint fault check (file_name <> 'poison.pdf')")
+        else:
+            conn.execute("alter table views.customer_documents drop constraint fault")
+
+
+def parked_in(desk: Desk, view: str) -> list[Parked]:
+    return [p for p in desk.parked() if p.view == view]
+
+
+def test_poison_parks_its_customer_and_the_others_go_on(desk: Desk) -> None:
+    alarms: list[Parked] = []
+    before, first = desk.letter(CUSTOMERS[1]), desk.letter()
+    poisoned = poison_the_fold(desk, CUSTOMERS[0])
+    behind = desk.letter()
+    others = desk.letter(CUSTOMERS[1])
+    with following(desk, on_parked=alarms.append):
+        desk.wait_until(desk.log.last_position())
+        later = desk.correct(paper_of(first), Withdraw("twice"))
+        desk.wait_until(later.position)
+    found = parked_in(desk, "customer_documents")
+    assert [(p.subject, p.error_type) for p in found] == [
+        (poisoned, "AssertionError"),
+        (paper_of(behind), parking.BEHIND),
+        (paper_of(first), parking.BEHIND),
+    ]
+    assert [(a.view, a.position) for a in alarms] == [(p.view, p.position) for p in desk.parked()]
+    ids = {i for (i,) in desk.rows("select id from views.customer_documents where to_position is null")}
+    assert ids == {paper_of(before), paper_of(first), paper_of(others)}
+    assert parked_in(desk, "audit_history") == []
+
+
+def test_after_the_fault_is_mended_parked_events_are_taken_in_their_order(desk: Desk) -> None:
+    refuse_in_the_table(desk, True)
+    fine = desk.letter()
+    poisoned = desk.letter(file_name="poison.pdf")
+    with following(desk):
+        desk.wait_until(desk.correct(paper_of(fine), Withdraw("twice")).position)
+        assert [p.error_type for p in parked_in(desk, "customer_documents")] == ["CheckViolation", parking.BEHIND]
+        with psycopg.connect(desk.url, autocommit=True) as conn:
+            still = parking.resume(conn, desk.log, "customer_documents")
+            assert (still.applied, still.parked) == (0, 2)
+            refuse_in_the_table(desk, False)
+            done = parking.resume(conn, desk.log, "customer_documents")
+        assert (done.applied, done.parked) == (2, 0)
+        desk.wait_until(desk.correct(paper_of(poisoned), Withdraw("also")).position)
+    assert desk.parked() == []
+    is_complete(desk)
+
+
+def test_text_that_the_database_cannot_hold_is_poison_too(desk: Desk) -> None:
+    desk.letter(file_name="a\x00b.pdf")
+    other = desk.letter(CUSTOMERS[1])
+    with following(desk, on_parked=lambda _: None):
+        desk.wait_until(other.position)
+    assert {(p.view, p.error_type) for p in desk.parked()} == {
+        ("audit_history", "UntranslatableCharacter"),
+        ("customer_documents", "DataError"),
+    }
+
+
+def test_a_parked_event_is_told_of_without_naming_a_person(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    refuse_in_the_table(desk, True)
+    desk.letter(file_name="poison.pdf", note="a secret")
+    with following(desk):
+        desk.wait_until(desk.log.last_position())
+    assert [r.levelname for r in caplog.records if "parked" in r.getMessage()] == ["ERROR"]
+    assert "poison.pdf" not in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_full_disk_or_a_lock_is_no_poison() -> None:
+    errors: list[Any] = [psycopg.errors.DiskFull(), psycopg.errors.LockNotAvailable(), NotLeader(), MemoryError()]
+    assert not any(parking.is_poison(error) for error in errors)
+    assert parking.is_poison(KeyError("x"))

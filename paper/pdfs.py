@@ -22,8 +22,9 @@ from paper.content import Content
 
 _INFLATED_BYTES_MAX: Final = 16 * 1024 * 1024
 _BELOW: Final = 1 - 1e-6
+# Names long enough not to turn up by chance in the packed bytes of a scan, as /JS does.
 _NAMES = (
-    ("javascript", re.compile(rb"/(?:JS|JavaScript)\b")),
+    ("javascript", re.compile(rb"/JavaScript\b")),
     ("attachments", re.compile(rb"/(?:EmbeddedFiles?|FileAttachment)\b")),
     ("active-content", re.compile(rb"/(?:Launch|RichMedia|SubmitForm|ImportData|GoToR|GoToE|Movie|Rendition)\b")),
 )

@@ -220,6 +220,10 @@ def test_what_is_active_or_hidden_is_flagged(data: bytes, flag: str | None) -> N
     assert examine(data).flags == ((flag,) if flag else ())
 
 
+def test_packed_bytes_that_look_like_a_short_name_flag_nothing() -> None:
+    assert examine(files.a_pdf(content=b"% \xff\x80/JS \x00/AA (\xfe")).flags == ()
+
+
 def test_what_is_active_is_flagged_inside_object_streams_too() -> None:
     plain = files.a_pdf(catalogue=b"/OpenAction << /S /JavaScript /JS (app.alert\\(1\\)) >>")
     packed = files.a_rewritten_pdf(plain, object_stream_mode=pikepdf.ObjectStreamMode.generate)

@@ -16,7 +16,7 @@ NAME_CHARACTERS_MAX = 200
 CARD_NUMBERS_MAX = 20
 CARD_NUMBER_CHARACTERS_MAX = 64
 BIRTH_YEARS_MAX = 150
-SEARCH_NAME_CHARACTERS_MAX = 400  # folding can make one character to eighteen, and an index entry has 2,700 bytes
+SEARCH_NAME_CHARACTERS_MAX = 400  # folding can make one character to eighteen
 QUERY_CHARACTERS_MAX = 200
 QUERY_WORDS_MAX = 8
 

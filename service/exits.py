@@ -44,7 +44,7 @@ def ending(error: Exception) -> tuple[int, str]:
         case Ended():
             return error.code, str(error)
         case ValidationFailed():
-            return USAGE, "; ".join(_field(wrong) for wrong in error.errors)
+            return USAGE, "; ".join(_field(wrong) for wrong in error.errors) or str(error)
         case Refusal():
             return BY_SLUG.get(error.slug, BY_STATUS.get(error.status, FAILED)), str(error)
         case FieldError():

@@ -90,9 +90,11 @@ async def search(connection: AsyncConnection[Any], text: str, limit: int) -> tup
     return tuple(found.values())[:limit]
 
 
-def by_id(connection: Connection[Any], customer_ids: Iterable[str]) -> dict[str, Customer]:
+def by_id(
+    connection: Connection[Any], customer_ids: Iterable[str], *, prepare: bool | None = None
+) -> dict[str, Customer]:
     with connection.cursor(row_factory=args_row(_customer)) as cursor:
-        return {c.id: c for c in cursor.execute(BY_ID, [list(customer_ids)])}
+        return {c.id: c for c in cursor.execute(BY_ID, [list(customer_ids)], prepare=prepare)}
 
 
 def _with(found: dict[str, Customer], more: Iterable[Customer]) -> dict[str, Customer]:
@@ -186,16 +188,23 @@ def write(connection: Connection[Any], customers: Sequence[Customer]) -> tuple[s
 
     No id and no card may stand here twice. Rows are locked in the order of ids, then of cards, so that writers who
     meet wait for each other; only those who exchange cards can still end in a deadlock (`undeadlocked`).
+    Nothing is prepared: a plan made for an empty register would read all of it, batch after batch, as it fills.
     """
     rows = [
         (c.id, c.name, f" {search_name(c.name)} ", c.birth_date, c.home_branch, c.kind, c.status) for c in customers
     ]
-    created = {i for i, new in connection.execute(PUT_CUSTOMERS, _columns(rows, 7)) if new}
+    put = connection.execute(PUT_CUSTOMERS, _columns(rows, 7), prepare=False)
+    created = {customer_id for customer_id, new in put if new}
+    codes, numbers, owners, ns = card_columns(customers)
+    connection.execute(DROP_CARDS, ([c.id for c in customers], codes, owners), prepare=False)
+    ours = {code for (code,) in connection.execute(PUT_CARDS, (codes, numbers, owners, ns), prepare=False)}
+    return created, [(owner, n) for code, owner, n in zip(codes, owners, ns, strict=True) if code not in ours]
+
+
+def card_columns(customers: Sequence[Customer]) -> list[list[Any]]:
+    """Codes, numbers, ids of customers and indexes of all their cards."""
     cards = [(card_code(number), number, c.id, n) for c in customers for n, number in enumerate(c.card_numbers)]
-    codes, numbers, owners, ns = _columns(cards, 4)
-    connection.execute(DROP_CARDS, ([c.id for c in customers], codes, owners))
-    ours = {code for (code,) in connection.execute(PUT_CARDS, (codes, numbers, owners, ns))}
-    return created, [(owner, n) for code, _, owner, n in cards if code not in ours]
+    return _columns(cards, 4)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

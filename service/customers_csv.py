@@ -1,0 +1,143 @@
+"""`customers import FILE.csv` without its command line: reads, checks and reports; store/register_load.py stores."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date
+from itertools import count, islice
+from typing import BinaryIO
+
+import msgspec
+
+from domain.customer import Customer, CustomerKind, parse_customer
+from domain.refusals import FieldError, ValidationFailed
+from domain.values import calendar_date
+from store.register_load import Line, Load
+
+HEADER = ["id", "name", "birth_date", "card_numbers", "home_branch", "kind"]
+BATCH_LINES = 1_000
+LINE_BYTES_MAX = 64 * 1024
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class FileUnreadable(Exception):
+    """The file as a whole cannot be taken, or not beyond some line. What was stored before stays stored."""
+
+
+class RefusedLine(msgspec.Struct, frozen=True):
+    """Numbered as an editor does, the header being line 1. The pointer of an error is a column (/birth_date)."""
+
+    number: int
+    errors: tuple[FieldError, ...]
+
+    def __str__(self) -> str:
+        return f"line {self.number}: " + "; ".join(str(e).lstrip("/: ") for e in self.errors)
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines so far by what became of them, and bytes read. Empty lines count nowhere."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    read_bytes: int = 0
+
+
+class Read(msgspec.Struct, frozen=True):
+    """One line of the file, as a customer or with what is wrong; `end` is the offset of the byte behind it."""
+
+    number: int
+    end: int
+    parsed: Customer | tuple[FieldError, ...]
+
+
+def import_customers(
+    file: BinaryIO,
+    loading: AbstractContextManager[Load],
+    *,
+    today: date,
+    on_refused: Callable[[RefusedLine], None],
+    on_progress: Callable[[Imported], None] = lambda _: None,
+) -> Imported:
+    """Every line on its own: one that is refused stops no other. `loading` is store/register_load.loading().
+
+    Batches of 1,000 lines, each durable before `on_progress` hears of it. Whoever was stopped starts again with the
+    same file: what is stored already counts as unchanged. Raises FileUnreadable and Unavailable.
+    """
+    done = Imported()
+    reads = _reads(file, today)
+    with loading as load:
+        while batch := list(islice(reads, BATCH_LINES)):
+            loaded = load([Line(r.number, r.parsed) for r in batch if isinstance(r.parsed, Customer)])
+            refused = [RefusedLine(r.number, r.parsed) for r in batch if not isinstance(r.parsed, Customer)]
+            refused += [RefusedLine(number, (error,)) for number, error in loaded.refused]
+            for line in sorted(refused, key=lambda line: line.number):
+                on_refused(line)
+            done = Imported(
+                created=done.created + loaded.created,
+                changed=done.changed + loaded.changed,
+                unchanged=done.unchanged + loaded.unchanged,
+                refused=done.refused + len(refused),
+                read_bytes=batch[-1].end,
+            )
+            on_progress(done)
+    return done
+
+
+def _reads(file: BinaryIO, today: date) -> Iterator[Read]:
+    lines = _lines(file)
+    _, _, first = next(lines, (1, 0, ""))
+    if first.rstrip("\r\n") != ",".join(HEADER):
+        raise FileUnreadable(f"the first line must be exactly {','.join(HEADER)}; it is {first.strip()[:80]!r}")
+    for number, end, text in lines:
+        if text.strip():
+            yield Read(number, end, _parsed(text, today))
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
+    """Number, end offset and text of each line. A line of the file is a record: no field may have line breaks in it,
+    so a quote that somebody forgot costs its own line and not the thousand that follow."""
+    end = 0
+    for number in count(1):
+        raw = file.readline(LINE_BYTES_MAX)
+        if not raw:
+            return
+        if len(raw) == LINE_BYTES_MAX and not raw.endswith(b"\n"):
+            raise FileUnreadable(f"line {number} has more than {LINE_BYTES_MAX} bytes; is this a CSV file?")
+        end += len(raw)
+        try:
+            yield number, end, raw.removeprefix(BYTE_ORDER_MARK if number == 1 else b"").decode()
+        except UnicodeDecodeError:
+            raise FileUnreadable(f"line {number} is not UTF-8; save the file as CSV in UTF-8 and start again") from None
+
+
+def _parsed(text: str, today: date) -> Customer | tuple[FieldError, ...]:
+    try:
+        fields = next(csv.reader([text], strict=True))
+    except csv.Error:
+        return (FieldError("", "has a quote that is not closed, or text behind a closing one"),)
+    if len(fields) != len(HEADER):
+        return (FieldError("", f"has {len(fields)} fields and not {len(HEADER)}"),)
+    customer_id, name, birth_date, card_numbers, home_branch, kind = fields
+    born, wrong = _birth_date(birth_date)
+    try:
+        customer = parse_customer(
+            customer_id,
+            name=name,
+            birth_date=born,
+            card_numbers=card_numbers.split(),
+            home_branch=home_branch or None,
+            kind=kind or CustomerKind.PERSON,
+            today=today,
+        )
+    except ValidationFailed as error:
+        return (*error.errors, *wrong)
+    return wrong or customer
+
+
+def _birth_date(text: str) -> tuple[date | None, tuple[FieldError, ...]]:
+    try:
+        return calendar_date(text, "/birth_date") if text else None, ()
+    except FieldError as error:
+        return None, (error,)

@@ -25,11 +25,8 @@ def sweep(store: Store, limits: Limits) -> Swept:
         now=time.time(),
     )
     with store.pool.connection() as conn:
-        expired = conn.execute(
-            "select archive.expire_commands(make_interval(hours => %s))", [limits.idempotency_key_hours]
-        )
-        count = expired.fetchone()
-    return Swept(swept.contents, swept.temporary_files, count[0] if count else 0)
+        row = conn.execute(EXPIRE, [limits.idempotency_key_hours]).fetchone()
+    return Swept(len(swept.removed), swept.unfinished, row[0] if row else 0)
 
 
 def referenced(store: Store, keys: Sequence[str]) -> set[str]:

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -36,6 +37,7 @@ class Tiny:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.home, self.limits = Path(config["home"]), Limits(**config["limits"])
+        self.startup_fails = config["startup_fails"]
         self.calls = 0
         self.log = os.open(self.home / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -65,6 +67,8 @@ class Tiny:
         return app
 
     async def process_startup(self, scope: Any, event: Any) -> None:
+        if self.startup_fails:
+            raise ConnectionRefusedError("no database")
         self.stopping = scope["state"]["stopping"]
         self.note(f"startup {os.getpid()}")
 
@@ -209,19 +213,25 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(home: Path, *, workers: int = 1, graceful_seconds: int = 6, **settings: Any) -> Iterator[Served]:
-    """Start the server and end it; settings: limits, hosts, write_stall_seconds. Its stderr must stay empty."""
+    """Start the server and end it; settings: limits, hosts, write_stall_seconds, startup_fails.
+
+    Each line that it writes to stderr must match the regular expression given as `complaint`.
+    """
     config = {
         "home": str(home), "workers": workers, "graceful_seconds": graceful_seconds, "bind": "127.0.0.1:0",
-        "limits": {}, "hosts": [], "write_stall_seconds": 30.0, "errors_expected": False, **settings,
+        "limits": {}, "hosts": [], "write_stall_seconds": 30.0, "startup_fails": False, "complaint": "", **settings,
     }  # fmt: skip
     command = [sys.executable, "-W", "error", "-m", "tests.http.tiny", json.dumps(config)]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(home)}
     with (home / "stderr").open("w") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        assert line.startswith("ready http://127.0.0.1:"), (home / "stderr").read_text()
-        yield Served(int(line.rsplit(":", 1)[1]), home, process)
+        assert line.startswith("ready http://127.0.0.1:") or config["startup_fails"], (home / "stderr").read_text()
+        yield Served(int(line.rpartition(":")[2] or 0), home, process)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.wait(graceful_seconds + 10)
@@ -229,8 +239,8 @@ def serving(home: Path, *, workers: int = 1, graceful_seconds: int = 6, **settin
         process.kill()
         process.wait()
         process.stdout.close()
-    complaints = (home / "stderr").read_text()
-    assert config["errors_expected"] or not complaints, complaints
+    complaints = (home / "stderr").read_text().splitlines()
+    assert all(config["complaint"] and re.search(config["complaint"], line) for line in complaints), complaints
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,6 @@ from domain.refusals import NotFound
 from projections.views import VIEWS
 
 CHANNEL_LOG = "archive"
-CHANNEL_VIEWS = "dossier_views"
 TCP_USER_TIMEOUT_MS = 30_000
 
 
@@ -85,9 +84,9 @@ def require(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) -> list[
 
 
 def advance(conn: psycopg.Connection[Any], views: Iterable[str], position: int, as_of: datetime | None) -> None:
-    """Move views and tell, when this commits, where all of them stand: somebody waits (Archive-Min-Position)."""
-    bound = {"position": position, "as_of": as_of, "views": list(views), "channel": CHANNEL_VIEWS}
-    conn.execute(ADVANCE, bound, prepare=True)
+    """Move views. Nobody is told: who waits for a position looks by himself (store/signals.py), and a NOTIFY would take
+    a lock of the whole server at each commit."""
+    conn.execute(ADVANCE, [position, as_of, list(views)], prepare=True)
 
 
 def status(conn: psycopg.Connection[Any], last: int) -> list[Status]:
@@ -111,12 +110,7 @@ TRACKED = """
     order by t.name
 """
 LOCK = "select 1 from views.tracking where name = any(%s) order by name for update"
-ADVANCE = """
-    with moved as (update views.tracking set position = %(position)s, as_of = %(as_of)s where name = any(%(views)s))
-    select pg_notify(%(channel)s, least(%(position)s, min(t.position))::text)
-    from views.tracking as t
-    where t.name <> all(%(views)s)
-"""
+ADVANCE = "update views.tracking set position = %s, as_of = %s where name = any(%s)"
 STATUS = """
     select t.name, t.position, greatest(%(last)s, t.position), greatest(%(last)s - t.position, 0), t.paused,
         (select count(*) from views.parked as p where p.view = t.name), t.rebuilt_at

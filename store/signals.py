@@ -28,7 +28,6 @@ class Signals:
     def __init__(self, url: str, *, connection: Connect) -> None:
         self._url, self._connection = url, connection
         self._hearers: tuple[Callable[[], None], ...] = ()
-        self._position = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
         self._new = asyncio.Event()
@@ -69,16 +68,17 @@ class Signals:
             hear()
 
     async def views_at(self, position: int, *, wait_seconds: float) -> bool:
-        """Wait until every view stands at `position`; False when that takes longer than `wait_seconds`."""
+        """Wait until every view stands at `position`; False when that takes longer than `wait_seconds`.
+
+        Asked each time and never remembered: a crash of Postgres or `projection back` sets views back."""
         deadline = time.monotonic() + wait_seconds
         pause, longest = POLL_SECONDS
-        while self._position < position:
-            self._position = max(self._position, await self._ask())
-            if self._position >= position or time.monotonic() + pause > deadline:
-                break
+        while await self._ask() < position:
+            if time.monotonic() + pause > deadline:
+                return False
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
-        return self._position >= position
+        return True
 
     async def _ask(self) -> int:
         async with self._connection() as conn:

@@ -200,7 +200,6 @@ def make_anew(desk: Desk, events: int) -> None:
 def latency(desk: Desk) -> None:
     """From the answer of an append to its row in the view, appends 20 ms and 400 ms apart (hot, idle)."""
     with following(desk), psycopg.connect(desk.url, autocommit=True) as conn:
-        conn.execute("listen dossier_views")
         for pause in (0.02, 0.4):
             took = [once(desk, conn, pause) for _ in range(20)]
             tell(f"append to view, every {pause:.2f} s, median / worst",

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -104,13 +105,12 @@ class Desk:
             return parking.parked(conn)
 
     def wait_until(self, position: int, *, seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
         with psycopg.connect(self.url, autocommit=True) as conn:
-            conn.execute(f"listen {tracking.CHANNEL_VIEWS}")
-            for _ in range(int(seconds * 10)):
+            while time.monotonic() < deadline:
                 if min(t.position for t in tracking.tracked(conn) if not t.paused) >= position:
                     return
-                for _ in conn.notifies(timeout=0.1, stop_after=1):
-                    pass
+                time.sleep(0.005)
         raise AssertionError(f"the views did not reach {position}")
 
     def ask(self, question: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:

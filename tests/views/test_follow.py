@@ -181,19 +181,6 @@ def test_views_that_stand_at_different_positions_come_together(desk: Desk) -> No
 # -- signals and state ------------------------------------------------------------------------------------------
 
 
-def test_whoever_listens_learns_where_all_views_stand(desk: Desk) -> None:
-    with following(desk), psycopg.connect(desk.url, autocommit=True) as conn:
-        desk.wait_until(desk.log.last_position())
-        conn.execute(f"listen {tracking.CHANNEL_VIEWS}")
-        position = desk.letter().position
-        told = next(conn.notifies(timeout=20))
-        assert int(told.payload) == position
-        tracking.pause(conn, "authorizations")
-        desk.letter()
-        told = next(conn.notifies(timeout=20))
-        assert int(told.payload) == position
-
-
 def test_a_notification_wakes_an_idle_follower(desk: Desk) -> None:
     """With the poll out of the way only the notification can."""
     with following(desk, poll_seconds=30.0), psycopg.connect(desk.url, autocommit=True) as conn:

@@ -1,0 +1,118 @@
+"""What web workers hear of the views and the catalogue, and tell the follower (store/signals.py)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from projections import tracking
+from store import signals
+from store.signals import Signals
+from tests.views.desk import Desk, following
+
+LONG = 20.0
+
+
+def with_signals(desk: Desk, run: Callable[[Signals], Awaitable[Any]]) -> Any:
+    """A question to the signals of one web worker, in its event loop."""
+
+    async def go() -> Any:
+        kwargs = {"autocommit": True}
+        async with AsyncConnectionPool(desk.url, min_size=1, max_size=2, kwargs=kwargs, open=False) as pool:
+            opened = Signals(desk.url, connection=pool.connection)
+            await opened.open()
+            try:
+                return await run(opened)
+            finally:
+                await opened.close()
+
+    return asyncio.run(go())
+
+
+async def heard(condition: Callable[[], bool]) -> bool:
+    for _ in range(int(LONG * 100)):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+@asynccontextmanager
+async def listening_to(desk: Desk, channel: str) -> Any:
+    async with await AsyncConnection.connect(desk.url, autocommit=True) as conn:
+        await conn.execute(f"listen {channel}")
+        yield conn
+
+
+def test_whoever_waits_for_a_position_waits_until_every_view_is_there(desk: Desk) -> None:
+    position = desk.letter().position
+    assert not with_signals(desk, lambda s: s.views_at(position, wait_seconds=0.1))
+
+    async def wait(opened: Signals) -> bool:
+        waiting = asyncio.create_task(opened.views_at(position, wait_seconds=LONG))
+        await asyncio.to_thread(desk.follow)
+        return await waiting
+
+    assert with_signals(desk, wait)
+    with psycopg.connect(desk.url, autocommit=True) as conn:
+        tracking.pause(conn, "authorizations")
+    last = desk.letter().position
+    with following(desk):
+        desk.wait_until(last)
+    assert not with_signals(desk, lambda s: s.views_at(last, wait_seconds=0.1))
+
+
+def test_a_view_that_was_set_back_is_not_taken_to_stand_where_it_stood(desk: Desk) -> None:
+    """Postgres may lose the last commits of the follower in a crash, rows and position alike."""
+    desk.letter()
+    last = desk.follow()
+
+    async def ask(opened: Signals) -> tuple[bool, bool]:
+        before = await opened.views_at(last, wait_seconds=0)
+        desk.rows("update views.tracking set position = position - 1 where name = 'audit_history' returning 1")
+        return before, await opened.views_at(last, wait_seconds=0)
+
+    assert with_signals(desk, ask) == (True, False)
+
+
+def test_a_change_of_the_catalogue_is_heard_also_after_the_connection_was_cut(desk: Desk) -> None:
+    changes: list[None] = []
+
+    async def hear(opened: Signals) -> None:
+        opened.on_catalogue(lambda: changes.append(None))
+        assert await heard(lambda: opened.listening)
+        before = len(changes)
+        desk.rows("select pg_notify(%s, '')", signals.CATALOGUE)
+        assert await heard(lambda: len(changes) > before)
+        before = len(changes)
+        cut = desk.rows(CUT)
+        assert len(cut) == 1
+        assert await heard(lambda: len(changes) > before and opened.listening)
+
+    with_signals(desk, hear)
+
+
+CUT = """
+    select pg_terminate_backend(pid)
+    from pg_stat_activity
+    where datname = current_database() and query like 'listen%%'
+"""
+
+
+def test_followers_are_told_of_many_commits_once(desk: Desk) -> None:
+    async def tell(opened: Signals) -> tuple[int, float]:
+        async with listening_to(desk, signals.NEW_EVENTS) as conn:
+            begun = time.monotonic()
+            for _ in range(100):
+                opened.new_events()
+                await asyncio.sleep(0.001)
+            told = [n async for n in conn.notifies(timeout=3 * signals.QUIET_SECONDS)]
+            return len(told), time.monotonic() - begun
+
+    told, seconds = with_signals(desk, tell)
+    assert 1 <= told <= 1 + seconds / signals.QUIET_SECONDS

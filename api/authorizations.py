@@ -22,10 +22,9 @@ async def note(call: Call) -> None:
 
 async def show(call: Call) -> None:
     """GET /authorizations/{id}: the row of the view and the mandate. An IBAN is whole only for who may amend it."""
-    as_of = call.as_of()
+    at = await call.position_of(call.as_of())
     await call.wait_for_views()
     async with call.parts.connection() as conn:
-        at = await call.position_of(conn, as_of)
         row, position = await customer_documents.one(conn, call.id(), call.rights, as_of=at)
         statement, _ = await authorizations.one(conn, call.id(), call.rights, as_of=at)
     if row is None or statement is None:

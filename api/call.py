@@ -145,15 +145,29 @@ class Call:
             raise _query("as_of", N_("must not be in the future"))
         return moment
 
-    async def position_of(self, conn: Any, as_of: int | datetime | None) -> int | None:
-        """The position that an as-of names. A moment that the views have not passed yet is waited for."""
-        if not isinstance(as_of, datetime):
-            return as_of
-        instant = await moments.position_at(conn, as_of)
+    async def position_of(self, as_of: int | datetime | None) -> int | None:
+        """The position that an as-of names; what the views have not passed yet is waited for.
+
+        Not to be called with a connection in hand: it takes one of its own while it waits.
+        """
+        if isinstance(as_of, datetime):
+            return await self._position_at(as_of)
+        if as_of is not None and not await self.parts.views_at(as_of, wait_seconds=0):
+            if as_of > await self.parts.blocking(self.parts.last_position):
+                raise _query("as_of", N_("must not be in the future"))
+            await self._require_views(as_of)
+        return as_of
+
+    async def _position_at(self, at: datetime) -> int:
+        instant = await self._instant(at)
         if not instant.final:
             await self._require_views(await self.parts.blocking(self.parts.fence))
-            instant = await moments.position_at(conn, as_of)
+            instant = await self._instant(at)
         return instant.position
+
+    async def _instant(self, at: datetime) -> moments.Instant:
+        async with self.parts.connection() as conn:
+            return await moments.position_at(conn, at)
 
     async def customer_of(self, row: Row) -> str | None:
         """The library-system id of the customer of a row."""

@@ -57,7 +57,7 @@ async def known(call: Call) -> Customer:
 async def documents(call: Call) -> None:
     """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
     filters = filters_of(call)
-    limit, cursor, as_of = call.limit(), call.text("cursor"), call.as_of()
+    limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
     customer = await known(call)
     await call.wait_for_views()
     reference = await call.parts.customers.reference_of(customer.id)
@@ -67,7 +67,7 @@ async def documents(call: Call) -> None:
             reference or NOBODY,
             call.rights,
             filters,
-            as_of=await call.position_of(conn, as_of),
+            as_of=as_of,
             limit=limit,
             cursor=cursor,
         )

@@ -99,12 +99,10 @@ async def examined(form: Form, call: Call) -> Examined:
 
 async def show(call: Call) -> None:
     """GET /documents/{id}."""
-    as_of = call.as_of()
+    as_of = await call.position_of(call.as_of())
     await call.wait_for_views()
     async with call.parts.connection() as conn:
-        row, position = await customer_documents.one(
-            conn, call.id(), call.rights, as_of=await call.position_of(conn, as_of)
-        )
+        row, position = await customer_documents.one(conn, call.id(), call.rights, as_of=as_of)
     if row is None or row.kind != "document":
         raise NotFound
     customer = await call.customer_of(row)
@@ -120,12 +118,10 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
     external_id = call.text("external_id")
     if external_id is None:
         raise ValidationFailed(FieldError("/query/external_id", N_("is required")))
-    as_of = call.as_of()
+    as_of = await call.position_of(call.as_of())
     await call.wait_for_views()
     async with call.parts.connection() as conn:
-        page = await customer_documents.by_external_id(
-            conn, external_id, call.rights, documents=documents, as_of=await call.position_of(conn, as_of)
-        )
+        page = await customer_documents.by_external_id(conn, external_id, call.rights, documents=documents, as_of=as_of)
     call.page([item_of(call, row) for row in page.rows], position=page.position, next_cursor=None)
 
 

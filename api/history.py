@@ -57,7 +57,7 @@ async def of_all(call: Call) -> None:
 
 
 async def answer(call: Call, about: Filters) -> None:
-    limit, cursor, as_of = call.limit(), call.text("cursor"), call.as_of()
+    limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
     wanted = msgspec.structs.replace(
         about,
         actor=call.text("actor"),
@@ -73,7 +73,7 @@ async def answer(call: Call, about: Filters) -> None:
             conn,
             wanted,
             call.rights,
-            as_of=await call.position_of(conn, as_of),
+            as_of=as_of,
             operations=may(call.principal, Verb.OPERATIONS),
             limit=limit,
             cursor=cursor,

@@ -68,7 +68,7 @@ FILTERS = (
 )
 PERIOD = (
     Query("from", "not before this time", {"type": "string", "format": "date-time"}),
-    Query("to", "before this time", {"type": "string", "format": "date-time"}),
+    Query("to", "not after this time", {"type": "string", "format": "date-time"}),
 )
 AUDIT = (
     Query("actor", "only by this staff member or program"),

@@ -10,13 +10,14 @@ import msgspec
 from domain.refusals import N_, FieldError, ValidationFailed
 
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """Where the next page begins: behind `last`, in the view as it was at position `pinned` of the first page."""
 
-    pinned: int
-    last: int
+    pinned: Position
+    last: Position
 
 
 def write_cursor(pinned: int, last: int) -> str:

@@ -113,6 +113,7 @@ async def read(
     return lines[:limit], str(lines[limit - 1].id) if len(lines) > limit else None
 
 
+# Times are shown to the millisecond, and `to` includes what it shows.
 READ = """
     select id, at, actor, branch, action, customer, document, authorization_id, status, trace_id
     from access.log
@@ -120,7 +121,7 @@ READ = """
         and (%(actor)s::text is null or actor = %(actor)s)
         and (%(action)s::text is null or action = %(action)s)
         and (%(since)s::timestamptz is null or at >= %(since)s)
-        and (%(until)s::timestamptz is null or at < %(until)s)
+        and (%(until)s::timestamptz is null or at < %(until)s + interval '1 millisecond')
         and (%(before)s::bigint is null or id < %(before)s)
     order by id desc
     limit %(limit)s

@@ -15,10 +15,20 @@ from domain.refusals import N_, FieldError, ScanCodeUnknown, ValidationFailed
 from domain.values import Kind, Sensitivity, Source, customer_id, prose
 from projections.reading import Moment
 
+REASON_CHARACTERS_MAX = 1000
+# Control characters are nobody's text, and Postgres takes no NUL: an event with one could never enter a view.
+VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+
+def line(characters_max: int, characters_min: int | None = None) -> msgspec.Meta:
+    return msgspec.Meta(min_length=characters_min, max_length=characters_max, pattern=VISIBLE)
+
+
 Code = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Z0-9_]{0,63}$")]
-Short = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Line = Annotated[str, msgspec.Meta(max_length=200)]
-Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Language = Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z-]{1,7}$")]
+Short = Annotated[str, line(200, 1)]
+Line = Annotated[str, line(200)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARACTERS_MAX)]
 
 
 class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,18 +57,18 @@ class Original(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MandateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    debtor_name: Annotated[str, msgspec.Meta(max_length=70)] | None = None
-    iban: Annotated[str, msgspec.Meta(max_length=50)] | None = None
-    bic: Annotated[str, msgspec.Meta(max_length=20)] | None = None
-    mandate_reference: Annotated[str, msgspec.Meta(max_length=70)] | None = None
-    creditor_id: Annotated[str, msgspec.Meta(max_length=50)] | None = None
+    debtor_name: Annotated[str, line(70)] | None = None
+    iban: Annotated[str, line(50)] | None = None
+    bic: Annotated[str, line(20)] | None = None
+    mandate_reference: Annotated[str, line(70)] | None = None
+    creditor_id: Annotated[str, line(50)] | None = None
     signature_date: date | None = None
     sequence_type: SequenceType = SequenceType.RECURRING
 
 
 class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paper: Short
-    number_suffix: Annotated[str, msgspec.Meta(min_length=1, max_length=8)]
+    number_suffix: Annotated[str, line(8, 1)]
     seen_on: date
 
 
@@ -67,7 +77,7 @@ class AuthorizationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     type: Code | None = None
     customer: str | None = None
-    scan_code: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    scan_code: Annotated[str, line(64)] | None = None
     original: Original | None = None
     signed_on: date | None = None
     valid_from: date | None = None
@@ -75,7 +85,7 @@ class AuthorizationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     mandate: MandateBody | None = None
     verification: VerificationBody | None = None
     note: str | None = None
-    external_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    external_id: Short | None = None
 
 
 class DescribeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,12 +115,12 @@ class RetentionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TypeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PUT /document-types/{code}: the whole definition, as domain.md §4 names its fields."""
 
-    labels: dict[str, Short]
+    labels: dict[Language, Short]
     kind: Kind
     sensitivity: Sensitivity
     sources: tuple[Source, ...] = (Source.SCAN, Source.FILE)
     media_types: tuple[Short, ...] = ()
-    scheme: str | None = None
+    scheme: Line | None = None
     capacity_years: Annotated[int, msgspec.Meta(ge=0, le=150)] | None = None
     validity_months: Annotated[int, msgspec.Meta(ge=1, le=1200)] | None = None
     retention: RetentionBody | None = None
@@ -175,8 +185,8 @@ def customer_answer(customer: Customer) -> CustomerAnswer:
 
 
 def definition_of(body: TypeBody) -> Definition:
-    if "en" not in body.labels or not all(2 <= len(language) <= 8 for language in body.labels):
-        raise ValidationFailed(FieldError("/labels", N_("needs an English label (en) and language codes as names")))
+    if "en" not in body.labels:
+        raise ValidationFailed(FieldError("/labels", N_("needs an English label (en)")))
     retention = Retention(**msgspec.structs.asdict(body.retention)) if body.retention else None
     return Definition(**{**msgspec.structs.asdict(body), "retention": retention})
 
@@ -208,3 +218,10 @@ def note_authorization_of(body: AuthorizationBody, limits: Limits) -> NoteAuthor
 def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
     """A note of people, None when there is nothing in it."""
     return prose(text, pointer, characters_max=limits.note_characters_max) if text and text.strip() else None
+
+
+def reason_of(text: str) -> str:
+    """Why something is corrected: every correction says so (domain.md §2, G)."""
+    if not text.strip():
+        raise ValidationFailed(FieldError("/reason", N_("is required")))
+    return prose(text, "/reason", characters_max=REASON_CHARACTERS_MAX)

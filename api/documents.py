@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 
 from api.answers import answer_item, fields_of, item_of
-from api.bodies import DescribeBody, ReasonBody, ReclassifyBody, note_of
+from api.bodies import DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
 from api.call import Call
 from api.uploads import Form, receive_form
 from domain.archive import ArchiveFile, Examined
@@ -132,21 +132,21 @@ async def describe(call: Call) -> None:
     body = await call.body(DescribeBody)
     note = body.note if body.note is msgspec.UNSET else note_of(body.note, call.parts.limits, "/note")
     today = call.parts.archive.clock.today()
-    await correct(call, Describe(note=note, received_on=body.received_on, today=today, reason=body.reason))
+    await correct(call, Describe(note=note, received_on=body.received_on, today=today, reason=reason_of(body.reason)))
 
 
 async def reclassify(call: Call) -> None:
     body = await call.body(ReclassifyBody)
     await call.read_types()
-    await correct(call, Reclassify(await require_type(call, body.type), body.reason))
+    await correct(call, Reclassify(await require_type(call, body.type), reason_of(body.reason)))
 
 
 async def withdraw(call: Call) -> None:
-    await correct(call, Withdraw((await call.body(ReasonBody)).reason))
+    await correct(call, Withdraw(reason_of((await call.body(ReasonBody)).reason)))
 
 
 async def restore(call: Call) -> None:
-    await correct(call, Restore((await call.body(ReasonBody)).reason))
+    await correct(call, Restore(reason_of((await call.body(ReasonBody)).reason)))
 
 
 async def correct(call: Call, command: Command) -> None:

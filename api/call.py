@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,8 @@ from projections.customer_documents import Row
 
 S = TypeVar("S", bound=msgspec.Struct)
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
+# RFC 3986, section 3.4; what is escaped already stays as it is.
+QUERY_CHARACTERS = "%!$&'()*+,;=:@/?-._~"
 encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -120,7 +123,7 @@ class Call:
         text = self.text(name)
         if text is None:
             return default
-        if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise _query(name, N_("must be a whole number from {low} to {high}"), low=low, high=high)
         return int(text)
 
@@ -138,7 +141,7 @@ class Call:
         text = self.text("as_of")
         if text is None:
             return None
-        if re.fullmatch(r"\d{1,18}", text):
+        if re.fullmatch(r"[0-9]{1,18}", text):
             return int(text)
         moment = parse_moment(text, "as_of")
         if moment > self.parts.archive.clock.now():
@@ -178,7 +181,7 @@ class Call:
         text = self.req.get_header("Archive-Min-Position")
         if text is None:
             return
-        if not re.fullmatch(r"\d{1,18}", text):
+        if not re.fullmatch(r"[0-9]{1,18}", text):
             raise ValidationFailed(FieldError("/header/Archive-Min-Position", N_("must be a position")))
         await self._require_views(int(text))
 
@@ -205,7 +208,7 @@ class Call:
 
     def _next_link(self, cursor: str) -> str:
         kept = [p for p in (self.req.query_string or "").split("&") if p and not p.startswith("cursor=")]
-        return f"{self.req.path}?{'&'.join([*kept, f'cursor={cursor}'])}"
+        return f"{quote(self.req.path)}?{quote('&'.join([*kept, f'cursor={cursor}']), safe=QUERY_CHARACTERS)}"
 
     async def record(
         self,
@@ -239,11 +242,12 @@ def language_of(accept_language: str | None) -> str:
 def parse_moment(text: str, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in a query is a blank
-    except ValueError:
+        in_utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset can lead out of the calendar
         raise _query(name, N_("must be a time like 2026-11-24T09:30:00Z or a position")) from None
     if moment.tzinfo is None:
         raise _query(name, N_("must say its offset from UTC, as in 2026-11-24T09:30:00Z"))
-    return moment.astimezone(UTC)
+    return in_utc
 
 
 def _query(name: str, detail: str, **values: Any) -> ValidationFailed:

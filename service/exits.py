@@ -66,8 +66,10 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     from domain.ports import VersionConflict
     from migrations.runner import MigrationError
     from service.customers_csv import FileUnreadable
+    from service.prepare import KeysLost
     from service.serve import AlreadyServed
     from service.settings import SettingsError
+    from store.content_sweeper import SweepRefused
     from store.postgres import PostgresError
 
     match error:
@@ -77,7 +79,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
             return CONFLICT, str(error)
         case VersionConflict():
             return CONFLICT, "somebody else changed the same thing in this moment; try again"
-        case MigrationError() | PostgresError() | FileUnreadable():
+        case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
             return FAILED, str(error)
         case psycopg.errors.InsufficientPrivilege():
             return NOT_ALLOWED, "the database login may not do this"

@@ -1,5 +1,6 @@
 """The projector child of serve: follows the log with every view and sweeps what nobody needs any more."""
 
+import logging
 import signal
 import threading
 
@@ -9,8 +10,10 @@ from service.metrics import Metrics
 from service.settings import Settings
 from service.sweep import sweep
 from service.wiring import PROJECTOR_ROLE, Store, open_store, role_of
+from store.content_sweeper import SweepRefused
 
 SWEEP_SECONDS = 3600.0
+logger = logging.getLogger("dossier.sweep")
 
 
 def run(settings: Settings, url: str) -> None:
@@ -25,6 +28,12 @@ def run(settings: Settings, url: str) -> None:
         Follower(url, store.log, role=role).run(stop)
 
 
-def keep_sweeping(store: Store, limits: Limits, stop: threading.Event) -> None:
-    while not stop.wait(SWEEP_SECONDS):
-        sweep(store, limits)
+def keep_sweeping(store: Store, limits: Limits, stop: threading.Event, *, pause_seconds: float = SWEEP_SECONDS) -> None:
+    """A sweep that is refused, or that finds no database, is told and tried again the next time."""
+    while not stop.wait(pause_seconds):
+        try:
+            sweep(store, limits)
+        except SweepRefused as refused:
+            logger.error("nothing was swept: %s", refused)
+        except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
+            logger.warning("nothing was swept: %s", type(error).__name__)

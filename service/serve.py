@@ -10,7 +10,6 @@ the embedded Postgres stops with its last user (store/postgres.py).
 
 import fcntl
 import gc
-import json
 import logging
 import os
 import signal
@@ -24,7 +23,7 @@ from typing import IO
 
 import msgspec
 
-from service import metrics
+from service import logs, metrics
 from service.prepare import make_database, make_folders, prepare
 from service.settings import Settings
 from store.postgres import Cluster, settle
@@ -146,6 +145,7 @@ def stop(child: Child) -> None:
 
 def serve(settings: Settings) -> int:
     """Run the archive until it is told to stop; the exit code of the command."""
+    logs.begin()
     make_folders(settings)
     metrics.prepare(settings.home)
     with only_one(settings.home), database(settings) as (cluster, url):
@@ -209,5 +209,5 @@ def database(settings: Settings) -> Iterator[tuple[Cluster | None, str]]:
 
 def tell(level: str, message: str) -> None:
     """A line of the structured log."""
-    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "level": level, "message": message}
-    print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the log
+    sys.stderr.write(logs.line(level, message))
+    sys.stderr.flush()

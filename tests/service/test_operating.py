@@ -1,0 +1,68 @@
+"""What an operator meets when something is missing: a sentence, and a program that goes on when it can."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from service.projector import keep_sweeping
+from tests.http.served import wait_until
+from tests.service.program import Program, command
+
+OLD_SECONDS = 48 * 3600
+
+
+def test_a_lost_key_is_said_in_words_and_not_as_an_error_in_the_program(archive: Program) -> None:
+    """The key of another archive, then none: neither opens what is there, and no new one may be made."""
+    kek = archive.settings.home / "keys" / "kek.1"
+    ways: tuple[Callable[[], object], ...] = (lambda: kek.write_text("ab" * 32 + "\n"), kek.unlink)
+    for lose in ways:
+        lose()
+
+        ended = command("migrate", env=archive.env)
+
+        assert ended.code == 1
+        assert ended.err.startswith(f"dossier: {kek.parent} does not hold the key of this database")
+    assert not kek.exists()
+
+
+def test_a_sweep_that_was_refused_by_command_is_said_in_words(archive: Program) -> None:
+    orphans(archive, 51)
+
+    ended = archive.run("sweep", code=1)
+
+    assert ended.err == "dossier: 51 contents have no event, 0 have one: is this the right log?\n"
+    assert len(archive.files()) == 51
+
+
+def test_serve_sweeps_again_after_a_sweep_that_was_refused(archive: Program, caplog: pytest.LogCaptureFixture) -> None:
+    """It ended the thread: from then on nothing was swept any more until the projector was started again."""
+    surplus = orphans(archive, 51)
+    stop = threading.Event()
+    sweeper = threading.Thread(
+        target=keep_sweeping, args=(archive.store, archive.settings.limits, stop), kwargs={"pause_seconds": 0.01}
+    )
+    sweeper.start()
+    try:
+        wait_until(lambda: "nothing was swept: 51 contents" in caplog.text, 20, "no sweep was refused")
+        surplus[0].unlink()
+        wait_until(lambda: archive.files() == {}, 20, "nothing was swept any more")
+    finally:
+        stop.set()
+        sweeper.join(20)
+
+
+def orphans(archive: Program, count: int) -> list[Path]:
+    """Contents that no event names, old enough to be swept."""
+    made = []
+    for _ in range(count):
+        content = str(uuid4())
+        archive.store.directory.put(content, [b"orphan"])
+        path = archive.settings.content_directory / content[-2:] / content
+        os.utime(path, (time.time() - OLD_SECONDS,) * 2)
+        made.append(path)
+    return made

@@ -16,7 +16,15 @@ from api.problems import preferred, trace_id_of
 from domain.access import Principal, Rights, rights
 from domain.archive import Caller
 from domain.document_type import DocumentType
-from domain.refusals import N_, FieldError, NotFound, PreconditionRequired, Unavailable, ValidationFailed
+from domain.refusals import (
+    N_,
+    FieldError,
+    NotFound,
+    PreconditionRequired,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from domain.values import branch_code
 from projections import moments
 from projections.customer_documents import Row
@@ -95,9 +103,9 @@ class Call:
 
     async def body(self, kind: type[S]) -> S:
         """The JSON body as a checked struct. Raises what api/problems.py turns into 400 or 422."""
-        media = self.req.content_type or ""
-        if media and not media.lower().startswith("application/json"):
-            raise ValidationFailed(FieldError("/header/Content-Type", N_("must be application/json")))
+        media = (self.req.content_type or "").partition(";")[0].strip().lower()
+        if media not in ("", "application/json"):
+            raise UnsupportedMediaType(reason=N_("send it as application/json"))
         return msgspec.json.decode(await self.req.stream.read(), type=kind)
 
     def version_to_match(self) -> int | None:

@@ -1,0 +1,86 @@
+"""Bytes on a socket of their own to the real program, for what no HTTP library sends; and that they left nothing."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.http.served import Served, wait_until
+from tests.http.tiny import Answer, drain, parse
+
+BOUNDARY = "----dossier"
+MULTIPART = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
+
+
+def connect(served: Served, *, timeout: float = 60.0) -> socket.socket:
+    return socket.create_connection((served.settings.host, served.settings.port), timeout=timeout)
+
+
+def ask(served: Served, request: bytes) -> Answer:
+    """The one answer to these bytes; the server closes the connection, for the request says so or is unsound."""
+    with connect(served) as client:
+        client.sendall(request)
+        answers = parse(drain(client))
+    assert len(answers) == 1, answers
+    return answers[0]
+
+
+def head(method: str, path: str, *headers: str, token: str | None = None, host: str | None = "localhost") -> bytes:
+    """A request up to its body, in Latin-1 and with nothing put right."""
+    lines = [f"{method} {path} HTTP/1.1", "Connection: close"]
+    lines += [f"Host: {host}"] if host is not None else []
+    lines += [f"Authorization: Bearer {token}"] if token else []
+    return "\r\n".join([*lines, *headers, "", ""]).encode("latin-1")
+
+
+def upload(token: str, body: bytes, *headers: str, length: int | None = None, **more: str | None) -> bytes:
+    """A Select file; `length` is what its Content-Length says, where that is not the truth."""
+    says = f"Content-Length: {len(body) if length is None else length}"
+    return head("POST", "/v1/documents", MULTIPART, says, *headers, token=token, **more) + body
+
+
+def form(customer: str, data: bytes, *, end: bool = True, **fields: str) -> bytes:
+    """The body of a Select file; without `end` it has no last boundary."""
+    texts = {"customer": customer, "type": "LETTER", **fields}
+    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in texts.items()]
+    file = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="letter.pdf"\r\n\r\n'
+    return "".join([*parts, file]).encode() + data + (f"\r\n--{BOUNDARY}--\r\n".encode() if end else b"")
+
+
+def open_temporaries(served: Served) -> list[str]:
+    """Files under HOME/tmp that a process of the archive has open; no listing shows them, for they have no name."""
+    return [
+        target
+        for pid in served.processes()
+        for target in links(Path(f"/proc/{pid}/fd"))
+        if target.startswith(f"{served.home}/tmp/")
+    ]
+
+
+def links(folder: Path) -> Iterator[str]:
+    try:
+        for entry in folder.iterdir():
+            yield str(entry.readlink())
+    except OSError:
+        return  # the process or its descriptor went meanwhile
+
+
+def stored(served: Served) -> dict[str, object]:
+    """All that an upload may leave behind."""
+    [(events, commands, claims, keys)] = served.sql(
+        "select (select max(notification_id) from archive.archive_events), (select count(*) from archive.command),"
+        " (select count(*) from archive.claim), (select count(*) from keys.paper)"
+    )
+    return {
+        "contents": served.contents(), "events": events, "commands": commands, "claims": claims, "keys": keys,
+    }  # fmt: skip
+
+
+@contextmanager
+def nothing_stored(served: Served) -> Iterator[None]:
+    """What is done inside adds no event, key, claim, command or content and leaves no temporary file, open or named."""
+    before = stored(served)
+    yield
+    wait_until(lambda: open_temporaries(served) == [], 30, "a temporary file stays open")
+    assert stored(served) == before
+    assert served.temporary_files() == []

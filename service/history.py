@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 
 from api.bodies import HistoryItem
 from api.call import parse_moment
+from api.customers import NOBODY
 from api.history import history_item
 from domain.access import Rights
 from domain.archive import Caller
@@ -89,7 +90,8 @@ def _told(store: Store, find: Callable[[Connection], Awaitable[Subject]], caller
 
 async def _read(store: Store, conn: Connection, subject: Subject, as_of: int | None) -> History:
     paper = subject.document or subject.authorization
-    about = Filters(subject=paper) if paper else Filters(customer=subject.customer)
+    # Without a reference the filter would be none at all, and the history one over everybody.
+    about = Filters(subject=paper) if paper else Filters(customer=subject.customer or NOBODY)
     items: list[HistoryItem] = []
     cursor: str | None = None
     while True:

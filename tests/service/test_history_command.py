@@ -67,6 +67,8 @@ def test_an_authorizations_history_is_asked_for_as_such(archive: Program) -> Non
 
 
 def test_a_customer_of_whom_nothing_was_archived_has_an_empty_history(archive: Program) -> None:
+    """It once told the history over all customers, for want of a reference to ask for."""
+    archive.letter("100234")
     archive.follow()
     assert actions(archive, "customer", "100235") == []
 

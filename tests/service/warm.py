@@ -6,6 +6,7 @@ does beyond that is held by test_command.py, which starts the interpreter.
 
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+RUN_SECONDS_MAX = 60
 LOADED = ("service.verify", "service.history", "service.events", "service.customers_csv", "service.serve", "rich.table")
 FORKING = """
 import importlib, json, os, sys
@@ -62,6 +64,8 @@ class Warm:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(wanted) + "\n")
         self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], RUN_SECONDS_MAX)
+        assert ready, f"{arguments} did not end; it said {out.read_text('utf-8')!r} {err.read_text('utf-8')!r}"
         code = int(self._process.stdout.readline())
         texts = out.read_text("utf-8"), err.read_text("utf-8")
         out.unlink()

@@ -39,11 +39,11 @@ def upload(token: str, body: bytes, *headers: str, length: int | None = None, **
     return head("POST", "/v1/documents", MULTIPART, says, *headers, token=token, **more) + body
 
 
-def form(customer: str, data: bytes, *, end: bool = True, **fields: str) -> bytes:
+def form(customer: str, data: bytes, *, name: str = "letter.pdf", end: bool = True, **fields: str) -> bytes:
     """The body of a Select file; without `end` it has no last boundary."""
     texts = {"customer": customer, "type": "LETTER", **fields}
     parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in texts.items()]
-    file = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="letter.pdf"\r\n\r\n'
+    file = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     return "".join([*parts, file]).encode() + data + (f"\r\n--{BOUNDARY}--\r\n".encode() if end else b"")
 
 

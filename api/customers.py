@@ -58,9 +58,8 @@ async def documents(call: Call) -> None:
     """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
     filters = filters_of(call)
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
-    customer = await known(call)
     await call.wait_for_views()
-    reference = await call.parts.customers.reference_of(customer.id)
+    reference = await call.parts.customers.reference_of(call.params["id"])
     async with call.parts.connection() as conn:
         page = await customer_documents.page(
             conn,
@@ -70,9 +69,12 @@ async def documents(call: Call) -> None:
             as_of=as_of,
             limit=limit,
             cursor=cursor,
+            customer_id=call.params["id"],
         )
+    if page.customer is None:
+        raise NotFound
     items = [item_of(call, row) for row in page.rows]
-    call.page(items, position=page.position, next_cursor=page.next, customer=customer_answer(customer))
+    call.page(items, position=page.position, next_cursor=page.next, customer=customer_answer(page.customer))
 
 
 def filters_of(call: Call) -> Filters:

@@ -16,6 +16,7 @@ from psycopg.rows import tuple_row
 from domain.access import Rights
 from domain.administration import TokenCreated, TokenRevoked
 from domain.authorization import AuthorizationRegistered, AuthorizationStatus, EvidenceAttached
+from domain.customer import Customer
 from domain.document import (
     DocumentArchived,
     DocumentDescribed,
@@ -30,6 +31,7 @@ from domain.envelope import Recorded
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import Moment, like, moment, read_cursor, write_cursor
 from projections.view import ArchiveEvent, RowVersion, Versions, View, known
+from store import register
 
 NAME = "customer_documents"
 ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
@@ -373,6 +375,7 @@ class Page(msgspec.Struct, frozen=True):
     rows: list[Row]
     position: int
     next: str | None = None
+    customer: Customer | None = None
 
 
 async def page(
@@ -384,8 +387,12 @@ async def page(
     as_of: int | None,
     limit: int,
     cursor: str | None = None,
+    customer_id: str | None = None,
 ) -> Page:
-    """A customer's papers, newest first. `as_of` is a position; later pages keep to the one of the first page."""
+    """A customer's papers, newest first. `as_of` is a position; later pages keep to the one of the first page.
+
+    With a `customer_id` the register's entry comes along: a statement of its own would cost a third of the whole.
+    """
     place = read_cursor(cursor) if cursor else None
     at = place.pinned if place else as_of
     asked = {
@@ -397,19 +404,17 @@ async def page(
         "before": place.last if place else None,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    query = _list(tuple(given), as_of=at is not None)
-    rows, position = await _fetch(
-        conn, query, {**_bound(rights, at), **given, "customer": customer, "limit": limit + 1}
-    )
+    bound = {**_bound(rights, at), **given, "customer": customer, "limit": limit + 1, "customer_id": customer_id}
+    rows, position, entry = await _fetch(conn, _list(tuple(given), as_of=at is not None), bound)
     more = write_cursor(position if at is None else at, rows[limit - 1].created_position) if len(rows) > limit else None
-    return Page(rows[:limit], position, more)
+    return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
 
 
 async def one(
     conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None
 ) -> tuple[Row | None, int]:
     """One document or authorization, None when it does not exist for this caller; and where the view stands."""
-    rows, position = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, {**_bound(rights, as_of), "id": paper})
+    rows, position, _ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, {**_bound(rights, as_of), "id": paper})
     return (rows[0] if rows else None), position
 
 
@@ -418,7 +423,7 @@ async def by_external_id(
 ) -> Page:
     """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
     bound = {**_bound(rights, as_of), "external_id": external_id, "documents": documents}
-    rows, position = await _fetch(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound)
+    rows, position, _ = await _fetch(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound)
     return Page(rows, position)
 
 
@@ -426,12 +431,13 @@ def _bound(rights: Rights, as_of: int | None) -> dict[str, Any]:
     return {"types": rights.types, "branch": rights.branch, "as_of": as_of}
 
 
-async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> tuple[list[Row], int]:
-    """Rows and position out of one statement, so that they belong together."""
+async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> tuple[list[Row], int, str | None]:
+    """Rows, position and register entry out of one statement, so that they belong together."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(query, bound, prepare=True)
         found = await cursor.fetchall()
-    return [_row(list(values[1:])) for values in found if values[1] is not None], found[0][0]
+    position, entry = found[0][:2]
+    return [_row(list(values[2:])) for values in found if values[2] is not None], position, entry
 
 
 def _row(values: list[Any]) -> Row:
@@ -457,21 +463,38 @@ OPEN = "{0}.to_position is null"
 HELD = "{0}.from_position <= %(as_of)s and ({0}.to_position is null or {0}.to_position > %(as_of)s)"
 
 
-def _query(where: str, held: str) -> str:
-    """One statement over the rows that hold at one instant, each with its evidence of the same instant."""
+def _query(where: str, held: str, *, entry: str = "null", limit: str = "all") -> str:
+    """One statement over the rows that hold at one instant, each with its evidence of the same instant.
+
+    Evidence is looked up for the rows that are shown, by its id: as a plain join it was a scan of the whole view.
+    """
     return f"""
-        select t.position, found.*
+        select t.position, {entry}, {COLUMNS}
         from views.tracking as t
         left join lateral (
-            select {COLUMNS}
+            select *
             from views.customer_documents as r
-            left join views.customer_documents as e on e.id = r.evidence and {held.format("e")}
             where {held.format("r")}
                 and r.type = any(%(types)s)
                 and (%(branch)s::text is null or r.branch = %(branch)s)
                 and {where}
-        ) as found on true
+            order by r.created_position desc
+            limit {limit}
+        ) as r on true
+        left join lateral (
+            {_evidence("*", held)}
+            limit 1
+        ) as e on r.evidence is not null
         where t.name = 'customer_documents'
+        order by r.created_position desc
+    """  # noqa: S608  # constants of this module
+
+
+def _evidence(shown: str, held: str) -> str:
+    return f"""
+        select {shown}
+        from views.customer_documents as e
+        where e.id = r.evidence and {held.format("e")}
     """  # noqa: S608  # constants of this module
 
 
@@ -480,9 +503,9 @@ NARROWER = {
     "kind": "r.kind = %(kind)s",
     "type": "r.type = %(type)s",
     "status": "r.status = %(status)s",
-    "source": "coalesce(e.source, r.source) = %(source)s",
+    "source": "coalesce(({source_of_evidence}), r.source) = %(source)s",
     "q": """public.unaccent(concat_ws(
-        ' ', r.file_name, e.file_name, r.note, r.scan_code, r.shelf_mark, r.external_id,
+        ' ', r.file_name, ({file_name_of_evidence}), r.note, r.scan_code, r.shelf_mark, r.external_id,
         (select string_agg(value, ' ') from jsonb_each_text(r.labels))
     )) ilike public.unaccent(%(q)s)""",
     "before": "r.created_position < %(before)s",
@@ -491,13 +514,13 @@ NARROWER = {
 
 @cache
 def _list(given: tuple[str, ...], *, as_of: bool) -> str:
-    narrowed = " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *(NARROWER[n] for n in given)])
-    return _query(f"{narrowed} order by r.created_position desc limit %(limit)s", HELD if as_of else OPEN)
+    held = HELD if as_of else OPEN
+    evidence = {f"{name}_of_evidence": _evidence(f"e.{name}", held) for name in ("source", "file_name")}
+    narrower = [NARROWER[name].format(**evidence) for name in given]
+    where = " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
+    return _query(where, held, entry=f"({register.ENTRY})", limit="%(limit)s")
 
 
-BY_EXTERNAL_ID = """
-    r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s
-    order by r.created_position desc
-"""
+BY_EXTERNAL_ID = "r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s"
 ONE, ONE_AS_OF = _query("r.id = %(id)s", OPEN), _query("r.id = %(id)s", HELD)
 EXTERNAL, EXTERNAL_AS_OF = _query(BY_EXTERNAL_ID, OPEN), _query(BY_EXTERNAL_ID, HELD)

@@ -78,6 +78,11 @@ async def customers(connection: AsyncConnection[Any], customer_ids: Iterable[str
             return {c.id: c for c in await cursor.fetchall()}
 
 
+def customer_of(entry: str) -> Customer:
+    """What ENTRY gave."""
+    return msgspec.json.decode(entry, type=Customer)
+
+
 async def search(connection: AsyncConnection[Any], text: str, limit: int) -> tuple[Customer, ...]:
     """As `Register.search`."""
     found: dict[str, Customer] = {}
@@ -224,6 +229,16 @@ def undeadlocked(transaction: Callable[[], T]) -> T:
 # -- SQL --------------------------------------------------------------------------------------------------------
 
 EXISTS = "select from register.customer where customer_id = %s"
+# One customer as JSON, for a statement that reads more than the register (projections/customer_documents.py).
+ENTRY = """
+    select json_build_object(
+        'id', c.customer_id, 'name', c.name, 'birth_date', c.birth_date,
+        'card_numbers', array(select k.number from register.card as k where k.customer_id = c.customer_id order by k.n),
+        'home_branch', c.home_branch, 'kind', c.kind, 'status', c.status
+    )::text
+    from register.customer as c
+    where c.customer_id = %(customer_id)s
+"""
 COLUMNS = """select
         c.customer_id, c.name, c.birth_date,
         array(select k.number from register.card as k where k.customer_id = c.customer_id order by k.n),

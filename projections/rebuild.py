@@ -5,9 +5,9 @@ Uploads and the follower go on meanwhile; only the swap holds them up, for some 
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -28,6 +28,7 @@ ROUNDS_MAX = 20
 SWAP_WAIT = "40ms"
 SWAP_TRIES = 200
 SWAP_PAUSE_SECONDS = 0.05
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Told of the position reached and the one wanted."""
 
@@ -71,8 +72,7 @@ def rebuild(
     """One view or all anew from the log, in place of the live ones. NotFound: no such view; Unavailable: another
     rebuild is under way, or readers did not let go of the old table. The old one stays as NAME_old until the next."""
     begun = time.monotonic()
-    with _alone(url, role) as conn:
-        made = [_new(conn, v, logged=True) for v in _views(view)]
+    with _alone(url, role) as conn, _shadows(conn, view, logged=True) as made:
         _load(conn, log, made, progress)
         return [_finish(conn, log, beside, begun) for beside in made]
 
@@ -91,8 +91,7 @@ def replay(
 
     With `from_position` the rows of before are taken as they are."""
     begun = time.monotonic()
-    with _alone(url, role) as conn:
-        made = [_new(conn, v, logged=False) for v in _views(view)]
+    with _alone(url, role) as conn, _shadows(conn, view, logged=False) as made:
         if from_position > 1:
             for beside in made:
                 _seed(conn, beside, from_position - 1)
@@ -104,14 +103,20 @@ def replay(
 def back(url: str, view: str, *, role: str | None = None) -> int:
     """Put the table of before the last rebuild in place again; the follower brings it on from the position returned.
 
-    NotFound when there is none, or when events of it were parked at the swap: it lacks them."""
-    with _alone(url, role) as conn, conn.transaction():
+    NotFound when there is none, or when events of it were parked at the swap: it lacks them. Unavailable as in rebuild.
+    """
+    with _alone(url, role) as conn:
+        return _when_readers_let_go(lambda: _back(conn, view))
+
+
+def _back(conn: psycopg.Connection[Any], view: str) -> int:
+    with conn.transaction():
         tracking.lock(conn, [view])
         row = conn.execute(GO_BACK, [view]).fetchone()
         if row is None:
             raise NotFound
         conn.execute(FORGET_PARKED, [view])
-        shadow.exchange_back(conn, VIEWS[view])
+        shadow.exchange_back(conn, VIEWS[view], wait=SWAP_WAIT)
         return int(row[0])
 
 
@@ -128,12 +133,25 @@ def _alone(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
         row = conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
         if row != (True,):
             raise Unavailable
-        yield conn
+        try:
+            yield conn
+        finally:  # when the session closes the server would do so, but a moment after the next one may have asked
+            with suppress(psycopg.Error):
+                conn.execute("select pg_advisory_unlock(%s)", [LOCK])
 
 
-def _new(conn: psycopg.Connection[Any], view: View, *, logged: bool) -> Beside:
-    shadow.create(conn, view, logged=logged)
-    return Beside(view)
+@contextmanager
+def _shadows(conn: psycopg.Connection[Any], view: str | None, *, logged: bool) -> Iterator[list[Beside]]:
+    """Tables beside the live ones. Those that were not swapped in go, however this ends: they hold clear text."""
+    views = _views(view)
+    try:
+        for v in views:
+            shadow.create(conn, v, logged=logged)
+        yield [Beside(v) for v in views]
+    finally:
+        with suppress(psycopg.Error):
+            for v in views:
+                shadow.drop(conn, v)
 
 
 # -- filling ----------------------------------------------------------------------------------------------------
@@ -232,15 +250,30 @@ def _finish(conn: psycopg.Connection[Any], log: Log, beside: Beside, begun: floa
     since = beside.position
     found = shadow.compare(conn, beside.view, since)
     beside.caught_up.clear()
-    shadow.drop_old(conn, beside.view)
-    for _ in range(SWAP_TRIES):
+    _drop_old(conn, beside.view)
+
+    def attempt() -> tuple[Beside, Comparison, float]:
         _close_in(conn, log, beside)
+        return _swap(conn, log, beside.copy(), since)
+
+    swapped, rest, swap_ms = _when_readers_let_go(attempt)
+    return _rebuilt(swapped, begun, [found, rest], swap_ms)
+
+
+def _drop_old(conn: psycopg.Connection[Any], view: View) -> None:
+    """Together with the way back to it: the swap may never come."""
+    with conn.transaction():
+        conn.execute(NO_WAY_BACK, [view.name])
+        shadow.drop_old(conn, view)
+
+
+def _when_readers_let_go(attempt: Callable[[], T]) -> T:
+    """Short tries with pauses: whoever wants to read meanwhile waits for one try at most."""
+    for _ in range(SWAP_TRIES):
         try:
-            swapped, rest, swap_ms = _swap(conn, log, beside.copy(), since)
+            return attempt()
         except LockNotAvailable:
             time.sleep(SWAP_PAUSE_SECONDS)
-            continue
-        return _rebuilt(swapped, begun, [found, rest], swap_ms)
     raise Unavailable
 
 
@@ -295,6 +328,7 @@ LAST = """
 AS_OF = "select max(as_of) from views.audit_history where position <= %s"
 HELD = "select distinct coalesce(customer, subject) from views.parked where view = %s and position <= %s"
 FORGET_PARKED = "delete from views.parked where view = %s"
+NO_WAY_BACK = "update views.tracking set previous_position = null, previous_as_of = null where name = %s"
 SWAPPED = """
     update views.tracking as t
     set rebuilt_at = clock_timestamp(), previous_as_of = t.as_of, previous_position = case

@@ -139,17 +139,23 @@ def exchange(conn: psycopg.Connection[Any], view: View, *, wait: str) -> None:
     """The shadow becomes the view, the view NAME_old. In the caller's transaction; readers wait for its commit.
 
     LockNotAvailable when readers of the old table take longer than `wait`: whoever comes after them must not queue."""
-    conn.execute(SQL("set local lock_timeout = {}").format(wait))
-    conn.execute(SQL("lock table {} in access exclusive mode").format(_live(view)))
+    _lock(conn, view, wait)
     _rename(conn, view, "", "_old")
     _rename(conn, view, "_shadow", "")
 
 
-def exchange_back(conn: psycopg.Connection[Any], view: View) -> None:
-    """NAME_old becomes the view again, the view NAME_old."""
+def exchange_back(conn: psycopg.Connection[Any], view: View, *, wait: str) -> None:
+    """NAME_old becomes the view again, the view NAME_old; else as exchange(). What a broken rebuild left goes."""
+    drop(conn, view)
+    _lock(conn, view, wait)
     _rename(conn, view, "", "_shadow")
     _rename(conn, view, "_old", "")
     _rename(conn, view, "_shadow", "_old")
+
+
+def _lock(conn: psycopg.Connection[Any], view: View, wait: str) -> None:
+    conn.execute(SQL("set local lock_timeout = {}").format(wait))
+    conn.execute(SQL("lock table {} in access exclusive mode").format(_live(view)))
 
 
 def _rename(conn: psycopg.Connection[Any], view: View, before: str, after: str) -> None:

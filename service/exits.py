@@ -66,6 +66,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     from domain.ports import VersionConflict
     from migrations.runner import MigrationError
     from service.customers_csv import FileUnreadable
+    from service.ports import PortTaken, PortUnfit
     from service.prepare import KeysLost
     from service.serve import AlreadyServed
     from service.settings import SettingsError
@@ -75,11 +76,11 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     match error:
         case SettingsError():
             return USAGE, str(error)
-        case AlreadyServed():
+        case AlreadyServed() | PortTaken():
             return CONFLICT, str(error)
         case VersionConflict():
             return CONFLICT, "somebody else changed the same thing in this moment; try again"
-        case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
+        case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused() | PortUnfit():
             return FAILED, str(error)
         case psycopg.errors.InsufficientPrivilege():
             return NOT_ALLOWED, "the database login may not do this"

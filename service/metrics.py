@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def prepare(home: Path) -> None:
@@ -34,6 +35,8 @@ class Metrics:
         self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A method that HTTP does not have counts as OTHER: callers may invent as many as they like."""
+        method = method if method in METHODS else "OTHER"
         found = self._labelled.get((method, route, status))
         if found is None:
             found = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
@@ -52,12 +55,14 @@ def text(rows: list[tuple[str, int, int]]) -> bytes:
 
     everything = CollectorRegistry()
     MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
-    views = "\n".join(
-        line
-        for name, position, lag in rows
-        for line in (
-            f'dossier_view_position{{view="{name}"}} {position}',
-            f'dossier_view_lag_events{{view="{name}"}} {lag}',
-        )
+    position = _gauge("dossier_view_position", "Where a view stands in the log", {n: p for n, p, _ in rows})
+    lag = _gauge(
+        "dossier_view_lag_events", "Positions that a view has still to take", {n: behind for n, _, behind in rows}
     )
-    return bytes(generate_latest(everything)) + views.encode() + b"\n"
+    return bytes(generate_latest(everything)) + position + lag
+
+
+def _gauge(name: str, meaning: str, by_view: dict[str, int]) -> bytes:
+    """As the library writes it; in its own files such a figure would be one of each process."""
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+    return "\n".join([*lines, *(f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()), ""]).encode()

@@ -2,22 +2,26 @@
 
 import logging
 import signal
+import socket
 import threading
+from functools import partial
 
 from domain.limits import Limits
 from projections.follow import Follower
-from service.metrics import Metrics
+from service import metrics_port
+from service.metrics import Metrics, text
 from service.settings import Settings
 from service.sweep import sweep
-from service.wiring import PROJECTOR_ROLE, Store, open_store, role_of
+from service.wiring import PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Store, open_store, role_of
 from store.content_sweeper import SweepRefused
 
 SWEEP_SECONDS = 3600.0
+LOOK_SECONDS = 2.0
 logger = logging.getLogger("dossier.sweep")
 
 
-def run(settings: Settings, url: str) -> None:
-    """Until SIGTERM. Where another projector leads, this one stands by."""
+def run(settings: Settings, url: str, metrics: socket.socket | None) -> None:
+    """Until SIGTERM. Where another projector leads, this one stands by. On `metrics` it tells the figures of all."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -25,6 +29,8 @@ def run(settings: Settings, url: str) -> None:
     with open_store(settings, url, role=role, damaged=Metrics().damaged) as store:
         sweeper = threading.Thread(target=keep_sweeping, args=(store, settings.limits, stop), daemon=True)
         sweeper.start()
+        if metrics is not None:
+            metrics_port.start(metrics, partial(metrics_text, store))
         Follower(url, store.log, role=role).run(stop)
 
 
@@ -37,3 +43,12 @@ def keep_sweeping(store: Store, limits: Limits, stop: threading.Event, *, pause_
             logger.error("nothing was swept: %s", refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
             logger.warning("nothing was swept: %s", type(error).__name__)
+
+
+def metrics_text(store: Store) -> bytes:
+    """Where the views stand is left out while the database does not answer; what was counted is always told."""
+    try:
+        with store.pool.connection(timeout=LOOK_SECONDS) as conn:
+            return text(conn.execute(WHERE_VIEWS_STAND).fetchall())
+    except UNAVAILABLE:
+        return text([])

@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from typing import IO
 
 import msgspec
 
-from service import logs, metrics
+from service import logs, metrics, ports
 from service.prepare import make_database, make_folders, prepare
 from service.settings import Settings
 from store.postgres import Cluster, settle
@@ -147,28 +148,40 @@ def serve(settings: Settings) -> int:
     """Run the archive until it is told to stop; the exit code of the command."""
     logs.begin()
     make_folders(settings)
-    metrics.prepare(settings.home)
-    with only_one(settings.home), database(settings) as (cluster, url):
+    with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, url):
+        metrics.prepare(settings.home)
         for line in prepare(settings, url):
             print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command's own words
         web_ready(settings.home).unlink(missing_ok=True)
-        children = make_children(settings, url)
+        children = make_children(settings, url, metrics_door)
         gc.collect()
         gc.freeze()
         return Supervisor(settings, cluster, children).run()
 
 
-def make_children(settings: Settings, url: str) -> list[Child]:
+@contextmanager
+def doors(settings: Settings) -> Iterator[socket.socket | None]:
+    """Both ports, before anything is started for them; lends the socket of /metrics where it has a port of its own."""
+    ports.require_free(settings.host, settings.port, setting="DOSSIER_PORT")
+    if settings.metrics_port is None:
+        yield None
+        return
+    with ports.listener(settings.host, settings.metrics_port, setting="DOSSIER_METRICS_PORT") as door:
+        tell("info", f"metrics at http://{ports.address(*door.getsockname()[:2])}/metrics")
+        yield door
+
+
+def make_children(settings: Settings, url: str, metrics_door: socket.socket | None) -> list[Child]:
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
     from paper import pool
     from service import projector, web
 
-    socket = settings.home / "run" / "paper.sock"
+    decoders = settings.home / "run" / "paper.sock"
     ready = web_ready(settings.home)
     return [
-        Child("paper", partial(pool.serve, socket, limits=settings.limits)),
-        Child("projector", partial(projector.run, settings, url)),
-        Child("web", partial(web.run, settings, url, socket, ready)),
+        Child("paper", partial(pool.serve, decoders, limits=settings.limits)),
+        Child("projector", partial(projector.run, settings, url, metrics_door)),
+        Child("web", partial(web.run, settings, url, decoders, ready)),
     ]
 
 

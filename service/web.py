@@ -7,6 +7,7 @@ from pathlib import Path
 from api.app import create_app
 from api.problems import to_stderr
 from api.worker import run as run_server
+from service.ports import address
 from service.settings import Settings
 from service.wiring import APP_ROLE, UNAVAILABLE, open_parts, role_of
 
@@ -23,7 +24,7 @@ def run(settings: Settings, url: str, socket: Path, ready: Path) -> None:
     )
     code = run_server(
         lambda: app,
-        bind=[f"{settings.host}:{settings.port}"],
+        bind=[address(settings.host, settings.port)],
         workers=settings.workers,
         limits=settings.limits,
         on_ready=partial(say_ready, ready),

@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from api.catalogue import LiveCatalogue
 from api.parts import Parts
+from domain.access import Rights
 from domain.archive import Archive
 from domain.customer import Customer
 from domain.refusals import Unavailable
@@ -188,9 +189,9 @@ def parts_of(
         async with connection() as conn:
             return text(await (await conn.execute(WHERE_VIEWS_STAND)).fetchall())
 
-    async def read_access(**filters: Any) -> Any:
+    async def read_access(rights: Rights, **filters: Any) -> Any:
         async with connection() as conn:
-            return await access_log.read(conn, **filters)
+            return await access_log.read(conn, rights, **filters)
 
     return Parts(
         archive=archive,

@@ -1,0 +1,79 @@
+"""`GET /metrics` on a port of its own, without a token, for whatever collects figures; api/ has it on the main port.
+
+It runs in a thread of the projector child, so that it answers when the web workers do not. The listening socket is the
+supervisor's: while that child is started again, callers wait.
+"""
+
+import asyncio
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+
+from api.problems import problem, translator
+from domain.refusals import N_, MalformedRequest, MethodNotAllowed, NotFound, Refusal
+
+REQUEST_SECONDS = 5.0
+HEAD_BYTES_MAX = 8 * 1024
+CONNECTIONS_MAX = 32
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[\x21-\x7e]*) HTTP/1\.[01]\r\n")
+
+
+def start(listener: socket.socket, text: Callable[[], bytes]) -> None:
+    """Answer until the process ends. `text` may wait for the database."""
+    door = Door(text)
+    threading.Thread(target=lambda: asyncio.run(door.serve(listener)), name="metrics", daemon=True).start()
+
+
+class Door:
+    """One request a connection; slow and surplus callers are let go."""
+
+    def __init__(self, text: Callable[[], bytes]) -> None:
+        self._text = text
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")  # however many ask, one looks
+        self._connections = 0
+
+    async def serve(self, listener: socket.socket) -> None:
+        server = await asyncio.start_server(self._connected, sock=listener, limit=HEAD_BYTES_MAX)
+        await server.serve_forever()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        try:
+            if self._connections <= CONNECTIONS_MAX:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    writer.write(await self._answer(await reader.readuntil(b"\r\n\r\n")))
+                    await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # whoever asks like this gets no answer
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _answer(self, head: bytes) -> bytes:
+        asked = REQUEST_LINE.match(head)
+        if asked is None:
+            return _refusal(MalformedRequest(reason=N_("its first line is not understood")), "/", "GET")
+        method, path = asked[1].decode(), asked[2].decode().partition("?")[0]
+        if path != "/metrics":
+            return _refusal(NotFound(), path, method)
+        if method not in ("GET", "HEAD"):
+            return _refusal(MethodNotAllowed(allow="GET, HEAD"), path, method)
+        body = await asyncio.get_running_loop().run_in_executor(self._thread, self._text)
+        headers = [("content-type", TEXT), ("content-length", str(len(body)))]
+        return _response(200, headers, body, with_body=method == "GET")
+
+
+def _refusal(refusal: Refusal, path: str, method: str) -> bytes:
+    told = problem(refusal, instance=path, trace_id=os.urandom(16).hex(), translate=translator(None))
+    return _response(told.status, told.headers, told.body, with_body=method != "HEAD")
+
+
+def _response(status: int, headers: list[tuple[str, str]], body: bytes, *, with_body: bool) -> bytes:
+    always = [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("connection", "close")]
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in [*headers, *always])]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body if with_body else b"")

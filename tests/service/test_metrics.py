@@ -1,0 +1,153 @@
+"""/metrics of the real program: one sum over all processes, whoever is asked, on its own port or on the main one."""
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.http.served import Served, free_port, serving, wait_until
+
+ASKED = 24
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[Served]:
+    """An archive whose figures have a port of their own."""
+    with serving(DOSSIER_METRICS_PORT=str(free_port())) as served:
+        yield served
+
+
+def figures(served: Served) -> dict[str, float]:
+    """Every sample by its name and labels, as a collector reads it. A connection of its own each time."""
+    answer = httpx.get(address(served))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return samples(answer.text)
+
+
+def samples(text: str) -> dict[str, float]:
+    lines = [line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+def address(served: Served) -> str:
+    return f"http://{served.settings.host}:{served.settings.metrics_port}/metrics"
+
+
+def counted(route: str, status: int = 200, method: str = "GET") -> str:
+    return f'dossier_requests_total{{method="{method}",route="{route}",status="{status}"}}'
+
+
+def processes(served: Served, name: str) -> list[int]:
+    return [pid for pid in served.processes() if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n"]
+
+
+def fresh(served: Served, path: str) -> int:
+    """On a connection of its own, so that any worker may take it."""
+    return httpx.get(f"{served.url}{path}").status_code
+
+
+def test_the_own_port_answers_without_a_token_and_the_main_port_no_longer(apart: Served) -> None:
+    assert figures(apart)
+    assert apart.as_("operator").get("/metrics").status_code == 404
+    assert apart.client(None).get("/metrics").status_code == 401
+
+
+def test_requests_of_all_workers_are_in_one_sum(apart: Served) -> None:
+    before = figures(apart).get(counted("/version"), 0)
+    assert {fresh(apart, "/version") for _ in range(ASKED)} == {200}
+    after = figures(apart)
+    assert after[counted("/version")] - before == ASKED
+    assert after['dossier_request_seconds_count{method="GET",route="/version"}'] == after[counted("/version")]
+
+
+def test_what_a_killed_worker_counted_is_not_forgotten(apart: Served) -> None:
+    for _ in range(ASKED):
+        fresh(apart, "/version")
+    before = figures(apart)[counted("/version")]
+    _, *workers = sorted(processes(apart, "dossier-web"))
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not {*workers} & {*processes(apart, "dossier-web")}, SECONDS, "the workers live on")
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5)) as client:
+        assert client.get(f"{apart.url}/version").status_code == 200
+    assert figures(apart)[counted("/version")] == before + 1
+
+
+def test_where_each_view_stands_is_told_and_comes_to_the_end_of_the_log(apart: Served) -> None:
+    last = apart.sql("select max(notification_id) from archive.archive_events")[0][0]
+    for view in ("audit_history", "authorizations", "customer_documents"):
+        name = f'{{view="{view}"}}'
+        wait_until(lambda name=name: figures(apart)[f"dossier_view_position{name}"] == last, SECONDS, "it stays behind")  # type: ignore[misc]  # mypy cannot infer a default argument
+        assert figures(apart)[f"dossier_view_lag_events{name}"] == 0
+
+
+def test_a_killed_projector_is_back_on_the_same_port_and_callers_waited(apart: Served) -> None:
+    (projector,) = processes(apart, "dossier-project")
+    os.kill(projector, signal.SIGKILL)
+    assert httpx.get(address(apart), timeout=SECONDS).status_code == 200
+    assert processes(apart, "dossier-project") != [projector]
+
+
+def test_addresses_and_methods_that_there_are_not_are_refused_as_problems(apart: Served) -> None:
+    absent = httpx.get(address(apart).replace("/metrics", "/v1/customers/100234"))
+    assert (absent.status_code, absent.headers["content-type"]) == (404, "application/problem+json")
+    assert absent.json()["type"] == "/problems/not-found"
+    posted = httpx.post(address(apart), content=b"x")
+    assert (posted.status_code, posted.headers["allow"]) == (405, "GET, HEAD")
+    head = httpx.head(address(apart))
+    assert (head.status_code, head.content) == (200, b"")
+
+
+@pytest.mark.parametrize("said", [b"\r\n\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x00\r\n\r\n"])
+def test_what_is_no_request_gets_a_400(apart: Served, said: bytes) -> None:
+    with socket.create_connection((apart.settings.host, apart.settings.metrics_port or 0), SECONDS) as raw:
+        raw.sendall(said)
+        assert raw.makefile("rb").readline() == b"HTTP/1.1 400 Bad Request\r\n"
+
+
+def test_callers_that_say_nothing_or_too_much_are_let_go_and_hold_up_nobody(apart: Served) -> None:
+    from service.metrics_port import CONNECTIONS_MAX, HEAD_BYTES_MAX
+
+    where = (apart.settings.host, apart.settings.metrics_port or 0)
+    silent = [socket.create_connection(where, SECONDS) for _ in range(CONNECTIONS_MAX - 2)]
+    try:
+        with socket.create_connection(where, SECONDS) as endless:
+            endless.sendall(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES_MAX)
+            assert endless.recv(1) == b""
+        assert figures(apart)
+        assert [one.recv(1) for one in silent] == [b""] * len(silent)
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_invented_methods_and_paths_make_no_new_figures(apart: Served) -> None:
+    """They once stood as labels, and anybody could fill the disk with them, without a token."""
+    httpx.request("MKCOL", f"{apart.url}/version")
+    before = {*figures(apart)}
+    for n in range(5):
+        httpx.request(f"METHOD{n}", f"{apart.url}/version")
+        httpx.get(f"{apart.url}/nothing-{n}")
+    new = {*figures(apart)} - before
+    assert not [name for name in new if re.search(r"METHOD|nothing", name)]
+
+
+def test_without_a_port_of_their_own_they_are_for_the_operator_on_the_main_port(served: Served) -> None:
+    for role, status in (("viewer", 403), ("supervisor", 403), ("integration", 403), ("operator", 200)):
+        assert served.as_(role).get("/metrics").status_code == status, role
+    assert served.client(None).get("/metrics").status_code == 401
+
+
+def test_on_the_main_port_every_worker_tells_the_same_sum(served: Served) -> None:
+    for _ in range(ASKED):
+        fresh(served, "/version")
+    headers = {"Authorization": f"Bearer {served.operator_token}"}
+    told = {samples(httpx.get(f"{served.url}/metrics", headers=headers).text)[counted("/version")] for _ in range(8)}
+    assert len(told) == 1

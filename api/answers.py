@@ -1,15 +1,30 @@
 """How a row of the view becomes the item of api.md §4, for reads and for the answer of a write alike."""
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from api.call import Call
 from domain.archive import Outcome
+from domain.refusals import Refusal
 from projections import customer_documents
 from projections.customer_documents import Item, Row
 
 
 def item_of(call: Call, row: Row) -> Item:
     return customer_documents.item(row, types=call.types, language=call.language)
+
+
+async def outcome_of(call: Call, use_case: Callable[..., Outcome], *arguments: Any) -> Outcome:
+    """Run a use case. A refusal names the paper that stands in the way only to who may see it (I12)."""
+    blocking, archive = call.parts.blocking, call.parts.archive
+    try:
+        return await blocking(use_case, *arguments)
+    except Refusal as refusal:
+        existing = refusal.extra.get("existing")
+        if existing and not await blocking(archive.is_visible, UUID(existing), call.rights):
+            del refusal.extra["existing"]
+        raise
 
 
 def answer_item(call: Call, outcome: Outcome, *, status: int) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.answers import answer_item, fields_of, item_of
+from api.answers import answer_item, fields_of, item_of, outcome_of
 from api.bodies import AuthorizationBody, note_authorization_of
 from api.call import Call
 from api.documents import by_external_id, require_type
@@ -17,7 +17,7 @@ async def note(call: Call) -> None:
     caller = call.caller()
     order = note_authorization_of(await call.body(AuthorizationBody), call.parts.limits)
     await require_type(call, order.type)
-    answer_item(call, await call.parts.blocking(call.parts.archive.note_authorization, order, caller), status=201)
+    answer_item(call, await outcome_of(call, call.parts.archive.note_authorization, order, caller), status=201)
 
 
 async def show(call: Call) -> None:

@@ -70,7 +70,7 @@ class Call:
         self.types = await self.parts.catalogue.types(anew=True)
 
     def branch(self) -> str:
-        """Where this caller writes: its own branch, else the header's, else the institution's default."""
+        """Where this caller writes and reads: its own branch, else the header's, else the institution's default."""
         named = self.req.get_header("Archive-Branch")
         return self.principal.branch or (branch_code(named) if named else self.parts.branch)
 
@@ -230,7 +230,7 @@ class Call:
         """Write the access log before anything is shown; Unavailable when that fails, and then nothing is."""
         await self.parts.record_access(
             actor=self.principal.name,
-            branch=self.principal.branch or self.parts.branch,
+            branch=self.branch(),
             action=action,
             status=status,
             trace_id=self.trace_id,

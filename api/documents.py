@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from api.answers import answer_item, fields_of, item_of
+from api.answers import answer_item, fields_of, item_of, outcome_of
 from api.bodies import DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
 from api.call import Call
 from api.uploads import Form, receive_form
@@ -35,7 +35,7 @@ async def archive(call: Call) -> None:
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=FIELDS) as form:
         order = await order_of(form, call)
         file = await examined(form, call)
-        outcome = await parts.blocking(parts.archive.archive_file, order, file, caller)
+        outcome = await outcome_of(call, parts.archive.archive_file, order, file, caller)
     answer_item(call, outcome, status=201)
 
 

@@ -120,6 +120,7 @@ async def access_log(call: Call) -> None:
         call.page([], position=0, next_cursor=None)
         return
     lines, next_cursor = await call.parts.read_access(
+        call.rights,
         customer=reference,
         actor=call.text("actor"),
         action=call.text("action"),

@@ -21,7 +21,7 @@ FORM_TEXTS = {
     "ground": "legal ground for a copy of what is only verified",
 }
 HEADERS = {
-    "Archive-Branch": "branch code to write for, where the token has none of its own",
+    "Archive-Branch": "branch code to write for, and to enter this read under, where the token has none of its own",
     "Idempotency-Key": "1 to 200 visible characters; the same key gives the first answer again for 24 hours",
     "If-Match": "the ETag that was read",
     "Archive-Min-Position": "wait until the views stand at this position (Archive-Position of a write)",
@@ -121,7 +121,7 @@ def _headers(route: Route) -> list[str]:
     """The request headers that this route knows."""
     writes, asks = route.method != "GET", route.path.startswith("/v1") and route.method == "GET"
     known = {
-        "Archive-Branch": writes,
+        "Archive-Branch": writes or route.verb in (Verb.CONTENT_READ, Verb.HISTORY_READ),
         "Idempotency-Key": route.idempotent,
         "If-Match": route.if_match,
         "Archive-Min-Position": asks and "document-types" not in route.path,

@@ -210,7 +210,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     read(
         "/v1/authorizations",
-        Verb.DOCUMENTS_READ,
+        Verb.AUTHORIZATIONS_READ,
         authorizations.look_up,
         "Find authorizations by the caller's own id",
         answer=Item,
@@ -219,7 +219,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     read(
         "/v1/authorizations/{id}",
-        Verb.DOCUMENTS_READ,
+        Verb.AUTHORIZATIONS_READ,
         authorizations.show,
         "One authorization with its mandate",
         answer=Item,

@@ -26,6 +26,7 @@ class Verb(StrEnum):
     CUSTOMERS_READ = "customers.read"
     CUSTOMERS_WRITE = "customers.write"
     DOCUMENTS_READ = "documents.read"
+    AUTHORIZATIONS_READ = "authorizations.read"
     CONTENT_READ = "content.read"
     HISTORY_READ = "history.read"
     DOCUMENTS_ARCHIVE = "documents.archive"
@@ -37,9 +38,17 @@ class Verb(StrEnum):
     OPERATIONS = "operations"
 
 
-READS = {Verb.CUSTOMERS_READ, Verb.DOCUMENTS_READ, Verb.CONTENT_READ, Verb.HISTORY_READ, Verb.TYPES_READ}
+PAPERS = {Verb.DOCUMENTS_READ, Verb.AUTHORIZATIONS_READ, Verb.CONTENT_READ, Verb.HISTORY_READ}
+READS = PAPERS | {Verb.CUSTOMERS_READ, Verb.TYPES_READ}
 DESK = READS | {Verb.DOCUMENTS_ARCHIVE, Verb.AUTHORIZATIONS_NOTE, Verb.DOCUMENTS_CORRECT}
 SUPERVISION = DESK | {Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
+PROGRAMS = {
+    Verb.CUSTOMERS_READ,
+    Verb.CUSTOMERS_WRITE,
+    Verb.AUTHORIZATIONS_READ,
+    Verb.AUTHORIZATIONS_NOTE,
+    Verb.TYPES_READ,
+}
 
 VERBS: dict[Role, frozenset[Verb]] = {
     Role.VIEWER: frozenset(READS),
@@ -47,7 +56,7 @@ VERBS: dict[Role, frozenset[Verb]] = {
     Role.SUPERVISOR: frozenset(SUPERVISION),
     Role.OPERATOR: frozenset(Verb),
     Role.STATION: frozenset({Verb.TYPES_READ}),
-    Role.INTEGRATION: frozenset({Verb.CUSTOMERS_READ, Verb.CUSTOMERS_WRITE, Verb.AUTHORIZATIONS_NOTE, Verb.TYPES_READ}),
+    Role.INTEGRATION: frozenset(PROGRAMS),
 }
 
 EVERYTHING = frozenset(Sensitivity)

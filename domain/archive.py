@@ -370,6 +370,14 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
             raise NotFound
         return state
 
+    def is_visible(self, paper: UUID, rights: Rights) -> bool:
+        """Whether a document or an authorization exists for this reader, asked of the log: no view lags behind it."""
+        envelopes = self.log.load(paper)
+        state = document.fold(e.body for e in envelopes if isinstance(e.body, document.DocumentEvent)) or (
+            authorization.fold(e.body for e in envelopes if isinstance(e.body, authorization.AuthorizationEvent))
+        )
+        return state is not None and rights.see(state.type.code, envelopes[0].meta.branch)
+
     # -- Catalogues -------------------------------------------------------------------------------------------
 
     def types(self) -> dict[str, DocumentType]:

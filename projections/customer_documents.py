@@ -461,6 +461,11 @@ COLUMNS = ", ".join(_shown(name) for name in VIEW.columns)
 LABELS = VIEW.columns.index("labels")
 OPEN = "{0}.to_position is null"
 HELD = "{0}.from_position <= %(as_of)s and ({0}.to_position is null or {0}.to_position > %(as_of)s)"
+# Beside the type of that time: what is hidden today shows nothing of its past, when its type may have been a mistake.
+SEEN_TODAY = """and exists (
+    select from views.customer_documents as n
+    where n.id = r.id and n.to_position is null and n.type = any(%(types)s)
+)"""
 
 
 def _query(where: str, held: str, *, entry: str = "null", limit: str = "all") -> str:
@@ -477,6 +482,7 @@ def _query(where: str, held: str, *, entry: str = "null", limit: str = "all") ->
             where {held.format("r")}
                 and r.type = any(%(types)s)
                 and (%(branch)s::text is null or r.branch = %(branch)s)
+                {SEEN_TODAY if held == HELD else ""}
                 and {where}
             order by r.created_position desc
             limit {limit}

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import tuple_row
 from psycopg_pool import PoolTimeout
 
+from domain.access import Rights
 from domain.refusals import Unavailable
 
 BATCH_MAX = 500
@@ -86,6 +87,7 @@ class Line(msgspec.Struct, frozen=True):
 
 async def read(
     conn: AsyncConnection[Any],
+    rights: Rights,
     *,
     customer: UUID | None,
     actor: str | None,
@@ -95,8 +97,13 @@ async def read(
     limit: int,
     cursor: int | None,
 ) -> tuple[list[Line], str | None]:
-    """Lines newest first, and the cursor of the next page (None at the end)."""
+    """Lines newest first, and the cursor of the next page (None at the end).
+
+    Who may not see a paper is not told that somebody read it (I12).
+    """
     bound = {
+        "types": rights.types,
+        "own_branch": rights.branch,
         "customer": customer,
         "actor": actor,
         "action": action,
@@ -121,6 +128,14 @@ READ = """
         and (%(since)s::timestamptz is null or at >= %(since)s)
         and (%(until)s::timestamptz is null or at < %(until)s + interval '1 millisecond')
         and (%(before)s::bigint is null or id < %(before)s)
+        and (
+            coalesce(document, authorization_id) is null
+            or exists (
+                select from views.customer_documents as d
+                where d.id = coalesce(log.document, log.authorization_id) and d.to_position is null
+                    and d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
+            )
+        )
     order by id desc
     limit %(limit)s
 """

@@ -13,6 +13,7 @@ TABLE = {
     Verb.CUSTOMERS_READ:      "yes yes yes yes no  yes",
     Verb.CUSTOMERS_WRITE:     "no  no  no  yes no  yes",
     Verb.DOCUMENTS_READ:      "yes yes yes yes no  no",
+    Verb.AUTHORIZATIONS_READ: "yes yes yes yes no  yes",
     Verb.CONTENT_READ:        "yes yes yes yes no  no",
     Verb.HISTORY_READ:        "yes yes yes yes no  no",
     Verb.DOCUMENTS_ARCHIVE:   "no  yes yes yes no  no",

@@ -1,0 +1,802 @@
+"""Who may do what over HTTP (api.md "Rights"), what does not exist for whom, and who read what (the access log).
+
+The history as a reader sees it is in test_api_history.py; the policy function alone is in tests/unit/test_access.py.
+"""
+
+import re
+import secrets
+import select
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import falcon.inspect
+import httpx
+import psycopg
+import pytest
+
+from api.app import create_app
+from api.routes import ROUTES, Route
+from domain.access import Verb
+from domain.limits import Limits
+from tests.http.desk import (
+    a_customer,
+    a_letter,
+    a_mandate,
+    a_text,
+    archived,
+    at,
+    correct,
+    corrected,
+    no_upload,
+    noted,
+    pointers,
+    problem_of,
+    select_file,
+    view,
+)
+from tests.http.served import Served, wait_until
+
+ROLES = ("viewer", "staff", "supervisor", "operator", "station", "integration")
+ANYONE = "anyone, without a token too"
+READERS = "viewer staff supervisor operator"
+DESK = "staff supervisor operator"
+
+# The rights of api.md, written out for each address by hand: who may.
+TABLE = {
+    ("PUT", "/v1/customers/{id}"): "operator integration",
+    ("GET", "/v1/customers"): f"{READERS} integration",
+    ("GET", "/v1/customers/{id}"): f"{READERS} integration",
+    ("GET", "/v1/customers/{id}/documents"): READERS,
+    ("GET", "/v1/customers/{id}/history"): READERS,
+    ("POST", "/v1/documents"): DESK,
+    ("GET", "/v1/documents"): READERS,
+    ("GET", "/v1/documents/{id}"): READERS,
+    ("GET", "/v1/documents/{id}/content"): READERS,
+    ("GET", "/v1/documents/{id}/pages/{n}"): READERS,
+    ("GET", "/v1/documents/{id}/history"): READERS,
+    ("POST", "/v1/documents/{id}/describe"): DESK,
+    ("POST", "/v1/documents/{id}/reclassify"): DESK,
+    ("POST", "/v1/documents/{id}/withdraw"): DESK,
+    ("POST", "/v1/documents/{id}/restore"): DESK,
+    ("POST", "/v1/authorizations"): f"{DESK} integration",
+    ("GET", "/v1/authorizations"): f"{READERS} integration",
+    ("GET", "/v1/authorizations/{id}"): f"{READERS} integration",
+    ("GET", "/v1/authorizations/{id}/history"): READERS,
+    ("GET", "/v1/document-types"): " ".join(ROLES),
+    ("GET", "/v1/document-types/{code}"): " ".join(ROLES),
+    ("PUT", "/v1/document-types/{code}"): "supervisor operator",
+    ("GET", "/v1/history"): READERS,
+    ("GET", "/v1/access-log"): "supervisor operator",
+    ("GET", "/livez"): ANYONE,
+    ("GET", "/readyz"): ANYONE,
+    ("GET", "/version"): ANYONE,
+    ("GET", "/metrics"): "operator",
+    ("GET", "/openapi.json"): ANYONE,
+    ("GET", "/problems"): ANYONE,
+    ("GET", "/problems/{slug}"): ANYONE,
+}
+GUARDED = [address for address, who in TABLE.items() if who is not ANYONE]
+PUBLIC = [address for address, who in TABLE.items() if who is ANYONE]
+CELLS = [(address, role) for address in GUARDED for role in ROLES]
+Address = tuple[str, str]
+
+
+@pytest.fixture
+def staff(served: Served) -> httpx.Client:
+    return served.as_("staff")
+
+
+# -- every route has its rights -------------------------------------------------------------------------------------
+
+
+def unwritten(routes: Iterable[Route]) -> set[Address]:
+    """Routes of whom the table does not say who may use them."""
+    return {(route.method, route.path) for route in routes} - set(TABLE)
+
+
+def test_every_route_stands_in_the_table_of_rights_and_no_other() -> None:
+    assert unwritten(ROUTES) == set()
+    assert {(route.method, route.path) for route in ROUTES} == set(TABLE)
+
+
+def test_a_new_route_without_rights_is_noticed() -> None:
+    known = ROUTES[0]
+    new = Route(method="DELETE", path="/v1/new", verb=Verb.OPERATIONS, handle=known.handle, summary="new")
+    assert unwritten([*ROUTES, new]) == {("DELETE", "/v1/new")}
+    with pytest.raises(TypeError, match="verb"):
+        Route(method="GET", path="/v1/new", handle=known.handle, summary="new")  # type: ignore[call-arg]  # what is wrong
+
+
+def test_the_application_answers_at_no_address_beside_the_table() -> None:
+    """A resource added to the framework alone would go by every check."""
+    front = create_app(lambda: None, limits=Limits(), write=lambda line: None)  # type: ignore[arg-type, return-value]  # never opened
+    routes = falcon.inspect.inspect_routes(front.app)  # type: ignore[arg-type]  # the framework's own
+    answered = {(m.method, route.path) for route in routes for m in route.methods if not m.internal}
+    assert answered == set(TABLE)
+
+
+# -- role by route ----------------------------------------------------------------------------------------------------
+
+
+class Asking:
+    """A proper request for each address, so that only rights can refuse it."""
+
+    def __init__(self, served: Served) -> None:
+        self.served, self.desk, self.customer = served, served.as_("operator"), a_customer(served)
+        self.letter = archived(self.desk, self.customer, external_id=secrets.token_hex(8))
+        self.consent = noted(self.desk, self.customer, external_id=secrets.token_hex(8))
+        self.position = self.consent["position"]
+
+    def __call__(self, client: httpx.Client, address: Address) -> httpx.Response:
+        method, path = address
+        known = {"id": self.id_for(path), "n": 1, "code": "LETTER", "slug": "not-found"}
+        more: dict[str, Any] = getattr(self, "_" + re.sub(r"\W+", "_", f"{method} {path}").strip("_").lower(), dict)()
+        return client.request(method, more.pop("url", path.format(**known)), **more)
+
+    def id_for(self, path: str) -> str:
+        return self.customer if "/customers/" in path else (self.consent if "/auth" in path else self.letter)["id"]
+
+    def _put_v1_customers_id(self) -> dict[str, Any]:
+        return {"url": f"/v1/customers/c{secrets.token_hex(5)}", "json": {"name": "Jan de Vries"}}
+
+    def _get_v1_customers(self) -> dict[str, Any]:
+        return {"params": {"q": self.customer}}
+
+    def _post_v1_documents(self) -> dict[str, Any]:
+        form = {"customer": self.customer, "type": "LETTER"}
+        return {"data": form, "files": {"file": ("letter.pdf", a_letter())}}
+
+    def _get_v1_documents(self) -> dict[str, Any]:
+        return {"params": {"external_id": self.letter["external_id"]}}
+
+    def _get_v1_authorizations(self) -> dict[str, Any]:
+        return {"params": {"external_id": self.consent["external_id"]}}
+
+    def _post_v1_authorizations(self) -> dict[str, Any]:
+        original = {"held": True, "shelf_mark": "B 12"}
+        return {"json": {"customer": self.customer, "type": "GUARDIAN_CONSENT", "original": original}}
+
+    def _post_v1_documents_id_describe(self) -> dict[str, Any]:
+        return self.correction("describe", note="another")
+
+    def _post_v1_documents_id_reclassify(self) -> dict[str, Any]:
+        return self.correction("reclassify", type="FORM")
+
+    def _post_v1_documents_id_withdraw(self) -> dict[str, Any]:
+        return self.correction("withdraw")
+
+    def _post_v1_documents_id_restore(self) -> dict[str, Any]:
+        return self.correction("restore")
+
+    def _put_v1_document_types_code(self) -> dict[str, Any]:
+        body = {"labels": {"en": "Fine"}, "kind": "document", "sensitivity": "ordinary"}
+        return {"url": f"/v1/document-types/T_{secrets.token_hex(4).upper()}", "json": body}
+
+    def correction(self, verb: str, **body: Any) -> dict[str, Any]:
+        paper = archived(self.desk, self.customer, a_text(), name="a.txt")
+        if verb == "restore":
+            paper = corrected(self.desk, paper, "withdraw")
+        headers = {"If-Match": f'"{paper["version"]}"'}
+        return {"url": f"/v1/documents/{paper['id']}/{verb}", "headers": headers, "json": {"reason": "slip", **body}}
+
+
+@pytest.fixture(scope="module")
+def asking(served: Served) -> Asking:
+    asking = Asking(served)
+    asking.desk.get(f"/v1/documents/{asking.letter['id']}", headers=at(asking.position)).raise_for_status()
+    return asking
+
+
+@pytest.mark.parametrize(("address", "role"), CELLS)
+def test_each_role_may_what_the_contract_gives_it_and_nothing_else(
+    served: Served, asking: Asking, address: Address, role: str
+) -> None:
+    answer = asking(served.as_(role), address)
+    if role in TABLE[address].split():
+        assert answer.is_success, answer.text
+    else:
+        assert problem_of(answer, 403) == "forbidden"
+
+
+def test_a_verb_that_a_role_lacks_is_forbidden_whatever_the_object(served: Served) -> None:
+    """An absent object, a malformed one and a wrong body change nothing of that answer."""
+    known = {"n": 1, "code": "NONE", "slug": "none"}
+    for (method, path), who in TABLE.items():
+        for role in set(ROLES) - set(who.split()) if who is not ANYONE else ():
+            for paper in (uuid4(), "x"):
+                answer = served.as_(role).request(method, path.format(id=paper, **known), content=b"{")
+                assert problem_of(answer, 403) == "forbidden", (role, method, path)
+
+
+def test_what_was_forbidden_has_not_happened(served: Served, asking: Asking) -> None:
+    last = "select max(notification_id), (select count(*) from register.customer) from archive.archive_events"
+    for address in GUARDED:
+        for role in ("viewer", "station"):
+            if address[0] == "GET" or role in TABLE[address].split():
+                continue
+            request = getattr(asking, "_" + re.sub(r"\W+", "_", " ".join(address)).strip("_").lower())()
+            before = served.sql(last)
+            answer = served.as_(role).request(address[0], request.pop("url", address[1]), **request)
+            assert problem_of(answer, 403) == "forbidden"
+            assert served.sql(last) == before
+
+
+# -- tokens ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def revoked(served: Served) -> str:
+    name = f"revoked-{secrets.token_hex(4)}"
+    token = served.new_token(name, "operator")
+    client = served.client(token)
+    assert client.get("/v1/history?limit=1").status_code == 200
+    served.revoke_token(name)
+    wait_until(lambda: client.get("/v1/history?limit=1").status_code == 401, 5, "a revoked token still works")
+    return token
+
+
+@pytest.mark.parametrize("address", GUARDED)
+def test_nothing_is_answered_without_a_good_token(served: Served, revoked: str, address: Address) -> None:
+    method, path = address
+    filled, good = path.format(id=uuid4(), n=1, code="LETTER"), served.operator_token
+    client = served.client(None)
+    for authorization in (
+        None, "", "Bearer", "Bearer x", f"Bearer {revoked}", f"Bearer {good}x", f"Bearer {good[:-1]}",
+        f"Bearer {good.upper()}", f"Basic {good}", f"Token {good}", good, f"Bearer {good} {good}", f"Bearer,{good}",
+        f"Bearer {'x' * 600}", "Bearer ünï",
+    ):  # fmt: skip
+        headers = {} if authorization is None else {"Authorization": authorization.encode()}
+        answer = client.request(method, filled, headers=headers)  # type: ignore[arg-type]  # httpx takes bytes
+        assert problem_of(answer, 401) == "unauthenticated"
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_a_token_is_taken_from_its_header_alone(served: Served) -> None:
+    client, token = served.client(None), served.operator_token
+    for query in (f"access_token={token}", f"token={token}", f"authorization=Bearer%20{token}"):
+        assert problem_of(client.get(f"/v1/history?{query}"), 401) == "unauthenticated"
+    assert problem_of(client.get("/v1/history", headers={"Cookie": f"token={token}"}), 401) == "unauthenticated"
+
+
+def test_the_name_of_the_scheme_is_read_in_any_case(served: Served) -> None:
+    client = served.client(None)
+    for scheme in ("Bearer", "bearer", "BEARER", "Bearer "):
+        headers = {"Authorization": f"{scheme} {served.operator_token}"}
+        assert client.get("/v1/document-types", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_what_is_for_anyone_needs_no_token_and_minds_no_bad_one(served: Served, address: Address) -> None:
+    path = address[1].format(slug="not-found")
+    for headers in ({}, {"Authorization": "Bearer x"}):
+        assert served.client(None).get(path, headers=headers).status_code == 200
+
+
+def test_a_revoked_token_is_refused_by_every_process(served: Served, revoked: str) -> None:
+    for _ in range(20):  # a connection each, so that all workers are asked
+        answer = httpx.get(f"{served.url}/v1/document-types", headers={"Authorization": f"Bearer {revoked}"})
+        assert answer.status_code == 401
+
+
+def test_no_token_is_in_what_the_program_writes(served: Served, revoked: str) -> None:
+    assert revoked not in served.said()
+    assert served.operator_token not in served.said()
+
+
+# -- what does not exist for whom -------------------------------------------------------------------------------------
+
+
+class Hidden:
+    """A customer with a letter that all may see, and papers of each sensitivity that some may not."""
+
+    def __init__(self, served: Served) -> None:
+        staff, word = served.as_("staff"), secrets.token_hex(6)
+        self.customer, self.word, self.secret = a_customer(served), word, a_letter()
+        self.letter = archived(staff, self.customer, note=f"letter {word}", external_id=f"{word}-letter")
+        self.debt = noted(staff, self.customer, type="DEBT_AUTHORIZATION", mandate=a_mandate(), note=word)
+        self.health = archived(
+            staff, self.customer, self.secret, type="READING_DISABILITY", note=word, external_id=f"{word}-health"
+        )
+        self.seen = noted(
+            staff,
+            self.customer,
+            type="IDENTIFICATION",
+            original=None,
+            verification={"paper": "passport", "number_suffix": "X41", "seen_on": "2026-01-05"},
+            note=word,
+            external_id=f"{word}-seen",
+        )
+        self.position = self.seen["position"]
+
+    def addresses(self, paper: dict[str, Any]) -> list[str]:
+        """Everywhere a paper can be read alone."""
+        room = "documents" if paper["kind"] == "document" else "authorizations"
+        found = [f"/v1/{room}/{paper['id']}", f"/v1/{room}/{paper['id']}/history"]
+        if paper["evidence"]:
+            document = f"/v1/documents/{paper['evidence']}"
+            found += [document, f"{document}/content", f"{document}/pages/1", f"{document}/history"]
+        return found
+
+    def ids(self, *papers: dict[str, Any]) -> set[str]:
+        return {paper[name] for paper in papers for name in ("id", "evidence") if paper[name]}
+
+
+@pytest.fixture(scope="module")
+def hidden(served: Served) -> Hidden:
+    made = Hidden(served)
+    view(served.as_("staff"), made.customer, made.position)
+    return made
+
+
+# Of whom, which rights, and the papers that do not exist for them.
+BLIND = [
+    ("viewer", {}, "health seen"),
+    ("viewer", {"granted": ("health",)}, "seen"),
+    ("viewer", {"granted": ("health", "identity")}, ""),
+    ("viewer", {"without": ("financial",)}, "debt health seen"),
+    ("staff", {}, ""),
+    ("staff", {"without": ("health",)}, "health"),
+    ("staff", {"without": ("identity", "financial")}, "debt seen"),
+    ("supervisor", {"without": ("health",)}, "health"),
+    ("operator", {"without": ("health", "identity")}, "health seen"),
+    ("viewer", {"granted": ("health",), "without": ("health",)}, "health seen"),
+]
+
+
+@pytest.fixture(params=BLIND, ids=lambda case: f"{case[0]}-{case[1]}")
+def reader(request: pytest.FixtureRequest, served: Served) -> tuple[httpx.Client, list[str], list[str]]:
+    """A client, the names of the papers that it may see, and of those that it may not."""
+    role, rights, blind = request.param
+    names = ["letter", "debt", "health", "seen"]
+    return served.as_(role, **rights), [n for n in names if n not in blind.split()], blind.split()
+
+
+Reader = tuple[httpx.Client, list[str], list[str]]
+
+
+def test_what_a_reader_may_not_see_is_in_no_list_count_filter_or_search(hidden: Hidden, reader: Reader) -> None:
+    """I12 and edge case 18."""
+    client, visible, _ = reader
+    shown = [getattr(hidden, name)["id"] for name in visible][::-1]
+    for limit in (1, 2, 200):
+        assert [row["id"] for row in view(client, hidden.customer, limit=limit)] == shown
+    assert [row["id"] for row in view(client, hidden.customer, q=hidden.word)] == shown
+    for column in ("kind", "type", "status", "source"):
+        for name in ("letter", "debt", "health", "seen"):
+            wanted = getattr(hidden, name)[column]
+            rows = view(client, hidden.customer, **{column: wanted})
+            assert {row["id"] for row in rows} <= set(shown)
+    assert [row["id"] for row in view(client, hidden.customer, as_of=hidden.position)] == shown
+
+
+def test_what_a_reader_may_not_see_is_not_found_like_what_is_not_there(hidden: Hidden, reader: Reader) -> None:
+    client, visible, blind = reader
+    for name in visible:
+        for address in hidden.addresses(getattr(hidden, name)):
+            assert client.get(address).status_code == 200, address
+    for name in blind:
+        for address in hidden.addresses(getattr(hidden, name)):
+            absent = re.sub(r"[0-9a-f-]{36}", str(uuid4()), address)
+            assert_same_refusal(client.get(address), client.get(absent))
+            assert_same_refusal(client.head(address), client.head(absent))
+
+
+def assert_same_refusal(one: httpx.Response, other: httpx.Response) -> None:
+    """404, and nothing tells them apart."""
+    assert one.status_code == other.status_code == 404
+    if one.content:
+        assert problem_of(one, 404) == "not-found"
+        assert told(one) == told(other)
+    assert set(one.headers) == set(other.headers)
+
+
+def told(answer: httpx.Response) -> dict[str, Any]:
+    return {name: value for name, value in answer.json().items() if name not in ("instance", "trace_id")}
+
+
+def test_what_a_reader_may_not_see_has_no_history_and_no_external_id(hidden: Hidden, reader: Reader) -> None:
+    client, visible, blind = reader
+    for address in (f"/v1/customers/{hidden.customer}/history", "/v1/history?limit=200"):
+        subjects = {item["subject"]["id"] for item in client.get(address).json()["items"]}
+        assert not subjects & hidden.ids(*(getattr(hidden, name) for name in blind))
+        assert subjects >= hidden.ids(*(getattr(hidden, name) for name in visible))
+    for name in ("health", "seen"):
+        room = "documents" if name == "seen" else "authorizations"
+        found = client.get(f"/v1/{room}", params={"external_id": f"{hidden.word}-{name}"}).json()
+        assert len(found["items"]) == (name in visible)
+
+
+def test_a_type_that_a_reader_may_not_see_is_not_in_its_catalogue(hidden: Hidden, reader: Reader) -> None:
+    client, visible, blind = reader
+    listed = {item["code"] for item in client.get("/v1/document-types").json()["items"]}
+    for name in visible:
+        code = getattr(hidden, name)["type"]
+        assert code in listed
+        assert client.get(f"/v1/document-types/{code}").status_code == 200
+    for name in blind:
+        code = getattr(hidden, name)["type"]
+        assert code not in listed
+        absent = client.get("/v1/document-types/NO_SUCH_TYPE")
+        assert_same_refusal(client.get(f"/v1/document-types/{code}"), absent)
+
+
+def test_who_may_not_see_a_type_cannot_write_it_either(served: Served, hidden: Hidden) -> None:
+    """The answer is that of a type that does not exist."""
+    blind, code = served.as_("staff", without=("health",)), "READING_DISABILITY"
+    letter = archived(blind, hidden.customer)
+    for wanted in (code, "NO_SUCH_TYPE"):
+        assert problem_of(select_file(blind, hidden.customer, type=wanted), 422) == "document-type-unknown"
+        assert problem_of(no_upload(blind, hidden.customer, type=wanted), 422) == "document-type-unknown"
+        answer = correct(blind, letter["id"], "reclassify", 1, type=wanted, reason="slip")
+        assert problem_of(answer, 422) == "document-type-unknown"
+    assert problem_of(no_upload(served.as_("integration"), hidden.customer, type=code), 422) == "document-type-unknown"
+
+
+@pytest.mark.parametrize("verb", ["describe", "reclassify", "withdraw", "restore"])
+def test_who_may_not_see_a_document_cannot_correct_it(served: Served, hidden: Hidden, verb: str) -> None:
+    blind = served.as_("staff", without=("health", "identity"))
+    body = {"describe": {"note": "x"}, "reclassify": {"type": "LETTER"}}.get(verb, {})
+    for paper in (hidden.health["evidence"], hidden.seen["id"]):
+        for version in (1, 7, "*"):
+            answer = correct(blind, paper, verb, version, reason="slip", **body)
+            assert_same_refusal(answer, correct(blind, str(uuid4()), verb, version, reason="slip", **body))
+
+
+@pytest.fixture(scope="module")
+def health_type(served: Served) -> str:
+    """A document type of health, to and from which a document can be reclassified."""
+    code = f"T_{secrets.token_hex(4).upper()}"
+    body = {"labels": {"en": "Doctor's letter"}, "kind": "document", "sensitivity": "health"}
+    assert served.as_("operator").put(f"/v1/document-types/{code}", json=body).status_code == 201
+    return code
+
+
+def test_a_document_that_became_hidden_is_hidden_in_its_past_too(
+    served: Served, staff: httpx.Client, health_type: str
+) -> None:
+    """It was filed under the wrong type: as of that day it would have shown what it must not."""
+    customer, viewer = a_customer(served), served.as_("viewer")
+    letter = archived(staff, customer, a_text(), name="a.txt", external_id=secrets.token_hex(8))
+    changed = corrected(staff, letter, "reclassify", type=health_type)
+    then: dict[str, Any] = {"as_of": letter["position"]}
+    assert [row["type"] for row in view(staff, customer, changed["position"], **then)] == ["LETTER"]
+    assert view(viewer, customer, **then) == []
+    assert view(viewer, customer, as_of=letter["recorded_at"]) == []
+    assert problem_of(viewer.get(f"/v1/documents/{letter['id']}", params=then), 404) == "not-found"
+    known = viewer.get("/v1/documents", params={"external_id": letter["external_id"], **then})
+    assert known.json()["items"] == []
+
+
+def test_a_document_that_was_hidden_shows_nothing_of_that_time(
+    served: Served, staff: httpx.Client, health_type: str
+) -> None:
+    customer, viewer = a_customer(served), served.as_("viewer")
+    paper = archived(staff, customer, a_text(), name="a.txt", type=health_type, note="as it was")
+    changed = corrected(staff, paper, "reclassify", type="LETTER")
+    assert [row["type"] for row in view(viewer, customer, changed["position"])] == ["LETTER"]
+    assert view(viewer, customer, as_of=paper["position"]) == []
+
+
+def test_a_refusal_names_the_paper_in_the_way_only_to_who_may_see_it(
+    served: Served, staff: httpx.Client, hidden: Hidden, health_type: str
+) -> None:
+    blind, customer = served.as_("staff", without=("health",)), a_customer(served)
+    data, external_id = a_text(), secrets.token_hex(8)
+    paper = archived(staff, customer, data, name="a.txt", type=health_type, external_id=external_id)
+    for client, existing in ((staff, paper["id"]), (blind, None)):
+        same = select_file(client, customer, data, name="a.txt")
+        assert problem_of(same, 409) == "duplicate-content"
+        assert same.json().get("existing") == existing
+        taken = no_upload(client, customer, external_id=external_id)
+        assert problem_of(taken, 409) == "external-id-taken"
+        assert taken.json().get("existing") == existing
+
+
+def test_a_mandate_of_another_branch_is_not_named_to_who_reads_its_own_only(served: Served) -> None:
+    customer, debt = a_customer(served), debt_of_one_account()
+    first = noted(served.as_("staff", branch="EAST"), customer, **debt)
+    own = no_upload(served.as_("staff", branch="WEST", own_branch_only=True), customer, **debt)
+    everywhere = no_upload(served.as_("staff", branch="WEST"), customer, **debt)
+    assert problem_of(own, 409) == problem_of(everywhere, 409) == "mandate-exists"
+    assert ("existing" in own.json(), everywhere.json()["existing"]) == (False, first["id"])
+
+
+def debt_of_one_account() -> dict[str, Any]:
+    return {"type": "DEBT_AUTHORIZATION", "mandate": a_mandate()}
+
+
+def test_an_iban_is_whole_only_for_who_may_amend(served: Served, hidden: Hidden) -> None:
+    """And nothing of the rest of it is told to others, in the history neither."""
+    iban = a_mandate()["iban"]
+    for role in ("viewer", "integration"):
+        mandate = served.as_(role).get(f"/v1/authorizations/{hidden.debt['id']}").json()["mandate"]
+        assert mandate["iban"] != iban
+        assert mandate["debtor_name"] == "J. de Vries"
+    assert iban not in served.as_("viewer").get(f"/v1/authorizations/{hidden.debt['id']}/history").text
+    assert served.as_("staff").get(f"/v1/authorizations/{hidden.debt['id']}").json()["mandate"]["iban"] == iban
+
+
+# -- branches ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_of_a_branch_writes_as_that_branch_whatever_the_request_says(served: Served) -> None:
+    client, customer = served.as_("staff", branch="WEST"), a_customer(served)
+    for headers in ({}, {"Archive-Branch": "EAST"}, {"Archive-Branch": "not a branch"}):
+        assert archived(client, customer, headers=headers)["branch"] == "WEST"
+        assert noted(client, customer, headers=headers)["branch"] == "WEST"
+
+
+def test_a_token_without_a_branch_writes_as_the_request_says_else_as_the_default(
+    served: Served, staff: httpx.Client
+) -> None:
+    customer = a_customer(served)
+    saved = archived(staff, customer, headers={"Archive-Branch": "EAST-2"})
+    assert (saved["branch"], archived(staff, customer)["branch"]) == ("EAST-2", served.settings.branch)
+    headers = {"Archive-Branch": "NORTH", "If-Match": '"1"'}
+    body = {"note": "x", "reason": "slip"}
+    changed = staff.post(f"/v1/documents/{saved['id']}/describe", json=body, headers=headers).json()
+    history = staff.get(f"/v1/documents/{saved['id']}/history", headers=at(changed["position"])).json()["items"]
+    assert [item["branch"] for item in history] == ["NORTH", "EAST-2"]
+    assert changed["branch"] == "EAST-2", "a paper stays at the branch that archived it"
+
+
+@pytest.mark.parametrize("branch", ["two words", "x" * 33, "-x", "a/b", "é", "a;b"])
+def test_what_is_no_branch_is_named(served: Served, staff: httpx.Client, branch: str) -> None:
+    headers: Any = {"Archive-Branch": branch.encode("latin-1")}
+    assert pointers(no_upload(staff, a_customer(served), headers=headers)) == {"/header/Archive-Branch"}
+
+
+def test_who_reads_its_own_branch_only_finds_nothing_of_another(served: Served) -> None:
+    customer, word = a_customer(served), secrets.token_hex(6)
+    own = served.as_("staff", branch="WEST", own_branch_only=True)
+    everywhere = served.as_("staff", branch="WEST")
+    mine = archived(own, customer, note=word, external_id=f"{word}-mine")
+    theirs = archived(served.as_("staff", branch="EAST"), customer, note=word, external_id=f"{word}-theirs")
+    last = theirs["position"]
+    assert [row["id"] for row in view(everywhere, customer, last)] == [theirs["id"], mine["id"]]
+    for query in ({}, {"q": word}, {"as_of": last}, {"limit": 1}, {"type": "LETTER"}):
+        assert [row["id"] for row in view(own, customer, last, **query)] == [mine["id"]]
+    for part in ("", "/content", "/pages/1", "/history"):
+        assert own.get(f"/v1/documents/{mine['id']}{part}").status_code == 200
+        absent = own.get(f"/v1/documents/{uuid4()}{part}")
+        assert_same_refusal(own.get(f"/v1/documents/{theirs['id']}{part}"), absent)
+    assert own.get("/v1/documents", params={"external_id": f"{word}-theirs"}).json()["items"] == []
+    subjects = {i["subject"]["id"] for i in own.get(f"/v1/customers/{customer}/history").json()["items"]}
+    assert subjects == {mine["id"]}
+    assert problem_of(correct(own, theirs["id"], "withdraw", 1, reason="slip"), 404) == "not-found"
+
+
+def test_a_grant_gives_no_verb(served: Served, hidden: Hidden) -> None:
+    for role in ("station", "integration"):
+        granted = served.as_(role, granted=("health", "identity"))
+        assert problem_of(granted.get(f"/v1/customers/{hidden.customer}/documents"), 403) == "forbidden"
+    integration = served.as_("integration", granted=("health",))
+    assert integration.get(f"/v1/authorizations/{hidden.health['id']}").status_code == 200
+    answer = served.as_("integration").get(f"/v1/authorizations/{hidden.health['id']}")
+    assert problem_of(answer, 404) == "not-found"
+
+
+# -- the access log ---------------------------------------------------------------------------------------------------
+
+
+READS: list[tuple[str, str, str]] = [
+    ("/v1/documents/{evidence}/content", "content", "customer document"),
+    ("/v1/documents/{evidence}/pages/1", "page", "customer document"),
+    ("/v1/documents/{evidence}/history", "history", "customer document"),
+    ("/v1/authorizations/{id}/history", "history", "customer authorization"),
+    ("/v1/customers/{customer}/history", "history", "customer"),
+    ("/v1/history", "history", ""),
+]
+
+
+def a_reader(served: Served, **rights: Any) -> tuple[str, httpx.Client]:
+    """A program of its own, so that its lines are its alone."""
+    name = f"reader-{secrets.token_hex(4)}"
+    return name, served.client(served.new_token(name, "supervisor", **rights))
+
+
+def lines_of(served: Served, actor: str, **query: Any) -> list[dict[str, Any]]:
+    """Its lines in the order of its reads."""
+    answer = served.as_("operator").get("/v1/access-log", params={"actor": actor, **query})
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items[::-1]
+
+
+def filled(address: str, hidden: Hidden) -> str:
+    return address.format(customer=hidden.customer, **{n: hidden.health[n] for n in ("id", "evidence")})
+
+
+@pytest.mark.parametrize(("address", "action", "about"), READS)
+def test_every_read_is_a_line_that_says_who_what_and_when(
+    served: Served, hidden: Hidden, address: str, action: str, about: str
+) -> None:
+    actor, client = a_reader(served)
+    trace = secrets.token_hex(16)
+    headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01", "Archive-Branch": "SOUTH"}
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    assert client.get(filled(address, hidden), headers=headers).status_code == 200
+    after = datetime.now(UTC)
+    (line,) = lines_of(served, actor)
+    assert before <= datetime.fromisoformat(line.pop("at")) <= after
+    known = {
+        "customer": hidden.customer,
+        "document": hidden.health["evidence"],
+        "authorization": hidden.health["id"],
+    }
+    assert line == {
+        "actor": actor,
+        "branch": "SOUTH",
+        "action": action,
+        **{name: known[name] if name in about.split() else None for name in known},
+        "status": 200,
+        "trace_id": trace,
+    }
+
+
+def test_parts_and_what_was_not_changed_count_as_reads(served: Served, hidden: Hidden) -> None:
+    actor, client = a_reader(served, branch="WEST")
+    address = f"/v1/documents/{hidden.health['evidence']}/content"
+    client.get(address, headers={"Range": "bytes=0-9"})
+    client.get(address, headers={"If-None-Match": "*"})
+    client.head(address)
+    lines = lines_of(served, actor)
+    assert [(line["action"], line["status"], line["branch"]) for line in lines] == [
+        ("content", 206, "WEST"),
+        ("content", 304, "WEST"),
+        ("content", 200, "WEST"),
+    ]
+
+
+def test_what_was_refused_was_not_read(served: Served, hidden: Hidden) -> None:
+    name = f"refused-{secrets.token_hex(4)}"
+    client = served.client(served.new_token(name, "viewer"))
+    letter = f"/v1/documents/{hidden.letter['id']}"
+    for address, headers in (
+        (f"/v1/documents/{hidden.health['evidence']}/content", {}),
+        (f"/v1/documents/{hidden.health['evidence']}/pages/1", {}),
+        (f"/v1/documents/{uuid4()}/history", {}),
+        ("/v1/customers/nobody-at-all/history", {}),
+        (f"{letter}/content", {"Range": "bytes=99999999-"}),
+        (f"{letter}/content?content_version=9", {}),
+        (f"{letter}/pages/9", {}),
+        (f"{letter}/pages/1?width=1", {}),
+        ("/v1/access-log", {}),
+    ):
+        assert client.get(address, headers=headers).status_code >= 400
+    assert lines_of(served, name) == []
+
+
+@pytest.mark.parametrize("address", [address for address, _, _ in READS])
+def test_not_a_byte_comes_out_before_the_line_is_committed(served: Served, hidden: Hidden, address: str) -> None:
+    """The table is locked, so the line waits; and the answer with it."""
+    actor, client = a_reader(served)
+    with psycopg.connect(served.database_url) as locking, asked(served, client, filled(address, hidden)) as connection:
+        locking.execute("lock table access.log in access exclusive mode")
+        connection.go()
+        wait_until(lambda: waiting_for_the_log(served) > 0, 20, "no line was written")
+        assert not connection.readable()
+        locking.rollback()
+        assert connection.status() == 200
+    assert len(lines_of(served, actor)) == 1
+
+
+class Connection:
+    """One request on a socket of its own, to see when the first byte comes."""
+
+    def __init__(self, served: Served, client: httpx.Client, path: str) -> None:
+        self._socket = socket.create_connection((served.settings.host, served.settings.port))
+        self._request = (
+            f"GET {path} HTTP/1.1\r\nHost: {served.settings.host}\r\n"
+            f"Authorization: {client.headers['Authorization']}\r\nConnection: close\r\n\r\n"
+        ).encode()
+
+    def go(self) -> None:
+        self._socket.sendall(self._request)
+
+    def readable(self) -> bool:
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def status(self) -> int:
+        self._socket.settimeout(30)
+        return int(self._socket.recv(16).split()[1])
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def asked(served: Served, client: httpx.Client, path: str) -> Iterator[Connection]:
+    connection = Connection(served, client, path)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def waiting_for_the_log(served: Served) -> int:
+    waiting = "select count(*) from pg_locks where relation = 'access.log'::regclass and not granted"
+    return int(served.sql(waiting)[0][0])
+
+
+def test_where_no_line_can_be_written_nothing_is_read(served: Served, hidden: Hidden) -> None:
+    """The table refuses: each reader is told at once, and nobody waits for ever."""
+    actor, client = a_reader(served)
+    with refusing_lines(served):
+        for address, _, _ in READS:
+            answer = client.get(filled(address, hidden))
+            assert problem_of(answer, 500) == "internal-error"
+            assert not {"ETag", "Content-Digest", "Content-Disposition"} & set(answer.headers)
+    assert lines_of(served, actor) == []
+    for address, _, _ in READS:
+        assert client.get(filled(address, hidden)).status_code == 200
+    assert len(lines_of(served, actor)) == len(READS)
+
+
+@contextmanager
+def refusing_lines(served: Served) -> Iterator[None]:
+    served.sql(
+        "create function access.refuse() returns trigger language plpgsql as $$ begin raise 'no line'; end $$;"
+        " create trigger refusing before insert on access.log for each statement execute function access.refuse()"
+    )
+    try:
+        yield
+    finally:
+        served.sql("drop function access.refuse() cascade")
+
+
+def test_a_line_is_never_changed_or_removed(served: Served, hidden: Hidden) -> None:
+    _, client = a_reader(served)
+    client.get(f"/v1/documents/{hidden.letter['id']}/content")
+    for statement in ("update access.log set actor = 'x'", "delete from access.log", "truncate access.log"):
+        with pytest.raises(psycopg.Error, match="append-only"):
+            served.sql(statement)
+
+
+def test_the_access_log_and_the_programs_output_name_no_person(served: Served, staff: httpx.Client) -> None:
+    canary = f"canary{secrets.token_hex(8)}"
+    customer = f"{canary}-id"
+    assert served.as_("operator").put(f"/v1/customers/{customer}", json={"name": f"{canary} name"}).status_code == 201
+    saved = archived(staff, customer, name=f"{canary}.pdf", note=f"{canary} note", external_id=f"{canary}-external")
+    view(staff, customer, saved["position"], q=canary)
+    staff.get("/v1/customers", params={"q": canary})
+    staff.get("/v1/documents", params={"external_id": f"{canary}-external"})
+    for address in (f"/v1/documents/{saved['id']}/content", f"/v1/customers/{customer}/history"):
+        assert staff.get(address).status_code == 200
+    assert served.sql("select count(*) from access.log where log::text like %s", [f"%{canary}%"])[0][0] == 0
+    columns = "select column_name from information_schema.columns where table_schema = 'access' and table_name = 'log'"
+    assert {name for (name,) in served.sql(columns)} == {
+        "id", "at", "actor", "branch", "action", "customer", "document", "authorization_id", "status", "trace_id",
+    }  # fmt: skip
+    assert canary not in served.said()
+
+
+def test_reads_of_papers_that_a_supervisor_may_not_see_are_not_in_its_access_log(
+    served: Served, hidden: Hidden
+) -> None:
+    """I12: who was told that somebody read such a paper would know that there is one."""
+    actor, client = a_reader(served)
+    for address, _, _ in READS:
+        client.get(filled(address, hidden))
+    client.get(f"/v1/documents/{hidden.letter['id']}/content")
+    assert len(lines_of(served, actor)) == len(READS) + 1
+    blind = served.as_("supervisor", without=("health",))
+    seen = blind.get("/v1/access-log", params={"actor": actor}).json()["items"]
+    papers = {line["document"] or line["authorization"] for line in seen}
+    assert papers == {hidden.letter["id"], None}
+    assert len(seen) == 3
+    for limit in (1, 2):
+        assert [line["trace_id"] for line in paged(blind, actor, limit)] == [line["trace_id"] for line in seen]
+
+
+def paged(client: httpx.Client, actor: str, limit: int) -> Iterator[dict[str, Any]]:
+    query: dict[str, Any] = {"actor": actor, "limit": limit}
+    while True:
+        page = client.get("/v1/access-log", params=query).json()
+        yield from page["items"]
+        if page["next"] is None:
+            return
+        query["cursor"] = page["next"]

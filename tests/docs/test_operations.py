@@ -1,0 +1,159 @@
+"""docs/operations.md does what it says: its blocks are run, its tables are those of the program."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.wrapper import AccessLine
+from service.serve import STOP_SECONDS
+from service.wiring import READ_CONNECTIONS, WRITE_CONNECTIONS
+from store.postgres import ENDING_S_MAX, SETTINGS
+from tests.docs.reference import DOCS
+from tests.http.desk import a_customer, archived, at, noted
+from tests.http.served import ROOT, Served, new_home
+from tests.service.program import command
+
+PAGE = (DOCS / "operations.md").read_text(encoding="utf-8")
+
+
+def part(heading: str) -> str:
+    [found] = re.findall(rf"^## {heading}\n(.+?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def first_column(text: str) -> list[str]:
+    return [
+        name for cell in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE) for name in re.findall(r"`([^`]+)`", cell)
+    ]
+
+
+# -- back up, bring back ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder that the account of Postgres can go through, for the copy and for what is made of it."""
+    with new_home() as home:
+        yield home
+
+
+def block(mark: str, **instead: str) -> str:
+    """A printed block, with other paths in place of the printed ones."""
+    [text] = re.findall(rf"<!-- {mark}: .+? -->\n```sh\n(.+?)```", PAGE, re.DOTALL)
+    for name, value in {**instead, ".venv/": f"{sys.prefix}/"}.items():
+        assert name in text, name
+        text = text.replace(name, value)
+    return str(text)
+
+
+def run(text: str, env: dict[str, str]) -> str:
+    done = subprocess.run(["sh"], input=text, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_was_backed_up_comes_back_whole(served: Served, elsewhere: Path) -> None:
+    """The two blocks as printed, beside a running archive; then everything is verified, and the history read."""
+    customer = a_customer(served)
+    letter = archived(served.as_("staff"), customer, note="still there")
+    last = noted(served.as_("staff"), customer)["position"]
+    served.as_("staff").get(f"/v1/customers/{customer}/documents", headers=at(last)).raise_for_status()
+    environment = {**os.environ, "DOSSIER_HOME": str(served.home)}
+    copy, home = elsewhere / "copy", elsewhere / "home"
+
+    run(block("back up", **{"/backup/dossier-$(date +%F)": str(copy)}), environment)
+    archived(served.as_("staff"), customer, note="came after the copy")
+    paths = {
+        "/backup/dossier-2026-11-25": str(copy),
+        "/srv/dossier-try": str(home),
+        "/elsewhere/keys/kek.*": f"{served.home}/keys/kek.*",
+    }
+    told = run(block("restore", **paths), environment)
+
+    assert re.findall(r"^(audit_history|authorizations|customer_documents)\t.*\tyes$", told, re.MULTILINE) == [
+        "audit_history",
+        "authorizations",
+        "customer_documents",
+    ]
+    assert "problems_found\t0\n" in told
+    restored = {**environment, "DOSSIER_HOME": str(home)}
+    history = command("history", "document", letter["id"], "--json", env=restored).json
+    assert [item["after"]["note"] for item in history["items"]] == ["still there"]
+    everything = command("history", "customer", customer, "--json", env=restored).json
+    assert len(everything["items"]) == 2, "what came after the copy is not in it"
+
+
+# -- what is there ----------------------------------------------------------------------------------------------
+
+
+def test_the_data_folder_is_as_it_is_drawn(served: Served) -> None:
+    drawn = dict(re.findall(r"^\| `([a-z./0-9]+)` \| ([^|]*) \|", part("The data folder"), re.MULTILINE))
+    found = {path.name + "/" * path.is_dir() for path in served.home.iterdir()}
+    assert {name.partition("/")[0] for name in drawn} == {n.rstrip("/") for n in found} | {"postgres.place"}
+    for name, modes in drawn.items():
+        if name != "postgres.place":
+            assert mode(served.home / name.partition("/")[0]) == modes[:4], name
+    assert mode(served.home / "keys/kek.1") == "0600"
+    assert {mode(path) for path in served.home.joinpath("content").glob("*/*")} <= {"0600"}
+
+
+def mode(path: Path) -> str:
+    return f"{stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def test_every_part_of_readyz_is_explained(served: Served) -> None:
+    watched = part("What to watch").partition("Metrics for")[0]
+    assert first_column(watched) == list(served.client(None).get("/readyz").json()["parts"])
+
+
+def test_every_metric_is_explained(served: Served) -> None:
+    text = served.as_("operator").get("/metrics").text
+    told = {re.sub(r"\{.*", "", name) for name in first_column(part("What to watch")) if name.startswith("dossier_")}
+    assert told == set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)) | set(
+        re.findall(r"^(dossier_view_\w+)", text, re.MULTILINE)
+    )
+
+
+def test_every_problem_of_verify_is_explained() -> None:
+    code = "".join((ROOT / "service" / name).read_text() for name in ("verify.py", "verify_contents.py"))
+    kinds = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', code))
+    assert set(first_column(part("Verify"))) - {"--quick", "--no-views"} == kinds
+
+
+def test_the_fields_of_an_access_line_are_those(served: Served) -> None:
+    served.client(None).get("/livez")
+    lines = [json.loads(line) for line in served.said().splitlines() if '"route"' in line]
+    assert all(list(line) == list(AccessLine.__struct_fields__) for line in lines)
+    assert ", ".join(f"`{name}`" for name in ("time", "method", "route")) in part("The log")
+    for name in AccessLine.__struct_fields__:
+        assert f"`{name}`" in part("The log"), name
+
+
+def test_what_the_rooms_say_is_json(served: Served) -> None:
+    """But for the first words of a start."""
+    said = [line for line in (served.output / "stderr").read_text().splitlines() if not line.startswith("{")]
+    assert all(line.startswith(("migrated: ", "operator token: ", "keep a copy of ")) for line in said), said
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_gets_the_time_that_it_may_need() -> None:
+    [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", PAGE, re.MULTILINE)
+    children = 3
+    assert int(seconds) > children * STOP_SECONDS + ENDING_S_MAX
+
+
+def test_the_connections_are_counted_right() -> None:
+    a_worker, the_projector = 2 * WRITE_CONNECTIONS + READ_CONNECTIONS + 1, 5
+    assert f"opens up to {a_worker} connections" in PAGE
+    room = int(SETTINGS["max_connections"])
+    assert 3 * a_worker + the_projector < room < 4 * a_worker + the_projector
+    assert "at most 3 workers" in PAGE

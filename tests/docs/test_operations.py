@@ -62,14 +62,14 @@ def run(text: str, env: dict[str, str]) -> str:
 def test_what_was_backed_up_comes_back_whole(served: Served, elsewhere: Path) -> None:
     """The two blocks as printed, beside a running archive; then everything is verified, and the history read."""
     customer = a_customer(served)
-    letter = archived(served.as_("staff"), customer, note="still there")
-    last = noted(served.as_("staff"), customer)["position"]
-    served.as_("staff").get(f"/v1/customers/{customer}/documents", headers=at(last)).raise_for_status()
+    letter = archived(served.as_("operator"), customer, note="still there")
+    last = noted(served.as_("operator"), customer)["position"]
+    served.as_("operator").get(f"/v1/customers/{customer}/documents", headers=at(last)).raise_for_status()
     environment = {**os.environ, "DOSSIER_HOME": str(served.home)}
     copy, home = elsewhere / "copy", elsewhere / "home"
 
     run(block("back up", **{"/backup/dossier-$(date +%F)": str(copy)}), environment)
-    archived(served.as_("staff"), customer, note="came after the copy")
+    archived(served.as_("operator"), customer, note="came after the copy")
     paths = {
         "/backup/dossier-2026-11-25": str(copy),
         "/srv/dossier-try": str(home),

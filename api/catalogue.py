@@ -23,7 +23,7 @@ class LiveCatalogue:
         self._read_at = 0.0
         self._changes = 1
         self._seen = 0
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     def changed(self) -> None:
         self._changes += 1
@@ -48,17 +48,26 @@ class LiveCatalogue:
         return self._principals.get(digest)
 
     async def _refresh(self) -> None:
-        if self._fresh():
-            return
-        async with self._reading:
-            if self._fresh():
-                return
-            changes, now = self._changes, time.monotonic()
-            self._types, self._principals = await self._blocking(self._read)
-            self._seen, self._read_at = changes, now
+        """Whoever comes while it is being read shares that reading, and its failure: else each would wait anew."""
+        while not self._fresh():
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(self._read_anew())
+                self._reading.add_done_callback(retrieve)
+            await asyncio.shield(self._reading)
+
+    async def _read_anew(self) -> None:
+        changes, now = self._changes, time.monotonic()
+        self._types, self._principals = await self._blocking(self._read)
+        self._seen, self._read_at = changes, now
 
     def _fresh(self) -> bool:
         return self._seen == self._changes and (self._listening() or time.monotonic() - self._read_at < UNHEARD_SECONDS)
 
     def _read(self) -> tuple[Mapping[str, DocumentType], Mapping[bytes, Principal]]:
         return self._archive.types(), self._archive.access().by_digest()
+
+
+def retrieve(reading: asyncio.Task[None]) -> None:
+    """Who waited for it was told; a failure that nobody waited for is nobody's."""
+    if not reading.cancelled():
+        reading.exception()

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from domain.limits import Limits
+from domain.refusals import Unavailable
 from migrations.runner import newest
 from store.content_directory import ContentDirectory
 
@@ -60,7 +61,7 @@ async def _state(check: Check) -> str:
         return await check()
     except (psycopg.Error, PoolTimeout):
         return "no answer"
-    except OSError:
+    except (OSError, Unavailable):
         return "cannot be read"
 
 

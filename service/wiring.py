@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from api.catalogue import LiveCatalogue
 from api.parts import Parts
@@ -33,6 +33,7 @@ from store.key_encryption import KeyEncryptionKeys, read_or_make
 from store.keys import Keys, customer_ids, reference_of
 from store.log import Log
 from store.mapper import SealingMapper
+from store.pools import make_async_pool, make_pool
 from store.postgres import require_fast_driver
 from store.recorder import ArchiveRecorder, as_role, datastore
 from store.signals import Signals
@@ -105,14 +106,10 @@ def open_store(
     """The store of one process. Open it after every fork: pools hold threads and sockets."""
     require_fast_driver()
     wait = settings.limits.queue_wait_seconds
-    pool = ConnectionPool(
-        url,
-        min_size=1,
-        max_size=connections,
-        timeout=wait,
-        kwargs={"autocommit": True, **as_role(role)},
-        open=True,
+    pool = make_pool(
+        url, min_size=1, max_size=connections, wait_seconds=wait, kwargs={"autocommit": True, **as_role(role)}
     )
+    pool.open()
     events = datastore(url, connections=connections, wait_seconds=wait, role=role)
     try:
         keys = Keys(pool, key_encryption_keys(settings))
@@ -131,13 +128,12 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
     set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
     wake: list[Callable[[], None]] = []
     metrics = Metrics()
-    reads: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+    reads = make_async_pool(
         url,
         min_size=1,
         max_size=READ_CONNECTIONS,
-        timeout=settings.limits.queue_wait_seconds,
+        wait_seconds=settings.limits.queue_wait_seconds,
         kwargs={"autocommit": True, **as_role(role)},
-        open=False,
     )
     with open_store(
         settings,

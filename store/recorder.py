@@ -15,7 +15,6 @@ import msgspec
 import psycopg
 from eventsourcing.persistence import Notification, PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
 from psycopg.sql import SQL
 from psycopg_pool import PoolTimeout
@@ -29,6 +28,7 @@ from domain.refusals import (
     Unavailable,
 )
 from store.keys import FreshOwner
+from store.pools import make_pool
 
 LOCK = 4_701_912_007
 SCHEMA, TABLE = "archive", "archive_events"
@@ -146,7 +146,14 @@ class ArchiveRecorder(PostgresApplicationRecorder):
 def datastore(url: str, *, connections: int, wait_seconds: float, role: str | None) -> PostgresDatastore:
     """A pool for use cases in autocommit. Open it after the fork; a wait longer than `wait_seconds` is Unavailable."""
     store = PostgresDatastore("", "", "", "", "", pool_size=connections, connect_timeout=wait_seconds, schema=SCHEMA)
-    store.pool.kwargs = {**conninfo_to_dict(url), "row_factory": dict_row, **as_role(role)}
+    store.pool = make_pool(  # type: ignore[assignment]  # rows are dicts by row_factory, which no type can tell
+        url,
+        min_size=connections,
+        max_size=connections,
+        wait_seconds=wait_seconds,
+        kwargs={"row_factory": dict_row, **as_role(role)},
+        configure=store.after_connect_func(),
+    )
     return store
 
 

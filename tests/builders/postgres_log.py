@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg_pool import ConnectionPool
 
 from domain.ports import Appended, Claim, CommandKey, EventLog, KeyRing
 from domain.values import uuid7
@@ -14,6 +13,7 @@ from store.key_encryption import KeyEncryptionKeys
 from store.keys import Keys, make_institution_key
 from store.log import Log
 from store.mapper import SealingMapper
+from store.pools import make_pool
 from store.recorder import LOCK, ArchiveRecorder, as_role, datastore
 from tests.builders.events import a_letter, an_envelope
 from tests.builders.papers import a_content
@@ -41,7 +41,7 @@ def open_log(
     kwargs = {"autocommit": True, **as_role(role)}
     damaged: list[tuple[UUID, int]] = []
     events = datastore(url, connections=connections, wait_seconds=wait_seconds, role=role)
-    with ConnectionPool(url, min_size=1, max_size=connections, timeout=wait_seconds, kwargs=kwargs) as pool, events:
+    with make_pool(url, min_size=1, max_size=connections, wait_seconds=wait_seconds, kwargs=kwargs) as pool, events:
         keys = Keys(pool, kek)
         recorder = ArchiveRecorder(events)
         mapper = SealingMapper(keys.cipher, lambda paper, version: damaged.append((paper, version)))

@@ -99,7 +99,7 @@ TESTED: dict[str, tuple[str, str]] = {
     "orphan_age_hours": (f"{HERE}::test_an_orphan", f"{HERE}::test_an_orphan"),
     "disk_free_bytes_min": (
         "tests/http/test_uploads.py::test_a_disk_near_its_floor_is_refused_before_a_byte_is_read",
-        "tests/http/test_uploads.py::test_a_disk_near_its_floor_is_refused_before_a_byte_is_read",
+        "tests/http/test_api_outages.py::test_a_full_disk",
     ),
 }
 

@@ -4,6 +4,7 @@ import ast
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -294,6 +295,11 @@ def test_every_refusal_is_reached_or_it_is_said_why_not() -> None:
     every = {kind.slug for kind in refusals.every()}
     assert {*REACHED, *REACHED_THERE, *NOT_REACHED} == every
     assert len(REACHED) + len(REACHED_THERE) + len(NOT_REACHED) == len(every)
+
+
+@pytest.mark.parametrize("slug", REACHED_THERE)
+def test_the_other_file_reaches_it(slug: str) -> None:
+    assert f'"{slug}"' in (Path(__file__).parent / REACHED_THERE[slug]).read_text("utf-8")
 
 
 # -- the framework's own ------------------------------------------------------------------------------------------

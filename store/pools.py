@@ -1,0 +1,87 @@
+"""Connection pools that get over an outage: nobody is given a connection that died while it lay idle.
+
+psycopg's own pool finds out by failing the caller, one for each dead connection, or by asking the server before each
+use; and it waits ever longer between two attempts to connect, up to minutes after the database is back.
+"""
+
+import select
+from collections.abc import Callable
+from typing import Any
+
+from psycopg import AsyncConnection, Connection
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+# How long one attempt to connect goes on; the next caller begins a new one, which tries at once.
+RECONNECT_SECONDS = 4.0
+
+Pool = ConnectionPool[Connection[Any]]
+AsyncPool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+def make_pool(
+    url: str,
+    *,
+    min_size: int,
+    max_size: int,
+    wait_seconds: float,
+    kwargs: dict[str, Any],
+    configure: Callable[[Connection[Any]], None] | None = None,
+) -> Pool:
+    """A pool that is not open yet. Who waits longer than `wait_seconds` for a connection gets a PoolTimeout."""
+
+    def check(conn: Connection[Any]) -> None:
+        if has_something_to_say(conn):
+            try:
+                ConnectionPool.check_connection(conn)
+            except Exception:
+                pool.drain()
+                raise
+
+    pool: Pool = ConnectionPool(
+        url,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=wait_seconds,
+        reconnect_timeout=RECONNECT_SECONDS,
+        kwargs=kwargs,
+        configure=configure,
+        check=check,
+        open=False,
+    )
+    return pool
+
+
+def make_async_pool(
+    url: str, *, min_size: int, max_size: int, wait_seconds: float, kwargs: dict[str, Any]
+) -> AsyncPool:
+    """The same for an event loop."""
+
+    async def check(conn: AsyncConnection[Any]) -> None:
+        if has_something_to_say(conn):
+            try:
+                await AsyncConnectionPool.check_connection(conn)
+            except Exception:
+                await pool.drain()
+                raise
+
+    pool: AsyncPool = AsyncConnectionPool(
+        url,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=wait_seconds,
+        reconnect_timeout=RECONNECT_SECONDS,
+        kwargs=kwargs,
+        check=check,
+        open=False,
+    )
+    return pool
+
+
+def has_something_to_say(conn: Connection[Any] | AsyncConnection[Any]) -> bool:
+    """Whether an idle connection can be read: almost always that is its end, and then all others have ended too.
+
+    Asks the kernel and not the server, which takes microseconds.
+    """
+    idle = select.poll()
+    idle.register(conn.fileno(), select.POLLIN)
+    return bool(idle.poll(0))

@@ -1,0 +1,118 @@
+"""The catalogue in a web worker's memory: read once for all who wait, anew for who changed it, and failing together."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from api.catalogue import LiveCatalogue
+from domain.administration import Administration
+from domain.archive import Archive
+from domain.document_type import DocumentType
+from domain.refusals import Unavailable
+
+T = TypeVar("T")
+CALLERS = 50
+
+
+class Catalogues:
+    """What the log says: counted, as slow as the test lets it be, and away when it says so."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.away = False
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def types(self) -> Mapping[str, DocumentType]:
+        self.reads += 1
+        assert self.go_on.wait(10)
+        if self.away:
+            raise Unavailable
+        return {}
+
+    def access(self) -> Administration:
+        return Administration()
+
+
+async def in_a_thread(function: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.to_thread(function, *arguments)
+
+
+def catalogue_of(log: Catalogues) -> LiveCatalogue:
+    return LiveCatalogue(cast(Archive, log), in_a_thread, listening=lambda: True)
+
+
+def test_whoever_comes_while_it_is_read_shares_the_reading() -> None:
+    log = Catalogues()
+
+    async def all_at_once() -> None:
+        catalogue = catalogue_of(log)
+        await asyncio.gather(*(catalogue.types() for _ in range(CALLERS)))
+
+    asyncio.run(all_at_once())
+    assert log.reads == 1
+
+
+def test_whoever_waited_for_a_reading_that_fails_fails_with_it() -> None:
+    """Each waiting for its own, one behind the other, the last of 50 callers waited 50 times as long."""
+    log = Catalogues()
+    log.away = True
+
+    async def all_at_once() -> list[Any]:
+        catalogue = catalogue_of(log)
+        return await asyncio.gather(*(catalogue.types() for _ in range(CALLERS)), return_exceptions=True)
+
+    assert {type(answer) for answer in asyncio.run(all_at_once())} == {Unavailable}
+    assert log.reads == 1
+
+
+def test_after_a_failure_the_next_caller_asks_again() -> None:
+    log = Catalogues()
+
+    async def outage() -> None:
+        catalogue = catalogue_of(log)
+        log.away = True
+        with pytest.raises(Unavailable):
+            await catalogue.types()
+        log.away = False
+        assert await catalogue.types() == {}
+
+    asyncio.run(outage())
+
+
+def test_who_changed_something_is_not_content_with_a_reading_begun_before() -> None:
+    log = Catalogues()
+
+    async def change_under_a_reading() -> None:
+        catalogue = catalogue_of(log)
+        log.go_on.clear()
+        reading = asyncio.create_task(catalogue.types())
+        while log.reads == 0:
+            await asyncio.sleep(0.001)
+        changing = asyncio.create_task(catalogue.types(anew=True))
+        await asyncio.sleep(0)
+        log.go_on.set()
+        await asyncio.gather(reading, changing)
+
+    asyncio.run(change_under_a_reading())
+    assert log.reads == 2
+
+
+def test_a_caller_that_leaves_takes_nobodys_reading_with_it() -> None:
+    log = Catalogues()
+
+    async def leave() -> None:
+        catalogue = catalogue_of(log)
+        log.go_on.clear()
+        leaver, stayer = asyncio.create_task(catalogue.types()), asyncio.create_task(catalogue.types())
+        while log.reads == 0:
+            await asyncio.sleep(0.001)
+        leaver.cancel()
+        log.go_on.set()
+        assert await stayer == {}
+
+    asyncio.run(leave())
+    assert log.reads == 1

@@ -4,15 +4,18 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from api.call import Call
 from domain.archive import Outcome
 from domain.refusals import Refusal
 from projections import customer_documents
-from projections.customer_documents import Item, Row
+from projections.customer_documents import Listed, Row
 
 
-def item_of(call: Call, row: Row) -> Item:
-    return customer_documents.item(row, types=call.types, language=call.language)
+def item_of(call: Call, row: Row | Listed, **more: Any) -> msgspec.Raw:
+    """An Item as JSON, with what an answer adds to it."""
+    return customer_documents.item(row, types=call.types, language=call.language, **more)
 
 
 async def outcome_of(call: Call, use_case: Callable[..., Outcome], *arguments: Any) -> Outcome:
@@ -41,10 +44,5 @@ def answer_item(call: Call, outcome: Outcome, *, status: int) -> None:
         room = "documents" if row.evidence or row.kind == "document" else "authorizations"
         call.resp.set_header("Location", f"/v1/{room}/{paper}")
     version = max(r.envelope.originator_version for r in outcome.recorded if r.envelope.originator_id == paper)
-    answer = {**fields_of(item_of(call, row)), "customer": outcome.customer, "position": outcome.position}
+    answer = item_of(call, row, customer=outcome.customer, position=outcome.position)
     call.answer(answer, status=status, position=outcome.position, version=version)
-
-
-def fields_of(item: Item) -> dict[str, Any]:
-    """The item's fields, to which an answer adds its own."""
-    return {name: getattr(item, name) for name in item.__struct_fields__}

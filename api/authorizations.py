@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.answers import answer_item, fields_of, item_of, outcome_of
+from api.answers import answer_item, item_of, outcome_of
 from api.bodies import AuthorizationBody, note_authorization_of
 from api.call import Call
 from api.documents import by_external_id, require_type
@@ -32,12 +32,13 @@ async def show(call: Call) -> None:
     mandate = statement.mandate
     if mandate is not None and mandate.iban and not may(call.principal, Verb.DOCUMENTS_CORRECT):
         mandate = msgspec.structs.replace(mandate, iban=masked(mandate.iban))
-    answer = {
-        **fields_of(item_of(call, row)),
-        "customer": await call.customer_of(row),
-        "mandate": mandate,
-        "collection": {"complete": statement.complete},
-    }
+    answer = item_of(
+        call,
+        row,
+        customer=await call.customer_of(row),
+        mandate=mandate,
+        collection={"complete": statement.complete},
+    )
     call.answer(answer, position=position, version=row.version)
 
 

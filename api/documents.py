@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from api.answers import answer_item, fields_of, item_of, outcome_of
+from api.answers import answer_item, item_of, outcome_of
 from api.bodies import DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
 from api.call import Call
 from api.uploads import Form, receive_form
@@ -106,7 +106,7 @@ async def show(call: Call) -> None:
     if row is None or row.kind != "document":
         raise NotFound
     customer = await call.customer_of(row)
-    call.answer({**fields_of(item_of(call, row)), "customer": customer}, position=position, version=row.version)
+    call.answer(item_of(call, row, customer=customer), position=position, version=row.version)
 
 
 async def look_up(call: Call) -> None:

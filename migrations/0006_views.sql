@@ -53,7 +53,8 @@ create table views.customer_documents (
     valid_until date,
     paper text,
     number_suffix text,
-    seen_on date
+    seen_on date,
+    item text not null            -- what of the row does not depend on its reader or the day, as JSON
 ) with (fillfactor = 90);
 create unique index customer_documents_key on views.customer_documents (id, customer, from_position);
 create index customer_documents_by_customer on views.customer_documents (customer, created_position desc);

@@ -3,10 +3,10 @@
 An authorization and its evidence are one row of the list: the authorization's, showing what is on its document.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 from uuid import UUID
 
 import msgspec
@@ -29,16 +29,18 @@ from domain.document import (
 from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, keep_until
 from domain.envelope import Recorded
 from domain.values import Kind, Source, TypeStamp
-from projections.reading import Moment, like, moment, read_cursor, write_cursor
+from projections.reading import Moment, like, moment, read_cursor, text_array, write_cursor
 from projections.view import ArchiveEvent, RowVersion, Versions, View, known
 from store import register
 
 NAME = "customer_documents"
+T = TypeVar("T")
 ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
 
 
 class Row(RowVersion, frozen=True, gc=False):
-    """The table's columns, in its order. Personal fields are None when they were erased."""
+    """The table's columns, in its order. Personal fields are None when they were erased. `item` is its ItemBase as
+    JSON: lists send it as it stands, which saves reading, building and writing thirty fields a row."""
 
     kind: str
     type: str
@@ -74,6 +76,7 @@ class Row(RowVersion, frozen=True, gc=False):
     paper: str | None = None
     number_suffix: str | None = None
     seen_on: date | None = None
+    item: str = ""
 
 
 # -- events to rows ---------------------------------------------------------------------------------------------
@@ -81,6 +84,11 @@ class Row(RowVersion, frozen=True, gc=False):
 
 def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
     """The next version of a paper's row; None for an event that is about no paper."""
+    after = _evolved(row, recorded)
+    return after and msgspec.structs.replace(after, item=_json(base(after)))
+
+
+def _evolved(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
     body = recorded.envelope.body
     match body:
         case DocumentArchived():
@@ -264,7 +272,19 @@ def with_evidence(row: Row, evidence: Row | None) -> Row:
     """The row as the queries give it."""
     if evidence is None:
         return row
-    return msgspec.structs.replace(row, **{name: getattr(evidence, name) for name in OF_EVIDENCE})
+    shown = {name: getattr(evidence, name) for name in OF_EVIDENCE}
+    return msgspec.structs.replace(row, **shown, item=_with_evidence(row.item, evidence.item))
+
+
+def _with_evidence(item: str, evidence: str | None) -> str:
+    if evidence is None:
+        return item
+    own, theirs = (msgspec.json.decode(text, type=dict[str, msgspec.Raw]) for text in (item, evidence))
+    return _json(own | {name: theirs[name] for name in own if name in OF_EVIDENCE})
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -273,13 +293,12 @@ class Verification(msgspec.Struct, frozen=True):
     seen_on: date
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the list as api.md §4 gives it; `version` is the ETag."""
+class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an item depends neither on who reads it nor on the day; `version` is the ETag."""
 
     id: UUID
     kind: str
     type: str
-    type_label: str
     status: str
     source: str
     file_name: str | None
@@ -304,19 +323,23 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: Moment
     actor: str
     branch: str
-    keep_until: date | None
-    hold: bool
     version: int
     content_version: int
 
 
-def item(row: Row, *, types: Mapping[str, DocumentType], language: str) -> Item:
-    """A row in the reader's language: labels are those of the day, `keep_until` follows today's rule of the type."""
-    return Item(
+class Item(ItemBase, frozen=True, kw_only=True):
+    """A row of the list as api.md §4 gives it; item() writes it."""
+
+    type_label: str
+    keep_until: date | None
+    hold: bool
+
+
+def base(row: Row) -> ItemBase:
+    return ItemBase(
         id=row.id,
         kind=row.kind,
         type=row.type,
-        type_label=row.labels.get(language) or row.labels.get("en") or row.type,
         status=row.status,
         source=row.source,
         file_name=row.file_name,
@@ -341,14 +364,38 @@ def item(row: Row, *, types: Mapping[str, DocumentType], language: str) -> Item:
         recorded_at=moment(row.recorded_at),
         actor=row.actor,
         branch=row.branch,
-        keep_until=kept_until(row, types.get(row.type)),
-        hold=False,
         version=row.version,
         content_version=row.content_version,
     )
 
 
-def kept_until(row: Row, kind: DocumentType | None) -> date | None:
+class Listed(msgspec.Struct, frozen=True, gc=False):
+    """What a list needs of a row. `item` has what is shown of its evidence."""
+
+    item: str
+    type: str
+    labels: dict[str, str]
+    valid_until: date | None
+    created_position: int
+
+
+def item(row: Row | Listed, *, types: Mapping[str, DocumentType], language: str, **more: Any) -> msgspec.Raw:
+    """An Item as JSON, in the reader's language; `more` are fields that an answer adds to it.
+
+    Labels are those of the day of the event, `keep_until` follows today's rule of the type.
+    """
+    label = row.labels.get(language) or row.labels.get("en") or row.type
+    added = "".join(f",{_json(name)}:{_json(value)}" for name, value in more.items())
+    return msgspec.Raw(f"{row.item[:-1]},{_of_today(label, kept_until(row, types.get(row.type)))}{added}}}")
+
+
+@lru_cache(maxsize=1_000)
+def _of_today(label: str, keep_until: date | None) -> str:
+    """The fields that Item has beyond ItemBase, without braces."""
+    return _json({"type_label": label, "keep_until": keep_until, "hold": False})[1:-1]
+
+
+def kept_until(row: Row | Listed, kind: DocumentType | None) -> date | None:
     """None while the event that the retention counts from is not known, such as the end of a membership."""
     retention = kind.definition.retention if kind else None
     if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:
@@ -372,7 +419,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 class Page(msgspec.Struct, frozen=True):
     """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
 
-    rows: list[Row]
+    rows: list[Listed]
     position: int
     next: str | None = None
     customer: Customer | None = None
@@ -405,7 +452,7 @@ async def page(
     }
     given = {name: value for name, value in asked.items() if value is not None}
     bound = {**_bound(rights, at), **given, "customer": customer, "limit": limit + 1, "customer_id": customer_id}
-    rows, position, entry = await _fetch(conn, _list(tuple(given), as_of=at is not None), bound)
+    rows, position, entry = await _fetch(conn, _list(tuple(given), as_of=at is not None), bound, _listed)
     more = write_cursor(position if at is None else at, rows[limit - 1].created_position) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
 
@@ -414,7 +461,8 @@ async def one(
     conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None
 ) -> tuple[Row | None, int]:
     """One document or authorization, None when it does not exist for this caller; and where the view stands."""
-    rows, position, _ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, {**_bound(rights, as_of), "id": paper})
+    bound = {**_bound(rights, as_of), "id": paper}
+    rows, position, _ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, bound, _whole)
     return (rows[0] if rows else None), position
 
 
@@ -423,26 +471,34 @@ async def by_external_id(
 ) -> Page:
     """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
     bound = {**_bound(rights, as_of), "external_id": external_id, "documents": documents}
-    rows, position, _ = await _fetch(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound)
+    rows, position, _ = await _fetch(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound, _listed)
     return Page(rows, position)
 
 
 def _bound(rights: Rights, as_of: int | None) -> dict[str, Any]:
-    return {"types": rights.types, "branch": rights.branch, "as_of": as_of}
+    return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of}
 
 
-async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> tuple[list[Row], int, str | None]:
+async def _fetch(
+    conn: AsyncConnection[Any], query: str, bound: dict[str, Any], make: Callable[..., T]
+) -> tuple[list[T], int, str | None]:
     """Rows, position and register entry out of one statement, so that they belong together."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(query, bound, prepare=True)
         found = await cursor.fetchall()
     position, entry = found[0][:2]
-    return [_row(list(values[2:])) for values in found if values[2] is not None], position, entry
+    return [make(*values[2:]) for values in found if values[2] is not None], position, entry
 
 
-def _row(values: list[Any]) -> Row:
-    values[LABELS] = _labels(values[LABELS])
-    return Row(*values)
+def _listed(item: str, type: str, labels: str, valid_until: date | None, position: int, evidence: str | None) -> Listed:  # noqa: A002  # the column's name
+    return Listed(_with_evidence(item, evidence), type, _labels(labels), valid_until, position)
+
+
+def _whole(*values: Any) -> Row:
+    """VIEW.columns and the evidence's item."""
+    *own, item, evidence = values
+    own[LABELS] = _labels(own[LABELS])
+    return Row(*[*own, _with_evidence(item, evidence)])
 
 
 @lru_cache(maxsize=1_000)
@@ -457,51 +513,57 @@ def _shown(name: str) -> str:
     return "r.labels::text" if name == "labels" else f"r.{name}"
 
 
-COLUMNS = ", ".join(_shown(name) for name in VIEW.columns)
 LABELS = VIEW.columns.index("labels")
 OPEN = "{0}.to_position is null"
 HELD = "{0}.from_position <= %(as_of)s and ({0}.to_position is null or {0}.to_position > %(as_of)s)"
-# Beside the type of that time: what is hidden today shows nothing of its past, when its type may have been a mistake.
-SEEN_TODAY = """and exists (
-    select from views.customer_documents as n
-    where n.id = r.id and n.to_position is null and n.type = any(%(types)s)
-)"""
 
 
-def _query(where: str, held: str, *, entry: str = "null", limit: str = "all") -> str:
-    """One statement over the rows that hold at one instant, each with its evidence of the same instant.
-
-    Evidence is looked up for the rows that are shown, by its id: as a plain join it was a scan of the whole view.
-    """
+def _evidence(name: str, held: str) -> str:
+    """A column of a row's evidence, of the same instant. As a scalar, since a join was planned anew for each list."""
     return f"""
-        select t.position, {entry}, {COLUMNS}
+        case when r.evidence is not null then (
+            select e.{name}
+            from views.customer_documents as e
+            where e.id = r.evidence and {held.format("e")}
+        ) end
+    """  # noqa: S608  # constants of this module
+
+
+def _query(select: str, where: str, held: str, *, entry: str = "null", limit: str = "all") -> str:
+    """One statement over the rows that hold at one instant, each with its evidence of the same instant."""
+    return f"""
+        select t.position, {entry}, found.*
         from views.tracking as t
         left join lateral (
-            select *
-            from views.customer_documents as r
+            {select}
             where {held.format("r")}
-                and r.type = any(%(types)s)
+                and r.type = any(%(types)s::text[])
                 and (%(branch)s::text is null or r.branch = %(branch)s)
-                {SEEN_TODAY if held == HELD else ""}
                 and {where}
             order by r.created_position desc
             limit {limit}
-        ) as r on true
-        left join lateral (
-            {_evidence("*", held)}
-            limit 1
-        ) as e on r.evidence is not null
+        ) as found on true
         where t.name = 'customer_documents'
-        order by r.created_position desc
     """  # noqa: S608  # constants of this module
 
 
-def _evidence(shown: str, held: str) -> str:
-    return f"""
-        select {shown}
-        from views.customer_documents as e
-        where e.id = r.evidence and {held.format("e")}
+def _whole_by(where: str, held: str) -> str:
+    """What _whole() takes."""
+    select = f"""
+        select {", ".join(_shown(name) for name in VIEW.columns)}, e.item as item_of_evidence
+        from views.customer_documents as r
+        left join views.customer_documents as e on e.id = r.evidence and {held.format("e")}
     """  # noqa: S608  # constants of this module
+    return _query(select, where, held)
+
+
+def _listed_by(where: str, held: str, **more: str) -> str:
+    """What _listed() takes."""
+    select = f"""
+        select r.item, r.type, r.labels::text, r.valid_until, r.created_position, {_evidence("item", held)}
+        from views.customer_documents as r
+    """  # noqa: S608  # constants of this module
+    return _query(select, where, held, **more)
 
 
 # What narrows the list, each only where it is asked for: what is not there costs neither a plan nor a parameter.
@@ -509,9 +571,9 @@ NARROWER = {
     "kind": "r.kind = %(kind)s",
     "type": "r.type = %(type)s",
     "status": "r.status = %(status)s",
-    "source": "coalesce(({source_of_evidence}), r.source) = %(source)s",
+    "source": "coalesce({source_of_evidence}, r.source) = %(source)s",
     "q": """public.unaccent(concat_ws(
-        ' ', r.file_name, ({file_name_of_evidence}), r.note, r.scan_code, r.shelf_mark, r.external_id,
+        ' ', r.file_name, {file_name_of_evidence}, r.note, r.scan_code, r.shelf_mark, r.external_id,
         (select string_agg(value, ' ') from jsonb_each_text(r.labels))
     )) ilike public.unaccent(%(q)s)""",
     "before": "r.created_position < %(before)s",
@@ -521,12 +583,12 @@ NARROWER = {
 @cache
 def _list(given: tuple[str, ...], *, as_of: bool) -> str:
     held = HELD if as_of else OPEN
-    evidence = {f"{name}_of_evidence": _evidence(f"e.{name}", held) for name in ("source", "file_name")}
+    evidence = {f"{name}_of_evidence": _evidence(name, held) for name in ("source", "file_name")}
     narrower = [NARROWER[name].format(**evidence) for name in given]
     where = " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
-    return _query(where, held, entry=f"({register.ENTRY})", limit="%(limit)s")
+    return _listed_by(where, held, entry=f"({register.ENTRY})", limit="%(limit)s")
 
 
 BY_EXTERNAL_ID = "r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s"
-ONE, ONE_AS_OF = _query("r.id = %(id)s", OPEN), _query("r.id = %(id)s", HELD)
-EXTERNAL, EXTERNAL_AS_OF = _query(BY_EXTERNAL_ID, OPEN), _query(BY_EXTERNAL_ID, HELD)
+ONE, ONE_AS_OF = (_whole_by("r.id = %(id)s", held) for held in (OPEN, HELD))
+EXTERNAL, EXTERNAL_AS_OF = (_listed_by(BY_EXTERNAL_ID, held) for held in (OPEN, HELD))

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -36,6 +37,13 @@ def like(text: str) -> str:
     """A LIKE pattern for "contains", with the wildcards of the text taken as they are."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+@lru_cache(maxsize=1_000)
+def text_array(texts: tuple[str, ...]) -> str:
+    """An array of codes as Postgres reads it. As a list the driver would look at each of them, query after query."""
+    assert not any(set(text) & set('"\\') for text in texts), "a code of a type has neither"
+    return "{" + ",".join(f'"{text}"' for text in texts) + "}"
 
 
 def moment(at: datetime) -> Moment:

@@ -85,7 +85,7 @@ class Bare:
 
     async def on_get_content(self, req: Any, resp: Any, paper: str) -> None:
         async with self.pool.connection() as conn:
-            row = await (await conn.execute(ONE, [UUID(paper)], prepare=True)).fetchone()
+            row: Any = await (await conn.execute(ONE, [UUID(paper)], prepare=True)).fetchone()
         resp.content_type = row["media_type"]
         resp.data = await asyncio.to_thread((self.home / paper).read_bytes)
 

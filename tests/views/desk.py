@@ -3,11 +3,12 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import ConnectionPool
@@ -18,6 +19,7 @@ from domain.catalogue import SHIPPED
 from domain.document import Command
 from domain.document_type import DefineType, Definition, DocumentType
 from projections import parking, tracking
+from projections.customer_documents import Item, Listed, Row, item
 from projections.follow import Follower
 from projections.parking import Parked
 from store.key_encryption import KeyEncryptionKeys
@@ -33,6 +35,11 @@ T = TypeVar("T")
 KEK = KeyEncryptionKeys({1: b"k" * 32})
 CUSTOMERS = tuple(str(100_234 + n) for n in range(40))
 EVERYTHING = Rights(list(SHIPPED))
+
+
+def shown(row: Row | Listed, types: Mapping[str, DocumentType] | None = None, language: str = "en") -> Item:
+    """The item that a caller gets for a row."""
+    return msgspec.json.decode(item(row, types=types or {}, language=language), type=Item)
 
 
 class Desk:

@@ -1,7 +1,7 @@
 """What the list of a customer's papers shows, to whom, and as it was at any position."""
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -11,30 +11,42 @@ from domain.access import Rights
 from domain.document import Describe, Reclassify, Withdraw
 from domain.refusals import ValidationFailed
 from projections import authorizations, customer_documents
-from projections.customer_documents import Filters, Page, Row, fold_item
+from projections.customer_documents import Filters, Item, Row, fold_item
 from projections.views import VIEWS
 from tests.builders.papers import a_document_type
-from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of
+from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of, shown
 
 TODAY = datetime.now(UTC).date()
 NOT_HEALTH = Rights([code for code in EVERYTHING.types if code != "READING_DISABILITY"])
 
 
-def listed(desk: Desk, customer: str = CUSTOMERS[0], rights: Rights = EVERYTHING, **more: Any) -> Page:
+class Answered(NamedTuple):
+    rows: list[Item]
+    position: int
+    next: str | None
+
+
+def listed(desk: Desk, customer: str = CUSTOMERS[0], rights: Rights = EVERYTHING, **more: Any) -> Answered:
     as_of, limit, cursor = more.pop("as_of", None), more.pop("limit", 50), more.pop("cursor", None)
     reference, filters = desk.reference(customer), Filters(**more)
-    return desk.ask(
+    page = desk.ask(
         lambda conn: customer_documents.page(conn, reference, rights, filters, as_of=as_of, limit=limit, cursor=cursor)
     )
+    return Answered([shown(row) for row in page.rows], page.position, page.next)
 
 
 def one(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, as_of: int | None = None) -> Row | None:
     return desk.ask(lambda conn: customer_documents.one(conn, paper, rights, as_of=as_of))[0]
 
 
-def known_as(desk: Desk, external_id: str, rights: Rights = EVERYTHING, *, documents: bool = True) -> list[Row]:
+def then(desk: Desk, paper: UUID, as_of: int) -> Item | None:
+    row = one(desk, paper, as_of=as_of)
+    return row and shown(row)
+
+
+def known_as(desk: Desk, external_id: str, rights: Rights = EVERYTHING, *, documents: bool = True) -> list[Item]:
     found = desk.ask(lambda conn: customer_documents.by_external_id(conn, external_id, rights, documents=documents))
-    return found.rows
+    return [shown(row) for row in found.rows]
 
 
 # -- what is listed ---------------------------------------------------------------------------------------------
@@ -70,9 +82,10 @@ def test_the_answer_to_a_write_is_what_the_view_shows_afterwards(desk: Desk) -> 
         desk.letter(type="GUARDIAN_CONSENT"),
     ]
     desk.follow()
-    shown = {r.id: r for r in listed(desk).rows}
+    rows = {r.id: r for r in listed(desk).rows}
     for outcome in outcomes:
-        assert fold_item(outcome.recorded) == shown[paper_of(outcome)]
+        assert shown(fold_item(outcome.recorded)) == rows[paper_of(outcome)]
+        assert fold_item(outcome.recorded) == one(desk, paper_of(outcome))
 
 
 def test_a_customer_without_papers_still_learns_where_the_view_stands(desk: Desk) -> None:
@@ -116,7 +129,7 @@ def test_a_label_stays_that_of_the_day(desk: Desk) -> None:
     desk.define("LETTER", renamed.definition)
     desk.letter()
     desk.follow()
-    assert [r.labels["en"] for r in listed(desk).rows] == ["Correspondence", "Letter"]
+    assert [r.type_label for r in listed(desk).rows] == ["Correspondence", "Letter"]
 
 
 # -- pages and the past -----------------------------------------------------------------------------------------
@@ -160,14 +173,14 @@ def test_as_of_shows_each_row_as_it_was_then(desk: Desk) -> None:
     reclassified = desk.correct(paper, Reclassify(desk.types()["FORM"], "a form"))
     desk.follow()
     positions = [letter.position, described.position, reclassified.position]
-    shown = [listed(desk, as_of=p).rows for p in positions]
-    assert [(rows[0].note, rows[0].type, rows[0].version) for rows in shown] == [
+    lists = [listed(desk, as_of=p).rows for p in positions]
+    assert [(rows[0].note, rows[0].type, rows[0].version) for rows in lists] == [
         ("first", "LETTER", 1),
         ("second", "LETTER", 2),
         ("second", "FORM", 3),
     ]
     assert listed(desk, as_of=letter.position - 1).rows == []
-    assert [one(desk, paper, as_of=p) for p in positions] == [rows[0] for rows in shown]
+    assert [then(desk, paper, p) for p in positions] == [rows[0] for rows in lists]
 
 
 def test_as_of_shows_evidence_of_the_same_instant(desk: Desk) -> None:
@@ -185,12 +198,12 @@ def test_as_of_shows_evidence_of_the_same_instant(desk: Desk) -> None:
 
 def test_a_hidden_type_exists_nowhere(desk: Desk) -> None:
     hidden = desk.letter(type="READING_DISABILITY", external_id="ext-1", file_name="secret.pdf")
-    shown = desk.letter(external_id="ext-2", file_name="secret too.pdf")
+    other = desk.letter(external_id="ext-2", file_name="secret too.pdf")
     last = desk.follow()
     statement, evidence = {r.envelope.originator_id for r in hidden.recorded}
-    assert [r.id for r in listed(desk, rights=NOT_HEALTH).rows] == [paper_of(shown)]
-    assert [r.id for r in listed(desk, rights=NOT_HEALTH, as_of=last).rows] == [paper_of(shown)]
-    assert [r.id for r in listed(desk, rights=NOT_HEALTH, q="secret").rows] == [paper_of(shown)]
+    assert [r.id for r in listed(desk, rights=NOT_HEALTH).rows] == [paper_of(other)]
+    assert [r.id for r in listed(desk, rights=NOT_HEALTH, as_of=last).rows] == [paper_of(other)]
+    assert [r.id for r in listed(desk, rights=NOT_HEALTH, q="secret").rows] == [paper_of(other)]
     assert listed(desk, rights=NOT_HEALTH, limit=1).next is None
     for paper in (statement, evidence):
         assert one(desk, paper, NOT_HEALTH) is None

@@ -18,10 +18,11 @@ from domain.document_type import DefineType
 from domain.envelope import Envelope, Meta, Recorded
 from domain.values import Source
 from projections import audit_history, authorizations, customer_documents
-from projections.customer_documents import fold_item, item
+from projections.customer_documents import fold_item
 from projections.view import Versions
 from store.mapper import PLANS
 from tests.builders.papers import a_content, a_document_type, a_mandate
+from tests.views.desk import shown
 
 CUSTOMER, PAPER, STATEMENT = UUID(int=1), UUID(int=2), UUID(int=3)
 TODAY = date(2026, 11, 24)
@@ -199,6 +200,9 @@ def test_an_authorization_shows_what_is_on_its_evidence() -> None:
     assert (row.id, row.evidence, row.kind) == (STATEMENT, PAPER, "authorization")
     assert (row.source, row.file_name, row.media_type, row.pages) == ("file", "letter.pdf", "application/pdf", 2)
     assert (row.content_version, row.sha256, row.version) == (1, "ab" * 32, 2)
+    assert shown(row) == shown(
+        msgspec.structs.replace(row, item=msgspec.json.encode(customer_documents.base(row)).decode())
+    )
 
 
 def test_a_correction_of_evidence_answers_with_the_document() -> None:
@@ -210,31 +214,29 @@ def test_a_correction_of_evidence_answers_with_the_document() -> None:
 
 @pytest.mark.parametrize(("language", "label"), [("nl", "Brief"), ("en", "Letter"), ("fr", "Letter")])
 def test_a_label_is_in_the_readers_language_else_in_english(language: str, label: str) -> None:
-    assert item(fold_item(recorded(archived())), types={}, language=language).type_label == label
+    assert shown(fold_item(recorded(archived())), language=language).type_label == label
 
 
 def test_a_label_is_that_of_the_day_even_when_the_type_was_renamed() -> None:
     renamed = a_document_type("LETTER", labels={"en": "Correspondence"})
-    shown = item(fold_item(recorded(archived())), types={"LETTER": renamed}, language="en")
-    assert shown.type_label == "Letter"
+    assert shown(fold_item(recorded(archived())), {"LETTER": renamed}).type_label == "Letter"
 
 
 def test_an_item_has_its_time_to_the_millisecond() -> None:
-    assert item(fold_item(recorded(archived())), types={}, language="en").recorded_at == "2026-11-24T10:00:00.000Z"
+    assert shown(fold_item(recorded(archived()))).recorded_at == "2026-11-24T10:00:00.000Z"
 
 
 def test_keep_until_counts_from_the_end_of_validity_by_the_present_rule_of_the_type() -> None:
     other = a_document_type("OTHER_AUTHORIZATION")
     row = fold_item(recorded(registered(type=other)))
-    shown = item(row, types={"OTHER_AUTHORIZATION": other}, language="en")
-    assert shown.keep_until == date(2029, 11, 24)
+    assert shown(row, {"OTHER_AUTHORIZATION": other}).keep_until == date(2029, 11, 24)
     without = msgspec.structs.replace(row, valid_until=None)
-    assert item(without, types={"OTHER_AUTHORIZATION": other}, language="en").keep_until is None
-    assert item(row, types={}, language="en").keep_until is None
+    assert shown(without, {"OTHER_AUTHORIZATION": other}).keep_until is None
+    assert shown(row).keep_until is None
 
 
 def test_keep_until_is_unknown_while_the_membership_goes_on() -> None:
-    assert item(fold_item(recorded(archived())), types={"LETTER": LETTER}, language="en").keep_until is None
+    assert shown(fold_item(recorded(archived())), {"LETTER": LETTER}).keep_until is None
 
 
 # -- authorizations ---------------------------------------------------------------------------------------------

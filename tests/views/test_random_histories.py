@@ -18,7 +18,7 @@ from projections.rebuild import rebuild, replay
 from projections.view import Fold, RowVersion, Taken, View
 from projections.views import VIEWS, table_of
 from tests.views.clerk import Clerk, Shown
-from tests.views.desk import EVERYTHING, Desk, following
+from tests.views.desk import EVERYTHING, Desk, following, shown
 
 SHORT = [pytest.param(seed, 60, id=str(seed)) for seed in range(4)]
 LONG = [pytest.param(seed, 400, id=f"long-{seed}", marks=pytest.mark.long) for seed in range(100, 130)]
@@ -92,7 +92,7 @@ async def listed(conn: AsyncConnection[Any], customer: UUID, as_of: int | None) 
 async def single(conn: AsyncConnection[Any], paper: UUID, as_of: int | None) -> tuple[Any, Any]:
     document, _ = await customer_documents.one(conn, paper, EVERYTHING, as_of=as_of)
     authorization, _ = await authorizations.one(conn, paper, EVERYTHING, as_of=as_of)
-    return shown(document), shown(authorization)
+    return undated(document), undated(authorization)
 
 
 async def history(conn: AsyncConnection[Any], as_of: int | None, filters: Filters) -> list[audit_history.Row]:
@@ -100,7 +100,7 @@ async def history(conn: AsyncConnection[Any], as_of: int | None, filters: Filter
     return page.rows
 
 
-def shown(row: RowVersion | None) -> RowVersion | None:
+def undated(row: RowVersion | None) -> RowVersion | None:
     """Without how long it held: nobody is shown that, and it comes later."""
     return row and msgspec.structs.replace(row, to_position=None)
 
@@ -114,7 +114,7 @@ def assert_lists_what_was_done(desk: Desk, clerk: Clerk) -> None:
         assert [(row.id, line(customer, row, found[row.id][-1])) for row in rows] == expected
 
 
-def line(customer: str, row: customer_documents.Row, actions: Sequence[audit_history.Row]) -> Shown:
+def line(customer: str, row: customer_documents.Item, actions: Sequence[audit_history.Row]) -> Shown:
     done = [action.action for action in reversed(actions)]
     return Shown(customer, row.kind, row.type, row.status, row.source, row.note, done, row.evidence)
 

@@ -104,7 +104,7 @@ def reading(desk: Desk, uploads: Sequence[int]) -> Iterator[list[int]]:
             page = await customer_documents.page(
                 conn, desk.reference(), EVERYTHING, customer_documents.Filters(), as_of=None, limit=5_000
             )
-            assert {row.from_position for row in page.rows} >= {p for p in known if p <= page.position}
+            assert {row.created_position for row in page.rows} >= {p for p in known if p <= page.position}
             assert page.position >= max(answers, default=0), "the list went back"
             answers.append(page.position)
 

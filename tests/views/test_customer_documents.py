@@ -41,7 +41,7 @@ def one(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, as_of: int | None 
 
 def then(desk: Desk, paper: UUID, as_of: int) -> Item | None:
     row = one(desk, paper, as_of=as_of)
-    return row and shown(row)
+    return shown(row) if row else None
 
 
 def known_as(desk: Desk, external_id: str, rights: Rights = EVERYTHING, *, documents: bool = True) -> list[Item]:

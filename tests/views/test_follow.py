@@ -19,11 +19,12 @@ from domain.envelope import Envelope, Meta
 from domain.ports import VersionConflict
 from domain.refusals import NotFound
 from domain.values import uuid7
-from projections import parking, tracking
+from projections import follow, parking, tracking
 from projections.follow import LEADER
 from projections.parking import Parked
 from projections.rebuild import replay
 from projections.tracking import NotLeader
+from store.recorder import LOCK as LOG_LOCK
 from tests.views.crowd import fill
 from tests.views.desk import CUSTOMERS, Desk, following, open_log, paper_of
 
@@ -83,6 +84,27 @@ def test_whoever_expects_a_view_elsewhere_may_not_write(desk: Desk) -> None:
         desk.follow()
         with pytest.raises(NotLeader), conn.transaction():
             tracking.require(conn, before)
+
+
+def test_two_that_both_believe_to_lead_write_nothing_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is no more than order; what keeps a second leader from writing is where the views stand."""
+    monkeypatch.setattr(follow, "_locked", lambda _: True)
+    monkeypatch.setattr(follow, "PAGE", 3)
+    with following(desk) as first, following(desk) as second:
+        for n in range(60):
+            desk.letter(CUSTOMERS[n % 7])
+        desk.wait_until(desk.log.last_position())
+        until(lambda: first.state.restarts + second.state.restarts > 0, "one was refused")
+    is_complete(desk)
+
+
+def test_a_view_that_was_paused_meanwhile_is_left_out_of_the_batch(desk: Desk) -> None:
+    desk.follow()
+    with psycopg.connect(desk.url, autocommit=True) as conn:
+        before = tracking.tracked(conn)
+        tracking.pause(conn, "authorizations")
+        with conn.transaction():
+            assert [t.name for t in tracking.require(conn, before)] == ["audit_history", "customer_documents"]
 
 
 def test_a_cut_connection_is_made_again_and_nothing_is_lost(desk: Desk) -> None:
@@ -164,6 +186,28 @@ def test_sixteen_writers_with_rolled_back_appends_leave_no_event_out(desk: Desk)
     ((holes,),) = desk.rows("select max(notification_id) - count(*) from archive.archive_events")
     assert holes > 16 * 11  # the last ones lie behind the last event
     is_complete(desk)
+
+
+def test_an_append_that_is_under_way_is_waited_for_and_not_passed_over(desk: Desk) -> None:
+    """It has drawn its position, a later one is committed before it."""
+    with following(desk), psycopg.connect(desk.url) as slow:
+        desk.wait_until(desk.log.last_position())
+        slow.execute("select pg_advisory_xact_lock_shared(%s)", [LOG_LOCK])
+        (drawn,) = slow.execute(APPEND_AGAIN).fetchone() or (0,)
+        later = desk.letter().position
+        assert later > drawn
+        time.sleep(0.3)  # time enough to read what is committed
+        assert _position(desk) < drawn
+        slow.commit()
+        desk.wait_until(later)
+    is_complete(desk)
+
+
+APPEND_AGAIN = """
+    insert into archive.archive_events (originator_id, originator_version, topic, state, recorded_at)
+    select gen_random_uuid(), 1, topic, state, clock_timestamp() from archive.archive_events where notification_id = 1
+    returning notification_id
+"""
 
 
 def test_views_that_stand_at_different_positions_come_together(desk: Desk) -> None:

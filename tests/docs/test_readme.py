@@ -1,0 +1,151 @@
+"""A newcomer types what README.md says, and it is so: the tour, the two commands, the map, the links of every page."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from service import exits
+from service.__main__ import cli
+from service.settings import SETTINGS
+from tests.docs.reference import DOCS, verbs
+from tests.http.desk import a_customer
+from tests.http.served import ROOT, Served
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
+TEXT = README.read_text(encoding="utf-8")
+# What `run` itself knows; everything else it hands to the command.
+OF_THE_SCRIPT = {"test", "bench", "lock"}
+# As typed: in marks, in a block, or set in; with one word more, for commands have groups.
+COMMAND = re.compile(r"(?:`dossier|bin/dossier|(?:^ *|`|&& )\./run) ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", re.MULTILINE)
+# Made by the program or by its user, not part of the checkout; and places in other people's systems.
+MADE = re.compile(r"\.venv|\.dossier|/|https?:|~|keys/|content/|postgres/|postgres\.|run/|tmp/|operator\.token|file:")
+
+
+# -- the tour ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tour(served: Served) -> list[Any]:
+    """The block as printed, at another address and for a customer of its own. Any call that fails ends it."""
+    assert shutil.which("curl"), "the tour needs curl: apt-get install curl"
+    [block] = re.findall(r"<!-- tour: \S+ runs this block -->\n```sh\n(.+?)```", TEXT, re.DOTALL)
+    instead = {
+        "http://127.0.0.1:8080": served.url,
+        ".dossier/operator.token": str(served.home / "operator.token"),
+        "100234": a_customer(served),
+    }
+    for printed, ours in instead.items():
+        assert printed in block, printed
+        block = block.replace(printed, ours)
+    done = subprocess.run(
+        ["sh", "-eu"], input=block, cwd=served.home / "tmp", capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_tour_makes_a_customer_and_five_calls(tour: list[Any]) -> None:
+    assert len(tour) == 1 + 5
+    assert tour[0]["name"] == "Jan Smit"
+
+
+def test_select_file_and_no_upload_answer_with_what_was_stored(tour: list[Any]) -> None:
+    letter, noted = tour[1:3]
+    assert (letter["type"], letter["file_name"], letter["note"]) == ("LETTER", "letter.txt", "asks for paper reminders")
+    assert (noted["type"], noted["original_held"], noted["shelf_mark"]) == ("DEBT_AUTHORIZATION", True, "A-3")
+
+
+def test_both_are_in_the_view(tour: list[Any]) -> None:
+    assert [item["id"] for item in tour[3]["items"]] == [tour[2]["id"], tour[1]["id"]]
+
+
+def test_the_history_tells_who_did_both(tour: list[Any]) -> None:
+    assert [(item["actor"], item["action"]) for item in tour[4]["items"]] == [
+        ("operator", "authorization-registered"),
+        ("operator", "document-archived"),
+    ]
+
+
+def test_the_view_of_before_has_the_letter_alone(tour: list[Any]) -> None:
+    assert [item["id"] for item in tour[5]["items"]] == [tour[1]["id"]]
+
+
+def test_the_tour_leaves_nothing_lying_about(served: Served, tour: list[Any]) -> None:
+    assert tour
+    assert list((served.home / "tmp").iterdir()) == []
+
+
+# -- the commands -----------------------------------------------------------------------------------------------
+
+
+def test_the_address_is_that_of_the_defaults() -> None:
+    host, port = SETTINGS["host"].default, SETTINGS["port"].default
+    assert f"prints `ready http://{host}:{port}`" in TEXT
+    assert f"archive=http://{host}:{port}/v1" in TEXT
+    assert f"`{SETTINGS['home'].default}`" in TEXT
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_names_is_one(page: Path) -> None:
+    known = {path.removeprefix("dossier ") for path, _ in verbs("dossier", cli)} | OF_THE_SCRIPT
+    groups = {name for name, command in cli.commands.items() if isinstance(command, click.Group)}
+    for first, second in COMMAND.findall(page.read_text(encoding="utf-8")):
+        named = f"{first} {second}".strip() if first in groups else first
+        assert named in known | groups, f"{page.name}: {first} {second}"
+
+
+def test_what_the_script_itself_knows_stands_in_it() -> None:
+    script = (ROOT / "run").read_text()
+    assert set(re.findall(r"^([a-z]+)\) ", script, re.MULTILINE)) == OF_THE_SCRIPT
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    [told] = re.findall(r"scripts may rely on: (.+?)\.\n", TEXT, re.DOTALL)
+    codes = {int(number) for number in re.findall(r"\d+", told)}
+    assert codes == {*range(exits.PARTLY + 1), exits.TRY_AGAIN, exits.INTERRUPTED}
+    assert " ".join(told.split()) in " ".join((cli.help or "").split())
+
+
+# -- names of files ---------------------------------------------------------------------------------------------
+
+
+def test_the_map_of_rooms_names_every_folder() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {line.partition("/")[0] + "/" for line in listed.splitlines() if "/" in line}
+    assert set(re.findall(r"^\| `([^`]+/)` \|", TEXT, re.MULTILINE)) == folders
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, heading = target.partition("#")
+        found = (page.parent / path) if path else page
+        assert found.exists(), target
+        if heading:
+            assert heading in headings(found.read_text(encoding="utf-8")), target
+
+
+def headings(text: str) -> set[str]:
+    """As GitHub names them: small letters, dashes for blanks."""
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """`folder/file.py`, `folder/file.py:function`, and bare names that follow one in the same line."""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        folder = Path()
+        for name in re.findall(r"`([\w./*-]+\.(?:py|md|sql|json|toml|cfg|lock)|[\w.-]+/)(?::\w+)?`", line):
+            if MADE.match(name):
+                continue
+            path = ROOT / name if "/" in name or (ROOT / name).exists() else ROOT / folder / name
+            assert path.exists() or list(ROOT.glob(name)), f"{page.name}: {name}"
+            folder = Path(name) if name.endswith("/") else Path(name).parent if "/" in name else folder

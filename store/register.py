@@ -22,6 +22,7 @@ ALIKE_MAX = 500  # spelled alike, of whom the nearest are taken
 ALIKE_BELOW = 10  # who finds as many as typed has not misspelled
 ALIKE_CHARACTERS_MIN = 4  # a shorter word has too few trigrams to tell a slip from another name
 ATTEMPTS = 3
+SEEN_MAX = 100_000
 T = TypeVar("T")
 
 
@@ -38,6 +39,7 @@ class Register:
 
     def __init__(self, pool: Connections) -> None:
         self._pool = pool
+        self._seen: set[str] = set()
 
     def put(self, customer: Customer) -> bool:
         """Write the whole entry but its status, which a new one alone takes over; True when it is new.
@@ -48,8 +50,16 @@ class Register:
             return undeadlocked(lambda: _put(conn, customer))
 
     def exists(self, customer_id: str) -> bool:
+        """Who was seen here once is not asked for again: an entry is never removed."""
+        if customer_id in self._seen:
+            return True
         with refusing(), self._pool.connection() as conn:
-            return conn.execute(EXISTS, [customer_id], prepare=True).fetchone() is not None
+            found = conn.execute(EXISTS, [customer_id], prepare=True).fetchone() is not None
+        if found:
+            if len(self._seen) >= SEEN_MAX:
+                self._seen.clear()
+            self._seen.add(customer_id)
+        return found
 
     def get(self, customer_id: str) -> Customer | None:
         return self.get_many([customer_id]).get(customer_id)

@@ -67,7 +67,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     from migrations.runner import MigrationError
     from service.customers_csv import FileUnreadable
     from service.ports import PortTaken, PortUnfit
-    from service.prepare import KeysLost
+    from service.prepare import HomeUnfit, KeysLost
     from service.serve import AlreadyServed
     from service.settings import SettingsError
     from store.content_sweeper import SweepRefused
@@ -80,7 +80,9 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
             return CONFLICT, str(error)
         case VersionConflict():
             return CONFLICT, "somebody else changed the same thing in this moment; try again"
-        case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused() | PortUnfit():
+        case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
+            return FAILED, str(error)
+        case PortUnfit() | HomeUnfit():
             return FAILED, str(error)
         case psycopg.errors.InsufficientPrivilege():
             return NOT_ALLOWED, "the database login may not do this"

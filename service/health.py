@@ -1,5 +1,6 @@
 """What /readyz tells: each part of the archive and whether it can serve. service/wiring.py hands it to the API."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -14,6 +15,7 @@ from migrations.runner import newest
 from store.content_directory import ContentDirectory
 
 LAG_EVENTS_MAX = 10_000
+CHECK_SECONDS = 2.0  # what asks gives up soon itself, and has to hear which part it is
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 Check = Callable[[], Awaitable[str]]
 
@@ -31,7 +33,8 @@ class Health:
             "projections": self._projections,
             "content": self._content,
         }
-        return {name: await _state(check) for name, check in checks.items()}
+        states = await asyncio.gather(*(_state(check) for check in checks.values()))
+        return dict(zip(checks, states, strict=True))
 
     async def _database(self) -> str:
         await self._ask("select 1")
@@ -58,8 +61,9 @@ class Health:
 
 async def _state(check: Check) -> str:
     try:
-        return await check()
-    except (psycopg.Error, PoolTimeout):
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
+    except (psycopg.Error, PoolTimeout, TimeoutError):
         return "no answer"
     except (OSError, Unavailable):
         return "cannot be read"

@@ -5,6 +5,7 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,18 @@ def make_folders(settings: Settings) -> None:
     Root's HOME lets others pass through, though not look in: the account of the embedded Postgres has to reach its
     own folder in it.
     """
-    settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-    for name in ("keys", "tmp", "run"):
-        (settings.home / name).mkdir(mode=0o700, exist_ok=True)
+    try:
+        settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        for name in ("keys", "tmp", "run"):
+            (settings.home / name).mkdir(mode=0o700, exist_ok=True)
+        for name in ("tmp", "run"):
+            tempfile.TemporaryFile(dir=settings.home / name).close()
+    except OSError as error:
+        raise HomeUnfit(f"DOSSIER_HOME {settings.home} cannot be used: {error.strerror} ({error.filename})") from None
+
+
+class HomeUnfit(Exception):
+    """The data folder cannot be made, or this account may not write in it."""
 
 
 def make_database(cluster_url: str) -> str:

@@ -27,7 +27,7 @@ import msgspec
 from service import logs, metrics, ports
 from service.prepare import make_database, make_folders, prepare
 from service.settings import Settings
-from store.postgres import Cluster, settle
+from store.postgres import Cluster, PostgresError, settle
 
 TICK_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
@@ -81,7 +81,13 @@ class Supervisor:
         self._checked_at = time.monotonic()
         if not self._cluster.alive():
             tell("warning", "the database ended and is started again")
-            self._cluster.start()
+            try:
+                self._cluster.start()
+            except (
+                PostgresError,
+                OSError,
+            ) as error:  # a full disk, say: the children wait, and it is tried again
+                tell("error", f"the database does not start: {error}")
 
     def _end(self) -> None:
         """The door first, so that nothing new comes in while the rest still works; then the others; then Postgres."""

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -104,9 +104,19 @@ def content_directory(url: str | None) -> Path | None:
     if url is None:
         return None
     parts = urlsplit(url)
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+    plain = parts.netloc in ("", "localhost") and not parts.query and not parts.fragment
+    if parts.scheme != "file" or not plain or not parts.path.strip("/") or not parts.path.startswith("/"):
         raise SettingsError("DOSSIER_CONTENT_URL: takes file:///path")
-    return Path(parts.path)
+    return Path(unquote(parts.path))
+
+
+def clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The setting that does not go with another one, and why; `values` by field."""
+    if values["database_owner_url"] is not None and values["database_url"] is None:
+        return "DOSSIER_DATABASE_OWNER_URL", "needs DOSSIER_DATABASE_URL, the login that serves the same database"
+    if values["metrics_port"] is not None and values["metrics_port"] == values["port"] != 0:
+        return "DOSSIER_METRICS_PORT", "is the port of DOSSIER_PORT, and has to be another one"
+    return None
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -118,6 +128,9 @@ def load(environ: Mapping[str, str]) -> Settings:
     known = {s.name for s in all_settings()}
     if unknown := [n for n in file if n not in known]:
         raise SettingsError(f"{environ['DOSSIER_CONFIG']}: there is no setting {', '.join(sorted(unknown))}")
+    if clashing := clash(values):
+        raise SettingsError(": ".join(clashing))
+    content_directory(values["content_url"])
     values["home"] = values["home"].absolute()
     return Settings(**values, limits=Limits(**limits), origins=origins)
 
@@ -183,7 +196,13 @@ def check(environ: Mapping[str, str]) -> list[Checked]:
     file = _file(environ)
     known = {s.name: s for s in all_settings()}
     unknown = [Checked(name, "", "file", "there is no such setting") for name in sorted(file.keys() - known.keys())]
-    return [*(_checked(s, environ, file) for s in known.values()), *unknown]
+    found = [*(_checked(s, environ, file) for s in known.values()), *unknown]
+    return found if any(setting.wrong for setting in found) else _agreed(found, environ, file)
+
+
+def _agreed(found: list[Checked], environ: Mapping[str, str], file: Mapping[str, Any]) -> list[Checked]:
+    name, why = clash({field: _value(s, environ, file, {}) for field, s in SETTINGS.items()}) or ("", None)
+    return [msgspec.structs.replace(setting, wrong=why) if setting.name == name else setting for setting in found]
 
 
 def _checked(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any]) -> Checked:

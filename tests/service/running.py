@@ -1,0 +1,134 @@
+"""`dossier serve` as somebody starts it: under an account, in a process group of its own, ended by a signal."""
+
+import os
+import pwd
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.http.served import START_SECONDS, STOP_SECONDS, belongs, environment_of, pids, wait_until
+from tests.service.program import ROOT
+
+AS_ROOT = os.geteuid() == 0
+PLAIN = "nobody" if AS_ROOT else pwd.getpwuid(os.geteuid()).pw_name
+ACCOUNTS = ["root", PLAIN] if AS_ROOT else [PLAIN]
+"""Who can be tried here: root tries both, and a plain user only itself."""
+
+
+class Running:
+    """One start of the program on a HOME; `out` and `err` hold what it said."""
+
+    def __init__(self, home: Path, account: str | None = None, **variables: str) -> None:
+        self.environment = environment_of(home, None, {"DOSSIER_WORKERS": "1", **variables})
+        self.home, self.port = home, int(self.environment["DOSSIER_PORT"])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._said = {name: home.parent / f"said-{name}-{os.urandom(3).hex()}" for name in ("out", "err")}
+        with self._said["out"].open("wb") as out, self._said["err"].open("wb") as err:
+            self.process = subprocess.Popen(
+                [*switched_to(account), sys.executable, "-m", "service", "serve"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @property
+    def out(self) -> str:
+        return self._said["out"].read_text("utf-8")
+
+    @property
+    def err(self) -> str:
+        return self._said["err"].read_text("utf-8")
+
+    def wait_until_ready(self) -> "Running":
+        wait_until(lambda: self._is_ready(), START_SECONDS, f"serve did not become ready: {self.err}")
+        return self
+
+    def _is_ready(self) -> bool:
+        assert self.process.poll() is None, f"serve ended: {self.err[-3000:]}"
+        return f"ready {self.url}\n" in self.out
+
+    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Another verb, beside it, under the account of the tests."""
+        command = [sys.executable, "-m", "service", *arguments]
+        environment = {**self.environment, **variables}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+    def client(self) -> httpx.Client:
+        token = (self.home / "operator.token").read_text().strip()
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+    def processes(self) -> list[int]:
+        return [pid for pid in pids() if belongs(pid, str(self.home))]
+
+    def ended(self) -> int:
+        """The exit code, once it has ended; nothing may live on."""
+        code = self.process.wait(STOP_SECONDS)
+        wait_until(lambda: self.processes() == [], STOP_SECONDS, "processes are left over")
+        return code
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, group: bool = False) -> int:
+        """As an operator does it, or with `group` as a terminal does on Ctrl-C."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+        return self.ended()
+
+
+@contextmanager
+def running(home: Path, account: str | None = None, **variables: str) -> Iterator[Running]:
+    """Started, ready; the test ends it. What a failed test left is killed."""
+    with begun(home, account, **variables) as begun_:
+        yield begun_.wait_until_ready()
+
+
+@contextmanager
+def begun(home: Path, account: str | None = None, **variables: str) -> Iterator[Running]:
+    """Started only."""
+    started = Running(home, account, **variables)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.kill()  # its children and its database end with it
+            started.ended()
+
+
+def switched_to(account: str | None) -> Sequence[str]:
+    """The words before a command that make it another account's; none for the account of the tests."""
+    if account is None or not AS_ROOT or account == "root":
+        return []
+    entry = pwd.getpwnam(account)
+    switch = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+    reachable = subprocess.run([*switch, "--inh-caps=-all", sys.executable, "-c", ""], cwd=ROOT, capture_output=True)
+    if reachable.returncode == 0 and subprocess.run([*switch, "test", "-x", ROOT]).returncode == 0:
+        return [*switch, "--inh-caps=-all"]
+    # The checkout or Python lies where only root can go: the account may pass, and is no root for all else.
+    return [*switch, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+def give(home: Path, account: str) -> None:
+    """HOME to the account that is to use it."""
+    entry = pwd.getpwnam(account)
+    os.chown(home, entry.pw_uid, entry.pw_gid)
+
+
+def log_lines(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("{")]
+
+
+def words(err: str) -> list[str]:
+    """What is said to a person, apart from the structured log."""
+    return [line for line in err.splitlines() if not line.startswith("{") and not re.match(r"\[\d{4}-", line)]
+
+
+def item(answer: httpx.Response) -> Any:
+    assert answer.status_code == 201, answer.text
+    return answer.json()

@@ -1,0 +1,43 @@
+"""/readyz answers while a probe still listens, whatever it waits for; its states are tested over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.limits import Limits
+from service import health
+from service.health import Health
+from store.content_directory import ContentDirectory
+
+
+def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checks once waited one after the other for as long as a request would: 15 s, in which every probe gave up."""
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
+    waiting = Waiting(expected=3)
+    told = asyncio.run(Health(waiting.connection, ContentDirectory(tmp_path), Limits()).parts())
+    assert told == {"database": "no answer", "migrations": "no answer", "projections": "no answer", "content": "ok"}
+    assert waiting.all_at_once
+
+
+class Waiting:
+    """A pool whose connections never come; it sees whether so many were asked for at once."""
+
+    def __init__(self, expected: int) -> None:
+        self._asked, self._expected = 0, expected
+        self.all_at_once = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        self._asked += 1
+        self.all_at_once |= self._asked == self._expected
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._asked -= 1
+        yield

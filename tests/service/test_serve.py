@@ -1,0 +1,336 @@
+"""`dossier serve` in each of the ways it is run: accounts, databases, content elsewhere, starts, stops, refusals."""
+
+import json
+import os
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from store.postgres import Cluster
+from tests.http.served import free_port, new_home, wait_until
+from tests.service.program import NAME, NOTE
+from tests.service.running import ACCOUNTS, PLAIN, begun, give, item, log_lines, running, words
+
+SECONDS = 60
+LETTER = b"Dear library, please send my reminders by post.\n"
+CUSTOMER = "secret-customer-7"
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with new_home() as home:
+        yield home
+
+
+@pytest.fixture
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Postgres of somebody else's: nothing of the archive starts or stops it."""
+    with new_home() as folder, Cluster(folder / "foreign") as cluster:
+        yield cluster
+
+
+def archived(client: httpx.Client) -> str:
+    """A letter of a new customer; the letter's id."""
+    assert client.put(f"/v1/customers/{CUSTOMER}", json={"name": NAME}).status_code in (200, 201)
+    form = {"customer": CUSTOMER, "type": "LETTER", "note": NOTE}
+    answer = client.post("/v1/documents", data=form, files={"file": ("private-file.txt", LETTER)})
+    paper: str = item(answer)["id"]
+    headers = {"Archive-Min-Position": answer.headers["Archive-Position"]}
+    listed = client.get(f"/v1/customers/{CUSTOMER}/documents", headers=headers)
+    assert [i["id"] for i in listed.json()["items"]] == [paper]
+    return paper
+
+
+def content(client: httpx.Client, paper: str) -> bytes:
+    answer = client.get(f"/v1/documents/{paper}/content")
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# -- accounts, starts and stops ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_a_second_start_keeps_everything_and_both_end_cleanly(home: Path, account: str) -> None:
+    give(home, account)
+    with running(home, account) as first:
+        assert first.out == f"ready {first.url}\n"
+        token = (home / "operator.token").read_text().strip()
+        assert f"operator token: {home / 'operator.token'} (send it as Authorization: Bearer)" in words(first.err)
+        assert token not in first.err
+        assert mode(home / "operator.token") == 0o600
+        assert (mode(home / "keys"), mode(home / "keys" / "kek.1")) == (0o700, 0o600)
+        with first.client() as client:
+            paper = archived(client)
+        assert first.stop(signal.SIGINT, group=True) == 0  # Ctrl-C
+    keys = {path.name: path.read_bytes() for path in (home / "keys").iterdir()}
+
+    with running(home, account) as second:
+        assert second.out == f"ready {second.url}\n"
+        assert words(second.err) == []
+        assert (home / "operator.token").read_text().strip() == token
+        assert {path.name: path.read_bytes() for path in (home / "keys").iterdir()} == keys
+        with second.client() as client:
+            assert content(client, paper) == LETTER
+        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in second.processes()}
+        assert (0 in owners) is (account == "root")
+        assert second.stop() == 0
+
+
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)], ids=["TERM", "Ctrl-C"])
+def test_a_stop_in_the_middle_of_the_first_start_leaves_nothing_in_the_way(
+    home: Path, number: signal.Signals, group: bool
+) -> None:
+    with begun(home) as cut:
+        wait_until(lambda: any((home / "postgres").glob("pgdata*")), SECONDS, "the database is not being made")
+        assert cut.stop(number, group=group) == 130
+        assert "Traceback" not in cut.err
+        again = cut.command("migrate")
+        assert again.returncode == 0, again.stderr
+
+
+def test_a_second_serve_on_the_same_home_is_refused_and_the_first_goes_on(home: Path) -> None:
+    with running(home) as first:
+        with first.client() as client:
+            counted = client.get("/metrics").text.count("\n")
+            with begun(home) as second:
+                assert second.process.wait(SECONDS) == 5
+                assert words(second.err) == [f"dossier: {home} is already served by another process"]
+            assert client.get("/readyz").status_code == 200
+            assert client.get("/metrics").text.count("\n") >= counted
+        assert first.stop() == 0
+
+
+def test_a_database_that_cannot_be_started_again_is_tried_until_it_can(home: Path) -> None:
+    """A failing start once ended the whole service."""
+    with running(home) as archive, archive.client() as client:
+        paper = archived(client)
+        data = home / "postgres" / "pgdata"
+        (data / "postgresql.conf").rename(data / "postgresql.conf.away")
+        os.kill(int((data / "postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
+        wait_until(lambda: "the database does not start" in archive.err, SECONDS, "that it fails is not told")
+        assert client.get("/readyz").status_code == 503
+        (data / "postgresql.conf.away").rename(data / "postgresql.conf")
+        wait_until(lambda: client.get("/readyz").status_code == 200, SECONDS, "it was not tried again")
+        last = client.put(f"/v1/customers/{CUSTOMER}", json={"name": NAME}).headers["Archive-Position"]
+        at_last = {"Archive-Min-Position": last}  # the views of before a kill may lack the last second, for a moment
+        wait_until(lambda: client.get("/v1/history", headers=at_last).status_code == 200, SECONDS, "it stays behind")
+        assert content(client, paper) == LETTER
+        assert archive.stop() == 0
+
+
+# -- what it says -----------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_json_with_route_templates_and_names_nobody(home: Path) -> None:
+    with running(home) as archive:
+        with archive.client() as client:
+            paper = archived(client)
+            client.get("/v1/customers", params={"q": NAME})
+            client.get(f"/v1/customers/{CUSTOMER}/history")
+            client.get(f"/v1/{CUSTOMER}/nowhere")
+            content(client, paper)
+        token = (home / "operator.token").read_text().strip()
+        assert archive.stop() == 0
+        lines = [json.loads(line) for line in log_lines(archive.err)]
+    routes = {line.get("route") for line in lines}
+    assert {"/v1/customers/{id}/documents", "/v1/customers", "/v1/documents/{id}/content", "-"} <= routes
+    for private in (NAME, NAME.split()[1], NOTE, CUSTOMER, paper, "private-file", token):
+        assert private not in archive.err + archive.out, private
+    assert {"time"} == {key for line in lines for key in line} & {"time"}
+    assert len(lines) == len(archive.err.splitlines()) - len(words(archive.err))
+
+
+# -- a Postgres of one's own ------------------------------------------------------------------------------------
+
+
+def database(cluster: Cluster, name: str, *statements: str) -> str:
+    """Prepared as an administrator would; the superuser's address of it."""
+    with psycopg.connect(cluster.url, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement.encode())
+    return cluster.url.replace("/postgres?", f"/{name}?")
+
+
+def login(url: str, name: str) -> str:
+    return url.replace("user=postgres", f"user={name}")
+
+
+def test_a_given_database_is_used_as_superuser_and_outlives_the_archive(home: Path, foreign: Cluster) -> None:
+    url = database(foreign, "library", "create database library")
+    port = str(free_port())
+    with running(home, DOSSIER_DATABASE_URL=url, DOSSIER_METRICS_PORT=port) as archive, archive.client() as client:
+        paper = archived(client)
+        assert not (home / "postgres").exists()
+        checked = json.loads(archive.command("config", "check", "--json").stdout)
+        assert checked["database"]["roles"] == {"dossier_app": True, "dossier_projector": True}
+        verified = archive.command("verify", "--json")
+        assert verified.returncode == 0, verified.stdout
+
+        with away(foreign):
+            missed = client.get("/readyz")
+            assert missed.status_code == 503
+            assert missed.json()["parts"]["database"] == "no answer"
+            refused = client.get(f"/v1/documents/{paper}/content")
+            assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+            figures = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS).text
+            assert "dossier_requests_total{" in figures
+            assert "dossier_view_position{" not in figures
+        wait_until(lambda: client.get("/readyz").status_code == 200, SECONDS, "it does not come back")
+        assert content(client, paper) == LETTER
+        assert archive.stop() == 0
+    assert foreign.alive()
+
+
+@contextmanager
+def away(cluster: Cluster) -> Iterator[None]:
+    cluster.release()
+    try:
+        yield
+    finally:
+        cluster.start()
+
+
+def test_a_login_that_may_not_make_roles_works_and_config_check_says_what_that_means(
+    home: Path, foreign: Cluster
+) -> None:
+    made = "create role plain login", "create database library owner plain"
+    url = login(database(foreign, "library", *made), "plain")
+    with running(home, DOSSIER_DATABASE_URL=url) as archive:
+        with archive.client() as client:
+            archived(client)
+        checked = archive.command("config", "check", "--json")
+        assert checked.returncode == 0
+        assert json.loads(checked.stdout)["database"]["roles"] == {"dossier_app": False, "dossier_projector": False}
+        assert checked.stderr.count("only triggers keep the event log from being changed") == 2
+        assert archive.command("verify").returncode == 0
+        assert archive.stop() == 0
+
+
+def test_with_a_login_of_its_own_for_the_schema_the_serving_one_owns_nothing(home: Path, foreign: Cluster) -> None:
+    url = database(
+        foreign,
+        "library",
+        "create role dossier_app nologin",
+        "create role dossier_projector nologin",
+        "create role owning login",
+        "create role serving login",
+        "grant dossier_projector to owning",
+        "grant dossier_app, dossier_projector to serving",
+        "create database library owner owning",
+    )
+    addresses = {"DOSSIER_DATABASE_URL": login(url, "serving"), "DOSSIER_DATABASE_OWNER_URL": login(url, "owning")}
+    with running(home, **addresses) as archive:
+        with archive.client() as client:
+            archived(client)
+        checked = archive.command("config", "check", "--json")
+        assert json.loads(checked.stdout)["database"]["roles"] == {"dossier_app": True, "dossier_projector": True}
+        assert archive.command("verify").returncode == 0
+        assert archive.stop() == 0
+    with psycopg.connect(login(url, "serving"), autocommit=True) as conn:
+        for change in ("delete from archive.archive_events", "drop table archive.archive_events"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(change.encode())
+        owned = conn.execute("select count(*) from pg_tables where tableowner = 'serving'").fetchone()
+    assert owned == (0,)
+
+
+# -- content elsewhere ------------------------------------------------------------------------------------------
+
+
+def test_content_goes_where_its_url_says_and_nowhere_else(home: Path, tmp_path: Path) -> None:
+    """A blank in the path stands as %20 in the URL, which was once taken for the name."""
+    elsewhere = tmp_path / "another disk" / "content"
+    elsewhere.parent.mkdir()
+    with running(home, DOSSIER_CONTENT_URL=elsewhere.as_uri()) as archive:
+        with archive.client() as client:
+            paper = archived(client)
+            assert content(client, paper) == LETTER
+        assert archive.stop() == 0
+    (file,) = [path for path in elsewhere.rglob("*") if path.is_file()]
+    assert LETTER not in file.read_bytes()
+    assert not (home / "content").exists()
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------
+
+
+def refused(home: Path, code: int, account: str | None = None, **variables: str) -> str:
+    """The one sentence with which serve ends; it may leave no process."""
+    with begun(home, account, **variables) as archive:
+        assert archive.ended() == code, archive.err
+        (sentence,) = archive.err.splitlines()
+        assert archive.out == ""
+        return sentence
+
+
+@pytest.mark.parametrize("setting", ["DOSSIER_PORT", "DOSSIER_METRICS_PORT"])
+def test_a_port_that_is_taken_is_told_before_anything_is_started(home: Path, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused(home, 5, **{setting: str(port)})
+    assert said == f"dossier: 127.0.0.1:{port} is taken by another program: end that, or set {setting}"
+    assert not (home / "postgres").exists()
+
+
+def test_an_address_that_is_not_of_this_machine_is_told(home: Path) -> None:
+    said = refused(home, 1, DOSSIER_HOST="192.0.2.1")
+    assert said.startswith("dossier: cannot listen on 192.0.2.1:")
+    assert said.endswith("set DOSSIER_HOST or DOSSIER_PORT")
+
+
+def test_settings_that_do_not_go_together_are_told(home: Path) -> None:
+    port = str(free_port())
+    said = refused(home, 2, DOSSIER_PORT=port, DOSSIER_METRICS_PORT=port)
+    assert said == "dossier: DOSSIER_METRICS_PORT: is the port of DOSSIER_PORT, and has to be another one"
+    said = refused(home, 2, DOSSIER_DATABASE_OWNER_URL="postgresql:///library")
+    assert said.startswith("dossier: DOSSIER_DATABASE_OWNER_URL: needs DOSSIER_DATABASE_URL")
+    assert [*home.iterdir()] == []
+
+
+def test_a_home_in_which_the_account_may_not_write_is_told(home: Path) -> None:
+    if ACCOUNTS == ["root", PLAIN]:
+        home.chmod(0o755)
+    else:
+        home.chmod(0o500)
+    said = refused(home, 1, PLAIN)
+    assert said == f"dossier: DOSSIER_HOME {home} cannot be used: Permission denied ({home / 'keys'})"
+
+
+def test_a_home_that_is_a_file_is_told(home: Path) -> None:
+    (home / "file").touch()
+    assert "cannot be used" in refused(home / "file", 1)
+
+
+def test_without_its_keys_serve_refuses_and_makes_no_new_ones(home: Path) -> None:
+    with running(home) as archive:
+        assert archive.stop() == 0
+    (home / "keys" / "kek.1").rename(home / "kek.1")
+    said = refused(home, 1)
+    assert said == f"dossier: {home / 'keys'} does not hold the key of this database: put the copy of its files back"
+    assert [*(home / "keys").iterdir()] == []
+
+
+def test_a_database_that_does_not_answer_asks_to_try_again(home: Path, tmp_path: Path) -> None:
+    said = refused(home, 75, DOSSIER_DATABASE_URL=f"postgresql://archivist:secret-word@/dossier?host={tmp_path}")
+    assert "the database" in said
+    assert "secret-word" not in said
+
+
+def test_over_ipv6_it_says_an_address_that_can_be_asked(home: Path) -> None:
+    with begun(home, DOSSIER_HOST="::1") as archive:
+        where = f"ready http://[::1]:{archive.port}\n"
+        wait_until(lambda: archive.out == where, SECONDS, "it does not say so")
+        assert httpx.get(f"http://[::1]:{archive.port}/livez").status_code == 200
+        assert archive.stop() == 0

@@ -84,7 +84,8 @@ async def receive_form(
         raise LengthRequired
     boundary = boundary_of(req.content_type)
     require_room(tmp, req.content_length, limits)
-    reception = Reception(fields=frozenset(fields), file_part=file, limits=limits, tmp=tmp)
+    small = req.content_length <= PIECE_BYTES
+    reception = Reception(fields=frozenset(fields), file_part=file, limits=limits, tmp=None if small else tmp)
     try:
         await reception.take(req.stream, boundary)
         yield reception.form
@@ -102,7 +103,7 @@ def require_room(tmp: Path, size_bytes: int, limits: Limits) -> None:
 class Reception:
     """A form on its way in."""
 
-    def __init__(self, *, fields: frozenset[str], file_part: str, limits: Limits, tmp: Path) -> None:
+    def __init__(self, *, fields: frozenset[str], file_part: str, limits: Limits, tmp: Path | None) -> None:
         self.form = Form()
         self.known, self.file_part, self.limits, self.tmp = fields, file_part, limits, tmp
         self.seen: set[str] = set()
@@ -144,7 +145,7 @@ class Reception:
             raise refused(self.file_part, N_("must be sent as a file, with a file name"))
         if file_name:
             with disk_full_refused():
-                self.open = tempfile.TemporaryFile(dir=self.tmp, buffering=0)  # noqa: SIM115  # closed by close()
+                self.open = unnamed(self.tmp)
             name = displayable(file_name, f"/form/{self.file_part}", self.limits.file_name_characters_max)
             self.form.file = ReceivedFile(name, self.open)
 
@@ -200,6 +201,13 @@ async def finished_in_thread(work: Callable[[], None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
+
+
+def unnamed(folder: Path | None) -> FileIO:
+    """A file without a name, in memory without a folder: making one on disk waits for others' fsyncs, a millisecond."""
+    if folder is None:
+        return FileIO(os.memfd_create("upload"), "r+b")
+    return tempfile.TemporaryFile(dir=folder, buffering=0)
 
 
 def write_all(file: FileIO, data: bytes) -> None:

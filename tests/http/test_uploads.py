@@ -178,7 +178,7 @@ def test_a_disk_full_on_the_way_is_told_as_such(tmp_path: Path, monkeypatch: pyt
         return open("/dev/full", "w+b", buffering=0)  # noqa: PTH123  # a device, closed by the form
 
     monkeypatch.setattr("api.uploads.tempfile.TemporaryFile", on_full_disk)
-    for size in (10, PIECE_BYTES * 2):
+    for size in (PIECE_BYTES + 1, PIECE_BYTES * 2):
         with pytest.raises(InsufficientStorage) as refusal:
             receive(sent(part("file", b"x" * size, "a")), tmp_path)
         cause = refusal.value.__cause__

@@ -172,7 +172,7 @@ ROUTES: tuple[Route, ...] = (
         Verb.CONTENT_READ,
         content.download,
         "The archived bytes, byte for byte; Range and conditions work",
-        media_type="application/octet-stream",
+        media_type="*/*",
         status=(200, 206, 304),
         query=(Query("content_version", "an earlier content", WHOLE),),
     ),

@@ -184,10 +184,10 @@ class Reader:
         position, stream, version, _, topic, state, _ = row
         if bool(plan.sealed) != bool(wire.sealed):
             self._report.add("sealed-part-missing" if plan.sealed else "sealed-part-unexpected", stream, position)
-        body = wire.body
-        if wire.sealed and self._keys.cipher(stream) is None:
+        body, sealed = wire.body, plan.sealed and wire.sealed
+        if sealed and self._keys.cipher(stream) is None:
             self.lost.append((stream, body.customer, position))
-        elif wire.sealed:
+        elif sealed:
             body = self._mapper.open(stream, version, topic, state).body
         if content := getattr(body, "content", None):
             digest = getattr(body, "sha256", UNSET)

@@ -20,6 +20,7 @@ import psycopg
 from domain.envelope import UNSET
 from domain.refusals import Refusal
 from projections.rebuild import replay
+from projections.views import VIEWS, table_of
 from service.verify_contents import Named, check_content, count_unnamed
 from service.wiring import Store
 from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
@@ -80,6 +81,7 @@ def verify(
     report = Report(position=store.log.fence())
     if views:
         _check_views(store, report, projector_role)
+        _check_ahead(store, report)
     with store.pool.connection() as conn:
         conn.execute(NAMED)
         try:
@@ -111,6 +113,17 @@ def _check_views(store: Store, report: Report, role: str | None) -> None:
             what = f"{difference.kind}: {', '.join(difference.columns)}"
             report.add("view-differs", f"{rebuilt.view} {' '.join(difference.key)}", detail=what)
         report.problems_found += rebuilt.different - len(rebuilt.differences)
+
+
+def _check_ahead(store: Store, report: Report) -> None:
+    """Rows that name a position which their view has not reached. A replay takes them for what came later meanwhile,
+    yet readers see them at once, or, when they end there, do not see them."""
+    with store.pool.connection() as conn:
+        for view in VIEWS.values():
+            latest = "greatest(from_position, to_position)" if view.versioned else "position"
+            query = AHEAD.format(key=", ".join(view.key), table=table_of(view), latest=latest)
+            for key, position in conn.execute(query, [view.name, PROBLEMS_MAX]):
+                report.add("view-differs", f"{view.name} {key}", position, "ahead of the log")
 
 
 # -- the log ----------------------------------------------------------------------------------------------------
@@ -243,6 +256,12 @@ def _check_store(store: Store, report: Report) -> None:
     report.orphans, report.in_flight = count_unnamed(store, now=time.time())
 
 
+AHEAD = """
+    select concat_ws(' ', {key}), {latest}
+    from {table}
+    where {latest} > (select position from views.tracking where name = %s)
+    limit %s
+"""
 ORDER = {
     "version-gap": """
         select distinct on (originator_id) originator_id, notification_id

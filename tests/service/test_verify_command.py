@@ -291,6 +291,21 @@ def test_rows_of_views_that_differ_from_the_log_are_found_by_key_and_column(arch
     assert archive.run("verify", "--no-views").code == 0
 
 
+def test_a_row_that_names_a_position_to_come_is_found(archive: Program) -> None:
+    """It hides a paper from every list, and a replay takes it for one that changed later: it was once found nowhere."""
+    hidden, moved = paper_of(archive.letter()), paper_of(archive.consent())
+    archive.follow()
+    archive.sql("update views.customer_documents set to_position = 999999 where id = %s", hidden)
+    archive.sql("update views.audit_history set position = 999999 where subject_id = %s", moved)
+    ended = archive.run("verify", "--json", code=6)
+    ahead = [p for p in ended.json["problems"] if p["detail"] == "ahead of the log"]
+    assert [(p["id"].split()[0], p["position"]) for p in ahead] == [
+        ("audit_history", 999999),
+        ("customer_documents", 999999),
+    ]
+    assert str(hidden) in ahead[1]["id"]
+
+
 # -- orphans and the sweeper ------------------------------------------------------------------------------------
 
 

@@ -516,6 +516,11 @@ def _shown(name: str) -> str:
 LABELS = VIEW.columns.index("labels")
 OPEN = "{0}.to_position is null"
 HELD = "{0}.from_position <= %(as_of)s and ({0}.to_position is null or {0}.to_position > %(as_of)s)"
+# Beside the type of that time: what is hidden today shows nothing of its past, when its type may have been a mistake.
+SEEN_TODAY = """and exists (
+    select from views.customer_documents as n
+    where n.id = r.id and n.to_position is null and n.type = any(%(types)s::text[])
+)"""
 
 
 def _evidence(name: str, held: str) -> str:
@@ -539,6 +544,7 @@ def _query(select: str, where: str, held: str, *, entry: str = "null", limit: st
             where {held.format("r")}
                 and r.type = any(%(types)s::text[])
                 and (%(branch)s::text is null or r.branch = %(branch)s)
+                {SEEN_TODAY if held == HELD else ""}
                 and {where}
             order by r.created_position desc
             limit {limit}

@@ -233,6 +233,17 @@ def test_a_reclassified_paper_goes_with_its_present_type(desk: Desk) -> None:
     assert len(listed(desk, rights=Rights(["FORM"])).rows) == 1
 
 
+def test_a_paper_that_is_hidden_today_is_hidden_in_its_past_too(desk: Desk) -> None:
+    """It was filed under the wrong type: as of that day it would show what it must not."""
+    letter = desk.letter(external_id="ext-1")
+    desk.correct(paper_of(letter), Reclassify(desk.types()["FORM"], "a form"))
+    desk.follow()
+    past = letter.position
+    for rights, rows in ((Rights(["LETTER"]), 0), (Rights(["FORM"]), 0), (Rights(["LETTER", "FORM"]), 1)):
+        assert len(listed(desk, rights=rights, as_of=past).rows) == rows
+        assert (one(desk, paper_of(letter), rights, as_of=past) is not None) is bool(rows)
+
+
 # -- by the caller's own id, authorizations, erased --------------------------------------------------------------
 
 

@@ -1,22 +1,17 @@
 """Real files over HTTP: what people archive comes back byte for byte; what does harm is refused and harms nothing."""
 
 import io
-import re
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
 from tests.http.desk import a_customer, at, select_file, view
+from tests.http.memory import MIB, memory_of
 from tests.http.served import Served, wait_until
 from tests.paper.corpus import Sample, samples
 
-MIB = 1024 * 1024
 GROWTH_BYTES_MAX = 400 * MIB
 SECONDS_MAX = 30  # the decoder gets 20 s and is then killed; the rest is for a slow machine
 ANSWERS = {
@@ -93,49 +88,6 @@ def test_what_does_harm_is_answered_fairly_and_harms_nothing(
     assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
     assert served.temporary_files() == []
     assert served.contents() == served.named_contents()
-
-
-class Memory:
-    """The sum of what processes hold for themselves (PSS), sampled while something runs."""
-
-    def __init__(self, served: Served) -> None:
-        self._served = served
-        self._before = self._peak = self._now()
-        self._over = threading.Event()
-
-    def _now(self) -> int:
-        return sum(pss_bytes(pid) for pid in self._served.processes())
-
-    def watch(self) -> None:
-        while not self._over.wait(0.05):
-            self._peak = max(self._peak, self._now())
-
-    def end(self) -> None:
-        self._over.set()
-
-    @property
-    def growth(self) -> int:
-        return self._peak - self._before
-
-
-@contextmanager
-def memory_of(served: Served) -> Iterator[Memory]:
-    memory = Memory(served)
-    watcher = threading.Thread(target=memory.watch)
-    watcher.start()
-    try:
-        yield memory
-    finally:
-        memory.end()
-        watcher.join()
-
-
-def pss_bytes(pid: int) -> int:
-    try:
-        found = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
 
 
 def test_after_all_of_it_the_customer_has_what_was_accepted_and_decoders_live(

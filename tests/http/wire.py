@@ -48,12 +48,12 @@ def form(customer: str, data: bytes, *, name: str = "letter.pdf", end: bool = Tr
 
 
 def open_temporaries(served: Served) -> list[str]:
-    """Files under HOME/tmp that a process of the archive has open; no listing shows them, for they have no name."""
+    """Uploads that a process of the archive holds, in memory or under HOME/tmp; no listing shows what has no name."""
     return [
         target
         for pid in served.processes()
         for target in links(Path(f"/proc/{pid}/fd"))
-        if target.startswith(f"{served.home}/tmp/")
+        if target.startswith((f"{served.home}/tmp/", "/memfd:upload"))
     ]
 
 

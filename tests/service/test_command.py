@@ -5,13 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from domain.ports import VersionConflict
 from domain.refusals import FieldError, ValidationFailed, every
+from service.__main__ import cli
 from service.exits import FAILED, TRY_AGAIN, USAGE, ending
 from store.postgres import Cluster, settle
 from tests.http.served import new_home
@@ -29,32 +33,23 @@ READING = (
     ["openapi"],
 )
 JSON_LINES = (["events", "tail"], ["events", "show", "1"], ["events", "export"], ["replay"])
-VERBS = (
-    "config check",
-    "customers import",
-    "events export",
-    "events show",
-    "events tail",
-    "history authorization",
-    "history customer",
-    "history document",
-    "migrate",
-    "openapi",
-    "projection parked",
-    "projection pause",
-    "projection rebuild",
-    "projection resume",
-    "projection status",
-    "replay",
-    "serve",
-    "sweep",
-    "tokens create",
-    "tokens list",
-    "tokens revoke",
-    "types list",
-    "verify",
-    "version",
-)
+RUNNING = {"serve", "migrate"}
+WRITING = {"customers import", "projection back", "projection pause", "projection rebuild", "projection resume"}
+WRITING |= {"sweep", "tokens create", "tokens revoke"}
+SILENT = RUNNING | {"projection back", "projection pause", "tokens create", "tokens revoke"}
+"""Verbs that print no data, or nothing but a token."""
+
+
+def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every verb with its full name."""
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    for inner in command.commands.values():
+        yield from leaves(inner, f"{name} {inner.name}".strip())
+
+
+VERBS = dict(leaves(cli))
 
 
 # -- data and words ---------------------------------------------------------------------------------------------
@@ -94,13 +89,17 @@ def test_a_value_that_could_steer_a_terminal_is_printed_escaped(archive: Program
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(verb: str) -> None:
-    from click.testing import CliRunner
-
-    from service.__main__ import cli
-
     ended = CliRunner().invoke(cli, [*verb.split(), "--help"])
     assert ended.exit_code == 0, ended.output
     assert f"Usage: cli {verb}" in ended.output
+
+
+def test_every_verb_that_prints_data_takes_json_and_every_one_that_writes_an_actor_and_a_branch() -> None:
+    taken = {verb: {option for p in command.params for option in p.opts} for verb, command in VERBS.items()}
+    assert {verb for verb, options in taken.items() if "--json" not in options} == SILENT
+    for verb in WRITING:
+        assert {"--actor", "--branch"} <= taken[verb], verb
+    assert set(VERBS) >= WRITING
 
 
 def test_asking_for_help_or_the_version_loads_no_driver() -> None:

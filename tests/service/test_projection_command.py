@@ -1,5 +1,7 @@
 """`dossier replay` and `dossier projection`: compared and made anew beside the live views."""
 
+import threading
+
 from tests.service.program import PRIVATE, Program
 
 VIEWS = ["audit_history", "authorizations", "customer_documents"]
@@ -50,6 +52,30 @@ def test_a_rebuild_puts_a_right_view_in_place_and_tells_that_the_old_one_was_not
     archive.run("replay", "--view", "authorizations")
     again = archive.run("projection", "rebuild", "--json").lines
     assert [(line["view"], line["identical"]) for line in again] == [(view, True) for view in VIEWS]
+
+
+def test_rebuilds_while_uploads_go_on_are_identical_and_lose_none_of_them(archive: Program) -> None:
+    stop = threading.Event()
+    made: list[int] = []
+
+    def upload() -> None:
+        while not stop.is_set():
+            made.append(archive.letter().position)
+
+    uploading = threading.Thread(target=upload)
+    with archive.following():
+        uploading.start()
+        try:
+            rounds = [archive.run("projection", "rebuild", "--json").lines for _ in range(2)]
+        finally:
+            stop.set()
+            uploading.join()
+        archive.wait_until_views_at(made[-1])
+    assert [line["identical"] for lines in rounds for line in lines] == [True] * 6
+    assert rounds[0][0]["events"] < rounds[1][0]["events"]
+    shown = archive.sql("select from_position from views.customer_documents where to_position is null order by 1")
+    assert [position for (position,) in shown] == made
+    archive.run("replay")
 
 
 def test_the_table_of_before_can_be_put_back(archive: Program) -> None:

@@ -276,11 +276,16 @@ def test_uploads_cut_off_by_the_database_are_stored_once_or_not_at_all(
         stop.set()
         taken = {customer: done.result() for customer, done in zip(customers, uploads, strict=True)}
     last = archived(staff, customers[0])
+    wait_until(lambda: views_are_at(staff, last["position"]), BACK_SECONDS, "the views did not catch up")
     for customer, ids in taken.items():
         rows = [row["id"] for row in view(staff, customer, last["position"], limit=200)]
         assert sorted(rows) == sorted([*ids, *([last["id"]] if customer == customers[0] else [])])
     assert archive.named_contents() <= archive.contents(), "a document without its content"
     assert wire.open_temporaries(archive) == []
+
+
+def views_are_at(staff: httpx.Client, position: int) -> bool:
+    return staff.get("/v1/history", params={"limit": 1}, headers=at(position)).status_code == 200
 
 
 def wait_for_events(archive: Served, more: int) -> None:

@@ -3,10 +3,10 @@
 An authorization and its evidence are one row of the list: the authorization's, showing what is on its document.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import Any, TypeVar, assert_never
+from typing import Any, assert_never
 from uuid import UUID
 
 import msgspec
@@ -34,7 +34,6 @@ from projections.view import ArchiveEvent, RowVersion, Versions, View, known
 from store import register
 
 NAME = "customer_documents"
-T = TypeVar("T")
 ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
 
 
@@ -448,11 +447,13 @@ async def page(
         "status": filters.status,
         "source": filters.source,
         "q": like(filters.q) if filters.q else None,
+        "branch": rights.branch,
         "before": place.last if place else None,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    bound = {**_bound(rights, at), **given, "customer": customer, "limit": limit + 1, "customer_id": customer_id}
-    rows, position, entry = await _fetch(conn, _list(tuple(given), as_of=at is not None), bound, _listed)
+    query = _list(tuple(given), next((n for n in FETCHED if n > limit), limit + 1), as_of=at is not None)
+    bound = {**_bound(rights, at), **given, "customer": customer, "customer_id": customer_id}
+    rows, position, entry = await _fetch_listed(conn, query, bound)
     more = write_cursor(position if at is None else at, rows[limit - 1].created_position) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
 
@@ -462,8 +463,8 @@ async def one(
 ) -> tuple[Row | None, int]:
     """One document or authorization, None when it does not exist for this caller; and where the view stands."""
     bound = {**_bound(rights, as_of), "id": paper}
-    rows, position, _ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, bound, _whole)
-    return (rows[0] if rows else None), position
+    (position, *values), *_ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, bound)
+    return (_whole(values) if values[0] else None), position
 
 
 async def by_external_id(
@@ -471,7 +472,7 @@ async def by_external_id(
 ) -> Page:
     """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
     bound = {**_bound(rights, as_of), "external_id": external_id, "documents": documents}
-    rows, position, _ = await _fetch(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound, _listed)
+    rows, position, _ = await _fetch_listed(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound)
     return Page(rows, position)
 
 
@@ -479,22 +480,25 @@ def _bound(rights: Rights, as_of: int | None) -> dict[str, Any]:
     return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of}
 
 
-async def _fetch(
-    conn: AsyncConnection[Any], query: str, bound: dict[str, Any], make: Callable[..., T]
-) -> tuple[list[T], int, str | None]:
-    """Rows, position and register entry out of one statement, so that they belong together."""
+async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(query, bound, prepare=True)
-        found = await cursor.fetchall()
-    position, entry = found[0][:2]
-    return [make(*values[2:]) for values in found if values[2] is not None], position, entry
+        return await cursor.fetchall()
 
 
-def _listed(item: str, type: str, labels: str, valid_until: date | None, position: int, evidence: str | None) -> Listed:  # noqa: A002  # the column's name
+async def _fetch_listed(
+    conn: AsyncConnection[Any], query: str, bound: dict[str, Any]
+) -> tuple[list[Listed], int, str | None]:
+    """Rows, position and register entry out of one statement, so that they belong together."""
+    (position, entry, *_), *rows = await _fetch(conn, query, bound)
+    return [_listed(*values) for values in rows], position, entry
+
+
+def _listed(position: int, item: str, type: str, labels: str, valid_until: date | None, evidence: str | None) -> Listed:  # noqa: A002  # the column's name
     return Listed(_with_evidence(item, evidence), type, _labels(labels), valid_until, position)
 
 
-def _whole(*values: Any) -> Row:
+def _whole(values: list[Any]) -> Row:
     """VIEW.columns and the evidence's item."""
     *own, item, evidence = values
     own[LABELS] = _labels(own[LABELS])
@@ -514,17 +518,21 @@ def _shown(name: str) -> str:
 
 
 LABELS = VIEW.columns.index("labels")
+# How many rows a list asks for, as constants in its text: with a parameter Postgres plans each list anew, which takes
+# longer than to answer it.
+FETCHED = (21, 51, 101, 201)
 OPEN = "{0}.to_position is null"
 HELD = "{0}.from_position <= %(as_of)s and ({0}.to_position is null or {0}.to_position > %(as_of)s)"
 # Beside the type of that time: what is hidden today shows nothing of its past, when its type may have been a mistake.
-SEEN_TODAY = """and exists (
+SEEN_TODAY = """exists (
     select from views.customer_documents as n
     where n.id = r.id and n.to_position is null and n.type = any(%(types)s::text[])
 )"""
+OF_OWN_BRANCH = "(%(branch)s::text is null or r.branch = %(branch)s)"
 
 
 def _evidence(name: str, held: str) -> str:
-    """A column of a row's evidence, of the same instant. As a scalar, since a join was planned anew for each list."""
+    """A column of a row's evidence, of the same instant."""
     return f"""
         case when r.evidence is not null then (
             select e.{name}
@@ -534,42 +542,36 @@ def _evidence(name: str, held: str) -> str:
     """  # noqa: S608  # constants of this module
 
 
-def _query(select: str, where: str, held: str, *, entry: str = "null", limit: str = "all") -> str:
-    """One statement over the rows that hold at one instant, each with its evidence of the same instant."""
+def _visible(held: str) -> str:
+    """The rows that hold at one instant and that the caller may see."""
+    return " and ".join([held.format("r"), "r.type = any(%(types)s::text[])", *([SEEN_TODAY] if held == HELD else [])])
+
+
+def _whole_by(where: str, held: str) -> str:
+    """The view's position and what _whole() takes, nulls where there is no such row."""
     return f"""
-        select t.position, {entry}, found.*
+        select t.position, {", ".join(_shown(name) for name in VIEW.columns)}, e.item
         from views.tracking as t
-        left join lateral (
-            {select}
-            where {held.format("r")}
-                and r.type = any(%(types)s::text[])
-                and (%(branch)s::text is null or r.branch = %(branch)s)
-                {SEEN_TODAY if held == HELD else ""}
-                and {where}
-            order by r.created_position desc
-            limit {limit}
-        ) as found on true
+        left join views.customer_documents as r on {_visible(held)} and {where}
+        left join views.customer_documents as e on e.id = r.evidence and {held.format("e")}
         where t.name = 'customer_documents'
     """  # noqa: S608  # constants of this module
 
 
-def _whole_by(where: str, held: str) -> str:
-    """What _whole() takes."""
-    select = f"""
-        select {", ".join(_shown(name) for name in VIEW.columns)}, e.item as item_of_evidence
-        from views.customer_documents as r
-        left join views.customer_documents as e on e.id = r.evidence and {held.format("e")}
+def _listed_by(where: str, held: str, *, entry: str = "null", limit: int | str = "all") -> str:
+    """A first row with the view's position and the register's entry, then what _listed() takes."""
+    return f"""
+        select position, {entry}, null, null, null::date, null
+        from views.tracking
+        where name = 'customer_documents'
+        union all (
+            select r.created_position, r.item, r.type, r.labels::text, r.valid_until, {_evidence("item", held)}
+            from views.customer_documents as r
+            where {_visible(held)} and {where}
+            order by r.created_position desc
+            limit {limit}
+        )
     """  # noqa: S608  # constants of this module
-    return _query(select, where, held)
-
-
-def _listed_by(where: str, held: str, **more: str) -> str:
-    """What _listed() takes."""
-    select = f"""
-        select r.item, r.type, r.labels::text, r.valid_until, r.created_position, {_evidence("item", held)}
-        from views.customer_documents as r
-    """  # noqa: S608  # constants of this module
-    return _query(select, where, held, **more)
 
 
 # What narrows the list, each only where it is asked for: what is not there costs neither a plan nor a parameter.
@@ -582,19 +584,21 @@ NARROWER = {
         ' ', r.file_name, {file_name_of_evidence}, r.note, r.scan_code, r.shelf_mark, r.external_id,
         (select string_agg(value, ' ') from jsonb_each_text(r.labels))
     )) ilike public.unaccent(%(q)s)""",
+    "branch": "r.branch = %(branch)s",
     "before": "r.created_position < %(before)s",
 }
 
 
 @cache
-def _list(given: tuple[str, ...], *, as_of: bool) -> str:
+def _list(given: tuple[str, ...], limit: int, *, as_of: bool) -> str:
     held = HELD if as_of else OPEN
     evidence = {f"{name}_of_evidence": _evidence(name, held) for name in ("source", "file_name")}
     narrower = [NARROWER[name].format(**evidence) for name in given]
     where = " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
-    return _listed_by(where, held, entry=f"({register.ENTRY})", limit="%(limit)s")
+    return _listed_by(where, held, entry=f"({register.ENTRY})", limit=limit)
 
 
-BY_EXTERNAL_ID = "r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s"
-ONE, ONE_AS_OF = (_whole_by("r.id = %(id)s", held) for held in (OPEN, HELD))
+BY_ID = f"r.id = %(id)s and {OF_OWN_BRANCH}"
+BY_EXTERNAL_ID = f"r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s and {OF_OWN_BRANCH}"
+ONE, ONE_AS_OF = (_whole_by(BY_ID, held) for held in (OPEN, HELD))
 EXTERNAL, EXTERNAL_AS_OF = (_listed_by(BY_EXTERNAL_ID, held) for held in (OPEN, HELD))

@@ -53,8 +53,8 @@ class Keys:
     def __init__(self, pool: Connections, kek: KeyEncryptionKeys) -> None:
         self._pool, self._kek = pool, kek
         self._lock = threading.Lock()
-        self._papers: dict[UUID, PaperKey] = {}
-        self._older: dict[UUID, PaperKey] = {}
+        self._papers: dict[int, PaperKey] = {}  # by the number of the id: a UUID is hashed and compared in Python
+        self._older: dict[int, PaperKey] = {}
         self._customers: dict[UUID, tuple[str, bytes, float]] = {}
         self._references: dict[str, UUID] = {}
         self._institution: bytes | None = None
@@ -107,7 +107,7 @@ class Keys:
 
     def new_paper(self, paper: UUID) -> None:
         secret = secrets.token_bytes(KEY_BYTES)
-        self._hold({paper: secret})
+        self._hold([(paper, secret)])
 
     def cipher(self, paper: UUID) -> AESGCM | None:
         """The paper's key, None when it is gone. One look-up in the database when it is not in memory."""
@@ -127,40 +127,41 @@ class Keys:
         return entry
 
     def _cached(self, paper: UUID) -> PaperKey | None:
-        entry = self._papers.get(paper) or self._older.get(paper)
+        number = paper.int
+        entry = self._papers.get(number) or self._older.get(number)
         return entry if entry and time.monotonic() - entry.read_at < CACHE_SECONDS else None
 
     def prefetch(self, papers: Iterable[UUID]) -> None:
         """Read the keys of many papers in one query; a reader of the log calls this once a page."""
-        stale = [p for p in set(papers) if self._cached(p) is None]
+        stale = [p for p in {p.int: p for p in papers}.values() if self._cached(p) is None]
         if not stale:
             return
         with self._pool.connection() as conn:
-            rows = conn.execute(PAPERS, [stale], prepare=True).fetchall()
+            rows = conn.execute(PAPERS, [stale], prepare=True, binary=True).fetchall()
         self._hold(self._unwrap_all(rows))
 
-    def _unwrap_all(self, rows: Sequence[tuple[UUID, bytes, UUID, str, int, bytes]]) -> dict[UUID, bytes]:
-        customers: dict[UUID, AESGCM] = {}
-        found: dict[UUID, bytes] = {}
+    def _unwrap_all(self, rows: Sequence[tuple[UUID, bytes, UUID, str, int, bytes]]) -> list[tuple[UUID, bytes]]:
+        customers: dict[int, AESGCM] = {}
+        found: list[tuple[UUID, bytes]] = []
         for paper, wrapped, reference, customer_id, version, customer_wrapped in rows:
-            cipher = customers.get(reference)
+            cipher = customers.get(reference.int)
             try:
                 if cipher is None:
                     secret = self._customer_secret(reference) or self._remember_customer(
                         reference, customer_id, version, customer_wrapped
                     )
-                    cipher = customers[reference] = AESGCM(secret)
-                found[paper] = unwrap(cipher, wrapped, bound_to=paper.bytes)
+                    cipher = customers[reference.int] = AESGCM(secret)
+                found.append((paper, unwrap(cipher, wrapped, bound_to=paper.bytes)))
             except (InvalidTag, KeyError):
                 continue  # a foreign key-encryption key: the paper reads as erased, verify tells of it
         return found
 
-    def _hold(self, secrets_: dict[UUID, bytes]) -> None:
+    def _hold(self, secrets_: Sequence[tuple[UUID, bytes]]) -> None:
         now = time.monotonic()
         with self._lock:
             if len(self._papers) + len(secrets_) > GENERATION_PAPERS_MAX:
                 self._older, self._papers = self._papers, {}
-            self._papers.update((p, PaperKey(AESGCM(s), s, now)) for p, s in secrets_.items())
+            self._papers.update((p.int, PaperKey(AESGCM(s), s, now)) for p, s in secrets_)
 
     def forget_all(self) -> None:
         """Drop every cached key: called when keys were destroyed or re-wrapped."""

@@ -239,20 +239,28 @@ def revoked(served: Served) -> str:
     return token
 
 
-@pytest.mark.parametrize("address", GUARDED)
-def test_nothing_is_answered_without_a_good_token(served: Served, revoked: str, address: Address) -> None:
+def refused(served: Served, address: Address, authorization: str | None) -> None:
     method, path = address
-    filled, good = path.format(id=uuid4(), n=1, code="LETTER"), served.operator_token
-    client = served.client(None)
+    headers: Any = {} if authorization is None else {"Authorization": authorization.encode()}
+    answer = served.client(None).request(method, path.format(id=uuid4(), n=1, code="LETTER"), headers=headers)
+    assert problem_of(answer, 401) == "unauthenticated"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize("address", GUARDED)
+def test_no_address_answers_without_a_good_token(served: Served, revoked: str, address: Address) -> None:
+    for authorization in (None, "Bearer", f"Basic {served.operator_token}", f"Bearer {revoked}"):
+        refused(served, address, authorization)
+
+
+def test_nothing_but_a_whole_token_is_a_good_one(served: Served) -> None:
+    good = served.operator_token
     for authorization in (
-        None, "", "Bearer", "Bearer x", f"Bearer {revoked}", f"Bearer {good}x", f"Bearer {good[:-1]}",
-        f"Bearer {good.upper()}", f"Basic {good}", f"Token {good}", good, f"Bearer {good} {good}", f"Bearer,{good}",
-        f"Bearer {'x' * 600}", "Bearer ünï",
+        "", "Bearer x", f"Bearer {good}x", f"Bearer {good[:-1]}", f"Bearer {good.upper()}", f"Token {good}", good,
+        f"Bearer {good} {good}", f"Bearer,{good}", f"Bearer {'x' * 600}", "Bearer ünï",
     ):  # fmt: skip
-        headers = {} if authorization is None else {"Authorization": authorization.encode()}
-        answer = client.request(method, filled, headers=headers)  # type: ignore[arg-type]  # httpx takes bytes
-        assert problem_of(answer, 401) == "unauthenticated"
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+        for address in (("GET", "/v1/history"), ("POST", "/v1/documents"), ("PUT", "/v1/customers/{id}")):
+            refused(served, address, authorization)
 
 
 def test_a_token_is_taken_from_its_header_alone(served: Served) -> None:

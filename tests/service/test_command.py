@@ -19,7 +19,7 @@ from service.__main__ import cli
 from service.exits import FAILED, TRY_AGAIN, USAGE, ending
 from store.postgres import Cluster, settle
 from tests.http.served import new_home
-from tests.service.program import NAME, PRIVATE, ROOT, Program, command, environment
+from tests.service.program import NAME, PRIVATE, ROOT, Program, command, environment, paper_of
 
 CODES = {1, 2, 3, 4, 5, 75}
 READING = (
@@ -107,6 +107,32 @@ def test_asking_for_help_or_the_version_loads_no_driver() -> None:
     code = f"import sys, service.__main__; print(*({heavy} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.split() == []
+
+
+def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_path: Path) -> None:
+    """Other tests start most verbs in a process that is warm already."""
+    archive.some_of_each()
+    letter, consent = paper_of(archive.letter()), paper_of(archive.consent())
+    archive.follow()
+    manifest = tmp_path / "customers.csv"
+    manifest.write_text(f"id,name,birth_date,card_numbers,home_branch,kind\n200001,{NAME},,,,\n")
+    arguments: dict[str, tuple[object, ...]] = {
+        "customers import": (manifest,),
+        "events show": (1,),
+        "history authorization": (consent,),
+        "history customer": ("100234",),
+        "history document": (letter,),
+        "projection back": ("authorizations",),
+        "projection pause": ("authorizations",),
+        "projection resume": ("authorizations",),
+        "tokens create": ("kiosk", "--role", "viewer"),
+        "tokens revoke": ("kiosk", "--yes"),
+    }
+    first = ("projection rebuild", "projection pause", "tokens create")
+    for verb in (*first, *(VERBS.keys() - {*first, *RUNNING})):
+        ended = command(*verb.split(), *arguments.get(verb, ()), env=archive.env)
+        assert ended.code == 0, (verb, ended.err)
+        assert bool(ended.out) is (verb not in SILENT - {"tokens create"}), verb
 
 
 # -- how a command ends -----------------------------------------------------------------------------------------
@@ -213,6 +239,13 @@ def test_a_database_that_does_not_answer_asks_to_try_again(tmp_path: Path) -> No
     assert ended.code == 75
     assert "the database cannot be reached" in ended.err
     assert "secret-word" not in ended.err
+
+
+def test_a_login_without_rights_is_told_that_it_is_not_allowed(archive: Program) -> None:
+    archive.sql("do $$ begin create role stranger login; exception when duplicate_object then null; end $$")
+    url = archive.url.replace("user=postgres", "user=stranger")
+    ended = command("tokens", "list", env={**archive.env, "DOSSIER_DATABASE_URL": url})
+    assert (ended.code, ended.err) == (4, "dossier: the database login may not do this\n")
 
 
 def test_a_home_without_its_key_is_told_and_gets_no_new_one(archive: Program, tmp_path: Path) -> None:

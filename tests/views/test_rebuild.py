@@ -395,6 +395,20 @@ def test_there_is_no_way_back_to_a_table_that_lacks_what_was_parked(desk: Desk) 
     is_complete(desk)
 
 
+def test_on_the_way_back_nothing_stays_parked_for_it_is_taken_again(desk: Desk) -> None:
+    desk.letter()
+    before = desk.follow()
+    rebuild.rebuild(desk.url, desk.log, "customer_documents")
+    refuse_in_the_table(desk, True)
+    desk.letter(file_name="poison.pdf")
+    with following(desk, on_parked=lambda _: None):
+        desk.wait_until(desk.log.last_position())
+    assert len(desk.parked()) == 1
+    assert back(desk.url, "customer_documents") == before
+    desk.follow()
+    is_complete(desk)
+
+
 # -- poison -----------------------------------------------------------------------------------------------------
 
 
@@ -421,6 +435,8 @@ def test_what_a_rebuild_cannot_take_is_parked_with_what_is_behind_it_and_nothing
         desk.wait_until(desk.log.last_position())
         parked = [(p.subject, p.error_type) for p in parked_in(desk, "customer_documents")]
         assert parked == [(poisoned, "AssertionError"), (paper_of(behind), parking.BEHIND)]
+        later_on = replay(desk.url, desk.log, "customer_documents", from_position=behind.position)
+        assert [(r.identical, [p.error_type for p in r.parked]) for r in later_on] == [(True, [parking.BEHIND])]
         for found in (replay(desk.url, desk.log), rebuild.rebuild(desk.url, desk.log)):
             assert [r.identical for r in found] == [True, True, True]
             assert [(p.subject, p.error_type) for r in found for p in r.parked if r.view != "audit_history"] == parked

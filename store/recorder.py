@@ -197,13 +197,9 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
 
 
 def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
+    """Lists that are empty go as null, which means the same: the driver takes 1 us for each empty array."""
     command, claims, owners, wraps = batch.command, batch.claims, batch.owners, batch.wraps
-    return (
-        [e.originator_id for e in events],
-        [e.originator_version for e in events],
-        [e.topic for e in events],
-        [e.state for e in events],
-        *((command.actor, command.key, command.body) if command else (None, None, None)),
+    lists: tuple[list[Any], ...] = (
         [c.kind for c in claims],
         [c.digest for c in claims],
         [c.owner for c in claims],
@@ -218,6 +214,14 @@ def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
         list(batch.guarded),
         [c[0] for c in batch.contents],
         [c[1] for c in batch.contents],
+    )
+    return (
+        [e.originator_id for e in events],
+        [e.originator_version for e in events],
+        [e.topic for e in events],
+        [e.state for e in events],
+        *((command.actor, command.key, command.body) if command else (None, None, None)),
+        *(values or None for values in lists),
     )
 
 

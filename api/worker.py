@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gunicorn  # type: ignore[import-untyped]  # gunicorn ships no types
+from gunicorn import glogging  # as above
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # as above
 from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]  # as above
 from gunicorn.workers import gasgi  # type: ignore[import-untyped]  # as above
@@ -127,6 +128,15 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
             self.app.report_ready(str(self.sockets[0]))
 
 
+class Log(glogging.Logger):  # type: ignore[misc]  # the base is untyped
+    """Hands gunicorn's words to whatever the program logs with: its own form quotes addresses and whole tracebacks."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
     """gunicorn's arbiter over one application that is built before the workers are forked; they find it as `app`."""
 
@@ -188,6 +198,7 @@ def serve_options(*, bind: Sequence[str], workers: int, limits: Limits, graceful
         "preload_app": True,
         "accesslog": None,
         "loglevel": "warning",
+        "logger_class": Log,
         "proc_name": "dossier",
     }
 

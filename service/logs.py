@@ -33,5 +33,5 @@ def line(level: str, message: str) -> str:
 
 
 def begin() -> None:
-    """From warnings up, in this process and what it forks. gunicorn's own few lines keep gunicorn's form."""
+    """From warnings up, in this process and what it forks, gunicorn among it (api/worker.py)."""
     logging.basicConfig(handlers=[Lines()], level=logging.WARNING, force=True)

@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import re
 import signal
 import subprocess
 import sys
@@ -126,7 +125,7 @@ def log_lines(err: str) -> list[str]:
 
 def words(err: str) -> list[str]:
     """What is said to a person, apart from the structured log."""
-    return [line for line in err.splitlines() if not line.startswith("{") and not re.match(r"\[\d{4}-", line)]
+    return [line for line in err.splitlines() if not line.startswith("{")]
 
 
 def item(answer: httpx.Response) -> Any:

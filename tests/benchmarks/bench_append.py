@@ -1,6 +1,6 @@
 """How fast the log takes events, as a ratio to the plainest INSERT that the same server takes at the same time.
 
-    .venv/bin/python -m tests.benchmarks.bench_append
+    ./run bench append
 
 Both sides write one event a transaction, from as many threads of the same processes, in turns: raw into a table made
 like the log's, with its indexes and its leaf, states of the same size; ours through store/log.py, fsync on for both.

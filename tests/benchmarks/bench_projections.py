@@ -1,6 +1,6 @@
 """How fast the views follow the log and are made anew, as ratios to what the same machine can do at the same time.
 
-    .venv/bin/python -m tests.benchmarks.bench_projections [PAPERS]
+    ./run bench projections [PAPERS]
 
 The library's ProjectionRunner writes the same rows by the same code, one event a transaction, its keys in memory.
 """

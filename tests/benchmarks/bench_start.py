@@ -1,6 +1,6 @@
 """How long a start takes and what the archive weighs at rest, in a copy of this tree with a venv and a HOME of its own.
 
-    python -m tests.benchmarks.bench_start    seconds to `ready`: first starts, later ones; PSS of all Python processes
+    ./run bench start    seconds to `ready`: first starts, later ones; PSS of all Python processes
 
 A first start makes the venv from the locks, the database, the migrations and the keys; it needs the package registry,
 or pip's cache. PSS counts a page that n processes share as 1/n in each: the sum is what would become free without them.

@@ -1,15 +1,17 @@
 """Content and page images: checked, recorded in the access log, then sent: nothing leaves before that is durable."""
 
+import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from itertools import islice
 from typing import IO
 
 from api.call import Call
 from api.headers import content_disposition, digest_field, etag
+from api.parts import Blocking
 from api.ranges import Part, not_modified, span
 from domain.access import Verb, may
 from domain.document import DocumentStatus
@@ -78,18 +80,19 @@ async def send(call: Call, row: customer_documents.Row, first: int, last: int, *
     opened = pieces(call, row, first, last)
     head = await call.parts.blocking(partial(some, opened))
     resp.content_length = length
-    resp.stream = streamed(call, head, opened)
+    resp.stream = Streamed(call.parts.blocking, head, opened)
 
 
-def pieces(call: Call, row: customer_documents.Row, first: int, last: int) -> Iterator[bytes]:
+def pieces(call: Call, row: customer_documents.Row, first: int, last: int) -> Generator[bytes, None, None]:
+    """Iterated in a thread alone: its key may have to be read. The file is open until it is used up or closed."""
     assert row.content_id is not None
     assert row.sealed_size_bytes is not None
     if last < first:
-        return iter(())
+        return
     opened = call.parts.read_content(row.id, row.content_id, row.sealed_size_bytes, first, last)
     if opened is None:
         raise NotFound
-    return opened
+    yield from opened
 
 
 def hashed(call: Call, row: customer_documents.Row, first: int, last: int) -> bytes:
@@ -103,10 +106,31 @@ def some(opened: Iterator[bytes]) -> bytes:
     return b"".join(islice(opened, CHUNKS_PER_HOP))
 
 
-async def streamed(call: Call, head: bytes, opened: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while head:
-        yield head
-        head = await call.parts.blocking(some, opened)
+class Streamed:
+    """Large content on its way out, a MiB a hop. The framework closes it however the answer ends: a client that has
+    left ends in a cancelled task, and nothing else would close the file before the collector comes by."""
+
+    def __init__(self, blocking: Blocking, head: bytes, opened: Generator[bytes, None, None]) -> None:
+        self._blocking, self._head, self._opened = blocking, head, opened
+        self._reading: asyncio.Future[bytes] | None = None
+
+    def __aiter__(self) -> "Streamed":
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece, self._head = self._head, b""
+        if not piece:
+            self._reading = asyncio.ensure_future(self._blocking(some, self._opened))
+            piece = await asyncio.shield(self._reading)
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def close(self) -> None:
+        """A thread that reads is not interrupted, so it is waited for."""
+        if self._reading is not None:
+            await asyncio.gather(self._reading, return_exceptions=True)
+        self._opened.close()
 
 
 async def page_image(call: Call) -> None:

@@ -5,7 +5,8 @@ A header, then chunks of AES-256-GCM in the STREAM construction: a range opens o
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import BinaryIO
 from uuid import UUID
@@ -145,15 +146,32 @@ def _opened(
 ) -> Iterator[bytes]:
     counter_first, counter_last, counter_end = (max(byte, 0) // CHUNK_BYTES for byte in (first, last, size - 1))
     bound = _bound(content_id)
-    prefix, take = _header_then_chunks(content_id, read, size, counter_first, counter_last)
-    for counter in range(counter_first, counter_last + 1):
-        start = counter * CHUNK_BYTES
-        sealed = take(min(CHUNK_BYTES, size - start) + TAG_BYTES)
-        try:
-            plain = cipher.decrypt(_nonce(prefix, counter, last=counter == counter_end), sealed, bound)
-        except InvalidTag as error:
-            raise ContentDamaged(f"content {content_id}: chunk {counter} is not what was sealed") from error
-        yield plain[max(first - start, 0) : last + 1 - start]
+    with ExitStack() as sources:
+        read = _closed_with(sources, read)
+        prefix, take = _header_then_chunks(content_id, read, size, counter_first, counter_last)
+        for counter in range(counter_first, counter_last + 1):
+            start = counter * CHUNK_BYTES
+            sealed = take(min(CHUNK_BYTES, size - start) + TAG_BYTES)
+            try:
+                plain = cipher.decrypt(_nonce(prefix, counter, last=counter == counter_end), sealed, bound)
+            except InvalidTag as error:
+                raise ContentDamaged(f"content {content_id}: chunk {counter} is not what was sealed") from error
+            yield plain[max(first - start, 0) : last + 1 - start]
+
+
+def _closed_with(
+    sources: ExitStack, read: Callable[[int, int], Iterator[bytes]]
+) -> Callable[[int, int], Iterator[bytes]]:
+    """What is read is closed at the end, also of damaged content: the error would keep its file open for as long as
+    somebody holds the error."""
+
+    def reading(first: int, last: int) -> Iterator[bytes]:
+        source = read(first, last)
+        if isinstance(source, Generator):
+            sources.callback(source.close)
+        return source
+
+    return reading
 
 
 def _header_then_chunks(

@@ -8,7 +8,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -495,30 +495,38 @@ def until_cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
 # -- clients that leave -----------------------------------------------------------------------------------------------
 
 
+LEAVING = 20
+
+
 def test_clients_that_leave_in_mid_download_leave_nothing_behind(served: Served, staff: httpx.Client) -> None:
+    """Each is stuck in its download when it leaves: more than the sockets hold is still to come. Their files stayed
+    open until the collector came by."""
     paper = a_paper(served, a_long_text(20 * MIB))
-    assert staff.get(paper.content).content == paper.data
-    before = descriptors(served)
-    for _ in range(20):
-        leave_in_mid_download(served, staff, paper)
-    wait_until(lambda: descriptors(served) <= before, 20, "a content file or a connection stays open")
+    assert contents_open(served) == 0
+    with ExitStack() as stack:
+        for _ in range(LEAVING):
+            stack.enter_context(begun_download(served, staff, paper))
+        wait_until(lambda: contents_open(served) == LEAVING, 20, "a download is not under way")
+    wait_until(lambda: contents_open(served) == 0, 20, "a content file stays open")
     assert staff.get(paper.content).content == paper.data
     assert staff.get("/readyz").status_code == 200
 
 
-def leave_in_mid_download(served: Served, staff: httpx.Client, paper: Paper) -> None:
-    request = f"GET {paper.content} HTTP/1.1\r\nHost: x\r\nAuthorization: {staff.headers['Authorization']}\r\n\r\n"
-    with socket.create_connection((served.settings.host, served.settings.port)) as connection:
-        connection.sendall(request.replace("Host: x", f"Host: {served.settings.host}").encode())
-        assert connection.recv(20).startswith(b"HTTP/1.1 200")
-        assert len(connection.recv(MIB)) > 0
+def begun_download(served: Served, staff: httpx.Client, paper: Paper) -> socket.socket:
+    connection = socket.create_connection((served.settings.host, served.settings.port))
+    request = (
+        f"GET {paper.content} HTTP/1.1\r\nHost: {served.settings.host}\r\n"
+        f"Authorization: {staff.headers['Authorization']}\r\n\r\n"
+    )
+    connection.sendall(request.encode())
+    assert connection.recv(20).startswith(b"HTTP/1.1 200")
+    return connection
 
 
-def descriptors(served: Served) -> int:
-    """How many content files and sockets the archive's processes hold open, but for what stands idle."""
+def contents_open(served: Served) -> int:
+    """How many content files the archive's processes hold open."""
     content = str(served.settings.content_directory)
-    targets = [target for pid in served.processes() for target in targets_of(pid)]
-    return sum(target.startswith(content) for target in targets)
+    return sum(target.startswith(content) for pid in served.processes() for target in targets_of(pid))
 
 
 def targets_of(pid: int) -> list[str]:

@@ -106,8 +106,10 @@ def switched_to(account: str | None) -> Sequence[str]:
         return []
     entry = pwd.getpwnam(account)
     switch = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
-    reachable = subprocess.run([*switch, "--inh-caps=-all", sys.executable, "-c", ""], cwd=ROOT, capture_output=True)
-    if reachable.returncode == 0 and subprocess.run([*switch, "test", "-x", ROOT]).returncode == 0:
+    # With a library that it cannot read Python looks for another one: then it is not the Python of the tests.
+    asked = [*switch, "--inh-caps=-all", sys.executable, "-c", "import os, service; print(os.__file__)"]
+    reached = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    if reached.stdout.strip() == os.__file__:
         return [*switch, "--inh-caps=-all"]
     # The checkout or Python lies where only root can go: the account may pass, and is no root for all else.
     return [*switch, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]

@@ -22,7 +22,7 @@ PAGE = 5_000
 STANDBY_SECONDS = 1.0
 POLL_SECONDS = 0.5
 HOT_SECONDS = 0.2
-HOT_POLL_SECONDS = 0.003
+HOT_POLL_SECONDS = 0.01
 BACK_OFF_SECONDS = (0.05, 5.0)
 logger = logging.getLogger("dossier.projections")
 

@@ -5,8 +5,10 @@ import pwd
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import sysconfig
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.service.program import ROOT
 
 AS_ROOT = os.geteuid() == 0
 PLAIN = "nobody" if AS_ROOT else pwd.getpwuid(os.geteuid()).pw_name
+PACKAGES = sysconfig.get_path("purelib")
 ACCOUNTS = ["root", PLAIN] if AS_ROOT else [PLAIN]
 """Who can be tried here: root tries both, and a plain user only itself."""
 
@@ -31,9 +34,9 @@ class Running:
         self._said = {name: home.parent / f"said-{name}-{os.urandom(3).hex()}" for name in ("out", "err")}
         with self._said["out"].open("wb") as out, self._said["err"].open("wb") as err:
             self.process = subprocess.Popen(
-                [*switched_to(account), sys.executable, "-m", "service", "serve"],
+                [*switched_to(account), python_of(account), "-m", "service", "serve"],
                 cwd=ROOT,
-                env=self.environment,
+                env={**self.environment, "PYTHONPATH": PACKAGES},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -100,19 +103,26 @@ def begun(home: Path, account: str | None = None, **variables: str) -> Iterator[
             started.ended()
 
 
-def switched_to(account: str | None) -> Sequence[str]:
+def switched_to(account: str | None) -> list[str]:
     """The words before a command that make it another account's; none for the account of the tests."""
     if account is None or not AS_ROOT or account == "root":
         return []
     entry = pwd.getpwnam(account)
-    switch = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
-    # With a library that it cannot read Python looks for another one: then it is not the Python of the tests.
-    asked = [*switch, "--inh-caps=-all", sys.executable, "-c", "import os, service; print(os.__file__)"]
-    reached = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
-    if reached.stdout.strip() == os.__file__:
-        return [*switch, "--inh-caps=-all"]
-    # The checkout or Python lies where only root can go: the account may pass, and is no root for all else.
-    return [*switch, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--inh-caps=-all"]
+
+
+@cache
+def python_of(account: str | None) -> str:
+    """The Python of the tests; where only root can go to it, another one of the same version does as well."""
+    switch = switched_to(account)
+    if not switch:
+        return sys.executable
+    name = f"python3.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/local/bin/{name}", f"/usr/bin/{name}"):
+        tried = [*switch, "env", f"PYTHONPATH={PACKAGES}", python, "-c", "import service.serve, api.worker, paper.pool"]
+        if subprocess.run(tried, cwd=ROOT, capture_output=True).returncode == 0:
+            return python
+    raise AssertionError(f"{account} can reach no {name}, or not this checkout")
 
 
 def give(home: Path, account: str) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["UNSET", "Envelope", "Event", "Meta", "Recorded", "Sealed", "UnsetType"]
+__all__ = ["UNSET", "Envelope", "Event", "Meta", "Recorded", "Sealed", "Unreadable", "UnsetType"]
 
 T = TypeVar("T")
 E_co = TypeVar("E_co", covariant=True)
@@ -39,6 +39,12 @@ class Envelope(msgspec.Struct, Generic[E_co], frozen=True):
     originator_version: int
     body: E_co
     meta: Meta
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Stands in the log for an event that this release cannot read: of a later one, or damaged. No fold takes it."""
+
+    topic: str
 
 
 class Recorded(msgspec.Struct, Generic[E_co], frozen=True):

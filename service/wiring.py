@@ -86,9 +86,6 @@ def role_of(url: str, role: str) -> str | None:
     return role if row else None
 
 
-MAY_ACT_AS = "select true from pg_roles where rolname = %s and pg_has_role(oid, 'member')"
-
-
 def key_encryption_keys(settings: Settings) -> KeyEncryptionKeys:
     return read_or_make(settings.home / "keys")[0]
 

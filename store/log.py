@@ -10,10 +10,10 @@ from eventsourcing.persistence import EventStore
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
-from domain.envelope import Envelope, Recorded
+from domain.envelope import Envelope, Meta, Recorded, Unreadable
 from domain.ports import Appended, Claim, CommandKey, Earlier, Owner
 from store.keys import Keys
-from store.mapper import PLANS, SealingMapper
+from store.mapper import PLANS, EventUnreadable, SealingMapper
 from store.recorder import ArchiveRecorder, Batch, refusing
 
 Row = tuple[int, UUID, int, datetime, str, bytes]
@@ -117,9 +117,17 @@ class Log:
         rows = list(rows)
         self._keys.prefetch(stream for _, stream, _, _, topic, _ in rows if not topic.startswith(CLEAR))
         return [
-            Recorded(position, at, self._mapper.open(stream, version, topic, state))
+            Recorded(position, at, self._envelope(stream, version, at, topic, state))
             for position, stream, version, at, topic, state in rows
         ]
+
+    def _envelope(self, stream: UUID, version: int, at: datetime, topic: str, state: bytes) -> Envelope[Any]:
+        """One event that cannot be read must not keep readers from all that come after it."""
+        try:
+            return self._mapper.open(stream, version, topic, state)
+        except EventUnreadable:
+            nobody = Meta("", "", at, NO_COMMAND, NO_COMMAND)
+            return Envelope(stream, version, Unreadable(topic), nobody)
 
     @contextmanager
     def _cursor(self) -> Iterator[Cursor[Any]]:
@@ -132,6 +140,7 @@ class Log:
             yield cursor
 
 
+NO_COMMAND = UUID(int=0)
 CLEAR = ("document-type-", "token-")
 
 

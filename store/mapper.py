@@ -87,6 +87,10 @@ PLANS: dict[type[Event], Plan] = {kind: plan_of(kind) for kind in KINDS}
 BY_TOPIC: dict[str, Plan] = {plan.topic: plan for plan in PLANS.values()}
 
 
+class EventUnreadable(Exception):
+    """Of a topic that this release does not know, or not in the form of its topic."""
+
+
 class SealingMapper(Mapper[UUID]):
     """`cipher(paper)` gives the paper's key or None when it is gone. `damaged` is told of a value that cannot be
     opened although its key is there: that is an alarm, the value then reads as erased."""
@@ -128,8 +132,11 @@ class SealingMapper(Mapper[UUID]):
         )
 
     def open(self, stream: UUID, version: int, topic: str, state: bytes) -> Envelope[Any]:
-        plan = BY_TOPIC[topic]
-        wire = plan.decode(state)
+        try:
+            plan = BY_TOPIC[topic]
+            wire = plan.decode(state)
+        except (KeyError, msgspec.DecodeError) as error:
+            raise EventUnreadable(topic) from error
         envelope = Envelope(stream, version, wire.body, wire.meta)
         if wire.sealed and (cipher := self.cipher_of(stream)):
             self._open_sealed(plan, envelope, wire.sealed, cipher)

@@ -24,6 +24,7 @@ from projections.follow import LEADER
 from projections.parking import Parked
 from projections.rebuild import replay
 from projections.tracking import NotLeader
+from projections.views import VIEWS
 from store.recorder import LOCK as LOG_LOCK
 from tests.views.crowd import fill
 from tests.views.desk import CUSTOMERS, Desk, following, open_log, paper_of
@@ -316,6 +317,30 @@ def test_poison_parks_its_customer_and_the_others_go_on(desk: Desk) -> None:
     ids = {i for (i,) in desk.rows("select id from views.customer_documents where to_position is null")}
     assert ids == {paper_of(before), paper_of(first), paper_of(others)}
     assert parked_in(desk, "audit_history") == []
+
+
+def test_an_event_that_this_release_cannot_read_is_parked_and_does_not_stop_the_views(desk: Desk) -> None:
+    """One of a later release, as after a downgrade, and one that is damaged."""
+    paper = paper_of(desk.letter())
+    add_to_the_log(desk, paper, 2, "document-framed.v9", b"\x93")
+    add_to_the_log(desk, uuid7(), 1, "document-archived.v1", b"\xc1")
+    other = desk.letter(CUSTOMERS[1])
+    with following(desk, on_parked=lambda _: None):
+        desk.wait_until(other.position)
+    topics = ["document-framed.v9", "document-archived.v1"]
+    assert [(p.view, p.topic) for p in desk.parked()] == [(view, topic) for view in sorted(VIEWS) for topic in topics]
+    ids = {i for (i,) in desk.rows("select id from views.customer_documents")}
+    assert ids == {paper, paper_of(other)}
+
+
+def add_to_the_log(desk: Desk, stream: UUID, version: int, topic: str, state: bytes) -> None:
+    """Past the append function, as only the owner of the database may."""
+    with psycopg.connect(desk.url, autocommit=True) as conn:
+        conn.execute(
+            "insert into archive.archive_events (originator_id, originator_version, recorded_at, topic, state)"
+            " values (%s, %s, date_trunc('milliseconds', clock_timestamp()), %s, %s)",
+            [stream, version, topic, state],
+        )
 
 
 def test_after_the_fault_is_mended_parked_events_are_taken_in_their_order(desk: Desk) -> None:

@@ -107,6 +107,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
         self.serving = False
 
     def init_process(self) -> None:
+        self.app.on_fork(self.ppid)
         gasgi.ASGIProtocol = Protocol
         self.cfg.set("graceful_timeout", max(1, self.cfg.graceful_timeout - ARBITER_LEAD_SECONDS))
         self.state["stopping"] = asyncio.Event()
@@ -148,8 +149,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
         on_ready: Callable[[str], None],
         header_seconds: float,
         write_stall_seconds: float,
+        on_fork: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self.make, self.options, self.on_ready = make, options, on_ready
+        self.make, self.options, self.on_ready, self.on_fork = make, options, on_ready, on_fork
         self.header_seconds, self.write_stall_seconds = header_seconds, write_stall_seconds
         self.token = one_byte_pipe()
         super().__init__()
@@ -212,11 +214,13 @@ def run(
     on_ready: Callable[[str], None],
     graceful_seconds: int = 30,
     write_stall_seconds: float = 30.0,
+    on_fork: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Serve until SIGTERM, SIGINT or SIGQUIT and return gunicorn's exit code.
 
     `make` is called once, before the fork: the application must open pools and start threads in its lifespan startup.
     `on_ready` is called once, in the first worker that takes requests (not in this process), with the first address.
+    `on_fork` is called first in each worker, with the arbiter's pid.
     While it runs, gunicorn takes over this process's signals and reaps every child of it, whoever started them.
     """
     if gunicorn.__version__ != GUNICORN_VERSION:
@@ -228,6 +232,7 @@ def run(
         on_ready=on_ready,
         header_seconds=limits.header_seconds_max,
         write_stall_seconds=write_stall_seconds,
+        on_fork=on_fork,
     )
     return arbitrate(server)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from api.app import create_app
 from api.problems import to_stderr
 from api.worker import run as run_server
+from paper.confinement import die_with_parent
 from service.ports import address
 from service.settings import Settings
 from service.wiring import APP_ROLE, UNAVAILABLE, open_parts, role_of
@@ -28,6 +29,8 @@ def run(settings: Settings, url: str, socket: Path, ready: Path) -> None:
         workers=settings.workers,
         limits=settings.limits,
         on_ready=partial(say_ready, ready),
+        # Else workers of a killed arbiter hold the port for a second, and who takes them for the new ones is cut off.
+        on_fork=die_with_parent,
     )
     raise SystemExit(code)
 

@@ -112,6 +112,25 @@ def test_a_second_serve_on_the_same_home_is_refused_and_the_first_goes_on(home: 
         assert first.stop() == 0
 
 
+def test_workers_of_a_killed_arbiter_end_with_it_and_what_answers_next_stays(home: Path) -> None:
+    """They held the port a second longer, answered as if all were well, and were then gone."""
+    with running(home) as archive:
+        worker = worker_of(archive)
+        os.kill(worker, signal.SIGSTOP)  # it cannot look for its parent itself: only the kernel ends it
+        os.kill(parent_of(worker), signal.SIGKILL)
+        wait_until(lambda: worker not in archive.processes(), SECONDS, "the worker lives on")
+        wait_until(lambda: answers(archive), SECONDS, "nobody answers")
+        assert worker_of(archive) != worker
+        assert archive.stop() == 0
+
+
+def answers(archive: Running) -> bool:
+    try:
+        return httpx.get(f"{archive.url}/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def test_a_database_that_cannot_be_started_again_is_tried_until_it_can(home: Path) -> None:
     """A failing start once ended the whole service."""
     with running(home) as archive, archive.client() as client:

@@ -21,7 +21,9 @@ Check = Callable[[], Awaitable[str]]
 
 
 class Health:
-    """Each part is "ok" or says in a few words what is wrong; no part hides another."""
+    """Each part says "ok", with what a person should look at behind it, or else what is wrong; none hides another.
+
+    Parked events and a pause concern one customer or are meant: no reason to take the whole archive out of service."""
 
     def __init__(self, connection: Connect, directory: ContentDirectory, limits: Limits) -> None:
         self._connection, self._directory, self._limits = connection, directory, limits
@@ -48,7 +50,8 @@ class Health:
         behind, paused, parked = await self._ask(LAG)
         if behind > LAG_EVENTS_MAX:
             return f"{behind} events behind"
-        return "paused" if paused else f"{parked} parked events" if parked else "ok"
+        notes = [*(["paused"] if paused else []), *([f"{parked} parked events"] if parked else [])]
+        return ", ".join(["ok", *notes])
 
     async def _content(self) -> str:
         free = self._directory.free_bytes()

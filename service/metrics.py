@@ -48,21 +48,25 @@ class Metrics:
         self._damaged.inc()
 
 
-def text(rows: list[tuple[str, int, int]]) -> bytes:
-    """All processes' numbers, and of each view (name, position, lag) where it stands."""
+def text(rows: list[tuple[str, int, int, int]]) -> bytes:
+    """All processes' numbers, and of each view (name, position, lag, parked events) how it stands."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
     everything = CollectorRegistry()
     MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
-    position = _gauge("dossier_view_position", "Where a view stands in the log", {n: p for n, p, _ in rows})
-    lag = _gauge(
-        "dossier_view_lag_events", "Positions that a view has still to take", {n: behind for n, _, behind in rows}
-    )
-    return bytes(generate_latest(everything)) + position + lag
+    views = [_gauge(name, meaning, {row[0]: row[n] for row in rows}) for n, (name, meaning) in enumerate(GAUGES, 1)]
+    return b"".join([generate_latest(everything), *views])
 
 
-def _gauge(name: str, meaning: str, by_view: dict[str, int]) -> bytes:
+GAUGES = (
+    ("dossier_view_position", "Where a view stands in the log"),
+    ("dossier_view_lag_events", "Positions that a view has still to take"),
+    ("dossier_view_parked_events", "Events that a view could not take, and those behind them"),
+)
+
+
+def _gauge(name: str, meaning: str, by_view: dict[str, Any]) -> bytes:
     """As the library writes it; in its own files such a figure would be one of each process."""
     lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
     return "\n".join([*lines, *(f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()), ""]).encode()

@@ -213,7 +213,9 @@ def parts_of(
 
 
 WHERE_VIEWS_STAND = """
-    select name, position, coalesce((select max(notification_id) from archive.archive_events), 0) - position
+    select name, position, coalesce((select max(notification_id) from archive.archive_events), 0) - position, (
+        select count(*) from views.parked where view = name
+    )
     from views.tracking
     order by name
 """

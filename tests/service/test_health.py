@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from api.operations import is_well
 from domain.limits import Limits
 from service import health
 from service.health import Health
@@ -23,6 +25,25 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
     told = asyncio.run(Health(waiting.connection, ContentDirectory(tmp_path), Limits()).parts())
     assert told == {"database": "no answer", "migrations": "no answer", "projections": "no answer", "content": "ok"}
     assert waiting.all_at_once
+
+
+def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: str, tmp_path: Path) -> None:
+    with psycopg.connect(db, autocommit=True) as conn:
+        conn.execute("update views.tracking set paused = true where name = 'authorizations'")
+        conn.execute(
+            "insert into views.parked (view, position, as_of, subject, topic, error_type)"
+            " values ('audit_history', 1, now(), gen_random_uuid(), 'document-archived.v1', 'AssertionError')"
+        )
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[Any]:
+        async with await psycopg.AsyncConnection.connect(db) as conn:
+            yield conn
+
+    told = asyncio.run(Health(connection, ContentDirectory(tmp_path), Limits()).parts())
+    assert told["projections"] == "ok, paused, 1 parked events"
+    assert is_well(told)
+    assert not is_well({**told, "database": "no answer"})
 
 
 class Waiting:

@@ -41,8 +41,9 @@ class LiveCatalogue:
         A token may be newer than its signal is quick, so an unknown one is looked for in a list that was read after it
         was asked about. Guesses wait, so that they cannot have the list read more often than every UNKNOWN_SECONDS.
         """
-        digest, asked_at = self._archive.keys.digest("token", token.encode()), time.monotonic()
+        asked_at = time.monotonic()
         await self._refresh()
+        digest = self._archive.keys.digest("token", token.encode())  # its key came with the list
         if digest not in self._principals and self._read_at < asked_at:
             await asyncio.sleep(self._read_at + UNKNOWN_SECONDS - asked_at)
             if self._read_at < asked_at:
@@ -67,6 +68,8 @@ class LiveCatalogue:
         return self._seen == self._changes and (self._listening() or time.monotonic() - self._read_at < UNHEARD_SECONDS)
 
     def _read(self) -> tuple[Mapping[str, DocumentType], Mapping[bytes, Principal]]:
+        """The digest is for its key, which is looked up once: on the event loop that would hold up every caller."""
+        self._archive.keys.digest("token", b"")
         return self._archive.types(), self._archive.access().by_digest()
 
 

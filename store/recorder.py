@@ -50,7 +50,16 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     contents: Sequence[tuple[UUID, UUID]] = ()
 
 
+def once(method: Any) -> Any:
+    """A method of the library without its retries: of a database that is away it asks ten times, each time waiting
+    for a connection, and holds a use case's thread for as long. Asking again is the caller's."""
+    return method.__wrapped__
+
+
 class ArchiveRecorder(PostgresApplicationRecorder):
+    select_events = once(PostgresApplicationRecorder.select_events)
+    max_notification_id = once(PostgresApplicationRecorder.max_notification_id)
+
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore, events_table_name=TABLE)
         self.select_events_statement = SQL(SELECT_EVENTS).format()
@@ -101,8 +110,8 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         """The library's reader, made safe: it never passes over a position that may still be committed."""
 
         def read() -> Sequence[Notification]:
-            unfenced: Sequence[Notification] = super(ArchiveRecorder, self).select_notifications(
-                start, limit, stop, topics, inclusive_of_start=inclusive_of_start
+            unfenced: Sequence[Notification] = once(PostgresApplicationRecorder.select_notifications)(
+                self, start, limit, stop, topics, inclusive_of_start=inclusive_of_start
             )
             return unfenced
 

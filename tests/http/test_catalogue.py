@@ -22,9 +22,17 @@ class Catalogues:
 
     def __init__(self) -> None:
         self.reads = 0
-        self.away = False
+        self.away = self.keys_away = False
         self.go_on = threading.Event()
         self.go_on.set()
+        self.keys = self
+        self.digested_in: list[threading.Thread] = []
+
+    def digest(self, kind: str, value: bytes) -> bytes:
+        self.digested_in.append(threading.current_thread())
+        if self.keys_away:
+            raise Unavailable
+        return kind.encode() + value
 
     def types(self) -> Mapping[str, DocumentType]:
         self.reads += 1
@@ -116,3 +124,20 @@ def test_a_caller_that_leaves_takes_nobodys_reading_with_it() -> None:
 
     asyncio.run(leave())
     assert log.reads == 1
+
+
+def test_the_key_of_tokens_is_not_looked_up_on_the_event_loop() -> None:
+    """A worker that met its first caller in an outage stood still for all of them, its /livez included."""
+    log = Catalogues()
+
+    async def first_caller() -> None:
+        catalogue = catalogue_of(log)
+        log.keys_away = True
+        with pytest.raises(Unavailable):
+            await catalogue.principal("token")
+        assert threading.main_thread() not in log.digested_in
+        log.keys_away = False
+        assert await catalogue.principal("token") is None
+
+    asyncio.run(first_caller())
+    assert log.digested_in[1] is not threading.main_thread()

@@ -1,19 +1,21 @@
 """The log when something is in its way: locks held elsewhere, connections cut, answers lost, maintenance under way."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from eventsourcing.persistence import PersistenceError
+from psycopg_pool import PoolTimeout
 
 from domain.ports import AlreadyClaimed, Appended, Claim, CommandKey, Replayed
 from domain.refusals import IdempotencyInFlight, Unavailable
 from domain.values import uuid7
-from store.recorder import LOCK
+from store.recorder import LOCK, ArchiveRecorder, datastore
 from tests.builders.postgres_log import PostgresLog, archive_letter, ask, open_log
 
 LOCK_WAIT_SECONDS = 2.0
@@ -136,6 +138,23 @@ def test_after_its_idle_connections_were_cut_the_log_works_as_if_nothing_had_bee
         ask(db, TERMINATE)
         paper, _ = archive(parts)
         assert len(parts.log.load(paper)) == 1
+
+
+@pytest.mark.parametrize(
+    "ask_for",
+    [
+        lambda recorder: recorder.select_events(uuid4()),
+        lambda recorder: recorder.max_notification_id(),
+        lambda recorder: recorder.select_notifications(1, 10),
+    ],
+    ids=["a stream", "the last position", "notifications"],
+)
+def test_a_database_that_is_away_is_asked_once(db: str, ask_for: Callable[[ArchiveRecorder], object]) -> None:
+    """The library asks ten times: with 5 s for each wait a correction held its thread for 52 s."""
+    with datastore(db.replace("/test_", "/gone_"), connections=1, wait_seconds=0.1, role=None) as gone:
+        with pytest.raises((PersistenceError, PoolTimeout)):
+            ask_for(ArchiveRecorder(gone))
+        assert gone.pool.get_stats()["requests_num"] == 1
 
 
 def test_a_cut_connection_in_the_middle_of_an_append_is_unavailable_and_leaves_nothing(parts: PostgresLog) -> None:

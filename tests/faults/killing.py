@@ -210,10 +210,10 @@ def form(customer: str, plain: bytes) -> tuple[bytes, str]:
     return "".join([*parts, head]).encode() + plain + b"\r\n--b--\r\n", "multipart/form-data; boundary=b"
 
 
-def get(archive: Archive, path: str) -> tuple[int, dict[str, str], bytes]:
+def get(archive: Archive, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection(archive.settings.host, archive.settings.port, timeout=30)
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {archive.token}"})
+        connection.request("GET", path, headers={"Authorization": f"Bearer {archive.token}", **(headers or {})})
         answer = connection.getresponse()
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
     finally:

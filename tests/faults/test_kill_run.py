@@ -56,12 +56,18 @@ def run(*, kills: int) -> None:
 
 
 def settled(archive: Archive) -> None:
-    wait_until(lambda: ready(archive), RECOVERY_SECONDS, "not ready again")
+    """The door is open, and the views hold what the log does: a killed database costs them their last moments, which
+    they take from the log again."""
+    wait_until(lambda: answers(archive, "/readyz"), RECOVERY_SECONDS, "not ready again")
+    status = json.loads(archive.command("projection", "status", "--json").stdout)
+    last = max(view["last"] for view in status["items"])
+    at_last = {"Archive-Min-Position": str(last)}
+    wait_until(lambda: answers(archive, "/v1/history?limit=1", at_last), RECOVERY_SECONDS, "the views stay behind")
 
 
-def ready(archive: Archive) -> bool:
+def answers(archive: Archive, path: str, headers: dict[str, str] | None = None) -> bool:
     try:
-        return get(archive, "/readyz")[0] == 200
+        return get(archive, path, headers)[0] == 200
     except LOST_CONNECTION:
         return False
 

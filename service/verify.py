@@ -81,7 +81,6 @@ def verify(
     report = Report(position=store.log.fence())
     if views:
         _check_views(store, report, projector_role)
-        _check_ahead(store, report)
     with store.pool.connection() as conn:
         conn.execute(NAMED)
         try:
@@ -113,6 +112,7 @@ def _check_views(store: Store, report: Report, role: str | None) -> None:
             what = f"{difference.kind}: {', '.join(difference.columns)}"
             report.add("view-differs", f"{rebuilt.view} {' '.join(difference.key)}", detail=what)
         report.problems_found += rebuilt.different - len(rebuilt.differences)
+    _check_ahead(store, report)
 
 
 def _check_ahead(store: Store, report: Report) -> None:

@@ -164,7 +164,7 @@ def test_the_first_event_of_a_stream_that_is_gone_is_a_gap(archive: Program) -> 
     assert ("version-gap", str(paper)) in in_log(archive)
 
 
-def test_a_log_that_cannot_be_replayed_still_has_its_cause_told(archive: Program) -> None:
+def test_an_event_that_cannot_be_read_is_told_beside_the_rows_that_lack_it(archive: Program) -> None:
     paper = paper_of(archive.corrected())
     archive.follow()
     archive.tamper(
@@ -173,8 +173,15 @@ def test_a_log_that_cannot_be_replayed_still_has_its_cause_told(archive: Program
         paper,
     )
     found = problems(archive)
-    assert ("event-unreadable", str(paper)) in found
-    assert ("view-cannot-be-replayed", "views") in found
+    assert [subject for kind, subject in found if kind == "event-unreadable"] == [str(paper)]
+    assert {kind for kind, _ in found} == {"event-unreadable", "view-differs"}
+
+
+def test_views_that_cannot_be_replayed_hide_no_other_finding(archive: Program) -> None:
+    letter = archive.letter()
+    archive.content_file(letter).unlink()
+    archive.sql("drop table views.authorizations cascade")
+    assert [kind for kind, _ in problems(archive)] == ["content-missing", "view-cannot-be-replayed"]
 
 
 # -- contents ---------------------------------------------------------------------------------------------------

@@ -63,8 +63,9 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, key: bytes) -> None:
-    """Create once and durably; whoever comes second keeps the first one's key."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    """Create once and durably; whoever comes second keeps the first one's key. In a container the process of the next
+    start has the same number as the one that was killed, so the part's name is random."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key.hex() + "\n")
         file.flush()

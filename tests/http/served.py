@@ -106,6 +106,10 @@ class Served:
         """All that the program wrote to stdout and stderr so far."""
         return "".join(path.read_text("utf-8") for path in sorted(self.output.iterdir()))
 
+    def errors(self) -> list[str]:
+        """The lines of its log that tell an error."""
+        return [line for line in self.said().splitlines() if '"level":"error"' in line]
+
     def processes(self) -> list[int]:
         """Every process of this archive: its environment, command line or folder names HOME."""
         return [pid for pid in pids() if belongs(pid, str(self.home))]

@@ -181,13 +181,15 @@ def make_children(settings: Settings, url: str, metrics_door: socket.socket | No
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
     from paper import pool
     from service import projector, web
+    from service.wiring import APP_ROLE, role_of
 
+    role = role_of(url, APP_ROLE)
     decoders = settings.home / "run" / "paper.sock"
     ready = web_ready(settings.home)
     return [
         Child("paper", partial(pool.serve, decoders, limits=settings.limits)),
         Child("projector", partial(projector.run, settings, url, metrics_door)),
-        Child("web", partial(web.run, settings, url, decoders, ready)),
+        Child("web", partial(web.run, settings, url, role, decoders, ready)),
     ]
 
 

@@ -10,12 +10,14 @@ from api.worker import run as run_server
 from paper.confinement import die_with_parent
 from service.ports import address
 from service.settings import Settings
-from service.wiring import APP_ROLE, UNAVAILABLE, open_parts, role_of
+from service.wiring import UNAVAILABLE, open_parts
 
 
-def run(settings: Settings, url: str, socket: Path, ready: Path) -> None:
-    """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered."""
-    role = role_of(url, APP_ROLE)
+def run(settings: Settings, url: str, role: str | None, socket: Path, ready: Path) -> None:
+    """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered.
+
+    Begins without the database too: the door is open and says 503, not closed. So the role is handed in.
+    """
     app = create_app(
         partial(open_parts, settings, url, role=role, socket=socket),
         limits=settings.limits,

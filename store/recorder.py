@@ -152,9 +152,15 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         return self._safe
 
 
+class Datastore(PostgresDatastore):
+    def register_type_adapters(self) -> None:
+        """None are used: archive.append() takes plain arrays. To ask for them needs the database, and a process that
+        begins while that is away must begin all the same, for it answers that nothing can be answered."""
+
+
 def datastore(url: str, *, connections: int, wait_seconds: float, role: str | None) -> PostgresDatastore:
     """A pool for use cases in autocommit. Open it after the fork; a wait longer than `wait_seconds` is Unavailable."""
-    store = PostgresDatastore("", "", "", "", "", pool_size=connections, connect_timeout=wait_seconds, schema=SCHEMA)
+    store = Datastore("", "", "", "", "", pool_size=connections, connect_timeout=wait_seconds, schema=SCHEMA)
     store.pool = make_pool(  # type: ignore[assignment]  # rows are dicts by row_factory, which no type can tell
         url,
         min_size=connections,

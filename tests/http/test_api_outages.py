@@ -5,6 +5,7 @@ The archive of this file reaches its database through a gate and keeps its conte
 
 import os
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import pytest
 from api.routes import ROUTES, Route
 from domain.access import Verb
 from tests.builders.mounts import mounted
+from tests.faults.killing import kind_of
 from tests.fixtures.database import create_database, drop_database
 from tests.http import wire
 from tests.http.desk import (
@@ -255,6 +257,51 @@ def test_no_restart_was_needed(archive: Served, gate: Gate, staff: httpx.Client)
         assert_unavailable(staff.get("/v1/document-types"))
     back(archive, staff)
     assert set(archive.processes()) == before
+
+
+@pytest.mark.parametrize("victim", ["worker", "arbiter"])
+def test_a_door_that_dies_while_the_database_is_away_opens_again_and_says_so(
+    archive: Served, gate: Gate, staff: httpx.Client, victim: str
+) -> None:
+    """A worker could not begin without the database: it took the others along, and connections were refused."""
+    [arbiter], workers = door(archive)
+    killed = arbiter if victim == "arbiter" else workers[0]
+    with gate.away():
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: killed not in archive.processes(), BACK_SECONDS, "it lives")
+        wait_until(lambda: whole(archive), BACK_SECONDS, "the door stays shut")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(lambda _: staff.get("/v1/document-types"), range(AT_ONCE)))
+        for answer in answers:
+            assert_unavailable(answer)
+        assert staff.get("/livez").status_code == 200
+        assert whole(archive)
+    back(archive, staff)
+
+
+def door(archive: Served) -> tuple[list[int], list[int]]:
+    """gunicorn's arbiter, whose parent is the supervisor, and the workers, whose parent it is."""
+    webs = {pid: parent_of(pid) for pid in archive.processes() if kind_of(pid) == "web"}
+    arbiters = [pid for pid, parent in webs.items() if parent == archive.process.pid]
+    return arbiters, [pid for pid, parent in webs.items() if parent in arbiters]
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def whole(archive: Served) -> bool:
+    """An arbiter, all its workers, and an answer."""
+    arbiters, workers = door(archive)
+    if len(arbiters) != 1 or len(workers) != archive.settings.workers:
+        return False
+    try:
+        return archive.client(None).get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_uploads_cut_off_by_the_database_are_stored_once_or_not_at_all(

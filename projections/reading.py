@@ -48,4 +48,5 @@ def text_array(texts: tuple[str, ...]) -> str:
 
 def moment(at: datetime) -> Moment:
     """RFC 3339 in UTC to the millisecond, as times are stored."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints
 from uuid import UUID
@@ -18,6 +18,7 @@ from domain.authorization import AuthorizationEvent
 from domain.document import DocumentEvent
 from domain.document_type import TypeEvent
 from domain.envelope import Event, Recorded
+from projections.reading import text_array
 
 ArchiveEvent = DocumentEvent | AuthorizationEvent | TypeEvent | AdministrationEvent
 PAPER_EVENTS: frozenset[type[Event]] = frozenset((*get_args(DocumentEvent), *get_args(AuthorizationEvent)))
@@ -188,10 +189,10 @@ def copy_in(conn: psycopg.Connection[Any], view: View, table: str, rows: Iterabl
 
 
 def encoded(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence[Any]]:
-    """Rows as parameters. Ids, times and structures as text already: the driver takes three times as long for them."""
+    """Rows as parameters. Ids, times and structures as text already: the driver takes far longer for them."""
     renderings = renderings_of(view)
     for row in rows:
-        values = list(msgspec.structs.astuple(row))
+        values = list(msgspec.to_builtins(msgspec.structs.astuple(row)))
         for n, render in renderings:
             if values[n] is not None:
                 values[n] = render(values[n])
@@ -200,24 +201,18 @@ def encoded(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence[Any
 
 @cache
 def renderings_of(view: View) -> Sequence[tuple[int, Callable[[Any], str]]]:
-    """By place of the column; what the driver writes fast on its own is not among them."""
-    kinds = {name: {hint, *get_args(hint)} for name, hint in get_type_hints(view.row).items()}
-    return [
-        (n, next(render for kind, render in RENDERINGS if kind in kinds[name]))
-        for n, name in enumerate(view.columns)
-        if kinds[name].intersection(kind for kind, _ in RENDERINGS)
-    ] + [(view.columns.index(name), _json) for name in view.json]
+    """By place of the column: what is still a structure among builtin types."""
+    lists = [name for name, hint in get_type_hints(view.row).items() if hint == list[str] and name not in view.json]
+    places = view.columns.index
+    return [*((places(name), _json) for name in view.json), *((places(name), _text_array) for name in lists)]
 
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-RENDERINGS: tuple[tuple[type, Callable[[Any], str]], ...] = (
-    (UUID, lambda value: value.hex),
-    (datetime, datetime.isoformat),
-    (date, date.isoformat),
-)
+def _text_array(value: list[str]) -> str:
+    return text_array(tuple(value))
 
 
 class Statements(msgspec.Struct, frozen=True):

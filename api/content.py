@@ -17,6 +17,7 @@ from domain.access import Verb, may
 from domain.document import DocumentStatus
 from domain.refusals import NotFound
 from projections import customer_documents
+from projections.customer_documents import File
 
 CHUNKS_PER_HOP = 16  # of 64 KiB: one thread hop a MiB
 IN_MEMORY_BYTES_MAX = 1024 * 1024
@@ -32,72 +33,68 @@ SAFE_HEADERS = {
 
 async def download(call: Call) -> None:
     """GET /documents/{id}/content: Range, conditions and digests (RFC 9110, RFC 9530)."""
-    row = await readable(call)
-    assert row.sha256 is not None
-    assert row.size_bytes is not None
-    call.number("content_version", default=row.content_version, low=1, high=row.content_version)
-    tag, resp = etag(row.sha256), call.resp
+    file = await readable(call)
+    call.number("content_version", default=file.content_version, low=1, high=file.content_version)
+    tag, resp = etag(file.sha256), call.resp
     unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
-    wanted = span(call.req.get_header("Range"), call.req.get_header("If-Range"), etag=tag, size=row.size_bytes)
+    wanted = span(call.req.get_header("Range"), call.req.get_header("If-Range"), etag=tag, size=file.size_bytes)
     status = 304 if unchanged else 206 if isinstance(wanted, Part) else 200
-    await call.record("content", status=status, customer=row.customer, document=row.id)
+    await call.record("content", status=status, customer=file.customer, document=file.id)
     resp.status = status
     resp.set_headers({**SAFE_HEADERS, "ETag": tag, "Accept-Ranges": "bytes"})
     if unchanged:
         return
-    resp.content_type = row.media_type
-    resp.set_header("Content-Disposition", content_disposition(row.file_name))
-    resp.set_header("Repr-Digest", digest_field(bytes.fromhex(row.sha256)))
+    resp.content_type = file.media_type
+    resp.set_header("Content-Disposition", content_disposition(file.file_name))
+    resp.set_header("Repr-Digest", digest_field(bytes.fromhex(file.sha256)))
     if isinstance(wanted, Part):
-        resp.set_header("Content-Range", f"bytes {wanted.first}-{wanted.last}/{row.size_bytes}")
-        await send(call, row, wanted.first, wanted.last, digest=None)
+        resp.set_header("Content-Range", f"bytes {wanted.first}-{wanted.last}/{file.size_bytes}")
+        await send(call, file, wanted.first, wanted.last, digest=None)
     else:
-        await send(call, row, 0, row.size_bytes - 1, digest=row.sha256)
+        await send(call, file, 0, file.size_bytes - 1, digest=file.sha256)
 
 
-async def readable(call: Call) -> customer_documents.Row:
-    """The document's row when the caller may read its content and there is some."""
+async def readable(call: Call) -> File:
+    """The document's file when the caller may read its content and there is some."""
     await call.wait_for_views()
     async with call.parts.connection() as conn:
-        row, _ = await customer_documents.one(conn, call.id(), call.rights)
-    if row is None or row.kind != "document" or row.content_id is None or row.sha256 is None:
+        file = await customer_documents.file(conn, call.id(), call.rights)
+    if file is None:
         raise NotFound
-    if row.status != DocumentStatus.ARCHIVED and not may(call.principal, Verb.DOCUMENTS_CORRECT):
+    if file.status != DocumentStatus.ARCHIVED and not may(call.principal, Verb.DOCUMENTS_CORRECT):
         raise NotFound
-    return row
+    return file
 
 
-async def send(call: Call, row: customer_documents.Row, first: int, last: int, *, digest: str | None) -> None:
+async def send(call: Call, file: File, first: int, last: int, *, digest: str | None) -> None:
     """Small content is opened whole before the answer begins; of large content the first piece is."""
     resp, length = call.resp, last - first + 1
     if length <= IN_MEMORY_BYTES_MAX:
-        resp.data = await call.parts.blocking(lambda: b"".join(pieces(call, row, first, last)))
+        resp.data = await call.parts.blocking(lambda: b"".join(pieces(call, file, first, last)))
         sent = bytes.fromhex(digest) if digest else hashlib.sha256(resp.data).digest()
         resp.set_header("Content-Digest", digest_field(sent))
         return
-    sent = bytes.fromhex(digest) if digest else await call.parts.blocking(lambda: hashed(call, row, first, last))
+    sent = bytes.fromhex(digest) if digest else await call.parts.blocking(lambda: hashed(call, file, first, last))
     resp.set_header("Content-Digest", digest_field(sent))
-    opened = pieces(call, row, first, last)
+    opened = pieces(call, file, first, last)
     head = await call.parts.blocking(partial(some, opened))
     resp.content_length = length
     resp.stream = Streamed(call.parts.blocking, head, opened)
 
 
-def pieces(call: Call, row: customer_documents.Row, first: int, last: int) -> Generator[bytes, None, None]:
+def pieces(call: Call, file: File, first: int, last: int) -> Generator[bytes, None, None]:
     """Iterated in a thread alone: its key may have to be read. The file is open until it is used up or closed."""
-    assert row.content_id is not None
-    assert row.sealed_size_bytes is not None
     if last < first:
         return
-    opened = call.parts.read_content(row.id, row.content_id, row.sealed_size_bytes, first, last)
+    opened = call.parts.read_content(file.id, file.content_id, file.sealed_size_bytes, first, last)
     if opened is None:
         raise NotFound
     yield from opened
 
 
-def hashed(call: Call, row: customer_documents.Row, first: int, last: int) -> bytes:
+def hashed(call: Call, file: File, first: int, last: int) -> bytes:
     digest = hashlib.sha256()
-    for piece in pieces(call, row, first, last):
+    for piece in pieces(call, file, first, last):
         digest.update(piece)
     return digest.digest()
 
@@ -136,15 +133,13 @@ class Streamed:
 async def page_image(call: Call) -> None:
     """GET /documents/{id}/pages/{n}: a clean JPEG made on the server; the original's bytes are not in it."""
     width = call.number("width", default=PAGE_WIDTH_DEFAULT, low=16, high=2400)
-    page, row = page_number(call), await readable(call)
-    if not row.preview or page > (row.pages or 1):
+    page, file = page_number(call), await readable(call)
+    if not file.preview or page > (file.pages or 1):
         raise NotFound
-    await call.record("page", customer=row.customer, document=row.id)
+    await call.record("page", customer=file.customer, document=file.id)
     with tempfile.TemporaryFile(dir=call.parts.temporary) as plain:
-        await call.parts.blocking(copy_plain, call, row, plain)
-        image = await call.parts.examiner.page_image(
-            plain.fileno(), media_type=row.media_type or "", page=page, width=width
-        )
+        await call.parts.blocking(copy_plain, call, file, plain)
+        image = await call.parts.examiner.page_image(plain.fileno(), media_type=file.media_type, page=page, width=width)
     call.resp.set_headers(SAFE_HEADERS)
     call.resp.content_type = "image/jpeg"
     call.resp.data = image
@@ -157,9 +152,8 @@ def page_number(call: Call) -> int:
     return int(text[:9])
 
 
-def copy_plain(call: Call, row: customer_documents.Row, plain: IO[bytes]) -> None:
-    assert row.size_bytes is not None
-    for piece in pieces(call, row, 0, row.size_bytes - 1):
+def copy_plain(call: Call, file: File, plain: IO[bytes]) -> None:
+    for piece in pieces(call, file, 0, file.size_bytes - 1):
         plain.write(piece)
     plain.flush()
     os.lseek(plain.fileno(), 0, os.SEEK_SET)

@@ -467,6 +467,29 @@ async def one(
     return (_whole(values) if values[0] else None), position
 
 
+class File(msgspec.Struct, frozen=True):
+    """What is needed to send a document's content."""
+
+    id: UUID
+    customer: UUID
+    status: str
+    file_name: str | None
+    media_type: str
+    size_bytes: int
+    sha256: str
+    pages: int | None
+    preview: bool
+    content_version: int
+    content_id: UUID
+    sealed_size_bytes: int
+
+
+async def file(conn: AsyncConnection[Any], document: UUID, rights: Rights) -> File | None:
+    """None when there is no such document for this caller, or it has no content that can be read."""
+    found = await _fetch(conn, FILE, {**_bound(rights, None), "id": document})
+    return File(*found[0]) if found else None
+
+
 async def by_external_id(
     conn: AsyncConnection[Any], external_id: str, rights: Rights, *, documents: bool, as_of: int | None = None
 ) -> Page:
@@ -601,4 +624,9 @@ def _list(given: tuple[str, ...], limit: int, *, as_of: bool) -> str:
 BY_ID = f"r.id = %(id)s and {OF_OWN_BRANCH}"
 BY_EXTERNAL_ID = f"r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s and {OF_OWN_BRANCH}"
 ONE, ONE_AS_OF = (_whole_by(BY_ID, held) for held in (OPEN, HELD))
+FILE = f"""
+    select {", ".join(f"r.{name}" for name in File.__struct_fields__)}
+    from views.customer_documents as r
+    where r.content_id is not null and r.sha256 is not null and {_visible(OPEN)} and {BY_ID}
+"""  # noqa: S608  # constants of this module
 EXTERNAL, EXTERNAL_AS_OF = (_listed_by(BY_EXTERNAL_ID, held) for held in (OPEN, HELD))

@@ -10,10 +10,15 @@ from api.call import Call
 from domain.archive import Outcome
 from domain.refusals import Refusal
 from projections import customer_documents
-from projections.customer_documents import Listed, Row
+from projections.customer_documents import Page, Row
 
 
-def item_of(call: Call, row: Row | Listed, **more: Any) -> msgspec.Raw:
+def items_of(call: Call, page: Page) -> list[msgspec.Raw]:
+    """The Items of a list as JSON."""
+    return customer_documents.items(page.rows, types=call.types, language=call.language)
+
+
+def item_of(call: Call, row: Row, **more: Any) -> msgspec.Raw:
     """An Item as JSON, with what an answer adds to it."""
     return customer_documents.item(row, types=call.types, language=call.language, **more)
 

@@ -121,11 +121,10 @@ class Call:
 
     def text(self, name: str) -> str | None:
         """A query parameter, None when it is absent or empty; given twice it is refused."""
-        values = self.req.get_param_as_list(name) if not isinstance(self.req.params.get(name), str) else None
-        if values and len(values) > 1:
-            raise _query(name, N_("must be given once"))
         value = self.req.params.get(name)
-        return str(value) if value else None
+        if isinstance(value, list):
+            raise _query(name, N_("must be given once"))
+        return value or None
 
     def number(self, name: str, *, default: int, low: int, high: int) -> int:
         text = self.text(name)

@@ -1,8 +1,9 @@
 """The register, and the view that all is for: the documents and authorizations of one customer."""
 
+from collections.abc import Collection
 from uuid import UUID
 
-from api.answers import item_of
+from api.answers import items_of
 from api.bodies import CustomerBody, customer_answer
 from api.call import Call
 from domain.customer import Customer, parse_customer
@@ -11,6 +12,7 @@ from domain.values import Kind, Source, customer_id
 from projections import customer_documents
 from projections.customer_documents import Filters
 
+KINDS, SOURCES = tuple(map(str, Kind)), tuple(map(str, Source))
 NOBODY = UUID(int=0)  # a customer of whom nothing was ever archived has no reference
 
 
@@ -73,21 +75,21 @@ async def documents(call: Call) -> None:
         )
     if page.customer is None:
         raise NotFound
-    items = [item_of(call, row) for row in page.rows]
+    items = items_of(call, page)
     call.page(items, position=page.position, next_cursor=page.next, customer=customer_answer(page.customer))
 
 
 def filters_of(call: Call) -> Filters:
     return Filters(
-        kind=one_of(call, "kind", [k.value for k in Kind]),
+        kind=one_of(call, "kind", KINDS),
         type=call.text("type"),
         status=call.text("status"),
-        source=one_of(call, "source", [s.value for s in Source]),
+        source=one_of(call, "source", SOURCES),
         q=call.text("q"),
     )
 
 
-def one_of(call: Call, name: str, allowed: list[str]) -> str | None:
+def one_of(call: Call, name: str, allowed: Collection[str]) -> str | None:
     text = call.text(name)
     if text is not None and text not in allowed:
         raise ValidationFailed(FieldError(f"/query/{name}", N_("must be one of {allowed}"), allowed=", ".join(allowed)))

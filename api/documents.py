@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from api.answers import answer_item, item_of, outcome_of
+from api.answers import answer_item, item_of, items_of, outcome_of
 from api.bodies import DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
 from api.call import Call
 from api.uploads import Form, receive_form
@@ -122,7 +122,7 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
     await call.wait_for_views()
     async with call.parts.connection() as conn:
         page = await customer_documents.by_external_id(conn, external_id, call.rights, documents=documents, as_of=as_of)
-    call.page([item_of(call, row) for row in page.rows], position=page.position, next_cursor=None)
+    call.page(items_of(call, page), position=page.position, next_cursor=None)
 
 
 # -- corrections --------------------------------------------------------------------------------------------------

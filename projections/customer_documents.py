@@ -3,7 +3,7 @@
 An authorization and its evidence are one row of the list: the authorization's, showing what is on its document.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache
 from typing import Any, assert_never
@@ -378,14 +378,21 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     created_position: int
 
 
-def item(row: Row | Listed, *, types: Mapping[str, DocumentType], language: str, **more: Any) -> msgspec.Raw:
-    """An Item as JSON, in the reader's language; `more` are fields that an answer adds to it.
+def items(rows: Iterable[Listed], *, types: Mapping[str, DocumentType], language: str) -> list[msgspec.Raw]:
+    """Items as JSON, in the reader's language."""
+    return [msgspec.Raw(f"{_item(row, types, language)}}}") for row in rows]
 
-    Labels are those of the day of the event, `keep_until` follows today's rule of the type.
-    """
-    label = row.labels.get(language) or row.labels.get("en") or row.type
+
+def item(row: Row, *, types: Mapping[str, DocumentType], language: str, **more: Any) -> msgspec.Raw:
+    """One of them; `more` are fields that an answer adds to it."""
     added = "".join(f",{_json(name)}:{_json(value)}" for name, value in more.items())
-    return msgspec.Raw(f"{row.item[:-1]},{_of_today(label, kept_until(row, types.get(row.type)))}{added}}}")
+    return msgspec.Raw(f"{_item(row, types, language)}{added}}}")
+
+
+def _item(row: Row | Listed, types: Mapping[str, DocumentType], language: str) -> str:
+    """Without its last brace. Labels are those of the event's day, `keep_until` follows the type's rule of today."""
+    label = row.labels.get(language) or row.labels.get("en") or row.type
+    return f"{row.item[:-1]},{_of_today(label, kept_until(row, types.get(row.type)))}"
 
 
 @lru_cache(maxsize=1_000)

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,3 +150,36 @@ def test_a_connection_being_closed_does_not_wait_for_ever_for_its_reader() -> No
                     return await asyncio.to_thread(drain, client)
 
     assert len(asyncio.run(run())) < 60_000
+
+
+def test_callers_who_come_together_are_shared_among_the_workers(tmp_path: Path) -> None:
+    """uvloop's own server gave 15 of 16 to the worker that woke first, so that one core served them all."""
+    with serving(tmp_path, workers=2, complaint="was sent SIGKILL") as served:
+        first, second = workers(served, 2)
+        clients = [connect(served) for _ in range(20)]
+        eventually(lambda: connections(first) + connections(second) == 20)
+        assert min(connections(first), connections(second)) >= 8
+        os.kill(first, signal.SIGKILL)
+        (third,) = set(workers(served, 3)) - {first, second}
+        kept = connections(second)
+        clients += [connect(served) for _ in range(8)]
+        eventually(lambda: connections(second) + connections(third) == kept + 8)
+        assert connections(third) >= 6, "who has fewest gets the next"
+        for client in clients:
+            client.close()
+
+
+def workers(served: Served, started: int) -> list[int]:
+    """Their process ids, in the order in which they began."""
+    eventually(lambda: (served.home / "log").read_text().count("startup ") == started)
+    return [int(pid) for pid in re.findall(r"startup (\d+)", (served.home / "log").read_text())]
+
+
+def connections(pid: int) -> int:
+    """How many callers a worker has: TCP connections to its port, known by their sockets' numbers."""
+    with suppress(FileNotFoundError):
+        found = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+        established = {fields[9] for fields in found if fields[3] == "01"}
+        links = [entry.readlink() for entry in Path(f"/proc/{pid}/fd").iterdir()]
+        return len(established & {str(link)[8:-1] for link in links if str(link).startswith("socket:")})
+    return 0

@@ -19,7 +19,7 @@ from domain.catalogue import SHIPPED
 from domain.document import Command
 from domain.document_type import DefineType, Definition, DocumentType
 from projections import parking, tracking
-from projections.customer_documents import Item, Listed, Row, item
+from projections.customer_documents import Item, Listed, Row, item, items
 from projections.follow import Follower
 from projections.parking import Parked
 from store.key_encryption import KeyEncryptionKeys
@@ -39,7 +39,9 @@ EVERYTHING = Rights(list(SHIPPED))
 
 def shown(row: Row | Listed, types: Mapping[str, DocumentType] | None = None, language: str = "en") -> Item:
     """The item that a caller gets for a row."""
-    return msgspec.json.decode(item(row, types=types or {}, language=language), type=Item)
+    reader: Any = {"types": types or {}, "language": language}
+    found = item(row, **reader) if isinstance(row, Row) else items([row], **reader)[0]
+    return msgspec.json.decode(found, type=Item)
 
 
 class Desk:

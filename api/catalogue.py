@@ -11,11 +11,14 @@ from domain.archive import Archive
 from domain.document_type import DocumentType
 
 UNHEARD_SECONDS = 1.0
+# A connection that a network dropped in silence goes on to listen for hours, and a revoked token would count so long.
+HEARD_SECONDS = 10.0
 UNKNOWN_SECONDS = 0.05
 
 
 class LiveCatalogue:
-    """Never older than the last signal; while `listening` says that no signal can come, never older than a second."""
+    """Never older than the last signal, nor than HEARD_SECONDS; while `listening` says that no signal can come, never
+    older than a second."""
 
     def __init__(self, archive: Archive, blocking: Blocking, *, listening: Callable[[], bool]) -> None:
         self._archive, self._blocking, self._listening = archive, blocking, listening
@@ -73,7 +76,8 @@ class LiveCatalogue:
         self._seen, self._read_at = changes, now
 
     def _fresh(self) -> bool:
-        return self._seen == self._changes and (self._listening() or time.monotonic() - self._read_at < UNHEARD_SECONDS)
+        longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
+        return self._seen == self._changes and time.monotonic() - self._read_at < longest
 
     def _read(self) -> tuple[Mapping[str, DocumentType], Mapping[bytes, Principal]]:
         """The digest is for its key, which is looked up once: on the event loop that would hold up every caller."""

@@ -49,6 +49,7 @@ from domain.refusals import (
     MandateReferenceTaken,
     NotFound,
     PreconditionFailed,
+    Refusal,
     Unavailable,
     ValidationFailed,
 )
@@ -160,16 +161,17 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
             outcome = self._append_file(order, kind, file, content, owner, paper, caller, command)
         except Unavailable:
             raise  # the commit may have happened: the sweeper decides, a day later
-        except Exception:
+        except (Refusal, OwnerRaced, VersionConflict):
             self.contents.drop(content_id)
-            raise
+            raise  # after any other error nobody knows either
         if outcome.replayed:  # a twin was quicker, and its content is the one that is named
             self.contents.drop(content_id)
         return outcome
 
     def _store(self, paper: UUID, content_id: UUID, file: Examined) -> Content:
         stored = self.contents.put(paper, content_id, file.file)
-        assert (stored.size_bytes, stored.sha256) == (file.size_bytes, file.sha256), "the file changed meanwhile"
+        if (stored.size_bytes, stored.sha256) != (file.size_bytes, file.sha256):
+            raise RuntimeError("the file changed while it was stored")
         return Content(
             id=content_id,
             media_type=file.media_type,

@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -46,8 +47,8 @@ class Child(msgspec.Struct):
 
 
 class Supervisor:
-    def __init__(self, settings: Settings, cluster: Cluster | None, children: list[Child]) -> None:
-        self._settings, self._cluster, self._children = settings, cluster, children
+    def __init__(self, cluster: Cluster | None, children: list[Child]) -> None:
+        self._cluster, self._children = cluster, children
         self._stopping = False
         self._checked_at = 0.0
 
@@ -79,15 +80,14 @@ class Supervisor:
         if self._cluster is None or time.monotonic() - self._checked_at < DATABASE_CHECK_SECONDS:
             return
         self._checked_at = time.monotonic()
-        if not self._cluster.alive():
-            tell("warning", "the database ended and is started again")
-            try:
+        try:
+            if self._cluster.alive():
+                self._cluster.keep()
+            else:
+                tell("warning", "the database ended and is started again")
                 self._cluster.start()
-            except (
-                PostgresError,
-                OSError,
-            ) as error:  # a full disk, say: the children wait, and it is tried again
-                tell("error", f"the database does not start: {error}")
+        except (PostgresError, OSError, subprocess.SubprocessError) as error:  # a full disk, say: it is tried again
+            tell("error", f"the database does not start: {error}")
 
     def _end(self) -> None:
         """The door first, so that nothing new comes in while the rest still works; then the others; then Postgres."""
@@ -162,7 +162,7 @@ def serve(settings: Settings) -> int:
         children = make_children(settings, url, metrics_door)
         gc.collect()
         gc.freeze()
-        return Supervisor(settings, cluster, children).run()
+        return Supervisor(cluster, children).run()
 
 
 @contextmanager

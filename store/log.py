@@ -1,7 +1,7 @@
 """The event log behind domain/ports.EventLog: `eventsourcing` with our mapper and recorder, and readers by position."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -78,7 +78,8 @@ class Log:
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
         )
         appended = self._recorder.append(stored, batch)
-        self._on_append()
+        with suppress(RuntimeError):  # no more than a hint, and the loop that passes it on may be closed already
+            self._on_append()
         return appended
 
     # -- by position --------------------------------------------------------------------------------------------

@@ -106,6 +106,11 @@ class Cluster:
         atexit.register(self.release)
         return self.url
 
+    def keep(self) -> None:
+        """Start the keeper again when it was killed; quick when it lives."""
+        with self._turn():
+            self._keep()
+
     def alive(self) -> bool:
         """Whether it answers. Asks the server itself: a pid in a file proves nothing."""
         return pq.PGconn.ping(f"{self.url}&connect_timeout=5".encode()) == pq.Ping.OK

@@ -6,12 +6,13 @@ docs/design-notes.md).
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError, sql
+from psycopg import AsyncConnection, Error, OperationalError, sql
 
 NEW_EVENTS, CATALOGUE = "archive", "dossier_catalogue"
 # A follower that has just had events looks by itself every few milliseconds for longer than this.
@@ -19,6 +20,7 @@ QUIET_SECONDS = 0.1
 POLL_SECONDS = (0.002, 0.05)
 RECONNECT_SECONDS = 0.5
 
+logger = logging.getLogger("dossier.signals")
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 
 
@@ -49,9 +51,12 @@ class Signals:
 
     async def _listen(self) -> None:
         while True:
-            with suppress(OperationalError):
+            try:
                 await self._listen_once()
-            self.listening = False
+            except Error as error:
+                logger.info("listening begins again: %s", type(error).__name__)
+            finally:
+                self.listening = False
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:

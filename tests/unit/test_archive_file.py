@@ -312,7 +312,23 @@ def test_content_stays_when_the_commit_may_have_happened(desk: MemoryArchive) ->
     assert list(desk.contents.plain.values()) == [PDF]
 
 
+def test_content_stays_when_something_fails_after_the_commit(
+    desk: MemoryArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop of a worker that is being stopped was closed already: its content went, the committed event named it."""
+    append = desk.log.append
+
+    def append_and_fail(*arguments: Any, **more: Any) -> None:
+        append(*arguments, **more)
+        raise RuntimeError("Event loop is closed")
+
+    monkeypatch.setattr(desk.log, "append", append_and_fail)
+    with pytest.raises(RuntimeError, match="closed"):
+        save(desk)
+    assert list(desk.contents.plain.values()) == [PDF]
+
+
 def test_a_file_that_changed_meanwhile_is_not_archived(desk: MemoryArchive) -> None:
-    with pytest.raises(AssertionError, match="changed meanwhile"):
+    with pytest.raises(RuntimeError, match="changed while"):
         desk.archive.archive_file(an_order(), an_upload(sha256=b"of something else"), a_caller())
     assert desk.topics == []

@@ -2,6 +2,7 @@
 
 from api.bodies import TypeAnswer, TypeBody, definition_of
 from api.call import Call
+from domain.access import Role
 from domain.document_type import DefineType, DocumentType
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 
@@ -23,7 +24,7 @@ async def show(call: Call) -> None:
 
 
 def may_see(call: Call, code: str) -> bool:
-    return code in call.rights.types or (code in call.types and not call.principal.sensitivities)
+    return code in call.rights.types or (code in call.types and call.principal.role is Role.STATION)
 
 
 async def put(call: Call) -> None:

@@ -305,7 +305,7 @@ QUERY = """
         left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null
         where (
             d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
-            or h.subject_kind = 'document_type'
+            or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
             or h.subject_kind = 'token' and %(operations)s
         )
         {conditions}

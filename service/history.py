@@ -106,8 +106,12 @@ async def _read(store: Store, conn: Connection, subject: Subject, as_of: int | N
 
 async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int | None:
     """The position that --as-of names: itself, or the last one recorded at that moment or before."""
-    if as_of is None or re.fullmatch(r"\d{1,18}", as_of):
-        return int(as_of) if as_of else None
+    if as_of is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,18}", as_of):
+        if int(as_of) > store.log.last_position():
+            raise FieldError("/as-of", N_("must not be in the future"))
+        return int(as_of)
     moment: datetime = parse_moment(as_of, "as-of")
     if moment > store.archive().clock.now():
         raise FieldError("/as-of", N_("must not be in the future"))

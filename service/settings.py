@@ -1,5 +1,6 @@
 """Settings: from the environment, then one TOML file (DOSSIER_CONFIG), then defaults. service/wiring.py uses them."""
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -144,7 +145,7 @@ def limit_settings() -> dict[str, Setting]:
 def _limit(field: str, default: float) -> Setting:
     def read(text: str) -> float:
         number = type(default)(text)
-        if number <= 0:
+        if not 0 < number < math.inf:
             raise ValueError
         return number
 
@@ -166,11 +167,16 @@ def _file(environ: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError(f"DOSSIER_CONFIG {path}: {error}") from error
 
 
+def _text(value: Any) -> str:
+    """A value of the file as the environment would have it; a list with commas."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _value(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any], origins: dict[str, str]) -> Any:
     if environ.get(setting.name):
         text, origin = environ[setting.name], "environment"
     elif setting.name in file:
-        text, origin = str(file[setting.name]), "file"
+        text, origin = _text(file[setting.name]), "file"
     else:
         origins[setting.name] = "default"
         return setting.default

@@ -13,7 +13,7 @@ def check(warm: Warm, env: dict[str, str], *options: str) -> Ended:
 
 def test_every_setting_is_shown_with_its_value_and_its_origin(warm: Warm, tmp_path: Path) -> None:
     file = tmp_path / "dossier.toml"
-    file.write_text('DOSSIER_BRANCH = "WEST"\nDOSSIER_PORT = 8081\n')
+    file.write_text('DOSSIER_BRANCH = "WEST"\nDOSSIER_PORT = 8081\nDOSSIER_HOSTS = ["a.example", "b.example"]\n')
     env = environment(tmp_path / "home", DOSSIER_CONFIG=str(file), DOSSIER_PORT="8082")
     ended = check(warm, env, "--json")
     assert ended.code == 0
@@ -21,6 +21,8 @@ def test_every_setting_is_shown_with_its_value_and_its_origin(warm: Warm, tmp_pa
     assert set(items) == {setting.name for setting in all_settings()}
     assert (items["DOSSIER_PORT"]["value"], items["DOSSIER_PORT"]["origin"]) == ("8082", "environment")
     assert (items["DOSSIER_BRANCH"]["value"], items["DOSSIER_BRANCH"]["origin"]) == ("WEST", "file")
+    assert "a.example" in items["DOSSIER_HOSTS"]["value"]
+    assert "[" not in items["DOSSIER_HOSTS"]["value"], "a list of the file is one with commas"
     assert (items["DOSSIER_WORKERS"]["value"], items["DOSSIER_WORKERS"]["origin"]) == ("2", "default")
     assert not (tmp_path / "home").exists()
 
@@ -29,6 +31,7 @@ def test_all_mistakes_are_told_at_once_and_the_exit_code_is_one(warm: Warm, tmp_
     file = tmp_path / "dossier.toml"
     file.write_text('DOSSIER_BRNCH = "WEST"\n')
     wrong = {"DOSSIER_PORT": "http", "DOSSIER_TIMEZONE": "Mars/Base", "DOSSIER_CONTENT_URL": "ftp://somewhere"}
+    wrong |= {"DOSSIER_QUEUE_WAIT_SECONDS": "nan", "DOSSIER_MIN_POSITION_WAIT_SECONDS": "inf"}
     ended = check(warm, environment(tmp_path, DOSSIER_CONFIG=str(file), **wrong))
     assert ended.code == 1
     for name in (*wrong, "DOSSIER_BRNCH"):

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -288,6 +288,32 @@ def test_the_keeper_stops_also_the_server_that_followed_a_killed_one(home: Path)
     assert not gone(server)
     kill(second)
     until(lambda: gone(server))
+
+
+def test_a_killed_keeper_comes_back_and_still_stops_the_server(home: Path) -> None:
+    """`serve` looks after it: without one a server outlived whoever was killed next."""
+    user = begin(USER, home)
+    server = told(user)
+    (old,) = keepers(home)
+    os.kill(old, signal.SIGKILL)
+    until(lambda: keepers(home) == [])
+    Cluster(home).keep()
+    (new,) = keepers(home)
+    Cluster(home).keep()
+    assert keepers(home) == [new]
+    kill(user)
+    until(lambda: gone(server))
+
+
+def keepers(home: Path) -> list[int]:
+    """Shells that sleep on the cluster's lock; flock is their child."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            if entry.name.isdigit() and b"dossier-keeper" in command and os.fsencode(home) in command:
+                found.append(int(entry.name))
+    return found
 
 
 def test_a_stale_pid_file_that_names_an_innocent_process_harms_nobody(home: Path) -> None:

@@ -93,13 +93,15 @@ def test_who_reads_its_own_branch_only_reads_the_history_of_its_own_papers(desk:
     assert history(desk, east, subject=paper_of(foreign)).rows == []
 
 
-def test_tokens_are_for_operators_and_types_for_everyone(desk: Desk) -> None:
+def test_tokens_are_for_operators_and_types_for_who_may_see_them(desk: Desk) -> None:
     token = CreateToken(name="desk", digest=b"SECRETDIGEST", role=Role.STAFF)
     desk.archive.administer(token, a_caller(actor="cli:root"))
     desk.follow()
     assert "token-created" not in actions(history(desk))
     assert actions(history(desk, operations=True))[0] == "token-created"
-    assert actions(history(desk, Rights([]))) == ["document-type-defined"] * len(SHIPPED)
+    assert actions(history(desk, Rights([*SHIPPED]))) == ["document-type-defined"] * len(SHIPPED)
+    assert actions(history(desk, Rights(["LETTER", "FORM"]))) == ["document-type-defined"] * 2
+    assert actions(history(desk, Rights([]))) == []
     assert history(desk, operations=True).rows[0].subject_name == "desk"
 
 

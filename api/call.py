@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.headers import etag, require_match
+from api.headers import etag
 from api.parts import Parts
 from api.problems import preferred, trace_id_of
 from domain.access import Principal, Rights, rights
@@ -115,9 +115,6 @@ class Call:
             raise PreconditionRequired
         found = re.fullmatch(r'"(\d{1,18})"', header.strip())
         return None if header.strip() == "*" else int(found[1]) if found else 0
-
-    def require_match(self, version: int) -> None:
-        require_match(self.req.get_header("If-Match"), version=version)
 
     def text(self, name: str) -> str | None:
         """A query parameter, None when it is absent or empty; given twice it is refused."""

@@ -29,7 +29,7 @@ from domain.document import (
 from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, keep_until
 from domain.envelope import Recorded
 from domain.values import Kind, Source, TypeStamp
-from projections.reading import Moment, like, moment, read_cursor, text_array, write_cursor
+from projections.reading import Moment, json_text, like, moment, read_cursor, text_array, write_cursor
 from projections.view import ArchiveEvent, RowVersion, Versions, View, known
 from store import register
 
@@ -84,7 +84,7 @@ class Row(RowVersion, frozen=True, gc=False):
 def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
     """The next version of a paper's row; None for an event that is about no paper."""
     after = _evolved(row, recorded)
-    return after and msgspec.structs.replace(after, item=_json(base(after)))
+    return after and msgspec.structs.replace(after, item=json_text(base(after)))
 
 
 def _evolved(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
@@ -279,11 +279,7 @@ def _with_evidence(item: str, evidence: str | None) -> str:
     if evidence is None:
         return item
     own, theirs = (msgspec.json.decode(text, type=dict[str, msgspec.Raw]) for text in (item, evidence))
-    return _json(own | {name: theirs[name] for name in own if name in OF_EVIDENCE})
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return json_text(own | {name: theirs[name] for name in own if name in OF_EVIDENCE})
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -385,7 +381,7 @@ def items(rows: Iterable[Listed], *, types: Mapping[str, DocumentType], language
 
 def item(row: Row, *, types: Mapping[str, DocumentType], language: str, **more: Any) -> msgspec.Raw:
     """One of them; `more` are fields that an answer adds to it."""
-    added = "".join(f",{_json(name)}:{_json(value)}" for name, value in more.items())
+    added = "".join(f",{json_text(name)}:{json_text(value)}" for name, value in more.items())
     return msgspec.Raw(f"{_item(row, types, language)}{added}}}")
 
 
@@ -398,7 +394,7 @@ def _item(row: Row | Listed, types: Mapping[str, DocumentType], language: str) -
 @lru_cache(maxsize=1_000)
 def _of_today(label: str, keep_until: date | None) -> str:
     """The fields that Item has beyond ItemBase, without braces."""
-    return _json({"type_label": label, "keep_until": keep_until, "hold": False})[1:-1]
+    return json_text({"type_label": label, "keep_until": keep_until, "hold": False})[1:-1]
 
 
 def kept_until(row: Row | Listed, kind: DocumentType | None) -> date | None:

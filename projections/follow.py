@@ -28,13 +28,10 @@ logger = logging.getLogger("dossier.projections")
 
 
 class State(msgspec.Struct):
-    """For metrics. `position`: where the rearmost running view stands; `lag` in positions, at most a second old."""
+    """What it has done so far; where the views stand is in views.tracking."""
 
     leading: bool = False
-    position: int = 0
-    lag: int = 0
     events: int = 0
-    events_per_second: float = 0.0
     restarts: int = 0
 
 
@@ -67,7 +64,7 @@ class Follower:
         self._views, self._clock, self._on_parked = views, clock, on_parked
         self._poll_seconds = poll_seconds
         self.state = State()
-        self._measured_at, self._measured_events, self._hot_until = clock(), 0, 0.0
+        self._hot_until = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set, which takes effect within a second. A cut connection is made again, ever more slowly."""
@@ -96,7 +93,6 @@ class Follower:
         while not stop.is_set():
             with without_collector():
                 seconds = self._step(conn)
-            self._measure()
             _wait(conn, seconds)
 
     def _step(self, conn: psycopg.Connection[Any]) -> float:
@@ -118,7 +114,6 @@ class Follower:
         if not running:
             return None
         positions = sorted({t.position for t in running})
-        self.state.position = positions[0]
         page = self._log.read(positions[0], PAGE)
         if not page:
             return None
@@ -145,15 +140,6 @@ class Follower:
             as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
             tracking.advance(conn, [t.name for t in running], behind.position, as_of)
         return parked
-
-    def _measure(self) -> None:
-        elapsed = self._clock() - self._measured_at
-        if elapsed < 1.0:
-            return
-        state = self.state
-        state.events_per_second = (state.events - self._measured_events) / elapsed
-        state.lag = max(0, self._log.last_position() - state.position)
-        self._measured_at, self._measured_events = self._clock(), state.events
 
 
 def _locked(conn: psycopg.Connection[Any]) -> bool:

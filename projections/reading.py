@@ -4,7 +4,7 @@ import base64
 import binascii
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -37,6 +37,10 @@ def like(text: str) -> str:
     """A LIKE pattern for "contains", with the wildcards of the text taken as they are."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+def json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 @lru_cache(maxsize=1_000)

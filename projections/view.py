@@ -18,7 +18,7 @@ from domain.authorization import AuthorizationEvent
 from domain.document import DocumentEvent
 from domain.document_type import TypeEvent
 from domain.envelope import Event, Recorded
-from projections.reading import text_array
+from projections.reading import json_text, text_array
 
 ArchiveEvent = DocumentEvent | AuthorizationEvent | TypeEvent | AdministrationEvent
 PAPER_EVENTS: frozenset[type[Event]] = frozenset((*get_args(DocumentEvent), *get_args(AuthorizationEvent)))
@@ -204,11 +204,7 @@ def renderings_of(view: View) -> Sequence[tuple[int, Callable[[Any], str]]]:
     """By place of the column: what is still a structure among builtin types."""
     lists = [name for name, hint in get_type_hints(view.row).items() if hint == list[str] and name not in view.json]
     places = view.columns.index
-    return [*((places(name), _json) for name in view.json), *((places(name), _text_array) for name in lists)]
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return [*((places(name), json_text) for name in view.json), *((places(name), _text_array) for name in lists)]
 
 
 def _text_array(value: list[str]) -> str:

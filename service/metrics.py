@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from api.wrapper import METHODS
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def prepare(home: Path) -> None:

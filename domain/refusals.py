@@ -235,6 +235,14 @@ class ScanCodeUnknown(Refusal):
     sentence = N_("No form was issued with this scan code. Compare it with the paper.")
 
 
+class ScanCodeMalformed(Refusal):
+    slug, status = "scan-code-malformed", 422
+    title = N_("The scan code is mistyped")
+    sentence = N_(
+        "A character of the scan code is wrong, missing or swapped. Compare it with the paper, group by group."
+    )
+
+
 class IbanInvalid(Refusal):
     slug, status = "iban-invalid", 422
     title = N_("The IBAN is wrong")

@@ -78,7 +78,8 @@ def candidates(text: str) -> tuple[str, ...]:
 
 def is_well_formed(text: str, schemes: Iterable[Scheme]) -> bool:
     """Whether it is a code of ours or of one of these schemes, known or not."""
-    return any(_canonical(text, scheme) for scheme in (Scheme.MOD97, *schemes))
+    folded = _folded(text)
+    return any(_canonical(folded, scheme) for scheme in (Scheme.MOD97, *schemes))
 
 
 def require(text: str, scheme: Scheme) -> str:
@@ -86,14 +87,13 @@ def require(text: str, scheme: Scheme) -> str:
 
     Raises ScanCodeMalformed, also under `none` for our own form with wrong check digits: that is a slip of the pen.
     """
-    canonical = _canonical(text, scheme)
+    canonical = _canonical(_folded(text), scheme)
     if canonical is None:
         raise ScanCodeMalformed
     return canonical
 
 
-def _canonical(text: str, scheme: Scheme) -> str | None:
-    folded = _folded(text)
+def _canonical(folded: str, scheme: Scheme) -> str | None:
     if OURS_TYPED.fullmatch(folded):
         return _ours(folded)
     return folded if _satisfies(folded, scheme) else None

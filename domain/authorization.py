@@ -1,45 +1,60 @@
-"""An authorization: a signed statement the library may act on, with or without its paper. Mandates are a kind of it."""
+"""An authorization: a signed statement the library may act on, with or without its paper. Mandates are a kind of it.
+
+Decide / evolve, no I/O. What a mandate is: domain/mandate.py; domain/archive.py loads, decides and appends.
+"""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
 import msgspec
 
-from domain.document_type import DocumentType
+from domain.document_type import DocumentType, add_months
 from domain.envelope import UNSET, Event, Sealed
-from domain.refusals import N_, FieldError, SourceNotAllowed, ValidationFailed
+from domain.mandate import (
+    Amendment,
+    CollectionOutcome,
+    Mandate,
+    amended,
+    changed_fields,
+    collected,
+    last_day,
+    stays_with_bank,
+)
+from domain.refusals import (
+    N_,
+    AuthorizationNotActive,
+    FieldError,
+    IllegalTransition,
+    ScanCodeRedeemed,
+    SourceNotAllowed,
+    ValidationFailed,
+)
 from domain.values import Kind, Source, TypeStamp
 
 
 class AuthorizationStatus(StrEnum):
-    """The life cycle of domain.md §3; what changes it comes with the events of an authorization's life."""
+    """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (domain.md §3)."""
 
+    ISSUED = "issued"
     ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
 
 
-class SequenceType(StrEnum):
-    FIRST = "first"
-    RECURRING = "recurring"
-    ONE_OFF = "one_off"
+ISSUED, ACTIVE, SUSPENDED = AuthorizationStatus.ISSUED, AuthorizationStatus.ACTIVE, AuthorizationStatus.SUSPENDED
+IN_FORCE = (ACTIVE, SUSPENDED)
 
 
-class Mandate(msgspec.Struct, frozen=True, kw_only=True):
-    """Collection data of a SEPA mandate. Complete when IBAN and signature date are known (I7)."""
-
-    debtor_name: str | None = None
-    iban: str | None = None
-    bic: str | None = None
-    mandate_reference: str | None = None
-    creditor_id: str | None = None
-    signature_date: date | None = None
-    sequence_type: SequenceType = SequenceType.RECURRING
-
-    @property
-    def complete(self) -> bool:
-        return self.iban is not None and self.signature_date is not None
+class ExpiryCause(StrEnum):
+    FORM = "form"  # never signed within the time printed on the form
+    VALIDITY = "validity"
+    NO_COLLECTION = "no-collection"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +63,25 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     signed_on: date
     valid_from: date | None = None
     valid_until: date | None = None
+
+
+# -- commands ---------------------------------------------------------------------------------------------------
+
+
+class Issue(msgspec.Struct, frozen=True, kw_only=True):
+    """Hand out a form with a scan code (F1); it can be signed up to and including `lapses_on`."""
+
+    customer: UUID
+    type: DocumentType
+    scan_code: str
+    language: str
+    lapses_on: date
+    today: date
+    mandate: Mandate | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    note: str | None = None
+    external_id: str | None = None
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,17 +97,125 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     mandate: Mandate | None = None
     note: str | None = None
     external_id: str | None = None
+    scan_code: str | None = None
 
 
-class AttachEvidence(msgspec.Struct, frozen=True):
+class NoteSigned(msgspec.Struct, frozen=True, kw_only=True):
+    """No upload by code: the signed form is kept on paper (D2). A `mandate` replaces what the form was issued with."""
+
+    type: DocumentType
+    original_held: bool
+    shelf_mark: str | None
+    terms: Terms
+    today: date
+    mandate: Mandate | None = None
+    note: str | None = None
+
+
+class AttachEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """The paper is archived as `document`; the first paper of an issued form signs it."""
+
     document: UUID
+    type: DocumentType
+    source: Source
+    terms: Terms
+    today: date
 
 
-Command = Register | AttachEvidence
+class Amend(msgspec.Struct, frozen=True):
+    amendment: Amendment
+    today: date
+    reason: str
+    mandate_reference: str
+    """Taken by a mandate that was noted without any collection data, unless the amendment brings one."""
+
+
+class Suspend(msgspec.Struct, frozen=True):
+    today: date
+    reason: str
+
+
+class Resume(msgspec.Struct, frozen=True):
+    today: date
+    reason: str
+
+
+class Revoke(msgspec.Struct, frozen=True, kw_only=True):
+    """`received_on`: when the customer's word came in; `effective_on`: from when on it counts, a later day included."""
+
+    received_on: date
+    effective_on: date
+    today: date
+    reason: str
+
+
+class Supersede(msgspec.Struct, frozen=True):
+    by: UUID
+    successor: "Authorization"
+    today: date
+    reason: str
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    today: date
+    reason: str
+
+
+class ReportCollection(msgspec.Struct, frozen=True, kw_only=True):
+    presented_on: date
+    due_on: date
+    outcome: CollectionOutcome
+    today: date
+    reference: str | None = None
+
+
+class Lapse(msgspec.Struct, frozen=True):
+    """Whatever the calendar has decided by now: an expiry, or a revocation whose day has come."""
+
+    today: date
+
+
+class Reassign(msgspec.Struct, frozen=True):
+    customer: UUID
+    reason: str
+
+
+Command = (
+    Issue
+    | Register
+    | NoteSigned
+    | AttachEvidence
+    | Amend
+    | Suspend
+    | Resume
+    | Revoke
+    | Supersede
+    | Cancel
+    | ReportCollection
+    | Lapse
+    | Reassign
+)
+
+
+# -- events -----------------------------------------------------------------------------------------------------
+
+
+class AuthorizationIssued(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "authorization-issued.v1"
+    customer: UUID
+    type: TypeStamp
+    language: str
+    lapses_on: date
+    valid_from: date | None
+    valid_until: date | None
+    scan_code: Sealed[str] = UNSET
+    mandate: Sealed[Mandate | None] = UNSET
+    note: Sealed[str | None] = UNSET
+    external_id: Sealed[str | None] = UNSET
 
 
 class AuthorizationRegistered(Event, frozen=True, kw_only=True):
-    topic: ClassVar[str] = "authorization-registered.v1"
+    topic: ClassVar[str] = "authorization-registered.v2"
     customer: UUID
     type: TypeStamp
     source: Source
@@ -83,6 +225,20 @@ class AuthorizationRegistered(Event, frozen=True, kw_only=True):
     mandate: Sealed[Mandate | None] = UNSET
     note: Sealed[str | None] = UNSET
     external_id: Sealed[str | None] = UNSET
+    scan_code: Sealed[str | None] = UNSET
+
+
+class AuthorizationSigned(Event, frozen=True, kw_only=True):
+    """An issued form came back with a signature. `mandate`: the whole collection data as it was signed."""
+
+    topic: ClassVar[str] = "authorization-signed.v1"
+    customer: UUID
+    source: Source
+    original_held: bool
+    terms: Terms
+    shelf_mark: Sealed[str | None] = UNSET
+    mandate: Sealed[Mandate | None] = UNSET
+    note: Sealed[str | None] = UNSET
 
 
 class EvidenceAttached(Event, frozen=True, kw_only=True):
@@ -95,62 +251,435 @@ class EvidenceAttached(Event, frozen=True, kw_only=True):
     original_was_held: bool
 
 
-AuthorizationEvent = AuthorizationRegistered | EvidenceAttached
+class MandateAmended(Event, frozen=True, kw_only=True):
+    """`fields` are those that changed; `same_bank` is None when the account did not."""
+
+    topic: ClassVar[str] = "mandate-amended.v1"
+    customer: UUID
+    fields: tuple[str, ...]
+    same_bank: bool | None
+    old: Sealed[Mandate | None] = UNSET
+    new: Sealed[Mandate] = UNSET
+    reason: Sealed[str] = UNSET
+
+
+class AuthorizationSuspended(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "authorization-suspended.v1"
+    customer: UUID
+    on: date
+    reason: Sealed[str] = UNSET
+
+
+class AuthorizationResumed(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "authorization-resumed.v1"
+    customer: UUID
+    on: date
+    reason: Sealed[str] = UNSET
+
+
+class RevocationReceived(Event, frozen=True, kw_only=True):
+    """The customer revokes it from a later day on; AuthorizationRevoked follows when that day has come."""
+
+    topic: ClassVar[str] = "revocation-received.v1"
+    customer: UUID
+    received_on: date
+    effective_on: date
+    reason: Sealed[str] = UNSET
+
+
+class AuthorizationRevoked(Event, frozen=True, kw_only=True):
+    """`was` is the status of before: a suspended one can be revoked as well."""
+
+    topic: ClassVar[str] = "authorization-revoked.v1"
+    customer: UUID
+    was: AuthorizationStatus
+    received_on: date
+    effective_on: date
+    reason: Sealed[str | None] = UNSET
+
+
+class AuthorizationSuperseded(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "authorization-superseded.v1"
+    customer: UUID
+    was: AuthorizationStatus
+    on: date
+    by: UUID
+    reason: Sealed[str] = UNSET
+
+
+class AuthorizationExpired(Event, frozen=True, kw_only=True):
+    """`on` is the last day on which it held."""
+
+    topic: ClassVar[str] = "authorization-expired.v1"
+    customer: UUID
+    was: AuthorizationStatus
+    on: date
+    cause: ExpiryCause
+
+
+class AuthorizationCancelled(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "authorization-cancelled.v1"
+    customer: UUID
+    on: date
+    reason: Sealed[str] = UNSET
+
+
+class CollectionReported(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "collection-reported.v1"
+    customer: UUID
+    presented_on: date
+    due_on: date
+    outcome: CollectionOutcome
+    reference: Sealed[str | None] = UNSET
+
+
+class AuthorizationReassigned(Event, frozen=True, kw_only=True):
+    """`customer` is the right one, `old` the one of before."""
+
+    topic: ClassVar[str] = "authorization-reassigned.v1"
+    customer: UUID
+    old: UUID
+    reason: Sealed[str] = UNSET
+
+
+AuthorizationEvent = (
+    AuthorizationIssued
+    | AuthorizationRegistered
+    | AuthorizationSigned
+    | EvidenceAttached
+    | MandateAmended
+    | AuthorizationSuspended
+    | AuthorizationResumed
+    | RevocationReceived
+    | AuthorizationRevoked
+    | AuthorizationSuperseded
+    | AuthorizationExpired
+    | AuthorizationCancelled
+    | CollectionReported
+    | AuthorizationReassigned
+)
+
+
+# -- state ------------------------------------------------------------------------------------------------------
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """`mandate` and `scan_code` are None when they were erased. `ended_on`: the last day of force, once it is over;
+    of a suspended one the day before it was suspended. `revocation`: one of a later day is known."""
+
     customer: UUID
     type: TypeStamp
     status: AuthorizationStatus
     version: int
-    original_held: bool
-    mandate: Mandate | None
+    original_held: bool = False
+    signed_on: date | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    form_lapses_on: date | None = None
+    revocation: RevocationReceived | None = None
+    last_due_on: date | None = None
+    ended_on: date | None = None
+    mandate: Mandate | None = None
+    scan_code: str | None = None
     evidence: UUID | None = None
+
+    @property
+    def lapses_on(self) -> date | None:
+        """The last day on which it holds as things stand; None: no end is in sight, or it is over."""
+        if self.status is ISSUED:
+            return self.form_lapses_on
+        ends = [self.valid_until, self._last_day_without_collection()] if self.status in IN_FORCE else []
+        return min((day for day in ends if day), default=None)
+
+    def _last_day_without_collection(self) -> date | None:
+        if self.type.kind is not Kind.MANDATE or self.signed_on is None:
+            return None
+        return last_day(signed_on=self.signed_on, last_due_on=self.last_due_on)
+
+    @property
+    def due_on(self) -> date | None:
+        """The first day on which Lapse has something to say; None: never, as things stand."""
+        lapses_on = self.lapses_on
+        days = [lapses_on + timedelta(days=1) if lapses_on else None]
+        days += [self.revocation.effective_on if self.revocation else None]
+        return min((day for day in days if day), default=None)
+
+    def status_on(self, today: date) -> AuthorizationStatus:
+        """What it is, also while nobody has yet written down what the calendar decided."""
+        state = self
+        for event in decide(self, Lapse(today)):
+            state = evolve(state, event)
+        return state.status
+
+
+# -- decide -----------------------------------------------------------------------------------------------------
 
 
 def decide(state: Authorization | None, command: Command) -> Sequence[AuthorizationEvent]:
     match command:
+        case Issue():
+            return [_issue(command)]
         case Register():
             return [_register(command)]
-        case AttachEvidence(document=document):
-            assert state is not None, "use cases refuse an absent authorization before they decide"
-            return [EvidenceAttached(customer=state.customer, document=document, original_was_held=state.original_held)]
+    assert state is not None, "use cases refuse an absent authorization before they decide"
+    match command:
+        case NoteSigned():
+            return [_note_signed(state, command)]
+        case AttachEvidence():
+            return _attach(state, command)
+        case Amend():
+            return _amend(state, command)
+        case Suspend(today=today, reason=reason):
+            _require(state, today, ACTIVE)
+            return [AuthorizationSuspended(customer=state.customer, on=today, reason=reason)]
+        case Resume(today=today, reason=reason):
+            _require(state, today, SUSPENDED)
+            return [AuthorizationResumed(customer=state.customer, on=today, reason=reason)]
+        case Revoke():
+            return _revoke(state, command)
+        case Supersede():
+            return [_supersede(state, command)]
+        case Cancel(today=today, reason=reason):
+            _require(state, today, ISSUED)
+            return [AuthorizationCancelled(customer=state.customer, on=today, reason=reason)]
+        case ReportCollection():
+            return [_report(state, command)]
+        case Lapse(today=today):
+            return _lapse(state, today)
+        case Reassign(customer=customer, reason=reason):
+            moved = AuthorizationReassigned(customer=customer, old=state.customer, reason=reason)
+            return [moved] if customer != state.customer else []
 
 
-def _register(command: Register) -> AuthorizationRegistered:
-    command.type.require(command.source)
-    if command.type.definition.kind is Kind.DOCUMENT:
-        # I3: No upload is for authorizations and mandates; a "verify only" type notes what was seen instead.
-        raise SourceNotAllowed(type=command.type.code, source=command.source.value)
-    if errors := [*_wrong_original(command), *_wrong_terms(command), *_wrong_mandate(command)]:
+def require_checkable(state: Authorization, today: date) -> None:
+    """Check (B8): the form may still come in, as evidence or signed. Raises AuthorizationNotActive, ScanCodeRedeemed."""
+    status = state.status_on(today)
+    if status not in (ISSUED, ACTIVE):
+        raise AuthorizationNotActive(status.value, evidence=state.evidence)
+    if state.evidence is not None:
+        raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
+
+
+def _issue(command: Issue) -> AuthorizationIssued:
+    command.type.require_active()
+    _require_kind(command.type)
+    if errors := [*_wrong_validity(command.valid_from, command.valid_until), *_wrong_mandate(command)]:
         raise ValidationFailed(*errors)
-    return AuthorizationRegistered(
+    return AuthorizationIssued(
         customer=command.customer,
         type=command.type.stamp,
-        source=command.source,
-        original_held=command.original_held,
-        terms=command.terms,
-        shelf_mark=command.shelf_mark,
+        language=command.language,
+        lapses_on=command.lapses_on,
+        valid_from=command.valid_from,
+        valid_until=command.valid_until,
+        scan_code=command.scan_code,
         mandate=command.mandate,
         note=command.note,
         external_id=command.external_id,
     )
 
 
-def _wrong_original(command: Register) -> Iterable[FieldError]:
-    if command.source is Source.NONE and not command.original_held:
+def _register(command: Register) -> AuthorizationRegistered:
+    command.type.require(command.source)
+    _require_kind(command.type, command.source)
+    if errors := [*_wrong_original(command), *_wrong_terms(command.terms, command.today), *_wrong_mandate(command)]:
+        raise ValidationFailed(*errors)
+    return AuthorizationRegistered(
+        customer=command.customer,
+        type=command.type.stamp,
+        source=command.source,
+        original_held=command.original_held,
+        terms=_valid_until_by_type(command.terms, command.type),
+        shelf_mark=command.shelf_mark,
+        mandate=command.mandate,
+        note=command.note,
+        external_id=command.external_id,
+        scan_code=command.scan_code,
+    )
+
+
+def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSigned:
+    if state.evidence is not None:
+        raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
+    status = state.status_on(command.today)
+    if status is ACTIVE:
+        raise IllegalTransition(state=status.value)
+    if status is not ISSUED:
+        raise AuthorizationNotActive(status.value)
+    command.type.require_source(Source.NONE)
+    terms = _within(state, command.terms)
+    if errors := [*_wrong_original(command), *_wrong_terms(terms, command.today), *_wrong_mandate(command)]:
+        raise ValidationFailed(*errors)
+    return AuthorizationSigned(
+        customer=state.customer,
+        source=Source.NONE,
+        original_held=command.original_held,
+        terms=_valid_until_by_type(terms, command.type),
+        shelf_mark=command.shelf_mark,
+        mandate=_signed(command.mandate or state.mandate, terms),
+        note=command.note,
+    )
+
+
+def _attach(state: Authorization, command: AttachEvidence) -> Sequence[AuthorizationEvent]:
+    """The paper of what is over is kept too, but brings nothing back to life (edge case 10); a form that was never
+    signed in its time is no evidence of anything."""
+    if state.evidence is not None:
+        raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
+    command.type.require_source(command.source)
+    status = state.status_on(command.today)
+    if state.signed_on is None and status is not ISSUED:
+        raise AuthorizationNotActive(status.value)
+    held = EvidenceAttached(customer=state.customer, document=command.document, original_was_held=state.original_held)
+    return [held] if status is not ISSUED else [_signed_by_paper(state, command), held]
+
+
+def _signed_by_paper(state: Authorization, command: AttachEvidence) -> AuthorizationSigned:
+    terms = _within(state, command.terms)
+    if errors := [*_wrong_terms(terms, command.today)]:
+        raise ValidationFailed(*errors)
+    return AuthorizationSigned(
+        customer=state.customer,
+        source=command.source,
+        original_held=False,
+        terms=_valid_until_by_type(terms, command.type),
+        shelf_mark=None,
+        mandate=_signed(state.mandate, terms),
+        note=None,
+    )
+
+
+def _amend(state: Authorization, command: Amend) -> Sequence[AuthorizationEvent]:
+    """A mandate noted without its collection data takes none of it piece by piece: the IBAN comes first (I7)."""
+    if state.type.kind is not Kind.MANDATE:
+        raise ValidationFailed(FieldError("", N_("only mandates can be amended")))
+    _require(state, command.today, *IN_FORCE)
+    amendment, old = command.amendment, state.mandate
+    if not (old and old.complete) and not amendment.iban:
+        raise ValidationFailed(FieldError("/iban", N_("is needed first: the mandate has no collection data yet")))
+    new = amended(old or _collection_data(state, command), amendment)
+    new = msgspec.structs.replace(new, signature_date=new.signature_date or state.signed_on)
+    fields = changed_fields(old, new)
+    if not fields:
+        return []
+    return [
+        MandateAmended(
+            customer=state.customer,
+            fields=tuple(fields),
+            same_bank=stays_with_bank(old, amendment) if old else None,
+            old=old,
+            new=new,
+            reason=command.reason,
+        )
+    ]
+
+
+def _collection_data(state: Authorization, command: Amend) -> Mandate:
+    return Mandate(mandate_reference=command.mandate_reference, signature_date=state.signed_on)
+
+
+def _revoke(state: Authorization, command: Revoke) -> Sequence[AuthorizationEvent]:
+    _require(state, command.today, *IN_FORCE)
+    if command.received_on > command.today:
+        raise ValidationFailed(FieldError("/received_on", N_("must not be in the future")))
+    dates = {"received_on": command.received_on, "effective_on": command.effective_on}
+    if command.effective_on > command.today:
+        return [RevocationReceived(customer=state.customer, reason=command.reason, **dates)]
+    return [AuthorizationRevoked(customer=state.customer, was=state.status, reason=command.reason, **dates)]
+
+
+def _supersede(state: Authorization, command: Supersede) -> AuthorizationSuperseded:
+    _require(state, command.today, *IN_FORCE)
+    other = command.successor
+    fits = other.customer == state.customer and other.type.kind is state.type.kind
+    if not fits or other.status_on(command.today) not in (ISSUED, ACTIVE):
+        raise ValidationFailed(FieldError("/by", N_("must be an issued or active authorization of the same customer")))
+    return AuthorizationSuperseded(
+        customer=state.customer, was=state.status, on=command.today, by=command.by, reason=command.reason
+    )
+
+
+def _report(state: Authorization, command: ReportCollection) -> CollectionReported:
+    """Of what is over, collections of its time can still be reported: refunds come weeks later."""
+    if state.type.kind is not Kind.MANDATE:
+        raise ValidationFailed(FieldError("", N_("only mandates have collections")))
+    status = state.status_on(command.today)
+    if status is ISSUED or (status is not ACTIVE and not _presented_in_time(state, command)):
+        raise AuthorizationNotActive(status.value)
+    if state.mandate is None or not state.mandate.complete:
+        raise IllegalTransition(state="incomplete")
+    if command.presented_on > command.today:
+        raise ValidationFailed(FieldError("/presented_on", N_("must not be in the future")))
+    return CollectionReported(
+        customer=state.customer,
+        presented_on=command.presented_on,
+        due_on=command.due_on,
+        outcome=command.outcome,
+        reference=command.reference,
+    )
+
+
+def _presented_in_time(state: Authorization, command: ReportCollection) -> bool:
+    ended_on = state.ended_on or state.lapses_on
+    return state.signed_on is not None and ended_on is not None and command.presented_on <= ended_on
+
+
+def _lapse(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
+    if state.due_on is None or state.due_on > today:
+        return []
+    revoked = state.revocation
+    if revoked and revoked.effective_on == state.due_on:
+        return [
+            AuthorizationRevoked(
+                customer=state.customer,
+                was=state.status,
+                received_on=revoked.received_on,
+                effective_on=revoked.effective_on,
+                reason=revoked.reason or None,
+            )
+        ]
+    assert state.lapses_on is not None, "what is due is one or the other"
+    return [
+        AuthorizationExpired(customer=state.customer, was=state.status, on=state.lapses_on, cause=_cause(state))
+    ]
+
+
+def _cause(state: Authorization) -> ExpiryCause:
+    if state.status is ISSUED:
+        return ExpiryCause.FORM
+    return ExpiryCause.VALIDITY if state.lapses_on == state.valid_until else ExpiryCause.NO_COLLECTION
+
+
+def _require(state: Authorization, today: date, *allowed: AuthorizationStatus) -> None:
+    status = state.status_on(today)
+    if status not in allowed:
+        raise IllegalTransition(state=status.value)
+
+
+def _require_kind(kind: DocumentType, source: Source = Source.NONE) -> None:
+    """I3: No upload is for authorizations and mandates; a "verify only" type notes what was seen instead."""
+    if kind.definition.kind is Kind.DOCUMENT:
+        raise SourceNotAllowed(type=kind.code, source=source.value)
+
+
+def _wrong_original(command: Register | NoteSigned) -> Iterable[FieldError]:
+    without_file = isinstance(command, NoteSigned) or command.source is Source.NONE
+    if without_file and not command.original_held:
         yield FieldError("/original/held", N_("must be true: without a file the original must be kept on paper"))
 
 
-def _wrong_terms(command: Register) -> Iterable[FieldError]:
-    terms = command.terms
-    if terms.signed_on > command.today:
+def _wrong_terms(terms: Terms, today: date) -> Iterable[FieldError]:
+    if terms.signed_on > today:
         yield FieldError("/signed_on", N_("must not be in the future"))
-    if terms.valid_from and terms.valid_until and terms.valid_until < terms.valid_from:
+    yield from _wrong_validity(terms.valid_from, terms.valid_until)
+
+
+def _wrong_validity(valid_from: date | None, valid_until: date | None) -> Iterable[FieldError]:
+    if valid_from and valid_until and valid_until < valid_from:
         yield FieldError("/valid_until", N_("must not be before valid_from"))
 
 
-def _wrong_mandate(command: Register) -> Iterable[FieldError]:
+def _wrong_mandate(command: Issue | Register | NoteSigned) -> Iterable[FieldError]:
     if command.mandate is None:
         return
     if command.type.definition.kind is not Kind.MANDATE:
@@ -160,20 +689,116 @@ def _wrong_mandate(command: Register) -> Iterable[FieldError]:
         yield FieldError("/mandate/signature_date", N_("must not be in the future"))
 
 
+def _within(state: Authorization, terms: Terms) -> Terms:
+    """What was signed, with the validity that the form was issued with where nothing else is said."""
+    return msgspec.structs.replace(
+        terms,
+        valid_from=terms.valid_from or state.valid_from,
+        valid_until=terms.valid_until or state.valid_until,
+    )
+
+
+def _valid_until_by_type(terms: Terms, kind: DocumentType) -> Terms:
+    months = kind.definition.validity_months
+    if terms.valid_until is not None or months is None:
+        return terms
+    return msgspec.structs.replace(terms, valid_until=add_months(terms.valid_from or terms.signed_on, months))
+
+
+def _signed(mandate: Mandate | None, terms: Terms) -> Mandate | None:
+    return mandate and msgspec.structs.replace(mandate, signature_date=mandate.signature_date or terms.signed_on)
+
+
+# -- evolve -----------------------------------------------------------------------------------------------------
+
+
 def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorization:
     match event:
+        case AuthorizationIssued():
+            return _issued(event)
         case AuthorizationRegistered():
-            return Authorization(
-                customer=event.customer,
-                type=event.type,
-                status=AuthorizationStatus.ACTIVE,
-                version=1,
-                original_held=event.original_held,
-                mandate=event.mandate or None,
-            )
+            return _registered(event)
+    assert state is not None, "an authorization begins with AuthorizationIssued or AuthorizationRegistered"
+    state = msgspec.structs.replace(state, version=state.version + 1)
+    match event:
+        case AuthorizationSigned():
+            return _in_force(state, event)
         case EvidenceAttached(document=document):
-            assert state is not None, "an authorization begins with AuthorizationRegistered"
-            return msgspec.structs.replace(state, version=state.version + 1, original_held=False, evidence=document)
+            return msgspec.structs.replace(state, original_held=False, evidence=document)
+        case MandateAmended(new=new):
+            return msgspec.structs.replace(state, mandate=new or None)
+        case AuthorizationSuspended(on=on):
+            return msgspec.structs.replace(state, status=SUSPENDED, ended_on=_day_before(on))
+        case AuthorizationResumed():
+            return msgspec.structs.replace(state, status=ACTIVE, ended_on=None)
+        case RevocationReceived():
+            return msgspec.structs.replace(state, revocation=event)
+        case AuthorizationRevoked(effective_on=on):
+            return _over(state, AuthorizationStatus.REVOKED, _day_before(on))
+        case AuthorizationSuperseded(on=on):
+            return _over(state, AuthorizationStatus.SUPERSEDED, on)
+        case AuthorizationExpired(on=on):
+            return _over(state, AuthorizationStatus.EXPIRED, on)
+        case AuthorizationCancelled(on=on):
+            return _over(state, AuthorizationStatus.CANCELLED, on)
+        case CollectionReported(due_on=due_on, outcome=outcome):
+            return msgspec.structs.replace(
+                state,
+                last_due_on=max(due_on, state.last_due_on or due_on),
+                mandate=collected(state.mandate, outcome),
+            )
+        case AuthorizationReassigned(customer=customer):
+            return msgspec.structs.replace(state, customer=customer)
+
+
+def _issued(event: AuthorizationIssued) -> Authorization:
+    return Authorization(
+        customer=event.customer,
+        type=event.type,
+        status=ISSUED,
+        version=1,
+        valid_from=event.valid_from,
+        valid_until=event.valid_until,
+        form_lapses_on=event.lapses_on,
+        mandate=event.mandate or None,
+        scan_code=event.scan_code or None,
+    )
+
+
+def _registered(event: AuthorizationRegistered) -> Authorization:
+    return Authorization(
+        customer=event.customer,
+        type=event.type,
+        status=ACTIVE,
+        version=1,
+        original_held=event.original_held,
+        signed_on=event.terms.signed_on,
+        valid_from=event.terms.valid_from,
+        valid_until=event.terms.valid_until,
+        mandate=event.mandate or None,
+        scan_code=event.scan_code or None,
+    )
+
+
+def _in_force(state: Authorization, event: AuthorizationSigned) -> Authorization:
+    return msgspec.structs.replace(
+        state,
+        status=ACTIVE,
+        original_held=event.original_held,
+        signed_on=event.terms.signed_on,
+        valid_from=event.terms.valid_from,
+        valid_until=event.terms.valid_until,
+        mandate=event.mandate or None,
+    )
+
+
+def _over(state: Authorization, status: AuthorizationStatus, last: date) -> Authorization:
+    """`ended_on` of a suspended one stays: it was not in force since."""
+    return msgspec.structs.replace(state, status=status, ended_on=state.ended_on or last, revocation=None)
+
+
+def _day_before(day: date) -> date:
+    return day - timedelta(days=1)
 
 
 def fold(events: Iterable[AuthorizationEvent]) -> Authorization | None:

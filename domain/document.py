@@ -24,6 +24,7 @@ class Description(msgspec.Struct, frozen=True):
 
     note: str | None
     received_on: date
+    title: str | None = None
 
 
 class ArchiveDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class Describe(msgspec.Struct, frozen=True, kw_only=True):
 
     note: str | UnsetType | None = UNSET
     received_on: date | UnsetType = UNSET
+    title: str | UnsetType | None = UNSET
     today: date
     reason: str
 
@@ -73,7 +75,47 @@ class Restore(msgspec.Struct, frozen=True):
     reason: str
 
 
-Command = ArchiveDocument | NoteSeen | Describe | Reclassify | Withdraw | Restore
+class Reassign(msgspec.Struct, frozen=True):
+    """To the right customer (G2)."""
+
+    customer: UUID
+    reason: str
+
+
+class ReplaceContent(msgspec.Struct, frozen=True, kw_only=True):
+    """A better scan, a further page: a new version; the earlier ones are kept (G4)."""
+
+    type: DocumentType
+    content: Content
+    sha256: bytes
+    file_name: str | None
+    reason: str
+
+
+class LinkCustomer(msgspec.Struct, frozen=True):
+    """A joint paper: a second customer sees it too (G6)."""
+
+    customer: UUID
+    reason: str
+
+
+class UnlinkCustomer(msgspec.Struct, frozen=True):
+    customer: UUID
+    reason: str
+
+
+Command = (
+    ArchiveDocument
+    | NoteSeen
+    | Describe
+    | Reclassify
+    | Withdraw
+    | Restore
+    | Reassign
+    | ReplaceContent
+    | LinkCustomer
+    | UnlinkCustomer
+)
 
 
 class DocumentArchived(Event, frozen=True, kw_only=True):
@@ -129,13 +171,71 @@ class DocumentRestored(Event, frozen=True, kw_only=True):
     reason: Sealed[str] = UNSET
 
 
+class DocumentReassigned(Event, frozen=True, kw_only=True):
+    """`customer` is the right one, `old` the one of before."""
+
+    topic: ClassVar[str] = "document-reassigned.v1"
+    customer: UUID
+    old: UUID
+    reason: Sealed[str] = UNSET
+
+
+class ContentReplaced(Event, frozen=True, kw_only=True):
+    """Names of before and after are sealed; the content of before stays under its own id."""
+
+    topic: ClassVar[str] = "content-replaced.v1"
+    customer: UUID
+    old_content: UUID
+    content: Content
+    old_sha256: Sealed[bytes] = UNSET
+    sha256: Sealed[bytes] = UNSET
+    old_file_name: Sealed[str | None] = UNSET
+    file_name: Sealed[str | None] = UNSET
+    reason: Sealed[str] = UNSET
+
+
+class CustomerLinked(Event, frozen=True, kw_only=True):
+    """`customer` stays the primary one."""
+
+    topic: ClassVar[str] = "customer-linked.v1"
+    customer: UUID
+    linked: UUID
+    reason: Sealed[str] = UNSET
+
+
+class CustomerUnlinked(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "customer-unlinked.v1"
+    customer: UUID
+    linked: UUID
+    reason: Sealed[str] = UNSET
+
+
 DocumentEvent = (
-    DocumentArchived | IdentitySeen | DocumentDescribed | DocumentReclassified | DocumentWithdrawn | DocumentRestored
+    DocumentArchived
+    | IdentitySeen
+    | DocumentDescribed
+    | DocumentReclassified
+    | DocumentWithdrawn
+    | DocumentRestored
+    | DocumentReassigned
+    | ContentReplaced
+    | CustomerLinked
+    | CustomerUnlinked
 )
 
 
+class File(msgspec.Struct, frozen=True):
+    """A content version with what is sealed of it; None when the paper's key is gone."""
+
+    content: Content
+    sha256: bytes | None
+    name: str | None
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """`description` is None when the paper's key is gone. `contents` holds every version, the last is shown."""
+    """`description` is None when the paper's key is gone. `files` holds every content version, the last is shown.
+
+    `linked` are further customers of a joint paper, `customer` is the primary one (I1)."""
 
     customer: UUID
     type: TypeStamp
@@ -143,8 +243,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     status: DocumentStatus
     version: int
     description: Description | None
-    contents: tuple[Content, ...] = ()
+    files: tuple[File, ...] = ()
     evidence_of: UUID | None = None
+    linked: frozenset[UUID] = frozenset()
 
 
 def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
@@ -166,6 +267,16 @@ def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
         case Restore(reason=reason):
             _require(state, DocumentStatus.WITHDRAWN)
             return [DocumentRestored(customer=state.customer, reason=reason)]
+        case Reassign(customer=customer, reason=reason):
+            moved = DocumentReassigned(customer=customer, old=state.customer, reason=reason)
+            return [moved] if customer != state.customer else []
+        case ReplaceContent():
+            return _replace(state, command)
+        case LinkCustomer(customer=customer, reason=reason):
+            linked = CustomerLinked(customer=state.customer, linked=customer, reason=reason)
+            return [linked] if customer not in _customers(state) else []
+        case UnlinkCustomer():
+            return _unlink(state, command)
 
 
 def require_archivable(kind: DocumentType, source: Source, ground: str | None) -> None:
@@ -214,6 +325,7 @@ def _describe(state: Document, command: Describe) -> Sequence[DocumentEvent]:
     new = Description(
         old.note if command.note is UNSET else command.note,
         old.received_on if command.received_on is UNSET else command.received_on,
+        old.title if command.title is UNSET else command.title,
     )
     if new.received_on > command.today:
         raise ValidationFailed(FieldError("/received_on", N_("must not be in the future")))
@@ -232,6 +344,40 @@ def _reclassify(state: Document, command: Reclassify) -> Sequence[DocumentEvent]
     ]
 
 
+def _replace(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent]:
+    _require(state, DocumentStatus.ARCHIVED)
+    if not state.files:
+        raise ValidationFailed(FieldError("/form/file", N_("there is no content to replace: the paper was only seen")))
+    old = state.files[-1]
+    if old.sha256 is None or old.sha256 == command.sha256:
+        return []
+    return [
+        ContentReplaced(
+            customer=state.customer,
+            old_content=old.content.id,
+            content=command.content,
+            old_sha256=old.sha256,
+            sha256=command.sha256,
+            old_file_name=old.name,
+            file_name=command.file_name,
+            reason=command.reason,
+        )
+    ]
+
+
+def _unlink(state: Document, command: UnlinkCustomer) -> Sequence[DocumentEvent]:
+    """I1: the primary customer stays; who is not linked can't be unlinked."""
+    if command.customer == state.customer:
+        raise ValidationFailed(FieldError("/customer", N_("is the primary customer: move the document instead")))
+    if command.customer not in state.linked:
+        return []
+    return [CustomerUnlinked(customer=state.customer, linked=command.customer, reason=command.reason)]
+
+
+def _customers(state: Document) -> frozenset[UUID]:
+    return state.linked | {state.customer}
+
+
 def _require(state: Document, status: DocumentStatus) -> None:
     if state.status is not status:
         raise IllegalTransition(state=state.status.value)
@@ -247,7 +393,7 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
                 status=DocumentStatus.ARCHIVED,
                 version=1,
                 description=event.description or None,
-                contents=(event.content,),
+                files=(_file(event),),
                 evidence_of=event.evidence_of,
             )
         case IdentitySeen():
@@ -270,6 +416,19 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
             return msgspec.structs.replace(state, version=version, status=DocumentStatus.WITHDRAWN)
         case DocumentRestored():
             return msgspec.structs.replace(state, version=version, status=DocumentStatus.ARCHIVED)
+        case DocumentReassigned(customer=customer):
+            linked = state.linked - {customer}
+            return msgspec.structs.replace(state, version=version, customer=customer, linked=linked)
+        case ContentReplaced():
+            return msgspec.structs.replace(state, version=version, files=(*state.files, _file(event)))
+        case CustomerLinked(linked=customer):
+            return msgspec.structs.replace(state, version=version, linked=state.linked | {customer})
+        case CustomerUnlinked(linked=customer):
+            return msgspec.structs.replace(state, version=version, linked=state.linked - {customer})
+
+
+def _file(event: DocumentArchived | ContentReplaced) -> File:
+    return File(event.content, event.sha256 or None, event.file_name or None)
 
 
 def fold(events: Iterable[DocumentEvent]) -> Document | None:

@@ -77,8 +77,14 @@ class DocumentType(msgspec.Struct, frozen=True):
 
     def require(self, source: Source) -> None:
         """I2: the type is active and allows the source."""
+        self.require_active()
+        self.require_source(source)
+
+    def require_active(self) -> None:
         if not self.definition.active:
             raise DocumentTypeInactive(type=self.code)
+
+    def require_source(self, source: Source) -> None:
         if source not in self.definition.sources:
             raise SourceNotAllowed(type=self.code, source=source.value)
 

@@ -12,6 +12,15 @@ LENGTHS = {
     "MD": 24, "ME": 22, "MK": 19, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "RS": 22,
     "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TR": 26, "UA": 29, "VA": 22, "XK": 20,
 }  # fmt: skip
+# Where the bank identifier stands in the BBAN, ISO 13616 registry: (first, end) behind the check number.
+BANK = {
+    "AD": (0, 4), "AL": (0, 3), "AT": (0, 5), "BA": (0, 3), "BE": (0, 3), "BG": (0, 4), "CH": (0, 5), "CY": (0, 3),
+    "CZ": (0, 4), "DE": (0, 8), "DK": (0, 4), "EE": (0, 2), "ES": (0, 4), "FI": (0, 3), "FO": (0, 4), "FR": (0, 5),
+    "GB": (0, 4), "GI": (0, 4), "GL": (0, 4), "GR": (0, 3), "HR": (0, 7), "HU": (0, 3), "IE": (0, 4), "IS": (0, 2),
+    "IT": (1, 6), "LI": (0, 5), "LT": (0, 5), "LU": (0, 3), "LV": (0, 4), "MC": (0, 5), "MD": (0, 2), "ME": (0, 3),
+    "MK": (0, 3), "MT": (0, 4), "NL": (0, 4), "NO": (0, 4), "PL": (0, 3), "PT": (0, 4), "RO": (0, 4), "RS": (0, 3),
+    "SE": (0, 3), "SI": (0, 2), "SK": (0, 4), "SM": (1, 6), "TR": (0, 5), "UA": (0, 6), "VA": (0, 3), "XK": (0, 2),
+}  # fmt: skip
 REFERENCE = re.compile(r"[A-Za-z0-9+?/:().,' -]{1,35}")
 CREDITOR = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}")
 BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
@@ -53,6 +62,16 @@ def mandate_reference(text: str, pointer: str = "/mandate/mandate_reference") ->
 def mod97(text: str) -> int:
     """ISO 7064 MOD 97-10 over letters (A = 10 … Z = 35) and digits."""
     return int("".join(str(int(c, 36)) for c in text)) % 97
+
+
+def same_bank(one: str, other: str) -> bool:
+    """Whether two IBANs as iban() gives them name the same bank."""
+    return one[:2] == other[:2] and _bank(one) == _bank(other)
+
+
+def _bank(value: str) -> str:
+    first, end = BANK[value[:2]]
+    return value[4:][first:end]
 
 
 def masked(value: str) -> str:

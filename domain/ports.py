@@ -60,7 +60,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandKey(msgspec.Struct, frozen=True):
-    """An Idempotency-Key of an actor, with the keyed digest of the request it was first used for."""
+    """An actor's Idempotency-Key as a keyed digest in hex, with that of the request it was first used for."""
 
     actor: str
     key: str
@@ -117,6 +117,9 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class EventLog(Protocol):
     """The log. `append` is one transaction and durable on return; a paper's key is stored with its first event."""
 
+    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+        """Which papers own these values; what nobody owns is left out."""
+
     def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
         """All events of a stream in order; sealed fields are UNSET where the key is gone."""
 
@@ -134,11 +137,15 @@ class EventLog(Protocol):
         envelopes: Sequence[Envelope[Any]],
         *,
         claims: Sequence[Claim] = (),
+        released: Sequence[Claim] = (),
         papers: Mapping[UUID, Owner] | None = None,
+        unwrapped: Sequence[tuple[UUID, UUID]] = (),
         command: CommandKey | None = None,
     ) -> Appended:
-        """Append all or nothing. `papers` are new here, each with its owner. Raises what stands above this class,
-        IdempotencyKeyReused, IdempotencyInFlight, CustomerErased, or Unavailable."""
+        """Append all or nothing. `papers` get a key wrapped for their owner: new papers, and those that an owner comes
+        to. `unwrapped` are (paper, customer reference): that customer's wrap goes. `released` claims go before `claims`
+        are made, but for those that another paper owns. Raises what stands above this class, IdempotencyKeyReused,
+        IdempotencyInFlight, CustomerErased, or Unavailable."""
 
 
 class KeyRing(Protocol):

@@ -243,6 +243,47 @@ class ScanCodeMalformed(Refusal):
     )
 
 
+class ScanCodeRedeemed(Refusal):
+    slug, status = "scan-code-redeemed", 409
+    title = N_("Already archived")
+    sentence = N_(
+        "The paper of this scan code is already archived. Open it; a better scan becomes a new version of its content."
+    )
+
+
+class ScanCodeOtherCustomer(Refusal):
+    slug, status = "scan-code-other-customer", 409
+    title = N_("The scan code belongs to another customer")
+    sentence = N_("The form with this scan code was issued for another customer. Check the code, or search the customer.")
+
+
+class CheckRequired(Refusal):
+    slug, status = "check-required", 409
+    title = N_("Check the scan code first")
+    sentence = N_("This code was not checked, was checked too long ago, or was changed since. Check it again.")
+
+
+class AuthorizationNotActive(Refusal):
+    """`status` is that of the authorization; `extra` tells it, and the evidence when there is some."""
+
+    slug, status = "authorization-not-active", 409
+    title = N_("The authorization is not active")
+    sentence = N_("The authorization of this scan code is not active.")
+    sentences: ClassVar[dict[str, str]] = {
+        "issued": N_("The form was issued, but it was never signed. Archive the signed form first."),
+        "suspended": N_("The authorization of this scan code is suspended. Resume it first, or ask a supervisor."),
+        "revoked": N_("The customer has revoked this authorization. Issue a new form if it is wanted again."),
+        "expired": N_("The authorization of this scan code has expired. Issue a new form."),
+        "superseded": N_("The authorization of this scan code was replaced by a newer one. Use the form of that one."),
+        "cancelled": N_("The form with this scan code was cancelled. Issue a new form."),
+    }
+
+    def __init__(self, authorization_status: str, *, evidence: object = None) -> None:
+        existing = {"existing": str(evidence)} if evidence else {}
+        super().__init__(extra={"authorization_status": authorization_status, **existing})
+        self.sentence = self.sentences[authorization_status]  # type: ignore[misc]  # this one's own words
+
+
 class IbanInvalid(Refusal):
     slug, status = "iban-invalid", 422
     title = N_("The IBAN is wrong")
@@ -265,6 +306,23 @@ class IllegalTransition(Refusal):
     slug, status = "illegal-transition", 409
     title = N_("Not possible in this state")
     sentence = N_("This cannot be done while it is {state}.")
+
+    # In the words of domain.md §3, and what else a thing can be.
+    states: ClassVar[dict[str, str]] = {
+        "archived": N_("archived"),
+        "withdrawn": N_("withdrawn"),
+        "issued": N_("issued and not signed"),
+        "active": N_("active"),
+        "suspended": N_("suspended"),
+        "revoked": N_("revoked"),
+        "expired": N_("expired"),
+        "superseded": N_("superseded"),
+        "cancelled": N_("cancelled"),
+        "incomplete": N_("without its collection data"),
+    }
+
+    def __init__(self, *, state: str) -> None:
+        super().__init__(extra={"state": state}, state=self.states[state])
 
 
 class IdempotencyKeyReused(Refusal):

@@ -1,0 +1,95 @@
+"""Collection data of a SEPA direct debit mandate and its rules (domain.md §6); domain/authorization.py lives by them."""
+
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from domain.document_type import add_months
+from domain.iban import same_bank
+
+MONTHS_WITHOUT_COLLECTION = 36
+
+
+class SequenceType(StrEnum):
+    FIRST = "first"
+    RECURRING = "recurring"
+    ONE_OFF = "one_off"
+
+
+class CollectionOutcome(StrEnum):
+    PAID = "paid"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    REFUNDED = "refunded"
+
+
+class Mandate(msgspec.Struct, frozen=True, kw_only=True):
+    """Collection data of a SEPA mandate. Complete when IBAN and signature date are known (I7)."""
+
+    debtor_name: str | None = None
+    iban: str | None = None
+    bic: str | None = None
+    mandate_reference: str | None = None
+    creditor_id: str | None = None
+    signature_date: date | None = None
+    sequence_type: SequenceType = SequenceType.RECURRING
+
+    @property
+    def complete(self) -> bool:
+        return self.iban is not None and self.signature_date is not None
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed; a part that is UNSET stays as it is."""
+
+    debtor_name: str | UnsetType = UNSET
+    iban: str | UnsetType = UNSET
+    bic: str | UnsetType | None = UNSET
+    mandate_reference: str | UnsetType = UNSET
+
+    @property
+    def changes(self) -> dict[str, str | None]:
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
+
+
+def amended(mandate: Mandate, amendment: Amendment) -> Mandate:
+    """The mandate with its new data. Another bank makes the next collection the first one again; a BIC that was not
+    given anew belonged to the bank of before."""
+    changes = amendment.changes
+    if mandate.iban and stays_with_bank(mandate, amendment) is False:
+        changes.setdefault("bic", None)
+        new = msgspec.structs.replace(mandate, **changes)
+        return new if new.sequence_type is SequenceType.ONE_OFF else _first(new)
+    return msgspec.structs.replace(mandate, **changes)
+
+
+def _first(mandate: Mandate) -> Mandate:
+    return msgspec.structs.replace(mandate, sequence_type=SequenceType.FIRST)
+
+
+def stays_with_bank(mandate: Mandate, amendment: Amendment) -> bool | None:
+    """Whether a new account is at the bank of the old one; None when the account does not change."""
+    if mandate.iban is None or amendment.iban is UNSET or amendment.iban == mandate.iban:
+        return None
+    return same_bank(mandate.iban, amendment.iban)
+
+
+def changed_fields(old: Mandate | None, new: Mandate) -> Sequence[str]:
+    before = old or Mandate()
+    return [name for name in Mandate.__struct_fields__ if getattr(before, name) != getattr(new, name)]
+
+
+def collected(mandate: Mandate | None, outcome: CollectionOutcome) -> Mandate | None:
+    """After a first collection that the bank took on, the next ones recur; a rejected one never was one."""
+    if mandate is None or mandate.sequence_type is not SequenceType.FIRST or outcome is CollectionOutcome.REJECTED:
+        return mandate
+    return msgspec.structs.replace(mandate, sequence_type=SequenceType.RECURRING)
+
+
+def last_day(*, signed_on: date, last_due_on: date | None) -> date:
+    """The last day of a mandate with no further collection: 36 months from the due date of the last one, whatever
+    became of it; with none ever, from the signature. From 29 February it is the 28th."""
+    return add_months(last_due_on or signed_on, MONTHS_WITHOUT_COLLECTION)

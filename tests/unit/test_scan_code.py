@@ -28,7 +28,7 @@ PREFIXES = st.text(ascii_uppercase, min_size=2, max_size=2)
 CODES = st.builds(make, PREFIXES, st.integers(0, NUMBERS - 1))
 OUR_FORM = re.compile(r"[A-Z]{2}[0-9]{14}")
 BLANKS = [" ", "\u00a0", "\u2009", "\u202f", "\u3000", "\u200b", "\ufeff"]
-DASHES = ["-", "\u2010", "\u2011", "\u2013", "\u2014", "\u2212", "\u00ad", "\uff0d", "\u2043"]
+DASHES = ["-", "\u2010", "\u2011", "\u2013", "\u2014", "\u2212", "\u00ad", "\uff0d", "\u2043", "\u02d7"]
 ENDS = ["", "\r", "\n", "\r\n", "\t", "\x1d"]
 Slip = Callable[[str], Iterator[str]]
 LOOKALIKES = {"0": "0Oo", "1": "1IiLl"}

@@ -452,7 +452,7 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
 
 
 def require_checkable(state: Authorization, today: date) -> None:
-    """Check (B8): the form may still come in, as evidence or signed. Raises AuthorizationNotActive, ScanCodeRedeemed."""
+    """Check (B8): its paper may still come in. Raises AuthorizationNotActive, ScanCodeRedeemed."""
     status = state.status_on(today)
     if status not in (ISSUED, ACTIVE):
         raise AuthorizationNotActive(status.value, evidence=state.evidence)
@@ -639,9 +639,7 @@ def _lapse(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
             )
         ]
     assert state.lapses_on is not None, "what is due is one or the other"
-    return [
-        AuthorizationExpired(customer=state.customer, was=state.status, on=state.lapses_on, cause=_cause(state))
-    ]
+    return [AuthorizationExpired(customer=state.customer, was=state.status, on=state.lapses_on, cause=_cause(state))]
 
 
 def _cause(state: Authorization) -> ExpiryCause:

@@ -85,7 +85,6 @@ class Reassign(msgspec.Struct, frozen=True):
 class ReplaceContent(msgspec.Struct, frozen=True, kw_only=True):
     """A better scan, a further page: a new version; the earlier ones are kept (G4)."""
 
-    type: DocumentType
     content: Content
     sha256: bytes
     file_name: str | None
@@ -279,9 +278,13 @@ def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
             return _unlink(state, command)
 
 
-def require_archivable(kind: DocumentType, source: Source, ground: str | None) -> None:
-    """The type takes a file from this source; a "verify, do not keep" type only with a legal ground (edge case 19)."""
-    kind.require(source)
+def require_archivable(kind: DocumentType, source: Source, ground: str | None, *, evidence: bool = False) -> None:
+    """The type takes a file from this source; a "verify, do not keep" type only with a legal ground (edge case 19).
+
+    Evidence of an issued form comes in although its type was switched off meanwhile."""
+    if not evidence:
+        kind.require_active()
+    kind.require_source(source)
     if kind.definition.verify_only and not ground:
         raise ValidationFailed(
             FieldError("/form/ground", N_("this type is verified, not kept: give the legal ground for a copy"))
@@ -289,7 +292,7 @@ def require_archivable(kind: DocumentType, source: Source, ground: str | None) -
 
 
 def _archive(command: ArchiveDocument) -> DocumentArchived:
-    require_archivable(command.type, command.source, command.ground)
+    require_archivable(command.type, command.source, command.ground, evidence=command.evidence_of is not None)
     return DocumentArchived(
         customer=command.customer,
         type=command.type.stamp,
@@ -344,10 +347,14 @@ def _reclassify(state: Document, command: Reclassify) -> Sequence[DocumentEvent]
     ]
 
 
-def _replace(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent]:
+def require_replaceable(state: Document) -> None:
     _require(state, DocumentStatus.ARCHIVED)
     if not state.files:
         raise ValidationFailed(FieldError("/form/file", N_("there is no content to replace: the paper was only seen")))
+
+
+def _replace(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent]:
+    require_replaceable(state)
     old = state.files[-1]
     if old.sha256 is None or old.sha256 == command.sha256:
         return []

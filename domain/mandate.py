@@ -1,4 +1,4 @@
-"""Collection data of a SEPA direct debit mandate and its rules (domain.md §6); domain/authorization.py lives by them."""
+"""Collection data of a SEPA direct debit mandate and its rules (domain.md §6), for domain/authorization.py."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -27,7 +27,9 @@ class CollectionOutcome(StrEnum):
 
 
 class Mandate(msgspec.Struct, frozen=True, kw_only=True):
-    """Collection data of a SEPA mandate. Complete when IBAN and signature date are known (I7)."""
+    """Collection data of a SEPA mandate. Complete when IBAN and signature date are known (I7).
+
+    `sequence_type` is None only in what a caller gave; the use cases fill it in."""
 
     debtor_name: str | None = None
     iban: str | None = None
@@ -35,7 +37,7 @@ class Mandate(msgspec.Struct, frozen=True, kw_only=True):
     mandate_reference: str | None = None
     creditor_id: str | None = None
     signature_date: date | None = None
-    sequence_type: SequenceType = SequenceType.RECURRING
+    sequence_type: SequenceType | None = None
 
     @property
     def complete(self) -> bool:

@@ -228,6 +228,12 @@ class SourceNotAllowed(Refusal):
     title = N_("Source not allowed for this type")
     sentence = N_("The document type {type} does not take the source {source}. Choose another source or type.")
 
+    # In the words of domain.md §2.
+    sources: ClassVar[dict[str, str]] = {"scan": N_("Scan page"), "file": N_("Select file"), "none": N_("No upload")}
+
+    def __init__(self, *, source: str, **values: Any) -> None:
+        super().__init__(source=self.sources[source], **values)
+
 
 class ScanCodeUnknown(Refusal):
     slug, status = "scan-code-unknown", 404
@@ -243,6 +249,12 @@ class ScanCodeMalformed(Refusal):
     )
 
 
+class ScanCodeTaken(Refusal):
+    slug, status = "scan-code-taken", 409
+    title = N_("Scan code taken")
+    sentence = N_("This scan code already belongs to another authorization. A code is never used again.")
+
+
 class ScanCodeRedeemed(Refusal):
     slug, status = "scan-code-redeemed", 409
     title = N_("Already archived")
@@ -254,7 +266,9 @@ class ScanCodeRedeemed(Refusal):
 class ScanCodeOtherCustomer(Refusal):
     slug, status = "scan-code-other-customer", 409
     title = N_("The scan code belongs to another customer")
-    sentence = N_("The form with this scan code was issued for another customer. Check the code, or search the customer.")
+    sentence = N_(
+        "The form with this scan code was issued for another customer. Check the code, or search the customer."
+    )
 
 
 class CheckRequired(Refusal):

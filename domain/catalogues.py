@@ -1,0 +1,54 @@
+"""Small catalogues that people change: document types, and who may come in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from domain import administration, document_type
+from domain.administration import Administration
+from domain.document_type import DefineType
+from domain.refusals import PreconditionFailed
+from domain.use_cases import Caller, Change, UseCases, in_stream, require_version
+
+
+class Catalogues(UseCases, frozen=True, kw_only=True):
+    def define_type(self, command: DefineType, caller: Caller, *, expected_version: int | None = None) -> bool:
+        """Add or change a document type; False when nothing changes. Durable on return."""
+        stream = document_type.stream_of(command.code)
+
+        def attempt() -> bool:
+            state = document_type.fold(e.body for e in self.log.load(stream)).get(command.code)
+            version = state.version if state else 0
+            require_version(expected_version, version)
+            return self._append_catalogue(stream, version, document_type.decide(state, command), caller)
+
+        return self._repeated(attempt)
+
+    def ship_types(self, shipped: Mapping[str, document_type.Definition], caller: Caller) -> list[str]:
+        """Define the types that the archive brings and that were never defined; what people changed stays."""
+        known = self.types()
+        return [code for code in shipped if code not in known and self._ship(code, shipped[code], caller)]
+
+    def _ship(self, code: str, definition: document_type.Definition, caller: Caller) -> bool:
+        try:
+            return self.define_type(DefineType(code, definition), caller, expected_version=0)
+        except PreconditionFailed:
+            return False  # somebody was quicker
+
+    def access(self) -> Administration:
+        return administration.fold(e.body for e in self.log.load(administration.STREAM))
+
+    def administer(self, command: administration.Command, caller: Caller) -> bool:
+        """Create or revoke a token; False when nothing changes. Durable on return."""
+
+        def attempt() -> bool:
+            state = self.access()
+            events = administration.decide(state, command)
+            return self._append_catalogue(administration.STREAM, state.version, events, caller)
+
+        return self._repeated(attempt)
+
+    def _append_catalogue(self, stream: UUID, version: int, events: Sequence[Any], caller: Caller) -> bool:
+        if events:
+            self._append(Change(steps=in_stream(stream, events), versions={stream: version}), caller)
+        return bool(events)

@@ -1,0 +1,205 @@
+"""Corrections of documents (domain.md G1 to G6), each with a reason: what was wrong stays in the history."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+from domain import authorization, document
+from domain.access import Rights
+from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, UnlinkCustomer
+from domain.filing import Examined, Filing
+from domain.ports import Claim, Owner
+from domain.use_cases import Caller, Change, Outcome, in_stream, require_version
+from domain.values import Content
+
+
+class Move(msgspec.Struct, frozen=True):
+    old: Owner
+    new: Owner
+    reason: str
+
+
+class Corrections(Filing, frozen=True, kw_only=True):
+    """Each is for a paper that the caller may see, at the version that it read (`expected_version`; None: at any).
+
+    Raises NotFound, PreconditionFailed and what the command refuses. Durable on return.
+    """
+
+    def correct(
+        self, paper: UUID, command: document.Command, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        """Describe, reclassify, withdraw or restore."""
+
+        def change(state: Document) -> Change:
+            return Change(steps=in_stream(paper, document.decide(state, command)), versions={paper: state.version})
+
+        return self._corrected(paper, _asked(command), change, caller, rights, expected_version)
+
+    def reassign(
+        self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        """Move to the right customer; of an authorization and its evidence both move (I5). The keys go along: with the
+        key of the customer of before nothing of it can be opened any more."""
+
+        def change(state: Document) -> Change:
+            move = self._move(state.customer, customer, reason)
+            moved = self._moved_document(paper, state, move)
+            if state.evidence_of is None or not moved.steps:
+                return moved
+            return _together(moved, self._moved_authorization(state.evidence_of, move))
+
+        return self._corrected(paper, ("reassign", customer, reason), change, caller, rights, expected_version)
+
+    def reassign_authorization(
+        self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        """As reassign, asked of the authorization; it may have no evidence."""
+        key = self._command(caller, paper, "reassign", customer, reason)
+
+        def attempt() -> Outcome:
+            state = self._authorization(paper, rights)
+            require_version(expected_version, state.version)
+            move = self._move(state.customer, customer, reason)
+            moved = self._moved_authorization(paper, move)
+            if state.evidence is not None and moved.steps:
+                moved = _together(moved, self._moved_document(state.evidence, self._loaded(state.evidence), move))
+            return self._change(paper, moved, caller, key)
+
+        return self._earlier(key, paper) or self._repeated(attempt)
+
+    def _move(self, old: UUID, customer: str, reason: str) -> Move:
+        self._require_customer(customer)
+        return Move(self._owner(old), self.keys.owner(customer), reason)
+
+    def _moved_document(self, paper: UUID, state: Document, move: Move) -> Change:
+        return Change(
+            steps=in_stream(paper, document.decide(state, Reassign(move.new.reference, move.reason))),
+            versions={paper: state.version},
+            claims=self._content_claims(state, move.new, paper),
+            released=self._content_claims(state, move.old, paper),
+            papers={paper: move.new},
+            unwrapped=[(paper, move.old.reference)],
+        )
+
+    def _moved_authorization(self, paper: UUID, move: Move) -> Change:
+        state = authorization.fold(e.body for e in self.log.load(paper))
+        events = authorization.decide(state, authorization.Reassign(move.new.reference, move.reason))
+        unwrapped = [(paper, move.old.reference)]
+        return self._changed(paper, state, events, papers={paper: move.new}, unwrapped=unwrapped)
+
+    def replace_content(
+        self, paper: UUID, file: Examined, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        """A new version of the content; the earlier ones stay readable for who has the right (G4)."""
+        key = self._command(caller, paper, "replace", reason, file.sha256)
+
+        def attempt() -> Outcome:
+            state = self._read(paper, rights, expected_version)
+            document.require_replaceable(state)
+            self._refuse_content(self._type(state.type.code), file)
+            owner = self._owner(state.customer)
+            if state.files[-1].sha256 == file.sha256:
+                return self._unchanged(paper)
+            return self._stored(
+                paper, file, lambda content: self._change(paper, replaced(state, content, owner), caller, key)
+            )
+
+        def replaced(state: Document, content: Content, owner: Owner) -> Change:
+            command = ReplaceContent(content=content, sha256=file.sha256, file_name=file.name, reason=reason)
+            return Change(
+                steps=in_stream(paper, document.decide(state, command)),
+                versions={paper: state.version},
+                claims=[self._content_claim(owner, file.sha256, paper, shared=True)],
+            )
+
+        return self._earlier(key, paper) or self._repeated(attempt)
+
+    def link_customer(
+        self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        """A joint paper: the second customer's key opens it as well (G6)."""
+
+        def change(state: Document) -> Change:
+            self._require_customer(customer)
+            owner = self.keys.owner(customer)
+            return Change(
+                steps=in_stream(paper, document.decide(state, LinkCustomer(owner.reference, reason))),
+                versions={paper: state.version},
+                claims=self._content_claims(state, owner, paper),
+                papers={paper: owner},
+            )
+
+        return self._corrected(paper, ("link", customer, reason), change, caller, rights, expected_version)
+
+    def unlink_customer(
+        self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        def change(state: Document) -> Change:
+            owner = self.keys.owner(customer)
+            return Change(
+                steps=in_stream(paper, document.decide(state, UnlinkCustomer(owner.reference, reason))),
+                versions={paper: state.version},
+                released=self._content_claims(state, owner, paper),
+                unwrapped=[(paper, owner.reference)],
+            )
+
+        return self._corrected(paper, ("unlink", customer, reason), change, caller, rights, expected_version)
+
+    # -- shared -----------------------------------------------------------------------------------------------
+
+    def _corrected(
+        self,
+        paper: UUID,
+        asked: tuple[object, ...],
+        change: Callable[[Document], Change],
+        caller: Caller,
+        rights: Rights,
+        expected_version: int | None,
+    ) -> Outcome:
+        key = self._command(caller, paper, *asked)
+
+        def attempt() -> Outcome:
+            return self._change(paper, change(self._read(paper, rights, expected_version)), caller, key)
+
+        return self._earlier(key, paper) or self._repeated(attempt)
+
+    def _read(self, paper: UUID, rights: Rights, expected_version: int | None) -> Document:
+        state = self._document(paper, rights)
+        require_version(expected_version, state.version)
+        return state
+
+    def _loaded(self, paper: UUID) -> Document:
+        state = document.fold(e.body for e in self.log.load(paper))
+        assert state is not None, "evidence is a document"
+        return state
+
+    def _content_claims(self, state: Document, owner: Owner, paper: UUID) -> list[Claim]:
+        """What tells a file that this customer has already; no hindrance where somebody wants it so."""
+        digests = {f.sha256 for f in state.files if f.sha256 is not None}
+        return [self._content_claim(owner, digest, paper, shared=True) for digest in digests]
+
+
+def _together(one: Change, other: Change) -> Change:
+    return Change(
+        steps=[*one.steps, *other.steps],
+        versions={**one.versions, **other.versions},
+        claims=[*one.claims, *other.claims],
+        released=[*one.released, *other.released],
+        papers={**one.papers, **other.papers},
+        unwrapped=[*one.unwrapped, *other.unwrapped],
+    )
+
+
+def _asked(command: document.Command) -> tuple[object, ...]:
+    """A correction as its Idempotency-Key knows it: whatever the day it is sent again, and the type then."""
+    name = type(command).__name__
+    match command:
+        case document.Describe():
+            asked = {
+                n: v for n, v in msgspec.structs.asdict(command).items() if n != "today" and v is not msgspec.UNSET
+            }
+            return name, asked
+        case document.Reclassify(type=kind, reason=reason):
+            return name, kind.code, reason
+    return name, command

@@ -1,0 +1,426 @@
+"""Select file and No upload: what comes onto a customer's account, with or without a file, with or without a code."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import msgspec
+
+from domain import authorization, document
+from domain.access import Rights
+from domain.authorization import AttachEvidence, Authorization, NoteSigned, Register, Terms
+from domain.document import ArchiveDocument, Description, NoteSeen
+from domain.document_type import DocumentType
+from domain.mandate import Mandate
+from domain.ports import Claim, CommandKey, Owner, OwnerRaced, VersionConflict
+from domain.refusals import (
+    N_,
+    FieldError,
+    FilePasswordProtected,
+    FileTypeNotAllowed,
+    Refusal,
+    ScanCodeOtherCustomer,
+    Unavailable,
+    ValidationFailed,
+)
+from domain.use_cases import Caller, Change, Outcome, UseCases, in_stream
+from domain.values import Content, Kind, Source
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """A received file after paper/ looked at it. `file` is read from its start."""
+
+    file: BinaryIO
+    name: str | None
+    size_bytes: int
+    sha256: bytes
+    media_type: str
+    pages: int | None
+    preview: bool
+    password_protected: bool
+    flags: tuple[str, ...]
+
+
+class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
+    """`authorization`: the file is its signed form, found by its scan code; customer and type may then be left out."""
+
+    customer: str | None = None
+    type: str | None = None
+    authorization: UUID | None = None
+    received_on: date | None = None
+    signed_on: date | None = None
+    note: str | None = None
+    ground: str | None = None
+    external_id: str | None = None
+    duplicate_allowed: bool = False
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen of a paper that is not kept: its kind, the last digits of its number, the day."""
+
+    paper: str
+    number_suffix: str
+    seen_on: date
+
+
+class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
+    """`authorization`: it was issued with a form, found by its scan code; customer and type may then be left out."""
+
+    customer: str | None = None
+    type: str | None = None
+    authorization: UUID | None = None
+    original_held: bool = False
+    shelf_mark: str | None = None
+    signed_on: date | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    mandate: Mandate | None = None
+    verification: Verification | None = None
+    note: str | None = None
+    external_id: str | None = None
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A paper on its way into the log: its id and content, whose it is, and what it is evidence of."""
+
+    paper: UUID
+    owner: Owner
+    type: DocumentType
+    content: Content
+    sha256: bytes
+    file_name: str | None
+    source: Source = Source.FILE
+    statement: UUID | None = None
+
+
+class Filing(UseCases, frozen=True, kw_only=True):
+    # -- Select file ------------------------------------------------------------------------------------------
+
+    def archive_file(self, order: ArchiveFile, file: Examined, caller: Caller, rights: Rights) -> Outcome:
+        """Select file (C1 to C8): content first, then its event. An authorization type gets its authorization too; the
+        signed form of an issued one is attached to that (D9). `rights` are those of whoever names an authorization."""
+        command = self._command(caller, order, file.sha256)
+        if earlier := self._earlier(command):
+            return earlier
+        if order.authorization is not None:
+            statement = order.authorization
+            return self._repeated(lambda: self._archive_evidence(statement, order, file, caller, command, rights))
+        kind = self._type(order.type or "")
+        self._refuse_file(kind, order, file)
+        self._require_customer(order.customer or "")
+        return self._repeated(lambda: self._archive_file(order, kind, file, caller, command))
+
+    def _archive_file(
+        self, order: ArchiveFile, kind: DocumentType, file: Examined, caller: Caller, command: CommandKey | None
+    ) -> Outcome:
+        owner = self.keys.owner(order.customer or "")
+        needs_authorization = kind.definition.kind is not Kind.DOCUMENT
+        statement = self.ids.new() if needs_authorization else None
+
+        def append(arrival: Arrival) -> Outcome:
+            return self._append_new(self._arriving(order, arrival), owner, caller, command)
+
+        return self._with_content(file, owner, kind, statement, append)
+
+    def _with_content(
+        self,
+        file: Examined,
+        owner: Owner,
+        kind: DocumentType,
+        statement: UUID | None,
+        append: Callable[[Arrival], Outcome],
+    ) -> Outcome:
+        """Store the content of a new paper, then append: a crash between leaves an orphan, never a dangling event."""
+        paper = self.ids.new()
+        self.keys.new_paper(paper)
+
+        def with_stored(content: Content) -> Outcome:
+            return append(
+                Arrival(
+                    paper=paper,
+                    owner=owner,
+                    type=kind,
+                    content=content,
+                    sha256=file.sha256,
+                    file_name=file.name,
+                    statement=statement,
+                )
+            )
+
+        return self._stored(paper, file, with_stored)
+
+    def _stored(self, paper: UUID, file: Examined, append: Callable[[Content], Outcome]) -> Outcome:
+        """Content that the log did not come to name is dropped, unless nobody knows whether it did: then the sweeper
+        decides, a day later."""
+        content_id = self.ids.new()
+        content = self._store(paper, content_id, file)
+        try:
+            outcome = append(content)
+        except Unavailable:
+            raise  # the commit may have happened
+        except (Refusal, OwnerRaced, VersionConflict):
+            self.contents.drop(content_id)
+            raise  # after any other error nobody knows either
+        if outcome.replayed:  # a twin was quicker, and its content is the one that is named
+            self.contents.drop(content_id)
+        return outcome
+
+    def _store(self, paper: UUID, content_id: UUID, file: Examined) -> Content:
+        stored = self.contents.put(paper, content_id, file.file)
+        if (stored.size_bytes, stored.sha256) != (file.size_bytes, file.sha256):
+            raise RuntimeError("the file changed while it was stored")
+        return Content(
+            id=content_id,
+            media_type=file.media_type,
+            size_bytes=stored.size_bytes,
+            sealed_size_bytes=stored.sealed_size_bytes,
+            sealed_sha256=stored.sealed_sha256,
+            pages=file.pages,
+            preview=file.preview,
+            password_protected=file.password_protected,
+            flags=file.flags,
+        )
+
+    def _arriving(self, order: ArchiveFile, arrival: Arrival) -> Change:
+        """A new document; the authorization of a file that is itself the evidence is noted in the same save."""
+        archived = self._archived(order, arrival)
+        claims = [
+            self._content_claim(arrival.owner, arrival.sha256, arrival.paper, shared=order.duplicate_allowed),
+            *self._external(order.external_id, arrival.statement or arrival.paper),
+        ]
+        if arrival.statement is None:
+            return Change(steps=archived, claims=claims, papers={arrival.paper: arrival.owner})
+        registered, attached = self._beside(order, arrival, arrival.statement)
+        return Change(
+            steps=[*in_stream(arrival.statement, registered), *archived, *in_stream(arrival.statement, attached)],
+            claims=claims,
+            papers={arrival.paper: arrival.owner, arrival.statement: arrival.owner},
+        )
+
+    def _archived(self, order: ArchiveFile, arrival: Arrival) -> list[tuple[UUID, Any]]:
+        archive = ArchiveDocument(
+            customer=arrival.owner.reference,
+            type=arrival.type,
+            source=arrival.source,
+            content=arrival.content,
+            sha256=arrival.sha256,
+            file_name=arrival.file_name,
+            description=Description(order.note, order.received_on or self.clock.today()),
+            evidence_of=arrival.statement,
+            ground=order.ground,
+            external_id=order.external_id,
+        )
+        return [(arrival.paper, event) for event in document.decide(None, archive)]
+
+    def _beside(self, order: ArchiveFile, arrival: Arrival, statement: UUID) -> tuple[list[Any], list[Any]]:
+        register = Register(
+            customer=arrival.owner.reference,
+            type=arrival.type,
+            source=arrival.source,
+            original_held=False,
+            shelf_mark=None,
+            terms=self._terms(order),
+            today=self.clock.today(),
+            note=order.note,
+            external_id=order.external_id,
+        )
+        self.keys.new_paper(statement)
+        registered = authorization.decide(None, register)
+        attached = authorization.decide(authorization.fold(registered), self._attach(order, arrival))
+        return [*registered], [*attached]
+
+    def _attach(self, order: ArchiveFile, arrival: Arrival) -> AttachEvidence:
+        return AttachEvidence(
+            document=arrival.paper,
+            type=arrival.type,
+            source=arrival.source,
+            terms=self._terms(order),
+            today=self.clock.today(),
+        )
+
+    def _terms(self, order: ArchiveFile) -> Terms:
+        """Signed when it is said to be, else not later than it was received."""
+        today = self.clock.today()
+        return Terms(signed_on=order.signed_on or min(order.received_on or today, today))
+
+    def _refuse_file(self, kind: DocumentType, order: ArchiveFile, file: Examined) -> None:
+        """All that can be refused before a byte of content is stored."""
+        evidence = order.authorization is not None
+        document.require_archivable(kind, Source.FILE, order.ground, evidence=evidence)
+        self._refuse_content(kind, file)
+        today = self.clock.today()
+        late = [n for n in ("received_on", "signed_on") if (day := getattr(order, n)) is not None and day > today]
+        if late:
+            raise ValidationFailed(*(FieldError(f"/form/{name}", N_("must not be in the future")) for name in late))
+
+    def _refuse_content(self, kind: DocumentType, file: Examined) -> None:
+        if file.password_protected and not kind.definition.password_protected_allowed:
+            raise FilePasswordProtected
+        allowed = kind.definition.media_types
+        if allowed and file.media_type not in allowed:
+            raise FileTypeNotAllowed(found=file.media_type)
+
+    # -- a signed form comes in -------------------------------------------------------------------------------
+
+    def _archive_evidence(
+        self,
+        statement: UUID,
+        order: ArchiveFile,
+        file: Examined,
+        caller: Caller,
+        command: CommandKey | None,
+        rights: Rights,
+    ) -> Outcome:
+        """Document, signature and evidence in one save; the loser of a race is told of the winner's document."""
+        state = self._authorization(statement, rights)
+        kind, owner = self._type(state.type.code), self._owner(state.customer)
+        require_agreement(state, owner.customer_id, order, "/form/type")
+        self._refuse_file(kind, order, file)
+
+        def append(arrival: Arrival) -> Outcome:
+            return self._change(statement, self._evidence(state, order, arrival, statement), caller, command)
+
+        return self._with_content(file, owner, kind, statement, append)
+
+    def _evidence(self, state: Authorization, order: ArchiveFile, arrival: Arrival, statement: UUID) -> Change:
+        events = authorization.decide(state, self._attach(order, arrival))
+        claims = [
+            self._content_claim(arrival.owner, arrival.sha256, arrival.paper, shared=order.duplicate_allowed),
+            *self._external(order.external_id, arrival.paper),
+        ]
+        change = self._changed(statement, state, events, claims=claims, papers={arrival.paper: arrival.owner})
+        return msgspec.structs.replace(change, steps=[*self._archived(order, arrival), *change.steps])
+
+    # -- No upload --------------------------------------------------------------------------------------------
+
+    def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights) -> Outcome:
+        """No upload (D1 to D8): an authorization without a file, or what was seen of a paper that is not kept."""
+        command = self._command(caller, order)
+        if earlier := self._earlier(command):
+            return earlier
+        if order.authorization is not None:
+            statement = order.authorization
+            return self._repeated(lambda: self._note_signed(statement, order, caller, command, rights))
+        kind = self._type(order.type or "")
+        self._require_customer(order.customer or "")
+        note = self._note_seen if kind.definition.verify_only else self._register
+        return self._repeated(lambda: note(order, kind, self.keys.owner(order.customer or ""), caller, command))
+
+    def _note_seen(
+        self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
+    ) -> Outcome:
+        paper = self.ids.new()
+        events = document.decide(None, self._seen(order, kind, owner))
+        self.keys.new_paper(paper)
+        claims = self._external(order.external_id, paper)
+        change = Change(steps=in_stream(paper, events), claims=claims, papers={paper: owner})
+        return self._append_new(change, owner, caller, command)
+
+    def _seen(self, order: NoteAuthorization, kind: DocumentType, owner: Owner) -> NoteSeen:
+        given = [name for name in NOT_SEEN if getattr(order, name)]
+        if given:
+            raise ValidationFailed(
+                *(FieldError(f"/{n}", N_("is not kept of a paper that is only seen")) for n in given)
+            )
+        if order.verification is None:
+            raise ValidationFailed(FieldError("/verification", N_("is needed: say what was seen")))
+        if order.verification.seen_on > self.clock.today():
+            raise ValidationFailed(FieldError("/verification/seen_on", N_("must not be in the future")))
+        return NoteSeen(
+            customer=owner.reference,
+            type=kind,
+            paper=order.verification.paper,
+            number_suffix=order.verification.number_suffix,
+            seen_on=order.verification.seen_on,
+            note=order.note,
+            external_id=order.external_id,
+        )
+
+    def _register(
+        self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
+    ) -> Outcome:
+        statement = self.ids.new()
+        events = authorization.decide(None, self._registration(order, kind, owner, statement))
+        self.keys.new_paper(statement)
+        claims = self._external(order.external_id, statement)
+        change = self._changed(statement, None, events, claims=claims, papers={statement: owner})
+        return self._append_new(change, owner, caller, command)
+
+    def _registration(self, order: NoteAuthorization, kind: DocumentType, owner: Owner, statement: UUID) -> Register:
+        if order.verification is not None:
+            raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
+        terms = self._signed_terms(order)
+        mandate = self._signed_mandate(order.mandate, kind, statement, terms)
+        return Register(
+            customer=owner.reference,
+            type=kind,
+            source=Source.NONE,
+            original_held=order.original_held,
+            shelf_mark=order.shelf_mark,
+            terms=terms,
+            today=self.clock.today(),
+            mandate=mandate,
+            note=order.note,
+            external_id=order.external_id,
+        )
+
+    def _signed_terms(self, order: NoteAuthorization) -> Terms:
+        """A signature date is that of the mandate, else `signed_on`, else today (api.md §3)."""
+        signed = (order.mandate and order.mandate.signature_date) or order.signed_on or self.clock.today()
+        return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
+
+    def _signed_mandate(
+        self, given: Mandate | None, kind: DocumentType, statement: UUID, terms: Terms
+    ) -> Mandate | None:
+        if given is None or kind.definition.kind is not Kind.MANDATE:
+            return given
+        return msgspec.structs.replace(self._mandate(given, statement), signature_date=terms.signed_on)
+
+    def _note_signed(
+        self, statement: UUID, order: NoteAuthorization, caller: Caller, command: CommandKey | None, rights: Rights
+    ) -> Outcome:
+        """No upload by code (D2): the issued form was signed and is kept on paper."""
+        state = self._authorization(statement, rights)
+        kind, customer = self._type(state.type.code), self._customer_id(state.customer)
+        require_agreement(state, customer, order, "/type")
+        if order.verification is not None:
+            raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
+        events = authorization.decide(state, self._signature(state, order, kind, statement))
+        claims: list[Claim] = self._external(order.external_id, statement)
+        return self._change(statement, self._changed(statement, state, events, claims=claims), caller, command)
+
+    def _signature(
+        self, state: Authorization, order: NoteAuthorization, kind: DocumentType, statement: UUID
+    ) -> NoteSigned:
+        terms = self._signed_terms(order)
+        given = order.mandate and merged(state.mandate, order.mandate)
+        return NoteSigned(
+            type=kind,
+            original_held=order.original_held,
+            shelf_mark=order.shelf_mark,
+            terms=terms,
+            today=self.clock.today(),
+            mandate=self._signed_mandate(given, kind, statement, terms),
+            note=order.note,
+        )
+
+
+# What a paper that is only seen leaves nothing of.
+NOT_SEEN = ("original_held", "shelf_mark", "signed_on", "valid_from", "valid_until", "mandate")
+
+
+def require_agreement(
+    state: Authorization, customer: str, order: ArchiveFile | NoteAuthorization, type_pointer: str
+) -> None:
+    """Code and customer, code and type say the same, or it is refused (D8)."""
+    if order.customer not in (None, customer):
+        raise ScanCodeOtherCustomer
+    if order.type not in (None, state.type.code):
+        raise ValidationFailed(FieldError(type_pointer, N_("is not the type that the form was issued for")))
+
+
+def merged(issued: Mandate | None, given: Mandate) -> Mandate:
+    """What is on the form, with what staff typed off the signed paper in its place."""
+    typed = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not None}
+    return msgspec.structs.replace(issued or Mandate(), **typed)

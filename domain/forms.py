@@ -1,0 +1,186 @@
+"""Forms with scan codes: issued, found by their code, checked before their paper is archived (domain.md F, B5-B8)."""
+
+import base64
+import binascii
+import hmac
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain import authorization
+from domain.access import Rights
+from domain.authorization import Authorization, AuthorizationIssued, Issue, require_checkable
+from domain.customer import Customer
+from domain.document_type import DocumentType
+from domain.mandate import Mandate
+from domain.ports import CommandKey, Owner, VersionConflict
+from domain.refusals import CheckRequired, NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
+from domain.scan_code import Scheme, candidates, is_well_formed, make, prefix_of, random_number
+from domain.use_cases import Caller, Outcome, UseCases
+from domain.values import Kind
+
+
+class IssueForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`language` is that of the printed form: en, nl or de."""
+
+    customer: str
+    type: str
+    language: str
+    mandate: Mandate | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    note: str | None = None
+    external_id: str | None = None
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What Check shows (B6, B7), and the token that says so for a while. `customer` is None when the library system
+    does not know it any more."""
+
+    authorization: UUID
+    state: Authorization
+    outcome: Outcome
+    customer: Customer | None
+    check_token: str
+
+
+class PrintedForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sheet of an issued authorization says; the same at every print but for the customer's name of today."""
+
+    authorization: UUID
+    issued: AuthorizationIssued
+    issued_on: datetime
+    state: Authorization
+    customer_id: str
+    customer: Customer | None
+
+
+class Token(msgspec.Struct, frozen=True, array_like=True):
+    """What a check token is about; `expires` in seconds since the epoch."""
+
+    authorization: UUID
+    version: int
+    expires: int
+
+
+class Forms(UseCases, frozen=True, kw_only=True):
+    def issue_form(self, order: IssueForm, caller: Caller) -> Outcome:
+        """Issue (F1): the authorization and its scan code in one statement. Durable on return."""
+        command = self._command(caller, order)
+        if earlier := self._earlier(command):
+            return earlier
+        kind = self._type(order.type)
+        self._require_customer(order.customer)
+        return self._repeated(lambda: self._issue(order, kind, self.keys.owner(order.customer), caller, command))
+
+    def _issue(
+        self, order: IssueForm, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
+    ) -> Outcome:
+        statement = self.ids.new()
+        code = make(prefix_of(kind.code), random_number())
+        events = authorization.decide(None, self._issuing(order, kind, owner, statement, code))
+        self.keys.new_paper(statement)
+        claims = [self._claim("scan-code", code, statement), *self._external(order.external_id, statement)]
+        change = self._changed(statement, None, events, claims=claims, papers={statement: owner})
+        try:
+            return self._append_new(change, owner, caller, command)
+        except ScanCodeTaken:  # of 10^12 numbers the same one: another is drawn
+            raise VersionConflict from None
+
+    def _issuing(self, order: IssueForm, kind: DocumentType, owner: Owner, statement: UUID, code: str) -> Issue:
+        """A mandate's form carries a reference and the creditor even when nothing else is known yet."""
+        mandate, today = order.mandate, self.clock.today()
+        if kind.definition.kind is Kind.MANDATE:
+            mandate = self._mandate(mandate or Mandate(), statement)
+        return Issue(
+            customer=owner.reference,
+            type=kind,
+            scan_code=code,
+            language=order.language,
+            lapses_on=today + timedelta(days=self.form_days),
+            today=today,
+            mandate=mandate,
+            valid_from=order.valid_from,
+            valid_until=order.valid_until,
+            note=order.note,
+            external_id=order.external_id,
+        )
+
+    def printed_form(self, statement: UUID, rights: Rights) -> PrintedForm:
+        """The form of an authorization, to be printed again as well: the code stays the same (F3). NotFound where none
+        was issued; CustomerErased."""
+        state = self._authorization(statement, rights)
+        recorded = self.log.load_recorded([statement], 2**63 - 1)
+        issued = recorded[0].envelope.body
+        if not isinstance(issued, AuthorizationIssued):
+            raise NotFound
+        customer_id = self._customer_id(state.customer)
+        return PrintedForm(
+            authorization=statement,
+            issued=issued,
+            issued_on=recorded[0].recorded_at,
+            state=state,
+            customer_id=customer_id,
+            customer=self.customers.get(customer_id),
+        )
+
+    # -- Check ------------------------------------------------------------------------------------------------
+
+    def find_form(self, text: str, rights: Rights) -> UUID:
+        """The authorization that a typed or scanned code stands for, whatever its state. Raises ScanCodeMalformed, or
+        ScanCodeUnknown, also for what this caller may not see."""
+        digests = [self.keys.digest("scan-code", code.encode()) for code in candidates(text)]
+        owners = self.log.claimed("scan-code", digests) if digests else {}
+        for digest in digests:
+            if digest in owners and self.is_visible(owners[digest], rights):
+                return owners[digest]
+        schemes = {Scheme(kind.definition.scheme) for kind in self.types().values() if kind.definition.scheme}
+        raise ScanCodeUnknown if is_well_formed(text, schemes) else ScanCodeMalformed
+
+    def check(self, statement: UUID, caller: Caller, rights: Rights) -> Checked:
+        """Check (B5 to B8): whose form it is and what it says. Writes nothing but, by the caller, the access log.
+
+        Raises AuthorizationNotActive, ScanCodeRedeemed, CustomerErased.
+        """
+        state = self._authorization(statement, rights)
+        outcome = self._unchanged(statement)
+        require_checkable(state, self.clock.today())
+        return Checked(
+            authorization=statement,
+            state=state,
+            outcome=outcome,
+            customer=self.customers.get(outcome.customer),
+            check_token=self._check_token(statement, state, caller.actor),
+        )
+
+    def _check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
+        expires = int(self.clock.now().timestamp()) + self.check_token_seconds
+        payload = msgspec.msgpack.encode(Token(statement, state.version, expires))
+        return f"{_text(payload)}.{_text(self._signature_of(payload, state, actor))}"
+
+    def _signature_of(self, payload: bytes, state: Authorization, actor: str) -> bytes:
+        bound: list[Any] = [payload, actor, state.scan_code]
+        return self.keys.digest("check-token", msgspec.msgpack.encode(bound))
+
+    def require_check(self, token: str, statement: UUID, caller: Caller, rights: Rights) -> None:
+        """That this caller checked this code not long ago and nothing changed since; else CheckRequired."""
+        state = self._authorization(statement, rights)
+        try:
+            payload, signature = (_bytes(part) for part in token.split(".", 1))
+            found = msgspec.msgpack.decode(payload, type=Token)
+        except (ValueError, binascii.Error, msgspec.DecodeError):
+            raise CheckRequired from None
+        genuine = hmac.compare_digest(signature, self._signature_of(payload, state, caller.actor))
+        current = found == Token(statement, state.version, found.expires)
+        if not (genuine and current and self.clock.now().timestamp() < found.expires):
+            raise CheckRequired
+
+
+def _text(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

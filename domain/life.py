@@ -1,0 +1,115 @@
+"""The life of an authorization (domain.md G7): amended, suspended, revoked, superseded, collected, lapsed."""
+
+from datetime import date
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+
+from domain import authorization
+from domain.access import Rights
+from domain.authorization import Amend, Authorization, Lapse, Supersede
+from domain.iban import bic, iban, mandate_reference
+from domain.mandate import Amendment
+from domain.refusals import N_, FieldError, NotFound, ValidationFailed
+from domain.use_cases import Caller, Outcome, UseCases, reference_of, require_version
+
+SYSTEM = "system"
+
+
+class AmendMandate(msgspec.Struct, frozen=True):
+    """`amendment` as it was typed; its numbers are checked here."""
+
+    amendment: Amendment
+    reason: str
+
+
+class SupersedeBy(msgspec.Struct, frozen=True):
+    by: UUID
+    reason: str
+
+
+Order = (
+    AmendMandate
+    | SupersedeBy
+    | authorization.Suspend
+    | authorization.Resume
+    | authorization.Revoke
+    | authorization.Cancel
+    | authorization.ReportCollection
+)
+
+
+class Life(UseCases, frozen=True, kw_only=True):
+    def change_authorization(
+        self, paper: UUID, order: Order, caller: Caller, *, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        """One step of an authorization that the caller may see, at the version that it read (None: at any).
+
+        Raises NotFound, PreconditionFailed and what the life cycle forbids. Durable on return.
+        """
+        key = self._command(caller, paper, *_asked(order))
+
+        def attempt() -> Outcome:
+            state = self._authorization(paper, rights)
+            require_version(expected_version, state.version)
+            events = authorization.decide(state, self._command_of(order, paper, rights))
+            return self._change(paper, self._changed(paper, state, events), caller, key)
+
+        return self._earlier(key, paper) or self._repeated(attempt)
+
+    def _command_of(self, order: Order, paper: UUID, rights: Rights) -> authorization.Command:
+        match order:
+            case AmendMandate(amendment=amendment, reason=reason):
+                return Amend(_checked(amendment), self.clock.today(), reason, reference_of(paper))
+            case SupersedeBy(by=by, reason=reason):
+                return Supersede(by, self._successor(by, paper, rights), self.clock.today(), reason)
+        return order
+
+    def _successor(self, by: UUID, paper: UUID, rights: Rights) -> Authorization:
+        try:
+            if by != paper:
+                return self._authorization(by, rights)
+        except NotFound:
+            pass
+        raise ValidationFailed(FieldError("/by", N_("must be another authorization of the same customer")))
+
+    def lapse(self, paper: UUID) -> bool:
+        """Write down what the calendar decided, as `system`; False when there is nothing. Durable on return."""
+
+        def attempt() -> bool:
+            envelopes = self.log.load(paper)
+            state = authorization.fold(e.body for e in envelopes)
+            events = authorization.decide(state, Lapse(self.clock.today()))
+            if events:
+                caller = Caller(actor=SYSTEM, branch=envelopes[0].meta.branch, correlation_id=self.ids.new())
+                self._append(self._changed(paper, state, events), caller)
+            return bool(events)
+
+        return self._repeated(attempt)
+
+
+def _checked(amendment: Amendment) -> Amendment:
+    """The numbers of an amendment, each by its own rule. Raises IbanInvalid, FieldError."""
+    if not amendment.changes:
+        raise ValidationFailed(FieldError("", N_("says nothing that is to be changed")))
+    return Amendment(
+        debtor_name=amendment.debtor_name,
+        iban=amendment.iban if amendment.iban is UNSET else iban(amendment.iban),
+        bic=bic(amendment.bic, "/bic") if amendment.bic else amendment.bic,
+        mandate_reference=(
+            amendment.mandate_reference
+            if amendment.mandate_reference is UNSET
+            else mandate_reference(amendment.mandate_reference, "/mandate_reference")
+        ),
+    )
+
+
+def _asked(order: Order) -> tuple[object, ...]:
+    """An order as its Idempotency-Key knows it: whatever the day it is sent again."""
+    name = type(order).__name__
+    if isinstance(order, AmendMandate):
+        return name, order.amendment.changes, order.reason
+    if isinstance(order, SupersedeBy):
+        return name, order
+    return name, msgspec.structs.replace(order, today=date.min)

@@ -1,0 +1,328 @@
+"""What all use cases share: the ports, one append for all that a command changes, replays of Idempotency-Keys.
+
+Everything a caller is told comes out of what they return, and they return only after the commit. store/ fills the
+ports; domain/archive.py puts the use cases of filing.py, forms.py, corrections.py, life.py and catalogues.py together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from domain import authorization, document, document_type
+from domain.access import Rights
+from domain.authorization import IN_FORCE, Authorization
+from domain.document import Document
+from domain.document_type import DocumentType
+from domain.envelope import Envelope, Meta, Recorded
+from domain.iban import bic, creditor_id, iban, mandate_reference
+from domain.mandate import Mandate, SequenceType
+from domain.ports import (
+    AlreadyClaimed,
+    Appended,
+    Claim,
+    Clock,
+    CommandKey,
+    Contents,
+    CustomerDirectory,
+    EventLog,
+    Ids,
+    KeyRing,
+    Owner,
+    OwnerRaced,
+    Replayed,
+    VersionConflict,
+)
+from domain.refusals import (
+    CustomerErased,
+    CustomerUnknown,
+    DocumentTypeUnknown,
+    DuplicateContent,
+    ExternalIdTaken,
+    MandateExists,
+    MandateReferenceTaken,
+    NotFound,
+    PreconditionFailed,
+    ScanCodeTaken,
+    Unavailable,
+)
+
+T = TypeVar("T")
+ATTEMPTS = 5
+MAX_POSITION = 2**63 - 1
+TYPE_TOPICS = [t.topic for t in (document_type.DocumentTypeDefined, document_type.DocumentTypeChanged)]
+Steps = Sequence[tuple[UUID, Any]]
+"""Events, each with its stream, in the order in which they enter the log."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acts, for which branch, under which Idempotency-Key (None: the caller did not send one)."""
+
+    actor: str
+    branch: str
+    correlation_id: UUID
+    idempotency_key: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log says of the papers that a command was about, up to its own events. `position`: that of the last of
+    these. `replayed`: they are those of the first request."""
+
+    customer: str
+    recorded: Sequence[Recorded[Any]]
+    position: int
+    replayed: bool = False
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one command changes. `versions` are those of streams that exist, `papers` get a key for their owner."""
+
+    steps: Steps
+    versions: Mapping[UUID, int] = {}
+    claims: Sequence[Claim] = ()
+    released: Sequence[Claim] = ()
+    papers: Mapping[UUID, Owner] = {}
+    unwrapped: Sequence[tuple[UUID, UUID]] = ()
+
+
+class UseCases(msgspec.Struct, frozen=True, kw_only=True):
+    """`creditor` is the institution's own SEPA creditor identifier; a form can be signed for `form_days`."""
+
+    log: EventLog
+    keys: KeyRing
+    contents: Contents
+    customers: CustomerDirectory
+    clock: Clock
+    ids: Ids
+    creditor: str | None = None
+    form_days: int = 180
+    check_token_seconds: int = 600
+
+    # -- append -----------------------------------------------------------------------------------------------
+
+    def _append(self, change: Change, caller: Caller, command: CommandKey | None = None) -> Sequence[Recorded[Any]]:
+        """The events as recorded. Raises Replayed, VersionConflict, OwnerRaced and the refusals of claims."""
+        envelopes = self._envelopes(change.steps, caller, change.versions)
+        try:
+            appended = self.log.append(
+                envelopes,
+                claims=change.claims,
+                released=change.released,
+                papers=change.papers,
+                unwrapped=change.unwrapped,
+                command=command,
+            )
+        except AlreadyClaimed as taken:
+            raise _refusal_of(taken) from None
+        return _recorded(envelopes, appended)
+
+    def _change(self, paper: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Outcome:
+        """A change of what is there, told of the paper that the caller named; nothing is appended for no steps."""
+        if not change.steps:
+            return self._unchanged(paper)
+        try:
+            recorded = self._append(change, caller, command)
+        except Replayed as replayed:
+            return self._replay([paper], replayed.earlier.position)
+        return self._told([paper], recorded[-1].position)
+
+    def _append_new(self, change: Change, owner: Owner, caller: Caller, command: CommandKey | None) -> Outcome:
+        """Papers that are new, with whatever they bring along; a twin's answer is that of the first."""
+        try:
+            recorded = self._append(change, caller, command)
+        except Replayed as replayed:
+            return self._replay(replayed.earlier.papers, replayed.earlier.position)
+        return self._outcome(owner.customer_id, recorded)
+
+    def _envelopes(self, steps: Steps, caller: Caller, known: Mapping[UUID, int]) -> list[Envelope[Any]]:
+        meta = Meta(caller.actor, caller.branch, self.clock.now(), self.ids.new(), caller.correlation_id)
+        versions = dict(known)
+        envelopes = []
+        for stream, body in steps:
+            versions[stream] = versions.get(stream, 0) + 1
+            envelopes.append(Envelope(stream, versions[stream], body, meta))
+        return envelopes
+
+    def _repeated(self, attempt: Callable[[], T]) -> T:
+        """Two first papers race for a customer's reference, two changes for a stream: the loser goes again."""
+        for _ in range(ATTEMPTS):
+            try:
+                return attempt()
+            except (OwnerRaced, VersionConflict):
+                continue
+        raise Unavailable
+
+    # -- what a caller is told --------------------------------------------------------------------------------
+
+    def _command(self, caller: Caller, *parts: object) -> CommandKey | None:
+        """The key itself is kept as a digest: programs put names of people into it."""
+        if caller.idempotency_key is None:
+            return None
+        body = self.keys.digest("command", msgspec.msgpack.encode((caller.branch, parts)))
+        key = self.keys.digest("idempotency-key", caller.idempotency_key.encode())
+        return CommandKey(caller.actor, key.hex(), body)
+
+    def _earlier(self, command: CommandKey | None, about: UUID | None = None) -> Outcome | None:
+        """Looked up before deciding: a second Save must not be refused as a duplicate of the first. `about`: the paper
+        that the caller named, where a command changes others along with it."""
+        earlier = self.log.earlier(command) if command else None
+        return self._replay([about] if about else earlier.papers, earlier.position) if earlier else None
+
+    def _replay(self, papers: Sequence[UUID], position: int) -> Outcome:
+        return msgspec.structs.replace(self._told(papers, position), replayed=True)
+
+    def _told(self, papers: Sequence[UUID], position: int) -> Outcome:
+        """What is to be said of these papers as they were at `position`: with an authorization goes its evidence."""
+        recorded = self.log.load_recorded(papers, position)
+        attached = [b.document for r in recorded if isinstance(b := r.envelope.body, authorization.EvidenceAttached)]
+        if missing := [paper for paper in attached if paper not in papers]:
+            recorded = self.log.load_recorded([*papers, *missing], position)
+        of_papers = [r for r in recorded if r.envelope.originator_id in papers]
+        customer = self._customer_id(of_papers[-1].envelope.body.customer)
+        return Outcome(customer=customer, recorded=recorded, position=position)
+
+    def _unchanged(self, paper: UUID) -> Outcome:
+        """Nothing was to be done: what the paper is."""
+        told = self._told([paper], MAX_POSITION)
+        return msgspec.structs.replace(told, position=told.recorded[-1].position)
+
+    def _outcome(self, customer: str, recorded: Sequence[Recorded[Any]]) -> Outcome:
+        return Outcome(customer=customer, recorded=recorded, position=recorded[-1].position)
+
+    # -- papers -----------------------------------------------------------------------------------------------
+
+    def _document(self, paper: UUID, rights: Rights) -> Document:
+        envelopes = self.log.load(paper)
+        state = document.fold(e.body for e in envelopes if isinstance(e.body, document.DocumentEvent))
+        if state is None or not rights.see(state.type.code, envelopes[0].meta.branch):
+            raise NotFound
+        return state
+
+    def _authorization(self, paper: UUID, rights: Rights) -> Authorization:
+        envelopes = self.log.load(paper)
+        state = authorization.fold(e.body for e in envelopes if isinstance(e.body, authorization.AuthorizationEvent))
+        if state is None or not rights.see(state.type.code, envelopes[0].meta.branch):
+            raise NotFound
+        return state
+
+    def is_visible(self, paper: UUID, rights: Rights) -> bool:
+        """Whether a document or an authorization exists for this reader, asked of the log: no view lags behind it."""
+        for read in (self._document, self._authorization):
+            try:
+                read(paper, rights)
+            except NotFound:
+                continue
+            return True
+        return False
+
+    def _customer_id(self, reference: UUID) -> str:
+        found = self.keys.customer_ids([reference])
+        if reference not in found:
+            raise CustomerErased
+        return found[reference]
+
+    def _owner(self, reference: UUID) -> Owner:
+        """The owner of papers that are there. Raises CustomerErased."""
+        return self.keys.owner(self._customer_id(reference))
+
+    def _require_customer(self, customer: str) -> None:
+        if not self.customers.exists(customer):
+            raise CustomerUnknown
+
+    def types(self) -> dict[str, DocumentType]:
+        return document_type.fold(e.body for e in self.log.load_topics(TYPE_TOPICS))
+
+    def _type(self, code: str) -> DocumentType:
+        kind = self.types().get(code)
+        if kind is None:
+            raise DocumentTypeUnknown(type=code)
+        return kind
+
+    # -- what is unique ---------------------------------------------------------------------------------------
+
+    def _claim(self, kind: str, value: str, owner: UUID) -> Claim:
+        return Claim(kind=kind, digest=self.keys.digest(kind, value.encode()), owner=owner)
+
+    def _external(self, external_id: str | None, paper: UUID) -> list[Claim]:
+        return [self._claim("external-id", external_id, paper)] if external_id else []
+
+    def _content_claim(self, owner: Owner, sha256: bytes, paper: UUID, *, shared: bool) -> Claim:
+        return Claim(kind="content", digest=self.keys.digest_within(owner, sha256), owner=paper, shared=shared)
+
+    def _reference_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:
+        """I6: a mandate reference is unique, for ever."""
+        reference = state and state.mandate and state.mandate.mandate_reference
+        return [self._claim("mandate-reference", reference.upper(), paper)] if reference else []
+
+    def _account_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:
+        """I6: at most one mandate in force per customer, creditor and IBAN; free again when it is over."""
+        if state is None or state.status not in IN_FORCE or not (state.mandate and state.mandate.iban):
+            return []
+        account = f"{state.customer}|{state.mandate.creditor_id or ''}|{state.mandate.iban}"
+        return [self._claim("mandate", account, paper)]
+
+    def _changed(self, paper: UUID, before: Authorization | None, events: Sequence[Any], **more: Any) -> Change:
+        """A change of one authorization with the claims that it makes and lets go."""
+        after = before
+        for event in events:
+            after = authorization.evolve(after, event)
+        old, new = self._account_claims(before, paper), self._account_claims(after, paper)
+        known, references = self._reference_claims(before, paper), self._reference_claims(after, paper)
+        return Change(
+            steps=in_stream(paper, events),
+            versions={paper: before.version} if before else {},
+            claims=[*more.pop("claims", ()), *(c for c in [*references, *new] if c not in [*known, *old])],
+            released=[c for c in old if c not in new],
+            **more,
+        )
+
+    # -- mandates ---------------------------------------------------------------------------------------------
+
+    def _mandate(self, given: Mandate, paper: UUID) -> Mandate:
+        """The collection data with every number checked; what the archive can know itself is filled in."""
+        creditor = given.creditor_id or self.creditor
+        return msgspec.structs.replace(
+            given,
+            iban=iban(given.iban) if given.iban else None,
+            bic=bic(given.bic) if given.bic else None,
+            mandate_reference=mandate_reference(given.mandate_reference or reference_of(paper)),
+            creditor_id=creditor_id(creditor) if creditor else None,
+            sequence_type=given.sequence_type or SequenceType.RECURRING,
+        )
+
+
+def reference_of(paper: UUID) -> str:
+    """The mandate reference that the archive gives where nobody brought one; 33 characters."""
+    return f"M{paper.hex.upper()}"
+
+
+def require_version(expected: int | None, version: int) -> None:
+    """`expected` None: whatever it is."""
+    if expected not in (None, version):
+        raise PreconditionFailed(version=version)
+
+
+def in_stream(stream: UUID, events: Sequence[Any]) -> Steps:
+    return [(stream, event) for event in events]
+
+
+def _recorded(envelopes: Sequence[Envelope[Any]], appended: Appended) -> list[Recorded[Any]]:
+    pairs = zip(appended.positions, envelopes, strict=True)
+    return [Recorded(position, appended.recorded_at, envelope) for position, envelope in pairs]
+
+
+def _refusal_of(taken: AlreadyClaimed) -> Exception:
+    existing = {"existing": str(taken.owner)}
+    match taken.kind:
+        case "content":
+            return DuplicateContent(extra=existing)
+        case "external-id":
+            return ExternalIdTaken(extra=existing)
+        case "mandate":
+            return MandateExists(extra=existing)
+        case "mandate-reference":
+            return MandateReferenceTaken()
+        case "scan-code":
+            return ScanCodeTaken(extra=existing)
+    raise AssertionError(f"a claim of an unknown kind: {taken.kind}")

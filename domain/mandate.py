@@ -11,6 +11,7 @@ from domain.document_type import add_months
 from domain.iban import same_bank
 
 MONTHS_WITHOUT_COLLECTION = 36
+MONTHS_DISPUTABLE = 13  # a collection as unauthorised: so long the creditor must be able to show the mandate
 
 
 class SequenceType(StrEnum):

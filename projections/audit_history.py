@@ -12,11 +12,33 @@ from psycopg.rows import tuple_row
 
 from domain.access import Rights
 from domain.administration import TokenCreated, TokenRevoked
-from domain.authorization import AuthorizationRegistered, AuthorizationStatus, EvidenceAttached
+from domain.authorization import (
+    AuthorizationCancelled,
+    AuthorizationEvent,
+    AuthorizationExpired,
+    AuthorizationIssued,
+    AuthorizationReassigned,
+    AuthorizationRegistered,
+    AuthorizationResumed,
+    AuthorizationRevoked,
+    AuthorizationSigned,
+    AuthorizationStatus,
+    AuthorizationSuperseded,
+    AuthorizationSuspended,
+    CollectionReported,
+    EvidenceAttached,
+    MandateAmended,
+    RevocationReceived,
+)
 from domain.document import (
+    ContentReplaced,
+    CustomerLinked,
+    CustomerUnlinked,
     Description,
     DocumentArchived,
     DocumentDescribed,
+    DocumentEvent,
+    DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
     DocumentStatus,
@@ -25,16 +47,22 @@ from domain.document import (
 )
 from domain.document_type import Definition, DocumentTypeChanged, DocumentTypeDefined, changes
 from domain.envelope import UNSET, Recorded
-from domain.values import Source
+from domain.mandate import Mandate
+from domain.values import Content, Source
 from projections.reading import read_cursor, write_cursor
-from projections.view import ArchiveEvent, Taken, View, known
+from projections.view import ArchiveEvent, Taken, View, known, other_customer_of
 
 NAME = "audit_history"
+CUSTOMERS = ("customer", "linked_customer")
 Fields = dict[str, Any]
+Changed = tuple[Fields, Fields]
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """The table's columns, in its order. `before` and `after` hold the changed fields only, without what was erased."""
+    """The table's columns, in its order. `before` and `after` hold the changed fields only, without what was erased.
+
+    `other_customer`: who had a moved paper before, who is linked to a joint one. Customers are references, also those
+    in `before` and `after` (with_customer_ids)."""
 
     position: int
     recorded_at: datetime
@@ -50,16 +78,16 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     reason: str | None
     before: Fields
     after: Fields
+    other_customer: UUID | None = None
 
 
 class Story(msgspec.Struct):
-    """What one event tells: about what, why, and what changed."""
+    """What one event tells: about what, and what changed."""
 
     kind: str
     before: Fields
     after: Fields
     name: str | None = None
-    reason: str | UnsetType = UNSET
 
 
 # -- events to rows ---------------------------------------------------------------------------------------------
@@ -80,31 +108,20 @@ def row_of(recorded: Recorded[ArchiveEvent], as_of: datetime) -> Row:
         subject_id=envelope.originator_id,
         subject_name=story.name,
         customer=getattr(body, "customer", None),
-        reason=known(story.reason),
+        reason=known(getattr(body, "reason", None)),
         before=story.before,
         after=story.after,
+        other_customer=other_customer_of(body),
     )
 
 
 def story_of(body: ArchiveEvent) -> Story:
     """A token's digest appears nowhere: it is not among what changed."""
+    if isinstance(body, DocumentEvent):
+        return Story("document", *_of_document(body))
+    if isinstance(body, AuthorizationEvent):
+        return Story("authorization", *_of_authorization(body))
     match body:
-        case DocumentArchived():
-            return Story("document", {}, _archived(body))
-        case IdentitySeen():
-            return Story("document", {}, _seen(body))
-        case DocumentDescribed(old=old, new=new, reason=reason):
-            return Story("document", *_described(old, new), reason=reason)
-        case DocumentReclassified(old=was, new=now, reason=reason):
-            return Story("document", {"type": was.code}, {"type": now.code}, reason=reason)
-        case DocumentWithdrawn(reason=reason):
-            return Story("document", *_status(DocumentStatus.ARCHIVED, DocumentStatus.WITHDRAWN), reason=reason)
-        case DocumentRestored(reason=reason):
-            return Story("document", *_status(DocumentStatus.WITHDRAWN, DocumentStatus.ARCHIVED), reason=reason)
-        case AuthorizationRegistered():
-            return Story("authorization", {}, _registered(body))
-        case EvidenceAttached():
-            return Story("authorization", *_attached(body))
         case DocumentTypeDefined(code=code, definition=definition):
             return Story("document_type", {}, _all_fields(definition), name=code)
         case DocumentTypeChanged(code=code, old=before, new=after):
@@ -116,23 +133,75 @@ def story_of(body: ArchiveEvent) -> Story:
     assert_never(body)
 
 
+def _of_document(body: DocumentEvent) -> Changed:
+    match body:
+        case DocumentArchived():
+            return {}, _archived(body)
+        case IdentitySeen():
+            return {}, _seen(body)
+        case DocumentDescribed(old=old, new=new):
+            return _described(old, new)
+        case DocumentReclassified(old=was, new=now):
+            return {"type": was.code}, {"type": now.code}
+        case DocumentWithdrawn():
+            return {"status": DocumentStatus.ARCHIVED}, {"status": DocumentStatus.WITHDRAWN}
+        case DocumentRestored():
+            return {"status": DocumentStatus.WITHDRAWN}, {"status": DocumentStatus.ARCHIVED}
+        case DocumentReassigned(old=was, customer=now):
+            return {"customer": was}, {"customer": now}
+        case ContentReplaced():
+            return _replaced(body)
+        case CustomerLinked(linked=customer):
+            return {"linked_customer": None}, {"linked_customer": customer}
+        case CustomerUnlinked(linked=customer):
+            return {"linked_customer": customer}, {"linked_customer": None}
+
+
+def _of_authorization(body: AuthorizationEvent) -> Changed:
+    match body:
+        case AuthorizationIssued():
+            return {}, _issued(body)
+        case AuthorizationRegistered():
+            return {}, _registered(body)
+        case AuthorizationSigned():
+            return {"status": AuthorizationStatus.ISSUED}, _signed(body)
+        case EvidenceAttached():
+            return _attached(body)
+        case MandateAmended():
+            return _amended(body)
+        case AuthorizationSuspended(on=on):
+            return {"status": AuthorizationStatus.ACTIVE}, {"status": AuthorizationStatus.SUSPENDED, "on": on}
+        case AuthorizationResumed(on=on):
+            return {"status": AuthorizationStatus.SUSPENDED}, {"status": AuthorizationStatus.ACTIVE, "on": on}
+        case RevocationReceived():
+            return {}, _received(body)
+        case AuthorizationRevoked(was=was):
+            return {"status": was}, {"status": AuthorizationStatus.REVOKED, **_received(body)}
+        case AuthorizationSuperseded(was=was, on=on, by=by):
+            return {"status": was}, {"status": AuthorizationStatus.SUPERSEDED, "on": on, "by": by}
+        case AuthorizationExpired(was=was, on=on, cause=cause):
+            return {"status": was}, {"status": AuthorizationStatus.EXPIRED, "on": on, "cause": cause}
+        case AuthorizationCancelled(on=on):
+            return {"status": AuthorizationStatus.ISSUED}, {"status": AuthorizationStatus.CANCELLED, "on": on}
+        case CollectionReported():
+            return {}, _collection(body)
+        case AuthorizationReassigned(old=was, customer=now):
+            return {"customer": was}, {"customer": now}
+
+
 def _present(fields: Fields) -> Fields:
     """Without what was not given and what was erased."""
     return {name: value for name, value in fields.items() if value is not None and value is not UNSET}
 
 
 def _archived(body: DocumentArchived) -> Fields:
-    content, digest = body.content, known(body.sha256)
     return _present(
         {
             "type": body.type.code,
             "source": body.source,
             "status": DocumentStatus.ARCHIVED,
             "file_name": body.file_name,
-            "media_type": content.media_type,
-            "size_bytes": content.size_bytes,
-            "sha256": digest.hex() if digest else None,
-            "pages": content.pages,
+            **_content(body.content, body.sha256),
             **_description(body.description),
             "ground": body.ground,
             "external_id": body.external_id,
@@ -160,14 +229,53 @@ def _description(description: Description | UnsetType) -> Fields:
     return {} if isinstance(description, UnsetType) else msgspec.structs.asdict(description)
 
 
-def _described(old: Description | UnsetType, new: Description | UnsetType) -> tuple[Fields, Fields]:
-    before, after = _description(old), _description(new)
+def _described(old: Description | UnsetType, new: Description | UnsetType) -> Changed:
+    return _differing(_description(old), _description(new))
+
+
+def _differing(before: Fields, after: Fields) -> Changed:
+    """Only the fields whose values differ; one that is not there on both sides was erased."""
     changed = [name for name in after if name in before and before[name] != after[name]]
     return {name: before[name] for name in changed}, {name: after[name] for name in changed}
 
 
-def _status(before: DocumentStatus, after: DocumentStatus) -> tuple[Fields, Fields]:
-    return {"status": before}, {"status": after}
+def _replaced(body: ContentReplaced) -> Changed:
+    """What is known of the content of before is its name and digest; the rest stood in the event that brought it."""
+    before = {"file_name": body.old_file_name, "sha256": _hex(body.old_sha256)}
+    after = {"file_name": body.file_name, **_content(body.content, body.sha256)}
+    for name in [n for n, value in before.items() if value == after[n]]:
+        del before[name], after[name]
+    return _present(before), _present(after)
+
+
+def _content(content: Content, digest: bytes | UnsetType) -> Fields:
+    return {
+        "media_type": content.media_type,
+        "size_bytes": content.size_bytes,
+        "sha256": _hex(digest),
+        "pages": content.pages,
+    }
+
+
+def _hex(digest: bytes | UnsetType) -> str | None:
+    return None if isinstance(digest, UnsetType) else digest.hex()
+
+
+def _issued(body: AuthorizationIssued) -> Fields:
+    return _present(
+        {
+            "type": body.type.code,
+            "status": AuthorizationStatus.ISSUED,
+            "language": body.language,
+            "lapses_on": body.lapses_on,
+            "valid_from": body.valid_from,
+            "valid_until": body.valid_until,
+            "scan_code": body.scan_code,
+            "mandate": body.mandate,
+            "note": body.note,
+            "external_id": body.external_id,
+        }
+    )
 
 
 def _registered(body: AuthorizationRegistered) -> Fields:
@@ -182,11 +290,42 @@ def _registered(body: AuthorizationRegistered) -> Fields:
             "mandate": body.mandate,
             "note": body.note,
             "external_id": body.external_id,
+            "scan_code": body.scan_code,
         }
     )
 
 
-def _attached(body: EvidenceAttached) -> tuple[Fields, Fields]:
+def _signed(body: AuthorizationSigned) -> Fields:
+    return _present(
+        {
+            "source": body.source,
+            "status": AuthorizationStatus.ACTIVE,
+            "original_held": body.original_held,
+            "shelf_mark": body.shelf_mark,
+            **msgspec.structs.asdict(body.terms),
+            "mandate": body.mandate,
+            "note": body.note,
+        }
+    )
+
+
+def _amended(body: MandateAmended) -> Changed:
+    """Field by field; of one that was noted without collection data every field was empty."""
+    if isinstance(body.old, UnsetType) or isinstance(body.new, UnsetType):
+        return {}, {}
+    old = body.old or Mandate()
+    return {n: getattr(old, n) for n in body.fields}, {n: getattr(body.new, n) for n in body.fields}
+
+
+def _received(body: RevocationReceived | AuthorizationRevoked) -> Fields:
+    return {"received_on": body.received_on, "effective_on": body.effective_on}
+
+
+def _collection(body: CollectionReported) -> Fields:
+    return _present({name: getattr(body, name) for name in ("presented_on", "due_on", "outcome", "reference")})
+
+
+def _attached(body: EvidenceAttached) -> Changed:
     before, after = {"evidence": None}, {"evidence": body.document}
     if body.original_was_held:
         return {**before, "original_held": True}, {**after, "original_held": False}
@@ -223,7 +362,7 @@ def _fold(stored: Iterable[Any]) -> History:
     return History()
 
 
-VIEW = View(name=NAME, row=Row, key=("position",), json=("before", "after"), fold=_fold, read=Row)
+VIEW = View(name=NAME, row=Row, key=("position",), json=("before", "after"), fold=_fold, read=Row, shape=2)
 
 
 # -- queries ----------------------------------------------------------------------------------------------------
@@ -283,9 +422,16 @@ async def page(
     return Page(rows[:limit], position, write_cursor(pinned, rows[limit - 1].position) if len(rows) > limit else None)
 
 
+# A customer's history is also what took papers away from it or linked them to it: two scans, each in the order of an
+# index of its own, which an OR would not use.
+ALL = "views.audit_history"
+OF_CUSTOMER = """(
+    select * from views.audit_history where customer = %(customer)s
+    union all
+    select * from views.audit_history where other_customer = %(customer)s
+)"""
 # Only what is asked for stands in the statement, so that each is planned with the index that fits it.
 CONDITIONS = {
-    "customer": "h.customer = %(customer)s",
     "subject": "h.subject_id = %(subject)s",
     "actor": "h.actor = %(actor)s",
     "action": "h.action = %(action)s",
@@ -301,8 +447,8 @@ QUERY = """
     from views.tracking as t
     left join lateral (
         select {columns}
-        from views.audit_history as h
-        left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null
+        from {rows} as h
+        left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null and not d.linked
         where (
             d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
             or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
@@ -318,4 +464,8 @@ QUERY = """
 
 def _query(bound: Mapping[str, Any]) -> str:
     wanted = [f"and {condition}" for name, condition in CONDITIONS.items() if bound[name] is not None]
-    return QUERY.format(columns=", ".join(f"h.{n}" for n in VIEW.columns), conditions="\n        ".join(wanted))
+    return QUERY.format(
+        columns=", ".join(f"h.{n}" for n in VIEW.columns),
+        rows=OF_CUSTOMER if bound["customer"] else ALL,
+        conditions="\n        ".join(wanted),
+    )

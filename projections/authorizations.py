@@ -1,35 +1,42 @@
 """Authorizations with their terms and the collection data of mandates; customer_documents.py lists them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, assert_never
 from uuid import UUID
 
 import msgspec
-from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import scalar_row, tuple_row
 
+from domain import authorization
 from domain.access import Rights
-from domain.administration import TokenCreated, TokenRevoked
-from domain.authorization import AuthorizationRegistered, AuthorizationStatus, EvidenceAttached, Mandate
-from domain.document import (
-    DocumentArchived,
-    DocumentDescribed,
-    DocumentReclassified,
-    DocumentRestored,
-    DocumentWithdrawn,
-    IdentitySeen,
+from domain.administration import AdministrationEvent
+from domain.authorization import (
+    Authorization,
+    AuthorizationEvent,
+    AuthorizationIssued,
+    AuthorizationRegistered,
+    AuthorizationSigned,
+    AuthorizationStatus,
+    MandateAmended,
+    RevocationReceived,
 )
-from domain.document_type import DocumentTypeChanged, DocumentTypeDefined
+from domain.document import DocumentEvent
+from domain.document_type import TypeEvent
 from domain.envelope import UNSET, Recorded
-from domain.values import Kind
+from domain.mandate import Mandate
+from domain.values import Kind, TypeStamp
 from projections.view import ArchiveEvent, RowVersion, Versions, View, known
 
 NAME = "authorizations"
 
 
 class Row(RowVersion, frozen=True, gc=False):
-    """The table's columns, in its order. `complete` is None for what is no mandate, and when it was erased (I7)."""
+    """The table's columns, in its order: domain.authorization.Authorization, and what the list shows beside it.
+
+    `complete` is None for what is no mandate, and when it was erased (I7). `due_on`: the first day on which the
+    calendar ends it."""
 
     kind: str
     type: str
@@ -39,73 +46,135 @@ class Row(RowVersion, frozen=True, gc=False):
     recorded_at: datetime
     actor: str
     branch: str
-    signed_on: date
+    signed_on: date | None
     valid_from: date | None
     valid_until: date | None
     mandate: Mandate | None
     complete: bool | None
-    note: str | None
-    shelf_mark: str | None
-    external_id: str | None
+    note: str | None = None
+    shelf_mark: str | None = None
+    external_id: str | None = None
     evidence: UUID | None = None
+    form_lapses_on: date | None = None
+    ended_on: date | None = None
+    revocation_received_on: date | None = None
+    revocation_effective_on: date | None = None
+    last_collection_on: date | None = None
+    scan_code: str | None = None
+    due_on: date | None = None
 
 
 def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
-    """The next version of an authorization's row; None for an event that is about none."""
+    """The next version of an authorization's row; None for an event that is about none.
+
+    What an event does to an authorization stands in the domain alone: the row is read, evolved and written again."""
     body = recorded.envelope.body
-    match body:
-        case AuthorizationRegistered():
-            return _registered(recorded, body)
-        case EvidenceAttached(document=document):
-            assert row is not None, "an authorization begins with AuthorizationRegistered"
-            return msgspec.structs.replace(
-                row,
-                from_position=recorded.position,
-                version=recorded.envelope.originator_version,
-                original_held=False,
-                evidence=document,
-            )
-        case DocumentArchived() | IdentitySeen() | DocumentDescribed() | DocumentReclassified():
-            return None
-        case DocumentWithdrawn() | DocumentRestored():
-            return None
-        case DocumentTypeDefined() | DocumentTypeChanged() | TokenCreated() | TokenRevoked():
-            return None
-    assert_never(body)
+    if isinstance(body, DocumentEvent | TypeEvent | AdministrationEvent):
+        return None
+    if not isinstance(body, AuthorizationEvent):
+        assert_never(body)
+    state = authorization.evolve(_state(row) if row else None, body)
+    changes = {**_columns(state), **_said(row, body), "complete": _complete(row, state, body)}
+    if row is None:
+        return _first(recorded, state.type, changes)
+    version = recorded.envelope.originator_version
+    return msgspec.structs.replace(row, from_position=recorded.position, version=version, **changes)
 
 
-def _registered(recorded: Recorded[ArchiveEvent], body: AuthorizationRegistered) -> Row:
-    envelope, mandate = recorded.envelope, known(body.mandate)
+def _first(recorded: Recorded[ArchiveEvent], stamp: TypeStamp, columns: dict[str, Any]) -> Row:
+    envelope = recorded.envelope
     return Row(
         id=envelope.originator_id,
-        customer=body.customer,
         from_position=recorded.position,
         to_position=None,
         created_position=recorded.position,
         version=envelope.originator_version,
-        kind=str(body.type.kind),
-        type=body.type.code,
-        labels=body.type.labels,
-        status=AuthorizationStatus.ACTIVE.value,
-        original_held=body.original_held,
+        kind=str(stamp.kind),
+        type=stamp.code,
+        labels=stamp.labels,
         recorded_at=recorded.recorded_at,
         actor=envelope.meta.actor,
         branch=envelope.meta.branch,
-        signed_on=body.terms.signed_on,
-        valid_from=body.terms.valid_from,
-        valid_until=body.terms.valid_until,
-        mandate=mandate,
-        complete=_complete(body, mandate),
-        note=known(body.note),
-        shelf_mark=known(body.shelf_mark),
-        external_id=known(body.external_id),
+        **columns,
     )
 
 
-def _complete(body: AuthorizationRegistered, mandate: Mandate | None) -> bool | None:
-    if body.type.kind is not Kind.MANDATE or body.mandate is UNSET:
+def _columns(state: Authorization) -> dict[str, Any]:
+    revocation = state.revocation
+    return {
+        "customer": state.customer,
+        "status": state.status.value,
+        "original_held": state.original_held,
+        "signed_on": state.signed_on,
+        "valid_from": state.valid_from,
+        "valid_until": state.valid_until,
+        "mandate": state.mandate,
+        "evidence": state.evidence,
+        "form_lapses_on": state.form_lapses_on,
+        "ended_on": state.ended_on,
+        "revocation_received_on": revocation.received_on if revocation else None,
+        "revocation_effective_on": revocation.effective_on if revocation else None,
+        "last_collection_on": state.last_due_on,
+        "scan_code": state.scan_code,
+        "due_on": state.due_on,
+    }
+
+
+def _state(row: Row) -> Authorization:
+    """The other way round."""
+    return Authorization(
+        customer=row.customer,
+        type=TypeStamp(row.type, Kind(row.kind), row.labels),
+        status=AuthorizationStatus(row.status),
+        version=row.version,
+        original_held=row.original_held,
+        signed_on=row.signed_on,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        form_lapses_on=row.form_lapses_on,
+        revocation=_revocation(row),
+        last_due_on=row.last_collection_on,
+        ended_on=row.ended_on,
+        mandate=row.mandate,
+        scan_code=row.scan_code,
+        evidence=row.evidence,
+    )
+
+
+def _revocation(row: Row) -> RevocationReceived | None:
+    if row.revocation_received_on is None or row.revocation_effective_on is None:
         return None
-    return mandate is not None and mandate.complete
+    return RevocationReceived(
+        customer=row.customer, received_on=row.revocation_received_on, effective_on=row.revocation_effective_on
+    )
+
+
+def _complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -> bool | None:
+    """An event that brings no collection data leaves it as it was."""
+    match body:
+        case AuthorizationIssued(mandate=given) | AuthorizationRegistered(mandate=given):
+            pass
+        case AuthorizationSigned(mandate=given) | MandateAmended(new=given):
+            pass
+        case _:
+            return row.complete if row else None
+    if state.type.kind is not Kind.MANDATE or given is UNSET:
+        return None
+    return state.mandate is not None and state.mandate.complete
+
+
+def _said(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
+    """What staff noted beside it. A note of the day of the signature takes the place of the form's."""
+    match body:
+        case AuthorizationIssued():
+            return {"note": known(body.note), "external_id": known(body.external_id)}
+        case AuthorizationRegistered():
+            noted = {"note": known(body.note), "external_id": known(body.external_id)}
+            return {**noted, "shelf_mark": known(body.shelf_mark)}
+        case AuthorizationSigned():
+            note = known(body.note)
+            return {"note": note if note is not None or row is None else row.note, "shelf_mark": known(body.shelf_mark)}
+    return {}
 
 
 def _fold(stored: Iterable[Row]) -> Versions[Row]:
@@ -119,7 +188,13 @@ def row_of(*values: Any) -> Row:
 
 
 VIEW = View(
-    name=NAME, row=Row, key=("id", "customer", "from_position"), json=("labels", "mandate"), fold=_fold, read=row_of
+    name=NAME,
+    row=Row,
+    key=("id", "customer", "from_position"),
+    json=("labels", "mandate"),
+    fold=_fold,
+    read=row_of,
+    shape=2,
 )
 
 
@@ -135,6 +210,15 @@ async def one(
     return (row_of(*found[1:]) if found[1] is not None else None), found[0]
 
 
+def due(conn: Connection[Any], today: date, limit: int, *, passed: Sequence[UUID] = ()) -> list[UUID]:
+    """Authorizations that the calendar has ended by today and of which no event says so yet, the longest due first.
+
+    `passed` are left out: those that could not be ended would stand before all others for ever."""
+    bound = {"today": today, "limit": limit, "passed": list(passed)}
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(DUE, bound, prepare=True).fetchall()
+
+
 def _one(held: str) -> str:
     return f"""
         select t.position, {", ".join(f"r.{name}" for name in VIEW.columns)}
@@ -147,3 +231,10 @@ def _one(held: str) -> str:
 
 ONE = _one("r.to_position is null")
 ONE_AS_OF = _one("r.from_position <= %(as_of)s and (r.to_position is null or r.to_position > %(as_of)s)")
+DUE = """
+    select id
+    from views.authorizations
+    where to_position is null and due_on <= %(today)s and id <> all(%(passed)s)
+    order by due_on, id
+    limit %(limit)s
+"""

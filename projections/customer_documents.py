@@ -4,7 +4,7 @@ An authorization and its evidence are one row of the list: the authorization's, 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any, assert_never
 from uuid import UUID
@@ -15,19 +15,42 @@ from psycopg.rows import tuple_row
 
 from domain.access import Rights
 from domain.administration import TokenCreated, TokenRevoked
-from domain.authorization import AuthorizationRegistered, AuthorizationStatus, EvidenceAttached
+from domain.authorization import (
+    AuthorizationCancelled,
+    AuthorizationExpired,
+    AuthorizationIssued,
+    AuthorizationReassigned,
+    AuthorizationRegistered,
+    AuthorizationResumed,
+    AuthorizationRevoked,
+    AuthorizationSigned,
+    AuthorizationStatus,
+    AuthorizationSuperseded,
+    AuthorizationSuspended,
+    CollectionReported,
+    EvidenceAttached,
+    MandateAmended,
+    RevocationReceived,
+    Terms,
+)
 from domain.customer import Customer
 from domain.document import (
+    ContentReplaced,
+    CustomerLinked,
+    CustomerUnlinked,
+    Description,
     DocumentArchived,
     DocumentDescribed,
+    DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
     DocumentStatus,
     DocumentWithdrawn,
     IdentitySeen,
 )
-from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, keep_until
-from domain.envelope import Recorded
+from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, add_months, keep_until
+from domain.envelope import Recorded, UnsetType
+from domain.mandate import MONTHS_DISPUTABLE
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import Moment, json_text, like, moment, read_cursor, text_array, write_cursor
 from projections.view import ArchiveEvent, RowVersion, Versions, View, known
@@ -39,7 +62,10 @@ ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
 
 class Row(RowVersion, frozen=True, gc=False):
     """The table's columns, in its order. Personal fields are None when they were erased. `item` is its ItemBase as
-    JSON: lists send it as it stands, which saves reading, building and writing thirty fields a row."""
+    JSON: lists send it as it stands, which saves reading, building and writing thirty fields a row.
+
+    A joint paper has a row of `linked` False for its customer, which names the `linked_customers`, and beside it for
+    each of them the same row with `linked` True."""
 
     kind: str
     type: str
@@ -76,6 +102,11 @@ class Row(RowVersion, frozen=True, gc=False):
     number_suffix: str | None = None
     seen_on: date | None = None
     item: str = ""
+    title: str | None = None
+    last_collection_on: date | None = None
+    retention_from: date | None = None
+    linked: bool = False
+    linked_customers: list[str] = msgspec.field(default_factory=list)
 
 
 # -- events to rows ---------------------------------------------------------------------------------------------
@@ -96,31 +127,58 @@ def _evolved(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
             return _seen(recorded, body)
         case AuthorizationRegistered():
             return _registered(recorded, body)
+        case AuthorizationIssued():
+            return _issued(recorded, body)
         case DocumentTypeDefined() | DocumentTypeChanged() | TokenCreated() | TokenRevoked():
             return None
-    assert row is not None, "a paper begins with the event that archives, notes or registers it"
+    assert row is not None, "a paper begins with the event that archives, notes, issues or registers it"
     match body:
         case DocumentDescribed(new=new):
-            description = known(new)
-            return _next(
-                row,
-                recorded,
-                note=description.note if description else None,
-                received_on=description.received_on if description else None,
-            )
+            return _next(row, recorded, **_description(new))
         case DocumentReclassified(new=stamp):
             return _next(row, recorded, type=stamp.code, labels=stamp.labels)
         case DocumentWithdrawn():
             return _next(row, recorded, status=DocumentStatus.WITHDRAWN.value)
         case DocumentRestored():
             return _next(row, recorded, status=DocumentStatus.ARCHIVED.value)
+        case DocumentReassigned(customer=customer):
+            return _next(row, recorded, customer=customer, linked_customers=_without(row, customer))
+        case ContentReplaced():
+            return _next(row, recorded, content_version=row.content_version + 1, **_content(body))
+        case CustomerLinked(linked=customer):
+            return _next(row, recorded, linked_customers=[*row.linked_customers, str(customer)])
+        case CustomerUnlinked(linked=customer):
+            return _next(row, recorded, linked_customers=_without(row, customer))
+        case AuthorizationSigned():
+            return _next(row, recorded, **_signed(row, body))
         case EvidenceAttached(document=document):
             return _next(row, recorded, original_held=False, evidence=document)
+        case AuthorizationSuspended():
+            return _next(row, recorded, status=AuthorizationStatus.SUSPENDED.value)
+        case AuthorizationResumed():
+            return _next(row, recorded, status=AuthorizationStatus.ACTIVE.value)
+        case AuthorizationRevoked(effective_on=on):
+            return _next(row, recorded, **_over(row, AuthorizationStatus.REVOKED, on - timedelta(days=1)))
+        case AuthorizationSuperseded(on=on):
+            return _next(row, recorded, **_over(row, AuthorizationStatus.SUPERSEDED, on))
+        case AuthorizationExpired(on=on):
+            return _next(row, recorded, **_over(row, AuthorizationStatus.EXPIRED, on))
+        case AuthorizationCancelled(on=on):
+            return _next(row, recorded, **_over(row, AuthorizationStatus.CANCELLED, on))
+        case CollectionReported(due_on=due_on):
+            return _next(row, recorded, **_collected(row, due_on))
+        case AuthorizationReassigned(customer=customer):
+            return _next(row, recorded, customer=customer)
+        case MandateAmended() | RevocationReceived():  # not shown here, but the ETag moves
+            return _next(row, recorded)
     assert_never(body)
 
 
+def _without(row: Row, customer: UUID) -> list[str]:
+    return [linked for linked in row.linked_customers if linked != str(customer)]
+
+
 def _archived(recorded: Recorded[ArchiveEvent], body: DocumentArchived) -> Row:
-    content, description, digest = body.content, known(body.description), known(body.sha256)
     return _first(
         recorded,
         customer=body.customer,
@@ -128,27 +186,41 @@ def _archived(recorded: Recorded[ArchiveEvent], body: DocumentArchived) -> Row:
         stamp=body.type,
         status=DocumentStatus.ARCHIVED.value,
         source=body.source,
-        file_name=known(body.file_name),
-        note=description.note if description else None,
-        received_on=description.received_on if description else None,
-        media_type=content.media_type,
-        size_bytes=content.size_bytes,
-        sha256=digest.hex() if digest else None,
-        pages=content.pages,
-        preview=content.preview,
-        password_protected=content.password_protected,
-        flags=list(content.flags),
         content_version=1,
-        content_id=content.id,
-        sealed_size_bytes=content.sealed_size_bytes,
-        sealed_sha256=content.sealed_sha256.hex(),
         evidence_of=body.evidence_of,
         external_id=known(body.external_id),
+        **_content(body),
+        **_description(body.description),
     )
 
 
+def _content(body: DocumentArchived | ContentReplaced) -> dict[str, Any]:
+    content, digest = body.content, known(body.sha256)
+    return {
+        "file_name": known(body.file_name),
+        "media_type": content.media_type,
+        "size_bytes": content.size_bytes,
+        "sha256": digest.hex() if digest else None,
+        "pages": content.pages,
+        "preview": content.preview,
+        "password_protected": content.password_protected,
+        "flags": list(content.flags),
+        "content_id": content.id,
+        "sealed_size_bytes": content.sealed_size_bytes,
+        "sealed_sha256": content.sealed_sha256.hex(),
+    }
+
+
+def _description(given: Description | UnsetType) -> dict[str, Any]:
+    found = known(given)
+    return {
+        "note": found.note if found else None,
+        "received_on": found.received_on if found else None,
+        "title": found.title if found else None,
+    }
+
+
 def _seen(recorded: Recorded[ArchiveEvent], body: IdentitySeen) -> Row:
-    description = known(body.description)
     return _first(
         recorded,
         customer=body.customer,
@@ -156,12 +228,28 @@ def _seen(recorded: Recorded[ArchiveEvent], body: IdentitySeen) -> Row:
         stamp=body.type,
         status=DocumentStatus.ARCHIVED.value,
         source=Source.NONE,
-        note=description.note if description else None,
-        received_on=description.received_on if description else None,
         external_id=known(body.external_id),
         paper=known(body.paper),
         number_suffix=known(body.number_suffix),
         seen_on=body.seen_on,
+        **_description(body.description),
+    )
+
+
+def _issued(recorded: Recorded[ArchiveEvent], body: AuthorizationIssued) -> Row:
+    return _first(
+        recorded,
+        customer=body.customer,
+        kind=body.type.kind,
+        stamp=body.type,
+        status=AuthorizationStatus.ISSUED.value,
+        source=Source.NONE,
+        note=known(body.note),
+        scan_code=known(body.scan_code),
+        external_id=known(body.external_id),
+        valid_from=body.valid_from,
+        valid_until=body.valid_until,
+        retention_from=body.valid_until,
     )
 
 
@@ -177,11 +265,36 @@ def _registered(recorded: Recorded[ArchiveEvent], body: AuthorizationRegistered)
         original_held=body.original_held,
         note=known(body.note),
         shelf_mark=known(body.shelf_mark),
+        scan_code=known(body.scan_code),
         external_id=known(body.external_id),
-        signed_on=body.terms.signed_on,
-        valid_from=body.terms.valid_from,
-        valid_until=body.terms.valid_until,
+        **_terms(body.terms),
     )
+
+
+def _terms(terms: Terms) -> dict[str, Any]:
+    """While it is in force its retention counts from where it would end by itself."""
+    return {**msgspec.structs.asdict(terms), "retention_from": terms.valid_until}
+
+
+def _signed(row: Row, body: AuthorizationSigned) -> dict[str, Any]:
+    """A note of the day of the signature takes the place of the form's."""
+    return {
+        "status": AuthorizationStatus.ACTIVE.value,
+        "original_held": body.original_held,
+        "shelf_mark": known(body.shelf_mark),
+        "note": row.note if known(body.note) is None else body.note,
+        **_terms(body.terms),
+    }
+
+
+def _over(row: Row, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
+    """domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
+    return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
+
+
+def _collected(row: Row, due_on: date) -> dict[str, Any]:
+    last = max(due_on, row.last_collection_on or due_on)
+    return {"last_collection_on": last, "retention_from": row.retention_from and max(last, row.retention_from)}
 
 
 def _first(
@@ -222,6 +335,14 @@ def _next(row: Row, recorded: Recorded[ArchiveEvent], **changes: Any) -> Row:
     )
 
 
+def expand(row: Row) -> Sequence[Row]:
+    """The row, and a copy for each customer that is linked: there it is a document on its own, evidence or not."""
+    if not row.linked_customers:
+        return (row,)
+    copy = msgspec.structs.replace(row, linked=True, linked_customers=[], evidence_of=None)
+    return (row, *(msgspec.structs.replace(copy, customer=UUID(customer)) for customer in row.linked_customers))
+
+
 VIEW = View(
     name=NAME,
     row=Row,
@@ -229,6 +350,8 @@ VIEW = View(
     json=("labels",),
     fold=lambda stored: Versions(evolve, stored),
     read=Row,
+    shape=2,
+    expand=expand,
 )
 
 
@@ -264,6 +387,7 @@ OF_EVIDENCE = (
     "sealed_size_bytes",
     "sealed_sha256",
     "received_on",
+    "title",
 )
 
 
@@ -297,6 +421,7 @@ class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     source: str
     file_name: str | None
+    title: str | None
     note: str | None
     media_type: str | None
     size_bytes: int | None
@@ -338,6 +463,7 @@ def base(row: Row) -> ItemBase:
         status=row.status,
         source=row.source,
         file_name=row.file_name,
+        title=row.title,
         note=row.note,
         media_type=row.media_type,
         size_bytes=row.size_bytes,
@@ -370,7 +496,8 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     item: str
     type: str
     labels: dict[str, str]
-    valid_until: date | None
+    retention_from: date | None
+    last_collection_on: date | None
     created_position: int
 
 
@@ -402,14 +529,17 @@ def kept_until(row: Row | Listed, kind: DocumentType | None) -> date | None:
     retention = kind.definition.retention if kind else None
     if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:
         return None
-    return keep_until(retention, ended_on=row.valid_until)
+    kept = keep_until(retention, ended_on=row.retention_from)
+    if kept is None or row.last_collection_on is None:
+        return kept
+    return max(kept, add_months(row.last_collection_on, MONTHS_DISPUTABLE))
 
 
 # -- queries ----------------------------------------------------------------------------------------------------
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """`q` is looked for in the file name, note, type label, scan code, shelf mark and external id."""
+    """`q` is looked for in the file name, title, note, type label, scan code, shelf mark and external id."""
 
     kind: str | None = None
     type: str | None = None
@@ -487,9 +617,15 @@ class File(msgspec.Struct, frozen=True):
     sealed_size_bytes: int
 
 
-async def file(conn: AsyncConnection[Any], document: UUID, rights: Rights) -> File | None:
-    """None when there is no such document for this caller, or it has no content that can be read."""
-    found = await _fetch(conn, FILE, {**_bound(rights, None), "id": document})
+async def file(
+    conn: AsyncConnection[Any], document: UUID, rights: Rights, *, content_version: int | None = None
+) -> File | None:
+    """None when there is no such document for this caller, or it has no content (version) that can be read.
+
+    An earlier version is for whoever may see the document today, and has the document's customer and status of today.
+    """
+    bound = {**_bound(rights, None), "id": document, "content_version": content_version}
+    found = await _fetch(conn, FILE if content_version is None else FILE_VERSION, bound)
     return File(*found[0]) if found else None
 
 
@@ -520,15 +656,24 @@ async def _fetch_listed(
     return [_listed(*values) for values in rows], position, entry
 
 
-def _listed(position: int, item: str, type: str, labels: str, valid_until: date | None, evidence: str | None) -> Listed:  # noqa: A002  # the column's name
-    return Listed(_with_evidence(item, evidence), type, _labels(labels), valid_until, position)
+def _listed(
+    position: int,
+    item: str,
+    code: str,
+    labels: str,
+    retention_from: date | None,
+    last_collection_on: date | None,
+    evidence: str | None,
+) -> Listed:
+    return Listed(_with_evidence(item, evidence), code, _labels(labels), retention_from, last_collection_on, position)
 
 
 def _whole(values: list[Any]) -> Row:
     """VIEW.columns and the evidence's item."""
-    *own, item, evidence = values
+    *own, evidence = values
     own[LABELS] = _labels(own[LABELS])
-    return Row(*[*own, _with_evidence(item, evidence)])
+    own[ITEM] = _with_evidence(own[ITEM], evidence)
+    return Row(*own)
 
 
 @lru_cache(maxsize=1_000)
@@ -543,7 +688,7 @@ def _shown(name: str) -> str:
     return "r.labels::text" if name == "labels" else f"r.{name}"
 
 
-LABELS = VIEW.columns.index("labels")
+LABELS, ITEM = VIEW.columns.index("labels"), VIEW.columns.index("item")
 # How many rows a list asks for, as constants in its text: with a parameter Postgres plans each list anew, which takes
 # longer than to answer it.
 FETCHED = (21, 51, 101, 201)
@@ -563,7 +708,7 @@ def _evidence(name: str, held: str) -> str:
         case when r.evidence is not null then (
             select e.{name}
             from views.customer_documents as e
-            where e.id = r.evidence and {held.format("e")}
+            where e.id = r.evidence and not e.linked and {held.format("e")}
         ) end
     """  # noqa: S608  # constants of this module
 
@@ -579,7 +724,7 @@ def _whole_by(where: str, held: str) -> str:
         select t.position, {", ".join(_shown(name) for name in VIEW.columns)}, e.item
         from views.tracking as t
         left join views.customer_documents as r on {_visible(held)} and {where}
-        left join views.customer_documents as e on e.id = r.evidence and {held.format("e")}
+        left join views.customer_documents as e on e.id = r.evidence and not e.linked and {held.format("e")}
         where t.name = 'customer_documents'
     """  # noqa: S608  # constants of this module
 
@@ -587,11 +732,12 @@ def _whole_by(where: str, held: str) -> str:
 def _listed_by(where: str, held: str, *, entry: str = "null", limit: int | str = "all") -> str:
     """A first row with the view's position and the register's entry, then what _listed() takes."""
     return f"""
-        select position, {entry}, null, null, null::date, null
+        select position, {entry}, null, null, null::date, null::date, null
         from views.tracking
         where name = 'customer_documents'
         union all (
-            select r.created_position, r.item, r.type, r.labels::text, r.valid_until, {_evidence("item", held)}
+            select r.created_position, r.item, r.type, r.labels::text, r.retention_from, r.last_collection_on,
+                {_evidence("item", held)}
             from views.customer_documents as r
             where {_visible(held)} and {where}
             order by r.created_position desc
@@ -607,7 +753,8 @@ NARROWER = {
     "status": "r.status = %(status)s",
     "source": "coalesce({source_of_evidence}, r.source) = %(source)s",
     "q": """public.unaccent(concat_ws(
-        ' ', r.file_name, {file_name_of_evidence}, r.note, r.scan_code, r.shelf_mark, r.external_id,
+        ' ', r.file_name, {file_name_of_evidence}, r.title, {title_of_evidence}, r.note, r.scan_code, r.shelf_mark,
+        r.external_id,
         (select string_agg(value, ' ') from jsonb_each_text(r.labels))
     )) ilike public.unaccent(%(q)s)""",
     "branch": "r.branch = %(branch)s",
@@ -618,18 +765,29 @@ NARROWER = {
 @cache
 def _list(given: tuple[str, ...], limit: int, *, as_of: bool) -> str:
     held = HELD if as_of else OPEN
-    evidence = {f"{name}_of_evidence": _evidence(name, held) for name in ("source", "file_name")}
+    evidence = {f"{name}_of_evidence": _evidence(name, held) for name in ("source", "file_name", "title")}
     narrower = [NARROWER[name].format(**evidence) for name in given]
     where = " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
     return _listed_by(where, held, entry=f"({register.ENTRY})", limit=limit)
 
 
-BY_ID = f"r.id = %(id)s and {OF_OWN_BRANCH}"
-BY_EXTERNAL_ID = f"r.external_id = %(external_id)s and (r.kind = 'document') = %(documents)s and {OF_OWN_BRANCH}"
+BY_ID = f"r.id = %(id)s and not r.linked and {OF_OWN_BRANCH}"
+BY_EXTERNAL_ID = f"""r.external_id = %(external_id)s and not r.linked
+    and (r.kind = 'document') = %(documents)s and {OF_OWN_BRANCH}"""
 ONE, ONE_AS_OF = (_whole_by(BY_ID, held) for held in (OPEN, HELD))
 FILE = f"""
     select {", ".join(f"r.{name}" for name in File.__struct_fields__)}
     from views.customer_documents as r
     where r.content_id is not null and r.sha256 is not null and {_visible(OPEN)} and {BY_ID}
+"""  # noqa: S608  # constants of this module
+OF_TODAY = ("customer", "status")
+FILE_VERSION = f"""
+    select {", ".join(f"{'r' if name in OF_TODAY else 'v'}.{name}" for name in File.__struct_fields__)}
+    from views.customer_documents as r
+    join views.customer_documents as v on v.id = r.id and not v.linked
+    where v.content_version = %(content_version)s and v.content_id is not null and v.sha256 is not null
+        and {_visible(OPEN)} and {BY_ID}
+    order by v.from_position desc
+    limit 1
 """  # noqa: S608  # constants of this module
 EXTERNAL, EXTERNAL_AS_OF = (_listed_by(BY_EXTERNAL_ID, held) for held in (OPEN, HELD))

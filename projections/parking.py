@@ -1,4 +1,4 @@
-"""Events that a view cannot take are parked, later ones of the same customer behind them; the others go on."""
+"""Events that a view cannot take are parked, later ones of the same customer or paper behind them; others go on."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from psycopg.rows import args_row
 from domain.envelope import Recorded
 from domain.refusals import NotFound, Refusal
 from projections import tracking
-from projections.view import Step, View, project
+from projections.view import Step, View, other_customer_of, project
 from projections.views import VIEWS, table_of
 from store.log import Log
 
@@ -29,10 +29,16 @@ class Parked(msgspec.Struct, frozen=True):
     position: int
     as_of: datetime
     customer: UUID | None
+    other_customer: UUID | None
     subject: UUID
     topic: str
     error_type: str
     parked_at: datetime | None = None
+
+    @property
+    def holds(self) -> frozenset[UUID]:
+        """Whose later events wait behind it."""
+        return _keys(self.customer, self.other_customer, self.subject)
 
 
 class Resumed(msgspec.Struct, frozen=True):
@@ -68,10 +74,15 @@ def with_care(write: Callable[[bool], T]) -> T:
     return write(True)
 
 
-def held_key(recorded: Recorded[Any]) -> UUID:
-    """Whom a parked event holds back: its customer, else its stream."""
-    customer: UUID | None = getattr(recorded.envelope.body, "customer", None)
-    return customer or recorded.envelope.originator_id
+def held_keys(recorded: Recorded[Any]) -> frozenset[UUID]:
+    """Whom an event holds back when it is parked, and behind whom it waits: its customer, the other one of a move or a
+    link, and its stream, which may have come from another customer."""
+    body = recorded.envelope.body
+    return _keys(getattr(body, "customer", None), other_customer_of(body), recorded.envelope.originator_id)
+
+
+def _keys(*keys: UUID | None) -> frozenset[UUID]:
+    return frozenset(key for key in keys if key)
 
 
 def take(
@@ -79,7 +90,7 @@ def take(
 ) -> list[Parked]:
     """A page into a table, in the caller's transaction; returns what it could not take."""
     holding = set(held)
-    if careful or (holding and any(held_key(recorded) in holding for recorded, _ in page)):
+    if careful or (holding and not all(holding.isdisjoint(held_keys(recorded)) for recorded, _ in page)):
         return project_carefully(conn, view, table, page, holding)
     project(conn, view, table, page)
     return []
@@ -91,10 +102,10 @@ def project_carefully(
     """Event by event, each in a savepoint; what fails and what is held back is returned, not stored."""
     holding, found = set(held), list[Parked]()
     for step in page:
-        key = held_key(step[0])
-        error_type = BEHIND if key in holding else _attempt(conn, view, table, step)
+        keys = held_keys(step[0])
+        error_type = _attempt(conn, view, table, step) if holding.isdisjoint(keys) else BEHIND
         if error_type:
-            holding.add(key)
+            holding |= keys
             found.append(_parked(view, step, error_type))
     return found
 
@@ -119,6 +130,7 @@ def _parked(view: View, step: Step, error_type: str) -> Parked:
         position=recorded.position,
         as_of=as_of,
         customer=getattr(envelope.body, "customer", None),
+        other_customer=other_customer_of(envelope.body),
         subject=envelope.originator_id,
         topic=envelope.body.topic,
         error_type=error_type,
@@ -166,11 +178,11 @@ def _steps(log: Log, held: Sequence[Parked]) -> list[Step]:
 
 
 PARK = """
-    insert into views.parked (view, position, as_of, customer, subject, topic, error_type)
-    values (%s, %s, %s, %s, %s, %s, %s)
+    insert into views.parked (view, position, as_of, customer, other_customer, subject, topic, error_type)
+    values (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 PARKED = """
-    select view, position, as_of, customer, subject, topic, error_type, parked_at
+    select view, position, as_of, customer, other_customer, subject, topic, error_type, parked_at
     from views.parked
     where %(view)s::text is null or view = %(view)s
     order by view, position

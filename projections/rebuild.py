@@ -228,7 +228,8 @@ def _take(conn: psycopg.Connection[Any], beside: Beside, events: Sequence[Step])
 
     found = with_care(write)
     beside.parked += found
-    beside.held |= {p.customer or p.subject for p in found}
+    for parked in found:
+        beside.held |= parked.holds
 
 
 # -- comparing and swapping -------------------------------------------------------------------------------------
@@ -326,7 +327,11 @@ LAST = """
     group by originator_id
 """
 AS_OF = "select max(as_of) from views.audit_history where position <= %s"
-HELD = "select distinct coalesce(customer, subject) from views.parked where view = %s and position <= %s"
+HELD = """
+    select distinct key
+    from views.parked, unnest(array[customer, other_customer, subject]) as key
+    where view = %s and position <= %s and key is not null
+"""
 FORGET_PARKED = "delete from views.parked where view = %s"
 NO_WAY_BACK = "update views.tracking set previous_position = null, previous_as_of = null where name = %s"
 SWAPPED = """

@@ -19,7 +19,7 @@ TCP_USER_TIMEOUT_MS = 30_000
 
 class Tracked(msgspec.Struct, frozen=True):
     """`position`: all events up to it are in the view. `as_of`: the highest recorded_at up to there. `held`: customers
-    (or subjects without one) of whom an event is parked."""
+    and papers of which an event is parked (parking.held_keys)."""
 
     name: str
     position: int
@@ -103,7 +103,9 @@ def pause(conn: psycopg.Connection[Any], view: str) -> None:
 
 TRACKED = """
     select t.name, t.position, t.as_of, t.paused, (
-        select array_agg(distinct coalesce(p.customer, p.subject)) from views.parked as p where p.view = t.name
+        select array_agg(distinct key)
+        from views.parked as p, unnest(array[p.customer, p.other_customer, p.subject]) as key
+        where p.view = t.name and key is not null
     )
     from views.tracking as t
     where t.name = any(%s)

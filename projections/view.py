@@ -1,6 +1,7 @@
 """What follow.py and rebuild.py need of a view: its table, its fold, and how a page of events becomes rows of it."""
 
 import gc
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,8 +15,8 @@ from msgspec import UnsetType
 from psycopg.rows import args_row
 
 from domain.administration import AdministrationEvent
-from domain.authorization import AuthorizationEvent
-from domain.document import DocumentEvent
+from domain.authorization import AuthorizationEvent, AuthorizationReassigned
+from domain.document import CustomerLinked, CustomerUnlinked, DocumentEvent, DocumentReassigned
 from domain.document_type import TypeEvent
 from domain.envelope import Event, Recorded
 from projections.reading import json_text, text_array
@@ -66,7 +67,8 @@ class Fold(Protocol):
 
 class View(msgspec.Struct, frozen=True):
     """A table of schema views. `key` orders its canonical dump, `json` names its jsonb columns, `read` makes a row of
-    what the driver gives."""
+    what the driver gives. `expand` gives the rows that a row of the fold is written as: itself and copies, which have
+    `linked`. `shape` counts up whenever events make other rows than before: serve makes older ones anew."""
 
     name: str
     row: type[msgspec.Struct]
@@ -74,6 +76,8 @@ class View(msgspec.Struct, frozen=True):
     json: tuple[str, ...]
     fold: Callable[[Iterable[Any]], Fold]
     read: Callable[..., msgspec.Struct]
+    shape: int
+    expand: Callable[[Any], Sequence[msgspec.Struct]] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -142,6 +146,16 @@ def known(value: T | UnsetType) -> T | None:
     return None if isinstance(value, UnsetType) else value
 
 
+def other_customer_of(body: Event) -> UUID | None:
+    """The second customer that an event is about: who had a moved paper before, who is linked to a joint one."""
+    match body:
+        case DocumentReassigned(old=customer) | AuthorizationReassigned(old=customer):
+            return customer
+        case CustomerLinked(linked=customer) | CustomerUnlinked(linked=customer):
+            return customer
+    return None
+
+
 def steps(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step]:
     """The events with the running maximum of recorded_at, which a clock that steps back only halts."""
     found: list[Step] = []
@@ -173,8 +187,8 @@ def write(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -
     sql = statements(view, table)
     if taken.closed:
         columns = [list(column) for column in zip(*taken.closed, strict=True)]
-        closed = conn.execute(sql.close, columns).rowcount
-        assert closed == len(taken.closed), f"{table}: {closed} of {len(taken.closed)} open rows were there"
+        row = conn.execute(sql.close, columns).fetchone()
+        assert row == (len(taken.closed),), f"{table}: {row} of {len(taken.closed)} open rows were there"
     if len(taken.rows) < COPY_ROWS_MIN:
         with conn.cursor() as cursor:
             cursor.executemany(sql.insert, encoded(view, taken.rows))
@@ -191,7 +205,7 @@ def copy_in(conn: psycopg.Connection[Any], view: View, table: str, rows: Iterabl
 def encoded(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence[Any]]:
     """Rows as parameters. Ids, times and structures as text already: the driver takes far longer for them."""
     renderings = renderings_of(view)
-    for row in rows:
+    for row in rows if view.expand is None else itertools.chain.from_iterable(map(view.expand, rows)):
         values = list(msgspec.to_builtins(msgspec.structs.astuple(row)))
         for n, render in renderings:
             if values[n] is not None:
@@ -220,19 +234,24 @@ class Statements(msgspec.Struct, frozen=True):
 
 @cache
 def statements(view: View, table: str) -> Statements:
-    """SQL for one table; the names in it are constants of ours."""
+    """SQL for one table; the names in it are constants of ours. Copies are closed with their row and not counted."""
     columns = ", ".join(view.columns)
     places = ", ".join(["%s"] * len(view.columns))
+    copy = "linked" if view.expand else "false"
     return Statements(
-        open_rows=f"select {columns} from {table} where id = any(%s) and to_position is null",  # noqa: S608  # constants
-        close=CLOSE.format(table=table),
+        open_rows=f"select {columns} from {table} where id = any(%s) and to_position is null and not {copy}",  # noqa: S608  # constants
+        close=CLOSE.format(table=table, copy=copy),
         insert=f"insert into {table} ({columns}) values ({places})",  # noqa: S608  # constants
         copy=f"copy {table} ({columns}) from stdin",
     )
 
 
 CLOSE = """
-    update {table} as v set to_position = c.to_position
-    from unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as c (id, from_position, to_position)
-    where v.id = c.id and v.from_position = c.from_position and v.to_position is null
+    with closed as (
+        update {table} as v set to_position = c.to_position
+        from unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as c (id, from_position, to_position)
+        where v.id = c.id and v.from_position = c.from_position and v.to_position is null
+        returning {copy} as copied
+    )
+    select count(*) filter (where not copied) from closed
 """

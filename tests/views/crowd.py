@@ -64,7 +64,8 @@ def _paper(n: int, customer: UUID) -> tuple[Sequence[Body], Sequence[Body]]:
 def _with_evidence(n: int, customer: UUID) -> Sequence[Body]:
     statement, paper = uuid7(), uuid7()
     registered = authorization.decide(None, _register(customer, CONSENT, Source.FILE))
-    attached = authorization.decide(authorization.fold(registered), AttachEvidence(paper))
+    attach = AttachEvidence(document=paper, type=CONSENT, source=Source.FILE, terms=Terms(signed_on=TODAY), today=TODAY)
+    attached = authorization.decide(authorization.fold(registered), attach)
     archived = document.decide(None, _letter(n, customer, CONSENT, statement))
     return [*_in(statement, [*registered, *attached]), *_in(paper, archived)]
 

@@ -1,6 +1,7 @@
 """How a row of the view becomes the item of api.md §4, for reads and for the answer of a write alike."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,29 +26,40 @@ def item_of(call: Call, row: Row, **more: Any) -> msgspec.Raw:
 
 async def outcome_of(call: Call, use_case: Callable[..., Outcome], *arguments: Any) -> Outcome:
     """Run a use case. A refusal names the paper that stands in the way only to who may see it (I12)."""
-    blocking, archive = call.parts.blocking, call.parts.archive
     try:
-        return await blocking(use_case, *arguments)
+        return await call.parts.blocking(use_case, *arguments)
     except Refusal as refusal:
-        existing = refusal.extra.get("existing")
-        if existing and not await blocking(archive.is_visible, UUID(existing), call.rights):
-            del refusal.extra["existing"]
-        raise
+        raise await without_hidden(call, refusal) from None
 
 
-def answer_item(call: Call, outcome: Outcome, *, status: int) -> None:
-    """The answer of a write, made from its own events: the view need not have them yet.
+async def without_hidden(call: Call, refusal: Refusal) -> Refusal:
+    existing = refusal.extra.get("existing")
+    if existing and not await call.parts.blocking(call.parts.archive.is_visible, UUID(existing), call.rights):
+        del refusal.extra["existing"]
+    return refusal
 
-    A replay is told what the first request was told. With evidence the item is the authorization's, the Location and
-    the ETag are those of the document (api.md §3).
-    """
+
+def answer_made(call: Call, outcome: Outcome) -> None:
+    """A 201: with evidence the item is the authorization's, the Location and the ETag are those of the document."""
     row = customer_documents.fold_item(outcome.recorded)
+    room = "documents" if row.evidence or row.kind == "document" else "authorizations"
+    paper = row.evidence or row.id
+    call.resp.set_header("Location", f"/v1/{room}/{paper}")
+    _answer(call, outcome, row, paper, status=201)
+
+
+async def changed(call: Call, use_case: Callable[..., Outcome]) -> None:
+    """Run a use case that changes the paper of the address, at the version that If-Match names; 200."""
+    work = partial(use_case, call.caller(), rights=call.rights, expected_version=call.version_to_match())
+    outcome = await outcome_of(call, work)
+    _answer(call, outcome, customer_documents.fold_item(outcome.recorded), call.id(), status=200)
+
+
+def _answer(call: Call, outcome: Outcome, row: Row, paper: UUID, *, status: int) -> None:
+    """The answer of a write, made from its own events: the view need not have them yet. A replay is told what the
+    first request was told."""
     if outcome.replayed:
         call.resp.set_header("Idempotency-Replayed", "true")
-    paper = row.evidence or row.id
-    if status == 201:
-        room = "documents" if row.evidence or row.kind == "document" else "authorizations"
-        call.resp.set_header("Location", f"/v1/{room}/{paper}")
     version = max(r.envelope.originator_version for r in outcome.recorded if r.envelope.originator_id == paper)
     answer = item_of(call, row, customer=outcome.customer, position=outcome.position)
     call.answer(answer, status=status, position=outcome.position, version=version)

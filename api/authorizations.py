@@ -1,23 +1,47 @@
-"""No upload, and one authorization with its mandate."""
+"""No upload, one authorization with its mandate, and its life. What it is worth at the desk: api/scan_codes.py."""
+
+from datetime import date
+from functools import partial
 
 import msgspec
 
-from api.answers import answer_item, item_of, outcome_of
-from api.bodies import AuthorizationBody, note_authorization_of
+from api.answers import answer_made, changed, item_of, outcome_of
+from api.bodies import (
+    AmendBody,
+    AuthorizationBody,
+    CollectionBody,
+    CustomerReasonBody,
+    ReasonBody,
+    RevokeBody,
+    SupersedeBody,
+    amendment_of,
+    collection_of,
+    note_authorization_of,
+    reason_of,
+    revocation_of,
+    superseding_of,
+)
 from api.call import Call
 from api.documents import by_external_id, require_type
+from api.scan_codes import named
 from domain.access import Verb, may
+from domain.authorization import Cancel, Resume, Suspend
 from domain.iban import masked
+from domain.life import Order
 from domain.refusals import NotFound
+from domain.values import customer_id
 from projections import authorizations, customer_documents
 
 
 async def note(call: Call) -> None:
-    """POST /authorizations: No upload (D1 to D7)."""
-    caller = call.caller()
-    order = note_authorization_of(await call.body(AuthorizationBody), call.parts.limits)
-    await require_type(call, order.type)
-    answer_item(call, await outcome_of(call, call.parts.archive.note_authorization, order, caller), status=201)
+    """POST /authorizations: No upload (D1 to D8)."""
+    caller, body = call.caller(), await call.body(AuthorizationBody)
+    statement = await named(call, body.scan_code, body.check_token)
+    order = note_authorization_of(body, call.parts.limits, statement)
+    if order.type is not None:
+        await require_type(call, order.type)
+    outcome = await outcome_of(call, call.parts.archive.note_authorization, order, caller, call.rights)
+    answer_made(call, outcome)
 
 
 async def show(call: Call) -> None:
@@ -30,14 +54,14 @@ async def show(call: Call) -> None:
     if row is None or statement is None:
         raise NotFound
     mandate = statement.mandate
-    if mandate is not None and mandate.iban and not may(call.principal, Verb.DOCUMENTS_CORRECT):
+    if mandate is not None and mandate.iban and not may(call.principal, Verb.AUTHORIZATIONS_CHANGE):
         mandate = msgspec.structs.replace(mandate, iban=masked(mandate.iban))
     answer = item_of(
         call,
         row,
         customer=await call.customer_of(row),
         mandate=mandate,
-        collection={"complete": statement.complete},
+        collection={"complete": statement.complete, "last_collection_on": statement.last_collection_on},
     )
     call.answer(answer, position=position, version=row.version)
 
@@ -45,3 +69,49 @@ async def show(call: Call) -> None:
 async def look_up(call: Call) -> None:
     """GET /authorizations?external_id=."""
     await by_external_id(call, documents=False)
+
+
+# -- its life -----------------------------------------------------------------------------------------------------
+
+
+async def amend(call: Call) -> None:
+    await change(call, amendment_of(await call.body(AmendBody)))
+
+
+async def suspend(call: Call) -> None:
+    await change(call, Suspend(today(call), reason_of((await call.body(ReasonBody)).reason)))
+
+
+async def resume(call: Call) -> None:
+    await change(call, Resume(today(call), reason_of((await call.body(ReasonBody)).reason)))
+
+
+async def revoke(call: Call) -> None:
+    await change(call, revocation_of(await call.body(RevokeBody), today(call)))
+
+
+async def supersede(call: Call) -> None:
+    await change(call, superseding_of(await call.body(SupersedeBody)))
+
+
+async def cancel(call: Call) -> None:
+    await change(call, Cancel(today(call), reason_of((await call.body(ReasonBody)).reason)))
+
+
+async def collections(call: Call) -> None:
+    """POST /authorizations/{id}/collections: one direct debit that was presented, and what became of it."""
+    await change(call, collection_of(await call.body(CollectionBody), today(call)))
+
+
+async def reassign(call: Call) -> None:
+    body = await call.body(CustomerReasonBody)
+    customer, archive = customer_id(body.customer, "/customer"), call.parts.archive
+    await changed(call, partial(archive.reassign_authorization, call.id(), customer, reason_of(body.reason)))
+
+
+async def change(call: Call, order: Order) -> None:
+    await changed(call, partial(call.parts.archive.change_authorization, call.id(), order))
+
+
+def today(call: Call) -> date:
+    return call.parts.archive.clock.today()

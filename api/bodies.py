@@ -1,18 +1,21 @@
 """Bodies of requests and answers as structs: decoding checks them, openapi.json is generated from them."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from domain.archive import NoteAuthorization, Verification
-from domain.authorization import Mandate, SequenceType
+from domain.archive import AmendMandate, IssueForm, NoteAuthorization, SupersedeBy, Verification
+from domain.authorization import ReportCollection, Revoke
 from domain.customer import Customer
 from domain.document_type import Definition, Retention
 from domain.limits import Limits
-from domain.refusals import N_, FieldError, ScanCodeUnknown, ValidationFailed
+from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
+from domain.refusals import N_, FieldError, ValidationFailed
+from domain.scan_code import Scheme
 from domain.values import Kind, Sensitivity, Source, customer_id, prose
+from projections.customer_documents import Item
 from projections.reading import Moment
 
 REASON_CHARACTERS_MAX = 1000
@@ -29,6 +32,9 @@ Language = Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z-]{1,7}$")]
 Short = Annotated[str, line(200, 1)]
 Line = Annotated[str, line(200)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARACTERS_MAX)]
+# As it was typed or shot, line end included; folding is domain/scan_code.py's.
+ScanCode = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Token = Annotated[str, line(256, 1)]
 
 
 class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +69,7 @@ class MandateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mandate_reference: Annotated[str, line(70)] | None = None
     creditor_id: Annotated[str, line(50)] | None = None
     signature_date: date | None = None
-    sequence_type: SequenceType = SequenceType.RECURRING
+    sequence_type: SequenceType | None = None
 
 
 class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +83,8 @@ class AuthorizationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     type: Code | None = None
     customer: str | None = None
-    scan_code: Annotated[str, line(64)] | None = None
+    scan_code: ScanCode | None = None
+    check_token: Token | None = None
     original: Original | None = None
     signed_on: date | None = None
     valid_from: date | None = None
@@ -94,6 +101,7 @@ class DescribeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
     note: str | msgspec.UnsetType | None = msgspec.UNSET
     received_on: date | msgspec.UnsetType = msgspec.UNSET
+    title: Line | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class ReclassifyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +111,56 @@ class ReclassifyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
+
+
+class CustomerReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom a paper goes to, or is linked with."""
+
+    customer: str
+    reason: Reason
+
+
+class FormBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /forms."""
+
+    type: Code
+    customer: str
+    mandate: MandateBody | None = None
+    language: Literal["en", "nl", "de"] | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    note: str | None = None
+    external_id: Short | None = None
+
+
+class AmendBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays as it is; `bic` null removes it."""
+
+    reason: Reason
+    debtor_name: Annotated[str, line(70, 1)] | msgspec.UnsetType = msgspec.UNSET
+    iban: Annotated[str, line(50, 1)] | msgspec.UnsetType = msgspec.UNSET
+    bic: Annotated[str, line(20)] | msgspec.UnsetType | None = msgspec.UNSET
+    mandate_reference: Annotated[str, line(70, 1)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class RevokeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`effective_on` is the day of receipt when it is left out; it may be a later one."""
+
+    reason: Reason
+    received_on: date
+    effective_on: date | None = None
+
+
+class SupersedeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    by: UUID
+    reason: Reason
+
+
+class CollectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    presented_on: date
+    due_on: date
+    outcome: CollectionOutcome
+    reference: Annotated[str, line(140)] | None = None
 
 
 class RetentionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +178,7 @@ class TypeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sensitivity: Sensitivity
     sources: tuple[Source, ...] = (Source.SCAN, Source.FILE)
     media_types: tuple[Short, ...] = ()
-    scheme: Line | None = None
+    scheme: Scheme | None = None
     capacity_years: Annotated[int, msgspec.Meta(ge=0, le=150)] | None = None
     validity_months: Annotated[int, msgspec.Meta(ge=1, le=1200)] | None = None
     retention: RetentionBody | None = None
@@ -145,6 +203,41 @@ class TypeAnswer(msgspec.Struct, frozen=True):
     password_protected_allowed: bool
     active: bool
     version: int
+
+
+class FormAnswer(msgspec.Struct, frozen=True):
+    """`form` is the address of the printable sheet."""
+
+    authorization: Item
+    scan_code: str
+    customer: CustomerAnswer
+    form: str
+    position: int
+
+
+class CollectionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Collection data with the whole IBAN, to be compared with the paper."""
+
+    debtor_name: str | None = None
+    iban: str | None = None
+    bic: str | None = None
+    mandate_reference: str | None = None
+    creditor_id: str | None = None
+    signature_date: date | None = None
+    sequence_type: SequenceType | None = None
+    status: str
+    last_collection_on: date | None
+    complete: bool
+
+
+class CheckAnswer(msgspec.Struct, frozen=True):
+    """`check_token` says for ten minutes that this caller checked this code; `collection` is null but for mandates."""
+
+    scan_code: str
+    customer: CustomerAnswer
+    authorization: Item
+    collection: CollectionAnswer | None
+    check_token: str
 
 
 class HistoryItem(msgspec.Struct, frozen=True):
@@ -191,28 +284,71 @@ def definition_of(body: TypeBody) -> Definition:
     return Definition(**{**msgspec.structs.asdict(body), "retention": retention})
 
 
-def note_authorization_of(body: AuthorizationBody, limits: Limits) -> NoteAuthorization:
-    """The use case's order. A scan code names no form yet that was issued: codes come with issued forms."""
-    if body.scan_code:
-        raise ScanCodeUnknown
-    missing = [FieldError(f"/{n}", N_("is required")) for n in ("type", "customer") if getattr(body, n) is None]
-    if missing:
-        raise ValidationFailed(*missing)
-    assert body.type is not None
-    assert body.customer is not None
+def note_authorization_of(body: AuthorizationBody, limits: Limits, statement: UUID | None) -> NoteAuthorization:
+    """The use case's order. `statement` is the authorization that the scan code stands for."""
+    if statement is None:
+        missing = [FieldError(f"/{n}", N_("is required")) for n in ("type", "customer") if getattr(body, n) is None]
+        if missing:
+            raise ValidationFailed(*missing)
     return NoteAuthorization(
-        customer=customer_id(body.customer, "/customer"),
+        customer=None if body.customer is None else customer_id(body.customer, "/customer"),
         type=body.type,
+        authorization=statement,
         original_held=body.original.held if body.original else False,
         shelf_mark=body.original.shelf_mark if body.original else None,
         signed_on=body.signed_on,
         valid_from=body.valid_from,
         valid_until=body.valid_until,
-        mandate=Mandate(**msgspec.structs.asdict(body.mandate)) if body.mandate else None,
+        mandate=mandate_of(body.mandate),
         verification=Verification(**msgspec.structs.asdict(body.verification)) if body.verification else None,
         note=note_of(body.note, limits, "/note"),
         external_id=body.external_id,
     )
+
+
+def mandate_of(body: MandateBody | None) -> Mandate | None:
+    return Mandate(**msgspec.structs.asdict(body)) if body else None
+
+
+def issue_form_of(body: FormBody, limits: Limits, language: str) -> IssueForm:
+    """The use case's order; a form without a language is printed in the caller's, as far as there is one."""
+    return IssueForm(
+        customer=customer_id(body.customer, "/customer"),
+        type=body.type,
+        language=body.language or (language if language in FORM_LANGUAGES else "en"),
+        mandate=mandate_of(body.mandate),
+        valid_from=body.valid_from,
+        valid_until=body.valid_until,
+        note=note_of(body.note, limits, "/note"),
+        external_id=body.external_id,
+    )
+
+
+FORM_LANGUAGES = ("en", "nl", "de")
+
+
+def amendment_of(body: AmendBody) -> AmendMandate:
+    amendment = Amendment(
+        debtor_name=body.debtor_name, iban=body.iban, bic=body.bic, mandate_reference=body.mandate_reference
+    )
+    return AmendMandate(amendment, reason_of(body.reason))
+
+
+def revocation_of(body: RevokeBody, today: date) -> Revoke:
+    return Revoke(
+        received_on=body.received_on,
+        effective_on=body.effective_on or body.received_on,
+        today=today,
+        reason=reason_of(body.reason),
+    )
+
+
+def superseding_of(body: SupersedeBody) -> SupersedeBy:
+    return SupersedeBy(body.by, reason_of(body.reason))
+
+
+def collection_of(body: CollectionBody, today: date) -> ReportCollection:
+    return ReportCollection(**msgspec.structs.asdict(body), today=today)
 
 
 def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
@@ -220,8 +356,8 @@ def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
     return prose(text, pointer, characters_max=limits.note_characters_max) if text and text.strip() else None
 
 
-def reason_of(text: str) -> str:
+def reason_of(text: str, pointer: str = "/reason") -> str:
     """Why something is corrected: every correction says so (domain.md §2, G)."""
     if not text.strip():
-        raise ValidationFailed(FieldError("/reason", N_("is required")))
-    return prose(text, "/reason", characters_max=REASON_CHARACTERS_MAX)
+        raise ValidationFailed(FieldError(pointer, N_("is required")))
+    return prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)

@@ -34,7 +34,6 @@ SAFE_HEADERS = {
 async def download(call: Call) -> None:
     """GET /documents/{id}/content: Range, conditions and digests (RFC 9110, RFC 9530)."""
     file = await readable(call)
-    call.number("content_version", default=file.content_version, low=1, high=file.content_version)
     tag, resp = etag(file.sha256), call.resp
     unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
     wanted = span(call.req.get_header("Range"), call.req.get_header("If-Range"), etag=tag, size=file.size_bytes)
@@ -55,13 +54,20 @@ async def download(call: Call) -> None:
 
 
 async def readable(call: Call) -> File:
-    """The document's file when the caller may read its content and there is some."""
+    """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
+    who correct documents."""
     await call.wait_for_views()
     async with call.parts.connection() as conn:
         file = await customer_documents.file(conn, call.id(), call.rights)
+        if file is None:
+            raise NotFound
+        version = call.number("content_version", default=file.content_version, low=1, high=file.content_version)
+        shown = file.status == DocumentStatus.ARCHIVED and version == file.content_version
+        if not shown and not may(call.principal, Verb.DOCUMENTS_CORRECT):
+            raise NotFound
+        if version != file.content_version:
+            file = await customer_documents.file(conn, call.id(), call.rights, content_version=version)
     if file is None:
-        raise NotFound
-    if file.status != DocumentStatus.ARCHIVED and not may(call.principal, Verb.DOCUMENTS_CORRECT):
         raise NotFound
     return file
 

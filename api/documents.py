@@ -1,15 +1,17 @@
 """Select file, metadata, corrections. The bytes of a document: api/content.py; a customer's view: api/customers.py."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from functools import partial
 
 import msgspec
 
-from api.answers import answer_item, item_of, items_of, outcome_of
-from api.bodies import DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
+from api.answers import answer_made, changed, item_of, items_of, outcome_of
+from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
 from api.call import Call
+from api.scan_codes import named
 from api.uploads import Form, receive_form
-from domain.archive import ArchiveFile, Examined
+from domain.archive import ArchiveFile, Examined, Outcome
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DocumentType
 from domain.refusals import (
@@ -18,13 +20,25 @@ from domain.refusals import (
     FieldError,
     InsufficientStorage,
     NotFound,
-    ScanCodeUnknown,
     ValidationFailed,
 )
 from domain.values import calendar_date, customer_id
 from projections import customer_documents
 
-FIELDS = frozenset({"customer", "type", "received_on", "note", "scan_code", "external_id", "duplicate", "ground"})
+FIELDS = {
+    "customer": "the customer's id in the library system; may be left out with a scan code",
+    "type": "code of the document type; may be left out with a scan code",
+    "received_on": "day of receipt, YYYY-MM-DD; default today",
+    "note": "what staff want to say about it",
+    "scan_code": "code of an issued form: the file is its signed paper",
+    "check_token": "of the Check of that code: refused when it does not hold any more",
+    "signed": "no: the form came back unsigned and is refused",
+    "signed_on": "day of the signature, YYYY-MM-DD; default the day of receipt",
+    "external_id": "the caller's own id, unique",
+    "duplicate": "allow: add it although this customer already has the same content",
+    "ground": "legal ground for a copy of what is only verified",
+}
+REPLACEMENT = {"reason": "why the content is replaced"}
 
 
 async def archive(call: Call) -> None:
@@ -35,32 +49,46 @@ async def archive(call: Call) -> None:
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=FIELDS) as form:
         order = await order_of(form, call)
         file = await examined(form, call)
-        outcome = await outcome_of(call, parts.archive.archive_file, order, file, caller)
-    answer_item(call, outcome, status=201)
+        outcome = await outcome_of(call, parts.archive.archive_file, order, file, caller, call.rights)
+    answer_made(call, outcome)
 
 
 async def order_of(form: Form, call: Call) -> ArchiveFile:
     """The fields of the form, checked together: one answer names everything that is wrong."""
-    fields = form.fields
-    errors = [FieldError(f"/form/{n}", N_("is required")) for n in ("customer", "type") if not fields.get(n)]
-    if form.file is None:
-        errors.append(FieldError("/form/file", N_("is required")))
-    if fields.get("duplicate") not in (None, "", "allow", "warn"):
-        errors.append(FieldError("/form/duplicate", N_("must be allow or be left out")))
-    if errors:
+    fields = {name: text for name, text in form.fields.items() if text}
+    if errors := [*wrong(form, fields)]:
         raise ValidationFailed(*errors)
-    if fields.get("scan_code"):
-        raise ScanCodeUnknown
-    await require_type(call, fields["type"])
+    statement = await named(call, fields.get("scan_code"), fields.get("check_token"))
+    if kind := fields.get("type"):
+        await require_type(call, kind)
     return ArchiveFile(
-        customer=customer_id(fields["customer"]),
-        type=fields["type"],
-        received_on=calendar_date(text, "/form/received_on") if (text := fields.get("received_on")) else None,
+        customer=customer_id(text) if (text := fields.get("customer")) else None,
+        type=kind,
+        authorization=statement,
+        received_on=day_of(fields, "received_on"),
+        signed_on=day_of(fields, "signed_on"),
         note=note_of(fields.get("note"), call.parts.limits, "/form/note"),
         ground=note_of(fields.get("ground"), call.parts.limits, "/form/ground"),
         external_id=external_id_of(fields),
         duplicate_allowed=fields.get("duplicate") == "allow",
     )
+
+
+def wrong(form: Form, fields: Mapping[str, str]) -> Iterator[FieldError]:
+    needed = () if "scan_code" in fields else ("customer", "type")
+    yield from (FieldError(f"/form/{name}", N_("is required")) for name in needed if name not in fields)
+    if form.file is None:
+        yield FieldError("/form/file", N_("is required"))
+    if fields.get("duplicate", "allow") not in ("allow", "warn"):
+        yield FieldError("/form/duplicate", N_("must be allow or be left out"))
+    if fields.get("signed", "yes") not in ("yes", "no"):
+        yield FieldError("/form/signed", N_("must be yes or no"))
+    if fields.get("signed") == "no" and "scan_code" in fields:
+        yield FieldError("/form/signed", N_("an unsigned form is no evidence: give it back to be signed"))
+
+
+def day_of(fields: Mapping[str, str], name: str) -> date | None:
+    return calendar_date(fields[name], f"/form/{name}") if name in fields else None
 
 
 def external_id_of(fields: Mapping[str, str]) -> str | None:
@@ -131,8 +159,9 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
 async def describe(call: Call) -> None:
     body = await call.body(DescribeBody)
     note = body.note if body.note is msgspec.UNSET else note_of(body.note, call.parts.limits, "/note")
-    today = call.parts.archive.clock.today()
-    await correct(call, Describe(note=note, received_on=body.received_on, today=today, reason=reason_of(body.reason)))
+    title = body.title if body.title is msgspec.UNSET else body.title or None
+    today, reason = call.parts.archive.clock.today(), reason_of(body.reason)
+    await correct(call, Describe(note=note, received_on=body.received_on, title=title, today=today, reason=reason))
 
 
 async def reclassify(call: Call) -> None:
@@ -150,6 +179,35 @@ async def restore(call: Call) -> None:
 
 
 async def correct(call: Call, command: Command) -> None:
-    paper, caller, rights, expected = call.id(), call.caller(), call.rights, call.version_to_match()
-    change = partial(call.parts.archive.correct, paper, command, caller, rights=rights, expected_version=expected)
-    answer_item(call, await call.parts.blocking(change), status=200)
+    await changed(call, partial(call.parts.archive.correct, call.id(), command))
+
+
+async def reassign(call: Call) -> None:
+    """To the right customer, the authorization of an evidence along with it."""
+    await with_customer(call, call.parts.archive.reassign)
+
+
+async def link_customer(call: Call) -> None:
+    await with_customer(call, call.parts.archive.link_customer)
+
+
+async def unlink_customer(call: Call) -> None:
+    await with_customer(call, call.parts.archive.unlink_customer)
+
+
+async def with_customer(call: Call, use_case: Callable[..., Outcome]) -> None:
+    body = await call.body(CustomerReasonBody)
+    await changed(call, partial(use_case, call.id(), customer_id(body.customer, "/customer"), reason_of(body.reason)))
+
+
+async def replace(call: Call) -> None:
+    """PUT /documents/{id}/content: a new version; the earlier ones are kept."""
+    parts = call.parts
+    if parts.content_free_bytes() < parts.limits.disk_free_bytes_min:
+        raise InsufficientStorage
+    async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=REPLACEMENT) as form:
+        if form.file is None:
+            raise ValidationFailed(FieldError("/form/file", N_("is required")))
+        reason = reason_of(form.fields.get("reason", ""), "/form/reason")
+        file = await examined(form, call)
+        await changed(call, partial(parts.archive.replace_content, call.id(), file, reason))

@@ -78,7 +78,7 @@ async def answer(call: Call, about: Filters) -> None:
             limit=limit,
             cursor=cursor,
         )
-    whole = may(call.principal, Verb.DOCUMENTS_CORRECT)
+    whole = may(call.principal, Verb.AUTHORIZATIONS_CHANGE)
     items = [history_item(row, whole_iban=whole) for row in page.rows]
     call.page(items, position=page.position, next_cursor=page.next)
 

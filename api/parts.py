@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from api.check_limit import CheckLimit
 from domain.access import Principal
 from domain.archive import Archive
 from domain.customer import Customer
@@ -43,6 +44,7 @@ class Examiner(Protocol):
     """The limited children of paper/."""
 
     async def examine(self, fd: int, *, size: int, name: str) -> Finding: ...
+    async def form(self, form: bytes) -> bytes: ...
     async def page_image(self, fd: int, *, media_type: str, page: int, width: int) -> bytes: ...
 
 
@@ -91,6 +93,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     examiner: Examiner
     read_content: ReadContent
     content_free_bytes: Callable[[], int]
+    check_limit: CheckLimit
     record_access: Callable[..., Awaitable[None]]
     read_access: Callable[..., Awaitable[Any]]
     health: Callable[[], Awaitable[dict[str, str]]]

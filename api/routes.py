@@ -1,20 +1,28 @@
 """The route table: every address, who may use it, what it takes and gives. openapi.json and the policy test read it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from api import authorizations, content, customers, documents, history, operations, types
+from api import authorizations, content, customers, documents, dossier, forms, history, operations, scan_codes, types
 from api.bodies import (
     AccessItem,
+    AmendBody,
     AuthorizationBody,
+    CheckAnswer,
+    CollectionBody,
     CustomerAnswer,
     CustomerBody,
+    CustomerReasonBody,
     DescribeBody,
+    FormAnswer,
+    FormBody,
     HistoryItem,
     ReasonBody,
     ReclassifyBody,
+    RevokeBody,
+    SupersedeBody,
     TypeAnswer,
     TypeBody,
 )
@@ -35,7 +43,8 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer."""
+    """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer. `form`: the fields
+    of a multipart body beside its file, with their meanings."""
 
     method: str
     path: str
@@ -43,7 +52,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     handle: Handle
     summary: str
     body: type[msgspec.Struct] | None = None
-    form: bool = False
+    form: Mapping[str, str] | None = None
     answer: type[msgspec.Struct] | None = None
     listed: bool = False
     status: tuple[int, ...] = (200,)
@@ -55,6 +64,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 WHOLE = {"type": "integer", "minimum": 1}
 AS_OF = Query("as_of", "a position or an RFC 3339 time of the past: the answer as it was then")
+CONTENT_VERSION = Query("content_version", "an earlier content, for those who correct documents", WHOLE)
 PAGING = (
     Query("limit", "at most so many items", {**WHOLE, "maximum": 200, "default": 50}),
     Query("cursor", "where the page begins: `next` of the page before"),
@@ -86,11 +96,19 @@ def read(path: str, verb: Verb, handle: Handle, summary: str, **more: Any) -> Ro
     return Route(method="GET", path=path, verb=verb, handle=handle, summary=summary, **more)
 
 
-def correction(name: str, handle: Handle, body: type[msgspec.Struct], summary: str) -> Route:
+def correction(
+    name: str,
+    handle: Handle,
+    body: type[msgspec.Struct],
+    summary: str,
+    *,
+    verb: Verb = Verb.DOCUMENTS_CORRECT,
+    of: str = "documents",
+) -> Route:
     return Route(
         method="POST",
-        path=f"/v1/documents/{{id}}/{name}",
-        verb=Verb.DOCUMENTS_CORRECT,
+        path=f"/v1/{of}/{{id}}/{name}",
+        verb=verb,
         handle=handle,
         summary=summary,
         body=body,
@@ -98,6 +116,14 @@ def correction(name: str, handle: Handle, body: type[msgspec.Struct], summary: s
         if_match=True,
         idempotent=True,
     )
+
+
+def life(name: str, handle: Handle, body: type[msgspec.Struct], summary: str) -> Route:
+    return correction(name, handle, body, summary, verb=Verb.AUTHORIZATIONS_CHANGE, of="authorizations")
+
+
+def move(name: str, handle: Handle, summary: str, *, of: str = "documents") -> Route:
+    return correction(name, handle, CustomerReasonBody, summary, verb=Verb.DOCUMENTS_MOVE, of=of)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -145,7 +171,7 @@ ROUTES: tuple[Route, ...] = (
         verb=Verb.DOCUMENTS_ARCHIVE,
         handle=documents.archive,
         summary="Select file: archive a file for a customer",
-        form=True,
+        form=documents.FIELDS,
         answer=Item,
         status=(201,),
         idempotent=True,
@@ -174,7 +200,7 @@ ROUTES: tuple[Route, ...] = (
         "The archived bytes, byte for byte; Range and conditions work",
         media_type="*/*",
         status=(200, 206, 304),
-        query=(Query("content_version", "an earlier content", WHOLE),),
+        query=(CONTENT_VERSION,),
     ),
     read(
         "/v1/documents/{id}/pages/{n}",
@@ -182,7 +208,10 @@ ROUTES: tuple[Route, ...] = (
         content.page_image,
         "Page n (from 1) as an image made on the server",
         media_type="image/jpeg",
-        query=(Query("width", "pixels", {"type": "integer", "minimum": 16, "maximum": 2400, "default": 1000}),),
+        query=(
+            Query("width", "pixels", {"type": "integer", "minimum": 16, "maximum": 2400, "default": 1000}),
+            CONTENT_VERSION,
+        ),
     ),
     read(
         "/v1/documents/{id}/history",
@@ -197,6 +226,19 @@ ROUTES: tuple[Route, ...] = (
     correction("reclassify", documents.reclassify, ReclassifyBody, "Give a document another type"),
     correction("withdraw", documents.withdraw, ReasonBody, "Hide a document; its content is kept"),
     correction("restore", documents.restore, ReasonBody, "Bring a withdrawn document back"),
+    move("reassign", documents.reassign, "Move a document to the right customer, with its authorization"),
+    move("link-customer", documents.link_customer, "Show a joint document with a second customer too"),
+    move("unlink-customer", documents.unlink_customer, "Take a second customer off a joint document"),
+    Route(
+        method="PUT",
+        path="/v1/documents/{id}/content",
+        verb=Verb.DOCUMENTS_MOVE,
+        handle=documents.replace,
+        summary="Replace the content: a new version, the earlier ones are kept",
+        form=documents.REPLACEMENT,
+        answer=Item,
+        if_match=True,
+    ),
     Route(
         method="POST",
         path="/v1/authorizations",
@@ -233,6 +275,53 @@ ROUTES: tuple[Route, ...] = (
         answer=HistoryItem,
         listed=True,
         query=AUDIT,
+    ),
+    life("amend", authorizations.amend, AmendBody, "Change the collection data of a mandate"),
+    life("suspend", authorizations.suspend, ReasonBody, "Let an authorization rest"),
+    life("resume", authorizations.resume, ReasonBody, "Let a suspended authorization count again"),
+    life("revoke", authorizations.revoke, RevokeBody, "The customer takes it back, at once or from a later day on"),
+    life("supersede", authorizations.supersede, SupersedeBody, "Another authorization takes its place"),
+    life("cancel", authorizations.cancel, ReasonBody, "Call back a form that was never signed"),
+    move("reassign", authorizations.reassign, "Move it to the right customer, with its evidence", of="authorizations"),
+    correction(
+        "collections",
+        authorizations.collections,
+        CollectionBody,
+        "Report a direct debit that was presented, and what became of it",
+        verb=Verb.COLLECTIONS_REPORT,
+        of="authorizations",
+    ),
+    read(
+        "/v1/authorizations/{id}/dossier",
+        Verb.AUTHORIZATIONS_CHANGE,
+        dossier.download,
+        "Everything about one authorization as a zip, for a dispute",
+        media_type="application/zip",
+    ),
+    Route(
+        method="POST",
+        path="/v1/forms",
+        verb=Verb.FORMS_ISSUE,
+        handle=forms.issue,
+        summary="Issue an authorization with a printable form and its scan code",
+        body=FormBody,
+        answer=FormAnswer,
+        status=(201,),
+        idempotent=True,
+    ),
+    read(
+        "/v1/forms/{id}.pdf",
+        Verb.FORMS_ISSUE,
+        forms.pdf,
+        "The printable form, as often as it is needed",
+        media_type="application/pdf",
+    ),
+    read(
+        "/v1/scan-codes/{code}",
+        Verb.SCAN_CODES_CHECK,
+        scan_codes.check,
+        "Check: whose form this is and what it says",
+        answer=CheckAnswer,
     ),
     read(
         "/v1/document-types",

@@ -32,6 +32,11 @@ class Verb(StrEnum):
     DOCUMENTS_ARCHIVE = "documents.archive"
     AUTHORIZATIONS_NOTE = "authorizations.note"
     DOCUMENTS_CORRECT = "documents.correct"
+    DOCUMENTS_MOVE = "documents.move"
+    FORMS_ISSUE = "forms.issue"
+    SCAN_CODES_CHECK = "scan-codes.check"
+    AUTHORIZATIONS_CHANGE = "authorizations.change"
+    COLLECTIONS_REPORT = "collections.report"
     TYPES_READ = "types.read"
     TYPES_WRITE = "types.write"
     ACCESS_LOG_READ = "access-log.read"
@@ -40,13 +45,23 @@ class Verb(StrEnum):
 
 PAPERS = {Verb.DOCUMENTS_READ, Verb.AUTHORIZATIONS_READ, Verb.CONTENT_READ, Verb.HISTORY_READ}
 READS = PAPERS | {Verb.CUSTOMERS_READ, Verb.TYPES_READ}
-DESK = READS | {Verb.DOCUMENTS_ARCHIVE, Verb.AUTHORIZATIONS_NOTE, Verb.DOCUMENTS_CORRECT}
-SUPERVISION = DESK | {Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
+DESK = READS | {
+    Verb.DOCUMENTS_ARCHIVE,
+    Verb.AUTHORIZATIONS_NOTE,
+    Verb.DOCUMENTS_CORRECT,
+    Verb.FORMS_ISSUE,
+    Verb.SCAN_CODES_CHECK,
+    Verb.AUTHORIZATIONS_CHANGE,
+    Verb.COLLECTIONS_REPORT,
+}
+SUPERVISION = DESK | {Verb.DOCUMENTS_MOVE, Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
 PROGRAMS = {
     Verb.CUSTOMERS_READ,
     Verb.CUSTOMERS_WRITE,
     Verb.AUTHORIZATIONS_READ,
     Verb.AUTHORIZATIONS_NOTE,
+    Verb.FORMS_ISSUE,
+    Verb.COLLECTIONS_REPORT,
     Verb.TYPES_READ,
 }
 

@@ -74,6 +74,11 @@ class Life(UseCases, frozen=True, kw_only=True):
             pass
         raise ValidationFailed(FieldError("/by", N_("must be another authorization of the same customer")))
 
+    def told(self, paper: UUID, rights: Rights) -> Outcome:
+        """All events of an authorization and its evidence, for who may see it. Raises NotFound, CustomerErased."""
+        self._authorization(paper, rights)
+        return self._unchanged(paper)
+
     def lapse(self, paper: UUID) -> bool:
         """Write down what the calendar decided, as `system`; False when there is nothing. Durable on return."""
 

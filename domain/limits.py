@@ -12,6 +12,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     pdf_pages_max: int = 2_000
     file_name_characters_max: int = 255
     note_characters_max: int = 4_000
+    form_days: int = 180
+    check_token_seconds: int = 600
+    check_misses_per_minute_max: int = 20
     list_page_max: int = 200
     list_page_default: int = 50
     json_body_bytes_max: int = 1024 * 1024

@@ -17,6 +17,7 @@ from psycopg.types.json import set_json_loads
 from psycopg_pool import PoolTimeout
 
 from api.catalogue import LiveCatalogue
+from api.check_limit import CheckLimit
 from api.parts import Parts
 from domain.access import Rights
 from domain.archive import Archive
@@ -74,6 +75,8 @@ class Store(msgspec.Struct, frozen=True):
             clock=SystemClock(self.settings.timezone),
             ids=RandomIds(),
             creditor=self.settings.creditor_id,
+            form_days=self.settings.limits.form_days,
+            check_token_seconds=self.settings.limits.check_token_seconds,
         )
 
 
@@ -186,6 +189,10 @@ def parts_of(
         async with connection() as conn:
             return await access_log.read(conn, rights, **filters)
 
+    async def missed_checks(actor: str) -> int:
+        async with connection() as conn:
+            return await access_log.missed_checks(conn, actor)
+
     return Parts(
         archive=archive,
         blocking=blocking,
@@ -198,6 +205,7 @@ def parts_of(
         examiner=Examiner(socket, settings.limits),
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,
+        check_limit=CheckLimit(missed_checks, misses_max=settings.limits.check_misses_per_minute_max),
         record_access=record_access,
         read_access=read_access,
         health=health.parts,

@@ -22,7 +22,7 @@ BATCH_MAX = 500
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """One read. `action` is content, page, check, history or export."""
+    """One read. `action` is content, page, check, form, history or export."""
 
     actor: str
     branch: str
@@ -118,6 +118,20 @@ async def read(
     return lines[:limit], str(lines[limit - 1].id) if len(lines) > limit else None
 
 
+async def missed_checks(conn: AsyncConnection[Any], actor: str) -> int:
+    """How often this actor asked for scan codes that are none, in the last minute."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(MISSED_CHECKS, [actor], prepare=True)
+        found = await cursor.fetchone()
+    return int(found[0]) if found else 0
+
+
+MISSED_CHECKS = """
+    select count(*)
+    from access.log
+    where actor = %s and action = 'check' and status >= 400 and status in (404, 422)
+        and at > clock_timestamp() - interval '1 minute'
+"""
 # Times are shown to the millisecond, and `to` includes what it shows.
 READ = """
     select id, at, actor, branch, action, customer, document, authorization_id, status, trace_id

@@ -1,0 +1,154 @@
+"""The dossier of an authorization: form, evidence, amendments, collections and history in one zip, for a dispute.
+
+A debtor can ask for 13 months that the creditor shows the mandate (domain.md §6): this is what is handed over.
+"""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import partial
+from typing import IO, Any
+from uuid import UUID
+
+import msgspec
+
+from api.answers import item_of
+from api.call import Call
+from api.content import Streamed, some
+from api.forms import drawn
+from api.headers import ascii_fallback, printable
+from api.history import history_item
+from api.problems import catalog
+from api.scan_codes import collection_of
+from domain import authorization
+from domain.archive import Outcome
+from domain.authorization import AuthorizationIssued, CollectionReported, MandateAmended
+from domain.document import ContentReplaced, DocumentArchived
+from domain.envelope import Recorded
+from domain.refusals import N_, NotFound
+from domain.values import Content
+from projections import audit_history, customer_documents
+
+PIECE_BYTES = 64 * 1024
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+
+
+class Enclosed(msgspec.Struct, frozen=True):
+    """A content version of the evidence, under its name in the zip."""
+
+    name: str
+    document: UUID
+    content: Content
+
+
+async def download(call: Call) -> None:
+    """GET /authorizations/{id}/dossier. A line of the access log before the first byte, as for every content."""
+    archive, statement = call.parts.archive, call.id()
+    told = await call.parts.blocking(archive.told, statement, call.rights)
+    papers = [(name, text.encode()) for name, text in texts_of(call, told)]
+    if isinstance(told.recorded[0].envelope.body, AuthorizationIssued):
+        printed = await call.parts.blocking(archive.printed_form, statement, call.rights)
+        papers.append(("form.pdf", await drawn(call, printed)))
+    customer = told.recorded[0].envelope.body.customer
+    await call.record("export", customer=customer, authorization=statement)
+    file = tempfile.TemporaryFile(dir=call.parts.temporary)  # noqa: SIM115  # pieces_of() closes it
+    opened = pieces_of(file)
+    try:
+        await call.parts.blocking(pack, call, file, papers, enclosed(told.recorded))
+        head = await call.parts.blocking(partial(some, opened))
+    except BaseException:
+        file.close()
+        raise
+    call.resp.set_headers({**HEADERS, "Content-Disposition": f'attachment; filename="dossier-{statement}.zip"'})
+    call.resp.content_type = "application/zip"
+    call.resp.content_length = os.fstat(file.fileno()).st_size
+    call.resp.stream = Streamed(call.parts.blocking, head, opened)
+
+
+def enclosed(recorded: Sequence[Recorded[Any]]) -> list[Enclosed]:
+    """Every content version of the evidence, in the order in which they came."""
+    found: list[Enclosed] = []
+    for r in recorded:
+        body = r.envelope.body
+        if isinstance(body, DocumentArchived | ContentReplaced):
+            name = ascii_fallback(printable(body.file_name or "")) or "evidence"
+            found.append(Enclosed(f"evidence/{len(found) + 1}-{name}", r.envelope.originator_id, body.content))
+    return found
+
+
+def pack(call: Call, file: IO[bytes], papers: Sequence[tuple[str, bytes]], contents: Sequence[Enclosed]) -> None:
+    """Runs in a thread. What was compressed already is stored as it is."""
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, data in papers:
+            packed.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+        for one in contents:
+            with packed.open(zipfile.ZipInfo(one.name), "w", force_zip64=True) as target:
+                for piece in plain(call, one):
+                    target.write(piece)
+    file.seek(0)
+
+
+def plain(call: Call, one: Enclosed) -> Iterator[bytes]:
+    content = one.content
+    opened = call.parts.read_content(one.document, content.id, content.sealed_size_bytes, 0, content.size_bytes - 1)
+    if opened is None:
+        raise NotFound
+    return opened
+
+
+def pieces_of(file: IO[bytes]) -> Generator[bytes, None, None]:
+    with file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
+# -- what is told in words ----------------------------------------------------------------------------------------
+
+
+def texts_of(call: Call, told: Outcome) -> Iterable[tuple[str, str]]:
+    """The same for programs and for people."""
+    state = authorization.fold(
+        r.envelope.body for r in told.recorded if isinstance(r.envelope.body, authorization.AuthorizationEvent)
+    )
+    assert state is not None, "told() found it"
+    history = [history_item(audit_history.row_of(r, r.recorded_at), whole_iban=True) for r in told.recorded]
+    facts = {
+        "authorization": item_of(call, customer_documents.fold_item(told.recorded), customer=told.customer),
+        "collection": collection_of(state),
+        "amendments": [h for h, r in zip(history, told.recorded, strict=True) if _is(r, MandateAmended)],
+        "collections": [h.after for h, r in zip(history, told.recorded, strict=True) if _is(r, CollectionReported)],
+        "history": history,
+    }
+    yield "dossier.json", msgspec.json.format(msgspec.json.encode(facts), indent=1).decode()
+    yield "dossier.txt", "".join(lines_of(call, facts))
+
+
+def _is(recorded: Recorded[Any], kind: type[Any]) -> bool:
+    return isinstance(recorded.envelope.body, kind)
+
+
+def lines_of(call: Call, facts: dict[str, Any]) -> Iterator[str]:
+    """A page that a person can read out: the mandate, then everything that happened, oldest first."""
+    translate = catalog(call.language)
+    titles = (
+        ("collection", N_("Collection data")),
+        ("amendments", N_("Amendments")),
+        ("collections", N_("Collections")),
+        ("history", N_("History")),
+    )
+    yield f"{call.parts.institution}\n"
+    for name, title in titles:
+        value = msgspec.to_builtins(facts[name])
+        yield f"\n{translate(title)}\n{'-' * len(translate(title))}\n"
+        for entry in value if isinstance(value, list) else [value or {}]:
+            yield from (f"{key}: {_shown(inner)}\n" for key, inner in entry.items() if inner not in (None, {}, ""))
+            yield "\n"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(f"{k} {_shown(v)}" for k, v in value.items()) if isinstance(value, dict) else str(value)

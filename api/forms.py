@@ -1,0 +1,91 @@
+"""Forms: issued with a scan code, printed as often as somebody needs the sheet (domain.md F1 to F4)."""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from api.answers import item_of, outcome_of
+from api.bodies import FormBody, customer_answer, issue_form_of
+from api.call import Call
+from api.documents import require_type
+from domain.archive import PrintedForm
+from domain.document_type import add_months
+from projections import customer_documents
+
+PDF_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+    "Content-Disposition": 'inline; filename="form.pdf"',
+}
+
+
+async def issue(call: Call) -> None:
+    """POST /forms. The 201 goes out after the commit of the authorization and its code."""
+    caller = call.caller()
+    order = issue_form_of(await call.body(FormBody), call.parts.limits, call.language)
+    await require_type(call, order.type)
+    outcome = await outcome_of(call, call.parts.archive.issue_form, order, caller)
+    row = customer_documents.fold_item(outcome.recorded)
+    if outcome.replayed:
+        call.resp.set_header("Idempotency-Replayed", "true")
+    call.resp.set_header("Location", f"/v1/authorizations/{row.id}")
+    customer = await call.parts.customers.get(outcome.customer)
+    answer = {
+        "authorization": item_of(call, row, customer=outcome.customer, position=outcome.position),
+        "scan_code": row.scan_code,
+        "customer": customer_answer(customer) if customer else {"id": outcome.customer},
+        "form": f"/v1/forms/{row.id}.pdf",
+        "position": outcome.position,
+    }
+    call.answer(answer, status=201, position=outcome.position, version=row.version)
+
+
+async def pdf(call: Call) -> None:
+    """GET /forms/{id}.pdf: a print is a line of the access log, for the sheet carries the code and bank data."""
+    printed = await call.parts.blocking(call.parts.archive.printed_form, call.id(), call.rights)
+    await call.record("form", customer=printed.state.customer, authorization=printed.authorization)
+    call.resp.data = await drawn(call, printed)
+    call.resp.set_headers(PDF_HEADERS)
+    call.resp.content_type = "application/pdf"
+
+
+async def drawn(call: Call, printed: PrintedForm) -> bytes:
+    return await call.parts.examiner.form(msgspec.json.encode(sheet_of(call, printed)))
+
+
+def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
+    """What paper/form.py prints: as it was issued, so that every print is the same sheet; the name is today's."""
+    issued, customer = printed.issued, printed.customer
+    labels = issued.type.labels
+    birth_date, issued_on = customer.birth_date if customer else None, printed.issued_on.date()
+    capacity = call.types[issued.type.code].definition.capacity_years
+    mandate = issued.mandate or None
+    return {
+        "language": issued.language,
+        "library": call.parts.institution,
+        "type_label": labels.get(issued.language) or labels.get("en") or issued.type.code,
+        "kind": "mandate" if mandate else "authorization",
+        "customer_id": printed.customer_id,
+        "customer_name": customer.name if customer else "",
+        "birth_date": birth_date,
+        "guardian": is_minor(birth_date, capacity, issued_on),
+        "issued_on": issued_on,
+        "lapses_on": issued.lapses_on,
+        "valid_from": issued.valid_from,
+        "valid_until": issued.valid_until,
+        "note": issued.note or None,
+        "scan_code": issued.scan_code,
+        **{name: getattr(mandate, name) if mandate else None for name in MANDATE_FIELDS},
+    }
+
+
+MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference", "creditor_id", "sequence_type")
+
+
+def is_minor(birth_date: date | None, capacity_years: int | None, day: date) -> bool:
+    """Whether a guardian signs: the customer is younger than the type's capacity rule asks (edge case 13)."""
+    if birth_date is None or capacity_years is None:
+        return False
+    return day < add_months(birth_date, 12 * capacity_years)

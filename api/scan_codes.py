@@ -1,0 +1,90 @@
+"""Check: whose form a scan code is and what it says (B5 to B8); and the way from a typed code to its authorization."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from api.answers import item_of, without_hidden
+from api.bodies import CollectionAnswer, customer_answer
+from api.call import Call
+from domain.archive import Checked
+from domain.authorization import Authorization
+from domain.refusals import CheckRequired, Refusal, ScanCodeMalformed, ScanCodeUnknown, TooManyRequests
+from domain.values import Kind
+from projections import customer_documents
+
+
+async def check(call: Call) -> None:
+    """GET /scan-codes/{code}. Every look is in the access log before anything is shown; no event is made."""
+    statement = await found(call, call.params["code"])
+    try:
+        checked = await call.parts.blocking(call.parts.archive.check, statement, call.caller(), call.rights)
+    except Refusal as refusal:
+        await call.record("check", status=refusal.status, authorization=statement)
+        raise await without_hidden(call, refusal) from None
+    await call.record("check", customer=checked.state.customer, authorization=statement)
+    call.answer(answer_of(call, checked), version=checked.state.version)
+
+
+async def found(call: Call, code: str) -> UUID:
+    """The authorization that a code stands for. Misses are recorded and counted: after too many of them there is a
+    pause for this caller, whatever it asks with a code."""
+    parts, actor = call.parts, call.principal.name
+    try:
+        async with parts.check_limit.turn(actor):
+            return await looked_up(call, code)
+    except TooManyRequests as refusal:
+        await call.record("check", status=refusal.status)
+        raise
+
+
+async def looked_up(call: Call, code: str) -> UUID:
+    try:
+        return await call.parts.blocking(call.parts.archive.find_form, code, call.rights)
+    except (ScanCodeUnknown, ScanCodeMalformed) as miss:
+        await call.record("check", status=miss.status)
+        raise
+
+
+async def named(call: Call, code: str | None, check_token: str | None) -> UUID | None:
+    """The authorization of a request that carries a code, None without one. A token sent along must still hold."""
+    if code is None:
+        if check_token is not None:
+            raise CheckRequired
+        return None
+    statement = await found(call, code)
+    if check_token is not None:
+        archive = call.parts.archive
+        await call.parts.blocking(archive.require_check, check_token, statement, call.caller(), call.rights)
+    return statement
+
+
+def answer_of(call: Call, checked: Checked) -> dict[str, Any]:
+    """`collection` has the whole IBAN: it is compared with the paper."""
+    row = customer_documents.fold_item(checked.outcome.recorded)
+    return {
+        "scan_code": checked.state.scan_code,
+        "customer": customer_of(checked),
+        "authorization": item_of(call, row),
+        "collection": collection_of(checked.state),
+        "check_token": checked.check_token,
+    }
+
+
+def customer_of(checked: Checked) -> Any:
+    """One that the library system does not know any more has its id and nothing else."""
+    if checked.customer is None:
+        return {"id": checked.outcome.customer, "name": None, "status": "deleted_in_source"}
+    return customer_answer(checked.customer)
+
+
+def collection_of(state: Authorization) -> CollectionAnswer | None:
+    if state.type.kind is not Kind.MANDATE:
+        return None
+    return CollectionAnswer(
+        **(msgspec.structs.asdict(state.mandate) if state.mandate else {}),
+        status=state.status,
+        last_collection_on=state.last_due_on,
+        complete=state.mandate is not None and state.mandate.complete,
+    )

@@ -179,9 +179,10 @@ class Keys:
         return FreshOwner(owner.reference, owner.customer_id, self._kek.current, wrapped)
 
     def wrapped(self, paper: UUID, owner: Owner) -> bytes:
-        """The new paper's key under its customer's key."""
+        """The paper's key, a new one or that of a paper which this customer comes to, under the customer's key."""
         key = self._paper(paper)
-        assert key is not None, "new_paper() comes first"
+        if key is None:
+            raise CustomerErased
         return wrap(AESGCM(self._secret_of(owner)), key.secret, bound_to=paper.bytes)
 
     def _secret_of(self, owner: Owner) -> bytes:

@@ -55,6 +55,10 @@ class Log:
 
     # -- append -------------------------------------------------------------------------------------------------
 
+    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+        with refusing(), self._cursor() as cursor:
+            return dict(cursor.execute(CLAIMED, [kind, list(digests)], prepare=True).fetchall())
+
     def earlier(self, command: CommandKey) -> Earlier | None:
         return self._recorder.earlier(command)
 
@@ -63,18 +67,24 @@ class Log:
         envelopes: Sequence[Envelope[Any]],
         *,
         claims: Sequence[Claim] = (),
+        released: Sequence[Claim] = (),
         papers: Mapping[UUID, Owner] | None = None,
+        unwrapped: Sequence[tuple[UUID, UUID]] = (),
         command: CommandKey | None = None,
     ) -> Appended:
+        """A paper that loses a wrap keeps its key, so what is cached of it stays right, here and in other processes.
+        Who may read it is asked of the views; the wrap decides whose erasure takes it along."""
         papers = papers or {}
         stored = [self._mapper.to_stored_event(e) for e in envelopes]
         fresh = {o.reference: o for o in papers.values() if o.fresh}
         batch = Batch(
             command=command,
             claims=claims,
+            released=released,
             owners=[self._keys.fresh(o) for o in fresh.values()],
             wraps=[(paper, o.reference, self._keys.wrapped(paper, o)) for paper, o in papers.items()],
-            guarded=list({e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}),
+            unwrapped=unwrapped,
+            guarded=_guarded(envelopes, papers),
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
         )
         appended = self._recorder.append(stored, batch)
@@ -141,10 +151,18 @@ class Log:
             yield cursor
 
 
+def _guarded(envelopes: Sequence[Envelope[Any]], papers: Mapping[UUID, Owner]) -> list[UUID]:
+    """Papers that must not have been erased meanwhile: all but those whose first event and wrap come together."""
+    sealed = {e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}
+    new = {e.originator_id for e in envelopes if e.originator_version == 1}
+    return list((sealed | papers.keys()) - (new & papers.keys()))
+
+
 NO_COMMAND = UUID(int=0)
 CLEAR = ("document-type-", "token-")
 
 
+CLAIMED = "select digest, owner from archive.claim where kind = %s and digest = any(%b)"
 OF_STREAMS = """
     select notification_id, originator_id, originator_version, recorded_at, topic, state
     from archive.archive_events

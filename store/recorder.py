@@ -39,13 +39,16 @@ R = TypeVar("R")
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What goes into the log together with its events; `wraps` are (paper, customer reference, wrapped key).
 
-    `guarded` are the papers that must still have a key, `contents` are (content, paper).
+    `unwrapped` are (paper, customer reference), `guarded` the papers that must still have a key before any wrap
+    is added, `contents` are (content, paper).
     """
 
     command: CommandKey | None = None
     claims: Sequence[Claim] = ()
+    released: Sequence[Claim] = ()
     owners: Sequence[FreshOwner] = ()
     wraps: Sequence[tuple[UUID, UUID, bytes]] = ()
+    unwrapped: Sequence[tuple[UUID, UUID]] = ()
     guarded: Sequence[UUID] = ()
     contents: Sequence[tuple[UUID, UUID]] = ()
 
@@ -200,6 +203,8 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
             assert isinstance(cause, psycopg.Error)
             kind, owner = (cause.diag.message_detail or "").split()
             return AlreadyClaimed(kind, UUID(owner))
+        case "DX500":
+            return ValueError(str(cause))
         case "23505":
             return VersionConflict()
         case "55P03":
@@ -213,12 +218,15 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
 
 def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
     """Lists that are empty go as null, which means the same: the driver takes 1 us for each empty array."""
-    command, claims, owners, wraps = batch.command, batch.claims, batch.owners, batch.wraps
+    command, claims, released, owners, wraps = batch.command, batch.claims, batch.released, batch.owners, batch.wraps
     lists: tuple[list[Any], ...] = (
         [c.kind for c in claims],
         [c.digest for c in claims],
         [c.owner for c in claims],
         [c.shared for c in claims],
+        [c.kind for c in released],
+        [c.digest for c in released],
+        [c.owner for c in released],
         [o.reference for o in owners],
         [o.customer_id for o in owners],
         [o.kek_version for o in owners],
@@ -226,6 +234,8 @@ def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
         [w[0] for w in wraps],
         [w[1] for w in wraps],
         [w[2] for w in wraps],
+        [u[0] for u in batch.unwrapped],
+        [u[1] for u in batch.unwrapped],
         list(batch.guarded),
         [c[0] for c in batch.contents],
         [c[1] for c in batch.contents],
@@ -246,8 +256,10 @@ APPEND = """
         %s::uuid[], %s::bigint[], %s::text[], %b::bytea[],
         %s, %s, %b,
         %s::text[], %b::bytea[], %s::uuid[], %s::boolean[],
+        %s::text[], %b::bytea[], %s::uuid[],
         %s::uuid[], %s::text[], %s::int[], %b::bytea[],
         %s::uuid[], %s::uuid[], %b::bytea[],
+        %s::uuid[], %s::uuid[],
         %s::uuid[],
         %s::uuid[], %s::uuid[]
     )

@@ -8,11 +8,33 @@ from msgspec.structs import replace
 
 from domain.access import Role
 from domain.administration import TokenCreated, TokenRevoked
-from domain.authorization import AuthorizationRegistered, EvidenceAttached, Mandate, SequenceType, Terms
+from domain.authorization import (
+    AuthorizationCancelled,
+    AuthorizationExpired,
+    AuthorizationIssued,
+    AuthorizationReassigned,
+    AuthorizationRegistered,
+    AuthorizationResumed,
+    AuthorizationRevoked,
+    AuthorizationSigned,
+    AuthorizationStatus,
+    AuthorizationSuperseded,
+    AuthorizationSuspended,
+    CollectionReported,
+    EvidenceAttached,
+    ExpiryCause,
+    MandateAmended,
+    RevocationReceived,
+    Terms,
+)
 from domain.document import (
+    ContentReplaced,
+    CustomerLinked,
+    CustomerUnlinked,
     Description,
     DocumentArchived,
     DocumentDescribed,
+    DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
     DocumentWithdrawn,
@@ -20,10 +42,12 @@ from domain.document import (
 )
 from domain.document_type import DocumentTypeChanged, DocumentTypeDefined
 from domain.envelope import Envelope, Event, Meta
+from domain.mandate import CollectionOutcome, Mandate, SequenceType
 from domain.values import Sensitivity, Source
 from tests.builders.papers import CREDITOR, IBAN, PDF, a_content, a_document_type
 
 CUSTOMER = UUID("4b1f0d6e-8a0e-4d0f-9a53-1f2e3d4c5b6a")
+OTHER_CUSTOMER = UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
 PAPER = UUID("0193f3a0-0000-7000-8000-00000000000a")
 OTHER_PAPER = UUID("0193f3a0-0000-7000-8000-00000000000b")
 
@@ -37,6 +61,9 @@ MANDATE = Mandate(
     signature_date=date(2026, 11, 20),
     sequence_type=SequenceType.FIRST,
 )
+MOVED_MANDATE = replace(MANDATE, iban="DE89370400440532013000", bic="COBADEFF", sequence_type=SequenceType.FIRST)
+TERMS = Terms(signed_on=date(2026, 11, 20), valid_from=date(2026, 12, 1), valid_until=date(2029, 11, 30))
+SCAN_CODE = "DA48271903665144"
 EVERY: tuple[Event, ...] = (
     DocumentArchived(
         customer=CUSTOMER,
@@ -68,18 +95,92 @@ EVERY: tuple[Event, ...] = (
     DocumentReclassified(customer=CUSTOMER, old=LETTER.stamp, new=FORM.stamp, reason="it is a form"),
     DocumentWithdrawn(customer=CUSTOMER, reason="of the neighbour"),
     DocumentRestored(customer=CUSTOMER, reason="was right after all"),
+    DocumentReassigned(customer=CUSTOMER, old=OTHER_CUSTOMER, reason="of the daughter"),
+    ContentReplaced(
+        customer=CUSTOMER,
+        old_content=UUID("0193f3a0-0000-7000-8000-00000000c000"),
+        content=a_content(),
+        old_sha256=hashlib.sha256(b"one page").digest(),
+        sha256=hashlib.sha256(PDF).digest(),
+        old_file_name="scan.pdf",
+        file_name="scan 2.pdf",
+        reason="the back was missing",
+    ),
+    CustomerLinked(customer=CUSTOMER, linked=OTHER_CUSTOMER, reason="signed by both"),
+    CustomerUnlinked(customer=CUSTOMER, linked=OTHER_CUSTOMER, reason="signed by one only"),
+    AuthorizationIssued(
+        customer=CUSTOMER,
+        type=a_document_type("DEBT_AUTHORIZATION").stamp,
+        language="nl",
+        lapses_on=date(2027, 2, 20),
+        valid_from=date(2026, 12, 1),
+        valid_until=date(2029, 11, 30),
+        scan_code=SCAN_CODE,
+        mandate=MANDATE,
+        note="handed over at the desk",
+        external_id="crm-4714",
+    ),
     AuthorizationRegistered(
         customer=CUSTOMER,
         type=a_document_type("DEBT_AUTHORIZATION").stamp,
         source=Source.NONE,
         original_held=True,
-        terms=Terms(signed_on=date(2026, 11, 20), valid_from=date(2026, 12, 1), valid_until=date(2029, 11, 30)),
+        terms=TERMS,
         shelf_mark="B 12",
         mandate=MANDATE,
         note="account of the mother",
         external_id="crm-4713",
+        scan_code="199917",
+    ),
+    AuthorizationSigned(
+        customer=CUSTOMER,
+        source=Source.NONE,
+        original_held=True,
+        terms=TERMS,
+        shelf_mark="B 13",
+        mandate=MANDATE,
+        note="signed at home",
     ),
     EvidenceAttached(customer=CUSTOMER, document=OTHER_PAPER, original_was_held=True),
+    MandateAmended(
+        customer=CUSTOMER,
+        fields=("iban", "bic"),
+        same_bank=False,
+        old=MANDATE,
+        new=MOVED_MANDATE,
+        reason="changed banks",
+    ),
+    AuthorizationSuspended(customer=CUSTOMER, on=date(2027, 3, 1), reason="abroad for a year"),
+    AuthorizationResumed(customer=CUSTOMER, on=date(2028, 3, 1), reason="is back"),
+    RevocationReceived(
+        customer=CUSTOMER, received_on=date(2028, 4, 1), effective_on=date(2028, 5, 1), reason="by letter"
+    ),
+    AuthorizationRevoked(
+        customer=CUSTOMER,
+        was=AuthorizationStatus.ACTIVE,
+        received_on=date(2028, 4, 1),
+        effective_on=date(2028, 5, 1),
+        reason="by letter",
+    ),
+    AuthorizationSuperseded(
+        customer=CUSTOMER,
+        was=AuthorizationStatus.SUSPENDED,
+        on=date(2028, 5, 1),
+        by=OTHER_PAPER,
+        reason="a new form",
+    ),
+    AuthorizationExpired(
+        customer=CUSTOMER, was=AuthorizationStatus.ACTIVE, on=date(2029, 11, 20), cause=ExpiryCause.NO_COLLECTION
+    ),
+    AuthorizationCancelled(customer=CUSTOMER, on=date(2026, 12, 24), reason="never came back"),
+    CollectionReported(
+        customer=CUSTOMER,
+        presented_on=date(2027, 1, 4),
+        due_on=date(2027, 1, 11),
+        outcome=CollectionOutcome.PAID,
+        reference="fee 2027",
+    ),
+    AuthorizationReassigned(customer=CUSTOMER, old=OTHER_CUSTOMER, reason="of the daughter"),
     DocumentTypeDefined(code="LETTER", definition=LETTER.definition),
     DocumentTypeChanged(
         code="DEBT_AUTHORIZATION",

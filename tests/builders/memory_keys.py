@@ -12,11 +12,11 @@ from domain.refusals import CustomerErased
 
 
 class MemoryKeys:
-    """`owners` and `papers` are what was stored: customer id to reference, paper to reference."""
+    """`owners` and `papers` are what was stored: customer id to reference, paper to those of all who hold it."""
 
     def __init__(self) -> None:
         self.owners: dict[str, UUID] = {}
-        self.papers: dict[UUID, UUID] = {}
+        self.papers: dict[UUID, frozenset[UUID]] = {}
         self._erased: set[str] = set()
         self._secrets: dict[UUID, bytes] = {}
         self._institution = secrets.token_bytes(32)
@@ -50,6 +50,8 @@ class MemoryKeys:
     def erase(self, customer_id: str) -> None:
         reference = self.owners.pop(customer_id)
         self._erased.add(customer_id)
-        for gone in [reference, *(p for p, r in self.papers.items() if r == reference)]:
-            self._secrets.pop(gone)
-            self.papers.pop(gone, None)
+        self._secrets.pop(reference)
+        self.papers = {paper: held - {reference} for paper, held in self.papers.items()}
+        for paper in [paper for paper, held in self.papers.items() if not held]:
+            self._secrets.pop(paper)
+            self.papers.pop(paper)

@@ -39,8 +39,11 @@ class MemoryRecorder(POPOApplicationRecorder):
     def append(
         self,
         stored_events: Sequence[StoredEvent],
+        *,
         claims: Sequence[Claim],
+        released: Sequence[Claim],
         papers: Mapping[UUID, Owner],
+        unwrapped: Sequence[tuple[UUID, UUID]],
         command: CommandKey | None,
     ) -> Appended:
         """The checks in the order of archive.append(); nothing is changed before the last of them is passed."""
@@ -48,13 +51,17 @@ class MemoryRecorder(POPOApplicationRecorder):
             if command and (earlier := self.earlier(command)):
                 raise Replayed(earlier)
             self._check_owners(papers)
-            self._check_keys(stored_events, papers)
-            self._check_claims(claims)
+            wraps = self._rewrapped(stored_events, papers, unwrapped)
+            self._check_keys(stored_events, wraps)
+            owned = self._reclaimed(claims, released)
             try:
                 positions = tuple(self._insert_events(stored_events) or ())
             except IntegrityError as error:
                 raise VersionConflict from error
-            return self._settle(stored_events, positions, claims, papers, command)
+            self._claims = owned
+            self._keys.owners |= {o.customer_id: o.reference for o in papers.values()}
+            self._keys.papers |= wraps
+            return self._settle(stored_events, positions, command)
 
     def earlier(self, command: CommandKey) -> Earlier | None:
         body, earlier = self._commands.get((command.actor, command.key), (command.body, None))
@@ -69,33 +76,49 @@ class MemoryRecorder(POPOApplicationRecorder):
             if not owner.fresh and owner.customer_id not in self._keys.owners:
                 raise CustomerErased
 
-    def _check_keys(self, stored_events: Sequence[StoredEvent], papers: Mapping[UUID, Owner]) -> None:
-        sealed = {plan.topic for plan in PLANS.values() if plan.sealed}
-        guarded = {e.originator_id for e in stored_events if e.topic in sealed}
-        if not guarded <= self._keys.papers.keys() | papers.keys():
-            raise CustomerErased
-
-    def _check_claims(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            holder = self._claims.get((claim.kind, claim.digest), claim.owner)
-            if holder != claim.owner and not claim.shared:
-                raise AlreadyClaimed(claim.kind, holder)
-
-    def _settle(
+    def _rewrapped(
         self,
         stored_events: Sequence[StoredEvent],
-        positions: tuple[int, ...],
-        claims: Sequence[Claim],
         papers: Mapping[UUID, Owner],
-        command: CommandKey | None,
+        unwrapped: Sequence[tuple[UUID, UUID]],
+    ) -> dict[UUID, frozenset[UUID]]:
+        """Those who hold the papers that get or lose a wrap, as it will be."""
+        new = {e.originator_id for e in stored_events if e.originator_version == 1}
+        if not papers.keys() <= self._keys.papers.keys() | new:
+            raise CustomerErased
+        wraps = {p: self._keys.papers.get(p, frozenset()) | {owner.reference} for p, owner in papers.items()}
+        for paper, customer in unwrapped:
+            wraps[paper] = wraps.get(paper, self._keys.papers.get(paper, frozenset())) - {customer}
+        without_event = {p for p, _ in unwrapped} - {e.originator_id for e in stored_events}
+        if without_event or not all(wraps.values()):
+            raise ValueError("a paper is unwrapped without an event, or left without a key")
+        return wraps
+
+    def _check_keys(self, stored_events: Sequence[StoredEvent], wraps: Mapping[UUID, frozenset[UUID]]) -> None:
+        sealed = {plan.topic for plan in PLANS.values() if plan.sealed}
+        guarded = {e.originator_id for e in stored_events if e.topic in sealed}
+        if not guarded <= self._keys.papers.keys() | wraps.keys():
+            raise CustomerErased
+
+    def _reclaimed(self, claims: Sequence[Claim], released: Sequence[Claim]) -> dict[tuple[str, bytes], UUID]:
+        """Who owns what, as it will be."""
+        given_back = {(c.kind, c.digest): c.owner for c in released}
+        owned = {value: owner for value, owner in self._claims.items() if given_back.get(value) != owner}
+        for claim in claims:
+            holder = owned.setdefault((claim.kind, claim.digest), claim.owner)
+            if holder != claim.owner and not claim.shared:
+                raise AlreadyClaimed(claim.kind, holder)
+        return owned
+
+    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+        return {d: self._claims[kind, d] for d in digests if (kind, d) in self._claims}
+
+    def _settle(
+        self, stored_events: Sequence[StoredEvent], positions: tuple[int, ...], command: CommandKey | None
     ) -> Appended:
         now = self._clock.now()
         at = now.replace(microsecond=now.microsecond // 1000 * 1000)
         self.recorded_at += [at] * len(positions)
-        for claim in claims:
-            self._claims.setdefault((claim.kind, claim.digest), claim.owner)
-        self._keys.owners |= {o.customer_id: o.reference for o in papers.values()}
-        self._keys.papers |= {paper: o.reference for paper, o in papers.items()}
         if command:
             changed = tuple(sorted({UUID(str(e.originator_id)) for e in stored_events}))
             self._commands[command.actor, command.key] = command.body, Earlier(changed, positions[-1])
@@ -123,18 +146,25 @@ class MemoryLog:
     def earlier(self, command: CommandKey) -> Earlier | None:
         return self._recorder.earlier(command)
 
+    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+        return self._recorder.claimed(kind, digests)
+
     def append(
         self,
         envelopes: Sequence[Envelope[Any]],
         *,
         claims: Sequence[Claim] = (),
+        released: Sequence[Claim] = (),
         papers: Mapping[UUID, Owner] | None = None,
+        unwrapped: Sequence[tuple[UUID, UUID]] = (),
         command: CommandKey | None = None,
     ) -> Appended:
         while self.before_append:
             self.before_append.pop(0)()
         stored = [self.mapper.to_stored_event(e) for e in envelopes]
-        return self._recorder.append(stored, claims, papers or {}, command)
+        return self._recorder.append(
+            stored, claims=claims, released=released, papers=papers or {}, unwrapped=unwrapped, command=command
+        )
 
     def last_position(self) -> int:
         return self._recorder.max_notification_id() or 0

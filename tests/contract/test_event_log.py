@@ -1,6 +1,6 @@
 """What every `EventLog` promises, asked of the one in Postgres and of the one in memory that unit tests stand on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from domain.document import DocumentWithdrawn
+from domain.document import CustomerLinked, CustomerUnlinked, DocumentWithdrawn
 from domain.document_type import DocumentTypeDefined, stream_of
-from domain.envelope import UNSET
+from domain.envelope import UNSET, Envelope
 from domain.ports import (
     AlreadyClaimed,
     Appended,
@@ -21,6 +21,7 @@ from domain.ports import (
     CommandKey,
     EventLog,
     KeyRing,
+    Owner,
     OwnerRaced,
     Replayed,
     VersionConflict,
@@ -38,17 +39,19 @@ ROUNDS = 20
 
 
 class Given(NamedTuple):
-    """A log, its keys, and an erasure that no cache stands before."""
+    """A log, its keys, an erasure that no cache stands before, and who reads what another process opened just now."""
 
     log: EventLog
     keys: KeyRing
     erase: Callable[[str], None]
+    load_afresh: Callable[[UUID], Sequence[Envelope[Any]]]
 
 
 @contextmanager
 def in_memory(_url: Callable[[], str]) -> Iterator[Given]:
     keys = MemoryKeys()
-    yield Given(MemoryLog(keys, Clock()), keys, keys.erase)
+    log = MemoryLog(keys, Clock())
+    yield Given(log, keys, keys.erase, log.load)
 
 
 @contextmanager
@@ -65,7 +68,11 @@ def in_postgres(url: Callable[[], str]) -> Iterator[Given]:
                 )
             parts.keys.forget_all()
 
-        yield Given(parts.log, parts.keys, erase)
+        def load_afresh(paper: UUID) -> Sequence[Envelope[Any]]:
+            with open_log(parts.url) as other:
+                return other.log.load(paper)
+
+        yield Given(parts.log, parts.keys, erase, load_afresh)
 
 
 @pytest.fixture(params=[in_memory, in_postgres], ids=lambda p: p.__name__)
@@ -295,6 +302,61 @@ def test_of_two_claims_at_one_instant_one_wins(given: Given) -> None:
     assert (len(appended), [type(t) for t in told]) == (1, [AlreadyClaimed])
 
 
+def test_who_owns_which_value_can_be_asked(given: Given) -> None:
+    one, other = uuid7(), uuid7()
+    archive_letter(
+        given.log, given.keys, claims=[a_claim(one, b"a"), a_claim(other, b"b"), a_claim(one, b"c", kind="k")]
+    )
+    assert given.log.claimed("external-id", [b"b", b"a", b"c"]) == {b"a": one, b"b": other}
+    assert given.log.claimed("k", [b"c"]) == {b"c": one}
+    assert given.log.claimed("external-id", []) == {}
+
+
+# -- Claims given back ----------------------------------------------------------------------------------------
+
+
+def test_a_released_value_may_be_claimed_by_another(given: Given) -> None:
+    owner, next_ = uuid7(), uuid7()
+    paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner), a_claim(owner, b"kept")])
+    withdraw(given, paper, released=[a_claim(owner)])
+    assert given.log.claimed("external-id", [b"value", b"kept"]) == {b"kept": owner}
+    assert archive_letter(given.log, given.keys, claims=[a_claim(next_)])
+    assert given.log.claimed("external-id", [b"value"]) == {b"value": next_}
+
+
+def test_a_value_changes_hands_in_one_command(given: Given) -> None:
+    owner, next_ = uuid7(), uuid7()
+    paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
+    withdraw(given, paper, released=[a_claim(owner)], claims=[a_claim(next_)])
+    assert given.log.claimed("external-id", [b"value"]) == {b"value": next_}
+
+
+def test_what_is_released_and_claimed_by_its_owner_stays(given: Given) -> None:
+    owner = uuid7()
+    paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
+    withdraw(given, paper, released=[a_claim(owner)], claims=[a_claim(owner)])
+    assert given.log.claimed("external-id", [b"value"]) == {b"value": owner}
+
+
+def test_nobody_releases_what_another_owns_or_what_is_of_another_kind(given: Given) -> None:
+    owner = uuid7()
+    paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
+    withdraw(given, paper, released=[a_claim(uuid7()), a_claim(owner, kind="mandate"), a_claim(owner, b"nobody's")])
+    assert given.log.claimed("external-id", [b"value"]) == {b"value": owner}
+    with pytest.raises(AlreadyClaimed):
+        archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
+
+
+def test_a_refused_command_releases_nothing(given: Given) -> None:
+    owner, other = uuid7(), uuid7()
+    paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner), a_claim(other, b"taken")])
+    with pytest.raises(AlreadyClaimed):
+        withdraw(given, paper, released=[a_claim(owner)], claims=[a_claim(owner, b"taken")])
+    with pytest.raises(VersionConflict):
+        withdraw(given, paper, version=1, released=[a_claim(owner)])
+    assert given.log.claimed("external-id", [b"value"]) == {b"value": owner}
+
+
 # -- All or nothing -------------------------------------------------------------------------------------------
 
 
@@ -376,3 +438,125 @@ def test_an_erased_customer_has_no_owner_any_more(given: Given) -> None:
     with pytest.raises(CustomerErased):
         given.keys.owner("100234")
     assert given.keys.customer_ids([reference]) == {}
+
+
+# -- Papers that change hands ---------------------------------------------------------------------------------
+
+
+def wrap(given: Given, paper: UUID, owner: Owner, *, version: int = 2, gone: Sequence[Owner] = ()) -> Appended:
+    """The paper comes to this customer; it goes from those."""
+    event = CustomerLinked(customer=owner.reference, linked=owner.reference, reason="x")
+    unwrapped = [(paper, one.reference) for one in gone]
+    return given.log.append([an_envelope(event, paper, version)], papers={paper: owner}, unwrapped=unwrapped)
+
+
+def unwrap(given: Given, paper: UUID, *gone: Owner, version: int) -> Appended:
+    event = CustomerUnlinked(customer=gone[0].reference, linked=gone[0].reference, reason="x")
+    return given.log.append([an_envelope(event, paper, version)], unwrapped=[(paper, one.reference) for one in gone])
+
+
+def file_name(given: Given, paper: UUID) -> object:
+    return given.load_afresh(paper)[0].body.file_name
+
+
+def test_a_linked_paper_is_read_as_long_as_one_of_its_customers_is_there(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    wrap(given, paper, given.keys.owner("100235"))
+    given.erase("100234")
+    assert file_name(given, paper) == "verhuizing.pdf"
+    given.erase("100235")
+    assert file_name(given, paper) is UNSET
+
+
+def test_a_moved_paper_goes_with_the_customer_it_came_to_and_stays_without_the_other(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    first, second = given.keys.owner("100234"), given.keys.owner("100235")
+    assert second.fresh
+    wrap(given, paper, second, gone=[first])
+    assert file_name(given, paper) == "verhuizing.pdf"
+    given.erase("100234")
+    assert file_name(given, paper) == "verhuizing.pdf"
+    assert withdraw(given, paper, version=3)
+    given.erase("100235")
+    assert file_name(given, paper) is UNSET
+
+
+def test_an_unlinked_customers_erasure_leaves_the_paper(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    second = given.keys.owner("100235")
+    wrap(given, paper, second)
+    unwrap(given, paper, given.keys.owner("100235"), version=3)
+    given.erase("100235")
+    assert file_name(given, paper) == "verhuizing.pdf"
+    given.erase("100234")
+    assert file_name(given, paper) is UNSET
+
+
+def test_a_customer_who_holds_the_paper_already_may_come_to_it_again(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    wrap(given, paper, given.keys.owner("100235"))
+    wrap(given, paper, given.keys.owner("100235"), version=3, gone=[given.keys.owner("100234")])
+    given.erase("100234")
+    assert file_name(given, paper) == "verhuizing.pdf"
+
+
+def test_to_take_a_wrap_that_is_not_there_does_nothing(given: Given) -> None:
+    archive_letter(given.log, given.keys, "100235")
+    paper, _ = archive_letter(given.log, given.keys)
+    assert unwrap(given, paper, given.keys.owner("100235"), version=2)
+    assert file_name(given, paper) == "verhuizing.pdf"
+
+
+def test_the_last_wrap_of_a_paper_cannot_be_taken(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    first, second = given.keys.owner("100234"), given.keys.owner("100235")
+    with pytest.raises(ValueError, match="left without a key"):
+        unwrap(given, paper, first, version=2)
+    wrap(given, paper, second)
+    with pytest.raises(ValueError, match="left without a key"):
+        unwrap(given, paper, first, second, version=3)
+    assert len(given.log.load(paper)) == 2
+    given.erase("100234")
+    assert file_name(given, paper) == "verhuizing.pdf"
+
+
+def test_a_paper_is_unwrapped_together_with_an_event_of_its_own_only(given: Given) -> None:
+    """So the version of its stream stands between two that would each leave the other's wrap."""
+    paper, _ = archive_letter(given.log, given.keys)
+    other, _ = archive_letter(given.log, given.keys)
+    first = given.keys.owner("100234")
+    wrap(given, paper, given.keys.owner("100235"))
+    event = DocumentWithdrawn(customer=first.reference, reason="x")
+    with pytest.raises(ValueError, match="without an event"):
+        given.log.append([an_envelope(event, other, 2)], unwrapped=[(paper, first.reference)])
+
+
+def test_an_erased_paper_comes_back_to_nobody(given: Given) -> None:
+    """Not even by a process that held its key in memory when it was erased."""
+    paper, _ = archive_letter(given.log, given.keys)
+    archive_letter(given.log, given.keys, "100235")
+    second = given.keys.owner("100235")
+    given.erase("100234")
+    with pytest.raises(CustomerErased):
+        wrap(given, paper, second)
+    assert len(given.log.load(paper)) == 1
+
+
+def test_a_paper_comes_to_no_erased_customer(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    archive_letter(given.log, given.keys, "100235")
+    second = given.keys.owner("100235")
+    given.erase("100235")
+    with pytest.raises((CustomerErased, OwnerRaced)):
+        wrap(given, paper, second)
+    assert len(given.log.load(paper)) == 1
+
+
+def test_a_refused_move_leaves_the_paper_where_it_was(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    withdraw(given, paper)
+    archive_letter(given.log, given.keys, "100235")
+    with pytest.raises(VersionConflict):
+        wrap(given, paper, given.keys.owner("100235"), version=2, gone=[given.keys.owner("100234")])
+    given.erase("100235")
+    assert file_name(given, paper) == "verhuizing.pdf"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.document import DocumentWithdrawn
+from domain.document import DocumentReassigned, DocumentWithdrawn
 from domain.envelope import UNSET
 from domain.ports import VersionConflict
 from domain.refusals import CustomerErased
@@ -51,6 +51,20 @@ def test_a_process_that_still_knows_the_customer_cannot_add_a_paper(parts: Postg
     with pytest.raises(CustomerErased):
         parts.log.append([letter], papers={paper: owner})
     assert ask(parts.url, "select count(*) from keys.paper") == [(0,)]
+
+
+def test_a_process_that_still_holds_the_key_cannot_bring_an_erased_paper_to_another_customer(
+    parts: PostgresLog,
+) -> None:
+    paper, _ = archive_letter(parts.log, parts.keys)
+    archive_letter(parts.log, parts.keys, "100235")
+    old, new = parts.keys.owner("100234"), parts.keys.owner("100235")
+    erase(parts.url, "100234")
+    assert parts.keys.cipher(paper) is not None, "the cache has not heard of it"
+    moved = an_envelope(DocumentReassigned(customer=new.reference, old=old.reference, reason="x"), paper, 2)
+    with pytest.raises(CustomerErased):
+        parts.log.append([moved], papers={paper: new}, unwrapped=[(paper, old.reference)])
+    assert ask(parts.url, "select count(*) from keys.paper where paper = %s", paper) == [(0,)]
 
 
 def test_another_process_reads_an_erased_event_as_erased_at_once(parts: PostgresLog) -> None:

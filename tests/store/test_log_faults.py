@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import PersistenceError
+from psycopg import sql
 from psycopg_pool import PoolTimeout
 
 from domain.ports import AlreadyClaimed, Appended, Claim, CommandKey, Replayed
@@ -90,6 +91,26 @@ def test_a_claim_under_way_is_waited_for(parts: PostgresLog) -> None:
         refused = waiting.exception()
     assert isinstance(refused, AlreadyClaimed)
     assert refused.owner == owner
+
+
+def test_a_claim_that_is_released_just_as_another_meets_it_is_the_others(parts: PostgresLog) -> None:
+    """Between the INSERT that finds it in the way and the question whose it is: it was once nobody's then."""
+    first, second = uuid7(), uuid7()
+    archive(parts, claims=[Claim(kind="external-id", digest=b"value", owner=first)])
+    with psycopg.connect(parts.url, autocommit=True) as conn:
+        conn.execute(sql.SQL(LET_GO).format(sql.Literal(first)))
+    archive(parts, claims=[Claim(kind="external-id", digest=b"value", owner=second)])
+    assert parts.log.claimed("external-id", [b"value"]) == {b"value": second}
+
+
+LET_GO = """
+    create function let_go() returns trigger language plpgsql as $$
+    begin
+        delete from archive.claim where owner = {};
+        return null;
+    end $$;
+    create trigger let_go after insert on archive.claim for each statement execute function let_go()
+"""
 
 
 def wait_until_blocked(url: str) -> None:

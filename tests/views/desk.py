@@ -69,17 +69,23 @@ class Desk:
             b"%%PDF-1.7 %d %d" % (threading.get_ident(), self._uploads), name=order.pop("file_name", "letter.pdf")
         )
         caller = a_caller(branch=branch, actor=actor, idempotency_key=order.pop("key", None))
-        return self.archive.archive_file(an_order(customer=customer, **order), upload, caller)
+        return self.archive.archive_file(an_order(customer=customer, **order), upload, caller, EVERYTHING)
 
     def consent(self, customer: str = CUSTOMERS[0], **note: Any) -> Outcome:
-        return self.archive.note_authorization(a_note(customer=customer, **note), a_caller())
+        return self.archive.note_authorization(a_note(customer=customer, **note), a_caller(), EVERYTHING)
 
     def mandate(self, customer: str = CUSTOMERS[0], **note: Any) -> Outcome:
-        return self.archive.note_authorization(a_mandate_note(customer=customer, **note), a_caller())
+        return self.archive.note_authorization(a_mandate_note(customer=customer, **note), a_caller(), EVERYTHING)
 
     def seen(self, customer: str = CUSTOMERS[0]) -> Outcome:
-        note = a_note(customer=customer, type="IDENTIFICATION", verification=a_verification(), original_held=False)
-        return self.archive.note_authorization(note, a_caller())
+        note = a_note(
+            customer=customer,
+            type="IDENTIFICATION",
+            verification=a_verification(),
+            original_held=False,
+            shelf_mark=None,
+        )
+        return self.archive.note_authorization(note, a_caller(), EVERYTHING)
 
     def correct(self, paper: UUID, command: Command) -> Outcome:
         return self.archive.correct(paper, command, a_caller(), rights=EVERYTHING, expected_version=None)

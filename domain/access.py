@@ -128,6 +128,10 @@ class Rights(msgspec.Struct, frozen=True):
         return type_code in self.types and self.branch in (None, branch)
 
 
+NO_RIGHTS = Rights([])
+"""Nothing exists for this reader."""
+
+
 def rights(actor: Principal, types: Iterable[DocumentType]) -> Rights:
     """Goes into the WHERE clause of every read: what a caller may not see does not exist for it."""
     codes = [t.code for t in types if t.definition.sensitivity in actor.sensitivities]

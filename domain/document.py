@@ -19,8 +19,10 @@ class DocumentStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class Description(msgspec.Struct, frozen=True):
-    """What people say about a document; corrected as a whole, so that a correction carries both."""
+class Description(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What people say about a document; corrected as a whole, so that a correction carries both.
+
+    The title came later: an event without one is written, and reads, as before."""
 
     note: str | None
     received_on: date

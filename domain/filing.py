@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain import authorization, document
-from domain.access import Rights
+from domain.access import NO_RIGHTS, Rights
 from domain.authorization import AttachEvidence, Authorization, NoteSigned, Register, Terms
 from domain.document import ArchiveDocument, Description, NoteSeen
 from domain.document_type import DocumentType
@@ -97,7 +97,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 class Filing(UseCases, frozen=True, kw_only=True):
     # -- Select file ------------------------------------------------------------------------------------------
 
-    def archive_file(self, order: ArchiveFile, file: Examined, caller: Caller, rights: Rights) -> Outcome:
+    def archive_file(self, order: ArchiveFile, file: Examined, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """Select file (C1 to C8): content first, then its event. An authorization type gets its authorization too; the
         signed form of an issued one is attached to that (D9). `rights` are those of whoever names an authorization."""
         command = self._command(caller, order, file.sha256)
@@ -294,7 +294,7 @@ class Filing(UseCases, frozen=True, kw_only=True):
 
     # -- No upload --------------------------------------------------------------------------------------------
 
-    def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights) -> Outcome:
+    def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """No upload (D1 to D8): an authorization without a file, or what was seen of a paper that is not kept."""
         command = self._command(caller, order)
         if earlier := self._earlier(command):

@@ -1,10 +1,11 @@
 """What operators and their tools ask: alive, ready, which version, metrics, the contract itself, problem pages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.resources import files
 
 from api.call import Call
-from api.problems import PAGE_HEADERS, best_language, index, page, translator
+from api.problems import PAGE_HEADERS, best_language, index, page, spoken
 from domain.refusals import NotFound
 
 
@@ -44,12 +45,17 @@ async def contract(call: Call) -> None:
 
 
 async def problems(call: Call) -> None:
-    wanted = call.req.get_header("Accept-Language")
-    call.resp.set_headers(PAGE_HEADERS)
-    call.resp.data = index(translator(wanted), language=best_language(wanted))
+    """GET /problems: all of them."""
+    say(call, index)
 
 
 async def problem_page(call: Call) -> None:
-    call.resp.set_headers(PAGE_HEADERS)
-    wanted = call.req.get_header("Accept-Language")
-    call.resp.data = page(call.params["slug"], translator(wanted), language=best_language(wanted))
+    """GET /problems/{slug}: where the `type` of a problem leads."""
+    say(call, partial(page, call.params["slug"]))
+
+
+def say(call: Call, page_in: Callable[[str], bytes]) -> None:
+    """A page in the reader's language."""
+    language = best_language(call.req.get_header("Accept-Language"))
+    call.resp.data = page_in(language)
+    call.resp.set_headers({**PAGE_HEADERS, **dict(spoken(language))})

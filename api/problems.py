@@ -30,6 +30,8 @@ PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "public, max-age=3600",
 }
+# The values of a sentence that are words of ours, marked where they are given, and not the sender's.
+WORDS = ("reason", "source", "state")
 # What a handler may have set before it failed and what would be untrue of the problem sent instead.
 STALE_HEADERS = (
     "Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Length", "Content-Range",
@@ -49,8 +51,9 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def problem(refusal: Refusal, *, instance: str, trace_id: str, translate: Translate) -> Answer:
-    """The problem+json for a refusal. `instance` is the path of the request, without its query."""
+def problem(refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE) -> Answer:
+    """The problem+json for a refusal. `instance` is the request's path without its query, `language` one of ours."""
+    translate = catalog(language, locale)
     members: dict[str, Any] = {
         **refusal.extra,
         "type": f"/problems/{refusal.slug}",
@@ -63,13 +66,13 @@ def problem(refusal: Refusal, *, instance: str, trace_id: str, translate: Transl
     if isinstance(refusal, ValidationFailed):
         members["errors"] = [{"pointer": e.pointer, "detail": field_detail(e, translate)} for e in refusal.errors]
     body = msgspec.json.encode(members)
-    headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *headers_of(refusal)]
-    return Answer(refusal.status, headers, body)
+    headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *spoken(language)]
+    return Answer(refusal.status, [*headers, *headers_of(refusal)], body)
 
 
 def detail(refusal: Refusal, translate: Translate) -> str:
     """The sentence filled in; the title where a value that the sentence needs is missing."""
-    values = {k: translate(v) if k == "reason" and v else v for k, v in refusal.values.items()}
+    values = {k: translate(v) if k in WORDS and v else v for k, v in refusal.values.items()}
     try:
         return translate(refusal.sentence).format_map(values)
     except KeyError:
@@ -81,6 +84,11 @@ def field_detail(error: FieldError, translate: Translate) -> str:
         return translate(error.detail).format_map(error.values)
     except KeyError:
         return translate(error.detail)
+
+
+def spoken(language: str) -> list[tuple[str, str]]:
+    """The headers that say which language was chosen, and that it was chosen by the request's."""
+    return [("content-language", language), ("vary", "Accept-Language")]
 
 
 def headers_of(refusal: Refusal) -> list[tuple[str, str]]:
@@ -152,8 +160,8 @@ def install(app: "falcon.asgi.App[Any, Any]", *, write: Write, unavailable: tupl
 
 def fill(req: Any, resp: Any, refusal: Refusal) -> None:
     """Put the problem into a falcon response, in place of whatever the handler had put there."""
-    translate = getattr(req.context, "translate", None) or translator(req.get_header("Accept-Language"))
-    answer = problem(refusal, instance=req.path, trace_id=trace_id_of(req.scope), translate=translate)
+    language = best_language(req.get_header("Accept-Language"))
+    answer = problem(refusal, instance=req.path, trace_id=trace_id_of(req.scope), language=language)
     for name in STALE_HEADERS:
         resp.delete_header(name)
     resp.stream = resp.sse = None
@@ -220,6 +228,27 @@ def of_parameter(error: falcon.HTTPError) -> Refusal:
 DECODER_PATH = re.compile(r"(?s)(.*) - at `(?:key` in `)?\$(.*)`")
 DECODER_STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|(\[\.\.\.\])")
 DECODER_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `([^`]+)`")
+# Its messages are English and quote the sender; these say the same in our words. The first that begins it holds.
+DECODER_MESSAGES = tuple(
+    (re.compile(begins), detail)
+    for begins, detail in (
+        (r"Object missing required field", N_("is required")),
+        (r"Object contains unknown field", N_("is not a field of this request")),
+        (r"Expected `str` of length >= (?P<limit>\d+)", N_("must have at least {limit} characters")),
+        (r"Expected `str` of length <= (?P<limit>\d+)", N_("must have at most {limit} characters")),
+        (r"Expected `str` matching regex '\^\[\^\\\\x00", N_("must not contain control characters")),
+        (r"Expected `int` >= (?P<limit>-?\d+)", N_("must be at least {limit}")),
+        (r"Expected `int` <= (?P<limit>-?\d+)", N_("must be at most {limit}")),
+        (r"Expected `int\b.*, got", N_("must be a whole number")),
+        (r"Expected `str\b.*, got", N_("must be text")),
+        (r"Expected `bool\b.*, got", N_("must be true or false")),
+        (r"Expected `array\b.*, got", N_("must be a list")),
+        (r"Expected `object\b.*, got", N_("must be an object with fields")),
+        (r"Expected `date\b|Invalid RFC3339 encoded date", N_("must be a date like 2026-11-24")),
+        (r"Invalid enum value", N_("is none of the values that are taken here")),
+        (r"", N_("has a wrong value")),
+    )
+)
 
 
 def of_decode_error(error: msgspec.DecodeError) -> Refusal:
@@ -231,8 +260,13 @@ def of_decode_error(error: msgspec.DecodeError) -> Refusal:
     pointer = json_pointer(path)
     if field := DECODER_FIELD.match(message):
         pointer += "/" + escaped(field[1])
-    # The decoder quotes the sender, braces and all, so its words are a value and no template.
-    return ValidationFailed(FieldError(pointer, "{message}", message=message))
+    return ValidationFailed(field_error(pointer, message))
+
+
+def field_error(pointer: str, message: str) -> FieldError:
+    begun = ((words.match(message), detail) for words, detail in DECODER_MESSAGES)
+    match, detail = next((match, detail) for match, detail in begun if match)
+    return FieldError(pointer, detail, **match.groupdict())
 
 
 def json_pointer(path: str) -> str:
@@ -272,14 +306,9 @@ def to_stderr(line: bytes) -> None:
     sys.stderr.buffer.flush()
 
 
-def translator(accept_language: str | None, locale: Path = LOCALE) -> Translate:
-    """gettext in the best language of an Accept-Language header; English, the language of the source, otherwise."""
-    return catalog(best_language(accept_language, locale), locale)
-
-
 @lru_cache(maxsize=256)
 def best_language(accept_language: str | None, locale: Path = LOCALE) -> str:
-    """The first wanted language that has a catalog, `en` where none has."""
+    """The first language of an Accept-Language header that has a catalog; `en`, that of the source, where none has."""
     known = languages(locale)
     wanted = (tag.lower().partition("-")[0] for tag in preferred((accept_language or "")[:500]))
     return next((tag for tag in wanted if tag in known), "en")
@@ -324,11 +353,12 @@ def cure(status: int) -> str:
     return CURES["conflict" if status in (409, 410, 412) else "change"]
 
 
-def page(slug: str, translate: Translate, *, language: str = "en") -> bytes:
+def page(slug: str, language: str = "en", locale: Path = LOCALE) -> bytes:
     """The page behind /problems/<slug>: title, sentence, status, what to do. NotFound for a slug we never send."""
     kind = next((kind for kind in refusals.every() if kind.slug == slug), None)
     if kind is None:
         raise refusals.NotFound
+    translate = catalog(language, locale)
     sentence = re.sub(r"\{(\w+)\}", "…", translate(kind.sentence))
     content = (
         f"<h1>{escape(translate(kind.title))}</h1>\n<p>{escape(sentence)}</p>\n<p>{escape(translate(cure(kind.status)))}"
@@ -337,8 +367,9 @@ def page(slug: str, translate: Translate, *, language: str = "en") -> bytes:
     return document(translate(kind.title), content, language)
 
 
-def index(translate: Translate, *, language: str = "en") -> bytes:
+def index(language: str = "en", locale: Path = LOCALE) -> bytes:
     """The page behind /problems: every way in which the archive says no."""
+    translate = catalog(language, locale)
     rows = "\n".join(
         f'<li><a href="/problems/{kind.slug}">{kind.slug}</a> ({kind.status}): {escape(translate(kind.title))}</li>'
         for kind in refusals.every()

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from api.problems import BodyIncomplete, Write, failure_line, problem, translator
+from api.problems import BodyIncomplete, Write, best_language, failure_line, problem
 from domain.limits import Limits
 from domain.refusals import (
     N_,
@@ -314,7 +314,7 @@ class Exchange:
             refusal,
             instance=path[:PATH_CHARACTERS_MAX],
             trace_id=self.trace_id,
-            translate=translator(language.decode("latin-1") if language else None),
+            language=best_language(language.decode("latin-1") if language else None),
         )
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from api.problems import problem, translator
+from api.problems import problem
 from domain.refusals import N_, MalformedRequest, MethodNotAllowed, NotFound, Refusal
 
 REQUEST_SECONDS = 5.0
@@ -69,7 +69,7 @@ class Door:
 
 
 def _refusal(refusal: Refusal, path: str, method: str) -> bytes:
-    told = problem(refusal, instance=path, trace_id=os.urandom(16).hex(), translate=translator(None))
+    told = problem(refusal, instance=path, trace_id=os.urandom(16).hex())
     return _response(told.status, told.headers, told.body, with_body=method != "HEAD")
 
 

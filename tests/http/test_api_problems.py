@@ -493,9 +493,9 @@ def test_each_problem_has_a_page_that_anyone_may_read(served: Served, slug: str)
     assert (without.status_code, without.content) == (200, b"")
 
 
-@pytest.mark.parametrize("language", ["nl", "de-AT, fr;q=0.5", "xx", "*", ";;;q=,", "q" * 3000])
+@pytest.mark.parametrize("language", ["fr", "fr-BE, nl;q=0", "xx", "*", ";;;q=,", "q" * 3000])
 def test_a_language_that_there_is_not_is_answered_in_english(served: Served, language: str) -> None:
-    """Today there are no others; what is said goes through gettext, so a catalogue is all that one takes."""
+    """Those that there are: test_api_languages.py."""
     anyone, wanted = served.client(None), {"Accept-Language": language}
     assert anyone.get("/v1/documents", headers=wanted).json()["title"] == refusals.Unauthenticated.title
     assert '<html lang="en">' in anyone.get("/problems/not-found", headers=wanted).text
@@ -520,7 +520,7 @@ def test_everything_that_is_said_is_marked_for_translation() -> None:
         for file in (ROOT / room).rglob("*.py"):
             for said in sentences(ast.parse(file.read_text("utf-8"))):
                 found += 1
-                if isinstance(said, ast.JoinedStr) or (isinstance(said, ast.Constant) and said.value != "{message}"):
+                if isinstance(said, ast.JoinedStr | ast.Constant):
                     bare.append(f"{file.relative_to(ROOT)}:{said.lineno} {ast.unparse(said)}")
     assert found > 50
     assert bare == []

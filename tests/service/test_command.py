@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from domain.ports import VersionConflict
-from domain.refusals import FieldError, ValidationFailed, every
+from domain.refusals import FieldError, Refusal, ValidationFailed, every
 from service.__main__ import cli
 from service.exits import FAILED, TRY_AGAIN, USAGE, ending
 from store.postgres import Cluster, settle
+from tests.builders.refusals import a_refusal
 from tests.http.served import new_home
 from tests.service.program import NAME, PRIVATE, ROOT, Program, command, environment, paper_of
 
@@ -139,8 +140,8 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
 
 
 @pytest.mark.parametrize("refusal", every(), ids=lambda refusal: refusal.slug)
-def test_every_refusal_has_an_exit_code_of_the_contract(refusal: type[Exception]) -> None:
-    code, words = ending(refusal())
+def test_every_refusal_has_an_exit_code_of_the_contract(refusal: type[Refusal]) -> None:
+    code, words = ending(a_refusal(refusal))
     assert code in CODES
     assert words
 
@@ -166,7 +167,7 @@ def test_every_refusal_has_an_exit_code_of_the_contract(refusal: type[Exception]
 )
 def test_refusals_end_with_the_code_that_says_what_to_do(slug: str, code: int) -> None:
     refusal = next(kind for kind in every() if kind.slug == slug)
-    assert ending(refusal())[0] == code
+    assert ending(a_refusal(refusal))[0] == code
 
 
 def test_fields_that_are_wrong_are_each_named() -> None:

@@ -1,0 +1,15 @@
+"""One of each refusal, raised with what it cannot be without."""
+
+from typing import Any
+
+from domain.refusals import Refusal
+
+NEEDED: dict[str, dict[str, Any]] = {
+    "authorization-not-active": {"authorization_status": "revoked"},
+    "illegal-transition": {"state": "withdrawn"},
+    "source-not-allowed": {"type": "LETTER", "source": "none"},
+}
+
+
+def a_refusal(kind: type[Refusal]) -> Refusal:
+    return kind(**NEEDED.get(kind.slug, {}))

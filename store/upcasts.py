@@ -1,8 +1,44 @@
 """Old event versions read as today's: one function per outdated event class, each with a test of its old bytes."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
-from domain.envelope import Event
+from domain.authorization import AuthorizationRegistered, Terms
+from domain.envelope import UNSET, Event, Sealed
+from domain.mandate import Mandate
+from domain.values import Source, TypeStamp
 
-UPCASTS: dict[type[Event], Callable[[Any], Event]] = {}
+
+class AuthorizationRegisteredV1(Event, frozen=True, kw_only=True):
+    """Of a time without scan codes."""
+
+    topic: ClassVar[str] = "authorization-registered.v1"
+    customer: UUID
+    type: TypeStamp
+    source: Source
+    original_held: bool
+    terms: Terms
+    shelf_mark: Sealed[str | None] = UNSET
+    mandate: Sealed[Mandate | None] = UNSET
+    note: Sealed[str | None] = UNSET
+    external_id: Sealed[str | None] = UNSET
+
+
+def registered(old: AuthorizationRegisteredV1) -> AuthorizationRegistered:
+    """Nothing of it can be opened without its key, so then it is not known either that there was no scan code."""
+    return AuthorizationRegistered(
+        customer=old.customer,
+        type=old.type,
+        source=old.source,
+        original_held=old.original_held,
+        terms=old.terms,
+        shelf_mark=old.shelf_mark,
+        mandate=old.mandate,
+        note=old.note,
+        external_id=old.external_id,
+        scan_code=UNSET if old.note is UNSET else None,
+    )
+
+
+UPCASTS: dict[type[Event], Callable[[Any], Event]] = {AuthorizationRegisteredV1: registered}

@@ -319,8 +319,9 @@ def languages(locale: Path = LOCALE) -> frozenset[str]:
     return frozenset({"en", *(found.parents[1].name for found in locale.glob("*/LC_MESSAGES/dossier.mo"))})
 
 
-@cache
+@lru_cache(maxsize=16)  # whoever asks chooses the tag
 def catalog(tag: str, locale: Path = LOCALE) -> Translate:
+    """gettext in a language; English, the language of the source, for one without a catalog."""
     if tag == "en":
         return NullTranslations().gettext
     return translation("dossier", localedir=locale, languages=[tag], fallback=True).gettext

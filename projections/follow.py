@@ -138,7 +138,7 @@ class Follower:
                 parked += take(conn, view, table_of(view), behind.events, now.held, careful)
             park(conn, parked)
             as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
-            tracking.advance(conn, [t.name for t in running], behind.position, as_of)
+            tracking.advance(conn, [self._views[t.name] for t in running], behind.position, as_of)
         return parked
 
 

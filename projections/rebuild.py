@@ -34,7 +34,8 @@ Progress = Callable[[int, int], None]
 
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one view. `differences` are the first of `different` rows; `identical`: there are none.
+    """What was found of one view. `differences` are the first of `different` rows; `identical`: there are none. None:
+    nothing was compared, for the rows of before had an older shape.
 
     `parked` are events that the view still cannot take. `swap_ms` is how long the follower had to wait.
     """
@@ -43,7 +44,7 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     position: int
     seconds: float
-    identical: bool
+    identical: bool | None
     different: int
     differences: Sequence[Difference]
     parked: Sequence[Parked]
@@ -71,8 +72,21 @@ def rebuild(
 ) -> list[Rebuilt]:
     """One view or all anew from the log, in place of the live ones. NotFound: no such view; Unavailable: another
     rebuild is under way, or readers did not let go of the old table. The old one stays as NAME_old until the next."""
+    with _alone(url, role) as conn:
+        return _remade(conn, log, _views(view), progress)
+
+
+def renew(url: str, log: Log, *, role: str | None = None) -> list[Rebuilt]:
+    """Those views anew whose rows have an older shape than this release makes; as rebuild, with no way back to them."""
+    with _alone(url, role) as conn:
+        return _remade(conn, log, [VIEWS[t.name] for t in tracking.tracked(conn) if t.outdated])
+
+
+def _remade(
+    conn: psycopg.Connection[Any], log: Log, views: Sequence[View], progress: Progress = lambda *_: None
+) -> list[Rebuilt]:
     begun = time.monotonic()
-    with _alone(url, role) as conn, _shadows(conn, view, logged=True) as made:
+    with _shadows(conn, views, logged=True) as made:
         _load(conn, log, made, progress)
         return [_finish(conn, log, beside, begun) for beside in made]
 
@@ -91,7 +105,7 @@ def replay(
 
     With `from_position` the rows of before are taken as they are."""
     begun = time.monotonic()
-    with _alone(url, role) as conn, _shadows(conn, view, logged=False) as made:
+    with _alone(url, role) as conn, _shadows(conn, _views(view), logged=False) as made:
         if from_position > 1:
             for beside in made:
                 _seed(conn, beside, from_position - 1)
@@ -141,9 +155,8 @@ def _alone(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
 
 
 @contextmanager
-def _shadows(conn: psycopg.Connection[Any], view: str | None, *, logged: bool) -> Iterator[list[Beside]]:
+def _shadows(conn: psycopg.Connection[Any], views: Sequence[View], *, logged: bool) -> Iterator[list[Beside]]:
     """Tables beside the live ones. Those that were not swapped in go, however this ends: they hold clear text."""
-    views = _views(view)
     try:
         for v in views:
             shadow.create(conn, v, logged=logged)
@@ -248,8 +261,8 @@ def _compared(
 def _finish(conn: psycopg.Connection[Any], log: Log, beside: Beside, begun: float) -> Rebuilt:
     """Nearly all is compared while the live view goes on; what came since is compared under the lock of the swap."""
     _close_in(conn, log, beside)
-    since = beside.position
-    found = shadow.compare(conn, beside.view, since)
+    since, (live,) = beside.position, tracking.tracked(conn, [beside.view.name])
+    found = None if live.outdated else shadow.compare(conn, beside.view, since)
     beside.caught_up.clear()
     _drop_old(conn, beside.view)
 
@@ -258,7 +271,9 @@ def _finish(conn: psycopg.Connection[Any], log: Log, beside: Beside, begun: floa
         return _swap(conn, log, beside.copy(), since)
 
     swapped, rest, swap_ms = _when_readers_let_go(attempt)
-    return _rebuilt(swapped, begun, [found, rest], swap_ms)
+    if found is None:
+        shadow.drop_old(conn, beside.view)
+    return _rebuilt(swapped, begun, [found, rest] if found else None, swap_ms)
 
 
 def _drop_old(conn: psycopg.Connection[Any], view: View) -> None:
@@ -299,22 +314,23 @@ def _swap(conn: psycopg.Connection[Any], log: Log, beside: Beside, since: int) -
         _catch_up(conn, log, beside, live.position)
         rest = shadow.compare_since(conn, beside.view, since, live.position, [*beside.caught_up])
         shadow.exchange(conn, beside.view, wait=SWAP_WAIT)
-        conn.execute(SWAPPED, [live.name])
+        conn.execute(SWAPPED, {"view": live.name, "shape": beside.view.shape})
         conn.execute(FORGET_PARKED, [live.name])
         park(conn, beside.parked)
     return beside, rest, (time.monotonic() - begun) * 1000
 
 
-def _rebuilt(beside: Beside, begun: float, found: Sequence[Comparison], swap_ms: float | None = None) -> Rebuilt:
-    different = sum(comparison.count for comparison in found)
+def _rebuilt(beside: Beside, begun: float, found: Sequence[Comparison] | None, swap_ms: float | None = None) -> Rebuilt:
+    """`found` None: it was not compared."""
+    different = sum(comparison.count for comparison in found or ())
     return Rebuilt(
         view=beside.view.name,
         events=beside.events,
         position=beside.position,
         seconds=time.monotonic() - begun,
-        identical=different == 0,
+        identical=None if found is None else different == 0,
         different=different,
-        differences=[difference for comparison in found for difference in comparison.differences],
+        differences=[difference for comparison in found or () for difference in comparison.differences],
         parked=beside.parked,
         swap_ms=swap_ms,
     )
@@ -336,10 +352,10 @@ FORGET_PARKED = "delete from views.parked where view = %s"
 NO_WAY_BACK = "update views.tracking set previous_position = null, previous_as_of = null where name = %s"
 SWAPPED = """
     update views.tracking as t
-    set rebuilt_at = clock_timestamp(), previous_as_of = t.as_of, previous_position = case
-        when not exists (select from views.parked as p where p.view = t.name) then t.position
+    set shape = %(shape)s, rebuilt_at = clock_timestamp(), previous_as_of = t.as_of, previous_position = case
+        when t.shape = %(shape)s and not exists (select from views.parked as p where p.view = t.name) then t.position
     end
-    where t.name = %s
+    where t.name = %(view)s
 """
 GO_BACK = """
     update views.tracking as t

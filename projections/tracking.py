@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import args_row
 
 from domain.refusals import NotFound
+from projections.view import View
 from projections.views import VIEWS
 
 CHANNEL_LOG = "archive"
@@ -19,13 +20,19 @@ TCP_USER_TIMEOUT_MS = 30_000
 
 class Tracked(msgspec.Struct, frozen=True):
     """`position`: all events up to it are in the view. `as_of`: the highest recorded_at up to there. `held`: customers
-    and papers of which an event is parked (parking.held_keys)."""
+    and papers of which an event is parked (parking.held_keys). `shape`: that of its rows (View.shape)."""
 
     name: str
     position: int
     as_of: datetime | None
     paused: bool
+    shape: int
     held: frozenset[UUID]
+
+    @property
+    def outdated(self) -> bool:
+        """It holds rows that this release would make otherwise."""
+        return self.position > 0 and self.shape < VIEWS[self.name].shape
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -63,8 +70,10 @@ def tracked(conn: psycopg.Connection[Any], names: Iterable[str] = VIEWS) -> list
         return cursor.execute(TRACKED, [list(names)], prepare=True).fetchall()
 
 
-def _tracked(name: str, position: int, as_of: datetime | None, paused: bool, held: Sequence[UUID] | None) -> Tracked:
-    return Tracked(name, position, as_of, paused, frozenset(held or ()))
+def _tracked(
+    name: str, position: int, as_of: datetime | None, paused: bool, shape: int, held: Sequence[UUID] | None
+) -> Tracked:
+    return Tracked(name, position, as_of, paused, shape, frozenset(held or ()))
 
 
 def lock(conn: psycopg.Connection[Any], names: Iterable[str]) -> list[Tracked]:
@@ -83,10 +92,12 @@ def require(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) -> list[
     return [t for t in now if not t.paused]
 
 
-def advance(conn: psycopg.Connection[Any], views: Iterable[str], position: int, as_of: datetime | None) -> None:
-    """Move views. Nobody is told: who waits for a position looks by himself (store/signals.py), and a NOTIFY would take
-    a lock of the whole server at each commit."""
-    conn.execute(ADVANCE, [position, as_of, list(views)], prepare=True)
+def advance(conn: psycopg.Connection[Any], views: Sequence[View], position: int, as_of: datetime | None) -> None:
+    """Move views; one that was empty takes the shape of the rows that come first.
+
+    Nobody is told: who waits for a position looks by himself (store/signals.py), and a NOTIFY would take a lock of the
+    whole server at each commit."""
+    conn.execute(ADVANCE, [position, as_of, [v.name for v in views], [v.shape for v in views]], prepare=True)
 
 
 def status(conn: psycopg.Connection[Any], last: int) -> list[Status]:
@@ -102,7 +113,7 @@ def pause(conn: psycopg.Connection[Any], view: str) -> None:
 
 
 TRACKED = """
-    select t.name, t.position, t.as_of, t.paused, (
+    select t.name, t.position, t.as_of, t.paused, t.shape, (
         select array_agg(distinct key)
         from views.parked as p, unnest(array[p.customer, p.other_customer, p.subject]) as key
         where p.view = t.name and key is not null
@@ -112,7 +123,12 @@ TRACKED = """
     order by t.name
 """
 LOCK = "select 1 from views.tracking where name = any(%s) order by name for update"
-ADVANCE = "update views.tracking set position = %s, as_of = %s where name = any(%s)"
+ADVANCE = """
+    update views.tracking as t
+    set position = %s, as_of = %s, shape = case when t.position = 0 then v.shape else t.shape end
+    from unnest(%s::text[], %s::int[]) as v (name, shape)
+    where t.name = v.name
+"""
 STATUS = """
     select t.name, t.position, greatest(%(last)s, t.position), greatest(%(last)s - t.position, 0), t.paused,
         (select count(*) from views.parked as p where p.view = t.name), t.rebuilt_at

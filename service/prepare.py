@@ -1,4 +1,4 @@
-"""Before the first request: database, migrations, institution key, shipped types, the first operator's token.
+"""Before the first request: database, migrations, institution key, types, views of this release, the first token.
 
 `dossier serve` and `dossier migrate` do this each time they start; all of it may run again and at once.
 """
@@ -6,6 +6,8 @@
 import os
 import secrets
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,21 @@ from domain.access import Role
 from domain.administration import CreateToken
 from domain.archive import Archive, Caller
 from domain.catalogue import SHIPPED
-from domain.refusals import ValidationFailed
+from domain.refusals import Unavailable, ValidationFailed
 from domain.values import uuid7
 from migrations.runner import migrate
+from projections.rebuild import renew
+from projections.tracking import tracked
 from service.settings import Settings
-from service.wiring import APP_ROLE, key_encryption_keys, open_store, role_of
+from service.wiring import APP_ROLE, PROJECTOR_ROLE, key_encryption_keys, open_store, role_of
 from store.key_encryption import sync_folder
 from store.keys import make_institution_key
+from store.log import Log
 
 OPERATOR = "operator"
 DATABASE = "dossier"
+RENEW_WAIT_SECONDS = 600.0
+RENEW_PAUSE_SECONDS = 1.0
 
 
 def make_folders(settings: Settings) -> None:
@@ -55,10 +62,11 @@ def make_database(cluster_url: str) -> str:
     return cluster_url.replace("/postgres?", f"/{DATABASE}?")
 
 
-def prepare(settings: Settings, url: str) -> list[str]:
-    """Migrations, keys, types, first token. Returns what a person should be told, never a secret."""
+def prepare(settings: Settings, url: str, tell: Callable[[str], None]) -> None:
+    """Migrations, keys, types, views, first token. `tell` hears at once what a person should know, never a secret."""
     owner = settings.database_owner_url or url
-    applied = migrate(owner)
+    for name in migrate(owner):
+        tell(f"migrated: {name}")
     with psycopg.connect(owner, autocommit=True) as conn:
         require_keys(settings, conn)
         make_institution_key(conn, key_encryption_keys(settings))
@@ -66,8 +74,30 @@ def prepare(settings: Settings, url: str) -> list[str]:
         archive = store.archive()
         caller = system_caller(settings)
         archive.ship_types(SHIPPED, caller)
-        first = first_token(settings, archive, caller)
-    return [f"migrated: {name}" for name in applied] + first
+        renew_views(owner, store.log, tell)
+        for line in first_token(settings, archive, caller):
+            tell(line)
+
+
+def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_seconds: float = RENEW_WAIT_SECONDS) -> None:
+    """Make anew what an earlier release left in another shape. Of several that start one does it, the others wait.
+
+    Unavailable when another rebuild or replay takes longer than `wait_seconds`."""
+    role, deadline = role_of(owner, PROJECTOR_ROLE), time.monotonic() + wait_seconds
+    while older := outdated(owner):
+        tell(f"views of an older release are made anew, which may take minutes: {', '.join(older)}")
+        try:
+            for made in renew(owner, log, role=role):
+                tell(f"made anew: {made.view} ({made.events} events in {made.seconds:.1f} s)")
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RENEW_PAUSE_SECONDS)
+
+
+def outdated(url: str) -> list[str]:
+    with psycopg.connect(url, autocommit=True) as conn:
+        return [view.name for view in tracked(conn) if view.outdated]
 
 
 def require_keys(settings: Settings, conn: psycopg.Connection[Any]) -> None:

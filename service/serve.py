@@ -26,6 +26,7 @@ from typing import IO
 import msgspec
 
 from service import logs, metrics, ports
+from service.output import say
 from service.prepare import make_database, make_folders, prepare
 from service.settings import Settings
 from store.postgres import Cluster, PostgresError, settle
@@ -156,8 +157,7 @@ def serve(settings: Settings) -> int:
     make_folders(settings)
     with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, url):
         metrics.prepare(settings.home)
-        for line in prepare(settings, url):
-            print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command's own words
+        prepare(settings, url, say)
         web_ready(settings.home).unlink(missing_ok=True)
         children = make_children(settings, url, metrics_door)
         gc.collect()

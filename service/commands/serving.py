@@ -32,8 +32,7 @@ def migrate() -> None:
     settings = load_settings()
     make_folders(settings)
     with database(settings) as (_, url):
-        for line in prepare(settings, url):
-            say(line)
+        prepare(settings, url, say)
     say(f"the database is at migration {newest()}")
 
 

@@ -191,7 +191,7 @@ def program(home: Path, url: str, warm: Warm) -> Iterator[Program]:
     """An archive as `dossier migrate` leaves it, with some customers in its register."""
     settings = load(environment(home, url))
     make_folders(settings)
-    prepare(settings, url)
+    prepare(settings, url, lambda _: None)
     with open_store(settings, url, role=role_of(url, APP_ROLE), connections=4) as store:
         for customer in ("100234", "100235"):
             store.register.put(Customer(id=customer, name=NAME))

@@ -1,6 +1,6 @@
 """What was done, by whom, when: the history of a customer, a document, an authorization, or all; and who read what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -79,8 +79,15 @@ async def answer(call: Call, about: Filters) -> None:
             cursor=cursor,
         )
     whole = may(call.principal, Verb.AUTHORIZATIONS_CHANGE)
-    items = [history_item(row, whole_iban=whole) for row in page.rows]
+    items = [history_item(row, whole_iban=whole) for row in await with_customer_ids(call, page.rows)]
     call.page(items, position=page.position, next_cursor=page.next)
+
+
+async def with_customer_ids(call: Call, rows: Sequence[audit_history.Row]) -> list[audit_history.Row]:
+    """Of moves and links: the customers by their own ids."""
+    references = audit_history.customers_in(rows)
+    ids = await call.parts.customers.ids_of(references) if references else {}
+    return [audit_history.with_customer_ids(row, ids) for row in rows]
 
 
 def history_item(row: audit_history.Row, *, whole_iban: bool) -> HistoryItem:

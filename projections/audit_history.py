@@ -340,6 +340,22 @@ def _created(body: TokenCreated) -> Fields:
     return _present({name: getattr(body, name) for name in ("role", "branch", "own_branch_only", "granted", "without")})
 
 
+def customers_in(rows: Iterable[Row]) -> set[UUID]:
+    """The references among what changed: with_customer_ids() needs the ids of these."""
+    changes = (fields for row in rows for fields in (row.before, row.after))
+    return {UUID(str(fields[name])) for fields in changes for name in CUSTOMERS if fields.get(name)}
+
+
+def with_customer_ids(row: Row, ids: Mapping[UUID, str]) -> Row:
+    """As people read it: customers by the library system's own id, None for one that is not known any more."""
+    before, after = ({**fields, **_ids_of(fields, ids)} for fields in (row.before, row.after))
+    return msgspec.structs.replace(row, before=before, after=after)
+
+
+def _ids_of(fields: Fields, ids: Mapping[UUID, str]) -> Fields:
+    return {name: ids.get(UUID(str(fields[name]))) for name in CUSTOMERS if fields.get(name)}
+
+
 class History:
     """The fold: no event needs another, so nothing is waited for."""
 

@@ -25,7 +25,7 @@ from projections import audit_history, customer_documents, moments
 from projections.audit_history import Filters
 from service.access import connected, read_by, record
 from service.wiring import Store
-from store.keys import reference_of
+from store.keys import customer_ids, reference_of
 
 PAGE = 200
 POLL_SECONDS = 0.05
@@ -98,7 +98,9 @@ async def _read(store: Store, conn: Connection, subject: Subject, as_of: int | N
         page = await audit_history.page(
             conn, about, _everything(store), operations=True, as_of=as_of, limit=PAGE, cursor=cursor
         )
-        items += [history_item(row, whole_iban=True) for row in page.rows]
+        ids = await customer_ids(conn, audit_history.customers_in(page.rows))
+        rows = [audit_history.with_customer_ids(row, ids) for row in page.rows]
+        items += [history_item(row, whole_iban=True) for row in rows]
         cursor = page.next
         if cursor is None:
             return History(items, page.position, store.log.last_position())

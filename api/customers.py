@@ -8,6 +8,7 @@ from api.bodies import CustomerBody, customer_answer
 from api.call import Call
 from domain.customer import Customer, parse_customer
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
+from domain.scan_code import candidates, is_well_formed
 from domain.values import Kind, Source, customer_id
 from projections import customer_documents
 from projections.customer_documents import Filters
@@ -80,13 +81,19 @@ async def documents(call: Call) -> None:
 
 
 def filters_of(call: Call) -> Filters:
+    """A scan code is looked for in the form in which it is kept, however it was typed."""
+    text = call.text("q")
     return Filters(
         kind=one_of(call, "kind", KINDS),
         type=call.text("type"),
         status=call.text("status"),
         source=one_of(call, "source", SOURCES),
-        q=call.text("q"),
+        q=own_code(text) or text if text else None,
     )
+
+
+def own_code(text: str) -> str | None:
+    return next(iter(candidates(text)), None) if is_well_formed(text, ()) else None
 
 
 def one_of(call: Call, name: str, allowed: Collection[str]) -> str | None:

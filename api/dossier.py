@@ -59,14 +59,14 @@ async def download(call: Call) -> None:
     file = tempfile.TemporaryFile(dir=call.parts.temporary)  # noqa: SIM115  # pieces_of() closes it
     opened = pieces_of(file)
     try:
-        await call.parts.blocking(pack, call, file, papers, enclosed(told.recorded))
+        size = await call.parts.blocking(pack, call, file, papers, enclosed(told.recorded))
         head = await call.parts.blocking(partial(some, opened))
     except BaseException:
         file.close()
         raise
     call.resp.set_headers({**HEADERS, "Content-Disposition": f'attachment; filename="dossier-{statement}.zip"'})
     call.resp.content_type = "application/zip"
-    call.resp.content_length = os.fstat(file.fileno()).st_size
+    call.resp.content_length = size
     call.resp.stream = Streamed(call.parts.blocking, head, opened)
 
 
@@ -81,8 +81,8 @@ def enclosed(recorded: Sequence[Recorded[Any]]) -> list[Enclosed]:
     return found
 
 
-def pack(call: Call, file: IO[bytes], papers: Sequence[tuple[str, bytes]], contents: Sequence[Enclosed]) -> None:
-    """Runs in a thread. What was compressed already is stored as it is."""
+def pack(call: Call, file: IO[bytes], papers: Sequence[tuple[str, bytes]], contents: Sequence[Enclosed]) -> int:
+    """The zip's size in bytes. Runs in a thread. What was compressed already is stored as it is."""
     with zipfile.ZipFile(file, "w") as packed:
         for name, data in papers:
             packed.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
@@ -91,6 +91,7 @@ def pack(call: Call, file: IO[bytes], papers: Sequence[tuple[str, bytes]], conte
                 for piece in plain(call, one):
                     target.write(piece)
     file.seek(0)
+    return os.fstat(file.fileno()).st_size
 
 
 def plain(call: Call, one: Enclosed) -> Iterator[bytes]:

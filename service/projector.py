@@ -1,18 +1,21 @@
-"""The projector child of serve: follows the log with every view and sweeps what nobody needs any more."""
+"""The projector child of serve: follows the log with every view, sweeps what nobody needs, and minds the calendar."""
 
 import logging
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from domain.limits import Limits
 from projections.follow import Follower
 from service import metrics_port
+from service.lapses import keep_lapsing
 from service.metrics import Metrics, text
 from service.settings import Settings
 from service.sweep import sweep
-from service.wiring import PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Store, open_store, role_of
+from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Store, open_store, role_of
 from store.content_sweeper import SweepRefused
 
 SWEEP_SECONDS = 3600.0
@@ -26,12 +29,19 @@ def run(settings: Settings, url: str, metrics: socket.socket | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     role = role_of(url, PROJECTOR_ROLE)
-    with open_store(settings, url, role=role, damaged=Metrics().damaged) as store:
-        sweeper = threading.Thread(target=keep_sweeping, args=(store, settings.limits, stop), daemon=True)
-        sweeper.start()
+    with (
+        open_store(settings, url, role=role, damaged=Metrics().damaged) as store,
+        open_store(settings, url, role=role_of(url, APP_ROLE), connections=1) as writing,
+    ):
+        start(keep_sweeping, store, settings.limits, stop)
+        start(keep_lapsing, writing.pool, writing.archive(), stop)
         if metrics is not None:
             metrics_port.start(metrics, partial(metrics_text, store))
         Follower(url, store.log, role=role).run(stop)
+
+
+def start(work: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=work, args=arguments, daemon=True).start()
 
 
 def keep_sweeping(store: Store, limits: Limits, stop: threading.Event, *, pause_seconds: float = SWEEP_SECONDS) -> None:

@@ -9,19 +9,29 @@ import msgspec
 
 from api.call import Call
 from domain.archive import Outcome
+from domain.customer import Customer
 from domain.refusals import Refusal
 from projections import customer_documents
-from projections.customer_documents import Page, Row
+from projections.customer_documents import Page, Reader, Row
 
 
 def items_of(call: Call, page: Page) -> list[msgspec.Raw]:
     """The Items of a list as JSON."""
-    return customer_documents.items(page.rows, types=call.types, language=call.language)
+    return customer_documents.items(page.rows, reader_of(call, page.customer))
 
 
-def item_of(call: Call, row: Row, **more: Any) -> msgspec.Raw:
-    """An Item as JSON, with what an answer adds to it."""
-    return customer_documents.item(row, types=call.types, language=call.language, **more)
+def item_of(call: Call, row: Row, *, of: Customer | None = None, **more: Any) -> msgspec.Raw:
+    """An Item as JSON, with what an answer adds to it; `of` is its customer where that is at hand."""
+    return customer_documents.item(row, reader_of(call, of), **more)
+
+
+def reader_of(call: Call, customer: Customer | None) -> Reader:
+    return Reader(
+        types=call.types,
+        language=call.language,
+        today=call.parts.archive.clock.today(),
+        birth_date=customer.birth_date if customer else None,
+    )
 
 
 async def outcome_of(call: Call, use_case: Callable[..., Outcome], *arguments: Any) -> Outcome:

@@ -56,10 +56,12 @@ async def show(call: Call) -> None:
     mandate = statement.mandate
     if mandate is not None and mandate.iban and not may(call.principal, Verb.AUTHORIZATIONS_CHANGE):
         mandate = msgspec.structs.replace(mandate, iban=masked(mandate.iban))
+    customer = await call.customer_of(row)
     answer = item_of(
         call,
         row,
-        customer=await call.customer_of(row),
+        of=await call.parts.customers.get(customer) if customer else None,
+        customer=customer,
         mandate=mandate,
         collection={"complete": statement.complete, "last_collection_on": statement.last_collection_on},
     )

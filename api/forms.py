@@ -1,6 +1,5 @@
 """Forms: issued with a scan code, printed as often as somebody needs the sheet (domain.md F1 to F4)."""
 
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -10,7 +9,6 @@ from api.bodies import FormBody, customer_answer, issue_form_of
 from api.call import Call
 from api.documents import require_type
 from domain.archive import PrintedForm
-from domain.document_type import add_months
 from projections import customer_documents
 
 PDF_HEADERS = {
@@ -33,7 +31,7 @@ async def issue(call: Call) -> None:
     call.resp.set_header("Location", f"/v1/authorizations/{row.id}")
     customer = await call.parts.customers.get(outcome.customer)
     answer = {
-        "authorization": item_of(call, row, customer=outcome.customer, position=outcome.position),
+        "authorization": item_of(call, row, of=customer, customer=outcome.customer, position=outcome.position),
         "scan_code": row.scan_code,
         "customer": customer_answer(customer) if customer else {"id": outcome.customer},
         "form": f"/v1/forms/{row.id}.pdf",
@@ -60,7 +58,6 @@ def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
     issued, customer = printed.issued, printed.customer
     labels = issued.type.labels
     birth_date, issued_on = customer.birth_date if customer else None, printed.issued_on.date()
-    capacity = call.types[issued.type.code].definition.capacity_years
     mandate = issued.mandate or None
     return {
         "language": issued.language,
@@ -70,7 +67,7 @@ def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
         "customer_id": printed.customer_id,
         "customer_name": customer.name if customer else "",
         "birth_date": birth_date,
-        "guardian": is_minor(birth_date, capacity, issued_on),
+        "guardian": call.types[issued.type.code].is_of_age(birth_date, issued_on) is False,
         "issued_on": issued_on,
         "lapses_on": issued.lapses_on,
         "valid_from": issued.valid_from,
@@ -82,10 +79,3 @@ def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
 
 
 MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference", "creditor_id", "sequence_type")
-
-
-def is_minor(birth_date: date | None, capacity_years: int | None, day: date) -> bool:
-    """Whether a guardian signs: the customer is younger than the type's capacity rule asks (edge case 13)."""
-    if birth_date is None or capacity_years is None:
-        return False
-    return day < add_months(birth_date, 12 * capacity_years)

@@ -66,7 +66,7 @@ def answer_of(call: Call, checked: Checked) -> dict[str, Any]:
     return {
         "scan_code": checked.state.scan_code,
         "customer": customer_of(checked),
-        "authorization": item_of(call, row),
+        "authorization": item_of(call, row, of=checked.customer),
         "collection": collection_of(checked.state),
         "check_token": checked.check_token,
     }

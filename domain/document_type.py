@@ -75,6 +75,14 @@ class DocumentType(msgspec.Struct, frozen=True):
     def stamp(self) -> TypeStamp:
         return TypeStamp(self.code, self.definition.kind, self.definition.labels)
 
+    def is_of_age(self, birth_date: date | None, day: date) -> bool | None:
+        """Whether the customer signs alone by the capacity rule, else a guardian does (edge case 13). None where there
+        is no rule or no birth date."""
+        years = self.definition.capacity_years
+        if years is None or birth_date is None:
+            return None
+        return day >= add_months(birth_date, 12 * years)
+
     def require(self, source: Source) -> None:
         """I2: the type is active and allows the source."""
         self.require_active()

@@ -448,11 +448,13 @@ class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(ItemBase, frozen=True, kw_only=True):
-    """A row of the list as api.md §4 gives it; item() writes it."""
+    """A row of the list as api.md §4 gives it; item() writes it. `of_age`: whether the customer signs alone by the
+    type's capacity rule today; null where there is none, or where the customer was not looked up."""
 
     type_label: str
     keep_until: date | None
     hold: bool
+    of_age: bool | None
 
 
 def base(row: Row) -> ItemBase:
@@ -501,27 +503,38 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     created_position: int
 
 
-def items(rows: Iterable[Listed], *, types: Mapping[str, DocumentType], language: str) -> list[msgspec.Raw]:
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """What an item depends on beside its row: the types and the day, who reads it, whose it is."""
+
+    types: Mapping[str, DocumentType]
+    language: str
+    today: date
+    birth_date: date | None = None
+
+
+def items(rows: Iterable[Listed], reader: Reader) -> list[msgspec.Raw]:
     """Items as JSON, in the reader's language."""
-    return [msgspec.Raw(f"{_item(row, types, language)}}}") for row in rows]
+    return [msgspec.Raw(f"{_item(row, reader)}}}") for row in rows]
 
 
-def item(row: Row, *, types: Mapping[str, DocumentType], language: str, **more: Any) -> msgspec.Raw:
+def item(row: Row, reader: Reader, **more: Any) -> msgspec.Raw:
     """One of them; `more` are fields that an answer adds to it."""
     added = "".join(f",{json_text(name)}:{json_text(value)}" for name, value in more.items())
-    return msgspec.Raw(f"{_item(row, types, language)}{added}}}")
+    return msgspec.Raw(f"{_item(row, reader)}{added}}}")
 
 
-def _item(row: Row | Listed, types: Mapping[str, DocumentType], language: str) -> str:
-    """Without its last brace. Labels are those of the event's day, `keep_until` follows the type's rule of today."""
-    label = row.labels.get(language) or row.labels.get("en") or row.type
-    return f"{row.item[:-1]},{_of_today(label, kept_until(row, types.get(row.type)))}"
+def _item(row: Row | Listed, reader: Reader) -> str:
+    """Without its last brace. Labels are those of the event's day, what else is added follows the rules of today."""
+    label = row.labels.get(reader.language) or row.labels.get("en") or row.type
+    kind = reader.types.get(row.type)
+    of_age = kind.is_of_age(reader.birth_date, reader.today) if kind else None
+    return f"{row.item[:-1]},{_of_today(label, kept_until(row, kind), of_age)}"
 
 
 @lru_cache(maxsize=1_000)
-def _of_today(label: str, keep_until: date | None) -> str:
+def _of_today(label: str, keep_until: date | None, of_age: bool | None) -> str:
     """The fields that Item has beyond ItemBase, without braces."""
-    return json_text({"type_label": label, "keep_until": keep_until, "hold": False})[1:-1]
+    return json_text({"type_label": label, "keep_until": keep_until, "hold": False, "of_age": of_age})[1:-1]
 
 
 def kept_until(row: Row | Listed, kind: DocumentType | None) -> date | None:

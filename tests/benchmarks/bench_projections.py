@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 from domain.envelope import Recorded
 from migrations.runner import migrate
 from projections import customer_documents, shadow
+from projections.customer_documents import Reader
 from projections.rebuild import rebuild
 from projections.view import project, without_collector
 from projections.views import VIEWS, table_of
@@ -256,7 +258,7 @@ def reads(desk: Desk) -> None:
             page = await customer_documents.page(
                 conn, reference, EVERYTHING, customer_documents.Filters(), as_of=None, limit=50
             )
-            customer_documents.items(page.rows, types=types, language="nl")
+            customer_documents.items(page.rows, Reader(types=types, language="nl", today=date.today()))
         return (time.perf_counter() - begun) / 300
 
     tell("list of a customer, one connection", f"{desk.ask(many) * 1e3:.2f} ms")

@@ -258,7 +258,7 @@ def reads(desk: Desk) -> None:
             page = await customer_documents.page(
                 conn, reference, EVERYTHING, customer_documents.Filters(), as_of=None, limit=50
             )
-            customer_documents.items(page.rows, Reader(types=types, language="nl", today=date.today()))
+            customer_documents.items(page.rows, Reader(types=types, language="nl", today=date(2026, 11, 25)))
         return (time.perf_counter() - begun) / 300
 
     tell("list of a customer, one connection", f"{desk.ask(many) * 1e3:.2f} ms")

@@ -1,5 +1,6 @@
 """The audit history: one row an event, who did what and when, before and after. Never changed, only added to."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
@@ -438,32 +439,34 @@ async def page(
     return Page(rows[:limit], position, write_cursor(pinned, rows[limit - 1].position) if len(rows) > limit else None)
 
 
-# A customer's history is also what took papers away from it or linked them to it: two scans, each in the order of an
-# index of its own, which an OR would not use.
-ALL = "views.audit_history"
-OF_CUSTOMER = """(
-    select * from views.audit_history where customer = %(customer)s
-    union all
-    select * from views.audit_history where other_customer = %(customer)s
-)"""
-# Only what is asked for stands in the statement, so that each is planned with the index that fits it.
+# Only what is asked for stands in the statement, so that each is planned with the index that fits it. To a customer's
+# history belongs what took papers away or linked them to it: a scan of its own, which an OR would keep from its index.
 CONDITIONS = {
-    "subject": "h.subject_id = %(subject)s",
-    "actor": "h.actor = %(actor)s",
-    "action": "h.action = %(action)s",
-    "branch": "h.branch = %(branch)s",
-    "type": "case h.subject_kind when 'document_type' then h.subject_name else d.type end = %(type)s",
-    "since": "h.recorded_at >= %(since)s",
-    "until": "h.recorded_at <= %(until)s",
-    "as_of": "h.position <= %(as_of)s",
-    "before": "h.position < %(before)s",
+    "customer": ("h.customer = %(customer)s", "h.other_customer = %(customer)s"),
+    "subject": ("h.subject_id = %(subject)s",),
+    "actor": ("h.actor = %(actor)s",),
+    "action": ("h.action = %(action)s",),
+    "branch": ("h.branch = %(branch)s",),
+    "type": ("case h.subject_kind when 'document_type' then h.subject_name else d.type end = %(type)s",),
+    "since": ("h.recorded_at >= %(since)s",),
+    "until": ("h.recorded_at <= %(until)s",),
+    "as_of": ("h.position <= %(as_of)s",),
+    "before": ("h.position < %(before)s",),
 }
 QUERY = """
     select t.position, found.*
     from views.tracking as t
     left join lateral (
+        select *
+        from ({scans}) as scanned
+        order by position desc
+        limit %(limit)s
+    ) as found on true
+    where t.name = 'audit_history'
+"""
+SCAN = """(
         select {columns}
-        from {rows} as h
+        from views.audit_history as h
         left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null and not d.linked
         where (
             d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
@@ -473,15 +476,15 @@ QUERY = """
         {conditions}
         order by h.position desc
         limit %(limit)s
-    ) as found on true
-    where t.name = 'audit_history'
-"""
+    )"""
 
 
 def _query(bound: Mapping[str, Any]) -> str:
-    wanted = [f"and {condition}" for name, condition in CONDITIONS.items() if bound[name] is not None]
-    return QUERY.format(
-        columns=", ".join(f"h.{n}" for n in VIEW.columns),
-        rows=OF_CUSTOMER if bound["customer"] else ALL,
-        conditions="\n        ".join(wanted),
-    )
+    columns = ", ".join(f"h.{n}" for n in VIEW.columns)
+    wanted = [alternatives for name, alternatives in CONDITIONS.items() if bound[name] is not None]
+    scans = [SCAN.format(columns=columns, conditions=_all_of(chosen)) for chosen in itertools.product(*wanted)]
+    return QUERY.format(scans=" union all ".join(scans))
+
+
+def _all_of(conditions: Iterable[str]) -> str:
+    return "\n        ".join(f"and {condition}" for condition in conditions)

@@ -154,6 +154,9 @@ class KeyRing(Protocol):
     def owner(self, customer_id: str) -> Owner:
         """The customer's reference, made when there is none yet. CustomerErased when the key was destroyed."""
 
+    def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+        """As `owner`, for many in one question; those whose key was destroyed are left out."""
+
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         """The library-system ids of some references."""
 

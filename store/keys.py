@@ -6,9 +6,7 @@ store/log.py stores new keys with the first events; store/mapper.py and store/co
 
 import hmac
 import secrets
-import threading
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -20,10 +18,8 @@ from psycopg import AsyncConnection, Connection
 
 from domain.ports import Owner, OwnerRaced
 from domain.refusals import CustomerErased
+from store.key_cache import Recent, Unstored
 from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap, wrap
-
-CACHE_SECONDS = 60.0
-GENERATION_PAPERS_MAX = 8_192  # a page of a follower fits in one generation
 
 
 class Connections(Protocol):
@@ -41,73 +37,95 @@ class FreshOwner(msgspec.Struct, frozen=True):
     wrapped: bytes
 
 
+class CustomerKey(msgspec.Struct, frozen=True):
+    reference: UUID
+    customer_id: str
+    secret: bytes
+
+
 class PaperKey(msgspec.Struct, frozen=True):
     cipher: AESGCM
     secret: bytes
-    read_at: float
 
 
 class Keys:
-    """The key ring. Thread-safe. A key stays in memory for at most 60 s after it was read."""
+    """The key ring. Thread-safe. A key stays in memory for at most 60 s after it was read, or tried to be stored.
+
+    Papers and references stand in the caches by the number of their id: a UUID is hashed and compared in Python.
+    """
 
     def __init__(self, pool: Connections, kek: KeyEncryptionKeys) -> None:
         self._pool, self._kek = pool, kek
-        self._lock = threading.Lock()
-        self._papers: dict[int, PaperKey] = {}  # by the number of the id: a UUID is hashed and compared in Python
-        self._older: dict[int, PaperKey] = {}
-        self._customers: dict[UUID, tuple[str, bytes, float]] = {}
-        self._references: dict[str, UUID] = {}
+        self._papers = Recent[int, PaperKey]()
+        self._new_papers = Unstored[int, PaperKey]()
+        self._customers = Recent[int | str, CustomerKey]()  # by reference and by customer id
+        self._new_customers = Unstored[int | str, CustomerKey]()  # by reference alone: nobody else knows them yet
         self._institution: bytes | None = None
 
     # -- customers ----------------------------------------------------------------------------------------------
 
     def owner(self, customer_id: str) -> Owner:
         """The customer's reference. Not cached over an erasure: append() checks the key again under its lock."""
-        known = self._references.get(customer_id)
-        if known is not None and self._customer_secret(known) is not None:
-            return Owner(customer_id, known, fresh=False)
-        with self._pool.connection() as conn:
-            row = conn.execute(BY_CUSTOMER_ID, [customer_id], prepare=True).fetchone()
-        if row is not None:
-            self._remember_customer(*row)
-            return Owner(customer_id, row[0], fresh=False)
-        if self._was_erased(customer_id):
+        known = self._customers.get(customer_id)
+        found = {customer_id: _stored(known)} if known else self.owners([customer_id])
+        if customer_id not in found:
             raise CustomerErased
+        return found[customer_id]
+
+    def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+        wanted = list(dict.fromkeys(customer_ids))  # two first papers of one customer get one reference
+        with self._pool.connection() as conn:
+            rows = conn.execute(BY_CUSTOMER_IDS, [wanted], prepare=True).fetchall()
+        found = {key.customer_id: _stored(key) for key in map(self._remember_customer, rows)}
+        unknown = [customer_id for customer_id in wanted if customer_id not in found]
+        erased = self._erased(unknown) if unknown else frozenset()
+        return found | {
+            customer_id: self._new_owner(customer_id) for customer_id in unknown if customer_id not in erased
+        }
+
+    def _new_owner(self, customer_id: str) -> Owner:
         reference = uuid4()
-        with self._lock:
-            self._customers[reference] = (customer_id, secrets.token_bytes(KEY_BYTES), time.monotonic())
+        key = CustomerKey(reference, customer_id, secrets.token_bytes(KEY_BYTES))
+        self._new_customers.put(reference.int, key)
         return Owner(customer_id, reference, fresh=True)
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         wanted = list(references)
-        found = {r: self._customers[r][0] for r in wanted if self._customer_secret(r) is not None}
+        found = {r: key.customer_id for r in wanted if (key := self._customers.get(r.int))}
         if missing := [r for r in wanted if r not in found]:
             with self._pool.connection() as conn:
-                rows = conn.execute(BY_REFERENCES, [missing], prepare=True).fetchall()
-            found.update((reference, customer_id) for reference, customer_id in rows)
+                found.update(conn.execute(IDS_OF, [missing], prepare=True).fetchall())
         return found
 
-    def _remember_customer(self, reference: UUID, customer_id: str, version: int, wrapped: bytes) -> bytes:
+    def _remember_customer(self, row: tuple[UUID, str, int, bytes]) -> CustomerKey:
+        reference, customer_id, version, wrapped = row
         secret = self._kek.unwrap(wrapped, version=version, bound_to=reference.bytes)
-        with self._lock:
-            self._customers[reference] = (customer_id, secret, time.monotonic())
-            self._references[customer_id] = reference
-        return secret
+        key = CustomerKey(reference, customer_id, secret)
+        self._customers.put([(reference.int, key), (customer_id, key)])
+        return key
 
-    def _customer_secret(self, reference: UUID) -> bytes | None:
-        entry = self._customers.get(reference)
-        return entry[1] if entry and time.monotonic() - entry[2] < CACHE_SECONDS else None
+    def _secret_of(self, owner: Owner) -> bytes:
+        """The customer's own key. Raises OwnerRaced when it was lost since somebody asked for the owner."""
+        number = owner.reference.int
+        key = self._customers.get(number) or self._new_customers.get(number) or self._read_customer(owner.reference)
+        if key is None:
+            raise OwnerRaced
+        return key.secret
 
-    def _was_erased(self, customer_id: str) -> bool:
-        digest = self.digest("erased", customer_id.encode())  # may itself need a connection
+    def _read_customer(self, reference: UUID) -> CustomerKey | None:
         with self._pool.connection() as conn:
-            return conn.execute(ERASED, [digest], prepare=True).fetchone() is not None
+            row = conn.execute(BY_REFERENCE, [reference], prepare=True).fetchone()
+        return self._remember_customer(row) if row else None
+
+    def _erased(self, customer_ids: Sequence[str]) -> set[str]:
+        digests = {self.digest("erased", c.encode()): c for c in customer_ids}  # may itself need a connection
+        with self._pool.connection() as conn:
+            return {digests[d] for (d,) in conn.execute(ERASED, [list(digests)], prepare=True)}
 
     # -- papers -------------------------------------------------------------------------------------------------
 
     def new_paper(self, paper: UUID) -> None:
-        secret = secrets.token_bytes(KEY_BYTES)
-        self._hold([(paper, secret)])
+        self._new_papers.put(paper.int, _paper_key(secrets.token_bytes(KEY_BYTES)))
 
     def cipher(self, paper: UUID) -> AESGCM | None:
         """The paper's key, None when it is gone. One look-up in the database when it is not in memory."""
@@ -128,8 +146,7 @@ class Keys:
 
     def _cached(self, paper: UUID) -> PaperKey | None:
         number = paper.int
-        entry = self._papers.get(number) or self._older.get(number)
-        return entry if entry and time.monotonic() - entry.read_at < CACHE_SECONDS else None
+        return self._papers.get(number) or self._new_papers.get(number)
 
     def prefetch(self, papers: Iterable[UUID]) -> None:
         """Read the keys of many papers in one query; a reader of the log calls this once a page."""
@@ -138,40 +155,36 @@ class Keys:
             return
         with self._pool.connection() as conn:
             rows = conn.execute(PAPERS, [stale], prepare=True, binary=True).fetchall()
-        self._hold(self._unwrap_all(rows))
+        self._papers.put(self._unwrap_all(rows))
 
-    def _unwrap_all(self, rows: Sequence[tuple[UUID, bytes, UUID, str, int, bytes]]) -> list[tuple[UUID, bytes]]:
+    def _unwrap_all(self, rows: Sequence[tuple[UUID, bytes, UUID, str, int, bytes]]) -> list[tuple[int, PaperKey]]:
         customers: dict[int, AESGCM] = {}
-        found: list[tuple[UUID, bytes]] = []
+        found: list[tuple[int, PaperKey]] = []
         for paper, wrapped, reference, customer_id, version, customer_wrapped in rows:
             cipher = customers.get(reference.int)
             try:
                 if cipher is None:
-                    secret = self._customer_secret(reference) or self._remember_customer(
-                        reference, customer_id, version, customer_wrapped
+                    key = self._customers.get(reference.int) or self._remember_customer(
+                        (reference, customer_id, version, customer_wrapped)
                     )
-                    cipher = customers[reference.int] = AESGCM(secret)
-                found.append((paper, unwrap(cipher, wrapped, bound_to=paper.bytes)))
+                    cipher = customers[reference.int] = AESGCM(key.secret)
+                found.append((paper.int, _paper_key(unwrap(cipher, wrapped, bound_to=paper.bytes))))
             except (InvalidTag, KeyError):
                 continue  # a foreign key-encryption key: the paper reads as erased, verify tells of it
         return found
 
-    def _hold(self, secrets_: Sequence[tuple[UUID, bytes]]) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if len(self._papers) + len(secrets_) > GENERATION_PAPERS_MAX:
-                self._older, self._papers = self._papers, {}
-            self._papers.update((p.int, PaperKey(AESGCM(s), s, now)) for p, s in secrets_)
-
     def forget_all(self) -> None:
-        """Drop every cached key: called when keys were destroyed or re-wrapped."""
-        with self._lock:
-            self._papers.clear()
-            self._older.clear()
-            self._customers.clear()
-            self._references.clear()
+        """Drop every key that was read: called when the database says that one of them was destroyed."""
+        self._papers.clear()
+        self._customers.clear()
 
     # -- what append() stores -----------------------------------------------------------------------------------
+
+    def settle(self, papers: Mapping[UUID, Owner]) -> None:
+        """An append of these was tried: what is new of them ages now as if it was read. When it was not stored it can
+        be tried again that long; when it was, nobody may read it for longer after an erasure."""
+        self._papers.put(self._new_papers.take(paper.int for paper in papers))
+        self._customers.put(self._new_customers.take(owner.reference.int for owner in papers.values()))
 
     def fresh(self, owner: Owner) -> FreshOwner:
         secret = self._secret_of(owner)
@@ -184,12 +197,6 @@ class Keys:
         if key is None:
             raise CustomerErased
         return wrap(AESGCM(self._secret_of(owner)), key.secret, bound_to=paper.bytes)
-
-    def _secret_of(self, owner: Owner) -> bytes:
-        entry = self._customers.get(owner.reference)
-        if entry is None:  # forgotten between owner() and now
-            raise OwnerRaced
-        return entry[1]
 
     # -- keyed digests ------------------------------------------------------------------------------------------
 
@@ -209,6 +216,14 @@ class Keys:
         return self._institution
 
 
+def _stored(key: CustomerKey) -> Owner:
+    return Owner(key.customer_id, key.reference, fresh=False)
+
+
+def _paper_key(secret: bytes) -> PaperKey:
+    return PaperKey(AESGCM(secret), secret)
+
+
 def make_institution_key(conn: Connection[Any], kek: KeyEncryptionKeys) -> None:
     """Make the institution's key where there is none; run by the owner of the schema after the migrations."""
     wrapped = kek.wrap(secrets.token_bytes(KEY_BYTES), bound_to=b"institution")
@@ -217,22 +232,27 @@ def make_institution_key(conn: Connection[Any], kek: KeyEncryptionKeys) -> None:
 
 async def reference_of(conn: AsyncConnection[Any], customer_id: str) -> UUID | None:
     """The customer's reference in the log, None when nothing of theirs was ever archived."""
-    row = await (await conn.execute(BY_CUSTOMER_ID, [customer_id], prepare=True)).fetchone()
+    row = await (await conn.execute(BY_CUSTOMER_IDS, [[customer_id]], prepare=True)).fetchone()
     return row[0] if row else None
 
 
 async def customer_ids(conn: AsyncConnection[Any], references: Iterable[UUID]) -> dict[UUID, str]:
     """The library-system ids of some references."""
-    return dict(await (await conn.execute(BY_REFERENCES, [list(references)], prepare=True)).fetchall())
+    return dict(await (await conn.execute(IDS_OF, [list(references)], prepare=True)).fetchall())
 
 
-BY_CUSTOMER_ID = """
+BY_CUSTOMER_IDS = """
     select reference, customer_id, kek_version, wrapped
     from keys.customer
-    where customer_id = %s
+    where customer_id = any(%s)
 """
-BY_REFERENCES = "select reference, customer_id from keys.customer where reference = any(%s)"
-ERASED = "select 1 from keys.erasure where customer_digest = %s"
+BY_REFERENCE = """
+    select reference, customer_id, kek_version, wrapped
+    from keys.customer
+    where reference = %s
+"""
+IDS_OF = "select reference, customer_id from keys.customer where reference = any(%s)"
+ERASED = "select customer_digest from keys.erasure where customer_digest = any(%b)"
 PAPERS = """
     select p.paper, p.wrapped, c.reference, c.customer_id, c.kek_version, c.wrapped
     from keys.paper as p

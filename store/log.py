@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 
 from domain.envelope import Envelope, Meta, Recorded, Unreadable
 from domain.ports import Appended, Claim, CommandKey, Earlier, Owner
+from domain.refusals import CustomerErased
 from store.keys import Keys
 from store.mapper import PLANS, EventUnreadable, SealingMapper
 from store.recorder import ArchiveRecorder, Batch, refusing
@@ -87,7 +88,13 @@ class Log:
             guarded=_guarded(envelopes, papers),
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
         )
-        appended = self._recorder.append(stored, batch)
+        try:
+            appended = self._recorder.append(stored, batch)
+        except CustomerErased:
+            self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
+            raise
+        finally:
+            self._keys.settle(papers)
         with suppress(RuntimeError):  # no more than a hint, and the loop that passes it on may be closed already
             self._on_append()
         return appended

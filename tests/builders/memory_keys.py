@@ -12,10 +12,10 @@ from domain.refusals import CustomerErased
 
 
 class MemoryKeys:
-    """`owners` and `papers` are what was stored: customer id to reference, paper to those of all who hold it."""
+    """`references` and `papers` are what was stored: customer id to reference, paper to those of all who hold it."""
 
     def __init__(self) -> None:
-        self.owners: dict[str, UUID] = {}
+        self.references: dict[str, UUID] = {}
         self.papers: dict[UUID, frozenset[UUID]] = {}
         self._erased: set[str] = set()
         self._secrets: dict[UUID, bytes] = {}
@@ -24,14 +24,17 @@ class MemoryKeys:
     def owner(self, customer_id: str) -> Owner:
         if customer_id in self._erased:
             raise CustomerErased
-        if known := self.owners.get(customer_id):
+        if known := self.references.get(customer_id):
             return Owner(customer_id, known, fresh=False)
         reference = uuid4()
         self._secrets[reference] = secrets.token_bytes(32)
         return Owner(customer_id, reference, fresh=True)
 
+    def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+        return {c: self.owner(c) for c in dict.fromkeys(customer_ids) if c not in self._erased}
+
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
-        names = {reference: customer_id for customer_id, reference in self.owners.items()}
+        names = {reference: customer_id for customer_id, reference in self.references.items()}
         return {r: names[r] for r in references if r in names}
 
     def new_paper(self, paper: UUID) -> None:
@@ -48,7 +51,7 @@ class MemoryKeys:
         return AESGCM(secret) if secret else None
 
     def erase(self, customer_id: str) -> None:
-        reference = self.owners.pop(customer_id)
+        reference = self.references.pop(customer_id)
         self._erased.add(customer_id)
         self._secrets.pop(reference)
         self.papers = {paper: held - {reference} for paper, held in self.papers.items()}

@@ -59,7 +59,7 @@ class MemoryRecorder(POPOApplicationRecorder):
             except IntegrityError as error:
                 raise VersionConflict from error
             self._claims = owned
-            self._keys.owners |= {o.customer_id: o.reference for o in papers.values()}
+            self._keys.references |= {o.customer_id: o.reference for o in papers.values()}
             self._keys.papers |= wraps
             return self._settle(stored_events, positions, command)
 
@@ -71,9 +71,9 @@ class MemoryRecorder(POPOApplicationRecorder):
 
     def _check_owners(self, papers: Mapping[UUID, Owner]) -> None:
         for owner in papers.values():
-            if self._keys.owners.get(owner.customer_id, owner.reference) != owner.reference:
+            if self._keys.references.get(owner.customer_id, owner.reference) != owner.reference:
                 raise OwnerRaced
-            if not owner.fresh and owner.customer_id not in self._keys.owners:
+            if not owner.fresh and owner.customer_id not in self._keys.references:
                 raise CustomerErased
 
     def _rewrapped(

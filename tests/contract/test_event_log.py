@@ -401,6 +401,43 @@ def test_two_first_papers_of_one_customer_race_and_the_second_asks_again(given: 
     assert archive_letter(given.log, given.keys, claims=[a_claim(other)])
 
 
+def test_what_was_refused_may_be_appended_again(given: Given) -> None:
+    archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
+    owner, paper = given.keys.owner("newcomer"), uuid7()
+    given.keys.new_paper(paper)
+    letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
+    with pytest.raises(AlreadyClaimed):
+        given.log.append([letter], papers={paper: owner}, claims=[a_claim(paper)])
+    given.log.append([letter], papers={paper: owner})
+    assert file_name(given, paper) == "verhuizing.pdf"
+
+
+def test_the_owners_of_many_customers_are_those_of_each(given: Given) -> None:
+    for customer in ("100234", "erased"):
+        archive_letter(given.log, given.keys, customer)
+    given.erase("erased")
+    owners = given.keys.owners(["100234", "newcomer", "erased", "100234", "newcomer"])
+    assert list(owners) == ["100234", "newcomer"]
+    assert owners["100234"] == given.keys.owner("100234")
+    assert owners["newcomer"].fresh
+    assert given.keys.owners([]) == {}
+
+
+def test_papers_of_many_customers_are_appended_at_once(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    customers = ["100234", "newcomer", "newcomer", "another"]
+    owners = given.keys.owners(customers)
+    papers = {uuid7(): owners[customer] for customer in customers}
+    for paper in papers:
+        given.keys.new_paper(paper)
+    given.log.append(
+        [an_envelope(a_letter(o.reference, content=a_content(id=uuid7())), paper) for paper, o in papers.items()],
+        papers=papers,
+    )
+    given.erase("newcomer")
+    assert [file_name(given, paper) for paper in papers] == ["verhuizing.pdf", UNSET, UNSET, "verhuizing.pdf"]
+
+
 def test_an_erased_customers_events_read_as_erased(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
     kept, _ = archive_letter(given.log, given.keys, "100235")

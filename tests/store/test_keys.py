@@ -11,9 +11,9 @@ import pytest
 from psycopg import AsyncConnection, Connection
 from psycopg_pool import ConnectionPool
 
-import store.keys
 from domain.envelope import UNSET
 from domain.values import uuid7
+from store import key_cache
 from store.key_encryption import KeyEncryptionKeys
 from store.keys import Keys, customer_ids, reference_of
 from tests.builders.postgres_log import KEK, PostgresLog, archive_letter, ask, erase, open_log
@@ -185,7 +185,7 @@ def test_a_key_is_read_again_when_its_time_is_over(
     assert keys.cipher(paper)
     erase(parts.url, "100234")
     assert keys.cipher(paper)
-    monkeypatch.setattr(store.keys, "CACHE_SECONDS", 0.0)
+    monkeypatch.setattr(key_cache, "CACHE_SECONDS", 0.0)
     assert keys.cipher(paper) is None
     assert pool.asked == 2
 
@@ -203,7 +203,7 @@ def test_what_was_forgotten_is_read_again(parts: PostgresLog, keys: Keys, pool: 
 def test_memory_holds_two_generations_of_keys_and_no_more(
     parts: PostgresLog, keys: Keys, pool: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store.keys, "GENERATION_PAPERS_MAX", 4)
+    monkeypatch.setattr(key_cache, "GENERATION_KEYS_MAX", 4)
     papers = [archive(parts) for _ in range(12)]
     for paper in papers:
         keys.prefetch([paper])
@@ -212,6 +212,65 @@ def test_memory_holds_two_generations_of_keys_and_no_more(
     assert pool.asked == asked
     assert keys.cipher(papers[0]) is not None
     assert pool.asked == asked + 1
+
+
+def test_memory_holds_two_generations_of_customers_and_no_more(
+    parts: PostgresLog, keys: Keys, pool: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_cache, "GENERATION_KEYS_MAX", 4)  # two customers: by reference, and by id
+    customers = [f"customer {n}" for n in range(6)]
+    for customer in customers:
+        archive(parts, customer)
+        keys.owner(customer)
+    asked = pool.asked
+    assert [keys.owner(customer).fresh for customer in customers[-3:]] == [False] * 3
+    assert pool.asked == asked
+    keys.owner(customers[0])
+    assert pool.asked == asked + 1
+
+
+def test_the_owners_of_a_page_are_read_in_one_query_and_one_more_for_erased_ones(
+    parts: PostgresLog, keys: Keys, pool: Counting
+) -> None:
+    known = [f"customer {n}" for n in range(6)]
+    for customer in known:
+        archive(parts, customer)
+    assert not any(owner.fresh for owner in keys.owners([*known, *known]).values())
+    assert pool.asked == 1
+    keys.digest("token", b"the institution's key is in memory from now on")
+    asked = pool.asked
+    assert all(owner.fresh for owner in keys.owners(f"newcomer {n}" for n in range(6)).values())
+    assert pool.asked == asked + 2
+
+
+# -- What is not stored yet -----------------------------------------------------------------------------------
+
+
+def test_a_file_may_take_longer_to_store_than_a_key_stays_in_memory(
+    parts: PostgresLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as slow:
+        slow.setattr(key_cache, "CACHE_SECONDS", 0.0)
+        first, second = archive(parts), archive(parts)
+    assert (reads(parts.url, first), reads(parts.url, second)) == ("verhuizing.pdf", "verhuizing.pdf")
+
+
+def test_once_stored_a_new_key_ages_like_any_other(parts: PostgresLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = archive(parts)
+    erase(parts.url, "100234")
+    assert parts.keys.cipher(paper)
+    monkeypatch.setattr(key_cache, "CACHE_SECONDS", 0.0)
+    assert parts.keys.cipher(paper) is None
+
+
+def test_new_keys_of_commands_that_came_to_nothing_make_room_for_others(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_cache, "NEW_KEYS_MAX", 4)
+    papers = [uuid7() for _ in range(12)]
+    for paper in papers:
+        keys.new_paper(paper)
+    assert [keys.cipher(paper) is not None for paper in papers] == [False] * 8 + [True] * 4
 
 
 # -- Keyed digests --------------------------------------------------------------------------------------------

@@ -1,0 +1,61 @@
+"""What store/keys.py holds in memory: keys that were read, for a minute, and new ones until they are to be stored."""
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+CACHE_SECONDS = 60.0
+GENERATION_KEYS_MAX = 8_192  # a page of a follower fits in one generation
+NEW_KEYS_MAX = 8_192  # more than all uploads that are under way
+
+
+class Recent(Generic[K, V]):
+    """Entries for at most 60 s after they were put in, in two generations. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._younger: dict[K, tuple[V, float]] = {}
+        self._older: dict[K, tuple[V, float]] = {}
+
+    def get(self, key: K) -> V | None:
+        entry = self._younger.get(key) or self._older.get(key)
+        return entry[0] if entry and time.monotonic() - entry[1] < CACHE_SECONDS else None
+
+    def put(self, entries: Iterable[tuple[K, V]]) -> None:
+        now = time.monotonic()
+        fresh = {key: (value, now) for key, value in entries}
+        with self._lock:
+            if len(self._younger) + len(fresh) > GENERATION_KEYS_MAX:
+                self._older, self._younger = self._younger, {}
+            self._younger.update(fresh)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._younger, self._older = {}, {}
+
+
+class Unstored(Generic[K, V]):
+    """Entries until they are taken, however slow the storage of a file is. The oldest go when there are too many: they
+    are of commands that ended before they tried to append. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        return self._entries.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        with self._lock:
+            self._entries[key] = value
+            while len(self._entries) > NEW_KEYS_MAX:
+                del self._entries[next(iter(self._entries))]
+
+    def take(self, keys: Iterable[K]) -> list[tuple[K, V]]:
+        """Those of the keys that are there, and they are here no more."""
+        with self._lock:
+            return [(key, self._entries.pop(key)) for key in keys if key in self._entries]

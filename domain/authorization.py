@@ -4,14 +4,15 @@ Decide / evolve, no I/O. What a mandate is: domain/mandate.py; domain/archive.py
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
 import msgspec
 
-from domain.document_type import DocumentType, add_months
+from domain.calendar import add_months, day_after, day_before
+from domain.document_type import DocumentType
 from domain.envelope import UNSET, Event, Sealed
 from domain.mandate import (
     Amendment,
@@ -400,7 +401,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     def due_on(self) -> date | None:
         """The first day on which Lapse has something to say; None: never, as things stand."""
         lapses_on = self.lapses_on
-        days = [lapses_on + timedelta(days=1) if lapses_on else None]
+        days = [day_after(lapses_on) if lapses_on else None]
         days += [self.revocation.effective_on if self.revocation else None]
         return min((day for day in days if day), default=None)
 
@@ -726,13 +727,13 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
         case MandateAmended(new=new):
             return msgspec.structs.replace(state, mandate=new or None)
         case AuthorizationSuspended(on=on):
-            return msgspec.structs.replace(state, status=SUSPENDED, ended_on=_day_before(on))
+            return msgspec.structs.replace(state, status=SUSPENDED, ended_on=day_before(on))
         case AuthorizationResumed():
             return msgspec.structs.replace(state, status=ACTIVE, ended_on=None)
         case RevocationReceived():
             return msgspec.structs.replace(state, revocation=event)
         case AuthorizationRevoked(effective_on=on):
-            return _over(state, AuthorizationStatus.REVOKED, _day_before(on))
+            return _over(state, AuthorizationStatus.REVOKED, day_before(on))
         case AuthorizationSuperseded(on=on):
             return _over(state, AuthorizationStatus.SUPERSEDED, on)
         case AuthorizationExpired(on=on):
@@ -793,10 +794,6 @@ def _in_force(state: Authorization, event: AuthorizationSigned) -> Authorization
 def _over(state: Authorization, status: AuthorizationStatus, last: date) -> Authorization:
     """`ended_on` of a suspended one stays: it was not in force since."""
     return msgspec.structs.replace(state, status=status, ended_on=state.ended_on or last, revocation=None)
-
-
-def _day_before(day: date) -> date:
-    return day - timedelta(days=1)
 
 
 def fold(events: Iterable[AuthorizationEvent]) -> Authorization | None:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from domain.calendar import add_months
 from domain.envelope import Event
 from domain.refusals import DocumentTypeInactive, SourceNotAllowed
 from domain.values import Kind, Sensitivity, Source, TypeStamp
@@ -133,15 +134,3 @@ def keep_until(retention: Retention | None, *, ended_on: date | None) -> date | 
     if retention is None or ended_on is None:
         return None
     return add_months(ended_on, retention.months)
-
-
-def add_months(day: date, months: int) -> date:
-    """The same day `months` later, or the last day of a shorter month (29 February + 12 months is 28 February)."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    for last in (day.day, 30, 29, 28):
-        if last <= day.day:
-            try:
-                return date(year, month + 1, last)
-            except ValueError:
-                continue
-    raise AssertionError("every month has a 28th day")

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from domain.document_type import add_months
+from domain.calendar import add_months
 from domain.iban import same_bank
 
 MONTHS_WITHOUT_COLLECTION = 36

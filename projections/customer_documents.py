@@ -4,7 +4,7 @@ An authorization and its evidence are one row of the list: the authorization's, 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache, lru_cache
 from typing import Any, assert_never
 from uuid import UUID
@@ -33,6 +33,7 @@ from domain.authorization import (
     RevocationReceived,
     Terms,
 )
+from domain.calendar import add_months, day_before
 from domain.customer import Customer
 from domain.document import (
     ContentReplaced,
@@ -48,7 +49,7 @@ from domain.document import (
     DocumentWithdrawn,
     IdentitySeen,
 )
-from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, add_months, keep_until
+from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, keep_until
 from domain.envelope import Recorded, UnsetType
 from domain.mandate import MONTHS_DISPUTABLE
 from domain.values import Kind, Source, TypeStamp
@@ -158,7 +159,7 @@ def _evolved(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
         case AuthorizationResumed():
             return _next(row, recorded, status=AuthorizationStatus.ACTIVE.value)
         case AuthorizationRevoked(effective_on=on):
-            return _next(row, recorded, **_over(row, AuthorizationStatus.REVOKED, on - timedelta(days=1)))
+            return _next(row, recorded, **_over(row, AuthorizationStatus.REVOKED, day_before(on)))
         case AuthorizationSuperseded(on=on):
             return _next(row, recorded, **_over(row, AuthorizationStatus.SUPERSEDED, on))
         case AuthorizationExpired(on=on):

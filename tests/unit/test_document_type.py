@@ -11,7 +11,6 @@ from domain.document_type import (
     DocumentTypeDefined,
     Retention,
     TypeEvent,
-    add_months,
     changes,
     decide,
     evolve,
@@ -73,25 +72,6 @@ def test_a_type_requires_to_be_active_before_it_looks_at_the_source() -> None:
         a_document_type(active=False).require(Source.NONE)
     with pytest.raises(SourceNotAllowed):
         LETTER.require(Source.NONE)
-
-
-@pytest.mark.parametrize(
-    ("day", "months", "later"),
-    [
-        (date(2024, 2, 29), 12, date(2025, 2, 28)),
-        (date(2024, 2, 29), 36, date(2027, 2, 28)),
-        (date(2024, 2, 29), 48, date(2028, 2, 29)),
-        (date(2023, 2, 28), 12, date(2024, 2, 28)),
-        (date(2026, 1, 31), 1, date(2026, 2, 28)),
-        (date(2024, 1, 31), 1, date(2024, 2, 29)),
-        (date(2026, 3, 31), 1, date(2026, 4, 30)),
-        (date(2026, 12, 31), 2, date(2027, 2, 28)),
-        (date(2026, 11, 24), 14, date(2028, 1, 24)),
-        (date(2026, 11, 24), 0, date(2026, 11, 24)),
-    ],
-)
-def test_months_later_is_the_same_day_or_the_last_of_a_shorter_month(day: date, months: int, later: date) -> None:
-    assert add_months(day, months) == later
 
 
 def test_a_paper_is_kept_for_its_period_after_the_trigger() -> None:

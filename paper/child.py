@@ -15,7 +15,7 @@ import msgspec
 
 from domain.limits import Limits
 from domain.refusals import FileDamaged, Refusal
-from paper import checks, confinement, content, messages, pictures, rendering
+from paper import checks, confinement, content, form, form_text, messages, pictures, rendering
 
 GROWTH_BYTES_MAX: Final = 64 * 1024 * 1024
 """A child whose peak grew by more than this answers, then makes way for a fresh one."""
@@ -28,6 +28,7 @@ def prepare(limits: Limits) -> None:
     """What all children share, done once before the first is forked."""
     warnings.simplefilter("ignore")
     pictures.configure(limits)
+    form_text.prepare()
     confinement.return_memory()
 
 
@@ -73,12 +74,17 @@ def _answer(request: messages.Request, descriptor: int, limits: Limits) -> messa
         # Shorter than its sender says, or nothing that can be mapped.
         return messages.refused(FileDamaged())
     try:
-        if isinstance(request, messages.Examine):
-            return messages.Found(checks.examine(file, request.name, limits))
-        image = rendering.page_image(file, request.media_type, request.page, request.width, limits)
-        return messages.Rendered(image)
+        match request:
+            case messages.Examine(name=name):
+                return messages.Found(checks.examine(file, name, limits))
+            case messages.Render(media_type=media_type, page=page, width=width):
+                return messages.Rendered(rendering.page_image(file, media_type, page, width, limits))
+            case messages.Draw():
+                return messages.Drawn(form.draw_encoded(file[:]))
     except Refusal as refusal:
         return messages.refused(refusal)
+    except messages.FormFault as fault:
+        return messages.Faulty(str(fault))
 
 
 def _allow(seconds: float) -> None:

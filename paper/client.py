@@ -1,4 +1,6 @@
-"""The way to the children of pool.py: hand over a descriptor, get a finding or a page image. No decoder is imported.
+"""The way to the children of pool.py: hand over a descriptor, get a finding, a page image or a printed form.
+
+No decoder is imported here.
 
 One connection a request: it costs about 20 microseconds, spreads requests over the free children, and a child
 that is killed takes nothing with it but its own request.
@@ -10,12 +12,14 @@ import os
 import socket
 import struct
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from domain.limits import Limits
 from domain.refusals import FileDamaged, FileEmpty, Unavailable
 from paper import messages
-from paper.messages import Finding
+from paper.messages import Finding, FormFault
 
 _RETRY_SECONDS = 0.02
 _FIRST_BYTES = 65_536
@@ -49,6 +53,21 @@ class Examiner:
         image = await self._ask(messages.Render(size=size, media_type=media_type, page=page, width=width), fd)
         assert isinstance(image, bytes)
         return image
+
+    async def form(self, form: bytes) -> bytes:
+        """PDF of a form: one page of A4, the same bytes for the same form. `form` is the JSON of a form.Form.
+
+        Raises FormFault for what is none, or has more than FORM_BYTES_MAX; Unavailable when no child was free.
+        """
+        if len(form) > messages.FORM_BYTES_MAX:
+            raise FormFault(f"more than {messages.FORM_BYTES_MAX} bytes")
+        with _lent(form) as fd:
+            try:
+                pdf = await self._ask(messages.Draw(size=len(form)), fd)
+            except FileDamaged as lost:
+                raise FormFault("no child could draw it") from lost
+        assert isinstance(pdf, bytes)
+        return pdf
 
     def examine_now(self, fd: int, *, size: int, name: str) -> Finding:
         """`examine` for a caller without an event loop."""
@@ -119,6 +138,14 @@ class Examiner:
 
     def _seconds_max(self) -> float:
         return self._limits.queue_wait_seconds + self._limits.decode_seconds_max
+
+
+@contextmanager
+def _lent(data: bytes) -> Iterator[int]:
+    """The bytes as a file that is nowhere but in memory: a form is too long for a request."""
+    with os.fdopen(os.memfd_create("form"), "wb", buffering=0) as file:
+        file.write(data)
+        yield file.fileno()
 
 
 def _is_untaken(connection: socket.socket) -> bool:

@@ -46,9 +46,10 @@ def limit_resources(*, memory_bytes: int, descriptors: int) -> None:
 
 
 def return_memory() -> None:
-    """Let the C heap hand large blocks back to the kernel when they are freed, instead of keeping them for later."""
+    """Let the C heap hand large blocks back to the kernel when they are freed, and now all that is free already."""
     _libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_HEAP_BYTES)
     _libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_HEAP_BYTES)
+    _libc.malloc_trim(0)
 
 
 def data_bytes() -> int:

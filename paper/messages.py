@@ -11,6 +11,7 @@ import msgspec
 from domain import refusals
 
 REQUEST_BYTES_MAX: Final = 4096
+FORM_BYTES_MAX: Final = 65_536
 NAME_CHARACTERS_MAX: Final = 255
 
 _LENGTH = struct.Struct(">I")
@@ -45,6 +46,12 @@ class Render(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="re
     width: int
 
 
+class Draw(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="draw"):
+    """Ask for the PDF of the form.Form whose JSON is the first `size` bytes of the file."""
+
+    size: int
+
+
 class Found(msgspec.Struct, frozen=True, array_like=True, tag="found"):
     """The answer to Examine."""
 
@@ -57,6 +64,18 @@ class Rendered(msgspec.Struct, frozen=True, array_like=True, tag="rendered"):
     image: bytes
 
 
+class Drawn(msgspec.Struct, frozen=True, array_like=True, tag="drawn"):
+    """The answer to Draw: a PDF."""
+
+    pdf: bytes
+
+
+class Faulty(msgspec.Struct, frozen=True, array_like=True, tag="faulty"):
+    """The answer to Draw when the form is wrong."""
+
+    reason: str
+
+
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     """A refusal by its slug, with what fills its sentence."""
 
@@ -64,8 +83,12 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     values: dict[str, str]
 
 
-Request = Examine | Render
-Answer = Found | Rendered | Refused
+class FormFault(Exception):
+    """A form that cannot be drawn. The fault is of whoever put it together, so it is no refusal; it names no person."""
+
+
+Request = Examine | Render | Draw
+Answer = Found | Rendered | Drawn | Faulty | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)
@@ -99,13 +122,17 @@ def missing_bytes(data: bytes | bytearray) -> int:
 
 
 def decode_answer(data: bytes | bytearray) -> Finding | bytes:
-    """The finding or the image of a whole answer. Raises the refusal that it carries, or msgspec.DecodeError."""
+    """The finding, image or PDF of a whole answer. Raises the refusal or FormFault in it, or msgspec.DecodeError."""
     answer: Any = _answers.decode(memoryview(data)[_LENGTH.size :])
     match answer:
         case Found(finding):
             return finding
         case Rendered(image):
             return image
+        case Drawn(pdf):
+            return pdf
+        case Faulty(reason):
+            raise FormFault(reason)
         case Refused(slug, values):
             raise _REFUSALS[slug](extra=None, **values)
     raise AssertionError(answer)

@@ -1,0 +1,263 @@
+"""The printed form of an authorization (domain.md F2): one A4 page as a PDF, drawn by child.py.
+
+Words are in form_words.py, fonts and line breaks in form_text.py, the page itself in form_sheet.py; here stands what
+goes where. The bytes depend on the form and on the libraries alone: not on the clock, nor on what was drawn before.
+"""
+
+from datetime import date
+from typing import Annotated, Final, Literal
+
+import msgspec
+from reportlab.lib.units import mm
+
+from domain.scan_code import grouped
+from paper import form_text, form_words
+from paper.form_sheet import Sheet
+from paper.form_text import MONO, PLAIN, Style
+from paper.form_words import Words
+from paper.messages import FormFault
+
+LEFT: Final = 20.0
+RIGHT: Final = 190.0
+TOP: Final = 20.0
+BOTTOM: Final = 277.0
+MODULES_MM: Final = 30.0
+"""Side of the code without its quiet zone: 25 modules of 1.2 mm for codes of ours, 37 of 0.81 mm for the longest."""
+QUIET_MODULES: Final = 4
+
+_LIBRARY = Style(PLAIN, 11, 14, thick=True)
+_TITLE = Style(PLAIN, 20, 25, thick=True)
+_LONG_TITLE = Style(PLAIN, 15, 19, thick=True)
+_KIND = Style(PLAIN, 11, 15)
+_HEADING = Style(PLAIN, 9.5, 12, thick=True)
+_LABEL = Style(PLAIN, 7.5, 10, 0.25)
+_VALUE = Style(PLAIN, 11, 14)
+_LONG_VALUE = Style(PLAIN, 9, 11)
+_BODY = Style(PLAIN, 9.5, 13)
+_SMALL = Style(PLAIN, 8.5, 12, 0.25)
+_CODE = Style(MONO, 13.5, 18)
+_LONG_CODE = Style(MONO, 9, 12)
+"""What is too long for one line is set smaller, on as many as there are for it."""
+
+_WIDTH: Final = RIGHT - LEFT
+_GUTTER: Final = 5.0
+_FIRST: Final = 88.0
+_SECOND: Final = _WIDTH - _FIRST - _GUTTER
+"""The two columns that all fields stand in."""
+_HEAD_WIDTH: Final = 108.0
+_CODE_WIDTH: Final = 60.0
+"""Takes the 20 signs of a code of ours in groups on one line, and three lines the longest that there is."""
+_FIELD: Final = 12.0
+_SIGNATURE: Final = 22.0
+_GUARDIAN: Final = 14.0
+_SQUARE: Final = 3.2
+_PARAGRAPH: Final = 1.2
+_STATEMENT_LINES_MAX: Final = 12
+"""No sentence to be signed comes near it, since the names in it are cut to _NAME_WIDTH."""
+_NAME_WIDTH: Final = 110.0
+NOTE_LINES_MAX: Final = 12
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that is printed, as plain values.
+
+    `type_label` is in the form's language already; a language that we have no words for is printed in English.
+    `guardian`: the customer is a minor by the rule of the type. `lapses_on` is the last day on which the form can be
+    signed, `valid_until` the last of its effect. `scan_code` is canonical. From `debtor_name` on the fields are a
+    mandate's; what is None there gets a line to be filled in by hand.
+    """
+
+    language: str
+    library: str
+    type_label: str
+    kind: Literal["authorization", "mandate"]
+    customer_id: str
+    customer_name: str
+    birth_date: date | None = None
+    guardian: bool = False
+    issued_on: date
+    lapses_on: date | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    note: str | None = None
+    scan_code: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z0-9]{1,64}\Z")]
+    debtor_name: str | None = None
+    iban: str | None = None
+    bic: str | None = None
+    mandate_reference: str | None = None
+    creditor_id: str | None = None
+    sequence_type: Literal["first", "recurring", "one_off"] | None = None
+
+
+class _Field(msgspec.Struct, frozen=True):
+    """A label with its value, or with a line to write on where there is none."""
+
+    label: str
+    value: str | None
+    wide: float
+    lines_max: int = 1
+
+
+_forms = msgspec.json.Decoder(Form)
+
+
+def draw_encoded(data: bytes) -> bytes:
+    """The PDF of a Form in JSON. Raises FormFault for what is no Form, and for whatever else stops it."""
+    try:
+        return draw(_forms.decode(data))
+    except msgspec.MsgspecError as fault:
+        raise FormFault(str(fault)) from fault
+    except Exception as fault:
+        # Forms are made by us, so this is ours to look into. The message is left out: it could hold what is printed.
+        raise FormFault(type(fault).__name__) from fault
+
+
+def draw(form: Form) -> bytes:
+    """The PDF: one page of A4, the same bytes for the same form."""
+    language, words = form_words.language_of(form.language)
+    title = f"{form_text.one_line(form.type_label)} {grouped(form.scan_code)}"
+    sheet = Sheet(title=title, author=form_text.one_line(form.library), language=language, day=form.issued_on)
+    top = max(_head(sheet, form, words), _code(sheet, form.scan_code))
+    top = _customer(sheet, form, words, top + 6)
+    top = _statement(sheet, form, words, top + 3)
+    if form.kind == "mandate":
+        top = _collection(sheet, form, words, top + 4)
+    if form.note and form.note.strip():
+        _note(sheet, form.note, words, top + 4, _signing_top(form) - 3)
+    _signing(sheet, form, words)
+    sheet.text(LEFT, BOTTOM - _SMALL.leading_mm, words.readable, _SMALL, _WIDTH)
+    return sheet.pdf()
+
+
+def _head(sheet: Sheet, form: Form, words: Words) -> float:
+    """Upper left: the library, what this is, and until when it can be used."""
+    top = sheet.text(LEFT, TOP - 1, form_text.one_line(form.library), _LIBRARY, _HEAD_WIDTH, 2) + 5
+    title = form_text.one_line(form.type_label)
+    top = sheet.text(LEFT, top, title, _fitting(title, _TITLE, _LONG_TITLE, _HEAD_WIDTH), _HEAD_WIDTH, 2)
+    if form.kind == "mandate":
+        top = sheet.text(LEFT, top, words.mandate, _KIND, _HEAD_WIDTH)
+    top = sheet.text(LEFT, top + 3, words.issued.format(first=words.date(form.issued_on)), _SMALL, _HEAD_WIDTH)
+    if form.lapses_on:
+        top = sheet.text(LEFT, top, words.lapses.format(last=words.date(form.lapses_on)), _SMALL, _HEAD_WIDTH)
+    return top
+
+
+def _code(sheet: Sheet, code: str) -> float:
+    """Upper right, where no hole is punched and no staple set: the QR code, and the same in groups to read aloud."""
+    module = sheet.qr_code(RIGHT - MODULES_MM, TOP, MODULES_MM, code)
+    top = TOP + MODULES_MM + QUIET_MODULES * module
+    groups = grouped(code)
+    return sheet.text_right(RIGHT, top, groups, _fitting(groups, _CODE, _LONG_CODE, _CODE_WIDTH), _CODE_WIDTH, 3)
+
+
+def _customer(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+    top = _heading(sheet, top, words.customer)
+    fields = [_Field(words.name, form.customer_name, _FIRST, 3), _Field(words.number, form.customer_id, 42, 4)]
+    if form.birth_date:
+        fields.append(_Field(words.birth_date, words.date(form.birth_date), 35))
+    top = _row(sheet, top, fields)
+    return sheet.text(LEFT, top, words.minor, _BODY, _WIDTH) if form.guardian else top
+
+
+def _statement(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+    """What the signature is for, in plain words, and for how long."""
+    top = _heading(sheet, top, words.statement)
+    says = [words.direct_debit, words.refund] if form.kind == "mandate" else [words.declaration]
+    for paragraph in [*says, *_validity(form, words)]:
+        text = paragraph.format(library=_short(form.library), type=_short(form.type_label))
+        top = sheet.text(LEFT, top, text, _BODY, _WIDTH, _STATEMENT_LINES_MAX) + _PARAGRAPH
+    return top - _PARAGRAPH
+
+
+def _validity(form: Form, words: Words) -> list[str]:
+    first = words.date(form.valid_from) if form.valid_from else ""
+    last = words.date(form.valid_until) if form.valid_until else ""
+    if first and last:
+        return [words.from_until.format(first=first, last=last)]
+    if first:
+        return [words.only_from.format(first=first)]
+    return [words.only_until.format(last=last)] if last else []
+
+
+def _collection(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+    top = _heading(sheet, top, words.collection)
+    creditor = _Field(words.creditor, form.library, _FIRST, 2)
+    top = _row(sheet, top, [creditor, _Field(words.creditor_id, form.creditor_id, _SECOND, 2)])
+    reference = _Field(words.reference, form.mandate_reference, _FIRST, 2)
+    if form.sequence_type:
+        payment = words.one_off if form.sequence_type == "one_off" else words.recurring
+        top = _row(sheet, top, [reference, _Field(words.payment, payment, _SECOND)])
+    else:
+        _choice(sheet, RIGHT - _SECOND, top, words)
+        top = _row(sheet, top, [reference])
+    top = _row(sheet, top, [_Field(words.debtor, form.debtor_name, _WIDTH, 2)])
+    return _row(sheet, top, [_Field("IBAN", _in_fours(form.iban), _FIRST), _Field("BIC", form.bic, _SECOND)])
+
+
+def _choice(sheet: Sheet, left: float, top: float, words: Words) -> None:
+    """The type of payment, to be ticked by hand."""
+    top = sheet.text(left, top, words.payment, _LABEL, _SECOND)
+    for option in (words.recurring, words.one_off):
+        sheet.box(left, top + 0.9, _SQUARE)
+        left = sheet.word(left + _SQUARE + 1.5, top, option, _BODY) + 4
+
+
+def _note(sheet: Sheet, note: str, words: Words, top: float, bottom: float) -> None:
+    """As many lines of the note as there is room for above `bottom`."""
+    top = _heading(sheet, top, words.note)
+    room = int((bottom - top) / _BODY.leading_mm)
+    sheet.text(LEFT, top, note.strip(), _BODY, _WIDTH, min(room, NOTE_LINES_MAX))
+
+
+def _signing_top(form: Form) -> float:
+    """The signature is at the same place on every form, at the foot; above it, who signs for a minor."""
+    return BOTTOM - 8 - _SIGNATURE - (_GUARDIAN if form.guardian else 0)
+
+
+def _signing(sheet: Sheet, form: Form, words: Words) -> None:
+    """Who signs, where and when: all to be written by hand."""
+    top = _signing_top(form)
+    signature = words.debtor_signature if form.kind == "mandate" else words.signature
+    if form.guardian:
+        signature = words.guardian_signature
+        _row(sheet, top, [_Field(words.guardian_name, None, _FIRST), _Field(words.guardian_capacity, None, _SECOND)])
+        top += _GUARDIAN
+    signing = [_Field(words.place_and_date, None, _FIRST), _Field(signature, None, _SECOND)]
+    _row(sheet, top, signing, _SIGNATURE)
+
+
+def _heading(sheet: Sheet, top: float, text: str) -> float:
+    top = sheet.text(LEFT, top, text, _HEADING, _WIDTH) + 0.5
+    sheet.rule(LEFT, top, _WIDTH)
+    return top + 1.5
+
+
+def _row(sheet: Sheet, top: float, fields: list[_Field], high: float = _FIELD) -> float:
+    """Fields side by side; answers where the longest ends."""
+    left, bottom = LEFT, top + high
+    for field in fields:
+        bottom = max(bottom, _field(sheet, left, top, field, high))
+        left += field.wide + _GUTTER
+    return bottom
+
+
+def _field(sheet: Sheet, left: float, top: float, field: _Field, high: float) -> float:
+    below = sheet.text(left, top, field.label, _LABEL, field.wide)
+    if value := form_text.one_line(field.value or ""):
+        style = _fitting(value, _VALUE, _LONG_VALUE, field.wide)
+        return sheet.text(left, below, value, style, field.wide, field.lines_max) + 1
+    sheet.rule(left, top + high - 2, field.wide, 0)
+    return top + high
+
+
+def _fitting(line: str, style: Style, smaller: Style, wide: float) -> Style:
+    return style if form_text.width(line, style) <= wide * mm else smaller
+
+
+def _in_fours(iban: str | None) -> str | None:
+    return None if iban is None else " ".join(iban[i : i + 4] for i in range(0, len(iban), 4))
+
+
+def _short(name: str) -> str:
+    """A name as it stands inside a sentence."""
+    return "".join(form_text.lines(form_text.one_line(name), _BODY, _NAME_WIDTH * mm, 1))

@@ -294,6 +294,7 @@ def note_authorization_of(body: AuthorizationBody, limits: Limits, statement: UU
         customer=None if body.customer is None else customer_id(body.customer, "/customer"),
         type=body.type,
         authorization=statement,
+        check_token=body.check_token,
         original_held=body.original.held if body.original else False,
         shelf_mark=body.original.shelf_mark if body.original else None,
         signed_on=body.signed_on,

@@ -65,6 +65,7 @@ async def order_of(form: Form, call: Call) -> ArchiveFile:
         customer=customer_id(text) if (text := fields.get("customer")) else None,
         type=kind,
         authorization=statement,
+        check_token=fields.get("check_token"),
         received_on=day_of(fields, "received_on"),
         signed_on=day_of(fields, "signed_on"),
         note=note_of(fields.get("note"), call.parts.limits, "/form/note"),

@@ -48,16 +48,13 @@ async def looked_up(call: Call, code: str) -> UUID:
 
 
 async def named(call: Call, code: str | None, check_token: str | None) -> UUID | None:
-    """The authorization of a request that carries a code, None without one. A token sent along must still hold."""
-    if code is None:
-        if check_token is not None:
-            raise CheckRequired
-        return None
-    statement = await found(call, code)
+    """The authorization of a request that carries a code, None without one. Whether the token of its Check holds is
+    asked by the use case."""
+    if code is not None:
+        return await found(call, code)
     if check_token is not None:
-        archive = call.parts.archive
-        await call.parts.blocking(archive.require_check, check_token, statement, call.caller(), call.rights)
-    return statement
+        raise CheckRequired
+    return None
 
 
 def answer_of(call: Call, checked: Checked) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from domain import authorization, document
 from domain.access import NO_RIGHTS, Rights
 from domain.authorization import AttachEvidence, Authorization, NoteSigned, Register, Terms
+from domain.check_tokens import CheckTokens
 from domain.document import ArchiveDocument, Description, NoteSeen
 from domain.document_type import DocumentType
 from domain.mandate import Mandate
@@ -24,7 +25,7 @@ from domain.refusals import (
     Unavailable,
     ValidationFailed,
 )
-from domain.use_cases import Caller, Change, Outcome, UseCases, in_stream
+from domain.use_cases import Caller, Change, Outcome, in_stream
 from domain.values import Content, Kind, Source
 
 
@@ -43,11 +44,13 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
-    """`authorization`: the file is its signed form, found by its scan code; customer and type may then be left out."""
+    """`authorization`: the file is its signed form, found by its scan code; customer and type may then be left out.
+    `check_token`: of the Check of that code; without one it is not asked for."""
 
     customer: str | None = None
     type: str | None = None
     authorization: UUID | None = None
+    check_token: str | None = None
     received_on: date | None = None
     signed_on: date | None = None
     note: str | None = None
@@ -65,11 +68,13 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
-    """`authorization`: it was issued with a form, found by its scan code; customer and type may then be left out."""
+    """`authorization`: it was issued with a form, found by its scan code; customer and type may then be left out.
+    `check_token` as of ArchiveFile."""
 
     customer: str | None = None
     type: str | None = None
     authorization: UUID | None = None
+    check_token: str | None = None
     original_held: bool = False
     shelf_mark: str | None = None
     signed_on: date | None = None
@@ -79,6 +84,9 @@ class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
     verification: Verification | None = None
     note: str | None = None
     external_id: str | None = None
+
+
+Order = TypeVar("Order", ArchiveFile, NoteAuthorization)
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,13 +102,13 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     statement: UUID | None = None
 
 
-class Filing(UseCases, frozen=True, kw_only=True):
+class Filing(CheckTokens, frozen=True, kw_only=True):
     # -- Select file ------------------------------------------------------------------------------------------
 
     def archive_file(self, order: ArchiveFile, file: Examined, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """Select file (C1 to C8): content first, then its event. An authorization type gets its authorization too; the
         signed form of an issued one is attached to that (D9). `rights` are those of whoever names an authorization."""
-        command = self._command(caller, order, file.sha256)
+        command = self._command(caller, without_token(order), file.sha256)
         if earlier := self._earlier(command):
             return earlier
         if order.authorization is not None:
@@ -274,6 +282,7 @@ class Filing(UseCases, frozen=True, kw_only=True):
     ) -> Outcome:
         """Document, signature and evidence in one save; the loser of a race is told of the winner's document."""
         state = self._authorization(statement, rights)
+        self._require_check(order.check_token, statement, state, caller.actor)
         kind, owner = self._type(state.type.code), self._owner(state.customer)
         require_agreement(state, owner.customer_id, order, "/form/type")
         self._refuse_file(kind, order, file)
@@ -296,7 +305,7 @@ class Filing(UseCases, frozen=True, kw_only=True):
 
     def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """No upload (D1 to D8): an authorization without a file, or what was seen of a paper that is not kept."""
-        command = self._command(caller, order)
+        command = self._command(caller, without_token(order))
         if earlier := self._earlier(command):
             return earlier
         if order.authorization is not None:
@@ -382,6 +391,7 @@ class Filing(UseCases, frozen=True, kw_only=True):
     ) -> Outcome:
         """No upload by code (D2): the issued form was signed and is kept on paper."""
         state = self._authorization(statement, rights)
+        self._require_check(order.check_token, statement, state, caller.actor)
         kind, customer = self._type(state.type.code), self._customer_id(state.customer)
         require_agreement(state, customer, order, "/type")
         if order.verification is not None:
@@ -408,6 +418,11 @@ class Filing(UseCases, frozen=True, kw_only=True):
 
 # What a paper that is only seen leaves nothing of.
 NOT_SEEN = ("original_held", "shelf_mark", "signed_on", "valid_from", "valid_until", "mandate")
+
+
+def without_token(order: Order) -> Order:
+    """An order as its Idempotency-Key knows it: who checks the code again before sending it again asks the same."""
+    return msgspec.structs.replace(order, check_token=None)
 
 
 def require_agreement(

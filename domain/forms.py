@@ -1,10 +1,6 @@
 """Forms with scan codes: issued, found by their code, checked before their paper is archived (domain.md F, B5-B8)."""
 
-import base64
-import binascii
-import hmac
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,13 +8,14 @@ import msgspec
 from domain import authorization
 from domain.access import Rights
 from domain.authorization import Authorization, AuthorizationIssued, Issue, require_checkable
+from domain.check_tokens import CheckTokens
 from domain.customer import Customer
 from domain.document_type import DocumentType
 from domain.mandate import Mandate
 from domain.ports import CommandKey, Owner, VersionConflict
-from domain.refusals import CheckRequired, NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
+from domain.refusals import NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
 from domain.scan_code import Scheme, candidates, is_well_formed, make, prefix_of, random_number
-from domain.use_cases import Caller, Outcome, UseCases
+from domain.use_cases import Caller, Outcome
 from domain.values import Kind
 
 
@@ -57,15 +54,7 @@ class PrintedForm(msgspec.Struct, frozen=True, kw_only=True):
     customer: Customer | None
 
 
-class Token(msgspec.Struct, frozen=True, array_like=True):
-    """What a check token is about; `expires` in seconds since the epoch."""
-
-    authorization: UUID
-    version: int
-    expires: int
-
-
-class Forms(UseCases, frozen=True, kw_only=True):
+class Forms(CheckTokens, frozen=True, kw_only=True):
     def issue_form(self, order: IssueForm, caller: Caller) -> Outcome:
         """Issue (F1): the authorization and its scan code in one statement. Durable on return."""
         command = self._command(caller, order)
@@ -154,33 +143,3 @@ class Forms(UseCases, frozen=True, kw_only=True):
             customer=self.customers.get(outcome.customer),
             check_token=self._check_token(statement, state, caller.actor),
         )
-
-    def _check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
-        expires = int(self.clock.now().timestamp()) + self.check_token_seconds
-        payload = msgspec.msgpack.encode(Token(statement, state.version, expires))
-        return f"{_text(payload)}.{_text(self._signature_of(payload, state, actor))}"
-
-    def _signature_of(self, payload: bytes, state: Authorization, actor: str) -> bytes:
-        bound: list[Any] = [payload, actor, state.scan_code]
-        return self.keys.digest("check-token", msgspec.msgpack.encode(bound))
-
-    def require_check(self, token: str, statement: UUID, caller: Caller, rights: Rights) -> None:
-        """That this caller checked this code not long ago and nothing changed since; else CheckRequired."""
-        state = self._authorization(statement, rights)
-        try:
-            payload, signature = (_bytes(part) for part in token.split(".", 1))
-            found = msgspec.msgpack.decode(payload, type=Token)
-        except (ValueError, binascii.Error, msgspec.DecodeError):
-            raise CheckRequired from None
-        genuine = hmac.compare_digest(signature, self._signature_of(payload, state, caller.actor))
-        current = found == Token(statement, state.version, found.expires)
-        if not (genuine and current and self.clock.now().timestamp() < found.expires):
-            raise CheckRequired
-
-
-def _text(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).decode().rstrip("=")
-
-
-def _bytes(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

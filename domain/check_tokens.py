@@ -1,0 +1,62 @@
+"""The token of a Check (domain.md B9): it says for a while who checked which code. Forms give it, Filing asks for it.
+
+A token binds its actor, the code and the authorization's version; the institution's key signs it, so none is stored.
+"""
+
+import base64
+import binascii
+import hmac
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.authorization import Authorization
+from domain.refusals import CheckRequired
+from domain.use_cases import UseCases
+
+
+class Token(msgspec.Struct, frozen=True, array_like=True):
+    """What a check token is about; `expires` in seconds since the epoch."""
+
+    authorization: UUID
+    version: int
+    expires: int
+
+
+class CheckTokens(UseCases, frozen=True, kw_only=True):
+    """Asked for by the use cases themselves, behind the replay of an Idempotency-Key: the save that a token was good
+    for changes the version that it names."""
+
+    def _check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
+        expires = int(self.clock.now().timestamp()) + self.check_token_seconds
+        payload = msgspec.msgpack.encode(Token(statement, state.version, expires))
+        return f"{_text(payload)}.{_text(self._signature_of(payload, state, actor))}"
+
+    def _require_check(self, token: str | None, statement: UUID, state: Authorization, actor: str) -> None:
+        """That this actor checked this code not long ago and nothing changed since; else CheckRequired.
+
+        Nothing is asked without a token, nor of a code that is redeemed: its own refusal names the paper."""
+        if token is None or state.evidence is not None:
+            return
+        try:
+            payload, signature = (_bytes(part) for part in token.split(".", 1))
+            found = msgspec.msgpack.decode(payload, type=Token)
+        except (ValueError, binascii.Error, msgspec.DecodeError):
+            raise CheckRequired from None
+        genuine = hmac.compare_digest(signature, self._signature_of(payload, state, actor))
+        current = found == Token(statement, state.version, found.expires)
+        if not (genuine and current and self.clock.now().timestamp() < found.expires):
+            raise CheckRequired
+
+    def _signature_of(self, payload: bytes, state: Authorization, actor: str) -> bytes:
+        bound: list[Any] = [payload, actor, state.scan_code]
+        return self.keys.digest("check-token", msgspec.msgpack.encode(bound))
+
+
+def _text(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

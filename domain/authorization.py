@@ -127,8 +127,8 @@ class Amend(msgspec.Struct, frozen=True):
     amendment: Amendment
     today: date
     reason: str
-    mandate_reference: str
-    """Taken by a mandate that was noted without any collection data, unless the amendment brings one."""
+    blank: Mandate
+    """What the archive itself says of a mandate that was noted without any collection data: reference, creditor."""
 
 
 class Suspend(msgspec.Struct, frozen=True):
@@ -405,12 +405,15 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
         days += [self.revocation.effective_on if self.revocation else None]
         return min((day for day in days if day), default=None)
 
-    def status_on(self, today: date) -> AuthorizationStatus:
+    def on(self, today: date) -> "Authorization":
         """What it is, also while nobody has yet written down what the calendar decided."""
         state = self
         for event in decide(self, Lapse(today)):
             state = evolve(state, event)
-        return state.status
+        return state
+
+    def status_on(self, today: date) -> AuthorizationStatus:
+        return self.on(today).status
 
 
 # -- decide -----------------------------------------------------------------------------------------------------
@@ -558,7 +561,7 @@ def _amend(state: Authorization, command: Amend) -> Sequence[AuthorizationEvent]
     amendment, old = command.amendment, state.mandate
     if not (old and old.complete) and not amendment.iban:
         raise ValidationFailed(FieldError("/iban", N_("is needed first: the mandate has no collection data yet")))
-    new = amended(old or _collection_data(state, command), amendment)
+    new = amended(old or command.blank, amendment)
     new = msgspec.structs.replace(new, signature_date=new.signature_date or state.signed_on)
     fields = changed_fields(old, new)
     if not fields:
@@ -573,10 +576,6 @@ def _amend(state: Authorization, command: Amend) -> Sequence[AuthorizationEvent]
             reason=command.reason,
         )
     ]
-
-
-def _collection_data(state: Authorization, command: Amend) -> Mandate:
-    return Mandate(mandate_reference=command.mandate_reference, signature_date=state.signed_on)
 
 
 def _revoke(state: Authorization, command: Revoke) -> Sequence[AuthorizationEvent]:
@@ -604,9 +603,9 @@ def _report(state: Authorization, command: ReportCollection) -> CollectionReport
     """Of what is over, collections of its time can still be reported: refunds come weeks later."""
     if state.type.kind is not Kind.MANDATE:
         raise ValidationFailed(FieldError("", N_("only mandates have collections")))
-    status = state.status_on(command.today)
-    if status is ISSUED or (status is not ACTIVE and not _presented_in_time(state, command)):
-        raise AuthorizationNotActive(status.value)
+    now = state.on(command.today)
+    if now.status is ISSUED or (now.status is not ACTIVE and not _presented_in_time(now, command)):
+        raise AuthorizationNotActive(now.status.value)
     if state.mandate is None or not state.mandate.complete:
         raise IllegalTransition(state="incomplete")
     if command.presented_on > command.today:
@@ -621,8 +620,7 @@ def _report(state: Authorization, command: ReportCollection) -> CollectionReport
 
 
 def _presented_in_time(state: Authorization, command: ReportCollection) -> bool:
-    ended_on = state.ended_on or state.lapses_on
-    return state.signed_on is not None and ended_on is not None and command.presented_on <= ended_on
+    return state.signed_on is not None and state.ended_on is not None and command.presented_on <= state.ended_on
 
 
 def _lapse(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
@@ -705,7 +703,8 @@ def _valid_until_by_type(terms: Terms, kind: DocumentType) -> Terms:
 
 
 def _signed(mandate: Mandate | None, terms: Terms) -> Mandate | None:
-    return mandate and msgspec.structs.replace(mandate, signature_date=mandate.signature_date or terms.signed_on)
+    """The date on the signed paper counts, whatever the form was issued with."""
+    return mandate and msgspec.structs.replace(mandate, signature_date=terms.signed_on)
 
 
 # -- evolve -----------------------------------------------------------------------------------------------------
@@ -792,8 +791,8 @@ def _in_force(state: Authorization, event: AuthorizationSigned) -> Authorization
 
 
 def _over(state: Authorization, status: AuthorizationStatus, last: date) -> Authorization:
-    """`ended_on` of a suspended one stays: it was not in force since."""
-    return msgspec.structs.replace(state, status=status, ended_on=state.ended_on or last, revocation=None)
+    """A suspended one was not in force since then; a revocation may count from before that."""
+    return msgspec.structs.replace(state, status=status, ended_on=min(state.ended_on or last, last), revocation=None)
 
 
 def fold(events: Iterable[AuthorizationEvent]) -> Authorization | None:

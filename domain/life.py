@@ -10,9 +10,9 @@ from domain import authorization
 from domain.access import Rights
 from domain.authorization import Amend, Authorization, Lapse, Supersede
 from domain.iban import bic, iban, mandate_reference
-from domain.mandate import Amendment
+from domain.mandate import Amendment, Mandate
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
-from domain.use_cases import Caller, Outcome, UseCases, reference_of, require_version
+from domain.use_cases import Caller, Outcome, UseCases, require_version
 
 SYSTEM = "system"
 
@@ -61,7 +61,7 @@ class Life(UseCases, frozen=True, kw_only=True):
     def _command_of(self, order: Order, paper: UUID, rights: Rights) -> authorization.Command:
         match order:
             case AmendMandate(amendment=amendment, reason=reason):
-                return Amend(_checked(amendment), self.clock.today(), reason, reference_of(paper))
+                return Amend(_checked(amendment), self.clock.today(), reason, self._mandate(Mandate(), paper))
             case SupersedeBy(by=by, reason=reason):
                 return Supersede(by, self._successor(by, paper, rights), self.clock.today(), reason)
         return order

@@ -8,15 +8,22 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from domain.archive import ArchiveFile, Caller, Examined, NoteAuthorization, Verification
-from domain.authorization import Mandate
+from domain.archive import ArchiveFile, Caller, Examined, IssueForm, NoteAuthorization, Verification
 from domain.catalogue import SHIPPED
 from domain.document_type import DocumentType
+from domain.iban import mod97
+from domain.mandate import Mandate
 from domain.values import Content
 
 PDF = b"%PDF-1.7 a letter of two pages"
 IBAN = "BE68539007547034"
 CREDITOR = "DE98ZZZ09999999999"
+
+
+def an_iban(bank: str, account: int = 1) -> str:
+    """An account at a Dutch bank, whose code has four letters."""
+    number = f"{bank}{account:010d}"
+    return f"NL{98 - mod97(number + 'NL00'):02d}{number}"
 
 
 def a_document_type(code: str = "LETTER", *, version: int = 1, **changes: Any) -> DocumentType:
@@ -71,6 +78,16 @@ def a_note(**changes: Any) -> NoteAuthorization:
     return NoteAuthorization(**usual | changes)
 
 
+def a_form(**changes: Any) -> IssueForm:
+    """Issue: a guardian's consent in Dutch."""
+    return IssueForm(**{"customer": "100234", "type": "GUARDIAN_CONSENT", "language": "nl", **changes})
+
+
+def a_mandate_form(**changes: Any) -> IssueForm:
+    """Issue: a debt authorization, its collection data printed; signed it is later."""
+    return a_form(**{"type": "DEBT_AUTHORIZATION", "mandate": a_mandate(signature_date=None), **changes})
+
+
 def a_mandate(**changes: Any) -> Mandate:
     usual: dict[str, Any] = {"debtor_name": "J. Peeters", "iban": IBAN, "signature_date": date(2026, 11, 20)}
     return Mandate(**usual | changes)
@@ -83,6 +100,12 @@ def a_mandate_note(**changes: Any) -> NoteAuthorization:
 def a_verification(**changes: Any) -> Verification:
     usual: dict[str, Any] = {"paper": "passport", "number_suffix": "X41", "seen_on": date(2026, 11, 24)}
     return Verification(**usual | changes)
+
+
+def a_seen_note(**changes: Any) -> NoteAuthorization:
+    """No upload of what is verified and not kept: a passport that was seen."""
+    usual = {"type": "IDENTIFICATION", "verification": a_verification(), "original_held": False, "shelf_mark": None}
+    return a_note(**usual | changes)
 
 
 def a_caller(**changes: Any) -> Caller:

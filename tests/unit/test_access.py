@@ -7,22 +7,27 @@ from domain.refusals import Forbidden
 from domain.values import Sensitivity
 from tests.builders.papers import a_document_type
 
-#                          viewer staff supervisor operator station integration
+#                                viewer staff supervisor operator station integration
 TABLE = {
-    Verb.PUBLIC:              "yes yes yes yes yes yes",
-    Verb.CUSTOMERS_READ:      "yes yes yes yes no  yes",
-    Verb.CUSTOMERS_WRITE:     "no  no  no  yes no  yes",
-    Verb.DOCUMENTS_READ:      "yes yes yes yes no  no",
-    Verb.AUTHORIZATIONS_READ: "yes yes yes yes no  yes",
-    Verb.CONTENT_READ:        "yes yes yes yes no  no",
-    Verb.HISTORY_READ:        "yes yes yes yes no  no",
-    Verb.DOCUMENTS_ARCHIVE:   "no  yes yes yes no  no",
-    Verb.AUTHORIZATIONS_NOTE: "no  yes yes yes no  yes",
-    Verb.DOCUMENTS_CORRECT:   "no  yes yes yes no  no",
-    Verb.TYPES_READ:          "yes yes yes yes yes yes",
-    Verb.TYPES_WRITE:         "no  no  yes yes no  no",
-    Verb.ACCESS_LOG_READ:     "no  no  yes yes no  no",
-    Verb.OPERATIONS:          "no  no  no  yes no  no",
+    Verb.PUBLIC:                "yes yes yes yes yes yes",
+    Verb.CUSTOMERS_READ:        "yes yes yes yes no  yes",
+    Verb.CUSTOMERS_WRITE:       "no  no  no  yes no  yes",
+    Verb.DOCUMENTS_READ:        "yes yes yes yes no  no",
+    Verb.AUTHORIZATIONS_READ:   "yes yes yes yes no  yes",
+    Verb.CONTENT_READ:          "yes yes yes yes no  no",
+    Verb.HISTORY_READ:          "yes yes yes yes no  no",
+    Verb.DOCUMENTS_ARCHIVE:     "no  yes yes yes no  no",
+    Verb.AUTHORIZATIONS_NOTE:   "no  yes yes yes no  yes",
+    Verb.DOCUMENTS_CORRECT:     "no  yes yes yes no  no",
+    Verb.DOCUMENTS_MOVE:        "no  no  yes yes no  no",
+    Verb.FORMS_ISSUE:           "no  yes yes yes no  yes",
+    Verb.SCAN_CODES_CHECK:      "no  yes yes yes no  no",
+    Verb.AUTHORIZATIONS_CHANGE: "no  yes yes yes no  no",
+    Verb.COLLECTIONS_REPORT:    "no  yes yes yes no  yes",
+    Verb.TYPES_READ:            "yes yes yes yes yes yes",
+    Verb.TYPES_WRITE:           "no  no  yes yes no  no",
+    Verb.ACCESS_LOG_READ:       "no  no  yes yes no  no",
+    Verb.OPERATIONS:            "no  no  no  yes no  no",
 }  # fmt: skip
 SEES = {
     Role.VIEWER: "ordinary financial",

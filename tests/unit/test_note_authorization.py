@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 
 from domain.archive import NoteAuthorization, Outcome
-from domain.authorization import AuthorizationRegistered, Mandate
+from domain.authorization import AuthorizationRegistered
 from domain.document import Description, IdentitySeen
 from domain.document_type import DefineType
+from domain.mandate import Mandate
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,
@@ -34,6 +35,7 @@ from tests.builders.papers import (
     a_mandate,
     a_mandate_note,
     a_note,
+    a_seen_note,
     a_verification,
 )
 
@@ -66,7 +68,7 @@ def test_an_authorization_is_noted_with_its_original_held(desk: MemoryArchive) -
     event = registered(desk, a_note(note="by the father", external_id="crm-1"))
     assert (event.source, event.original_held, event.shelf_mark) == (Source.NONE, True, "B 12")
     assert (event.note, event.external_id, event.terms.signed_on) == ("by the father", "crm-1", TODAY)
-    assert event.customer == desk.keys.owners["100234"]
+    assert event.customer == desk.keys.references["100234"]
 
 
 def test_nothing_goes_into_the_content_store(desk: MemoryArchive) -> None:
@@ -88,8 +90,8 @@ REFUSED: dict[str, tuple[NoteAuthorization, type[Exception]]] = {
     "BIC": (a_mandate_note(mandate=a_mandate(bic="x")), FieldError),
     "creditor identifier": (a_mandate_note(mandate=a_mandate(creditor_id="x")), FieldError),
     "mandate reference": (a_mandate_note(mandate=a_mandate(mandate_reference="//")), FieldError),
-    "seen, but not said what": (a_note(type="IDENTIFICATION"), ValidationFailed),
-    "seen tomorrow": (a_note(type="IDENTIFICATION", verification=a_verification(seen_on=TOMORROW)), ValidationFailed),
+    "seen, but not said what": (a_seen_note(verification=None), ValidationFailed),
+    "seen tomorrow": (a_seen_note(verification=a_verification(seen_on=TOMORROW)), ValidationFailed),
 }
 
 
@@ -101,12 +103,12 @@ def test_a_refusal_leaves_nothing(desk: MemoryArchive, order: NoteAuthorization,
     with pytest.raises(refusal):
         save(desk, order, key="k")
     assert desk.log.last_position() == before
-    assert (desk.keys.owners, desk.keys.papers) == ({}, {})
+    assert (desk.keys.references, desk.keys.papers) == ({}, {})
     assert not save(desk, a_note(), key="k").replayed
 
 
 def test_a_verified_paper_is_noted_by_what_was_seen(desk: MemoryArchive) -> None:
-    order = a_note(type="IDENTIFICATION", verification=a_verification(), note="valid", external_id="crm-1")
+    order = a_seen_note(note="valid", external_id="crm-1")
     event = save(desk, order).recorded[0].envelope.body
     assert isinstance(event, IdentitySeen)
     assert (event.paper, event.number_suffix, event.seen_on) == ("passport", "X41", TODAY)
@@ -152,7 +154,7 @@ def test_a_second_mandate_for_the_same_account_and_creditor_names_the_first(desk
     with pytest.raises(MandateExists) as refused:
         save(desk, a_mandate_note())
     assert UUID(refused.value.extra["existing"]) == first
-    assert desk.topics == ["authorization-registered.v1"]
+    assert desk.topics == ["authorization-registered.v2"]
 
 
 @pytest.mark.parametrize(
@@ -192,9 +194,7 @@ def test_an_institution_without_creditor_identifier_notes_mandates_all_the_same(
 # -- Idempotency-Key, erasure, races --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "order", [a_mandate_note(), a_note(), a_note(type="IDENTIFICATION", verification=a_verification())]
-)
+@pytest.mark.parametrize("order", [a_mandate_note(), a_note(), a_seen_note()])
 def test_a_second_save_with_its_key_answers_the_first_again(desk: MemoryArchive, order: NoteAuthorization) -> None:
     first, second = save(desk, order, key="k"), save(desk, order, key="k")
     assert (first.replayed, second.replayed) == (False, True)
@@ -218,7 +218,7 @@ def test_a_twin_that_was_quicker_is_answered(desk: MemoryArchive) -> None:
 def test_a_taken_external_id_names_its_paper(desk: MemoryArchive) -> None:
     first = save(desk, a_note(external_id="crm-1")).recorded[0].envelope.originator_id
     with pytest.raises(ExternalIdTaken) as refused:
-        save(desk, a_note(type="IDENTIFICATION", verification=a_verification(), external_id="crm-1"))
+        save(desk, a_seen_note(external_id="crm-1"))
     assert UUID(refused.value.extra["existing"]) == first
 
 
@@ -233,4 +233,4 @@ def test_two_first_papers_of_one_customer_both_arrive(desk: MemoryArchive) -> No
     desk.log.before_append.append(lambda: save(desk, a_note(shelf_mark="quicker")))
     assert save(desk, a_note()).recorded
     assert len(desk.topics) == 2
-    assert len(desk.keys.owners) == 1
+    assert len(desk.keys.references) == 1

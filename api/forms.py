@@ -57,7 +57,7 @@ def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
     """What paper/form.py prints: as it was issued, so that every print is the same sheet; the name is today's."""
     issued, customer = printed.issued, printed.customer
     labels = issued.type.labels
-    birth_date, issued_on = customer.birth_date if customer else None, printed.issued_on.date()
+    birth_date = customer.birth_date if customer else None
     mandate = issued.mandate or None
     return {
         "language": issued.language,
@@ -67,8 +67,8 @@ def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
         "customer_id": printed.customer_id,
         "customer_name": customer.name if customer else "",
         "birth_date": birth_date,
-        "guardian": call.types[issued.type.code].is_of_age(birth_date, issued_on) is False,
-        "issued_on": issued_on,
+        "guardian": call.types[issued.type.code].is_of_age(birth_date, printed.issued_on) is False,
+        "issued_on": printed.issued_on,
         "lapses_on": issued.lapses_on,
         "valid_from": issued.valid_from,
         "valid_until": issued.valid_until,

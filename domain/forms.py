@@ -1,6 +1,6 @@
 """Forms with scan codes: issued, found by their code, checked before their paper is archived (domain.md F, B5-B8)."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import msgspec
@@ -48,7 +48,7 @@ class PrintedForm(msgspec.Struct, frozen=True, kw_only=True):
 
     authorization: UUID
     issued: AuthorizationIssued
-    issued_on: datetime
+    issued_on: date
     state: Authorization
     customer_id: str
     customer: Customer | None
@@ -109,7 +109,7 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         return PrintedForm(
             authorization=statement,
             issued=issued,
-            issued_on=recorded[0].recorded_at,
+            issued_on=self.clock.day(recorded[0].recorded_at),
             state=state,
             customer_id=customer_id,
             customer=self.customers.get(customer_id),

@@ -210,6 +210,9 @@ class Clock(Protocol):
     def today(self) -> date:
         """The present day where the institution stands."""
 
+    def day(self, moment: datetime) -> date:
+        """The day that it was there at some moment."""
+
 
 class Ids(Protocol):
     def new(self) -> UUID:

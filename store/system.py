@@ -15,7 +15,10 @@ class SystemClock:
         return datetime.now(UTC)
 
     def today(self) -> date:
-        return datetime.now(self._zone).date()
+        return self.day(self.now())
+
+    def day(self, moment: datetime) -> date:
+        return moment.astimezone(self._zone).date()
 
 
 class RandomIds:

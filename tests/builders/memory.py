@@ -25,7 +25,10 @@ class Clock:
         return self.moment
 
     def today(self) -> date:
-        return self.moment.date()
+        return self.day(self.moment)
+
+    def day(self, moment: datetime) -> date:
+        return moment.date()
 
 
 class Ids:

@@ -333,10 +333,56 @@ class IllegalTransition(Refusal):
         "superseded": N_("superseded"),
         "cancelled": N_("cancelled"),
         "incomplete": N_("without its collection data"),
+        "awaiting_confirmation": N_("waiting for the Yes"),
+        "scanning": N_("being scanned"),
+        "review": N_("being looked through"),
+        "failed": N_("interrupted"),
     }
 
     def __init__(self, *, state: str) -> None:
         super().__init__(extra={"state": state}, state=self.states[state])
+
+
+class ScannerBusy(Refusal):
+    slug, status = "scanner-busy", 409
+    title = N_("The scanner is in use")
+    sentence = N_("Somebody else is scanning with this scanner just now. Wait a moment, or choose another one.")
+
+
+class ScannerOffline(Refusal):
+    slug, status = "scanner-offline", 503
+    title = N_("The scanner does not answer")
+    sentence = N_("The scanner or its station cannot be reached. Check that both are switched on, or choose another one.")
+
+
+class ScannerJammed(Refusal):
+    slug, status = "scanner-jammed", 503
+    title = N_("Paper jam")
+    sentence = N_("A sheet is stuck in the scanner. Take it out and scan on; the pages before it are kept.")
+
+
+class ScannerCoverOpen(Refusal):
+    slug, status = "scanner-cover-open", 503
+    title = N_("The cover is open")
+    sentence = N_("Close the cover of the scanner and scan again; the pages before it are kept.")
+
+
+class ScannerOutOfPaper(Refusal):
+    slug, status = "scanner-out-of-paper", 503
+    title = N_("No paper in the feeder")
+    sentence = N_("Put the sheets into the feeder and scan again.")
+
+
+class ScannerFailed(Refusal):
+    slug, status = "scanner-failed", 503
+    title = N_("The scanner stopped")
+    sentence = N_("The scanner stopped before it was done. The pages that came are kept; scan the others again.")
+
+
+class ScannerTooManyPages(Refusal):
+    slug, status = "scanner-too-many-pages", 422
+    title = N_("Too many pages")
+    sentence = N_("More pages than one scan takes. Archive what is there, then scan the rest.")
 
 
 class IdempotencyKeyReused(Refusal):

@@ -21,6 +21,13 @@ class Source(StrEnum):
     NONE = "none"
 
 
+class ScannerSource(StrEnum):
+    """Where a scanner takes its paper from. The glass asks for a Yes, a feeder does not (B2)."""
+
+    FLATBED = "flatbed"
+    FEEDER = "feeder"
+
+
 class Kind(StrEnum):
     DOCUMENT = "document"
     AUTHORIZATION = "authorization"

@@ -1,0 +1,458 @@
+"""A scan session: pages on their way from a scanner, or from any other program, into documents (domain.md B).
+
+Decide / evolve, no I/O. Its images are sealed under a key of its own, which goes when it is over; domain/scanning.py
+loads, decides and appends. Nobody's name is known here: a session belongs to no customer until it is archived.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+
+from domain.envelope import UNSET, Event, Sealed
+from domain.refusals import N_, FieldError, IllegalTransition, NotFound, ScannerTooManyPages, ValidationFailed
+from domain.values import Content, ScannerSource
+
+PAGES_MAX = 500
+CONFIRMATION_MINUTES = 2
+
+
+class ScanState(StrEnum):
+    """api.md, "Scanning". `failed` keeps its pages and takes more."""
+
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
+    SCANNING = "scanning"
+    REVIEW = "review"
+    FAILED = "failed"
+    ARCHIVED = "archived"
+    CANCELLED = "cancelled"
+
+
+AWAITING, SCANNING, REVIEW = ScanState.AWAITING_CONFIRMATION, ScanState.SCANNING, ScanState.REVIEW
+FAILED, ARCHIVED, CANCELLED = ScanState.FAILED, ScanState.ARCHIVED, ScanState.CANCELLED
+OVER = (ARCHIVED, CANCELLED)
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """Which scanner, as its station calls it, and how it is asked to scan."""
+
+    scanner: str
+    station: str
+    source: ScannerSource
+    profile: str
+
+
+class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page image as it came, with what paper/ found on it. `capture` names the pass and the sheet at a station, so
+    that a page that is sent twice is known; `degrees` is how it is to be turned, clockwise."""
+
+    content: Content
+    sha256: bytes
+    width_px: int
+    height_px: int
+    dpi: int | None
+    scan_codes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    fingerprint: int
+    capture: str | None = None
+    degrees: int = 0
+
+
+# -- commands ---------------------------------------------------------------------------------------------------
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Without a device the pages come from the caller. A feeder begins at once, the glass waits for a Yes (B2)."""
+
+    device: Device | None
+    now: datetime
+
+
+class Confirm(msgspec.Struct, frozen=True):
+    """The "Yes" of the flatbed, and of every further pass."""
+
+    now: datetime
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """A page at place `n`, from 1. From a station that comes late it goes to the end, should its place be taken."""
+
+    n: int
+    page: CapturedPage
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """The station is done with pass `number`; `problem` is a slug of api.md §5, `told` the driver's own text."""
+
+    number: int
+    problem: str | None = None
+    told: str | None = None
+
+
+class Rotate(msgspec.Struct, frozen=True):
+    n: int
+    degrees: int
+
+
+class MovePage(msgspec.Struct, frozen=True):
+    n: int
+    to: int
+
+
+class RemovePage(msgspec.Struct, frozen=True):
+    n: int
+
+
+class ArchivePages(msgspec.Struct, frozen=True):
+    """These pages, in this order, have become a document."""
+
+    numbers: tuple[int, ...]
+    document: UUID
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    pass
+
+
+class Interrupt(msgspec.Struct, frozen=True):
+    """Nothing comes of the pass any more: the station fell silent."""
+
+    problem: str
+
+
+Command = Start | Confirm | Capture | Finish | Rotate | MovePage | RemovePage | ArchivePages | Cancel | Interrupt
+
+
+# -- events -----------------------------------------------------------------------------------------------------
+
+
+class ScanStarted(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "scan-started.v1"
+    device: Device | None
+    at: datetime
+
+
+class ScanConfirmed(Event, frozen=True, kw_only=True):
+    """A pass begins; `number` counts them from 1."""
+
+    topic: ClassVar[str] = "scan-confirmed.v1"
+    number: int
+    at: datetime
+
+
+class PageCaptured(Event, frozen=True, kw_only=True):
+    """At place `n`; `replaced` is the content of the page that was there."""
+
+    topic: ClassVar[str] = "page-captured.v1"
+    n: int
+    replaced: UUID | None
+    content: Content
+    width_px: int
+    height_px: int
+    dpi: int | None
+    warnings: tuple[str, ...]
+    capture: str | None
+    sha256: Sealed[bytes] = UNSET
+    scan_codes: Sealed[tuple[str, ...]] = UNSET
+    fingerprint: Sealed[int] = UNSET
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A page by its content, and how it is turned."""
+
+    content: UUID
+    degrees: int
+
+
+class PagesArranged(Event, frozen=True, kw_only=True):
+    """The pages as they are now, in their order; a removed one is missing."""
+
+    topic: ClassVar[str] = "pages-arranged.v1"
+    pages: tuple[Placed, ...]
+
+
+class ScanFinished(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "scan-finished.v1"
+    number: int
+
+
+class ScanInterrupted(Event, frozen=True, kw_only=True):
+    """The pages that are there stay. `told` is the driver's own text, for operators only."""
+
+    topic: ClassVar[str] = "scan-interrupted.v1"
+    problem: str
+    told: Sealed[str | None] = UNSET
+
+
+class PagesArchived(Event, frozen=True, kw_only=True):
+    """These contents are in the document, unchanged; here they go."""
+
+    topic: ClassVar[str] = "pages-archived.v1"
+    document: UUID
+    pages: tuple[UUID, ...]
+
+
+class ScanCancelled(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "scan-cancelled.v1"
+
+
+class ScanClosed(Event, frozen=True, kw_only=True):
+    """Every page is in a document, or was removed."""
+
+    topic: ClassVar[str] = "scan-closed.v1"
+
+
+ScanEvent = (
+    ScanStarted
+    | ScanConfirmed
+    | PageCaptured
+    | PagesArranged
+    | ScanFinished
+    | ScanInterrupted
+    | PagesArchived
+    | ScanCancelled
+    | ScanClosed
+)
+
+
+# -- state ------------------------------------------------------------------------------------------------------
+
+
+class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
+    """`pages` by their place; places may be missing while pages come in. `passes`: how many were begun, the last one
+    `asked_at`; before the first that is when it was started."""
+
+    state: ScanState
+    version: int
+    device: Device | None
+    asked_at: datetime
+    passes: int = 0
+    pages: dict[int, CapturedPage] = {}
+    captures: frozenset[str] = frozenset()
+    problem: str | None = None
+    told: str | None = None
+    documents: tuple[UUID, ...] = ()
+
+    @property
+    def last(self) -> int:
+        return max(self.pages, default=0)
+
+    @property
+    def ordered(self) -> list[tuple[int, CapturedPage]]:
+        return sorted(self.pages.items())
+
+
+# -- decide -----------------------------------------------------------------------------------------------------
+
+
+def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
+    if isinstance(command, Start):
+        return _start(command)
+    assert state is not None, "use cases refuse an absent session before they decide"
+    match command:
+        case Confirm(now=now):
+            return _confirm(state, now)
+        case Capture():
+            return _capture(state, command)
+        case Finish():
+            return _finish(state, command)
+        case Rotate() | MovePage() | RemovePage():
+            return _arrange(state, command)
+        case ArchivePages():
+            return _archive(state, command)
+        case Cancel():
+            _require(state, AWAITING, SCANNING, REVIEW, FAILED)
+            return [ScanCancelled()]
+        case Interrupt(problem=problem):
+            interrupted = ScanInterrupted(problem=problem, told=None)
+            return [interrupted] if state.state is SCANNING else []
+
+
+def _start(command: Start) -> Sequence[ScanEvent]:
+    started = ScanStarted(device=command.device, at=command.now)
+    if command.device is None or command.device.source is ScannerSource.FLATBED:
+        return [started]
+    return [started, ScanConfirmed(number=1, at=command.now)]
+
+
+def _confirm(state: ScanSession, now: datetime) -> Sequence[ScanEvent]:
+    """From the caller alone there is nothing to confirm."""
+    _require(state, AWAITING, REVIEW, FAILED)
+    if state.device is None:
+        raise IllegalTransition(state=state.state.value)
+    if len(state.pages) >= PAGES_MAX:
+        raise ScannerTooManyPages
+    return [ScanConfirmed(number=state.passes + 1, at=now)]
+
+
+def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
+    """The same page at its place again changes nothing, whichever way it comes."""
+    _require(state, SCANNING, REVIEW, FAILED)
+    page, n = command.page, command.n
+    if page.capture is not None and page.capture in state.captures:
+        return []
+    there = state.pages.get(n)
+    if there is not None and there.sha256 == page.sha256:
+        return []
+    if there is not None and page.capture is not None:
+        n, there = state.last + 1, None
+    if n > PAGES_MAX:
+        raise ScannerTooManyPages
+    return [
+        PageCaptured(
+            n=n,
+            replaced=there.content.id if there else None,
+            content=page.content,
+            width_px=page.width_px,
+            height_px=page.height_px,
+            dpi=page.dpi,
+            warnings=_warnings(state, n, page),
+            capture=page.capture,
+            sha256=page.sha256,
+            scan_codes=page.scan_codes,
+            fingerprint=page.fingerprint,
+        )
+    ]
+
+
+def _warnings(state: ScanSession, n: int, page: CapturedPage) -> tuple[str, ...]:
+    """A page that looks like another one of the session was fed twice, perhaps."""
+    others = (other for place, other in state.pages.items() if place != n)
+    blank = "blank" in page.warnings
+    twice = not blank and any(alike(other.fingerprint, page.fingerprint) for other in others)
+    return (*page.warnings, "duplicate") if twice else page.warnings
+
+
+def alike(one: int, other: int) -> bool:
+    """Two fingerprints of 64 bits that differ in at most 2."""
+    return (one ^ other).bit_count() <= 2
+
+
+def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
+    """A station that was given up may still come back and say that all is well; of an older pass nothing is taken."""
+    if state.state not in (SCANNING, FAILED) or command.number != state.passes:
+        return []
+    if command.problem is None:
+        return [ScanFinished(number=command.number)]
+    if state.state is FAILED and state.problem == command.problem:
+        return []
+    return [ScanInterrupted(problem=command.problem, told=command.told)]
+
+
+def _arrange(state: ScanSession, command: Rotate | MovePage | RemovePage) -> Sequence[ScanEvent]:
+    _require(state, REVIEW, FAILED)
+    _require_page(state, command.n)
+    places = [n for n, _ in state.ordered]
+    at = places.index(command.n)
+    placed = [Placed(page.content.id, page.degrees) for _, page in state.ordered]
+    match command:
+        case Rotate(degrees=degrees):
+            placed[at] = Placed(placed[at].content, (placed[at].degrees + degrees) % 360)
+        case MovePage(to=to):
+            if not 1 <= to <= len(placed):
+                raise ValidationFailed(FieldError("/to", N_("must be a page of the session")))
+            placed.insert(to - 1, placed.pop(at))
+        case RemovePage():
+            del placed[at]
+    return [PagesArranged(pages=tuple(placed))]
+
+
+def _archive(state: ScanSession, command: ArchivePages) -> Sequence[ScanEvent]:
+    require_archivable(state, command.numbers)
+    gone = tuple(state.pages[n].content.id for n in command.numbers)
+    archived = PagesArchived(document=command.document, pages=gone)
+    return [archived, ScanClosed()] if len(gone) == len(state.pages) else [archived]
+
+
+def require_archivable(state: ScanSession, numbers: Sequence[int]) -> None:
+    """There is something to archive: each page once, and each of this session."""
+    _require(state, REVIEW, FAILED)
+    if not numbers:
+        raise ValidationFailed(FieldError("/pages", N_("there are no pages to archive")))
+    if len(set(numbers)) < len(numbers) or not set(numbers) <= state.pages.keys():
+        raise ValidationFailed(FieldError("/pages", N_("must be pages of the session, each once")))
+
+
+def _require_page(state: ScanSession, n: int) -> None:
+    if n not in state.pages:
+        raise NotFound
+
+
+def _require(state: ScanSession, *allowed: ScanState) -> None:
+    if state.state not in allowed:
+        raise IllegalTransition(state=state.state.value)
+
+
+def keeps_scanner(state: ScanSession, now: datetime) -> bool:
+    """Whether others have to wait for its scanner: while it scans, and for two minutes while a Yes is awaited."""
+    if state.state is AWAITING:
+        return now - state.asked_at <= timedelta(minutes=CONFIRMATION_MINUTES)
+    return state.state is SCANNING
+
+
+# -- evolve -----------------------------------------------------------------------------------------------------
+
+
+def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
+    if isinstance(event, ScanStarted):
+        return _started(event)
+    assert state is not None, "a session begins with ScanStarted"
+    state = msgspec.structs.replace(state, version=state.version + 1)
+    match event:
+        case ScanConfirmed(number=number, at=at):
+            return msgspec.structs.replace(state, state=SCANNING, passes=number, asked_at=at, problem=None)
+        case PageCaptured():
+            return _captured(state, event)
+        case PagesArranged(pages=placed):
+            return msgspec.structs.replace(state, pages=_arranged(state, placed))
+        case ScanFinished():
+            return msgspec.structs.replace(state, state=REVIEW, problem=None, told=None)
+        case ScanInterrupted(problem=problem, told=told):
+            return msgspec.structs.replace(state, state=FAILED, problem=problem, told=told or None)
+        case PagesArchived(document=document, pages=gone):
+            kept = [page for _, page in state.ordered if page.content.id not in gone]
+            return msgspec.structs.replace(
+                state, pages=dict(enumerate(kept, 1)), documents=(*state.documents, document)
+            )
+        case ScanCancelled():
+            return msgspec.structs.replace(state, state=CANCELLED, pages={})
+        case ScanClosed():
+            return msgspec.structs.replace(state, state=ARCHIVED)
+
+
+def _started(event: ScanStarted) -> ScanSession:
+    if event.device is None:
+        return ScanSession(state=REVIEW, version=1, device=None, asked_at=event.at)
+    return ScanSession(state=AWAITING, version=1, device=event.device, asked_at=event.at)
+
+
+def _captured(state: ScanSession, event: PageCaptured) -> ScanSession:
+    page = CapturedPage(
+        content=event.content,
+        sha256=event.sha256 or b"",
+        width_px=event.width_px,
+        height_px=event.height_px,
+        dpi=event.dpi,
+        scan_codes=event.scan_codes or (),
+        warnings=event.warnings,
+        fingerprint=event.fingerprint or 0,
+        capture=event.capture,
+    )
+    captures = state.captures | {event.capture} if event.capture else state.captures
+    return msgspec.structs.replace(state, pages={**state.pages, event.n: page}, captures=captures)
+
+
+def _arranged(state: ScanSession, placed: Sequence[Placed]) -> dict[int, CapturedPage]:
+    pages = {page.content.id: page for page in state.pages.values()}
+    turned = (msgspec.structs.replace(pages[p.content], degrees=p.degrees) for p in placed)
+    return dict(enumerate(turned, 1))
+
+
+def fold(events: Iterable[ScanEvent]) -> ScanSession | None:
+    state: ScanSession | None = None
+    for event in events:
+        state = evolve(state, event)
+    return state

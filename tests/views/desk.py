@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,12 +15,15 @@ from psycopg import AsyncConnection
 from psycopg_pool import ConnectionPool
 
 from domain.access import Rights
-from domain.archive import Archive, Outcome
+from domain.archive import Archive, Examined, IssueForm, Outcome
+from domain.authorization import ReportCollection, Revoke
 from domain.catalogue import SHIPPED
 from domain.document import Command
 from domain.document_type import DefineType, Definition, DocumentType
+from domain.life import Order
+from domain.mandate import CollectionOutcome
 from projections import parking, tracking
-from projections.customer_documents import Item, Listed, Row, item, items
+from projections.customer_documents import Item, Listed, Reader, Row, item, items
 from projections.follow import Follower
 from projections.parking import Parked
 from store.key_encryption import KeyEncryptionKeys
@@ -27,32 +31,33 @@ from store.keys import Keys, make_institution_key
 from store.log import Log
 from store.mapper import SealingMapper
 from store.recorder import ArchiveRecorder, datastore
-from store.system import RandomIds, SystemClock
-from tests.builders.memory import Directory, MemoryContents
-from tests.builders.papers import CREDITOR, a_caller, a_mandate_note, a_note, a_verification, an_order, an_upload
+from store.system import RandomIds
+from tests.builders.memory import Clock, Directory, MemoryContents
+from tests.builders.papers import CREDITOR, a_caller, a_mandate_note, a_note, a_seen_note, an_order, an_upload
 
 T = TypeVar("T")
 KEK = KeyEncryptionKeys({1: b"k" * 32})
 CUSTOMERS = tuple(str(100_234 + n) for n in range(40))
 EVERYTHING = Rights(list(SHIPPED))
+AS_IT_IS: Any = {"rights": EVERYTHING, "expected_version": None}
 
 
 def shown(row: Row | Listed, types: Mapping[str, DocumentType] | None = None, language: str = "en") -> Item:
     """The item that a caller gets for a row."""
-    reader: Any = {"types": types or {}, "language": language}
-    found = item(row, **reader) if isinstance(row, Row) else items([row], **reader)[0]
+    reader = Reader(types=types or {}, language=language, today=date(2026, 11, 24))
+    found = item(row, reader) if isinstance(row, Row) else items([row], reader)[0]
     return msgspec.json.decode(found, type=Item)
 
 
 class Desk:
     def __init__(self, url: str, log: Log, keys: Keys) -> None:
-        self.url, self.log, self.keys = url, log, keys
+        self.url, self.log, self.keys, self.clock = url, log, keys, Clock(datetime.now(UTC))
         self.archive = Archive(
             log=log,
             keys=keys,
             contents=MemoryContents(),
             customers=Directory(*CUSTOMERS),
-            clock=SystemClock("UTC"),
+            clock=self.clock,
             ids=RandomIds(),
             creditor=CREDITOR,
         )
@@ -64,12 +69,13 @@ class Desk:
         self, customer: str = CUSTOMERS[0], *, branch: str = "CENTRAL", actor: str = "j.smit", **order: Any
     ) -> Outcome:
         """Select file; each call another file. With an authorization type an authorization and its evidence."""
-        self._uploads += 1
-        upload = an_upload(
-            b"%%PDF-1.7 %d %d" % (threading.get_ident(), self._uploads), name=order.pop("file_name", "letter.pdf")
-        )
+        upload = self._upload(order.pop("file_name", "letter.pdf"))
         caller = a_caller(branch=branch, actor=actor, idempotency_key=order.pop("key", None))
         return self.archive.archive_file(an_order(customer=customer, **order), upload, caller, EVERYTHING)
+
+    def _upload(self, name: str) -> Examined:
+        self._uploads += 1
+        return an_upload(b"%%PDF-1.7 %d %d" % (threading.get_ident(), self._uploads), name=name)
 
     def consent(self, customer: str = CUSTOMERS[0], **note: Any) -> Outcome:
         return self.archive.note_authorization(a_note(customer=customer, **note), a_caller(), EVERYTHING)
@@ -78,17 +84,62 @@ class Desk:
         return self.archive.note_authorization(a_mandate_note(customer=customer, **note), a_caller(), EVERYTHING)
 
     def seen(self, customer: str = CUSTOMERS[0]) -> Outcome:
-        note = a_note(
-            customer=customer,
-            type="IDENTIFICATION",
-            verification=a_verification(),
-            original_held=False,
-            shelf_mark=None,
+        return self.archive.note_authorization(a_seen_note(customer=customer), a_caller(), EVERYTHING)
+
+    def form(self, customer: str = CUSTOMERS[0], **order: Any) -> Outcome:
+        """Issue: a guardian's consent, if nothing else is said."""
+        usual = {"customer": customer, "type": "GUARDIAN_CONSENT", "language": "en"}
+        return self.archive.issue_form(IssueForm(**usual | order), a_caller())
+
+    def sign(self, statement: UUID, **note: Any) -> Outcome:
+        """No upload by code: an issued form came back and is kept on paper."""
+        signed = a_note(**{"customer": None, "type": None, "authorization": statement, **note})
+        return self.archive.note_authorization(signed, a_caller(), EVERYTHING)
+
+    def attach(self, statement: UUID, **order: Any) -> Outcome:
+        """Select file with a code."""
+        upload = self._upload(order.pop("file_name", "letter.pdf"))
+        attached = an_order(**{"customer": None, "type": None, "authorization": statement, **order})
+        return self.archive.archive_file(attached, upload, a_caller(), EVERYTHING)
+
+    def change(self, statement: UUID, order: Order) -> Outcome:
+        return self.archive.change_authorization(statement, order, a_caller(), **AS_IT_IS)
+
+    def collect(self, mandate: UUID, due_on: date, outcome: str = "paid", **more: Any) -> Outcome:
+        today = self.clock.today()
+        return self.change(
+            mandate,
+            ReportCollection(
+                presented_on=today, due_on=due_on, outcome=CollectionOutcome(outcome), today=today, **more
+            ),
         )
-        return self.archive.note_authorization(note, a_caller(), EVERYTHING)
+
+    def revoke(self, statement: UUID, *, later_days: int = 0) -> Outcome:
+        today = self.clock.today()
+        effective_on = today + timedelta(days=later_days)
+        return self.change(
+            statement, Revoke(received_on=today, effective_on=effective_on, today=today, reason="no longer wanted")
+        )
 
     def correct(self, paper: UUID, command: Command) -> Outcome:
-        return self.archive.correct(paper, command, a_caller(), rights=EVERYTHING, expected_version=None)
+        return self.archive.correct(paper, command, a_caller(), **AS_IT_IS)
+
+    def move(self, paper: UUID, customer: str) -> Outcome:
+        """A document, with the authorization that it is evidence of."""
+        return self.archive.reassign(paper, customer, "wrong customer", a_caller(), **AS_IT_IS)
+
+    def move_authorization(self, statement: UUID, customer: str) -> Outcome:
+        return self.archive.reassign_authorization(statement, customer, "wrong customer", a_caller(), **AS_IT_IS)
+
+    def link(self, paper: UUID, customer: str) -> Outcome:
+        return self.archive.link_customer(paper, customer, "a joint letter", a_caller(), **AS_IT_IS)
+
+    def unlink(self, paper: UUID, customer: str) -> Outcome:
+        return self.archive.unlink_customer(paper, customer, "not joint", a_caller(), **AS_IT_IS)
+
+    def replace(self, paper: UUID, file_name: str = "better.pdf") -> Outcome:
+        upload = self._upload(file_name)
+        return self.archive.replace_content(paper, upload, "a better scan", a_caller(), **AS_IT_IS)
 
     def define(self, code: str, definition: Definition) -> None:
         self.archive.define_type(DefineType(code, definition), a_caller())

@@ -352,7 +352,7 @@ class ScannerBusy(Refusal):
 class ScannerOffline(Refusal):
     slug, status = "scanner-offline", 503
     title = N_("The scanner does not answer")
-    sentence = N_("The scanner or its station cannot be reached. Check that both are switched on, or choose another one.")
+    sentence = N_("The scanner or its station cannot be reached. Check that both are on, or choose another scanner.")
 
 
 class ScannerJammed(Refusal):

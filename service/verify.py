@@ -2,8 +2,9 @@
 
     views      live rows = replay of the log            log       order, form, leaves; every event opens
     register   claims, commands, keys name papers       contents  what the log names lies there, bit by bit
+    keys       a paper opens for its customers alone
 
-Nothing is changed or repaired. verify_contents.py reads the contents.
+Nothing is changed or repaired. verify_contents.py reads the contents, verify_keys.py compares the keys.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from domain.envelope import UNSET
 from domain.refusals import Refusal
 from projections.rebuild import replay
 from projections.views import VIEWS, table_of
+from service import verify_keys
 from service.verify_contents import Named, check_content, count_unnamed
 from service.wiring import Store
 from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
@@ -44,8 +46,8 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """`problems` are the first of `problems_found`. `erased_events` cannot be opened because their customer was erased;
-    `orphans` and `in_flight` are contents that no event names, older and younger than a day."""
+    """`problems` are the first of `problems_found`. `erased_events` cannot be opened: all customers of their paper were
+    erased. `orphans` and `in_flight` are contents that no event names, older and younger than a day."""
 
     position: int
     events: int = 0
@@ -82,13 +84,13 @@ def verify(
     if views:
         _check_views(store, report, projector_role)
     with store.pool.connection() as conn:
-        conn.execute(NAMED)
+        conn.execute(NAMED + verify_keys.TABLES)
         try:
             _check_log(store, conn, report, quick=quick, progress=progress)
             _check_sets(conn, report)
         finally:
             if not conn.broken:
-                conn.execute("drop table named")
+                conn.execute("drop table named, holder, lost")
     _check_store(store, report)
     report.seconds = time.monotonic() - begun
     return report
@@ -161,19 +163,21 @@ def _check_page(store: Store, conn: Connection, report: Report, rows: Sequence[R
     reader = Reader(store, report)
     for row in rows:
         reader.check(row)
-    _judge_lost(conn, report, reader.lost)
+    verify_keys.remember_holders(conn, reader.told, reader.lost)
     return reader.named
 
 
 class Reader:
-    """Reads events of one page. `lost` are those whose key is not there, with the customer they name."""
+    """Reads events of one page. `told` are papers with the bodies of their events, `lost` those whose key is not there,
+    with their position."""
 
     def __init__(self, store: Store, report: Report) -> None:
         self._keys, self._report = store.keys, report
         self._mapper = SealingMapper(store.keys.cipher, self._damaged)
         self._position = 0
         self.named: list[Named] = []
-        self.lost: list[tuple[UUID, UUID, int]] = []
+        self.told: list[tuple[UUID, Any]] = []
+        self.lost: list[tuple[UUID, int]] = []
 
     def check(self, row: Row) -> None:
         position, stream, version, recorded_at, topic, state, leaf = row
@@ -198,8 +202,10 @@ class Reader:
         if bool(plan.sealed) != bool(wire.sealed):
             self._report.add("sealed-part-missing" if plan.sealed else "sealed-part-unexpected", stream, position)
         body, sealed = wire.body, plan.sealed and wire.sealed
+        if hasattr(body, "customer"):
+            self.told.append((stream, body))
         if sealed and self._keys.cipher(stream) is None:
-            self.lost.append((stream, body.customer, position))
+            self.lost.append((stream, position))
         elif sealed:
             body = self._mapper.open(stream, version, topic, state).body
         if content := getattr(body, "content", None):
@@ -215,21 +221,6 @@ def leaf_of(stream: UUID, version: int, recorded_at: datetime, topic: str, state
     microseconds = (recorded_at - EPOCH) // MICROSECOND
     head = b"\x00" + stream.bytes + pack(">qq", version, microseconds) + pack(">i", len(topic)) + topic.encode()
     return hashlib.sha256(head + state).digest()
-
-
-def _judge_lost(conn: Connection, report: Report, lost: Sequence[tuple[UUID, UUID, int]]) -> None:
-    """Without a key: erased with its customer, or a key that is there and does not open, or gone without a reason."""
-    if not lost:
-        return
-    wrapped = {p for (p,) in conn.execute(WRAPPED, [[stream for stream, _, _ in lost]])}
-    erased = {r for (r,) in conn.execute(ERASED, [[customer for _, customer, _ in lost]])}
-    for stream, customer, position in lost:
-        if stream in wrapped:
-            report.add("key-does-not-open", stream, position)
-        elif customer in erased:
-            report.erased_events += 1
-        else:
-            report.add("key-missing", stream, position)
 
 
 def _remember(conn: Connection, report: Report, named: Sequence[Named]) -> None:
@@ -250,6 +241,9 @@ def _check_sets(conn: Connection, report: Report) -> None:
     for kind, query in BESIDE.items():
         for subject, position in conn.execute(query, {"up_to": report.position}):
             report.add(kind, subject, position)
+    for kind, paper, position in verify_keys.check_keys(conn, report.position):
+        report.add(kind, paper, position)
+    report.erased_events = verify_keys.count_erased(conn)
 
 
 def _check_store(store: Store, report: Report) -> None:
@@ -301,9 +295,7 @@ EVENTS = """
     order by notification_id
     limit %s
 """
-WRAPPED = "select distinct paper from keys.paper where paper = any(%s)"
-ERASED = "select reference from keys.erasure where reference = any(%s)"
-NAMED = "create temporary table named (content uuid primary key, paper uuid not null, position bigint not null)"
+NAMED = "create temporary table named (content uuid primary key, paper uuid not null, position bigint not null);"
 REMEMBER = """
     insert into named (content, paper, position)
     select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[])

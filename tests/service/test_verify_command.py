@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,8 +12,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from domain.access import Rights
 from domain.archive import Outcome
 from store.mapper import BY_TOPIC, Wire
+from tests.builders.papers import a_caller, an_upload
 from tests.service.program import PRIVATE, Program, paper_of
 
 DAY_SECONDS = 24 * 3600
@@ -85,6 +88,141 @@ def test_what_an_erasure_made_unreadable_is_counted_and_no_problem(archive: Prog
     archive.sql("insert into keys.erasure (reference, customer_digest) values (%s, 'x')", reference[0])
     told = archive.run("verify", "--no-views", "--json").json
     assert (told["problems_found"], told["erased_events"]) == (0, 1)
+
+
+# -- papers that were corrected ---------------------------------------------------------------------------------
+
+
+class Corrected:
+    """Papers that changed hands or content, by the use cases."""
+
+    def __init__(self, archive: Program) -> None:
+        self._program, self._archive = archive, archive.archive
+        self._how: dict[str, Any] = {"rights": Rights(list(self._archive.types())), "expected_version": None}
+
+    def moved(self, **order: Any) -> UUID:
+        """From 100234 to 100235."""
+        paper = document_of(self._program.letter(**order))
+        self._archive.reassign(paper, "100235", "of the daughter", a_caller(), **self._how)
+        return paper
+
+    def linked(self) -> UUID:
+        """Of 100234 and 100235."""
+        paper = document_of(self._program.letter())
+        self._archive.link_customer(paper, "100235", "signed by both", a_caller(), **self._how)
+        return paper
+
+    def unlinked(self) -> UUID:
+        """Of 100234 again."""
+        paper = self.linked()
+        self._archive.unlink_customer(paper, "100235", "by one only", a_caller(), **self._how)
+        return paper
+
+    def replaced(self) -> Outcome:
+        """A letter whose content was replaced; the answer is that of its first."""
+        letter = self._program.letter()
+        file = an_upload(b"%PDF-1.7 both sides")
+        self._archive.replace_content(document_of(letter), file, "the back was missing", a_caller(), **self._how)
+        return letter
+
+
+@pytest.fixture
+def corrected(archive: Program) -> Corrected:
+    return Corrected(archive)
+
+
+def document_of(outcome: Outcome) -> UUID:
+    [document] = {r.envelope.originator_id for r in outcome.recorded if hasattr(r.envelope.body, "content")}
+    return document
+
+
+def erase(archive: Program, customer_id: str) -> None:
+    [(reference,)] = archive.sql("delete from keys.customer where customer_id = %s returning reference", customer_id)
+    digest = customer_id.encode()
+    archive.sql("insert into keys.erasure (reference, customer_digest) values (%s, %s)", reference, digest)
+
+
+def erased_events(archive: Program) -> tuple[int, int]:
+    told = archive.run("verify", "--no-views", "--json").json
+    return told["problems_found"], told["erased_events"]
+
+
+def test_papers_that_changed_hands_or_content_are_all_right(archive: Program, corrected: Corrected) -> None:
+    for change in (corrected.moved, corrected.linked, corrected.unlinked, corrected.replaced):
+        change()
+    corrected.moved(type="DEBT_AUTHORIZATION")
+    told = archive.run("verify", "--no-views", "--json").json
+    assert (told["problems_found"], told["erased_events"], told["orphans"]) == (0, 0, 0)
+    assert told["contents"] == len(archive.files()) == 6
+
+
+def test_verify_beside_corrections_leaves_out_what_changes_hands_meanwhile(
+    archive: Program, corrected: Corrected
+) -> None:
+    stop = threading.Event()
+
+    def correct() -> None:
+        for change in cycle([corrected.moved, corrected.linked, corrected.unlinked]):
+            if stop.is_set():
+                return
+            change()
+
+    correcting = threading.Thread(target=correct)
+    correcting.start()
+    try:
+        told = [archive.run("verify", "--no-views", "--json").json for _ in range(4)]
+    finally:
+        stop.set()
+        correcting.join()
+    assert [report["problems"] for report in told] == [[]] * 4
+    assert told[0]["events"] < told[-1]["events"]
+
+
+def test_the_content_of_before_is_read_as_well(archive: Program, corrected: Corrected) -> None:
+    before = archive.content_file(corrected.replaced())
+    rewrite(before, flip(before.read_bytes()))
+    assert in_log(archive) == [("content-damaged", before.name)]
+
+
+def test_a_moved_paper_is_erased_with_the_customer_it_came_to(archive: Program, corrected: Corrected) -> None:
+    """Its first event names the one of before, who is still there: it was once taken for a lost key."""
+    corrected.moved()
+    archive.letter()
+    erase(archive, "100235")
+    assert erased_events(archive) == (0, 2)
+
+
+def test_a_moved_paper_is_not_erased_with_the_customer_of_before(archive: Program, corrected: Corrected) -> None:
+    corrected.moved()
+    erase(archive, "100234")
+    assert erased_events(archive) == (0, 0)
+
+
+def test_a_joint_paper_is_erased_with_the_last_of_its_customers(archive: Program, corrected: Corrected) -> None:
+    corrected.linked()
+    erase(archive, "100234")
+    assert erased_events(archive) == (0, 0)
+    erase(archive, "100235")
+    assert erased_events(archive) == (0, 2)
+
+
+def test_a_joint_paper_without_a_key_is_lost_while_one_of_its_customers_is_there(
+    archive: Program, corrected: Corrected
+) -> None:
+    paper = corrected.linked()
+    erase(archive, "100234")
+    archive.sql("delete from keys.paper where paper = %s", paper)
+    assert in_log(archive) == [("key-missing", str(paper))] * 2
+
+
+def test_a_paper_that_opens_for_too_few_or_too_many_is_found(archive: Program, corrected: Corrected) -> None:
+    few, many = corrected.linked(), corrected.moved()
+    [(old,)] = archive.sql("select reference from keys.customer where customer_id = '100234'")
+    archive.sql("delete from keys.paper where paper = %s and customer = %s", few, old)
+    archive.sql("insert into keys.paper select paper, %s, wrapped from keys.paper where paper = %s", old, many)
+    found = archive.run("verify", "--no-views", "--json", code=6).json["problems"]
+    told = {(problem["kind"], problem["id"]) for problem in found}
+    assert told == {("wrap-missing", str(few)), ("wrap-left-over", str(many))}
 
 
 # -- the log ----------------------------------------------------------------------------------------------------

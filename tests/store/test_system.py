@@ -1,4 +1,4 @@
-"""The real clock: days are those of where the institution stands (edge case 22: signed 31 December, noted 1 January)."""
+"""The real clock: days are those of where the institution stands (edge case 22: signed 31 Dec, scanned 1 Jan)."""
 
 from datetime import UTC, date, datetime
 

@@ -10,20 +10,29 @@ from msgspec.structs import replace
 from domain.document import (
     ArchiveDocument,
     Command,
+    ContentReplaced,
+    CustomerLinked,
+    CustomerUnlinked,
     Describe,
     Description,
     Document,
     DocumentArchived,
     DocumentDescribed,
     DocumentEvent,
+    DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
     DocumentStatus,
     DocumentWithdrawn,
+    File,
     IdentitySeen,
+    LinkCustomer,
     NoteSeen,
+    Reassign,
     Reclassify,
+    ReplaceContent,
     Restore,
+    UnlinkCustomer,
     Withdraw,
     decide,
     evolve,
@@ -35,7 +44,9 @@ from domain.refusals import DocumentTypeInactive, IllegalTransition, SourceNotAl
 from domain.values import Source
 from tests.builders.papers import a_content, a_document_type
 
-CUSTOMER, TODAY = UUID(int=1), date(2026, 11, 24)
+CUSTOMER, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
+TODAY = date(2026, 11, 24)
+FILE = File(a_content(), b"plain", "letter.pdf")
 RECEIVED = Description("moved house", date(2026, 11, 20))
 
 
@@ -94,7 +105,7 @@ def test_archiving_keeps_everything_that_was_given() -> None:
 
 def test_an_archived_document_stands_at_version_one_with_its_content() -> None:
     state = given(*archived())
-    assert (state.version, state.status, state.contents) == (1, DocumentStatus.ARCHIVED, (a_content(),))
+    assert (state.version, state.status, state.files) == (1, DocumentStatus.ARCHIVED, (FILE,))
     assert state.description == RECEIVED
 
 
@@ -132,7 +143,7 @@ def test_what_was_seen_is_noted_without_content() -> None:
         Description("valid", date(2026, 11, 24)),
     )
     state = given(event)
-    assert (state.source, state.contents, state.version) == (Source.NONE, (), 1)
+    assert (state.source, state.files, state.version) == (Source.NONE, (), 1)
 
 
 def test_nothing_is_seen_for_a_type_without_no_upload() -> None:
@@ -221,30 +232,171 @@ def test_withdraw_hides_and_restore_brings_back() -> None:
     withdrawn = decide(given(*archived()), Withdraw("of the neighbour"))
     assert withdrawn == [WITHDRAWN]
     state = given(*archived(), *withdrawn)
-    assert (state.status, state.version, state.contents) == (DocumentStatus.WITHDRAWN, 2, (a_content(),))
+    assert (state.status, state.version, state.files) == (DocumentStatus.WITHDRAWN, 2, (FILE,))
     restored = decide(state, Restore("was right"))
     assert restored == [DocumentRestored(customer=CUSTOMER, reason="was right")]
     assert given(*archived(), *withdrawn, *restored).status is DocumentStatus.ARCHIVED
 
 
-@pytest.mark.parametrize(
-    "command",
-    [Withdraw("again"), describing(note="x"), Reclassify(a_document_type("FORM"), "x")],
-)
-def test_a_withdrawn_document_can_only_be_restored(command: Command) -> None:
+# -- status x command -------------------------------------------------------------------------------------------
+
+BETTER = a_content(id=UUID(int=9), size_bytes=99)
+COMMANDS: dict[str, tuple[Command, str]] = {
+    "describe": (describing(note="x"), "archived"),
+    "reclassify": (Reclassify(a_document_type("FORM"), "x"), "archived"),
+    "withdraw": (Withdraw("x"), "archived"),
+    "restore": (Restore("x"), "withdrawn"),
+    "replace": (ReplaceContent(content=BETTER, sha256=b"better", file_name=None, reason="x"), "archived"),
+    # A withdrawn paper may be the evidence of an authorization that moves.
+    "reassign": (Reassign(OTHER, "x"), "archived withdrawn"),
+    "link": (LinkCustomer(OTHER, "x"), "archived withdrawn"),
+    "unlink": (UnlinkCustomer(THIRD, "x"), "archived withdrawn"),
+}
+
+
+@pytest.mark.parametrize("status", DocumentStatus)
+@pytest.mark.parametrize(("command", "allowed"), COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_life_cycle_allows_what_the_table_says_and_a_refusal_names_the_state(
+    status: DocumentStatus, command: Command, allowed: str
+) -> None:
+    joint = CustomerLinked(customer=CUSTOMER, linked=THIRD, reason="both")
+    state = given(*archived(), joint, *([WITHDRAWN] if status is DocumentStatus.WITHDRAWN else []))
+    if status in allowed.split():
+        assert len(decide(state, command)) == 1
+        return
     with pytest.raises(IllegalTransition) as refused:
-        decide(given(*archived(), WITHDRAWN), command)
-    assert refused.value.values == {"state": "withdrawn"}
+        decide(state, command)
+    assert refused.value.extra == {"state": status}
 
 
-def test_an_archived_document_cannot_be_restored() -> None:
-    with pytest.raises(IllegalTransition):
-        decide(given(*archived()), Restore("why"))
+# -- to the right customer, and joint papers (I1) ---------------------------------------------------------------
+
+
+def test_moving_remembers_the_customer_of_before() -> None:
+    events = decide(given(*archived()), Reassign(OTHER, "of the daughter"))
+    assert events == [DocumentReassigned(customer=OTHER, old=CUSTOMER, reason="of the daughter")]
+    assert given(*archived(), *events).customer == OTHER
+    assert decide(given(*archived(), *events), Reassign(OTHER, "again")) == []
+
+
+def test_a_linked_customer_sees_the_paper_beside_the_primary_one() -> None:
+    events = decide(given(*archived()), LinkCustomer(OTHER, "signed by both"))
+    assert events == [CustomerLinked(customer=CUSTOMER, linked=OTHER, reason="signed by both")]
+    state = given(*archived(), *events)
+    assert (state.customer, state.linked) == (CUSTOMER, frozenset({OTHER}))
+
+
+@pytest.mark.parametrize("customer", [CUSTOMER, OTHER])
+def test_who_has_the_paper_already_is_not_linked_again(customer: UUID) -> None:
+    joint = CustomerLinked(customer=CUSTOMER, linked=OTHER, reason="both")
+    assert decide(given(*archived(), joint), LinkCustomer(customer, "again")) == []
+
+
+def test_unlinking_leaves_the_primary_customer() -> None:
+    joint = [*archived(), CustomerLinked(customer=CUSTOMER, linked=OTHER, reason="both")]
+    events = decide(given(*joint), UnlinkCustomer(OTHER, "signed by one"))
+    assert events == [CustomerUnlinked(customer=CUSTOMER, linked=OTHER, reason="signed by one")]
+    assert given(*joint, *events).linked == frozenset()
+    assert decide(given(*joint), UnlinkCustomer(THIRD, "was never there")) == []
+
+
+def test_the_primary_customer_is_not_unlinked() -> None:
+    joint = CustomerLinked(customer=CUSTOMER, linked=OTHER, reason="both")
+    with pytest.raises(ValidationFailed) as refused:
+        decide(given(*archived(), joint), UnlinkCustomer(CUSTOMER, "x"))
+    assert [e.pointer for e in refused.value.errors] == ["/customer"]
+
+
+def test_a_joint_paper_that_moves_to_a_linked_customer_has_that_one_once() -> None:
+    joint = [*archived(), *(CustomerLinked(customer=CUSTOMER, linked=c, reason="x") for c in (OTHER, THIRD))]
+    state = given(*joint, *decide(given(*joint), Reassign(OTHER, "it is hers")))
+    assert (state.customer, state.linked) == (OTHER, frozenset({THIRD}))
+
+
+# -- new contents (G4) ------------------------------------------------------------------------------------------
+
+
+def replacing(sha256: bytes = b"better", file_name: str | None = "scan 2.pdf") -> ReplaceContent:
+    return ReplaceContent(content=BETTER, sha256=sha256, file_name=file_name, reason="the back was missing")
+
+
+def test_a_new_content_names_the_one_of_before_and_both_are_kept() -> None:
+    events = decide(given(*archived()), replacing())
+    assert events == [
+        ContentReplaced(
+            customer=CUSTOMER,
+            old_content=a_content().id,
+            content=BETTER,
+            old_sha256=b"plain",
+            sha256=b"better",
+            old_file_name="letter.pdf",
+            file_name="scan 2.pdf",
+            reason="the back was missing",
+        )
+    ]
+    assert given(*archived(), *events).files == (FILE, File(BETTER, b"better", "scan 2.pdf"))
+
+
+def test_the_content_that_is_shown_already_replaces_nothing() -> None:
+    assert decide(given(*archived()), replacing(sha256=b"plain")) == []
+
+
+def test_a_content_of_before_may_come_back() -> None:
+    replaced = [*archived(), *decide(given(*archived()), replacing())]
+    [event] = decide(given(*replaced), replacing(sha256=b"plain"))
+    assert isinstance(event, ContentReplaced)
+    assert event.old_sha256 == b"better"
+
+
+def test_a_paper_that_was_only_seen_has_no_content_to_replace() -> None:
+    [seen] = decide(None, see(a_document_type("IDENTIFICATION")))
+    with pytest.raises(ValidationFailed) as refused:
+        decide(given(seen), replacing())
+    assert [e.pointer for e in refused.value.errors] == ["/form/file"]
+
+
+def test_an_erased_content_is_not_replaced() -> None:
+    [event] = archived()
+    assert isinstance(event, DocumentArchived)
+    assert decide(given(replace(event, sha256=UNSET, file_name=UNSET)), replacing()) == []
+
+
+@pytest.mark.parametrize("evidence", [False, True])
+def test_evidence_comes_in_although_its_type_was_switched_off_meanwhile(evidence: bool) -> None:
+    off = a_document_type("GUARDIAN_CONSENT", active=False)
+    command = archive(off)
+    assert isinstance(command, ArchiveDocument)
+    if evidence:
+        [event] = decide(None, replace(command, evidence_of=UUID(int=5)))
+        assert isinstance(event, DocumentArchived)
+        assert event.evidence_of == UUID(int=5)
+    else:
+        with pytest.raises(DocumentTypeInactive):
+            decide(None, command)
+
+
+# -- folds ------------------------------------------------------------------------------------------------------
 
 
 def test_the_version_counts_every_event() -> None:
+    """And nothing but what its own event says is changed by any of them."""
     state: Document | None = None
-    events = [*archived(), WITHDRAWN, DocumentRestored(customer=CUSTOMER, reason="x")]
-    for version, event in enumerate(events, 1):
+    joint = [LinkCustomer(OTHER, "x"), LinkCustomer(THIRD, "x"), UnlinkCustomer(THIRD, "x"), Reassign(OTHER, "x")]
+    commands = [
+        archive(),
+        *(COMMANDS[n][0] for n in ("describe", "reclassify", "withdraw", "restore", "replace")),
+        *joint,
+    ]
+    for version, command in enumerate(commands, 1):
+        [event] = decide(state, command)
         state = evolve(state, event)
         assert state.version == version
+    assert state == Document(
+        customer=OTHER,
+        type=a_document_type("FORM").stamp,
+        source=Source.FILE,
+        status=DocumentStatus.ARCHIVED,
+        version=len(commands),
+        description=Description("x", RECEIVED.received_on),
+        files=(FILE, File(BETTER, b"better", None)),
+    )

@@ -381,7 +381,12 @@ def test_evidence_comes_in_although_its_type_was_switched_off_meanwhile(evidence
 def test_the_version_counts_every_event() -> None:
     """And nothing but what its own event says is changed by any of them."""
     state: Document | None = None
-    joint = [LinkCustomer(OTHER, "x"), LinkCustomer(THIRD, "x"), UnlinkCustomer(THIRD, "x"), Reassign(OTHER, "x")]
+    joint: list[Command] = [
+        LinkCustomer(OTHER, "x"),
+        LinkCustomer(THIRD, "x"),
+        UnlinkCustomer(THIRD, "x"),
+        Reassign(OTHER, "x"),
+    ]
     commands = [
         archive(),
         *(COMMANDS[n][0] for n in ("describe", "reclassify", "withdraw", "restore", "replace")),

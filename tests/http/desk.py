@@ -2,12 +2,14 @@
 
 import secrets
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from tests.http.served import Served
 from tests.paper.files import a_pdf
 
+CONSENT, DEBT = "GUARDIAN_CONSENT", "DEBT_AUTHORIZATION"
 IBANS = ("NL91ABNA0417164300", "BE68539007547034", "DE89370400440532013000", "FR1420041010050500013M02606")
 
 
@@ -53,7 +55,7 @@ def no_upload(
     client: httpx.Client, customer: str | None, headers: dict[str, str] | None = None, **fields: Any
 ) -> httpx.Response:
     """POST /authorizations. A field that is None is left out."""
-    usual = {"customer": customer, "type": "GUARDIAN_CONSENT", "original": {"held": True, "shelf_mark": "B 12"}}
+    usual = {"customer": customer, "type": CONSENT, "original": {"held": True, "shelf_mark": "B 12"}}
     body = {key: value for key, value in {**usual, **fields}.items() if value is not None}
     return client.post("/v1/authorizations", json=body, headers=headers)
 
@@ -65,6 +67,82 @@ def noted(client: httpx.Client, customer: str, **more: Any) -> dict[str, Any]:
 
 def a_mandate(**fields: Any) -> dict[str, Any]:
     return {"debtor_name": "J. de Vries", "iban": IBANS[0], "signature_date": "2026-01-31", **fields}
+
+
+def issue(
+    client: httpx.Client, customer: str | None, headers: dict[str, str] | None = None, **fields: Any
+) -> httpx.Response:
+    """POST /forms. A field that is None is left out."""
+    body = {key: value for key, value in {"customer": customer, "type": CONSENT, **fields}.items() if value is not None}
+    return client.post("/v1/forms", json=body, headers=headers)
+
+
+def issued(client: httpx.Client, customer: str, **more: Any) -> dict[str, Any]:
+    """The answer of a form that was issued: `authorization`, `scan_code`, `form` …"""
+    return item_of(issue(client, customer, **more))
+
+
+def debt_issued(client: httpx.Client, customer: str, **more: Any) -> dict[str, Any]:
+    """The form of a mandate with its collection data, which nobody has signed yet."""
+    mandate = {name: value for name, value in a_mandate().items() if name != "signature_date"}
+    return issued(client, customer, **{"type": DEBT, "mandate": mandate, **more})
+
+
+def check(client: httpx.Client, code: str) -> httpx.Response:
+    """GET /scan-codes/{code}, whatever stands in it."""
+    return client.get(f"/v1/scan-codes/{quote(code, safe='')}")
+
+
+def token_for(client: httpx.Client, code: str) -> str:
+    """The check token of a Check that went well."""
+    token: str = item_of(check(client, code))["check_token"]
+    return token
+
+
+def hand_in(
+    client: httpx.Client, code: str, data: bytes | None = None, *, customer: str | None = None, **more: Any
+) -> httpx.Response:
+    """POST /documents with a scan code and nothing else that can be left out: the signed form comes in as a file."""
+    return select_file(client, customer, data, **{"type": None, "scan_code": code, **more})
+
+
+def handed_in(client: httpx.Client, code: str, data: bytes | None = None, **more: Any) -> dict[str, Any]:
+    """The row of the authorization with its evidence."""
+    return item_of(hand_in(client, code, data, **more))
+
+
+def step(
+    client: httpx.Client,
+    authorization: str,
+    verb: str,
+    version: int | str | None,
+    headers: dict[str, str] | None = None,
+    **body: Any,
+) -> httpx.Response:
+    """POST /authorizations/{id}/{verb} with an If-Match; None sends none."""
+    match = {} if version is None else {"If-Match": version if isinstance(version, str) else f'"{version}"'}
+    return client.post(f"/v1/authorizations/{authorization}/{verb}", json=body, headers={**match, **(headers or {})})
+
+
+def stepped(client: httpx.Client, authorization: dict[str, Any], verb: str, **body: Any) -> dict[str, Any]:
+    """The authorization after a step of its present version."""
+    usual = {} if verb == "collections" else {"reason": "as asked"}
+    return item_of(step(client, authorization["id"], verb, authorization["version"], **{**usual, **body}))
+
+
+def replace(
+    client: httpx.Client,
+    document: str,
+    data: bytes,
+    version: int | str | None,
+    *,
+    name: str = "better.pdf",
+    reason: str | None = "a better scan",
+) -> httpx.Response:
+    """PUT /documents/{id}/content with an If-Match; None sends none."""
+    headers = {} if version is None else {"If-Match": version if isinstance(version, str) else f'"{version}"'}
+    fields = {} if reason is None else {"reason": reason}
+    return client.put(f"/v1/documents/{document}/content", data=fields, files={"file": (name, data)}, headers=headers)
 
 
 def correct(client: httpx.Client, document: str, verb: str, version: int | str | None, **body: Any) -> httpx.Response:
@@ -113,3 +191,9 @@ def pointers(answer: httpx.Response) -> set[str]:
     """The fields that a refusal names."""
     assert problem_of(answer, 422) == "validation-failed"
     return {error["pointer"] for error in answer.json()["errors"]}
+
+
+def said_in(client: httpx.Client, address: str, position: int = 0) -> str:
+    """What a history tells of each step, newest first: the actions, in one line."""
+    answer = client.get(f"/v1/{address}/history", headers=at(position))
+    return " ".join(item["action"] for item in item_of(answer)["items"])

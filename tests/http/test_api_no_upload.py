@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.http.desk import (
+    DEBT,
     IBANS,
     a_customer,
     a_mandate,
@@ -68,7 +69,11 @@ def test_one_authorization_is_read_with_its_mandate(served: Served, staff: httpx
     answer = staff.get(f"/v1/authorizations/{item['id']}", headers=at(item["position"]))
     read = answer.json()
     assert answer.headers["ETag"] == '"1"'
-    assert (read["customer"], read["kind"], read["collection"]) == (customer, "mandate", {"complete": True})
+    assert (read["customer"], read["kind"], read["collection"]) == (
+        customer,
+        "mandate",
+        {"complete": True, "last_collection_on": None},
+    )
     assert read["mandate"] == {
         "debtor_name": "J. de Vries", "iban": IBANS[0], "bic": "ABNANL2A", "mandate_reference": "UMR 1",
         "creditor_id": CREDITOR, "signature_date": "2026-01-31", "sequence_type": "recurring",
@@ -129,7 +134,7 @@ def test_a_scan_code_of_no_form_is_unknown(served: Served, staff: httpx.Client) 
     assert problem_of(answer, 404) == "scan-code-unknown"
 
 
-DEBT = "DEBT_AUTHORIZATION"
+INCOMPLETE = {"complete": False, "last_collection_on": None}
 WRONG = [
     ({"signed_on": TOMORROW}, "/signed_on"),
     ({"valid_from": "2026-02-01", "valid_until": "2026-01-01"}, "/valid_until"),
@@ -176,11 +181,11 @@ def test_a_mandate_without_its_collection_data_is_noted_and_incomplete(served: S
     customer = a_customer(served)
     item = noted(staff, customer, type=DEBT, mandate={"debtor_name": "J. de Vries"})
     read = staff.get(f"/v1/authorizations/{item['id']}", headers=at(item["position"])).json()
-    assert (read["status"], read["collection"]) == ("active", {"complete": False})
+    assert (read["status"], read["collection"]) == ("active", INCOMPLETE)
     assert 1 <= len(read["mandate"]["mandate_reference"]) <= 35
     bare = noted(staff, customer, type=DEBT)
     read = staff.get(f"/v1/authorizations/{bare['id']}", headers=at(bare["position"])).json()
-    assert (read["mandate"], read["collection"]) == (None, {"complete": False})
+    assert (read["mandate"], read["collection"]) == (None, INCOMPLETE)
 
 
 def test_a_signature_date_is_the_mandates_else_signed_on(served: Served, staff: httpx.Client) -> None:

@@ -1,7 +1,7 @@
 """Does at random what a desk does, and keeps by hand, in a few lines a command, what the lists must show then."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -9,8 +9,12 @@ import msgspec
 
 from domain.access import Role
 from domain.administration import CreateToken, RevokeToken
+from domain.archive import AmendMandate, Outcome, SupersedeBy
+from domain.authorization import Cancel, Resume, Suspend
 from domain.catalogue import SHIPPED
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
+from domain.life import Order
+from domain.mandate import Amendment, CollectionOutcome
 from domain.refusals import Refusal
 from domain.values import Kind
 from tests.builders.papers import a_caller, a_mandate
@@ -20,10 +24,24 @@ TODAY = datetime.now(UTC).date()
 LETTERS = [code for code, d in SHIPPED.items() if d.kind is Kind.DOCUMENT and not d.verify_only]
 AUTHORIZATIONS = [code for code, d in SHIPPED.items() if d.kind is Kind.AUTHORIZATION]
 NOTES = (None, "about the card", "wissel 12 € / ü", "O'Brien; drop table", "\\N", "a\tb\nc", "", "x" * 4000)
+IBANS = ("BE68539007547034", "NL91ABNA0417164300", "DE89370400440532013000")
+# What a paper is after an event; others leave it as it is.
+STATUS = {
+    "document-withdrawn": "withdrawn",
+    "document-restored": "archived",
+    "authorization-signed": "active",
+    "authorization-suspended": "suspended",
+    "authorization-resumed": "active",
+    "authorization-revoked": "revoked",
+    "authorization-superseded": "superseded",
+    "authorization-expired": "expired",
+    "authorization-cancelled": "cancelled",
+}
 
 
 class Shown(msgspec.Struct):
-    """A line of a customer's list; `actions` are those of the paper itself, oldest first."""
+    """A line of a customer's list; `actions` are those of the paper itself, oldest first, `files` the names of its
+    contents. Evidence is a line for the customers to whom it is `linked`, and lends its own to its authorization."""
 
     customer: str
     kind: str
@@ -32,11 +50,15 @@ class Shown(msgspec.Struct):
     source: str
     note: str | None
     actions: list[str]
+    title: str | None = None
+    files: list[str] = []
     evidence: UUID | None = None
+    evidence_of: UUID | None = None
+    linked: list[str] = []
 
 
 class Clerk:
-    """`papers` are in the order of their making; the evidence of an authorization is none of its own."""
+    """`papers` are in the order of their making."""
 
     def __init__(self, desk: Desk, seed: int) -> None:
         self.desk, self.chance = desk, random.Random(seed)
@@ -47,8 +69,9 @@ class Clerk:
 
     def work(self, commands: int) -> None:
         moves: tuple[Callable[[], None], ...] = (
-            self._letter, self._letter, self._file_of_an_authorization, self._consent, self._mandate, self._seen,
-            *[self._correct] * 6, self._correct_evidence, self._change_a_type, self._change_tokens,
+            self._letter, self._letter, self._file_of_an_authorization, self._consent, *[self._mandate] * 2, self._seen,
+            *[self._form] * 2, *[self._sign] * 2, *[self._attach] * 2, *[self._change] * 8, *[self._correct] * 6,
+            *[self._move] * 3, *[self._link] * 2, self._unlink, self._replace, self._change_a_type, self._change_tokens,
         )  # fmt: skip
         for _ in range(commands):
             try:
@@ -56,86 +79,188 @@ class Clerk:
             except Refusal:
                 self.refused += 1
 
+    def sleep(self) -> None:
+        """Weeks or years pass, and what has ended meanwhile is written down."""
+        self.desk.clock.moment += timedelta(days=self.chance.choice((0, 0, 1, 20, 400)))
+        for paper in self._of_kind("authorization", "mandate"):
+            if self.desk.archive.lapse(paper):
+                self._learn(paper, self.desk.log.load(paper)[-1].body.topic)
+
     # -- what comes in ------------------------------------------------------------------------------------------
 
     def _letter(self) -> None:
-        customer, kind, note = self._customer(), self.chance.choice(LETTERS), self._note()
+        customer, kind, note, name = self._customer(), self.chance.choice(LETTERS), self._note(), self._file_name()
         external = f"ext-{self.chance.randrange(40)}" if self.chance.random() < 0.3 else None
         outcome = self.desk.letter(
-            customer, type=kind, note=note, external_id=external, received_on=self._day(), file_name=self._file_name()
+            customer, type=kind, note=note, external_id=external, received_on=self._day(), file_name=name
         )
-        self.papers[paper_of(outcome)] = Shown(
-            customer, "document", kind, "archived", "file", note, ["document-archived"]
-        )
+        self._take(outcome, Shown(customer, "document", kind, "archived", "file", note, [], files=[name]))
 
     def _file_of_an_authorization(self) -> None:
         customer, kind, note = self._customer(), self.chance.choice(AUTHORIZATIONS), self._note()
         outcome = self.desk.letter(customer, type=kind, note=note)
-        statement, evidence = dict.fromkeys(r.envelope.originator_id for r in outcome.recorded)
-        actions = ["authorization-registered", "evidence-attached"]
-        self.papers[statement] = Shown(customer, "authorization", kind, "active", "file", note, actions, evidence)
+        statement = self._take(outcome, Shown(customer, "authorization", kind, "active", "none", note, []))
+        self._take_evidence(outcome, statement, note)
 
     def _consent(self) -> None:
         customer, kind, note = self._customer(), self.chance.choice(AUTHORIZATIONS), self._note()
-        outcome = self.desk.consent(customer, type=kind, note=note, valid_until=TODAY + timedelta(days=30))
-        actions = ["authorization-registered"]
-        self.papers[paper_of(outcome)] = Shown(customer, "authorization", kind, "active", "none", note, actions)
+        outcome = self.desk.consent(customer, type=kind, note=note, valid_until=self.today + timedelta(days=30))
+        self._take(outcome, Shown(customer, "authorization", kind, "active", "none", note, []))
 
     def _mandate(self) -> None:
         """A second one for the same account is refused."""
         customer, note = self._customer(), self._note()
-        data = a_mandate(iban=self.chance.choice([None, "BE68539007547034", "NL91ABNA0417164300"]))
+        data = a_mandate(iban=self.chance.choice([None, *IBANS]))
         outcome = self.desk.mandate(customer, mandate=data, note=note)
-        actions, kind = ["authorization-registered"], "DEBT_AUTHORIZATION"
-        self.papers[paper_of(outcome)] = Shown(customer, "mandate", kind, "active", "none", note, actions)
+        self._take(outcome, Shown(customer, "mandate", "DEBT_AUTHORIZATION", "active", "none", note, []))
 
     def _seen(self) -> None:
         customer = self._customer()
-        paper = paper_of(self.desk.seen(customer))
-        self.papers[paper] = Shown(customer, "document", "IDENTIFICATION", "archived", "none", None, ["identity-seen"])
+        outcome = self.desk.seen(customer)
+        self._take(outcome, Shown(customer, "document", "IDENTIFICATION", "archived", "none", None, []))
+
+    # -- forms --------------------------------------------------------------------------------------------------
+
+    def _form(self) -> None:
+        customer, note = self._customer(), self._note()
+        kind = self.chance.choice([*AUTHORIZATIONS, *["DEBT_AUTHORIZATION"] * 3])
+        until = self.chance.choice([None, self.today + timedelta(days=300)])
+        outcome = self.desk.form(customer, type=kind, note=note, valid_until=until)
+        what = "mandate" if kind == "DEBT_AUTHORIZATION" else "authorization"
+        self._take(outcome, Shown(customer, what, kind, "issued", "none", note, []))
+
+    def _sign(self) -> None:
+        statement, note = self._statement("issued"), self._note()
+        mandate = a_mandate() if self.papers[statement].kind == "mandate" and self.chance.random() < 0.5 else None
+        outcome = self.desk.sign(statement, note=note, mandate=mandate)
+        if self._learn_from(outcome, statement) and note is not None:
+            self.papers[statement].note = note
+
+    def _attach(self) -> None:
+        statement, note = self._statement("issued", "active"), self._note()
+        outcome = self.desk.attach(statement, note=note)
+        if self._learn_from(outcome, statement):
+            self._take_evidence(outcome, statement, note)
+
+    # -- the life of an authorization ---------------------------------------------------------------------------
+
+    def _change(self) -> None:
+        statement = self._statement("issued", "active", "suspended")
+        match self.chance.randrange(5 if self.papers[statement].kind == "mandate" else 3):
+            case 0:
+                outcome = self.desk.revoke(statement, later_days=self.chance.choice((0, 10)))
+            case 1 | 2:
+                outcome = self.desk.change(statement, self._order(statement))
+            case _:
+                outcome = self.desk.collect(statement, self._day(), self.chance.choice([*CollectionOutcome]))
+        self._learn_from(outcome, statement)
+
+    def _order(self, statement: UUID) -> Order:
+        """Mostly one that fits."""
+        shown, reason = self.papers[statement], "so it was said"
+        amend = AmendMandate(Amendment(iban=self.chance.choice(IBANS), debtor_name=f"J. {self._labels}"), reason)
+        suspend, resume, cancel = (kind(self.today, reason) for kind in (Suspend, Resume, Cancel))
+        others = [p for p in self._of_kind(shown.kind) if self.papers[p].customer == shown.customer]
+        supersede = SupersedeBy(self.chance.choice(others), reason)
+        more: list[Order] = [supersede, amend, amend] if shown.kind == "mandate" else [supersede]
+        fitting: dict[str, list[Order]] = {
+            "issued": [cancel],
+            "active": [suspend, *more],
+            "suspended": [resume, resume, *more],
+        }
+        everything: list[Order] = [suspend, resume, cancel, supersede, amend]
+        return self.chance.choice(fitting.get(shown.status, everything) if self.chance.random() < 0.8 else everything)
 
     # -- what is corrected --------------------------------------------------------------------------------------
 
     def _correct(self) -> None:
-        """Of any paper; authorizations are no documents and refuse, and so does what is withdrawn already."""
-        if not self.papers:
-            return
-        paper = self.chance.choice([*self.papers])
-        shown, command = self.papers[paper], self._command()
-        version = self.desk.correct(paper, command).recorded[-1].envelope.originator_version
-        if version > len(shown.actions):
-            self._apply(shown, command)
-
-    def _correct_evidence(self) -> None:
-        """Its authorization's line keeps its own note and status."""
-        evidence = [shown.evidence for shown in self.papers.values() if shown.evidence]
-        if evidence:
-            self.desk.correct(self.chance.choice(evidence), self._command())
-
-    def _apply(self, shown: Shown, command: Command) -> None:
-        match command:
-            case Describe(note=str() | None as note):
-                shown.note = note
-                shown.actions.append("document-described")
-            case Reclassify(type=kind):
-                shown.type = kind.code
-                shown.actions.append("document-reclassified")
-            case Withdraw():
-                shown.status = "withdrawn"
-                shown.actions.append("document-withdrawn")
-            case Restore():
-                shown.status = "archived"
-                shown.actions.append("document-restored")
+        """Mostly of documents; authorizations refuse, and so does what is withdrawn already."""
+        paper = self._any("document") if self.chance.random() < 0.8 else self._any()
+        command = self._command() if self.papers[paper].status != "withdrawn" else Restore("no mistake")
+        if self._learn_from(self.desk.correct(paper, command), paper):
+            shown = self.papers[paper]
+            match command:
+                case Describe(note=str() | None as note, title=title):
+                    shown.note, shown.title = note, title or None
+                case Reclassify(type=kind):
+                    shown.type = kind.code
 
     def _command(self) -> Command:
         match self.chance.randrange(4):
             case 0:
-                return Describe(note=self._note(), received_on=self._day(), today=TODAY, reason="read again")
+                title = self.chance.choice((None, "a title", "größer / \\ 'x'"))
+                return Describe(
+                    note=self._note(), received_on=self._day(), title=title, today=self.today, reason="read again"
+                )
             case 1:
                 return Reclassify(self.desk.types()[self.chance.choice([*LETTERS, "GUARDIAN_CONSENT"])], "another")
             case 2:
                 return Withdraw("a mistake")
         return Restore("no mistake")
+
+    def _move(self) -> None:
+        """Of an authorization and its evidence both go."""
+        paper, customer = self._any(), self._customer()
+        shown = self.papers[paper]
+        move = self.desk.move if shown.kind == "document" else self.desk.move_authorization
+        other = shown.evidence or shown.evidence_of
+        if self._learn_from(move(paper, customer), paper):
+            self._now_of(paper, customer)
+            if other:
+                kind = "document" if shown.evidence else "authorization"
+                self._learn(other, f"{kind}-reassigned.v1")
+                self._now_of(other, customer)
+
+    def _now_of(self, paper: UUID, customer: str) -> None:
+        shown = self.papers[paper]
+        shown.customer, shown.linked = customer, [c for c in shown.linked if c != customer]
+
+    def _link(self) -> None:
+        paper, customer = self._any("document"), self._customer()
+        if self._learn_from(self.desk.link(paper, customer), paper):
+            self.papers[paper].linked.append(customer)
+
+    def _unlink(self) -> None:
+        paper = self.chance.choice([p for p, shown in self.papers.items() if shown.linked] or [self._any("document")])
+        customer = self.chance.choice(self.papers[paper].linked or [self._customer()])
+        if self._learn_from(self.desk.unlink(paper, customer), paper):
+            self.papers[paper].linked.remove(customer)
+
+    def _replace(self) -> None:
+        paper, name = self._any("document"), self._file_name()
+        if self._learn_from(self.desk.replace(paper, name), paper):
+            self.papers[paper].files.append(name)
+
+    # -- what was done ------------------------------------------------------------------------------------------
+
+    def _take(self, outcome: Outcome, shown: Shown) -> UUID:
+        paper = paper_of(outcome)
+        self.papers[paper] = shown
+        self._learn_from(outcome, paper)
+        return paper
+
+    def _take_evidence(self, outcome: Outcome, statement: UUID, note: str | None) -> None:
+        (paper,) = {r.envelope.originator_id for r in outcome.recorded} - {statement}
+        about = self.papers[statement]
+        self.papers[paper] = Shown(
+            about.customer, "document", about.type, "archived", "file", note, [], files=["letter.pdf"],
+            evidence_of=statement,
+        )  # fmt: skip
+        self._learn_from(outcome, paper)
+        about.evidence = paper
+
+    def _learn_from(self, outcome: Outcome, paper: UUID) -> Sequence[str]:
+        """What an outcome tells of a paper that is new."""
+        topics = [r.envelope.body.topic for r in outcome.recorded if r.envelope.originator_id == paper]
+        new = topics[len(self.papers[paper].actions) :]
+        for topic in new:
+            self._learn(paper, topic)
+        return new
+
+    def _learn(self, paper: UUID, topic: str) -> None:
+        shown, action = self.papers[paper], topic.rpartition(".")[0]
+        shown.actions.append(action)
+        shown.status = STATUS.get(action, shown.status)
 
     # -- catalogues ---------------------------------------------------------------------------------------------
 
@@ -153,6 +278,26 @@ class Clerk:
 
     # -- values -------------------------------------------------------------------------------------------------
 
+    @property
+    def today(self) -> date:
+        return self.desk.clock.today()
+
+    def _of_kind(self, *kinds: str) -> list[UUID]:
+        return [paper for paper, shown in self.papers.items() if not kinds or shown.kind in kinds]
+
+    def _any(self, *kinds: str) -> UUID:
+        """A paper of these kinds; a letter is made where there is none yet."""
+        if not self._of_kind(*kinds):
+            self._letter() if "document" in kinds or not kinds else self._consent()
+        return self.chance.choice(self._of_kind(*kinds))
+
+    def _statement(self, *statuses: str) -> UUID:
+        """Mostly an authorization that is so."""
+        found = [paper for paper in self._of_kind("authorization", "mandate") if self.papers[paper].status in statuses]
+        return (
+            self.chance.choice(found) if found and self.chance.random() < 0.8 else self._any("authorization", "mandate")
+        )
+
     def _customer(self) -> str:
         return self.chance.choice(self.customers)
 
@@ -163,4 +308,4 @@ class Clerk:
         return self.chance.choice(("letter.pdf", "brief ü.pdf", "with\\back\tslash.pdf", "'quoted\".pdf"))
 
     def _day(self) -> date:
-        return TODAY - timedelta(days=self.chance.randrange(400))
+        return self.today - timedelta(days=self.chance.randrange(400))

@@ -1,9 +1,10 @@
 """Any history: live views = a replay from zero = a rebuild, and the past reads as it read when it was the present."""
 
 import random
+import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,36 +12,56 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from domain.authorization import Lapse, decide, fold
 from domain.envelope import Recorded
-from projections import audit_history, authorizations, customer_documents, follow, shadow
+from projections import audit_history, authorizations, customer_documents, follow, moments, shadow
 from projections.audit_history import Filters
+from projections.customer_documents import Item
 from projections.rebuild import rebuild, replay
-from projections.view import Fold, RowVersion, Taken, View
+from projections.view import PAPER_EVENTS, Fold, RowVersion, Taken, View
 from projections.views import VIEWS, table_of
+from tests.builders.memory import MemoryArchive
 from tests.views.clerk import Clerk, Shown
 from tests.views.desk import EVERYTHING, Desk, following, shown
 
 SHORT = [pytest.param(seed, 60, id=str(seed)) for seed in range(4)]
 LONG = [pytest.param(seed, 400, id=f"long-{seed}", marks=pytest.mark.long) for seed in range(100, 130)]
+ROUNDS = 6
 Answers = dict[object, Any]
+
+
+def test_a_clerk_does_everything_that_there_is_to_do() -> None:
+    """Else the properties below would hold of less than they say."""
+    memory: Any = MemoryArchive()
+    clerk = Clerk(Desk("", memory.log, memory.keys), 1)
+    wanted = {event.topic.rpartition(".")[0] for event in PAPER_EVENTS}
+    for _ in range(100):
+        clerk.work(10)
+        clerk.sleep()
+        wanted -= {action for shown in clerk.papers.values() for action in shown.actions}
+        if not wanted:
+            return
+    raise AssertionError(f"never done: {wanted}")
 
 
 @pytest.mark.parametrize(("seed", "commands"), SHORT + LONG)
 def test_any_history_reads_the_same_live_replayed_rebuilt_and_later(desk: Desk, seed: int, commands: int) -> None:
-    clerk, read_then = Clerk(desk, seed), dict[int, Answers]()
-    for _ in range(6):
-        clerk.work(commands // 6)
+    """Also by the moment at which it was read, and after everything was made anew."""
+    clerk, read_then = Clerk(desk, seed), list[Then]()
+    for _ in range(ROUNDS):
+        clerk.work(commands // ROUNDS)
+        clerk.sleep()
         position = desk.follow()
-        read_then[position] = everything(desk, clerk, None)
-        assert_lists_what_was_done(desk, clerk)
-    assert clerk.refused < commands / 2
+        read_then.append(Then(position, now(desk), everything(desk, clerk, None)))
+        assert_shows_what_was_done(desk, clerk, read_then[-1].answers)
+        assert_due_is_what_the_calendar_ends(desk, clerk)
+    assert clerk.refused < commands * 0.6
     live = digests(desk)
     assert_made_again_alike(desk, live, clerk.chance)
+    assert_reads_as_it_did(desk, clerk, read_then)
     assert [r.identical for r in rebuild(desk.url, desk.log)] == [True, True, True]
     assert digests(desk) == live
-    for position, answers in read_then.items():
-        later = everything(desk, clerk, position)
-        assert {asked: later[asked] for asked in answers} == answers
+    assert_reads_as_it_did(desk, clerk, read_then[::2])
 
 
 @pytest.mark.parametrize(("seed", "commands"), SHORT + LONG)
@@ -64,10 +85,36 @@ def test_a_follower_that_stumbles_anywhere_leaves_no_gap_and_no_double(
 # -- what is seen -----------------------------------------------------------------------------------------------
 
 
+class Then(NamedTuple):
+    """What was read, where the views stood, and when."""
+
+    position: int
+    moment: datetime
+    answers: Answers
+
+
+def now(desk: Desk) -> datetime:
+    """By the clock of the log, a moment after its last event and before the next."""
+    time.sleep(0.002)
+    ((moment,),) = desk.rows("select date_trunc('milliseconds', clock_timestamp())")
+    time.sleep(0.002)
+    assert isinstance(moment, datetime)
+    return moment
+
+
+def assert_reads_as_it_did(desk: Desk, clerk: Clerk, read_then: Sequence[Then]) -> None:
+    """Of a moment with nothing after it a later event could change the answer, so that one is not asked for."""
+    for then in read_then:
+        instant = desk.ask(lambda conn, at=then.moment: moments.position_at(conn, at))  # type: ignore[misc]  # bound here
+        assert instant.position == then.position
+        later = everything(desk, clerk, then.position)
+        assert {asked: later[asked] for asked in then.answers} == then.answers
+
+
 def everything(desk: Desk, clerk: Clerk, as_of: int | None) -> Answers:
     """All lists, single papers, authorizations and histories that there are to ask for."""
-    references = [desk.reference(customer) for customer in {shown.customer for shown in clerk.papers.values()}]
-    papers = [*clerk.papers, *(shown.evidence for shown in clerk.papers.values() if shown.evidence)]
+    owners = [desk.keys.owner(customer) for customer in clerk.customers]
+    references = [owner.reference for owner in owners if not owner.fresh]
 
     async def ask(conn: AsyncConnection[Any]) -> Answers:
         found: Answers = {"history": await history(conn, as_of, Filters())}
@@ -76,7 +123,7 @@ def everything(desk: Desk, clerk: Clerk, as_of: int | None) -> Answers:
                 await listed(conn, customer, as_of),
                 await history(conn, as_of, Filters(customer=customer)),
             )
-        for paper in papers:
+        for paper in clerk.papers:
             found[paper] = *await single(conn, paper, as_of), await history(conn, as_of, Filters(subject=paper))
         return found
 
@@ -105,18 +152,64 @@ def undated(row: RowVersion | None) -> RowVersion | None:
     return row and msgspec.structs.replace(row, to_position=None)
 
 
-def assert_lists_what_was_done(desk: Desk, clerk: Clerk) -> None:
+# -- what was done ----------------------------------------------------------------------------------------------
+
+
+def assert_shows_what_was_done(desk: Desk, clerk: Clerk, found: Answers) -> None:
     """Against what the clerk kept by hand, newest first."""
-    found = everything(desk, clerk, None)
     for customer in clerk.customers:
-        expected = [(p, s) for p, s in reversed(clerk.papers.items()) if s.customer == customer]
-        rows = found.get(desk.reference(customer), ([],))[0]
-        assert [(row.id, line(customer, row, found[row.id][-1])) for row in rows] == expected
+        expected = [(p, line(clerk, s)) for p, s in reversed(clerk.papers.items()) if is_listed(s, customer)]
+        rows: list[Item] = found.get(desk.reference(customer), ([],))[0]
+        assert [(row.id, line_of(row)) for row in rows] == expected
+    for paper, kept in clerk.papers.items():
+        document, authorization, actions = found[paper]
+        assert document.customer == desk.reference(kept.customer)
+        assert [action.action for action in reversed(actions)] == kept.actions
+        assert (authorization and (authorization.status, authorization.note)) == (
+            None if kept.kind == "document" else (kept.status, kept.note)
+        )
+        assert contents(desk, paper) == kept.files
 
 
-def line(customer: str, row: customer_documents.Item, actions: Sequence[audit_history.Row]) -> Shown:
-    done = [action.action for action in reversed(actions)]
-    return Shown(customer, row.kind, row.type, row.status, row.source, row.note, done, row.evidence)
+def is_listed(paper: Shown, customer: str) -> bool:
+    return customer in paper.linked or (paper.customer == customer and paper.evidence_of is None)
+
+
+def line(clerk: Clerk, paper: Shown) -> tuple[object, ...]:
+    """An authorization shows what is on its evidence, under its own note."""
+    on = clerk.papers[paper.evidence] if paper.evidence else paper
+    file = on.files[-1] if on.files else None
+    return (paper.kind, paper.type, paper.status, on.source, paper.note, on.title, file, len(on.files), paper.evidence)
+
+
+def line_of(row: Item) -> tuple[object, ...]:
+    return (
+        row.kind, row.type, row.status, row.source, row.note, row.title, row.file_name, row.content_version,
+        row.evidence,
+    )  # fmt: skip
+
+
+def contents(desk: Desk, paper: UUID) -> list[str | None]:
+    """The name of every content version, as a reader gets it."""
+
+    async def ask(conn: AsyncConnection[Any]) -> list[str | None]:
+        names: list[str | None] = []
+        while file := await customer_documents.file(conn, paper, EVERYTHING, content_version=len(names) + 1):
+            names.append(file.file_name)
+        return names
+
+    return desk.ask(ask)
+
+
+def assert_due_is_what_the_calendar_ends(desk: Desk, clerk: Clerk) -> None:
+    """The view against a look at every authorization, on any day to come."""
+    day = clerk.today + timedelta(days=clerk.chance.choice((0, 10, 30, 400, 3_000)))
+    states = {
+        paper: fold(e.body for e in desk.log.load(paper)) for paper, s in clerk.papers.items() if s.kind != "document"
+    }
+    ends = {paper for paper, state in states.items() if state and decide(state, Lapse(day))}
+    with psycopg.connect(desk.url, autocommit=True) as conn:
+        assert {*authorizations.due(conn, day, 1_000)} == ends
 
 
 # -- made again -------------------------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def test_a_replay_of_a_part_tells_of_faults_in_that_part_only(desk: Desk) -> Non
     desk.follow()
     change(desk, "update views.customer_documents set branch = 'WRONG' where from_position = %s", early.position)
 
-    def identical(**part: int) -> bool:
+    def identical(**part: int) -> bool | None:
         (found,) = replay(desk.url, desk.log, "customer_documents", **part)  # type: ignore[arg-type]  # positions
         return found.identical
 

@@ -10,7 +10,7 @@ from domain.access import Rights
 from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, UnlinkCustomer
 from domain.filing import Examined, Filing
 from domain.ports import Claim, Owner
-from domain.use_cases import Caller, Change, Outcome, in_stream, require_version
+from domain.use_cases import Caller, Change, Outcome, in_stream, require_version, together
 from domain.values import Content
 
 
@@ -47,7 +47,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
             moved = self._moved_document(paper, state, move)
             if state.evidence_of is None or not moved.steps:
                 return moved
-            return _together(moved, self._moved_authorization(state.evidence_of, move))
+            return together(moved, self._moved_authorization(state.evidence_of, move))
 
         return self._corrected(paper, ("reassign", customer, reason), change, caller, rights, expected_version)
 
@@ -63,7 +63,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
             move = self._move(state.customer, customer, reason)
             moved = self._moved_authorization(paper, move)
             if state.evidence is not None and moved.steps:
-                moved = _together(moved, self._moved_document(state.evidence, self._loaded(state.evidence), move))
+                moved = together(moved, self._moved_document(state.evidence, self._loaded(state.evidence), move))
             return self._change(paper, moved, caller, key)
 
         return self._earlier(key, paper) or self._repeated(attempt)
@@ -178,17 +178,6 @@ class Corrections(Filing, frozen=True, kw_only=True):
         """What tells a file that this customer has already; no hindrance where somebody wants it so."""
         digests = {f.sha256 for f in state.files if f.sha256 is not None}
         return [self._content_claim(owner, digest, paper, shared=True) for digest in digests]
-
-
-def _together(one: Change, other: Change) -> Change:
-    return Change(
-        steps=[*one.steps, *other.steps],
-        versions={**one.versions, **other.versions},
-        claims=[*one.claims, *other.claims],
-        released=[*one.released, *other.released],
-        papers={**one.papers, **other.papers},
-        unwrapped=[*one.unwrapped, *other.unwrapped],
-    )
 
 
 def _asked(command: document.Command) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -45,7 +45,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
     """`authorization`: the file is its signed form, found by its scan code; customer and type may then be left out.
-    `check_token`: of the Check of that code; without one it is not asked for."""
+    `check_token`: of the Check of that code; without one it is not asked for. `source`: where the file comes from."""
 
     customer: str | None = None
     type: str | None = None
@@ -57,6 +57,7 @@ class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
     ground: str | None = None
     external_id: str | None = None
     duplicate_allowed: bool = False
+    source: Source = Source.FILE
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,16 @@ class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
 Order = TypeVar("Order", ArchiveFile, NoteAuthorization)
 
 
+class Answer(Protocol):
+    """What a use case tells; `replayed`: of the first request with this key."""
+
+    @property
+    def replayed(self) -> bool: ...
+
+
+A = TypeVar("A", bound=Answer)
+
+
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """A paper on its way into the log: its id and content, whose it is, and what it is evidence of."""
 
@@ -98,8 +109,11 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     content: Content
     sha256: bytes
     file_name: str | None
-    source: Source = Source.FILE
     statement: UUID | None = None
+
+
+class FileChanged(Exception):
+    """What was stored is not what had been examined; it is dropped again."""
 
 
 class Filing(CheckTokens, frozen=True, kw_only=True):
@@ -158,26 +172,28 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
 
         return self._stored(paper, file, with_stored)
 
-    def _stored(self, paper: UUID, file: Examined, append: Callable[[Content], Outcome]) -> Outcome:
+    def _stored(self, paper: UUID, file: Examined, append: Callable[[Content], A]) -> A:
         """Content that the log did not come to name is dropped, unless nobody knows whether it did: then the sweeper
         decides, a day later."""
         content_id = self.ids.new()
         content = self._store(paper, content_id, file)
         try:
-            outcome = append(content)
+            answer = append(content)
         except Unavailable:
             raise  # the commit may have happened
         except (Refusal, OwnerRaced, VersionConflict):
             self.contents.drop(content_id)
             raise  # after any other error nobody knows either
-        if outcome.replayed:  # a twin was quicker, and its content is the one that is named
+        if answer.replayed:  # a twin was quicker, and its content is the one that is named
             self.contents.drop(content_id)
-        return outcome
+        return answer
 
     def _store(self, paper: UUID, content_id: UUID, file: Examined) -> Content:
+        """Raises FileChanged, which a file in a folder of others may be and one that was received never is."""
         stored = self.contents.put(paper, content_id, file.file)
         if (stored.size_bytes, stored.sha256) != (file.size_bytes, file.sha256):
-            raise RuntimeError("the file changed while it was stored")
+            self.contents.drop(content_id)
+            raise FileChanged
         return Content(
             id=content_id,
             media_type=file.media_type,
@@ -190,27 +206,29 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             flags=file.flags,
         )
 
-    def _arriving(self, order: ArchiveFile, arrival: Arrival) -> Change:
-        """A new document; the authorization of a file that is itself the evidence is noted in the same save."""
+    def _arriving(self, order: ArchiveFile, arrival: Arrival, register: Register | None = None) -> Change:
+        """A new document; the authorization of a file that is itself the evidence is noted in the same save, with what
+        `register` says of it where more is known than the order tells."""
         archived = self._archived(order, arrival)
         claims = [
             self._content_claim(arrival.owner, arrival.sha256, arrival.paper, shared=order.duplicate_allowed),
             *self._external(order.external_id, arrival.statement or arrival.paper),
         ]
+        papers = {arrival.paper: arrival.owner}
         if arrival.statement is None:
-            return Change(steps=archived, claims=claims, papers={arrival.paper: arrival.owner})
-        registered, attached = self._beside(order, arrival, arrival.statement)
-        return Change(
-            steps=[*in_stream(arrival.statement, registered), *archived, *in_stream(arrival.statement, attached)],
-            claims=claims,
-            papers={arrival.paper: arrival.owner, arrival.statement: arrival.owner},
-        )
+            return Change(steps=archived, claims=claims, papers=papers)
+        papers[arrival.statement] = arrival.owner
+        self.keys.new_paper(arrival.statement)
+        registered = authorization.decide(None, register or self._registering(order, arrival))
+        attached = authorization.decide(authorization.fold(registered), self._attach(order, arrival))
+        beside = self._changed(arrival.statement, None, [*registered, *attached], claims=claims, papers=papers)
+        return msgspec.structs.replace(beside, steps=[*beside.steps[:1], *archived, *beside.steps[1:]])
 
     def _archived(self, order: ArchiveFile, arrival: Arrival) -> list[tuple[UUID, Any]]:
         archive = ArchiveDocument(
             customer=arrival.owner.reference,
             type=arrival.type,
-            source=arrival.source,
+            source=order.source,
             content=arrival.content,
             sha256=arrival.sha256,
             file_name=arrival.file_name,
@@ -221,11 +239,11 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         )
         return [(arrival.paper, event) for event in document.decide(None, archive)]
 
-    def _beside(self, order: ArchiveFile, arrival: Arrival, statement: UUID) -> tuple[list[Any], list[Any]]:
-        register = Register(
+    def _registering(self, order: ArchiveFile, arrival: Arrival) -> Register:
+        return Register(
             customer=arrival.owner.reference,
             type=arrival.type,
-            source=arrival.source,
+            source=order.source,
             original_held=False,
             shelf_mark=None,
             terms=self._terms(order),
@@ -233,16 +251,12 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             note=order.note,
             external_id=order.external_id,
         )
-        self.keys.new_paper(statement)
-        registered = authorization.decide(None, register)
-        attached = authorization.decide(authorization.fold(registered), self._attach(order, arrival))
-        return [*registered], [*attached]
 
     def _attach(self, order: ArchiveFile, arrival: Arrival) -> AttachEvidence:
         return AttachEvidence(
             document=arrival.paper,
             type=arrival.type,
-            source=arrival.source,
+            source=order.source,
             terms=self._terms(order),
             today=self.clock.today(),
         )
@@ -255,7 +269,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     def _refuse_file(self, kind: DocumentType, order: ArchiveFile, file: Examined) -> None:
         """All that can be refused before a byte of content is stored."""
         evidence = order.authorization is not None
-        document.require_archivable(kind, Source.FILE, order.ground, evidence=evidence)
+        document.require_archivable(kind, order.source, order.ground, evidence=evidence)
         self._refuse_content(kind, file)
         today = self.clock.today()
         late = [n for n in ("received_on", "signed_on") if (day := getattr(order, n)) is not None and day > today]

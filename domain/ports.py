@@ -140,12 +140,15 @@ class EventLog(Protocol):
         released: Sequence[Claim] = (),
         papers: Mapping[UUID, Owner] | None = None,
         unwrapped: Sequence[tuple[UUID, UUID]] = (),
+        ended: Sequence[UUID] = (),
+        forgotten: Sequence[UUID] = (),
         command: CommandKey | None = None,
     ) -> Appended:
         """Append all or nothing. `papers` get a key wrapped for their owner: new papers, and those that an owner comes
-        to. `unwrapped` are (paper, customer reference): that customer's wrap goes. `released` claims go before `claims`
-        are made, but for those that another paper owns. Raises what stands above this class, IdempotencyKeyReused,
-        IdempotencyInFlight, CustomerErased, or Unavailable."""
+        to. `unwrapped` are (paper, customer reference): that customer's wrap goes. `ended` papers lose every wrap and
+        their contents' names, `forgotten` contents theirs. `released` claims go before `claims` are made, but for those
+        that another paper owns. Raises what stands above this class, IdempotencyKeyReused, IdempotencyInFlight,
+        CustomerErased, or Unavailable."""
 
 
 class KeyRing(Protocol):
@@ -156,6 +159,9 @@ class KeyRing(Protocol):
 
     def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
         """As `owner`, for many in one question; those whose key was destroyed are left out."""
+
+    def intake(self) -> Owner:
+        """Whom papers belong to whose customer is not known yet; made when there is none."""
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         """The library-system ids of some references."""

@@ -44,7 +44,9 @@ from domain.refusals import (
     MandateReferenceTaken,
     NotFound,
     PreconditionFailed,
+    Refusal,
     ScanCodeTaken,
+    ScannerBusy,
     Unavailable,
 )
 
@@ -76,7 +78,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one command changes. `versions` are those of streams that exist, `papers` get a key for their owner."""
+    """All that one command changes. `versions` are those of streams that exist, `papers` get a key for their owner,
+    `ended` lose every key they have, `forgotten` are contents that the log does not name any longer."""
 
     steps: Steps
     versions: Mapping[UUID, int] = {}
@@ -84,6 +87,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     released: Sequence[Claim] = ()
     papers: Mapping[UUID, Owner] = {}
     unwrapped: Sequence[tuple[UUID, UUID]] = ()
+    ended: Sequence[UUID] = ()
+    forgotten: Sequence[UUID] = ()
 
 
 class UseCases(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,10 +116,12 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
                 released=change.released,
                 papers=change.papers,
                 unwrapped=change.unwrapped,
+                ended=change.ended,
+                forgotten=change.forgotten,
                 command=command,
             )
         except AlreadyClaimed as taken:
-            raise _refusal_of(taken) from None
+            raise refusal_of(taken) from None
         return _recorded(envelopes, appended)
 
     def _change(self, paper: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Outcome:
@@ -303,6 +310,20 @@ def require_version(expected: int | None, version: int) -> None:
         raise PreconditionFailed(version=version)
 
 
+def together(one: Change, other: Change) -> Change:
+    """Both in one append."""
+    return Change(
+        steps=[*one.steps, *other.steps],
+        versions={**one.versions, **other.versions},
+        claims=[*one.claims, *other.claims],
+        released=[*one.released, *other.released],
+        papers={**one.papers, **other.papers},
+        unwrapped=[*one.unwrapped, *other.unwrapped],
+        ended=[*one.ended, *other.ended],
+        forgotten=[*one.forgotten, *other.forgotten],
+    )
+
+
 def in_stream(stream: UUID, events: Sequence[Any]) -> Steps:
     return [(stream, event) for event in events]
 
@@ -312,7 +333,7 @@ def _recorded(envelopes: Sequence[Envelope[Any]], appended: Appended) -> list[Re
     return [Recorded(position, appended.recorded_at, envelope) for position, envelope in pairs]
 
 
-def _refusal_of(taken: AlreadyClaimed) -> Exception:
+def refusal_of(taken: AlreadyClaimed) -> Refusal:
     existing = {"existing": str(taken.owner)}
     match taken.kind:
         case "content":
@@ -323,6 +344,8 @@ def _refusal_of(taken: AlreadyClaimed) -> Exception:
             return MandateExists(extra=existing)
         case "mandate-reference":
             return MandateReferenceTaken()
+        case "scanner":
+            return ScannerBusy(extra={"session": str(taken.owner)})
         case "scan-code":
             return ScanCodeTaken(extra=existing)
     raise AssertionError(f"a claim of an unknown kind: {taken.kind}")

@@ -49,6 +49,7 @@ from domain.document import (
 from domain.document_type import Definition, DocumentTypeChanged, DocumentTypeDefined, changes
 from domain.envelope import UNSET, Recorded
 from domain.mandate import Mandate
+from domain.scan_session import PageCaptured, PagesArchived, ScanEvent, ScanInterrupted, ScanStarted
 from domain.values import Content, Source
 from projections.reading import read_cursor, write_cursor
 from projections.view import ArchiveEvent, Taken, View, known, other_customer_of
@@ -122,6 +123,8 @@ def story_of(body: ArchiveEvent) -> Story:
         return Story("document", *_of_document(body))
     if isinstance(body, AuthorizationEvent):
         return Story("authorization", *_of_authorization(body))
+    if isinstance(body, ScanEvent):
+        return Story("scan_session", *_of_scan(body))
     match body:
         case DocumentTypeDefined(code=code, definition=definition):
             return Story("document_type", {}, _all_fields(definition), name=code)
@@ -132,6 +135,20 @@ def story_of(body: ArchiveEvent) -> Story:
         case TokenRevoked(name=name):
             return Story("token", {"revoked": False}, {"revoked": True}, name=name)
     assert_never(body)
+
+
+def _of_scan(body: ScanEvent) -> Changed:
+    """What was on the pages is not told: of a cancelled session nothing is to be left."""
+    match body:
+        case ScanStarted(device=device):
+            return {}, _present(msgspec.structs.asdict(device)) if device else {}
+        case PageCaptured(n=n):
+            return {}, {"page": n}
+        case PagesArchived(document=document, pages=gone):
+            return {}, {"document": document, "pages": len(gone)}
+        case ScanInterrupted(problem=problem):
+            return {}, {"problem": problem}
+    return {}, {}
 
 
 def _of_document(body: DocumentEvent) -> Changed:
@@ -418,7 +435,8 @@ async def page(
 ) -> Page:
     """What was done, newest first. A paper's history goes with the paper's present type: hidden type, no history.
 
-    The document types' own history is for everyone who may read histories, that of tokens only with `operations`.
+    The document types' own history is for everyone who may read histories, that of tokens and scan sessions only with
+    `operations`.
     """
     place = read_cursor(cursor) if cursor else None
     bound = {
@@ -471,7 +489,7 @@ SCAN = """(
         where (
             d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
             or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
-            or h.subject_kind = 'token' and %(operations)s
+            or h.subject_kind in ('token', 'scan_session') and %(operations)s
         )
         {conditions}
         order by h.position desc

@@ -26,6 +26,7 @@ from domain.document import DocumentEvent
 from domain.document_type import TypeEvent
 from domain.envelope import UNSET, Recorded
 from domain.mandate import Mandate
+from domain.scan_session import ScanEvent
 from domain.values import Kind, TypeStamp
 from projections.view import ArchiveEvent, RowVersion, Versions, View, known
 
@@ -69,7 +70,7 @@ def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
 
     What an event does to an authorization stands in the domain alone: the row is read, evolved and written again."""
     body = recorded.envelope.body
-    if isinstance(body, DocumentEvent | TypeEvent | AdministrationEvent):
+    if isinstance(body, DocumentEvent | ScanEvent | TypeEvent | AdministrationEvent):
         return None
     if not isinstance(body, AuthorizationEvent):
         assert_never(body)

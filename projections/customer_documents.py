@@ -52,6 +52,7 @@ from domain.document import (
 from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, keep_until
 from domain.envelope import Recorded, UnsetType
 from domain.mandate import MONTHS_DISPUTABLE
+from domain.scan_session import ScanEvent
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import Moment, json_text, like, moment, read_cursor, text_array, write_cursor
 from projections.view import ArchiveEvent, RowVersion, Versions, View, known
@@ -121,6 +122,8 @@ def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
 
 def _evolved(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
     body = recorded.envelope.body
+    if isinstance(body, ScanEvent):
+        return None
     match body:
         case DocumentArchived():
             return _archived(recorded, body)

@@ -19,10 +19,13 @@ from domain.authorization import AuthorizationEvent, AuthorizationReassigned
 from domain.document import CustomerLinked, CustomerUnlinked, DocumentEvent, DocumentReassigned
 from domain.document_type import TypeEvent
 from domain.envelope import Event, Recorded
+from domain.scan_session import ScanEvent
 from projections.reading import json_text, text_array
 
-ArchiveEvent = DocumentEvent | AuthorizationEvent | TypeEvent | AdministrationEvent
-PAPER_EVENTS: frozenset[type[Event]] = frozenset((*get_args(DocumentEvent), *get_args(AuthorizationEvent)))
+ArchiveEvent = DocumentEvent | AuthorizationEvent | ScanEvent | TypeEvent | AdministrationEvent
+PAPER_EVENTS: frozenset[type[Event]] = frozenset(
+    (*get_args(DocumentEvent), *get_args(AuthorizationEvent), *get_args(ScanEvent))
+)
 COPY_ROWS_MIN = 20
 
 T = TypeVar("T")

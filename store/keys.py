@@ -21,6 +21,9 @@ from domain.refusals import CustomerErased
 from store.key_cache import Recent, Unstored
 from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap, wrap
 
+# Whom scan sessions belong to. No customer's id begins with a blank.
+INTAKE = " intake"
+
 
 class Connections(Protocol):
     """What store/ needs of a pool: psycopg_pool.ConnectionPool, in autocommit."""
@@ -88,6 +91,9 @@ class Keys:
         key = CustomerKey(reference, customer_id, secrets.token_bytes(KEY_BYTES))
         self._new_customers.put(reference.int, key)
         return Owner(customer_id, reference, fresh=True)
+
+    def intake(self) -> Owner:
+        return self.owner(INTAKE)
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         wanted = list(references)

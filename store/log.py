@@ -71,6 +71,8 @@ class Log:
         released: Sequence[Claim] = (),
         papers: Mapping[UUID, Owner] | None = None,
         unwrapped: Sequence[tuple[UUID, UUID]] = (),
+        ended: Sequence[UUID] = (),
+        forgotten: Sequence[UUID] = (),
         command: CommandKey | None = None,
     ) -> Appended:
         """A paper that loses a wrap keeps its key, so what is cached of it stays right, here and in other processes.
@@ -87,6 +89,8 @@ class Log:
             unwrapped=unwrapped,
             guarded=_guarded(envelopes, papers),
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
+            ended=ended,
+            forgotten=forgotten,
         )
         try:
             appended = self._recorder.append(stored, batch)

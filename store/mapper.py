@@ -22,6 +22,7 @@ from domain.document import DocumentEvent
 from domain.document_type import TypeEvent
 from domain.envelope import Envelope, Event, Meta
 from domain.refusals import CustomerErased
+from domain.scan_session import ScanEvent
 from store.upcasts import UPCASTS
 
 B = TypeVar("B")
@@ -81,6 +82,7 @@ KINDS: tuple[type[Event], ...] = (
     *get_args(AuthorizationEvent),
     *get_args(TypeEvent),
     *get_args(AdministrationEvent),
+    *get_args(ScanEvent),
     *UPCASTS,
 )
 PLANS: dict[type[Event], Plan] = {kind: plan_of(kind) for kind in KINDS}

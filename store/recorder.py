@@ -6,7 +6,7 @@ the last position, reads again: what is missing then was rolled back (docs/desig
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -40,7 +40,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What goes into the log together with its events; `wraps` are (paper, customer reference, wrapped key).
 
     `unwrapped` are (paper, customer reference), `guarded` the papers that must still have a key before any wrap
-    is added, `contents` are (content, paper).
+    is added, `contents` are (content, paper). `ended` papers and `forgotten` contents go with the same commit.
     """
 
     command: CommandKey | None = None
@@ -51,6 +51,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     unwrapped: Sequence[tuple[UUID, UUID]] = ()
     guarded: Sequence[UUID] = ()
     contents: Sequence[tuple[UUID, UUID]] = ()
+    ended: Sequence[UUID] = ()
+    forgotten: Sequence[UUID] = ()
+
+    @property
+    def lets_go(self) -> bool:
+        return bool(self.ended or self.forgotten)
 
 
 def once(method: Any) -> Any:
@@ -76,11 +82,14 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         with (
             refusing(with_key=batch.command is not None),
             self.datastore.get_connection() as conn,
+            conn.transaction() if batch.lets_go else nullcontext(),
             conn.cursor(row_factory=tuple_row) as cursor,
         ):
             row = cursor.execute(APPEND, _arguments(stored_events, batch), prepare=True).fetchone()
-        assert row is not None
-        positions, at, papers = row
+            assert row is not None
+            positions, at, papers = row
+            if batch.lets_go and papers is None:
+                cursor.execute(LET_GO, [list(batch.ended), list(batch.forgotten)], prepare=True)
         if papers is not None:
             raise Replayed(Earlier(tuple(papers), self._last_of(papers, at)))
         return Appended(tuple(positions), at)
@@ -264,6 +273,7 @@ APPEND = """
         %s::uuid[], %s::uuid[]
     )
 """
+LET_GO = "select archive.let_go(%s::uuid[], %s::uuid[])"
 EARLIER = "select body, papers, recorded_at from archive.command where actor = %s and key = %s"
 LAST_OF = """
     select max(notification_id)

@@ -33,6 +33,9 @@ class MemoryKeys:
     def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
         return {c: self.owner(c) for c in dict.fromkeys(customer_ids) if c not in self._erased}
 
+    def intake(self) -> Owner:
+        return self.owner(" intake")
+
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         names = {reference: customer_id for customer_id, reference in self.references.items()}
         return {r: names[r] for r in references if r in names}
@@ -49,6 +52,10 @@ class MemoryKeys:
     def cipher(self, paper: UUID) -> AESGCM | None:
         secret = self._secrets.get(paper)
         return AESGCM(secret) if secret else None
+
+    def end(self, paper: UUID) -> None:
+        self._secrets.pop(paper, None)
+        self.papers.pop(paper, None)
 
     def erase(self, customer_id: str) -> None:
         reference = self.references.pop(customer_id)

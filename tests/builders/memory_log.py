@@ -44,6 +44,7 @@ class MemoryRecorder(POPOApplicationRecorder):
         released: Sequence[Claim],
         papers: Mapping[UUID, Owner],
         unwrapped: Sequence[tuple[UUID, UUID]],
+        ended: Sequence[UUID],
         command: CommandKey | None,
     ) -> Appended:
         """The checks in the order of archive.append(); nothing is changed before the last of them is passed."""
@@ -61,6 +62,8 @@ class MemoryRecorder(POPOApplicationRecorder):
             self._claims = owned
             self._keys.references |= {o.customer_id: o.reference for o in papers.values()}
             self._keys.papers |= wraps
+            for paper in ended:
+                self._keys.end(paper)
             return self._settle(stored_events, positions, command)
 
     def earlier(self, command: CommandKey) -> Earlier | None:
@@ -157,13 +160,21 @@ class MemoryLog:
         released: Sequence[Claim] = (),
         papers: Mapping[UUID, Owner] | None = None,
         unwrapped: Sequence[tuple[UUID, UUID]] = (),
+        ended: Sequence[UUID] = (),
+        forgotten: Sequence[UUID] = (),
         command: CommandKey | None = None,
     ) -> Appended:
         while self.before_append:
             self.before_append.pop(0)()
         stored = [self.mapper.to_stored_event(e) for e in envelopes]
         return self._recorder.append(
-            stored, claims=claims, released=released, papers=papers or {}, unwrapped=unwrapped, command=command
+            stored,
+            claims=claims,
+            released=released,
+            papers=papers or {},
+            unwrapped=unwrapped,
+            ended=ended,
+            command=command,
         )
 
     def last_position(self) -> int:

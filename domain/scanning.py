@@ -1,0 +1,330 @@
+"""Scan page: sessions from the first sheet to the document (domain.md B). What a session is: domain/scan_session.py.
+
+The images of a session are sealed under its own key, which belongs to the archive's intake until the pages are in a
+document of a customer; then, or when it is cancelled, key and images go.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from domain import scan_session
+from domain.access import Rights
+from domain.filing import ArchiveFile, Arrival, Examined, Filing, require_agreement, without_token
+from domain.ports import Claim, CommandKey, Replayed
+from domain.refusals import CheckRequired, NotFound, ScannerBusy
+from domain.scan_session import (
+    ArchivePages,
+    Cancel,
+    Capture,
+    CapturedPage,
+    Confirm,
+    Device,
+    Finish,
+    Interrupt,
+    MovePage,
+    RemovePage,
+    Rotate,
+    ScanEvent,
+    ScanSession,
+    Start,
+    keeps_scanner,
+    require_archivable,
+)
+from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, together
+from domain.values import Content, Kind
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose sessions a caller can get at: those of a branch, or those on scanners of some stations; None: of all."""
+
+    branch: str | None = None
+    stations: frozenset[str] | None = None
+
+    def covers(self, session: "Session") -> bool:
+        device = session.state.device
+        of_stations = self.stations is None or (device is not None and device.station in self.stations)
+        return of_stations and self.branch in (None, session.branch)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as the log has it up to `position`, and who began it where."""
+
+    id: UUID
+    state: ScanSession
+    actor: str
+    branch: str
+    position: int
+    replayed: bool = False
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True):
+    """A page image after paper/ looked at it; `capture` names the pass and the sheet when a station sends it."""
+
+    file: Examined
+    width_px: int
+    height_px: int
+    dpi: int | None
+    scan_codes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    fingerprint: int
+    capture: str | None = None
+
+
+class Scanning(Filing, frozen=True, kw_only=True):
+    """Raises NotFound for a session out of reach, IllegalTransition and what scan_session.py refuses. Durable on
+    return."""
+
+    # -- begin and end ----------------------------------------------------------------------------------------
+
+    def start_scan(self, device: Device | None, caller: Caller) -> Session:
+        """Begin; a scanner is held for it. Raises ScannerBusy, with who holds it."""
+        command = self._command(caller, "scan", device)
+
+        def attempt() -> Session:
+            session = self.ids.new()
+            events = scan_session.decide(None, Start(device, self.clock.now()))
+            self.keys.new_paper(session)
+            change = Change(
+                steps=in_stream(session, events),
+                claims=self._scanner_claims(scan_session.fold(events), session),
+                papers={session: self.keys.intake()},
+            )
+            return self._scan_append(session, change, caller, command)
+
+        return self._scan_earlier(command) or self._repeated(attempt)
+
+    def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+        """The Yes: for the glass, and for every further pass."""
+        return self._scan(session, Confirm(self.clock.now()), "confirm", caller, reach)
+
+    def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> Session:
+        return self._scan(session, finish, finish, caller, reach)
+
+    def interrupt_scan(self, session: UUID, problem: str, caller: Caller) -> Session:
+        """What the station does not come back from; its pages stay and more may come."""
+        return self._scan(session, Interrupt(problem), problem, caller, Reach())
+
+    def arrange_pages(
+        self, session: UUID, command: Rotate | MovePage | RemovePage, caller: Caller, reach: Reach
+    ) -> Session:
+        return self._scan(session, command, (type(command).__name__, command), caller, reach)
+
+    def cancel_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+        """Leave nothing behind: the key of the session and its images go."""
+        return self._scan(session, Cancel(), "cancel", caller, reach)
+
+    def _scan(
+        self, session: UUID, command: scan_session.Command, asked: object, caller: Caller, reach: Reach
+    ) -> Session:
+        """`asked` is the command as its Idempotency-Key knows it."""
+        key = self._command(caller, session, asked)
+
+        def attempt() -> Session:
+            found = self.scan_session(session, reach)
+            change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
+            return self._scan_append(session, change, caller, key) if change.steps else found
+
+        return self._scan_earlier(key) or self._repeated(attempt)
+
+    def _scan_earlier(self, command: CommandKey | None) -> Session | None:
+        earlier = self.log.earlier(command) if command else None
+        return self._replayed(earlier.papers[0], earlier.position) if earlier else None
+
+    def _replayed(self, session: UUID, position: int) -> Session:
+        return msgspec.structs.replace(self._session(session, position), replayed=True)
+
+    # -- pages ------------------------------------------------------------------------------------------------
+
+    def capture_page(
+        self, session: UUID, n: int, page: Inspected, caller: Caller, reach: Reach
+    ) -> tuple[Session, bool]:
+        """One page image at place `n`; False when it is there already, by its digest or its capture."""
+
+        def attempt() -> tuple[Session, bool]:
+            found = self.scan_session(session, reach)
+            if not scan_session.decide(found.state, Capture(n, _captured(page, NOT_STORED))):
+                return found, False
+            return self._stored_page(found, n, page, caller), True
+
+        return self._repeated(attempt)
+
+    def _stored_page(self, found: Session, n: int, page: Inspected, caller: Caller) -> Session:
+        def append(content: Content) -> Session:
+            events = scan_session.decide(found.state, Capture(n, _captured(page, content)))
+            change = self._scan_change(found.id, found.state, events)
+            return self._scan_append(found.id, change, caller, None)
+
+        return self._stored(found.id, page.file, append)
+
+    # -- into a document --------------------------------------------------------------------------------------
+
+    def archive_scan(
+        self,
+        session: UUID,
+        numbers: Sequence[int],
+        order: ArchiveFile,
+        file: Examined,
+        caller: Caller,
+        *,
+        rights: Rights,
+        reach: Reach,
+    ) -> Outcome:
+        """OK (B9, B10): the pages have become `file`; document, evidence and the end of the pages here in one save.
+
+        With a code its Check must hold: CheckRequired, as well as whatever filing.py refuses.
+        """
+        command = self._command(caller, session, tuple(numbers), without_token(order))
+        if earlier := self.log.earlier(command) if command else None:
+            return self._replay([p for p in earlier.papers if p != session], earlier.position)
+
+        def attempt() -> Outcome:
+            found = self.scan_session(session, reach)
+            require_archivable(found.state, numbers)
+            archive = self._archive_scanned if order.authorization is None else self._archive_signed
+            return archive(found, numbers, order, file, caller, command, rights)
+
+        return self._repeated(attempt)
+
+    def _archive_scanned(
+        self,
+        found: Session,
+        numbers: Sequence[int],
+        order: ArchiveFile,
+        file: Examined,
+        caller: Caller,
+        command: CommandKey | None,
+        rights: Rights,
+    ) -> Outcome:
+        kind = self._type(order.type or "")
+        self._refuse_file(kind, order, file)
+        self._require_customer(order.customer or "")
+        statement = self.ids.new() if kind.definition.kind is not Kind.DOCUMENT else None
+
+        def append(arrival: Arrival) -> Outcome:
+            return self._leave(found, numbers, arrival, self._arriving(order, arrival), caller, command)
+
+        return self._with_content(file, self.keys.owner(order.customer or ""), kind, statement, append)
+
+    def _archive_signed(
+        self,
+        found: Session,
+        numbers: Sequence[int],
+        order: ArchiveFile,
+        file: Examined,
+        caller: Caller,
+        command: CommandKey | None,
+        rights: Rights,
+    ) -> Outcome:
+        statement = order.authorization
+        assert statement is not None, "the caller told the two apart by it"
+        if order.check_token is None:
+            raise CheckRequired
+        state = self._authorization(statement, rights)
+        self._require_check(order.check_token, statement, state, caller.actor)
+        kind, owner = self._type(state.type.code), self._owner(state.customer)
+        require_agreement(state, owner.customer_id, order, "/type")
+        self._refuse_file(kind, order, file)
+
+        def append(arrival: Arrival) -> Outcome:
+            change = self._evidence(state, order, arrival, statement)
+            return self._leave(found, numbers, arrival, change, caller, command)
+
+        return self._with_content(file, owner, kind, statement, append)
+
+    def _leave(
+        self,
+        found: Session,
+        numbers: Sequence[int],
+        arrival: Arrival,
+        change: Change,
+        caller: Caller,
+        command: CommandKey | None,
+    ) -> Outcome:
+        """Pages become a document: what is not in it stays in the session."""
+        events = scan_session.decide(found.state, ArchivePages(tuple(numbers), arrival.paper))
+        leaving = self._scan_change(found.id, found.state, events)
+        outcome = self._change(arrival.statement or arrival.paper, together(change, leaving), caller, command)
+        self._drop(leaving.forgotten)
+        return outcome
+
+    # -- shared -----------------------------------------------------------------------------------------------
+
+    def scan_session(self, session: UUID, reach: Reach) -> Session:
+        found = self._session(session)
+        if not reach.covers(found):
+            raise NotFound
+        return found
+
+    def _session(self, session: UUID, up_to: int = MAX_POSITION) -> Session:
+        recorded = self.log.load_recorded([session], up_to)
+        state = scan_session.fold(r.envelope.body for r in recorded if isinstance(r.envelope.body, ScanEvent))
+        if state is None:
+            raise NotFound
+        first = recorded[0].envelope.meta
+        return Session(id=session, state=state, actor=first.actor, branch=first.branch, position=recorded[-1].position)
+
+    def _scan_change(self, session: UUID, before: ScanSession, events: Sequence[ScanEvent]) -> Change:
+        """With the scanner that it takes or lets go, the images that it gives up, and its key at its end."""
+        after = before
+        for event in events:
+            after = scan_session.evolve(after, event)
+        kept = {page.content.id for page in after.pages.values()}
+        over = after.state in scan_session.OVER
+        held, holds = self._scanner_claims(before, session), self._scanner_claims(after, session)
+        return Change(
+            steps=in_stream(session, events),
+            versions={session: before.version},
+            claims=holds,
+            released=[] if holds else held,
+            forgotten=[p.content.id for p in before.pages.values() if p.content.id not in kept],
+            ended=[session] if over else [],
+        )
+
+    def _scan_append(self, session: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Session:
+        try:
+            recorded = self._append(change, caller, command)
+        except Replayed as replayed:
+            return self._replayed(replayed.earlier.papers[0], replayed.earlier.position)
+        except ScannerBusy as busy:
+            return self._scan_append(session, self._in_place_of(busy, change), caller, command)
+        self._drop(change.forgotten)
+        return self._session(session, recorded[-1].position)
+
+    def _in_place_of(self, busy: ScannerBusy, change: Change) -> Change:
+        """The change with the scanner taken from a session that waits too long for its Yes; else it is busy."""
+        holder = self._session(UUID(busy.extra["session"]))
+        stale = self._claim("scanner", holder.state.device.scanner, holder.id) if holder.state.device else None
+        if stale is None or keeps_scanner(holder.state, self.clock.now()) or stale in change.released:
+            raise ScannerBusy(extra={"holder": holder.actor}) from None
+        return msgspec.structs.replace(change, released=[*change.released, stale])
+
+    def _drop(self, contents: Sequence[UUID]) -> None:
+        """After the commit; should this end before, they are orphans and swept."""
+        for content in contents:
+            self.contents.drop(content)
+
+    def _scanner_claims(self, state: ScanSession | None, session: UUID) -> list[Claim]:
+        """One session at a time has a scanner; a Yes that nobody said in time holds it no longer."""
+        if state is None or state.device is None or not keeps_scanner(state, self.clock.now()):
+            return []
+        return [self._claim("scanner", state.device.scanner, session)]
+
+
+def _captured(page: Inspected, content: Content) -> CapturedPage:
+    return CapturedPage(
+        content=content,
+        sha256=page.file.sha256,
+        width_px=page.width_px,
+        height_px=page.height_px,
+        dpi=page.dpi,
+        scan_codes=page.scan_codes,
+        warnings=page.warnings,
+        fingerprint=page.fingerprint,
+        capture=page.capture,
+    )
+
+
+NOT_STORED = Content(id=UUID(int=0), media_type="", size_bytes=0, sealed_size_bytes=0, sealed_sha256=b"")
+"""Stands for the content of a page of which it is not known yet whether it changes anything."""

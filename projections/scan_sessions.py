@@ -1,0 +1,182 @@
+"""Scan sessions as the desk and the stations look for them; what is in one is asked of the log (domain/scanning.py)."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, assert_never
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import args_row, tuple_row
+
+from domain.envelope import Recorded
+from domain.scan_session import (
+    OVER,
+    PageCaptured,
+    PagesArchived,
+    PagesArranged,
+    ScanCancelled,
+    ScanClosed,
+    ScanConfirmed,
+    ScanEvent,
+    ScanFinished,
+    ScanInterrupted,
+    ScanStarted,
+    ScanState,
+)
+from projections.view import ArchiveEvent, RowVersion, Versions, View
+
+NAME = "scan_sessions"
+NOBODY = UUID(int=0)
+
+
+class Row(RowVersion, frozen=True, gc=False):
+    """The table's columns, in its order. `pages`: how many there are, `passes`: how many were begun."""
+
+    state: str
+    scanner: str | None
+    station: str | None
+    source: str | None
+    profile: str | None
+    passes: int
+    pages: int
+    problem: str | None
+    actor: str
+    branch: str
+    started_at: datetime
+    changed_at: datetime
+
+
+def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
+    """The next version of a session's row; None for an event that is about none."""
+    body = recorded.envelope.body
+    if not isinstance(body, ScanEvent):
+        return None
+    if isinstance(body, ScanStarted):
+        return _started(recorded, body)
+    assert row is not None, "a session begins with ScanStarted"
+    return msgspec.structs.replace(
+        row,
+        from_position=recorded.position,
+        version=recorded.envelope.originator_version,
+        changed_at=recorded.recorded_at,
+        **_changes(row, body),
+    )
+
+
+def _changes(row: Row, body: ScanEvent) -> dict[str, Any]:
+    match body:
+        case ScanConfirmed(number=number):
+            return {"state": ScanState.SCANNING.value, "passes": number, "problem": None}
+        case PageCaptured(replaced=replaced):
+            return {"pages": row.pages + (replaced is None)}
+        case PagesArranged(pages=pages):
+            return {"pages": len(pages)}
+        case ScanFinished():
+            return {"state": ScanState.REVIEW.value, "problem": None}
+        case ScanInterrupted(problem=problem):
+            return {"state": ScanState.FAILED.value, "problem": problem}
+        case PagesArchived(pages=gone):
+            return {"pages": row.pages - len(gone)}
+        case ScanCancelled():
+            return {"state": ScanState.CANCELLED.value, "pages": 0}
+        case ScanClosed():
+            return {"state": ScanState.ARCHIVED.value}
+        case ScanStarted():
+            raise AssertionError("a session begins once")
+    assert_never(body)
+
+
+def _started(recorded: Recorded[ArchiveEvent], body: ScanStarted) -> Row:
+    envelope, device = recorded.envelope, body.device
+    return Row(
+        id=envelope.originator_id,
+        customer=NOBODY,
+        from_position=recorded.position,
+        to_position=None,
+        created_position=recorded.position,
+        version=envelope.originator_version,
+        state=(ScanState.AWAITING_CONFIRMATION if device else ScanState.REVIEW).value,
+        scanner=device.scanner if device else None,
+        station=device.station if device else None,
+        source=device.source.value if device else None,
+        profile=device.profile if device else None,
+        passes=0,
+        pages=0,
+        problem=None,
+        actor=envelope.meta.actor,
+        branch=envelope.meta.branch,
+        started_at=recorded.recorded_at,
+        changed_at=recorded.recorded_at,
+    )
+
+
+VIEW = View(
+    name=NAME,
+    row=Row,
+    key=("id", "customer", "from_position"),
+    json=(),
+    fold=lambda stored: Versions(evolve, stored),
+    read=Row,
+    shape=1,
+)
+
+
+# -- queries ----------------------------------------------------------------------------------------------------
+
+
+async def unfinished(conn: AsyncConnection[Any], *, branch: str | None, limit: int) -> list[Row]:
+    """Sessions that are not over, the longest untouched first: the work list."""
+    return await _fetch(conn, UNFINISHED, {"over": [s.value for s in OVER], "branch": branch, "limit": limit})
+
+
+async def jobs(conn: AsyncConnection[Any], station: str) -> list[Row]:
+    """What a station has to scan just now."""
+    return await _fetch(conn, JOBS, {"station": station, "scanning": ScanState.SCANNING.value})
+
+
+async def in_use(conn: AsyncConnection[Any], stations: Collection[str]) -> set[str]:
+    """Scanners of these stations that scan just now."""
+    bound = {"stations": list(stations), "scanning": ScanState.SCANNING.value}
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(IN_USE, bound, prepare=True)
+        return {scanner for (scanner,) in await cursor.fetchall()}
+
+
+def untouched(conn: Connection[Any], before: datetime) -> Sequence[Row]:
+    """Sessions that are not over and that nothing happened to since; for the follower that ends them."""
+    with conn.cursor(row_factory=args_row(Row)) as cursor:
+        return cursor.execute(UNTOUCHED, {"over": [s.value for s in OVER], "before": before}).fetchall()
+
+
+async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[Row]:
+    async with conn.cursor(row_factory=args_row(Row)) as cursor:
+        await cursor.execute(query, bound, prepare=True)
+        return await cursor.fetchall()
+
+
+COLUMNS = ", ".join(VIEW.columns)
+UNFINISHED = f"""
+    select {COLUMNS}
+    from views.scan_sessions
+    where to_position is null and state <> all (%(over)s) and (%(branch)s::text is null or branch = %(branch)s)
+    order by changed_at
+    limit %(limit)s
+"""  # noqa: S608  # constants of this module
+JOBS = f"""
+    select {COLUMNS}
+    from views.scan_sessions
+    where to_position is null and state = %(scanning)s and station = %(station)s
+    order by changed_at
+"""  # noqa: S608  # constants of this module
+IN_USE = """
+    select scanner
+    from views.scan_sessions
+    where to_position is null and state = %(scanning)s and station = any (%(stations)s)
+"""
+UNTOUCHED = f"""
+    select {COLUMNS}
+    from views.scan_sessions
+    where to_position is null and state <> all (%(over)s) and changed_at < %(before)s
+    order by changed_at
+"""  # noqa: S608  # constants of this module

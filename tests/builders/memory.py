@@ -2,24 +2,32 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
-from typing import BinaryIO
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, BinaryIO
 from uuid import UUID
 
-from domain.archive import Archive
+from domain import authorization, document
+from domain.access import Rights
+from domain.archive import Archive, Outcome
+from domain.authorization import Authorization
 from domain.catalogue import SHIPPED
 from domain.customer import Customer
+from domain.document import Document
+from domain.document_type import DefineType
+from domain.life import Order
 from domain.ports import Stored
 from tests.builders.memory_keys import MemoryKeys
 from tests.builders.memory_log import MemoryLog
-from tests.builders.papers import CREDITOR, a_caller
+from tests.builders.papers import CREDITOR, PDF, a_caller, a_document_type, a_form, a_note, an_order, an_upload
+
+EVERYTHING = Rights(list(SHIPPED))
 
 
 class Clock:
-    """Stands still until a test moves it."""
+    """Stands still until a test moves it. `zone` is that of the institution."""
 
-    def __init__(self, moment: datetime = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)) -> None:
-        self.moment = moment
+    def __init__(self, moment: datetime = datetime(2026, 11, 24, 9, 30, tzinfo=UTC), zone: tzinfo = UTC) -> None:
+        self.moment, self.zone = moment, zone
 
     def now(self) -> datetime:
         return self.moment
@@ -28,7 +36,11 @@ class Clock:
         return self.day(self.moment)
 
     def day(self, moment: datetime) -> date:
-        return moment.date()
+        return moment.astimezone(self.zone).date()
+
+    def move_to(self, day: date) -> None:
+        """The same time of another day."""
+        self.moment += timedelta(days=(day - self.today()).days)
 
 
 class Ids:
@@ -107,3 +119,82 @@ class MemoryArchive:
     def topics(self) -> list[str]:
         """Of all events since the beginning, in the order of the log."""
         return self.log.topics(after=self.begun_at)
+
+
+class MemoryDesk(MemoryArchive):
+    """Somebody at the desk of that archive who may see everything. What comes in answers the id of its paper, of an
+    authorization with its evidence that of the authorization."""
+
+    def issue(self, **form: Any) -> UUID:
+        return paper_of(self.archive.issue_form(a_form(**form), a_caller()))
+
+    def note(self, **note: Any) -> UUID:
+        return paper_of(self.archive.note_authorization(a_note(**note), a_caller(), EVERYTHING))
+
+    def file(self, plain: bytes = PDF, **order: Any) -> UUID:
+        return paper_of(self.archive.archive_file(an_order(**order), an_upload(plain), a_caller(), EVERYTHING))
+
+    def note_signed(self, form: UUID, *, key: str | None = None, **note: Any) -> Outcome:
+        """No upload by the code of an issued form."""
+        order = a_note(**{"customer": None, "type": None, "authorization": form, **note})
+        return self.archive.note_authorization(order, a_caller(idempotency_key=key), EVERYTHING)
+
+    def attach(self, form: UUID, plain: bytes = PDF, *, key: str | None = None, **order: Any) -> Outcome:
+        """Select file by the code of an issued form."""
+        archive = an_order(**{"customer": None, "type": None, "authorization": form, **order})
+        return self.archive.archive_file(archive, an_upload(plain), a_caller(idempotency_key=key), EVERYTHING)
+
+    def change(
+        self,
+        paper: UUID,
+        order: Order,
+        version: int | None = None,
+        *,
+        key: str | None = None,
+        rights: Rights = EVERYTHING,
+    ) -> Outcome:
+        caller = a_caller(idempotency_key=key)
+        return self.archive.change_authorization(paper, order, caller, rights=rights, expected_version=version)
+
+    def correct(self, paper: UUID, command: document.Command, version: int | None = None) -> Outcome:
+        return self.archive.correct(paper, command, a_caller(), rights=EVERYTHING, expected_version=version)
+
+    def define(self, code: str, **changes: Any) -> None:
+        self.archive.define_type(DefineType(code, a_document_type(code, **changes).definition), a_caller())
+
+    def authorization(self, paper: UUID) -> Authorization:
+        state = authorization.fold(e.body for e in self.log.load(paper))
+        assert state is not None
+        return state
+
+    def document(self, paper: UUID) -> Document:
+        state = document.fold(e.body for e in self.log.load(paper))
+        assert state is not None
+        return state
+
+    def code(self, paper: UUID) -> str:
+        """The scan code of an issued form."""
+        code = self.authorization(paper).scan_code
+        assert code is not None
+        return code
+
+    def evidence(self, paper: UUID) -> UUID:
+        evidence = self.authorization(paper).evidence
+        assert evidence is not None
+        return evidence
+
+    def trace(self) -> tuple[object, ...]:
+        """All that a command can leave behind; a refused one leaves it as it was."""
+        claims = dict(self.log._recorder._claims)
+        return (
+            self.log.last_position(),
+            claims,
+            dict(self.contents.plain),
+            {**self.keys.papers},
+            {**self.keys.references},
+        )
+
+
+def paper_of(outcome: Outcome) -> UUID:
+    paper: UUID = outcome.recorded[0].envelope.originator_id
+    return paper

@@ -8,7 +8,7 @@ import msgspec
 
 from domain.archive import AmendMandate, IssueForm, NoteAuthorization, SupersedeBy, Verification
 from domain.authorization import ReportCollection, Revoke
-from domain.customer import Customer
+from domain.customer import Customer, CustomerStatus
 from domain.document_type import Definition, Retention
 from domain.limits import Limits
 from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
@@ -275,6 +275,11 @@ def customer_answer(customer: Customer) -> CustomerAnswer:
         str(customer.kind),
         customer.status,
     )
+
+
+def known_customer(customer: Customer | None, customer_id: str) -> CustomerAnswer:
+    """One whom the library system does not know any more has its id and nothing else (domain.md §7)."""
+    return customer_answer(customer or Customer(id=customer_id, name="", status=CustomerStatus.DELETED_IN_SOURCE))
 
 
 def definition_of(body: TypeBody) -> Definition:

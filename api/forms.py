@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from api.answers import item_of, outcome_of
-from api.bodies import FormBody, customer_answer, issue_form_of
+from api.bodies import FormBody, issue_form_of, known_customer
 from api.call import Call
 from api.documents import require_type
 from domain.archive import PrintedForm
@@ -33,7 +33,7 @@ async def issue(call: Call) -> None:
     answer = {
         "authorization": item_of(call, row, of=customer, customer=outcome.customer, position=outcome.position),
         "scan_code": row.scan_code,
-        "customer": customer_answer(customer) if customer else {"id": outcome.customer},
+        "customer": known_customer(customer, outcome.customer),
         "form": f"/v1/forms/{row.id}.pdf",
         "position": outcome.position,
     }

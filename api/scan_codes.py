@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from api.answers import item_of, without_hidden
-from api.bodies import CollectionAnswer, customer_answer
+from api.bodies import CollectionAnswer, known_customer
 from api.call import Call
 from domain.archive import Checked
 from domain.authorization import Authorization
@@ -21,7 +21,8 @@ async def check(call: Call) -> None:
     try:
         checked = await call.parts.blocking(call.parts.archive.check, statement, call.caller(), call.rights)
     except Refusal as refusal:
-        await call.record("check", status=refusal.status, authorization=statement)
+        customer = await call.parts.blocking(call.parts.archive.customer_of_form, statement, call.rights)
+        await call.record("check", status=refusal.status, customer=customer, authorization=statement)
         raise await without_hidden(call, refusal) from None
     await call.record("check", customer=checked.state.customer, authorization=statement)
     call.answer(answer_of(call, checked), version=checked.state.version)
@@ -62,18 +63,11 @@ def answer_of(call: Call, checked: Checked) -> dict[str, Any]:
     row = customer_documents.fold_item(checked.outcome.recorded)
     return {
         "scan_code": checked.state.scan_code,
-        "customer": customer_of(checked),
+        "customer": known_customer(checked.customer, checked.outcome.customer),
         "authorization": item_of(call, row, of=checked.customer),
         "collection": collection_of(checked.state),
         "check_token": checked.check_token,
     }
-
-
-def customer_of(checked: Checked) -> Any:
-    """One that the library system does not know any more has its id and nothing else."""
-    if checked.customer is None:
-        return {"id": checked.outcome.customer, "name": None, "status": "deleted_in_source"}
-    return customer_answer(checked.customer)
 
 
 def collection_of(state: Authorization) -> CollectionAnswer | None:

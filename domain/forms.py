@@ -128,6 +128,10 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         schemes = {Scheme(kind.definition.scheme) for kind in self.types().values() if kind.definition.scheme}
         raise ScanCodeUnknown if is_well_formed(text, schemes) else ScanCodeMalformed
 
+    def customer_of_form(self, statement: UUID, rights: Rights) -> UUID:
+        """The reference of whom a form is about, whether or not it may still come in."""
+        return self._authorization(statement, rights).customer
+
     def check(self, statement: UUID, caller: Caller, rights: Rights) -> Checked:
         """Check (B5 to B8): whose form it is and what it says. Writes nothing but, by the caller, the access log.
 

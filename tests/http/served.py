@@ -66,13 +66,25 @@ class Served:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         hooks: dict[str, list[Callable[..., Any]]] = {"response": [contract.check]}
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=2)
-        client = httpx.Client(base_url=self.url, headers=headers, event_hooks=hooks, limits=limits, timeout=60)
+        client = httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            event_hooks=hooks,
+            limits=limits,
+            timeout=60,
+            verify=False,  # there is no TLS, and reading the certificates takes 20 ms
+        )
         return self._made.enter_context(client)
 
     def new_token(self, name: str, role: str, **rights: Any) -> str:
         """Made beside the running program, in the same database. `branch`, `own_branch_only`, `granted`, `without`."""
+        return self.new_tokens([name], role, **rights)[0]
+
+    def new_tokens(self, names: Sequence[str], role: str, **rights: Any) -> list[str]:
+        """Many at once, since to open the store takes 70 ms."""
         with self.archive() as archive:
-            return create_token(archive, system_caller(self.settings), name=name, role=Role(role), **rights)
+            caller = system_caller(self.settings)
+            return [create_token(archive, caller, name=name, role=Role(role), **rights) for name in names]
 
     def revoke_token(self, name: str) -> None:
         with self.archive() as archive:

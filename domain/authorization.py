@@ -460,6 +460,10 @@ def require_checkable(state: Authorization, today: date) -> None:
     status = state.status_on(today)
     if status not in (ISSUED, ACTIVE):
         raise AuthorizationNotActive(status.value, evidence=state.evidence)
+    require_unredeemed(state)
+
+
+def require_unredeemed(state: Authorization) -> None:
     if state.evidence is not None:
         raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
 
@@ -503,8 +507,7 @@ def _register(command: Register) -> AuthorizationRegistered:
 
 
 def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSigned:
-    if state.evidence is not None:
-        raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
+    require_unredeemed(state)
     status = state.status_on(command.today)
     if status is ACTIVE:
         raise IllegalTransition(state=status.value)
@@ -528,8 +531,7 @@ def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSign
 def _attach(state: Authorization, command: AttachEvidence) -> Sequence[AuthorizationEvent]:
     """The paper of what is over is kept too, but brings nothing back to life (edge case 10); a form that was never
     signed in its time is no evidence of anything."""
-    if state.evidence is not None:
-        raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
+    require_unredeemed(state)
     command.type.require_source(command.source)
     status = state.status_on(command.today)
     if state.signed_on is None and status is not ISSUED:

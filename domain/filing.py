@@ -17,6 +17,8 @@ from domain.mandate import Mandate
 from domain.ports import Claim, CommandKey, Owner, OwnerRaced, VersionConflict
 from domain.refusals import (
     N_,
+    DuplicateContent,
+    ExternalIdTaken,
     FieldError,
     FilePasswordProtected,
     FileTypeNotAllowed,
@@ -302,7 +304,11 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         self._refuse_file(kind, order, file)
 
         def append(arrival: Arrival) -> Outcome:
-            return self._change(statement, self._evidence(state, order, arrival, statement), caller, command)
+            try:
+                return self._change(statement, self._evidence(state, order, arrival, statement), caller, command)
+            except (DuplicateContent, ExternalIdTaken):  # by the winner of the race for this code, it may be
+                authorization.require_unredeemed(self._authorization(statement, rights))
+                raise
 
         return self._with_content(file, owner, kind, statement, append)
 

@@ -136,6 +136,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
         def change(state: Document) -> Change:
+            self._owner(state.customer)  # of an erased one nothing is left but the linked customer's wrap
             owner = self.keys.owner(customer)
             return Change(
                 steps=in_stream(paper, document.decide(state, UnlinkCustomer(owner.reference, reason))),

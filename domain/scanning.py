@@ -160,9 +160,25 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     # -- into a document --------------------------------------------------------------------------------------
 
+    def archived_scan(
+        self, session: UUID, asked: Sequence[int] | None, order: ArchiveFile, caller: Caller
+    ) -> Outcome | None:
+        """The answer that this request was given before, when it carries the key of that one."""
+        command = self._archiving(session, asked, order, caller)
+        earlier = self.log.earlier(command) if command else None
+        papers = [paper for paper in earlier.papers if paper != session] if earlier else []
+        return self._replay(papers, earlier.position) if earlier else None
+
+    def _archiving(
+        self, session: UUID, asked: Sequence[int] | None, order: ArchiveFile, caller: Caller
+    ) -> CommandKey | None:
+        pages = None if asked is None else tuple(asked)
+        return self._command(caller, "archive-scan", session, pages, without_token(order))
+
     def archive_scan(
         self,
         session: UUID,
+        asked: Sequence[int] | None,
         numbers: Sequence[int],
         order: ArchiveFile,
         file: Examined,
@@ -171,13 +187,14 @@ class Scanning(Filing, frozen=True, kw_only=True):
         rights: Rights,
         reach: Reach,
     ) -> Outcome:
-        """OK (B9, B10): the pages have become `file`; document, evidence and the end of the pages here in one save.
+        """OK (B9, B10): these pages (`asked` for by number, or all) have become `file`; document, evidence and the end
+        of the pages here in one save.
 
         With a code its Check must hold: CheckRequired, as well as whatever filing.py refuses.
         """
-        command = self._command(caller, session, tuple(numbers), without_token(order))
-        if earlier := self.log.earlier(command) if command else None:
-            return self._replay([p for p in earlier.papers if p != session], earlier.position)
+        command = self._archiving(session, asked, order, caller)
+        if earlier := self.archived_scan(session, asked, order, caller):
+            return earlier
 
         def attempt() -> Outcome:
             found = self.scan_session(session, reach)
@@ -246,7 +263,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         events = scan_session.decide(found.state, ArchivePages(tuple(numbers), arrival.paper))
         leaving = self._scan_change(found.id, found.state, events)
         outcome = self._change(arrival.statement or arrival.paper, together(change, leaving), caller, command)
-        self._drop(leaving.forgotten)
+        self._drop_images(leaving.forgotten)
         return outcome
 
     # -- shared -----------------------------------------------------------------------------------------------
@@ -289,7 +306,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
             return self._replayed(replayed.earlier.papers[0], replayed.earlier.position)
         except ScannerBusy as busy:
             return self._scan_append(session, self._in_place_of(busy, change), caller, command)
-        self._drop(change.forgotten)
+        self._drop_images(change.forgotten)
         return self._session(session, recorded[-1].position)
 
     def _in_place_of(self, busy: ScannerBusy, change: Change) -> Change:
@@ -300,7 +317,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
             raise ScannerBusy(extra={"holder": holder.actor}) from None
         return msgspec.structs.replace(change, released=[*change.released, stale])
 
-    def _drop(self, contents: Sequence[UUID]) -> None:
+    def _drop_images(self, contents: Sequence[UUID]) -> None:
         """After the commit; should this end before, they are orphans and swept."""
         for content in contents:
             self.contents.drop(content)

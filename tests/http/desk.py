@@ -30,6 +30,13 @@ def a_text() -> bytes:
     return f"Dear library, my number is {secrets.token_hex(8)}.\n".encode()
 
 
+def an_iban() -> str:
+    """A valid Dutch IBAN with an account number of chance."""
+    account = "".join(secrets.choice("0123456789") for _ in range(10))
+    digits = "".join(str(int(sign, 36)) for sign in f"ABNA{account}NL00")
+    return f"NL{98 - int(digits) % 97:02}ABNA{account}"
+
+
 def select_file(
     client: httpx.Client,
     customer: str | None,

@@ -23,19 +23,24 @@ from api.routes import ROUTES, Route
 from domain.access import Verb
 from domain.limits import Limits
 from tests.http.desk import (
+    CONSENT,
+    DEBT,
     a_customer,
     a_letter,
     a_mandate,
     a_text,
+    an_iban,
     archived,
     at,
     correct,
     corrected,
+    issued,
     no_upload,
     noted,
     pointers,
     problem_of,
     select_file,
+    stepped,
     view,
 )
 from tests.http.served import Served, wait_until
@@ -44,6 +49,7 @@ ROLES = ("viewer", "staff", "supervisor", "operator", "station", "integration")
 ANYONE = "anyone, without a token too"
 READERS = "viewer staff supervisor operator"
 DESK = "staff supervisor operator"
+SUPERVISION = "supervisor operator"
 
 # The rights of api.md, written out for each address by hand: who may.
 TABLE = {
@@ -62,15 +68,47 @@ TABLE = {
     ("POST", "/v1/documents/{id}/reclassify"): DESK,
     ("POST", "/v1/documents/{id}/withdraw"): DESK,
     ("POST", "/v1/documents/{id}/restore"): DESK,
+    ("POST", "/v1/documents/{id}/reassign"): SUPERVISION,
+    ("POST", "/v1/documents/{id}/link-customer"): SUPERVISION,
+    ("POST", "/v1/documents/{id}/unlink-customer"): SUPERVISION,
+    ("PUT", "/v1/documents/{id}/content"): SUPERVISION,
     ("POST", "/v1/authorizations"): f"{DESK} integration",
     ("GET", "/v1/authorizations"): f"{READERS} integration",
     ("GET", "/v1/authorizations/{id}"): f"{READERS} integration",
     ("GET", "/v1/authorizations/{id}/history"): READERS,
+    ("POST", "/v1/authorizations/{id}/amend"): DESK,
+    ("POST", "/v1/authorizations/{id}/suspend"): DESK,
+    ("POST", "/v1/authorizations/{id}/resume"): DESK,
+    ("POST", "/v1/authorizations/{id}/revoke"): DESK,
+    ("POST", "/v1/authorizations/{id}/supersede"): DESK,
+    ("POST", "/v1/authorizations/{id}/cancel"): DESK,
+    ("POST", "/v1/authorizations/{id}/reassign"): SUPERVISION,
+    ("POST", "/v1/authorizations/{id}/collections"): f"{DESK} integration",
+    ("GET", "/v1/authorizations/{id}/dossier"): DESK,
+    ("POST", "/v1/forms"): f"{DESK} integration",
+    ("GET", "/v1/forms/{id}.pdf"): f"{DESK} integration",
+    ("GET", "/v1/scan-codes/{code}"): DESK,
+    ("GET", "/v1/scan-stations"): f"{DESK} station",
+    ("PUT", "/v1/scan-stations/{name}"): "station operator",
+    ("GET", "/v1/scan-stations/{name}/jobs"): "station operator",
+    ("GET", "/v1/scanners"): f"{DESK} station",
+    ("GET", "/v1/scan-sessions"): DESK,
+    ("POST", "/v1/scan-sessions"): DESK,
+    ("GET", "/v1/scan-sessions/{id}"): f"{DESK} station",
+    ("DELETE", "/v1/scan-sessions/{id}"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/confirm"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/finish"): "station operator",
+    ("PUT", "/v1/scan-sessions/{id}/pages/{n}"): f"{DESK} station",
+    ("GET", "/v1/scan-sessions/{id}/pages/{n}"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/pages/{n}/rotate"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/pages/{n}/move"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/pages/{n}/remove"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/archive"): DESK,
     ("GET", "/v1/document-types"): " ".join(ROLES),
     ("GET", "/v1/document-types/{code}"): " ".join(ROLES),
-    ("PUT", "/v1/document-types/{code}"): "supervisor operator",
+    ("PUT", "/v1/document-types/{code}"): SUPERVISION,
     ("GET", "/v1/history"): READERS,
-    ("GET", "/v1/access-log"): "supervisor operator",
+    ("GET", "/v1/access-log"): SUPERVISION,
     ("GET", "/livez"): ANYONE,
     ("GET", "/readyz"): ANYONE,
     ("GET", "/version"): ANYONE,
@@ -129,7 +167,8 @@ class Asking:
         self.served, self.desk, self.customer = served, served.as_("operator"), a_customer(served)
         self.letter = archived(self.desk, self.customer, external_id=secrets.token_hex(8))
         self.consent = noted(self.desk, self.customer, external_id=secrets.token_hex(8))
-        self.position = self.consent["position"]
+        self.form = issued(self.desk, self.customer)
+        self.position = self.form["position"]
 
     def __call__(self, client: httpx.Client, address: Address) -> httpx.Response:
         method, path = address
@@ -176,12 +215,72 @@ class Asking:
         body = {"labels": {"en": "Fine"}, "kind": "document", "sensitivity": "ordinary"}
         return {"url": f"/v1/document-types/T_{secrets.token_hex(4).upper()}", "json": body}
 
+    def _post_v1_documents_id_reassign(self) -> dict[str, Any]:
+        return self.correction("reassign", customer=a_customer(self.served))
+
+    def _post_v1_documents_id_link_customer(self) -> dict[str, Any]:
+        return self.correction("link-customer", customer=a_customer(self.served))
+
+    def _post_v1_documents_id_unlink_customer(self) -> dict[str, Any]:
+        return self.correction("unlink-customer", customer=a_customer(self.served))
+
+    def _put_v1_documents_id_content(self) -> dict[str, Any]:
+        correction = self.correction("content")
+        return {**correction, "json": None, "data": {"reason": "slip"}, "files": {"file": ("a.txt", a_text())}}
+
+    def _post_v1_authorizations_id_amend(self) -> dict[str, Any]:
+        return self.step("amend", debtor_name="K. Another")
+
+    def _post_v1_authorizations_id_suspend(self) -> dict[str, Any]:
+        return self.step("suspend")
+
+    def _post_v1_authorizations_id_resume(self) -> dict[str, Any]:
+        return self.step("resume")
+
+    def _post_v1_authorizations_id_revoke(self) -> dict[str, Any]:
+        return self.step("revoke", received_on="2026-02-01")
+
+    def _post_v1_authorizations_id_supersede(self) -> dict[str, Any]:
+        return self.step("supersede", by=self.debt()["id"])
+
+    def _post_v1_authorizations_id_cancel(self) -> dict[str, Any]:
+        return self.step("cancel")
+
+    def _post_v1_authorizations_id_reassign(self) -> dict[str, Any]:
+        return self.step("reassign", customer=a_customer(self.served))
+
+    def _post_v1_authorizations_id_collections(self) -> dict[str, Any]:
+        asked = self.step("collections", presented_on="2026-02-01", due_on="2026-02-06", outcome="paid")
+        del asked["json"]["reason"]
+        return asked
+
+    def _post_v1_forms(self) -> dict[str, Any]:
+        return {"json": {"customer": self.customer, "type": CONSENT}}
+
+    def _get_v1_forms_id_pdf(self) -> dict[str, Any]:
+        return {"url": self.form["form"]}
+
+    def _get_v1_scan_codes_code(self) -> dict[str, Any]:
+        return {"url": f"/v1/scan-codes/{self.form['scan_code']}"}
+
     def correction(self, verb: str, **body: Any) -> dict[str, Any]:
         paper = archived(self.desk, self.customer, a_text(), name="a.txt")
         if verb == "restore":
             paper = corrected(self.desk, paper, "withdraw")
         headers = {"If-Match": f'"{paper["version"]}"'}
         return {"url": f"/v1/documents/{paper['id']}/{verb}", "headers": headers, "json": {"reason": "slip", **body}}
+
+    def step(self, verb: str, **body: Any) -> dict[str, Any]:
+        paper = issued(self.desk, self.customer)["authorization"] if verb == "cancel" else self.debt()
+        if verb == "resume":
+            paper = stepped(self.desk, paper, "suspend")
+        headers = {"If-Match": f'"{paper["version"]}"'}
+        url = f"/v1/authorizations/{paper['id']}/{verb}"
+        return {"url": url, "headers": headers, "json": {"reason": "slip", **body}}
+
+    def debt(self) -> dict[str, Any]:
+        """A mandate for an account of its own."""
+        return noted(self.desk, self.customer, type=DEBT, mandate=a_mandate(iban=an_iban()))
 
 
 @pytest.fixture(scope="module")
@@ -596,6 +695,7 @@ READS: list[tuple[str, str, str]] = [
     ("/v1/documents/{evidence}/pages/1", "page", "customer document"),
     ("/v1/documents/{evidence}/history", "history", "customer document"),
     ("/v1/authorizations/{id}/history", "history", "customer authorization"),
+    ("/v1/authorizations/{id}/dossier", "export", "customer authorization"),
     ("/v1/customers/{customer}/history", "history", "customer"),
     ("/v1/history", "history", ""),
 ]

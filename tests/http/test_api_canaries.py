@@ -19,7 +19,18 @@ import msgspec
 import pytest
 
 from store.postgres import Cluster, settle
-from tests.http.desk import a_customer, a_letter, archived, at, correct, corrected, no_upload, noted, select_file
+from tests.http.desk import (
+    a_customer,
+    a_letter,
+    an_iban,
+    archived,
+    at,
+    correct,
+    corrected,
+    no_upload,
+    noted,
+    select_file,
+)
 from tests.http.served import Served
 from tests.paper.files import a_jpeg, a_pdf
 
@@ -29,13 +40,6 @@ LETTERS = "abcdefghijkmnopqrstuvwxyz"
 def a_canary(length: int = 16) -> str:
     """No two alike, and none a part of anything else."""
     return "".join(secrets.choice(LETTERS) for _ in range(length))
-
-
-def an_iban() -> str:
-    """A valid Dutch IBAN with an account number of chance."""
-    account = "".join(secrets.choice("0123456789") for _ in range(10))
-    digits = "".join(str(int(sign, 36)) for sign in f"ABNA{account}NL00")
-    return f"NL{98 - int(digits) % 97:02}ABNA{account}"
 
 
 class Sent(msgspec.Struct, frozen=True):

@@ -15,6 +15,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     form_days: int = 180
     check_token_seconds: int = 600
     check_misses_per_minute_max: int = 20
+    scan_pages_max: int = 500
+    scan_session_hours: int = 24
+    scan_silence_seconds: float = 60.0
     list_page_max: int = 200
     list_page_default: int = 50
     json_body_bytes_max: int = 1024 * 1024

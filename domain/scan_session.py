@@ -16,7 +16,6 @@ from domain.envelope import UNSET, Event, Sealed
 from domain.refusals import N_, FieldError, IllegalTransition, NotFound, ScannerTooManyPages, ValidationFailed
 from domain.values import Content, ScannerSource
 
-PAGES_MAX = 500
 CONFIRMATION_MINUTES = 2
 
 
@@ -75,6 +74,7 @@ class Confirm(msgspec.Struct, frozen=True):
     """The "Yes" of the flatbed, and of every further pass."""
 
     now: datetime
+    pages_max: int
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -82,6 +82,7 @@ class Capture(msgspec.Struct, frozen=True):
 
     n: int
     page: CapturedPage
+    pages_max: int
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -253,8 +254,8 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
         return _start(command)
     assert state is not None, "use cases refuse an absent session before they decide"
     match command:
-        case Confirm(now=now):
-            return _confirm(state, now)
+        case Confirm():
+            return _confirm(state, command)
         case Capture():
             return _capture(state, command)
         case Finish():
@@ -278,14 +279,14 @@ def _start(command: Start) -> Sequence[ScanEvent]:
     return [started, ScanConfirmed(number=1, at=command.now)]
 
 
-def _confirm(state: ScanSession, now: datetime) -> Sequence[ScanEvent]:
+def _confirm(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
     """From the caller alone there is nothing to confirm."""
     _require(state, AWAITING, REVIEW, FAILED)
     if state.device is None:
         raise IllegalTransition(state=state.state.value)
-    if len(state.pages) >= PAGES_MAX:
+    if len(state.pages) >= command.pages_max:
         raise ScannerTooManyPages
-    return [ScanConfirmed(number=state.passes + 1, at=now)]
+    return [ScanConfirmed(number=state.passes + 1, at=command.now)]
 
 
 def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
@@ -299,7 +300,7 @@ def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
         return []
     if there is not None and page.capture is not None:
         n, there = state.last + 1, None
-    if n > PAGES_MAX:
+    if n > command.pages_max:
         raise ScannerTooManyPages
     return [
         PageCaptured(

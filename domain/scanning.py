@@ -97,7 +97,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """The Yes: for the glass, and for every further pass."""
-        return self._scan(session, Confirm(self.clock.now()), "confirm", caller, reach)
+        return self._scan(session, Confirm(self.clock.now(), self.scan_pages_max), "confirm", caller, reach)
 
     def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> Session:
         return self._scan(session, finish, finish, caller, reach)
@@ -144,7 +144,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
         def attempt() -> tuple[Session, bool]:
             found = self.scan_session(session, reach)
-            if not scan_session.decide(found.state, Capture(n, _captured(page, NOT_STORED))):
+            if not scan_session.decide(found.state, Capture(n, _captured(page, NOT_STORED), self.scan_pages_max)):
                 return found, False
             return self._stored_page(found, n, page, caller), True
 
@@ -152,7 +152,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def _stored_page(self, found: Session, n: int, page: Inspected, caller: Caller) -> Session:
         def append(content: Content) -> Session:
-            events = scan_session.decide(found.state, Capture(n, _captured(page, content)))
+            events = scan_session.decide(found.state, Capture(n, _captured(page, content), self.scan_pages_max))
             change = self._scan_change(found.id, found.state, events)
             return self._scan_append(found.id, change, caller, None)
 

@@ -103,6 +103,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     creditor: str | None = None
     form_days: int = 180
     check_token_seconds: int = 600
+    scan_pages_max: int = 500
 
     # -- append -----------------------------------------------------------------------------------------------
 

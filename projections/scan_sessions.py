@@ -7,10 +7,11 @@ from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection, Connection
-from psycopg.rows import args_row, tuple_row
+from psycopg.rows import args_row, scalar_row, tuple_row
 
 from domain.envelope import Recorded
 from domain.scan_session import (
+    CONFIRMATION_MINUTES,
     OVER,
     PageCaptured,
     PagesArchived,
@@ -136,17 +137,28 @@ async def jobs(conn: AsyncConnection[Any], station: str) -> list[Row]:
 
 
 async def in_use(conn: AsyncConnection[Any], stations: Collection[str]) -> set[str]:
-    """Scanners of these stations that scan just now."""
-    bound = {"stations": list(stations), "scanning": ScanState.SCANNING.value}
+    """Scanners of these stations that scan just now, or that wait for a Yes."""
+    bound = {
+        "stations": list(stations),
+        "scanning": ScanState.SCANNING.value,
+        "awaiting": ScanState.AWAITING_CONFIRMATION.value,
+        "minutes": CONFIRMATION_MINUTES,
+    }
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(IN_USE, bound, prepare=True)
         return {scanner for (scanner,) in await cursor.fetchall()}
 
 
-def untouched(conn: Connection[Any], before: datetime) -> Sequence[Row]:
-    """Sessions that are not over and that nothing happened to since; for the follower that ends them."""
-    with conn.cursor(row_factory=args_row(Row)) as cursor:
+def untouched(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
+    """Sessions that are not over and that nothing happened to since."""
+    with conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(UNTOUCHED, {"over": [s.value for s in OVER], "before": before}).fetchall()
+
+
+def abandoned(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
+    """Sessions that scan, but nothing came of them and nothing was heard of their station since."""
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(ABANDONED, {"scanning": ScanState.SCANNING.value, "before": before}).fetchall()
 
 
 async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[Row]:
@@ -172,11 +184,20 @@ JOBS = f"""
 IN_USE = """
     select scanner
     from views.scan_sessions
-    where to_position is null and state = %(scanning)s and station = any (%(stations)s)
+    where to_position is null and station = any (%(stations)s) and (
+        state = %(scanning)s
+        or state = %(awaiting)s and changed_at > clock_timestamp() - make_interval(mins => %(minutes)s)
+    )
 """
-UNTOUCHED = f"""
-    select {COLUMNS}
+UNTOUCHED = """
+    select id
     from views.scan_sessions
     where to_position is null and state <> all (%(over)s) and changed_at < %(before)s
-    order by changed_at
-"""  # noqa: S608  # constants of this module
+"""
+ABANDONED = """
+    select s.id
+    from views.scan_sessions as s
+    left join scan.station as t on t.name = s.station
+    where s.to_position is null and s.state = %(scanning)s and s.changed_at < %(before)s
+        and (t.seen_at is null or t.seen_at < %(before)s)
+"""

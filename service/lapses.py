@@ -1,15 +1,21 @@
-"""The follower that minds the calendar: what has ended by now is written into the log, as `system`.
+"""The follower that minds the clock: what has ended by now is written into the log, as `system`.
 
-Validity, the 36 months of a mandate without a collection, forms that nobody signed, revocations of a later day. It asks
-the view which authorizations are due; domain/life.py decides each again from its own events.
+Validity, the 36 months of a mandate without a collection, forms that nobody signed, revocations of a later day; scans
+whose station fell silent, and those that nobody came back to. It asks the views what is due; the use cases decide each
+again from the log.
 """
 
 import logging
 import threading
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
-from domain.archive import Archive
-from projections import authorizations
+from domain.archive import Archive, Caller, Reach
+from domain.life import SYSTEM
+from domain.limits import Limits
+from projections import authorizations, scan_sessions
 from store.keys import Connections
 
 LOOK_SECONDS = 5.0
@@ -18,14 +24,21 @@ logger = logging.getLogger("dossier.lapses")
 
 
 def keep_lapsing(
-    connections: Connections, archive: Archive, stop: threading.Event, *, look_seconds: float = LOOK_SECONDS
+    connections: Connections,
+    archive: Archive,
+    limits: Limits,
+    branch: str,
+    stop: threading.Event,
+    *,
+    look_seconds: float = LOOK_SECONDS,
 ) -> None:
     """Until `stop`. It needs no leader: of two that write the same, one finds that nothing is left to say."""
     while not stop.wait(look_seconds):
         try:
             lapse_due(connections, archive)
+            end_scans(connections, archive, limits, branch)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
-            logger.warning("the calendar was not looked at: %s", type(error).__name__)
+            logger.warning("the clock was not looked at: %s", type(error).__name__)
 
 
 def lapse_due(connections: Connections, archive: Archive) -> int:
@@ -37,14 +50,27 @@ def lapse_due(connections: Connections, archive: Archive) -> int:
             due = authorizations.due(conn, today, PAGE, passed=passed)
         if not due:
             return written
-        written += sum(lapse(archive, paper) for paper in due)
+        written += ended(due, archive.lapse)
         passed += due  # the view learns of it a moment later
 
 
-def lapse(archive: Archive, paper: UUID) -> bool:
+def end_scans(connections: Connections, archive: Archive, limits: Limits, branch: str) -> int:
+    """Interrupt scans of a silent station, end sessions that nobody came back to; how many. Durable on return."""
+    now = archive.clock.now()
+    with connections.connection() as conn:
+        abandoned = scan_sessions.abandoned(conn, now - timedelta(seconds=limits.scan_silence_seconds))
+        untouched = scan_sessions.untouched(conn, now - timedelta(hours=limits.scan_session_hours))
+    caller = Caller(actor=SYSTEM, branch=branch, correlation_id=archive.ids.new())
+    interrupt = partial(archive.interrupt_scan, problem="scanner-offline", caller=caller)
+    return ended(abandoned, interrupt) + ended(untouched, partial(archive.cancel_scan, caller=caller, reach=Reach()))
+
+
+def ended(papers: Iterable[UUID], end: Callable[[UUID], object]) -> int:
     """One that cannot be ended, such as an erased one, must not keep the others from their end."""
-    try:
-        return archive.lapse(paper)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is this paper's alone, or comes again with the next
-        logger.warning("%s could not be ended: %s", paper, type(error).__name__)
-        return False
+    count = 0
+    for paper in papers:
+        try:
+            count += bool(end(paper))
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this paper's alone, or comes with the next
+            logger.warning("%s could not be ended: %s", paper, type(error).__name__)
+    return count

@@ -34,7 +34,7 @@ def run(settings: Settings, url: str, metrics: socket.socket | None) -> None:
         open_store(settings, url, role=role_of(url, APP_ROLE), connections=1) as writing,
     ):
         start(keep_sweeping, store, settings.limits, stop)
-        start(keep_lapsing, writing.pool, writing.archive(), stop)
+        start(keep_lapsing, writing.pool, writing.archive(), settings.limits, settings.branch, stop)
         if metrics is not None:
             metrics_port.start(metrics, partial(metrics_text, store))
         Follower(url, store.log, role=role).run(stop)

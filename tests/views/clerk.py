@@ -160,8 +160,9 @@ class Clerk:
         shown, reason = self.papers[statement], "so it was said"
         amend = AmendMandate(Amendment(iban=self.chance.choice(IBANS), debtor_name=f"J. {self._labels}"), reason)
         suspend, resume, cancel = (kind(self.today, reason) for kind in (Suspend, Resume, Cancel))
-        others = [p for p in self._of_kind(shown.kind) if self.papers[p].customer == shown.customer]
-        supersede = SupersedeBy(self.chance.choice(others), reason)
+        others = [(p, s) for p, s in self.papers.items() if (s.customer, s.kind) == (shown.customer, shown.kind)]
+        heirs = [p for p, s in others if s.status in ("issued", "active") and p != statement]
+        supersede = SupersedeBy(self.chance.choice(heirs or [statement]), reason)
         more: list[Order] = [supersede, amend, amend] if shown.kind == "mandate" else [supersede]
         fitting: dict[str, list[Order]] = {
             "issued": [cancel],

@@ -103,6 +103,11 @@ class Served:
             found = connection.execute(query.encode(), values)
             return found.fetchall() if found.description else []
 
+    def key_at_rest(self, idempotency_key: str) -> str:
+        """Programs put names of people into their keys, so a digest is what is kept of one."""
+        with self.archive() as archive:
+            return archive.keys.digest("idempotency-key", idempotency_key.encode()).hex()
+
     def contents(self) -> set[str]:
         """The content files there are."""
         return {path.name for path in self.settings.content_directory.rglob("*") if path.is_file()}

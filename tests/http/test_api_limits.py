@@ -259,7 +259,7 @@ def test_an_idempotency_key_is_known_for_its_hours_and_no_longer(small: Served, 
         key = {"Idempotency-Key": f"aged-{secrets.token_hex(8)}"}
         noted(staff, first, headers=key)
         aged = "update archive.command set recorded_at = recorded_at - make_interval(mins => %s) where key = %s"
-        small.sql(aged, [age_minutes, key["Idempotency-Key"]])
+        small.sql(aged, [age_minutes, small.key_at_rest(key["Idempotency-Key"])])
         swept(small)
         answer = no_upload(staff, second, headers=key)
         if known:

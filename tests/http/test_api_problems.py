@@ -4,30 +4,40 @@ import ast
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
 import pytest
 
+from api.problems import catalog
 from api.routes import ROUTES
 from domain import refusals
 from tests.http import wire
 from tests.http.desk import (
+    DEBT,
     IBANS,
     a_customer,
     a_letter,
     a_mandate,
     archived,
     at,
+    check,
     correct,
+    hand_in,
+    handed_in,
+    issued,
     no_upload,
     noted,
     pointers,
     problem_of,
     select_file,
+    step,
+    stepped,
     view,
 )
 from tests.http.served import ROOT, Served
@@ -45,7 +55,7 @@ REACHED_THERE = {
 }
 NOT_REACHED = {
     "not-acceptable": "nothing negotiates: each address has one form of answer and sends it whatever Accept says",
-    "too-many-requests": "Check alone counts its callers' misses, and there are no scan codes yet",
+    "scan-code-taken": "a form draws another number; only what is imported brings a code along",
     "file-infected": "the hook to a virus scanner comes later",
     "internal-error": "a fault of ours: a request that reached it would be a bug to mend, not one to keep",
 }
@@ -215,6 +225,41 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     return no_upload(staff, a_customer(served), scan_code="DA48271903665144")
 
 
+@reaches("scan-code-malformed")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    return no_upload(staff, None, type=None, scan_code="DA48271903665141")
+
+
+@reaches("scan-code-redeemed")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    code = issued(staff, a_customer(served))["scan_code"]
+    handed_in(staff, code)
+    return check(staff, code)
+
+
+@reaches("scan-code-other-customer")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    return hand_in(staff, issued(staff, a_customer(served))["scan_code"], customer=a_customer(served))
+
+
+@reaches("check-required")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    return hand_in(staff, issued(staff, a_customer(served))["scan_code"], check_token="x")
+
+
+@reaches("authorization-not-active")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    made = issued(staff, a_customer(served))
+    stepped(staff, made["authorization"], "cancel")
+    return check(staff, made["scan_code"])
+
+
+@reaches("too-many-requests")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    guesser = served.client(served.new_token(f"guesser-{secrets.token_hex(4)}", "staff"))
+    return [check(guesser, "x") for _ in range(served.settings.limits.check_misses_per_minute_max + 1)][-1]
+
+
 @reaches("iban-invalid")
 def _(served: Served, staff: httpx.Client) -> httpx.Response:
     wrong = a_mandate(iban="NL92ABNA0417164300")
@@ -254,7 +299,7 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     """A twin that does not end: its row is written and not committed."""
     key = secrets.token_hex(8)
     with psycopg.connect(served.database_url) as twin:
-        twin.execute("insert into archive.command values ('staff', %s, '', '{}', now())", [key])
+        twin.execute("insert into archive.command values ('staff', %s, '', '{}', now())", [served.key_at_rest(key)])
         return no_upload(staff, a_customer(served), headers={"Idempotency-Key": key})
 
 
@@ -263,6 +308,75 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     external = secrets.token_hex(8)
     noted(staff, a_customer(served), external_id=external)
     return no_upload(staff, a_customer(served), external_id=external)
+
+
+# -- and what it says beside its slug ------------------------------------------------------------------------------
+
+
+def in_state(served: Served, staff: httpx.Client, state: str) -> dict[str, Any]:
+    """A mandate that is in this state, with its version."""
+    if state in ("issued", "cancelled"):
+        made = issued(staff, a_customer(served), type=DEBT)["authorization"]
+        return stepped(staff, made, "cancel") if state == "cancelled" else made
+    item = noted(staff, a_customer(served), type=DEBT, mandate=a_mandate())
+    match state:
+        case "suspended":
+            return stepped(staff, item, "suspend")
+        case "revoked":
+            return stepped(staff, item, "revoke", received_on="2026-02-01")
+        case "superseded":
+            other = noted(staff, item["customer"], type=DEBT, mandate=a_mandate(iban=IBANS[1]))
+            return stepped(staff, item, "supersede", by=other["id"])
+    return item
+
+
+BODIES: dict[str, dict[str, Any]] = {
+    "suspend": {},
+    "resume": {},
+    "cancel": {},
+    "revoke": {"received_on": "2026-02-01"},
+    "supersede": {"by": str(uuid4())},
+}
+FORBIDDEN = {
+    "issued": "suspend resume revoke",
+    "active": "resume cancel",
+    "suspended": "suspend cancel",
+    "revoked": "suspend resume revoke cancel",
+    "superseded": "suspend resume revoke cancel",
+    "cancelled": "suspend resume revoke cancel",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+@pytest.mark.parametrize("state", FORBIDDEN)
+def test_what_the_life_cycle_forbids_names_the_present_state(
+    served: Served, staff: httpx.Client, state: str, language: str
+) -> None:
+    item = in_state(served, staff, state)
+    translate = catalog(language)
+    word = translate(refusals.IllegalTransition.states[state])
+    for verb in FORBIDDEN[state].split():
+        answer = step(
+            staff, item["id"], verb, item["version"], {"Accept-Language": language}, reason="slip", **BODIES[verb]
+        )
+        assert problem_of(answer, 409) == "illegal-transition"
+        assert answer.json()["state"] == state
+        assert answer.json()["detail"] == translate(refusals.IllegalTransition.sentence).format(state=word)
+
+
+@pytest.mark.parametrize("state", ["issued", "suspended", "revoked", "cancelled"])
+def test_what_is_not_active_says_what_it_is_and_what_to_do(served: Served, staff: httpx.Client, state: str) -> None:
+    """Asked by a collection that comes too late or too early; by a Check it is in test_api_check.py."""
+    item = in_state(served, staff, state)
+    body: dict[str, Any] = {"presented_on": today(served), "due_on": today(served), "outcome": "paid"}
+    answer = step(staff, item["id"], "collections", item["version"], **body)
+    assert problem_of(answer, 409) == "authorization-not-active"
+    assert answer.json()["authorization_status"] == state
+    assert answer.json()["detail"] == refusals.AuthorizationNotActive.sentences[state]
+
+
+def today(served: Served) -> str:
+    return datetime.now(ZoneInfo(served.settings.timezone)).date().isoformat()
 
 
 def a_type(served: Served, **changes: Any) -> str:
@@ -287,7 +401,7 @@ def test_a_refusal_is_reached_through_http(served: Served, staff: httpx.Client, 
         members, sent = answer.problem, answer.headers
     assert set(members) >= MEMBERS
     assert members["title"] != members["detail"], "the sentence was not filled in"
-    assert ("retry-after" in sent) is (slug in ("unavailable", "idempotency-in-flight"))
+    assert ("retry-after" in sent) is (slug in ("unavailable", "idempotency-in-flight", "too-many-requests"))
     assert ("www-authenticate" in sent) is (slug == "unauthenticated")
 
 

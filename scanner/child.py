@@ -1,0 +1,139 @@
+"""A device process: one request from standard input, events to what was standard output, then the end.
+
+It lives as long as its job, so whatever a back end leaks or wedges ends with it. One thread does everything: a
+cancellation is SIGTERM, whose handler sets a flag that is looked at with every row. device_process.py starts it.
+"""
+
+import fcntl
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO, Final, NoReturn
+
+from scanner import messages
+from scanner.acquisition import Acquisition
+from scanner.driver import Device, Driver
+from scanner.errors import DeviceFault, Fault
+from scanner.lock import held
+from scanner.messages import Describe, Devices, Event, Finished, ListDevices, Opened, Request, Scan, faulted
+from scanner.simulated import SCHEME, SimulatedDriver
+from scanner.spool import Spool
+
+MEMORY_BYTES_MAX: Final = 640 * 1024 * 1024
+"""Private memory. A page of A4 at 600 dpi in colour takes about 280 MiB, one of A3 520 MiB."""
+
+
+class Child:
+    def __init__(self, state: Path, out: BinaryIO) -> None:
+        self._state, self._out = state, out
+        self._cancelled = False
+        signal.signal(signal.SIGTERM, self._cancel)
+
+    def answer(self, request: Request) -> None:
+        """Tells all events of the request, the last one when the device is about to be let go."""
+        try:
+            self._work(request)
+        except DeviceFault as fault:
+            self._tell(faulted(fault))
+        except Exception as error:  # noqa: BLE001  # the edge of the process: the parent is told what ended it
+            self._tell(faulted(DeviceFault(Fault.FAILED, _place(error))))
+
+    def _cancel(self, *_: object) -> None:
+        self._cancelled = True
+
+    def _tell(self, event: Event) -> None:
+        self._out.write(messages.encode(event))
+        self._out.flush()
+
+    def _work(self, request: Request) -> None:
+        match request:
+            case ListDevices():
+                self._tell(Devices(tuple(_driver("").devices())))
+                self._tell(Finished())
+            case Describe(device=name, holder=holder):
+                with self._opened(name, holder) as device:
+                    self._tell(Opened(name, tuple(device.sources())))
+                    self._tell(Finished())
+            case Scan(device=name, holder=holder):
+                with self._opened(name, holder) as device:
+                    self._scan(request, device)
+
+    def _scan(self, scan: Scan, device: Device) -> None:
+        """The end is told first: a device that wedges in `cancel` must not hold up who waits for the pages."""
+        job = Acquisition(
+            scan,
+            Spool(self._state / "spool"),
+            self._tell,
+            is_cancelled=lambda: self._cancelled,
+            now=lambda: datetime.now(UTC),
+        )
+        try:
+            self._tell(job.run(device))
+        except DeviceFault as fault:
+            # A call that was interrupted says something else.
+            self._tell(faulted(DeviceFault(Fault.CANCELLED, fault.raw) if self._cancelled else fault))
+        finally:
+            device.cancel()
+
+    @contextmanager
+    def _opened(self, name: str, holder: str) -> Iterator[Device]:
+        with held(self._state / "locks", name, holder):
+            device = _driver(name).open(name)
+            try:
+                yield device
+            finally:
+                device.close()
+
+
+def main() -> NoReturn:
+    """`python -m scanner.child STATE`: STATE is the folder of the locks and the spool."""
+    # Back ends print what they like; it must not get among the events.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    request = messages.decode_request(FileIO(0, closefd=False).readline())
+    _end_with_parent()
+    _limit_memory()
+    Child(Path(sys.argv[1]), out).answer(request)
+    # Not through the interpreter's own end: nothing of a driver shall run any more.
+    os._exit(0)
+
+
+def _driver(name: str) -> Driver:
+    """Loads python-sane only where a device of SANE is meant."""
+    if name.startswith(SCHEME):
+        return SimulatedDriver()
+    try:
+        from scanner.sane_driver import SaneDriver
+    except ImportError as error:
+        raise DeviceFault(Fault.FAILED, "python-sane is not installed (the extra `scanner`)") from error
+    return SaneDriver()
+
+
+def _end_with_parent() -> None:
+    """The other end of standard input is closed when the parent ends, and SIGIO then ends this process by default.
+
+    The kernel does that even while a back end hangs in C, and it does not matter which thread of the parent lives.
+    """
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _place(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""A device's process as its parent sees it: started, listened to, watched, ended. child.py is the other side.
+
+SANE is never loaded here: back ends crash, deadlock and hang, and whoever called would with them.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final, Self
+
+import msgspec
+
+from scanner import messages
+from scanner.driver import Found
+from scanner.errors import DeviceFault, Fault
+from scanner.messages import Devices, Event, Faulted, Finished, ListDevices, PageDone, Request, Scan
+from scanner.spool import Spool
+
+LISTING_SECONDS_MAX: Final = 60.0
+"""Discovery on a network gives nothing for some seconds, and then everything."""
+
+_TICK_SECONDS: Final = 0.1
+_PIECE_BYTES: Final = 65_536
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """After so many seconds the process is killed: without an event or a new row, after `cancel`, in all."""
+
+    silence_seconds: float = 15.0
+    cancel_seconds: float = 5.0
+    job_seconds: float = 3_600.0
+
+
+class DeviceProcess:
+    """One request and its process. Leaving the `with` ends it whatever it is at; `cancel` is for any thread."""
+
+    def __init__(self, request: Request, state: Path, patience: Patience | None = None) -> None:
+        """Starts the process. `state` is the folder of spool and locks, which all that use a device must share."""
+        self._request = request
+        self._spool = Spool(state / "spool")
+        self._patience = patience or _patience_for(request)
+        self._started_at = self._heard_at = time.monotonic()
+        self._cancelled_at: float | None = None
+        self._unread = b""
+        self._ending = threading.Lock()
+        self._process = _start(state)
+        self._exit = os.pidfd_open(self._process.pid)
+        with suppress(BrokenPipeError):
+            _pipe(self._process.stdin).write(messages.encode(request))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def events(self) -> Iterator[Event]:
+        """All events, the last one Finished or Faulted, and the device free by then. To be run through once.
+
+        A page that reached the spool is told of even when the process died in that moment.
+        """
+        told: set[int] = set()
+        while (event := self._next()) is not None and not isinstance(event, Faulted | Finished):
+            if isinstance(event, PageDone):
+                told.add(event.page.number)
+            yield event
+        ending = event or self._no_ending()
+        self._end(patiently=event is not None)
+        yield from self._untold(told)
+        yield ending
+
+    def cancel(self) -> None:
+        """Ask the device to stop; the pages that are done stay. Killed when it does not within `cancel_seconds`."""
+        with self._ending:
+            if self._cancelled_at is None and self._process.returncode is None:
+                self._cancelled_at = time.monotonic()
+                signal.pidfd_send_signal(self._exit, signal.SIGTERM)
+
+    def _next(self) -> Event | None:
+        """None when the process has ended, or has had its time."""
+        while (line := self._line()) is None:
+            if self._is_overdue() or not self._receive():
+                return None
+        self._heard_at = time.monotonic()
+        return messages.decode_event(line)
+
+    def _line(self) -> bytes | None:
+        line, end, rest = self._unread.partition(b"\n")
+        if not end:
+            return None
+        self._unread = rest
+        return line
+
+    def _receive(self) -> bool:
+        """Waits a moment for more. False when nobody is left to write: an event cut short is none."""
+        out = _pipe(self._process.stdout).fileno()
+        readable, _, _ = select.select([out, self._exit], [], [], _TICK_SECONDS)
+        piece = os.read(out, _PIECE_BYTES) if out in readable else b""
+        self._unread += piece
+        return bool(piece) or not readable
+
+    def _is_overdue(self) -> bool:
+        now, patience = time.monotonic(), self._patience
+        return (
+            now - self._heard_at > patience.silence_seconds
+            or now - self._started_at > patience.job_seconds
+            or (self._cancelled_at is not None and now - self._cancelled_at > patience.cancel_seconds)
+        )
+
+    def _no_ending(self) -> Faulted:
+        if self._cancelled_at is not None:
+            return Faulted(fault=Fault.CANCELLED)
+        if self._is_overdue():
+            return Faulted(fault=Fault.TIMEOUT, raw="the device gave nothing more")
+        return Faulted(fault=Fault.FAILED, raw="the device process died")
+
+    def _untold(self, told: set[int]) -> Iterator[PageDone]:
+        if isinstance(self._request, Scan):
+            job, first = self._request.job, self._request.first_page
+            for page in self._spool.pages(job):
+                if page.number >= first and page.number not in told:
+                    yield PageDone(page, str(self._spool.path(job, page.number).absolute()))
+
+    def _end(self, *, patiently: bool = False) -> None:
+        """The process, and what its back end has forked, is gone on return."""
+        if self._process.returncode is not None:
+            return
+        if patiently:
+            select.select([self._exit], [], [], self._patience.cancel_seconds)
+        with self._ending:
+            # Before it is waited for: until then its number, which is that of its group, is nobody else's.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            os.close(self._exit)
+        for pipe in (self._process.stdin, self._process.stdout):
+            _pipe(pipe).close()
+
+
+def list_devices(state: Path) -> list[Found]:
+    """What SANE finds, in a process of its own. Raises DeviceFault."""
+    with DeviceProcess(ListDevices(), state) as process:
+        found: list[Found] = []
+        for event in process.events():
+            match event:
+                case Devices(items=items):
+                    found += items
+                case Faulted(fault=fault, raw=raw):
+                    raise DeviceFault(fault, raw)
+    return found
+
+
+def _patience_for(request: Request) -> Patience:
+    match request:
+        case Scan(profile=profile):
+            return Patience(silence_seconds=profile.silence_seconds_max)
+        case ListDevices():
+            return Patience(silence_seconds=LISTING_SECONDS_MAX)
+    return Patience()
+
+
+def _start(state: Path) -> subprocess.Popen[bytes]:
+    """In a process group of its own: some back ends fork, and a Ctrl-C at the terminal is the parent's affair."""
+    command = [sys.executable, "-P", "-m", "scanner.child", str(state)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0)
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe

@@ -1,0 +1,72 @@
+"""Which of a device's own words and numbers comes nearest to what is asked. Pure; sane_driver.py reads and sets them.
+
+Every SANE back end names its sources and modes as it likes; only resolution and area have standard names.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from scanner.profiles import PageMode, PageSource
+
+Range = tuple[float, float, float]
+Constraint = Range | Sequence[float] | None
+"""(lowest, highest, step) as a tuple, allowed values as a list, or anything."""
+
+_FEEDER = ("adf", "feeder")
+_TWO_SIDED = ("duplex", "both")
+_BACK_ONLY = ("back",)
+_FILM = ("transparen", "film", "slide", "negative", "tpu", "tma")
+_ONE_BIT = ("lineart", "halftone", "dither", "diffusion", "binary", "black")
+_MODES = {PageMode.GRAY: ("gray", "grey"), PageMode.COLOUR: ("color", "colour")}
+_MM_PER_INCH = 25.4
+
+
+def sources_among(names: Sequence[str]) -> tuple[PageSource, ...]:
+    """What a device offers by the values of its source option; without that option it is a flatbed."""
+    if not names:
+        return (PageSource.FLATBED,)
+    return tuple(source for source in PageSource if source_among(names, source, two_sided=False))
+
+
+def source_among(names: Sequence[str], source: PageSource, *, two_sided: bool) -> str | None:
+    """The device's word for a source. One side is the front; both where that is asked and can be had."""
+    if source is PageSource.FLATBED:
+        return _first(name for name in names if not _has(name, _FEEDER + _FILM))
+    feeders = [name for name in names if _has(name, _FEEDER)]
+    wanted = [name for name in feeders if _has(name, _TWO_SIDED) == two_sided and not _has(name, _BACK_ONLY)]
+    return _first([*wanted, *feeders])
+
+
+def mode_among(names: Sequence[str], mode: PageMode) -> str | None:
+    """The device's word for gray or colour, the other one where it lacks this; None where it has neither."""
+    order = [mode, *(other for other in PageMode if other is not mode)]
+    many_bits = [name for name in names if not _has(name, _ONE_BIT)]
+    return _first(name for wanted in order for name in many_bits if _has(name, _MODES[wanted]))
+
+
+def resolution_of(constraint: Constraint, wanted_dpi: int) -> float:
+    """The lowest resolution that is not below the wanted one, else the highest there is."""
+    if isinstance(constraint, tuple):
+        return within(constraint, wanted_dpi)
+    offered = [float(value) for value in constraint or (wanted_dpi,)]
+    return min((value for value in offered if value >= wanted_dpi), default=max(offered))
+
+
+def within(constraint: Constraint, wanted: float) -> float:
+    """The allowed value nearest to the wanted one. Steps are left to the device, which rounds by itself."""
+    if isinstance(constraint, tuple):
+        lowest, highest, _ = constraint
+        return min(max(wanted, lowest), highest)
+    return min(constraint, key=lambda value: abs(value - wanted)) if constraint else wanted
+
+
+def pixels(mm: float, dpi: float) -> float:
+    """For devices that measure their area in pixels."""
+    return mm / _MM_PER_INCH * dpi
+
+
+def _has(name: str, words: Sequence[str]) -> bool:
+    return any(word in name.lower() for word in words)
+
+
+def _first(names: Iterable[str]) -> str | None:
+    return next(iter(names), None)

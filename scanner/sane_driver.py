@@ -1,0 +1,201 @@
+"""Devices through SANE and python-sane, by the one way through them that neither crashes nor loses rows in silence.
+
+python-sane 2.9 ends the process when a progress callback raises, hands on a cancelled page as a whole one, misreads
+padded lines, 16-bit samples and pages of three passes, and its `multi_scan` takes a page cut by the end of the paper
+for the end of the batch. Hence: pages one by one, a callback that never raises, promises compared with what came, and
+every handle with the thread that opened it. `sane.exit` is never called: it leaks the handles that are closed later.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import sane
+from _sane import error as SaneError  # python-sane tells its own exception nowhere else
+
+from scanner import options
+from scanner.driver import PIXELS_MAX, Found, Raster, Sheet, Watcher
+from scanner.errors import DeviceFault, Fault, fault_of
+from scanner.profiles import PageSource, Profile
+
+# Whatever a device is set to by its configuration: python-sane reads all of these wrongly.
+_UNWANTED: Final = ("three_pass", "ppl_loss", "non_blocking")
+_RESOLUTIONS: Final = ("resolution", "x_resolution", "y_resolution")
+_AREA: Final = (("tl_x", "br_x"), ("tl_y", "br_y"))
+
+
+class SaneDriver:
+    """Initialises SANE, which reads its configuration (SANE_CONFIG_DIR) then and never again in this process."""
+
+    def __init__(self) -> None:
+        with _faults():
+            sane.init()
+
+    def devices(self) -> list[Found]:
+        """What every configured back end finds; with discovery on a network this takes seconds."""
+        with _faults():
+            return [Found(*described) for described in sane.get_devices()]
+
+    def open(self, name: str) -> "SaneDevice":
+        with _faults(opening=True):
+            return SaneDevice(sane.open(name))
+
+
+class SaneDevice:
+    """Every method belongs to the thread that opened the device: `close` beside a running `snap` ends the process."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._owner = threading.get_ident()
+        self._sheet: Sheet | None = None
+
+    def sources(self) -> Sequence[PageSource]:
+        return options.sources_among(self._choices("source"))
+
+    def prepare(self, profile: Profile, source: PageSource) -> int:
+        self._check_owner()
+        with _faults():
+            self._choose_source(source, two_sided=profile.two_sided)
+            if mode := options.mode_among(self._choices("mode"), profile.mode):
+                self._set("mode", mode)
+            self._set("depth", 8)
+            for name in _UNWANTED:
+                self._set(name, 0)
+            dpi = self._set_resolution(profile.resolution_dpi)
+            self._set_area((profile.width_mm, profile.height_mm), dpi)
+        return round(dpi)
+
+    def start_page(self) -> Sheet:
+        self._check_owner()
+        with _faults():
+            self._handle.start()
+            # Before the start some back ends only guess.
+            self._sheet = _promised(self._handle.get_parameters())
+        return self._sheet
+
+    def read_page(self, watch: Watcher) -> Raster:
+        self._check_owner()
+        assert self._sheet is not None, "no page was started"
+        reading = _Reading(self._handle, watch, rows_max=PIXELS_MAX // self._sheet.width)
+        try:
+            with _faults():
+                data, width, rows, channels, _ = self._handle.dev.snap(True, False, reading.on_row)
+        except DeviceFault as fault:
+            raise (reading.why_ended() or _torn(fault, reading.rows)) from fault
+        if why := reading.why_ended():
+            raise why
+        if rows < (self._sheet.rows or 1):
+            raise DeviceFault(Fault.SHORT_PAGE, f"{rows} of {self._sheet.rows} rows")
+        return Raster(width, rows, channels, data)
+
+    def cancel(self) -> None:
+        self._check_owner()
+        with suppress(SaneError):
+            self._handle.cancel()
+
+    def close(self) -> None:
+        self._check_owner()
+        self._handle.close()
+
+    def _check_owner(self) -> None:
+        if threading.get_ident() != self._owner:
+            raise RuntimeError("a device belongs to the thread that opened it")
+
+    def _choose_source(self, source: PageSource, *, two_sided: bool) -> None:
+        names = self._choices("source")
+        if source not in options.sources_among(names):
+            raise DeviceFault(Fault.INVALID, f"the device has no {source}")
+        if word := options.source_among(names, source, two_sided=two_sided):
+            self._set("source", word)
+
+    def _set_resolution(self, wanted_dpi: int) -> float:
+        """All resolutions that the device has; the one that it took, the wanted one where it has none."""
+        dpi = float(wanted_dpi)
+        for name in _RESOLUTIONS:
+            if option := self._settable(name):
+                self._set(name, options.resolution_of(option.constraint, wanted_dpi))
+                dpi = float(getattr(self._handle, name))
+        return dpi
+
+    def _set_area(self, sides_mm: tuple[float, float], dpi: float) -> None:
+        for (first, last), side_mm in zip(_AREA, sides_mm, strict=True):
+            if (begin := self._settable(first)) and (end := self._settable(last)):
+                in_pixels = end.unit == sane._sane.UNIT_PIXEL
+                lowest = options.within(begin.constraint, 0.0)
+                side = options.pixels(side_mm, dpi) if in_pixels else side_mm
+                self._set(first, lowest)
+                self._set(last, options.within(end.constraint, lowest + side))
+
+    def _choices(self, name: str) -> Sequence[str]:
+        option = self._settable(name)
+        return option.constraint if option and isinstance(option.constraint, list) else ()
+
+    def _settable(self, name: str) -> Any:
+        option = self._handle.opt.get(name)
+        return option if option and option.is_active() and option.is_settable() else None
+
+    def _set(self, name: str, value: str | float) -> None:
+        """An option that the device does not have, or not now, is left alone."""
+        if option := self._settable(name):
+            whole = option.type in (sane._sane.TYPE_INT, sane._sane.TYPE_BOOL)
+            setattr(self._handle, name, round(value) if whole and not isinstance(value, str) else value)
+
+
+class _Reading:
+    """The callback of one page. It is called for every row, and must return: what it raises ends the process."""
+
+    def __init__(self, handle: Any, watch: Watcher, *, rows_max: int) -> None:
+        self._handle, self._watch, self._rows_max = handle, watch, rows_max
+        self._ended: BaseException | None = None
+        self.rows = 0
+
+    def on_row(self, row: int, _rows: int) -> None:
+        self.rows = row
+        if self._ended:
+            return
+        try:
+            self._look(row)
+        except BaseException as error:  # noqa: BLE001  # read_page raises it, once the library has returned
+            self._end(error)
+
+    def why_ended(self) -> BaseException | None:
+        return self._ended
+
+    def _look(self, row: int) -> None:
+        if row > self._rows_max:
+            self._end(DeviceFault(Fault.TOO_MANY_PIXELS, f"more than {self._rows_max} rows"))
+        elif not self._watch(row):
+            self._end(DeviceFault(Fault.CANCELLED))
+
+    def _end(self, why: BaseException) -> None:
+        self._ended = why
+        with suppress(SaneError):
+            self._handle.cancel()
+
+
+def _promised(parameters: tuple[str, int, tuple[int, int], int, int]) -> Sheet:
+    """Raises INVALID for lines that python-sane reads wrongly, TOO_MANY_PIXELS for a page over the limit."""
+    kind, is_last_frame, (width, rows), depth, line_bytes = parameters
+    channels = {"gray": 1, "color": 3}.get(kind, 0)
+    expected = {1: channels * ((width + 7) // 8), 8: channels * width}.get(depth)
+    if not (channels and is_last_frame and width > 0 and line_bytes == expected):
+        raise DeviceFault(Fault.INVALID, f"cannot read {kind}, {depth} bit, {line_bytes} bytes for {width} pixels")
+    if width * rows > PIXELS_MAX:
+        raise DeviceFault(Fault.TOO_MANY_PIXELS, f"{width} x {rows}")
+    return Sheet(width, rows if rows > 0 else None, channels)
+
+
+def _torn(fault: DeviceFault, rows: int) -> DeviceFault:
+    """The end of the paper in the middle of a page is no end of a batch."""
+    if fault.fault is Fault.OUT_OF_PAPER and rows:
+        return DeviceFault(Fault.SHORT_PAGE, f"{fault.raw} after {rows} rows")
+    return fault
+
+
+@contextmanager
+def _faults(*, opening: bool = False) -> Iterator[None]:
+    try:
+        yield
+    except SaneError as error:
+        raise DeviceFault(fault_of(str(error), opening=opening), str(error)) from error

@@ -1,0 +1,99 @@
+"""What the simulated device has on its glass: signed forms with their QR codes, and a library card.
+
+Made up, so the codes are well formed and belong to nobody. The forms that the library prints are paper/form.py's.
+"""
+
+from functools import cache
+from typing import Final
+
+import zxingcpp
+from PIL import Image, ImageChops, ImageDraw, ImageFont
+
+from domain.scan_code import grouped, make
+from scanner.profiles import CARD_HEIGHT_MM, CARD_WIDTH_MM
+
+_MM_PER_INCH: Final = 25.4
+_PAPER, _INK, _FAINT, _BALLPOINT = (250, 250, 247), (25, 25, 30), (185, 185, 185), (35, 45, 140)
+_GRAIN: Final = 6.0
+_GRAIN_PIXELS: Final = 256
+_MODULE_MM: Final = 0.8
+_LINES: Final = (
+    "Customer  100234",
+    "I allow the library to act on this authorization until",
+    "I revoke it in writing.",
+    "",
+    "Place and date  ............................",
+    "Signature       ............................",
+)
+_SIGNATURE_MM: Final = ((52, 140), (60, 129), (64, 142), (70, 131), (78, 140), (85, 133), (102, 137))
+
+
+def scan_code(number: int) -> str:
+    """A code in the form of ours for page `number`; the archive has never issued it."""
+    return make("DA", 480_000_000_000 + number)
+
+
+def form(size: tuple[int, int], dpi: int, *, title: str, code: str) -> Image.Image:
+    """A form of A4 as it lies on the glass, cut to `size` pixels at `dpi`."""
+    sheet = _Sheet(size, dpi)
+    sheet.text((20, 20), "Debt authorization", 7)
+    sheet.text((20, 32), title, 4)
+    sheet.code((155, 15), code)
+    sheet.text((155, 46), grouped(code), 3.2)
+    for row, line in enumerate(_LINES):
+        sheet.text((20, 75 + 11 * row), line, 4.5)
+    sheet.line(_SIGNATURE_MM, 0.6, _BALLPOINT)
+    return sheet.grained()
+
+
+def card(size: tuple[int, int], dpi: int, *, title: str) -> Image.Image:
+    sheet = _Sheet(size, dpi)
+    sheet.box((4, 4), (4 + CARD_WIDTH_MM, 4 + CARD_HEIGHT_MM))
+    sheet.text((10, 10), "Library card", 5)
+    sheet.text((10, 20), title, 3.5)
+    sheet.text((10, 45), "2 9004 0100234 1", 4.5)
+    return sheet.grained()
+
+
+class _Sheet:
+    """A picture that is drawn in millimetres."""
+
+    def __init__(self, size: tuple[int, int], dpi: int) -> None:
+        self._scale = dpi / _MM_PER_INCH
+        self._picture = Image.new("RGB", size, _PAPER)
+        self._draw = ImageDraw.Draw(self._picture)
+
+    def text(self, at_mm: tuple[float, float], words: str, size_mm: float) -> None:
+        self._draw.text(self._pixels(at_mm), words, _INK, font=_font(self._scale * size_mm))
+
+    def line(self, points_mm: tuple[tuple[float, float], ...], width_mm: float, ink: tuple[int, int, int]) -> None:
+        points = [self._pixels(point) for point in points_mm]
+        self._draw.line(points, ink, width=max(1, round(self._scale * width_mm)), joint="curve")
+
+    def box(self, first_mm: tuple[float, float], last_mm: tuple[float, float]) -> None:
+        corners = [self._pixels(first_mm), self._pixels(last_mm)]
+        self._draw.rounded_rectangle(corners, self._scale * 3, outline=_FAINT, width=max(1, round(self._scale / 3)))
+
+    def code(self, at_mm: tuple[float, float], content: str) -> None:
+        barcode = zxingcpp.create_barcode(content, zxingcpp.BarcodeFormat.QRCode, ec_level="H")
+        modules = Image.fromarray(zxingcpp.write_barcode_to_image(barcode, add_quiet_zones=False))
+        side = round(self._scale * _MODULE_MM * modules.width)
+        left, top = self._pixels(at_mm)
+        self._picture.paste(modules.resize((side, side), Image.Resampling.NEAREST), (round(left), round(top)))
+
+    def grained(self) -> Image.Image:
+        """With the grain of a real scan: no two rows of paper are quite alike."""
+        tile = Image.effect_noise((_GRAIN_PIXELS, _GRAIN_PIXELS), _GRAIN)
+        grain = Image.new("L", self._picture.size)
+        for top in range(0, grain.height, tile.height):
+            for left in range(0, grain.width, tile.width):
+                grain.paste(tile, (left, top))
+        return ImageChops.add(self._picture, grain.convert("RGB"), offset=-128)
+
+    def _pixels(self, at_mm: tuple[float, float]) -> tuple[float, float]:
+        return self._scale * at_mm[0], self._scale * at_mm[1]
+
+
+@cache
+def _font(size: float) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
+    return ImageFont.load_default(size)

@@ -1,0 +1,168 @@
+"""Pages on this machine's disk, from the moment they are scanned until the archive has acknowledged them.
+
+    spool/JOB/job.json      what was asked, written before the first page
+    spool/JOB/0001.jpg      the page
+    spool/JOB/0001.json     its facts; written last, so a page counts when this is there
+
+Both files are flushed and renamed, and their folder flushed, in that order: a crash leaves a whole page or none. A page
+that was acknowledged loses its picture and keeps its facts, so that its number is never given to another. A job belongs
+to the one process that scans it (lock.py); the station reads and forgets beside it.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from scanner.errors import DeviceFault, Fault
+from scanner.profiles import PageMode, PageSource, Profile
+
+_JOB_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_JOB_FILE: Final = "job.json"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of a device when the job began."""
+
+    id: str
+    device: str
+    source: PageSource | None
+    profile: Profile
+    begun_at: datetime
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of one page, counted from 1 in its job. `sha256` is of the JPEG, in hex."""
+
+    number: int
+    sha256: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+    dpi: int
+    mode: PageMode
+    warnings: tuple[str, ...]
+    scanned_at: datetime
+
+
+def digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Spool:
+    """The folder is made for the owner alone. NO_ROOM where the disk is full, FAILED where it does not work."""
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder
+
+    def begin(self, job: Job) -> None:
+        """Durable on return. A job that was begun before goes on as it is."""
+        folder = self._folder(job.id)
+        with _disk_faults():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not (folder / _JOB_FILE).exists():
+                _write(folder / _JOB_FILE, msgspec.json.encode(job))
+                _flush_folder(self._root)
+
+    def store(self, job_id: str, page: Page, data: bytes) -> Path:
+        """The page is durable on return, and listed from then on. INVALID when its number is taken."""
+        picture, facts = self.path(job_id, page.number), self._facts(job_id, page.number)
+        with _disk_faults():
+            if facts.exists():
+                raise DeviceFault(Fault.INVALID, f"page {page.number} is there already")
+            _write(picture, data)
+            _write(facts, msgspec.json.encode(page))
+        return picture
+
+    def jobs(self) -> list[Job]:
+        """All jobs that were begun and not dropped, in the order of their beginning."""
+        jobs = []
+        for file in self._root.glob(f"*/{_JOB_FILE}"):
+            with suppress(FileNotFoundError, msgspec.DecodeError):
+                jobs.append(msgspec.json.decode(file.read_bytes(), type=Job))
+        return sorted(jobs, key=lambda job: job.begun_at)
+
+    def pages(self, job_id: str) -> list[Page]:
+        """The pages to be delivered, by number: stored, whole, not acknowledged. Reads every byte of them."""
+        return [page for page in self._stored(job_id) if self._is_whole(job_id, page)]
+
+    def torn(self, job_id: str) -> list[int]:
+        """Numbers of pages that a damaged disk has changed. Nobody is given them; the paper has to be scanned again."""
+        return [page.number for page in self._stored(job_id) if not self._is_whole(job_id, page)]
+
+    def next_page(self, job_id: str) -> int:
+        """One more than the highest number ever stored, also after its page was forgotten."""
+        return max((page.number for page in self._recorded(job_id)), default=0) + 1
+
+    def path(self, job_id: str, number: int) -> Path:
+        return self._folder(job_id) / f"{number:04d}.jpg"
+
+    def forget(self, job_id: str, number: int) -> None:
+        """Once the archive has acknowledged the page, and not before. On return the picture is gone from the disk."""
+        with _disk_faults():
+            self.path(job_id, number).unlink(missing_ok=True)
+            _flush_folder(self._folder(job_id))
+
+    def drop(self, job_id: str) -> None:
+        """The job and all its pages, when it is over for the archive: archived, or cancelled by a person."""
+        folder = self._folder(job_id)
+        with _disk_faults(), suppress(FileNotFoundError):
+            # What follows is for nobody any more, so a crash in the middle must not leave it listed.
+            (folder / _JOB_FILE).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+
+    def _stored(self, job_id: str) -> Iterator[Page]:
+        return (page for page in self._recorded(job_id) if self.path(job_id, page.number).exists())
+
+    def _recorded(self, job_id: str) -> list[Page]:
+        files = sorted(self._folder(job_id).glob("[0-9]*.json"))
+        return [msgspec.json.decode(file.read_bytes(), type=Page) for file in files]
+
+    def _is_whole(self, job_id: str, page: Page) -> bool:
+        return digest_of(self.path(job_id, page.number).read_bytes()) == page.sha256
+
+    def _facts(self, job_id: str, number: int) -> Path:
+        return self._folder(job_id) / f"{number:04d}.json"
+
+    def _folder(self, job_id: str) -> Path:
+        if not _JOB_ID.fullmatch(job_id):
+            raise ValueError(f"not the id of a job: {job_id!r}")
+        return self._root / job_id
+
+
+def _write(path: Path, data: bytes) -> None:
+    """A file of this name and with these bytes, or none: durable on return."""
+    part = path.with_name(f"{path.name}.part")
+    file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(file, "wb") as writer:
+        writer.write(data)
+        writer.flush()
+        os.fsync(file)
+    part.rename(path)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _disk_faults() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        fault = Fault.NO_ROOM if error.errno in _NO_ROOM else Fault.FAILED
+        raise DeviceFault(fault, f"the spool: {error.strerror}") from error

@@ -5,7 +5,7 @@ lock from before it draws its positions; a reader who meets a hole takes that lo
 the last position, reads again: what is missing then was rolled back (docs/design-notes.md, the order of the log).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
@@ -228,35 +228,43 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
 def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
     """Lists that are empty go as null, which means the same: the driver takes 1 us for each empty array."""
     command, claims, released, owners, wraps = batch.command, batch.claims, batch.released, batch.owners, batch.wraps
-    lists: tuple[list[Any], ...] = (
-        [c.kind for c in claims],
-        [c.digest for c in claims],
-        [c.owner for c in claims],
-        [c.shared for c in claims],
-        [c.kind for c in released],
-        [c.digest for c in released],
-        [c.owner for c in released],
-        [o.reference for o in owners],
-        [o.customer_id for o in owners],
-        [o.kek_version for o in owners],
-        [o.wrapped for o in owners],
-        [w[0] for w in wraps],
-        [w[1] for w in wraps],
-        [w[2] for w in wraps],
-        [u[0] for u in batch.unwrapped],
-        [u[1] for u in batch.unwrapped],
-        list(batch.guarded),
-        [c[0] for c in batch.contents],
-        [c[1] for c in batch.contents],
-    )
     return (
-        [e.originator_id for e in events],
-        [e.originator_version for e in events],
-        [e.topic for e in events],
+        _ids(e.originator_id for e in events),
+        _words(str(e.originator_version) for e in events),
+        _words(e.topic for e in events),
         [e.state for e in events],
         *((command.actor, command.key, command.body) if command else (None, None, None)),
-        *(values or None for values in lists),
+        _words(c.kind for c in claims),
+        [c.digest for c in claims] or None,
+        _ids(c.owner for c in claims),
+        _words("t" if c.shared else "f" for c in claims),
+        _words(c.kind for c in released),
+        [c.digest for c in released] or None,
+        _ids(c.owner for c in released),
+        _ids(o.reference for o in owners),
+        [o.customer_id for o in owners] or None,
+        _words(str(o.kek_version) for o in owners),
+        [o.wrapped for o in owners] or None,
+        _ids(w[0] for w in wraps),
+        _ids(w[1] for w in wraps),
+        [w[2] for w in wraps] or None,
+        _ids(u[0] for u in batch.unwrapped),
+        _ids(u[1] for u in batch.unwrapped),
+        _ids(batch.guarded),
+        _ids(c[0] for c in batch.contents),
+        _ids(c[1] for c in batch.contents),
     )
+
+
+def _ids(ids: Iterable[Any]) -> str | None:
+    return _words(i.hex for i in ids)
+
+
+def _words(words: Iterable[str]) -> str | None:
+    """An array as Postgres writes it, of words that need no quotes. As lists the driver looks each of them over by a
+    regular expression, which took a third of the time that a batch of 100 costs here."""
+    text = ",".join(words)
+    return f"{{{text}}}" if text else None
 
 
 APPEND = """

@@ -4,7 +4,9 @@ from domain.catalogues import Catalogues
 from domain.corrections import Corrections
 from domain.filing import ArchiveFile, Examined, NoteAuthorization, Verification
 from domain.forms import Checked, Forms, IssueForm, PrintedForm
+from domain.importing import Importing
 from domain.life import AmendMandate, Life, SupersedeBy
+from domain.scanning import Inspected, Reach, Scanning, Session
 from domain.use_cases import Caller, Outcome
 
 __all__ = [
@@ -14,14 +16,17 @@ __all__ = [
     "Caller",
     "Checked",
     "Examined",
+    "Inspected",
     "IssueForm",
     "NoteAuthorization",
     "Outcome",
     "PrintedForm",
+    "Reach",
+    "Session",
     "SupersedeBy",
     "Verification",
 ]
 
 
-class Archive(Corrections, Forms, Life, Catalogues, frozen=True, kw_only=True):
+class Archive(Importing, Corrections, Scanning, Forms, Life, Catalogues, frozen=True, kw_only=True):
     """Filing is part of Corrections: new content comes in by the same way."""

@@ -1,0 +1,412 @@
+"""Many lines of another system's list: each is decided as filing.py decides it, and all that stand go in together.
+
+A line is taken once: its external id, or all that it says, is a claim of the paper that it became. What a list looks
+like is the service's, service/import_lines.py; here it is not known whether anything is stored (a dry run hands in
+ports that keep nothing).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from domain import authorization
+from domain.authorization import AuthorizationRegistered, Register
+from domain.customer import Customer
+from domain.document_type import DocumentType
+from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization
+from domain.mandate import Mandate
+from domain.ports import AlreadyClaimed, Claim, Owner, OwnerRaced
+from domain.refusals import (
+    CustomerErased,
+    CustomerUnknown,
+    DocumentTypeUnknown,
+    ExternalIdTaken,
+    FieldError,
+    InsufficientStorage,
+    Refusal,
+    Unavailable,
+    ValidationFailed,
+)
+from domain.scan_code import Scheme, require
+from domain.use_cases import ATTEMPTS, Caller, Change, refusal_of
+from domain.values import Kind, Source
+
+BATCH_LINES_MAX = 100
+T = TypeVar("T")
+
+
+class Received(Protocol):
+    """A file that a line names, open and hashed; it stays open until the batch is through."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def sha256(self) -> bytes: ...
+
+
+class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line says. The numbers on it are checked here, for what they must be depends on the type."""
+
+    customer: str
+    type: str
+    received_on: date | None = None
+    note: str | None = None
+    scan_code: str | None = None
+    iban: str | None = None
+    debtor_name: str | None = None
+    mandate_reference: str | None = None
+    signature_date: date | None = None
+    external_id: str | None = None
+    file: Received | None = None
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """`paper` is the authorization, of a plain document the document. `ended_on`: the last day of an authorization
+    whose time is over already; the follower writes that down."""
+
+    paper: UUID
+    ended_on: date | None = None
+
+
+class There(msgspec.Struct, frozen=True):
+    """The line was taken before, as this paper."""
+
+    paper: UUID
+
+
+class Refused(msgspec.Struct, frozen=True):
+    error: Refusal | FieldError
+
+
+Result = Taken | There | Refused
+Examine = Callable[[Sequence[Received]], Sequence[Examined | Refusal]]
+"""What the files are, in their order; asked only for those of lines that were not taken before."""
+
+Value = tuple[str, bytes]
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that can become a paper, if all that it claims is free."""
+
+    line: ImportLine
+    type: DocumentType
+    owner: Owner
+    paper: UUID
+    claims: tuple[Claim, ...]
+    scan_code: str | None
+
+    @property
+    def itself(self) -> Claim:
+        """Not to be taken twice."""
+        return self.claims[0]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft with its events, its content stored."""
+
+    draft: Draft
+    change: Change
+    content: UUID | None = None
+    ended_on: date | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines that have been looked at, one by one; `entries` are what is to become of each."""
+
+    lines: Sequence[ImportLine]
+    examine: Examine
+    entries: Sequence[Entry | Result]
+
+    @property
+    def newcomers(self) -> set[str]:
+        """Customers of whom nothing was archived before. Lines of theirs must not be prepared before these are taken:
+        they would be given another reference, and all would have to be done again."""
+        owners = [entry.draft.owner for entry in self.entries if isinstance(entry, Entry)]
+        return {owner.customer_id for owner in owners if owner.fresh}
+
+
+class Importing(Filing, frozen=True, kw_only=True):
+    """In two steps, so that lines can be prepared while those before them are on their way into the log."""
+
+    def prepare_lines(self, lines: Sequence[ImportLine], examine: Examine) -> Prepared:
+        """Look at up to 100 lines; the content of those that may be taken is durable on return.
+
+        One that is refused stops no other. Raises Unavailable and InsufficientStorage.
+        """
+        assert len(lines) <= BATCH_LINES_MAX
+        entries = self._entries(self._new(self._drafted(lines)), examine)
+        return Prepared(lines=lines, examine=examine, entries=entries)
+
+    def take_lines(self, prepared: Prepared, caller: Caller) -> Sequence[Result]:
+        """What became of each line. Those that are taken are durable on return, all by one append.
+
+        Raises Unavailable and InsufficientStorage: then the same lines may be brought again, whatever became of them.
+        """
+        waiting = [prepared]
+
+        def attempt() -> Sequence[Result]:
+            ready = waiting.pop() if waiting else self.prepare_lines(prepared.lines, prepared.examine)
+            return self._take(ready.entries, caller)
+
+        try:
+            return self._repeated(attempt)
+        except CustomerErased as erased:  # a moment ago, and the log does not say which
+            return [Refused(erased)] if len(prepared.lines) == 1 else self._taken_singly(prepared, caller)
+
+    def _taken_singly(self, prepared: Prepared, caller: Caller) -> Sequence[Result]:
+        alone = (self.prepare_lines([line], prepared.examine) for line in prepared.lines)
+        return [result for one in alone for result in self.take_lines(one, caller)]
+
+    def _take(self, entries: Sequence[Entry | Result], caller: Caller) -> Sequence[Result]:
+        """Content that the log did not come to name is dropped, unless nobody knows whether it did."""
+        try:
+            results = self._taken(entries, caller)
+        except Unavailable:
+            raise  # the commit may have happened
+        except (Refusal, OwnerRaced):
+            self._drop(entries)
+            raise
+        self._drop([e for e, result in zip(entries, results, strict=True) if not isinstance(result, Taken)])
+        return results
+
+    def _drop(self, entries: Sequence[Entry | Result]) -> None:
+        for entry in entries:
+            if isinstance(entry, Entry) and entry.content:
+                self.contents.drop(entry.content)
+
+    # -- what needs no claim ----------------------------------------------------------------------------------
+
+    def _drafted(self, lines: Sequence[ImportLine]) -> list[Draft | Result]:
+        types = self.types()
+        customers = self.customers.get_many({line.customer for line in lines})
+        owners = self.keys.owners(customers)
+        return [_or_refused(partial(self._draft, line, types, customers, owners)) for line in lines]
+
+    def _draft(
+        self,
+        line: ImportLine,
+        types: Mapping[str, DocumentType],
+        customers: Mapping[str, Customer],
+        owners: Mapping[str, Owner],
+    ) -> Draft:
+        kind = types.get(line.type)
+        if kind is None:
+            raise DocumentTypeUnknown(type=line.type)
+        if line.customer not in customers:
+            raise CustomerUnknown
+        if line.customer not in owners:
+            raise CustomerErased
+        self._require_fit(line, kind)
+        paper = self.ids.new()
+        code = require(line.scan_code, Scheme(kind.definition.scheme or Scheme.MOD97)) if line.scan_code else None
+        claims = [Claim(kind="import-line", digest=self.keys.digest("import-line", identity(line)), owner=paper)]
+        if code is not None:
+            claims.append(self._claim("scan-code", code, paper))
+        return Draft(
+            line=line, type=kind, owner=owners[line.customer], paper=paper, claims=tuple(claims), scan_code=code
+        )
+
+    def _require_fit(self, line: ImportLine, kind: DocumentType) -> None:
+        kind.require_active()
+        if errors := [*unfit(line, kind, self.clock.today())]:
+            raise ValidationFailed(*errors)
+        kind.require_source(Source.FILE if line.file else Source.NONE)
+
+    def _new(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
+        """Before a file is looked at: which of them are there already."""
+        digests = [draft.itself.digest for draft in drafts if isinstance(draft, Draft)]
+        known = self.log.claimed("import-line", digests) if digests else {}
+        return [
+            There(known[draft.itself.digest]) if isinstance(draft, Draft) and draft.itself.digest in known else draft
+            for draft in drafts
+        ]
+
+    # -- files and events -------------------------------------------------------------------------------------
+
+    def _entries(self, drafts: Sequence[Draft | Result], examine: Examine) -> list[Entry | Result]:
+        files = [draft.line.file for draft in drafts if isinstance(draft, Draft) and draft.line.file]
+        examined = iter(examine(files) if files else ())
+        return [
+            _or_refused(partial(self._entry, draft, next(examined) if draft.line.file else None))
+            if isinstance(draft, Draft)
+            else draft
+            for draft in drafts
+        ]
+
+    def _entry(self, draft: Draft, file: Examined | Refusal | None) -> Entry:
+        if file is None:
+            return self._without_file(draft)
+        if isinstance(file, Refusal):
+            raise file
+        return self._with_file(draft, file)
+
+    def _without_file(self, draft: Draft) -> Entry:
+        """The paper of an imported authorization lies somewhere, and nobody said where: held, without a shelf mark."""
+        events = authorization.decide(None, self._statement(draft))
+        self.keys.new_paper(draft.paper)
+        claims = self._external(draft.line.external_id, draft.paper)
+        return self._claimed(draft, self._changed(draft.paper, None, events, claims=claims, papers=_of(draft)))
+
+    def _statement(self, draft: Draft) -> Register:
+        line = draft.line
+        mandate = Mandate(debtor_name=line.debtor_name, iban=line.iban, mandate_reference=line.mandate_reference)
+        order = NoteAuthorization(
+            original_held=True,
+            signed_on=line.signature_date or line.received_on,
+            mandate=mandate if mandate != Mandate() else None,
+            note=line.note,
+            external_id=line.external_id,
+        )
+        return replace(self._registration(order, draft.type, draft.owner, draft.paper), scan_code=draft.scan_code)
+
+    def _with_file(self, draft: Draft, file: Examined) -> Entry:
+        """An authorization's file is its evidence, and the original need not be held."""
+        self._refuse_content(draft.type, file)
+        alone = draft.type.definition.kind is Kind.DOCUMENT
+        register = None if alone else replace(self._statement(draft), source=Source.FILE, original_held=False)
+        paper, content = draft.paper if alone else self.ids.new(), self.ids.new()
+        self.keys.new_paper(paper)
+        arrival = Arrival(
+            paper=paper,
+            owner=draft.owner,
+            type=draft.type,
+            content=self._store(paper, content, file),
+            sha256=file.sha256,
+            file_name=file.name,
+            statement=None if alone else draft.paper,
+        )
+        return self._claimed(draft, self._arriving(_order(draft.line), arrival, register), content)
+
+    def _claimed(self, draft: Draft, change: Change, content: UUID | None = None) -> Entry:
+        """One whose time is over leaves its account free: the one that came after it may stand in the same list."""
+        ended_on = self._ended_on(change)
+        claims = [claim for claim in change.claims if ended_on is None or claim.kind != "mandate"]
+        change = replace(change, claims=[*draft.claims, *claims])
+        return Entry(draft=draft, change=change, content=content, ended_on=ended_on)
+
+    def _ended_on(self, change: Change) -> date | None:
+        _, first = change.steps[0]
+        lapses_on = authorization.evolve(None, first).lapses_on if isinstance(first, AuthorizationRegistered) else None
+        return lapses_on if lapses_on and lapses_on < self.clock.today() else None
+
+    # -- append -----------------------------------------------------------------------------------------------
+
+    def _taken(self, entries: Sequence[Entry | Result], caller: Caller) -> list[Result]:
+        """Tried without asking first. When a value is taken all are looked up, and what is left is tried again."""
+        known: Mapping[Value, UUID] = {}
+        for _ in range(ATTEMPTS):
+            found = sorted_out(entries, known)
+            try:
+                self._append_all([entry for entry in found if isinstance(entry, Entry)], caller)
+            except AlreadyClaimed:
+                known = self._owned([entry for entry in entries if isinstance(entry, Entry)])
+                continue
+            return [self._result(entry, result) for entry, result in zip(entries, found, strict=True)]
+        raise Unavailable
+
+    def _append_all(self, entries: Sequence[Entry], caller: Caller) -> None:
+        if not entries:
+            return
+        self.log.append(
+            self._envelopes([step for entry in entries for step in entry.change.steps], caller, {}),
+            claims=[claim for entry in entries for claim in entry.change.claims],
+            papers={paper: owner for entry in entries for paper, owner in entry.change.papers.items()},
+        )
+
+    def _owned(self, entries: Sequence[Entry]) -> dict[Value, UUID]:
+        """Who owns what they claim."""
+        claims = [claim for entry in entries for claim in entry.change.claims]
+        return {
+            (kind, digest): owner
+            for kind in dict.fromkeys(claim.kind for claim in claims)
+            for digest, owner in self.log.claimed(kind, [c.digest for c in claims if c.kind == kind]).items()
+        }
+
+    def _result(self, entry: Entry | Result, result: Entry | Result) -> Result:
+        match result:
+            case Entry():
+                return Taken(result.draft.paper, result.ended_on)
+            case Refused(ExternalIdTaken() as taken) if isinstance(entry, Entry):
+                owner = UUID(taken.extra["existing"])
+                return There(owner) if self._came_of(entry.draft, owner) else result
+        return result
+
+    def _came_of(self, draft: Draft, owner: UUID) -> bool:
+        """Whether the paper with this external id is of the line's customer and type: it came in by another door."""
+        first = next((envelope.body for envelope in self.log.load(owner)), None)
+        return first is not None and (first.customer, first.type.code) == (draft.owner.reference, draft.type.code)
+
+
+def identity(line: ImportLine) -> bytes:
+    """What makes a line the same one: its external id, else all that it says and what is in its file. Not the file's
+    name: in the next delivery it stands for another scan."""
+    if line.external_id:
+        return msgspec.msgpack.encode([line.customer, line.type, line.external_id])
+    said = [getattr(line, name) for name in ImportLine.__struct_fields__ if name != "file"]
+    return msgspec.msgpack.encode([*said, line.file.sha256 if line.file else None])
+
+
+def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldError]:
+    """What the type of a line, or the day, does not allow in it."""
+    if kind.definition.verify_only:
+        yield FieldError("/type", "is verified and not kept: note at the desk what was seen")
+    elif kind.definition.kind is Kind.DOCUMENT and line.file is None:
+        yield FieldError("/file", "is needed: only an authorization may come without one")
+    for column in ("scan_code", "signature_date"):
+        if getattr(line, column) and kind.definition.kind is Kind.DOCUMENT:
+            yield FieldError(f"/{column}", "is for authorizations only")
+    for column in ("iban", "debtor_name", "mandate_reference"):
+        if getattr(line, column) and kind.definition.kind is not Kind.MANDATE:
+            yield FieldError(f"/{column}", "is for mandates only")
+    for column in ("received_on", "signature_date"):
+        if (getattr(line, column) or today) > today:
+            yield FieldError(f"/{column}", "must not be in the future")
+
+
+def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
+    """Those that can be taken, in the order of the lines: what one of them claims the next may not. `known` are the
+    owners in the log."""
+    owners = dict(known)
+    found: list[Entry | Result] = []
+    for entry in entries:
+        result = (_in_the_way(entry, owners) or entry) if isinstance(entry, Entry) else entry
+        if isinstance(result, Entry):
+            owners.update(((claim.kind, claim.digest), claim.owner) for claim in result.change.claims)
+        found.append(result)
+    return found
+
+
+def _in_the_way(entry: Entry, owners: Mapping[Value, UUID]) -> Result | None:
+    for claim in entry.change.claims:
+        if (owner := owners.get((claim.kind, claim.digest))) is not None:
+            itself = claim is entry.draft.itself
+            return There(owner) if itself else Refused(refusal_of(AlreadyClaimed(claim.kind, owner)))
+    return None
+
+
+def _or_refused(step: Callable[[], T]) -> T | Refused:
+    """What is wrong with a line is that line's alone; what is wrong with the archive stops the batch."""
+    try:
+        return step()
+    except (Unavailable, InsufficientStorage):
+        raise
+    except (Refusal, FieldError) as error:
+        return Refused(error)
+    except FileChanged:
+        return Refused(FieldError("/file", "changed while it was read"))
+
+
+def _of(draft: Draft) -> dict[UUID, Owner]:
+    return {draft.paper: draft.owner}
+
+
+def _order(line: ImportLine) -> ArchiveFile:
+    return ArchiveFile(
+        received_on=line.received_on, signed_on=line.signature_date, note=line.note, external_id=line.external_id
+    )

@@ -1,7 +1,7 @@
 """Events to rows, without a database: what each event makes of a paper, what is left when it was erased."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,20 +11,46 @@ import pytest
 from domain import administration, authorization, document, document_type
 from domain.access import Role
 from domain.administration import CreateToken, RevokeToken
-from domain.authorization import AttachEvidence, Register, Terms
+from domain.authorization import (
+    Amend,
+    AttachEvidence,
+    Cancel,
+    Issue,
+    Lapse,
+    NoteSigned,
+    Register,
+    ReportCollection,
+    Resume,
+    Revoke,
+    Supersede,
+    Suspend,
+    Terms,
+)
 from domain.catalogue import SHIPPED
-from domain.document import ArchiveDocument, Describe, Description, NoteSeen, Reclassify, Restore, Withdraw
-from domain.document_type import DefineType
+from domain.document import (
+    ArchiveDocument,
+    Describe,
+    Description,
+    LinkCustomer,
+    NoteSeen,
+    Reclassify,
+    ReplaceContent,
+    Restore,
+    UnlinkCustomer,
+    Withdraw,
+)
+from domain.document_type import DefineType, Retention
 from domain.envelope import Envelope, Meta, Recorded
+from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
 from domain.values import Source
 from projections import audit_history, authorizations, customer_documents
 from projections.customer_documents import fold_item
 from projections.view import Versions
 from store.mapper import PLANS
-from tests.builders.papers import a_content, a_document_type, a_mandate
+from tests.builders.papers import IBAN, a_content, a_document_type, a_mandate
 from tests.views.desk import shown
 
-CUSTOMER, PAPER, STATEMENT = UUID(int=1), UUID(int=2), UUID(int=3)
+CUSTOMER, PAPER, STATEMENT, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4), UUID(int=6)
 TODAY = date(2026, 11, 24)
 LETTER, FORM, CONSENT = a_document_type("LETTER"), a_document_type("FORM"), a_document_type("GUARDIAN_CONSENT")
 MANDATE, IDENTIFICATION = a_document_type("DEBT_AUTHORIZATION"), a_document_type("IDENTIFICATION")
@@ -91,6 +117,58 @@ def attach(**changes: Any) -> AttachEvidence:
 def erased(event: Any) -> Any:
     """The event as it reads when the paper's key is gone."""
     return msgspec.structs.replace(event, **PLANS[type(event)].blank)
+
+
+def issued(**changes: Any) -> Any:
+    usual: dict[str, Any] = {
+        "customer": CUSTOMER,
+        "type": CONSENT,
+        "scan_code": "GC48271903665144",
+        "language": "en",
+        "lapses_on": TODAY + timedelta(days=180),
+        "today": TODAY,
+        "note": "at the desk",
+    }
+    return authorization.decide(None, Issue(**usual | changes))[0]
+
+
+def lived(first: Any, *commands: authorization.Command) -> list[Any]:
+    """An authorization and what the commands make of it."""
+    events: list[Any] = [first]
+    for command in commands:
+        events += authorization.decide(authorization.fold(events), command)
+    return events
+
+
+def sign(**changes: Any) -> NoteSigned:
+    usual: dict[str, Any] = {
+        "type": CONSENT,
+        "original_held": True,
+        "shelf_mark": "B 12",
+        "terms": Terms(signed_on=TODAY),
+        "today": TODAY,
+    }
+    return NoteSigned(**usual | changes)
+
+
+def revoke(effective_on: date) -> Revoke:
+    return Revoke(received_on=TODAY, effective_on=effective_on, today=TODAY, reason="no longer wanted")
+
+
+def collect(due_on: date, outcome: CollectionOutcome = CollectionOutcome.PAID) -> ReportCollection:
+    return ReportCollection(presented_on=TODAY, due_on=due_on, outcome=outcome, today=TODAY, reference="RUN-7")
+
+
+def an_amendment(**changes: Any) -> Amend:
+    return Amend(Amendment(**changes), TODAY, "a new account", Mandate(mandate_reference="M1"))
+
+
+def statements(events: Sequence[Any]) -> list[authorizations.Row]:
+    fold = Versions(authorizations.evolve)
+    for event in recorded(*events, stream=STATEMENT):
+        fold.add(event, event.recorded_at)
+    rows: list[Any] = list(fold.take().rows)
+    return sorted(rows, key=lambda row: row.from_position)
 
 
 def versions(events: Sequence[Recorded[Any]]) -> list[customer_documents.Row]:
@@ -193,6 +271,196 @@ def test_open_rows_wait_for_the_last_event_of_their_paper_when_told_how_many_com
     rows = [r for r in fold.take({PAPER: 2}).rows if isinstance(r, customer_documents.Row)]
     assert [(r.from_position, r.to_position) for r in rows] == [(10, 11), (11, None)]
     assert fold.pending == 0
+
+
+def test_what_was_erased_of_a_life_is_absent_and_its_days_stay() -> None:
+    amend = an_amendment(iban="NL91ABNA0417164300")
+    life = lived(registered(type=MANDATE, mandate=a_mandate()), amend, collect(TODAY), revoke(TODAY))
+    gone = [erased(e) for e in life]
+    row, statement = versions(recorded(*gone, stream=STATEMENT))[-1], statements(gone)[-1]
+    assert (row.note, row.shelf_mark, row.scan_code) == (None, None, None)
+    assert (row.status, row.last_collection_on, row.retention_from) == ("revoked", TODAY, TODAY)
+    assert (statement.mandate, statement.complete, statement.scan_code, statement.signed_on) == (
+        None,
+        None,
+        None,
+        TODAY,
+    )
+
+
+def test_a_description_has_a_title() -> None:
+    first, second, third = versions(
+        recorded(
+            *corrected(
+                Describe(title="A letter of complaint", today=TODAY, reason="to find it"),
+                Describe(title=None, today=TODAY, reason="not so"),
+            )
+        )
+    )
+    assert (first.title, second.title, third.title) == (None, "A letter of complaint", None)
+    assert shown(second).title == "A letter of complaint"
+
+
+def test_a_new_content_takes_the_place_of_the_old_one_and_counts() -> None:
+    better = a_content(id=UUID(int=77), media_type="image/png", size_bytes=5, pages=1)
+    replace = ReplaceContent(content=better, sha256=b"\xcd" * 32, file_name="better.png", reason="a better scan")
+    before, after = versions(recorded(*corrected(replace)))
+    assert (before.content_version, before.file_name, before.content_id) == (1, "letter.pdf", a_content().id)
+    assert (after.content_version, after.file_name, after.content_id) == (2, "better.png", better.id)
+    assert (after.media_type, after.size_bytes, after.sha256, after.pages) == ("image/png", 5, "cd" * 32, 1)
+    assert (after.note, after.received_on) == ("about the card", TODAY)
+
+
+# -- moves and joint papers ---------------------------------------------------------------------------------------
+
+
+def expanded(events: Sequence[Any]) -> list[tuple[UUID, int, int | None, bool]]:
+    """Whose row, from, to, a copy: all rows as they are written, in the order of their positions."""
+    rows = [r for row in versions(recorded(*events)) for r in customer_documents.expand(row)]
+    return [(r.customer, r.from_position, r.to_position, r.linked) for r in rows]
+
+
+def test_a_move_ends_the_row_of_the_wrong_customer_and_keeps_the_papers_place_in_the_list() -> None:
+    moved = corrected(document.Reassign(OTHER, "wrong customer"))
+    assert expanded(moved) == [(CUSTOMER, 10, 11, False), (OTHER, 11, None, False)]
+    assert [row.created_position for row in versions(recorded(*moved))] == [10, 10]
+
+
+def test_a_joint_paper_has_a_row_for_each_customer_and_all_change_together() -> None:
+    joint = corrected(LinkCustomer(OTHER, "joint"), LinkCustomer(THIRD, "joint"), Withdraw("twice"))
+    assert expanded(joint) == [
+        (CUSTOMER, 10, 11, False),
+        (CUSTOMER, 11, 12, False),
+        (OTHER, 11, 12, True),
+        *[(customer, 12, 13, customer != CUSTOMER) for customer in (CUSTOMER, OTHER, THIRD)],
+        *[(customer, 13, None, customer != CUSTOMER) for customer in (CUSTOMER, OTHER, THIRD)],
+    ]
+
+
+def test_an_unlinked_customers_row_ends_and_nothing_follows() -> None:
+    parted = corrected(LinkCustomer(OTHER, "joint"), UnlinkCustomer(OTHER, "not joint"))
+    assert expanded(parted)[1:] == [(CUSTOMER, 11, 12, False), (OTHER, 11, 12, True), (CUSTOMER, 12, None, False)]
+
+
+def test_a_move_to_who_was_linked_makes_that_one_the_primary_and_keeps_the_other_links() -> None:
+    links = LinkCustomer(OTHER, "joint"), LinkCustomer(THIRD, "joint")
+    moved = corrected(*links, document.Reassign(OTHER, "it was the other's"))
+    assert [row for row in expanded(moved) if row[2] is None] == [(OTHER, 13, None, False), (THIRD, 13, None, True)]
+
+
+def test_evidence_that_is_joint_is_a_document_on_its_own_for_the_second_customer() -> None:
+    events = [archived(type=CONSENT, evidence_of=STATEMENT)]
+    events += document.decide(document.fold(events), LinkCustomer(OTHER, "joint"))
+    own, copy = customer_documents.expand(versions(recorded(*events))[-1])
+    assert (own.evidence_of, copy.evidence_of, copy.linked_customers) == (STATEMENT, None, [])
+    assert copy.item == own.item
+
+
+# -- the life of an authorization ---------------------------------------------------------------------------------
+
+
+def test_an_issued_form_waits_for_its_signature() -> None:
+    form = [issued(valid_until=date(2027, 11, 24), external_id="ext-1")]
+    (row,), (statement,) = versions(recorded(*form, stream=STATEMENT)), statements(form)
+    assert (row.status, row.scan_code, row.signed_on, row.source) == ("issued", "GC48271903665144", None, "none")
+    assert (row.note, row.external_id, row.valid_until) == ("at the desk", "ext-1", date(2027, 11, 24))
+    assert (statement.status, statement.signed_on, statement.scan_code) == ("issued", None, "GC48271903665144")
+    assert (statement.form_lapses_on, statement.due_on) == (TODAY + timedelta(days=180), TODAY + timedelta(days=181))
+
+
+@pytest.mark.parametrize(("note", "kept"), [(None, "at the desk"), ("by letter", "by letter")])
+def test_a_signature_makes_it_active_with_what_was_signed(note: str | None, kept: str) -> None:
+    events = lived(issued(), sign(note=note, terms=Terms(signed_on=TODAY, valid_until=date(2027, 1, 31))))
+    row, statement = versions(recorded(*events, stream=STATEMENT))[-1], statements(events)[-1]
+    for view in (row, statement):
+        assert (view.status, view.original_held, view.shelf_mark, view.note) == ("active", True, "B 12", kept)
+        assert (view.signed_on, view.valid_until) == (TODAY, date(2027, 1, 31))
+    assert statement.due_on == date(2027, 2, 1)
+
+
+LATER = TODAY + timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    ("commands", "status", "retention_from"),
+    [
+        ([Suspend(TODAY, "x")], "suspended", date(2027, 11, 24)),
+        ([Suspend(TODAY, "x"), Resume(TODAY, "x")], "active", date(2027, 11, 24)),
+        ([revoke(TODAY)], "revoked", date(2026, 11, 23)),
+        ([Suspend(TODAY, "x"), revoke(TODAY)], "revoked", date(2026, 11, 23)),
+        ([revoke(LATER)], "active", date(2027, 11, 24)),
+        ([revoke(LATER), Lapse(LATER)], "revoked", LATER - timedelta(days=1)),
+        ([Lapse(date(2028, 1, 1))], "expired", date(2027, 11, 24)),
+        ([authorization.Reassign(OTHER, "x")], "active", date(2027, 11, 24)),
+    ],
+)
+def test_its_status_and_the_day_its_retention_counts_from(
+    commands: list[Any], status: str, retention_from: date
+) -> None:
+    events = lived(registered(), *commands)
+    row = versions(recorded(*events, stream=STATEMENT))[-1]
+    assert (row.status, row.retention_from) == (status, retention_from)
+    assert row.version == len(events)
+    assert [(r.status, r.version, r.due_on) for r in statements(events)] == [
+        (state.status.value, state.version, state.due_on)
+        for n in range(1, len(events) + 1)
+        if (state := authorization.fold(events[:n]))
+    ]
+
+
+def test_one_that_is_superseded_or_cancelled_ends_that_day() -> None:
+    heir = authorization.fold([registered()])
+    assert heir is not None
+    superseded = lived(registered(), Supersede(UUID(int=5), heir, TODAY, "a new one"))
+    cancelled = lived(issued(), Cancel(TODAY, "not wanted"))
+    for events, status in ((superseded, "superseded"), (cancelled, "cancelled")):
+        row = versions(recorded(*events, stream=STATEMENT))[-1]
+        assert (row.status, row.retention_from) == (status, TODAY)
+
+
+def test_a_mandate_is_kept_from_its_last_collection_when_that_is_later() -> None:
+    mandate = registered(type=MANDATE, mandate=a_mandate(), terms=Terms(signed_on=TODAY))
+    collected = lived(mandate, collect(LATER), collect(TODAY, CollectionOutcome.REFUNDED))
+    over = lived(mandate, collect(LATER), revoke(TODAY))
+    reported_later = lived(mandate, revoke(TODAY + timedelta(days=1)), Lapse(LATER), collect(LATER))
+    for events, retention_from in ((collected, None), (over, LATER), (reported_later, LATER)):
+        row = versions(recorded(*events, stream=STATEMENT))[-1]
+        assert (row.last_collection_on, row.retention_from) == (LATER, retention_from)
+        assert statements(events)[-1].last_collection_on == LATER
+
+
+@pytest.mark.parametrize(("months", "kept_until"), [(14, date(2028, 2, 24)), (1, date(2028, 1, 24))])
+def test_a_mandate_is_never_kept_less_than_13_months_after_its_last_collection(months: int, kept_until: date) -> None:
+    events = lived(registered(type=MANDATE, mandate=a_mandate()), collect(date(2026, 12, 24)), revoke(TODAY))
+    short = a_document_type("DEBT_AUTHORIZATION", retention=Retention(trigger="mandate_end", months=months))
+    row = fold_item(recorded(*events, stream=STATEMENT))
+    assert shown(row, {"DEBT_AUTHORIZATION": short}).keep_until == kept_until
+
+
+def test_a_revocation_of_a_later_day_and_an_amendment_move_the_etag() -> None:
+    amend = an_amendment(iban="NL91ABNA0417164300")
+    rows = versions(
+        recorded(*lived(registered(type=MANDATE, mandate=a_mandate()), amend, revoke(LATER)), stream=STATEMENT)
+    )
+    assert [(r.version, r.status) for r in rows] == [(1, "active"), (2, "active"), (3, "active")]
+
+
+def test_an_amended_mandate_has_its_new_data_from_then_on() -> None:
+    first, second = statements(lived(registered(type=MANDATE), an_amendment(iban="NL91ABNA0417164300")))
+    assert (first.mandate, first.complete) == (None, False)
+    assert second.mandate is not None
+    assert (second.mandate.iban, second.mandate.signature_date, second.complete) == ("NL91ABNA0417164300", TODAY, True)
+
+
+def test_a_moved_authorization_is_the_right_customers_from_then_on() -> None:
+    events = lived(registered(), authorization.Reassign(OTHER, "wrong customer"))
+    assert [row.customer for row in statements(events)] == [CUSTOMER, OTHER]
+    assert expanded_statement(events) == [(CUSTOMER, 10, 11), (OTHER, 11, None)]
+
+
+def expanded_statement(events: Sequence[Any]) -> list[tuple[UUID, int, int | None]]:
+    rows = versions(recorded(*events, stream=STATEMENT))
+    return [(r.customer, r.from_position, r.to_position) for r in rows]
 
 
 # -- answers ----------------------------------------------------------------------------------------------------
@@ -308,6 +576,94 @@ def test_a_change_tells_the_changed_fields_only() -> None:
         ({"status": "archived"}, {"status": "withdrawn"}, "twice"),
         ({"status": "withdrawn"}, {"status": "archived"}, "not twice"),
     ]
+
+
+def test_an_amendment_tells_field_by_field_what_was_and_what_is() -> None:
+    amend = an_amendment(iban="NL91ABNA0417164300", debtor_name="J. Peeters")
+    signed = a_mandate(bic="KREDBEBB", sequence_type=SequenceType.RECURRING)
+    row = stories(*lived(registered(type=MANDATE, mandate=signed), amend))[1]
+    assert row.before == {"iban": IBAN, "bic": "KREDBEBB", "sequence_type": "recurring"}
+    assert row.after == {"iban": "NL91ABNA0417164300", "bic": None, "sequence_type": "first"}
+    assert (row.subject_kind, row.reason) == ("authorization", "a new account")
+
+
+def test_collection_data_that_comes_later_had_no_before() -> None:
+    row = stories(*lived(registered(type=MANDATE), an_amendment(iban=IBAN)))[1]
+    assert set(row.before.values()) == {None}
+    assert (row.after["iban"], row.after["mandate_reference"]) == (IBAN, "M1")
+
+
+def test_a_life_is_told_step_by_step() -> None:
+    mandate = registered(type=MANDATE, mandate=a_mandate(), terms=Terms(signed_on=TODAY))
+    rows = stories(
+        *lived(
+            mandate, collect(LATER, CollectionOutcome.REJECTED), Suspend(TODAY, "disputed"), Resume(TODAY, "settled"),
+            revoke(LATER), Lapse(LATER),
+        )
+    )[1:]  # fmt: skip
+    assert [(r.action, r.before, r.after, r.reason) for r in rows] == [
+        (
+            "collection-reported",
+            {},
+            {"presented_on": TODAY, "due_on": LATER, "outcome": "rejected", "reference": "RUN-7"},
+            None,
+        ),
+        ("authorization-suspended", {"status": "active"}, {"status": "suspended", "on": TODAY}, "disputed"),
+        ("authorization-resumed", {"status": "suspended"}, {"status": "active", "on": TODAY}, "settled"),
+        ("revocation-received", {}, {"received_on": TODAY, "effective_on": LATER}, "no longer wanted"),
+        (
+            "authorization-revoked",
+            {"status": "active"},
+            {"status": "revoked", "received_on": TODAY, "effective_on": LATER},
+            "no longer wanted",
+        ),
+    ]
+
+
+def test_a_form_is_told_from_its_issue_to_its_end() -> None:
+    issue, signature = stories(*lived(issued(), sign(note="by letter")))
+    assert issue.before == {}
+    assert (issue.after["status"], issue.after["scan_code"], issue.after["language"]) == (
+        "issued",
+        "GC48271903665144",
+        "en",
+    )
+    assert signature.before == {"status": "issued"}
+    assert (signature.after["status"], signature.after["signed_on"], signature.after["note"]) == (
+        "active",
+        TODAY,
+        "by letter",
+    )
+    lapsed = stories(*lived(issued(), Lapse(date(2028, 1, 1))))[1]
+    assert (lapsed.before, lapsed.after) == (
+        {"status": "issued"},
+        {"status": "expired", "on": TODAY + timedelta(days=180), "cause": "form"},
+    )
+
+
+def test_new_contents_and_joint_papers_are_told_with_before_and_after() -> None:
+    better = a_content(id=UUID(int=77), size_bytes=5)
+    replace = ReplaceContent(content=better, sha256=b"\xcd" * 32, file_name="letter.pdf", reason="a better scan")
+    linked, unlinked = LinkCustomer(OTHER, "joint"), UnlinkCustomer(OTHER, "not joint")
+    content, link, unlink = stories(*corrected(replace, linked, unlinked))[1:]
+    assert content.before == {"sha256": "ab" * 32}
+    assert content.after == {"media_type": "application/pdf", "size_bytes": 5, "sha256": "cd" * 32, "pages": 2}
+    assert (link.before, link.after) == ({"linked_customer": None}, {"linked_customer": OTHER})
+    assert (unlink.before, unlink.after) == ({"linked_customer": OTHER}, {"linked_customer": None})
+    assert {(r.customer, r.other_customer) for r in (link, unlink)} == {(CUSTOMER, OTHER)}
+
+
+def test_a_move_is_told_by_references_that_are_shown_as_the_librarys_own_ids() -> None:
+    for events in (
+        corrected(document.Reassign(OTHER, "wrong customer"))[1:],
+        lived(registered(), authorization.Reassign(OTHER, "wrong customer"))[1:],
+    ):
+        (row,) = stories(*events)
+        assert (row.customer, row.other_customer, row.reason) == (OTHER, CUSTOMER, "wrong customer")
+        assert (row.before, row.after) == ({"customer": CUSTOMER}, {"customer": OTHER})
+        assert audit_history.customers_in([row]) == {CUSTOMER, OTHER}
+        told = audit_history.with_customer_ids(row, {OTHER: "100235"})
+        assert (told.before, told.after) == ({"customer": None}, {"customer": "100235"})
 
 
 def test_evidence_tells_that_the_original_is_not_held_any_longer() -> None:

@@ -1,10 +1,9 @@
 """`customers import FILE.csv` without its command line: reads, checks and reports; store/register_load.py stores."""
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from itertools import count, islice
+from itertools import islice
 from typing import BinaryIO
 
 import msgspec
@@ -12,16 +11,11 @@ import msgspec
 from domain.customer import Customer, CustomerKind, parse_customer
 from domain.refusals import FieldError, ValidationFailed
 from domain.values import calendar_date
+from service.csv_lines import records
 from store.register_load import Line, Load
 
 HEADER = ["id", "name", "birth_date", "card_numbers", "home_branch", "kind"]
 BATCH_LINES = 1_000
-LINE_BYTES_MAX = 64 * 1024
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-class FileUnreadable(Exception):
-    """The file as a whole cannot be taken, or not beyond some line. What was stored before stays stored."""
 
 
 class RefusedLine(msgspec.Struct, frozen=True):
@@ -86,39 +80,12 @@ def import_customers(
 
 
 def _reads(file: BinaryIO, today: date) -> Iterator[Read]:
-    lines = _lines(file)
-    _, _, first = next(lines, (1, 0, ""))
-    if first.rstrip("\r\n") != ",".join(HEADER):
-        raise FileUnreadable(f"the first line must be exactly {','.join(HEADER)}; it is {first.strip()[:80]!r}")
-    for number, end, text in lines:
-        if text.strip():
-            yield Read(number, end, _parsed(text, today))
+    for line in records(file, HEADER):
+        parsed = (line.fields,) if isinstance(line.fields, FieldError) else _parsed(line.fields, today)
+        yield Read(line.number, line.end, parsed)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
-    """Number, end offset and text of each line. A line of the file is a record: no field may have line breaks in it,
-    so a quote that somebody forgot costs its own line and not the thousand that follow."""
-    end = 0
-    for number in count(1):
-        raw = file.readline(LINE_BYTES_MAX)
-        if not raw:
-            return
-        if len(raw) == LINE_BYTES_MAX and not raw.endswith(b"\n"):
-            raise FileUnreadable(f"line {number} has more than {LINE_BYTES_MAX} bytes; is this a CSV file?")
-        end += len(raw)
-        try:
-            yield number, end, raw.removeprefix(BYTE_ORDER_MARK if number == 1 else b"").decode()
-        except UnicodeDecodeError:
-            raise FileUnreadable(f"line {number} is not UTF-8; save the file as CSV in UTF-8 and start again") from None
-
-
-def _parsed(text: str, today: date) -> Customer | tuple[FieldError, ...]:
-    try:
-        fields = next(csv.reader([text], strict=True))
-    except csv.Error:
-        return (FieldError("", "has a quote that is not closed, or text behind a closing one"),)
-    if len(fields) != len(HEADER):
-        return (FieldError("", f"has {len(fields)} fields and not {len(HEADER)}"),)
+def _parsed(fields: Sequence[str], today: date) -> Customer | tuple[FieldError, ...]:
     customer_id, name, birth_date, card_numbers, home_branch, kind = fields
     born, wrong = _birth_date(birth_date)
     try:

@@ -65,7 +65,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
 
     from domain.ports import VersionConflict
     from migrations.runner import MigrationError
-    from service.customers_csv import FileUnreadable
+    from service.csv_lines import FileUnreadable
     from service.ports import PortTaken, PortUnfit
     from service.prepare import HomeUnfit, KeysLost
     from service.serve import AlreadyServed

@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 
 from domain.customer import CustomerKind
-from service.customers_csv import FileUnreadable, Imported, RefusedLine, import_customers
+from service.csv_lines import FileUnreadable
+from service.customers_csv import Imported, RefusedLine, import_customers
 from store.register_load import Line, Load, Loaded
 from tests.builders.customers import a_customer
 

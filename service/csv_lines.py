@@ -1,0 +1,63 @@
+"""Lists in CSV as commands take them: what the customers of service/customers_csv.py and the papers of
+service/import_lines.py are read with. A line of the file is a record."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import BinaryIO
+
+import msgspec
+
+from domain.refusals import FieldError
+
+LINE_BYTES_MAX = 64 * 1024
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class FileUnreadable(Exception):
+    """The file as a whole cannot be taken, or not beyond some line. What was stored before stays stored."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Numbered as an editor does, the header being line 1. `end` is the offset of the byte behind it. `fields` are as
+    many as the header has, or what is wrong with the line."""
+
+    number: int
+    end: int
+    fields: list[str] | FieldError
+
+
+def records(file: BinaryIO, header: Sequence[str]) -> Iterator[Record]:
+    """All lines behind the header that are not empty. Raises FileUnreadable."""
+    lines = _lines(file)
+    _, _, first = next(lines, (1, 0, ""))
+    if first.rstrip("\r\n") != ",".join(header):
+        raise FileUnreadable(f"the first line must be exactly {','.join(header)}; it is {first.strip()[:80]!r}")
+    for number, end, text in lines:
+        if text.strip():
+            yield Record(number, end, _fields(text, len(header)))
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
+    """Number, end offset and text of each line. A line of the file is a record: no field may have line breaks in it,
+    so a quote that somebody forgot costs its own line and not the thousand that follow."""
+    end = 0
+    for number in count(1):
+        raw = file.readline(LINE_BYTES_MAX)
+        if not raw:
+            return
+        if len(raw) == LINE_BYTES_MAX and not raw.endswith(b"\n"):
+            raise FileUnreadable(f"line {number} has more than {LINE_BYTES_MAX} bytes; is this a CSV file?")
+        end += len(raw)
+        try:
+            yield number, end, raw.removeprefix(BYTE_ORDER_MARK if number == 1 else b"").decode()
+        except UnicodeDecodeError:
+            raise FileUnreadable(f"line {number} is not UTF-8; save the file as CSV in UTF-8 and start again") from None
+
+
+def _fields(text: str, count: int) -> list[str] | FieldError:
+    try:
+        fields = next(csv.reader([text], strict=True))
+    except csv.Error:
+        return FieldError("", "has a quote that is not closed, or text behind a closing one")
+    return fields if len(fields) == count else FieldError("", f"has {len(fields)} fields and not {count}")

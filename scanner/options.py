@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from scanner.profiles import PageMode, PageSource
 
 Range = tuple[float, float, float]
-Constraint = Range | Sequence[float] | None
+Constraint = Range | list[float] | None
 """(lowest, highest, step) as a tuple, allowed values as a list, or anything."""
 
 _FEEDER = ("adf", "feeder")

@@ -70,7 +70,7 @@ class Spool:
         with _disk_faults():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not (folder / _JOB_FILE).exists():
-                _write(folder / _JOB_FILE, msgspec.json.encode(job))
+                write_file(folder / _JOB_FILE, msgspec.json.encode(job))
                 _flush_folder(self._root)
 
     def store(self, job_id: str, page: Page, data: bytes) -> Path:
@@ -79,8 +79,8 @@ class Spool:
         with _disk_faults():
             if facts.exists():
                 raise DeviceFault(Fault.INVALID, f"page {page.number} is there already")
-            _write(picture, data)
-            _write(facts, msgspec.json.encode(page))
+            write_file(picture, data)
+            write_file(facts, msgspec.json.encode(page))
         return picture
 
     def jobs(self) -> list[Job]:
@@ -139,7 +139,7 @@ class Spool:
         return self._root / job_id
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """A file of this name and with these bytes, or none: durable on return."""
     part = path.with_name(f"{path.name}.part")
     file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -28,7 +28,7 @@ from store.key_encryption import sync_folder
 from store.keys import make_institution_key
 from store.log import Log
 
-OPERATOR = "operator"
+OPERATOR, STATION = "operator", "station"
 DATABASE = "dossier"
 RENEW_WAIT_SECONDS = 600.0
 RENEW_PAUSE_SECONDS = 1.0
@@ -77,6 +77,8 @@ def prepare(settings: Settings, url: str, tell: Callable[[str], None]) -> None:
         renew_views(owner, store.log, tell)
         for line in first_token(settings, archive, caller):
             tell(line)
+        if settings.scanners:
+            make_station_token(settings, archive, caller)
 
 
 def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_seconds: float = RENEW_WAIT_SECONDS) -> None:
@@ -133,6 +135,14 @@ def first_token(settings: Settings, archive: Archive, caller: Caller) -> list[st
         f"operator token: {path} (send it as Authorization: Bearer)",
         f"keep a copy of {keys} somewhere else: without it nothing personal in the archive can ever be read again",
     ]
+
+
+def make_station_token(settings: Settings, archive: Archive, caller: Caller) -> None:
+    """For the station that serve starts for itself, in HOME/station.token (0600), unless there is one."""
+    path = settings.home / "station.token"
+    if not path.exists():
+        name = f"{STATION}-{secrets.token_hex(4)}"
+        write_secret(path, create_token(archive, caller, name=name, role=Role.STATION))
 
 
 def create_token(archive: Archive, caller: Caller, *, name: str, role: Role, **more: object) -> str:

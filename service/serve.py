@@ -1,8 +1,9 @@
-r"""`dossier serve`: Postgres where none is given, then three children: paper, projector, web. This process supervises.
+r"""`dossier serve`: Postgres where none is given, then its children. This process supervises.
 
     supervisor --- paper      the limited decoders (paper/pool.py)
-              \--- projector  follows the log, sweeps (service/projector.py)
+              \--- projector  follows the log, sweeps, minds the clock (service/projector.py)
                \-- web        gunicorn and its workers (api/worker.py)
+                \- station    where scanners are configured (service/scan_station.py)
 
 A child that dies is started again, a Postgres that dies too. When the supervisor dies its children die with it, and
 the embedded Postgres stops with its last user (store/postgres.py).
@@ -186,11 +187,16 @@ def make_children(settings: Settings, url: str, metrics_door: socket.socket | No
     role = role_of(url, APP_ROLE)
     decoders = settings.home / "run" / "paper.sock"
     ready = web_ready(settings.home)
-    return [
+    children = [
         Child("paper", partial(pool.serve, decoders, limits=settings.limits)),
         Child("projector", partial(projector.run, settings, url, metrics_door)),
         Child("web", partial(web.run, settings, url, role, decoders, ready)),
     ]
+    if settings.scanners:
+        from service import scan_station
+
+        children.append(Child("station", partial(scan_station.run_beside, settings)))
+    return children
 
 
 def web_ready(home: Path) -> Path:

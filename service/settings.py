@@ -73,6 +73,12 @@ SETTINGS = {
     "branch": Setting("DOSSIER_BRANCH", branch_code, "MAIN", "branch of a caller that names none"),
     "creditor_id": Setting("DOSSIER_CREDITOR_ID", creditor_id, None, "the library's own SEPA creditor identifier"),
     "timezone": Setting("DOSSIER_TIMEZONE", _zone, "Europe/Amsterdam", "where a day begins and ends"),
+    "scanners": Setting(
+        "DOSSIER_SCANNERS", _words, (), "SANE names of the scanners that serve's own station offers, or simulated"
+    ),
+    "scan_profiles": Setting(
+        "DOSSIER_SCAN_PROFILES", _words, (), "changed scan profiles: letter.resolution_dpi=200, SCANNER/photo.mode=gray"
+    ),
     "extras": Setting("DOSSIER_EXTRAS", _words, (), "what ./run installs beyond the default: scanner, s3, oidc"),
 }
 
@@ -91,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     branch: str
     creditor_id: str | None
     timezone: str
+    scanners: tuple[str, ...]
+    scan_profiles: tuple[str, ...]
     extras: tuple[str, ...]
     limits: Limits
     origins: dict[str, str]

@@ -9,6 +9,10 @@ import msgspec
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import args_row, scalar_row, tuple_row
 
+from domain.administration import AdministrationEvent
+from domain.authorization import AuthorizationEvent
+from domain.document import DocumentEvent
+from domain.document_type import TypeEvent
 from domain.envelope import Recorded
 from domain.scan_session import (
     CONFIRMATION_MINUTES,
@@ -51,8 +55,10 @@ class Row(RowVersion, frozen=True, gc=False):
 def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
     """The next version of a session's row; None for an event that is about none."""
     body = recorded.envelope.body
-    if not isinstance(body, ScanEvent):
+    if isinstance(body, DocumentEvent | AuthorizationEvent | TypeEvent | AdministrationEvent):
         return None
+    if not isinstance(body, ScanEvent):
+        assert_never(body)
     if isinstance(body, ScanStarted):
         return _started(recorded, body)
     assert row is not None, "a session begins with ScanStarted"

@@ -51,6 +51,65 @@ def test_a_papers_timeline(desk: Desk) -> None:
     assert actions(history(desk, subject=paper_of(second))) == ["document-archived"]
 
 
+def test_a_move_stands_in_the_histories_of_both_customers_and_once_in_the_papers(desk: Desk) -> None:
+    paper = paper_of(desk.letter())
+    desk.letter(CUSTOMERS[1])
+    desk.move(paper, CUSTOMERS[1])
+    desk.correct(paper, Withdraw("twice"))
+    desk.follow()
+    first, second = (history(desk, customer=desk.reference(customer)) for customer in CUSTOMERS[:2])
+    assert actions(first) == ["document-reassigned", "document-archived"]
+    assert actions(second) == ["document-withdrawn", "document-reassigned", "document-archived"]
+    assert actions(history(desk, subject=paper)) == ["document-withdrawn", "document-reassigned", "document-archived"]
+    told = first.rows[0]
+    assert (told.before, told.after) == (
+        {"customer": str(desk.reference())},
+        {"customer": str(desk.reference(CUSTOMERS[1]))},
+    )
+    ids = {desk.reference(customer): customer for customer in CUSTOMERS[:2]}
+    assert audit_history.customers_in([told]) == {*ids}
+    assert audit_history.with_customer_ids(told, ids).after == {"customer": CUSTOMERS[1]}
+
+
+def test_a_joint_paper_is_in_the_second_customers_history_where_it_came_and_went(desk: Desk) -> None:
+    paper = paper_of(desk.letter())
+    desk.link(paper, CUSTOMERS[1])
+    desk.correct(paper, Describe(note="n", today=TODAY, reason="typo"))
+    desk.follow()
+    assert actions(history(desk, subject=paper)) == ["document-described", "customer-linked", "document-archived"]
+    desk.unlink(paper, CUSTOMERS[1])
+    desk.follow()
+    assert actions(history(desk, customer=desk.reference(CUSTOMERS[1]))) == ["customer-unlinked", "customer-linked"]
+    assert len(history(desk, customer=desk.reference()).rows) == 4
+
+
+def test_pages_of_a_history_with_moves_follow_each_other_in_the_order_of_the_log(desk: Desk) -> None:
+    paper = paper_of(desk.letter())
+    for n in range(4):
+        desk.move(paper, CUSTOMERS[(n + 1) % 2])
+        desk.letter()
+    desk.follow()
+    whole = history(desk, customer=desk.reference())
+    pages, cursor = list[audit_history.Row](), None
+    while True:
+        page = history(desk, customer=desk.reference(), limit=3, cursor=cursor)
+        pages += page.rows
+        if (cursor := page.next) is None:
+            break
+    assert pages == whole.rows
+    assert [row.position for row in pages] == sorted((row.position for row in pages), reverse=True)
+    assert len(pages) == 9
+
+
+def test_a_mandates_history_has_its_collections(desk: Desk) -> None:
+    mandate = paper_of(desk.mandate())
+    desk.collect(mandate, TODAY, "rejected", reference="RUN-7")
+    desk.follow()
+    (collected, _) = history(desk, subject=mandate).rows
+    today = TODAY.isoformat()
+    assert collected.after == {"presented_on": today, "due_on": today, "outcome": "rejected", "reference": "RUN-7"}
+
+
 def test_filters_over_all(desk: Desk) -> None:
     desk.letter(branch="EAST", actor="p.jansen")
     between = desk.letter(branch="WEST").recorded[0].recorded_at

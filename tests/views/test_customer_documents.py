@@ -1,6 +1,7 @@
 """What the list of a customer's papers shows, to whom, and as it was at any position."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -111,14 +112,18 @@ def test_a_customer_without_papers_still_learns_where_the_view_stands(desk: Desk
         ({"q": "Brief"}, {"LETTER"}),
         ({"q": "ext-7"}, {"LETTER"}),
         ({"q": "nl"}, set()),
+        ({"q": "complaint"}, {"LETTER"}),
+        ({"q": "of the scan"}, {"READING_DISABILITY"}),
     ],
 )
 def test_filters(desk: Desk, filters: dict[str, Any], expected: set[str]) -> None:
-    desk.letter(note="about the Café", external_id="ext-7", file_name="one.pdf")
+    letter = desk.letter(note="about the Café", external_id="ext-7", file_name="one.pdf")
+    desk.correct(paper_of(letter), Describe(title="A complaint", today=TODAY, reason="to find it"))
     form = desk.letter(type="FORM", note="100%_sure", file_name="two.pdf")
     desk.correct(paper_of(form), Withdraw("twice"))
     desk.consent()
-    desk.letter(type="READING_DISABILITY", file_name="scan 3.pdf")
+    evidence = desk.letter(type="READING_DISABILITY", file_name="scan 3.pdf").recorded[1].envelope.originator_id
+    desk.correct(evidence, Describe(title="Page of the scan", today=TODAY, reason="to find it"))
     desk.follow()
     assert {r.type for r in listed(desk, **filters).rows} == expected
 
@@ -242,6 +247,137 @@ def test_a_paper_that_is_hidden_today_is_hidden_in_its_past_too(desk: Desk) -> N
     for rights, rows in ((Rights(["LETTER"]), 0), (Rights(["FORM"]), 0), (Rights(["LETTER", "FORM"]), 1)):
         assert len(listed(desk, rights=rights, as_of=past).rows) == rows
         assert (one(desk, paper_of(letter), rights, as_of=past) is not None) is bool(rows)
+
+
+# -- moves, joint papers, contents -------------------------------------------------------------------------------
+
+
+def test_a_moved_paper_is_the_right_customers_now_and_was_the_others_then(desk: Desk) -> None:
+    letter, later = desk.letter(), desk.letter(CUSTOMERS[1])
+    moved = desk.move(paper_of(letter), CUSTOMERS[1])
+    desk.follow()
+    assert listed(desk).rows == []
+    assert [r.id for r in listed(desk, CUSTOMERS[1]).rows] == [paper_of(later), paper_of(letter)]
+    before = moved.position - 1
+    assert [r.id for r in listed(desk, as_of=before).rows] == [paper_of(letter)]
+    assert [r.id for r in listed(desk, CUSTOMERS[1], as_of=before).rows] == [paper_of(later)]
+    customers = [row and row.customer for row in (one(desk, paper_of(letter), as_of=p) for p in (before, None))]
+    assert customers == [desk.reference(), desk.reference(CUSTOMERS[1])]
+
+
+@pytest.mark.parametrize("asked_of", ["authorization", "evidence"])
+def test_an_authorization_and_its_evidence_move_as_one_row(desk: Desk, asked_of: str) -> None:
+    statement = paper_of(desk.letter(type="GUARDIAN_CONSENT", file_name="scan.pdf"))
+    desk.follow()
+    (before,) = listed(desk).rows
+    assert before.evidence is not None
+    if asked_of == "authorization":
+        desk.move_authorization(statement, CUSTOMERS[1])
+    else:
+        desk.move(before.evidence, CUSTOMERS[1])
+    desk.follow()
+    assert listed(desk).rows == []
+    (row,) = listed(desk, CUSTOMERS[1]).rows
+    assert (row.id, row.evidence, row.file_name, row.version) == (statement, before.evidence, "scan.pdf", 3)
+
+
+def test_a_joint_paper_is_listed_for_both_and_is_one_paper_to_all_others(desk: Desk) -> None:
+    joint = paper_of(desk.letter(external_id="ext-1"))
+    desk.link(joint, CUSTOMERS[1])
+    described = desk.correct(joint, Describe(note="from both", title="Joint", today=TODAY, reason="typo"))
+    desk.follow()
+    lists = [listed(desk, customer).rows for customer in CUSTOMERS[:2]]
+    assert lists[0] == lists[1] == known_as(desk, "ext-1") == [shown(fold_item(described.recorded))]
+    assert [(r.note, r.title, r.version) for r in lists[1]] == [("from both", "Joint", 3)]
+    row, file = one(desk, joint), content(desk, joint)
+    assert row is not None
+    assert (row.linked, row.linked_customers) == (False, [str(desk.reference(CUSTOMERS[1]))])
+    assert file is not None
+    assert {row.customer, file.customer} == {desk.reference()}
+
+
+def test_an_unlinked_customer_has_it_in_the_past_only(desk: Desk) -> None:
+    joint = paper_of(desk.letter())
+    linked = desk.link(joint, CUSTOMERS[1])
+    desk.unlink(joint, CUSTOMERS[1])
+    desk.correct(joint, Withdraw("twice"))
+    desk.follow()
+    assert [len(listed(desk, CUSTOMERS[1], as_of=p).rows) for p in (linked.position - 1, linked.position, None)] == [
+        0,
+        1,
+        0,
+    ]
+    assert [r.status for r in listed(desk).rows] == ["withdrawn"]
+
+
+def test_joint_evidence_is_the_second_customers_document_and_the_firsts_authorization(desk: Desk) -> None:
+    statement = paper_of(desk.letter(type="GUARDIAN_CONSENT"))
+    desk.follow()
+    (row,) = listed(desk).rows
+    assert row.evidence is not None
+    desk.link(row.evidence, CUSTOMERS[1])
+    desk.follow()
+    assert [(r.id, r.kind) for r in listed(desk).rows] == [(statement, "authorization")]
+    assert [(r.id, r.kind) for r in listed(desk, CUSTOMERS[1]).rows] == [(row.evidence, "document")]
+
+
+def content(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, **version: int) -> customer_documents.File | None:
+    return desk.ask(lambda conn: customer_documents.file(conn, paper, rights, **version))
+
+
+def test_every_content_version_is_found_with_the_documents_status_and_customer_of_today(desk: Desk) -> None:
+    letter = paper_of(desk.letter(file_name="first.pdf"))
+    desk.replace(letter, "second.pdf")
+    desk.correct(letter, Describe(note="again", today=TODAY, reason="typo"))
+    desk.move(letter, CUSTOMERS[1])
+    desk.correct(letter, Withdraw("twice"))
+    desk.follow()
+    found = [content(desk, letter, content_version=n) for n in (1, 2, 3)]
+    assert [file and (file.file_name, file.content_version, file.status) for file in found] == [
+        ("first.pdf", 1, "withdrawn"),
+        ("second.pdf", 2, "withdrawn"),
+        None,
+    ]
+    assert found[1] == content(desk, letter)
+    assert {file.customer for file in found if file} == {desk.reference(CUSTOMERS[1])}
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].content_id != found[1].content_id
+
+
+def test_an_earlier_content_is_for_whoever_may_see_the_document_today(desk: Desk) -> None:
+    letter = paper_of(desk.letter(branch="EAST"))
+    desk.replace(letter)
+    desk.correct(letter, Reclassify(desk.types()["FORM"], "a form"))
+    desk.follow()
+    for rights, seen in (
+        (Rights(["FORM"]), True),
+        (Rights(["LETTER"]), False),
+        (Rights(["FORM"], "EAST"), True),
+        (Rights(["FORM"], "WEST"), False),
+    ):
+        for version in (1, 2):
+            assert (content(desk, letter, rights, content_version=version) is not None) is seen
+
+
+# -- the calendar -----------------------------------------------------------------------------------------------
+
+
+def test_what_the_calendar_ends_is_due_from_its_day_on_the_longest_due_first(desk: Desk) -> None:
+    soon, later, sooner = (paper_of(desk.consent(valid_until=TODAY + timedelta(days=n))) for n in (5, 9, 3))
+    desk.letter()
+    desk.follow()
+
+    def due(days: int, limit: int = 10, passed: Sequence[UUID] = ()) -> list[UUID]:
+        with psycopg.connect(desk.url) as conn:
+            return authorizations.due(conn, TODAY + timedelta(days=days), limit, passed=passed)
+
+    assert [due(n) for n in (3, 4, 6, 10)] == [[], [sooner], [sooner, soon], [sooner, soon, later]]
+    assert due(10, limit=2) == [sooner, soon]
+    assert due(10, limit=2, passed=[sooner]) == [soon, later]
+    desk.revoke(sooner)
+    desk.follow()
+    assert due(10) == [soon, later]
 
 
 # -- by the caller's own id, authorizations, erased --------------------------------------------------------------

@@ -11,7 +11,7 @@ from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyB
 from api.call import Call
 from api.scan_codes import named
 from api.uploads import Form, receive_form
-from domain.archive import ArchiveFile, Examined, Outcome
+from domain.archive import ArchiveFile, Examined, Outcome, examined
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DocumentType
 from domain.refusals import (
@@ -48,7 +48,7 @@ async def archive(call: Call) -> None:
         raise InsufficientStorage
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=FIELDS) as form:
         order = await order_of(form, call)
-        file = await examined(form, call)
+        file = await file_of(form, call)
         outcome = await outcome_of(call, parts.archive.archive_file, order, file, caller, call.rights)
     answer_made(call, outcome)
 
@@ -108,22 +108,12 @@ async def require_type(call: Call, code: str) -> DocumentType:
     return call.types[code]
 
 
-async def examined(form: Form, call: Call) -> Examined:
+async def file_of(form: Form, call: Call) -> Examined:
     """The file as the limited child saw it."""
     received = form.file
     assert received is not None
     found = await call.parts.examiner.examine(received.fd, size=received.size, name=received.name)
-    return Examined(
-        file=received.file,
-        name=received.name or None,
-        size_bytes=received.size,
-        sha256=received.sha256,
-        media_type=found.media_type,
-        pages=found.pages,
-        preview=found.preview,
-        password_protected=found.password_protected,
-        flags=found.flags,
-    )
+    return examined(received, found)
 
 
 async def show(call: Call) -> None:
@@ -210,5 +200,5 @@ async def replace(call: Call) -> None:
         if form.file is None:
             raise ValidationFailed(FieldError("/form/file", N_("is required")))
         reason = reason_of(form.fields.get("reason", ""), "/form/reason")
-        file = await examined(form, call)
+        file = await file_of(form, call)
         await changed(call, partial(parts.archive.replace_content, call.id(), file, reason))

@@ -45,6 +45,55 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
 
 
+class Received(Protocol):
+    """A file that came in, whole and hashed; nobody has looked into it yet."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def file(self) -> BinaryIO: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def sha256(self) -> bytes: ...
+
+
+class Finding(Protocol):
+    """What paper/ says of a content."""
+
+    @property
+    def media_type(self) -> str: ...
+
+    @property
+    def pages(self) -> int | None: ...
+
+    @property
+    def preview(self) -> bool: ...
+
+    @property
+    def password_protected(self) -> bool: ...
+
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+
+
+def examined(received: Received, found: Finding) -> Examined:
+    return Examined(
+        file=received.file,
+        name=received.name or None,
+        size_bytes=received.size,
+        sha256=received.sha256,
+        media_type=found.media_type,
+        pages=found.pages,
+        preview=found.preview,
+        password_protected=found.password_protected,
+        flags=found.flags,
+    )
+
+
 class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
     """`authorization`: the file is its signed form, found by its scan code; customer and type may then be left out.
     `check_token`: of the Check of that code; without one it is not asked for. `source`: where the file comes from."""

@@ -8,7 +8,7 @@ ports that keep nothing).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from domain import authorization
 from domain.authorization import AuthorizationRegistered, Register
 from domain.customer import Customer
 from domain.document_type import DocumentType
-from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization
+from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
 from domain.mandate import Mandate
 from domain.ports import AlreadyClaimed, Claim, Owner, OwnerRaced
 from domain.refusals import (
@@ -40,18 +40,9 @@ BATCH_LINES_MAX = 100
 T = TypeVar("T")
 
 
-class Received(Protocol):
-    """A file that a line names, open and hashed; it stays open until the batch is through."""
-
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def sha256(self) -> bytes: ...
-
-
 class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What a line says. The numbers on it are checked here, for what they must be depends on the type."""
+    """What a line says. The numbers on it are checked here, for what they must be depends on the type. The file stays
+    open until the line was taken."""
 
     customer: str
     type: str

@@ -111,6 +111,7 @@ class NoteSigned(msgspec.Struct, frozen=True, kw_only=True):
     today: date
     mandate: Mandate | None = None
     note: str | None = None
+    external_id: str | None = None
 
 
 class AttachEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +241,7 @@ class AuthorizationSigned(Event, frozen=True, kw_only=True):
     shelf_mark: Sealed[str | None] = UNSET
     mandate: Sealed[Mandate | None] = UNSET
     note: Sealed[str | None] = UNSET
+    external_id: Sealed[str | None] = UNSET
 
 
 class EvidenceAttached(Event, frozen=True, kw_only=True):
@@ -525,6 +527,7 @@ def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSign
         shelf_mark=command.shelf_mark,
         mandate=_signed(command.mandate or state.mandate, terms),
         note=command.note,
+        external_id=command.external_id,
     )
 
 
@@ -552,6 +555,7 @@ def _signed_by_paper(state: Authorization, command: AttachEvidence) -> Authoriza
         shelf_mark=None,
         mandate=_signed(state.mandate, terms),
         note=None,
+        external_id=None,
     )
 
 

@@ -482,6 +482,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             today=self.clock.today(),
             mandate=self._signed_mandate(given, kind, statement, terms),
             note=order.note,
+            external_id=order.external_id,
         )
 
 

@@ -323,6 +323,7 @@ def _signed(body: AuthorizationSigned) -> Fields:
             **msgspec.structs.asdict(body.terms),
             "mandate": body.mandate,
             "note": body.note,
+            "external_id": body.external_id,
         }
     )
 

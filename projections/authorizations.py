@@ -165,7 +165,7 @@ def _complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -
 
 
 def _said(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
-    """What staff noted beside it. A note of the day of the signature takes the place of the form's."""
+    """What staff noted beside it. A note and an id of the day of the signature take the place of the form's."""
     match body:
         case AuthorizationIssued():
             return {"note": known(body.note), "external_id": known(body.external_id)}
@@ -173,8 +173,12 @@ def _said(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
             noted = {"note": known(body.note), "external_id": known(body.external_id)}
             return {**noted, "shelf_mark": known(body.shelf_mark)}
         case AuthorizationSigned():
-            note = known(body.note)
-            return {"note": note if note is not None or row is None else row.note, "shelf_mark": known(body.shelf_mark)}
+            assert row is not None, "only an issued form is signed"
+            return {
+                "note": row.note if known(body.note) is None else body.note,
+                "external_id": row.external_id if known(body.external_id) is None else body.external_id,
+                "shelf_mark": known(body.shelf_mark),
+            }
     return {}
 
 

@@ -281,12 +281,13 @@ def _terms(terms: Terms) -> dict[str, Any]:
 
 
 def _signed(row: Row, body: AuthorizationSigned) -> dict[str, Any]:
-    """A note of the day of the signature takes the place of the form's."""
+    """A note and an id of the day of the signature take the place of the form's."""
     return {
         "status": AuthorizationStatus.ACTIVE.value,
         "original_held": body.original_held,
         "shelf_mark": known(body.shelf_mark),
         "note": row.note if known(body.note) is None else body.note,
+        "external_id": row.external_id if known(body.external_id) is None else body.external_id,
         **_terms(body.terms),
     }
 

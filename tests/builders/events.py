@@ -140,6 +140,7 @@ EVERY: tuple[Event, ...] = (
         shelf_mark="B 13",
         mandate=MANDATE,
         note="signed at home",
+        external_id="crm-4714",
     ),
     EvidenceAttached(customer=CUSTOMER, document=OTHER_PAPER, original_was_held=True),
     MandateAmended(

@@ -319,6 +319,7 @@ def test_a_form_noted_as_signed_is_active_and_its_original_held() -> None:
             shelf_mark="B 12",
             mandate=a_mandate(signature_date=YESTERDAY),
             note="at the desk",
+            external_id=None,
         )
     ]
     signed = evolve(state, events[0])
@@ -353,6 +354,7 @@ def test_the_first_paper_of_an_issued_form_signs_it_and_is_its_evidence() -> Non
             shelf_mark=None,
             mandate=a_mandate(signature_date=YESTERDAY),
             note=None,
+            external_id=None,
         ),
         EvidenceAttached(customer=CUSTOMER, document=DOCUMENT, original_was_held=False),
     ]
@@ -436,6 +438,7 @@ SIGNED: list[AuthorizationEvent] = [
         shelf_mark=None,
         mandate=a_mandate(signature_date=LAST_YEAR),
         note=None,
+        external_id=None,
     ),
 ]
 SUSPENDED = AuthorizationSuspended(customer=CUSTOMER, on=TODAY, reason="abroad")

@@ -43,7 +43,20 @@ from domain.document import (
 from domain.document_type import DocumentTypeChanged, DocumentTypeDefined
 from domain.envelope import Envelope, Event, Meta
 from domain.mandate import CollectionOutcome, Mandate, SequenceType
-from domain.values import Sensitivity, Source
+from domain.scan_session import (
+    Device,
+    PageCaptured,
+    PagesArchived,
+    PagesArranged,
+    Placed,
+    ScanCancelled,
+    ScanClosed,
+    ScanConfirmed,
+    ScanFinished,
+    ScanInterrupted,
+    ScanStarted,
+)
+from domain.values import ScannerSource, Sensitivity, Source
 from tests.builders.papers import CREDITOR, IBAN, PDF, a_content, a_document_type
 
 CUSTOMER = UUID("4b1f0d6e-8a0e-4d0f-9a53-1f2e3d4c5b6a")
@@ -64,6 +77,8 @@ MANDATE = Mandate(
 MOVED_MANDATE = replace(MANDATE, iban="DE89370400440532013000", bic="COBADEFF", sequence_type=SequenceType.FIRST)
 TERMS = Terms(signed_on=date(2026, 11, 20), valid_from=date(2026, 12, 1), valid_until=date(2029, 11, 30))
 SCAN_CODE = "DA48271903665144"
+SCANNED_AT = datetime(2026, 11, 24, 9, 30, 11, 123000, tzinfo=UTC)
+A_DEVICE = Device(scanner="desk-2:flatbed", station="desk-2", source=ScannerSource.FLATBED, profile="letter")
 EVERY: tuple[Event, ...] = (
     DocumentArchived(
         customer=CUSTOMER,
@@ -200,6 +215,27 @@ EVERY: tuple[Event, ...] = (
         without=(Sensitivity.IDENTITY,),
     ),
     TokenRevoked(name="kiosk"),
+    ScanStarted(device=A_DEVICE, at=SCANNED_AT),
+    ScanConfirmed(number=2, at=SCANNED_AT),
+    PageCaptured(
+        n=3,
+        replaced=UUID("0193f3a0-0000-7000-8000-000000000071"),
+        content=a_content(media_type="image/jpeg"),
+        width_px=2480,
+        height_px=3508,
+        dpi=300,
+        warnings=("skewed",),
+        capture="2.3",
+        sha256=hashlib.sha256(PDF).digest(),
+        scan_codes=(SCAN_CODE,),
+        fingerprint=0x8F00_0000_0000_0001,
+    ),
+    PagesArranged(pages=(Placed(PAPER, 90), Placed(OTHER_PAPER, 0))),
+    ScanFinished(number=2),
+    ScanInterrupted(problem="scanner-jammed", told="Document feeder jammed"),
+    PagesArchived(document=PAPER, pages=(OTHER_PAPER,)),
+    ScanCancelled(),
+    ScanClosed(),
 )
 BY_KIND: dict[type[Event], Event] = {type(event): event for event in EVERY}
 

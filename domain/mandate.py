@@ -94,5 +94,7 @@ def collected(mandate: Mandate | None, outcome: CollectionOutcome) -> Mandate | 
 
 def last_day(*, signed_on: date, last_due_on: date | None) -> date:
     """The last day of a mandate with no further collection: 36 months from the due date of the last one, whatever
-    became of it; with none ever, from the signature. From 29 February it is the 28th."""
-    return add_months(last_due_on or signed_on, MONTHS_WITHOUT_COLLECTION)
+    became of it; with none ever, from the signature. From 29 February it is the 28th.
+
+    A due date before the signature is a slip of somebody's, and ends nothing."""
+    return add_months(max(signed_on, last_due_on or signed_on), MONTHS_WITHOUT_COLLECTION)

@@ -1,9 +1,9 @@
 """The audit history: one row an event, who did what and when, before and after. Never changed, only added to."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from domain.access import Rights
-from domain.administration import TokenCreated, TokenRevoked
+from domain.administration import AdministrationEvent, TokenCreated, TokenRevoked
 from domain.authorization import (
     AuthorizationCancelled,
     AuthorizationEvent,
@@ -46,13 +46,13 @@ from domain.document import (
     DocumentWithdrawn,
     IdentitySeen,
 )
-from domain.document_type import Definition, DocumentTypeChanged, DocumentTypeDefined, changes
-from domain.envelope import UNSET, Recorded
+from domain.document_type import DocumentTypeChanged, DocumentTypeDefined, TypeEvent, changes
+from domain.envelope import UNSET, Event, Recorded
 from domain.mandate import Mandate
 from domain.scan_session import PageCaptured, PagesArchived, ScanEvent, ScanInterrupted, ScanStarted
 from domain.values import Content, Source
 from projections.reading import read_cursor, write_cursor
-from projections.view import ArchiveEvent, Taken, View, known, other_customer_of
+from projections.view import EVENTS, ArchiveEvent, Taken, View, known, other_customer_of
 
 NAME = "audit_history"
 CUSTOMERS = ("customer", "linked_customer")
@@ -83,21 +83,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     other_customer: UUID | None = None
 
 
-class Story(msgspec.Struct):
-    """What one event tells: about what, and what changed."""
-
-    kind: str
-    before: Fields
-    after: Fields
-    name: str | None = None
-
-
 # -- events to rows ---------------------------------------------------------------------------------------------
 
 
 def row_of(recorded: Recorded[ArchiveEvent], as_of: datetime) -> Row:
     envelope = recorded.envelope
-    body, meta, story = envelope.body, envelope.meta, story_of(envelope.body)
+    body, meta = envelope.body, envelope.meta
+    subject = SUBJECTS[type(body)]
+    before, after = subject.changed(body)
     return Row(
         position=recorded.position,
         recorded_at=recorded.recorded_at,
@@ -106,35 +99,15 @@ def row_of(recorded: Recorded[ArchiveEvent], as_of: datetime) -> Row:
         actor=meta.actor,
         branch=meta.branch,
         action=body.topic.rpartition(".")[0],
-        subject_kind=story.kind,
+        subject_kind=subject.kind,
         subject_id=envelope.originator_id,
-        subject_name=story.name,
+        subject_name=getattr(body, subject.name) if subject.name else None,
         customer=getattr(body, "customer", None),
         reason=known(getattr(body, "reason", None)),
-        before=story.before,
-        after=story.after,
+        before=before,
+        after=after,
         other_customer=other_customer_of(body),
     )
-
-
-def story_of(body: ArchiveEvent) -> Story:
-    """A token's digest appears nowhere: it is not among what changed."""
-    if isinstance(body, DocumentEvent):
-        return Story("document", *_of_document(body))
-    if isinstance(body, AuthorizationEvent):
-        return Story("authorization", *_of_authorization(body))
-    if isinstance(body, ScanEvent):
-        return Story("scan_session", *_of_scan(body))
-    match body:
-        case DocumentTypeDefined(code=code, definition=definition):
-            return Story("document_type", {}, _all_fields(definition), name=code)
-        case DocumentTypeChanged(code=code, old=before, new=after):
-            return Story("document_type", *changes(before, after), name=code)
-        case TokenCreated(name=name):
-            return Story("token", {}, _created(body), name=name)
-        case TokenRevoked(name=name):
-            return Story("token", {"revoked": False}, {"revoked": True}, name=name)
-    assert_never(body)
 
 
 def _of_scan(body: ScanEvent) -> Changed:
@@ -205,6 +178,23 @@ def _of_authorization(body: AuthorizationEvent) -> Changed:
             return {}, _collection(body)
         case AuthorizationReassigned(old=was, customer=now):
             return {"customer": was}, {"customer": now}
+
+
+def _of_type(body: TypeEvent) -> Changed:
+    match body:
+        case DocumentTypeDefined(definition=definition):
+            return {}, _present(msgspec.structs.asdict(definition))
+        case DocumentTypeChanged(old=before, new=after):
+            return changes(before, after)
+
+
+def _of_token(body: AdministrationEvent) -> Changed:
+    """A token's digest appears nowhere: it is not among what changed."""
+    match body:
+        case TokenCreated():
+            return {}, _created(body)
+        case TokenRevoked():
+            return {"revoked": False}, {"revoked": True}
 
 
 def _present(fields: Fields) -> Fields:
@@ -351,10 +341,6 @@ def _attached(body: EvidenceAttached) -> Changed:
     return before, after
 
 
-def _all_fields(definition: Definition) -> Fields:
-    return _present(msgspec.structs.asdict(definition))
-
-
 def _created(body: TokenCreated) -> Fields:
     return _present({name: getattr(body, name) for name in ("role", "branch", "own_branch_only", "granted", "without")})
 
@@ -373,6 +359,24 @@ def with_customer_ids(row: Row, ids: Mapping[UUID, str]) -> Row:
 
 def _ids_of(fields: Fields, ids: Mapping[UUID, str]) -> Fields:
     return {name: ids.get(UUID(str(fields[name]))) for name in CUSTOMERS if fields.get(name)}
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What an event can be about: how its changes are told, and which field is its name, where it has one."""
+
+    kind: str
+    changed: Callable[[Any], Changed]
+    name: str | None = None
+
+
+# By the event's class: an event of a later release has none, and is parked.
+SUBJECTS: dict[type[Event], Subject] = {
+    **dict.fromkeys(get_args(DocumentEvent), Subject("document", _of_document)),
+    **dict.fromkeys(get_args(AuthorizationEvent), Subject("authorization", _of_authorization)),
+    **dict.fromkeys(get_args(ScanEvent), Subject("scan_session", _of_scan)),
+    **dict.fromkeys(get_args(TypeEvent), Subject("document_type", _of_type, "code")),
+    **dict.fromkeys(get_args(AdministrationEvent), Subject("token", _of_token, "name")),
+}
 
 
 class History:
@@ -397,7 +401,9 @@ def _fold(stored: Iterable[Any]) -> History:
     return History()
 
 
-VIEW = View(name=NAME, row=Row, key=("position",), json=("before", "after"), fold=_fold, read=Row, shape=2)
+VIEW = View(
+    name=NAME, row=Row, key=("position",), json=("before", "after"), events=EVENTS, fold=_fold, read=Row, shape=2
+)
 
 
 # -- queries ----------------------------------------------------------------------------------------------------

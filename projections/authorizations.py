@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, assert_never
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,6 @@ from psycopg.rows import scalar_row, tuple_row
 
 from domain import authorization
 from domain.access import Rights
-from domain.administration import AdministrationEvent
 from domain.authorization import (
     Authorization,
     AuthorizationEvent,
@@ -22,15 +21,13 @@ from domain.authorization import (
     MandateAmended,
     RevocationReceived,
 )
-from domain.document import DocumentEvent
-from domain.document_type import TypeEvent
 from domain.envelope import UNSET, Recorded
 from domain.mandate import Mandate
-from domain.scan_session import ScanEvent
 from domain.values import Kind, TypeStamp
-from projections.view import ArchiveEvent, RowVersion, Versions, View, known
+from projections.view import RowVersion, Versions, View, known
 
 NAME = "authorizations"
+EVENTS = frozenset(get_args(AuthorizationEvent))
 
 
 class Row(RowVersion, frozen=True, gc=False):
@@ -65,15 +62,11 @@ class Row(RowVersion, frozen=True, gc=False):
     due_on: date | None = None
 
 
-def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
-    """The next version of an authorization's row; None for an event that is about none.
+def evolve(row: Row | None, recorded: Recorded[AuthorizationEvent]) -> Row:
+    """The next version of an authorization's row.
 
     What an event does to an authorization stands in the domain alone: the row is read, evolved and written again."""
     body = recorded.envelope.body
-    if isinstance(body, DocumentEvent | ScanEvent | TypeEvent | AdministrationEvent):
-        return None
-    if not isinstance(body, AuthorizationEvent):
-        assert_never(body)
     state = authorization.evolve(_state(row) if row else None, body)
     changes = {**_columns(state), **_said(row, body), "complete": _complete(row, state, body)}
     if row is None:
@@ -82,7 +75,7 @@ def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
     return msgspec.structs.replace(row, from_position=recorded.position, version=version, **changes)
 
 
-def _first(recorded: Recorded[ArchiveEvent], stamp: TypeStamp, columns: dict[str, Any]) -> Row:
+def _first(recorded: Recorded[AuthorizationEvent], stamp: TypeStamp, columns: dict[str, Any]) -> Row:
     envelope = recorded.envelope
     return Row(
         id=envelope.originator_id,
@@ -183,7 +176,7 @@ def _said(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
 
 
 def _fold(stored: Iterable[Row]) -> Versions[Row]:
-    return Versions(evolve, stored)
+    return Versions(evolve, EVENTS, stored)
 
 
 def row_of(*values: Any) -> Row:
@@ -197,6 +190,7 @@ VIEW = View(
     row=Row,
     key=("id", "customer", "from_position"),
     json=("labels", "mandate"),
+    events=EVENTS,
     fold=_fold,
     read=row_of,
     shape=2,

@@ -6,7 +6,7 @@ An authorization and its evidence are one row of the list: the authorization's, 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import Any, assert_never
+from typing import Any, assert_never, get_args
 from uuid import UUID
 
 import msgspec
@@ -14,9 +14,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from domain.access import Rights
-from domain.administration import TokenCreated, TokenRevoked
 from domain.authorization import (
     AuthorizationCancelled,
+    AuthorizationEvent,
     AuthorizationExpired,
     AuthorizationIssued,
     AuthorizationReassigned,
@@ -42,6 +42,7 @@ from domain.document import (
     Description,
     DocumentArchived,
     DocumentDescribed,
+    DocumentEvent,
     DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
@@ -49,16 +50,17 @@ from domain.document import (
     DocumentWithdrawn,
     IdentitySeen,
 )
-from domain.document_type import DocumentType, DocumentTypeChanged, DocumentTypeDefined, keep_until
+from domain.document_type import DocumentType, keep_until
 from domain.envelope import Recorded, UnsetType
 from domain.mandate import MONTHS_DISPUTABLE
-from domain.scan_session import ScanEvent
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import Moment, json_text, like, moment, read_cursor, text_array, write_cursor
-from projections.view import ArchiveEvent, RowVersion, Versions, View, known
+from projections.view import RowVersion, Versions, View, known
 from store import register
 
 NAME = "customer_documents"
+PaperEvent = DocumentEvent | AuthorizationEvent
+EVENTS = frozenset(get_args(PaperEvent))
 ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
 
 
@@ -114,16 +116,14 @@ class Row(RowVersion, frozen=True, gc=False):
 # -- events to rows ---------------------------------------------------------------------------------------------
 
 
-def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
-    """The next version of a paper's row; None for an event that is about no paper."""
+def evolve(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
+    """The next version of a paper's row."""
     after = _evolved(row, recorded)
-    return after and msgspec.structs.replace(after, item=json_text(base(after)))
+    return msgspec.structs.replace(after, item=json_text(base(after)))
 
 
-def _evolved(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
+def _evolved(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
     body = recorded.envelope.body
-    if isinstance(body, ScanEvent):
-        return None
     match body:
         case DocumentArchived():
             return _archived(recorded, body)
@@ -133,8 +133,6 @@ def _evolved(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
             return _registered(recorded, body)
         case AuthorizationIssued():
             return _issued(recorded, body)
-        case DocumentTypeDefined() | DocumentTypeChanged() | TokenCreated() | TokenRevoked():
-            return None
     assert row is not None, "a paper begins with the event that archives, notes, issues or registers it"
     match body:
         case DocumentDescribed(new=new):
@@ -182,7 +180,7 @@ def _without(row: Row, customer: UUID) -> list[str]:
     return [linked for linked in row.linked_customers if linked != str(customer)]
 
 
-def _archived(recorded: Recorded[ArchiveEvent], body: DocumentArchived) -> Row:
+def _archived(recorded: Recorded[PaperEvent], body: DocumentArchived) -> Row:
     return _first(
         recorded,
         customer=body.customer,
@@ -224,7 +222,7 @@ def _description(given: Description | UnsetType) -> dict[str, Any]:
     }
 
 
-def _seen(recorded: Recorded[ArchiveEvent], body: IdentitySeen) -> Row:
+def _seen(recorded: Recorded[PaperEvent], body: IdentitySeen) -> Row:
     return _first(
         recorded,
         customer=body.customer,
@@ -240,7 +238,7 @@ def _seen(recorded: Recorded[ArchiveEvent], body: IdentitySeen) -> Row:
     )
 
 
-def _issued(recorded: Recorded[ArchiveEvent], body: AuthorizationIssued) -> Row:
+def _issued(recorded: Recorded[PaperEvent], body: AuthorizationIssued) -> Row:
     return _first(
         recorded,
         customer=body.customer,
@@ -257,7 +255,7 @@ def _issued(recorded: Recorded[ArchiveEvent], body: AuthorizationIssued) -> Row:
     )
 
 
-def _registered(recorded: Recorded[ArchiveEvent], body: AuthorizationRegistered) -> Row:
+def _registered(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -> Row:
     """Its source is `none` until evidence is attached, whatever brought it: the list takes the evidence's."""
     return _first(
         recorded,
@@ -303,7 +301,7 @@ def _collected(row: Row, due_on: date) -> dict[str, Any]:
 
 
 def _first(
-    recorded: Recorded[ArchiveEvent],
+    recorded: Recorded[PaperEvent],
     *,
     customer: UUID,
     kind: Kind,
@@ -334,7 +332,7 @@ def _first(
     )
 
 
-def _next(row: Row, recorded: Recorded[ArchiveEvent], **changes: Any) -> Row:
+def _next(row: Row, recorded: Recorded[PaperEvent], **changes: Any) -> Row:
     return msgspec.structs.replace(
         row, from_position=recorded.position, version=recorded.envelope.originator_version, **changes
     )
@@ -353,7 +351,8 @@ VIEW = View(
     row=Row,
     key=("id", "customer", "from_position"),
     json=("labels",),
-    fold=lambda stored: Versions(evolve, stored),
+    events=EVENTS,
+    fold=lambda stored: Versions(evolve, EVENTS, stored),
     read=Row,
     shape=2,
     expand=expand,
@@ -365,7 +364,7 @@ def fold_item(recorded: Sequence[Recorded[Any]]) -> Row:
 
     They are all events of one paper, or of an authorization and the document that is its evidence.
     """
-    fold = Versions(evolve)
+    fold = VIEW.fold(())
     for event in recorded:
         fold.add(event, event.recorded_at)
     rows = {row.id: row for row in fold.take().rows if isinstance(row, Row) and row.to_position is None}

@@ -2,17 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, assert_never, get_args
 from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import args_row, scalar_row, tuple_row
 
-from domain.administration import AdministrationEvent
-from domain.authorization import AuthorizationEvent
-from domain.document import DocumentEvent
-from domain.document_type import TypeEvent
 from domain.envelope import Recorded
 from domain.scan_session import (
     CONFIRMATION_MINUTES,
@@ -29,9 +25,10 @@ from domain.scan_session import (
     ScanStarted,
     ScanState,
 )
-from projections.view import ArchiveEvent, RowVersion, Versions, View
+from projections.view import RowVersion, Versions, View
 
 NAME = "scan_sessions"
+EVENTS = frozenset(get_args(ScanEvent))
 NOBODY = UUID(int=0)
 
 
@@ -52,13 +49,9 @@ class Row(RowVersion, frozen=True, gc=False):
     changed_at: datetime
 
 
-def evolve(row: Row | None, recorded: Recorded[ArchiveEvent]) -> Row | None:
-    """The next version of a session's row; None for an event that is about none."""
+def evolve(row: Row | None, recorded: Recorded[ScanEvent]) -> Row:
+    """The next version of a session's row."""
     body = recorded.envelope.body
-    if isinstance(body, DocumentEvent | AuthorizationEvent | TypeEvent | AdministrationEvent):
-        return None
-    if not isinstance(body, ScanEvent):
-        assert_never(body)
     if isinstance(body, ScanStarted):
         return _started(recorded, body)
     assert row is not None, "a session begins with ScanStarted"
@@ -94,7 +87,7 @@ def _changes(row: Row, body: ScanEvent) -> dict[str, Any]:
     assert_never(body)
 
 
-def _started(recorded: Recorded[ArchiveEvent], body: ScanStarted) -> Row:
+def _started(recorded: Recorded[ScanEvent], body: ScanStarted) -> Row:
     envelope, device = recorded.envelope, body.device
     return Row(
         id=envelope.originator_id,
@@ -123,7 +116,8 @@ VIEW = View(
     row=Row,
     key=("id", "customer", "from_position"),
     json=(),
-    fold=lambda stored: Versions(evolve, stored),
+    events=EVENTS,
+    fold=lambda stored: Versions(evolve, EVENTS, stored),
     read=Row,
     shape=1,
 )

@@ -2,7 +2,7 @@
 
 import gc
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 from msgspec import UnsetType
-from psycopg.rows import args_row
+from psycopg.rows import args_row, scalar_row
 
 from domain.administration import AdministrationEvent
 from domain.authorization import AuthorizationEvent, AuthorizationReassigned
@@ -23,9 +23,13 @@ from domain.scan_session import ScanEvent
 from projections.reading import json_text, text_array
 
 ArchiveEvent = DocumentEvent | AuthorizationEvent | ScanEvent | TypeEvent | AdministrationEvent
-PAPER_EVENTS: frozenset[type[Event]] = frozenset(
-    (*get_args(DocumentEvent), *get_args(AuthorizationEvent), *get_args(ScanEvent))
-)
+EVENTS: frozenset[type[Event]] = frozenset(get_args(ArchiveEvent))
+OTHER_CUSTOMER: dict[type[Event], str] = {
+    DocumentReassigned: "old",
+    AuthorizationReassigned: "old",
+    CustomerLinked: "linked",
+    CustomerUnlinked: "linked",
+}
 COPY_ROWS_MIN = 20
 
 T = TypeVar("T")
@@ -70,13 +74,15 @@ class Fold(Protocol):
 
 class View(msgspec.Struct, frozen=True):
     """A table of schema views. `key` orders its canonical dump, `json` names its jsonb columns, `read` makes a row of
-    what the driver gives. `expand` gives the rows that a row of the fold is written as: itself and copies, which have
-    `linked`. `shape` counts up whenever events make other rows than before: serve makes older ones anew."""
+    what the driver gives. `events` are those that make rows of it. `expand` gives the rows that a row of the fold is
+    written as: itself and copies, which have `linked`. `shape` counts up whenever events make other rows than before:
+    serve makes older ones anew."""
 
     name: str
     row: type[msgspec.Struct]
     key: tuple[str, ...]
     json: tuple[str, ...]
+    events: frozenset[type[Event]]
     fold: Callable[[Iterable[Any]], Fold]
     read: Callable[..., msgspec.Struct]
     shape: int
@@ -93,10 +99,15 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Versions(Generic[V]):
-    """Fold of a view with one row a paper: `evolve` gives the next version of it, None when it does not concern us."""
+    """Fold of a view with one row a paper: `evolve` gives the next version of it for each of `events`."""
 
-    def __init__(self, evolve: Callable[[V | None, Recorded[Any]], V | None], stored: Iterable[V] = ()) -> None:
-        self._evolve = evolve
+    def __init__(
+        self,
+        evolve: Callable[[V | None, Recorded[Any]], V],
+        events: Container[type[Event]],
+        stored: Iterable[V] = (),
+    ) -> None:
+        self._evolve, self._events = evolve, events
         self._open = {row.id: row for row in stored}
         self._stored = {row.id: row.from_position for row in self._open.values()}
         self._changed: dict[UUID, None] = {}
@@ -104,11 +115,12 @@ class Versions(Generic[V]):
         self._closed: list[tuple[UUID, int, int]] = []
 
     def add(self, recorded: Recorded[Any], as_of: datetime) -> None:
-        stream = recorded.envelope.originator_id
+        kind, stream = type(recorded.envelope.body), recorded.envelope.originator_id
+        if kind not in self._events:
+            assert kind in EVENTS, "an event of another release"
+            return
         before = self._open.get(stream)
         after = self._evolve(before, recorded)
-        if after is None:
-            return
         if before is not None:
             self._end(before, recorded.position)
         self._open[stream] = after
@@ -151,12 +163,8 @@ def known(value: T | UnsetType) -> T | None:
 
 def other_customer_of(body: Event) -> UUID | None:
     """The second customer that an event is about: who had a moved paper before, who is linked to a joint one."""
-    match body:
-        case DocumentReassigned(old=customer) | AuthorizationReassigned(old=customer):
-            return customer
-        case CustomerLinked(linked=customer) | CustomerUnlinked(linked=customer):
-            return customer
-    return None
+    name = OTHER_CUSTOMER.get(type(body))
+    return getattr(body, name) if name else None
 
 
 def steps(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step]:
@@ -178,9 +186,11 @@ def project(conn: psycopg.Connection[Any], view: View, table: str, page: Sequenc
 
 def _open_rows(conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step]) -> Sequence[Any]:
     """The open rows that these events will change: those of papers that began before this page."""
+    if not view.versioned:
+        return []
     envelopes = [recorded.envelope for recorded, _ in page]
-    changed = {e.originator_id for e in envelopes if e.originator_version > 1 and type(e.body) in PAPER_EVENTS}
-    if not view.versioned or not changed:
+    changed = {e.originator_id for e in envelopes if e.originator_version > 1 and type(e.body) in view.events}
+    if not changed:
         return []
     with conn.cursor(row_factory=args_row(view.read)) as cursor:
         return cursor.execute(statements(view, table).open_rows, [list(changed)]).fetchall()
@@ -190,8 +200,9 @@ def write(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -
     sql = statements(view, table)
     if taken.closed:
         columns = [list(column) for column in zip(*taken.closed, strict=True)]
-        row = conn.execute(sql.close, columns).fetchone()
-        assert row == (len(taken.closed),), f"{table}: {row} of {len(taken.closed)} open rows were there"
+        with conn.cursor(row_factory=scalar_row) as cursor:
+            closed = cursor.execute(sql.close, columns).fetchone()
+        assert closed == len(taken.closed), f"{table}: {closed} of {len(taken.closed)} open rows were there"
     if len(taken.rows) < COPY_ROWS_MIN:
         with conn.cursor() as cursor:
             cursor.executemany(sql.insert, encoded(view, taken.rows))

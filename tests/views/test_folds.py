@@ -45,7 +45,6 @@ from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
 from domain.values import Source
 from projections import audit_history, authorizations, customer_documents
 from projections.customer_documents import fold_item
-from projections.view import Versions
 from store.mapper import PLANS
 from tests.builders.papers import IBAN, a_content, a_document_type, a_mandate
 from tests.views.desk import shown
@@ -164,7 +163,7 @@ def an_amendment(**changes: Any) -> Amend:
 
 
 def statements(events: Sequence[Any]) -> list[authorizations.Row]:
-    fold = Versions(authorizations.evolve)
+    fold = authorizations.VIEW.fold(())
     for event in recorded(*events, stream=STATEMENT):
         fold.add(event, event.recorded_at)
     rows: list[Any] = list(fold.take().rows)
@@ -172,7 +171,7 @@ def statements(events: Sequence[Any]) -> list[authorizations.Row]:
 
 
 def versions(events: Sequence[Recorded[Any]]) -> list[customer_documents.Row]:
-    fold = Versions(customer_documents.evolve)
+    fold = customer_documents.VIEW.fold(())
     for event in events:
         fold.add(event, event.recorded_at)
     rows: list[Any] = list(fold.take().rows)
@@ -260,7 +259,7 @@ def test_a_correction_of_an_unknown_paper_is_not_swallowed() -> None:
 
 
 def test_open_rows_wait_for_the_last_event_of_their_paper_when_told_how_many_come() -> None:
-    fold = Versions(customer_documents.evolve)
+    fold = customer_documents.VIEW.fold(())
     first, second = recorded(*corrected(Withdraw("twice")))
     other = recorded(archived(), stream=STATEMENT, first=20)[0]
     fold.add(first, first.recorded_at)
@@ -522,9 +521,7 @@ def test_keep_until_is_unknown_while_the_membership_goes_on() -> None:
 
 
 def mandate_row(event: Any) -> authorizations.Row:
-    row = authorizations.evolve(None, recorded(event)[0])
-    assert row is not None
-    return row
+    return authorizations.evolve(None, recorded(event)[0])
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,10 @@ class Verb(StrEnum):
     SCAN_CODES_CHECK = "scan-codes.check"
     AUTHORIZATIONS_CHANGE = "authorizations.change"
     COLLECTIONS_REPORT = "collections.report"
+    SCANS_USE = "scans.use"
+    SCANS_FILL = "scans.fill"
+    SCANNERS_READ = "scanners.read"
+    STATIONS_WORK = "stations.work"
     TYPES_READ = "types.read"
     TYPES_WRITE = "types.write"
     ACCESS_LOG_READ = "access-log.read"
@@ -53,6 +57,9 @@ DESK = READS | {
     Verb.SCAN_CODES_CHECK,
     Verb.AUTHORIZATIONS_CHANGE,
     Verb.COLLECTIONS_REPORT,
+    Verb.SCANS_USE,
+    Verb.SCANS_FILL,
+    Verb.SCANNERS_READ,
 }
 SUPERVISION = DESK | {Verb.DOCUMENTS_MOVE, Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
 PROGRAMS = {
@@ -70,7 +77,7 @@ VERBS: dict[Role, frozenset[Verb]] = {
     Role.STAFF: frozenset(DESK),
     Role.SUPERVISOR: frozenset(SUPERVISION),
     Role.OPERATOR: frozenset(Verb),
-    Role.STATION: frozenset({Verb.TYPES_READ}),
+    Role.STATION: frozenset({Verb.TYPES_READ, Verb.SCANNERS_READ, Verb.SCANS_FILL, Verb.STATIONS_WORK}),
     Role.INTEGRATION: frozenset(PROGRAMS),
 }
 

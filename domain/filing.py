@@ -27,7 +27,7 @@ from domain.refusals import (
     Unavailable,
     ValidationFailed,
 )
-from domain.use_cases import Caller, Change, Outcome, in_stream
+from domain.use_cases import Caller, Change, Outcome, in_stream, together
 from domain.values import Content, Kind, Source
 
 
@@ -163,6 +163,9 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     statement: UUID | None = None
 
 
+NOTHING = Change(steps=())
+
+
 class FileChanged(Exception):
     """What was stored is not what had been examined; it is dropped again."""
 
@@ -185,14 +188,21 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         return self._repeated(lambda: self._archive_file(order, kind, file, caller, command))
 
     def _archive_file(
-        self, order: ArchiveFile, kind: DocumentType, file: Examined, caller: Caller, command: CommandKey | None
+        self,
+        order: ArchiveFile,
+        kind: DocumentType,
+        file: Examined,
+        caller: Caller,
+        command: CommandKey | None,
+        along: Callable[[Arrival], Change] = lambda _: NOTHING,
     ) -> Outcome:
         owner = self.keys.owner(order.customer or "")
         needs_authorization = kind.definition.kind is not Kind.DOCUMENT
         statement = self.ids.new() if needs_authorization else None
 
         def append(arrival: Arrival) -> Outcome:
-            return self._append_new(self._arriving(order, arrival), owner, caller, command)
+            change = together(self._arriving(order, arrival), along(arrival))
+            return self._append_new(change, owner, caller, command)
 
         return self._with_content(file, owner, kind, statement, append)
 
@@ -344,8 +354,10 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         caller: Caller,
         command: CommandKey | None,
         rights: Rights,
+        along: Callable[[Arrival], Change] = lambda _: NOTHING,
     ) -> Outcome:
-        """Document, signature and evidence in one save; the loser of a race is told of the winner's document."""
+        """Document, signature and evidence in one save; the loser of a race is told of the winner's document. `along`:
+        what else goes into the save."""
         state = self._authorization(statement, rights)
         self._require_check(order.check_token, statement, state, caller.actor)
         kind, owner = self._type(state.type.code), self._owner(state.customer)
@@ -354,7 +366,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
 
         def append(arrival: Arrival) -> Outcome:
             try:
-                return self._change(statement, self._evidence(state, order, arrival, statement), caller, command)
+                change = together(self._evidence(state, order, arrival, statement), along(arrival))
+                return self._change(statement, change, caller, command)
             except (DuplicateContent, ExternalIdTaken):  # by the winner of the race for this code, it may be
                 authorization.require_unredeemed(self._authorization(statement, rights))
                 raise

@@ -11,7 +11,7 @@ import msgspec
 
 from domain import scan_session
 from domain.access import Rights
-from domain.filing import ArchiveFile, Arrival, Examined, Filing, require_agreement, without_token
+from domain.filing import ArchiveFile, Arrival, Examined, Filing, without_token
 from domain.ports import Claim, CommandKey, Replayed
 from domain.refusals import CheckRequired, NotFound, ScannerBusy
 from domain.scan_session import (
@@ -32,8 +32,8 @@ from domain.scan_session import (
     keeps_scanner,
     require_archivable,
 )
-from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, together
-from domain.values import Content, Kind
+from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream
+from domain.values import Content
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,12 +199,13 @@ class Scanning(Filing, frozen=True, kw_only=True):
         def attempt() -> Outcome:
             found = self.scan_session(session, reach)
             require_archivable(found.state, numbers)
-            archive = self._archive_scanned if order.authorization is None else self._archive_signed
-            return archive(found, numbers, order, file, caller, command, rights)
+            outcome = self._archive_pages(found, numbers, order, file, caller, command, rights)
+            self._drop_images([found.state.pages[n].content.id for n in numbers])
+            return outcome
 
         return self._repeated(attempt)
 
-    def _archive_scanned(
+    def _archive_pages(
         self,
         found: Session,
         numbers: Sequence[int],
@@ -214,57 +215,20 @@ class Scanning(Filing, frozen=True, kw_only=True):
         command: CommandKey | None,
         rights: Rights,
     ) -> Outcome:
+        """As Select file does it, with the pages leaving their session in the same save."""
+
+        def leaving(arrival: Arrival) -> Change:
+            events = scan_session.decide(found.state, ArchivePages(tuple(numbers), arrival.paper))
+            return self._scan_change(found.id, found.state, events)
+
+        if order.authorization is not None:
+            if order.check_token is None:
+                raise CheckRequired
+            return self._archive_evidence(order.authorization, order, file, caller, command, rights, leaving)
         kind = self._type(order.type or "")
         self._refuse_file(kind, order, file)
         self._require_customer(order.customer or "")
-        statement = self.ids.new() if kind.definition.kind is not Kind.DOCUMENT else None
-
-        def append(arrival: Arrival) -> Outcome:
-            return self._leave(found, numbers, arrival, self._arriving(order, arrival), caller, command)
-
-        return self._with_content(file, self.keys.owner(order.customer or ""), kind, statement, append)
-
-    def _archive_signed(
-        self,
-        found: Session,
-        numbers: Sequence[int],
-        order: ArchiveFile,
-        file: Examined,
-        caller: Caller,
-        command: CommandKey | None,
-        rights: Rights,
-    ) -> Outcome:
-        statement = order.authorization
-        assert statement is not None, "the caller told the two apart by it"
-        if order.check_token is None:
-            raise CheckRequired
-        state = self._authorization(statement, rights)
-        self._require_check(order.check_token, statement, state, caller.actor)
-        kind, owner = self._type(state.type.code), self._owner(state.customer)
-        require_agreement(state, owner.customer_id, order, "/type")
-        self._refuse_file(kind, order, file)
-
-        def append(arrival: Arrival) -> Outcome:
-            change = self._evidence(state, order, arrival, statement)
-            return self._leave(found, numbers, arrival, change, caller, command)
-
-        return self._with_content(file, owner, kind, statement, append)
-
-    def _leave(
-        self,
-        found: Session,
-        numbers: Sequence[int],
-        arrival: Arrival,
-        change: Change,
-        caller: Caller,
-        command: CommandKey | None,
-    ) -> Outcome:
-        """Pages become a document: what is not in it stays in the session."""
-        events = scan_session.decide(found.state, ArchivePages(tuple(numbers), arrival.paper))
-        leaving = self._scan_change(found.id, found.state, events)
-        outcome = self._change(arrival.statement or arrival.paper, together(change, leaving), caller, command)
-        self._drop_images(leaving.forgotten)
-        return outcome
+        return self._archive_file(order, kind, file, caller, command, leaving)
 
     # -- shared -----------------------------------------------------------------------------------------------
 

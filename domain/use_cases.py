@@ -4,7 +4,7 @@ Everything a caller is told comes out of what they return, and they return only 
 ports; domain/archive.py puts the use cases of filing.py, forms.py, corrections.py, life.py and catalogues.py together.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -51,6 +51,7 @@ from domain.refusals import (
 )
 
 T = TypeVar("T")
+P = TypeVar("P", Document, Authorization)
 ATTEMPTS = 5
 MAX_POSITION = 2**63 - 1
 TYPE_TOPICS = [t.topic for t in (document_type.DocumentTypeDefined, document_type.DocumentTypeChanged)]
@@ -187,7 +188,8 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         if missing := [paper for paper in attached if paper not in papers]:
             recorded = self.log.load_recorded([*papers, *missing], position)
         of_papers = [r for r in recorded if r.envelope.originator_id in papers]
-        customer = self._customer_id(of_papers[-1].envelope.body.customer)
+        owners = [b.customer for r in of_papers if hasattr(b := r.envelope.body, "customer")]
+        customer = self._customer_id(owners[-1])
         return Outcome(customer=customer, recorded=recorded, position=position)
 
     def _unchanged(self, paper: UUID) -> Outcome:
@@ -201,15 +203,15 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     # -- papers -----------------------------------------------------------------------------------------------
 
     def _document(self, paper: UUID, rights: Rights) -> Document:
-        envelopes = self.log.load(paper)
-        state = document.fold(e.body for e in envelopes if isinstance(e.body, document.DocumentEvent))
-        if state is None or not rights.see(state.type.code, envelopes[0].meta.branch):
-            raise NotFound
-        return state
+        return self._visible(paper, rights, document.fold, document.DocumentEvent)
 
     def _authorization(self, paper: UUID, rights: Rights) -> Authorization:
+        return self._visible(paper, rights, authorization.fold, authorization.AuthorizationEvent)
+
+    def _visible(self, paper: UUID, rights: Rights, fold: Callable[[Iterable[Any]], P | None], events: Any) -> P:
+        """A paper of this kind as it is, when it exists for this reader; else NotFound."""
         envelopes = self.log.load(paper)
-        state = authorization.fold(e.body for e in envelopes if isinstance(e.body, authorization.AuthorizationEvent))
+        state = fold(e.body for e in envelopes if isinstance(e.body, events))
         if state is None or not rights.see(state.type.code, envelopes[0].meta.branch):
             raise NotFound
         return state

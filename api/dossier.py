@@ -18,12 +18,12 @@ from api.call import Call
 from api.content import Streamed, some
 from api.forms import drawn
 from api.headers import ascii_fallback, printable
-from api.history import history_item
+from api.history import history_item, with_customer_ids
 from api.problems import catalog
 from api.scan_codes import collection_of
 from domain import authorization
 from domain.archive import Outcome
-from domain.authorization import AuthorizationIssued, CollectionReported, MandateAmended
+from domain.authorization import Authorization, AuthorizationIssued, CollectionReported, MandateAmended
 from domain.document import ContentReplaced, DocumentArchived
 from domain.envelope import Recorded
 from domain.refusals import N_, NotFound
@@ -50,12 +50,13 @@ async def download(call: Call) -> None:
     """GET /authorizations/{id}/dossier. A line of the access log before the first byte, as for every content."""
     archive, statement = call.parts.archive, call.id()
     told = await call.parts.blocking(archive.told, statement, call.rights)
-    papers = [(name, text.encode()) for name, text in texts_of(call, told)]
+    state = state_of(told)
+    rows = await with_customer_ids(call, [audit_history.row_of(r, r.recorded_at) for r in told.recorded])
+    papers = [(name, text.encode()) for name, text in texts_of(call, told, state, rows)]
     if isinstance(told.recorded[0].envelope.body, AuthorizationIssued):
         printed = await call.parts.blocking(archive.printed_form, statement, call.rights)
         papers.append(("form.pdf", await drawn(call, printed)))
-    customer = told.recorded[0].envelope.body.customer
-    await call.record("export", customer=customer, authorization=statement)
+    await call.record("export", customer=state.customer, authorization=statement)
     file = tempfile.TemporaryFile(dir=call.parts.temporary)  # noqa: SIM115  # pieces_of() closes it
     opened = pieces_of(file)
     try:
@@ -111,13 +112,18 @@ def pieces_of(file: IO[bytes]) -> Generator[bytes, None, None]:
 # -- what is told in words ----------------------------------------------------------------------------------------
 
 
-def texts_of(call: Call, told: Outcome) -> Iterable[tuple[str, str]]:
-    """The same for programs and for people."""
-    state = authorization.fold(
-        r.envelope.body for r in told.recorded if isinstance(r.envelope.body, authorization.AuthorizationEvent)
-    )
+def state_of(told: Outcome) -> Authorization:
+    bodies = [r.envelope.body for r in told.recorded]
+    state = authorization.fold(body for body in bodies if isinstance(body, authorization.AuthorizationEvent))
     assert state is not None, "told() found it"
-    history = [history_item(audit_history.row_of(r, r.recorded_at), whole_iban=True) for r in told.recorded]
+    return state
+
+
+def texts_of(
+    call: Call, told: Outcome, state: Authorization, rows: Sequence[audit_history.Row]
+) -> Iterable[tuple[str, str]]:
+    """The same for programs and for people."""
+    history = [history_item(row, whole_iban=True) for row in rows]
     facts = {
         "authorization": item_of(call, customer_documents.fold_item(told.recorded), customer=told.customer),
         "collection": collection_of(state),

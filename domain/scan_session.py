@@ -13,7 +13,15 @@ from uuid import UUID
 import msgspec
 
 from domain.envelope import UNSET, Event, Sealed
-from domain.refusals import N_, FieldError, IllegalTransition, NotFound, ScannerTooManyPages, ValidationFailed
+from domain.refusals import (
+    N_,
+    FieldError,
+    IllegalTransition,
+    NotFound,
+    PreconditionFailed,
+    ScannerTooManyPages,
+    ValidationFailed,
+)
 from domain.values import Content, ScannerSource
 
 CONFIRMATION_MINUTES = 2
@@ -78,7 +86,7 @@ class Confirm(msgspec.Struct, frozen=True):
 
 
 class Capture(msgspec.Struct, frozen=True):
-    """A page at place `n`, from 1. From a station that comes late it goes to the end, should its place be taken."""
+    """A page at place `n`, from 1. One of a station goes to the end should its place be taken, for it came late."""
 
     n: int
     page: CapturedPage
@@ -234,7 +242,6 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
     pages: dict[int, CapturedPage] = {}
     captures: frozenset[str] = frozenset()
     problem: str | None = None
-    told: str | None = None
     documents: tuple[UUID, ...] = ()
 
     @property
@@ -244,6 +251,12 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ordered(self) -> list[tuple[int, CapturedPage]]:
         return sorted(self.pages.items())
+
+    @property
+    def twins(self) -> frozenset[int]:
+        """Places of pages that look like one before them: sheets that were fed twice, perhaps. Blank ones all do."""
+        written = [(n, page.fingerprint) for n, page in self.ordered if "blank" not in page.warnings]
+        return frozenset(n for at, (n, it) in enumerate(written) if any(alike(it, other) for _, other in written[:at]))
 
 
 # -- decide -----------------------------------------------------------------------------------------------------
@@ -265,8 +278,7 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
         case ArchivePages():
             return _archive(state, command)
         case Cancel():
-            _require(state, AWAITING, SCANNING, REVIEW, FAILED)
-            return [ScanCancelled()]
+            return _cancel(state)
         case Interrupt(problem=problem):
             interrupted = ScanInterrupted(problem=problem, told=None)
             return [interrupted] if state.state is SCANNING else []
@@ -284,22 +296,24 @@ def _confirm(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
     _require(state, AWAITING, REVIEW, FAILED)
     if state.device is None:
         raise IllegalTransition(state=state.state.value)
-    if len(state.pages) >= command.pages_max:
+    if state.last >= command.pages_max:
         raise ScannerTooManyPages
     return [ScanConfirmed(number=state.passes + 1, at=command.now)]
 
 
 def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
-    """The same page at its place again changes nothing, whichever way it comes."""
+    """The same again changes nothing: a station's sheet by its capture, since two sheets may look alike to the last
+    bit; a caller's page by its place and digest."""
     _require(state, SCANNING, REVIEW, FAILED)
     page, n = command.page, command.n
-    if page.capture is not None and page.capture in state.captures:
-        return []
     there = state.pages.get(n)
-    if there is not None and there.sha256 == page.sha256:
+    if page.capture is not None:
+        if page.capture in state.captures:
+            return []
+        if there is not None:
+            n, there = state.last + 1, None
+    elif there is not None and there.sha256 == page.sha256:
         return []
-    if there is not None and page.capture is not None:
-        n, there = state.last + 1, None
     if n > command.pages_max:
         raise ScannerTooManyPages
     return [
@@ -310,21 +324,13 @@ def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
             width_px=page.width_px,
             height_px=page.height_px,
             dpi=page.dpi,
-            warnings=_warnings(state, n, page),
+            warnings=page.warnings,
             capture=page.capture,
             sha256=page.sha256,
             scan_codes=page.scan_codes,
             fingerprint=page.fingerprint,
         )
     ]
-
-
-def _warnings(state: ScanSession, n: int, page: CapturedPage) -> tuple[str, ...]:
-    """A page that looks like another one of the session was fed twice, perhaps."""
-    others = (other for place, other in state.pages.items() if place != n)
-    blank = "blank" in page.warnings
-    twice = not blank and any(alike(other.fingerprint, page.fingerprint) for other in others)
-    return (*page.warnings, "duplicate") if twice else page.warnings
 
 
 def alike(one: int, other: int) -> bool:
@@ -361,6 +367,14 @@ def _arrange(state: ScanSession, command: Rotate | MovePage | RemovePage) -> Seq
     return [PagesArranged(pages=tuple(placed))]
 
 
+def _cancel(state: ScanSession) -> Sequence[ScanEvent]:
+    """Who asks again has not heard the answer."""
+    if state.state is CANCELLED:
+        return []
+    _require(state, AWAITING, SCANNING, REVIEW, FAILED)
+    return [ScanCancelled()]
+
+
 def _archive(state: ScanSession, command: ArchivePages) -> Sequence[ScanEvent]:
     require_archivable(state, command.numbers)
     gone = tuple(state.pages[n].content.id for n in command.numbers)
@@ -375,6 +389,12 @@ def require_archivable(state: ScanSession, numbers: Sequence[int]) -> None:
         raise ValidationFailed(FieldError("/pages", N_("there are no pages to archive")))
     if len(set(numbers)) < len(numbers) or not set(numbers) <= state.pages.keys():
         raise ValidationFailed(FieldError("/pages", N_("must be pages of the session, each once")))
+
+
+def require_unchanged(seen: ScanSession, state: ScanSession, numbers: Sequence[int]) -> None:
+    """These pages are what they were when somebody made a document of them; else PreconditionFailed."""
+    if any(seen.pages.get(n) != state.pages.get(n) for n in numbers):
+        raise PreconditionFailed(version=state.version)
 
 
 def _require_page(state: ScanSession, n: int) -> None:
@@ -410,9 +430,9 @@ def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
         case PagesArranged(pages=placed):
             return msgspec.structs.replace(state, pages=_arranged(state, placed))
         case ScanFinished():
-            return msgspec.structs.replace(state, state=REVIEW, problem=None, told=None)
-        case ScanInterrupted(problem=problem, told=told):
-            return msgspec.structs.replace(state, state=FAILED, problem=problem, told=told or None)
+            return msgspec.structs.replace(state, state=REVIEW, problem=None)
+        case ScanInterrupted(problem=problem):
+            return msgspec.structs.replace(state, state=FAILED, problem=problem)
         case PagesArchived(document=document, pages=gone):
             kept = [page for _, page in state.ordered if page.content.id not in gone]
             return msgspec.structs.replace(

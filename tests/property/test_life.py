@@ -1,0 +1,24 @@
+"""Random lives of papers at several desks (lives.py), in memory and on Postgres, against the model of domain.md."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.property.holds import CUSTOMERS
+from tests.property.lives import Lives
+from tests.property.places import InMemory, OnPostgres, Place
+
+
+def live(place: Callable[[], Place], **how: Any) -> None:
+    machine: Any = lambda: Lives(place())  # noqa: E731  # typed as a class; a factory does as well
+    run_state_machine_as_test(machine, settings=settings(**how))
+
+
+def test_the_archive_in_memory_says_what_the_model_says() -> None:
+    live(lambda: InMemory(*CUSTOMERS), max_examples=150, stateful_step_count=50)
+
+
+def test_the_archive_on_postgres_says_what_the_model_says(cluster_url: str, template: str) -> None:
+    live(lambda: OnPostgres(cluster_url, template, *CUSTOMERS), max_examples=10, stateful_step_count=30)

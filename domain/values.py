@@ -65,6 +65,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 CUSTOMER_ID = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+NO_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 ACTOR = re.compile(r"[^\s\x00-\x1f\x7f]{1,80}")
 
 
@@ -93,13 +94,9 @@ def prose(text: str, pointer: str, *, characters_max: int) -> str:
     """Free text of people: any language, several lines, no control characters but line ends and tabs."""
     if len(text) > characters_max:
         raise FieldError(pointer, N_("must have at most {limit} characters"), limit=characters_max)
-    if any(c < " " and c not in "\n\r\t" for c in text) or "\x7f" in text or _has_surrogate(text):
+    if NO_PROSE.search(text):
         raise FieldError(pointer, N_("must not contain control characters"))
     return text
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def uuid7(now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> UUID:

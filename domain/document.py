@@ -289,8 +289,13 @@ def require_archivable(kind: DocumentType, source: Source, ground: str | None, *
     kind.require_source(source)
     if kind.definition.verify_only and not ground:
         raise ValidationFailed(
-            FieldError("/form/ground", N_("this type is verified, not kept: give the legal ground for a copy"))
+            FieldError(field(source, "ground"), N_("this type is verified, not kept: give the legal ground for a copy"))
         )
+
+
+def field(source: Source, name: str) -> str:
+    """Where it stands in what was sent: a file comes in a form, the order to archive a scan is a JSON body."""
+    return f"/{name}" if source is Source.SCAN else f"/form/{name}"
 
 
 def _archive(command: ArchiveDocument) -> DocumentArchived:

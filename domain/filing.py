@@ -335,7 +335,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         today = self.clock.today()
         late = [n for n in ("received_on", "signed_on") if (day := getattr(order, n)) is not None and day > today]
         if late:
-            raise ValidationFailed(*(FieldError(f"/form/{name}", N_("must not be in the future")) for name in late))
+            where = [document.field(order.source, name) for name in late]
+            raise ValidationFailed(*(FieldError(pointer, N_("must not be in the future")) for pointer in where))
 
     def _refuse_content(self, kind: DocumentType, file: Examined) -> None:
         if file.password_protected and not kind.definition.password_protected_allowed:
@@ -361,7 +362,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         state = self._authorization(statement, rights)
         self._require_check(order.check_token, statement, state, caller.actor)
         kind, owner = self._type(state.type.code), self._owner(state.customer)
-        require_agreement(state, owner.customer_id, order, "/form/type")
+        require_agreement(state, owner.customer_id, order, document.field(order.source, "type"))
         self._refuse_file(kind, order, file)
 
         def append(arrival: Arrival) -> Outcome:

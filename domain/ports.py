@@ -180,7 +180,8 @@ class Contents(Protocol):
     """Sealed content of papers."""
 
     def put(self, paper: UUID, content: UUID, file: BinaryIO) -> Stored:
-        """Seal the file from its start under the paper's key and store it. Durable on return."""
+        """Seal the file from its start under the paper's key and store it. Durable on return. CustomerErased when the
+        key is gone."""
 
     def drop(self, content: UUID) -> None:
         """Remove content that no event came to name."""

@@ -5,6 +5,7 @@ document of a customer; then, or when it is cancelled, key and images go.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -12,9 +13,19 @@ import msgspec
 from domain import scan_session
 from domain.access import Rights
 from domain.filing import ArchiveFile, Arrival, Examined, Filing, without_token
-from domain.ports import Claim, CommandKey, Replayed
-from domain.refusals import CheckRequired, NotFound, ScannerBusy
+from domain.ports import Claim, CommandKey, Replayed, VersionConflict
+from domain.refusals import (
+    CheckRequired,
+    CustomerErased,
+    DuplicateContent,
+    ExternalIdTaken,
+    NotFound,
+    Refusal,
+    ScannerBusy,
+    Unavailable,
+)
 from domain.scan_session import (
+    OVER,
     ArchivePages,
     Cancel,
     Capture,
@@ -31,6 +42,7 @@ from domain.scan_session import (
     Start,
     keeps_scanner,
     require_archivable,
+    require_unchanged,
 )
 from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream
 from domain.values import Content
@@ -49,13 +61,14 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as the log has it up to `position`, and who began it where."""
+    """A session as the log has it up to `position`, who began it where, and when something last happened to it."""
 
     id: UUID
     state: ScanSession
     actor: str
     branch: str
     position: int
+    touched_at: datetime
     replayed: bool = False
 
 
@@ -86,9 +99,10 @@ class Scanning(Filing, frozen=True, kw_only=True):
             session = self.ids.new()
             events = scan_session.decide(None, Start(device, self.clock.now()))
             self.keys.new_paper(session)
+            state = scan_session.evolve(None, events[0])
             change = Change(
                 steps=in_stream(session, events),
-                claims=self._scanner_claims(scan_session.fold(events), session),
+                claims=self._scanner(state, session),
                 papers={session: self.keys.intake()},
             )
             return self._scan_append(session, change, caller, command)
@@ -102,10 +116,6 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> Session:
         return self._scan(session, finish, finish, caller, reach)
 
-    def interrupt_scan(self, session: UUID, problem: str, caller: Caller) -> Session:
-        """What the station does not come back from; its pages stay and more may come."""
-        return self._scan(session, Interrupt(problem), problem, caller, Reach())
-
     def arrange_pages(
         self, session: UUID, command: Rotate | MovePage | RemovePage, caller: Caller, reach: Reach
     ) -> Session:
@@ -114,6 +124,30 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def cancel_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """Leave nothing behind: the key of the session and its images go."""
         return self._scan(session, Cancel(), "cancel", caller, reach)
+
+    def interrupt_scan(self, session: UUID, problem: str, caller: Caller) -> bool:
+        """What the station does not come back from; its pages stay and more may come. False when it scans no more."""
+        return self._end(session, Interrupt(problem), caller, untouched_since=None)
+
+    def expire_scan(self, session: UUID, untouched_since: datetime, caller: Caller) -> bool:
+        """As cancel_scan(), when nobody came back to it; False when somebody did, or when it is over."""
+        return self._end(session, Cancel(), caller, untouched_since=untouched_since)
+
+    def _end(
+        self, session: UUID, command: Interrupt | Cancel, caller: Caller, *, untouched_since: datetime | None
+    ) -> bool:
+        """By the clock, which asked a view: whether it is so is asked of the log."""
+
+        def attempt() -> bool:
+            found = self._session(session)
+            if found.state.state in OVER or (untouched_since and found.touched_at >= untouched_since):
+                return False
+            change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
+            if change.steps:
+                self._scan_append(session, change, caller, None)
+            return bool(change.steps)
+
+        return self._repeated(attempt)
 
     def _scan(
         self, session: UUID, command: scan_session.Command, asked: object, caller: Caller, reach: Reach
@@ -144,19 +178,30 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
         def attempt() -> tuple[Session, bool]:
             found = self.scan_session(session, reach)
-            if not scan_session.decide(found.state, Capture(n, _captured(page, NOT_STORED), self.scan_pages_max)):
+            if not scan_session.decide(found.state, self._capture(n, page, NOT_STORED)):
                 return found, False
-            return self._stored_page(found, n, page, caller), True
+            try:
+                stored = self._stored(session, page.file, append)
+            except CustomerErased:
+                raise VersionConflict from None  # its key went with its end
+            return msgspec.structs.replace(stored, replayed=False), not stored.replayed
+
+        def append(content: Content) -> Session:
+            """Many may come at once: the content is stored, and who is overtaken by another page appends again."""
+            return self._repeated(lambda: self._append_page(session, self._capture(n, page, content), caller, reach))
 
         return self._repeated(attempt)
 
-    def _stored_page(self, found: Session, n: int, page: Inspected, caller: Caller) -> Session:
-        def append(content: Content) -> Session:
-            events = scan_session.decide(found.state, Capture(n, _captured(page, content), self.scan_pages_max))
-            change = self._scan_change(found.id, found.state, events)
-            return self._scan_append(found.id, change, caller, None)
+    def _append_page(self, session: UUID, capture: Capture, caller: Caller, reach: Reach) -> Session:
+        """`replayed` when it came in by another way meanwhile."""
+        found = self.scan_session(session, reach)
+        events = scan_session.decide(found.state, capture)
+        if not events:
+            return msgspec.structs.replace(found, replayed=True)
+        return self._scan_append(session, self._scan_change(session, found.state, events), caller, None)
 
-        return self._stored(found.id, page.file, append)
+    def _capture(self, n: int, page: Inspected, content: Content) -> Capture:
+        return Capture(n, _captured(page, content), self.scan_pages_max)
 
     # -- into a document --------------------------------------------------------------------------------------
 
@@ -177,7 +222,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def archive_scan(
         self,
-        session: UUID,
+        seen: Session,
         asked: Sequence[int] | None,
         numbers: Sequence[int],
         order: ArchiveFile,
@@ -187,23 +232,55 @@ class Scanning(Filing, frozen=True, kw_only=True):
         rights: Rights,
         reach: Reach,
     ) -> Outcome:
-        """OK (B9, B10): these pages (`asked` for by number, or all) have become `file`; document, evidence and the end
-        of the pages here in one save.
+        """OK (B9, B10): these pages (`asked` for by number, or all) as they were `seen` have become `file`; document,
+        evidence and the end of the pages here in one save.
 
-        With a code its Check must hold: CheckRequired, as well as whatever filing.py refuses.
+        With a code its Check must hold: CheckRequired. PreconditionFailed when the pages are others by now, as well as
+        whatever filing.py refuses.
         """
-        command = self._archiving(session, asked, order, caller)
-        if earlier := self.archived_scan(session, asked, order, caller):
-            return earlier
+        command = self._archiving(seen.id, asked, order, caller)
 
         def attempt() -> Outcome:
-            found = self.scan_session(session, reach)
-            require_archivable(found.state, numbers)
-            outcome = self._archive_pages(found, numbers, order, file, caller, command, rights)
-            self._drop_images([found.state.pages[n].content.id for n in numbers])
+            found = self._require_pages(seen, numbers, reach)
+            try:
+                outcome = self._archive_pages(found, numbers, order, file, caller, command, rights)
+            except (DuplicateContent, ExternalIdTaken):  # of who archived the same pages a moment ago, it may be
+                self._require_pages(seen, numbers, reach)
+                raise
+            if not outcome.replayed:
+                self._drop_images([found.state.pages[n].content.id for n in numbers])
             return outcome
 
-        return self._repeated(attempt)
+        try:
+            return self.archived_scan(seen.id, asked, order, caller) or self._repeated(attempt)
+        except Refusal:
+            if twin := self.archived_scan(seen.id, asked, order, caller):  # it was in flight a moment ago
+                return twin
+            raise
+
+    def archived_meanwhile(
+        self,
+        seen: Session,
+        asked: Sequence[int] | None,
+        numbers: Sequence[int],
+        order: ArchiveFile,
+        caller: Caller,
+        *,
+        reach: Reach,
+    ) -> Outcome:
+        """What archive_scan() says of pages whose images went before a file was made of them. Unavailable when nobody
+        archived, changed or cancelled them, so that they should be there."""
+        if twin := self.archived_scan(seen.id, asked, order, caller):
+            return twin
+        self._require_pages(seen, numbers, reach)
+        raise Unavailable
+
+    def _require_pages(self, seen: Session, numbers: Sequence[int], reach: Reach) -> Session:
+        """The session now, in which these pages are as they were seen."""
+        found = self.scan_session(seen.id, reach)
+        require_archivable(found.state, numbers)
+        require_unchanged(seen.state, found.state, numbers)
+        return found
 
     def _archive_pages(
         self,
@@ -244,7 +321,14 @@ class Scanning(Filing, frozen=True, kw_only=True):
         if state is None:
             raise NotFound
         first = recorded[0].envelope.meta
-        return Session(id=session, state=state, actor=first.actor, branch=first.branch, position=recorded[-1].position)
+        return Session(
+            id=session,
+            state=state,
+            actor=first.actor,
+            branch=first.branch,
+            position=recorded[-1].position,
+            touched_at=recorded[-1].recorded_at,
+        )
 
     def _scan_change(self, session: UUID, before: ScanSession, events: Sequence[ScanEvent]) -> Change:
         """With the scanner that it takes or lets go, the images that it gives up, and its key at its end."""
@@ -252,15 +336,15 @@ class Scanning(Filing, frozen=True, kw_only=True):
         for event in events:
             after = scan_session.evolve(after, event)
         kept = {page.content.id for page in after.pages.values()}
-        over = after.state in scan_session.OVER
-        held, holds = self._scanner_claims(before, session), self._scanner_claims(after, session)
+        begins, scanner = after.passes > before.passes, self._scanner(before, session)
         return Change(
             steps=in_stream(session, events),
             versions={session: before.version},
-            claims=holds,
-            released=[] if holds else held,
+            claims=scanner if begins else [],
+            # Also to take it again: whoever took it from this one, which waited too long, is met at this very claim.
+            released=scanner if begins or not keeps_scanner(after, self.clock.now()) else [],
             forgotten=[p.content.id for p in before.pages.values() if p.content.id not in kept],
-            ended=[session] if over else [],
+            ended=[session] if after.state in OVER else [],
         )
 
     def _scan_append(self, session: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Session:
@@ -270,27 +354,27 @@ class Scanning(Filing, frozen=True, kw_only=True):
             return self._replayed(replayed.earlier.papers[0], replayed.earlier.position)
         except ScannerBusy as busy:
             return self._scan_append(session, self._in_place_of(busy, change), caller, command)
+        except CustomerErased:
+            raise VersionConflict from None  # its key went with its end
         self._drop_images(change.forgotten)
         return self._session(session, recorded[-1].position)
 
     def _in_place_of(self, busy: ScannerBusy, change: Change) -> Change:
         """The change with the scanner taken from a session that waits too long for its Yes; else it is busy."""
         holder = self._session(UUID(busy.extra["session"]))
-        stale = self._claim("scanner", holder.state.device.scanner, holder.id) if holder.state.device else None
-        if stale is None or keeps_scanner(holder.state, self.clock.now()) or stale in change.released:
+        held = self._scanner(holder.state, holder.id)
+        if keeps_scanner(holder.state, self.clock.now()) or not held or held[0] in change.released:
             raise ScannerBusy(extra={"holder": holder.actor}) from None
-        return msgspec.structs.replace(change, released=[*change.released, stale])
+        return msgspec.structs.replace(change, released=[*change.released, *held])
 
     def _drop_images(self, contents: Sequence[UUID]) -> None:
         """After the commit; should this end before, they are orphans and swept."""
         for content in contents:
             self.contents.drop(content)
 
-    def _scanner_claims(self, state: ScanSession | None, session: UUID) -> list[Claim]:
-        """One session at a time has a scanner; a Yes that nobody said in time holds it no longer."""
-        if state is None or state.device is None or not keeps_scanner(state, self.clock.now()):
-            return []
-        return [self._claim("scanner", state.device.scanner, session)]
+    def _scanner(self, state: ScanSession, session: UUID) -> list[Claim]:
+        """One session at a time has a scanner: the claim for it, none of a session without one."""
+        return [self._claim("scanner", state.device.scanner, session)] if state.device else []
 
 
 def _captured(page: Inspected, content: Content) -> CapturedPage:

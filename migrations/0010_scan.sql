@@ -1,13 +1,17 @@
 -- Scan sessions: what a session held goes with it, and stations say what scanners they have.
 
 -- In the transaction of an append, behind it. Of scan sessions alone: one that is over loses every key, one that goes on
--- the names of images that it gave up. For any other paper this is an error, whoever calls it.
+-- the names of images that it gave up. For any other paper this is an error, whoever calls it, and whatever events were
+-- appended to it: what a stream is its first event says.
 create function archive.let_go(ended uuid[], forgotten uuid[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     if exists (
         select from unnest(ended) as p
         where not exists (
+            select from archive.archive_events as e
+            where e.originator_id = p and e.originator_version = 1 and e.topic = 'scan-started.v1'
+        ) or not exists (
             select from archive.archive_events as e
             where e.originator_id = p and e.topic in ('scan-closed.v1', 'scan-cancelled.v1')
         )
@@ -65,6 +69,7 @@ create table views.scan_sessions (
     profile text,
     passes int not null,
     pages int not null,
+    last_page int not null,
     problem text,
     actor text not null,
     branch text not null,

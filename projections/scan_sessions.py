@@ -33,7 +33,8 @@ NOBODY = UUID(int=0)
 
 
 class Row(RowVersion, frozen=True, gc=False):
-    """The table's columns, in its order. `pages`: how many there are, `passes`: how many were begun."""
+    """The table's columns, in its order. `passes`: how many were begun, `pages`: how many there are, `last_page`: the
+    highest place that has one, since places may be missing."""
 
     state: str
     scanner: str | None
@@ -42,6 +43,7 @@ class Row(RowVersion, frozen=True, gc=False):
     profile: str | None
     passes: int
     pages: int
+    last_page: int
     problem: str | None
     actor: str
     branch: str
@@ -68,18 +70,18 @@ def _changes(row: Row, body: ScanEvent) -> dict[str, Any]:
     match body:
         case ScanConfirmed(number=number):
             return {"state": ScanState.SCANNING.value, "passes": number, "problem": None}
-        case PageCaptured(replaced=replaced):
-            return {"pages": row.pages + (replaced is None)}
+        case PageCaptured(n=n, replaced=replaced):
+            return {"pages": row.pages + (replaced is None), "last_page": max(n, row.last_page)}
         case PagesArranged(pages=pages):
-            return {"pages": len(pages)}
+            return {"pages": len(pages), "last_page": len(pages)}
         case ScanFinished():
             return {"state": ScanState.REVIEW.value, "problem": None}
         case ScanInterrupted(problem=problem):
             return {"state": ScanState.FAILED.value, "problem": problem}
         case PagesArchived(pages=gone):
-            return {"pages": row.pages - len(gone)}
+            return {"pages": row.pages - len(gone), "last_page": row.pages - len(gone)}
         case ScanCancelled():
-            return {"state": ScanState.CANCELLED.value, "pages": 0}
+            return {"state": ScanState.CANCELLED.value, "pages": 0, "last_page": 0}
         case ScanClosed():
             return {"state": ScanState.ARCHIVED.value}
         case ScanStarted():
@@ -103,6 +105,7 @@ def _started(recorded: Recorded[ScanEvent], body: ScanStarted) -> Row:
         profile=device.profile if device else None,
         passes=0,
         pages=0,
+        last_page=0,
         problem=None,
         actor=envelope.meta.actor,
         branch=envelope.meta.branch,

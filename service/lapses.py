@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from domain.archive import Archive, Caller, Reach
+from domain.archive import Archive, Caller
 from domain.life import SYSTEM
 from domain.limits import Limits
 from projections import authorizations, scan_sessions
@@ -57,12 +57,14 @@ def lapse_due(connections: Connections, archive: Archive) -> int:
 def end_scans(connections: Connections, archive: Archive, limits: Limits, branch: str) -> int:
     """Interrupt scans of a silent station, end sessions that nobody came back to; how many. Durable on return."""
     now = archive.clock.now()
+    since = now - timedelta(hours=limits.scan_session_hours)
     with connections.connection() as conn:
         abandoned = scan_sessions.abandoned(conn, now - timedelta(seconds=limits.scan_silence_seconds))
-        untouched = scan_sessions.untouched(conn, now - timedelta(hours=limits.scan_session_hours))
+        untouched = scan_sessions.untouched(conn, since)
     caller = Caller(actor=SYSTEM, branch=branch, correlation_id=archive.ids.new())
     interrupt = partial(archive.interrupt_scan, problem="scanner-offline", caller=caller)
-    return ended(abandoned, interrupt) + ended(untouched, partial(archive.cancel_scan, caller=caller, reach=Reach()))
+    expire = partial(archive.expire_scan, untouched_since=since, caller=caller)
+    return ended(abandoned, interrupt) + ended(untouched, expire)
 
 
 def ended(papers: Iterable[UUID], end: Callable[[UUID], object]) -> int:

@@ -5,6 +5,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from domain.ports import ContentStore, Stored
+from domain.refusals import CustomerErased
 from store.content_format import Sealing, content_key, open_range
 from store.keys import Keys
 
@@ -18,7 +19,8 @@ class SealedContents:
     def put(self, paper: UUID, content: UUID, file: BinaryIO) -> Stored:
         file.seek(0)
         secret = self._keys.secret(paper)
-        assert secret is not None, "new_paper() comes before its content"
+        if secret is None:
+            raise CustomerErased
         sealing = Sealing(content_key(secret, content), content, file)
         self.store.put(str(content), sealing)
         return sealing.measured()

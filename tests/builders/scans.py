@@ -1,13 +1,13 @@
 """What a scanner and whoever stands at it do: devices, page images, sessions in each of their states."""
 
 import hashlib
-import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from domain import scan_session
-from domain.archive import Inspected
+from domain.archive import Archive, ArchiveFile, Examined, Inspected, Outcome, Reach, Session
 from domain.scan_session import (
     ArchivePages,
     Cancel,
@@ -17,12 +17,16 @@ from domain.scan_session import (
     Confirm,
     Device,
     Finish,
+    MovePage,
+    RemovePage,
+    Rotate,
     ScanEvent,
     ScanSession,
     Start,
 )
-from domain.values import ScannerSource
-from tests.builders.papers import a_content, an_upload
+from domain.values import ScannerSource, Source
+from tests.builders.memory import EVERYTHING, MemoryContents
+from tests.builders.papers import a_caller, a_content, an_order, an_upload
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 PAGES_MAX = 500
@@ -65,9 +69,84 @@ def an_image(mark: int = 1, **changes: Any) -> Inspected:
     return Inspected(**usual | changes)
 
 
-def a_document_of(plain: bytes, pages: int) -> Any:
-    """What paper/ puts together of pages, as archive_scan() takes it."""
-    return an_upload(plain, file=io.BytesIO(plain), name=None, pages=pages)
+class Scans:
+    """Somebody at a scanner: what api/scans.py does of the use cases, in the same steps."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+
+    @property
+    def images(self) -> dict[UUID, bytes]:
+        """Plain bytes of everything that lies in the content store."""
+        contents = self.archive.contents
+        assert isinstance(contents, MemoryContents)
+        return contents.plain
+
+    def start(self, device: Device | None = None, *, key: str | None = None, **caller: Any) -> UUID:
+        return self.archive.start_scan(device, a_caller(idempotency_key=key, **caller)).id
+
+    def put(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> bool:
+        """Whether it was new."""
+        page = an_image(n if mark is None else mark, **image)
+        return self.archive.capture_page(session, n, page, a_caller(), EVERYWHERE)[1]
+
+    def handed_in(self, pages: int = 1, **caller: Any) -> UUID:
+        """A session of the caller's own pages."""
+        session = self.start(**caller)
+        for n in range(1, pages + 1):
+            self.put(session, n)
+        return session
+
+    def confirm(self, session: UUID, *, key: str | None = None) -> Session:
+        return self.archive.confirm_scan(session, a_caller(idempotency_key=key), EVERYWHERE)
+
+    def finish(self, session: UUID, number: int = 1, problem: str | None = None) -> Session:
+        return self.archive.finish_pass(session, Finish(number, problem, "told"), a_caller(), EVERYWHERE)
+
+    def arrange(self, session: UUID, command: Rotate | MovePage | RemovePage, *, key: str | None = None) -> Session:
+        return self.archive.arrange_pages(session, command, a_caller(idempotency_key=key), EVERYWHERE)
+
+    def cancel(self, session: UUID) -> Session:
+        return self.archive.cancel_scan(session, a_caller(), EVERYWHERE)
+
+    def state(self, session: UUID) -> ScanSession:
+        return self.archive.scan_session(session, EVERYWHERE).state
+
+    def plain(self, session: UUID) -> list[bytes]:
+        """The images of a session as they lie there, in its order."""
+        return [self.images[page.content.id] for _, page in self.state(session).ordered]
+
+    def ok(
+        self,
+        session: UUID,
+        pages: Sequence[int] | None = None,
+        *,
+        seen: Session | None = None,
+        key: str | None = None,
+        actor: str = "j.smit",
+        **order: Any,
+    ) -> Outcome:
+        """OK, for a letter of customer 100234 if nothing else is said. `seen`: when the file was put together."""
+        seen = seen or self.archive.scan_session(session, EVERYWHERE)
+        numbers = [n for n, _ in seen.state.ordered] if pages is None else pages
+        file = self.document_of(seen.state, numbers)
+        caller = a_caller(idempotency_key=key, actor=actor)
+        return self.archive.archive_scan(
+            seen, pages, numbers, a_scan_order(**order), file, caller, rights=EVERYTHING, reach=EVERYWHERE
+        )
+
+    def document_of(self, seen: ScanSession, numbers: Sequence[int]) -> Examined:
+        """Stands for the PDF: the images behind one another, each with how it is turned."""
+        pages = [seen.pages[n] for n in numbers if n in seen.pages]
+        plain = b"".join(b"%d:%b|" % (p.degrees, self.images.get(p.content.id, b"gone")) for p in pages)
+        return an_upload(plain, name=None, pages=len(pages))
+
+
+def a_scan_order(**changes: Any) -> ArchiveFile:
+    return an_order(**{"source": Source.SCAN, **changes})
+
+
+EVERYWHERE = Reach()
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------

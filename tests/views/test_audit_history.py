@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from psycopg import AsyncConnection
 
 from domain.access import Rights, Role
 from domain.administration import CreateToken
@@ -13,6 +14,7 @@ from domain.document import Describe, Reclassify, Withdraw
 from projections import audit_history, moments
 from projections.audit_history import Filters, Page
 from tests.builders.papers import a_caller
+from tests.views.crowd import fill
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of
 
 TODAY = datetime.now(UTC).date()
@@ -99,6 +101,34 @@ def test_pages_of_a_history_with_moves_follow_each_other_in_the_order_of_the_log
     assert pages == whole.rows
     assert [row.position for row in pages] == sorted((row.position for row in pages), reverse=True)
     assert len(pages) == 9
+
+
+def test_a_customers_history_is_read_in_the_order_of_two_indexes(desk: Desk) -> None:
+    """However many rows there are, not all of the customer's are read and sorted for a page."""
+    fill(desk, 1_000, customers=50)
+    desk.follow()
+    plan = plan_of(desk, Filters(customer=desk.reference("crowd-0-0")))
+    assert "Index Scan using audit_history_by_customer " in plan
+    assert "Index Scan using audit_history_by_other_customer " in plan
+    assert "Merge Append" in plan
+    assert "Sort  (" not in plan
+
+
+def plan_of(desk: Desk, filters: Filters) -> str:
+    """auto_explain tells how a page was read, where it may take no way that small tables alone are read by."""
+    told: list[str] = []
+
+    async def ask(conn: AsyncConnection[Any]) -> None:
+        await conn.execute("vacuum analyze views.audit_history, views.customer_documents")
+        conn.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+        await conn.execute("load 'auto_explain'")
+        await conn.execute("set auto_explain.log_min_duration = 0")
+        await conn.execute("set auto_explain.log_level = notice")
+        await conn.execute("set enable_seqscan = off; set enable_bitmapscan = off")
+        await audit_history.page(conn, filters, EVERYTHING, limit=50)
+
+    desk.ask(ask)
+    return told[-1]
 
 
 def test_a_mandates_history_has_its_collections(desk: Desk) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain import authorization
-from domain.authorization import AuthorizationRegistered, Register
+from domain.authorization import AuthorizationExpired, AuthorizationRegistered, Lapse, Register
 from domain.customer import Customer
 from domain.document_type import DocumentType
 from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
@@ -58,11 +58,11 @@ class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """`paper` is the authorization, of a plain document the document. `ended_on`: the last day of an authorization
-    whose time is over already; the follower writes that down."""
+    """`paper` is the authorization, of a plain document the document. `over`: an authorization whose time is over
+    already, as the follower of the calendar is going to write it down."""
 
     paper: UUID
-    ended_on: date | None = None
+    over: AuthorizationExpired | None = None
 
 
 class There(msgspec.Struct, frozen=True):
@@ -72,7 +72,10 @@ class There(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
+    """`owner` is the paper that has what the line claims."""
+
     error: Refusal | FieldError
+    owner: UUID | None = None
 
 
 Result = Taken | There | Refused
@@ -91,6 +94,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     paper: UUID
     claims: tuple[Claim, ...]
     scan_code: str | None
+    today: date
 
     @property
     def itself(self) -> Claim:
@@ -104,7 +108,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     draft: Draft
     change: Change
     content: UUID | None = None
-    ended_on: date | None = None
+    over: AuthorizationExpired | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +181,8 @@ class Importing(Filing, frozen=True, kw_only=True):
         types = self.types()
         customers = self.customers.get_many({line.customer for line in lines})
         owners = self.keys.owners(customers)
-        return [_or_refused(partial(self._draft, line, types, customers, owners)) for line in lines]
+        today = self.clock.today()
+        return [_or_refused(partial(self._draft, line, types, customers, owners, today)) for line in lines]
 
     def _draft(
         self,
@@ -185,6 +190,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         types: Mapping[str, DocumentType],
         customers: Mapping[str, Customer],
         owners: Mapping[str, Owner],
+        today: date,
     ) -> Draft:
         kind = types.get(line.type)
         if kind is None:
@@ -193,21 +199,21 @@ class Importing(Filing, frozen=True, kw_only=True):
             raise CustomerUnknown
         if line.customer not in owners:
             raise CustomerErased
-        self._require_fit(line, kind)
+        _require_fit(line, kind, today)
         paper = self.ids.new()
         code = require(line.scan_code, Scheme(kind.definition.scheme or Scheme.MOD97)) if line.scan_code else None
         claims = [Claim(kind="import-line", digest=self.keys.digest("import-line", identity(line)), owner=paper)]
         if code is not None:
             claims.append(self._claim("scan-code", code, paper))
         return Draft(
-            line=line, type=kind, owner=owners[line.customer], paper=paper, claims=tuple(claims), scan_code=code
+            line=line,
+            type=kind,
+            owner=owners[line.customer],
+            paper=paper,
+            claims=tuple(claims),
+            scan_code=code,
+            today=today,
         )
-
-    def _require_fit(self, line: ImportLine, kind: DocumentType) -> None:
-        kind.require_active()
-        if errors := [*unfit(line, kind, self.clock.today())]:
-            raise ValidationFailed(*errors)
-        kind.require_source(Source.FILE if line.file else Source.NONE)
 
     def _new(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
         """Before a file is looked at: which of them are there already."""
@@ -276,15 +282,10 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     def _claimed(self, draft: Draft, change: Change, content: UUID | None = None) -> Entry:
         """One whose time is over leaves its account free: the one that came after it may stand in the same list."""
-        ended_on = self._ended_on(change)
-        claims = [claim for claim in change.claims if ended_on is None or claim.kind != "mandate"]
+        over = _over(change, draft.today)
+        claims = [claim for claim in change.claims if not (over and claim.kind == "mandate")]
         change = replace(change, claims=[*draft.claims, *claims])
-        return Entry(draft=draft, change=change, content=content, ended_on=ended_on)
-
-    def _ended_on(self, change: Change) -> date | None:
-        _, first = change.steps[0]
-        lapses_on = authorization.evolve(None, first).lapses_on if isinstance(first, AuthorizationRegistered) else None
-        return lapses_on if lapses_on and lapses_on < self.clock.today() else None
+        return Entry(draft=draft, change=change, content=content, over=over)
 
     # -- append -----------------------------------------------------------------------------------------------
 
@@ -322,9 +323,8 @@ class Importing(Filing, frozen=True, kw_only=True):
     def _result(self, entry: Entry | Result, result: Entry | Result) -> Result:
         match result:
             case Entry():
-                return Taken(result.draft.paper, result.ended_on)
-            case Refused(ExternalIdTaken() as taken) if isinstance(entry, Entry):
-                owner = UUID(taken.extra["existing"])
+                return Taken(result.draft.paper, result.over)
+            case Refused(ExternalIdTaken(), UUID() as owner) if isinstance(entry, Entry):
                 return There(owner) if self._came_of(entry.draft, owner) else result
         return result
 
@@ -339,25 +339,32 @@ def identity(line: ImportLine) -> bytes:
     name: in the next delivery it stands for another scan."""
     if line.external_id:
         return msgspec.msgpack.encode([line.customer, line.type, line.external_id])
-    said = [getattr(line, name) for name in ImportLine.__struct_fields__ if name != "file"]
-    return msgspec.msgpack.encode([*said, line.file.sha256 if line.file else None])
+    *said, file = msgspec.structs.astuple(line)
+    return msgspec.msgpack.encode([*said, file.sha256 if file else None])
+
+
+# What a line of this kind does not say.
+FOREIGN = {
+    Kind.DOCUMENT: ("scan_code", "signature_date", "iban", "debtor_name", "mandate_reference"),
+    Kind.AUTHORIZATION: ("iban", "debtor_name", "mandate_reference"),
+    Kind.MANDATE: (),
+}
 
 
 def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldError]:
     """What the type of a line, or the day, does not allow in it."""
-    if kind.definition.verify_only:
+    definition = kind.definition
+    if definition.verify_only:
         yield FieldError("/type", "is verified and not kept: note at the desk what was seen")
-    elif kind.definition.kind is Kind.DOCUMENT and line.file is None:
+    elif definition.kind is Kind.DOCUMENT and line.file is None:
         yield FieldError("/file", "is needed: only an authorization may come without one")
-    for column in ("scan_code", "signature_date"):
-        if getattr(line, column) and kind.definition.kind is Kind.DOCUMENT:
-            yield FieldError(f"/{column}", "is for authorizations only")
-    for column in ("iban", "debtor_name", "mandate_reference"):
-        if getattr(line, column) and kind.definition.kind is not Kind.MANDATE:
-            yield FieldError(f"/{column}", "is for mandates only")
-    for column in ("received_on", "signature_date"):
-        if (getattr(line, column) or today) > today:
-            yield FieldError(f"/{column}", "must not be in the future")
+    for column in FOREIGN[definition.kind]:
+        if getattr(line, column):
+            yield FieldError(f"/{column}", f"is not for a {definition.kind}")
+    if line.received_on and line.received_on > today:
+        yield FieldError("/received_on", "must not be in the future")
+    if line.signature_date and line.signature_date > today:
+        yield FieldError("/signature_date", "must not be in the future")
 
 
 def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
@@ -377,8 +384,27 @@ def _in_the_way(entry: Entry, owners: Mapping[Value, UUID]) -> Result | None:
     for claim in entry.change.claims:
         if (owner := owners.get((claim.kind, claim.digest))) is not None:
             itself = claim is entry.draft.itself
-            return There(owner) if itself else Refused(refusal_of(AlreadyClaimed(claim.kind, owner)))
+            return There(owner) if itself else Refused(refusal_of(AlreadyClaimed(claim.kind, owner)), owner)
     return None
+
+
+def _require_fit(line: ImportLine, kind: DocumentType, today: date) -> None:
+    kind.require_active()
+    if errors := [*unfit(line, kind, today)]:
+        raise ValidationFailed(*errors)
+    kind.require_source(Source.FILE if line.file else Source.NONE)
+
+
+def _over(change: Change, today: date) -> AuthorizationExpired | None:
+    _, first = change.steps[0]
+    if not isinstance(first, AuthorizationRegistered):
+        return None
+    state = authorization.evolve(None, first)
+    if state.lapses_on is None or state.lapses_on >= today:
+        return None
+    [expired] = authorization.decide(state, Lapse(today))
+    assert isinstance(expired, AuthorizationExpired), "what was noted just now is not revoked"
+    return expired
 
 
 def _or_refused(step: Callable[[], T]) -> T | Refused:

@@ -7,7 +7,18 @@ from typing import NoReturn
 
 import click
 
-from service.commands import config, customers, document_types, events, history, projection, serving, tokens, verify
+from service.commands import (
+    config,
+    customers,
+    document_types,
+    events,
+    history,
+    imports,
+    projection,
+    serving,
+    tokens,
+    verify,
+)
 from service.exits import FAILED, INTERRUPTED, OK, ending
 from service.output import say
 
@@ -21,7 +32,7 @@ def cli() -> None:
     """
 
 
-for module in (serving, tokens, customers, document_types, history, events, projection, verify, config):
+for module in (serving, tokens, customers, imports, document_types, history, events, projection, verify, config):
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -44,15 +44,15 @@ def ending(error: Exception) -> tuple[int, str]:
         case Ended():
             return error.code, str(error)
         case ValidationFailed():
-            return USAGE, "; ".join(_field(wrong) for wrong in error.errors) or str(error)
+            return USAGE, "; ".join(field_words(wrong) for wrong in error.errors) or str(error)
         case Refusal():
             return BY_SLUG.get(error.slug, BY_STATUS.get(error.status, FAILED)), str(error)
         case FieldError():
-            return USAGE, _field(error)
+            return USAGE, field_words(error)
     return _ending_of_others(error)
 
 
-def _field(error: FieldError) -> str:
+def field_words(error: FieldError) -> str:
     """`/name: is too long` as a command says it."""
     name, _, detail = str(error).partition(": ")
     return f"{name.rpartition('/')[2]}: {detail}"

@@ -1,0 +1,161 @@
+"""`dossier import`: papers of another system, from a list or a folder (service/import_run.py)."""
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.commands.common import acting, as_json, caller_of, load_settings, opened_store
+from service.exits import FAILED, OK, PARTLY
+from service.output import Item, progress, put_facts, put_list, say, text_of
+
+if TYPE_CHECKING:
+    from domain.archive import Caller
+    from service.import_run import Imported, Told
+    from service.settings import Settings
+    from service.wiring import Store
+
+Tell = Callable[[Sequence["Told"]], None]
+COLUMNS = ("line", "file", "customer", "type", "external_id", "outcome", "paper", "words")
+
+
+@click.command(name="import")
+@click.argument("source", metavar="DIR|FILE.csv", type=click.Path(exists=True, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check every line, print what would become of it, store nothing.")
+@click.option(
+    "--report",
+    metavar="FILE.csv",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write there what became of every line.",
+)
+@as_json
+@acting
+def import_(
+    source: Path, dry_run: bool, report: Path | None, as_json: bool, actor: str | None, branch: str | None
+) -> int:
+    """Take in papers of another system, from a list or a folder.
+
+    FILE.csv is a list in UTF-8 with the header file,customer,type,received_on,note,scan_code,iban,debtor_name,
+    mandate_reference,signature_date,external_id. A file is named by its path within the folder of the list; an
+    authorization may come without one. DIR is a folder with such a list in it, manifest.csv, or without one with files
+    in CUSTOMER/TYPE/.
+
+    A line that is refused is told on stderr and stops no other: the exit code is then 7. However an import ends, it is
+    started again with the same list, and nothing is taken twice.
+    """
+    settings = load_settings()
+    caller = caller_of(settings, actor, branch)
+    items: list[Item] = []
+    with decoders(settings) as socket, opened_store(settings) as store, written(report, source) as write:
+
+        def tell(told: Sequence["Told"]) -> None:
+            lines = [item_of(one, dry_run=dry_run) for one in told]
+            write(lines)
+            if dry_run:
+                items.extend(lines)
+
+        done = _import(store, socket, caller, source, tell, dry_run=dry_run)
+    return _ended(done, items, dry_run=dry_run, as_json=as_json)
+
+
+def _import(store: "Store", socket: Path, caller: "Caller", source: Path, tell: Tell, *, dry_run: bool) -> "Imported":
+    from paper.client import Examiner
+    from service.import_lines import listing_of
+    from service.import_rehearsal import rehearsed
+    from service.import_run import Importer, import_listing
+
+    limits = store.settings.limits
+    listing = listing_of(source, limits)
+    importer = Importer(
+        archive=rehearsed(store.archive()) if dry_run else store.archive(),
+        caller=caller,
+        examiner=Examiner(socket, limits),
+        limits=limits,
+        free_bytes=store.directory.free_bytes,
+    )
+    with progress(f"importing {text_of(source.name)}") as advance:
+
+        def told(some: Sequence["Told"]) -> None:
+            tell(some)
+            _tell_people(some)
+            advance(some[-1].line.read, listing.size)
+
+        return import_listing(listing, importer, told)
+
+
+def _ended(done: "Imported", items: Sequence[Item], *, dry_run: bool, as_json: bool) -> int:
+    """A dry run's data are its lines, those of an import its counts."""
+    from msgspec.structs import asdict
+
+    counts = asdict(done)
+    if dry_run:
+        put_list(items, COLUMNS, as_json=as_json, **counts, dry_run=True)
+        say(", ".join(f"{name} {count}" for name, count in counts.items()))
+    else:
+        put_facts({**counts, "dry_run": False}, as_json=as_json)
+    if done.refused == 0:
+        return OK
+    return PARTLY if done.taken + done.there else FAILED
+
+
+def _tell_people(told: Sequence["Told"]) -> None:
+    for one in told:
+        if one.outcome == "refused" or one.ended:
+            say(text_of(f"{one.line.place}: {one.words}"))
+
+
+def item_of(told: "Told", *, dry_run: bool) -> Item:
+    """In a dry run a paper is named only where it is in the archive."""
+    row = told.line.row
+    named = {name: row.get(name) or None for name in ("file", "customer", "type", "external_id")}
+    is_stored = told.paper and not (dry_run and (told.outcome == "taken" or told.words))
+    paper = str(told.paper) if is_stored else None
+    return {"line": told.line.number, **named, "outcome": told.outcome, "paper": paper, "words": told.words or None}
+
+
+@contextmanager
+def written(report: Path | None, source: Path) -> Iterator[Callable[[Sequence[Item]], None]]:
+    """Lends a function that writes lines of the report, so that they are there when the import is stopped. Only for
+    its owner: it names customers."""
+    if report is None:
+        yield lambda _: None
+        return
+    if report.resolve().is_relative_to(source.resolve()):
+        raise click.BadParameter("must not be the list itself, or lie in the folder", param_hint="--report")
+    with os.fdopen(
+        os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
+    ) as file:
+        lines = csv.DictWriter(file, COLUMNS)
+        lines.writeheader()
+
+        def write(some: Sequence[Item]) -> None:
+            lines.writerows(some)
+            file.flush()
+
+        yield write
+
+
+@contextmanager
+def decoders(settings: "Settings") -> Iterator[Path]:
+    """The limited children that look at files, as `serve` has them; lends their socket. Forked before anything that
+    holds threads or connections."""
+    from paper import pool
+    from service.serve import Child, start, stop
+
+    with TemporaryDirectory(prefix="dossier-import-") as folder:
+        socket = Path(folder) / "paper.sock"
+        child = Child("paper", partial(pool.serve, socket, limits=settings.limits))
+        start(child)
+        try:
+            yield socket
+        finally:
+            stop(child)
+
+
+COMMANDS: tuple[Any, ...] = (import_,)

@@ -1,0 +1,207 @@
+"""What `dossier import` takes in: a list in CSV, or a folder sorted by customer and type. import_run.py brings it in.
+
+A file is named by a path within the folder of the list: whatever a list says, nothing from outside is archived by it.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from api.uploads import ReceivedFile, displayable
+from domain.importing import ImportLine
+from domain.limits import Limits
+from domain.refusals import ContentTooLarge, FieldError, Refusal
+from domain.values import calendar_date, customer_id, prose
+from service.csv_lines import FileUnreadable, records
+
+HEADER = [
+    "file",
+    "customer",
+    "type",
+    "received_on",
+    "note",
+    "scan_code",
+    "iban",
+    "debtor_name",
+    "mandate_reference",
+    "signature_date",
+    "external_id",
+]
+MANIFEST = "manifest.csv"
+NEEDED = ("customer", "type")
+NAME_CHARACTERS_MAX = 70  # of a debtor, as in a SEPA message
+EXTERNAL_ID_CHARACTERS_MAX = 200
+NUMBER_CHARACTERS_MAX = 256
+
+Wrong = tuple[Refusal | FieldError, ...]
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the list, or a file of the folder. `place` says where it stands, `row` what it says, `read` how much of
+    the whole is read with it. `path` is that of its file, `parsed` lacks the file."""
+
+    number: int
+    place: str
+    row: Mapping[str, str]
+    read: int
+    parsed: ImportLine | Wrong
+    path: Path | None = None
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """All lines in their order. `root` is the folder of the files, without links; `size` what `read` of the last line
+    comes to."""
+
+    root: Path
+    size: int
+    lines: Iterator[Listed]
+
+
+def listing_of(source: Path, limits: Limits) -> Listing:
+    """Raises FileUnreadable, also from `lines`, for a list that cannot be read on."""
+    source = source.resolve()
+    manifest = source / MANIFEST if source.is_dir() else source
+    if manifest.is_file():
+        return Listing(root=manifest.parent, size=manifest.stat().st_size, lines=_of_manifest(manifest, limits))
+    files = _files(source)
+    return Listing(root=source, size=len(files), lines=_of_folder(source, files))
+
+
+# -- a list in CSV ------------------------------------------------------------------------------------------------
+
+
+def _of_manifest(manifest: Path, limits: Limits) -> Iterator[Listed]:
+    columns = _columns(limits)
+    with manifest.open("rb") as file:
+        for line in records(file, HEADER):
+            place = f"line {line.number}"
+            if isinstance(line.fields, FieldError):
+                yield Listed(number=line.number, place=place, row={}, read=line.end, parsed=(line.fields,))
+                continue
+            row = {name: text.strip() for name, text in zip(HEADER, line.fields, strict=True)}
+            path = manifest.parent / row["file"].replace("\\", "/") if row["file"] else None
+            yield Listed(
+                number=line.number, place=place, row=row, read=line.end, parsed=_parsed(row, columns), path=path
+            )
+
+
+def _columns(limits: Limits) -> dict[str, Callable[[str, str], Any]]:
+    """How the text of each column is read. Raising FieldError; what depends on the type is the domain's."""
+    number = partial(_printable, characters_max=NUMBER_CHARACTERS_MAX)
+    return {
+        "customer": customer_id,
+        "type": number,
+        "received_on": calendar_date,
+        "note": partial(prose, characters_max=limits.note_characters_max),
+        "scan_code": number,
+        "iban": number,
+        "debtor_name": partial(_printable, characters_max=NAME_CHARACTERS_MAX),
+        "mandate_reference": number,
+        "signature_date": calendar_date,
+        "external_id": partial(_printable, characters_max=EXTERNAL_ID_CHARACTERS_MAX),
+    }
+
+
+def _printable(text: str, pointer: str, *, characters_max: int) -> str:
+    if len(text) > characters_max or not text.isprintable():
+        raise FieldError(pointer, "must have at most {limit} printable characters", limit=characters_max)
+    return text
+
+
+def _parsed(row: Mapping[str, str], columns: Mapping[str, Callable[[str, str], Any]]) -> ImportLine | Wrong:
+    values: dict[str, Any] = {}
+    wrong = [FieldError(f"/{name}", "is required") for name in NEEDED if not row[name]]
+    for name, read in columns.items():
+        if text := row[name]:
+            try:
+                values[name] = read(text, f"/{name}")
+            except FieldError as error:
+                wrong.append(error)
+    return tuple(wrong) or ImportLine(**values)
+
+
+# -- a folder CUSTOMER/TYPE/FILE ----------------------------------------------------------------------------------
+
+
+def _files(root: Path) -> list[Path]:
+    """Every file below, relative to the folder, in the order of the names; hidden ones are nobody's papers."""
+    found = [
+        (Path(folder) / name).relative_to(root)
+        for folder, folders, names in os.walk(root, onerror=_unreadable)
+        for name in names
+    ]
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.parts))
+
+
+def _unreadable(error: OSError) -> None:
+    raise FileUnreadable(f"{error.filename} cannot be read: {error.strerror}")
+
+
+def _of_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
+    for number, path in enumerate(files, start=1):
+        name = os.fsencode(path).decode(errors="backslashreplace")  # names on a disk are bytes
+        row = dict.fromkeys(HEADER, "") | {"file": name}
+        place = f"file {number} in {name.rpartition('/')[0] or '.'}"  # its own name may be a person's
+        yield Listed(number=number, place=place, row=row, read=number, parsed=_of_path(row), path=root / path)
+
+
+def _of_path(row: dict[str, str]) -> ImportLine | Wrong:
+    parts = row["file"].split("/")
+    if len(parts) != 3:
+        return (FieldError("/file", "must stand in CUSTOMER/TYPE/ of the folder"),)
+    row["customer"], row["type"], _ = parts
+    try:
+        return ImportLine(customer=customer_id(row["customer"], "/customer"), type=row["type"])
+    except FieldError as error:
+        return (error,)
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+def opened(listed: Listed, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | Wrong:
+    """The line with its file, which stays open as long as the stack."""
+    if not isinstance(listed.parsed, ImportLine) or listed.path is None:
+        return listed.parsed
+    try:
+        return msgspec.structs.replace(listed.parsed, file=_received(listed.path, root, limits, stack))
+    except (Refusal, FieldError) as error:
+        return (error,)
+
+
+def _received(path: Path, root: Path, limits: Limits, stack: ExitStack) -> ReceivedFile:
+    """Hashed by reading it once, and only when it is not too large."""
+    name = displayable(path.name, "/file", limits.file_name_characters_max)
+    file = stack.enter_context(_file(path, root))
+    size = os.fstat(file.fileno()).st_size
+    if size > limits.upload_bytes_max:
+        raise ContentTooLarge(limit_bytes=limits.upload_bytes_max)
+    received = ReceivedFile(name, file)
+    received.size, received.sha256 = size, hashlib.file_digest(file, "sha256").digest()
+    return received
+
+
+def _file(path: Path, root: Path) -> FileIO:
+    """Never one that blocks or has no end, and none that a link brings in from elsewhere."""
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(root):
+            raise FieldError("/file", "must be within the folder of the list")
+        file = FileIO(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "r")
+    except (FileNotFoundError, NotADirectoryError):
+        raise FieldError("/file", "does not exist") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its path is none"
+        raise FieldError("/file", "cannot be opened: {reason}", reason=reason) from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FieldError("/file", "is not a file")
+    return file

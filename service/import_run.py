@@ -1,0 +1,203 @@
+"""`dossier import` without its command line: the lines of service/import_lines.py through domain/importing.py.
+
+While a batch is on its way into the log the next one is read and looked at; they enter it in the order of the list.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from uuid import UUID
+
+import msgspec
+
+from domain.archive import Archive, Caller, Examined, examined
+from domain.authorization import ExpiryCause
+from domain.filing import Received
+from domain.importing import BATCH_LINES_MAX, ImportLine, Refused, Result, Taken, There
+from domain.limits import Limits
+from domain.refusals import FieldError, InsufficientStorage, Refusal, Unavailable, ValidationFailed
+from paper.client import Examiner
+from projections.view import without_collector
+from service.exits import field_words
+from service.import_lines import Listed, Listing, Wrong, opened
+
+EXAMINED_AT_ONCE = 4
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a line: `outcome` is taken, there or refused; `words` say why, or what else is to be known."""
+
+    line: Listed
+    outcome: str
+    paper: UUID | None = None
+    words: str = ""
+    ended: bool = False
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines by what became of them. `ended` count among the taken: authorizations whose time was over already."""
+
+    taken: int = 0
+    there: int = 0
+    refused: int = 0
+    ended: int = 0
+
+    def with_(self, told: Sequence[Told]) -> "Imported":
+        outcomes = [one.outcome for one in told]
+        return Imported(
+            taken=self.taken + outcomes.count("taken"),
+            there=self.there + outcomes.count("there"),
+            refused=self.refused + outcomes.count("refused"),
+            ended=self.ended + sum(one.ended for one in told),
+        )
+
+
+class Importer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import works with. For a dry run `archive` is that of import_rehearsal.py."""
+
+    archive: Archive
+    caller: Caller
+    examiner: Examiner
+    limits: Limits
+    free_bytes: Callable[[], int]
+
+
+def import_listing(listing: Listing, importer: Importer, on_told: Callable[[Sequence[Told]], None]) -> Imported:
+    """Everything that can be taken. Batches of 100 lines, each durable before `on_told` hears of it.
+
+    Whoever was stopped starts again with the same list: what was taken is there already. Raises FileUnreadable,
+    Unavailable and InsufficientStorage.
+    """
+    with without_collector(), ThreadPoolExecutor(1, thread_name_prefix="import") as executor:
+        run = Run(importer, executor, on_told)
+        try:
+            while lines := list(islice(listing.lines, BATCH_LINES_MAX)):
+                run.bring(Batch(lines, listing, importer.limits))
+        finally:
+            run.settle()
+    return run.done
+
+
+class Batch:
+    """Lines with their files open. `readable` are those that say something, in their order."""
+
+    def __init__(self, lines: Sequence[Listed], listing: Listing, limits: Limits) -> None:
+        self._lines, self._files = lines, ExitStack()
+        self._parsed = [opened(line, listing.root, limits, self._files) for line in lines]
+        self.readable = [parsed for parsed in self._parsed if isinstance(parsed, ImportLine)]
+
+    @property
+    def customers(self) -> set[str]:
+        return {line.customer for line in self.readable}
+
+    def closed(self, results: Sequence[Result]) -> list[tuple[Listed, Result | Wrong]]:
+        """Every line with what is to be said of it."""
+        self._files.close()
+        found = iter(results)
+        parsed = zip(self._lines, self._parsed, strict=True)
+        return [(line, next(found) if isinstance(one, ImportLine) else one) for line, one in parsed]
+
+
+class Run:
+    """One import. At most one batch is under way, and its customers are not looked at again before it is settled."""
+
+    def __init__(
+        self, importer: Importer, executor: ThreadPoolExecutor, on_told: Callable[[Sequence[Told]], None]
+    ) -> None:
+        self._importer, self._executor, self._on_told = importer, executor, on_told
+        self._under_way: tuple[Batch, Future[Sequence[Result]]] | None = None
+        self._newcomers: set[str] = set()
+        self._places: dict[UUID, str] = {}
+        self.done = Imported()
+
+    def bring(self, batch: Batch) -> None:
+        if batch.customers & self._newcomers:
+            self.settle()
+        archive, caller = self._importer.archive, self._importer.caller
+        prepared = archive.prepare_lines(batch.readable, self._examine)
+        self.settle()
+        self._under_way = batch, self._executor.submit(archive.take_lines, prepared, caller)
+        self._newcomers = prepared.newcomers
+
+    def settle(self) -> None:
+        """Wait for the batch under way and tell what became of it."""
+        if self._under_way is None:
+            return
+        (batch, future), self._under_way, self._newcomers = self._under_way, None, set()
+        told = []
+        for line, result in batch.closed(future.result()):
+            told.append(told_of(line, result, self._places))
+            if isinstance(result, Taken):
+                self._places[result.paper] = line.place
+        self.done = self.done.with_(told)
+        self._on_told(told)
+
+    def _examine(self, files: Sequence[Received]) -> Sequence[Examined | Refusal]:
+        """Files are about to be stored, so there has to be room."""
+        if self._importer.free_bytes() < self._importer.limits.disk_free_bytes_min:
+            raise InsufficientStorage
+        return asyncio.run(self._examined(files))
+
+    async def _examined(self, files: Sequence[Received]) -> Sequence[Examined | Refusal]:
+        examiner, free = self._importer.examiner, asyncio.Semaphore(EXAMINED_AT_ONCE)
+
+        async def one(received: Received) -> Examined | Refusal:
+            async with free:
+                try:
+                    found = await examiner.examine(received.file.fileno(), size=received.size, name=received.name)
+                except (Unavailable, InsufficientStorage):
+                    raise
+                except Refusal as refused:
+                    return refused
+            return examined(received, found)
+
+        return await asyncio.gather(*map(one, files))
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+
+# Where in the list that stands which a refusal is about; the others are about the file.
+COLUMNS = {
+    "customer-unknown": "customer",
+    "customer-erased": "customer",
+    "document-type-unknown": "type",
+    "document-type-inactive": "type",
+    "source-not-allowed": "type",
+    "scan-code-malformed": "scan_code",
+    "scan-code-taken": "scan_code",
+    "iban-invalid": "iban",
+    "mandate-exists": "iban",
+    "mandate-reference-taken": "mandate_reference",
+    "external-id-taken": "external_id",
+}
+
+OVER = {
+    ExpiryCause.VALIDITY: "its validity ended",
+    ExpiryCause.NO_COLLECTION: "36 months without a collection ended",
+}
+
+
+def told_of(line: Listed, result: Result | Wrong, places: Mapping[UUID, str]) -> Told:
+    """`places` are those of the papers that this import made."""
+    match result:
+        case Taken(paper, over):
+            words = f"{OVER[over.cause]} on {over.on}: `serve` will note it as expired" if over else ""
+            return Told(line=line, outcome="taken", paper=paper, words=words, ended=over is not None)
+        case There(paper):
+            words = f"{places[paper]} says the same" if paper in places else ""
+            return Told(line=line, outcome="there", paper=paper, words=words)
+        case Refused(error, owner):
+            where = f" ({places.get(owner, owner)})" if owner else ""
+            return Told(line=line, outcome="refused", words=words_of(error) + where)
+    return Told(line=line, outcome="refused", words="; ".join(map(words_of, result)))
+
+
+def words_of(error: Refusal | FieldError) -> str:
+    """The column and what is wrong with it, as `iban: The IBAN has …`."""
+    if isinstance(error, FieldError):
+        return field_words(error).lstrip(": ")
+    if isinstance(error, ValidationFailed):
+        return "; ".join(map(words_of, error.errors))
+    return f"{COLUMNS.get(error.slug, 'file')}: {error}"

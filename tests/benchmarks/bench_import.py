@@ -1,0 +1,165 @@
+"""How fast `dossier import` takes papers without a file, as a ratio to psycopg's executemany of as many rows.
+
+    ./run bench import
+
+Both write 100 events a commit into the same database, fsync on, in turns: raw into a table made like the log's, with
+its indexes and its leaf, states of the same size, by one executemany a commit; ours from the list on the disk through
+service/import_run.py: every number checked, every customer looked up and given a key, every claim made.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from domain.archive import Archive
+from domain.limits import Limits
+from domain.values import uuid7
+from migrations.runner import migrate
+from paper.client import Examiner
+from service.import_lines import listing_of
+from service.import_run import Importer, import_listing
+from store.postgres import Cluster
+from store.register import Register
+from tests.benchmarks.bench_projections import tell
+from tests.builders.imports import a_list, a_luhn_code
+from tests.builders.papers import a_caller, a_document_type, an_iban
+from tests.fixtures.database import create_database
+from tests.views.desk import open_desk
+
+LINES, ROUNDS, COMMIT, BAR = 4_000, 9, 100, 0.5
+TWIN = "create schema bench; create table bench.twin (like archive.archive_events including all)"
+INSERT = """
+    insert into bench.twin (originator_id, originator_version, recorded_at, topic, state)
+    values (%s, %s, %s, %s, %b)
+"""
+LAST = "select topic, state from archive.archive_events order by notification_id desc limit 1"
+CUSTOMERS = """
+    copy register.customer (customer_id, name, search_name, kind, status) from stdin
+"""
+Line = Callable[[int], dict[str, str]]
+
+
+def main() -> None:
+    with archive() as (importer, conn, home):
+        tell("load, cores", f"{os.getloadavg()[0]:.1f}, {os.cpu_count()}")
+        numbers = count()
+        for what, line in WAYS.items():
+            compare(importer, conn, home / "manifest.csv", what, line, numbers)
+
+
+@contextmanager
+def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
+    """With a customer for every line of all lists."""
+    with tempfile.TemporaryDirectory(prefix="dossier-bench-") as home:
+        Path(home).chmod(0o755)
+        with Cluster(Path(home) / "postgres") as cluster:
+            url = create_database(cluster.url, "bench")
+            migrate(url)
+            pool = ConnectionPool(url, min_size=2, max_size=2, kwargs={"autocommit": True})
+            with open_desk(url) as desk, psycopg.connect(url) as conn, pool:
+                conn.execute(TWIN)
+                register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
+                desk.define("DEBT_AUTHORIZATION", a_document_type("DEBT_AUTHORIZATION", scheme="luhn").definition)
+                yield importer_of(msgspec.structs.replace(desk.archive, customers=Register(pool))), conn, Path(home)
+
+
+def register_customers(conn: psycopg.Connection[Any], number: int) -> None:
+    with conn.cursor() as cursor, cursor.copy(CUSTOMERS) as copy:
+        for n in range(number):
+            copy.write_row((f"c{n}", f"Customer {n}", f" customer {n} ", "person", "active"))
+    conn.commit()
+
+
+def importer_of(archive: Archive) -> Importer:
+    """None of the lists names a file, so nobody listens at the socket."""
+    limits = Limits()
+    examiner = Examiner(Path("/nowhere"), limits)
+    return Importer(archive=archive, caller=a_caller(), examiner=examiner, limits=limits, free_bytes=lambda: 1 << 40)
+
+
+# -- lines ------------------------------------------------------------------------------------------------------
+
+
+def consent(n: int) -> dict[str, str]:
+    return {
+        "customer": f"c{n}",
+        "type": "GUARDIAN_CONSENT",
+        "note": "from the old system, folder 12",
+        "signature_date": "2025-03-01",
+    }
+
+
+def mandate(n: int) -> dict[str, str]:
+    return {
+        "customer": f"c{n}",
+        "type": "DEBT_AUTHORIZATION",
+        "iban": an_iban("INGB", n),
+        "debtor_name": f"Customer {n}",
+        "mandate_reference": f"LIB-{n:08d}",
+        "signature_date": "2025-03-01",
+    }
+
+
+def mandate_with_codes(n: int) -> dict[str, str]:
+    return mandate(n) | {"scan_code": a_luhn_code(n), "external_id": f"old-{n:08d}"}
+
+
+WAYS: dict[str, Line] = {
+    "a consent: its key, one claim": consent,
+    "a mandate: IBAN, reference, three claims": mandate,
+    "that, a scan code and an external id: five claims": mandate_with_codes,
+}
+
+
+# -- the two sides ------------------------------------------------------------------------------------------------
+
+
+def compare(
+    importer: Importer, conn: psycopg.Connection[Any], manifest: Path, what: str, line: Line, numbers: Iterator[int]
+) -> None:
+    """Rates in turns; a ratio is that of one round, so that a slow moment is in both. The first round warms up."""
+    found = []
+    for _ in range(ROUNDS + 1):
+        manifest.write_text(a_list(line(n) for n in islice(numbers, LINES)))
+        found.append((rate(partial(taken, importer, manifest)), rate(partial(insert, conn))))
+    ratios = [ours / raw for ours, raw in found[1:]]
+    ours, raw = (statistics.median(side) for side in zip(*found[1:], strict=True))
+    tell(what, f"{ours:,.0f}", f"events/s; raw executemany {raw:,.0f}")
+    tell("  ratio, median", f"{statistics.median(ratios):.2f}", f"bar {BAR}   {min(ratios):.2f}–{max(ratios):.2f}")
+
+
+def rate(write: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    write()
+    return LINES / (time.perf_counter() - begun)
+
+
+def taken(importer: Importer, manifest: Path) -> None:
+    done = import_listing(listing_of(manifest, importer.limits), importer, lambda told: None)
+    assert done.taken == LINES, done
+
+
+def insert(conn: psycopg.Connection[Any]) -> None:
+    """As many rows of the size of the last one that ours wrote."""
+    row = conn.execute(LAST).fetchone()
+    assert row is not None
+    with conn.cursor() as cursor:
+        for _ in range(0, LINES, COMMIT):
+            cursor.executemany(INSERT, [(uuid7(), 1, datetime.now(UTC), *row) for _ in range(COMMIT)])
+            conn.commit()
+
+
+if __name__ == "__main__":
+    main()

@@ -32,8 +32,7 @@ def source_among(names: Sequence[str], source: PageSource, *, two_sided: bool) -
     if source is PageSource.FLATBED:
         return _first(name for name in names if not _has(name, _FEEDER + _FILM))
     feeders = [name for name in names if _has(name, _FEEDER)]
-    wanted = [name for name in feeders if _has(name, _TWO_SIDED) == two_sided and not _has(name, _BACK_ONLY)]
-    return _first([*wanted, *feeders])
+    return min(feeders, key=lambda name: (_has(name, _BACK_ONLY), _has(name, _TWO_SIDED) != two_sided), default=None)
 
 
 def mode_among(names: Sequence[str], mode: PageMode) -> str | None:

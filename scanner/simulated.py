@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from scanner import specimen
-from scanner.driver import PIXELS_MAX, Found, Raster, Sheet, Watcher
+from scanner.driver import Found, Raster, Sheet, Watcher
 from scanner.errors import DeviceFault, Fault
 from scanner.options import pixels
 from scanner.profiles import PageMode, PageSource, Profile
@@ -90,10 +90,7 @@ class SimulatedDevice:
         for at, fault in ((self._plan.jam, Fault.JAMMED), (self._plan.cover, Fault.COVER_OPEN)):
             if at == self._number:
                 raise DeviceFault(fault, "as the name says")
-        width, rows = self._size()
-        if width * rows > PIXELS_MAX:
-            raise DeviceFault(Fault.TOO_MANY_PIXELS, f"{width} x {rows}")
-        return Sheet(width, rows, len(self._mode))
+        return Sheet(*self._size(), len(self._mode))
 
     def read_page(self, watch: Watcher) -> Raster:
         width, rows = self._size()

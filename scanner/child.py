@@ -31,8 +31,8 @@ MEMORY_BYTES_MAX: Final = 640 * 1024 * 1024
 
 
 class Child:
-    def __init__(self, state: Path, out: BinaryIO) -> None:
-        self._state, self._out = state, out
+    def __init__(self, locks: Path, spool: Spool, out: BinaryIO) -> None:
+        self._locks, self._spool, self._out = locks, spool, out
         self._cancelled = False
         signal.signal(signal.SIGTERM, self._cancel)
 
@@ -69,7 +69,7 @@ class Child:
         """The end is told first: a device that wedges in `cancel` must not hold up who waits for the pages."""
         job = Acquisition(
             scan,
-            Spool(self._state / "spool"),
+            self._spool,
             self._tell,
             is_cancelled=lambda: self._cancelled,
             now=lambda: datetime.now(UTC),
@@ -84,7 +84,7 @@ class Child:
 
     @contextmanager
     def _opened(self, name: str, holder: str) -> Iterator[Device]:
-        with held(self._state / "locks", name, holder):
+        with held(self._locks, name, holder):
             device = _driver(name).open(name)
             try:
                 yield device
@@ -93,14 +93,14 @@ class Child:
 
 
 def main() -> NoReturn:
-    """`python -m scanner.child STATE`: STATE is the folder of the locks and the spool."""
+    """`python -m scanner.child LOCKS SPOOL`: two folders."""
     # Back ends print what they like; it must not get among the events.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     request = messages.decode_request(FileIO(0, closefd=False).readline())
     _end_with_parent()
     _limit_memory()
-    Child(Path(sys.argv[1]), out).answer(request)
+    Child(Path(sys.argv[1]), Spool(Path(sys.argv[2])), out).answer(request)
     # Not through the interpreter's own end: nothing of a driver shall run any more.
     os._exit(0)
 

@@ -41,16 +41,19 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 class DeviceProcess:
     """One request and its process. Leaving the `with` ends it whatever it is at; `cancel` is for any thread."""
 
-    def __init__(self, request: Request, state: Path, patience: Patience | None = None) -> None:
-        """Starts the process. `state` is the folder of spool and locks, which all that use a device must share."""
+    def __init__(
+        self, request: Request, state: Path, patience: Patience | None = None, *, spool: Path | None = None
+    ) -> None:
+        """Starts the process. All that use a device share `state`: its lock lies there, and by default the spool."""
         self._request = request
-        self._spool = Spool(state / "spool")
+        folder = spool or state / "spool"
+        self._spool = Spool(folder)
         self._patience = patience or _patience_for(request)
         self._started_at = self._heard_at = time.monotonic()
         self._cancelled_at: float | None = None
         self._unread = b""
         self._ending = threading.Lock()
-        self._process = _start(state)
+        self._process = _start(state / "locks", folder)
         self._exit = os.pidfd_open(self._process.pid)
         with suppress(BrokenPipeError):
             _pipe(self._process.stdin).write(messages.encode(request))
@@ -169,9 +172,9 @@ def _patience_for(request: Request) -> Patience:
     return Patience()
 
 
-def _start(state: Path) -> subprocess.Popen[bytes]:
+def _start(locks: Path, spool: Path) -> subprocess.Popen[bytes]:
     """In a process group of its own: some back ends fork, and a Ctrl-C at the terminal is the parent's affair."""
-    command = [sys.executable, "-P", "-m", "scanner.child", str(state)]
+    command = [sys.executable, "-P", "-m", "scanner.child", str(locks), str(spool)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0)
 
 

@@ -15,6 +15,7 @@ from service.commands import (
     history,
     imports,
     projection,
+    scanning,
     serving,
     tokens,
     verify,
@@ -32,7 +33,19 @@ def cli() -> None:
     """
 
 
-for module in (serving, tokens, customers, imports, document_types, history, events, projection, verify, config):
+for module in (
+    serving,
+    tokens,
+    customers,
+    imports,
+    document_types,
+    history,
+    events,
+    projection,
+    scanning,
+    verify,
+    config,
+):
     for command in module.COMMANDS:
         cli.add_command(command)
 

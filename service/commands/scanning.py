@@ -1,0 +1,159 @@
+"""`dossier scan`: which scanners there are, and whether one of them scans (scanner/device_process.py)."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.commands.common import as_json, load_settings
+from service.exits import FAILED, OK, Ended
+from service.output import progress, put_list, say
+
+if TYPE_CHECKING:
+    from domain.refusals import Refusal
+    from scanner.messages import Faulted, PageDone, Scan
+    from scanner.profiles import Profile
+    from service.settings import Settings
+
+DEVICES = ("device", "vendor", "model", "kind", "configured", "found")
+PAGES = ("number", "width_px", "height_px", "dpi", "mode", "size_bytes", "warnings")
+SOURCES = ("flatbed", "feeder")
+JOB = "test"
+
+
+@click.group()
+def scan() -> None:
+    """The scanners of this machine."""
+
+
+@scan.command()
+@as_json
+def devices(as_json: bool) -> int:
+    """What SANE finds (it can take seconds) and the scanners of DOSSIER_SCANNERS.
+
+    A configured one that is not found is switched off, unplugged, or named wrongly.
+    """
+    from scanner.device_process import list_devices
+    from scanner.errors import DeviceFault
+
+    settings = load_settings()
+    found, code = [], OK
+    try:
+        found = [(device.name, device.vendor, device.model, device.kind) for device in list_devices(state_of(settings))]
+    except DeviceFault as fault:
+        say(f"SANE cannot be asked: {fault.raw}")
+        code = OK if settings.scanners else FAILED
+    put_list(_listed(found, settings.scanners), DEVICES, as_json=as_json)
+    return code
+
+
+@scan.command()
+@click.argument("device")
+@click.option("--profile", default="letter", show_default=True, metavar="NAME", help="letter, id_card or photo.")
+@click.option("--source", type=click.Choice(SOURCES), help="Where the paper lies.  [default: the device's first]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Keep the first page here, others beside.")
+@as_json
+def test(device: str, profile: str, source: str | None, out: Path | None, as_json: bool) -> None:
+    """Scan with DEVICE: one page of a flatbed, all that lie in a feeder.
+
+    Nothing is sent to the archive, and without --out nothing is kept. What the driver itself says of a fault is told.
+    """
+    from scanner.messages import Scan
+    from scanner.profiles import PageSource
+
+    settings = load_settings()
+    request = Scan(
+        job=JOB,
+        device=device,
+        holder="dossier scan test",
+        profile=_profile(settings, device, profile),
+        source=PageSource(source) if source else None,
+    )
+    with _scanned(request, settings) as (pages, fault):
+        _keep([Path(done.path) for done in pages], out)
+        put_list([_facts(done) for done in pages], PAGES, as_json=as_json)
+    if fault:
+        say(f"{fault.fault}: {fault.raw}" + (f" (in use by: {fault.holder})" if fault.holder else ""))
+        raise refusal_of(fault)
+
+
+def state_of(settings: "Settings") -> Path:
+    """The folder of locks and spool: that of the station beside `serve`, so that both respect each other."""
+    return settings.home / "scan"
+
+
+def refusal_of(fault: "Faulted") -> "Refusal":
+    """What staff would be told."""
+    from domain.refusals import every
+
+    [kind] = [refusal for refusal in every() if refusal.slug == fault.slug]
+    return kind()
+
+
+def _listed(found: list[tuple[str, str, str, str]], configured: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Those of SANE, then the configured ones that it does not find: simulated, or away."""
+    from scanner.simulated import SCHEME
+
+    rows = [dict(zip(DEVICES, (*device, device[0] in configured, True), strict=True)) for device in found]
+    names = {row["device"] for row in rows}
+    for name in configured:
+        if name not in names:
+            simulated = name.startswith(SCHEME)
+            kind = "draws form pages" if simulated else None
+            rows.append(dict(zip(DEVICES, (name, None, None, kind, True, simulated), strict=True)))
+    return rows
+
+
+def _profile(settings: "Settings", device: str, name: str) -> "Profile":
+    from scanner.profiles import profiles_of
+
+    try:
+        profiles = profiles_of(device, settings.scan_profiles)
+    except ValueError as error:
+        raise Ended(FAILED, f"DOSSIER_SCAN_PROFILES: {error}") from error
+    if name not in profiles:
+        raise click.BadParameter(f"is one of {', '.join(profiles)}", param_hint="--profile")
+    return profiles[name]
+
+
+@contextmanager
+def _scanned(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[PageDone], Faulted | None]]":
+    """The pages, in files that are gone afterwards, and what ended the batch."""
+    from scanner.device_process import DeviceProcess
+    from scanner.messages import Faulted, PageDone, Progress
+
+    with TemporaryDirectory(prefix="dossier-scan-") as folder:
+        pages, fault = [], None
+        with (
+            progress("scanning") as advance,
+            DeviceProcess(request, state_of(settings), spool=Path(folder)) as process,
+        ):
+            for event in process.events():
+                match event:
+                    case Progress(rows=rows, rows_total=total):
+                        advance(rows, total or rows)
+                    case PageDone():
+                        pages.append(event)
+                    case Faulted():
+                        fault = event
+        yield pages, fault
+
+
+def _keep(pages: list[Path], out: Path | None) -> None:
+    """The first as `out`, the second as `out-2`."""
+    for number, page in enumerate(pages if out else (), start=1):
+        assert out is not None
+        shutil.copyfile(page, out if number == 1 else out.with_stem(f"{out.stem}-{number}"))
+
+
+def _facts(done: "PageDone") -> dict[str, Any]:
+    import msgspec
+
+    return {name: value for name, value in msgspec.to_builtins(done.page).items() if name in PAGES}
+
+
+COMMANDS = (scan,)

@@ -67,6 +67,15 @@ def test_extras_and_the_tests_add_their_sets_and_take_none_away(tree: Path) -> N
     assert installed(run(tree, "version")[2]) == []
 
 
+def test_the_tests_add_the_scanner_set_where_it_can_be_built(tree: Path) -> None:
+    """Its driver comes as source: with a compiler and the headers of Python and SANE."""
+    compiler = tree / "cc"
+    compiler.write_text('#!/bin/sh\nexit "${LACKS_HEADERS:-0}"\n')
+    compiler.chmod(0o755)
+    assert installed(run(tree, "test", LACKS_HEADERS="1")[2]) == ["run", "dev"]
+    assert installed(run(tree, "test")[2]) == ["scanner"]
+
+
 def test_a_changed_lock_is_installed_and_another_python_makes_all_anew(tree: Path) -> None:
     run(tree, "version")
     lock = tree / "requirements" / "run.lock"

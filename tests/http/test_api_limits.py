@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -26,12 +28,16 @@ from tests.http.desk import (
     a_text,
     archived,
     at,
+    check,
     corrected,
+    hand_in,
+    issued,
     no_upload,
     noted,
     pointers,
     problem_of,
     select_file,
+    token_for,
     view,
 )
 from tests.http.served import ROOT, Served, serving, wait_until
@@ -47,6 +53,9 @@ SMALL = {
     "DOSSIER_PDF_PAGES_MAX": "3",
     "DOSSIER_FILE_NAME_CHARACTERS_MAX": "20",
     "DOSSIER_NOTE_CHARACTERS_MAX": "40",
+    "DOSSIER_FORM_DAYS": "3",
+    "DOSSIER_CHECK_TOKEN_SECONDS": "3",
+    "DOSSIER_CHECK_MISSES_PER_MINUTE_MAX": "2",
     "DOSSIER_LIST_PAGE_MAX": "5",
     "DOSSIER_LIST_PAGE_DEFAULT": "3",
     "DOSSIER_JSON_BODY_BYTES_MAX": "600",
@@ -70,6 +79,12 @@ TESTED: dict[str, tuple[str, str]] = {
     "pdf_pages_max": (f"{HERE}::test_pages_of_a_pdf", "tests/paper/test_checks.py::test_pages_of_a_pdf_are_limited"),
     "file_name_characters_max": (f"{HERE}::test_a_name", f"{HERE}::test_a_name"),
     "note_characters_max": (f"{HERE}::test_a_note_of_the_limit", f"{HERE}::test_a_note_of_one_character_more"),
+    "form_days": (
+        f"{HERE}::test_a_form_can_be_signed",
+        "tests/unit/test_authorization.py::test_a_form_that_nobody_signed_lapses_after_its_last_day",
+    ),
+    "check_token_seconds": (f"{HERE}::test_a_check_is_good", f"{HERE}::test_a_check_is_good"),
+    "check_misses_per_minute_max": (f"{HERE}::test_misses_of_codes", f"{HERE}::test_misses_of_codes"),
     "list_page_max": (f"{HERE}::test_a_page_of_a_list", f"{HERE}::test_a_page_of_a_list"),
     "list_page_default": (f"{HERE}::test_a_page_of_a_list", f"{HERE}::test_a_page_of_a_list"),
     "json_body_bytes_max": (f"{HERE}::test_a_json_body", f"{HERE}::test_a_json_body"),
@@ -281,6 +296,39 @@ def test_an_orphan_is_left_for_its_hours_and_then_swept(small: Served) -> None:
     assert (young.exists(), old.exists()) == (True, False)
     young.unlink()
     assert small.contents() == small.named_contents()
+
+
+def test_a_form_can_be_signed_for_its_days_and_says_so(small: Served, staff: httpx.Client, customer: str) -> None:
+    """The day on which it lapses is the last one; what comes after it needs another clock."""
+    days = [today(small)]
+    made = issued(staff, customer)
+    days.append(today(small))
+    history = staff.get(f"/v1/authorizations/{made['authorization']['id']}/history", headers=at(made["position"]))
+    [item] = history.json()["items"]
+    assert item["after"]["lapses_on"] in {(day + timedelta(days=3)).isoformat() for day in days}
+    assert hand_in(staff, made["scan_code"]).status_code == 201
+
+
+def today(small: Served) -> date:
+    return datetime.now(ZoneInfo(small.settings.timezone)).date()
+
+
+def test_a_check_is_good_for_its_seconds_and_no_longer(small: Served, staff: httpx.Client, customer: str) -> None:
+    first, second = (issued(staff, customer)["scan_code"] for _ in range(2))
+    assert hand_in(staff, first, check_token=token_for(staff, first)).status_code == 201
+    token = token_for(staff, second)
+    time.sleep(small.settings.limits.check_token_seconds)
+    assert problem_of(hand_in(staff, second, check_token=token), 409) == "check-required"
+    assert hand_in(staff, second, check_token=token_for(staff, second)).status_code == 201
+
+
+def test_misses_of_codes_are_taken_up_to_the_limit_and_then_nothing_is(small: Served, customer: str) -> None:
+    guesser = small.client(small.new_token(f"guesser-{secrets.token_hex(4)}", "staff"))
+    code = issued(guesser, customer)["scan_code"]
+    for n in range(small.settings.limits.check_misses_per_minute_max):
+        assert check(guesser, code).status_code == 200, n
+        assert problem_of(check(guesser, "x"), 422) == "scan-code-malformed", n
+    assert problem_of(check(guesser, code), 429) == "too-many-requests"
 
 
 def test_a_position_that_comes_in_time_is_waited_for(small: Served, staff: httpx.Client, customer: str) -> None:

@@ -81,6 +81,43 @@ def test(device: str, profile: str, source: str | None, out: Path | None, as_jso
         raise refusal_of(fault)
 
 
+@scan.command()
+@click.option(
+    "--archive", "url", required=True, metavar="URL", help="The archive, such as https://archive.example.org."
+)
+@click.option(
+    "--token-file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Holds a token of role station, alone.",
+)
+@click.option("--name", required=True, metavar="NAME", help="What the desk calls this station.")
+@click.option("--device", "devices_", multiple=True, metavar="NAME", help="A scanner.  [default: DOSSIER_SCANNERS]")
+@click.option("--branch", metavar="CODE", help="Where it stands, when its token does not say.")
+def station(url: str, token_file: Path, name: str, devices_: tuple[str, ...], branch: str | None) -> None:
+    """Offer the scanners of this machine to an archive, and bring it the pages.
+
+    Needs no database and no open port: it asks the archive for jobs, again and again. Pages wait in DOSSIER_HOME/scan
+    until the archive has them, whatever happens to this machine, the network or the archive. Runs until it is told to
+    stop.
+    """
+    from scanner.archive import Archive
+    from scanner.station import AlreadyRunning
+    from service import logs
+    from service.scan_station import run
+
+    settings = load_settings()
+    scanners = devices_ or settings.scanners
+    if not scanners:
+        raise click.UsageError("no scanner is named: give --device, or set DOSSIER_SCANNERS")
+    logs.begin()
+    try:
+        archive = Archive(url, token_file.read_text().strip(), station=name, branch=branch)
+        run(archive, scanners, state_of(settings), changes=settings.scan_profiles)
+    except (ValueError, AlreadyRunning) as error:
+        raise Ended(FAILED, str(error)) from error
+
+
 def state_of(settings: "Settings") -> Path:
     """The folder of locks and spool: that of the station beside `serve`, so that both respect each other."""
     return settings.home / "scan"

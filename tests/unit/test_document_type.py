@@ -117,3 +117,15 @@ def test_no_upload_is_offered_where_no_file_is_needed_only() -> None:
     for definition in SHIPPED.values():
         fileless = definition.kind is not Kind.DOCUMENT or definition.verify_only
         assert (Source.NONE in definition.sources) is fileless
+
+
+@pytest.mark.parametrize(
+    ("day", "of_age"), [(date(2026, 11, 23), False), (date(2026, 11, 24), True), (date(2030, 1, 1), True)]
+)
+def test_who_reaches_the_age_of_the_capacity_rule_signs_alone_from_that_birthday_on(day: date, of_age: bool) -> None:
+    assert a_document_type("GUARDIAN_CONSENT").is_of_age(date(2008, 11, 24), day) is of_age
+
+
+def test_without_a_rule_or_a_birth_date_nobody_knows_who_signs() -> None:
+    assert a_document_type("LETTER").is_of_age(date(2020, 1, 1), date(2026, 1, 1)) is None
+    assert a_document_type("GUARDIAN_CONSENT").is_of_age(None, date(2026, 1, 1)) is None

@@ -205,9 +205,10 @@ def test_edge_case_12_the_account_holder_may_be_another_and_the_customer_a_schoo
 
 
 def test_edge_case_13_on_the_18th_birthday_a_guardians_consent_is_neither_ended_nor_gone(desk: MemoryDesk) -> None:
-    """What its form asks of a guardian and what is flagged then: tests/http."""
-    desk.customers.known["100234"] = Customer(id="100234", name="Customer 100234", birth_date=date(2010, 1, 2))
-    paper = desk.file(type="GUARDIAN_CONSENT")
+    """What its form asks of a guardian, and where the flag is shown: tests/http."""
+    paper, born = desk.file(type="GUARDIAN_CONSENT"), date(2010, 1, 2)
+    kind = desk.archive.types()["GUARDIAN_CONSENT"]
+    assert [kind.is_of_age(born, day) for day in (date(2028, 1, 1), date(2028, 1, 2))] == [False, True]
     desk.clock.move_to(date(2028, 1, 3))
     assert not desk.archive.lapse(paper)
     assert desk.authorization(paper).status_on(desk.clock.today()) is AuthorizationStatus.ACTIVE

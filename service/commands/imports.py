@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.wiring import Store
 
 Tell = Callable[[Sequence["Told"]], None]
+TEMPORARY_BYTES_MAX = 60  # the path of a socket has at most 107
 COLUMNS = ("line", "file", "customer", "type", "external_id", "outcome", "paper", "words")
 
 
@@ -148,7 +149,8 @@ def decoders(settings: "Settings") -> Iterator[Path]:
     from paper import pool
     from service.serve import Child, start, stop
 
-    with TemporaryDirectory(prefix="dossier-import-") as folder:
+    place = None if len(os.fsencode(gettempdir())) < TEMPORARY_BYTES_MAX else "/tmp"
+    with TemporaryDirectory(prefix="dossier-import-", dir=place) as folder:
         socket = Path(folder) / "paper.sock"
         child = Child("paper", partial(pool.serve, socket, limits=settings.limits))
         start(child)

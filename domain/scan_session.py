@@ -19,6 +19,7 @@ from domain.refusals import (
     IllegalTransition,
     NotFound,
     PreconditionFailed,
+    ScannerBusy,
     ScannerTooManyPages,
     ValidationFailed,
 )
@@ -132,7 +133,25 @@ class Interrupt(msgspec.Struct, frozen=True):
     problem: str
 
 
-Command = Start | Confirm | Capture | Finish | Rotate | MovePage | RemovePage | ArchivePages | Cancel | Interrupt
+class YieldScanner(msgspec.Struct, frozen=True):
+    """Another session wants its scanner: refused while it keeps that, ScannerBusy."""
+
+    now: datetime
+
+
+Command = (
+    Start
+    | Confirm
+    | Capture
+    | Finish
+    | Rotate
+    | MovePage
+    | RemovePage
+    | ArchivePages
+    | Cancel
+    | Interrupt
+    | YieldScanner
+)
 
 
 # -- events -----------------------------------------------------------------------------------------------------
@@ -214,6 +233,13 @@ class ScanClosed(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "scan-closed.v1"
 
 
+class ScannerYielded(Event, frozen=True, kw_only=True):
+    """Nobody said Yes in time, and another session has the scanner. Should somebody say it after all in this moment,
+    the version of the stream decides who has it."""
+
+    topic: ClassVar[str] = "scanner-yielded.v1"
+
+
 ScanEvent = (
     ScanStarted
     | ScanConfirmed
@@ -224,6 +250,7 @@ ScanEvent = (
     | PagesArchived
     | ScanCancelled
     | ScanClosed
+    | ScannerYielded
 )
 
 
@@ -282,6 +309,10 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
         case Interrupt(problem=problem):
             interrupted = ScanInterrupted(problem=problem, told=None)
             return [interrupted] if state.state is SCANNING else []
+        case YieldScanner(now=now):
+            if keeps_scanner(state, now):
+                raise ScannerBusy
+            return [ScannerYielded()] if state.state is AWAITING else []
 
 
 def _start(command: Start) -> Sequence[ScanEvent]:
@@ -442,6 +473,8 @@ def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
             return msgspec.structs.replace(state, state=CANCELLED, pages={})
         case ScanClosed():
             return msgspec.structs.replace(state, state=ARCHIVED)
+        case ScannerYielded():
+            return state
 
 
 def _started(event: ScanStarted) -> ScanSession:

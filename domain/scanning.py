@@ -13,7 +13,7 @@ import msgspec
 from domain import scan_session
 from domain.access import Rights
 from domain.filing import ArchiveFile, Arrival, Examined, Filing, without_token
-from domain.ports import Claim, CommandKey, Replayed, VersionConflict
+from domain.ports import Claim, CommandKey, Earlier, Replayed, VersionConflict
 from domain.refusals import (
     CheckRequired,
     CustomerErased,
@@ -40,11 +40,12 @@ from domain.scan_session import (
     ScanEvent,
     ScanSession,
     Start,
+    YieldScanner,
     keeps_scanner,
     require_archivable,
     require_unchanged,
 )
-from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream
+from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, together
 from domain.values import Content
 
 
@@ -107,7 +108,8 @@ class Scanning(Filing, frozen=True, kw_only=True):
             )
             return self._scan_append(session, change, caller, command)
 
-        return self._scan_earlier(command) or self._repeated(attempt)
+        earlier = self.log.earlier(command) if command else None
+        return self._replayed(earlier) if earlier else self._repeated(attempt)
 
     def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """The Yes: for the glass, and for every further pass."""
@@ -160,14 +162,13 @@ class Scanning(Filing, frozen=True, kw_only=True):
             change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
             return self._scan_append(session, change, caller, key) if change.steps else found
 
-        return self._scan_earlier(key) or self._repeated(attempt)
+        earlier = self.log.earlier(key) if key else None
+        return self._replayed(earlier, session) if earlier else self._repeated(attempt)
 
-    def _scan_earlier(self, command: CommandKey | None) -> Session | None:
-        earlier = self.log.earlier(command) if command else None
-        return self._replayed(earlier.papers[0], earlier.position) if earlier else None
-
-    def _replayed(self, session: UUID, position: int) -> Session:
-        return msgspec.structs.replace(self._session(session, position), replayed=True)
+    def _replayed(self, earlier: Earlier, session: UUID | None = None) -> Session:
+        """Of a start it is the youngest: one that yielded its scanner to it had waited for two minutes."""
+        about = session if session in earlier.papers else max(earlier.papers)
+        return msgspec.structs.replace(self._session(about, earlier.position), replayed=True)
 
     # -- pages ------------------------------------------------------------------------------------------------
 
@@ -336,13 +337,12 @@ class Scanning(Filing, frozen=True, kw_only=True):
         for event in events:
             after = scan_session.evolve(after, event)
         kept = {page.content.id for page in after.pages.values()}
-        begins, scanner = after.passes > before.passes, self._scanner(before, session)
+        scanner = self._scanner(before, session)
         return Change(
             steps=in_stream(session, events),
             versions={session: before.version},
-            claims=scanner if begins else [],
-            # Also to take it again: whoever took it from this one, which waited too long, is met at this very claim.
-            released=scanner if begins or not keeps_scanner(after, self.clock.now()) else [],
+            claims=scanner if after.passes > before.passes else [],
+            released=[] if keeps_scanner(after, self.clock.now()) else scanner,
             forgotten=[p.content.id for p in before.pages.values() if p.content.id not in kept],
             ended=[session] if after.state in OVER else [],
         )
@@ -351,7 +351,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         try:
             recorded = self._append(change, caller, command)
         except Replayed as replayed:
-            return self._replayed(replayed.earlier.papers[0], replayed.earlier.position)
+            return self._replayed(replayed.earlier, session)
         except ScannerBusy as busy:
             return self._scan_append(session, self._in_place_of(busy, change), caller, command)
         except CustomerErased:
@@ -362,10 +362,12 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def _in_place_of(self, busy: ScannerBusy, change: Change) -> Change:
         """The change with the scanner taken from a session that waits too long for its Yes; else it is busy."""
         holder = self._session(UUID(busy.extra["session"]))
-        held = self._scanner(holder.state, holder.id)
-        if keeps_scanner(holder.state, self.clock.now()) or not held or held[0] in change.released:
+        try:
+            events = scan_session.decide(holder.state, YieldScanner(self.clock.now()))
+        except ScannerBusy:
             raise ScannerBusy(extra={"holder": holder.actor}) from None
-        return msgspec.structs.replace(change, released=[*change.released, *held])
+        yielded = self._scan_change(holder.id, holder.state, events)
+        return together(change, yielded)
 
     def _drop_images(self, contents: Sequence[UUID]) -> None:
         """After the commit; should this end before, they are orphans and swept."""

@@ -22,6 +22,7 @@ from domain.scan_session import (
     ScanEvent,
     ScanFinished,
     ScanInterrupted,
+    ScannerYielded,
     ScanStarted,
     ScanState,
 )
@@ -84,6 +85,8 @@ def _changes(row: Row, body: ScanEvent) -> dict[str, Any]:
             return {"state": ScanState.CANCELLED.value, "pages": 0, "last_page": 0}
         case ScanClosed():
             return {"state": ScanState.ARCHIVED.value}
+        case ScannerYielded():
+            return {}
         case ScanStarted():
             raise AssertionError("a session begins once")
     assert_never(body)
@@ -189,7 +192,7 @@ IN_USE = """
     from views.scan_sessions
     where to_position is null and station = any (%(stations)s) and (
         state = %(scanning)s
-        or state = %(awaiting)s and changed_at > clock_timestamp() - make_interval(mins => %(minutes)s)
+        or state = %(awaiting)s and started_at > clock_timestamp() - make_interval(mins => %(minutes)s)
     )
 """
 UNTOUCHED = """

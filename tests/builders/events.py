@@ -54,6 +54,7 @@ from domain.scan_session import (
     ScanConfirmed,
     ScanFinished,
     ScanInterrupted,
+    ScannerYielded,
     ScanStarted,
 )
 from domain.values import ScannerSource, Sensitivity, Source
@@ -236,6 +237,7 @@ EVERY: tuple[Event, ...] = (
     PagesArchived(document=PAPER, pages=(OTHER_PAPER,)),
     ScanCancelled(),
     ScanClosed(),
+    ScannerYielded(),
 )
 BY_KIND: dict[type[Event], Event] = {type(event): event for event in EVERY}
 

@@ -54,6 +54,7 @@ class MemoryRecorder(POPOApplicationRecorder):
             self._check_owners(papers)
             wraps = self._rewrapped(stored_events, papers, unwrapped)
             self._check_keys(stored_events, wraps)
+            self._check_ended(stored_events, ended)
             owned = self._reclaimed(claims, released)
             try:
                 positions = tuple(self._insert_events(stored_events) or ())
@@ -102,6 +103,13 @@ class MemoryRecorder(POPOApplicationRecorder):
         guarded = {e.originator_id for e in stored_events if e.topic in sealed}
         if not guarded <= self._keys.papers.keys() | wraps.keys():
             raise CustomerErased
+
+    def _check_ended(self, stored_events: Sequence[StoredEvent], ended: Sequence[UUID]) -> None:
+        for paper in ended:
+            stream = [*self.select_events(paper), *(e for e in stored_events if e.originator_id == paper)]
+            topics = [e.topic for e in stream]
+            if topics[:1] != ["scan-started.v1"] or not {"scan-closed.v1", "scan-cancelled.v1"} & {*topics}:
+                raise ValueError("a paper would lose its keys that is no scan session, or one that goes on")
 
     def _reclaimed(self, claims: Sequence[Claim], released: Sequence[Claim]) -> dict[tuple[str, bytes], UUID]:
         """Who owns what, as it will be."""

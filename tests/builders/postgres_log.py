@@ -7,6 +7,8 @@ from uuid import UUID
 
 import psycopg
 
+from domain.archive import Archive
+from domain.catalogue import SHIPPED
 from domain.ports import Appended, Claim, CommandKey, EventLog, KeyRing
 from domain.values import uuid7
 from store.key_encryption import KeyEncryptionKeys
@@ -15,8 +17,10 @@ from store.log import Log
 from store.mapper import SealingMapper
 from store.pools import make_pool
 from store.recorder import LOCK, ArchiveRecorder, as_role, datastore
+from store.system import RandomIds
 from tests.builders.events import a_letter, an_envelope
-from tests.builders.papers import a_content
+from tests.builders.memory import Clock, Directory, MemoryContents
+from tests.builders.papers import CREDITOR, a_caller, a_content
 
 KEK = KeyEncryptionKeys({1: bytes(range(32))})
 
@@ -46,6 +50,21 @@ def open_log(
         recorder = ArchiveRecorder(events)
         mapper = SealingMapper(keys.cipher, lambda paper, version: damaged.append((paper, version)))
         yield PostgresLog(url, keys, recorder, Log(recorder, keys, mapper), damaged)
+
+
+def an_archive(parts: PostgresLog, clock: Clock) -> Archive:
+    """All use cases on this log, with contents and customers in memory."""
+    archive = Archive(
+        log=parts.log,
+        keys=parts.keys,
+        contents=MemoryContents(),
+        customers=Directory("100234", "100235"),
+        clock=clock,
+        ids=RandomIds(),
+        creditor=CREDITOR,
+    )
+    archive.ship_types(SHIPPED, a_caller(actor="system"))
+    return archive
 
 
 def archive_letter(

@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from domain.document import CustomerLinked, CustomerUnlinked, DocumentWithdrawn
 from domain.document_type import DocumentTypeDefined, stream_of
-from domain.envelope import UNSET, Envelope
+from domain.envelope import UNSET, Envelope, Event
 from domain.ports import (
     AlreadyClaimed,
     Appended,
@@ -27,8 +28,9 @@ from domain.ports import (
     VersionConflict,
 )
 from domain.refusals import CustomerErased, IdempotencyKeyReused
+from domain.scan_session import PageCaptured, ScanCancelled, ScanClosed, ScanFinished, ScanStarted
 from domain.values import uuid7
-from tests.builders.events import a_letter, an_envelope
+from tests.builders.events import BY_KIND, SCAN_CODE, a_letter, an_envelope
 from tests.builders.memory import Clock
 from tests.builders.memory_keys import MemoryKeys
 from tests.builders.memory_log import MemoryLog
@@ -597,3 +599,63 @@ def test_a_refused_move_leaves_the_paper_where_it_was(given: Given) -> None:
         wrap(given, paper, given.keys.owner("100235"), version=2, gone=[given.keys.owner("100234")])
     given.erase("100235")
     assert file_name(given, paper) == "verhuizing.pdf"
+
+
+# -- Letting go -----------------------------------------------------------------------------------------------
+
+
+def begin_scan(given: Given) -> UUID:
+    """A session with one page."""
+    session = uuid7()
+    given.keys.new_paper(session)
+    begun = [an_envelope(BY_KIND[ScanStarted], session), an_envelope(a_captured_page(), session, 2)]
+    given.log.append(begun, papers={session: given.keys.intake()})
+    return session
+
+
+def a_captured_page() -> Event:
+    return replace(BY_KIND[PageCaptured], content=a_content(id=uuid7()))
+
+
+def end_scan(given: Given, session: UUID, version: int = 3, **options: Any) -> Appended:
+    return given.log.append([an_envelope(ScanCancelled(), session, version)], ended=[session], **options)
+
+
+def test_what_a_session_held_can_be_read_by_nobody_after_its_end(given: Given) -> None:
+    session, other = begin_scan(given), begin_scan(given)
+    end_scan(given, session)
+    assert [e.body.scan_codes for e in given.load_afresh(session)[1:2]] == [UNSET]
+    assert [e.body.scan_codes for e in given.load_afresh(other)[1:2]] == [(SCAN_CODE,)]
+
+
+def test_a_session_that_is_over_takes_nothing_sealed(given: Given) -> None:
+    session = begin_scan(given)
+    end_scan(given, session)
+    with pytest.raises(CustomerErased):
+        given.log.append([an_envelope(a_captured_page(), session, 4)])
+
+
+def test_a_refused_end_and_a_replay_let_nothing_go(given: Given) -> None:
+    session, other = begin_scan(given), begin_scan(given)
+    end_scan(given, other, command=a_key())
+    with pytest.raises(VersionConflict):
+        end_scan(given, session, version=2)
+    with pytest.raises(Replayed):
+        end_scan(given, session, command=a_key())
+    assert given.load_afresh(session)[1].body.scan_codes == (SCAN_CODE,)
+
+
+def test_only_a_session_that_is_over_lets_go_of_its_key(given: Given) -> None:
+    """What a stream is its first event says, whatever comes after it."""
+    session, (letter, _) = begin_scan(given), archive_letter(given.log, given.keys)
+    last = given.log.load_recorded([letter], 1 << 62)[-1].position
+    for paper, event, version in (
+        (session, BY_KIND[ScanFinished], 3),
+        (letter, ScanCancelled(), 2),
+        (letter, ScanClosed(), 2),
+    ):
+        with pytest.raises(ValueError, match="a paper would lose its keys"):
+            given.log.append([an_envelope(event, paper, version)], ended=[paper])
+    assert given.log.load_recorded([letter], 1 << 62)[-1].position == last
+    assert given.load_afresh(session)[1].body.scan_codes == (SCAN_CODE,)
+    assert given.load_afresh(letter)[0].body.file_name == "verhuizing.pdf"

@@ -6,6 +6,9 @@ import psycopg
 import pytest
 
 from domain.ports import CommandKey, Replayed
+from domain.scan_session import ScanCancelled, ScanClosed, ScanStarted
+from domain.values import uuid7
+from tests.builders.events import BY_KIND, an_envelope
 from tests.builders.postgres_log import PostgresLog, archive_letter, ask, open_log
 
 ROLES = ["dossier_app", "dossier_projector"]
@@ -51,6 +54,7 @@ FORBIDDEN = [
     "delete from keys.paper",
     "delete from keys.institution",
     "delete from keys.erasure",
+    "create table scan.another (n int)",
     "create table archive.another (n int)",
     "create schema another",
     "set session_replication_role = replica",
@@ -71,8 +75,12 @@ def test_no_role_goes_round_the_append(parts: PostgresLog, role: str) -> None:
     assert allowed == []
 
 
-def test_only_the_application_may_append(parts: PostgresLog) -> None:
-    [(function,)] = ask(parts.url, "select 'archive.append'::regproc::oid")
+OURS = ["archive.append", "archive.let_go"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_only_the_application_may_append_and_let_go(parts: PostgresLog, name: str) -> None:
+    [(function,)] = ask(parts.url, "select %s::regproc::oid", name)
     may = "select has_function_privilege(%s, %s::oid, 'execute')"
     assert ask(parts.url, may, "dossier_app", function) == [(True,)]
     assert ask(parts.url, may, "dossier_projector", function) == [(False,)]
@@ -80,7 +88,25 @@ def test_only_the_application_may_append(parts: PostgresLog) -> None:
                " where grantee = 0", function) == [(0,)]  # fmt: skip
 
 
-def test_the_append_looks_nowhere_but_in_its_own_schemas(parts: PostgresLog) -> None:
+@pytest.mark.parametrize("name", OURS)
+def test_our_functions_look_nowhere_but_in_their_own_schemas(parts: PostgresLog, name: str) -> None:
     """A definer's function with a caller's search path would run the caller's tables with the owner's rights."""
-    [(settings,)] = ask(parts.url, "select proconfig from pg_proc where oid = 'archive.append'::regproc")
+    [(settings,)] = ask(parts.url, "select proconfig from pg_proc where oid = %s::regproc", name)
     assert "search_path=pg_catalog, pg_temp" in settings
+
+
+def test_no_paper_but_a_session_that_is_over_loses_its_keys_or_contents(parts: PostgresLog) -> None:
+    """Whoever calls the function, and whatever the application appended to the paper before it did."""
+    letter, _ = archive_letter(parts.log, parts.keys)
+    parts.log.append([an_envelope(event, letter, n) for n, event in enumerate((ScanCancelled(), ScanClosed()), 2)])
+    going_on = uuid7()
+    parts.keys.new_paper(going_on)
+    parts.log.append([an_envelope(BY_KIND[ScanStarted], going_on)], papers={going_on: parts.keys.intake()})
+    [(content,)] = ask(parts.url, "select content from archive.content where paper = %s", letter)
+    for ended, forgotten in (([letter], []), ([going_on], []), ([uuid7()], []), ([], [content])):
+        with psycopg.connect(parts.url, autocommit=True, options="-c role=dossier_app") as conn:
+            with pytest.raises(psycopg.Error) as refused:
+                conn.execute("select archive.let_go(%s::uuid[], %s::uuid[])", [ended, forgotten])
+            assert refused.value.sqlstate == "DX500"
+    assert {paper for (paper,) in ask(parts.url, "select paper from keys.paper")} == {letter, going_on}
+    assert ask(parts.url, "select content from archive.content") == [(content,)]

@@ -143,6 +143,12 @@ CLEAR = {
     "TokenCreated.digest",
     "TokenCreated.branch",
     "TokenRevoked.name",
+    "Device.scanner",
+    "Device.station",
+    "Device.profile",
+    "PageCaptured.warnings",
+    "PageCaptured.capture",
+    "ScanInterrupted.problem",
     "Meta.actor",
     "Meta.branch",
 }

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from domain import scan_session
@@ -13,6 +14,7 @@ from domain.refusals import (
     NotFound,
     PreconditionFailed,
     Refusal,
+    ScannerBusy,
     ScannerTooManyPages,
     ValidationFailed,
 )
@@ -36,10 +38,12 @@ from domain.scan_session import (
     ScanEvent,
     ScanFinished,
     ScanInterrupted,
+    ScannerYielded,
     ScanSession,
     ScanStarted,
     ScanState,
     Start,
+    YieldScanner,
     keeps_scanner,
     require_unchanged,
 )
@@ -94,6 +98,7 @@ COMMANDS: dict[str, Command] = {
     "archive": ArchivePages((1,), DOCUMENT),
     "cancel": Cancel(),
     "interrupt": Interrupt("scanner-offline"),
+    "yield": YieldScanner(NOW + timedelta(minutes=3)),
 }
 NO = IllegalTransition
 ALLOWED: dict[str, dict[str, Any]] = {
@@ -101,31 +106,34 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "confirm": [ScanConfirmed],
         "cancel": [ScanCancelled],
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [],
+        "yield": [ScannerYielded],
     },
     "scanning": {
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [ScanFinished], "finish with a problem": [ScanInterrupted], "finish of another pass": [],
-        "cancel": [ScanCancelled], "interrupt": [ScanInterrupted],
+        "cancel": [ScanCancelled], "interrupt": [ScanInterrupted], "yield": ScannerBusy,
     },
     "review": {
         "confirm": [ScanConfirmed],
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [],
         "rotate": [PagesArranged], "move": [PagesArranged], "remove": [PagesArranged],
-        "archive": [PagesArchived], "cancel": [ScanCancelled],
+        "archive": [PagesArchived], "cancel": [ScanCancelled], "yield": [],
     },
     "failed": {
         "confirm": [ScanConfirmed],
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [ScanFinished], "finish with a problem": [ScanInterrupted], "finish of another pass": [],
         "rotate": [PagesArranged], "move": [PagesArranged], "remove": [PagesArranged],
-        "archive": [PagesArchived], "cancel": [ScanCancelled], "interrupt": [],
+        "archive": [PagesArchived], "cancel": [ScanCancelled], "interrupt": [], "yield": [],
     },
     "archived": {
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [],
+        "yield": [],
     },
     "cancelled": {
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [], "cancel": [],
+        "yield": [],
     },
 }  # fmt: skip
 
@@ -139,6 +147,9 @@ def test_what_each_state_takes(state: str, command: str) -> None:
         with pytest.raises(IllegalTransition) as refused:
             scan_session.decide(given, COMMANDS[command])
         assert refused.value.extra == {"state": state}
+    elif expected is ScannerBusy:
+        with pytest.raises(ScannerBusy):
+            scan_session.decide(given, COMMANDS[command])
     else:
         assert decided(given, COMMANDS[command]) == expected
 
@@ -212,6 +223,14 @@ def test_a_pass_for_which_there_is_no_place_is_not_begun() -> None:
 )
 def test_a_scanner_is_kept_while_it_scans_and_two_minutes_for_a_yes(state: str, minutes: float, kept: bool) -> None:
     assert keeps_scanner(STATES[state](), NOW + timedelta(minutes=minutes)) is kept
+
+
+def test_who_yields_the_scanner_goes_on_waiting_for_its_yes() -> None:
+    with pytest.raises(ScannerBusy):
+        scan_session.decide(awaiting(), YieldScanner(NOW + timedelta(minutes=2)))
+    yielded = after(awaiting(), YieldScanner(NOW + timedelta(minutes=3)))
+    assert yielded == msgspec.structs.replace(awaiting(), version=2)
+    assert decided(yielded, confirm()) == [ScanConfirmed]
 
 
 # -- pages ------------------------------------------------------------------------------------------------------

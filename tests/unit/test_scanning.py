@@ -180,6 +180,18 @@ def test_a_late_yes_and_who_takes_the_scanner_in_the_same_moment(desk: MemoryDes
     assert scans.state(second).state is ScanState.SCANNING
 
 
+def test_who_takes_a_scanner_and_asks_again_gets_the_session_that_took_it(desk: MemoryDesk, scans: Scans) -> None:
+    """Two sessions have changed by it."""
+    first = scans.start(GLASS)
+    desk.clock.moment += TWO_MINUTES + A_MOMENT
+    second = scans.start(GLASS, key="start")
+    assert scans.start(GLASS, key="start") == second != first
+    desk.clock.moment += TWO_MINUTES + A_MOMENT
+    scans.confirm(first, key="confirm")
+    assert scans.confirm(first, key="confirm").id == first
+    assert desk.topics.count("scanner-yielded.v1") == 2
+
+
 def test_a_session_that_ends_after_its_scanner_was_taken_leaves_that_alone(desk: MemoryDesk, scans: Scans) -> None:
     first = scans.start(GLASS)
     desk.clock.moment += TWO_MINUTES + A_MOMENT

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi import checks as conformance
 from api import openapi
 from api.routes import ROUTES
 from domain.access import Verb
-from tests.http.desk import a_customer, archived, at, noted
+from tests.http.desk import DEBT, a_customer, archived, at, issued, noted
 from tests.http.served import ROOT, Served
 
 COMMITTED = ROOT / "api" / "openapi.json"
@@ -98,9 +98,19 @@ def errors_before(served: Served) -> list[str]:
 def known(served: Served) -> dict[str, str]:
     """Ids that exist, for a part of the examples: most made-up ones meet nothing but a 404."""
     staff, customer = served.as_("staff"), a_customer(served)
-    document, authorization = archived(staff, customer), noted(staff, customer)
-    assert staff.get(f"/v1/documents/{document['id']}", headers=at(authorization["position"])).status_code == 200
-    return {"customers": customer, "documents": document["id"], "authorizations": authorization["id"]}
+    document, authorization, form = (
+        archived(staff, customer),
+        noted(staff, customer, type=DEBT),
+        issued(staff, customer),
+    )
+    assert staff.get(f"/v1/documents/{document['id']}", headers=at(form["position"])).status_code == 200
+    return {
+        "customers": customer,
+        "documents": document["id"],
+        "authorizations": authorization["id"],
+        "forms": form["authorization"]["id"],
+        "scan-codes": form["scan_code"],
+    }
 
 
 def keep_to_the_contract(case: schemathesis.Case[Any], served: Served, known: dict[str, str], existing: bool) -> None:
@@ -114,8 +124,9 @@ def keep_to_the_contract(case: schemathesis.Case[Any], served: Served, known: di
 
 def name_what_exists(case: schemathesis.Case[Any], known: dict[str, str]) -> None:
     room = case.path.split("/")[2] if case.path.startswith("/v1/") else ""
-    if "id" in case.path_parameters and room in known:
-        case.path_parameters["id"] = known[room]
+    name = "code" if room == "scan-codes" else "id"
+    if name in case.path_parameters and room in known:
+        case.path_parameters[name] = known[room]
         if "If-Match" in case.headers:
             case.headers["If-Match"] = "*"
 

@@ -96,7 +96,7 @@ class Delivery:
     def _deliver(self, job: Job) -> bool:
         """All that is there of a pass; False when some of it has to wait. Raises Unreachable."""
         name = job.spool_id
-        for page in self._spool.pages(name):
+        for page in self._spool.waiting(name):
             if (name, page.number) in self._refused:
                 continue
             verdict = self._archive.put_page(job, page, self._spool.path(name, page.number))

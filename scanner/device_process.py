@@ -78,10 +78,14 @@ class DeviceProcess:
             if isinstance(event, PageDone):
                 told.add(event.page.number)
             yield event
-        ending = event or self._no_ending()
-        self._end(patiently=event is not None)
-        yield from self._untold(told)
-        yield ending
+        if event is not None:
+            self._end(patiently=True)
+            yield event
+        else:
+            ending = self._no_ending()
+            self._end()
+            yield from self._untold(told)
+            yield ending
 
     def cancel(self) -> None:
         """Ask the device to stop; the pages that are done stay. Killed when it does not within `cancel_seconds`."""

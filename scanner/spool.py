@@ -91,13 +91,17 @@ class Spool:
                 jobs.append(msgspec.json.decode(file.read_bytes(), type=Job))
         return sorted(jobs, key=lambda job: job.begun_at)
 
+    def waiting(self, job_id: str) -> Iterator[Page]:
+        """The pages to be delivered, by number: stored, whole, not acknowledged. Each is read when it is asked for."""
+        return (page for page, is_whole in self._looked_at(job_id) if is_whole)
+
     def pages(self, job_id: str) -> list[Page]:
-        """The pages to be delivered, by number: stored, whole, not acknowledged. Reads every byte of them."""
-        return [page for page in self._stored(job_id) if self._is_whole(job_id, page)]
+        """All that `waiting` gives."""
+        return list(self.waiting(job_id))
 
     def torn(self, job_id: str) -> list[int]:
         """Numbers of pages that a damaged disk has changed. Nobody is given them; the paper has to be scanned again."""
-        return [page.number for page in self._stored(job_id) if not self._is_whole(job_id, page)]
+        return [page.number for page, is_whole in self._looked_at(job_id) if not is_whole]
 
     def next_page(self, job_id: str) -> int:
         """One more than the highest number ever stored, also after its page was forgotten."""
@@ -120,15 +124,16 @@ class Spool:
             (folder / _JOB_FILE).unlink(missing_ok=True)
             shutil.rmtree(folder)
 
-    def _stored(self, job_id: str) -> Iterator[Page]:
-        return (page for page in self._recorded(job_id) if self.path(job_id, page.number).exists())
+    def _looked_at(self, job_id: str) -> Iterator[tuple[Page, bool]]:
+        """Every page that has a picture, and whether that is the one that was stored."""
+        for page in self._recorded(job_id):
+            data = _bytes_of(self.path(job_id, page.number))
+            if data is not None:
+                yield page, digest_of(data) == page.sha256
 
     def _recorded(self, job_id: str) -> list[Page]:
-        files = sorted(self._folder(job_id).glob("[0-9]*.json"))
-        return [msgspec.json.decode(file.read_bytes(), type=Page) for file in files]
-
-    def _is_whole(self, job_id: str, page: Page) -> bool:
-        return digest_of(self.path(job_id, page.number).read_bytes()) == page.sha256
+        facts = map(_bytes_of, sorted(self._folder(job_id).glob("[0-9]*.json")))
+        return [msgspec.json.decode(data, type=Page) for data in facts if data is not None]
 
     def _facts(self, job_id: str, number: int) -> Path:
         return self._folder(job_id) / f"{number:04d}.json"
@@ -149,6 +154,14 @@ def write_file(path: Path, data: bytes) -> None:
         os.fsync(file)
     part.rename(path)
     _flush_folder(path.parent)
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    """None for what is not there, or was forgotten or dropped in this moment."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _flush_folder(path: Path) -> None:

@@ -163,3 +163,17 @@ def test_a_disk_that_does_not_work_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(DeviceFault) as raised:
         Spool(tmp_path / "spool").begin(a_job())
     assert raised.value.fault is Fault.FAILED
+
+
+def test_pages_are_forgotten_while_somebody_looks_at_them(spool: Spool) -> None:
+    """The station delivers while the device process scans: each page is read when it is asked for, and may be gone."""
+    pages = stored(spool, 1, 2, 3)
+    looking = spool.waiting("job-1")
+    assert next(looking) == pages[0]
+    spool.forget("job-1", 2)
+    assert [*looking] == [pages[2]]
+    looking = spool.waiting("job-1")
+    assert next(looking) == pages[0]
+    spool.drop("job-1")
+    assert [*looking] == []
+    assert (spool.pages("job-1"), spool.torn("job-1")) == ([], [])

@@ -63,6 +63,7 @@ class Keys:
         self._pool, self._kek = pool, kek
         self._papers = Recent[int, PaperKey]()
         self._new_papers = Unstored[int, PaperKey]()
+        self._keyless = Recent[int, bool]()
         self._customers = Recent[int | str, CustomerKey]()  # by reference and by customer id
         self._new_customers = Unstored[int | str, CustomerKey]()  # by reference alone: nobody else knows them yet
         self._institution: HMAC | None = None
@@ -147,8 +148,8 @@ class Keys:
 
     def _paper(self, paper: UUID) -> PaperKey | None:
         entry = self._cached(paper)
-        if entry is None:
-            self.prefetch([paper])
+        if entry is None and not self._keyless.get(paper.int):
+            self._read([paper])
             entry = self._cached(paper)
         return entry
 
@@ -157,13 +158,20 @@ class Keys:
         return self._papers.get(number) or self._new_papers.get(number)
 
     def prefetch(self, papers: Iterable[UUID]) -> None:
-        """Read the keys of many papers in one query; a reader of the log calls this once a page."""
-        stale = [p for p in {p.int: p for p in papers}.values() if self._cached(p) is None]
-        if not stale:
-            return
+        """Read the keys of many papers in one query; a reader of the log calls this once a page. A paper that has
+        events has its key from then on or never again, so that of one without a key nothing is asked for a while."""
+        wanted = {p.int: p for p in papers}
+        stale = [p for n, p in wanted.items() if self._cached(p) is None and not self._keyless.get(n)]
+        if stale:
+            found = self._read(stale)
+            self._keyless.put((p.int, True) for p in stale if p.int not in found)
+
+    def _read(self, papers: list[UUID]) -> set[int]:
+        """Those that have a key at all."""
         with self._pool.connection() as conn:
-            rows = conn.execute(PAPERS, [stale], prepare=True, binary=True).fetchall()
+            rows = conn.execute(PAPERS, [papers], prepare=True, binary=True).fetchall()
         self._papers.put(self._unwrap_all(rows))
+        return {paper.int for paper, *_ in rows}
 
     def _unwrap_all(self, rows: Sequence[tuple[UUID, bytes, UUID, str, int, bytes]]) -> list[tuple[int, PaperKey]]:
         customers: dict[int, AESGCM] = {}
@@ -184,6 +192,7 @@ class Keys:
     def forget_all(self) -> None:
         """Drop every key that was read: called when the database says that one of them was destroyed."""
         self._papers.clear()
+        self._keyless.clear()
         self._customers.clear()
 
     # -- what append() stores -----------------------------------------------------------------------------------

@@ -170,6 +170,22 @@ def test_the_keys_of_a_page_are_read_in_one_query(parts: PostgresLog, keys: Keys
     assert pool.asked == 1
 
 
+def test_of_papers_that_were_read_and_have_no_key_nothing_is_asked_again(
+    parts: PostgresLog, keys: Keys, pool: Counting
+) -> None:
+    """Every scan session that is over is one. A key is there before its events are, and never comes back."""
+    gone, kept = archive(parts), archive(parts)
+    ask(parts.url, "delete from keys.paper where paper = %s", gone)
+    for _ in range(3):
+        keys.prefetch([gone, kept])
+        assert (keys.cipher(gone), keys.secret(gone)) == (None, None)
+        assert keys.cipher(kept)
+    assert pool.asked == 1
+    keys.forget_all()
+    assert keys.cipher(gone) is None
+    assert pool.asked == 2
+
+
 def test_a_key_that_is_not_there_is_none_and_asked_for_again(keys: Keys, pool: Counting) -> None:
     missing = uuid4()
     assert keys.cipher(missing) is None

@@ -18,18 +18,29 @@ import httpx
 import msgspec
 import pytest
 
+from domain.scan_code import grouped
 from store.postgres import Cluster, settle
 from tests.http.desk import (
+    DEBT,
     a_customer,
     a_letter,
     an_iban,
     archived,
     at,
+    check,
     correct,
     corrected,
+    hand_in,
+    handed_in,
+    issued,
+    item_of,
     no_upload,
     noted,
+    replace,
     select_file,
+    step,
+    stepped,
+    token_for,
 )
 from tests.http.served import Served
 from tests.paper.files import a_jpeg, a_pdf
@@ -59,6 +70,8 @@ def sent(served: Served) -> Sent:
     assert served.as_("operator").put(f"/v1/customers/{customer}", json=person).status_code == 201
     say_with_files(staff, customer, words)
     say_without_files(staff, customer, words)
+    say_with_forms(served, customer, words)
+    say_on_the_way(served, customer, words)
     say_wrongly(staff, customer, words)
     look_for(served, staff, customer, words)
     return Sent(words, noted(staff, customer)["position"], began_at)
@@ -71,9 +84,17 @@ def words_of_all_places() -> dict[str, str]:
         "shelf mark", "debtor", "authorization note", "authorization external id", "paper", "seen note",
         "evidence name", "refused name", "refused note", "refused reason", "refused field", "unknown customer",
         "query", "wrong token", "path",
+        "form note", "form debtor", "form external id", "signed note", "signed external id", "signed shelf mark",
+        "signed debtor", "scanned name", "amended debtor", "reason to amend", "reason to suspend", "reason to resume",
+        "reason to revoke later", "reason to revoke", "reason to supersede", "reason to cancel", "collection reference",
+        "reason to reassign", "reason to move", "reason to link", "reason to unlink", "reason to replace",
+        "replaced name", "replaced content", "title", "refused step", "refused token", "idempotency key",
     )  # fmt: skip
     words = {place: a_canary() for place in places}
-    return {**words, "number suffix": a_canary(8), "IBAN": an_iban(), "reference": a_canary().upper(), "code": "LETTER"}
+    references = {f"{place} reference": a_canary().upper() for place in ("form", "amended")}
+    ibans = {f"{place} IBAN": an_iban() for place in ("form", "signed", "amended")}
+    words = {**words, **references, **ibans, "number suffix": a_canary(8), "IBAN": an_iban()}
+    return {**words, "reference": a_canary().upper(), "code": "LETTER"}
 
 
 def say_with_files(staff: httpx.Client, customer: str, words: dict[str, str]) -> None:
@@ -111,6 +132,64 @@ def say_without_files(staff: httpx.Client, customer: str, words: dict[str, str])
     assert answer.status_code == 201, answer.text
 
 
+def say_with_forms(served: Served, customer: str, words: dict[str, str]) -> None:
+    """Issued, printed, checked, signed on paper, then scanned; the code itself is a canary from then on."""
+    staff = served.as_("staff")
+    mandate = {
+        "debtor_name": words["form debtor"], "iban": words["form IBAN"], "mandate_reference": words["form reference"],
+    }  # fmt: skip
+    made = issued(staff, customer, type=DEBT, mandate=mandate, note=words["form note"],
+                  external_id=words["form external id"])  # fmt: skip
+    words["scan code"] = code = made["scan_code"]
+    assert staff.get(made["form"]).status_code == 200
+    token = token_for(staff, grouped(code).lower())
+    signed = {"debtor_name": words["signed debtor"], "iban": words["signed IBAN"]}
+    answer = no_upload(
+        staff, None, type=None, scan_code=code, check_token=token, mandate=signed, note=words["signed note"],
+        external_id=words["signed external id"], original={"held": True, "shelf_mark": words["signed shelf mark"]},
+        headers={"Idempotency-Key": words["idempotency key"]},
+    )  # fmt: skip
+    item = item_of(answer)
+    handed_in(staff, code, name=f"{words['scanned name']}.pdf")
+    live(staff, item | {"version": 3}, customer, words)
+    assert staff.get(f"/v1/authorizations/{item['id']}/dossier").status_code == 200
+    cancelled = issued(staff, customer)
+    stepped(staff, cancelled["authorization"], "cancel", reason=words["reason to cancel"])
+    words["cancelled code"] = cancelled["scan_code"]
+
+
+def live(staff: httpx.Client, item: dict[str, Any], customer: str, words: dict[str, str]) -> None:
+    amended = stepped(
+        staff, item, "amend", debtor_name=words["amended debtor"], iban=words["amended IBAN"],
+        mandate_reference=words["amended reference"], reason=words["reason to amend"],
+    )  # fmt: skip
+    presented = {"presented_on": "2026-02-01", "due_on": "2026-02-06", "outcome": "paid"}
+    collected = stepped(staff, amended, "collections", **presented, reference=words["collection reference"])
+    suspended = stepped(staff, collected, "suspend", reason=words["reason to suspend"])
+    resumed = stepped(staff, suspended, "resume", reason=words["reason to resume"])
+    later = {"received_on": "2026-02-01", "effective_on": "2999-01-01"}
+    warned = stepped(staff, resumed, "revoke", **later, reason=words["reason to revoke later"])
+    stepped(staff, warned, "revoke", received_on="2026-02-01", reason=words["reason to revoke"])
+    superseded, by = noted(staff, customer), noted(staff, customer)
+    stepped(staff, superseded, "supersede", by=by["id"], reason=words["reason to supersede"])
+
+
+def say_on_the_way(served: Served, customer: str, words: dict[str, str]) -> None:
+    """Moved, joined, parted, replaced, titled."""
+    boss, other = served.as_("supervisor"), a_customer(served)
+    item = archived(boss, other, a_letter(), type="GUARDIAN_CONSENT")
+    item_of(step(boss, item["id"], "reassign", "*", customer=customer, reason=words["reason to reassign"]))
+    letter = archived(boss, customer)
+    moved = corrected(boss, letter, "reassign", customer=other, reason=words["reason to move"])
+    joint = corrected(boss, moved, "link-customer", customer=customer, reason=words["reason to link"])
+    apart = corrected(boss, joint, "unlink-customer", customer=customer, reason=words["reason to unlink"])
+    better = replace(
+        boss, letter["id"], f"I wrote {words['replaced content']}.".encode(), apart["version"],
+        name=f"{words['replaced name']}.txt", reason=words["reason to replace"],
+    )  # fmt: skip
+    corrected(boss, item_of(better), "describe", title=words["title"])
+
+
 def say_wrongly(staff: httpx.Client, customer: str, words: dict[str, str]) -> None:
     """Refusals at the edge, in a use case and in the database."""
     again = select_file(staff, customer, name=f"{words['refused name']}.pdf", external_id=words["external id"])
@@ -126,6 +205,15 @@ def say_wrongly(staff: httpx.Client, customer: str, words: dict[str, str]) -> No
     assert staff.post("/v1/authorizations", content=broken, headers={"Content-Type": "application/json"}).is_error
     mandate = {"iban": words["IBAN"], "debtor_name": words["debtor"]}
     assert no_upload(staff, customer, type="DEBT_AUTHORIZATION", mandate=mandate).status_code == 409
+    assert check(staff, words["scan code"]).status_code == 409
+    assert check(staff, words["refused token"]).status_code == 422
+    assert hand_in(staff, words["cancelled code"], check_token=words["refused token"]).status_code == 409
+    statement = noted(staff, customer)
+    steps: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("resume", {}), ("cancel", {}), ("amend", {"iban": words["refused step"]}),
+    )  # fmt: skip
+    for verb, body in steps:
+        assert step(staff, statement["id"], verb, 1, reason=words["refused step"], **body).is_error
 
 
 def look_for(served: Served, staff: httpx.Client, customer: str, words: dict[str, str]) -> None:
@@ -223,7 +311,7 @@ def test_what_was_said_stands_in_the_views_and_the_register(served: Served, sent
 
 NOT_KEPT = {
     "content", "metadata", "refused name", "refused note", "refused reason", "refused field", "unknown customer",
-    "query", "wrong token", "path",
+    "query", "wrong token", "path", "replaced content", "refused step", "refused token", "idempotency key",
 }  # fmt: skip
 
 

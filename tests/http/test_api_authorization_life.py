@@ -613,6 +613,8 @@ def calendar(served: Served) -> dict[str, dict[str, Any]]:
         "collected long ago": collected(debt(date(2010, 1, 1)), date(2012, 1, 1), "paid"),
         "valid until yesterday": noted(staff, a_customer(served), signed_on="2026-01-01", valid_until=before),
         "of the first year": debt(date(1, 1, 1)),
+        "signed on a leap day": debt(date(2020, 2, 29)),
+        "rejected on a leap day": collected(debt(date(2019, 3, 1)), date(2020, 2, 29), "rejected"),
     }
     for item in ended.values():
         lapsed(staff, item)
@@ -639,6 +641,22 @@ def test_what_the_calendar_has_ended_is_written_down_by_the_system(
     assert (last["after"]["status"], last["after"]["cause"]) == ("expired", cause)
     [row] = view(staff, item["customer"])
     assert (row["status"], row["version"]) == ("expired", item["version"] + 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "last_day"),
+    [
+        ("signed on a leap day", "2023-02-28"),
+        ("rejected on a leap day", "2023-02-28"),
+        ("collected long ago", "2015-01-01"),
+        ("of the first year", "0004-01-01"),
+    ],
+)
+def test_the_last_day_is_36_months_after_the_signature_or_the_last_collection(
+    staff: httpx.Client, calendar: dict[str, dict[str, Any]], what: str, last_day: str
+) -> None:
+    """Edge case 11: from 29 February it is the 28th; whatever became of the collection."""
+    assert history(staff, calendar[what])[0]["after"]["on"] == last_day
 
 
 @pytest.mark.parametrize(

@@ -216,9 +216,11 @@ class Importing(Filing, frozen=True, kw_only=True):
         )
 
     def _new(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
-        """Before a file is looked at: which of them are there already."""
-        digests = [draft.itself.digest for draft in drafts if isinstance(draft, Draft)]
-        known = self.log.claimed("import-line", digests) if digests else {}
+        """Before files are looked at: which lines are there already. Of lines without a file the append tells it."""
+        asked = [draft for draft in drafts if isinstance(draft, Draft)]
+        if not any(draft.line.file for draft in asked):
+            return [*drafts]
+        known = self.log.claimed("import-line", [draft.itself.digest for draft in asked])
         return [
             There(known[draft.itself.digest]) if isinstance(draft, Draft) and draft.itself.digest in known else draft
             for draft in drafts

@@ -121,6 +121,8 @@ def _ours(folded: str) -> str | None:
 
 def _folded(text: str) -> str:
     """Capital letters and digits of ASCII, at most 64; empty when anything else is left or too much was sent."""
+    if FOREIGN.fullmatch(text):  # most are typed or listed as they are
+        return text.upper()
     if len(text) > TYPED_CHARACTERS_MAX:
         return ""
     signs = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_dropped(c))

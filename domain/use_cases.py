@@ -93,7 +93,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UseCases(msgspec.Struct, frozen=True, kw_only=True):
-    """`creditor` is the institution's own SEPA creditor identifier; a form can be signed for `form_days`."""
+    """`creditor` is the institution's own SEPA creditor identifier, as domain/iban.py gives it; a form can be signed
+    for `form_days`."""
 
     log: EventLog
     keys: KeyRing
@@ -291,13 +292,12 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
 
     def _mandate(self, given: Mandate, paper: UUID) -> Mandate:
         """The collection data with every number checked; what the archive can know itself is filled in."""
-        creditor = given.creditor_id or self.creditor
         return msgspec.structs.replace(
             given,
             iban=iban(given.iban) if given.iban else None,
             bic=bic(given.bic) if given.bic else None,
             mandate_reference=mandate_reference(given.mandate_reference or reference_of(paper)),
-            creditor_id=creditor_id(creditor) if creditor else None,
+            creditor_id=creditor_id(given.creditor_id) if given.creditor_id else self.creditor,
             sequence_type=given.sequence_type or SequenceType.RECURRING,
         )
 

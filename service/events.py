@@ -6,6 +6,7 @@ An object: position, recorded_at, stream, version, topic, actor, branch, occurre
 
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 
@@ -118,12 +119,14 @@ def _opened(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
 
 
 def _reads(envelopes: Sequence[Envelope[Any]], caller: Caller) -> list[Access]:
-    """One line a paper."""
+    """One line a paper; a scan session is nobody's, and neither document nor authorization."""
     papers = {envelope.originator_id: envelope.body for envelope in envelopes}
-    return [
-        read_by(caller, "export", customer=body.customer, **{KINDS[type(body)]: paper})
-        for paper, body in papers.items()
-    ]
+    return [read_by(caller, "export", **_about(paper, body)) for paper, body in papers.items()]
+
+
+def _about(paper: UUID, body: Any) -> dict[str, UUID]:
+    kind = KINDS.get(type(body))
+    return {"customer": body.customer, kind: paper} if kind else {}
 
 
 KINDS = {

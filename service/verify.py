@@ -2,9 +2,10 @@
 
     views      live rows = replay of the log            log       order, form, leaves; every event opens
     register   claims, commands, keys name papers       contents  what the log names lies there, bit by bit
-    keys       a paper opens for its customers alone
+    keys       a paper opens for its customers alone    scans     an open session has its pages, one that is over no key
 
-Nothing is changed or repaired. verify_contents.py reads the contents, verify_keys.py compares the keys.
+Nothing is changed or repaired. verify_contents.py reads the contents, verify_keys.py compares the keys, verify_scans.py
+knows what sessions hold.
 """
 
 import hashlib
@@ -20,10 +21,12 @@ import psycopg
 
 from domain.envelope import UNSET
 from domain.refusals import Refusal
+from domain.scan_session import ScanCancelled, ScanClosed, ScanEvent, ScanStarted
 from projections.rebuild import replay
 from projections.views import VIEWS, table_of
 from service import verify_keys
 from service.verify_contents import Named, check_content, count_unnamed
+from service.verify_scans import OpenScans, intake_of, let_go_since
 from service.wiring import Store
 from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
 
@@ -47,11 +50,13 @@ class Problem(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, kw_only=True):
     """`problems` are the first of `problems_found`. `erased_events` cannot be opened: all customers of their paper were
-    erased. `orphans` and `in_flight` are contents that no event names, older and younger than a day."""
+    erased; nor `ended_scan_events`: their session is over, and its key went with it. `orphans` and `in_flight` are
+    contents that no event names, older and younger than a day."""
 
     position: int
     events: int = 0
     erased_events: int = 0
+    ended_scan_events: int = 0
     contents: int = 0
     content_bytes: int = 0
     orphans: int = 0
@@ -86,11 +91,12 @@ def verify(
     with store.pool.connection() as conn:
         conn.execute(NAMED + verify_keys.TABLES)
         try:
-            _check_log(store, conn, report, quick=quick, progress=progress)
-            _check_sets(conn, report)
+            scans = OpenScans(intake_of(conn))
+            _check_log(store, conn, report, scans, quick=quick, progress=progress)
+            _check_sets(conn, report, scans.intake)
         finally:
             if not conn.broken:
-                conn.execute("drop table named, holder, lost")
+                conn.execute("drop table named, holder, ended, lost")
     _check_store(store, report)
     report.seconds = time.monotonic() - begun
     return report
@@ -131,20 +137,19 @@ def _check_ahead(store: Store, report: Report) -> None:
 # -- the log ----------------------------------------------------------------------------------------------------
 
 
-def _check_log(store: Store, conn: Connection, report: Report, *, quick: bool, progress: Progress) -> None:
+def _check_log(
+    store: Store, conn: Connection, report: Report, scans: OpenScans, *, quick: bool, progress: Progress
+) -> None:
     for kind, query in ORDER.items():
         for subject, position in conn.execute(query, [report.position]):
             report.add(kind, subject, position)
     for rows in _pages(conn, report.position):
         report.events += len(rows)
-        named = _check_page(store, conn, report, rows)
-        for content in named:
-            if problem := check_content(store, content, quick=quick):
-                report.add(problem[0], content.id, content.position, problem[1])
-            report.contents += 1
-            report.content_bytes += content.content.sealed_size_bytes
-        _remember(conn, report, named)
+        _check_contents(store, conn, report, _check_page(store, conn, report, rows, scans), quick=quick)
         progress(rows[-1][0], report.position)
+    images = list(scans.images())
+    for first in range(0, len(images), PAGE):
+        _check_contents(store, conn, report, images[first : first + PAGE], quick=quick)
     row = conn.execute(COUNT, [report.position]).fetchone()
     if row is not None and row[0] != report.events:
         report.add("events-miscounted", "archive_events", detail=f"read {report.events} of {row[0]}")
@@ -157,22 +162,34 @@ def _pages(conn: Connection, up_to: int) -> Iterator[list[Row]]:
         after = rows[-1][0]
 
 
-def _check_page(store: Store, conn: Connection, report: Report, rows: Sequence[Row]) -> list[Named]:
-    """Every event of a page; the contents that they name."""
+def _check_page(
+    store: Store, conn: Connection, report: Report, rows: Sequence[Row], scans: OpenScans
+) -> Sequence[Named]:
+    """Every event of a page; the contents that they name, but for images of scans, which may go later on."""
     store.keys.prefetch(row[1] for row in rows)
-    reader = Reader(store, report)
+    reader = Reader(store, report, scans)
     for row in rows:
         reader.check(row)
-    verify_keys.remember_holders(conn, reader.told, reader.lost)
+    verify_keys.remember_holders(conn, reader.told, reader.lost, scans.intake)
     return reader.named
+
+
+def _check_contents(store: Store, conn: Connection, report: Report, named: Sequence[Named], *, quick: bool) -> None:
+    for content in named:
+        problem = check_content(store, content, quick=quick)
+        if problem and not let_go_since(conn, content, report.position):
+            report.add(problem[0], content.id, content.position, problem[1])
+        report.contents += 1
+        report.content_bytes += content.content.sealed_size_bytes
+    _remember(conn, report, named)
 
 
 class Reader:
     """Reads events of one page. `told` are papers with the bodies of their events, `lost` those whose key is not there,
     with their position."""
 
-    def __init__(self, store: Store, report: Report) -> None:
-        self._keys, self._report = store.keys, report
+    def __init__(self, store: Store, report: Report, scans: OpenScans) -> None:
+        self._keys, self._report, self._scans = store.keys, report, scans
         self._mapper = SealingMapper(store.keys.cipher, self._damaged)
         self._position = 0
         self.named: list[Named] = []
@@ -202,18 +219,26 @@ class Reader:
         if bool(plan.sealed) != bool(wire.sealed):
             self._report.add("sealed-part-missing" if plan.sealed else "sealed-part-unexpected", stream, position)
         body, sealed = wire.body, plan.sealed and wire.sealed
-        if hasattr(body, "customer"):
+        if hasattr(body, "customer") or isinstance(body, ScanStarted | ScanCancelled | ScanClosed):
             self.told.append((stream, body))
         if sealed and self._keys.cipher(stream) is None:
             self.lost.append((stream, position))
         elif sealed:
             body = self._mapper.open(stream, version, topic, state).body
-        if content := getattr(body, "content", None):
-            digest = getattr(body, "sha256", UNSET)
-            self.named.append(Named(content, stream, position, digest if isinstance(digest, bytes) else None))
+        named = named_by(body, stream, position)
+        if isinstance(body, ScanEvent):
+            self._scans.take(stream, body, named)
+        elif named:
+            self.named.append(named)
 
     def _damaged(self, stream: UUID, _version: int) -> None:
         self._report.add("event-tampered", stream, self._position)
+
+
+def named_by(body: Any, paper: UUID, position: int) -> Named | None:
+    """The content of an event, with its digest where that could be opened."""
+    content, digest = getattr(body, "content", None), getattr(body, "sha256", UNSET)
+    return Named(content, paper, position, digest if isinstance(digest, bytes) else None) if content else None
 
 
 def leaf_of(stream: UUID, version: int, recorded_at: datetime, topic: str, state: bytes) -> bytes:
@@ -236,14 +261,14 @@ def _remember(conn: Connection, report: Report, named: Sequence[Named]) -> None:
 # -- what stands beside the log ---------------------------------------------------------------------------------
 
 
-def _check_sets(conn: Connection, report: Report) -> None:
+def _check_sets(conn: Connection, report: Report, intake: UUID) -> None:
     conn.execute("analyze named")
     for kind, query in BESIDE.items():
         for subject, position in conn.execute(query, {"up_to": report.position}):
             report.add(kind, subject, position)
-    for kind, paper, position in verify_keys.check_keys(conn, report.position):
+    for kind, paper, position in verify_keys.check_keys(conn, report.position, intake):
         report.add(kind, paper, position)
-    report.erased_events = verify_keys.count_erased(conn)
+    report.erased_events, report.ended_scan_events = verify_keys.count_lost(conn)
 
 
 def _check_store(store: Store, report: Report) -> None:
@@ -313,6 +338,10 @@ BESIDE = {
         select n.content, n.position
         from named as n
         where not exists (select from archive.content as c where c.content = n.content and c.paper = n.paper)
+            and not exists (
+                select from archive.archive_events as e
+                where e.originator_id = n.paper and e.notification_id > %(up_to)s
+            )
     """,
     "content-listed-unnamed": """
         select c.content, null::bigint

@@ -185,7 +185,7 @@ class Keys:
                     )
                     cipher = customers[reference.int] = AESGCM(key.secret)
                 found.append((paper.int, _paper_key(unwrap(cipher, wrapped, bound_to=paper.bytes))))
-            except (InvalidTag, KeyError):
+            except (InvalidTag, KeyError, ValueError):  # ValueError: too short to be a wrapped key
                 continue  # a foreign key-encryption key: the paper reads as erased, verify tells of it
         return found
 

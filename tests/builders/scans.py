@@ -1,7 +1,7 @@
 """What a scanner and whoever stands at it do: devices, page images, sessions in each of their states."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -70,10 +70,15 @@ def an_image(mark: int = 1, **changes: Any) -> Inspected:
 
 
 class Scans:
-    """Somebody at a scanner: what api/scans.py does of the use cases, in the same steps."""
+    """Somebody at a scanner: what api/scans.py does of the use cases, in the same steps. `read` gives the plain image
+    of a page of a session; without it contents are in memory."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, read: Callable[[UUID, CapturedPage], bytes] | None = None) -> None:
         self.archive = archive
+        self.read = read or self._remembered
+
+    def _remembered(self, _: UUID, page: CapturedPage) -> bytes:
+        return self.images.get(page.content.id, b"gone")
 
     @property
     def images(self) -> dict[UUID, bytes]:
@@ -114,7 +119,7 @@ class Scans:
 
     def plain(self, session: UUID) -> list[bytes]:
         """The images of a session as they lie there, in its order."""
-        return [self.images[page.content.id] for _, page in self.state(session).ordered]
+        return [self.read(session, page) for _, page in self.state(session).ordered]
 
     def ok(
         self,
@@ -129,16 +134,16 @@ class Scans:
         """OK, for a letter of customer 100234 if nothing else is said. `seen`: when the file was put together."""
         seen = seen or self.archive.scan_session(session, EVERYWHERE)
         numbers = [n for n, _ in seen.state.ordered] if pages is None else pages
-        file = self.document_of(seen.state, numbers)
+        file = self.document_of(seen, numbers)
         caller = a_caller(idempotency_key=key, actor=actor)
         return self.archive.archive_scan(
             seen, pages, numbers, a_scan_order(**order), file, caller, rights=EVERYTHING, reach=EVERYWHERE
         )
 
-    def document_of(self, seen: ScanSession, numbers: Sequence[int]) -> Examined:
+    def document_of(self, seen: Session, numbers: Sequence[int]) -> Examined:
         """Stands for the PDF: the images behind one another, each with how it is turned."""
-        pages = [seen.pages[n] for n in numbers if n in seen.pages]
-        plain = b"".join(b"%d:%b|" % (p.degrees, self.images.get(p.content.id, b"gone")) for p in pages)
+        pages = [seen.state.pages[n] for n in numbers if n in seen.state.pages]
+        plain = b"".join(b"%d:%b|" % (p.degrees, self.read(seen.id, p)) for p in pages)
         return an_upload(plain, name=None, pages=len(pages))
 
 

@@ -17,12 +17,14 @@ import psycopg
 from domain.archive import Archive, Outcome
 from domain.customer import Customer
 from domain.document import Describe, Withdraw
+from domain.scan_session import CapturedPage
 from projections import tracking
 from projections.follow import Follower
 from service.prepare import make_folders, prepare
 from service.settings import Settings, load
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
 from tests.builders.papers import CREDITOR, IBAN, a_caller, a_mandate_note, a_note, an_order, an_upload
+from tests.builders.scans import Scans
 from tests.service.warm import Warm
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +120,17 @@ class Program:
             self.archive.correct(paper_of(letter), step, a_caller(), rights=everything, expected_version=None)
         return letter
 
+    @property
+    def scans(self) -> Scans:
+        """Scan page."""
+
+        def read(session: UUID, page: CapturedPage) -> bytes:
+            content = page.content
+            opened = self.store.contents.read(session, content.id, content.sealed_size_bytes, 0, content.size_bytes - 1)
+            return b"".join(opened or ())
+
+        return Scans(self.archive, read)
+
     def some_of_each(self) -> None:
         """Every kind of event, files of one chunk and of several, and the views up to date."""
         self.letter()
@@ -126,6 +139,9 @@ class Program:
         self.corrected()
         self.mandate()
         self.consent()
+        self.scans.handed_in(2)
+        self.scans.ok(self.scans.handed_in(3), [2])
+        self.scans.cancel(self.scans.handed_in(1))
         self.follow()
 
     # -- the database and the disk, as whoever may do everything ------------------------------------------------

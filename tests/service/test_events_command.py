@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders.scans import FEEDER
 from tests.service.program import FILE_NAME, NAME, NOTE, PRIVATE, Program, paper_of
 
 HEAD = {"position", "recorded_at", "stream", "version", "topic", "actor", "branch", "occurred_at"}
@@ -51,6 +52,35 @@ def test_an_open_export_shows_it_and_enters_each_paper_in_the_access_log(archive
         ("auditor", "WEST", "export", paper_of(letter), None, reference),
         ("auditor", "WEST", "export", None, paper_of(mandate), reference),
     ]
+
+
+def test_an_open_export_of_a_scan_is_entered_without_a_customer(archive: Program) -> None:
+    """It is nobody's yet."""
+    session = archive.scans.start(FEEDER)
+    archive.scans.put(session, 1, capture="1.1", scan_codes=("DA48271903665144",))
+    archive.scans.finish(session, problem="scanner-jammed")
+    lines = [line for line in exported(archive, "--open", "--actor", "auditor") if line["stream"] == str(session)]
+    assert [line["topic"] for line in lines] == [
+        "scan-started.v1", "scan-confirmed.v1", "page-captured.v1", "scan-interrupted.v1",
+    ]  # fmt: skip
+    assert lines[2]["body"]["scan_codes"] == ["DA48271903665144"]
+    assert lines[3]["body"]["told"] == "told"
+    assert reads(archive) == [("auditor", "MAIN", "export", None, None, None)]
+    shown = archive.run("events", "show", lines[2]["position"], "--open", "--json").json
+    assert shown["body"] == lines[2]["body"]
+    assert [line["topic"] for line in archive.run("events", "tail", "--limit", "2", "--json").lines] == [
+        "page-captured.v1", "scan-interrupted.v1",
+    ]  # fmt: skip
+
+
+def test_what_was_on_the_pages_of_a_scan_that_is_over_stays_sealed(archive: Program) -> None:
+    session = archive.scans.start()
+    archive.scans.put(session, 1, scan_codes=("DA48271903665144",))
+    archive.scans.cancel(session)
+    captured = next(line for line in exported(archive, "--open") if line["topic"] == "page-captured.v1")
+    assert captured["sealed"]
+    assert "scan_codes" not in captured["body"]
+    assert reads(archive) == []
 
 
 def test_what_was_erased_stays_sealed_in_an_open_export(archive: Program) -> None:

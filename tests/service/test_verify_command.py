@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ import pytest
 
 from domain.access import Rights
 from domain.archive import Outcome
+from domain.scan_session import MovePage, RemovePage
+from projections.views import VIEWS
 from store.mapper import BY_TOPIC, Wire
 from tests.builders.papers import a_caller, an_upload
 from tests.service.program import PRIVATE, Program, paper_of
 
 DAY_SECONDS = 24 * 3600
 FACTS = {"position", "events", "erased_events", "contents", "content_bytes", "orphans", "in_flight", "views", "seconds"}
-FACTS |= {"problems_found", "problems"}
+FACTS |= {"problems_found", "problems", "ended_scan_events"}
 
 
 def problems(archive: Program, *options: str) -> list[tuple[str, str]]:
@@ -56,7 +59,8 @@ def test_a_whole_archive_is_told_to_be_one_with_what_was_read(filled: Program) -
     assert told["events"] == len(filled.sql("select 1 from archive.archive_events"))
     assert told["contents"] == len(filled.files())
     assert told["content_bytes"] == sum(len(data) for data in filled.files().values())
-    assert told["views"] == 3
+    assert told["views"] == len(VIEWS)
+    assert (told["erased_events"], told["ended_scan_events"]) == (0, 1)
     printed = filled.run("verify").out.splitlines()
     assert f"events\t{told['events']}" in printed
     assert filled.run("verify", "--quick", "--no-views", "--json").json["views"] == 0
@@ -495,3 +499,143 @@ def test_the_sweeper_forgets_old_idempotency_keys_and_keeps_the_others(archive: 
 @pytest.mark.parametrize("verb", [["verify"], ["sweep"]])
 def test_without_an_archive_neither_says_that_all_is_well(archive: Program, verb: list[str], tmp_path: Path) -> None:
     archive.run(*verb, code=1, DOSSIER_HOME=str(tmp_path / "elsewhere"))
+
+
+# -- scan sessions ----------------------------------------------------------------------------------------------
+
+
+def read(archive: Program) -> dict[str, Any]:
+    """What a whole archive is told to be."""
+    told: dict[str, Any] = archive.run("verify", "--no-views", "--json").json
+    assert told["problems"] == []
+    return told
+
+
+def image(archive: Program, session: UUID, n: int) -> Path:
+    """The file of a page."""
+    content = archive.scans.state(session).pages[n].content
+    return next(archive.settings.content_directory.rglob(str(content.id)))
+
+
+def test_what_a_session_gave_up_is_not_missed_and_what_it_has_is_read(archive: Program) -> None:
+    scans = archive.scans
+    session = scans.handed_in(5)
+    scans.put(session, 1, 9)
+    scans.arrange(session, RemovePage(2))
+    scans.arrange(session, MovePage(3, 1))
+    scans.ok(session, [4])
+    told = read(archive)
+    assert (told["contents"], told["orphans"], told["in_flight"]) == (4, 0, 0)
+    assert told["contents"] == len(archive.files())
+    assert (told["erased_events"], told["ended_scan_events"]) == (0, 0)
+    file = image(archive, session, 1)
+    assert in_log_after(archive, file.unlink) == [("content-missing", file.name)]
+
+
+def in_log_after(archive: Program, damage: Callable[[], object]) -> list[tuple[str, str]]:
+    damage()
+    return in_log(archive)
+
+
+def test_pages_of_sessions_that_are_over_are_no_loss_and_nobodys_erasure(archive: Program) -> None:
+    scans = archive.scans
+    scans.cancel(scans.handed_in(3))
+    scans.ok(scans.handed_in(2))
+    archive.letter("100235")
+    erase(archive, "100235")
+    told = read(archive)
+    assert (told["erased_events"], told["ended_scan_events"]) == (1, 5)
+    assert (told["contents"], told["orphans"]) == (2, 0)
+
+
+def test_every_damage_to_a_page_of_an_open_session_is_found(archive: Program) -> None:
+    session = archive.scans.handed_in(3)
+    flipped, cut, lost = (image(archive, session, n) for n in (1, 2, 3))
+    rewrite(flipped, flip(flipped.read_bytes()))
+    rewrite(cut, cut.read_bytes()[:-1])
+    lost.unlink()
+    found = [("content-damaged", flipped.name), ("content-missing", lost.name), ("content-size-differs", cut.name)]
+    assert in_log(archive) == found
+
+
+def test_names_of_images_that_the_log_let_go_or_that_are_missing_are_found(archive: Program) -> None:
+    session = archive.scans.handed_in(2)
+    kept, gone = (archive.scans.state(session).pages[n].content.id for n in (1, 2))
+    archive.scans.arrange(session, RemovePage(2))
+    archive.sql("insert into archive.content values (%s, %s)", gone, session)
+    archive.sql("delete from archive.content where content = %s", kept)
+    assert in_log(archive) == [("content-listed-unnamed", str(gone)), ("content-not-listed", str(kept))]
+
+
+def test_an_open_session_without_its_key_has_lost_it(archive: Program) -> None:
+    """With pages, whose events cannot be opened, and with none yet."""
+    filled, empty = archive.scans.handed_in(1), archive.scans.start()
+    for session in (filled, empty):
+        archive.sql("delete from keys.paper where paper = %s", session)
+    assert in_log(archive) == sorted([("key-missing", str(filled)), ("key-missing", str(empty))])
+
+
+def test_open_sessions_are_lost_when_the_intake_is(archive: Program) -> None:
+    session = archive.scans.handed_in(1)
+    archive.sql("delete from keys.customer where customer_id = ' intake'")
+    assert in_log(archive) == [("key-missing", str(session))]
+
+
+def test_a_session_that_opens_for_a_customer_or_after_its_end_is_found(archive: Program) -> None:
+    """What a crash cannot leave: keys go with the events of the end."""
+    scans = archive.scans
+    going_on, over = scans.handed_in(1), scans.handed_in(1)
+    archive.letter("100235")
+    archive.sql("create table kept as select * from keys.paper where paper = %s", over)
+    scans.cancel(over)
+    archive.sql("insert into keys.paper select * from kept")
+    archive.sql(
+        "insert into keys.paper select %s, reference, 'x' from keys.customer where customer_id = '100235'", going_on
+    )
+    assert in_log(archive) == sorted([("wrap-left-over", str(over)), ("wrap-left-over", str(going_on))])
+
+
+def test_verify_beside_scans_finds_nothing_wrong_with_what_comes_and_goes(archive: Program) -> None:
+    """Pages that are removed, archived or cancelled while they are looked for."""
+    stop, scans, opened = threading.Event(), archive.scans, [archive.scans.handed_in(2) for _ in range(20)]
+
+    def work() -> None:
+        while not stop.is_set():
+            session = opened.pop(0)
+            scans.put(session, 1, len(opened) + 100)
+            scans.arrange(session, RemovePage(1))
+            (scans.cancel if len(opened) % 2 else partial(scans.ok, duplicate_allowed=True))(session)
+            opened.append(scans.handed_in(2))
+
+    working = threading.Thread(target=work)
+    working.start()
+    try:
+        told = [archive.run("verify", "--no-views", "--json").json for _ in range(4)]
+    finally:
+        stop.set()
+        working.join()
+    assert [(report["problems"], report["orphans"]) for report in told] == [([], 0)] * 4
+    assert told[0]["events"] < told[-1]["events"]
+    assert read(archive)["contents"] == len(archive.files())
+
+
+def test_images_that_a_crash_left_behind_are_orphans_and_swept_after_a_day(archive: Program) -> None:
+    """It came between the commit that gave them up and their removal."""
+    scans = archive.scans
+    session, over = scans.handed_in(2), scans.handed_in(2)
+    kept, removed = image(archive, session, 1), image(archive, session, 2)
+    left = [removed, image(archive, over, 1), image(archive, over, 2)]
+    whole = {path: path.read_bytes() for path in left}
+    scans.arrange(session, RemovePage(2))
+    scans.cancel(over)
+    for path, data in whole.items():
+        path.write_bytes(data)
+    assert (read(archive)["orphans"], read(archive)["in_flight"]) == (0, 3)
+    assert archive.run("sweep", "--json").json["contents"] == 0
+    for path in left:
+        os.utime(path, (time.time() - DAY_SECONDS - 60,) * 2)
+    os.utime(kept, (time.time() - DAY_SECONDS - 60,) * 2)
+    assert (read(archive)["orphans"], read(archive)["in_flight"]) == (3, 0)
+    assert archive.run("sweep", "--json").json["contents"] == 3
+    assert set(archive.files()) == {kept}
+    assert read(archive)["contents"] == 1

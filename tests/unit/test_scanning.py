@@ -739,7 +739,7 @@ DOORS: dict[str, Callable[[MemoryDesk, UUID, Reach], object]] = {
 def archive_as_seen(desk: MemoryDesk, session: UUID, reach: Reach) -> Outcome:
     scans = Scans(desk.archive)
     seen = desk.archive.scan_session(session, EVERYWHERE)
-    file = scans.document_of(seen.state, [1, 2])
+    file = scans.document_of(seen, [1, 2])
     return desk.archive.archive_scan(seen, None, [1, 2], ORDER, file, a_caller(), rights=EVERYTHING, reach=reach)
 
 

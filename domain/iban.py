@@ -22,6 +22,8 @@ BANK = {
     "MK": (0, 3), "MT": (0, 4), "NL": (0, 4), "NO": (0, 4), "PL": (0, 3), "PT": (0, 4), "RO": (0, 4), "RS": (0, 3),
     "SE": (0, 3), "SI": (0, 2), "SK": (0, 4), "SM": (1, 6), "TR": (0, 5), "UA": (0, 6), "VA": (0, 3), "XK": (0, 2),
 }  # fmt: skip
+BLANKS = re.compile(r"[\s-]")
+IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+")
 REFERENCE = re.compile(r"[A-Za-z0-9+?/:().,' -]{1,35}")
 CREDITOR = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}")
 NUMBERS = {ord(letter): str(n) for n, letter in enumerate(ascii_uppercase, start=10)}
@@ -30,8 +32,8 @@ BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 
 def iban(text: str) -> str:
     """The IBAN without blanks, in capitals. Refuses a wrong country, length or check number."""
-    folded = re.sub(r"[\s-]", "", text).upper()
-    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+", folded) or len(folded) != LENGTHS.get(folded[:2]):
+    folded = BLANKS.sub("", text).upper()
+    if not IBAN.fullmatch(folded) or len(folded) != LENGTHS.get(folded[:2]):
         raise IbanInvalid
     if mod97(folded[4:] + folded[:4]) != 1:
         raise IbanInvalid

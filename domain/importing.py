@@ -402,7 +402,8 @@ def _over(change: Change, today: date) -> AuthorizationExpired | None:
     if not isinstance(first, AuthorizationRegistered):
         return None
     state = authorization.evolve(None, first)
-    if state.lapses_on is None or state.lapses_on >= today:
+    lapses_on = state.lapses_on
+    if lapses_on is None or lapses_on >= today:
         return None
     [expired] = authorization.decide(state, Lapse(today))
     assert isinstance(expired, AuthorizationExpired), "what was noted just now is not revoked"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.wrapper import AccessLine
+from service.import_lines import HEADER
 from service.serve import STOP_SECONDS
 from service.wiring import READ_CONNECTIONS, WRITE_CONNECTIONS
 from store.postgres import ENDING_S_MAX, SETTINGS
@@ -140,6 +141,12 @@ def test_what_the_rooms_say_is_json(served: Served) -> None:
     """But for the first words of a start."""
     said = [line for line in (served.output / "stderr").read_text().splitlines() if not line.startswith("{")]
     assert all(line.startswith(("migrated: ", "operator token: ", "keep a copy of ")) for line in said), said
+
+
+def test_every_column_of_a_list_to_import_is_explained() -> None:
+    told = part("Importing from another system")
+    assert f"\n    {','.join(HEADER)}\n" in told
+    assert sorted(first_column(told)) == sorted(HEADER)
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ class Scanner:
                 return 503, sheet, b""
             case "stall":
                 self.released.wait(STALL_SECONDS_MAX)
+                return 503, None, b""
         if self._on_glass:
             self.sheets = []
         elif not self.endless:

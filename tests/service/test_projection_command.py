@@ -4,7 +4,7 @@ import threading
 
 from tests.service.program import PRIVATE, Program
 
-VIEWS = ["audit_history", "authorizations", "customer_documents"]
+VIEWS = ["audit_history", "authorizations", "customer_documents", "scan_sessions"]
 
 
 def test_status_tells_where_each_view_stands(archive: Program) -> None:
@@ -71,7 +71,7 @@ def test_rebuilds_while_uploads_go_on_are_identical_and_lose_none_of_them(archiv
             stop.set()
             uploading.join()
         archive.wait_until_views_at(made[-1])
-    assert [line["identical"] for lines in rounds for line in lines] == [True] * 6
+    assert [line["identical"] for lines in rounds for line in lines] == [True] * 2 * len(VIEWS)
     assert rounds[0][0]["events"] < rounds[1][0]["events"]
     shown = archive.sql("select from_position from views.customer_documents where to_position is null order by 1")
     assert [position for (position,) in shown] == made

@@ -165,6 +165,13 @@ def test_a_key_of_withdraw_is_not_for_restore(desk: Desk) -> None:
         desk.correct(Restore("mistake"), version=2, key="k")
 
 
+def test_a_key_is_for_one_type_and_reason_of_a_reclassification(desk: Desk) -> None:
+    desk.correct(Reclassify(a_document_type("FORM"), "is a form"), version=1, key="k")
+    for other in (Reclassify(a_document_type("FORM"), "looks like one"), Reclassify(a_document_type(), "is a form")):
+        with pytest.raises(IdempotencyKeyReused):
+            desk.correct(other, version=1, key="k")
+
+
 def test_a_key_is_for_one_document_only(desk: Desk) -> None:
     other = desk.archive.archive_file(an_order(), an_upload(b"other"), a_caller()).recorded[0].envelope.originator_id
     desk.correct(Withdraw("x"), version=1, key="k")

@@ -20,6 +20,7 @@ from domain.authorization import (
     Suspend,
 )
 from domain.catalogue import SHIPPED
+from domain.document import Withdraw
 from domain.life import Order
 from domain.mandate import Amendment, CollectionOutcome, SequenceType
 from domain.refusals import (
@@ -35,7 +36,7 @@ from domain.refusals import (
     ValidationFailed,
 )
 from tests.builders.memory import EVERYTHING, MemoryDesk
-from tests.builders.papers import CREDITOR, IBAN, a_mandate, an_iban
+from tests.builders.papers import CREDITOR, IBAN, a_caller, a_mandate, an_iban
 
 TODAY, YESTERDAY, TOMORROW = date(2026, 11, 24), date(2026, 11, 23), date(2026, 11, 25)
 ABN = an_iban("ABNA")
@@ -131,6 +132,16 @@ def test_what_a_caller_may_not_see_does_not_exist(desk: MemoryDesk, rights: Righ
     assert desk.trace() == before
 
 
+def test_a_paper_is_of_the_branch_where_it_came_in_whoever_changed_it_since(desk: MemoryDesk) -> None:
+    paper, letter = mandate(desk), desk.file()
+    elsewhere = a_caller(branch="WEST")
+    desk.archive.change_authorization(paper, Suspend(TODAY, "x"), elsewhere, rights=EVERYTHING, expected_version=None)
+    desk.archive.correct(letter, Withdraw("x"), elsewhere, rights=EVERYTHING, expected_version=None)
+    for branch, seen in [("CENTRAL", True), ("WEST", False)]:
+        rights = Rights(list(SHIPPED), branch)
+        assert [desk.archive.is_visible(p, rights) for p in (paper, letter)] == [seen, seen]
+
+
 def test_what_is_no_authorization_is_not_found(desk: MemoryDesk) -> None:
     for paper in (desk.file(), UUID(int=99)):
         with pytest.raises(NotFound):
@@ -168,6 +179,21 @@ def test_a_key_is_for_one_step_of_one_authorization(desk: MemoryDesk) -> None:
     for again, order in others:
         with pytest.raises(IdempotencyKeyReused):
             desk.change(again, order, key="k")
+
+
+@pytest.mark.parametrize(
+    ("order", "other"),
+    [
+        (amend(debtor_name="x"), amend(debtor_name="y")),
+        (collection(), collection(due_on=TOMORROW)),
+        (revoke(), revoke(TOMORROW)),
+    ],
+)
+def test_a_key_is_for_one_content_of_a_step(desk: MemoryDesk, order: Order, other: Order) -> None:
+    paper = mandate(desk)
+    desk.change(paper, order, key="k")
+    with pytest.raises(IdempotencyKeyReused):
+        desk.change(paper, other, key="k")
 
 
 @pytest.mark.parametrize("order", [Suspend(TODAY, "x"), collection(), revoke(), amend(debtor_name="x")])

@@ -280,6 +280,11 @@ def test_36_months_are_counted_by_the_calendar(since: date, last: date) -> None:
     assert last_day(signed_on=date(2000, 1, 1), last_due_on=since) == last
 
 
+def test_a_due_date_before_the_signature_ends_nothing() -> None:
+    assert last_day(signed_on=TODAY, last_due_on=YESTERDAY) == date(2029, 11, 24)
+    assert after(given(noted()), collecting(due_on=date(2020, 1, 1))).lapses_on == date(2029, 11, 24)
+
+
 @pytest.mark.parametrize(("since", "last"), LAST_DAYS)
 @pytest.mark.parametrize("outcome", CollectionOutcome)
 def test_a_mandate_lapses_36_months_after_the_due_date_of_its_last_collection_whatever_became_of_it(

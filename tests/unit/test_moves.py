@@ -230,6 +230,20 @@ def test_an_authorization_and_its_evidence_move_together(desk: Desk, asked_of: s
     assert (evidence if asked_of == "document" else form) in last
 
 
+@pytest.mark.parametrize("asked_of", ["document", "authorization"])
+def test_a_move_of_both_that_is_sent_again_is_answered_for_the_one_that_was_named(desk: Desk, asked_of: str) -> None:
+    form = desk.issue()
+    desk.attach(form)
+    evidence = desk.evidence(form)
+    move = desk.move if asked_of == "document" else desk.move_authorization
+    named = evidence if asked_of == "document" else form
+    first, second = (move(named, key="k") for _ in range(2))
+    assert second.replayed
+    assert (second.position, list(second.recorded)) == (first.position, list(first.recorded))
+    told = {r.envelope.originator_id for r in first.recorded}
+    assert told == ({evidence} if asked_of == "document" else {form, evidence})
+
+
 def test_an_issued_form_moves_with_its_code(desk: Desk) -> None:
     form = desk.issue()
     desk.move_authorization(form)

@@ -14,7 +14,8 @@ from domain.limits import Limits
 from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.scan_code import Scheme
-from domain.values import Kind, Sensitivity, Source, customer_id, prose
+from domain.scan_session import ScanState
+from domain.values import Kind, ScannerSource, Sensitivity, Source, customer_id, prose
 from projections.customer_documents import Item
 from projections.reading import Moment
 
@@ -203,6 +204,141 @@ class TypeAnswer(msgspec.Struct, frozen=True):
     password_protected_allowed: bool
     active: bool
     version: int
+
+
+class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /scan-sessions. Without a scanner the pages come from the caller."""
+
+    scanner: Short | None = None
+    profile: Short | None = None
+    source: ScannerSource | None = None
+
+
+class RotateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Clockwise."""
+
+    degrees: Literal[90, 180, 270]
+
+
+class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`to` is the place that the page is to have, from 1."""
+
+    to: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class NothingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """{}."""
+
+
+class FinishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A station is done with a pass. `problem`: why it could not go on; `told`: the driver's text, for operators."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = msgspec.field(name="pass")
+    problem: Short | None = None
+    told: Annotated[str, line(500)] | None = None
+
+
+class ArchiveScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OK: a checked code, or customer and type. `pages`: their numbers in the order of the document; default all."""
+
+    scan_code: ScanCode | None = None
+    check_token: Token | None = None
+    customer: str | None = None
+    type: Code | None = None
+    pages: list[Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]] | None = None
+    received_on: date | None = None
+    signed_on: date | None = None
+    note: str | None = None
+    ground: str | None = None
+    external_id: Short | None = None
+    duplicate: Literal["allow", "warn"] | None = None
+
+
+class ScanPage(msgspec.Struct, frozen=True):
+    """`scan_codes`: every QR and Code 128 text on it, ours or not; `degrees`: how it is turned, clockwise."""
+
+    n: int
+    sha256: str
+    width_px: int
+    height_px: int
+    dpi: int | None
+    scan_codes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    degrees: int
+
+
+class ScanItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A scan session. `documents`: what its pages have become so far; `passes`: how often it was scanned."""
+
+    id: UUID
+    state: ScanState
+    scanner: str | None
+    source: ScannerSource | None
+    profile: str | None
+    pages: list[ScanPage]
+    problem: dict[str, Any] | None
+    documents: list[UUID]
+    passes: int
+    actor: str
+    branch: str
+    version: int
+
+
+class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the list of unfinished sessions; `pages`: how many there are."""
+
+    id: UUID
+    state: str
+    scanner: str | None
+    pages: int
+    actor: str
+    branch: str
+    started_at: Moment
+    changed_at: Moment
+    version: int
+
+
+class OwnScanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scanner as its station calls it."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Short
+    state: Literal["ready", "busy", "offline", "jammed", "cover_open", "out_of_paper"]
+    sources: Annotated[list[ScannerSource], msgspec.Meta(min_length=1)]
+    profiles: Annotated[list[Short], msgspec.Meta(min_length=1)]
+
+
+class StationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PUT /scan-stations/{name}."""
+
+    scanners: Annotated[list[OwnScanner], msgspec.Meta(max_length=100)]
+
+
+class StationItem(msgspec.Struct, frozen=True):
+    name: str
+    branch: str
+    seen_at: Moment
+    state: str
+
+
+class ScannerItem(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    station: str
+    state: str
+    sources: list[str]
+    profiles: list[str]
+
+
+class JobItem(msgspec.Struct, frozen=True):
+    """What a station has to scan: the pages of this pass begin at `first_page`."""
+
+    id: UUID
+    scanner: str
+    source: str
+    profile: str
+    number: int = msgspec.field(name="pass")
+    first_page: int = 1
 
 
 class FormAnswer(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from domain.refusals import (
     NotFound,
     ValidationFailed,
 )
-from domain.values import calendar_date, customer_id
+from domain.values import Kind, calendar_date, customer_id
 from projections import customer_documents
 
 FIELDS = {
@@ -32,13 +32,14 @@ FIELDS = {
     "note": "what staff want to say about it",
     "scan_code": "code of an issued form: the file is its signed paper",
     "check_token": "of the Check of that code: refused when it does not hold any more",
-    "signed": "no: the form came back unsigned and is refused",
+    "signed": "no: the form came back unsigned; as the paper of an authorization it is refused",
     "signed_on": "day of the signature, YYYY-MM-DD; default the day of receipt",
     "external_id": "the caller's own id, unique",
     "duplicate": "allow: add it although this customer already has the same content",
     "ground": "legal ground for a copy of what is only verified",
 }
 REPLACEMENT = {"reason": "why the content is replaced"}
+UNSIGNED = FieldError("/form/signed", N_("an unsigned form is no evidence: give it back to be signed"))
 
 
 async def archive(call: Call) -> None:
@@ -59,11 +60,12 @@ async def order_of(form: Form, call: Call) -> ArchiveFile:
     if errors := [*wrong(form, fields)]:
         raise ValidationFailed(*errors)
     statement = await named(call, fields.get("scan_code"), fields.get("check_token"))
-    if kind := fields.get("type"):
-        await require_type(call, kind)
+    kind = await require_type(call, fields["type"]) if "type" in fields else None
+    if fields.get("signed") == "no" and (statement or (kind and kind.definition.kind is not Kind.DOCUMENT)):
+        raise ValidationFailed(UNSIGNED)
     return ArchiveFile(
         customer=customer_id(text) if (text := fields.get("customer")) else None,
-        type=kind,
+        type=fields.get("type"),
         authorization=statement,
         check_token=fields.get("check_token"),
         received_on=day_of(fields, "received_on"),
@@ -84,8 +86,6 @@ def wrong(form: Form, fields: Mapping[str, str]) -> Iterator[FieldError]:
         yield FieldError("/form/duplicate", N_("must be allow or be left out"))
     if fields.get("signed", "yes") not in ("yes", "no"):
         yield FieldError("/form/signed", N_("must be yes or no"))
-    if fields.get("signed") == "no" and "scan_code" in fields:
-        yield FieldError("/form/signed", N_("an unsigned form is no evidence: give it back to be signed"))
 
 
 def day_of(fields: Mapping[str, str], name: str) -> date | None:

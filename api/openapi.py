@@ -131,6 +131,8 @@ def _parameter(name: str, where: str, schema: dict[str, Any], *, required: bool)
 def request_body(route: Route) -> dict[str, Any] | None:
     if route.form:
         return {"required": True, "content": {"multipart/form-data": {"schema": form_schema(route.form)}}}
+    if route.image:
+        return {"required": True, "content": {"image/*": {}}}
     if route.body is not None:
         return {"required": True, "content": {"application/json": _schema(route.body.__name__)}}
     return None

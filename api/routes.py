@@ -5,10 +5,24 @@ from typing import Any
 
 import msgspec
 
-from api import authorizations, content, customers, documents, dossier, forms, history, operations, scan_codes, types
+from api import (
+    authorizations,
+    content,
+    customers,
+    documents,
+    dossier,
+    forms,
+    history,
+    operations,
+    scan_codes,
+    scans,
+    stations,
+    types,
+)
 from api.bodies import (
     AccessItem,
     AmendBody,
+    ArchiveScanBody,
     AuthorizationBody,
     CheckAnswer,
     CollectionBody,
@@ -16,12 +30,23 @@ from api.bodies import (
     CustomerBody,
     CustomerReasonBody,
     DescribeBody,
+    FinishBody,
     FormAnswer,
     FormBody,
     HistoryItem,
+    JobItem,
+    MoveBody,
+    NothingBody,
     ReasonBody,
     ReclassifyBody,
     RevokeBody,
+    RotateBody,
+    ScanBody,
+    ScanItem,
+    ScannerItem,
+    SessionItem,
+    StationBody,
+    StationItem,
     SupersedeBody,
     TypeAnswer,
     TypeBody,
@@ -44,7 +69,7 @@ class Query(msgspec.Struct, frozen=True):
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer. `form`: the fields
-    of a multipart body beside its file, with their meanings."""
+    of a multipart body beside its file, with their meanings. `image`: the body is a picture."""
 
     method: str
     path: str
@@ -53,6 +78,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     body: type[msgspec.Struct] | None = None
     form: Mapping[str, str] | None = None
+    image: bool = False
     answer: type[msgspec.Struct] | None = None
     listed: bool = False
     status: tuple[int, ...] = (200,)
@@ -63,6 +89,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WHOLE = {"type": "integer", "minimum": 1}
+WIDTH = {"type": "integer", "minimum": 16, "maximum": 2400}
 AS_OF = Query("as_of", "a position or an RFC 3339 time of the past: the answer as it was then")
 CONTENT_VERSION = Query("content_version", "an earlier content, for those who correct documents", WHOLE)
 PAGING = (
@@ -124,6 +151,11 @@ def life(name: str, handle: Handle, body: type[msgspec.Struct], summary: str) ->
 
 def move(name: str, handle: Handle, summary: str, *, of: str = "documents") -> Route:
     return correction(name, handle, CustomerReasonBody, summary, verb=Verb.DOCUMENTS_MOVE, of=of)
+
+
+def session(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
+    usual = {"verb": Verb.SCANS_USE, "answer": ScanItem, **more}
+    return Route(method=method, path=f"/v1/scan-sessions{path}", handle=handle, summary=summary, **usual)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -209,7 +241,7 @@ ROUTES: tuple[Route, ...] = (
         "Page n (from 1) as an image made on the server",
         media_type="image/jpeg",
         query=(
-            Query("width", "pixels", {"type": "integer", "minimum": 16, "maximum": 2400, "default": 1000}),
+            Query("width", "pixels", {**WIDTH, "default": 1000}),
             CONTENT_VERSION,
         ),
     ),
@@ -322,6 +354,88 @@ ROUTES: tuple[Route, ...] = (
         scan_codes.check,
         "Check: whose form this is and what it says",
         answer=CheckAnswer,
+    ),
+    read(
+        "/v1/scan-stations",
+        Verb.SCANNERS_READ,
+        stations.list_stations,
+        "Scan stations",
+        answer=StationItem,
+        listed=True,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/scan-stations/{name}",
+        verb=Verb.STATIONS_WORK,
+        handle=stations.report,
+        summary="A station tells what scanners it has",
+        body=StationBody,
+        answer=StationItem,
+    ),
+    read(
+        "/v1/scan-stations/{name}/jobs",
+        Verb.STATIONS_WORK,
+        stations.jobs,
+        "What a station has to scan just now",
+        answer=JobItem,
+        listed=True,
+        query=(Query("wait", "seconds to wait for a job", {"type": "integer", "minimum": 0, "maximum": 25}),),
+    ),
+    read(
+        "/v1/scanners",
+        Verb.SCANNERS_READ,
+        stations.list_scanners,
+        "Configured scanners",
+        answer=ScannerItem,
+        listed=True,
+    ),
+    session("POST", "", scans.start, "Scan page: begin", body=ScanBody, status=(201,), idempotent=True),
+    session(
+        "GET", "", scans.list_sessions, "Unfinished scan sessions", answer=SessionItem, listed=True, query=PAGING[:1]
+    ),
+    session("GET", "/{id}", scans.show, "One scan session", verb=Verb.SCANS_FILL),
+    session("DELETE", "/{id}", scans.cancel, "Cancel: nothing is left behind", answer=None, status=(204,)),
+    session("POST", "/{id}/confirm", scans.confirm, "The Yes of the flatbed, and of every further pass", status=(202,)),
+    session(
+        "POST",
+        "/{id}/finish",
+        scans.finish,
+        "A station is done with a pass",
+        verb=Verb.STATIONS_WORK,
+        body=FinishBody,
+    ),
+    session(
+        "PUT",
+        "/{id}/pages/{n}",
+        scans.put_page,
+        "One page image; the same again changes nothing, another takes its place",
+        verb=Verb.SCANS_FILL,
+        status=(200, 201),
+        image=True,
+    ),
+    session(
+        "GET",
+        "/{id}/pages/{n}",
+        scans.page_image,
+        "The image of a page",
+        answer=None,
+        media_type="image/*",
+        query=(
+            Query("width", "pixels: a JPEG of that width, turned", {"type": "integer", "minimum": 16, "maximum": 2400}),
+        ),
+    ),
+    session("POST", "/{id}/pages/{n}/rotate", scans.rotate, "Turn a page", body=RotateBody),
+    session("POST", "/{id}/pages/{n}/move", scans.move, "Move a page", body=MoveBody),
+    session("POST", "/{id}/pages/{n}/remove", scans.remove, "Take a page out", body=NothingBody),
+    session(
+        "POST",
+        "/{id}/archive",
+        scans.archive,
+        "OK: the pages become a document",
+        body=ArchiveScanBody,
+        answer=Item,
+        status=(201,),
+        idempotent=True,
     ),
     read(
         "/v1/document-types",

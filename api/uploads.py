@@ -93,6 +93,20 @@ async def receive_form(
         reception.close()
 
 
+@asynccontextmanager
+async def receive_file(req: Any, *, limits: Limits, tmp: Path) -> AsyncIterator[ReceivedFile]:
+    """Take the whole body as one file. Refuses as receive_form does."""
+    if req.content_length is None:
+        raise LengthRequired
+    require_room(tmp, req.content_length, limits)
+    small = req.content_length <= PIECE_BYTES
+    reception = Reception(fields=frozenset(), file_part="file", limits=limits, tmp=None if small else tmp)
+    try:
+        yield await reception.take_body(req.stream)
+    finally:
+        reception.close()
+
+
 def require_room(tmp: Path, size_bytes: int, limits: Limits) -> None:
     """Refuse before the first byte what would bring the disk under its floor."""
     disk = os.statvfs(tmp)
@@ -127,6 +141,17 @@ class Reception:
         if not splitter.closed:
             raise MalformedRequest(reason=N_("its form ends before its last boundary"))
         self.finish()
+
+    async def take_body(self, stream: AsyncIterable[bytes]) -> ReceivedFile:
+        self.part = self.file_part
+        self.begin_file(UNNAMED)
+        async for data in stream:
+            self.file_content(data)
+            if self.held_bytes >= PIECE_BYTES:
+                await finished_in_thread(self.flush)
+        self.finish()
+        assert self.form.file is not None, "begin_file() made it"
+        return self.form.file
 
     def begin(self, part: Part) -> None:
         self.end_text()

@@ -27,7 +27,7 @@ from paper.client import Examiner
 from service.health import Health
 from service.metrics import Metrics, text
 from service.settings import Settings
-from store import access_log, register
+from store import access_log, register, stations
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
 from store.key_encryption import KeyEncryptionKeys, read_or_make
@@ -77,6 +77,7 @@ class Store(msgspec.Struct, frozen=True):
             creditor=self.settings.creditor_id,
             form_days=self.settings.limits.form_days,
             check_token_seconds=self.settings.limits.check_token_seconds,
+            scan_pages_max=self.settings.limits.scan_pages_max,
         )
 
 
@@ -203,6 +204,7 @@ def parts_of(
         customers=AsyncCustomers(store.register, connection, blocking),
         catalogue=catalogue,
         examiner=Examiner(socket, settings.limits),
+        stations=stations,
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,
         check_limit=CheckLimit(missed_checks, misses_max=settings.limits.check_misses_per_minute_max),

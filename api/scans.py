@@ -1,0 +1,392 @@
+"""Scan page: sessions with their pages, from the first sheet to the document (domain.md B); api/stations.py scans."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import IO, Any
+
+from api.answers import answer_made, outcome_of
+from api.bodies import (
+    ArchiveScanBody,
+    FinishBody,
+    MoveBody,
+    RotateBody,
+    ScanBody,
+    ScanItem,
+    ScanPage,
+    SessionItem,
+    note_of,
+)
+from api.call import Call
+from api.content import SAFE_HEADERS, Streamed, some
+from api.documents import require_type
+from api.problems import catalog, detail
+from api.scan_codes import named
+from api.stations import device, own_stations
+from api.uploads import ReceivedFile, receive_file
+from domain import refusals
+from domain.access import Role
+from domain.archive import ArchiveFile, Examined, Inspected, Outcome, Reach, Session
+from domain.ports import Missing
+from domain.refusals import N_, FieldError, InsufficientStorage, NotFound, ValidationFailed
+from domain.scan_session import CapturedPage, Finish, MovePage, RemovePage, Rotate, require_archivable
+from domain.values import Source, customer_id
+from projections import scan_sessions
+from projections.reading import moment
+
+PDF = "application/pdf"
+CAPTURE = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}")
+PIECE_BYTES = 1024 * 1024
+
+
+async def start(call: Call) -> None:
+    """POST /scan-sessions. Without a scanner the pages come from the caller."""
+    body = await call.body(ScanBody)
+    if body.scanner is None and (body.source or body.profile):
+        raise ValidationFailed(FieldError("/scanner", N_("is required")))
+    chosen = await device(call, body.scanner, body.source, body.profile) if body.scanner else None
+    session = await call.parts.blocking(call.parts.archive.start_scan, chosen, call.caller())
+    call.resp.set_header("Location", f"/v1/scan-sessions/{session.id}")
+    answer(call, session, status=201)
+
+
+async def list_sessions(call: Call) -> None:
+    """GET /scan-sessions: those that are not over, the longest untouched first."""
+    await call.wait_for_views()
+    branch = call.principal.branch
+    async with call.parts.connection() as conn:
+        rows = await scan_sessions.unfinished(conn, branch=branch, limit=call.limit())
+    position = await call.parts.blocking(call.parts.last_position)
+    call.page([listed(row) for row in rows], position=position, next_cursor=None)
+
+
+async def show(call: Call) -> None:
+    answer(call, await session_of(call))
+
+
+async def confirm(call: Call) -> None:
+    """POST /scan-sessions/{id}/confirm: the Yes; 202, for the station begins in a moment."""
+    session = await call.parts.blocking(call.parts.archive.confirm_scan, call.id(), call.caller(), await reach_of(call))
+    answer(call, session, status=202)
+
+
+async def cancel(call: Call) -> None:
+    """DELETE /scan-sessions/{id}: leaves nothing behind."""
+    await call.parts.blocking(call.parts.archive.cancel_scan, call.id(), call.caller(), await reach_of(call))
+    call.resp.status = 204
+
+
+async def finish(call: Call) -> None:
+    """POST /scan-sessions/{id}/finish: the station is done with a pass, or it could not go on."""
+    body = await call.body(FinishBody)
+    if body.problem is not None and body.problem not in SCANNER_PROBLEMS:
+        raise ValidationFailed(FieldError("/problem", N_("is none of the scanner's problems")))
+    done = Finish(body.number, body.problem, body.told)
+    session = await call.parts.blocking(
+        call.parts.archive.finish_pass, call.id(), done, call.caller(), await reach_of(call)
+    )
+    answer(call, session)
+
+
+SCANNER_PROBLEMS = {kind.slug: kind for kind in refusals.every() if kind.slug.startswith("scanner-")}
+
+
+# -- pages --------------------------------------------------------------------------------------------------------
+
+
+async def put_page(call: Call) -> None:
+    """PUT /scan-sessions/{id}/pages/{n}: one page image; 200 when it is there already, 201 when it is new."""
+    parts, n = call.parts, page_number(call)
+    if parts.content_free_bytes() < parts.limits.disk_free_bytes_min:
+        raise InsufficientStorage
+    reach = await reach_of(call)
+    await parts.blocking(parts.archive.scan_session, call.id(), reach)  # before a page for nobody is taken in
+    async with receive_file(call.req, limits=parts.limits, tmp=parts.temporary) as received:
+        page = await inspected(call, received)
+        session, fresh = await parts.blocking(parts.archive.capture_page, call.id(), n, page, call.caller(), reach)
+    answer(call, session, status=201 if fresh else 200)
+
+
+async def inspected(call: Call, received: ReceivedFile) -> Inspected:
+    """The page as the limited child saw it."""
+    found = await call.parts.examiner.inspect(received.fd, size=received.size)
+    return Inspected(
+        file=Examined(
+            file=received.file,
+            name=None,
+            size_bytes=received.size,
+            sha256=received.sha256,
+            media_type=found.media_type,
+            pages=1,
+            preview=True,
+            password_protected=False,
+            flags=(),
+        ),
+        width_px=found.width_px,
+        height_px=found.height_px,
+        dpi=found.dpi,
+        scan_codes=found.scan_codes,
+        warnings=found.warnings,
+        fingerprint=found.fingerprint,
+        capture=capture_of(call),
+    )
+
+
+def capture_of(call: Call) -> str | None:
+    """Which pass and sheet of a station this is, so that what is sent twice is known."""
+    text: str | None = call.req.get_header("Archive-Capture")
+    if text is not None and not CAPTURE.fullmatch(text):  # it stands in the log as it is
+        raise ValidationFailed(FieldError("/header/Archive-Capture", N_("must be a pass and a sheet, like 2.13")))
+    return text
+
+
+async def page_image(call: Call) -> None:
+    """GET /scan-sessions/{id}/pages/{n}: the image as it came; with `width` a JPEG of that width, turned as it is to
+    be."""
+    width = call.number("width", default=0, low=16, high=2400)
+    session = await session_of(call)
+    page = session.state.pages.get(page_number(call))
+    if page is None:
+        raise NotFound
+    await call.record("page")
+    call.resp.set_headers(SAFE_HEADERS)
+    try:
+        await (send_turned(call, session, page, width) if width else send_original(call, session, page))
+    except Missing:  # somebody has removed, archived or cancelled it since
+        raise NotFound from None
+
+
+async def send_turned(call: Call, session: Session, page: CapturedPage, width: int) -> None:
+    with tempfile.TemporaryFile(dir=call.parts.temporary) as plain:
+        await call.parts.blocking(copy_page, call, session, page, plain)
+        call.resp.data = await call.parts.examiner.page_image(
+            plain.fileno(), media_type=page.content.media_type, page=1, width=width, degrees=page.degrees
+        )
+    call.resp.content_type = "image/jpeg"
+
+
+async def send_original(call: Call, session: Session, page: CapturedPage) -> None:
+    opened = pieces(call, session, page)
+    head = await call.parts.blocking(partial(some, opened))
+    call.resp.content_type = page.content.media_type
+    call.resp.content_length = page.content.size_bytes
+    call.resp.stream = Streamed(call.parts.blocking, head, opened)
+
+
+async def rotate(call: Call) -> None:
+    body = await call.body(RotateBody)
+    await arrange(call, Rotate(page_number(call), body.degrees))
+
+
+async def move(call: Call) -> None:
+    body = await call.body(MoveBody)
+    await arrange(call, MovePage(page_number(call), body.to))
+
+
+async def remove(call: Call) -> None:
+    await arrange(call, RemovePage(page_number(call)))
+
+
+async def arrange(call: Call, command: Rotate | MovePage | RemovePage) -> None:
+    change = partial(call.parts.archive.arrange_pages, call.id(), command, call.caller(), await reach_of(call))
+    answer(call, await call.parts.blocking(change))
+
+
+def page_number(call: Call) -> int:
+    text = call.params["n"]
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 1_000_000:
+        raise NotFound
+    return int(text[:9])
+
+
+# -- into a document ----------------------------------------------------------------------------------------------
+
+
+async def archive(call: Call) -> None:
+    """POST /scan-sessions/{id}/archive: OK (B9, B10). The pages become one PDF that has their bytes unchanged."""
+    body, caller, session = await call.body(ArchiveScanBody), call.caller(), call.id()
+    order = await order_of(call, body)
+    parts, reach = call.parts, await reach_of(call)
+    found = await parts.blocking(parts.archive.scan_session, session, reach)  # first: a twin may archive it meanwhile
+    earlier = await parts.blocking(parts.archive.archived_scan, session, body.pages, order, caller)
+    if earlier is None:
+        numbers = body.pages if body.pages is not None else [n for n, _ in found.state.ordered]
+        require_archivable(found.state, numbers)
+        earlier = await archived(call, found, body.pages, numbers, order, reach)
+    answer_made(call, earlier)
+
+
+async def archived(
+    call: Call, seen: Session, asked: list[int] | None, numbers: list[int], order: ArchiveFile, reach: Reach
+) -> Outcome:
+    use, caller = call.parts.archive, call.caller()
+    try:
+        async with assembled(call, seen, numbers) as file:
+            work = partial(use.archive_scan, seen, asked, numbers, order, file, caller, rights=call.rights, reach=reach)
+            return await outcome_of(call, work)
+    except Missing:
+        gone = partial(use.archived_meanwhile, seen, asked, numbers, order, caller, reach=reach)
+        return await outcome_of(call, gone)
+
+
+async def order_of(call: Call, body: ArchiveScanBody) -> ArchiveFile:
+    statement = await named(call, body.scan_code, body.check_token)
+    if statement is None:
+        missing = [FieldError(f"/{n}", N_("is required")) for n in ("customer", "type") if getattr(body, n) is None]
+        if missing:
+            raise ValidationFailed(*missing)
+    if body.type is not None:
+        await require_type(call, body.type)
+    return ArchiveFile(
+        customer=None if body.customer is None else customer_id(body.customer, "/customer"),
+        type=body.type,
+        authorization=statement,
+        check_token=body.check_token,
+        received_on=body.received_on,
+        signed_on=body.signed_on,
+        note=note_of(body.note, call.parts.limits, "/note"),
+        ground=note_of(body.ground, call.parts.limits, "/ground"),
+        external_id=body.external_id,
+        duplicate_allowed=body.duplicate == "allow",
+        source=Source.SCAN,
+    )
+
+
+@asynccontextmanager
+async def assembled(call: Call, session: Session, numbers: Sequence[int]) -> AsyncIterator[Examined]:
+    """One PDF of these pages, in a file that is open until this is left."""
+    folder = call.parts.temporary
+    with tempfile.TemporaryFile(dir=folder) as pages, tempfile.TemporaryFile(dir=folder) as target:
+        places = await call.parts.blocking(copy_pages, call, session, numbers, pages)
+        await call.parts.examiner.assemble(pages.fileno(), places, target.fileno())
+        size, digest = await call.parts.blocking(measured, target)
+        yield Examined(
+            file=target,
+            name=None,
+            size_bytes=size,
+            sha256=digest,
+            media_type=PDF,
+            pages=len(numbers),
+            preview=True,
+            password_protected=False,
+            flags=(),
+        )
+
+
+def copy_pages(call: Call, session: Session, numbers: Sequence[int], target: IO[bytes]) -> list[tuple[int, int, int]]:
+    """The images one after the other; where each lies: offset, size in bytes, degrees."""
+    places = []
+    for page in (session.state.pages[n] for n in numbers):
+        places.append((target.tell(), page.content.size_bytes, page.degrees))
+        for piece in pieces(call, session, page):
+            target.write(piece)
+    target.flush()
+    return places
+
+
+def copy_page(call: Call, session: Session, page: CapturedPage, target: IO[bytes]) -> None:
+    for piece in pieces(call, session, page):
+        target.write(piece)
+    target.flush()
+    target.seek(0)
+
+
+def pieces(call: Call, session: Session, page: CapturedPage) -> Generator[bytes, None, None]:
+    """Iterated in a thread alone, as those of documents are. Raises Missing for an image that has just gone."""
+    content = page.content
+    opened = call.parts.read_content(session.id, content.id, content.sealed_size_bytes, 0, content.size_bytes - 1)
+    if opened is None:
+        raise Missing(str(content.id))
+    yield from opened
+
+
+def measured(file: IO[bytes]) -> tuple[int, bytes]:
+    """Size and SHA-256 of the whole; the file is left at its beginning."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE_BYTES):
+        digest.update(piece)
+    size = file.tell()
+    file.seek(0)
+    return size, digest.digest()
+
+
+# -- shared -------------------------------------------------------------------------------------------------------
+
+
+async def session_of(call: Call) -> Session:
+    return await call.parts.blocking(call.parts.archive.scan_session, call.id(), await reach_of(call))
+
+
+async def reach_of(call: Call) -> Reach:
+    """A station gets at the sessions on its own scanners; a caller with a branch of its own at those of that branch."""
+    if call.principal.role is Role.STATION:
+        return Reach(stations=await own_stations(call))
+    return Reach(branch=call.principal.branch)
+
+
+def answer(call: Call, session: Session, *, status: int = 200) -> None:
+    if session.replayed:
+        call.resp.set_header("Idempotency-Replayed", "true")
+    call.answer(item_of(call, session), status=status, position=session.position, version=session.state.version)
+
+
+def item_of(call: Call, session: Session) -> ScanItem:
+    state, device, twins = session.state, session.state.device, session.state.twins
+    return ScanItem(
+        id=session.id,
+        state=state.state,
+        scanner=device.scanner if device else None,
+        source=device.source if device else None,
+        profile=device.profile if device else None,
+        pages=[page_of(n, page, twin=n in twins) for n, page in state.ordered],
+        problem=problem_of(call, state.problem),
+        documents=list(state.documents),
+        passes=state.passes,
+        actor=session.actor,
+        branch=session.branch,
+        version=state.version,
+    )
+
+
+def page_of(n: int, page: CapturedPage, *, twin: bool) -> ScanPage:
+    return ScanPage(
+        n=n,
+        sha256=page.sha256.hex(),
+        width_px=page.width_px,
+        height_px=page.height_px,
+        dpi=page.dpi,
+        scan_codes=page.scan_codes,
+        warnings=(*page.warnings, "duplicate") if twin else page.warnings,
+        degrees=page.degrees,
+    )
+
+
+def problem_of(call: Call, slug: str | None) -> dict[str, Any] | None:
+    """What stopped a scan, in the reader's words and never in the driver's."""
+    if slug is None:
+        return None
+    refusal, translate = SCANNER_PROBLEMS[slug](), catalog(call.language)
+    return {
+        "type": f"/problems/{slug}",
+        "title": translate(refusal.title),
+        "status": refusal.status,
+        "detail": detail(refusal, translate),
+    }
+
+
+def listed(row: scan_sessions.Row) -> SessionItem:
+    return SessionItem(
+        id=row.id,
+        state=row.state,
+        scanner=row.scanner,
+        pages=row.pages,
+        actor=row.actor,
+        branch=row.branch,
+        started_at=moment(row.started_at),
+        changed_at=moment(row.changed_at),
+        version=row.version,
+    )

@@ -1,0 +1,140 @@
+"""Scan stations: they tell what scanners they have, ask for jobs, and send pages (api/scans.py takes these in).
+
+Everything goes out from the station, so that it works behind any router: it asks again and again, and an answer may
+take a while (a long poll).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from api.bodies import JobItem, ScannerItem, StationBody, StationItem
+from api.call import Call
+from domain.refusals import N_, FieldError, NotFound, ScannerOffline, ValidationFailed
+from domain.scan_session import Device
+from domain.values import BRANCH, ScannerSource
+from projections import scan_sessions
+from projections.reading import moment
+
+OFFLINE_AFTER_SECONDS = 15.0
+WAIT_SECONDS_MAX = 25
+LOOK_SECONDS = 0.1
+SEEN_SECONDS = 5.0
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """A scanner as the desk sees it, and the station that has it."""
+
+    station: str
+    branch: str
+    scanner: ScannerItem
+
+
+async def report(call: Call) -> None:
+    """PUT /scan-stations/{name}: what it has now; a name belongs to the token that used it first."""
+    name, body = station_name(call), await call.body(StationBody)
+    scanners = msgspec.json.encode(body.scanners).decode()
+    async with call.parts.connection() as conn:
+        if not await call.parts.stations.report(conn, name, call.principal.name, call.branch(), scanners):
+            raise NotFound
+    call.answer(StationItem(name, call.branch(), moment(call.parts.archive.clock.now()), "online"))
+
+
+async def list_stations(call: Call) -> None:
+    """GET /scan-stations."""
+    items = [
+        StationItem(s.name, s.branch, moment(s.seen_at), "offline" if is_silent(s) else "online")
+        for s in await stations_of(call)
+    ]
+    call.page(items, position=await call.parts.blocking(call.parts.last_position), next_cursor=None)
+
+
+async def list_scanners(call: Call) -> None:
+    """GET /scanners: those that stations have, and what they are at."""
+    items = [offered.scanner for offered in await offers(call)]
+    call.page(items, position=await call.parts.blocking(call.parts.last_position), next_cursor=None)
+
+
+async def jobs(call: Call) -> None:
+    """GET /scan-stations/{name}/jobs: what is to be scanned there just now; waits up to `wait` seconds for the first.
+
+    A job is told until its session scans no more: a station knows by session and pass which ones it has taken on."""
+    name, wait = station_name(call), call.number("wait", default=0, low=0, high=WAIT_SECONDS_MAX)
+    loop = asyncio.get_running_loop()
+    until, seen_at = loop.time() + wait, -SEEN_SECONDS
+    while True:
+        async with call.parts.connection() as conn:
+            if loop.time() - seen_at >= SEEN_SECONDS:
+                seen_at = loop.time()
+                if not await call.parts.stations.seen(conn, name, call.principal.name):
+                    raise NotFound
+            found = await scan_sessions.jobs(conn, name)
+        if found or loop.time() >= until:
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    items = [job_of(row) for row in found]
+    call.page(items, position=max((row.from_position for row in found), default=0), next_cursor=None)
+
+
+def job_of(row: scan_sessions.Row) -> JobItem:
+    assert row.scanner is not None, "what scans has a scanner"
+    return JobItem(row.id, row.scanner, row.source or "", row.profile or "", row.passes, row.last_page + 1)
+
+
+async def device(call: Call, scanner: str, source: ScannerSource | None, profile: str | None) -> Device:
+    """The scanner that a session is to use. Raises ValidationFailed for what it has not, ScannerOffline."""
+    found = next((o for o in await offers(call) if o.scanner.id == scanner), None)
+    if found is None:
+        raise ValidationFailed(FieldError("/scanner", N_("is none of the configured scanners")))
+    if found.scanner.state == "offline":
+        raise ScannerOffline
+    sources, profiles = found.scanner.sources, found.scanner.profiles
+    if source is not None and source not in sources:
+        raise ValidationFailed(FieldError("/source", N_("is not one of this scanner's")))
+    if profile is not None and profile not in profiles:
+        raise ValidationFailed(FieldError("/profile", N_("is not one of this scanner's")))
+    return Device(
+        scanner=scanner,
+        station=found.station,
+        source=source or ScannerSource(sources[0]),
+        profile=profile or profiles[0],
+    )
+
+
+async def offers(call: Call) -> list[Offered]:
+    """Every scanner, with what it is at: what its station says, unless that is silent or a session has it."""
+    stations = await stations_of(call)
+    async with call.parts.connection() as conn:
+        busy = await scan_sessions.in_use(conn, [s.name for s in stations])
+    return [Offered(s.name, s.branch, scanner_item(s, told, busy)) for s in stations for told in s.scanners]
+
+
+def scanner_item(station: Any, told: dict[str, Any], busy: set[str]) -> ScannerItem:
+    scanner = f"{station.name}:{told['id']}"
+    state = "offline" if is_silent(station) else "busy" if scanner in busy else told["state"]
+    return ScannerItem(scanner, told["name"], station.name, state, told["sources"], told["profiles"])
+
+
+async def stations_of(call: Call) -> Sequence[Any]:
+    async with call.parts.connection() as conn:
+        return await call.parts.stations.stations(conn)
+
+
+async def own_stations(call: Call) -> frozenset[str]:
+    """The stations of this token."""
+    return frozenset(s.name for s in await stations_of(call) if s.actor == call.principal.name)
+
+
+def is_silent(station: Any) -> bool:
+    return bool(station.silent_seconds > OFFLINE_AFTER_SECONDS)
+
+
+def station_name(call: Call) -> str:
+    name = call.params["name"]
+    if not BRANCH.fullmatch(name):
+        raise ValidationFailed(
+            FieldError("/path/name", N_("must be 1 to 32 letters, digits, dots, dashes or underscores"))
+        )
+    return name

@@ -281,8 +281,9 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def twins(self) -> frozenset[int]:
-        """Places of pages that look like one before them: sheets that were fed twice, perhaps. Blank ones all do."""
-        written = [(n, page.fingerprint) for n, page in self.ordered if "blank" not in page.warnings]
+        """Places of pages that look like one before them: sheets that were fed twice, perhaps. Blank ones all do, and
+        forms of one kind but for their codes."""
+        written = [(n, page) for n, page in self.ordered if "blank" not in page.warnings]
         return frozenset(n for at, (n, it) in enumerate(written) if any(alike(it, other) for _, other in written[:at]))
 
 
@@ -364,9 +365,9 @@ def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
     ]
 
 
-def alike(one: int, other: int) -> bool:
-    """Two fingerprints of 64 bits that differ in at most 2."""
-    return (one ^ other).bit_count() <= 2
+def alike(one: CapturedPage, other: CapturedPage) -> bool:
+    """The same codes, and fingerprints of 64 bits that differ in at most 2."""
+    return one.scan_codes == other.scan_codes and (one.fingerprint ^ other.fingerprint).bit_count() <= 2
 
 
 def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:

@@ -66,7 +66,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
                 moved = together(moved, self._moved_document(state.evidence, self._loaded(state.evidence), move))
             return self._change(paper, moved, caller, key)
 
-        return self._earlier(key, paper) or self._repeated(attempt)
+        return self._once(lambda: self._earlier(key, paper), attempt)
 
     def _move(self, old: UUID, customer: str, reason: str) -> Move:
         self._require_customer(customer)
@@ -113,7 +113,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
                 claims=[self._content_claim(owner, file.sha256, paper, shared=True)],
             )
 
-        return self._earlier(key, paper) or self._repeated(attempt)
+        return self._once(lambda: self._earlier(key, paper), attempt)
 
     def link_customer(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
@@ -163,7 +163,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
         def attempt() -> Outcome:
             return self._change(paper, change(self._read(paper, rights, expected_version)), caller, key)
 
-        return self._earlier(key, paper) or self._repeated(attempt)
+        return self._once(lambda: self._earlier(key, paper), attempt)
 
     def _read(self, paper: UUID, rights: Rights, expected_version: int | None) -> Document:
         state = self._document(paper, rights)

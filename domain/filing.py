@@ -177,15 +177,16 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         """Select file (C1 to C8): content first, then its event. An authorization type gets its authorization too; the
         signed form of an issued one is attached to that (D9). `rights` are those of whoever names an authorization."""
         command = self._command(caller, without_token(order), file.sha256)
-        if earlier := self._earlier(command):
-            return earlier
-        if order.authorization is not None:
-            statement = order.authorization
-            return self._repeated(lambda: self._archive_evidence(statement, order, file, caller, command, rights))
-        kind = self._type(order.type or "")
-        self._refuse_file(kind, order, file)
-        self._require_customer(order.customer or "")
-        return self._repeated(lambda: self._archive_file(order, kind, file, caller, command))
+
+        def attempt() -> Outcome:
+            if order.authorization is not None:
+                return self._archive_evidence(order.authorization, order, file, caller, command, rights)
+            kind = self._type(order.type or "")
+            self._refuse_file(kind, order, file)
+            self._require_customer(order.customer or "")
+            return self._archive_file(order, kind, file, caller, command)
+
+        return self._once(lambda: self._earlier(command), attempt)
 
     def _archive_file(
         self,
@@ -389,15 +390,16 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """No upload (D1 to D8): an authorization without a file, or what was seen of a paper that is not kept."""
         command = self._command(caller, without_token(order))
-        if earlier := self._earlier(command):
-            return earlier
-        if order.authorization is not None:
-            statement = order.authorization
-            return self._repeated(lambda: self._note_signed(statement, order, caller, command, rights))
-        kind = self._type(order.type or "")
-        self._require_customer(order.customer or "")
-        note = self._note_seen if kind.definition.verify_only else self._register
-        return self._repeated(lambda: note(order, kind, self.keys.owner(order.customer or ""), caller, command))
+
+        def attempt() -> Outcome:
+            if order.authorization is not None:
+                return self._note_signed(order.authorization, order, caller, command, rights)
+            kind = self._type(order.type or "")
+            self._require_customer(order.customer or "")
+            note = self._note_seen if kind.definition.verify_only else self._register
+            return note(order, kind, self.keys.owner(order.customer or ""), caller, command)
+
+        return self._once(lambda: self._earlier(command), attempt)
 
     def _note_seen(
         self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None

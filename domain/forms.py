@@ -58,11 +58,13 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
     def issue_form(self, order: IssueForm, caller: Caller) -> Outcome:
         """Issue (F1): the authorization and its scan code in one statement. Durable on return."""
         command = self._command(caller, order)
-        if earlier := self._earlier(command):
-            return earlier
-        kind = self._type(order.type)
-        self._require_customer(order.customer)
-        return self._repeated(lambda: self._issue(order, kind, self.keys.owner(order.customer), caller, command))
+
+        def attempt() -> Outcome:
+            kind = self._type(order.type)
+            self._require_customer(order.customer)
+            return self._issue(order, kind, self.keys.owner(order.customer), caller, command)
+
+        return self._once(lambda: self._earlier(command), attempt)
 
     def _issue(
         self, order: IssueForm, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None

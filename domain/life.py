@@ -56,7 +56,7 @@ class Life(UseCases, frozen=True, kw_only=True):
             events = authorization.decide(state, self._command_of(order, paper, rights))
             return self._change(paper, self._changed(paper, state, events), caller, key)
 
-        return self._earlier(key, paper) or self._repeated(attempt)
+        return self._once(lambda: self._earlier(key, paper), attempt)
 
     def _command_of(self, order: Order, paper: UUID, rights: Rights) -> authorization.Command:
         match order:

@@ -163,6 +163,22 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
                 continue
         raise Unavailable
 
+    def _once(self, told: Callable[[], T | None], attempt: Callable[[], T]) -> T:
+        """What the first request of an Idempotency-Key was `told`, else what this one comes to.
+
+        A twin may be stored between the look for it and the decision, which then meets its own work: that is asked
+        about again before it is refused."""
+        if earlier := told():
+            return earlier
+        try:
+            return self._repeated(attempt)
+        except Unavailable:
+            raise
+        except Refusal:
+            if earlier := told():
+                return earlier
+            raise
+
     # -- what a caller is told --------------------------------------------------------------------------------
 
     def _command(self, caller: Caller, *parts: object) -> CommandKey | None:

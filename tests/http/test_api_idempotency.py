@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,11 +16,15 @@ from tests.http.desk import (
     archived,
     at,
     correct,
+    hand_in,
+    issue,
+    issued,
     no_upload,
     noted,
     pointers,
     problem_of,
     select_file,
+    step,
     view,
 )
 from tests.http.served import Served
@@ -200,3 +205,50 @@ def test_an_authorization_may_be_noted_twice_where_no_rule_forbids_it(served: Se
     assert first["id"] != second["id"]
     rows = staff.get(f"/v1/customers/{customer}/documents", headers=at(second["position"])).json()["items"]
     assert len(rows) == 2
+
+
+def twins(send: Callable[[], httpx.Response]) -> set[tuple[int, str]]:
+    """What all are told who send the same at once with one key."""
+    with ThreadPoolExecutor(TWINS) as pool:
+        answers = [answer.result() for answer in [pool.submit(send) for _ in range(TWINS)]]
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers].count(None) == 1
+    return {(answer.status_code, answer.text) for answer in answers}
+
+
+def corrections(
+    client: httpx.Client, item: dict[str, Any], verb: str, key: dict[str, str], **body: Any
+) -> httpx.Response:
+    headers = {**key, "If-Match": '"1"'}
+    return client.post(f"/v1/documents/{item['id']}/{verb}", json={"reason": "a", **body}, headers=headers)
+
+
+Key = dict[str, str]
+AT_ONCE: dict[str, Callable[[httpx.Client, str, Key], Callable[[], httpx.Response]]] = {
+    "describe": lambda c, customer, key: partial(corrections, c, archived(c, customer), "describe", key, note="a"),
+    "withdraw": lambda c, customer, key: partial(corrections, c, archived(c, customer), "withdraw", key),
+    "suspend": lambda c, customer, key: partial(step, c, noted(c, customer)["id"], "suspend", 1, key, reason="a"),
+    "cancel": lambda c, customer, key: partial(
+        step, c, issued(c, customer)["authorization"]["id"], "cancel", 1, key, reason="a"
+    ),
+    "issue": lambda c, customer, key: partial(issue, c, customer, key),
+    "hand in": lambda c, customer, key: partial(hand_in, c, issued(c, customer)["scan_code"], a_letter(), headers=key),
+    "note": lambda c, customer, key: partial(
+        no_upload, c, None, key, type=None, scan_code=issued(c, customer)["scan_code"]
+    ),
+    "replace": lambda c, customer, key: partial(replaced, c, archived(c, customer), a_letter(), key),
+}
+
+
+def replaced(client: httpx.Client, item: dict[str, Any], data: bytes, key: Key) -> httpx.Response:
+    headers, files = {**key, "If-Match": '"1"'}, {"file": ("better.pdf", data)}
+    return client.put(f"/v1/documents/{item['id']}/content", data={"reason": "a"}, files=files, headers=headers)
+
+
+@pytest.mark.parametrize("what", AT_ONCE)
+def test_twins_in_flight_are_told_of_one_change_and_none_is_refused_for_the_other(served: Served, what: str) -> None:
+    """Who was a moment later meets the version, the state or the evidence that its own twin made."""
+    boss, customer = served.as_("supervisor"), a_customer(served)
+    for _ in range(3):
+        [(status, _)] = twins(AT_ONCE[what](boss, customer, a_key()))
+        assert status in (200, 201)
+    assert served.contents() == served.named_contents()

@@ -179,6 +179,15 @@ def test_an_unsigned_form_is_no_evidence(served: Served, staff: httpx.Client) ->
     assert handed_in(staff, made["scan_code"], signed="yes")["status"] == "active"
 
 
+def test_an_unsigned_form_without_a_code_is_none_either(served: Served, staff: httpx.Client) -> None:
+    """It would stand on the account as an authorization; a letter needs no signature."""
+    customer = a_customer(served)
+    with wire.nothing_stored(served):
+        for kind in (CONSENT, DEBT):
+            assert pointers(select_file(staff, customer, type=kind, signed="no")) == {"/form/signed"}
+    assert select_file(staff, customer, type="FORM", signed="no").status_code == 201
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

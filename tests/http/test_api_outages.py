@@ -34,10 +34,12 @@ from tests.http.desk import (
     correct,
     no_upload,
     problem_of,
+    replace,
     select_file,
     view,
 )
 from tests.http.served import Served, serving, wait_until
+from tests.paper.files import a_jpeg
 
 MIB = 1024 * 1024
 VOLUME_BYTES = 6 * MIB
@@ -207,19 +209,39 @@ def called(client: httpx.Client, route: Route, document: dict[str, Any]) -> http
     """A good call of a route."""
     customers = route.path.startswith("/v1/customers/{id}")
     path = route.path.replace("{id}", document["customer"] if customers else document["id"])
-    path = path.replace("{n}", "1").replace("{code}", "LETTER")
+    path = path.replace("{n}", "1").replace("{code}", "LETTER").replace("{name}", "desk")
     query = {query.name: "1" for query in route.query if query.required}
     if route.form:
-        return select_file(client, document["customer"])
+        put = route.method == "PUT"
+        return replace(client, document["id"], a_letter(), 1) if put else select_file(client, document["customer"])
+    headers = {"If-Match": '"1"'}
+    if (route.method, route.path) == A_PAGE:
+        return client.put(path, content=a_jpeg(), headers={**headers, "Content-Type": "image/jpeg"})
     body = BODIES.get(route.path.rpartition("/")[2], {"reason": "because"}) if route.body else None
-    return client.request(route.method, path, params=query, json=body, headers={"If-Match": '"1"'})
+    return client.request(route.method, path, params=query, json=body, headers=headers)
 
 
+A_PAGE = ("PUT", "/v1/scan-sessions/{id}/pages/{n}")
 BODIES: dict[str, dict[str, Any]] = {
     "{id}": {"name": "Jan"},
     "{code}": {"labels": {"en": "Letter"}, "kind": "document", "sensitivity": "ordinary"},
     "authorizations": {"type": "GUARDIAN_CONSENT", "customer": "1", "original": {"held": True}},
     "reclassify": {"type": "FORM", "reason": "because"},
+    "forms": {"type": "GUARDIAN_CONSENT", "customer": "1"},
+    "reassign": {"customer": "1", "reason": "because"},
+    "link-customer": {"customer": "1", "reason": "because"},
+    "unlink-customer": {"customer": "1", "reason": "because"},
+    "amend": {"debtor_name": "K. de Vries", "reason": "because"},
+    "revoke": {"received_on": "2026-02-01", "reason": "because"},
+    "supersede": {"by": str(uuid4()), "reason": "because"},
+    "collections": {"presented_on": "2026-02-01", "due_on": "2026-02-06", "outcome": "paid"},
+    "scan-sessions": {},
+    "{name}": {"scanners": []},
+    "finish": {"pass": 1},
+    "rotate": {"degrees": 90},
+    "move": {"to": 1},
+    "remove": {},
+    "archive": {"customer": "1", "type": "LETTER"},
 }
 NEED_THE_DATABASE = [route for route in ROUTES if route.verb is not Verb.PUBLIC]
 NEED_IT_NOT = ["/livez", "/version", "/openapi.json", "/problems", "/problems/unavailable"]

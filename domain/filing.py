@@ -17,8 +17,6 @@ from domain.mandate import Mandate
 from domain.ports import Claim, CommandKey, Owner, OwnerRaced, VersionConflict
 from domain.refusals import (
     N_,
-    DuplicateContent,
-    ExternalIdTaken,
     FieldError,
     FilePasswordProtected,
     FileTypeNotAllowed,
@@ -367,12 +365,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         self._refuse_file(kind, order, file)
 
         def append(arrival: Arrival) -> Outcome:
-            try:
-                change = together(self._evidence(state, order, arrival, statement), along(arrival))
-                return self._change(statement, change, caller, command)
-            except (DuplicateContent, ExternalIdTaken):  # by the winner of the race for this code, it may be
-                authorization.require_unredeemed(self._authorization(statement, rights))
-                raise
+            change = together(self._evidence(state, order, arrival, statement), along(arrival))
+            return self._change(statement, change, caller, command)
 
         return self._with_content(file, owner, kind, statement, append)
 

@@ -124,8 +124,15 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
                 command=command,
             )
         except AlreadyClaimed as taken:
+            if self._is_outdated(change):
+                raise VersionConflict from None
             raise refusal_of(taken) from None
         return _recorded(envelopes, appended)
+
+    def _is_outdated(self, change: Change) -> bool:
+        """Claims are looked at before versions: what a paper has become since may say something else, or ask for
+        other claims."""
+        return any(len(self.log.load(stream)) != version for stream, version in change.versions.items())
 
     def _change(self, paper: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Outcome:
         """A change of what is there, told of the paper that the caller named; nothing is appended for no steps."""

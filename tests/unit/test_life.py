@@ -271,6 +271,17 @@ def test_an_account_of_another_mandate_is_not_amended_to(desk: MemoryDesk) -> No
     assert desk.trace() == before
 
 
+def test_who_amends_to_an_account_that_is_taken_what_was_revoked_meanwhile_is_told_that_it_was(
+    desk: MemoryDesk,
+) -> None:
+    mandate(desk)
+    paper = mandate(desk, iban=ABN)
+    desk.log.before_append.append(lambda: desk.change(paper, revoke()))
+    with pytest.raises(IllegalTransition) as refused:
+        desk.change(paper, amend(iban=IBAN))
+    assert refused.value.extra == {"state": "revoked"}
+
+
 def test_a_reference_that_was_ever_given_belongs_to_its_mandate(desk: MemoryDesk) -> None:
     first, second = mandate(desk, mandate_reference="UMR 1"), mandate(desk, iban=ABN)
     desk.change(first, amend(mandate_reference="UMR 2"))

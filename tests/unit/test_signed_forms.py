@@ -425,6 +425,18 @@ def test_a_note_and_then_a_file_are_no_conflict(desk: MemoryDesk) -> None:
     assert desk.topics[1:] == ["authorization-signed.v1", "document-archived.v1", "evidence-attached.v1"]
 
 
+def test_of_a_form_that_moves_meanwhile_its_old_customers_files_are_no_duplicates(desk: MemoryDesk) -> None:
+    desk.file()
+    form = desk.issue()
+    desk.log.before_append.append(
+        lambda: desk.archive.reassign_authorization(
+            form, "100235", "x", a_caller(), rights=EVERYTHING, expected_version=None
+        )
+    )
+    desk.attach(form)
+    assert desk.document(desk.evidence(form)).customer == desk.keys.references["100235"]
+
+
 def test_an_erased_customers_form_takes_nothing(desk: MemoryDesk) -> None:
     form = desk.issue()
     desk.keys.erase("100234")

@@ -123,7 +123,7 @@ def test_every_metric_is_explained(served: Served) -> None:
 
 
 def test_every_problem_of_verify_is_explained() -> None:
-    code = "".join((ROOT / "service" / name).read_text() for name in ("verify.py", "verify_contents.py"))
+    code = "".join(file.read_text() for file in (ROOT / "service").glob("verify*.py"))
     kinds = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', code))
     assert set(first_column(part("Verify"))) - {"--quick", "--no-views"} == kinds
 

@@ -5,7 +5,7 @@ like is the service's, service/import_lines.py; here it is not known whether any
 ports that keep nothing).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from functools import partial
 from typing import TypeVar
@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from domain import authorization
 from domain.authorization import AuthorizationExpired, AuthorizationRegistered, Lapse, Register
-from domain.customer import Customer
 from domain.document_type import DocumentType
 from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
 from domain.mandate import Mandate
@@ -179,7 +178,7 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     def _drafted(self, lines: Sequence[ImportLine]) -> list[Draft | Result]:
         types = self.types()
-        customers = self.customers.get_many({line.customer for line in lines})
+        customers = self.customers.existing({line.customer for line in lines})
         owners = self.keys.owners(customers)
         today = self.clock.today()
         return [_or_refused(partial(self._draft, line, types, customers, owners, today)) for line in lines]
@@ -188,7 +187,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         self,
         line: ImportLine,
         types: Mapping[str, DocumentType],
-        customers: Mapping[str, Customer],
+        customers: Set[str],
         owners: Mapping[str, Owner],
         today: date,
     ) -> Draft:

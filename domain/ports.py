@@ -199,8 +199,8 @@ class CustomerDirectory(Protocol):
     def get(self, customer_id: str) -> Customer | None:
         """The customer of exactly this id."""
 
-    def get_many(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
-        """Those of the ids that are known, in one question to the directory."""
+    def existing(self, customer_ids: Iterable[str]) -> set[str]:
+        """Those of the ids that the library knows just now, in one question to the directory."""
 
     def search(self, text: str, limit: int) -> Sequence[Customer]:
         """At most `limit` (1 to 200) customers for what was typed into one box, the best first.

@@ -61,6 +61,10 @@ class Register:
             self._seen.add(customer_id)
         return found
 
+    def existing(self, customer_ids: Iterable[str]) -> set[str]:
+        with refusing(), self._pool.connection() as conn:
+            return {i for (i,) in conn.execute(EXISTING, [list(customer_ids)], prepare=True)}
+
     def get(self, customer_id: str) -> Customer | None:
         return self.get_many([customer_id]).get(customer_id)
 
@@ -258,6 +262,7 @@ BY_ID = f"""
     from register.customer as c
     where c.customer_id = any(%s)
 """
+EXISTING = "select customer_id from register.customer where customer_id = any(%s)"
 EXACTLY = f"""
     {COLUMNS}
     from register.customer as c

@@ -32,8 +32,8 @@ class MemoryCustomers:
     def get(self, customer_id: str) -> Customer | None:
         return self.known.get(customer_id)
 
-    def get_many(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
-        return {i: self.known[i] for i in customer_ids if i in self.known}
+    def existing(self, customer_ids: Iterable[str]) -> set[str]:
+        return set(customer_ids) & self.known.keys()
 
     def search(self, text: str, limit: int) -> list[Customer]:
         query = parse_query(text)

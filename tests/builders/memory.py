@@ -66,11 +66,11 @@ class Directory:
     def get(self, customer_id: str) -> Customer | None:
         return self.known.get(customer_id)
 
-    def get_many(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
-        return {i: self.known[i] for i in customer_ids if i in self.known}
+    def existing(self, customer_ids: Iterable[str]) -> set[str]:
+        return set(customer_ids) & self.known.keys()
 
     def search(self, text: str, limit: int) -> Sequence[Customer]:
-        return list(self.get_many([text]).values())
+        return [self.known[text]] if text in self.known else []
 
 
 class MemoryContents:

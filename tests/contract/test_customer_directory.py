@@ -57,10 +57,9 @@ def test_what_was_put_is_known_under_its_exact_id(directory: Writable) -> None:
 
 
 def test_many_are_asked_for_at_once_and_the_unknown_are_left_out(directory: Writable) -> None:
-    first, second, third = named("Jan", "Piet", "Wei")
-    put(directory, first, second, third)
-    assert directory.get_many(["C3", "C9", "C1", "C1"]) == {"C1": first, "C3": third}
-    assert directory.get_many([]) == {}
+    put(directory, *named("Jan", "Piet", "Wei"))
+    assert directory.existing(["C3", "C9", "C1", "C1"]) == {"C1", "C3"}
+    assert directory.existing([]) == set()
 
 
 def test_the_exact_id_comes_before_ids_that_begin_with_it(directory: Writable) -> None:

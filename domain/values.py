@@ -66,6 +66,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 CUSTOMER_ID = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 NO_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 ACTOR = re.compile(r"[^\s\x00-\x1f\x7f]{1,80}")
 
 
@@ -85,7 +86,7 @@ def branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str:
 
 def calendar_date(text: str, pointer: str) -> date:
     try:
-        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else date.fromisoformat("")
+        return date.fromisoformat(text if DAY.fullmatch(text) else "")
     except ValueError:
         raise FieldError(pointer, N_("must be a date like 2026-11-24")) from None
 

@@ -86,7 +86,7 @@ def _of_manifest(manifest: Path, limits: Limits) -> Iterator[Listed]:
             if isinstance(line.fields, FieldError):
                 yield Listed(number=line.number, place=place, row={}, read=line.end, parsed=(line.fields,))
                 continue
-            row = {name: text.strip() for name, text in zip(HEADER, line.fields, strict=True)}
+            row = dict(zip(HEADER, map(str.strip, line.fields), strict=True))
             path = manifest.parent / row["file"].replace("\\", "/") if row["file"] else None
             yield Listed(
                 number=line.number, place=place, row=row, read=line.end, parsed=_parsed(row, columns), path=path

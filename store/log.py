@@ -163,10 +163,12 @@ class Log:
 
 
 def _guarded(envelopes: Sequence[Envelope[Any]], papers: Mapping[UUID, Owner]) -> list[UUID]:
-    """Papers that must not have been erased meanwhile: all but those whose first event and wrap come together."""
-    sealed = {e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}
-    new = {e.originator_id for e in envelopes if e.originator_version == 1}
-    return list((sealed | papers.keys()) - (new & papers.keys()))
+    """Papers that must not have been erased meanwhile: all but those whose first event and wrap come together. By the
+    numbers of their ids, as in store/keys.py."""
+    sealed = {e.originator_id.int: e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}
+    wrapped = {paper.int: paper for paper in papers}
+    new = {e.originator_id.int for e in envelopes if e.originator_version == 1} & wrapped.keys()
+    return [paper for number, paper in (sealed | wrapped).items() if number not in new]
 
 
 NO_COMMAND = UUID(int=0)

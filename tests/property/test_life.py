@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -11,14 +12,24 @@ from tests.property.lives import Lives
 from tests.property.places import InMemory, OnPostgres, Place
 
 
-def live(place: Callable[[], Place], **how: Any) -> None:
+def live(place: Callable[[], Place], *, lives: int, steps: int) -> None:
     machine: Any = lambda: Lives(place())  # noqa: E731  # typed as a class; a factory does as well
-    run_state_machine_as_test(machine, settings=settings(**how))
+    run_state_machine_as_test(machine, settings=settings(max_examples=lives, stateful_step_count=steps))
 
 
 def test_the_archive_in_memory_says_what_the_model_says() -> None:
-    live(lambda: InMemory(*CUSTOMERS), max_examples=150, stateful_step_count=50)
+    live(lambda: InMemory(*CUSTOMERS), lives=100, steps=50)
 
 
 def test_the_archive_on_postgres_says_what_the_model_says(cluster_url: str, template: str) -> None:
-    live(lambda: OnPostgres(cluster_url, template, *CUSTOMERS), max_examples=10, stateful_step_count=30)
+    live(lambda: OnPostgres(cluster_url, template, *CUSTOMERS), lives=10, steps=30)
+
+
+@pytest.mark.long
+def test_the_archive_in_memory_says_what_the_model_says_of_many_lives() -> None:
+    live(lambda: InMemory(*CUSTOMERS), lives=1_500, steps=60)
+
+
+@pytest.mark.long
+def test_the_archive_on_postgres_says_what_the_model_says_of_many_lives(cluster_url: str, template: str) -> None:
+    live(lambda: OnPostgres(cluster_url, template, *CUSTOMERS), lives=100, steps=50)

@@ -80,7 +80,8 @@ class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AuthorizationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /authorizations: No upload."""
+    """POST /authorizations: No upload. `last_collection_on`: due date of the last collection that was made of a mandate
+    before it came here."""
 
     type: Code | None = None
     customer: str | None = None
@@ -94,6 +95,7 @@ class AuthorizationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     verification: VerificationBody | None = None
     note: str | None = None
     external_id: Short | None = None
+    last_collection_on: date | None = None
 
 
 class DescribeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -331,14 +333,15 @@ class ScannerItem(msgspec.Struct, frozen=True):
 
 
 class JobItem(msgspec.Struct, frozen=True):
-    """What a station has to scan: the pages of this pass begin at `first_page`."""
+    """What a station has to scan: the pages of this pass begin at `first_page`, and there may be `pages_max` of them."""
 
     id: UUID
     scanner: str
     source: str
     profile: str
     number: int = msgspec.field(name="pass")
-    first_page: int = 1
+    first_page: int
+    pages_max: int
 
 
 class FormAnswer(msgspec.Struct, frozen=True):
@@ -445,6 +448,7 @@ def note_authorization_of(body: AuthorizationBody, limits: Limits, statement: UU
         verification=Verification(**msgspec.structs.asdict(body.verification)) if body.verification else None,
         note=note_of(body.note, limits, "/note"),
         external_id=body.external_id,
+        last_collection_on=body.last_collection_on,
     )
 
 

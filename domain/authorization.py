@@ -4,7 +4,7 @@ Decide / evolve, no I/O. What a mandate is: domain/mandate.py; domain/archive.py
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -50,6 +50,8 @@ class AuthorizationStatus(StrEnum):
 
 ISSUED, ACTIVE, SUSPENDED = AuthorizationStatus.ISSUED, AuthorizationStatus.ACTIVE, AuthorizationStatus.SUSPENDED
 IN_FORCE = (ACTIVE, SUSPENDED)
+# A due date that is further away is a slip, and 2062 in place of 2026 would keep a mandate alive for ever.
+DUE_AFTER = timedelta(days=366)
 
 
 class ExpiryCause(StrEnum):
@@ -99,6 +101,8 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     external_id: str | None = None
     scan_code: str | None = None
+    last_collection_on: date | None = None
+    """Of a mandate that was in use elsewhere: due date of the last collection there, for the 36 months."""
 
 
 class NoteSigned(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +227,7 @@ class AuthorizationRegistered(Event, frozen=True, kw_only=True):
     source: Source
     original_held: bool
     terms: Terms
+    last_collection_on: date | None
     shelf_mark: Sealed[str | None] = UNSET
     mandate: Sealed[Mandate | None] = UNSET
     note: Sealed[str | None] = UNSET
@@ -492,7 +497,12 @@ def _issue(command: Issue) -> AuthorizationIssued:
 def _register(command: Register) -> AuthorizationRegistered:
     command.type.require(command.source)
     _require_kind(command.type, command.source)
-    if errors := [*_wrong_original(command), *_wrong_terms(command.terms, command.today), *_wrong_mandate(command)]:
+    if errors := [
+        *_wrong_original(command),
+        *_wrong_terms(command.terms, command.today),
+        *_wrong_mandate(command),
+        *_wrong_last_collection(command),
+    ]:
         raise ValidationFailed(*errors)
     return AuthorizationRegistered(
         customer=command.customer,
@@ -505,6 +515,7 @@ def _register(command: Register) -> AuthorizationRegistered:
         note=command.note,
         external_id=command.external_id,
         scan_code=command.scan_code,
+        last_collection_on=command.last_collection_on,
     )
 
 
@@ -616,6 +627,8 @@ def _report(state: Authorization, command: ReportCollection) -> CollectionReport
         raise IllegalTransition(state="incomplete")
     if command.presented_on > command.today:
         raise ValidationFailed(FieldError("/presented_on", N_("must not be in the future")))
+    if abs(command.due_on - command.presented_on) > DUE_AFTER:
+        raise ValidationFailed(FieldError("/due_on", N_("is more than a year away from the day of presentation")))
     return CollectionReported(
         customer=state.customer,
         presented_on=command.presented_on,
@@ -690,6 +703,16 @@ def _wrong_mandate(command: Issue | Register | NoteSigned) -> Iterable[FieldErro
     signed = command.mandate.signature_date
     if signed is not None and signed > command.today:
         yield FieldError("/mandate/signature_date", N_("must not be in the future"))
+
+
+def _wrong_last_collection(command: Register) -> Iterable[FieldError]:
+    day = command.last_collection_on
+    if day is None:
+        return
+    if command.type.definition.kind is not Kind.MANDATE:
+        yield FieldError("/last_collection_on", N_("is only for types of kind mandate"))
+    if not command.terms.signed_on <= day <= command.today:
+        yield FieldError("/last_collection_on", N_("must lie between the signature and today"))
 
 
 def _within(state: Authorization, terms: Terms) -> Terms:
@@ -781,6 +804,7 @@ def _registered(event: AuthorizationRegistered) -> Authorization:
         valid_until=event.terms.valid_until,
         mandate=event.mandate or None,
         scan_code=event.scan_code or None,
+        last_due_on=event.last_collection_on,
     )
 
 

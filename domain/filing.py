@@ -134,6 +134,7 @@ class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
     verification: Verification | None = None
     note: str | None = None
     external_id: str | None = None
+    last_collection_on: date | None = None
 
 
 Order = TypeVar("Order", ArchiveFile, NoteAuthorization)
@@ -451,6 +452,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             mandate=mandate,
             note=order.note,
             external_id=order.external_id,
+            last_collection_on=order.last_collection_on,
         )
 
     def _signed_terms(self, order: NoteAuthorization) -> Terms:
@@ -475,6 +477,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         require_agreement(state, customer, order, "/type")
         if order.verification is not None:
             raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
+        if order.last_collection_on is not None:
+            raise ValidationFailed(FieldError("/last_collection_on", N_("is only for what was signed elsewhere")))
         events = authorization.decide(state, self._signature(state, order, kind, statement))
         claims: list[Claim] = self._external(order.external_id, statement)
         return self._change(statement, self._changed(statement, state, events, claims=claims), caller, command)
@@ -497,7 +501,15 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
 
 
 # What a paper that is only seen leaves nothing of.
-NOT_SEEN = ("original_held", "shelf_mark", "signed_on", "valid_from", "valid_until", "mandate")
+NOT_SEEN = (
+    "original_held",
+    "shelf_mark",
+    "signed_on",
+    "valid_from",
+    "valid_until",
+    "mandate",
+    "last_collection_on",
+)
 
 
 def without_token(order: Order) -> Order:

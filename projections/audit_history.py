@@ -299,6 +299,7 @@ def _registered(body: AuthorizationRegistered) -> Fields:
             "note": body.note,
             "external_id": body.external_id,
             "scan_code": body.scan_code,
+            "last_collection_on": body.last_collection_on,
         }
     )
 

@@ -269,6 +269,7 @@ def _registered(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -
         shelf_mark=known(body.shelf_mark),
         scan_code=known(body.scan_code),
         external_id=known(body.external_id),
+        last_collection_on=body.last_collection_on,
         **_terms(body.terms),
     )
 

@@ -27,15 +27,19 @@ class Record(msgspec.Struct, frozen=True):
     fields: list[str] | FieldError
 
 
-def records(file: BinaryIO, header: Sequence[str]) -> Iterator[Record]:
-    """All lines behind the header that are not empty. Raises FileUnreadable."""
+def records(file: BinaryIO, header: Sequence[str], further: Sequence[str] = ()) -> Iterator[Record]:
+    """All lines behind the header that are not empty. The columns of `further` may be left out; their fields are empty
+    then. Raises FileUnreadable."""
     lines = _lines(file)
     _, _, first = next(lines, (1, 0, ""))
-    if first.rstrip("\r\n") != ",".join(header):
+    columns = first.rstrip("\r\n").split(",")
+    if columns not in ([*header], [*header, *further]):
         raise FileUnreadable(f"the first line must be exactly {','.join(header)}; it is {first.strip()[:80]!r}")
+    left_out = [""] * (len(header) + len(further) - len(columns))
     for number, end, text in lines:
         if text.strip():
-            yield Record(number, end, _fields(text, len(header)))
+            fields = _fields(text, len(columns))
+            yield Record(number, end, fields if isinstance(fields, FieldError) else [*fields, *left_out])
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:

@@ -35,6 +35,8 @@ HEADER = [
     "signature_date",
     "external_id",
 ]
+FURTHER = ["last_collection_on"]
+COLUMNS = [*HEADER, *FURTHER]
 MANIFEST = "manifest.csv"
 NEEDED = ("customer", "type")
 NAME_CHARACTERS_MAX = 70  # of a debtor, as in a SEPA message
@@ -81,12 +83,12 @@ def listing_of(source: Path, limits: Limits) -> Listing:
 def _of_manifest(manifest: Path, limits: Limits) -> Iterator[Listed]:
     columns = _columns(limits)
     with manifest.open("rb") as file:
-        for line in records(file, HEADER):
+        for line in records(file, HEADER, FURTHER):
             place = f"line {line.number}"
             if isinstance(line.fields, FieldError):
                 yield Listed(number=line.number, place=place, row={}, read=line.end, parsed=(line.fields,))
                 continue
-            row = dict(zip(HEADER, map(str.strip, line.fields), strict=True))
+            row = dict(zip(COLUMNS, map(str.strip, line.fields), strict=True))
             path = manifest.parent / row["file"].replace("\\", "/") if row["file"] else None
             yield Listed(
                 number=line.number, place=place, row=row, read=line.end, parsed=_parsed(row, columns), path=path
@@ -106,6 +108,7 @@ def _columns(limits: Limits) -> dict[str, Callable[[str, str], Any]]:
         "debtor_name": partial(_printable, characters_max=NAME_CHARACTERS_MAX),
         "mandate_reference": number,
         "signature_date": calendar_date,
+        "last_collection_on": calendar_date,
         "external_id": partial(_printable, characters_max=EXTERNAL_ID_CHARACTERS_MAX),
     }
 
@@ -148,7 +151,7 @@ def _unreadable(error: OSError) -> None:
 def _of_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
     for number, path in enumerate(files, start=1):
         name = os.fsencode(path).decode(errors="backslashreplace")  # names on a disk are bytes
-        row = dict.fromkeys(HEADER, "") | {"file": name}
+        row = dict.fromkeys(COLUMNS, "") | {"file": name}
         place = f"file {number} in {name.rpartition('/')[0] or '.'}"  # its own name may be a person's
         yield Listed(number=number, place=place, row=row, read=number, parsed=_of_path(row), path=root / path)
 

@@ -33,6 +33,7 @@ def registered(old: AuthorizationRegisteredV1) -> AuthorizationRegistered:
         source=old.source,
         original_held=old.original_held,
         terms=old.terms,
+        last_collection_on=None,
         shelf_mark=old.shelf_mark,
         mandate=old.mandate,
         note=old.note,

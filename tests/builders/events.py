@@ -144,6 +144,7 @@ EVERY: tuple[Event, ...] = (
         terms=TERMS,
         shelf_mark="B 12",
         mandate=MANDATE,
+        last_collection_on=date(2026, 11, 21),
         note="account of the mother",
         external_id="crm-4713",
         scan_code="199917",

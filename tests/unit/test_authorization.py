@@ -160,6 +160,7 @@ def test_registering_keeps_everything_that_was_given() -> None:
         source=Source.NONE,
         original_held=True,
         terms=Terms(signed_on=TODAY),
+        last_collection_on=None,
         shelf_mark="B 12",
         mandate=None,
         note="by the father",

@@ -333,7 +333,7 @@ class ScannerItem(msgspec.Struct, frozen=True):
 
 
 class JobItem(msgspec.Struct, frozen=True):
-    """What a station has to scan: the pages of this pass begin at `first_page`, and there may be `pages_max` of them."""
+    """What a station has to scan: pages of this pass begin at `first_page`, and there may be `pages_max` of them."""
 
     id: UUID
     scanner: str

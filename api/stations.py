@@ -6,6 +6,7 @@ take a while (a long poll).
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,13 +34,20 @@ class Offered(msgspec.Struct, frozen=True):
 
 
 async def report(call: Call) -> None:
-    """PUT /scan-stations/{name}: what it has now; a name belongs to the token that used it first."""
+    """PUT /scan-stations/{name}: what it has now; a name belongs to the token that used it first, until that is revoked
+    or says nothing for ten minutes."""
     name, body = station_name(call), await call.body(StationBody)
     scanners = msgspec.json.encode(body.scanners).decode()
     async with call.parts.connection() as conn:
-        if not await call.parts.stations.report(conn, name, call.principal.name, call.branch(), scanners):
+        told = partial(call.parts.stations.report, conn, name, call.principal.name, call.branch(), scanners)
+        if not await told() and not await told(revoked=await revoked(call)):
             raise NotFound
     call.answer(StationItem(name, call.branch(), moment(call.parts.archive.clock.now()), "online"))
+
+
+async def revoked(call: Call) -> list[str]:
+    access = await call.parts.blocking(call.parts.archive.access)
+    return [name for name, token in access.tokens.items() if token.revoked]
 
 
 async def list_stations(call: Call) -> None:
@@ -53,6 +61,7 @@ async def list_stations(call: Call) -> None:
 
 async def list_scanners(call: Call) -> None:
     """GET /scanners: those that stations have, and what they are at."""
+    await call.wait_for_views()
     items = [offered.scanner for offered in await offers(call)]
     call.page(items, position=await call.parts.blocking(call.parts.last_position), next_cursor=None)
 
@@ -74,13 +83,14 @@ async def jobs(call: Call) -> None:
         if found or loop.time() >= until:
             break
         await asyncio.sleep(LOOK_SECONDS)
-    items = [job_of(row) for row in found]
+    items = [job_of(row, call.parts.limits.scan_pages_max) for row in found]
     call.page(items, position=max((row.from_position for row in found), default=0), next_cursor=None)
 
 
-def job_of(row: scan_sessions.Row) -> JobItem:
+def job_of(row: scan_sessions.Row, pages_max: int) -> JobItem:
     assert row.scanner is not None, "what scans has a scanner"
-    return JobItem(row.id, row.scanner, row.source or "", row.profile or "", row.passes, row.last_page + 1)
+    first, left = row.last_page + 1, pages_max - row.last_page
+    return JobItem(row.id, row.scanner, row.source or "", row.profile or "", row.passes, first, left)
 
 
 async def device(call: Call, scanner: str, source: ScannerSource | None, profile: str | None) -> Device:

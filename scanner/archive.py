@@ -1,35 +1,44 @@
 """The archive as a station sees it: HTTP, outbound only, each request on a connection of its own. station.py asks.
 
-What an answer means for a page is said in one word (Verdict): whether it may be forgotten here.
+What an answer means for a page is said in one word (Verdict): whether it may be forgotten here. Only what is plainly
+the archive's own answer is believed; routers and proxies on the way have answers of their own.
 """
 
 import http.client
 import ssl
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from scanner.messages import PAGES_MAX
 from scanner.spool import Page
 
-OVER: Final = ("cancelled", "archived")
 _SECONDS_MAX: Final = 30.0
-_RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+"""For each step: to connect, to send or to receive a piece. A large page on a slow line takes as long as it takes."""
+_ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
+_PROBLEMS: Final = "/problems/"
+_OVER: Final = ("cancelled", "archived")
+_NEVER: Final = frozenset({400, 409, 411, 413, 415, 422})
 
 
 class Verdict(Enum):
-    """TAKEN: the archive has it. OVER: nobody wants it any more. REFUSED: never in this form. LATER: ask again."""
+    """TAKEN: the archive has it. CANCELLED: nobody wants it. ARCHIVED: the session was closed without it. REFUSED:
+    never in this form. LATER: ask again."""
 
     TAKEN = "taken"
-    OVER = "over"
+    CANCELLED = "cancelled"
+    ARCHIVED = "archived"
     REFUSED = "refused"
     LATER = "later"
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A pass to be scanned, as the archive tells it. `scanner` is STATION:ID; pages begin at `first_page`."""
+    """A pass to be scanned, as the archive tells it. `scanner` is STATION:ID; its pages begin at `first_page`, and
+    there may be `pages_max` of them."""
 
     id: str
     scanner: str
@@ -37,6 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     number: int = msgspec.field(name="pass")
     first_page: int
+    pages_max: int = PAGES_MAX
 
     @property
     def spool_id(self) -> str:
@@ -58,34 +68,45 @@ class Unreachable(Exception):
 
 
 class Answer(msgspec.Struct, frozen=True):
+    """`told` is the JSON object of the body; empty where something else answered for the archive."""
+
     status: int
-    body: bytes
+    told: dict[str, Any]
 
     @property
     def slug(self) -> str:
-        return str(self._member("type")).rpartition("/")[2]
+        """Of the archive's problem, empty when it is none of the archive's."""
+        kind = self.told.get("type")
+        return kind.removeprefix(_PROBLEMS) if isinstance(kind, str) and kind.startswith(_PROBLEMS) else ""
 
     @property
-    def state(self) -> str:
-        return str(self._member("state"))
+    def why(self) -> str:
+        return f"the archive answers {self.status} {self.slug}".strip()
 
-    def _member(self, name: str) -> Any:
-        try:
-            found = msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
-            return ""
-        return found.get(name, "") if isinstance(found, dict) else ""
+    def verdict(self, job: Job) -> Verdict:
+        """Who is not known or not allowed is told to ask again: a token can be made anew, and no page is to be lost by
+        it. A session that is not found may be another archive's."""
+        if self.status in (200, 201) and self.told.get("id") == job.id:
+            return Verdict.TAKEN
+        if self.slug == "illegal-transition" and self.told.get("state") in _OVER:
+            return Verdict(self.told["state"])
+        return Verdict.REFUSED if self.slug and self.status in _NEVER else Verdict.LATER
 
 
 class Archive:
-    """`url` is that of the archive, such as https://archive.example.org; `token` that of a station."""
+    """`url` is that of the archive, such as https://archive.example.org; `token` that of a station. Raises ValueError
+    for what cannot be either."""
 
     def __init__(self, url: str, token: str, *, station: str, branch: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url}: takes http://HOST:PORT or https://HOST")
-        self._parts, self._station = parts, quote(station, safe="")
         self._headers = {"Authorization": f"Bearer {token}"} | ({"Archive-Branch": branch} if branch else {})
+        if not token or not all(value.isascii() and value.isprintable() for value in self._headers.values()):
+            raise ValueError("token and branch: each is one line of ASCII")
+        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._station = quote(station, safe="")
 
     def report(self, offers: list[Offer]) -> None:
         """What this station has now. Raises Unreachable, also when its name or token is not taken."""
@@ -95,36 +116,48 @@ class Archive:
         """What is to be scanned just now; waits for the first. Raises Unreachable."""
         path = f"/v1/scan-stations/{self._station}/jobs?wait={wait_seconds}"
         answer = self._wanted(self._ask("GET", path, seconds_max=wait_seconds + _SECONDS_MAX))
-        return msgspec.convert(msgspec.json.decode(answer.body)["items"], list[Job])
+        try:
+            return msgspec.convert(answer.told.get("items"), list[Job])
+        except msgspec.ValidationError as error:
+            raise Unreachable("what answers does not tell jobs as the archive does") from error
 
     def wants(self, job: Job) -> bool:
         """Whether the session goes on, also when this pass was given up: its pages are still welcome. Raises
         Unreachable."""
         answer = self._ask("GET", f"/v1/scan-sessions/{job.id}")
-        return answer.status != 200 or answer.state not in OVER
+        return answer.status != 200 or answer.told.get("state") not in _OVER
 
-    def put_page(self, job: Job, page: Page, picture: Path) -> Verdict:
+    def awaits(self, job: Job) -> bool:
+        """Whether this pass is what the session waits for in this moment. Raises Unreachable."""
+        told = self._ask("GET", f"/v1/scan-sessions/{job.id}").told
+        return (told.get("state"), told.get("passes")) == ("scanning", job.number)
+
+    def put_page(self, job: Job, page: Page, picture: Path) -> Answer:
         """One page, at its place of the session. Raises Unreachable."""
         n = job.first_page + page.number - 1
-        headers = {"Content-Type": "image/jpeg", "Archive-Capture": f"{job.number}.{page.number}"}
-        path = f"/v1/scan-sessions/{job.id}/pages/{n}"
-        return verdict_of(self._ask("PUT", path, picture.read_bytes(), headers))
+        headers = {
+            "Content-Type": "image/jpeg",
+            "Content-Length": str(page.size_bytes),
+            "Archive-Capture": f"{job.number}.{page.number}",
+        }
+        with picture.open("rb") as file:
+            return self._ask("PUT", f"/v1/scan-sessions/{job.id}/pages/{n}", file, headers)
 
-    def finish(self, job: Job, problem: str | None, told: str | None) -> Verdict:
+    def finish(self, job: Job, problem: str | None, told: str | None) -> Answer:
         """The pass is done, or could not go on. Raises Unreachable."""
         body = {"pass": job.number, "problem": problem, "told": told}
-        return verdict_of(self._ask("POST", f"/v1/scan-sessions/{job.id}/finish", msgspec.json.encode(body)))
+        return self._ask("POST", f"/v1/scan-sessions/{job.id}/finish", msgspec.json.encode(body))
 
     def _wanted(self, answer: Answer) -> Answer:
         if answer.status != 200:
-            raise Unreachable(f"the archive answers {answer.status} {answer.slug}")
+            raise Unreachable(answer.why)
         return answer
 
     def _ask(
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | IO[bytes] | None = None,
         headers: dict[str, str] | None = None,
         *,
         seconds_max: float = _SECONDS_MAX,
@@ -132,31 +165,23 @@ class Archive:
         connection = self._connection(seconds_max)
         usual = {"Content-Type": "application/json"} if body is not None else {}
         try:
-            whole = self._parts.path.rstrip("/") + path
-            connection.request(method, whole, body, self._headers | usual | (headers or {}))
+            with suppress(BrokenPipeError):  # who has answered before all was sent is listened to
+                connection.request(method, self._path + path, body, self._headers | usual | (headers or {}))
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            return Answer(response.status, members(response.read(_ANSWER_BYTES_MAX)))
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(type(error).__name__) from error
         finally:
             connection.close()
 
     def _connection(self, seconds_max: float) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
-        if self._parts.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=seconds_max, context=ssl.create_default_context())
-        return http.client.HTTPConnection(host, port, timeout=seconds_max)
+        if self._tls is not None:
+            return http.client.HTTPSConnection(self._host, self._port, timeout=seconds_max, context=self._tls)
+        return http.client.HTTPConnection(self._host, self._port, timeout=seconds_max)
 
 
-def verdict_of(answer: Answer) -> Verdict:
-    """Who is not known or not allowed is asked for again: a token can be made anew, and pages are not to be lost by it.
-
-    A session that is over is said so; one that is not found may be another archive's, so its pages are kept.
-    """
-    if answer.status in (200, 201):
-        return Verdict.TAKEN
-    if answer.status == 409 and answer.slug == "illegal-transition" and answer.state in OVER:
-        return Verdict.OVER
-    if answer.status in (401, 403, 404) or answer.status in _RETRIED:
-        return Verdict.LATER
-    return Verdict.REFUSED
+def members(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}

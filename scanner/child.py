@@ -49,8 +49,11 @@ class Child:
         self._cancelled = True
 
     def _tell(self, event: Event) -> None:
-        self._out.write(messages.encode(event))
-        self._out.flush()
+        try:
+            self._out.write(messages.encode(event))
+            self._out.flush()
+        except BrokenPipeError:  # who listened is gone, and the kernel is about to end this too
+            os._exit(1)
 
     def _work(self, request: Request) -> None:
         match request:

@@ -1,40 +1,50 @@
 """Brings what lies in the spool to the archive, page by page, and forgets each only when the archive has it.
 
 Nothing is in memory that a crash could take: a job's folder says what was asked (station.json), what was scanned
-(spool.py) and how it ended (outcome.json). station.py scans into it meanwhile.
+(spool.py) and how it ended (outcome.json). offered.py scans into it meanwhile.
+
+A folder that has lost its station.json is nobody's task any more: it keeps pages that the archive did not take, or that
+the disk has damaged, until somebody has looked at them.
 """
 
 import logging
 import threading
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from scanner.archive import Archive, Job, Unreachable, Verdict
+from scanner.complaint import Complaint
 from scanner.errors import DeviceFault, Fault, slug_of
-from scanner.spool import Page, Spool, write_file
+from scanner.spool import Spool, write_file
 
 _ASKED: Final = "station.json"
 _OUTCOME: Final = "outcome.json"
+_FAILED: Final = "scanner-failed"
+_TOLD_CHARACTERS_MAX: Final = 500
 RETRY_SECONDS: Final = (0.5, 30.0)
-LOOK_SECONDS: Final = 0.2
+IDLE_SECONDS: Final = 5.0
 logger = logging.getLogger("dossier.station")
+T_ = TypeVar("T_")
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a pass ended at the device; `problem` is a slug, `told` the driver's own words."""
+    """How a pass ended; `problem` is a slug, `told` is for operators: the driver's own words."""
 
     problem: str | None = None
     told: str | None = None
 
 
 def outcome_of(fault: Fault | None, told: str = "") -> Outcome:
-    """What a person wanted is no problem; what has no word of a scanner's is "the scanner stopped"."""
+    """What a person wanted is no problem."""
     slug = slug_of(fault) if fault is not None else None
-    if slug is not None and not slug.startswith("scanner-"):
-        slug = "scanner-failed"
-    return Outcome(slug, told[:500] or None)
+    return Outcome(slug and of_a_scanner(slug), told[:_TOLD_CHARACTERS_MAX] or None)
+
+
+def of_a_scanner(slug: str) -> str:
+    """What has no word of a scanner's is "the scanner failed"."""
+    return slug if slug.startswith("scanner-") else _FAILED
 
 
 class Delivery:
@@ -43,8 +53,11 @@ class Delivery:
     def __init__(self, archive: Archive, spool: Spool, folder: Path) -> None:
         self._archive, self._spool, self._folder = archive, spool, folder
         self._woken = threading.Event()
+        self._complaint = Complaint("pages wait in the spool")
+        self._refused: dict[str, dict[int, str]] = {}
         self._over: set[str] = set()
-        self._refused: set[tuple[str, int]] = set()
+
+    # -- what a pass is, and how it ended -----------------------------------------------------------------------
 
     def asked(self, job: Job) -> None:
         """Remember what a job of the spool is for. Durable on return."""
@@ -55,85 +68,136 @@ class Delivery:
         write_file(self._folder / job.spool_id / _OUTCOME, msgspec.json.encode(outcome))
         self.wake()
 
-    def known(self) -> dict[str, Job]:
-        """The passes that lie here, done or not, by their name in the spool."""
-        found = {}
-        for file in self._folder.glob(f"*/{_ASKED}"):
-            job = msgspec.json.decode(file.read_bytes(), type=Job)
-            found[job.spool_id] = job
-        return found
+    def decline(self, job: Job, outcome: Outcome) -> None:
+        """Nothing comes of this pass, and nothing of it lies here. Raises Unreachable when that was not taken."""
+        answer = self._archive.finish(job, outcome.problem, outcome.told)
+        if answer.verdict(job) is Verdict.LATER:
+            raise Unreachable(answer.why)
+        self._over.add(job.spool_id)
+
+    def passes(self) -> list[Job]:
+        """Those that lie here, done or not: session after session, each in the order of its passes."""
+        found = (self._job(name) for name in self._spool.names())
+        return sorted((job for job in found if job is not None), key=lambda job: (job.id, job.number))
 
     def interrupted(self) -> list[Job]:
-        """Passes that no process is at, and that never came to an end: of before this station was started."""
-        return [job for name, job in self.known().items() if not (self._folder / name / _OUTCOME).exists()]
+        """Passes without an end. At the start, when none is under way, an end of the station cut them off."""
+        return [job for job in self.passes() if self._outcome(job) is None]
 
     def is_over(self, job: Job) -> bool:
-        """Whether the archive wants nothing more of it: it was cancelled while it was scanned."""
+        """Whether nothing more is to be done for it here; the archive may go on telling of it for a moment."""
         return job.spool_id in self._over
+
+    def sweep(self) -> None:
+        """At the start: what was half begun or half dropped goes; what waits for somebody to look at it is told."""
+        for name in self._spool.names():
+            if not self._spool.is_begun(name) or (self._job(name) is None and not self._pictures(name)):
+                self._spool.drop(name)
+            elif self._job(name) is None:
+                logger.warning("pages that are not in the archive lie in %s", self._folder / name)
 
     def wake(self) -> None:
         self._woken.set()
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop`. While the archive is away it is asked ever more slowly, and the scanning goes on."""
+    # -- bringing them ------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """For ever. While the archive is away it is asked ever more slowly, and the scanning goes on."""
         shortest, longest = RETRY_SECONDS
-        pause = LOOK_SECONDS
-        while not stop.is_set():
+        pause = 0.0
+        while True:
             self._woken.wait(pause)
             self._woken.clear()
-            try:
-                away = self._deliver_all()
-            except (Unreachable, DeviceFault, OSError) as error:
-                away = True
-                logger.warning("pages wait here: %s", error)
-            pause = min(max(shortest, 2 * pause), longest) if away else LOOK_SECONDS
-
-    def _deliver_all(self) -> bool:
-        """Whether something has to wait; one pass that has to does not hold up the others."""
-        waiting = [job for job in self.known().values() if not self._deliver(job)]
-        return bool(waiting)
-
-    def _deliver(self, job: Job) -> bool:
-        """All that is there of a pass; False when some of it has to wait. Raises Unreachable."""
-        name = job.spool_id
-        for page in self._spool.waiting(name):
-            if (name, page.number) in self._refused:
-                continue
-            verdict = self._archive.put_page(job, page, self._spool.path(name, page.number))
-            if verdict is Verdict.LATER:
-                return False
-            if verdict is Verdict.OVER:
-                return self._drop(job)
-            if verdict is Verdict.REFUSED:
-                self._refuse(job, page)
+            why = self._deliver_all()
+            if why is None:
+                self._complaint.settle()
+                pause = IDLE_SECONDS
             else:
-                self._spool.forget(name, page.number)
-        return self._finish(job)
+                self._complaint.make(why)
+                pause = min(max(shortest, 2 * pause), longest)
 
-    def _refuse(self, job: Job, page: Page) -> None:
-        """The archive takes this page in no way: it stays on the disk, for somebody to look at."""
-        logger.error("page %d of %s was refused and is kept in the spool", page.number, job.spool_id)
-        self._refused.add((job.spool_id, page.number))
+    def _deliver_all(self) -> str | None:
+        """Why something has to wait, if it does. Passes of a session come one after the other, so that their pages keep
+        their order; sessions do not wait for each other."""
+        waiting: dict[str, str] = {}
+        for job in self.passes():
+            if job.id not in waiting and (why := self._tried(job)):
+                waiting[job.id] = why
+        return next(iter(waiting.values()), None)
 
-    def _finish(self, job: Job) -> bool:
-        outcome = self._outcome(job)
+    def _tried(self, job: Job) -> str | None:
+        try:
+            return self._deliver(job)
+        except Unreachable as error:
+            return str(error)
+        except (DeviceFault, OSError) as error:
+            return f"{job.spool_id}: {error}"
+
+    def _deliver(self, job: Job) -> str | None:
+        """All that is there of a pass; why some of it has to wait, if it does. Raises Unreachable."""
+        outcome = self._outcome(job)  # before its pages are listed: no more come after it
+        refused = self._refused.setdefault(job.spool_id, {})
+        for page in self._spool.waiting(job.spool_id):
+            if page.number in refused:
+                continue
+            answer = self._archive.put_page(job, page, self._spool.path(job.spool_id, page.number))
+            match answer.verdict(job):
+                case Verdict.TAKEN:
+                    self._spool.forget(job.spool_id, page.number)
+                case Verdict.REFUSED:
+                    refused[page.number] = answer.slug
+                case Verdict.LATER:
+                    return answer.why
+                case Verdict.CANCELLED | Verdict.ARCHIVED as over:
+                    self._no_more(job, outcome, over)
+                    return None
+        return None if outcome is None else self._finish(job, outcome)
+
+    def _no_more(self, job: Job, outcome: Outcome | None, over: Verdict) -> None:
+        """The session is over. A pass under way keeps its folder until its process has ended."""
+        self._over.add(job.spool_id)
         if outcome is None:
-            return True
-        verdict = self._archive.finish(job, outcome.problem, outcome.told)
-        return verdict is not Verdict.LATER and self._drop(job)
+            return
+        if over is Verdict.CANCELLED:
+            self._spool.drop(job.spool_id)
+        else:
+            self._keep(job, "the session was archived before they came")
+
+    def _finish(self, job: Job, outcome: Outcome) -> str | None:
+        """A page that is missing is told at the desk, or the rest would pass for the whole."""
+        missing = dict.fromkeys(self._spool.torn(job.spool_id), _FAILED) | self._refused[job.spool_id]
+        problem = outcome.problem or next(map(of_a_scanner, missing.values()), None)
+        answer = self._archive.finish(job, problem, outcome.told)
+        if answer.verdict(job) is Verdict.LATER:
+            return answer.why
+        del self._refused[job.spool_id]
+        self._over.add(job.spool_id)
+        if missing:
+            self._keep(job, ", ".join(f"page {number} {slug}" for number, slug in sorted(missing.items())))
+        else:
+            self._spool.drop(job.spool_id)
+        return None
+
+    def _keep(self, job: Job, why: str) -> None:
+        """For somebody to look at, since the paper may be gone."""
+        folder = self._folder / job.spool_id
+        (folder / _ASKED).unlink()
+        logger.error("pages that are not in the archive lie in %s: %s", folder, why)
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def _job(self, name: str) -> Job | None:
+        return self._read(name, _ASKED, Job) if self._spool.is_begun(name) else None
 
     def _outcome(self, job: Job) -> Outcome | None:
+        return self._read(job.spool_id, _OUTCOME, Outcome)
+
+    def _read(self, name: str, file: str, kind: type[T_]) -> T_ | None:
+        """What a damaged disk has changed counts as not there."""
         try:
-            return msgspec.json.decode((self._folder / job.spool_id / _OUTCOME).read_bytes(), type=Outcome)
-        except FileNotFoundError:
+            return msgspec.json.decode((self._folder / name / file).read_bytes(), type=kind)
+        except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def _drop(self, job: Job) -> bool:
-        """A pass under way keeps its folder until its process has ended: only then is it done with."""
-        self._over.add(job.spool_id)
-        if self._outcome(job) is not None:
-            if any(name == job.spool_id for name, _ in self._refused):
-                (self._folder / job.spool_id / _ASKED).unlink()
-            else:
-                self._spool.drop(job.spool_id)
-        return True
+    def _pictures(self, name: str) -> bool:
+        return any((self._folder / name).glob("*.jpg"))

@@ -91,21 +91,30 @@ class Spool:
                 jobs.append(msgspec.json.decode(file.read_bytes(), type=Job))
         return sorted(jobs, key=lambda job: job.begun_at)
 
+    def names(self) -> list[str]:
+        """Of all jobs that have a folder, also of those whose beginning or dropping was cut off."""
+        return sorted(folder.name for folder in self._root.glob("*/") if _JOB_ID.fullmatch(folder.name))
+
+    def is_begun(self, job_id: str) -> bool:
+        """Whether it was begun, and not dropped."""
+        return (self._folder(job_id) / _JOB_FILE).exists()
+
     def waiting(self, job_id: str) -> Iterator[Page]:
         """The pages to be delivered, by number: stored, whole, not acknowledged. Each is read when it is asked for."""
-        return (page for page, is_whole in self._looked_at(job_id) if is_whole)
+        return (page for _, page in self._looked_at(job_id) if page is not None)
 
     def pages(self, job_id: str) -> list[Page]:
         """All that `waiting` gives."""
         return list(self.waiting(job_id))
 
     def torn(self, job_id: str) -> list[int]:
-        """Numbers of pages that a damaged disk has changed. Nobody is given them; the paper has to be scanned again."""
-        return [page.number for page, is_whole in self._looked_at(job_id) if not is_whole]
+        """Numbers of pages that a damaged disk has changed, or does not give back. Nobody is given them; the paper has
+        to be scanned again."""
+        return [number for number, page in self._looked_at(job_id) if page is None]
 
     def next_page(self, job_id: str) -> int:
         """One more than the highest number ever stored, also after its page was forgotten."""
-        return max((page.number for page in self._recorded(job_id)), default=0) + 1
+        return max(self._numbers(job_id), default=0) + 1
 
     def path(self, job_id: str, number: int) -> Path:
         return self._folder(job_id) / f"{number:04d}.jpg"
@@ -124,16 +133,24 @@ class Spool:
             (folder / _JOB_FILE).unlink(missing_ok=True)
             shutil.rmtree(folder)
 
-    def _looked_at(self, job_id: str) -> Iterator[tuple[Page, bool]]:
-        """Every page that has a picture, and whether that is the one that was stored."""
-        for page in self._recorded(job_id):
-            data = _bytes_of(self.path(job_id, page.number))
-            if data is not None:
-                yield page, digest_of(data) == page.sha256
+    def _looked_at(self, job_id: str) -> Iterator[tuple[int, Page | None]]:
+        """Every number that has a picture, and its page where the picture is the one that was stored."""
+        for number in self._numbers(job_id):
+            with suppress(FileNotFoundError):  # it was forgotten or dropped, maybe in this moment
+                yield number, self._whole(job_id, number)
 
-    def _recorded(self, job_id: str) -> list[Page]:
-        facts = map(_bytes_of, sorted(self._folder(job_id).glob("[0-9]*.json")))
-        return [msgspec.json.decode(data, type=Page) for data in facts if data is not None]
+    def _whole(self, job_id: str, number: int) -> Page | None:
+        try:
+            page = msgspec.json.decode(self._facts(job_id, number).read_bytes(), type=Page)
+            data = self.path(job_id, number).read_bytes()
+        except FileNotFoundError:
+            raise
+        except (OSError, msgspec.DecodeError):
+            return None
+        return page if digest_of(data) == page.sha256 else None
+
+    def _numbers(self, job_id: str) -> list[int]:
+        return sorted(int(file.stem) for file in self._folder(job_id).glob("[0-9]*.json"))
 
     def _facts(self, job_id: str, number: int) -> Path:
         return self._folder(job_id) / f"{number:04d}.json"
@@ -154,14 +171,6 @@ def write_file(path: Path, data: bytes) -> None:
         os.fsync(file)
     part.rename(path)
     _flush_folder(path.parent)
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    """None for what is not there, or was forgotten or dropped in this moment."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
 
 
 def _flush_folder(path: Path) -> None:

@@ -1,9 +1,9 @@
-"""A scan station: offers its scanners to the archive, scans what it is asked to, and brings the pages (delivery.py).
+"""A scan station: offers its scanners to the archive, scans what it is asked to, and brings the pages.
 
-    reporter   tells every few seconds what scanners there are and how they are
+    reporter   tells what scanners there are and how they are, when that changes and now and then
     poller     asks for jobs, a long poll; a pass of a session is taken on once
-    scanners   one thread a pass, around one process a device (device_process.py)
-    delivery   one thread; what is not delivered yet outlives a crash
+    scanners   a thread each, around one process a pass (offered.py)
+    delivery   one thread; what is not delivered yet outlives a crash (delivery.py)
 
 Everything goes out from here, so it works behind any router. Nothing of it knows a database.
 """
@@ -12,196 +12,205 @@ import fcntl
 import logging
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
-import msgspec
-
 from scanner import spool
-from scanner.archive import Archive, Job, Offer, Unreachable
+from scanner.archive import Archive, Job, Unreachable
+from scanner.complaint import Complaint
 from scanner.delivery import Delivery, Outcome, outcome_of
-from scanner.device_process import DeviceProcess
 from scanner.errors import DeviceFault, Fault
-from scanner.messages import Describe, Faulted, Opened, PageDone, Scan
-from scanner.profiles import PageSource, Profile, profiles_of
+from scanner.messages import Scan
+from scanner.offered import Pass, Scanner
+from scanner.profiles import PageSource, profiles_of
 from scanner.spool import Spool
 
-REPORT_SECONDS: Final = 5.0
-LOOK_AGAIN_SECONDS: Final = 30.0
-LOOK_SECONDS: Final = 0.5
+REPORT_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 20
+LOOK_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 2.0
-_STATES: Final = {
-    Fault.JAMMED: "jammed",
-    Fault.COVER_OPEN: "cover_open",
-    Fault.OUT_OF_PAPER: "out_of_paper",
-    Fault.OFFLINE: "offline",
-    Fault.BUSY: "busy",
-}
+END_SECONDS: Final = 1.0
+_CUT_OFF: Final = Outcome("scanner-failed", "the station was stopped")
 logger = logging.getLogger("dossier.station")
-
-
-class Scanner(msgspec.Struct):
-    """A configured device. `id` is its name at the archive, `fault` what it last suffered."""
-
-    id: str
-    device: str
-    profiles: dict[str, Profile]
-    sources: tuple[str, ...] = ()
-    fault: Fault | None = None
-    looked_at: float = 0.0
-    in_use: bool = False
-
-    @property
-    def offer(self) -> Offer:
-        state = "busy" if self.in_use else _STATES.get(self.fault, "ready") if self.fault else "ready"
-        sources = self.sources or (PageSource.FLATBED.value,)
-        return Offer(id=self.id, name=self.device, state=state, sources=sources, profiles=tuple(self.profiles))
 
 
 class Station:
     """`devices` are SANE's names, or `simulated:…`; `changes` as profiles_of() takes them. `state` is a folder of its
-    own: spool and locks."""
+    own: spool and locks. Raises ValueError for devices or changes that cannot be."""
 
     def __init__(self, archive: Archive, devices: Sequence[str], state: Path, *, changes: Sequence[str] = ()) -> None:
         self._archive, self._state = archive, state
         self._spool = Spool(state / "spool")
         self._delivery = Delivery(archive, self._spool, state / "spool")
-        self._scanners = {id_of(d): Scanner(id_of(d), d, profiles_of(d, changes)) for d in devices}
-        self._scanning: dict[str, DeviceProcess] = {}
-        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._is_ending = False
+        self._unended: dict[Job, Outcome] = {}
+        self._scanners = {
+            name: Scanner(
+                device,
+                profiles_of(device, changes),
+                state,
+                on_page=self._delivery.wake,
+                ended=self._ended,
+                changed=self._changed.set,
+            )
+            for name, device in named(devices).items()
+        }
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop`. What was cut off by an earlier end is delivered, and said to be cut off."""
+    def run(self, until: Callable[[], object]) -> None:
+        """Until `until` returns, and a second more at most. What was cut off by an earlier end is delivered, and said
+        to be cut off. No thread is waited for: whatever they are at, they may be ended at any point of it."""
         with only_one(self._state):
+            self._delivery.sweep()
             for job in self._delivery.interrupted():
-                self._delivery.ended(job, Outcome("scanner-failed", "the station was started anew"))
-            threads = [threading.Thread(target=work, args=(stop,)) for work in (self._report, self._delivery.run)]
-            for thread in threads:
-                thread.start()
-            self._poll(stop)
+                self._ended(job, _CUT_OFF)
+            scanning = [scanner.run for scanner in self._scanners.values()]
+            for work in (self._delivery.run, self._report, self._poll, *scanning):
+                threading.Thread(target=kept_up, args=(work,), daemon=True).start()
+            until()
             self._end()
-            for thread in threads:
-                thread.join()
+
+    def _end(self) -> None:
+        """What is scanned in this moment is cut off; what is left to deliver then, the next start does."""
+        self._is_ending = True
+        until = monotonic() + END_SECONDS
+        for scanner in self._scanners.values():
+            if current := scanner.current:
+                current.stop(_CUT_OFF)
+        while (self._is_scanning() or self._delivery.passes()) and monotonic() < until:
+            sleep(END_SECONDS / 20)
 
     # -- what there is ------------------------------------------------------------------------------------------
 
-    def _report(self, stop: threading.Event) -> None:
-        told = ""
-        while not stop.is_set():
-            for scanner in self._scanners.values():
-                self._look(scanner)
+    def _report(self) -> None:
+        complaint = Complaint("the archive is not told of the scanners")
+        while True:
+            self._changed.clear()
+            offers = [scanner.offer(name) for name, scanner in self._scanners.items()]
             try:
-                self._archive.report([scanner.offer for scanner in self._scanners.values()])
-                told = ""
+                self._archive.report([offer for offer in offers if offer is not None])
+                complaint.settle()
+                self._changed.wait(REPORT_SECONDS)
             except Unreachable as error:
-                if str(error) != told:
-                    told = str(error)
-                    logger.warning("the archive is not told of the scanners: %s", told)
-            stop.wait(REPORT_SECONDS)
-
-    def _look(self, scanner: Scanner) -> None:
-        """Whether it is there and what it takes paper from; now and then, and never while it scans."""
-        now = monotonic()
-        if scanner.in_use or (scanner.sources and now - scanner.looked_at < LOOK_AGAIN_SECONDS):
-            return
-        scanner.looked_at = now
-        try:
-            scanner.sources = sources_of(scanner.device, self._state)
-            if scanner.fault in (Fault.OFFLINE, Fault.FAILED):
-                scanner.fault = None
-        except DeviceFault as fault:
-            scanner.fault = Fault.OFFLINE if fault.fault is not Fault.BUSY else Fault.BUSY
-            logger.warning("%s: %s", scanner.device, fault)
+                complaint.make(str(error))
+                sleep(RETRY_SECONDS)
 
     # -- what is to be done -------------------------------------------------------------------------------------
 
-    def _poll(self, stop: threading.Event) -> None:
-        while not stop.is_set():
+    def _poll(self) -> None:
+        """Patiently while nothing is to be done; else it is looked often who has cancelled what."""
+        complaint = Complaint("no jobs can be asked for")
+        is_busy = is_away = False
+        while not self._is_ending:
             try:
-                jobs = self._archive.jobs(wait_seconds=0 if self._scanning else POLL_SECONDS)
-                self._cancel_unwanted(jobs)
+                is_busy = self._ask(wait_seconds=0 if is_busy or is_away else POLL_SECONDS)
             except Unreachable as error:
-                logger.warning("no jobs can be asked for: %s", error)
-                stop.wait(RETRY_SECONDS)
+                complaint.make(str(error))
+                is_away = True
+                sleep(RETRY_SECONDS)
                 continue
-            for job in jobs:
+            complaint.settle()
+            if is_away:
+                is_away = False
+                self._delivery.wake()
+            sleep(LOOK_SECONDS if is_busy else 0)
+
+    def _ask(self, *, wait_seconds: int) -> bool:
+        """Whether something is to be done, or is being done. Raises Unreachable."""
+        jobs = self._archive.jobs(wait_seconds=wait_seconds)
+        for job, outcome in [*self._unended.items()]:
+            self._ended(job, outcome)
+        self._stop_unwanted(jobs)
+        there = {job.spool_id for job in self._delivery.passes()}
+        for job in jobs:
+            if job.spool_id not in there and not self._delivery.is_over(job):
                 self._take_on(job)
-            if self._scanning:
-                stop.wait(LOOK_SECONDS)
+        return bool(jobs) or self._is_scanning()
 
     def _take_on(self, job: Job) -> None:
         """A pass is scanned once, whatever becomes of it: what the archive goes on telling is not taken again."""
-        if job.spool_id in self._scanning or job.spool_id in self._delivery.known() or self._delivery.is_over(job):
-            return
         scanner = self._scanners.get(job.scanner.rpartition(":")[2])
-        if scanner is None or job.profile not in scanner.profiles:
-            logger.error("a job for %s with profile %s, which this station has not", job.scanner, job.profile)
-            return
-        scan = self._begin(job, scanner)
-        scanner.in_use = True
-        process = DeviceProcess(scan, self._state)
-        with self._lock:
-            self._scanning[job.spool_id] = process
-        threading.Thread(target=self._scan, args=(job, scanner, process)).start()
+        if scanner is None:
+            self._decline(job, Fault.OFFLINE, f"a job for {job.scanner}, which this station has not")
+        elif job.profile not in scanner.profiles:
+            self._decline(job, Fault.INVALID, f"a job with profile {job.profile}, which this station has not")
+        elif scanner.current is not None:
+            # One that was stopped lets go in a moment; then the archive still tells this job.
+            if not scanner.current.is_stopped:
+                self._decline(job, Fault.BUSY, f"{scanner.device} is at another job")
+        elif not self._is_ending and self._archive.awaits(job):
+            self._begin(job, scanner)
 
-    def _begin(self, job: Job, scanner: Scanner) -> Scan:
+    def _begin(self, job: Job, scanner: Scanner) -> None:
         profile, source = scanner.profiles[job.profile], PageSource(job.source)
         asked = spool.Job(
             id=job.spool_id, device=scanner.device, source=source, profile=profile, begun_at=datetime.now(UTC)
         )
-        self._spool.begin(asked)
-        self._delivery.asked(job)
-        return Scan(job=job.spool_id, device=scanner.device, holder=job.id, profile=profile, source=source)
+        scan = Scan(
+            job=job.spool_id,
+            device=scanner.device,
+            holder=job.id,
+            profile=profile,
+            source=source,
+            pages_max=job.pages_max,
+        )
+        try:
+            self._spool.begin(asked)
+            self._delivery.asked(job)
+        except (DeviceFault, OSError) as error:
+            self._decline(job, Fault.NO_ROOM, str(error))
+        else:
+            scanner.give(Pass(job, scan))
 
-    def _scan(self, job: Job, scanner: Scanner, process: DeviceProcess) -> None:
-        fault, told = self._listened(scanner, process)
-        scanner.fault, scanner.in_use, scanner.looked_at = fault, False, monotonic()
-        self._delivery.ended(job, outcome_of(fault, told))
-        with self._lock:
-            del self._scanning[job.spool_id]
+    def _decline(self, job: Job, fault: Fault, why: str) -> None:
+        self._delivery.decline(job, outcome_of(fault, why))
+        logger.error("%s", why)
 
-    def _listened(self, scanner: Scanner, process: DeviceProcess) -> tuple[Fault | None, str]:
-        """To the end of the pass; the fault that ended it, and the driver's words."""
-        with process:
-            for event in process.events():
-                if isinstance(event, PageDone):
-                    self._delivery.wake()
-                if isinstance(event, Faulted):
-                    logger.warning("%s: %s %s", scanner.device, event.fault, event.raw)
-                    return event.fault, event.raw
-        return None, ""
+    def _ended(self, job: Job, outcome: Outcome) -> None:
+        """Where the disk is full it is tried again with the next jobs: pages that are delivered make room."""
+        try:
+            self._delivery.ended(job, outcome)
+            self._unended.pop(job, None)
+        except OSError as error:
+            if job not in self._unended:
+                logger.error("the end of %s cannot be noted: %s", job.spool_id, error)
+            self._unended[job] = outcome
 
-    def _cancel_unwanted(self, jobs: Sequence[Job]) -> None:
+    def _stop_unwanted(self, jobs: Sequence[Job]) -> None:
         """What the archive does not tell any more was cancelled, or given up for lost: then it goes on."""
-        wanted, known = {job.spool_id for job in jobs}, self._delivery.known()
-        with self._lock:
-            others = {name: process for name, process in self._scanning.items() if name not in wanted}
-        for name, process in others.items():
-            if name in known and not self._archive.wants(known[name]):
-                process.cancel()
+        wanted = {job.spool_id for job in jobs}
+        for scanner in self._scanners.values():
+            current = scanner.current
+            if current is None or current.is_stopped or current.job.spool_id in wanted:
+                continue
+            if not self._archive.wants(current.job):
+                current.stop(Outcome())
 
-    def _end(self) -> None:
-        """Pages that are done stay in the spool; the next start delivers them."""
-        with self._lock:
-            for process in self._scanning.values():
-                process.cancel()
+    def _is_scanning(self) -> bool:
+        return any(scanner.current for scanner in self._scanners.values())
 
 
-def sources_of(device: str, state: Path) -> tuple[str, ...]:
-    """What the device takes paper from. Raises DeviceFault."""
-    with DeviceProcess(Describe(device=device, holder="looking what there is"), state) as process:
-        for event in process.events():
-            match event:
-                case Opened(sources=sources):
-                    return tuple(source.value for source in sources)
-                case Faulted(fault=fault, raw=raw):
-                    raise DeviceFault(fault, raw)
-    raise DeviceFault(Fault.FAILED, "the device said nothing")
+def kept_up(work: Callable[[], None]) -> None:
+    """To the end of the work. What nobody foresaw must not end a thread that all the others rely on."""
+    while True:
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001  # the edge of the thread
+            logger.error("%s is begun anew: %s", work.__qualname__, type(error).__name__)
+            sleep(RETRY_SECONDS)
+
+
+def named(devices: Sequence[str]) -> dict[str, str]:
+    """Devices by their names at the archive. Raises ValueError where two would have the same."""
+    found: dict[str, str] = {}
+    for device in devices:
+        if found.setdefault(id_of(device), device) != device:
+            raise ValueError(f"{device} and {found[id_of(device)]} cannot be told apart by letters and digits alone")
+    return found
 
 
 def id_of(device: str) -> str:

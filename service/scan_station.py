@@ -1,8 +1,8 @@
 """A scan station as a process: of `dossier scan station` on a branch PC, and the one that serve starts for itself."""
 
+import os
 import signal
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scanner.archive import Archive
@@ -13,11 +13,8 @@ NAME = "local"
 
 
 def run(archive: Archive, devices: Sequence[str], state: Path, *, changes: Sequence[str] = ()) -> None:
-    """Until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    Station(archive, devices, state, changes=changes).run(stop)
+    """Until SIGTERM or SIGINT, and then a second at most."""
+    Station(archive, devices, state, changes=changes).run(until_told())
 
 
 def run_beside(settings: Settings) -> None:
@@ -27,3 +24,17 @@ def run_beside(settings: Settings) -> None:
     address = f"[{host}]" if ":" in host else host
     archive = Archive(f"http://{address}:{settings.port}", token, station=NAME, branch=settings.branch)
     run(archive, settings.scanners, settings.home / "scan", changes=settings.scan_profiles)
+
+
+def until_told() -> Callable[[], object]:
+    """From now on SIGTERM and SIGINT do not end the process, but what this gives, which waits for one of them.
+
+    Not an Event that a handler sets: where the main thread is about to wait for it, or has just waited, the handler
+    would wait for a lock of its own thread.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return lambda: os.read(reader, 1)

@@ -20,11 +20,13 @@ class Station(msgspec.Struct, frozen=True):
     silent_seconds: float
 
 
-async def report(conn: AsyncConnection[Any], name: str, actor: str, branch: str, scanners: str) -> bool:
-    """What a station has now (`scanners`: JSON); False when the name is that of another token, which said something
-    within ten minutes."""
+async def report(
+    conn: AsyncConnection[Any], name: str, actor: str, branch: str, scanners: str, *, revoked: Sequence[str] = ()
+) -> bool:
+    """What a station has now (`scanners`: JSON); False when the name is that of another token, which is none of the
+    `revoked` ones and said something within ten minutes."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(REPORT, [name, actor, branch, scanners], prepare=True)
+        await cursor.execute(REPORT, [name, actor, branch, scanners, list(revoked)], prepare=True)
         return await cursor.fetchone() is not None
 
 
@@ -46,7 +48,7 @@ REPORT = """
     values (%s, %s, %s, %s::jsonb)
     on conflict (name) do update
     set actor = excluded.actor, scanners = excluded.scanners, branch = excluded.branch, seen_at = clock_timestamp()
-    where s.actor = excluded.actor or s.seen_at < clock_timestamp() - interval '10 minutes'
+    where s.actor = excluded.actor or s.actor = any (%s) or s.seen_at < clock_timestamp() - interval '10 minutes'
     returning true
 """
 SEEN = """

@@ -19,7 +19,7 @@ from domain.authorization import AuthorizationExpired, AuthorizationRegistered, 
 from domain.document_type import DocumentType
 from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
 from domain.mandate import Mandate
-from domain.ports import AlreadyClaimed, Claim, Owner, OwnerRaced
+from domain.ports import AlreadyClaimed, Claim, Later, Owner, OwnerRaced
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,
@@ -53,6 +53,7 @@ class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
     mandate_reference: str | None = None
     signature_date: date | None = None
     external_id: str | None = None
+    last_collection_on: date | None = None
     file: Received | None = None
 
 
@@ -110,12 +111,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     over: AuthorizationExpired | None = None
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """`found` are the lines that go in with `append`, and what is known of the others already."""
+
+    found: Sequence[Entry | Result]
+    append: Later | None
+
+
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines that have been looked at, one by one; `entries` are what is to become of each."""
+    """Lines that have been looked at, one by one, and what they came to."""
 
     lines: Sequence[ImportLine]
-    examine: Examine
     entries: Sequence[Entry | Result]
+    attempt: Attempt
+    caller: Caller
+    examine: Examine
 
     @property
     def newcomers(self) -> set[str]:
@@ -124,20 +134,33 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         owners = [entry.draft.owner for entry in self.entries if isinstance(entry, Entry)]
         return {owner.customer_id for owner in owners if owner.fresh}
 
+    def send(self) -> None:
+        """On their way into the log; take_lines has to follow. Raises Unavailable."""
+        if self.attempt.append:
+            self.attempt.append.send()
+
 
 class Importing(Filing, frozen=True, kw_only=True):
-    """In two steps, so that lines can be prepared while those before them are on their way into the log."""
+    """In parts, so that lines can be prepared while those before them are on their way into the log."""
 
-    def prepare_lines(self, lines: Sequence[ImportLine], examine: Examine) -> Prepared:
+    def prepare_lines(self, lines: Sequence[ImportLine], caller: Caller, examine: Examine) -> Prepared:
         """Look at up to 100 lines; the content of those that may be taken is durable on return.
 
         One that is refused stops no other. Raises Unavailable and InsufficientStorage.
         """
         assert len(lines) <= BATCH_LINES_MAX
-        entries = self._entries(self._new(self._drafted(lines)), examine)
-        return Prepared(lines=lines, examine=examine, entries=entries)
+        return self._repeated(lambda: self._prepare(lines, caller, examine))
 
-    def take_lines(self, prepared: Prepared, caller: Caller) -> Sequence[Result]:
+    def _prepare(self, lines: Sequence[ImportLine], caller: Caller, examine: Examine) -> Prepared:
+        entries = self._entries(self._new(self._drafted(lines)), examine)
+        try:
+            attempt = self._attempt(entries, {}, caller)
+        except OwnerRaced:
+            self._drop(entries)
+            raise
+        return Prepared(lines=lines, entries=entries, attempt=attempt, caller=caller, examine=examine)
+
+    def take_lines(self, prepared: Prepared) -> Sequence[Result]:
         """What became of each line. Those that are taken are durable on return, all by one append.
 
         Raises Unavailable and InsufficientStorage: then the same lines may be brought again, whatever became of them.
@@ -145,28 +168,30 @@ class Importing(Filing, frozen=True, kw_only=True):
         waiting = [prepared]
 
         def attempt() -> Sequence[Result]:
-            ready = waiting.pop() if waiting else self.prepare_lines(prepared.lines, prepared.examine)
-            return self._take(ready.entries, caller)
+            return self._take(waiting.pop() if waiting else self._prepared_again(prepared, prepared.lines))
 
         try:
             return self._repeated(attempt)
         except CustomerErased as erased:  # a moment ago, and the log does not say which
-            return [Refused(erased)] if len(prepared.lines) == 1 else self._taken_singly(prepared, caller)
+            if len(prepared.lines) == 1:
+                return [Refused(erased)]
+            alone = (self._prepared_again(prepared, [line]) for line in prepared.lines)
+            return [result for one in alone for result in self.take_lines(one)]
 
-    def _taken_singly(self, prepared: Prepared, caller: Caller) -> Sequence[Result]:
-        alone = (self.prepare_lines([line], prepared.examine) for line in prepared.lines)
-        return [result for one in alone for result in self.take_lines(one, caller)]
+    def _prepared_again(self, prepared: Prepared, lines: Sequence[ImportLine]) -> Prepared:
+        return self.prepare_lines(lines, prepared.caller, prepared.examine)
 
-    def _take(self, entries: Sequence[Entry | Result], caller: Caller) -> Sequence[Result]:
+    def _take(self, prepared: Prepared) -> Sequence[Result]:
         """Content that the log did not come to name is dropped, unless nobody knows whether it did."""
         try:
-            results = self._taken(entries, caller)
+            results = self._taken(prepared)
         except Unavailable:
             raise  # the commit may have happened
         except (Refusal, OwnerRaced):
-            self._drop(entries)
+            self._drop(prepared.entries)
             raise
-        self._drop([e for e, result in zip(entries, results, strict=True) if not isinstance(result, Taken)])
+        unnamed = zip(prepared.entries, results, strict=True)
+        self._drop([entry for entry, result in unnamed if not isinstance(result, Taken)])
         return results
 
     def _drop(self, entries: Sequence[Entry | Result]) -> None:
@@ -260,6 +285,7 @@ class Importing(Filing, frozen=True, kw_only=True):
             mandate=mandate if mandate != Mandate() else None,
             note=line.note,
             external_id=line.external_id,
+            last_collection_on=line.last_collection_on,
         )
         return replace(self._registration(order, draft.type, draft.owner, draft.paper), scan_code=draft.scan_code)
 
@@ -290,27 +316,31 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     # -- append -----------------------------------------------------------------------------------------------
 
-    def _taken(self, entries: Sequence[Entry | Result], caller: Caller) -> list[Result]:
-        """Tried without asking first. When a value is taken all are looked up, and what is left is tried again."""
-        known: Mapping[Value, UUID] = {}
-        for _ in range(ATTEMPTS):
-            found = sorted_out(entries, known)
-            try:
-                self._append_all([entry for entry in found if isinstance(entry, Entry)], caller)
-            except AlreadyClaimed:
-                known = self._owned([entry for entry in entries if isinstance(entry, Entry)])
-                continue
-            return [self._result(entry, result) for entry, result in zip(entries, found, strict=True)]
-        raise Unavailable
+    def _attempt(self, entries: Sequence[Entry | Result], known: Mapping[Value, UUID], caller: Caller) -> Attempt:
+        found = sorted_out(entries, known)
+        chosen = [entry for entry in found if isinstance(entry, Entry)]
+        return Attempt(found=found, append=self._append_of(chosen, caller) if chosen else None)
 
-    def _append_all(self, entries: Sequence[Entry], caller: Caller) -> None:
-        if not entries:
-            return
-        self.log.append(
+    def _append_of(self, entries: Sequence[Entry], caller: Caller) -> Later:
+        return self.log.append_later(
             self._envelopes([step for entry in entries for step in entry.change.steps], caller, {}),
             claims=[claim for entry in entries for claim in entry.change.claims],
             papers={paper: owner for entry in entries for paper, owner in entry.change.papers.items()},
         )
+
+    def _taken(self, prepared: Prepared) -> list[Result]:
+        """Tried without asking first. When a value is taken all are looked up, and what is left is tried again."""
+        entries, attempt = prepared.entries, prepared.attempt
+        for _ in range(ATTEMPTS):
+            try:
+                if attempt.append:
+                    attempt.append.result()
+            except AlreadyClaimed:
+                owned = self._owned([entry for entry in entries if isinstance(entry, Entry)])
+                attempt = self._attempt(entries, owned, prepared.caller)
+                continue
+            return [self._result(entry, result) for entry, result in zip(entries, attempt.found, strict=True)]
+        raise Unavailable
 
     def _owned(self, entries: Sequence[Entry]) -> dict[Value, UUID]:
         """Who owns what they claim."""
@@ -346,8 +376,8 @@ def identity(line: ImportLine) -> bytes:
 
 # What a line of this kind does not say.
 FOREIGN = {
-    Kind.DOCUMENT: ("scan_code", "signature_date", "iban", "debtor_name", "mandate_reference"),
-    Kind.AUTHORIZATION: ("iban", "debtor_name", "mandate_reference"),
+    Kind.DOCUMENT: ("scan_code", "signature_date", "iban", "debtor_name", "mandate_reference", "last_collection_on"),
+    Kind.AUTHORIZATION: ("iban", "debtor_name", "mandate_reference", "last_collection_on"),
     Kind.MANDATE: (),
 }
 

@@ -114,6 +114,16 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     sealed_sha256: bytes
 
 
+class Later(Protocol):
+    """An append with everything in it sealed. Whoever sends it has to ask for its result."""
+
+    def send(self) -> None:
+        """Put it under way and do not wait."""
+
+    def result(self) -> Appended:
+        """Wait until it is decided; sent now if it was not. Raises what `EventLog.append` raises."""
+
+
 class EventLog(Protocol):
     """The log. `append` is one transaction and durable on return; a paper's key is stored with its first event."""
 
@@ -149,6 +159,11 @@ class EventLog(Protocol):
         their contents' names, `forgotten` contents theirs. `released` claims go before `claims` are made, but for those
         that another paper owns. Raises what stands above this class, IdempotencyKeyReused, IdempotencyInFlight,
         CustomerErased, or Unavailable."""
+
+    def append_later(
+        self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
+    ) -> Later:
+        """As `append` of new papers, in parts: a caller with many of them prepares the next while one is under way."""
 
 
 class KeyRing(Protocol):

@@ -5,7 +5,7 @@ of memory until the end.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -39,11 +39,25 @@ class RehearsedLog:
         would_be = {digest: self._owners[kind, digest] for digest in digests if (kind, digest) in self._owners}
         return self._log.claimed(kind, digests) | would_be
 
-    def append(self, _: object, *, claims: Sequence[Claim], papers: object) -> None:
+    def append_later(self, _: object, *, claims: Sequence[Claim], papers: object) -> "RehearsedAppend":
+        return RehearsedAppend(partial(self._append, claims))
+
+    def _append(self, claims: Sequence[Claim]) -> None:
         for kind in dict.fromkeys(claim.kind for claim in claims):
             for owner in self.claimed(kind, [claim.digest for claim in claims if claim.kind == kind]).values():
                 raise AlreadyClaimed(kind, owner)
         self._owners.update(((claim.kind, claim.digest), claim.owner) for claim in claims)
+
+
+class RehearsedAppend:
+    def __init__(self, append: Callable[[], None]) -> None:
+        self._append = append
+
+    def send(self) -> None:
+        """There is nobody to send it to."""
+
+    def result(self) -> None:
+        self._append()
 
 
 class RehearsedKeys:

@@ -5,7 +5,6 @@ While a batch is on its way into the log the next one is read and looked at; the
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
 from uuid import UUID
@@ -15,7 +14,7 @@ import msgspec
 from domain.archive import Archive, Caller, Examined, examined
 from domain.authorization import ExpiryCause
 from domain.filing import Received
-from domain.importing import BATCH_LINES_MAX, ImportLine, Refused, Result, Taken, There
+from domain.importing import BATCH_LINES_MAX, ImportLine, Prepared, Refused, Result, Taken, There
 from domain.limits import Limits
 from domain.refusals import FieldError, InsufficientStorage, Refusal, Unavailable, ValidationFailed
 from paper.client import Examiner
@@ -70,8 +69,8 @@ def import_listing(listing: Listing, importer: Importer, on_told: Callable[[Sequ
     Whoever was stopped starts again with the same list: what was taken is there already. Raises FileUnreadable,
     Unavailable and InsufficientStorage.
     """
-    with without_collector(), ThreadPoolExecutor(1, thread_name_prefix="import") as executor:
-        run = Run(importer, executor, on_told)
+    with without_collector():
+        run = Run(importer, on_told)
         try:
             while lines := list(islice(listing.lines, BATCH_LINES_MAX)):
                 run.bring(Batch(lines, listing, importer.limits))
@@ -103,11 +102,9 @@ class Batch:
 class Run:
     """One import. At most one batch is under way, and its customers are not looked at again before it is settled."""
 
-    def __init__(
-        self, importer: Importer, executor: ThreadPoolExecutor, on_told: Callable[[Sequence[Told]], None]
-    ) -> None:
-        self._importer, self._executor, self._on_told = importer, executor, on_told
-        self._under_way: tuple[Batch, Future[Sequence[Result]]] | None = None
+    def __init__(self, importer: Importer, on_told: Callable[[Sequence[Told]], None]) -> None:
+        self._importer, self._on_told = importer, on_told
+        self._under_way: tuple[Batch, Prepared] | None = None
         self._newcomers: set[str] = set()
         self._places: dict[UUID, str] = {}
         self.done = Imported()
@@ -115,19 +112,18 @@ class Run:
     def bring(self, batch: Batch) -> None:
         if batch.customers & self._newcomers:
             self.settle()
-        archive, caller = self._importer.archive, self._importer.caller
-        prepared = archive.prepare_lines(batch.readable, self._examine)
+        prepared = self._importer.archive.prepare_lines(batch.readable, self._importer.caller, self._examine)
         self.settle()
-        self._under_way = batch, self._executor.submit(archive.take_lines, prepared, caller)
-        self._newcomers = prepared.newcomers
+        self._under_way, self._newcomers = (batch, prepared), prepared.newcomers
+        prepared.send()
 
     def settle(self) -> None:
         """Wait for the batch under way and tell what became of it."""
         if self._under_way is None:
             return
-        (batch, future), self._under_way, self._newcomers = self._under_way, None, set()
+        (batch, prepared), self._under_way, self._newcomers = self._under_way, None, set()
         told = []
-        for line, result in batch.closed(future.result()):
+        for line, result in batch.closed(self._importer.archive.take_lines(prepared)):
             told.append(told_of(line, result, self._places))
             if isinstance(result, Taken):
                 self._places[result.paper] = line.place

@@ -3,19 +3,22 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.persistence import EventStore
+import msgspec
+from eventsourcing.persistence import EventStore, StoredEvent
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
 from domain.envelope import Envelope, Meta, Recorded, Unreadable
-from domain.ports import Appended, Claim, CommandKey, Earlier, Owner
+from domain.ports import Appended, Claim, CommandKey, Earlier, Later, Owner
 from domain.refusals import CustomerErased
 from store.keys import Keys
 from store.mapper import PLANS, EventUnreadable, SealingMapper
-from store.recorder import ArchiveRecorder, Batch, refusing
+from store.recorder import ArchiveRecorder, Batch, arguments, refusing
+from store.sealed_append import SealedAppend
 
 Row = tuple[int, UUID, int, datetime, str, bytes]
 
@@ -78,22 +81,33 @@ class Log:
         """A paper that loses a wrap keeps its key, so what is cached of it stays right, here and in other processes.
         Who may read it is asked of the views; the wrap decides whose erasure takes it along."""
         papers = papers or {}
-        stored = [self._mapper.to_stored_event(e) for e in envelopes]
+        stored, batch = self._sealed(envelopes, claims, papers)
+        batch = msgspec.structs.replace(
+            batch, command=command, released=released, unwrapped=unwrapped, ended=ended, forgotten=forgotten
+        )
+        return self._decided(papers, lambda: self._recorder.append(stored, batch))
+
+    def append_later(
+        self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
+    ) -> Later:
+        stored, batch = self._sealed(envelopes, claims, papers)
+        return SealedAppend(self._recorder.datastore, arguments(stored, batch), partial(self._decided, papers))
+
+    def _sealed(
+        self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim], papers: Mapping[UUID, Owner]
+    ) -> tuple[list[StoredEvent], Batch]:
         fresh = {o.reference: o for o in papers.values() if o.fresh}
-        batch = Batch(
-            command=command,
+        return [self._mapper.to_stored_event(e) for e in envelopes], Batch(
             claims=claims,
-            released=released,
             owners=[self._keys.fresh(o) for o in fresh.values()],
             wraps=[(paper, o.reference, self._keys.wrapped(paper, o)) for paper, o in papers.items()],
-            unwrapped=unwrapped,
             guarded=_guarded(envelopes, papers),
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
-            ended=ended,
-            forgotten=forgotten,
         )
+
+    def _decided(self, papers: Mapping[UUID, Owner], append: Callable[[], Appended]) -> Appended:
         try:
-            appended = self._recorder.append(stored, batch)
+            appended = append()
         except CustomerErased:
             self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
             raise

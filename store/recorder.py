@@ -33,6 +33,7 @@ from store.pools import make_pool
 LOCK = 4_701_912_007
 SCHEMA, TABLE = "archive", "archive_events"
 FENCE_WAIT = "500ms"
+FAULTS = (PersistenceError, psycopg.Error, PoolTimeout)
 R = TypeVar("R")
 
 
@@ -85,7 +86,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
             conn.transaction() if batch.lets_go else nullcontext(),
             conn.cursor(row_factory=tuple_row) as cursor,
         ):
-            row = cursor.execute(APPEND, _arguments(stored_events, batch), prepare=True).fetchone()
+            row = cursor.execute(APPEND, arguments(stored_events, batch), prepare=True).fetchone()
             assert row is not None
             positions, at, papers = row
             if batch.lets_go and papers is None:
@@ -194,7 +195,7 @@ def refusing(*, with_key: bool = False) -> Iterator[None]:
     """Database errors as the words of domain/ports.py and domain/refusals.py."""
     try:
         yield
-    except (PersistenceError, psycopg.Error, PoolTimeout) as error:
+    except FAULTS as error:
         raise _meaning(error, with_key=with_key) from error
 
 
@@ -225,7 +226,7 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
     return error
 
 
-def _arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
+def arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
     """Lists that are empty go as null, which means the same: the driver takes 1 us for each empty array."""
     command, claims, released, owners, wraps = batch.command, batch.claims, batch.released, batch.owners, batch.wraps
     return (

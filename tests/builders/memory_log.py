@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from domain.ports import (
     Clock,
     CommandKey,
     Earlier,
+    Later,
     Owner,
     OwnerRaced,
     Replayed,
@@ -136,6 +138,19 @@ class MemoryRecorder(POPOApplicationRecorder):
         return Appended(positions, at)
 
 
+class MemoryLater:
+    """Nobody sees whether it happens when it is sent or when it is asked for."""
+
+    def __init__(self, append: Callable[[], Appended]) -> None:
+        self._append = append
+
+    def send(self) -> None:
+        """Nothing is gained by it."""
+
+    def result(self) -> Appended:
+        return self._append()
+
+
 class MemoryLog:
     """`before_append` is what somebody else does first: each runs once, ahead of the next append."""
 
@@ -184,6 +199,11 @@ class MemoryLog:
             ended=ended,
             command=command,
         )
+
+    def append_later(
+        self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
+    ) -> Later:
+        return MemoryLater(partial(self.append, envelopes, claims=claims, papers=papers))
 
     def last_position(self) -> int:
         return self._recorder.max_notification_id() or 0

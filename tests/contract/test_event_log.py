@@ -22,6 +22,7 @@ from domain.ports import (
     CommandKey,
     EventLog,
     KeyRing,
+    Later,
     Owner,
     OwnerRaced,
     Replayed,
@@ -659,3 +660,67 @@ def test_only_a_session_that_is_over_lets_go_of_its_key(given: Given) -> None:
     assert given.log.load_recorded([letter], 1 << 62)[-1].position == last
     assert given.load_afresh(session)[1].body.scan_codes == (SCAN_CODE,)
     assert given.load_afresh(letter)[0].body.file_name == "verhuizing.pdf"
+
+
+# -- Sent, and asked for later ----------------------------------------------------------------------------------
+
+
+def letters_later(given: Given, *papers: UUID, customer: str = "100234", claims: Sequence[Claim] = ()) -> Later:
+    """First letters of a customer, ready to be appended."""
+    owner = given.keys.owner(customer)
+    for paper in papers:
+        given.keys.new_paper(paper)
+    letters = [an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper) for paper in papers]
+    return given.log.append_later(letters, claims=claims, papers=dict.fromkeys(papers, owner))
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_an_append_that_is_asked_for_later_is_one_like_any_other(given: Given, is_sent: bool) -> None:
+    papers = [uuid7(), uuid7()]
+    later = letters_later(given, *papers, claims=[a_claim(papers[0])])
+    if is_sent:
+        later.send()
+    appended = later.result()
+    recorded = given.log.load_recorded(papers, max(appended.positions))
+    assert [(r.position, r.recorded_at) for r in recorded] == [(p, appended.recorded_at) for p in appended.positions]
+    assert [given.load_afresh(paper)[0].body.file_name for paper in papers] == ["verhuizing.pdf"] * 2
+    assert given.log.claimed("external-id", [b"value"]) == {b"value": papers[0]}
+
+
+def test_while_one_is_under_way_others_read_and_append(given: Given) -> None:
+    later = letters_later(given, paper := uuid7())
+    later.send()
+    other, _ = archive_letter(given.log, given.keys, "somebody else")
+    assert len(given.log.load(other)) == 1
+    later.result()
+    assert len(given.log.load(paper)) == 1
+
+
+def test_one_that_is_refused_says_so_when_it_is_asked_and_the_next_goes_in(given: Given) -> None:
+    """More often than there are connections."""
+    owner, _ = archive_letter(given.log, given.keys, claims=[a_claim(UUID(int=1), b"taken")])
+    for _ in range(ROUNDS):
+        later = letters_later(given, paper := uuid7(), claims=[a_claim(paper, b"taken")])
+        later.send()
+        with pytest.raises(AlreadyClaimed) as taken:
+            later.result()
+        assert (taken.value.kind, taken.value.owner) == ("external-id", UUID(int=1))
+        assert list(given.log.load(paper)) == []
+    letters_later(given, paper := uuid7()).result()
+    assert len(given.log.load(paper)) == len(given.log.load(owner)) == 1
+
+
+def test_of_two_that_were_made_ready_for_a_newcomer_the_second_asks_again(given: Given) -> None:
+    first, second = (letters_later(given, uuid7(), customer="newcomer") for _ in range(2))
+    first.result()
+    with pytest.raises(OwnerRaced):
+        second.result()
+
+
+def test_one_for_a_customer_who_is_erased_before_it_is_sent_is_refused(given: Given) -> None:
+    archive_letter(given.log, given.keys)
+    later = letters_later(given, paper := uuid7())
+    given.erase("100234")
+    with pytest.raises(CustomerErased):
+        later.result()
+    assert list(given.log.load(paper)) == []

@@ -17,6 +17,8 @@ from domain.ports import AlreadyClaimed, Appended, Claim, CommandKey, Replayed
 from domain.refusals import IdempotencyInFlight, Unavailable
 from domain.values import uuid7
 from store.recorder import LOCK, ArchiveRecorder, datastore
+from tests.builders.events import a_letter, an_envelope
+from tests.builders.papers import a_content
 from tests.builders.postgres_log import PostgresLog, archive_letter, ask, open_log
 
 LOCK_WAIT_SECONDS = 2.0
@@ -187,6 +189,22 @@ def test_a_cut_connection_in_the_middle_of_an_append_is_unavailable_and_leaves_n
         ask(parts.url, cut, other.info.backend_pid)
         assert isinstance(waiting.exception(), Unavailable)
     assert ask(parts.url, "select count(*) from archive.archive_events") == before
+    assert archive(parts, "k")
+
+
+def test_a_connection_that_is_cut_under_an_append_that_was_sent_is_told_when_it_is_asked(parts: PostgresLog) -> None:
+    owner, paper = parts.keys.owner("100234"), uuid7()
+    parts.keys.new_paper(paper)
+    letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
+    later = parts.log.append_later([letter], papers={paper: owner})
+    with holding(parts.url, "select pg_advisory_xact_lock(%s)", LOCK) as other:
+        later.send()
+        wait_until_blocked(parts.url)
+        cut = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and pid <> %s"
+        ask(parts.url, cut, other.info.backend_pid)
+        with pytest.raises(Unavailable):
+            later.result()
+    assert list(parts.log.load(paper)) == []
     assert archive(parts, "k")
 
 

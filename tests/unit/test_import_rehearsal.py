@@ -40,8 +40,8 @@ def a_desk() -> MemoryDesk:
 
 def bring(archive: Archive, lines: Sequence[ImportLine], batch: int) -> list[Result]:
     batches = [lines[n : n + batch] for n in range(0, len(lines), batch)]
-    prepared = (archive.prepare_lines(some, examine) for some in batches)
-    return [result for one in prepared for result in archive.take_lines(one, a_caller())]
+    prepared = (archive.prepare_lines(some, a_caller(), examine) for some in batches)
+    return [result for one in prepared for result in archive.take_lines(one)]
 
 
 def outcomes(results: Sequence[Result]) -> list[tuple[type[object], type[object]]]:

@@ -56,7 +56,7 @@ def desk() -> MemoryDesk:
 
 
 def bring(desk: MemoryDesk, *lines: ImportLine) -> Sequence[Result]:
-    return desk.archive.take_lines(desk.archive.prepare_lines(lines, examine), a_caller())
+    return desk.archive.take_lines(desk.archive.prepare_lines(lines, a_caller(), examine))
 
 
 def taken(desk: MemoryDesk, line: ImportLine) -> UUID:
@@ -220,8 +220,8 @@ def test_a_line_that_is_brought_again_is_there_and_its_file_is_not_looked_at_aga
     line = replace(line, external_id=external_id)
     paper = taken(desk, line)
     before = desk.trace()
-    prepared = desk.archive.prepare_lines([line], lambda files: pytest.fail("looked at again"))
-    assert desk.archive.take_lines(prepared, a_caller()) == [There(paper)]
+    prepared = desk.archive.prepare_lines([line], a_caller(), lambda files: pytest.fail("looked at again"))
+    assert desk.archive.take_lines(prepared) == [There(paper)]
     assert desk.trace() == before
 
 
@@ -358,24 +358,24 @@ def test_a_file_that_is_refused_stops_no_other(desk: MemoryDesk) -> None:
         return [FileDamaged() if plain_of(file) == b"torn" else an_upload(b"whole") for file in files]
 
     lines = [a_file_line(b"torn"), a_line(), a_file_line(b"whole")]
-    prepared = desk.archive.prepare_lines(lines, one_is_damaged)
-    assert kinds(desk.archive.take_lines(prepared, a_caller())) == [FileDamaged, Taken, Taken]
+    prepared = desk.archive.prepare_lines(lines, a_caller(), one_is_damaged)
+    assert kinds(desk.archive.take_lines(prepared)) == [FileDamaged, Taken, Taken]
     assert list(desk.contents.plain.values()) == [b"whole"]
 
 
 def test_a_type_may_refuse_files_with_a_password(desk: MemoryDesk) -> None:
     desk.define("LETTER", password_protected_allowed=False)
     prepared = desk.archive.prepare_lines(
-        [a_file_line(b"locked")], lambda files: [an_upload(b"locked", password_protected=True)]
+        [a_file_line(b"locked")], a_caller(), lambda files: [an_upload(b"locked", password_protected=True)]
     )
-    assert kinds(desk.archive.take_lines(prepared, a_caller())) == [FilePasswordProtected]
+    assert kinds(desk.archive.take_lines(prepared)) == [FilePasswordProtected]
 
 
 def test_a_file_that_changes_under_the_import_is_refused(desk: MemoryDesk) -> None:
     prepared = desk.archive.prepare_lines(
-        [a_file_line(b"before"), a_line()], lambda files: [an_upload(b"after", sha256=files[0].sha256)]
+        [a_file_line(b"before"), a_line()], a_caller(), lambda files: [an_upload(b"after", sha256=files[0].sha256)]
     )
-    [changed, other] = desk.archive.take_lines(prepared, a_caller())
+    [changed, other] = desk.archive.take_lines(prepared)
     assert isinstance(changed, Refused)
     assert str(changed.error) == "/file: changed while it was read"
     assert isinstance(other, Taken)
@@ -434,7 +434,9 @@ def test_when_nobody_knows_whether_it_was_stored_the_content_stays(desk: MemoryD
 
 def test_customers_of_whom_nothing_was_archived_are_named(desk: MemoryDesk) -> None:
     """Their next lines wait until these are taken."""
-    prepared = desk.archive.prepare_lines([a_line(), a_line(customer="100235"), a_line(customer="nobody")], examine)
+    prepared = desk.archive.prepare_lines(
+        [a_line(), a_line(customer="100235"), a_line(customer="nobody")], a_caller(), examine
+    )
     assert prepared.newcomers == {"100234", "100235"}
-    desk.archive.take_lines(prepared, a_caller())
-    assert desk.archive.prepare_lines([a_line(note="next")], examine).newcomers == set()
+    desk.archive.take_lines(prepared)
+    assert desk.archive.prepare_lines([a_line(note="next")], a_caller(), examine).newcomers == set()

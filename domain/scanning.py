@@ -20,7 +20,6 @@ from domain.refusals import (
     DuplicateContent,
     ExternalIdTaken,
     NotFound,
-    Refusal,
     ScannerBusy,
     Unavailable,
 )
@@ -108,8 +107,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
             )
             return self._scan_append(session, change, caller, command)
 
-        earlier = self.log.earlier(command) if command else None
-        return self._replayed(earlier) if earlier else self._repeated(attempt)
+        return self._once(lambda: self._told_before(command), attempt)
 
     def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """The Yes: for the glass, and for every further pass."""
@@ -162,8 +160,11 @@ class Scanning(Filing, frozen=True, kw_only=True):
             change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
             return self._scan_append(session, change, caller, key) if change.steps else found
 
-        earlier = self.log.earlier(key) if key else None
-        return self._replayed(earlier, session) if earlier else self._repeated(attempt)
+        return self._once(lambda: self._told_before(key, session), attempt)
+
+    def _told_before(self, command: CommandKey | None, session: UUID | None = None) -> Session | None:
+        earlier = self.log.earlier(command) if command else None
+        return self._replayed(earlier, session) if earlier else None
 
     def _replayed(self, earlier: Earlier, session: UUID | None = None) -> Session:
         """Of a start it is the youngest: one that yielded its scanner to it had waited for two minutes."""
@@ -252,12 +253,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
                 self._drop_images([found.state.pages[n].content.id for n in numbers])
             return outcome
 
-        try:
-            return self.archived_scan(seen.id, asked, order, caller) or self._repeated(attempt)
-        except Refusal:
-            if twin := self.archived_scan(seen.id, asked, order, caller):  # it was in flight a moment ago
-                return twin
-            raise
+        return self._once(lambda: self.archived_scan(seen.id, asked, order, caller), attempt)
 
     def archived_meanwhile(
         self,

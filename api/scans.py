@@ -13,6 +13,7 @@ from api.bodies import (
     ArchiveScanBody,
     FinishBody,
     MoveBody,
+    NothingBody,
     RotateBody,
     ScanBody,
     ScanItem,
@@ -187,6 +188,8 @@ async def move(call: Call) -> None:
 
 
 async def remove(call: Call) -> None:
+    if call.req.content_length:  # {} says no more than nothing
+        await call.body(NothingBody)
     await arrange(call, RemovePage(page_number(call)))
 
 

@@ -1,7 +1,6 @@
 """The one question about incoming content: what is it, and is it whole? Pure; child.py asks it under limits."""
 
 from domain.limits import Limits
-from domain.refusals import FileDamaged, FileTooManyPixels, Refusal
 from paper import media_types, office, pdfs, pictures, texts
 from paper.content import Content
 from paper.messages import Finding
@@ -12,15 +11,8 @@ def examine(content: Content, name: str, limits: Limits) -> Finding:
 
     Raises FileEmpty, FileTypeNotAllowed, FileDamaged, and FileTooManyPixels for pixels, frames, pages, memory.
     """
-    try:
+    with pictures.refusing():
         return _examine(content, media_types.detect(content, name), limits)
-    except Refusal:
-        raise
-    except pictures.TOO_LARGE as too_much:
-        raise FileTooManyPixels() from too_much
-    except Exception as broken:
-        # Decoders answer bad bytes with any exception there is; for whoever sent them they all mean the same.
-        raise FileDamaged() from broken
 
 
 def _examine(content: Content, media_type: str, limits: Limits) -> Finding:

@@ -9,16 +9,20 @@ import resource
 import signal
 import socket
 import warnings
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from domain.limits import Limits
 from domain.refusals import FileDamaged, Refusal
-from paper import checks, confinement, content, form, form_text, messages, pictures, rendering
+from paper import assembly, checks, confinement, content, form, form_text, messages, page, pictures, rendering
 
 GROWTH_BYTES_MAX: Final = 64 * 1024 * 1024
 """A child whose peak grew by more than this answers, then makes way for a fresh one."""
+
+_PIECE_BYTES: Final = 1024 * 1024
+_Question = messages.Examine | messages.Inspect | messages.Render | messages.Draw
 
 # While a request is worked on, the connection, the file and its mapping take the last free numbers.
 _DESCRIPTORS_PER_REQUEST: Final = 3
@@ -59,32 +63,63 @@ def _serve(connection: socket.socket, limits: Limits) -> None:
         if len(descriptors) != 1:
             return
         try:
-            answer = _answer(messages.decode_request(data), descriptors[0], limits)
+            for answer in _answers(messages.decode_request(data), descriptors[0], limits):
+                connection.sendall(messages.encode_answer(answer))
         finally:
             os.close(descriptors[0])
-        connection.sendall(messages.encode_answer(answer))
     except (OSError, msgspec.MsgspecError):
         return
 
 
-def _answer(request: messages.Request, descriptor: int, limits: Limits) -> messages.Answer:
+def _answers(request: messages.Request, descriptor: int, limits: Limits) -> Iterator[messages.Answer]:
+    """One answer to all requests but Assemble, which has pieces; a refusal is the last."""
     try:
-        file = content.mapped(descriptor, request.size)
-    except (OSError, ValueError):
-        # Shorter than its sender says, or nothing that can be mapped.
-        return messages.refused(FileDamaged())
-    try:
-        match request:
-            case messages.Examine(name=name):
-                return messages.Found(checks.examine(file, name, limits))
-            case messages.Render(media_type=media_type, page=page, width=width):
-                return messages.Rendered(rendering.page_image(file, media_type, page, width, limits))
-            case messages.Draw():
-                return messages.Drawn(form.draw_encoded(file[:]))
+        if isinstance(request, messages.Assemble):
+            yield from _assembled(request, descriptor, limits)
+        else:
+            yield _answer(request, _mapped(descriptor, request.size), limits)
     except Refusal as refusal:
-        return messages.refused(refusal)
+        yield messages.refused(refusal)
     except messages.FormFault as fault:
-        return messages.Faulty(str(fault))
+        yield messages.Faulty(str(fault))
+
+
+def _mapped(descriptor: int, size_bytes: int) -> content.Content:
+    try:
+        return content.mapped(descriptor, size_bytes)
+    except (OSError, ValueError) as fault:
+        # Shorter than its sender says, or nothing that can be mapped.
+        raise FileDamaged() from fault
+
+
+def _answer(request: _Question, file: content.Content, limits: Limits) -> messages.Answer:
+    match request:
+        case messages.Examine(name=name):
+            return messages.Found(checks.examine(file, name, limits))
+        case messages.Inspect():
+            return messages.Inspected(page.inspect(file, limits))
+        case messages.Render(media_type=media_type, page=number, width=width, degrees=degrees):
+            image = rendering.page_image(file, media_type, number, width, limits, degrees=degrees)
+            return messages.Rendered(image)
+        case messages.Draw():
+            return messages.Drawn(form.draw_encoded(file[:]))
+
+
+def _assembled(request: messages.Assemble, descriptor: int, limits: Limits) -> Iterator[messages.Answer]:
+    for data in assembly.pdf(_pages(request.parts, descriptor, limits), limits):
+        for start in range(0, len(data), _PIECE_BYTES):
+            yield messages.Piece(bytes(data[start : start + _PIECE_BYTES]))
+    yield messages.Piece(b"")
+
+
+def _pages(parts: Sequence[messages.Part], descriptor: int, limits: Limits) -> Iterator[tuple[bytes, int]]:
+    """Read one at a time, not mapped: a mapping counts as memory. Each has the time of a request."""
+    for part in parts:
+        _allow(limits.decode_seconds_max)
+        image = os.pread(descriptor, part.size, part.offset)
+        if len(image) < part.size:
+            raise FileDamaged()
+        yield image, part.degrees
 
 
 def _allow(seconds: float) -> None:

@@ -1,6 +1,7 @@
 """What goes between client.py and child.py: one request with one descriptor, one answer. MessagePack on a stream.
 
-Request: the encoded structure, sent with the descriptor in one piece. Answer: its length in four bytes, then itself.
+Request: the encoded structure, sent with the descriptor in one piece. Answer: its length in four bytes, then itself;
+that of Assemble are as many as it takes.
 """
 
 import struct
@@ -10,9 +11,11 @@ import msgspec
 
 from domain import refusals
 
-REQUEST_BYTES_MAX: Final = 4096
+REQUEST_BYTES_MAX: Final = 20_480
 FORM_BYTES_MAX: Final = 65_536
 NAME_CHARACTERS_MAX: Final = 255
+PARTS_MAX: Final = 1_000
+"""Pages of one Assemble, at up to 20 bytes of the request."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -30,6 +33,30 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     flags: tuple[str, ...] = ()
 
 
+class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What one page image is, as it is seen: with the size of the page that stands upright.
+
+    `dpi`: where the file tells it credibly, the same across and down. `scan_codes`: texts of codes.read.
+    `warnings`: of page.py. `fingerprint`: 64 bits, few of which differ between two scans of one page.
+    """
+
+    media_type: str
+    width_px: int
+    height_px: int
+    dpi: int | None
+    scan_codes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    fingerprint: int
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page image lies in a file that holds several, in bytes, and how far it is turned clockwise."""
+
+    offset: int
+    size: int
+    degrees: int
+
+
 class Examine(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="examine"):
     """Ask for a Finding about the first `size` bytes of the file."""
 
@@ -37,13 +64,26 @@ class Examine(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="e
     name: str
 
 
+class Inspect(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="inspect"):
+    """Ask for a PageFinding about the first `size` bytes of the file."""
+
+    size: int
+
+
 class Render(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="render"):
-    """Ask for the image of page `page` (from 1), `width` pixels wide."""
+    """Ask for the image of page `page` (from 1), turned clockwise by `degrees` and then `width` pixels wide."""
 
     size: int
     media_type: str
     page: int
     width: int
+    degrees: int
+
+
+class Assemble(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="assemble"):
+    """Ask for one PDF of page images in this order."""
+
+    parts: tuple[Part, ...]
 
 
 class Draw(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="draw"):
@@ -58,6 +98,12 @@ class Found(msgspec.Struct, frozen=True, array_like=True, tag="found"):
     finding: Finding
 
 
+class Inspected(msgspec.Struct, frozen=True, array_like=True, tag="inspected"):
+    """The answer to Inspect."""
+
+    finding: PageFinding
+
+
 class Rendered(msgspec.Struct, frozen=True, array_like=True, tag="rendered"):
     """The answer to Render: a JPEG."""
 
@@ -68,6 +114,12 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True, tag="drawn"):
     """The answer to Draw: a PDF."""
 
     pdf: bytes
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
+    """A part of the answer to Assemble: the next bytes of the PDF, none when it is whole."""
+
+    data: bytes
 
 
 class Faulty(msgspec.Struct, frozen=True, array_like=True, tag="faulty"):
@@ -87,8 +139,8 @@ class FormFault(Exception):
     """A form that cannot be drawn. The fault is of whoever put it together, so it is no refusal; it names no person."""
 
 
-Request = Examine | Render | Draw
-Answer = Found | Rendered | Drawn | Faulty | Refused
+Request = Examine | Inspect | Render | Draw | Assemble
+Answer = Found | Inspected | Rendered | Drawn | Piece | Faulty | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)
@@ -114,23 +166,24 @@ def encode_answer(answer: Answer) -> bytes:
 
 
 def missing_bytes(data: bytes | bytearray) -> int:
-    """How many bytes of the answer are still to come; at least 1 while the length itself is not there."""
+    """How many bytes of the answer are still to come; at least 1 while the length itself is not there.
+
+    Less than 0 when bytes of the next answer are there already.
+    """
     if len(data) < _LENGTH.size:
         return _LENGTH.size - len(data)
     (length,) = _LENGTH.unpack_from(data)
     return _LENGTH.size + int(length) - len(data)
 
 
-def decode_answer(data: bytes | bytearray) -> Finding | bytes:
+def decode_answer(encoded: bytes | bytearray) -> Finding | PageFinding | bytes:
     """The finding, image or PDF of a whole answer. Raises the refusal or FormFault in it, or msgspec.DecodeError."""
-    answer: Any = _answers.decode(memoryview(data)[_LENGTH.size :])
+    answer: Any = _answers.decode(memoryview(encoded)[_LENGTH.size :])
     match answer:
-        case Found(finding):
+        case Found(finding) | Inspected(finding):
             return finding
-        case Rendered(image):
-            return image
-        case Drawn(pdf):
-            return pdf
+        case Rendered(data) | Drawn(data) | Piece(data):
+            return data
         case Faulty(reason):
             raise FormFault(reason)
         case Refused(slug, values):

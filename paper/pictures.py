@@ -4,7 +4,8 @@ Pixels are counted from the headers before anything is decoded. All of it runs i
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any, Final, cast
 
 import msgspec
@@ -23,7 +24,7 @@ from PIL import (
 )
 
 from domain.limits import Limits
-from domain.refusals import FileDamaged, FileTooManyPixels, NotFound
+from domain.refusals import FileDamaged, FileTooManyPixels, NotFound, Refusal
 from paper import endings, tiff_directories
 from paper.content import Content, Mapped
 from paper.media_types import AVIF, BMP, GIF, HEIC, JPEG, PNG, TIFF, WEBP
@@ -43,20 +44,44 @@ _DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
 }
 PICTURES: Final = frozenset({*_DECODERS, HEIC})
 
-TOO_LARGE: Final = (MemoryError, Image.DecompressionBombError)
-"""What decoders raise when a picture is larger than they may hold."""
+DPI_MIN: Final = 50
+DPI_MAX: Final = 4_800
 
 _ORIENTATION_TAG = 0x0112
 _JPEG_SCALE_MAX = 8
+_INCHES_MAX = 24
+"""No desk scanner takes more than A2."""
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A decoded picture: its size in pixels, rows [top, bottom) of it on demand, its EXIF orientation (1 to 8)."""
+    """A decoded picture: its size in pixels, rows [top, bottom) of it on demand, its EXIF orientation (1 to 8).
+
+    `full_size`: in the file, from which a JPEG may be decoded smaller. `dpi`: across and down, where a file tells it
+    credibly.
+    """
 
     width: int
     height: int
     rows: Callable[[int, int], Image.Image]
     orientation: int
+    full_size: tuple[int, int]
+    dpi: tuple[float, float] | None
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Whatever a decoder raises comes out as a refusal: FileTooManyPixels for what it could not hold, else FileDamaged.
+
+    Bad bytes are answered with any exception there is; for whoever sent them they all mean the same.
+    """
+    try:
+        yield
+    except Refusal:
+        raise
+    except (MemoryError, Image.DecompressionBombError) as too_much:
+        raise FileTooManyPixels() from too_much
+    except Exception as broken:
+        raise FileDamaged() from broken
 
 
 def configure(limits: Limits) -> None:
@@ -74,18 +99,23 @@ def examine(content: Content, media_type: str, limits: Limits) -> int:
     """
     if media_type == HEIC:
         return _examine_heif(content, limits)
-    if media_type == PNG:
-        endings.check_png(content)
-    if media_type == TIFF:
-        tiff_directories.check(content, limits.image_frames_max)
-    if media_type == AVIF:
-        _check_iso(content, limits)
-    picture = _open(content, media_type, limits)
-    if media_type == GIF:
-        # Only now: the walk through its blocks takes time, which a lying header shall not get.
-        endings.check_gif(content)
-    frames = _decode_frames(picture, limits)
+    frames = _decode_frames(_open_whole(content, media_type, limits), limits)
     return frames if media_type == TIFF else 1
+
+
+def only_page(content: Content, media_type: str, width: int, limits: Limits) -> Page:
+    """The page of a picture that has no other, examined as above and decoded once.
+
+    Of a JPEG only the grey, only as large as `width` pixels need. Raises FileTooManyPixels also for a second page.
+    """
+    if media_type == HEIC:
+        if len(_open_heif(content, limits)) > 1:
+            raise FileTooManyPixels()
+        return _heif_page(content, 1, limits)
+    picture = _open_whole(content, media_type, limits)
+    if isinstance(picture, TiffImagePlugin.TiffImageFile) and picture.n_frames > 1:
+        raise FileTooManyPixels()
+    return _decoded(picture, width, "L")
 
 
 def page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Page:
@@ -97,15 +127,13 @@ def page(content: Content, media_type: str, number: int, width: int, limits: Lim
         return _heif_page(content, number, limits)
     if number != 1 and media_type != TIFF:
         raise NotFound()
-    picture = _open(content, media_type, limits)
+    picture = opened(content, media_type, limits)
     try:
         picture.seek(number - 1)
     except EOFError as beyond:
         raise NotFound() from beyond
     check_pixels(picture.size, limits)
-    picture.draft(None, (width, width))
-    picture.load()
-    return Page(*picture.size, _rows_of(picture), _orientation(picture))
+    return _decoded(picture, width)
 
 
 def check_pixels(size: tuple[int, int], limits: Limits) -> None:
@@ -117,11 +145,27 @@ def check_pixels(size: tuple[int, int], limits: Limits) -> None:
         raise FileDamaged()
 
 
-def _open(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
+def opened(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
+    """A picture (no HEIC) of which no more than the header is read yet. Raises FileTooManyPixels."""
     file = content if isinstance(content, Mapped) else io.BytesIO(content)
     file.seek(0)
     picture = _DECODERS[media_type](cast(IO[bytes], file))
     check_pixels(picture.size, limits)
+    return picture
+
+
+def _open_whole(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
+    """Raises FileDamaged for what has no end."""
+    if media_type == PNG:
+        endings.check_png(content)
+    if media_type == TIFF:
+        tiff_directories.check(content, limits.image_frames_max)
+    if media_type == AVIF:
+        _check_iso(content, limits)
+    picture = opened(content, media_type, limits)
+    if media_type == GIF:
+        # Only now: the walk through its blocks takes time, which a lying header shall not get.
+        endings.check_gif(content)
     return picture
 
 
@@ -151,17 +195,34 @@ def _decode_frames(picture: ImageFile.ImageFile, limits: Limits) -> int:
     raise FileTooManyPixels()
 
 
+def _decoded(picture: ImageFile.ImageFile, width: int, mode: str | None = None) -> Page:
+    full_size = picture.size
+    picture.draft(mode, (width, width))
+    picture.load()
+    return Page(*picture.size, _rows_of(picture), orientation(picture), full_size, dpi(picture, full_size))
+
+
 def _rows_of(picture: Image.Image) -> Callable[[int, int], Image.Image]:
     return lambda top, bottom: picture.crop((0, top, picture.width, bottom))
 
 
-def _orientation(picture: Image.Image) -> int:
+def orientation(picture: Image.Image) -> int:
     """1 to 8; a metadata block that cannot be read says nothing about the picture, so it counts as upright."""
     try:
-        orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
+        told = picture.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # noqa: BLE001  Pillow raises whatever a broken metadata block makes it trip over.
         return 1
-    return orientation if orientation in range(1, 9) else 1
+    return told if told in range(1, 9) else 1
+
+
+def dpi(picture: Image.Image, size: tuple[int, int]) -> tuple[float, float] | None:
+    """What a file says unless it cannot be so: cameras write 72 whatever they saw, which would be a page of a metre."""
+    try:
+        across, down = map(float, picture.info["dpi"])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    credible = all(DPI_MIN <= dots <= DPI_MAX for dots in (across, down))
+    return (across, down) if credible and max(size[0] / across, size[1] / down) <= _INCHES_MAX else None
 
 
 # libheif is asked directly, not by its Pillow plugin: the plugin's second copy of a 48 megapixel photo of a
@@ -190,7 +251,7 @@ def _heif_page(content: Content, number: int, limits: Limits) -> Page:
     check_pixels(picture.size, limits)
     picture.load()
     width, height = picture.size
-    return Page(width, height, _heif_rows_of(picture), 1)
+    return Page(width, height, _heif_rows_of(picture), 1, (width, height), None)
 
 
 def _open_heif(content: Content, limits: Limits) -> Any:

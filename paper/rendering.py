@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image
 
 from domain.limits import Limits
-from domain.refusals import FileDamaged, FileTooManyPixels, NotFound, Refusal
+from domain.refusals import FileDamaged, NotFound
 from paper import media_types, pdfs, pictures
 from paper.content import Content
 
@@ -19,7 +19,7 @@ SIDE_MAX: Final = 16_000
 
 _QUALITY = 85
 _STRIP_PIXELS = 1_000_000
-_UPRIGHT: Final = {
+UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -28,49 +28,58 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation -> what undoes it; 5 to 8 lie on their side."""
+ON_SIDE: Final = 5
+"""EXIF orientation -> what undoes it; ON_SIDE to 8 lie on their side."""
+_CLOCKWISE: Final = {
+    90: Image.Transpose.ROTATE_270,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
 
 
-def page_image(content: Content, media_type: str, page: int, width: int, limits: Limits) -> bytes:
+def page_image(content: Content, media_type: str, page: int, width: int, limits: Limits, *, degrees: int = 0) -> bytes:
     """JPEG of page `page` (from 1): upright, grey or RGB, on white, without metadata, `width` (16..2400) pixels wide.
 
-    A picture narrower than `width` keeps its size. Raises NotFound for what has no such page or no page images,
-    FilePasswordProtected, FileDamaged, FileTooManyPixels.
+    `degrees` (0, 90, 180, 270) turn the upright page clockwise; the width is that of the turned one. A picture narrower
+    than `width` keeps its size. Raises NotFound for what has no such page or no page images, FilePasswordProtected,
+    FileDamaged, FileTooManyPixels.
     """
     width = min(max(width, WIDTH_MIN), WIDTH_MAX)
     if media_type not in media_types.WITH_PREVIEW:
         raise NotFound()
-    try:
-        return _jpeg(_page(content, media_type, page, width, limits))
-    except Refusal:
-        raise
-    except pictures.TOO_LARGE as too_much:
-        raise FileTooManyPixels() from too_much
-    except Exception as broken:
-        # As in checks.py: a decoder may raise anything.
-        raise FileDamaged() from broken
+    with pictures.refusing():
+        return _jpeg(_page(content, media_type, page, width, degrees, limits))
 
 
-def _page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Image.Image:
+def _page(content: Content, media_type: str, number: int, width: int, degrees: int, limits: Limits) -> Image.Image:
+    turned = degrees in (90, 270)
     if media_type == media_types.PDF:
-        return pdfs.draw(content, number, lambda wide, high: _scale(wide, high, width))
+        return _turned(pdfs.draw(content, number, lambda wide, high: _scale(wide, high, width, turned)), degrees)
     page = pictures.page(content, media_type, number, width, limits)
-    on_side = page.orientation >= 5
-    wide, high = (page.height, page.width) if on_side else (page.width, page.height)
-    scale = min(1.0, _scale(wide, high, width))
-    small = _reduced(page, (max(1, round(page.width * scale)), max(1, round(page.height * scale))))
-    return small.transpose(_UPRIGHT[page.orientation]) if page.orientation in _UPRIGHT else small
+    scale = min(1.0, _scale(page.width, page.height, width, turned != (page.orientation >= ON_SIDE)))
+    small = reduced(page, (max(1, round(page.width * scale)), max(1, round(page.height * scale))))
+    upright = small.transpose(UPRIGHT[page.orientation]) if page.orientation in UPRIGHT else small
+    return _turned(upright, degrees)
 
 
-def _scale(wide: float, high: float, width: int) -> float:
-    return min(width / wide, SIDE_MAX / max(wide, high), math.sqrt(PIXELS_MAX / (wide * high)))
+def _turned(upright: Image.Image, degrees: int) -> Image.Image:
+    return upright.transpose(_CLOCKWISE[degrees]) if degrees in _CLOCKWISE else upright
 
 
-def _reduced(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
-    """The page in `size`. Colours are converted a strip at a time, so a large page is never there twice."""
+def _scale(wide: float, high: float, width: int, on_side: bool) -> float:
+    """Pixels for a unit of a page that is to be `width` wide when it stands upright."""
+    across = high if on_side else wide
+    return min(width / across, SIDE_MAX / max(wide, high), math.sqrt(PIXELS_MAX / (wide * high)))
+
+
+def reduced(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
+    """The page in `size`, as it lies in the file, grey or RGB on white.
+
+    Colours are converted a strip at a time, so a large page is never there twice.
+    """
     factor = max(1, min(page.width // size[0], page.height // size[1]))
     step = max(1, _STRIP_PIXELS // page.width // factor) * factor
-    strips = ((top, _plain(page.rows(top, min(top + step, page.height)))) for top in range(0, page.height, step))
+    strips = ((top, plain(page.rows(top, min(top + step, page.height)))) for top in range(0, page.height, step))
     whole: Image.Image | None = None
     for top, strip in strips:
         if whole is None:
@@ -81,7 +90,7 @@ def _reduced(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
     return whole if whole.size == size else whole.resize(size, Image.Resampling.LANCZOS)
 
 
-def _plain(strip: Image.Image) -> Image.Image:
+def plain(strip: Image.Image) -> Image.Image:
     """Grey or RGB, on white where it was transparent."""
     if strip.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in strip.info:
         white = Image.new("RGBA", strip.size, "white")

@@ -1,0 +1,103 @@
+"""One page image that came from a scanner or a telephone: read whole, its codes read, and what is odd about it told.
+
+Pure; child.py asks it under limits. pictures.py makes pixels of bytes, codes.py reads, ink.py looks. What a person can
+see on the page, and decide, is a warning here and never a refusal.
+"""
+
+import math
+from typing import Final
+
+from PIL import Image
+
+from domain.limits import Limits
+from domain.refusals import FileTypeNotAllowed
+from paper import codes, ink, media_types, pictures, rendering
+from paper.content import Content
+from paper.messages import PageFinding
+from paper.pictures import Page
+
+BLANK: Final = "blank"
+DARK: Final = "dark"
+SKEWED: Final = "skewed"
+SMALL: Final = "small"
+DAMAGED: Final = "page-damaged"
+
+BLANK_INK_MAX: Final = 0.0001
+"""Part of the page: a stroke of a pen 1 cm long on A4 is as much."""
+DARK_PAPER_MAX: Final = 100
+SKEW_DEGREES_MIN: Final = 2.0
+SMALL_DPI_MIN: Final = 150
+SMALL_PIXELS_MIN: Final = 1_200
+
+_READING_WIDTH: Final = 1_654
+"""A4 at 200 dpi."""
+_FILLER: Final = range(127, 130)
+_FILLER_ROWS: Final = 8
+_FILLER_PIXELS: Final = 64
+
+
+def inspect(content: Content, limits: Limits) -> PageFinding:
+    """Read the picture to its end.
+
+    Raises FileTypeNotAllowed for what is no picture, FileDamaged, and FileTooManyPixels also for a second page.
+    """
+    with pictures.refusing():
+        media_type = media_types.detect(content, "")
+        if media_type not in pictures.PICTURES:
+            raise FileTypeNotAllowed(found=media_type)
+        return _finding(media_type, pictures.only_page(content, media_type, _READING_WIDTH, limits))
+
+
+def _finding(media_type: str, page: Page) -> PageFinding:
+    grey = _upright(page)
+    paper, on_it = ink.paper_and_ink(grey)
+    wide, high = page.full_size
+    on_side = page.orientation >= rendering.ON_SIDE
+    return PageFinding(
+        media_type=media_type,
+        width_px=high if on_side else wide,
+        height_px=wide if on_side else high,
+        dpi=_dpi(page),
+        scan_codes=codes.read(grey),
+        warnings=_warnings(page, paper, on_it),
+        fingerprint=ink.fingerprint(on_it),
+    )
+
+
+def _upright(page: Page) -> Image.Image:
+    """The page in grey, as large as codes are read."""
+    wide, high = page.width, page.height
+    scale = min(1.0, math.sqrt(codes.PIXELS_MAX / (wide * high)), rendering.SIDE_MAX / max(wide, high))
+    grey = rendering.reduced(page, (max(1, int(wide * scale)), max(1, int(high * scale)))).convert("L")
+    return grey.transpose(rendering.UPRIGHT[page.orientation]) if page.orientation in rendering.UPRIGHT else grey
+
+
+def _dpi(page: Page) -> int | None:
+    """None also for a fax, which has more dots across than down."""
+    across, down = page.dpi or (0.0, 1.0)
+    return round(across) if round(across) == round(down) else None
+
+
+def _warnings(page: Page, paper: int, on_it: Image.Image) -> tuple[str, ...]:
+    angle = ink.skew_degrees(on_it)
+    words = {
+        BLANK: ink.ratio(on_it) <= BLANK_INK_MAX,
+        DARK: paper <= DARK_PAPER_MAX,
+        SKEWED: angle is not None and abs(angle) >= SKEW_DEGREES_MIN,
+        SMALL: _is_small(page),
+        DAMAGED: _ends_in_filler(page),
+    }
+    return tuple(word for word, is_so in words.items() if is_so)
+
+
+def _is_small(page: Page) -> bool:
+    """Small print of a whole page could hardly be read. Little paper is told from much by a resolution that is high:
+    programs that do not know it write 72 or 96."""
+    return max(page.full_size) < SMALL_PIXELS_MIN and (page.dpi is None or min(page.dpi) < SMALL_DPI_MIN)
+
+
+def _ends_in_filler(page: Page) -> bool:
+    """A JPEG that was cut and then closed is decoded without a word, with this grey for all that is missing."""
+    rows = page.rows(max(0, page.height - _FILLER_ROWS), page.height).convert("L")
+    end = rows.crop((max(0, rows.width - _FILLER_PIXELS), 0, rows.width, rows.height))
+    return all(level in _FILLER for level in end.getextrema())

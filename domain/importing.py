@@ -5,7 +5,7 @@ like is the service's, service/import_lines.py; here it is not known whether any
 ports that keep nothing).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from functools import partial
 from typing import TypeVar
@@ -85,6 +85,19 @@ Examine = Callable[[Sequence[Received]], Sequence[Examined | Refusal]]
 Value = tuple[str, bytes]
 
 
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked up for some batches: the document types, which customers exist, and who owns their papers. An
+    erased one has no owner."""
+
+    types: Mapping[str, DocumentType]
+    customers: Set[str]
+    owners: dict[str, Owner]
+
+    def learn(self, stored: Iterable[Owner]) -> None:
+        """These are known to the log from now on."""
+        self.owners.update((owner.customer_id, replace(owner, fresh=False)) for owner in stored if owner.fresh)
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A line that can become a paper, if all that it claims is free."""
 
@@ -122,6 +135,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that have been looked at, one by one, and what they came to."""
 
     lines: Sequence[ImportLine]
+    known: Known
     entries: Sequence[Entry | Result]
     attempt: Attempt
     caller: Caller
@@ -129,8 +143,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def newcomers(self) -> set[str]:
-        """Customers of whom nothing was archived before. Lines of theirs must not be prepared before these are taken:
-        they would be given another reference, and all would have to be done again."""
+        """Customers of whom nothing was archived before. Lines of theirs must not be looked up or prepared before these
+        are taken: they would be given another reference, and all would have to be done again."""
         owners = [entry.draft.owner for entry in self.entries if isinstance(entry, Entry)]
         return {owner.customer_id for owner in owners if owner.fresh}
 
@@ -143,22 +157,32 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 class Importing(Filing, frozen=True, kw_only=True):
     """In parts, so that lines can be prepared while those before them are on their way into the log."""
 
-    def prepare_lines(self, lines: Sequence[ImportLine], caller: Caller, examine: Examine) -> Prepared:
+    def look_up(self, customer_ids: Set[str]) -> Known:
+        """For all lines of these customers that are going to be prepared."""
+        customers = self.customers.existing(customer_ids)
+        return Known(types=self.types(), customers=customers, owners=self.keys.owners(customers))
+
+    def prepare_lines(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
         """Look at up to 100 lines; the content of those that may be taken is durable on return.
 
         One that is refused stops no other. Raises Unavailable and InsufficientStorage.
         """
         assert len(lines) <= BATCH_LINES_MAX
-        return self._repeated(lambda: self._prepare(lines, caller, examine))
+        waiting = [known]
 
-    def _prepare(self, lines: Sequence[ImportLine], caller: Caller, examine: Examine) -> Prepared:
-        entries = self._entries(self._new(self._drafted(lines)), examine)
+        def attempt() -> Prepared:
+            return self._prepare(lines, waiting.pop() if waiting else self.look_up(_customers(lines)), caller, examine)
+
+        return self._repeated(attempt)
+
+    def _prepare(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
+        entries = self._entries(self._new(self._drafted(lines, known)), examine)
         try:
             attempt = self._attempt(entries, {}, caller)
-        except OwnerRaced:
+        except OwnerRaced:  # erased since they were looked up
             self._drop(entries)
             raise
-        return Prepared(lines=lines, entries=entries, attempt=attempt, caller=caller, examine=examine)
+        return Prepared(lines=lines, known=known, entries=entries, attempt=attempt, caller=caller, examine=examine)
 
     def take_lines(self, prepared: Prepared) -> Sequence[Result]:
         """What became of each line. Those that are taken are durable on return, all by one append.
@@ -179,7 +203,7 @@ class Importing(Filing, frozen=True, kw_only=True):
             return [result for one in alone for result in self.take_lines(one)]
 
     def _prepared_again(self, prepared: Prepared, lines: Sequence[ImportLine]) -> Prepared:
-        return self.prepare_lines(lines, prepared.caller, prepared.examine)
+        return self.prepare_lines(lines, self.look_up(_customers(lines)), prepared.caller, prepared.examine)
 
     def _take(self, prepared: Prepared) -> Sequence[Result]:
         """Content that the log did not come to name is dropped, unless nobody knows whether it did."""
@@ -190,8 +214,10 @@ class Importing(Filing, frozen=True, kw_only=True):
         except (Refusal, OwnerRaced):
             self._drop(prepared.entries)
             raise
-        unnamed = zip(prepared.entries, results, strict=True)
-        self._drop([entry for entry, result in unnamed if not isinstance(result, Taken)])
+        ended = [*zip(prepared.entries, results, strict=True)]
+        self._drop([entry for entry, result in ended if not isinstance(result, Taken)])
+        taken = (entry for entry, result in ended if isinstance(entry, Entry) and isinstance(result, Taken))
+        prepared.known.learn(entry.draft.owner for entry in taken)
         return results
 
     def _drop(self, entries: Sequence[Entry | Result]) -> None:
@@ -201,27 +227,17 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     # -- what needs no claim ----------------------------------------------------------------------------------
 
-    def _drafted(self, lines: Sequence[ImportLine]) -> list[Draft | Result]:
-        types = self.types()
-        customers = self.customers.existing({line.customer for line in lines})
-        owners = self.keys.owners(customers)
+    def _drafted(self, lines: Sequence[ImportLine], known: Known) -> list[Draft | Result]:
         today = self.clock.today()
-        return [_or_refused(partial(self._draft, line, types, customers, owners, today)) for line in lines]
+        return [_or_refused(partial(self._draft, line, known, today)) for line in lines]
 
-    def _draft(
-        self,
-        line: ImportLine,
-        types: Mapping[str, DocumentType],
-        customers: Set[str],
-        owners: Mapping[str, Owner],
-        today: date,
-    ) -> Draft:
-        kind = types.get(line.type)
+    def _draft(self, line: ImportLine, known: Known, today: date) -> Draft:
+        kind = known.types.get(line.type)
         if kind is None:
             raise DocumentTypeUnknown(type=line.type)
-        if line.customer not in customers:
+        if line.customer not in known.customers:
             raise CustomerUnknown
-        if line.customer not in owners:
+        if line.customer not in known.owners:
             raise CustomerErased
         _require_fit(line, kind, today)
         paper = self.ids.new()
@@ -232,7 +248,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         return Draft(
             line=line,
             type=kind,
-            owner=owners[line.customer],
+            owner=known.owners[line.customer],
             paper=paper,
             claims=tuple(claims),
             scan_code=code,
@@ -305,7 +321,11 @@ class Importing(Filing, frozen=True, kw_only=True):
             file_name=file.name,
             statement=None if alone else draft.paper,
         )
-        return self._claimed(draft, self._arriving(_order(draft.line), arrival, register), content)
+        try:
+            return self._claimed(draft, self._arriving(_order(draft.line), arrival, register), content)
+        except (Refusal, OwnerRaced):
+            self.contents.drop(content)
+            raise
 
     def _claimed(self, draft: Draft, change: Change, content: UUID | None = None) -> Entry:
         """One whose time is over leaves its account free: the one that came after it may stand in the same list."""
@@ -367,18 +387,20 @@ class Importing(Filing, frozen=True, kw_only=True):
 
 def identity(line: ImportLine) -> bytes:
     """What makes a line the same one: its external id, else all that it says and what is in its file. Not the file's
-    name: in the next delivery it stands for another scan."""
+    name: in the next delivery it stands for another scan. Columns that are empty, or came later, change nothing."""
     if line.external_id:
         return msgspec.msgpack.encode([line.customer, line.type, line.external_id])
-    *said, file = msgspec.structs.astuple(line)
-    return msgspec.msgpack.encode([*said, file.sha256 if file else None])
+    said = {name: value for name, value in msgspec.structs.asdict(line).items() if value is not None}
+    return msgspec.msgpack.encode(said | {"file": line.file.sha256} if line.file else said)
 
 
+OF_AUTHORIZATIONS = dict.fromkeys(("scan_code", "signature_date"), "is for authorizations only")
+OF_MANDATES = dict.fromkeys(("iban", "debtor_name", "mandate_reference", "last_collection_on"), "is for mandates only")
 # What a line of this kind does not say.
-FOREIGN = {
-    Kind.DOCUMENT: ("scan_code", "signature_date", "iban", "debtor_name", "mandate_reference", "last_collection_on"),
-    Kind.AUTHORIZATION: ("iban", "debtor_name", "mandate_reference", "last_collection_on"),
-    Kind.MANDATE: (),
+FOREIGN: dict[Kind, dict[str, str]] = {
+    Kind.DOCUMENT: OF_AUTHORIZATIONS | OF_MANDATES,
+    Kind.AUTHORIZATION: OF_MANDATES,
+    Kind.MANDATE: {},
 }
 
 
@@ -389,9 +411,9 @@ def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldEr
         yield FieldError("/type", "is verified and not kept: note at the desk what was seen")
     elif definition.kind is Kind.DOCUMENT and line.file is None:
         yield FieldError("/file", "is needed: only an authorization may come without one")
-    for column in FOREIGN[definition.kind]:
+    for column, detail in FOREIGN[definition.kind].items():
         if getattr(line, column):
-            yield FieldError(f"/{column}", f"is not for a {definition.kind}")
+            yield FieldError(f"/{column}", detail)
     if line.received_on and line.received_on > today:
         yield FieldError("/received_on", "must not be in the future")
     if line.signature_date and line.signature_date > today:
@@ -449,6 +471,10 @@ def _or_refused(step: Callable[[], T]) -> T | Refused:
         return Refused(error)
     except FileChanged:
         return Refused(FieldError("/file", "changed while it was read"))
+
+
+def _customers(lines: Sequence[ImportLine]) -> set[str]:
+    return {line.customer for line in lines}
 
 
 def _of(draft: Draft) -> dict[UUID, Owner]:

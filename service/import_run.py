@@ -4,9 +4,8 @@ While a batch is on its way into the log the next one is read and looked at; the
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from uuid import UUID
 
 import msgspec
@@ -14,15 +13,17 @@ import msgspec
 from domain.archive import Archive, Caller, Examined, examined
 from domain.authorization import ExpiryCause
 from domain.filing import Received
-from domain.importing import BATCH_LINES_MAX, ImportLine, Prepared, Refused, Result, Taken, There
+from domain.importing import BATCH_LINES_MAX, ImportLine, Known, Prepared, Refused, Result, Taken, There
 from domain.limits import Limits
 from domain.refusals import FieldError, InsufficientStorage, Refusal, Unavailable, ValidationFailed
 from paper.client import Examiner
 from projections.view import without_collector
+from service.csv_lines import FileUnreadable
 from service.exits import field_words
 from service.import_lines import Listed, Listing, Wrong, opened
 
 EXAMINED_AT_ONCE = 4
+LOOKED_UP_AT_ONCE = 1_000  # lines, whose customers are asked for in one question
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,50 +71,78 @@ def import_listing(listing: Listing, importer: Importer, on_told: Callable[[Sequ
     Unavailable and InsufficientStorage.
     """
     with without_collector():
-        run = Run(importer, on_told)
+        run = Run(importer, listing, on_told)
         try:
-            while lines := list(islice(listing.lines, BATCH_LINES_MAX)):
-                run.bring(Batch(lines, listing, importer.limits))
+            for lines in stretches(listing.lines):
+                run.bring(lines)
         finally:
             run.settle()
     return run.done
 
 
+def stretches(lines: Iterator[Listed]) -> Iterator[list[Listed]]:
+    """As many lines as are looked up at once; when the list cannot be read on, those before that place first."""
+    stretch: list[Listed] = []
+    try:
+        for line in lines:
+            stretch.append(line)
+            if len(stretch) == LOOKED_UP_AT_ONCE:
+                yield stretch
+                stretch = []
+    except FileUnreadable:
+        yield stretch
+        raise
+    if stretch:
+        yield stretch
+
+
 class Batch:
-    """Lines with their files open. `readable` are those that say something, in their order."""
+    """Lines with their files open, until `close`. `readable` are those that say something, in their order."""
 
     def __init__(self, lines: Sequence[Listed], listing: Listing, limits: Limits) -> None:
         self._lines, self._files = lines, ExitStack()
         self._parsed = [opened(line, listing.root, limits, self._files) for line in lines]
         self.readable = [parsed for parsed in self._parsed if isinstance(parsed, ImportLine)]
+        self.close = self._files.close
 
-    @property
-    def customers(self) -> set[str]:
-        return {line.customer for line in self.readable}
-
-    def closed(self, results: Sequence[Result]) -> list[tuple[Listed, Result | Wrong]]:
+    def ended(self, results: Sequence[Result]) -> list[tuple[Listed, Result | Wrong]]:
         """Every line with what is to be said of it."""
-        self._files.close()
         found = iter(results)
         parsed = zip(self._lines, self._parsed, strict=True)
         return [(line, next(found) if isinstance(one, ImportLine) else one) for line, one in parsed]
 
 
 class Run:
-    """One import. At most one batch is under way, and its customers are not looked at again before it is settled."""
+    """One import. At most one batch is under way, and its newcomers are not looked at again before it is settled."""
 
-    def __init__(self, importer: Importer, on_told: Callable[[Sequence[Told]], None]) -> None:
-        self._importer, self._on_told = importer, on_told
+    def __init__(self, importer: Importer, listing: Listing, on_told: Callable[[Sequence[Told]], None]) -> None:
+        self._importer, self._listing, self._on_told = importer, listing, on_told
         self._under_way: tuple[Batch, Prepared] | None = None
         self._newcomers: set[str] = set()
         self._places: dict[UUID, str] = {}
         self.done = Imported()
 
-    def bring(self, batch: Batch) -> None:
-        if batch.customers & self._newcomers:
+    def bring(self, lines: Sequence[Listed]) -> None:
+        """A stretch of the list, a batch after the other. What the last of them came to is told by the next, or by
+        settle()."""
+        customers = {line.parsed.customer for line in lines if isinstance(line.parsed, ImportLine)}
+        self._make_known(customers)
+        known = self._importer.archive.look_up(customers)
+        for n in range(0, len(lines), BATCH_LINES_MAX):
+            self._bring(Batch(lines[n : n + BATCH_LINES_MAX], self._listing, self._importer.limits), known)
+
+    def _make_known(self, customers: set[str]) -> None:
+        if customers & self._newcomers:
             self.settle()
-        prepared = self._importer.archive.prepare_lines(batch.readable, self._importer.caller, self._examine)
-        self.settle()
+
+    def _bring(self, batch: Batch, known: Known) -> None:
+        self._make_known({line.customer for line in batch.readable})
+        archive, caller = self._importer.archive, self._importer.caller
+        with ExitStack() as failing:
+            failing.callback(batch.close)
+            prepared = archive.prepare_lines(batch.readable, known, caller, self._examine)
+            self.settle()
+            failing.pop_all()
         self._under_way, self._newcomers = (batch, prepared), prepared.newcomers
         prepared.send()
 
@@ -122,8 +151,10 @@ class Run:
         if self._under_way is None:
             return
         (batch, prepared), self._under_way, self._newcomers = self._under_way, None, set()
+        with closing(batch):
+            results = self._importer.archive.take_lines(prepared)
         told = []
-        for line, result in batch.closed(self._importer.archive.take_lines(prepared)):
+        for line, result in batch.ended(results):
             told.append(told_of(line, result, self._places))
             if isinstance(result, Taken):
                 self._places[result.paper] = line.place

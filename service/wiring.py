@@ -36,7 +36,7 @@ from store.log import Log
 from store.mapper import SealingMapper
 from store.pools import make_async_pool, make_pool
 from store.postgres import require_fast_driver
-from store.recorder import ArchiveRecorder, as_role, datastore
+from store.recorder import ArchiveRecorder, as_role, by_index, datastore
 from store.signals import Signals
 from store.system import RandomIds, SystemClock
 
@@ -108,7 +108,7 @@ def open_store(
     require_fast_driver()
     wait = settings.limits.queue_wait_seconds
     pool = make_pool(
-        url, min_size=1, max_size=connections, wait_seconds=wait, kwargs={"autocommit": True, **as_role(role)}
+        url, min_size=1, max_size=connections, wait_seconds=wait, kwargs={"autocommit": True, **by_index(role)}
     )
     pool.open()
     events = datastore(url, connections=connections, wait_seconds=wait, role=role)

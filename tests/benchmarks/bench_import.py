@@ -19,24 +19,22 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psycopg
-from psycopg_pool import ConnectionPool
 
-from domain.archive import Archive
-from domain.limits import Limits
+from domain.document_type import DefineType
 from domain.values import uuid7
-from migrations.runner import migrate
 from paper.client import Examiner
 from service.import_lines import listing_of
 from service.import_run import Importer, import_listing
+from service.prepare import make_folders, prepare
+from service.settings import load
+from service.wiring import APP_ROLE, Store, open_store, role_of
 from store.postgres import Cluster
-from store.register import Register
 from tests.benchmarks.bench_projections import tell
 from tests.builders.imports import a_list, a_luhn_code
 from tests.builders.papers import a_caller, a_document_type, an_iban
 from tests.fixtures.database import create_database
-from tests.views.desk import open_desk
+from tests.service.program import environment
 
 LINES, ROUNDS, COMMIT, BAR = 4_000, 9, 100, 0.5
 TWIN = "create schema bench; create table bench.twin (like archive.archive_events including all)"
@@ -61,18 +59,20 @@ def main() -> None:
 
 @contextmanager
 def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
-    """With a customer for every line of all lists."""
+    """Opened as the command opens it, with a customer for every line of all lists."""
     with tempfile.TemporaryDirectory(prefix="dossier-bench-") as home:
         Path(home).chmod(0o755)
         with Cluster(Path(home) / "postgres") as cluster:
             url = create_database(cluster.url, "bench")
-            migrate(url)
-            pool = ConnectionPool(url, min_size=2, max_size=2, kwargs={"autocommit": True})
-            with open_desk(url) as desk, psycopg.connect(url) as conn, pool:
+            settings = load(environment(Path(home) / "home", url))
+            make_folders(settings)
+            prepare(settings, url, lambda _: None)
+            with open_store(settings, url, role=role_of(url, APP_ROLE)) as store, psycopg.connect(url) as conn:
                 conn.execute(TWIN)
                 register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
-                desk.define("DEBT_AUTHORIZATION", a_document_type("DEBT_AUTHORIZATION", scheme="luhn").definition)
-                yield importer_of(msgspec.structs.replace(desk.archive, customers=Register(pool))), conn, Path(home)
+                mandates = a_document_type("DEBT_AUTHORIZATION", scheme="luhn")
+                store.archive().define_type(DefineType(mandates.code, mandates.definition), a_caller())
+                yield importer_of(store), conn, Path(home)
 
 
 def register_customers(conn: psycopg.Connection[Any], number: int) -> None:
@@ -82,11 +82,16 @@ def register_customers(conn: psycopg.Connection[Any], number: int) -> None:
     conn.commit()
 
 
-def importer_of(archive: Archive) -> Importer:
+def importer_of(store: Store) -> Importer:
     """None of the lists names a file, so nobody listens at the socket."""
-    limits = Limits()
-    examiner = Examiner(Path("/nowhere"), limits)
-    return Importer(archive=archive, caller=a_caller(), examiner=examiner, limits=limits, free_bytes=lambda: 1 << 40)
+    limits = store.settings.limits
+    return Importer(
+        archive=store.archive(),
+        caller=a_caller(),
+        examiner=Examiner(Path("/nowhere"), limits),
+        limits=limits,
+        free_bytes=store.directory.free_bytes,
+    )
 
 
 # -- lines ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from domain.ports import Owner
+from domain.ports import Owner, OwnerRaced
 from domain.refusals import CustomerErased
 
 
@@ -47,6 +47,8 @@ class MemoryKeys:
         return hmac.digest(self._institution, kind.encode() + b"\x00" + value, "sha256")
 
     def digest_within(self, owner: Owner, value: bytes) -> bytes:
+        if owner.reference not in self._secrets:
+            raise OwnerRaced
         return hmac.digest(self._secrets[owner.reference], value, "sha256")
 
     def cipher(self, paper: UUID) -> AESGCM | None:

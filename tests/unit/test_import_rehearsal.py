@@ -39,8 +39,10 @@ def a_desk() -> MemoryDesk:
 
 
 def bring(archive: Archive, lines: Sequence[ImportLine], batch: int) -> list[Result]:
+    """All customers are looked up before the first batch."""
+    known = archive.look_up({line.customer for line in lines})
     batches = [lines[n : n + batch] for n in range(0, len(lines), batch)]
-    prepared = (archive.prepare_lines(some, a_caller(), examine) for some in batches)
+    prepared = (archive.prepare_lines(some, known, a_caller(), examine) for some in batches)
     return [result for one in prepared for result in archive.take_lines(one)]
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from domain.authorization import AuthorizationRegistered, AuthorizationStatus, ExpiryCause
 from domain.document import Description, DocumentArchived
 from domain.filing import Examined, Received
-from domain.importing import BATCH_LINES_MAX, ImportLine, Refused, Result, Taken, There
+from domain.importing import BATCH_LINES_MAX, Examine, ImportLine, Prepared, Refused, Result, Taken, There
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,
@@ -56,7 +56,12 @@ def desk() -> MemoryDesk:
 
 
 def bring(desk: MemoryDesk, *lines: ImportLine) -> Sequence[Result]:
-    return desk.archive.take_lines(desk.archive.prepare_lines(lines, a_caller(), examine))
+    return desk.archive.take_lines(prepared(desk, *lines))
+
+
+def prepared(desk: MemoryDesk, *lines: ImportLine, examine: Examine = examine) -> Prepared:
+    known = desk.archive.look_up({line.customer for line in lines})
+    return desk.archive.prepare_lines(lines, known, a_caller(), examine)
 
 
 def taken(desk: MemoryDesk, line: ImportLine) -> UUID:
@@ -220,8 +225,8 @@ def test_a_line_that_is_brought_again_is_there_and_its_file_is_not_looked_at_aga
     line = replace(line, external_id=external_id)
     paper = taken(desk, line)
     before = desk.trace()
-    prepared = desk.archive.prepare_lines([line], a_caller(), lambda files: pytest.fail("looked at again"))
-    assert desk.archive.take_lines(prepared) == [There(paper)]
+    again = prepared(desk, line, examine=lambda files: pytest.fail("looked at again"))
+    assert desk.archive.take_lines(again) == [There(paper)]
     assert desk.trace() == before
 
 
@@ -358,24 +363,27 @@ def test_a_file_that_is_refused_stops_no_other(desk: MemoryDesk) -> None:
         return [FileDamaged() if plain_of(file) == b"torn" else an_upload(b"whole") for file in files]
 
     lines = [a_file_line(b"torn"), a_line(), a_file_line(b"whole")]
-    prepared = desk.archive.prepare_lines(lines, a_caller(), one_is_damaged)
-    assert kinds(desk.archive.take_lines(prepared)) == [FileDamaged, Taken, Taken]
+    assert kinds(desk.archive.take_lines(prepared(desk, *lines, examine=one_is_damaged))) == [FileDamaged, Taken, Taken]
     assert list(desk.contents.plain.values()) == [b"whole"]
 
 
 def test_a_type_may_refuse_files_with_a_password(desk: MemoryDesk) -> None:
     desk.define("LETTER", password_protected_allowed=False)
-    prepared = desk.archive.prepare_lines(
-        [a_file_line(b"locked")], a_caller(), lambda files: [an_upload(b"locked", password_protected=True)]
-    )
-    assert kinds(desk.archive.take_lines(prepared)) == [FilePasswordProtected]
+
+    def locked(files: Sequence[Received]) -> list[Examined]:
+        return [an_upload(b"locked", password_protected=True)]
+
+    assert kinds(desk.archive.take_lines(prepared(desk, a_file_line(b"locked"), examine=locked))) == [
+        FilePasswordProtected
+    ]
 
 
 def test_a_file_that_changes_under_the_import_is_refused(desk: MemoryDesk) -> None:
-    prepared = desk.archive.prepare_lines(
-        [a_file_line(b"before"), a_line()], a_caller(), lambda files: [an_upload(b"after", sha256=files[0].sha256)]
-    )
-    [changed, other] = desk.archive.take_lines(prepared)
+    def before_it_changed(files: Sequence[Received]) -> list[Examined]:
+        return [an_upload(b"after", sha256=files[0].sha256)]
+
+    lines = [a_file_line(b"before"), a_line()]
+    [changed, other] = desk.archive.take_lines(prepared(desk, *lines, examine=before_it_changed))
     assert isinstance(changed, Refused)
     assert str(changed.error) == "/file: changed while it was read"
     assert isinstance(other, Taken)
@@ -433,10 +441,23 @@ def test_when_nobody_knows_whether_it_was_stored_the_content_stays(desk: MemoryD
 
 
 def test_customers_of_whom_nothing_was_archived_are_named(desk: MemoryDesk) -> None:
-    """Their next lines wait until these are taken."""
-    prepared = desk.archive.prepare_lines(
-        [a_line(), a_line(customer="100235"), a_line(customer="nobody")], a_caller(), examine
-    )
-    assert prepared.newcomers == {"100234", "100235"}
-    desk.archive.take_lines(prepared)
-    assert desk.archive.prepare_lines([a_line(note="next")], a_caller(), examine).newcomers == set()
+    """Their next lines wait until these are taken, and then need not be looked up again."""
+    known = desk.archive.look_up({"100234", "100235", "nobody"})
+    lines = [a_line(), a_line(customer="100235", type="NO_SUCH"), a_line(customer="nobody")]
+    first = desk.archive.prepare_lines(lines, known, a_caller(), examine)
+    assert first.newcomers == {"100234"}
+    assert kinds(desk.archive.take_lines(first)) == [Taken, DocumentTypeUnknown, CustomerUnknown]
+    lines = [a_line(note="next"), a_line(customer="100235")]
+    second = desk.archive.prepare_lines(lines, known, a_caller(), examine)
+    assert second.newcomers == {"100235"}
+    assert kinds(desk.archive.take_lines(second)) == [Taken, Taken]
+
+
+def test_who_is_erased_after_the_look_costs_only_its_lines(desk: MemoryDesk) -> None:
+    taken(desk, a_line())
+    known = desk.archive.look_up({"100234", "100235"})
+    desk.keys.erase("100234")
+    lines = [a_file_line(b"gone"), a_line(customer="100235")]
+    late = desk.archive.prepare_lines(lines, known, a_caller(), examine)
+    assert kinds(desk.archive.take_lines(late)) == [CustomerErased, Taken]
+    assert desk.contents.plain == {}

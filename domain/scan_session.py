@@ -366,8 +366,8 @@ def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
 
 
 def alike(one: CapturedPage, other: CapturedPage) -> bool:
-    """The same codes, and fingerprints of 64 bits that differ in at most 2."""
-    return one.scan_codes == other.scan_codes and (one.fingerprint ^ other.fingerprint).bit_count() <= 2
+    """The same codes, and fingerprints of 64 bits that differ in at most 4."""
+    return one.scan_codes == other.scan_codes and (one.fingerprint ^ other.fingerprint).bit_count() <= 4
 
 
 def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:

@@ -11,11 +11,15 @@ FOLDER = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """`answers` in words of the manifest, the best first; `problem` is the slug that goes with the best."""
+    """`answers` in words of the manifest, the best first; `problem` is the slug that goes with the best.
+
+    `code_texts`: what its codes say, of a PDF those of its first five pages.
+    """
 
     path: str
     answers: tuple[str, ...]
     problem: str | None
+    code_texts: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -32,8 +36,9 @@ def samples(*groups: str) -> list[Any]:
     if not manifest.exists():
         return [pytest.param(None, marks=pytest.mark.skip(f"NOT TESTED, the corpus is not there: {FOLDER}"))]
     rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
-    return [
-        pytest.param(Sample(row["path"], (row["expected"], *row["also_ok"]), row["problem"]), id=row["path"])
-        for row in rows
-        if row["group"] in groups
-    ]
+    return [pytest.param(_sample(row), id=row["path"]) for row in rows if row["group"] in groups]
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    answers = (row["expected"], *row["also_ok"])
+    return Sample(row["path"], answers, row["problem"], tuple(row.get("code_texts") or ()))

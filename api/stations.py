@@ -123,7 +123,8 @@ async def offers(call: Call) -> list[Offered]:
 
 def scanner_item(station: Any, told: dict[str, Any], busy: set[str]) -> ScannerItem:
     scanner = f"{station.name}:{told['id']}"
-    state = "offline" if is_silent(station) else "busy" if scanner in busy else told["state"]
+    gone = is_silent(station) or told["state"] == "offline"  # which a scan that was on it does not know yet
+    state = "offline" if gone else "busy" if scanner in busy else told["state"]
     return ScannerItem(scanner, told["name"], station.name, state, told["sources"], told["profiles"])
 
 

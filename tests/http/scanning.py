@@ -177,11 +177,11 @@ class Station:
         items: list[dict[str, Any]] = item_of(answer)["items"]
         return items
 
-    def job(self, of: dict[str, Any]) -> dict[str, Any]:
-        """The job of this session, as soon as the view has it."""
+    def job(self, of: dict[str, Any], number: int = 1) -> dict[str, Any]:
+        """The pass of this session, as soon as the view has it; a moment ago it was perhaps at the one before."""
         while True:
             for job in self.jobs(wait=5):
-                if job["id"] == of["id"]:
+                if (job["id"], job["pass"]) == (of["id"], number):
                     return job
 
     def send(self, job: dict[str, Any], sheet: int, data: bytes | None = None) -> httpx.Response:

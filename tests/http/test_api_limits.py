@@ -40,11 +40,14 @@ from tests.http.desk import (
     token_for,
     view,
 )
+from tests.http.scanning import a_page, a_station, arrange, confirm, session, started
+from tests.http.scanning import put as scan_page
 from tests.http.served import ROOT, Served, serving, wait_until
 from tests.http.tiny import Answer, drain, parse
 from tests.paper.files import a_blank_png, a_film, a_pdf, a_slow_tiff
 
 HERE = "tests/http/test_api_limits.py"
+LAPSES = "tests/service/test_lapses.py"
 SMALL = {
     "DOSSIER_WORKERS": "1",
     "DOSSIER_HOSTS": "localhost,127.0.0.1",
@@ -56,6 +59,8 @@ SMALL = {
     "DOSSIER_FORM_DAYS": "3",
     "DOSSIER_CHECK_TOKEN_SECONDS": "3",
     "DOSSIER_CHECK_MISSES_PER_MINUTE_MAX": "2",
+    "DOSSIER_SCAN_PAGES_MAX": "3",
+    "DOSSIER_SCAN_SILENCE_SECONDS": "2",
     "DOSSIER_LIST_PAGE_MAX": "5",
     "DOSSIER_LIST_PAGE_DEFAULT": "3",
     "DOSSIER_JSON_BODY_BYTES_MAX": "600",
@@ -85,6 +90,9 @@ TESTED: dict[str, tuple[str, str]] = {
     ),
     "check_token_seconds": (f"{HERE}::test_a_check_is_good", f"{HERE}::test_a_check_is_good"),
     "check_misses_per_minute_max": (f"{HERE}::test_misses_of_codes", f"{HERE}::test_misses_of_codes"),
+    "scan_pages_max": (f"{HERE}::test_pages_of_a_scan", f"{HERE}::test_pages_of_a_scan"),
+    "scan_session_hours": (f"{LAPSES}::test_the_term_is_a_setting", f"{LAPSES}::test_the_term_is_a_setting"),
+    "scan_silence_seconds": (f"{LAPSES}::test_the_silence_is", f"{HERE}::test_a_scan_whose_station_is_silent"),
     "list_page_max": (f"{HERE}::test_a_page_of_a_list", f"{HERE}::test_a_page_of_a_list"),
     "list_page_default": (f"{HERE}::test_a_page_of_a_list", f"{HERE}::test_a_page_of_a_list"),
     "json_body_bytes_max": (f"{HERE}::test_a_json_body", f"{HERE}::test_a_json_body"),
@@ -220,6 +228,22 @@ def test_pages_of_a_pdf_are_limited_on_both_sides(staff: httpx.Client, customer:
     assert problem_of(select_file(staff, customer, a_pdf(4)), 422) == "file-too-many-pixels"
 
 
+def test_pages_of_a_scan_are_limited_on_both_sides(small: Served, staff: httpx.Client) -> None:
+    """By their place, from whoever they come; what is there stays, and no pass begins for which there is no place."""
+    station = a_station(small)
+    of = started(staff, scanner=station.scanner("feeder"))
+    job = station.job(of)
+    assert [station.send(job, sheet).status_code for sheet in (1, 2, 3)] == [201] * 3
+    assert problem_of(station.send(job, 4), 422) == "scanner-too-many-pages"
+    station.finish(job, "scanner-too-many-pages")
+    for refused in (scan_page(staff, of, 4, a_page()), confirm(staff, of)):
+        assert problem_of(refused, 422) == "scanner-too-many-pages"
+    assert len(session(staff, of)["pages"]) == 3
+    assert arrange(staff, of, 2, "remove").status_code == 200
+    assert confirm(staff, of).status_code == 202
+    assert station.send(station.job(of, 2), 1).status_code == 201
+
+
 # -- texts --------------------------------------------------------------------------------------------------------
 
 
@@ -329,6 +353,18 @@ def test_misses_of_codes_are_taken_up_to_the_limit_and_then_nothing_is(small: Se
         assert check(guesser, code).status_code == 200, n
         assert problem_of(check(guesser, "x"), 422) == "scan-code-malformed", n
     assert problem_of(check(guesser, code), 429) == "too-many-requests"
+
+
+def test_a_scan_whose_station_is_silent_for_its_seconds_fails_and_keeps_its_pages(
+    small: Served, staff: httpx.Client
+) -> None:
+    """The follower of the running archive sees to it."""
+    station = a_station(small)
+    of = started(staff, scanner=station.scanner("feeder"))
+    assert station.send(station.job(of), 1).status_code == 201
+    wait_until(lambda: session(staff, of)["state"] == "failed", 30, "the scan was not given up")
+    now = session(staff, of)
+    assert (now["problem"]["type"], len(now["pages"])) == ("/problems/scanner-offline", 1)
 
 
 def test_a_position_that_comes_in_time_is_waited_for(small: Served, staff: httpx.Client, customer: str) -> None:

@@ -40,6 +40,9 @@ from tests.http.desk import (
     stepped,
     view,
 )
+from tests.http.scanning import a_page, a_scanner, a_station, started
+from tests.http.scanning import put as put_page
+from tests.http.scanning import start as start_scan
 from tests.http.served import ROOT, Served
 from tests.http.tiny import Answer
 from tests.paper.files import a_blank_png, a_locked_pdf
@@ -54,6 +57,10 @@ REACHED_THERE = {
     "insufficient-storage": "test_api_outages.py",
 }
 NOT_REACHED = {
+    **dict.fromkeys(
+        ("scanner-jammed", "scanner-cover-open", "scanner-out-of-paper", "scanner-failed"),
+        "a session tells it of its last pass, in `problem`: test_api_stations.py; no request is refused by it",
+    ),
     "not-acceptable": "nothing negotiates: each address has one form of answer and sends it whatever Accept says",
     "scan-code-taken": "a form draws another number; only what is imported brings a code along",
     "file-infected": "the hook to a virus scanner comes later",
@@ -379,6 +386,23 @@ def today(served: Served) -> str:
     return datetime.now(ZoneInfo(served.settings.timezone)).date().isoformat()
 
 
+@reaches("scanner-busy")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    scanner = a_station(served).scanner()
+    assert start_scan(served.as_("supervisor"), scanner=scanner).status_code == 201
+    return start_scan(staff, scanner=scanner)
+
+
+@reaches("scanner-offline")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    return start_scan(staff, scanner=a_station(served, a_scanner(state="offline")).scanner())
+
+
+@reaches("scanner-too-many-pages")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    return put_page(staff, started(staff), served.settings.limits.scan_pages_max + 1, a_page())
+
+
 def a_type(served: Served, **changes: Any) -> str:
     code = f"T_{secrets.token_hex(4).upper()}"
     usual = {"labels": {"en": "Fine"}, "kind": "document", "sensitivity": "ordinary", "sources": ["file"]}
@@ -401,7 +425,7 @@ def test_a_refusal_is_reached_through_http(served: Served, staff: httpx.Client, 
         members, sent = answer.problem, answer.headers
     assert set(members) >= MEMBERS
     assert members["title"] != members["detail"], "the sentence was not filled in"
-    assert ("retry-after" in sent) is (slug in ("unavailable", "idempotency-in-flight", "too-many-requests"))
+    assert ("retry-after" in sent) is (STATUS[slug] in (429, 503) or slug == "idempotency-in-flight")
     assert ("www-authenticate" in sent) is (slug == "unauthenticated")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pikepdf
 import pypdfium2  # type: ignore[import-untyped]  # It ships without types.
+import zxingcpp
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.http.desk import item_of
@@ -32,6 +33,14 @@ def a_page(text: str | None = None, *, quality: int = 80) -> bytes:
         pen.text((40 + int(line[0], 16) * 6, at), f"{line[: 8 + int(line[1], 16)]} {words}", fill=20, font=font)
         at += 14 + int(line[2:4], 16) // 4
     return saved(page, quality=quality)
+
+
+def a_code_page(text: str, **options: Any) -> bytes:
+    """A JPEG of a page with a QR code of this text on it."""
+    code = Image.fromarray(zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode).to_image(scale=4))
+    page = Image.new("L", (600, 800), 250)
+    page.paste(code, (100, 100))
+    return saved(page, **options)
 
 
 def saved(page: Image.Image, **options: Any) -> bytes:

@@ -42,6 +42,8 @@ from tests.http.desk import (
     stepped,
     token_for,
 )
+from tests.http.scanning import a_code_page, a_page, a_station, cancel, filled, put, started
+from tests.http.scanning import archived as archived_scan
 from tests.http.served import Served
 from tests.paper.files import a_jpeg, a_pdf
 
@@ -72,9 +74,17 @@ def sent(served: Served) -> Sent:
     say_without_files(staff, customer, words)
     say_with_forms(served, customer, words)
     say_on_the_way(served, customer, words)
+    say_with_scans(served, customer, words)
     say_wrongly(staff, customer, words)
     look_for(served, staff, customer, words)
     return Sent(words, noted(staff, customer)["position"], began_at)
+
+
+ON_PAGES = (
+    "code on a page", "code on an archived page", "code on a cancelled page", "code on a replaced page",
+    "metadata of a page", "drivers words",
+)  # fmt: skip
+"""What is on pages is shown to whoever looks through them, and is in no view."""
 
 
 def words_of_all_places() -> dict[str, str]:
@@ -89,6 +99,7 @@ def words_of_all_places() -> dict[str, str]:
         "reason to revoke later", "reason to revoke", "reason to supersede", "reason to cancel", "collection reference",
         "reason to reassign", "reason to move", "reason to link", "reason to unlink", "reason to replace",
         "replaced name", "replaced content", "title", "refused step", "refused token", "idempotency key",
+        "scan note", *ON_PAGES,
     )  # fmt: skip
     words = {place: a_canary() for place in places}
     references = {f"{place} reference": a_canary().upper() for place in ("form", "amended")}
@@ -188,6 +199,23 @@ def say_on_the_way(served: Served, customer: str, words: dict[str, str]) -> None
         name=f"{words['replaced name']}.txt", reason=words["reason to replace"],
     )  # fmt: skip
     corrected(boss, item_of(better), "describe", title=words["title"])
+
+
+def say_with_scans(served: Served, customer: str, words: dict[str, str]) -> None:
+    """Pages that stay, that become a document, that are replaced, that are cancelled; a driver that says something."""
+    staff, station = served.as_("staff"), a_station(served)
+    staying = filled(staff, a_code_page(words["code on a page"], comment=words["metadata of a page"].encode()))
+    assert staying["pages"][0]["scan_codes"] == [words["code on a page"]]
+    assert put(staff, staying, 2, a_code_page(words["code on a replaced page"])).status_code == 201
+    assert put(staff, staying, 2, a_page()).status_code == 201
+    archived_scan(
+        staff, filled(staff, a_code_page(words["code on an archived page"])), customer, note=words["scan note"]
+    )
+    cancelled = filled(staff, a_code_page(words["code on a cancelled page"]))
+    assert cancelled["pages"][0]["scan_codes"] == [words["code on a cancelled page"]]
+    assert cancel(staff, cancelled).status_code == 204
+    of = started(staff, scanner=station.scanner("feeder"))
+    assert station.finish(station.job(of), "scanner-failed", f"I/O: {words['drivers words']}").status_code == 200
 
 
 def say_wrongly(staff: httpx.Client, customer: str, words: dict[str, str]) -> None:
@@ -312,6 +340,7 @@ def test_what_was_said_stands_in_the_views_and_the_register(served: Served, sent
 NOT_KEPT = {
     "content", "metadata", "refused name", "refused note", "refused reason", "refused field", "unknown customer",
     "query", "wrong token", "path", "replaced content", "refused step", "refused token", "idempotency key",
+    *ON_PAGES,
 }  # fmt: skip
 
 
@@ -328,6 +357,25 @@ def test_nothing_of_it_stands_in_the_log_or_among_the_keys(served: Served, sent:
     assert sent.words["customer id"].encode() in keys
     del words["customer id"]
     assert found_in(iter([("keys", keys)]), words) == []
+
+
+def test_what_is_on_pages_stands_in_no_view_either(served: Served, sent: Sent) -> None:
+    words = {place: sent.words[place] for place in ON_PAGES}
+    everything = dumped(served, "archive", "keys", "register", "access", "views", "scan", "public")
+    assert found_in(iter([("the database", everything)]), words) == []
+
+
+def test_what_was_on_pages_that_are_gone_can_be_read_by_nobody(served: Served, sent: Sent) -> None:
+    """With every key that there is; of what stays, that can be read."""
+    with served.archive() as archive:
+        streams = {
+            stream
+            for (stream,) in served.sql("select originator_id from archive.archive_events where topic like 'page%%'")
+        }
+        readable = str([archive.log.load(stream) for stream in streams])
+    assert sent.words["code on a page"] in readable
+    for gone in ("code on a cancelled page", "code on an archived page"):
+        assert sent.words[gone] not in readable
 
 
 def test_nothing_of_it_stands_in_the_access_log(served: Served, sent: Sent) -> None:

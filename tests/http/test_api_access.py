@@ -3,6 +3,7 @@
 The history as a reader sees it is in test_api_history.py; the policy function alone is in tests/unit/test_access.py.
 """
 
+import hashlib
 import re
 import secrets
 import select
@@ -43,6 +44,8 @@ from tests.http.desk import (
     stepped,
     view,
 )
+from tests.http.scanning import FEEDER, JPEG, SESSIONS, Station, a_page, a_scanner, started
+from tests.http.scanning import filled as with_page
 from tests.http.served import Served, wait_until
 
 ROLES = ("viewer", "staff", "supervisor", "operator", "station", "integration")
@@ -169,14 +172,21 @@ class Asking:
         self.consent = noted(self.desk, self.customer, external_id=secrets.token_hex(8))
         self.form = issued(self.desk, self.customer)
         self.position = self.form["position"]
+        self.station = Station(served.as_("station"), f"s{secrets.token_hex(4)}")
+        self.scan = started(self.desk, scanner=self.station.scanner("feeder"))
 
     def __call__(self, client: httpx.Client, address: Address) -> httpx.Response:
         method, path = address
-        known = {"id": self.id_for(path), "n": 1, "code": "LETTER", "slug": "not-found"}
+        name = "s" + hashlib.sha256(client.headers["Authorization"].encode()).hexdigest()[:8]
+        if path.endswith("/jobs"):  # those of a station of its own
+            client.put(f"/v1/scan-stations/{name}", json={"scanners": [a_scanner()]})
+        known = {"id": self.id_for(path), "n": 1, "code": "LETTER", "slug": "not-found", "name": name}
         more: dict[str, Any] = getattr(self, "_" + re.sub(r"\W+", "_", f"{method} {path}").strip("_").lower(), dict)()
         return client.request(method, more.pop("url", path.format(**known)), **more)
 
     def id_for(self, path: str) -> str:
+        if "/scan-" in path:
+            return str(self.scan["id"])
         return self.customer if "/customers/" in path else (self.consent if "/auth" in path else self.letter)["id"]
 
     def _put_v1_customers_id(self) -> dict[str, Any]:
@@ -263,6 +273,47 @@ class Asking:
     def _get_v1_scan_codes_code(self) -> dict[str, Any]:
         return {"url": f"/v1/scan-codes/{self.form['scan_code']}"}
 
+    def _put_v1_scan_stations_name(self) -> dict[str, Any]:
+        return {"url": f"/v1/scan-stations/s{secrets.token_hex(4)}", "json": {"scanners": [a_scanner()]}}
+
+    def _post_v1_scan_sessions(self) -> dict[str, Any]:
+        return {"json": {}}
+
+    def _delete_v1_scan_sessions_id(self) -> dict[str, Any]:
+        return self.page("")
+
+    def _post_v1_scan_sessions_id_confirm(self) -> dict[str, Any]:
+        """Each on a glass of its own, for it is held."""
+        glass = f"glass-{secrets.token_hex(4)}"
+        assert self.station.report(a_scanner(id=glass), FEEDER).is_success
+        return {"url": f"{SESSIONS}/{started(self.desk, scanner=self.station.scanner(glass))['id']}/confirm"}
+
+    def _post_v1_scan_sessions_id_finish(self) -> dict[str, Any]:
+        return {"json": {"pass": 1}}
+
+    def _put_v1_scan_sessions_id_pages_n(self) -> dict[str, Any]:
+        return {"content": a_page(), "headers": JPEG}
+
+    def _get_v1_scan_sessions_id_pages_n(self) -> dict[str, Any]:
+        return self.page("/pages/1")
+
+    def _post_v1_scan_sessions_id_pages_n_rotate(self) -> dict[str, Any]:
+        return self.page("/pages/1/rotate", degrees=90)
+
+    def _post_v1_scan_sessions_id_pages_n_move(self) -> dict[str, Any]:
+        return self.page("/pages/1/move", to=1)
+
+    def _post_v1_scan_sessions_id_pages_n_remove(self) -> dict[str, Any]:
+        return self.page("/pages/1/remove")
+
+    def _post_v1_scan_sessions_id_archive(self) -> dict[str, Any]:
+        return self.page("/archive", customer=self.customer, type="LETTER")
+
+    def page(self, step: str, **body: Any) -> dict[str, Any]:
+        """Something about a session that has a page."""
+        asked = {"json": body} if step.rpartition("/")[2].isalpha() else {}
+        return {"url": f"{SESSIONS}/{with_page(self.desk)['id']}{step}", **asked}
+
     def correction(self, verb: str, **body: Any) -> dict[str, Any]:
         paper = archived(self.desk, self.customer, a_text(), name="a.txt")
         if verb == "restore":
@@ -303,7 +354,7 @@ def test_each_role_may_what_the_contract_gives_it_and_nothing_else(
 
 def test_a_verb_that_a_role_lacks_is_forbidden_whatever_the_object(served: Served) -> None:
     """An absent object, a malformed one and a wrong body change nothing of that answer."""
-    known = {"n": 1, "code": "NONE", "slug": "none"}
+    known = {"n": 1, "code": "NONE", "slug": "none", "name": "none"}
     for (method, path), who in TABLE.items():
         for role in set(ROLES) - set(who.split()) if who is not ANYONE else ():
             for paper in (uuid4(), "x"):
@@ -341,7 +392,8 @@ def revoked(served: Served) -> str:
 def refused(served: Served, address: Address, authorization: str | None) -> None:
     method, path = address
     headers: Any = {} if authorization is None else {"Authorization": authorization.encode()}
-    answer = served.client(None).request(method, path.format(id=uuid4(), n=1, code="LETTER"), headers=headers)
+    whole = path.format(id=uuid4(), n=1, code="LETTER", name="none")
+    answer = served.client(None).request(method, whole, headers=headers)
     assert problem_of(answer, 401) == "unauthenticated"
     assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 

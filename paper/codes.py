@@ -30,12 +30,13 @@ _CORRECTING: Final = frozenset((*_QR, *_DENSE))
 
 
 class _Look(msgspec.Struct, frozen=True):
-    """One way to look at a page, or at small pictures only."""
+    """One way to look at a page. `small`: only at small pictures, or only at others. `again`: at what was seen last."""
 
     change: Callable[[Image.Image], Image.Image]
     kinds: tuple[BarcodeFormat, ...]
     binarizer: Binarizer = Binarizer.LocalAverage
-    small_only: bool = False
+    small: bool | None = None
+    again: bool = False
 
 
 def read(page: Image.Image) -> tuple[str, ...]:
@@ -45,10 +46,12 @@ def read(page: Image.Image) -> tuple[str, ...]:
     """
     found: list[str] = []
     doubtful: set[str] = set()
+    picture = page
     for look in _LOOKS:
-        if look.small_only and not _is_small(page):
+        if look.small not in (None, _is_small(page)):
             continue
-        for text, is_sure in _seen(look, page):
+        picture = look.change(picture if look.again else page)
+        for text, is_sure in _seen(look, picture):
             if is_sure or text in doubtful:
                 found.append(text)
             doubtful.add(text)
@@ -57,16 +60,14 @@ def read(page: Image.Image) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, map(_visible, found))))[:CODES_MAX]
 
 
-def _seen(look: _Look, page: Image.Image) -> Iterator[tuple[str, bool]]:
+def _seen(look: _Look, picture: Image.Image) -> Iterator[tuple[str, bool]]:
     """Each text once, and whether it is right for sure.
 
     Bars now and then are misread into others that look right, but hardly ever twice into the same.
     """
     # Made anew each time: kept in a module, it makes zxing-cpp complain of a leak when the process ends.
     kinds = BarcodeFormats(look.kinds)
-    found = zxingcpp.read_barcodes(
-        look.change(page), formats=kinds, binarizer=look.binarizer, text_mode=zxingcpp.TextMode.Plain
-    )
+    found = zxingcpp.read_barcodes(picture, formats=kinds, binarizer=look.binarizer, text_mode=zxingcpp.TextMode.Plain)
     yield from dict.fromkeys((code.text, code.symbology in _CORRECTING) for code in found)
 
 
@@ -92,10 +93,9 @@ def _middle_of(one: Image.Image, two: Image.Image, three: Image.Image) -> Image.
 
 
 def _resized(page: Image.Image) -> Image.Image:
-    """The same, two thirds as wide; what is small has no grains to lose and becomes twice as wide."""
-    if _is_small(page):
-        return page.resize((page.width * 2, page.height * 2), Image.Resampling.BILINEAR)
-    return _middle(page).resize((page.width * 2 // 3, page.height * 2 // 3), Image.Resampling.BILINEAR)
+    """Two thirds as wide; what is small, twice."""
+    wide, high = (page.width * 2, page.height * 2) if _is_small(page) else (page.width * 2 // 3, page.height * 2 // 3)
+    return page.resize((wide, high), Image.Resampling.BILINEAR)
 
 
 def _edged(page: Image.Image) -> Image.Image:
@@ -115,9 +115,9 @@ def _is_small(page: Image.Image) -> bool:
 _LOOKS: Final = (
     _Look(_unchanged, (*_QR, *_BARS, *_EAN)),
     # No EAN, the most easily misread of all: so the page as it is must be one of the two that agree on it.
-    _Look(_middle, (*_QR, *_BARS)),
-    _Look(_resized, (*_QR, *_BARS, *_EAN)),
-    _Look(_edged, (*_QR, *_DENSE), small_only=True),
+    _Look(_middle, (*_QR, *_BARS), small=False),
+    _Look(_resized, (*_QR, *_BARS, *_EAN), again=True),
+    _Look(_edged, (*_QR, *_DENSE), small=True),
     # No bars: halved, 1 EAN in 4 is misread, and always into the same.
     _Look(_small_and_smooth, _QR, Binarizer.GlobalHistogram),
 )

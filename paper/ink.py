@@ -54,8 +54,11 @@ def skew_degrees(ink: Image.Image) -> float | None:
     """
     if ratio(ink) < _LINE_INK_MIN:
         return None
-    contrast, angle = max(_lines(ink), _lines(ink.transpose(Image.Transpose.ROTATE_90)))
-    return angle if contrast >= _LINE_CONTRAST_MIN else None
+    for laid in (ink, ink.transpose(Image.Transpose.ROTATE_90)):
+        contrast, angle = _lines(laid)
+        if contrast >= _LINE_CONTRAST_MIN:
+            return angle
+    return None
 
 
 def _lines(ink: Image.Image) -> tuple[float, float]:

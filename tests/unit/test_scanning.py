@@ -14,6 +14,7 @@ from domain.document import DocumentArchived
 from domain.envelope import UNSET
 from domain.refusals import (
     CheckRequired,
+    CustomerErased,
     CustomerUnknown,
     DocumentTypeUnknown,
     DuplicateContent,
@@ -338,6 +339,21 @@ def test_a_page_for_a_session_that_is_cancelled_in_the_same_moment_leaves_nothin
     """Its key is gone before its version is looked at: it was once told that the customer was erased."""
     session = scans.handed_in()
     meanwhile(desk, lambda: scans.cancel(session))
+    with pytest.raises(IllegalTransition) as refused:
+        scans.put(session, 2)
+    assert (refused.value.extra, scans.images) == ({"state": "cancelled"}, {})
+
+
+def test_a_page_whose_session_has_lost_its_key_before_it_is_sealed_leaves_nothing(
+    desk: MemoryDesk, scans: Scans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = scans.handed_in()
+
+    def put(paper: UUID, *_: object) -> Any:
+        scans.cancel(paper)
+        raise CustomerErased  # as the port says
+
+    monkeypatch.setattr(desk.contents, "put", put)
     with pytest.raises(IllegalTransition) as refused:
         scans.put(session, 2)
     assert (refused.value.extra, scans.images) == ({"state": "cancelled"}, {})

@@ -21,6 +21,7 @@ from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, N
 from domain.mandate import Mandate
 from domain.ports import AlreadyClaimed, Claim, Later, Owner, OwnerRaced
 from domain.refusals import (
+    N_,
     CustomerErased,
     CustomerUnknown,
     DocumentTypeUnknown,
@@ -293,12 +294,13 @@ class Importing(Filing, frozen=True, kw_only=True):
         return self._claimed(draft, self._changed(draft.paper, None, events, claims=claims, papers=_of(draft)))
 
     def _statement(self, draft: Draft) -> Register:
-        line = draft.line
-        mandate = Mandate(debtor_name=line.debtor_name, iban=line.iban, mandate_reference=line.mandate_reference)
+        line, mandate = draft.line, None
+        if line.iban or line.debtor_name or line.mandate_reference:
+            mandate = Mandate(debtor_name=line.debtor_name, iban=line.iban, mandate_reference=line.mandate_reference)
         order = NoteAuthorization(
             original_held=True,
             signed_on=line.signature_date or line.received_on,
-            mandate=mandate if mandate != Mandate() else None,
+            mandate=mandate,
             note=line.note,
             external_id=line.external_id,
             last_collection_on=line.last_collection_on,
@@ -408,16 +410,16 @@ def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldEr
     """What the type of a line, or the day, does not allow in it."""
     definition = kind.definition
     if definition.verify_only:
-        yield FieldError("/type", "is verified and not kept: note at the desk what was seen")
+        yield FieldError("/type", N_("is verified and not kept: note at the desk what was seen"))
     elif definition.kind is Kind.DOCUMENT and line.file is None:
-        yield FieldError("/file", "is needed: only an authorization may come without one")
+        yield FieldError("/file", N_("is needed: only an authorization may come without one"))
     for column, detail in FOREIGN[definition.kind].items():
         if getattr(line, column):
             yield FieldError(f"/{column}", detail)
     if line.received_on and line.received_on > today:
-        yield FieldError("/received_on", "must not be in the future")
+        yield FieldError("/received_on", N_("must not be in the future"))
     if line.signature_date and line.signature_date > today:
-        yield FieldError("/signature_date", "must not be in the future")
+        yield FieldError("/signature_date", N_("must not be in the future"))
 
 
 def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
@@ -470,7 +472,7 @@ def _or_refused(step: Callable[[], T]) -> T | Refused:
     except (Refusal, FieldError) as error:
         return Refused(error)
     except FileChanged:
-        return Refused(FieldError("/file", "changed while it was read"))
+        return Refused(FieldError("/file", N_("changed while it was read")))
 
 
 def _customers(lines: Sequence[ImportLine]) -> set[str]:

@@ -2,9 +2,10 @@
 
     ./run bench import
 
-Both write 100 events a commit into the same database, fsync on, in turns: raw into a table made like the log's, with
-its indexes and its leaf, states of the same size, by one executemany a commit; ours from the list on the disk through
-service/import_run.py: every number checked, every customer looked up and given a key, every claim made.
+Both write 100 papers a commit into the same database, fsync on, in turns: ours from the list on the disk through
+service/import_run.py, with every number checked, every customer looked up and given a key, every claim made; raw by
+executemany into tables made like those of the archive, with their indexes and the leaf, rows of the same size. First
+the events alone, then also the other rows that come with them: the keys of the paper and of its customer, the claims.
 """
 
 import os
@@ -18,6 +19,7 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 
@@ -30,19 +32,28 @@ from service.prepare import make_folders, prepare
 from service.settings import load
 from service.wiring import APP_ROLE, Store, open_store, role_of
 from store.postgres import Cluster
-from tests.benchmarks.bench_projections import tell
+from tests.benchmarks.bench_projections import tell, tell_ratios
 from tests.builders.imports import a_list, a_luhn_code
 from tests.builders.papers import a_caller, a_document_type, an_iban
 from tests.fixtures.database import create_database
 from tests.service.program import environment
 
 LINES, ROUNDS, COMMIT, BAR = 4_000, 9, 100, 0.5
-TWIN = "create schema bench; create table bench.twin (like archive.archive_events including all)"
-INSERT = """
-    insert into bench.twin (originator_id, originator_version, recorded_at, topic, state)
+TWINS = """
+    create schema bench;
+    create table bench.event (like archive.archive_events including all);
+    create table bench.paper (like keys.paper including all);
+    create table bench.customer (like keys.customer including all);
+    create table bench.claim (like archive.claim including all);
+"""
+EVENT = """
+    insert into bench.event (originator_id, originator_version, recorded_at, topic, state)
     values (%s, %s, %s, %s, %b)
 """
-LAST = "select topic, state from archive.archive_events order by notification_id desc limit 1"
+PAPER = "insert into bench.paper (paper, customer, wrapped) values (%s, %s, %b)"
+CUSTOMER = "insert into bench.customer (reference, customer_id, kek_version, wrapped) values (%s, %s, %s, %b)"
+CLAIM = "insert into bench.claim (kind, digest, owner) values (%s, %b, %s)"
+LAST = "select originator_id, topic, state from archive.archive_events order by notification_id desc limit 1"
 CUSTOMERS = """
     copy register.customer (customer_id, name, search_name, kind, status) from stdin
 """
@@ -68,7 +79,7 @@ def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
             make_folders(settings)
             prepare(settings, url, lambda _: None)
             with open_store(settings, url, role=role_of(url, APP_ROLE)) as store, psycopg.connect(url) as conn:
-                conn.execute(TWIN)
+                conn.execute(TWINS)
                 register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
                 mandates = a_document_type("DEBT_AUTHORIZATION", scheme="luhn")
                 store.archive().define_type(DefineType(mandates.code, mandates.definition), a_caller())
@@ -138,11 +149,13 @@ def compare(
     found = []
     for _ in range(ROUNDS + 1):
         manifest.write_text(a_list(line(n) for n in islice(numbers, LINES)))
-        found.append((rate(partial(taken, importer, manifest)), rate(partial(insert, conn))))
-    ratios = [ours / raw for ours, raw in found[1:]]
-    ours, raw = (statistics.median(side) for side in zip(*found[1:], strict=True))
-    tell(what, f"{ours:,.0f}", f"events/s; raw executemany {raw:,.0f}")
-    tell("  ratio, median", f"{statistics.median(ratios):.2f}", f"bar {BAR}   {min(ratios):.2f}–{max(ratios):.2f}")
+        ours = rate(partial(taken, importer, manifest))
+        raw = Raw(conn)
+        found.append((ours, rate(raw.events), rate(raw.all_rows)))
+    ours, events, all_rows = (statistics.median(side) for side in zip(*found[1:], strict=True))
+    tell(what, f"{ours:,.0f}", "events/s")
+    tell_ratios(f"  to executemany of the events, {events:,.0f}/s", [f[0] / f[1] for f in found[1:]], f"{BAR}")
+    tell_ratios(f"  to executemany of all its rows, {all_rows:,.0f}/s", [f[0] / f[2] for f in found[1:]], "–")
 
 
 def rate(write: Callable[[], object]) -> float:
@@ -156,14 +169,41 @@ def taken(importer: Importer, manifest: Path) -> None:
     assert done.taken == LINES, done
 
 
-def insert(conn: psycopg.Connection[Any]) -> None:
-    """As many rows of the size of the last one that ours wrote."""
-    row = conn.execute(LAST).fetchone()
-    assert row is not None
-    with conn.cursor() as cursor:
+class Raw:
+    """Rows of the size and number of the last paper that ours wrote."""
+
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        self._conn = conn
+        paper, self._topic, self._state = self._one(LAST)
+        (self._wrapped,) = self._one("select wrapped from keys.paper where paper = %s", paper)
+        self._kinds = [kind for (kind,) in conn.execute("select kind from archive.claim where owner = %s", [paper])]
+        conn.rollback()
+
+    def _one(self, query: str, *values: object) -> tuple[Any, ...]:
+        row: tuple[Any, ...] | None = self._conn.execute(query.encode(), values).fetchone()
+        assert row is not None
+        return row
+
+    def events(self) -> None:
         for _ in range(0, LINES, COMMIT):
-            cursor.executemany(INSERT, [(uuid7(), 1, datetime.now(UTC), *row) for _ in range(COMMIT)])
-            conn.commit()
+            self._insert(EVENT, [self._event(uuid7()) for _ in range(COMMIT)])
+            self._conn.commit()
+
+    def all_rows(self) -> None:
+        for _ in range(0, LINES, COMMIT):
+            papers = [(uuid7(), uuid4()) for _ in range(COMMIT)]
+            self._insert(CUSTOMER, [(owner, owner.hex, 1, self._wrapped) for _, owner in papers])
+            self._insert(PAPER, [(paper, owner, self._wrapped) for paper, owner in papers])
+            self._insert(CLAIM, [(kind, os.urandom(32), paper) for paper, _ in papers for kind in self._kinds])
+            self._insert(EVENT, [self._event(paper) for paper, _ in papers])
+            self._conn.commit()
+
+    def _event(self, paper: UUID) -> tuple[Any, ...]:
+        return paper, 1, datetime.now(UTC), self._topic, self._state
+
+    def _insert(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        with self._conn.cursor() as cursor:
+            cursor.executemany(statement.encode(), rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""Whatever use cases ask of the database has an index, also while the tables are so small that reading them is cheaper.
+
+A connection keeps the plan that it made: one made for a page would read a table of any size.
+"""
+
+import re
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from store import keys, log, recorder, register
+from tests.builders.postgres_log import archive_letter, open_log
+
+ASKED: dict[str, tuple[str, str]] = {
+    "who owns a value": (log.CLAIMED, "text, bytea[]"),
+    "events of papers": (log.OF_STREAMS, "uuid[], bigint"),
+    "how large a catalogue is": (log.COUNT_OF_TOPICS, "text[]"),
+    "a catalogue": (log.OF_TOPICS, "text[]"),
+    "a stream": (recorder.SELECT_EVENTS, "uuid"),
+    "references of customers": (keys.BY_CUSTOMER_IDS, "text[]"),
+    "customers of references": (keys.IDS_OF, "uuid[]"),
+    "who was erased": (keys.ERASED, "bytea[]"),
+    "keys of papers": (keys.PAPERS, "uuid[]"),
+    "who is a customer": (register.EXISTING, "text[]"),
+    "one customer": (register.EXISTS, "text"),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_a_question_of_a_use_case_goes_by_an_index_in_an_archive_with_one_paper(db: str, what: str) -> None:
+    with open_log(db) as parts:
+        archive_letter(parts.log, parts.keys)
+        with psycopg.connect(db) as conn:
+            conn.execute("analyze")
+        with parts.recorder.datastore.get_connection() as conn:
+            plan = generic_plan(conn, *ASKED[what])
+    assert "Seq Scan" not in plan, plan
+
+
+def generic_plan(conn: psycopg.Connection[dict[str, str]], statement: str, types: str) -> str:
+    """The plan that a connection settles on for a statement that it prepared."""
+    numbered = iter(range(1, 10))
+    text = re.sub("%[sb]", lambda _: f"${next(numbered)}", statement).replace("%%", "%")
+    name = f"asked_{uuid4().hex}"
+    conn.execute("set plan_cache_mode = force_generic_plan")
+    conn.execute(f"prepare {name} ({types}) as {text}".encode())
+    arguments = ", ".join("null" for _ in types.split(","))
+    rows = conn.execute(f"explain execute {name} ({arguments})".encode()).fetchall()
+    conn.execute("reset plan_cache_mode")
+    return "\n".join(row["QUERY PLAN"] for row in rows)

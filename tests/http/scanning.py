@@ -22,7 +22,7 @@ JPEG = {"Content-Type": "image/jpeg"}
 # -- pages --------------------------------------------------------------------------------------------------------
 
 
-def a_page(text: str | None = None, *, quality: int = 80) -> bytes:
+def a_page(text: str | None = None, **options: Any) -> bytes:
     """A JPEG of a letter like no other: A4, grey."""
     words = secrets.token_hex(8) if text is None else text
     page = Image.new("L", A4_PIXELS, 250)
@@ -32,7 +32,7 @@ def a_page(text: str | None = None, *, quality: int = 80) -> bytes:
         line = hashlib.sha256(f"{words} {at}".encode()).hexdigest()
         pen.text((40 + int(line[0], 16) * 6, at), f"{line[: 8 + int(line[1], 16)]} {words}", fill=20, font=font)
         at += 14 + int(line[2:4], 16) // 4
-    return saved(page, quality=quality)
+    return saved(page, **options)
 
 
 def a_code_page(text: str, **options: Any) -> bytes:

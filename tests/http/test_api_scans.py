@@ -235,10 +235,8 @@ def test_pages_are_moved_and_removed(staff: httpx.Client) -> None:
 
 
 def test_what_is_odd_about_a_page_is_told(staff: httpx.Client) -> None:
-    blank, page = a_blank_png(*A4_PIXELS), a_page()
-    of = filled(staff, page, a_page())
-    put(staff, of, 3, blank)
-    put(staff, of, 4, saved(Image.open(io.BytesIO(page)), quality=60))
+    of = filled(staff, a_page("a letter"), a_page("another"), a_blank_png(*A4_PIXELS))
+    put(staff, of, 4, a_page("a letter", comment=b"fed again"))
     warnings = [set(found["warnings"]) & {"blank", "duplicate"} for found in session(staff, of)["pages"]]
     assert warnings == [set(), set(), {"blank"}, {"duplicate"}]
     left = arrange(staff, of, 1, "remove").json()

@@ -1,6 +1,6 @@
 """Bodies of requests and answers as structs: decoding checks them, openapi.json is generated from them."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from projections.customer_documents import Item
 from projections.reading import Moment
 
 REASON_CHARACTERS_MAX = 1000
+DUE_AFTER = timedelta(days=366)
 # Control characters are nobody's text, and Postgres takes no NUL: an event with one could never enter a view.
 VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
@@ -494,6 +495,9 @@ def superseding_of(body: SupersedeBody) -> SupersedeBy:
 
 
 def collection_of(body: CollectionBody, today: date) -> ReportCollection:
+    """2062 in place of 2026 would keep a mandate alive for ever."""
+    if body.due_on - body.presented_on > DUE_AFTER:
+        raise ValidationFailed(FieldError("/due_on", N_("is more than a year after the day of presentation")))
     return ReportCollection(**msgspec.structs.asdict(body), today=today)
 
 

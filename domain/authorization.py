@@ -4,7 +4,7 @@ Decide / evolve, no I/O. What a mandate is: domain/mandate.py; domain/archive.py
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -50,8 +50,6 @@ class AuthorizationStatus(StrEnum):
 
 ISSUED, ACTIVE, SUSPENDED = AuthorizationStatus.ISSUED, AuthorizationStatus.ACTIVE, AuthorizationStatus.SUSPENDED
 IN_FORCE = (ACTIVE, SUSPENDED)
-# A due date that is further away is a slip, and 2062 in place of 2026 would keep a mandate alive for ever.
-DUE_AFTER = timedelta(days=366)
 
 
 class ExpiryCause(StrEnum):
@@ -627,8 +625,6 @@ def _report(state: Authorization, command: ReportCollection) -> CollectionReport
         raise IllegalTransition(state="incomplete")
     if command.presented_on > command.today:
         raise ValidationFailed(FieldError("/presented_on", N_("must not be in the future")))
-    if abs(command.due_on - command.presented_on) > DUE_AFTER:
-        raise ValidationFailed(FieldError("/due_on", N_("is more than a year away from the day of presentation")))
     return CollectionReported(
         customer=state.customer,
         presented_on=command.presented_on,

@@ -130,8 +130,6 @@ def collate(fronts: Sequence[_T], backs: Sequence[_T], *, last_first: bool) -> t
     ValidationFailed unless there are equally many: which back belongs to which front is then for a person to say.
     """
     if len(fronts) != len(backs):
-        told = {"fronts": len(fronts), "backs": len(backs)}
-        raise ValidationFailed(
-            FieldError("/pages", N_("has {fronts} fronts and {backs} backs; scan the missing pages"), **told)
-        )
+        uneven = N_("has {fronts} fronts and {backs} backs; scan the missing pages")
+        raise ValidationFailed(FieldError("/pages", uneven, fronts=len(fronts), backs=len(backs)))
     return tuple(chain.from_iterable(zip(fronts, reversed(backs) if last_first else backs, strict=True)))

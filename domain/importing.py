@@ -396,8 +396,10 @@ def identity(line: ImportLine) -> bytes:
     return msgspec.msgpack.encode(said | {"file": line.file.sha256} if line.file else said)
 
 
-OF_AUTHORIZATIONS = dict.fromkeys(("scan_code", "signature_date"), "is for authorizations only")
-OF_MANDATES = dict.fromkeys(("iban", "debtor_name", "mandate_reference", "last_collection_on"), "is for mandates only")
+OF_AUTHORIZATIONS = dict.fromkeys(("scan_code", "signature_date"), N_("is for authorizations only"))
+OF_MANDATES = dict.fromkeys(
+    ("iban", "debtor_name", "mandate_reference", "last_collection_on"), N_("is for mandates only")
+)
 # What a line of this kind does not say.
 FOREIGN: dict[Kind, dict[str, str]] = {
     Kind.DOCUMENT: OF_AUTHORIZATIONS | OF_MANDATES,

@@ -489,6 +489,7 @@ def test_a_program_takes_no_other_step(served: Served, verb: str) -> None:
         ({"presented_on": "2999-01-01"}, "/presented_on"),
         ({"presented_on": None}, "/presented_on"),
         ({"due_on": "6 February"}, "/due_on"),
+        ({"due_on": "2062-02-06"}, "/due_on"),
         ({"outcome": "lost"}, "/outcome"),
         ({"outcome": ["paid"]}, "/outcome"),
         ({"reference": "x" * 141}, "/reference"),
@@ -515,7 +516,7 @@ def test_what_was_presented_while_it_held_can_be_reported_when_it_is_over(
 
 
 def test_a_due_day_at_an_end_of_the_calendar_is_no_mistake_of_ours(served: Served, staff: httpx.Client) -> None:
-    for due_on in ("9999-12-31", "0001-01-01"):
+    for due_on in ("2027-01-31", "0001-01-01"):
         item = a_debt(served)
         body: dict[str, Any] = {"presented_on": "2026-02-01", "due_on": due_on, "outcome": "paid"}
         collected = stepped(staff, item, "collections", **body)

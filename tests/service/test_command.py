@@ -34,7 +34,7 @@ READING = (
     ["openapi"],
 )
 JSON_LINES = (["events", "tail"], ["events", "show", "1"], ["events", "export"], ["replay"])
-RUNNING = {"serve", "migrate"}
+RUNNING = {"serve", "migrate", "scan station"}
 WRITING = {"customers import", "projection back", "projection pause", "projection rebuild", "projection resume"}
 WRITING |= {"sweep", "tokens create", "tokens revoke"}
 SILENT = RUNNING | {"projection back", "projection pause", "tokens create", "tokens revoke"}
@@ -117,6 +117,8 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
     archive.follow()
     manifest = tmp_path / "customers.csv"
     manifest.write_text(f"id,name,birth_date,card_numbers,home_branch,kind\n200001,{NAME},,,,\n")
+    empty = tmp_path / "papers"
+    empty.mkdir()
     arguments: dict[str, tuple[object, ...]] = {
         "customers import": (manifest,),
         "events show": (1,),
@@ -128,6 +130,8 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
         "projection resume": ("authorizations",),
         "tokens create": ("kiosk", "--role", "viewer"),
         "tokens revoke": ("kiosk", "--yes"),
+        "scan test": ("simulated:flatbed",),
+        "import": (empty,),
     }
     first = ("projection rebuild", "projection pause", "tokens create")
     for verb in (*first, *(VERBS.keys() - {*first, *RUNNING})):

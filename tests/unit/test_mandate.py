@@ -25,7 +25,7 @@ from domain.authorization import (
     evolve,
 )
 from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType, amended, changed_fields, last_day
-from domain.refusals import AuthorizationNotActive, IllegalTransition, ValidationFailed
+from domain.refusals import AuthorizationNotActive, IllegalTransition
 from tests.builders.papers import CREDITOR, a_mandate, an_iban
 from tests.unit.test_authorization import (
     CUSTOMER,
@@ -283,13 +283,6 @@ def test_36_months_are_counted_by_the_calendar(since: date, last: date) -> None:
 def test_a_due_date_before_the_signature_ends_nothing() -> None:
     assert last_day(signed_on=TODAY, last_due_on=YESTERDAY) == date(2029, 11, 24)
     assert after(given(noted()), collecting(due_on=YESTERDAY)).lapses_on == date(2029, 11, 24)
-
-
-@pytest.mark.parametrize("days", [367, -367])
-def test_a_due_date_more_than_a_year_away_is_a_slip(days: int) -> None:
-    with pytest.raises(ValidationFailed) as refused:
-        decide(given(noted()), collecting(due_on=TODAY + timedelta(days=days)))
-    assert [e.pointer for e in refused.value.errors] == ["/due_on"]
 
 
 def test_a_mandate_that_was_in_use_elsewhere_counts_from_its_last_collection_there() -> None:

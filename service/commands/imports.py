@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[Sequence["Told"]], None]
 TEMPORARY_BYTES_MAX = 60  # the path of a socket has at most 107
+SHOWN = ("line", "file", "customer", "outcome", "words")
 COLUMNS = ("line", "file", "customer", "type", "external_id", "outcome", "paper", "words")
 
 
@@ -43,9 +44,9 @@ def import_(
     """Take in papers of another system, from a list or a folder.
 
     FILE.csv is a list in UTF-8 with the header file,customer,type,received_on,note,scan_code,iban,debtor_name,
-    mandate_reference,signature_date,external_id. A file is named by its path within the folder of the list; an
-    authorization may come without one. DIR is a folder with such a list in it, manifest.csv, or without one with files
-    in CUSTOMER/TYPE/.
+    mandate_reference,signature_date,external_id, which last_collection_on may follow. A file is named by its path
+    within the folder of the list; an authorization may come without one. DIR is a folder with such a list in it,
+    manifest.csv, or without one with files in CUSTOMER/TYPE/.
 
     A line that is refused is told on stderr and stops no other: the exit code is then 7. However an import ends, it is
     started again with the same list, and nothing is taken twice.
@@ -56,6 +57,8 @@ def import_(
     with decoders(settings) as socket, opened_store(settings) as store, written(report, source) as write:
 
         def tell(told: Sequence["Told"]) -> None:
+            if report is None and not dry_run:
+                return
             lines = [item_of(one, dry_run=dry_run) for one in told]
             write(lines)
             if dry_run:
@@ -96,7 +99,7 @@ def _ended(done: "Imported", items: Sequence[Item], *, dry_run: bool, as_json: b
 
     counts = asdict(done)
     if dry_run:
-        put_list(items, COLUMNS, as_json=as_json, **counts, dry_run=True)
+        put_list(items, SHOWN, as_json=as_json, **counts, dry_run=True)
         say(", ".join(f"{name} {count}" for name, count in counts.items()))
     else:
         put_facts({**counts, "dry_run": False}, as_json=as_json)

@@ -122,7 +122,7 @@ def test_a_dry_run_tells_of_every_line_and_stores_nothing(archive: Program, deli
     assert told["items"][3]["words"].endswith("(line 2)")
     assert (archive.store.log.fence(), archive.files()) == (before, files)
     table = archive.run("import", manifest, "--dry-run", code=7)
-    assert table.out.splitlines()[1] == "2\tscans/letter.txt\t100234\tLETTER\told-1\ttaken\t\t"
+    assert table.out.splitlines()[1] == "2\tscans/letter.txt\t100234\ttaken\t"
     assert "taken 2, there 0, refused 2" in table.err
 
 

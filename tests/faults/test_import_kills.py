@@ -101,13 +101,14 @@ def a_row(n: int) -> dict[str, str]:
 
 
 def killed(archive: Program, manifest: Path, chance: random.Random, scratch: str) -> None:
-    """Somewhere between the first content of this start and half of what is left, which may be within a batch."""
-    begun_with = len(archive.files())
+    """Somewhere between the first content of this start and a quarter of what is left, within a batch or between two:
+    so much is left each time that the end does not come first."""
+    begun_with = stored_contents(archive)
     left = sum(row["file"] != "" for row in rows_of(manifest)) - named_contents(archive)
-    wanted = begun_with + chance.randint(1, max(1, left // 2))
+    wanted = begun_with + chance.randint(1, left // 4)
     process = started(archive, manifest, scratch)
     deadline = time.monotonic() + ENDS_SECONDS_MAX
-    while len(archive.files()) < wanted:
+    while stored_contents(archive) < wanted:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -167,6 +168,10 @@ def rows_of(manifest: Path, *, with_digests: bool = False) -> list[dict[str, str
         plain = (manifest.parent / row["file"]).read_bytes() if row["file"] else None
         row["sha256"] = hashlib.sha256(plain).hexdigest() if plain is not None else ""
     return rows
+
+
+def stored_contents(archive: Program) -> int:
+    return sum(len(names) for _, _, names in os.walk(archive.settings.content_directory))
 
 
 def named_contents(archive: Program) -> int:

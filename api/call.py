@@ -69,6 +69,11 @@ class Call:
         """Document types as they are now: for who has just changed one, a signal under way is too late."""
         self.types = await self.parts.catalogue.types(anew=True)
 
+    def is_ending(self) -> bool:
+        """Whether the worker is being ended: who waits for something is to be answered now (worker.py)."""
+        stopping = self.req.scope["state"].get("stopping")
+        return stopping is not None and bool(stopping.is_set())
+
     def branch(self) -> str:
         """Where this caller writes and reads: its own branch, else the header's, else the institution's default."""
         named = self.req.get_header("Archive-Branch")

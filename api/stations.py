@@ -80,7 +80,7 @@ async def jobs(call: Call) -> None:
                 if not await call.parts.stations.seen(conn, name, call.principal.name):
                     raise NotFound
             found = await scan_sessions.jobs(conn, name)
-        if found or loop.time() >= until:
+        if found or loop.time() >= until or call.is_ending():
             break
         await asyncio.sleep(LOOK_SECONDS)
     items = [job_of(row, call.parts.limits.scan_pages_max) for row in found]

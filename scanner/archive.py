@@ -22,6 +22,7 @@ _SECONDS_MAX: Final = 30.0
 _ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 _PROBLEMS: Final = "/problems/"
 _OVER: Final = ("cancelled", "archived")
+_NOT_TAKEN: Final = frozenset({401, 403, 404, 422})
 _NEVER: Final = frozenset({400, 409, 411, 413, 415, 422})
 
 
@@ -65,6 +66,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 class Unreachable(Exception):
     """The archive did not answer, or not now; the message is for the log and names no page."""
+
+
+class NotTaken(Unreachable):
+    """It answered that this station's token, name or branch is none of its own."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -150,7 +155,7 @@ class Archive:
 
     def _wanted(self, answer: Answer) -> Answer:
         if answer.status != 200:
-            raise Unreachable(answer.why)
+            raise (NotTaken if answer.slug and answer.status in _NOT_TAKEN else Unreachable)(answer.why)
         return answer
 
     def _ask(

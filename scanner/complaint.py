@@ -1,4 +1,4 @@
-"""What does not work is said once, and not at all when it was over in a moment; then, once, that it works again."""
+"""What does not work is said once, and not at all when it may be over in a moment; then, once, that it works again."""
 
 import logging
 from time import monotonic
@@ -16,10 +16,10 @@ class Complaint:
         self._since: float | None = None
         self._told = ""
 
-    def make(self, why: str) -> None:
+    def make(self, why: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
         if self._since is None:
             self._since = monotonic()
-        if why != self._told and monotonic() - self._since >= GRACE_SECONDS:
+        if why != self._told and monotonic() - self._since >= grace_seconds:
             self._told = why
             logger.warning("%s: %s", self._what, why)
 

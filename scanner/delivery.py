@@ -10,6 +10,7 @@ the disk has damaged, until somebody has looked at them.
 import logging
 import threading
 from pathlib import Path
+from time import monotonic
 from typing import Final, TypeVar
 
 import msgspec
@@ -45,6 +46,12 @@ def outcome_of(fault: Fault | None, told: str = "") -> Outcome:
 def of_a_scanner(slug: str) -> str:
     """What has no word of a scanner's is "the scanner failed"."""
     return slug if slug.startswith("scanner-") else _FAILED
+
+
+def pause(away_seconds: float) -> float:
+    """Until the archive is asked again that has been away for so long."""
+    shortest, longest = RETRY_SECONDS
+    return min(max(shortest, away_seconds / 2), longest)
 
 
 class Delivery:
@@ -102,19 +109,18 @@ class Delivery:
     # -- bringing them ------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """For ever. While the archive is away it is asked ever more slowly, and the scanning goes on."""
-        shortest, longest = RETRY_SECONDS
-        pause = 0.0
+        """For ever. The longer the archive is away the more rarely it is asked, however many pages come meanwhile."""
+        waits_since: float | None = None
         while True:
-            self._woken.wait(pause)
             self._woken.clear()
             why = self._deliver_all()
             if why is None:
+                waits_since = None
                 self._complaint.settle()
-                pause = IDLE_SECONDS
             else:
+                waits_since = waits_since or monotonic()
                 self._complaint.make(why)
-                pause = min(max(shortest, 2 * pause), longest)
+            self._woken.wait(IDLE_SECONDS if waits_since is None else pause(monotonic() - waits_since))
 
     def _deliver_all(self) -> str | None:
         """Why something has to wait, if it does. Passes of a session come one after the other, so that their pages keep

@@ -20,8 +20,8 @@ from time import monotonic, sleep
 from typing import Final
 
 from scanner import spool
-from scanner.archive import Archive, Job, Unreachable
-from scanner.complaint import Complaint
+from scanner.archive import Archive, Job, NotTaken, Unreachable
+from scanner.complaint import GRACE_SECONDS, Complaint
 from scanner.delivery import Delivery, Outcome, outcome_of
 from scanner.errors import DeviceFault, Fault
 from scanner.messages import Scan
@@ -31,7 +31,7 @@ from scanner.spool import Spool
 
 REPORT_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 20
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.3
 RETRY_SECONDS: Final = 2.0
 END_SECONDS: Final = 1.0
 _CUT_OFF: Final = Outcome("scanner-failed", "the station was stopped")
@@ -96,7 +96,7 @@ class Station:
                 complaint.settle()
                 self._changed.wait(REPORT_SECONDS)
             except Unreachable as error:
-                complaint.make(str(error))
+                say(complaint, error)
                 sleep(RETRY_SECONDS)
 
     # -- what is to be done -------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ class Station:
             try:
                 is_busy = self._ask(wait_seconds=0 if is_busy or is_away else POLL_SECONDS)
             except Unreachable as error:
-                complaint.make(str(error))
+                say(complaint, error)
                 is_away = True
                 sleep(RETRY_SECONDS)
                 continue
@@ -192,6 +192,11 @@ class Station:
 
     def _is_scanning(self) -> bool:
         return any(scanner.current for scanner in self._scanners.values())
+
+
+def say(complaint: Complaint, error: Unreachable) -> None:
+    """A token that is not taken does not become better by waiting."""
+    complaint.make(str(error), grace_seconds=0 if isinstance(error, NotTaken) else GRACE_SECONDS)
 
 
 def kept_up(work: Callable[[], None]) -> None:

@@ -55,11 +55,13 @@ class Scanner:
 
     Faults: `jam`, `cover`, `drop` (the connection, in the middle of the picture), `cut` (the picture, its length kept),
     `stall` (nothing comes any more), `later` (503 three times, then the sheet). At sheet 0, before any: `busy`.
+    `papers` are sheets that look like a picture of A4, by number; all others are drawn.
     """
 
     def __init__(self, config: Path) -> None:
         self.config = config
         self.sheets: list[int] = []
+        self.papers: dict[int, Image.Image] = {}
         self.faults: Mapping[int, str] = {}
         self.delivered: list[int] = []
         self.requests: list[str] = []
@@ -117,6 +119,8 @@ class Scanner:
         return self.faults.get(sheet) if sheet else None
 
     def _picture(self, sheet: int) -> bytes:
+        if sheet in self.papers:
+            return encoded(self.papers[sheet].convert(self._mode).resize(self._size))
         asked = (sheet, self._size, self._mode)
         if asked not in self._drawn:
             self._drawn[asked] = drawn(sheet, self._size, self._mode, self.grain)
@@ -137,6 +141,10 @@ def drawn(sheet: int, size: tuple[int, int], mode: str, grain: int) -> bytes:
     code = Image.fromarray(zxingcpp.write_barcode_to_image(barcode, scale=6))
     page.paste(code, (size[0] // 8, size[1] // 8))
     ImageDraw.Draw(page).text((size[0] // 8, size[1] // 2), f"Sheet {sheet}", 0, font_size=size[0] // 12)
+    return encoded(page)
+
+
+def encoded(page: Image.Image) -> bytes:
     out = io.BytesIO()
     page.save(out, "JPEG", quality=80)
     return out.getvalue()

@@ -1,0 +1,236 @@
+"""Real stations for tests: `dossier scan station` as a process, a line to the archive that can be cut, and who stands
+at the desk and sees by HTTP what becomes of a session."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from scanner.spool import Page, Spool
+from scanner.station import id_of
+from tests.http.served import ROOT, wait_until
+
+SECONDS = 60
+"""For a broken product; nothing here takes as long."""
+POLL_SECONDS = 0.02
+PROFILES = "letter.resolution_dpi=100,letter.silence_seconds_max=2"
+_PIECE_BYTES = 65_536
+_CHILD = "scanner.child"
+
+
+class Station:
+    """One start of a station on `home`, which outlives it. `line` is what it believes to be the archive."""
+
+    def __init__(
+        self, home: Path, line: str, token: str, devices: Sequence[str], *, name: str, **variables: str
+    ) -> None:
+        self.home, self.name = home, name
+        self.spool = Spool(home / "scan" / "spool")
+        home.mkdir(exist_ok=True)
+        (home / "token").write_text(f"{token}\n")
+        self._said = home / f"said-{os.urandom(3).hex()}"
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("DOSSIER_")}
+        where = ["--archive", line, "--token-file", str(home / "token"), "--name", name]
+        with self._said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service", "scan", "station", *where, *(f"--device={d}" for d in devices)],
+                cwd=ROOT,
+                env={**kept, "DOSSIER_HOME": str(home), "DOSSIER_SCAN_PROFILES": PROFILES, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        if kind is None:
+            assert "Traceback" not in self.said(), self.said()
+
+    def scanner(self, device: str) -> str:
+        """What the desk calls it."""
+        return f"{self.name}:{id_of(device)}"
+
+    def said(self) -> str:
+        return self._said.read_text("utf-8")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(SECONDS)
+
+    def stop(self) -> float:
+        """SIGTERM; it has to end well, and takes what it has started with it. How many seconds that took."""
+        begun_at = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(SECONDS) == 0, self.said()
+        took = time.monotonic() - begun_at
+        wait_until(lambda: children(self.home) == [], SECONDS, "a device process is left over")
+        return took
+
+    def spooled(self) -> list[str]:
+        """Every file in the spool, as folder and name."""
+        walked = os.walk(self.home / "scan" / "spool")  # what goes meanwhile does not disturb it
+        return sorted(f"{Path(folder).name}/{file}" for folder, _, files in walked for file in files)
+
+    def wait_until_empty(self) -> None:
+        wait_until(lambda: self.spooled() == [], SECONDS, f"the spool is not emptied: {self.spooled()} {self.said()}")
+
+    def stored(self, session: str) -> list[Page]:
+        """The pages of a session that were durable here so far, delivered or not, until the pass is done with."""
+        found = []
+        for folder in sorted((self.home / "scan" / "spool").glob(f"{session}-*")):
+            with suppress(FileNotFoundError):  # dropped in this moment
+                facts = sorted(folder.glob("[0-9]*.json"))
+                found += [msgspec.json.decode(file.read_bytes(), type=Page) for file in facts]
+        return found
+
+
+def children(home: Path) -> list[int]:
+    """Device processes whose spool lies in this home."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit():
+                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if _CHILD in words and any(word.startswith(f"{home}/") for word in words):
+                    found.append(int(process.name))
+    return found
+
+
+class Line:
+    """TCP to the archive, which can be cut: who speaks is cut off, and who calls reaches nobody."""
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._is_cut = False
+        self.refused = 0
+        self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        with self._lock:
+            self._is_cut = True
+            for end in self._open:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def close(self) -> None:
+        self.cut()
+        self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self._door.accept()
+                if self._is_cut:
+                    self.refused += 1
+                    caller.close()
+                else:
+                    threading.Thread(target=self._connect, args=(caller,), daemon=True).start()
+
+    def _connect(self, caller: socket.socket) -> None:
+        with caller:
+            try:
+                archive = socket.create_connection(self._target)
+            except OSError:
+                return
+            with archive:
+                with self._lock:
+                    self._open |= {caller, archive}
+                back = threading.Thread(target=self._pump, args=(archive, caller), daemon=True)
+                back.start()
+                self._pump(caller, archive)
+                back.join()
+                with self._lock:
+                    self._open -= {caller, archive}
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(_PIECE_BYTES):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def a_line(port: int) -> Iterator[Line]:
+    line = Line(port)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+class AtDesk:
+    """Who stands at the screen: starts sessions and sees what becomes of them."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+        self._position = "0"
+
+    def start(self, scanner: str, **fields: str) -> str:
+        """Once the scanner is offered; the session's id."""
+        wait_until(lambda: scanner in self.scanners(), SECONDS, f"{scanner} is not offered")
+        begun = self.client.post("/v1/scan-sessions", json={"scanner": scanner, **fields})
+        self._position = begun.headers.get("Archive-Position", "0")
+        return str(item(begun, 201)["id"])
+
+    def confirm(self, session: str) -> None:
+        item(self.client.post(f"/v1/scan-sessions/{session}/confirm"), 202)
+
+    def cancel(self, session: str) -> None:
+        assert self.client.delete(f"/v1/scan-sessions/{session}").status_code == 204
+
+    def see(self, session: str) -> dict[str, Any]:
+        return item(self.client.get(f"/v1/scan-sessions/{session}"), 200)
+
+    def until(self, session: str, *states: str, pages: int = 0) -> dict[str, Any]:
+        """The session when it is in one of these states, with so many pages at least."""
+        return self.when(session, lambda seen: seen["state"] in states and len(seen["pages"]) >= pages)
+
+    def when(self, session: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        until = time.monotonic() + SECONDS
+        while not holds(seen := self.see(session)):
+            assert time.monotonic() < until, f"it does not come to that: {seen}"
+            time.sleep(POLL_SECONDS)
+        return seen
+
+    def scanners(self) -> dict[str, str]:
+        """Their states, at least as new as the youngest session."""
+        answer = self.client.get("/v1/scanners", headers={"Archive-Min-Position": self._position})
+        return {found["id"]: found["state"] for found in item(answer, 200)["items"]}
+
+
+def item(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def codes(session: dict[str, Any]) -> list[list[str]]:
+    """The codes on its pages, in their order."""
+    return [page["scan_codes"] for page in session["pages"]]
+
+
+def slug(session: dict[str, Any]) -> str | None:
+    return None if session["problem"] is None else str(session["problem"]["type"]).removeprefix("/problems/")

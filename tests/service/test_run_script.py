@@ -63,7 +63,7 @@ def test_the_first_call_makes_everything_and_the_next_one_nothing(tree: Path) ->
 
 def test_extras_and_the_tests_add_their_sets_and_take_none_away(tree: Path) -> None:
     assert installed(run(tree, "version", DOSSIER_EXTRAS="scanner,s3")[2]) == ["run", "scanner", "s3"]
-    assert installed(run(tree, "test")[2]) == ["dev"]
+    assert installed(run(tree, "test")[2]) == ["dev", "oidc"]
     assert installed(run(tree, "version")[2]) == []
 
 
@@ -72,7 +72,7 @@ def test_the_tests_add_the_scanner_set_where_it_can_be_built(tree: Path) -> None
     compiler = tree / "cc"
     compiler.write_text('#!/bin/sh\nexit "${LACKS_HEADERS:-0}"\n')
     compiler.chmod(0o755)
-    assert installed(run(tree, "test", LACKS_HEADERS="1")[2]) == ["run", "dev"]
+    assert installed(run(tree, "test", LACKS_HEADERS="1")[2]) == ["run", "dev", "oidc"]
     assert installed(run(tree, "test")[2]) == ["scanner"]
 
 

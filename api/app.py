@@ -19,6 +19,8 @@ from api.call import Call
 from api.parts import Parts
 from api.problems import Write
 from api.routes import ROUTES, Route
+from api.staff.pages import PAGES
+from api.staff.refused import refused
 from api.wrapper import Front
 from domain.access import Verb, require
 from domain.limits import Limits
@@ -41,8 +43,8 @@ def create_app(
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[lifespan])
     app.req_options.strip_url_path_trailing_slash = False
     app.req_options.auto_parse_qs_csv = False
-    problems.install(app, write=write, unavailable=unavailable)
-    for path, routes in groupby(sorted(ROUTES, key=lambda r: r.path), key=lambda r: r.path):
+    problems.install(app, write=write, unavailable=unavailable, show=refused)
+    for path, routes in groupby(sorted((*ROUTES, *PAGES), key=lambda r: r.path), key=lambda r: r.path):
         app.add_route(path, resource(list(routes), lifespan))
     return Front(app, limits=limits, write=write, hosts=hosts)
 
@@ -61,6 +63,8 @@ class Lifespan:
 
     async def process_request(self, req: Any, resp: Any) -> None:
         req.context.began = time.perf_counter()
+        if self.parts is not None:
+            req.context.parts = self.parts
 
     async def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
         if self.parts is not None:
@@ -82,7 +86,8 @@ def responder(route: Route, lifespan: Lifespan) -> Callable[..., Awaitable[None]
     async def respond(req: Any, resp: Any, **params: str) -> None:
         req.scope["state"]["route"] = route.path
         assert lifespan.parts is not None, "the server calls nothing before start-up"
-        await route.handle(await admitted(route, req, resp, lifespan.parts, params))
+        call = req.context.call = await admitted(route, req, resp, lifespan.parts, params)
+        await route.handle(call)
 
     return respond
 

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -135,5 +136,6 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     temporary: Path
     branch: str
     institution: str
+    zone: ZoneInfo
     version: str
     metrics_on_main_port: bool

@@ -21,6 +21,7 @@ from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 
 Translate = Callable[[str], str]
 Write = Callable[[bytes], object]
+Show = Callable[[Any, Any, Refusal], None]
 
 LOCALE = Path(__file__).parent / "locale"
 PROBLEM_TYPE = "application/problem+json"
@@ -112,12 +113,24 @@ def with_head(allow: str) -> str:
     return ", ".join(dict.fromkeys([*methods, "HEAD"] if "GET" in methods else methods))
 
 
-def install(app: "falcon.asgi.App[Any, Any]", *, write: Write, unavailable: tuple[type[Exception], ...] = ()) -> None:
+def install(
+    app: "falcon.asgi.App[Any, Any]",
+    *,
+    write: Write,
+    unavailable: tuple[type[Exception], ...] = (),
+    show: Show | None = None,
+) -> None:
     """Make every error of the app, the framework's own included, leave it as a problem.
 
-    `unavailable` are the driver exceptions that mean a part is down (503); `write` takes one JSON log line each for
-    these and for what nobody foresaw (500). A line holds types and places, never a message: messages quote data.
+    `show` makes a page of it where one is looked for (api/staff/refused.py). `unavailable` are the driver exceptions
+    that mean a part is down (503); `write` takes one JSON log line each for these and for what nobody foresaw (500). A
+    line holds types and places, never a message: messages quote data.
     """
+
+    def fill(req: Any, resp: Any, refusal: Refusal) -> None:
+        put(req, resp, refusal)
+        if show is not None and hasattr(req.context, "parts"):
+            show(req, resp, refusal)
 
     async def refused(req: Any, resp: Any, error: Refusal, params: Any) -> None:
         fill(req, resp, error)
@@ -158,7 +171,7 @@ def install(app: "falcon.asgi.App[Any, Any]", *, write: Write, unavailable: tupl
         app.add_error_handler(kind, down)
 
 
-def fill(req: Any, resp: Any, refusal: Refusal) -> None:
+def put(req: Any, resp: Any, refusal: Refusal) -> None:
     """Put the problem into a falcon response, in place of whatever the handler had put there."""
     language = best_language(req.get_header("Accept-Language"))
     answer = problem(refusal, instance=req.path, trace_id=trace_id_of(req.scope), language=language)
@@ -319,12 +332,16 @@ def languages(locale: Path = LOCALE) -> frozenset[str]:
     return frozenset({"en", *(found.parents[1].name for found in locale.glob("*/LC_MESSAGES/dossier.mo"))})
 
 
-@lru_cache(maxsize=16)  # whoever asks chooses the tag
 def catalog(tag: str, locale: Path = LOCALE) -> Translate:
     """gettext in a language; English, the language of the source, for one without a catalog."""
+    return translations(tag, locale).gettext
+
+
+@lru_cache(maxsize=16)  # whoever asks chooses the tag
+def translations(tag: str, locale: Path = LOCALE) -> NullTranslations:
     if tag == "en":
-        return NullTranslations().gettext
-    return translation("dossier", localedir=locale, languages=[tag], fallback=True).gettext
+        return NullTranslations()
+    return translation("dossier", localedir=locale, languages=[tag], fallback=True)
 
 
 LANGUAGE_RANGE = re.compile(r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)[ \t]*(?:;[ \t]*q=([01](?:\.\d{0,3})?))?")

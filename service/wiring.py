@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 import psycopg
@@ -217,6 +218,7 @@ def parts_of(
         temporary=settings.home / "tmp",
         branch=settings.branch,
         institution=settings.institution,
+        zone=ZoneInfo(settings.timezone),
         version=version(),
         metrics_on_main_port=settings.metrics_port is None,
     )

@@ -2,9 +2,9 @@
 
     .venv/bin/python -m tests.docs.translations
 
-finds the sentences that `N_` marks, brings api/locale/*/LC_MESSAGES/dossier.po up to them, compiles the .mo beside it,
-and lists what is left to translate. A sentence that changed a little keeps its old translation, marked `fuzzy`: mend
-it, drop the mark, and run this again.
+finds the sentences that `N_` marks and those of the screens' templates, brings api/locale/*/LC_MESSAGES/dossier.po up
+to them, compiles the .mo beside it, and lists what is left to translate. A sentence that changed a little keeps its old
+translation, marked `fuzzy`: mend it, drop the mark, and run this again.
 """
 
 import sys
@@ -19,6 +19,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import generate_po, read_po
 
 from api.problems import LOCALE
+from api.staff.render import TEMPLATES
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = ("de", "nl")
@@ -45,9 +46,14 @@ def sentences() -> list[str]:
     settings = ConfigParser()
     settings.read(ROOT / "setup.cfg")
     rooms = {package.partition(".")[0] for package in settings["options"]["packages"].split()}
-    files = [file for room in rooms for file in (ROOT / room).rglob("*.py")]
+    marked = [("python", file, {"N_": None}) for room in rooms for file in (ROOT / room).rglob("*.py")]
+    shown = [("jinja2", file, {"_": None}) for file in TEMPLATES.rglob("*.html")]
     return sorted(
-        {str(message) for file in files for _, message, _, _ in extract_from_file("python", file, {"N_": None})}
+        {
+            str(message)
+            for method, file, words in marked + shown
+            for _, message, _, _ in extract_from_file(method, file, words)
+        }
     )
 
 

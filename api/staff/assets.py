@@ -1,0 +1,70 @@
+"""Style sheets, scripts, icons and fonts of the screens, served from memory under a digest that changes with them.
+
+Vendored files lie in assets/vendor; their MANIFEST.json says what they are and is held to them by a test.
+"""
+
+import gzip
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from api.call import Call
+from domain.refusals import NotFound
+
+FOLDER = Path(__file__).parent / "assets"
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+FOREVER = "public, max-age=31536000, immutable"
+
+
+class Asset(NamedTuple):
+    content: bytes
+    gzipped: bytes
+    media_type: str
+
+
+class Assets(NamedTuple):
+    """`digest` is that of all files together: modules import each other by relative names."""
+
+    digest: str
+    by_name: dict[str, Asset]
+
+
+@cache
+def assets() -> Assets:
+    """Read once, before the workers are forked."""
+    files = sorted(file for file in FOLDER.rglob("*") if file.suffix in MEDIA_TYPES)
+    digest = hashlib.sha256()
+    found = {}
+    for file in files:
+        name, content = str(file.relative_to(FOLDER)), file.read_bytes()
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        found[name] = Asset(content, gzip.compress(content, 9, mtime=0), MEDIA_TYPES[file.suffix])
+    return Assets(digest.hexdigest()[:12], found)
+
+
+def address(name: str) -> str:
+    """Where a page finds one; KeyError for a name that does not exist, so that a template cannot ask for it."""
+    known = assets()
+    known.by_name[name]
+    return f"/assets/{known.digest}/{name}"
+
+
+async def serve(call: Call) -> None:
+    """GET /assets/{digest}/{name}: kept by browsers for good under the digest of today, asked again under another."""
+    known = assets()
+    asset = known.by_name.get(call.params["name"])
+    if asset is None:
+        raise NotFound
+    call.resp.content_type = asset.media_type
+    call.resp.set_header("Vary", "Accept-Encoding")
+    call.resp.set_header("Cache-Control", FOREVER if call.params["digest"] == known.digest else "no-cache")
+    zipped = "gzip" in (call.req.get_header("Accept-Encoding") or "") and asset.media_type != "image/png"
+    if zipped:
+        call.resp.set_header("Content-Encoding", "gzip")
+    call.resp.data = asset.gzipped if zipped else asset.content

@@ -1,0 +1,3 @@
+// What every screen loads: exchange of parts, keys, the wand, live rows, saving once.
+
+import "./swap.js";

@@ -1,0 +1,77 @@
+// Parts of the page are exchanged for the same parts of another answer of the server: no reload, focus and scroll stay.
+// Without scripts the same links and forms load whole pages.
+
+import { html } from "./trust.js";
+
+const running = new Map();
+
+/** The document at an address. A later call with the same `lane` ends this one: only the last answer counts. */
+export async function load(address, { lane = address, ...options } = {}) {
+  running.get(lane)?.abort();
+  const control = new AbortController();
+  running.set(lane, control);
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" }, ...options, signal: control.signal });
+    const page = new DOMParser().parseFromString(html(await answer.text()), "text/html");
+    return { answer, page };
+  } finally {
+    if (running.get(lane) === control) running.delete(lane);
+  }
+}
+
+/** Take the elements with these ids from `page` into the document, where they differ. Focus goes to the same id. */
+export function take(page, ids) {
+  const focused = document.activeElement?.id;
+  const caret = document.activeElement?.selectionStart;
+  for (const id of ids) {
+    const here = document.getElementById(id);
+    const there = page.getElementById(id);
+    if (here && there && !here.isEqualNode(there)) here.replaceWith(document.adoptNode(there));
+  }
+  const again = focused && document.getElementById(focused);
+  if (again && again !== document.activeElement) {
+    again.focus({ preventScroll: true });
+    if (caret != null && again.setSelectionRange) again.setSelectionRange(caret, caret);
+  }
+  document.dispatchEvent(new CustomEvent("swapped", { detail: ids }));
+}
+
+/** Load an address and take parts of it; undefined when a later load came between, or the network is away. */
+export async function swap(address, ids, options = {}) {
+  try {
+    const { answer, page } = await load(address, options);
+    take(page, ids);
+    return answer;
+  } catch (error) {
+    if (error.name === "AbortError") return undefined;
+    document.dispatchEvent(new CustomEvent("unreachable"));
+    return undefined;
+  }
+}
+
+/** What a form would send by GET, as an address. */
+export function addressOf(form, submitter) {
+  const data = new FormData(form, submitter);
+  const query = new URLSearchParams([...data].filter(([, value]) => value !== ""));
+  return `${form.getAttribute("action") || location.pathname}?${query}`;
+}
+
+// <form method="get" data-swap="id id"> and <a data-swap="id id">: exchange these parts; the address bar follows.
+document.addEventListener("submit", (event) => {
+  const ids = event.target.dataset?.swap;
+  if (!ids || event.defaultPrevented) return;
+  event.preventDefault();
+  follow(addressOf(event.target, event.submitter), ids);
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-swap]");
+  if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  follow(link.getAttribute("href"), link.dataset.swap);
+});
+
+async function follow(address, ids) {
+  const answer = await swap(address, ids.split(" "), { lane: ids });
+  if (answer) history.replaceState(null, "", answer.url);
+}

@@ -1,0 +1,118 @@
+"""How the screens ask the archive: by the routes of the API, in the same process, as whoever looks at them.
+
+What /v1 refuses, the screens refuse; what it enters in the access log is entered for them. Neighbour: api/routes.py.
+"""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from copy import copy
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import falcon.asgi
+import msgspec
+
+from api.call import Call
+from api.problems import of_decode_error
+from api.routes import ROUTES
+from domain.access import require
+from domain.refusals import FieldError, ValidationFailed
+
+BY_ADDRESS = {(route.method, route.path): route for route in ROUTES}
+KEPT_HEADERS = (b"host", b"archive-branch")
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """`body` is the decoded JSON, None without one; header names in lower case."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def position(self) -> str:
+        """What a read that has to show this write waits for."""
+        return self.headers["archive-position"]
+
+
+async def ask(
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+    form: bool = False,
+    **params: str,
+) -> Reply:
+    """The answer of one route. `path` is as the table has it, `params` are its parts; query values of None are left
+    out. `body` goes as JSON; `form` hands on the multipart body of the page's own request. Raises the route's Refusal.
+    """
+    route = BY_ADDRESS[method, path]
+    require(call.principal, route.verb)
+    content = b"" if body is None else msgspec.json.encode(body)
+    inner = copy(call)
+    inner.params, inner.resp = params, falcon.asgi.Response()
+    inner.req = falcon.asgi.Request(
+        {
+            **call.req.scope,
+            "method": method,
+            "path": path.format_map(params),
+            "query_string": urlencode(
+                {k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote
+            ).encode(),
+            "headers": [*kept(call, form), *sent(headers or {}), *([] if form else described(content))],
+        },
+        pieces_of(call.req.stream) if form else once(content),
+        options=call.req.options,
+    )
+    await answered(route.handle, inner)
+    return reply(inner.resp)
+
+
+def kept(call: Call, form: bool) -> list[tuple[bytes, bytes]]:
+    names = (*KEPT_HEADERS, b"content-type", b"content-length") if form else KEPT_HEADERS
+    return [(name, value) for name, value in call.req.scope["headers"] if name in names]
+
+
+def sent(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def described(content: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+
+
+def once(content: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return receive
+
+
+def pieces_of(stream: AsyncIterable[bytes]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """The body of the outer request as it comes in: nothing is held."""
+    pieces = aiter(stream)
+
+    async def receive() -> dict[str, Any]:
+        piece = await anext(pieces, b"")
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+    return receive
+
+
+async def answered(handle: Callable[[Call], Awaitable[None]], inner: Call) -> None:
+    try:
+        await handle(inner)
+    except msgspec.DecodeError as error:
+        raise of_decode_error(error) from None
+    except FieldError as error:
+        raise ValidationFailed(error) from None
+
+
+def reply(resp: Any) -> Reply:
+    return Reply(
+        status=int(str(resp.status)[:3]),
+        body=msgspec.json.decode(resp.data) if resp.data else None,
+        headers={name.lower(): value for name, value in resp.headers.items()},
+    )

@@ -1,0 +1,79 @@
+"""A refusal as a page for people: its sentence, what to do, the reference number. api/problems.py calls it.
+
+Who is not signed in is sent to where that is done and comes back afterwards.
+"""
+
+from typing import Any
+
+import msgspec
+
+from api.call import Call
+from api.problems import catalog, cure, detail, field_detail
+from api.staff.render import go, language_of, show
+from domain.refusals import Refusal, Unauthenticated, ValidationFailed
+
+
+class Wrong(msgspec.Struct, frozen=True):
+    """One field that is refused; `name` is what the form calls it, "" for the whole."""
+
+    name: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A refusal in the reader's words, as parts.html shows it: `errors` link to the fields of the form."""
+
+    slug: str
+    status: int
+    title: str
+    detail: str
+    errors: tuple[Wrong, ...]
+    extra: dict[str, Any]
+
+    def of(self, name: str) -> str | None:
+        """What is wrong with one field."""
+        return next((wrong.detail for wrong in self.errors if wrong.name == name), None)
+
+
+def problem_of(call: Call, refusal: Refusal) -> Problem:
+    translate = catalog(call.language)
+    errors = refusal.errors if isinstance(refusal, ValidationFailed) else ()
+    return Problem(
+        slug=refusal.slug,
+        status=refusal.status,
+        title=translate(refusal.title),
+        detail=detail(refusal, translate),
+        errors=tuple(Wrong(field_of(error.pointer), field_detail(error, translate)) for error in errors),
+        extra=refusal.extra,
+    )
+
+
+def field_of(pointer: str) -> str:
+    """The form's name for what /form/note, /mandate/iban or /query/q point at: note, mandate.iban, q."""
+    steps = [step for step in pointer.split("/") if step]
+    return ".".join(steps[1:] if steps[:1] in (["form"], ["query"], ["header"], ["path"]) else steps)
+
+
+def for_people(req: Any) -> bool:
+    """Whether the answer is looked at: programs ask below /v1, or for something else than HTML."""
+    return not req.path.startswith("/v1/") and "text/html" in (req.get_header("Accept") or "")
+
+
+def refused(req: Any, resp: Any, refusal: Refusal) -> None:
+    """Put the page in place of the problem, where somebody looks at the answer."""
+    if not for_people(req):
+        return
+    resp.data = None
+    call = getattr(req.context, "call", None) or Call(req, resp, req.context.parts, None, {}, {})
+    call.language = language_of(call)
+    if isinstance(refusal, Unauthenticated):
+        go(call, "/sign-in", next=req.relative_uri if req.method == "GET" else None)
+    else:
+        problem = problem_of(call, refusal)
+        show(
+            call,
+            "problem.html",
+            status=refusal.status,
+            problem=problem,
+            cure=catalog(call.language)(cure(refusal.status)),
+        )

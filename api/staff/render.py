@@ -1,0 +1,167 @@
+"""HTML of the screens: templates in the reader's language, dates in the library's time zone, a page's headers.
+
+Templates lie in templates/; base.html is the shell around every screen, parts.html has what several of them show.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from api.call import Call
+from api.problems import best_language, languages, translations
+from api.staff import assets
+from domain.access import Verb, may
+
+LANGUAGES = ("en", "nl", "de")
+TEMPLATES = Path(__file__).parent / "templates"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
+    " font-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types dossier"
+)
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}
+SIZES = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB"))
+
+
+def show(call: Call, template: str, *, status: int = 200, **context: Any) -> None:
+    """Answer with a page. `context` are the template's own names; those of the shell come from the call."""
+    call.resp.status = status
+    call.resp.content_type = "text/html; charset=utf-8"
+    call.resp.set_headers({**HEADERS, "Content-Language": call.language})
+    call.resp.data = page(call, template, **context).encode()
+
+
+def page(call: Call, template: str, **context: Any) -> str:
+    return environment(call.language).get_template(template).render({**shell(call), **context})
+
+
+def go(call: Call, path: str, **query: str | None) -> None:
+    """To another page, by GET; a query value of None is left out."""
+    given = {name: value for name, value in query.items() if value is not None}
+    call.resp.status = 303
+    call.resp.set_header("Location", f"{path}?{urlencode(given)}" if given else path)
+
+
+def shell(call: Call) -> dict[str, Any]:
+    """What base.html needs of every page."""
+    principal = call.principal_
+    return {
+        "language": call.language,
+        "languages": LANGUAGES,
+        "zone": call.parts.zone,
+        "institution": call.parts.institution,
+        "today": call.parts.archive.clock.today(),
+        "user": principal.name if principal else None,
+        "branch": call.branch() if principal else None,
+        "allowed": partial(allowed, call),
+        "here": call.req.path,
+        "query": call.req.params,
+        "trace_id": call.trace_id,
+        "limits": call.parts.limits,
+    }
+
+
+def allowed(call: Call, verb: str) -> bool:
+    """Whether the reader's role has a verb at all: a button that it has not is not shown."""
+    return call.principal_ is not None and may(call.principal_, Verb(verb))
+
+
+def language_of(call: Call) -> str:
+    """One of ours: what the address asks for, else the browser."""
+    asked = call.req.params.get("lang")
+    if isinstance(asked, str) and asked in languages():
+        return asked
+    return best_language(call.req.get_header("Accept-Language"))
+
+
+# -- templates ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def environment(language: str) -> Environment:
+    """The templates in one language. A name that nobody gave is an error and not an empty place."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    made.globals |= {"asset": assets.address, "address": address}
+    made.filters |= {
+        "day": day,
+        "moment": moment,
+        "clock": clock,
+        "size": partial(size, language=language),
+        "number": partial(number, language=language),
+        "code": grouped,
+        "iban": grouped_iban,
+    }
+    return made
+
+
+def address(path: str, query: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
+    """A path with a query, some of whose values are changed; None takes one out."""
+    kept = {name: value for name, value in {**(query or {}), **changes}.items() if value is not None}
+    return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
+
+
+@pass_context
+def day(context: Context, value: str | date) -> str:
+    """24 Nov 2026; of a moment the day that it was in the library."""
+    at = local(context, value)
+    return format_date(at.date() if isinstance(at, datetime) else at, "medium", locale=context["language"])
+
+
+@pass_context
+def clock(context: Context, value: str | datetime) -> str:
+    """14:05, in the library's time zone."""
+    at = local(context, value)
+    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm", locale=context["language"])
+
+
+@pass_context
+def moment(context: Context, value: str | datetime) -> str:
+    return f"{day(context, value)}, {clock(context, value)}"
+
+
+def local(context: Context, value: str | date) -> date:
+    at = value if isinstance(value, date) else parsed(value)
+    return at.astimezone(context["zone"]) if isinstance(at, datetime) else at
+
+
+def parsed(text: str) -> date:
+    return date.fromisoformat(text) if len(text) == len("2026-11-24") else datetime.fromisoformat(text)
+
+
+def size(count: int, *, language: str) -> str:
+    """1.2 MB; decimal units, as file managers count."""
+    for unit, name in SIZES:
+        if count >= unit:
+            return f"{format_decimal(round(count / unit, 1), locale=language)} {name}"
+    return f"{count} B"
+
+
+def number(count: int, *, language: str) -> str:
+    return str(format_decimal(count, locale=language))
+
+
+def grouped(code: str) -> str:
+    """A scan code as it is printed: DA 4827 1903 6651 44."""
+    head, rest = (code[:2], code[2:]) if code[:2].isalpha() else ("", code)
+    return " ".join([*([head] if head else []), *(rest[at : at + 4] for at in range(0, len(rest), 4))])
+
+
+def grouped_iban(iban: str) -> str:
+    return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))

@@ -21,6 +21,8 @@ from api.staff import assets
 from domain.access import Verb, may
 
 LANGUAGES = ("en", "nl", "de")
+LOCALES = {"en": "en_GB"}
+"""Where dates and numbers are another region's than the language's first one."""
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
@@ -55,6 +57,7 @@ def shell(call: Call) -> dict[str, Any]:
     principal = call.principal_
     return {
         "language": call.language,
+        "locale": LOCALES.get(call.language, call.language),
         "languages": LANGUAGES,
         "zone": call.parts.zone,
         "institution": call.parts.institution,
@@ -121,14 +124,14 @@ def address(path: str, query: Mapping[str, Any] | None = None, /, **changes: Any
 def day(context: Context, value: str | date) -> str:
     """24 Nov 2026; of a moment the day that it was in the library."""
     at = local(context, value)
-    return format_date(at.date() if isinstance(at, datetime) else at, "medium", locale=context["language"])
+    return format_date(at.date() if isinstance(at, datetime) else at, "medium", locale=context["locale"])
 
 
 @pass_context
 def clock(context: Context, value: str | datetime) -> str:
     """14:05, in the library's time zone."""
     at = local(context, value)
-    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm", locale=context["language"])
+    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm", locale=context["locale"])
 
 
 @pass_context

@@ -1,0 +1,88 @@
+"""One person's browser at the desk, and what every page owes them."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # It ships without types.
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from tests.http.served import Served
+
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+HEIGHT = 900
+
+
+class Desk:
+    """`page` is the tab in front. `expected` are beginnings of console errors that a test provokes on purpose, such as
+    "Failed to load resource" for a refusal that is looked for."""
+
+    def __init__(
+        self,
+        browser: Browser,
+        served: Served,
+        role: str = "staff",
+        *,
+        width: int = 1280,
+        language: str = "en",
+        **options: Any,
+    ) -> None:
+        self.served, self.role = served, role
+        self.context = browser.new_context(
+            base_url=served.url,
+            viewport={"width": width, "height": HEIGHT},
+            locale=language,
+            reduced_motion="reduce",
+            timezone_id="Europe/Amsterdam",
+            extra_http_headers={"Authorization": served.as_(role).headers["Authorization"]},
+            **options,
+        )
+        self.expected: tuple[str, ...] = ()
+        self.errors: list[str] = []
+        self.abroad: list[str] = []
+        self.context.on("console", self._console)
+        self.context.on("weberror", lambda error: self.errors.append(f"{error.error}"))
+        self.context.on("request", self._request)
+        self.page = self.context.new_page()
+
+    def open(self, path: str) -> Page:
+        self.page.goto(path)
+        return self.page
+
+    def tab(self, path: str) -> Page:
+        """Another tab of the same browser."""
+        page = self.context.new_page()
+        page.goto(path)
+        return page
+
+    def violations(self, page: Page | None = None) -> list[str]:
+        """What axe finds: rule and first place."""
+        found = Axe().run(page or self.page, options=AXE).response["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['target']} {one['nodes'][0]['failureSummary']}" for one in found]
+
+    def is_too_wide(self, page: Page | None = None) -> bool:
+        """Whether the page has to be scrolled sideways."""
+        root = (page or self.page).evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        return bool(root[0] > root[1])
+
+    def shoot_with_wand(self, code: str, page: Page | None = None, *, delay_ms: float = 5) -> None:
+        """As a barcode gun types: digits and Enter, `delay_ms` apart."""
+        keyboard = (page or self.page).keyboard
+        keyboard.type(code, delay=delay_ms)
+        keyboard.press("Enter")
+
+    def close(self) -> None:
+        self.context.close()
+
+    def check(self) -> None:
+        unexpected = [error for error in self.errors if not error.startswith(self.expected or "\0")]
+        assert unexpected == [], unexpected
+        assert self.abroad == [], f"asked of another origin: {self.abroad}"
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws") and f"{address.scheme}://{address.netloc}" != self.served.url:
+            self.abroad.append(request.url)

@@ -1,0 +1,40 @@
+"""What a form of a page sent, and how a change goes to the archive: once, at the version that was read."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+from api.call import Call
+from api.staff.door import Reply, ask
+from domain.refusals import N_, MalformedRequest
+
+FIELDS_MAX = 200
+
+
+async def fields_of(call: Call) -> dict[str, str]:
+    """An urlencoded form. Blanks around a value are nobody's intention; the last of several values counts."""
+    try:
+        text = (await call.req.stream.read()).decode("utf-8")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+    except ValueError:
+        raise MalformedRequest(reason=N_("its form is malformed")) from None
+    return {name: value.strip() for name, value in pairs}
+
+
+def new_key() -> str:
+    """The Idempotency-Key of a form, made when it is shown: sent twice, it is taken once."""
+    return str(uuid4())
+
+
+def filled(fields: Mapping[str, str], *names: str) -> dict[str, Any]:
+    """Those of these fields that have something in them: what is empty is left out of a body."""
+    return {name: fields[name] for name in names if fields.get(name)}
+
+
+async def change(call: Call, path: str, fields: Mapping[str, str], body: Mapping[str, Any], **params: str) -> Reply:
+    """POST a change with the form's `key` and `version`, which the page was made with."""
+    headers = {"If-Match": f'"{fields.get("version", "")}"'}
+    if key := fields.get("key"):
+        headers["Idempotency-Key"] = key
+    return await ask(call, "POST", path, headers=headers, body=body, **params)

@@ -229,6 +229,19 @@ class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
+PageNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Sheet = Annotated[list[PageNumber], msgspec.Meta(min_length=1, max_length=2)]
+
+
+class CollateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of both. `backs`: the last pass but one brought the fronts of the sheets, the last one their backs, in the
+    same order, or reversed since the stack was turned over as a whole. `sheets`: each by the numbers of its front and
+    its back, or by the one that there is; pages that are not named stay around them."""
+
+    backs: Literal["as_scanned", "reversed"] | None = None
+    sheets: Annotated[list[Sheet], msgspec.Meta(min_length=1)] | None = None
+
+
 class NothingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """{}."""
 
@@ -248,7 +261,7 @@ class ArchiveScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check_token: Token | None = None
     customer: str | None = None
     type: Code | None = None
-    pages: list[Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]] | None = None
+    pages: list[PageNumber] | None = None
     received_on: date | None = None
     signed_on: date | None = None
     note: str | None = None
@@ -284,6 +297,26 @@ class ScanItem(msgspec.Struct, frozen=True, kw_only=True):
     passes: int
     actor: str
     branch: str
+    version: int
+
+
+class SplitDocument(msgspec.Struct, frozen=True):
+    """Pages that belong together. `scan_codes`: those on its first page, as Check takes them; none where nobody is
+    named yet, several where a person has to choose."""
+
+    scan_codes: tuple[str, ...]
+    pages: tuple[int, ...]
+
+
+class SplitItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pages of a session seem to be; nothing is changed by it. Each page is in one document, or a separator,
+    or blank. `repeated`: codes of several documents, as of a form that was fed twice."""
+
+    id: UUID
+    documents: list[SplitDocument]
+    separators: tuple[int, ...]
+    blanks: tuple[int, ...]
+    repeated: tuple[str, ...]
     version: int
 
 

@@ -121,6 +121,10 @@ class Call:
         found = re.fullmatch(r'"(\d{1,18})"', header.strip())
         return None if header.strip() == "*" else int(found[1]) if found else 0
 
+    def version_seen(self) -> int | None:
+        """As version_to_match(), where a change needs no If-Match: None without it, too."""
+        return self.version_to_match() if self.req.get_header("If-Match") is not None else None
+
     def text(self, name: str) -> str | None:
         """A query parameter, None when it is absent or empty; given twice it is refused."""
         value = self.req.params.get(name)

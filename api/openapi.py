@@ -113,7 +113,7 @@ def _headers(route: Route) -> list[str]:
     known = {
         "Archive-Branch": writes or route.verb in (Verb.CONTENT_READ, Verb.HISTORY_READ),
         "Idempotency-Key": route.idempotent,
-        "If-Match": route.if_match,
+        "If-Match": route.if_match or route.may_match,
         "Archive-Min-Position": asks and "document-types" not in route.path,
     }
     return [name for name, applies in known.items() if applies]

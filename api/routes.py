@@ -25,6 +25,7 @@ from api.bodies import (
     ArchiveScanBody,
     AuthorizationBody,
     CheckAnswer,
+    CollateBody,
     CollectionBody,
     CustomerAnswer,
     CustomerBody,
@@ -45,6 +46,7 @@ from api.bodies import (
     ScanItem,
     ScannerItem,
     SessionItem,
+    SplitItem,
     StationBody,
     StationItem,
     SupersedeBody,
@@ -69,7 +71,8 @@ class Query(msgspec.Struct, frozen=True):
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer. `form`: the fields
-    of a multipart body beside its file, with their meanings. `image`: the body is a picture."""
+    of a multipart body beside its file, with their meanings. `image`: the body is a picture. `if_match`: a change needs
+    the version that was read; `may_match`: it takes it."""
 
     method: str
     path: str
@@ -85,6 +88,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[Query, ...] = ()
     media_type: str = "application/json"
     if_match: bool = False
+    may_match: bool = False
     idempotent: bool = False
 
 
@@ -154,7 +158,7 @@ def move(name: str, handle: Handle, summary: str, *, of: str = "documents") -> R
 
 
 def session(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
-    usual = {"verb": Verb.SCANS_USE, "answer": ScanItem, **more}
+    usual = {"verb": Verb.SCANS_USE, "answer": ScanItem, "idempotent": method == "POST", **more}
     return Route(method=method, path=f"/v1/scan-sessions{path}", handle=handle, summary=summary, **usual)
 
 
@@ -389,7 +393,7 @@ ROUTES: tuple[Route, ...] = (
         answer=ScannerItem,
         listed=True,
     ),
-    session("POST", "", scans.start, "Scan page: begin", body=ScanBody, status=(201,), idempotent=True),
+    session("POST", "", scans.start, "Scan page: begin", body=ScanBody, status=(201,)),
     session(
         "GET", "", scans.list_sessions, "Unfinished scan sessions", answer=SessionItem, listed=True, query=PAGING[:1]
     ),
@@ -424,9 +428,20 @@ ROUTES: tuple[Route, ...] = (
             Query("width", "pixels: a JPEG of that width, turned", {"type": "integer", "minimum": 16, "maximum": 2400}),
         ),
     ),
-    session("POST", "/{id}/pages/{n}/rotate", scans.rotate, "Turn a page", body=RotateBody),
-    session("POST", "/{id}/pages/{n}/move", scans.move, "Move a page", body=MoveBody),
-    session("POST", "/{id}/pages/{n}/remove", scans.remove, "Take a page out", body=NothingBody),
+    session(
+        "GET", "/{id}/split", scans.split, "A batch of forms: which pages seem to belong together", answer=SplitItem
+    ),
+    session("POST", "/{id}/pages/{n}/rotate", scans.rotate, "Turn a page", body=RotateBody, may_match=True),
+    session("POST", "/{id}/pages/{n}/move", scans.move, "Move a page", body=MoveBody, may_match=True),
+    session("POST", "/{id}/pages/{n}/remove", scans.remove, "Take a page out", body=NothingBody, may_match=True),
+    session(
+        "POST",
+        "/{id}/collate",
+        scans.collate,
+        "Two passes, fronts and backs, become sheets",
+        body=CollateBody,
+        may_match=True,
+    ),
     session(
         "POST",
         "/{id}/archive",
@@ -435,7 +450,7 @@ ROUTES: tuple[Route, ...] = (
         body=ArchiveScanBody,
         answer=Item,
         status=(201,),
-        idempotent=True,
+        may_match=True,
     ),
     read(
         "/v1/document-types",
@@ -455,6 +470,7 @@ ROUTES: tuple[Route, ...] = (
         body=TypeBody,
         answer=TypeAnswer,
         status=(200, 201),
+        may_match=True,
     ),
     read(
         "/v1/history",

@@ -11,6 +11,7 @@ from typing import IO, Any
 from api.answers import answer_made, outcome_of
 from api.bodies import (
     ArchiveScanBody,
+    CollateBody,
     FinishBody,
     MoveBody,
     NothingBody,
@@ -19,6 +20,8 @@ from api.bodies import (
     ScanItem,
     ScanPage,
     SessionItem,
+    SplitDocument,
+    SplitItem,
     note_of,
 )
 from api.call import Call
@@ -28,12 +31,24 @@ from api.problems import catalog, detail
 from api.scan_codes import named
 from api.stations import device, own_stations
 from api.uploads import ReceivedFile, receive_file
-from domain import refusals
+from domain import batch, refusals
 from domain.access import Role
 from domain.archive import ArchiveFile, Examined, Inspected, Outcome, Reach, Session
+from domain.document_type import schemes
 from domain.ports import Missing
 from domain.refusals import N_, FieldError, InsufficientStorage, NotFound, ValidationFailed
-from domain.scan_session import CapturedPage, Finish, MovePage, RemovePage, Rotate, require_archivable
+from domain.scan_session import (
+    Arrangement,
+    CapturedPage,
+    CollatePasses,
+    CollateSheets,
+    Finish,
+    MovePage,
+    RemovePage,
+    Rotate,
+    require_archivable,
+)
+from domain.use_cases import require_version
 from domain.values import Source, customer_id
 from projections import scan_sessions
 from projections.reading import moment
@@ -48,8 +63,11 @@ async def start(call: Call) -> None:
     body = await call.body(ScanBody)
     if body.scanner is None and (body.source or body.profile):
         raise ValidationFailed(FieldError("/scanner", N_("is required")))
-    chosen = await device(call, body.scanner, body.source, body.profile) if body.scanner else None
-    session = await call.parts.blocking(call.parts.archive.start_scan, chosen, call.caller())
+    use, caller = call.parts.archive, call.caller()
+    session = await call.parts.blocking(use.started_scan, body, caller)
+    if session is None:
+        chosen = await device(call, body.scanner, body.source, body.profile) if body.scanner else None
+        session = await call.parts.blocking(partial(use.start_scan, chosen, caller, asked=body))
     call.resp.set_header("Location", f"/v1/scan-sessions/{session.id}")
     answer(call, session, status=201)
 
@@ -93,6 +111,30 @@ async def finish(call: Call) -> None:
 
 
 SCANNER_PROBLEMS = {kind.slug: kind for kind in refusals.every() if kind.slug.startswith("scanner-")}
+
+
+async def split(call: Call) -> None:
+    """GET /scan-sessions/{id}/split: what a batch seems to be, for a person to see and to archive by `pages`."""
+    session = await session_of(call)
+    found = batch.split(batch_pages(call, session))
+    item = SplitItem(
+        id=session.id,
+        documents=[SplitDocument(document.codes, document.pages) for document in found.documents],
+        separators=found.separators,
+        blanks=found.blanks,
+        repeated=found.repeated,
+        version=session.state.version,
+    )
+    call.answer(item, position=session.position, version=session.state.version)
+
+
+def batch_pages(call: Call, session: Session) -> list[batch.Page]:
+    """With the codes of our forms and those of imported ones."""
+    known = schemes(call.types.values())
+    return [
+        batch.page_of(n, page.scan_codes, blank="blank" in page.warnings, schemes=known)
+        for n, page in session.state.ordered
+    ]
 
 
 # -- pages --------------------------------------------------------------------------------------------------------
@@ -193,8 +235,22 @@ async def remove(call: Call) -> None:
     await arrange(call, RemovePage(page_number(call)))
 
 
-async def arrange(call: Call, command: Rotate | MovePage | RemovePage) -> None:
-    change = partial(call.parts.archive.arrange_pages, call.id(), command, call.caller(), await reach_of(call))
+async def collate(call: Call) -> None:
+    """POST /scan-sessions/{id}/collate: fronts and backs that came in two passes become sheets."""
+    body = await call.body(CollateBody)
+    if body.sheets is not None and body.backs is not None:
+        raise ValidationFailed(FieldError("/sheets", N_("cannot be combined with {other}"), other="backs"))
+    if body.sheets is not None:
+        await arrange(call, CollateSheets(tuple(map(tuple, body.sheets))))
+    elif body.backs is not None:
+        await arrange(call, CollatePasses(last_first=body.backs == "reversed"))
+    else:
+        raise ValidationFailed(FieldError("/backs", N_("is required")))
+
+
+async def arrange(call: Call, command: Arrangement) -> None:
+    use, reach = call.parts.archive.arrange_pages, await reach_of(call)
+    change = partial(use, call.id(), command, call.caller(), reach, version=call.version_seen())
     answer(call, await call.parts.blocking(change))
 
 
@@ -216,6 +272,7 @@ async def archive(call: Call) -> None:
     found = await parts.blocking(parts.archive.scan_session, session, reach)  # first: a twin may archive it meanwhile
     earlier = await parts.blocking(parts.archive.archived_scan, session, body.pages, order, caller)
     if earlier is None:
+        require_version(call.version_seen(), found.state.version)
         numbers = body.pages if body.pages is not None else [n for n, _ in found.state.ordered]
         require_archivable(found.state, numbers)
         earlier = await archived(call, found, body.pages, numbers, order, reach)

@@ -25,14 +25,6 @@ LOOK_SECONDS = 0.1
 SEEN_SECONDS = 5.0
 
 
-class Offered(msgspec.Struct, frozen=True):
-    """A scanner as the desk sees it, and the station that has it."""
-
-    station: str
-    branch: str
-    scanner: ScannerItem
-
-
 async def report(call: Call) -> None:
     """PUT /scan-stations/{name}: what it has now; a name belongs to the token that used it first, until that is revoked
     or says nothing for ten minutes."""
@@ -54,7 +46,7 @@ async def list_stations(call: Call) -> None:
     """GET /scan-stations."""
     items = [
         StationItem(s.name, s.branch, moment(s.seen_at), "offline" if is_silent(s) else "online")
-        for s in await stations_of(call)
+        for s in await stations_in_reach(call)
     ]
     call.page(items, position=await call.parts.blocking(call.parts.last_position), next_cursor=None)
 
@@ -62,7 +54,7 @@ async def list_stations(call: Call) -> None:
 async def list_scanners(call: Call) -> None:
     """GET /scanners: those that stations have, and what they are at."""
     await call.wait_for_views()
-    items = [offered.scanner for offered in await offers(call)]
+    items = await offers(call)
     call.page(items, position=await call.parts.blocking(call.parts.last_position), next_cursor=None)
 
 
@@ -95,12 +87,12 @@ def job_of(row: scan_sessions.Row, pages_max: int) -> JobItem:
 
 async def device(call: Call, scanner: str, source: ScannerSource | None, profile: str | None) -> Device:
     """The scanner that a session is to use. Raises ValidationFailed for what it has not, ScannerOffline."""
-    found = next((o for o in await offers(call) if o.scanner.id == scanner), None)
+    found = next((offer for offer in await offers(call) if offer.id == scanner), None)
     if found is None:
         raise ValidationFailed(FieldError("/scanner", N_("is none of the configured scanners")))
-    if found.scanner.state == "offline":
+    if found.state == "offline":
         raise ScannerOffline
-    sources, profiles = found.scanner.sources, found.scanner.profiles
+    sources, profiles = found.sources, found.profiles
     if source is not None and source not in sources:
         raise ValidationFailed(FieldError("/source", N_("is not one of this scanner's")))
     if profile is not None and profile not in profiles:
@@ -113,12 +105,13 @@ async def device(call: Call, scanner: str, source: ScannerSource | None, profile
     )
 
 
-async def offers(call: Call) -> list[Offered]:
-    """Every scanner, with what it is at: what its station says, unless that is silent or a session has it."""
-    stations = await stations_of(call)
+async def offers(call: Call) -> list[ScannerItem]:
+    """Every scanner within reach, with what it is at: what its station says, unless that is silent or a session has
+    it."""
+    stations = await stations_in_reach(call)
     async with call.parts.connection() as conn:
         busy = await scan_sessions.in_use(conn, [s.name for s in stations])
-    return [Offered(s.name, s.branch, scanner_item(s, told, busy)) for s in stations for told in s.scanners]
+    return [scanner_item(s, told, busy) for s in stations for told in s.scanners]
 
 
 def scanner_item(station: Any, told: dict[str, Any], busy: set[str]) -> ScannerItem:
@@ -126,6 +119,11 @@ def scanner_item(station: Any, told: dict[str, Any], busy: set[str]) -> ScannerI
     gone = is_silent(station) or told["state"] == "offline"  # which a scan that was on it does not know yet
     state = "offline" if gone else "busy" if scanner in busy else told["state"]
     return ScannerItem(scanner, told["name"], station.name, state, told["sources"], told["profiles"])
+
+
+async def stations_in_reach(call: Call) -> list[Any]:
+    """A caller with a branch of its own has the scanners of that branch, as it has its sessions; others have all."""
+    return [s for s in await stations_of(call) if call.principal.branch in (None, s.branch)]
 
 
 async def stations_of(call: Call) -> Sequence[Any]:

@@ -33,7 +33,7 @@ async def put(call: Call) -> None:
     if not (code.isascii() and code.replace("_", "").isalnum() and code == code.upper() and len(code) <= 64):
         raise ValidationFailed(FieldError("/path/code", N_("must be capitals, digits and underscores, at most 64")))
     definition = definition_of(await call.body(TypeBody))
-    expected = call.version_to_match() if call.req.get_header("If-Match") else None
+    expected = call.version_seen()
     archive, caller = call.parts.archive, call.caller()
 
     def define() -> tuple[DocumentType, int]:

@@ -127,9 +127,11 @@ def collate(fronts: Sequence[_T], backs: Sequence[_T], *, last_first: bool) -> t
     """Two passes of a one-sided feeder as one stack: front, back, front, back.
 
     `last_first`: the stack was turned over as a whole, so that the back of the last sheet came first. Raises
-    ValidationFailed unless there are equally many: which back belongs to which front is then for a person to say.
+    ValidationFailed, with the two counts, unless there are equally many and some: which back belongs to which front is
+    then for a person to say.
     """
-    if len(fronts) != len(backs):
-        uneven = N_("has {fronts} fronts and {backs} backs; scan the missing pages")
-        raise ValidationFailed(FieldError("/pages", uneven, fronts=len(fronts), backs=len(backs)))
+    counts = {"fronts": len(fronts), "backs": len(backs)}
+    if not fronts or len(fronts) != len(backs):
+        uneven = N_("there are {fronts} fronts and {backs} backs; scan what is missing, or say which belong together")
+        raise ValidationFailed(FieldError("/backs", uneven, **counts), extra=counts)
     return tuple(chain.from_iterable(zip(fronts, reversed(backs) if last_first else backs, strict=True)))

@@ -10,6 +10,7 @@ import msgspec
 from domain.calendar import add_months
 from domain.envelope import Event
 from domain.refusals import DocumentTypeInactive, SourceNotAllowed
+from domain.scan_code import Scheme
 from domain.values import Kind, Sensitivity, Source, TypeStamp
 
 NAMESPACE = UUID("6a7c3f52-63f5-5c1b-9a53-0a3f1f6b7a10")
@@ -121,6 +122,11 @@ def fold(events: Iterable[TypeEvent]) -> dict[str, DocumentType]:
     for event in events:
         types[event.code] = evolve(types.get(event.code), event)
     return types
+
+
+def schemes(kinds: Iterable[DocumentType]) -> set[Scheme]:
+    """By which the codes of paper that these types brought along guard themselves."""
+    return {Scheme(kind.definition.scheme) for kind in kinds if kind.definition.scheme}
 
 
 def changes(old: Definition, new: Definition) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,11 +10,11 @@ from domain.access import Rights
 from domain.authorization import Authorization, AuthorizationIssued, Issue, require_checkable
 from domain.check_tokens import CheckTokens
 from domain.customer import Customer
-from domain.document_type import DocumentType
+from domain.document_type import DocumentType, schemes
 from domain.mandate import Mandate
 from domain.ports import CommandKey, Owner, VersionConflict
 from domain.refusals import NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
-from domain.scan_code import Scheme, candidates, is_well_formed, make, prefix_of, random_number
+from domain.scan_code import candidates, is_well_formed, make, prefix_of, random_number
 from domain.use_cases import Caller, Outcome
 from domain.values import Kind
 
@@ -127,8 +127,8 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         for digest in digests:
             if digest in owners and self.is_visible(owners[digest], rights):
                 return owners[digest]
-        schemes = {Scheme(kind.definition.scheme) for kind in self.types().values() if kind.definition.scheme}
-        raise ScanCodeUnknown if is_well_formed(text, schemes) else ScanCodeMalformed
+        known = schemes(self.types().values())
+        raise ScanCodeUnknown if is_well_formed(text, known) else ScanCodeMalformed
 
     def customer_of_form(self, statement: UUID, rights: Rights) -> UUID:
         """The reference of whom a form is about, whether or not it may still come in."""

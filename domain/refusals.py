@@ -57,6 +57,18 @@ class Forbidden(Refusal):
     sentence = N_("Your role does not allow this. Ask a supervisor.")
 
 
+class ForeignPage(Forbidden):
+    """A browser sent the cookie of a session along with what a page of another origin asked for."""
+
+    sentence = N_("Another page sent this request. Go to the archive's own page and do it there.")
+
+
+class PasswordMustBeChanged(Forbidden):
+    """Somebody else made the password, for one sign-in."""
+
+    sentence = N_("Choose a password of your own first.")
+
+
 class NotFound(Refusal):
     slug, status = "not-found", 404
     title = N_("Not found")
@@ -116,9 +128,9 @@ class ValidationFailed(Refusal):
     title = N_("Some fields are wrong")
     sentence = N_("Correct the fields named below and send it again.")
 
-    def __init__(self, *errors: FieldError) -> None:
+    def __init__(self, *errors: FieldError, extra: dict[str, Any] | None = None) -> None:
         self.errors = errors
-        super().__init__()
+        super().__init__(extra=extra)
 
 
 class PreconditionRequired(Refusal):
@@ -337,6 +349,7 @@ class IllegalTransition(Refusal):
         "scanning": N_("being scanned"),
         "review": N_("being looked through"),
         "failed": N_("interrupted"),
+        "disabled": N_("disabled"),
     }
 
     def __init__(self, *, state: str) -> None:

@@ -4,6 +4,7 @@ Decide / evolve, no I/O. Its images are sealed under a key of its own, which goe
 loads, decides and appends. Nobody's name is known here: a session belongs to no customer until it is archived.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.batch import collate
 from domain.envelope import UNSET, Event, Sealed
 from domain.refusals import (
     N_,
@@ -116,6 +118,18 @@ class RemovePage(msgspec.Struct, frozen=True):
     n: int
 
 
+class CollatePasses(msgspec.Struct, frozen=True):
+    """The last two passes of a one-sided feeder were the fronts and the backs of one stack; batch.collate()."""
+
+    last_first: bool
+
+
+class CollateSheets(msgspec.Struct, frozen=True):
+    """As a person says: each sheet by its front and its back, or by the one page that there is of it."""
+
+    sheets: tuple[tuple[int, ...], ...]
+
+
 class ArchivePages(msgspec.Struct, frozen=True):
     """These pages, in this order, have become a document."""
 
@@ -139,6 +153,7 @@ class YieldScanner(msgspec.Struct, frozen=True):
     now: datetime
 
 
+Arrangement = Rotate | MovePage | RemovePage | CollatePasses | CollateSheets
 Command = (
     Start
     | Confirm
@@ -147,6 +162,8 @@ Command = (
     | Rotate
     | MovePage
     | RemovePage
+    | CollatePasses
+    | CollateSheets
     | ArchivePages
     | Cancel
     | Interrupt
@@ -283,8 +300,8 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
     def twins(self) -> frozenset[int]:
         """Places of pages that look like one before them: sheets that were fed twice, perhaps. Blank ones all do, and
         forms of one kind but for their codes."""
-        written = [(n, page) for n, page in self.ordered if "blank" not in page.warnings]
-        return frozenset(n for at, (n, it) in enumerate(written) if any(alike(it, other) for _, other in written[:at]))
+        seen = Lookalikes()
+        return frozenset(n for n, page in self.ordered if "blank" not in page.warnings and seen.has_like(page))
 
 
 # -- decide -----------------------------------------------------------------------------------------------------
@@ -303,6 +320,8 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
             return _finish(state, command)
         case Rotate() | MovePage() | RemovePage():
             return _arrange(state, command)
+        case CollatePasses() | CollateSheets():
+            return _collate(state, command)
         case ArchivePages():
             return _archive(state, command)
         case Cancel():
@@ -365,9 +384,31 @@ def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
     ]
 
 
+BITS_APART_MAX = 4
+
+
 def alike(one: CapturedPage, other: CapturedPage) -> bool:
     """The same codes, and fingerprints of 64 bits that differ in at most 4."""
-    return one.scan_codes == other.scan_codes and (one.fingerprint ^ other.fingerprint).bit_count() <= 4
+    return one.scan_codes == other.scan_codes and (one.fingerprint ^ other.fingerprint).bit_count() <= BITS_APART_MAX
+
+
+class Lookalikes:
+    """Pages that were looked at. Four bits cannot touch all of five parts of a fingerprint, so that what looks like a
+    page has a part of it unchanged: only pages that do are compared. A part is every fifth bit, for letters with one
+    head share whole runs of them."""
+
+    PARTS = tuple(sum(1 << bit for bit in range(first, 64, BITS_APART_MAX + 1)) for first in range(BITS_APART_MAX + 1))
+
+    def __init__(self) -> None:
+        self._pages: defaultdict[tuple[int, int], list[CapturedPage]] = defaultdict(list)
+
+    def has_like(self, page: CapturedPage) -> bool:
+        """Whether it looks like one before it; from now on it is one of these itself."""
+        groups = [self._pages[part, page.fingerprint & part] for part in self.PARTS]
+        found = any(alike(page, other) for group in groups for other in group)
+        for group in groups:
+            group.append(page)
+        return found
 
 
 def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
@@ -399,6 +440,43 @@ def _arrange(state: ScanSession, command: Rotate | MovePage | RemovePage) -> Seq
     return [PagesArranged(pages=tuple(placed))]
 
 
+def _collate(state: ScanSession, command: CollatePasses | CollateSheets) -> Sequence[ScanEvent]:
+    """Sheet by sheet from where the first of these pages was; the others around them as they were."""
+    _require(state, REVIEW, FAILED)
+    numbers = _sheet_by_sheet(state, command)
+    places, chosen = [n for n, _ in state.ordered], {*numbers}
+    others = [n for n in places if n not in chosen]
+    before = min(map(places.index, numbers))
+    order = [*others[:before], *numbers, *others[before:]]
+    if order == places:
+        return []
+    return [PagesArranged(pages=tuple(Placed(state.pages[n].content.id, state.pages[n].degrees) for n in order))]
+
+
+def _sheet_by_sheet(state: ScanSession, command: CollatePasses | CollateSheets) -> Sequence[int]:
+    if isinstance(command, CollatePasses):
+        return collate(*_sides(state), last_first=command.last_first)
+    numbers = [n for sheet in command.sheets for n in sheet]
+    _require_pages(state, numbers, "/sheets")
+    return numbers
+
+
+def _sides(state: ScanSession) -> tuple[Sequence[int], Sequence[int]]:
+    """Places of the pages that the last two passes brought, in the order of their sheets: who collated them the wrong
+    way may say the other. A pass that brought nothing, or nothing that is still there, was none."""
+    passes: defaultdict[int, list[int]] = defaultdict(list)
+    for number, _, n in sorted((*_sheet(page.capture), n) for n, page in state.pages.items() if page.capture):
+        passes[number].append(n)
+    fronts, backs = [*list(passes.values())[-2:], [], []][:2]
+    return fronts, backs
+
+
+def _sheet(capture: str) -> tuple[int, int]:
+    """Pass and sheet."""
+    number, _, sheet = capture.partition(".")
+    return int(number), int(sheet)
+
+
 def _cancel(state: ScanSession) -> Sequence[ScanEvent]:
     """Who asks again has not heard the answer."""
     if state.state is CANCELLED:
@@ -419,8 +497,12 @@ def require_archivable(state: ScanSession, numbers: Sequence[int]) -> None:
     _require(state, REVIEW, FAILED)
     if not numbers:
         raise ValidationFailed(FieldError("/pages", N_("there are no pages to archive")))
+    _require_pages(state, numbers, "/pages")
+
+
+def _require_pages(state: ScanSession, numbers: Sequence[int], pointer: str) -> None:
     if len(set(numbers)) < len(numbers) or not set(numbers) <= state.pages.keys():
-        raise ValidationFailed(FieldError("/pages", N_("must be pages of the session, each once")))
+        raise ValidationFailed(FieldError(pointer, N_("must be pages of the session, each once")))
 
 
 def require_unchanged(seen: ScanSession, state: ScanSession, numbers: Sequence[int]) -> None:

@@ -26,6 +26,7 @@ from domain.refusals import (
 from domain.scan_session import (
     OVER,
     ArchivePages,
+    Arrangement,
     Cancel,
     Capture,
     CapturedPage,
@@ -33,9 +34,6 @@ from domain.scan_session import (
     Device,
     Finish,
     Interrupt,
-    MovePage,
-    RemovePage,
-    Rotate,
     ScanEvent,
     ScanSession,
     Start,
@@ -44,7 +42,7 @@ from domain.scan_session import (
     require_archivable,
     require_unchanged,
 )
-from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, together
+from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, require_version, together
 from domain.values import Content
 
 
@@ -91,9 +89,18 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     # -- begin and end ----------------------------------------------------------------------------------------
 
-    def start_scan(self, device: Device | None, caller: Caller) -> Session:
-        """Begin; a scanner is held for it. Raises ScannerBusy, with who holds it."""
-        command = self._command(caller, "scan", device)
+    def started_scan(self, asked: object, caller: Caller) -> Session | None:
+        """The answer that this request was given before, when it carries the key of that one; its scanner may have
+        been switched off since."""
+        return self._told_before(self._starting(asked, caller))
+
+    def _starting(self, asked: object, caller: Caller) -> CommandKey | None:
+        return self._command(caller, "scan", asked)
+
+    def start_scan(self, device: Device | None, caller: Caller, *, asked: object) -> Session:
+        """Begin; a scanner is held for it. `asked` is what the caller named to get this device. Raises ScannerBusy,
+        with who holds it."""
+        command = self._starting(asked, caller)
 
         def attempt() -> Session:
             session = self.ids.new()
@@ -117,9 +124,11 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return self._scan(session, finish, finish, caller, reach)
 
     def arrange_pages(
-        self, session: UUID, command: Rotate | MovePage | RemovePage, caller: Caller, reach: Reach
+        self, session: UUID, command: Arrangement, caller: Caller, reach: Reach, *, version: int | None = None
     ) -> Session:
-        return self._scan(session, command, (type(command).__name__, command), caller, reach)
+        """`version` is that in which the caller saw the pages, for their numbers change: PreconditionFailed when it is
+        past. None: as they are."""
+        return self._scan(session, command, (type(command).__name__, command), caller, reach, version)
 
     def cancel_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """Leave nothing behind: the key of the session and its images go."""
@@ -150,13 +159,20 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return self._repeated(attempt)
 
     def _scan(
-        self, session: UUID, command: scan_session.Command, asked: object, caller: Caller, reach: Reach
+        self,
+        session: UUID,
+        command: scan_session.Command,
+        asked: object,
+        caller: Caller,
+        reach: Reach,
+        version: int | None = None,
     ) -> Session:
         """`asked` is the command as its Idempotency-Key knows it."""
         key = self._command(caller, session, asked)
 
         def attempt() -> Session:
             found = self.scan_session(session, reach)
+            require_version(version, found.state.version)
             change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
             return self._scan_append(session, change, caller, key) if change.steps else found
 
@@ -176,7 +192,8 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def capture_page(
         self, session: UUID, n: int, page: Inspected, caller: Caller, reach: Reach
     ) -> tuple[Session, bool]:
-        """One page image at place `n`; False when it is there already, by its digest or its capture."""
+        """One page image at place `n`; False when it is there already, by its digest or its capture. The session that
+        has it is another one when a station's page comes after the one that was asked for was archived."""
 
         def attempt() -> tuple[Session, bool]:
             found = self.scan_session(session, reach)

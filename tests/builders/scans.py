@@ -10,6 +10,7 @@ from domain import scan_session
 from domain.archive import Archive, ArchiveFile, Examined, Inspected, Outcome, Reach, Session
 from domain.scan_session import (
     ArchivePages,
+    Arrangement,
     Cancel,
     Capture,
     CapturedPage,
@@ -17,9 +18,6 @@ from domain.scan_session import (
     Confirm,
     Device,
     Finish,
-    MovePage,
-    RemovePage,
-    Rotate,
     ScanEvent,
     ScanSession,
     Start,
@@ -88,7 +86,7 @@ class Scans:
         return contents.plain
 
     def start(self, device: Device | None = None, *, key: str | None = None, **caller: Any) -> UUID:
-        return self.archive.start_scan(device, a_caller(idempotency_key=key, **caller)).id
+        return self.archive.start_scan(device, a_caller(idempotency_key=key, **caller), asked=device).id
 
     def put(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> bool:
         """Whether it was new."""
@@ -108,8 +106,11 @@ class Scans:
     def finish(self, session: UUID, number: int = 1, problem: str | None = None) -> Session:
         return self.archive.finish_pass(session, Finish(number, problem, "told"), a_caller(), EVERYWHERE)
 
-    def arrange(self, session: UUID, command: Rotate | MovePage | RemovePage, *, key: str | None = None) -> Session:
-        return self.archive.arrange_pages(session, command, a_caller(idempotency_key=key), EVERYWHERE)
+    def arrange(
+        self, session: UUID, command: Arrangement, *, key: str | None = None, version: int | None = None
+    ) -> Session:
+        caller = a_caller(idempotency_key=key)
+        return self.archive.arrange_pages(session, command, caller, EVERYWHERE, version=version)
 
     def cancel(self, session: UUID) -> Session:
         return self.archive.cancel_scan(session, a_caller(), EVERYWHERE)

@@ -101,6 +101,8 @@ TABLE = {
     ("DELETE", "/v1/scan-sessions/{id}"): DESK,
     ("POST", "/v1/scan-sessions/{id}/confirm"): DESK,
     ("POST", "/v1/scan-sessions/{id}/finish"): "station operator",
+    ("GET", "/v1/scan-sessions/{id}/split"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/collate"): DESK,
     ("PUT", "/v1/scan-sessions/{id}/pages/{n}"): f"{DESK} station",
     ("GET", "/v1/scan-sessions/{id}/pages/{n}"): DESK,
     ("POST", "/v1/scan-sessions/{id}/pages/{n}/rotate"): DESK,
@@ -290,6 +292,12 @@ class Asking:
 
     def _post_v1_scan_sessions_id_finish(self) -> dict[str, Any]:
         return {"json": {"pass": 1}}
+
+    def _get_v1_scan_sessions_id_split(self) -> dict[str, Any]:
+        return self.page("/split")
+
+    def _post_v1_scan_sessions_id_collate(self) -> dict[str, Any]:
+        return self.page("/collate", sheets=[[1]])
 
     def _put_v1_scan_sessions_id_pages_n(self) -> dict[str, Any]:
         return {"content": a_page(), "headers": JPEG}

@@ -199,7 +199,7 @@ def test_a_document_on_its_own_is_the_same_document(told: list[str]) -> None:
 # -- two passes
 
 
-@given(st.lists(st.integers(), max_size=9))
+@given(st.lists(st.integers(), min_size=1, max_size=9))
 def test_fronts_and_backs_become_one_stack_whichever_way_it_was_turned(sheets: list[int]) -> None:
     fronts, backs = [(sheet, "front") for sheet in sheets], [(sheet, "back") for sheet in sheets]
     stack = tuple((sheet, side) for sheet in sheets for side in ("front", "back"))
@@ -207,10 +207,12 @@ def test_fronts_and_backs_become_one_stack_whichever_way_it_was_turned(sheets: l
     assert batch.collate(fronts, backs[::-1], last_first=True) == stack
 
 
-@pytest.mark.parametrize(("fronts", "backs"), [(3, 2), (2, 3), (1, 0), (0, 1)])
+@pytest.mark.parametrize(("fronts", "backs"), [(3, 2), (2, 3), (1, 0), (0, 1), (0, 0)])
 @pytest.mark.parametrize("last_first", [False, True])
 def test_unequal_passes_are_never_put_together(fronts: int, backs: int, last_first: bool) -> None:
     with pytest.raises(ValidationFailed) as refused:
         batch.collate(range(fronts), range(backs), last_first=last_first)
     [error] = refused.value.errors
-    assert str(error) == f"/pages: has {fronts} fronts and {backs} backs; scan the missing pages"
+    said = f"there are {fronts} fronts and {backs} backs; scan what is missing, or say which belong together"
+    assert str(error) == f"/backs: {said}"
+    assert refused.value.extra == {"fronts": fronts, "backs": backs}

@@ -22,6 +22,8 @@ from domain.scan_session import (
     ArchivePages,
     Cancel,
     Capture,
+    CollatePasses,
+    CollateSheets,
     Command,
     Finish,
     Interrupt,
@@ -95,6 +97,8 @@ COMMANDS: dict[str, Command] = {
     "rotate": Rotate(1, 90),
     "move": MovePage(1, 1),
     "remove": RemovePage(1),
+    "collate passes": CollatePasses(last_first=True),
+    "collate sheets": CollateSheets(((2, 1),)),
     "archive": ArchivePages((1,), DOCUMENT),
     "cancel": Cancel(),
     "interrupt": Interrupt("scanner-offline"),
@@ -118,6 +122,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [],
         "rotate": [PagesArranged], "move": [PagesArranged], "remove": [PagesArranged],
+        "collate passes": ValidationFailed, "collate sheets": [PagesArranged],
         "archive": [PagesArchived], "cancel": [ScanCancelled], "yield": [],
     },
     "failed": {
@@ -125,6 +130,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [ScanFinished], "finish with a problem": [ScanInterrupted], "finish of another pass": [],
         "rotate": [PagesArranged], "move": [PagesArranged], "remove": [PagesArranged],
+        "collate passes": ValidationFailed, "collate sheets": [PagesArranged],
         "archive": [PagesArchived], "cancel": [ScanCancelled], "interrupt": [], "yield": [],
     },
     "archived": {
@@ -147,8 +153,8 @@ def test_what_each_state_takes(state: str, command: str) -> None:
         with pytest.raises(IllegalTransition) as refused:
             scan_session.decide(given, COMMANDS[command])
         assert refused.value.extra == {"state": state}
-    elif expected is ScannerBusy:
-        with pytest.raises(ScannerBusy):
+    elif expected in (ScannerBusy, ValidationFailed):
+        with pytest.raises(expected):
             scan_session.decide(given, COMMANDS[command])
     else:
         assert decided(given, COMMANDS[command]) == expected

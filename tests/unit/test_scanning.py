@@ -215,13 +215,26 @@ def test_a_next_pass_takes_the_scanner_again(desk: MemoryDesk, scans: Scans) -> 
 
 
 def test_a_start_that_is_sent_again_is_the_same_session(desk: MemoryDesk, scans: Scans) -> None:
-    first = desk.archive.start_scan(GLASS, a_caller(idempotency_key="k"))
+    first = desk.archive.start_scan(GLASS, a_caller(idempotency_key="k"), asked="the glass")
     scans.confirm(first.id)
-    again = desk.archive.start_scan(GLASS, a_caller(idempotency_key="k"))
+    again = desk.archive.start_scan(GLASS, a_caller(idempotency_key="k"), asked="the glass")
     assert (again.id, again.replayed, again.position) == (first.id, True, first.position)
     assert again.state == first.state
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.start_scan(OTHER_GLASS, a_caller(idempotency_key="k"))
+        desk.archive.start_scan(OTHER_GLASS, a_caller(idempotency_key="k"), asked="another")
+
+
+def test_what_a_start_was_answered_is_known_before_its_scanner_is_looked_for(desk: MemoryDesk, scans: Scans) -> None:
+    """It may have been switched off since."""
+    caller = a_caller(idempotency_key="k")
+    assert desk.archive.started_scan("the glass", caller) is None
+    first = desk.archive.start_scan(GLASS, caller, asked="the glass")
+    again = desk.archive.started_scan("the glass", caller)
+    assert again is not None
+    assert (again.id, again.state, again.replayed) == (first.id, first.state, True)
+    assert desk.archive.started_scan("the glass", a_caller()) is None
+    with pytest.raises(IdempotencyKeyReused):
+        desk.archive.started_scan("another", caller)
 
 
 def test_a_start_whose_twin_is_under_way_is_the_same_session(desk: MemoryDesk, scans: Scans) -> None:

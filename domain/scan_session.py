@@ -22,6 +22,7 @@ from domain.refusals import (
     NotFound,
     PreconditionFailed,
     ScannerBusy,
+    ScannerOffline,
     ScannerTooManyPages,
     ValidationFailed,
 )
@@ -78,6 +79,13 @@ class Start(msgspec.Struct, frozen=True):
     """Without a device the pages come from the caller. A feeder begins at once, the glass waits for a Yes (B2)."""
 
     device: Device | None
+    now: datetime
+
+
+class TakeUp(msgspec.Struct, frozen=True):
+    """A station's pages came after their session was archived: this one takes them, for somebody to look at."""
+
+    device: Device
     now: datetime
 
 
@@ -156,6 +164,7 @@ class YieldScanner(msgspec.Struct, frozen=True):
 Arrangement = Rotate | MovePage | RemovePage | CollatePasses | CollateSheets
 Command = (
     Start
+    | TakeUp
     | Confirm
     | Capture
     | Finish
@@ -310,6 +319,8 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
 def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
     if isinstance(command, Start):
         return _start(command)
+    if isinstance(command, TakeUp):
+        return _take_up(command)
     assert state is not None, "use cases refuse an absent session before they decide"
     match command:
         case Confirm():
@@ -342,6 +353,14 @@ def _start(command: Start) -> Sequence[ScanEvent]:
     return [started, ScanConfirmed(number=1, at=command.now)]
 
 
+def _take_up(command: TakeUp) -> Sequence[ScanEvent]:
+    """That its station fell silent is why it was archived without them."""
+    return [
+        ScanStarted(device=command.device, at=command.now),
+        ScanInterrupted(problem=ScannerOffline.slug, told=None),
+    ]
+
+
 def _confirm(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
     """From the caller alone there is nothing to confirm."""
     _require(state, AWAITING, REVIEW, FAILED)
@@ -354,15 +373,14 @@ def _confirm(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
 
 def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
     """The same again changes nothing: a station's sheet by its capture, since two sheets may look alike to the last
-    bit; a caller's page by its place and digest."""
-    _require(state, SCANNING, REVIEW, FAILED)
+    bit, and whatever has become of the session; a caller's page by its place and digest."""
     page, n = command.page, command.n
+    if page.capture is not None and page.capture in state.captures:
+        return []
+    _require(state, SCANNING, REVIEW, FAILED)
     there = state.pages.get(n)
-    if page.capture is not None:
-        if page.capture in state.captures:
-            return []
-        if there is not None:
-            n, there = state.last + 1, None
+    if there is not None and page.capture is not None:
+        n, there = state.last + 1, None
     elif there is not None and there.sha256 == page.sha256:
         return []
     if n > command.pages_max:

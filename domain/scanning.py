@@ -6,6 +6,7 @@ document of a customer; then, or when it is cancelled, key and images go.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -24,6 +25,7 @@ from domain.refusals import (
     Unavailable,
 )
 from domain.scan_session import (
+    ARCHIVED,
     OVER,
     ArchivePages,
     Arrangement,
@@ -37,6 +39,7 @@ from domain.scan_session import (
     ScanEvent,
     ScanSession,
     Start,
+    TakeUp,
     YieldScanner,
     keeps_scanner,
     require_archivable,
@@ -196,20 +199,41 @@ class Scanning(Filing, frozen=True, kw_only=True):
         has it is another one when a station's page comes after the one that was asked for was archived."""
 
         def attempt() -> tuple[Session, bool]:
-            found = self.scan_session(session, reach)
-            if not scan_session.decide(found.state, self._capture(n, page, NOT_STORED)):
+            found = self._taker(self.scan_session(session, reach), page.capture, caller)
+            place = n if found.id == session else 1
+            if not scan_session.decide(found.state, self._capture(place, page, NOT_STORED)):
                 return found, False
             try:
-                stored = self._stored(session, page.file, append)
+                stored = self._stored(found.id, page.file, partial(append, found.id, place))
             except CustomerErased:
                 raise VersionConflict from None  # its key went with its end
             return msgspec.structs.replace(stored, replayed=False), not stored.replayed
 
-        def append(content: Content) -> Session:
+        def append(taker: UUID, place: int, content: Content) -> Session:
             """Many may come at once: the content is stored, and who is overtaken by another page appends again."""
-            return self._repeated(lambda: self._append_page(session, self._capture(n, page, content), caller, reach))
+            return self._repeated(lambda: self._append_page(taker, self._capture(place, page, content), caller, reach))
 
         return self._repeated(attempt)
+
+    def _taker(self, found: Session, capture: str | None, caller: Caller) -> Session:
+        """What takes a page of this session: it itself, or, once it is archived, the one that takes up what a station
+        brings later. That one may be archived by then, too."""
+        state = found.state
+        if state.state is not ARCHIVED or state.device is None or capture is None or capture in state.captures:
+            return found
+        claim = self._claim("late-pages", str(found.id), self.ids.new())
+        taker = self.log.claimed(claim.kind, [claim.digest]).get(claim.digest)
+        if taker is None:
+            taker = claim.owner
+            self._take_up(state.device, claim, msgspec.structs.replace(caller, branch=found.branch))
+        return self._taker(self._session(taker), capture, caller)
+
+    def _take_up(self, device: Device, claim: Claim, caller: Caller) -> None:
+        session = claim.owner
+        self.keys.new_paper(session)
+        events = scan_session.decide(None, TakeUp(device, self.clock.now()))
+        papers = {session: self.keys.intake()}
+        self._append(Change(steps=in_stream(session, events), claims=[claim], papers=papers), caller)
 
     def _append_page(self, session: UUID, capture: Capture, caller: Caller, reach: Reach) -> Session:
         """`replayed` when it came in by another way meanwhile."""

@@ -124,14 +124,14 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
                 command=command,
             )
         except AlreadyClaimed as taken:
-            if self._is_outdated(change):
+            if taken.kind == "late-pages" or self._is_outdated(change):
                 raise VersionConflict from None
             raise refusal_of(taken) from None
         return _recorded(envelopes, appended)
 
     def _is_outdated(self, change: Change) -> bool:
         """Claims are looked at before versions: what a paper has become since may say something else, or ask for
-        other claims."""
+        other claims. Who takes up late pages is found by who looks again."""
         return any(len(self.log.load(stream)) != version for stream, version in change.versions.items())
 
     def _change(self, paper: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Outcome:

@@ -156,9 +156,11 @@ async def in_use(conn: AsyncConnection[Any], stations: Collection[str]) -> set[s
 
 
 def untouched(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
-    """Sessions that are not over and that nothing happened to since."""
+    """Sessions that are not over and that nothing happened to since. Without those that took up late pages: nobody
+    began them, so maybe nobody knows of them."""
+    bound = {"over": [s.value for s in OVER], "failed": ScanState.FAILED.value, "before": before}
     with conn.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(UNTOUCHED, {"over": [s.value for s in OVER], "before": before}).fetchall()
+        return cursor.execute(UNTOUCHED, bound).fetchall()
 
 
 def abandoned(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
@@ -199,6 +201,7 @@ UNTOUCHED = """
     select id
     from views.scan_sessions
     where to_position is null and state <> all (%(over)s) and changed_at < %(before)s
+        and not (state = %(failed)s and passes = 0)
 """
 ABANDONED = """
     select s.id

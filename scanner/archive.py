@@ -21,18 +21,15 @@ _SECONDS_MAX: Final = 30.0
 """For each step: to connect, to send or to receive a piece. A large page on a slow line takes as long as it takes."""
 _ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 _PROBLEMS: Final = "/problems/"
-_OVER: Final = ("cancelled", "archived")
 _NOT_TAKEN: Final = frozenset({401, 403, 404, 422})
 _NEVER: Final = frozenset({400, 409, 411, 413, 415, 422})
 
 
 class Verdict(Enum):
-    """TAKEN: the archive has it. CANCELLED: nobody wants it. ARCHIVED: the session was closed without it. REFUSED:
-    never in this form. LATER: ask again."""
+    """TAKEN: the archive has it. CANCELLED: nobody wants it. REFUSED: never in this form. LATER: ask again."""
 
     TAKEN = "taken"
     CANCELLED = "cancelled"
-    ARCHIVED = "archived"
     REFUSED = "refused"
     LATER = "later"
 
@@ -90,11 +87,14 @@ class Answer(msgspec.Struct, frozen=True):
 
     def verdict(self, job: Job) -> Verdict:
         """Who is not known or not allowed is told to ask again: a token can be made anew, and no page is to be lost by
-        it. A session that is not found may be another archive's."""
-        if self.status in (200, 201) and self.told.get("id") == job.id:
+        it. A session that is not found may be another archive's.
+
+        What was archived before its pages came answers with the session that takes them, of the same scanner; it asks
+        once more when that happened in this moment."""
+        if self.status in (200, 201) and self.told.get("scanner") == job.scanner:
             return Verdict.TAKEN
-        if self.slug == "illegal-transition" and self.told.get("state") in _OVER:
-            return Verdict(self.told["state"])
+        if self.slug == "illegal-transition":
+            return Verdict.CANCELLED if self.told.get("state") == "cancelled" else Verdict.LATER
         return Verdict.REFUSED if self.slug and self.status in _NEVER else Verdict.LATER
 
 
@@ -127,10 +127,10 @@ class Archive:
             raise Unreachable("what answers does not tell jobs as the archive does") from error
 
     def wants(self, job: Job) -> bool:
-        """Whether the session goes on, also when this pass was given up: its pages are still welcome. Raises
-        Unreachable."""
+        """Whether its pages are still welcome: also when this pass was given up, or the session archived without them.
+        Raises Unreachable."""
         answer = self._ask("GET", f"/v1/scan-sessions/{job.id}")
-        return answer.status != 200 or answer.told.get("state") not in _OVER
+        return answer.status != 200 or answer.told.get("state") != "cancelled"
 
     def awaits(self, job: Job) -> bool:
         """Whether this pass is what the session waits for in this moment. Raises Unreachable."""

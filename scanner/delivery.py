@@ -154,20 +154,16 @@ class Delivery:
                     refused[page.number] = answer.slug
                 case Verdict.LATER:
                     return answer.why
-                case Verdict.CANCELLED | Verdict.ARCHIVED as over:
-                    self._no_more(job, outcome, over)
+                case Verdict.CANCELLED:
+                    self._no_more(job, outcome)
                     return None
         return None if outcome is None else self._finish(job, outcome)
 
-    def _no_more(self, job: Job, outcome: Outcome | None, over: Verdict) -> None:
-        """The session is over. A pass under way keeps its folder until its process has ended."""
+    def _no_more(self, job: Job, outcome: Outcome | None) -> None:
+        """The session was cancelled. A pass under way keeps its folder until its process has ended."""
         self._over.add(job.spool_id)
-        if outcome is None:
-            return
-        if over is Verdict.CANCELLED:
+        if outcome is not None:
             self._spool.drop(job.spool_id)
-        else:
-            self._keep(job, "the session was archived before they came")
 
     def _finish(self, job: Job, outcome: Outcome) -> str | None:
         """A page that is missing is told at the desk, or the rest would pass for the whole."""

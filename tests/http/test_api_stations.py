@@ -391,6 +391,29 @@ def test_pages_of_a_session_that_was_cancelled_are_nobodys(
     assert station.finish(job).json()["state"] == "cancelled"
 
 
+def test_pages_of_a_session_that_was_archived_without_them_wait_for_somebody(
+    served: Served, staff: httpx.Client, station: Station
+) -> None:
+    """They are in a session of their own, in the work list of the branch."""
+    of, sheets = scan(staff, station), [a_page() for _ in range(3)]
+    job = station.job(of)
+    station.send(job, 1, sheets[0])
+    give_up(served, of)
+    archived(staff, of, a_customer(served))
+    taken_up = item_of(station.send(job, 2, sheets[1]))
+    again, last = station.send(job, 2, sheets[1]), station.send(job, 3, sheets[2])
+    assert (again.status_code, last.status_code) == (200, 201)
+    assert again.json()["id"] == last.json()["id"] == taken_up["id"]
+    assert station.finish(job).json()["state"] == "archived"
+    now = session(staff, taken_up)
+    assert (now["state"], now["problem"]["type"]) == ("failed", "/problems/scanner-offline")
+    assert [image(staff, now, n).content for n in (1, 2)] == sheets[1:]
+    seen_at = at(int(last.headers["Archive-Position"]))
+    listed = item_of(staff.get(SESSIONS, params={"limit": 200}, headers=seen_at))["items"]
+    assert [(item["pages"], item["branch"]) for item in listed if item["id"] == now["id"]] == [(2, of["branch"])]
+    assert len(archived(staff, now, a_customer(served))["sha256"]) == 64
+
+
 def test_a_page_that_is_none_does_not_end_the_scan(staff: httpx.Client, station: Station) -> None:
     of = scan(staff, station)
     job = station.job(of)

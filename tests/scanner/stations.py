@@ -215,6 +215,12 @@ class AtDesk:
             time.sleep(POLL_SECONDS)
         return seen
 
+    def sessions(self) -> set[str]:
+        """Those that are not over."""
+        position = self.client.get("/v1/scanners").headers["Archive-Position"]
+        answer = self.client.get("/v1/scan-sessions?limit=200", headers={"Archive-Min-Position": position})
+        return {found["id"] for found in item(answer, 200)["items"]}
+
     def scanners(self) -> dict[str, str]:
         """Their states, at least as new as the youngest session."""
         answer = self.client.get("/v1/scanners", headers={"Archive-Min-Position": self._position})

@@ -455,22 +455,23 @@ def test_a_page_that_the_archive_refuses_is_told_at_the_desk_and_kept(
             assert [p for p in next_start.spooled() if p.endswith(".jpg")] == [f"{name}/{number:04d}.jpg"]
 
 
-def test_pages_that_come_after_their_session_was_archived_are_kept(
+def test_pages_that_come_after_their_session_was_archived_wait_for_somebody(
     archive: Served, at_desk: AtDesk, line: Line, tmp_path: Path
 ) -> None:
     """The station was silent, and somebody made do with the pages that were there."""
     with left_with_three_pages(archive, at_desk, tmp_path / "home", line) as (station, session):
-        silent = {"pass": 1, "problem": "scanner-offline"}
-        token = (station.home / "token").read_text().strip()
-        assert archive.client(token).post(f"/v1/scan-sessions/{session}/finish", json=silent).status_code == 200
+        at_desk.until(session, "failed")
         put = at_desk.client.put(f"/v1/scan-sessions/{session}/pages/1", content=a_jpeg(), headers=JPEG)
         assert put.status_code in (200, 201), put.text
         body = {"customer": a_customer(archive), "type": "LETTER"}
         item_of(at_desk.client.post(f"/v1/scan-sessions/{session}/archive", json=body))
-        waiting = [page.number for page in station.spool.pages(f"{session}-1")]
+        late = [page.sha256 for page in station.spool.pages(f"{session}-1")]
+        known = at_desk.sessions()
         with again(station, archive.url, FEEDER) as next_start:
-            wait_until(lambda: "was archived before they came" in next_start.said(), SECONDS, next_start.said())
-            assert [page.number for page in station.spool.pages(f"{session}-1")] == waiting
+            next_start.wait_until_empty()
+            [taken_up] = [at_desk.see(found) for found in at_desk.sessions() - known]
+            assert (taken_up["state"], slug(taken_up)) == ("failed", "scanner-offline")
+            assert [page["sha256"] for page in taken_up["pages"]] == late
 
 
 def test_pages_of_a_session_that_was_cancelled_meanwhile_go(

@@ -45,6 +45,7 @@ from domain.scan_session import (
     ScanStarted,
     ScanState,
     Start,
+    TakeUp,
     YieldScanner,
     keeps_scanner,
     require_unchanged,
@@ -161,7 +162,7 @@ def test_what_each_state_takes(state: str, command: str) -> None:
 
 
 def test_every_command_stands_in_the_table() -> None:
-    assert {type(c) for c in COMMANDS.values()} | {Start} == set(Command.__args__)
+    assert {type(c) for c in COMMANDS.values()} | {Start, TakeUp} == set(Command.__args__)
     assert set(STATES) == set(ALLOWED) == {state.value for state in ScanState}
 
 

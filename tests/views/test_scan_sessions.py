@@ -17,7 +17,7 @@ from projections.views import VIEWS
 from store import stations
 from tests.builders.memory import MemoryDesk
 from tests.builders.papers import a_caller
-from tests.builders.scans import EVERYWHERE, FEEDER, GLASS, Scans
+from tests.builders.scans import EVERYWHERE, FEEDER, GLASS, Scans, an_image
 from tests.views.desk import Desk
 
 WEST_GLASS = replace(GLASS, scanner="west-1:flatbed", station="west-1")
@@ -214,6 +214,18 @@ def test_what_nobody_touched_since_is_untouched_whatever_it_waits_for(desk: Desk
     between = moment_between(desk)
     scans.put(review, 2)
     assert asked(desk, scan_sessions.untouched, between) == {scanning, awaiting}
+
+
+def test_late_pages_wait_for_somebody_however_long(desk: Desk, scans: Scans) -> None:
+    session = scans.start(FEEDER)
+    scans.put(session, 1, capture="1.1")
+    scans.archive.interrupt_scan(session, "scanner-offline", a_caller())
+    scans.ok(session)
+    late = an_image(2, capture="1.2")
+    taker = scans.archive.capture_page(session, 2, late, a_caller(), EVERYWHERE)[0].id
+    assert asked(desk, scan_sessions.untouched, in_a_moment()) == set()
+    scans.confirm(taker)
+    assert asked(desk, scan_sessions.untouched, in_a_moment()) == {taker}
 
 
 def moment_between(desk: Desk) -> datetime:

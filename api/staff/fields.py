@@ -32,7 +32,7 @@ def filled(fields: Mapping[str, str], *names: str) -> dict[str, Any]:
     return {name: fields[name] for name in names if fields.get(name)}
 
 
-async def change(call: Call, path: str, fields: Mapping[str, str], body: Mapping[str, Any], **params: str) -> Reply:
+async def change(call: Call, path: str, fields: Mapping[str, str], body: Mapping[str, Any], **params: Any) -> Reply:
     """POST a change with the form's `key` and `version`, which the page was made with."""
     headers = {"If-Match": f'"{fields.get("version", "")}"'}
     if key := fields.get("key"):

@@ -4,7 +4,7 @@ from functools import wraps
 
 from api.call import Call
 from api.routes import Handle, Route
-from api.staff import add, assets, view
+from api.staff import add, assets, authorization, customers, forms, view
 from api.staff.render import language_of
 from domain.access import Verb
 
@@ -41,6 +41,17 @@ PAGES = (
     page("/", Verb.CUSTOMERS_READ, add.home, "The way in: ?card= and ?customer= lead to a customer"),
     page("/find", Verb.CUSTOMERS_READ, add.find, "What the code field finds: a customer, or a form's customer"),
     page("/add", Verb.DOCUMENTS_ARCHIVE, add.show, "Upload customer document"),
+    page("/authorizations/{id}", Verb.AUTHORIZATIONS_READ, authorization.show, "One authorization and its mandate"),
+    form(
+        "/authorizations/{id}/{step}", Verb.AUTHORIZATIONS_READ, authorization.step, "A step of an authorization's life"
+    ),
+    page("/customers", Verb.CUSTOMERS_READ, customers.search, "Find a customer"),
+    page("/customers/new", Verb.CUSTOMERS_WRITE, customers.add, "Add a customer"),
+    form("/customers/new", Verb.CUSTOMERS_WRITE, customers.save_new, "Add a customer"),
+    page("/customers/{id}/edit", Verb.CUSTOMERS_WRITE, customers.edit, "Change a customer"),
+    form("/customers/{id}/edit", Verb.CUSTOMERS_WRITE, customers.save, "Change a customer"),
+    page("/customers/{id}/form", Verb.FORMS_ISSUE, forms.show, "Issue a form"),
+    form("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue, "Issue a form"),
     page("/customers/{id}", Verb.DOCUMENTS_READ, view.show, "View customer documents"),
     Route(
         method="GET",

@@ -48,10 +48,14 @@ def problem_of(call: Call, refusal: Refusal) -> Problem:
     )
 
 
+# What a pointer may begin with and a form has no field for: where it stood, and the parts of a body.
+GROUPS = ("form", "query", "header", "path", "mandate", "original", "verification")
+
+
 def field_of(pointer: str) -> str:
-    """The form's name for what /form/note, /mandate/iban or /query/q point at: note, mandate.iban, q."""
+    """The form's name for what /form/note, /mandate/iban or /query/q point at: note, iban, q."""
     steps = [step for step in pointer.split("/") if step]
-    return ".".join(steps[1:] if steps[:1] in (["form"], ["query"], ["header"], ["path"]) else steps)
+    return ".".join(steps[1:] if len(steps) > 1 and steps[0] in GROUPS else steps)
 
 
 def for_people(req: Any) -> bool:

@@ -1,0 +1,61 @@
+"""Issue a form (F1 to F4): an authorization with its scan code, and the sheet that the customer signs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.call import Call
+from api.staff import render
+from api.staff.door import ask
+from api.staff.fields import fields_of, filled, new_key
+from api.staff.refused import problem_of
+from domain.refusals import Refusal
+
+MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference", "sequence_type")
+
+
+async def show(call: Call) -> None:
+    """GET /customers/{id}/form."""
+    await show_with(call, {"type": call.text("type") or ""})
+
+
+async def issue(call: Call) -> None:
+    """POST /customers/{id}/form: to the new authorization, where its form is printed."""
+    fields = await fields_of(call)
+    try:
+        issued = await ask(
+            call,
+            "POST",
+            "/v1/forms",
+            headers={"Idempotency-Key": fields.get("key") or new_key()},
+            body=body_of(call, fields),
+        )
+    except Refusal as refusal:
+        await show_with(call, fields, refusal)
+    else:
+        render.go(call, f"/authorizations/{issued.body['authorization']['id']}", done="issue", at=issued.position)
+
+
+def body_of(call: Call, fields: Mapping[str, str]) -> dict[str, Any]:
+    mandate = filled(fields, *MANDATE_FIELDS)
+    return {
+        "customer": call.params["id"],
+        "type": fields.get("type", ""),
+        "language": fields.get("language") or call.language,
+        **({"mandate": mandate} if mandate else {}),
+        **filled(fields, "valid_from", "valid_until", "note"),
+    }
+
+
+async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | None = None) -> None:
+    customer = await ask(call, "GET", "/v1/customers/{id}", id=call.params["id"])
+    types = await ask(call, "GET", "/v1/document-types")
+    render.show(
+        call,
+        "form.html",
+        status=refusal.status if refusal else 200,
+        customer=customer.body,
+        types=[kind for kind in types.body["items"] if kind["active"] and kind["kind"] != "document"],
+        fields=fields,
+        problem=problem_of(call, refusal) if refusal else None,
+        key=new_key(),
+    )

@@ -6,6 +6,8 @@ While a batch is on its way into the log the next one is read and looked at; the
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
+from itertools import islice
 from uuid import UUID
 
 import msgspec
@@ -73,27 +75,36 @@ def import_listing(listing: Listing, importer: Importer, on_told: Callable[[Sequ
     with without_collector():
         run = Run(importer, listing, on_told)
         try:
-            for lines in stretches(listing.lines):
-                run.bring(lines)
+            ahead = Ahead(listing.lines)
+            while lines := ahead.stretch():
+                run.bring(lines, meanwhile=partial(ahead.read, BATCH_LINES_MAX))
         finally:
             run.settle()
     return run.done
 
 
-def stretches(lines: Iterator[Listed]) -> Iterator[list[Listed]]:
-    """As many lines as are looked up at once; when the list cannot be read on, those before that place first."""
-    stretch: list[Listed] = []
-    try:
-        for line in lines:
-            stretch.append(line)
-            if len(stretch) == LOOKED_UP_AT_ONCE:
-                yield stretch
-                stretch = []
-    except FileUnreadable:
-        yield stretch
-        raise
-    if stretch:
-        yield stretch
+class Ahead:
+    """Lines that are read while those before them are on their way into the log."""
+
+    def __init__(self, lines: Iterator[Listed]) -> None:
+        self._lines = lines
+        self._read: list[Listed] = []
+        self._fault: FileUnreadable | None = None
+
+    def read(self, number: int) -> None:
+        try:
+            self._read.extend(islice(self._lines, number))
+        except FileUnreadable as fault:
+            self._fault = fault
+
+    def stretch(self) -> list[Listed]:
+        """As many lines as are looked up at once, none at the end of the list. Raises FileUnreadable, when it cannot be
+        read on, behind the lines before that place."""
+        self.read(LOOKED_UP_AT_ONCE - len(self._read))
+        lines, self._read = self._read, []
+        if self._fault and not lines:
+            raise self._fault
+        return lines
 
 
 class Batch:
@@ -122,39 +133,53 @@ class Run:
         self._places: dict[UUID, str] = {}
         self.done = Imported()
 
-    def bring(self, lines: Sequence[Listed]) -> None:
+    def bring(self, lines: Sequence[Listed], meanwhile: Callable[[], None]) -> None:
         """A stretch of the list, a batch after the other. What the last of them came to is told by the next, or by
-        settle()."""
+        settle(). `meanwhile` is done while a batch is on its way."""
         customers = {line.parsed.customer for line in lines if isinstance(line.parsed, ImportLine)}
         self._make_known(customers)
         known = self._importer.archive.look_up(customers)
         for n in range(0, len(lines), BATCH_LINES_MAX):
             self._bring(Batch(lines[n : n + BATCH_LINES_MAX], self._listing, self._importer.limits), known)
+            meanwhile()
 
     def _make_known(self, customers: set[str]) -> None:
         if customers & self._newcomers:
             self.settle()
 
     def _bring(self, batch: Batch, known: Known) -> None:
+        """The database is not to wait for what is told."""
         self._make_known({line.customer for line in batch.readable})
         archive, caller = self._importer.archive, self._importer.caller
         with ExitStack() as failing:
             failing.callback(batch.close)
             prepared = archive.prepare_lines(batch.readable, known, caller, self._examine)
-            self.settle()
+            ended = self._ended()
             failing.pop_all()
         self._under_way, self._newcomers = (batch, prepared), prepared.newcomers
-        prepared.send()
+        try:
+            prepared.send()
+        finally:
+            self._tell(ended)
 
     def settle(self) -> None:
         """Wait for the batch under way and tell what became of it."""
+        self._tell(self._ended())
+
+    def _ended(self) -> Sequence[tuple[Listed, Result | Wrong]]:
+        """What became of the batch under way, of which nothing was told yet."""
         if self._under_way is None:
-            return
+            return []
         (batch, prepared), self._under_way, self._newcomers = self._under_way, None, set()
         with closing(batch):
             results = self._importer.archive.take_lines(prepared)
+        return batch.ended(results)
+
+    def _tell(self, ended: Sequence[tuple[Listed, Result | Wrong]]) -> None:
+        if not ended:
+            return
         told = []
-        for line, result in batch.ended(results):
+        for line, result in ended:
             told.append(told_of(line, result, self._places))
             if isinstance(result, Taken):
                 self._places[result.paper] = line.place

@@ -562,6 +562,8 @@ DOORS: dict[str, Door] = {
     "rotate": lambda client, of: arrange(client, of, 1, "rotate", degrees=90),
     "move": lambda client, of: arrange(client, of, 1, "move", to=1),
     "remove": lambda client, of: arrange(client, of, 1, "remove"),
+    "split": lambda client, of: client.get(f"{SESSIONS}/{of['id']}/split"),
+    "collate": lambda client, of: client.post(f"{SESSIONS}/{of['id']}/collate", json={"sheets": [[1]]}),
     "archive": lambda client, of: ok(client, of, "nobody"),
     "cancel": cancel,
 }

@@ -26,7 +26,10 @@ from domain.refusals import (
     ValidationFailed,
 )
 from domain.scan_session import (
+    Arrangement,
     CapturedPage,
+    CollatePasses,
+    CollateSheets,
     Device,
     MovePage,
     RemovePage,
@@ -51,7 +54,6 @@ pick = st.integers(0, 999)
 places = st.integers(1, 6)
 devices = st.sampled_from([None, GLASS, GLASS, FEEDER, FEEDER, OTHER])
 Command = Callable[[], object]
-Arrange = RemovePage | MovePage | Rotate
 
 
 class Pass(NamedTuple):
@@ -235,14 +237,17 @@ class Batches(RuleBasedStateMachine):
             self.sheets.setdefault((of, number), mark)
 
     @precondition(lambda self: self.sessions)
-    @rule(n=pick, at=places, to=places, degrees=st.sampled_from([90, 180, 270]), how=st.integers(0, 3))
+    @rule(n=pick, at=places, to=places, degrees=st.sampled_from([90, 180, 270]), how=pick)
     def arrange(self, n: int, at: int, to: int, degrees: int, how: int) -> None:
         session = self.session(n, *OPEN)
         at = self.place_in(session, at)
-        commands: list[Arrange] = [RemovePage(at), MovePage(at, to), MovePage(to, at), Rotate(at, degrees)]
-        self.arrange_one(session, commands[how])
+        commands: list[Arrangement] = [
+            RemovePage(at), MovePage(at, to), MovePage(to, at), Rotate(at, degrees), CollatePasses(at > to),
+            CollateSheets(((to, at),)), CollateSheets(((at,), (to,))),
+        ]  # fmt: skip
+        self.arrange_one(session, commands[how % len(commands)])
 
-    def arrange_one(self, session: UUID, command: Arrange) -> None:
+    def arrange_one(self, session: UUID, command: Arrangement) -> None:
         if self.do(lambda: self.scans.arrange(session, command)):
             removes = isinstance(command, RemovePage)
             self.changed(session, lambda before: [mark_of(before.pages[command.n])] if removes else [])
@@ -306,6 +311,7 @@ class Batches(RuleBasedStateMachine):
             lambda: self.arrange_one(session, RemovePage(at)),
             lambda: self.arrange_one(session, MovePage(at, to)),
             lambda: self.arrange_one(session, Rotate(at, 90)),
+            lambda: self.arrange_one(session, CollateSheets(((to, at),))),
             lambda: self.archive_one(session, None),
             lambda: self.archive_one(session, [at]),
             lambda: self.archive_one(session, [*dict.fromkeys([to, at])]),

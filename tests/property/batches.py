@@ -249,8 +249,8 @@ class Batches(RuleBasedStateMachine):
 
     def arrange_one(self, session: UUID, command: Arrangement) -> None:
         if self.do(lambda: self.scans.arrange(session, command)):
-            removes = isinstance(command, RemovePage)
-            self.changed(session, lambda before: [mark_of(before.pages[command.n])] if removes else [])
+            removed = [command.n] if isinstance(command, RemovePage) else []
+            self.changed(session, lambda before: [mark_of(before.pages[n]) for n in removed])
 
     # -- into documents ---------------------------------------------------------------------------------------
 

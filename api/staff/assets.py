@@ -24,7 +24,6 @@ FOREVER = "public, max-age=31536000, immutable"
 
 class Asset(NamedTuple):
     content: bytes
-    gzipped: bytes
     media_type: str
 
 
@@ -44,7 +43,7 @@ def assets() -> Assets:
     for file in files:
         name, content = str(file.relative_to(FOLDER)), file.read_bytes()
         digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-        found[name] = Asset(content, gzip.compress(content, 9, mtime=0), MEDIA_TYPES[file.suffix])
+        found[name] = Asset(content, MEDIA_TYPES[file.suffix])
     return Assets(digest.hexdigest()[:12], found)
 
 
@@ -67,4 +66,10 @@ async def serve(call: Call) -> None:
     zipped = "gzip" in (call.req.get_header("Accept-Encoding") or "") and asset.media_type != "image/png"
     if zipped:
         call.resp.set_header("Content-Encoding", "gzip")
-    call.resp.data = asset.gzipped if zipped else asset.content
+    call.resp.data = gzipped(call.params["name"]) if zipped else asset.content
+
+
+@cache
+def gzipped(name: str) -> bytes:
+    """Made when it is first asked for."""
+    return gzip.compress(assets().by_name[name].content, 9, mtime=0)

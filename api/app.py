@@ -4,7 +4,6 @@ A call is authenticated, then the route's verb is checked, then its handler runs
 service/wiring.py hands in how the parts are opened after the fork.
 """
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -15,19 +14,16 @@ import falcon
 import falcon.asgi
 
 from api import problems
-from api.call import Call
+from api.admission import admitted
 from api.parts import Parts
 from api.problems import Write
 from api.routes import ROUTES, Route
 from api.staff.pages import PAGES
 from api.staff.refused import refused
 from api.wrapper import Front
-from domain.access import Verb, require
 from domain.limits import Limits
-from domain.refusals import Unauthenticated
 
 OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
-BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 
 
 def create_app(
@@ -90,15 +86,3 @@ def responder(route: Route, lifespan: Lifespan) -> Callable[..., Awaitable[None]
         await route.handle(call)
 
     return respond
-
-
-async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict[str, str]) -> Call:
-    """Who asks, and whether this verb is for them at all. What exists for them, handlers ask with their rights."""
-    if route.verb is Verb.PUBLIC:
-        return Call(req, resp, parts, None, {}, params)
-    found = BEARER.fullmatch((req.get_header("Authorization") or "").strip())
-    principal = await parts.catalogue.principal(found[1]) if found else None
-    if principal is None:
-        raise Unauthenticated
-    require(principal, route.verb)
-    return Call(req, resp, parts, principal, await parts.catalogue.types(), params)

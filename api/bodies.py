@@ -37,6 +37,8 @@ Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARACTERS_
 # As it was typed or shot, line end included; folding is domain/scan_code.py's.
 ScanCode = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Token = Annotated[str, line(256, 1)]
+# Any text: what a password may be its own rules say (domain/users.py).
+Secret = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
 class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -424,6 +426,42 @@ class HistoryItem(msgspec.Struct, frozen=True):
     reason: str | None
     before: dict[str, Any]
     after: dict[str, Any]
+
+
+class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /session."""
+
+    user: Secret
+    password: Secret
+
+
+class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PUT /session/password. `old` is not asked of who has just come in by a one-time password."""
+
+    new: Secret
+    old: Secret | None = None
+
+
+class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PUT /session. The branch is for this session, the rest for the user; what is not given stays as it is."""
+
+    branch: str | None = None
+    language: Literal["en", "nl", "de"] | None = None
+    keys_off: bool | None = None
+    source: Source | None = None
+
+
+class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`branch` is where papers come from that name none; `ends_at` null: a token has no end."""
+
+    user: str
+    role: str
+    branch: str
+    language: str | None = None
+    keys_off: bool = False
+    source: str | None = None
+    must_change_password: bool = False
+    ends_at: Moment | None = None
 
 
 class AccessItem(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from api.headers import etag
-from api.parts import Parts
+from api.parts import Parts, Session
 from api.problems import preferred, trace_id_of
 from domain.access import Principal, Rights, rights
 from domain.archive import Caller
@@ -37,9 +37,9 @@ encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Call:
-    """`principal` is None only on public routes. `types` are today's document types by code."""
+    """`principal` is None only on public routes, `session` for a token too. `types` are today's document types."""
 
-    __slots__ = ("language", "params", "parts", "principal_", "req", "resp", "types")
+    __slots__ = ("language", "params", "parts", "principal_", "req", "resp", "session", "types")
 
     def __init__(
         self,
@@ -49,8 +49,9 @@ class Call:
         principal: Principal | None,
         types: Mapping[str, DocumentType],
         params: Mapping[str, str],
+        session: Session | None = None,
     ) -> None:
-        self.req, self.resp, self.parts, self.principal_ = req, resp, parts, principal
+        self.req, self.resp, self.parts, self.principal_, self.session = req, resp, parts, principal, session
         self.types, self.params = types, params
         self.language = language_of(req.get_header("Accept-Language"))
 
@@ -75,9 +76,13 @@ class Call:
         return stopping is not None and bool(stopping.is_set())
 
     def branch(self) -> str:
-        """Where this caller writes and reads: its own branch, else the header's, else the institution's default."""
-        named = self.req.get_header("Archive-Branch")
-        return self.principal.branch or (branch_code(named) if named else self.parts.branch)
+        """Where this caller writes and reads: its own branch, else the header's, else that which was chosen for the
+        session, else the institution's default."""
+        if self.principal.branch:
+            return self.principal.branch
+        if named := self.req.get_header("Archive-Branch"):
+            return branch_code(named)
+        return (self.session and self.session.branch) or self.parts.branch
 
     def caller(self) -> Caller:
         return Caller(

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 from api.parts import Blocking
 from domain.access import Principal
+from domain.administration import Administration, User
 from domain.archive import Archive
 from domain.document_type import DocumentType
 
@@ -23,6 +25,7 @@ class LiveCatalogue:
     def __init__(self, archive: Archive, blocking: Blocking, *, listening: Callable[[], bool]) -> None:
         self._archive, self._blocking, self._listening = archive, blocking, listening
         self._types: Mapping[str, DocumentType] = {}
+        self._access = Administration()
         self._principals: Mapping[bytes, Principal] = {}
         self._known: dict[bytes, Principal] = {}
         self._read_at = 0.0
@@ -61,6 +64,20 @@ class LiveCatalogue:
             self._known[known] = principal  # a keyed digest takes ten times as long as a plain one
         return principal
 
+    async def user(self, name: str) -> User | None:
+        """Whoever has this name, in the past too."""
+        await self._refresh()
+        return self._access.user(name)
+
+    async def user_of(self, name: str, password: UUID) -> User | None:
+        """The user of a session that was opened under this password; None when it is over, since another one counts
+        or the user is disabled. As a token, a password may be newer than its signal is quick."""
+        user = await self.user(name)
+        if user is None or user.password != password:
+            self.changed()
+            user = await self.user(name)
+        return user if user is not None and user.password == password and not user.disabled else None
+
     async def _refresh(self) -> None:
         """Whoever comes while it is being read shares that reading, and its failure: else each would wait anew."""
         while not self._fresh():
@@ -71,7 +88,7 @@ class LiveCatalogue:
 
     async def _read_anew(self) -> None:
         changes, now = self._changes, time.monotonic()
-        self._types, self._principals = await self._blocking(self._read)
+        self._types, self._access, self._principals = await self._blocking(self._read)
         self._known = {}
         self._seen, self._read_at = changes, now
 
@@ -79,10 +96,11 @@ class LiveCatalogue:
         longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
         return self._seen == self._changes and time.monotonic() - self._read_at < longest
 
-    def _read(self) -> tuple[Mapping[str, DocumentType], Mapping[bytes, Principal]]:
+    def _read(self) -> tuple[Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
         """The digest is for its key, which is looked up once: on the event loop that would hold up every caller."""
         self._archive.keys.digest("token", b"")
-        return self._archive.types(), self._archive.access().by_digest()
+        access = self._archive.access()
+        return self._archive.types(), access, access.by_digest()
 
 
 def retrieve(reading: asyncio.Task[None]) -> None:

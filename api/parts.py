@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -11,12 +13,14 @@ import msgspec
 
 from api.check_limit import CheckLimit
 from domain.access import Principal
+from domain.administration import User
 from domain.archive import Archive
 from domain.customer import Customer
 from domain.document_type import DocumentType
 from domain.limits import Limits
 
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
 
@@ -95,6 +99,50 @@ class Catalogue(Protocol):
 
     async def types(self, *, anew: bool = False) -> Mapping[str, DocumentType]: ...
     async def principal(self, token: str) -> Principal | None: ...
+    async def user(self, name: str) -> User | None: ...
+    async def user_of(self, name: str, password: UUID) -> User | None: ...
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A user who is signed in. `branch` is the one chosen for this session, `source` the one that was used last;
+    `language` None: not chosen. `must_change`: somebody else made the password, so a new one has to be chosen first."""
+
+    key: bytes
+    principal: Principal
+    password: UUID
+    must_change: bool
+    branch: str | None
+    language: str | None
+    keys_off: bool
+    source: str | None
+    ends_at: datetime
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """A session that has just begun, and the value of the cookie that stands for it: it is kept nowhere."""
+
+    cookie: str
+    session: Session
+
+
+class Sessions(Protocol):
+    """Sign-in and what comes of it (api/sessions.py)."""
+
+    async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None: ...
+    async def session(self, cookie: str, *, passive: bool = False) -> Session | None: ...
+    async def sign_out(self, cookie: str) -> None: ...
+    async def change_password(
+        self, session: Session, old: str | None, new: str, *, address: str, trace_id: str
+    ) -> Signed: ...
+    async def choose(
+        self,
+        session: Session,
+        *,
+        branch: str | None = None,
+        language: str | None = None,
+        keys_off: bool | None = None,
+        source: str | None = None,
+    ) -> None: ...
 
 
 class ReadContent(Protocol):
@@ -122,6 +170,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     fence: Callable[[], int]
     customers: Customers
     catalogue: Catalogue
+    sessions: Sessions
     examiner: Examiner
     stations: Stations
     read_content: ReadContent
@@ -139,3 +188,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     zone: ZoneInfo
     version: str
     metrics_on_main_port: bool
+    trusted_proxies: tuple[Network, ...]

@@ -14,6 +14,7 @@ from api import (
     forms,
     history,
     operations,
+    own_session,
     scan_codes,
     scans,
     stations,
@@ -25,6 +26,7 @@ from api.bodies import (
     ArchiveScanBody,
     AuthorizationBody,
     CheckAnswer,
+    ChoiceBody,
     CollateBody,
     CollectionBody,
     CustomerAnswer,
@@ -38,6 +40,7 @@ from api.bodies import (
     JobItem,
     MoveBody,
     NothingBody,
+    PasswordBody,
     ReasonBody,
     ReclassifyBody,
     RevokeBody,
@@ -45,7 +48,9 @@ from api.bodies import (
     ScanBody,
     ScanItem,
     ScannerItem,
+    SessionAnswer,
     SessionItem,
+    SignInBody,
     SplitItem,
     StationBody,
     StationItem,
@@ -72,7 +77,8 @@ class Query(msgspec.Struct, frozen=True):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer. `form`: the fields
     of a multipart body beside its file, with their meanings. `image`: the body is a picture. `if_match`: a change needs
-    the version that was read; `may_match`: it takes it."""
+    the version that was read; `may_match`: it takes it. `passive`: pages ask by themselves, so a session gets no longer
+    by it."""
 
     method: str
     path: str
@@ -90,6 +96,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     if_match: bool = False
     may_match: bool = False
     idempotent: bool = False
+    passive: bool = False
 
 
 WHOLE = {"type": "integer", "minimum": 1}
@@ -489,6 +496,50 @@ ROUTES: tuple[Route, ...] = (
         answer=AccessItem,
         listed=True,
         query=(Query("customer", "only reads of this customer"), *AUDIT[:2], *PERIOD, *PAGING),
+    ),
+    Route(
+        method="POST",
+        path="/v1/session",
+        verb=Verb.PUBLIC,
+        handle=own_session.sign_in,
+        summary="Sign in by user name and password; the answer sets the cookie of the session",
+        body=SignInBody,
+        answer=SessionAnswer,
+        status=(201,),
+    ),
+    read(
+        "/v1/session",
+        Verb.SESSION,
+        own_session.show,
+        "Who am I, and until when",
+        answer=SessionAnswer,
+        passive=True,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/session",
+        verb=Verb.SESSION,
+        handle=own_session.choose,
+        summary="Somebody is here: the session goes on; what is given is remembered",
+        body=ChoiceBody,
+        answer=SessionAnswer,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/session",
+        verb=Verb.SESSION,
+        handle=own_session.sign_out,
+        summary="Sign out",
+        status=(204,),
+    ),
+    Route(
+        method="PUT",
+        path="/v1/session/password",
+        verb=Verb.SESSION,
+        handle=own_session.change_password,
+        summary="A new password: every session of the user ends, and a new one begins",
+        body=PasswordBody,
+        answer=SessionAnswer,
     ),
     read("/livez", Verb.PUBLIC, operations.alive, "This process answers"),
     read("/readyz", Verb.PUBLIC, operations.ready, "Every part can serve", status=(200, 503)),

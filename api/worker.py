@@ -288,9 +288,18 @@ def one_byte_pipe() -> int:
     return reader
 
 
-def serve_options(*, bind: Sequence[str], workers: int, limits: Limits, graceful_seconds: int = 30) -> dict[str, Any]:
+def serve_options(
+    *,
+    bind: Sequence[str],
+    workers: int,
+    limits: Limits,
+    graceful_seconds: int = 30,
+    trusted_proxies: Sequence[str] = (),
+) -> dict[str, Any]:
     """gunicorn's settings for this service: unknown names are refused by gunicorn itself at start."""
     return {
+        "forwarded_allow_ips": ",".join(trusted_proxies),
+        "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
         "bind": list(bind),
         "workers": workers,
         "worker_class": Worker,
@@ -323,17 +332,25 @@ def run(
     graceful_seconds: int = 30,
     write_stall_seconds: float = 30.0,
     on_fork: Callable[[int], None] = lambda _: None,
+    trusted_proxies: Sequence[str] = (),
 ) -> int:
     """Serve until SIGTERM, SIGINT or SIGQUIT and return gunicorn's exit code.
 
     `make` is called once, before the fork: the application must open pools and start threads in its lifespan startup.
     `on_ready` is called once, in the first worker that takes requests (not in this process), with the first address.
     `on_fork` is called first in each worker, with the arbiter's pid.
+    `trusted_proxies` are addresses or networks whose X-Forwarded-Proto says what the scheme of a request is.
     While it runs, gunicorn takes over this process's signals and reaps every child of it, whoever started them.
     """
     if gunicorn.__version__ != GUNICORN_VERSION:
         raise RuntimeError(f"the guard is made for gunicorn {GUNICORN_VERSION}, not {gunicorn.__version__}")
-    options = serve_options(bind=bind, workers=workers, limits=limits, graceful_seconds=graceful_seconds)
+    options = serve_options(
+        bind=bind,
+        workers=workers,
+        limits=limits,
+        graceful_seconds=graceful_seconds,
+        trusted_proxies=trusted_proxies,
+    )
     server = Server(
         make,
         options,

@@ -23,6 +23,7 @@ class Verb(StrEnum):
     """Everything a caller can ask for. A route names exactly one; a route without one fails a test."""
 
     PUBLIC = "public"
+    SESSION = "session"
     CUSTOMERS_READ = "customers.read"
     CUSTOMERS_WRITE = "customers.write"
     DOCUMENTS_READ = "documents.read"
@@ -47,6 +48,8 @@ class Verb(StrEnum):
     OPERATIONS = "operations"
 
 
+# A session is its caller's own: whoever signed in may ask about it and end it.
+EVERYBODY = {Verb.PUBLIC, Verb.SESSION}
 PAPERS = {Verb.DOCUMENTS_READ, Verb.AUTHORIZATIONS_READ, Verb.CONTENT_READ, Verb.HISTORY_READ}
 READS = PAPERS | {Verb.CUSTOMERS_READ, Verb.TYPES_READ}
 DESK = READS | {
@@ -111,7 +114,7 @@ def sensitivities(
 
 def may(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None, branch: str | None = None) -> bool:
     """The one policy. `sensitivity` and `branch` are those of the thing asked for, None where it has none."""
-    if verb is Verb.PUBLIC:
+    if verb in EVERYBODY:
         return True
     return (
         verb in VERBS[actor.role]

@@ -1,5 +1,10 @@
-"""Who administers the archive, as events of one stream: tokens now, users and key rotation later."""
+"""Who may come in, as events of one stream: tokens of programs and users with passwords.
 
+A password is never in an event: its hash is kept apart (store/passwords.py), and an event names the one that counts. So
+one that was stored and not named lets nobody in, nor does one that is named no longer. domain/users.py is beside it.
+"""
+
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 from uuid import UUID
@@ -8,10 +13,13 @@ import msgspec
 
 from domain.access import Principal, Role, sensitivities
 from domain.envelope import Event
-from domain.refusals import N_, FieldError, NotFound, ValidationFailed
+from domain.refusals import N_, FieldError, IllegalTransition, NotFound, Unauthenticated, ValidationFailed
 from domain.values import Sensitivity
 
 STREAM = UUID("c0b0a9a6-2d2b-5e0e-8c36-6a1d7a5f4d01")
+# Actors that are nobody's token or user: the archive itself, and whoever tried to sign in under a name that is none.
+SYSTEM, UNKNOWN = "system", "unknown"
+COMMAND = "cli:"
 
 
 class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +38,49 @@ class RevokeToken(msgspec.Struct, frozen=True):
     name: str
 
 
-Command = CreateToken | RevokeToken
+class NewUser(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who signs in by name and password, with the rights that a token has."""
+
+    name: str
+    role: Role
+    branch: str | None = None
+    own_branch_only: bool = False
+    granted: tuple[Sensitivity, ...] = ()
+    without: tuple[Sensitivity, ...] = ()
+
+
+class AddUser(msgspec.Struct, frozen=True):
+    """`password` is the id of a stored one, here and below."""
+
+    user: NewUser
+    password: UUID
+
+
+class ResetPassword(msgspec.Struct, frozen=True):
+    name: str
+    password: UUID
+
+
+class ChangePassword(msgspec.Struct, frozen=True):
+    """By the user, who knows the `old` one."""
+
+    name: str
+    old: UUID
+    password: UUID
+
+
+class DisableUser(msgspec.Struct, frozen=True):
+    name: str
+
+
+class EnableUser(msgspec.Struct, frozen=True):
+    name: str
+    password: UUID
+
+
+TokenCommand = CreateToken | RevokeToken
+UserCommand = AddUser | ResetPassword | ChangePassword | DisableUser | EnableUser
+Command = TokenCommand | UserCommand
 
 
 class TokenCreated(Event, frozen=True, kw_only=True):
@@ -49,7 +99,45 @@ class TokenRevoked(Event, frozen=True, kw_only=True):
     name: str
 
 
-AdministrationEvent = TokenCreated | TokenRevoked
+class UserAdded(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "user-added.v1"
+    name: str
+    password: UUID
+    role: Role
+    branch: str | None
+    own_branch_only: bool
+    granted: tuple[Sensitivity, ...]
+    without: tuple[Sensitivity, ...]
+
+
+class UserPasswordReset(Event, frozen=True, kw_only=True):
+    """By somebody else: what counts now is good for one sign-in."""
+
+    topic: ClassVar[str] = "user-password-reset.v1"
+    name: str
+    password: UUID
+
+
+class UserPasswordChanged(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "user-password-changed.v1"
+    name: str
+    password: UUID
+
+
+class UserDisabled(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "user-disabled.v1"
+    name: str
+
+
+class UserEnabled(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "user-enabled.v1"
+    name: str
+    password: UUID
+
+
+TokenEvent = TokenCreated | TokenRevoked
+UserEvent = UserAdded | UserPasswordReset | UserPasswordChanged | UserDisabled | UserEnabled
+AdministrationEvent = TokenEvent | UserEvent
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -58,14 +146,32 @@ class Token(msgspec.Struct, frozen=True):
     revoked: bool = False
 
 
+class User(msgspec.Struct, frozen=True):
+    """`password` is the id of the one that counts; what was opened with another one is over."""
+
+    principal: Principal
+    password: UUID
+    disabled: bool = False
+
+
 class Administration(msgspec.Struct, frozen=True):
-    """`tokens` by name, revoked ones included: a name is never given twice."""
+    """`tokens` by name and `users` by folded name, those of the past included: a name is never given twice, and means
+    one caller, whether token or user."""
 
     version: int = 0
     tokens: dict[str, Token] = {}
+    users: dict[str, User] = {}
 
     def by_digest(self) -> dict[bytes, Principal]:
         return {t.digest: t.principal for t in self.tokens.values() if not t.revoked}
+
+    def user(self, name: str) -> User | None:
+        """Of this name, however it is written: J.Smit is j.smit."""
+        return self.users.get(folded(name))
+
+
+def folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def decide(state: Administration, command: Command) -> Sequence[AdministrationEvent]:
@@ -77,13 +183,40 @@ def decide(state: Administration, command: Command) -> Sequence[AdministrationEv
             if token is None:
                 raise NotFound
             return [] if token.revoked else [TokenRevoked(name=name)]
+        case AddUser(user=user, password=password):
+            return [_add(state, user, password)]
+        case _:
+            return _of_user(command, _known(state, command.name))
+
+
+def _of_user(
+    command: ResetPassword | ChangePassword | DisableUser | EnableUser, user: User
+) -> Sequence[AdministrationEvent]:
+    name = user.principal.name
+    match command:
+        case DisableUser():
+            return [] if user.disabled else [UserDisabled(name=name)]
+        case EnableUser(password=password):
+            return [UserEnabled(name=name, password=password)] if user.disabled else []
+        case ResetPassword(password=password):
+            if user.disabled:
+                raise IllegalTransition(state="disabled")
+            return [UserPasswordReset(name=name, password=password)]
+        case ChangePassword(old=old, password=password):
+            if user.disabled or user.password != old:
+                raise Unauthenticated
+            return [UserPasswordChanged(name=name, password=password)]
+
+
+def _known(state: Administration, name: str) -> User:
+    user = state.user(name)
+    if user is None:
+        raise NotFound
+    return user
 
 
 def _create(state: Administration, command: CreateToken) -> TokenCreated:
-    if command.name in state.tokens:
-        raise ValidationFailed(FieldError("/name", N_("a token of this name exists or existed; choose another")))
-    if command.own_branch_only and command.branch is None:
-        raise ValidationFailed(FieldError("/branch", N_("is needed for a token that reads its own branch only")))
+    _require_sound(state, command)
     return TokenCreated(
         name=command.name,
         digest=command.digest,
@@ -95,16 +228,59 @@ def _create(state: Administration, command: CreateToken) -> TokenCreated:
     )
 
 
+def _add(state: Administration, user: NewUser, password: UUID) -> UserAdded:
+    _require_sound(state, user)
+    return UserAdded(
+        name=user.name,
+        password=password,
+        role=user.role,
+        branch=user.branch,
+        own_branch_only=user.own_branch_only,
+        granted=user.granted,
+        without=user.without,
+    )
+
+
+def _require_sound(state: Administration, new: CreateToken | NewUser) -> None:
+    name = folded(new.name)
+    if name in state.users or name in {folded(token) for token in state.tokens}:
+        raise ValidationFailed(
+            FieldError("/name", N_("a token or user of this name exists or existed; choose another"))
+        )
+    if name in (SYSTEM, UNKNOWN) or name.startswith(COMMAND):
+        raise ValidationFailed(FieldError("/name", N_("is a name that the archive uses itself; choose another")))
+    if new.own_branch_only and new.branch is None:
+        raise ValidationFailed(FieldError("/branch", N_("is needed for who reads its own branch only")))
+
+
 def evolve(state: Administration, event: AdministrationEvent) -> Administration:
+    version = state.version + 1
     match event:
         case TokenCreated():
             token = Token(event.digest, _principal(event))
+            return Administration(version, {**state.tokens, event.name: token}, state.users)
         case TokenRevoked(name=name):
             token = msgspec.structs.replace(state.tokens[name], revoked=True)
-    return Administration(state.version + 1, {**state.tokens, event.name: token})
+            return Administration(version, {**state.tokens, name: token}, state.users)
+        case _:
+            user = _evolved(state.user(event.name), event)
+            return Administration(version, state.tokens, {**state.users, folded(event.name): user})
 
 
-def _principal(event: TokenCreated) -> Principal:
+def _evolved(user: User | None, event: UserEvent) -> User:
+    if isinstance(event, UserAdded):
+        return User(_principal(event), event.password)
+    assert user is not None, "a user is added before anything else happens to it"
+    match event:
+        case UserDisabled():
+            return msgspec.structs.replace(user, disabled=True)
+        case UserEnabled(password=password):
+            return msgspec.structs.replace(user, disabled=False, password=password)
+        case UserPasswordReset(password=password) | UserPasswordChanged(password=password):
+            return msgspec.structs.replace(user, password=password)
+
+
+def _principal(event: TokenCreated | UserAdded) -> Principal:
     return Principal(
         name=event.name,
         role=event.role,

@@ -18,6 +18,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     scan_pages_max: int = 500
     scan_session_hours: int = 24
     scan_silence_seconds: float = 60.0
+    session_hours: int = 12
+    session_idle_minutes: int = 30
+    sign_in_misses_max: int = 10
+    sign_in_misses_per_address_max: int = 50
+    sign_in_misses_minutes: int = 10
+    password_characters_min: int = 12
+    one_time_password_days: int = 14
     list_page_max: int = 200
     list_page_default: int = 50
     json_body_bytes_max: int = 1024 * 1024

@@ -202,6 +202,22 @@ class Contents(Protocol):
         """Remove content that no event came to name."""
 
 
+class Passwords(Protocol):
+    """Passwords of users, as what costs time and memory to guess at (argon2id). Each has an id of its own."""
+
+    def put(self, password: UUID, user: str, plain: str, *, once: bool) -> None:
+        """Durable on return. `once`: somebody else made it, so it is good for one sign-in and for a while."""
+
+    def matches(self, password: UUID | None, plain: str) -> bool:
+        """Takes as long for None, an unknown id and one that is too old, which nothing matches."""
+
+    def keep_only(self, user: str, password: UUID | None) -> None:
+        """Forget all others of this user, and with them every session that they opened."""
+
+    def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
+        """Of each that is there, whether it is a one-time password."""
+
+
 class CustomerDirectory(Protocol):
     """The customers of the library. Built in: store/register.py; adapters to library systems take its place.
 

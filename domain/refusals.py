@@ -51,6 +51,13 @@ class Unauthenticated(Refusal):
     sentence = N_("Send a valid token, or sign in again.")
 
 
+class SignInFailed(Unauthenticated):
+    """Nobody comes in by this name and password: which of them it is nobody is told."""
+
+    title = N_("Not signed in")
+    sentence = N_("The user name or the password is wrong.")
+
+
 class Forbidden(Refusal):
     slug, status = "forbidden", 403
     title = N_("Not allowed")

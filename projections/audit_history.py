@@ -12,7 +12,17 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from domain.access import Rights
-from domain.administration import AdministrationEvent, TokenCreated, TokenRevoked
+from domain.administration import (
+    TokenCreated,
+    TokenEvent,
+    TokenRevoked,
+    UserAdded,
+    UserDisabled,
+    UserEnabled,
+    UserEvent,
+    UserPasswordChanged,
+    UserPasswordReset,
+)
 from domain.authorization import (
     AuthorizationCancelled,
     AuthorizationEvent,
@@ -188,7 +198,20 @@ def _of_type(body: TypeEvent) -> Changed:
             return changes(before, after)
 
 
-def _of_token(body: AdministrationEvent) -> Changed:
+def _of_user(body: UserEvent) -> Changed:
+    """That a password was made or changed is what there is to tell of it."""
+    match body:
+        case UserAdded():
+            return {}, _created(body)
+        case UserDisabled():
+            return {"disabled": False}, {"disabled": True}
+        case UserEnabled():
+            return {"disabled": True}, {"disabled": False}
+        case UserPasswordReset() | UserPasswordChanged():
+            return {}, {}
+
+
+def _of_token(body: TokenEvent) -> Changed:
     """A token's digest appears nowhere: it is not among what changed."""
     match body:
         case TokenCreated():
@@ -342,7 +365,7 @@ def _attached(body: EvidenceAttached) -> Changed:
     return before, after
 
 
-def _created(body: TokenCreated) -> Fields:
+def _created(body: TokenCreated | UserAdded) -> Fields:
     return _present({name: getattr(body, name) for name in ("role", "branch", "own_branch_only", "granted", "without")})
 
 
@@ -376,7 +399,8 @@ SUBJECTS: dict[type[Event], Subject] = {
     **dict.fromkeys(get_args(AuthorizationEvent), Subject("authorization", _of_authorization)),
     **dict.fromkeys(get_args(ScanEvent), Subject("scan_session", _of_scan)),
     **dict.fromkeys(get_args(TypeEvent), Subject("document_type", _of_type, "code")),
-    **dict.fromkeys(get_args(AdministrationEvent), Subject("token", _of_token, "name")),
+    **dict.fromkeys(get_args(TokenEvent), Subject("token", _of_token, "name")),
+    **dict.fromkeys(get_args(UserEvent), Subject("user", _of_user, "name")),
 }
 
 
@@ -497,7 +521,7 @@ SCAN = """(
         where (
             d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
             or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
-            or h.subject_kind in ('token', 'scan_session') and %(operations)s
+            or h.subject_kind in ('token', 'user', 'scan_session') and %(operations)s
         )
         {conditions}
         order by h.position desc

@@ -18,6 +18,7 @@ from service.commands import (
     scanning,
     serving,
     tokens,
+    users,
     verify,
 )
 from service.exits import FAILED, INTERRUPTED, OK, ending
@@ -36,6 +37,7 @@ def cli() -> None:
 for module in (
     serving,
     tokens,
+    users,
     customers,
     imports,
     document_types,

@@ -1,4 +1,4 @@
-"""Before the first request: database, migrations, institution key, types, views of this release, the first token.
+"""Before the first request: database, migrations, institution key, types, views of this release, first token and user.
 
 `dossier serve` and `dossier migrate` do this each time they start; all of it may run again and at once.
 """
@@ -14,14 +14,17 @@ from typing import Any
 import psycopg
 
 from domain.access import Role
-from domain.administration import CreateToken
+from domain.administration import CreateToken, NewUser
 from domain.archive import Archive, Caller
 from domain.catalogue import SHIPPED
 from domain.refusals import Unavailable, ValidationFailed
+from domain.users import Users
 from domain.values import uuid7
 from migrations.runner import migrate
 from projections.rebuild import renew
 from projections.tracking import tracked
+from service.first_user import ADMIN, password_file
+from service.ports import address
 from service.settings import Settings
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, key_encryption_keys, open_store, role_of
 from store.key_encryption import sync_folder
@@ -75,7 +78,7 @@ def prepare(settings: Settings, url: str, tell: Callable[[str], None]) -> None:
         caller = system_caller(settings)
         archive.ship_types(SHIPPED, caller)
         renew_views(owner, store.log, tell)
-        for line in first_token(settings, archive, caller):
+        for line in [*first_token(settings, archive, caller), *first_user(settings, store.users(archive), caller)]:
             tell(line)
         if settings.scanners:
             make_station_token(settings, archive, caller)
@@ -134,6 +137,22 @@ def first_token(settings: Settings, archive: Archive, caller: Caller) -> list[st
     return [
         f"operator token: {path} (send it as Authorization: Bearer)",
         f"keep a copy of {keys} somewhere else: without it nothing personal in the archive can ever be read again",
+    ]
+
+
+def first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
+    """An operator with a one-time password in HOME/admin.password (0600) when the archive has no user yet."""
+    if users.archive.access().users:
+        return []
+    try:
+        password = users.add(NewUser(name=ADMIN, role=Role.OPERATOR), caller)
+    except ValidationFailed:
+        return []  # another start was first, or a token has this name: `dossier users add` makes one of another
+    path = password_file(settings)
+    write_secret(path, password)
+    return [
+        f"sign in at http://{address(settings.host, settings.port)}/ as {ADMIN}",
+        f"its password for the first sign-in: {path}",
     ]
 
 

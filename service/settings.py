@@ -3,6 +3,7 @@
 import math
 import tomllib
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -49,6 +50,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(w.strip() for w in text.split(",") if w.strip())
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(word) for word in _words(text))
+
+
 def _zone(text: str) -> str:
     return ZoneInfo(text).key
 
@@ -58,6 +63,12 @@ SETTINGS = {
     "host": Setting("DOSSIER_HOST", str, "127.0.0.1", "address the web server listens on"),
     "port": Setting("DOSSIER_PORT", _port, 8080, "port the web server listens on"),
     "hosts": Setting("DOSSIER_HOSTS", _words, (), "host names that requests may name, comma separated; empty: any"),
+    "trusted_proxies": Setting(
+        "DOSSIER_TRUSTED_PROXIES",
+        _networks,
+        (ip_network("127.0.0.1"), ip_network("::1")),
+        "reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses or networks",
+    ),
     "database_url": Setting(
         "DOSSIER_DATABASE_URL", str, None, "an own Postgres in place of the embedded one", secret=True
     ),
@@ -88,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     hosts: tuple[str, ...]
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     database_url: str | None
     database_owner_url: str | None
     content_url: str | None
@@ -235,7 +247,7 @@ def _shown(setting: Setting, value: Any) -> str:
         return ""
     if setting.secret:
         return masked(value)
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def masked(address: str) -> str:

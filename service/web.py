@@ -33,6 +33,7 @@ def run(settings: Settings, url: str, role: str | None, socket: Path, ready: Pat
         on_ready=partial(say_ready, ready),
         # Else workers of a killed arbiter hold the port for a second, and who takes them for the new ones is cut off.
         on_fork=die_with_parent,
+        trusted_proxies=[str(network) for network in settings.trusted_proxies],
     )
     raise SystemExit(code)
 

@@ -20,21 +20,25 @@ from psycopg_pool import PoolTimeout
 from api.catalogue import LiveCatalogue
 from api.check_limit import CheckLimit
 from api.parts import Parts
+from api.sessions import LiveSessions
 from domain.access import Rights
 from domain.archive import Archive
 from domain.customer import Customer
 from domain.refusals import Unavailable
+from domain.users import Users
 from paper.client import Examiner
+from service.first_user import forget_password
 from service.health import Health
 from service.metrics import Metrics, text
 from service.settings import Settings
-from store import access_log, register, stations
+from store import access_log, register, sessions, stations
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
 from store.key_encryption import KeyEncryptionKeys, read_or_make
 from store.keys import Keys, customer_ids, reference_of
 from store.log import Log
 from store.mapper import SealingMapper
+from store.passwords import HashedPasswords
 from store.pools import make_async_pool, make_pool
 from store.postgres import require_fast_driver
 from store.recorder import ArchiveRecorder, as_role, by_index, datastore
@@ -46,6 +50,7 @@ APP_ROLE, PROJECTOR_ROLE = "dossier_app", "dossier_projector"
 WRITE_CONNECTIONS = 8
 READ_CONNECTIONS = 8
 BLOCKING_WAITING_MAX = 200
+SIGN_INS_WAITING_MAX = 30
 REFERENCES_REMEMBERED_MAX = 20_000
 UNAVAILABLE: tuple[type[Exception], ...] = (psycopg.OperationalError, PoolTimeout)
 
@@ -80,6 +85,11 @@ class Store(msgspec.Struct, frozen=True):
             check_token_seconds=self.settings.limits.check_token_seconds,
             scan_pages_max=self.settings.limits.scan_pages_max,
         )
+
+    def users(self, archive: Archive) -> Users:
+        limits = self.settings.limits
+        hashed = HashedPasswords(self.pool, self.keys.digest, once_days=limits.one_time_password_days)
+        return Users(archive=archive, passwords=hashed, password_characters_min=limits.password_characters_min)
 
 
 def role_of(url: str, role: str) -> str | None:
@@ -146,6 +156,7 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
         damaged=metrics.damaged,
     ) as store:
         blocking = Blocking(WRITE_CONNECTIONS)
+        slowly = Blocking(1, waiting_max=SIGN_INS_WAITING_MAX)
         archive = store.archive()
         signals = Signals(url, connection=reads.connection)
         catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
@@ -153,7 +164,10 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
         wake.append(signals.new_events)
         async with reads, running(signals):
             health = Health(reads.connection, store.directory, settings.limits)
-            yield parts_of(store, archive, reads.connection, blocking, catalogue, signals, health, metrics, socket)
+            yield parts_of(
+                store, archive, reads.connection, blocking, slowly, catalogue, signals, health, metrics, socket
+            )
+        slowly.close()
         blocking.close()
 
 
@@ -171,6 +185,7 @@ def parts_of(
     archive: Archive,
     connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]],
     blocking: "Blocking",
+    slowly: "Blocking",
     catalogue: LiveCatalogue,
     signals: Signals,
     health: Health,
@@ -204,6 +219,17 @@ def parts_of(
         fence=store.log.fence,
         customers=AsyncCustomers(store.register, connection, blocking),
         catalogue=catalogue,
+        sessions=LiveSessions(
+            store.users(archive),
+            sessions,
+            connection=connection,
+            catalogue=catalogue,
+            slowly=slowly,
+            record_access=record_access,
+            changed=functools.partial(forget_password, settings),
+            limits=settings.limits,
+            branch=settings.branch,
+        ),
         examiner=Examiner(socket, settings.limits),
         stations=stations,
         read_content=store.contents.read,
@@ -221,6 +247,7 @@ def parts_of(
         zone=ZoneInfo(settings.timezone),
         version=version(),
         metrics_on_main_port=settings.metrics_port is None,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 
@@ -236,12 +263,12 @@ WHERE_VIEWS_STAND = """
 class Blocking:
     """Use cases are synchronous: they run in as many threads as there are connections for them, no more."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, *, waiting_max: int = BLOCKING_WAITING_MAX) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="use-case")
-        self._waiting = 0
+        self._waiting, self._waiting_max = 0, waiting_max
 
     async def __call__(self, function: Callable[..., T], *arguments: Any) -> T:
-        if self._waiting >= BLOCKING_WAITING_MAX:
+        if self._waiting >= self._waiting_max:
             raise Unavailable
         self._waiting += 1
         try:

@@ -4,8 +4,6 @@ import sys
 
 import click
 
-from domain.access import Role
-from domain.values import ACTOR, Sensitivity, branch_code
 from service.commands.common import (
     acting,
     actor_option,
@@ -15,10 +13,10 @@ from service.commands.common import (
     load_settings,
     opened_store,
 )
+from service.commands.rights import Rights, require_name, with_rights
 from service.exits import FAILED, Ended
 from service.output import put_list, say
 
-SENSITIVITIES = click.Choice([s.value for s in Sensitivity])
 COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities", "revoked")
 
 
@@ -29,39 +27,17 @@ def tokens() -> None:
 
 @tokens.command()
 @click.argument("name")
-@click.option("--role", required=True, type=click.Choice([r.value for r in Role]), help="What it may do.")
-@click.option("--branch", metavar="CODE", help="The branch for which it writes.  [default: the request's]")
-@click.option("--own-branch-only", is_flag=True, help="It also reads only that branch.")
-@click.option("--grant", multiple=True, type=SENSITIVITIES, help="A sensitivity beyond those of its role.")
-@click.option("--without", multiple=True, type=SENSITIVITIES, help="A sensitivity of its role that it must not see.")
+@with_rights
 @actor_option
-def create(
-    name: str,
-    role: str,
-    branch: str | None,
-    own_branch_only: bool,
-    grant: tuple[str, ...],
-    without: tuple[str, ...],
-    actor: str | None,
-) -> None:
+def create(name: str, rights: Rights, actor: str | None) -> None:
     """Make a token and print it, alone and only this once: the archive keeps its keyed digest."""
     from service.prepare import create_token
 
-    if not ACTOR.fullmatch(name):
-        raise click.BadParameter("must have 1 to 80 characters without blanks", param_hint="NAME")
+    require_name(name)
     settings = load_settings()
     caller = caller_of(settings, actor)
     with opened_store(settings) as store:
-        token = create_token(
-            store.archive(),
-            caller,
-            name=name,
-            role=Role(role),
-            branch=branch_code(branch, "/branch") if branch else None,
-            own_branch_only=own_branch_only,
-            granted=tuple(Sensitivity(s) for s in grant),
-            without=tuple(Sensitivity(s) for s in without),
-        )
+        token = create_token(store.archive(), caller, name=name, **rights)
     click.echo(token)
 
 

@@ -26,6 +26,7 @@ CODES = {1, 2, 3, 4, 5, 75}
 READING = (
     ["version"],
     ["tokens", "list"],
+    ["users", "list"],
     ["types", "list"],
     ["history", "customer", "100234"],
     ["projection", "status"],
@@ -36,9 +37,10 @@ READING = (
 JSON_LINES = (["events", "tail"], ["events", "show", "1"], ["events", "export"], ["replay"])
 RUNNING = {"serve", "migrate", "scan station"}
 WRITING = {"customers import", "projection back", "projection pause", "projection rebuild", "projection resume"}
-WRITING |= {"sweep", "tokens create", "tokens revoke"}
-SILENT = RUNNING | {"projection back", "projection pause", "tokens create", "tokens revoke"}
-"""Verbs that print no data, or nothing but a token."""
+WRITING |= {"sweep", "tokens create", "tokens revoke", "users add", "users disable", "users enable", "users reset"}
+SECRET = {"tokens create", "users add", "users enable", "users reset"}
+SILENT = RUNNING | {"projection back", "projection pause", "tokens revoke", "users disable"} | SECRET
+"""Verbs that print no data, or nothing but a token or a password."""
 
 
 def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -130,14 +132,18 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
         "projection resume": ("authorizations",),
         "tokens create": ("kiosk", "--role", "viewer"),
         "tokens revoke": ("kiosk", "--yes"),
+        "users add": ("j.smit", "--role", "staff"),
+        "users disable": ("j.smit", "--yes"),
+        "users enable": ("j.smit",),
+        "users reset": ("j.smit",),
         "scan test": ("simulated:flatbed",),
         "import": (empty,),
     }
-    first = ("projection rebuild", "projection pause", "tokens create")
+    first = ("projection rebuild", "projection pause", "tokens create", "users add", "users disable", "users enable")
     for verb in (*first, *(VERBS.keys() - {*first, *RUNNING})):
         ended = command(*verb.split(), *arguments.get(verb, ()), env=archive.env)
         assert ended.code == 0, (verb, ended.err)
-        assert bool(ended.out) is (verb not in SILENT - {"tokens create"}), verb
+        assert bool(ended.out) is (verb not in SILENT - SECRET), verb
 
 
 # -- how a command ends -----------------------------------------------------------------------------------------

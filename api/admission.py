@@ -1,0 +1,52 @@
+"""Who asks, and whether a verb is for them at all: a program by its token, a user by the cookie of a session.
+
+Behind this handlers ask with the caller's rights; what does not exist for it they do not find.
+"""
+
+import re
+from typing import Any
+
+from api.call import Call
+from api.cookies import cookie_of
+from api.origin import require_own_page
+from api.parts import Parts, Session
+from api.routes import Route
+from domain.access import Principal, Verb, require
+from domain.refusals import PasswordMustBeChanged, Unauthenticated
+
+BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
+
+
+async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict[str, str]) -> Call:
+    """Raises Unauthenticated, Forbidden, ForeignPage, PasswordMustBeChanged."""
+    if route.verb is Verb.PUBLIC:
+        return Call(req, resp, parts, None, {}, params)
+    principal, session = await caller_of(route, req, parts)
+    if session is not None and session.must_change and route.verb is not Verb.SESSION:
+        raise PasswordMustBeChanged
+    require(principal, route.verb)
+    return Call(req, resp, parts, principal, await parts.catalogue.types(), params, session)
+
+
+async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, Session | None]:
+    """The token's, whatever cookies come with it; else the session's."""
+    authorization = req.get_header("Authorization")
+    if authorization is not None:
+        found = BEARER.fullmatch(authorization.strip())
+        principal = await parts.catalogue.principal(found[1]) if found else None
+        if principal is None:
+            raise Unauthenticated
+        return principal, None
+    session = await session_of(req, parts, passive=route.passive)
+    if session is None:
+        raise Unauthenticated
+    return session.principal, session
+
+
+async def session_of(req: Any, parts: Parts, *, passive: bool = False) -> Session | None:
+    """Whoever is signed in. Raises ForeignPage."""
+    cookie = cookie_of(req)
+    if cookie is None:
+        return None
+    require_own_page(req)
+    return await parts.sessions.session(cookie, passive=passive)

@@ -1,0 +1,111 @@
+"""The session of whoever is signed in: sign in, who am I and until when, choices, a new password, sign out."""
+
+from typing import Any
+
+from api.bodies import ChoiceBody, PasswordBody, SessionAnswer, SignInBody
+from api.call import Call
+from api.cookies import cookie_of, give, take
+from api.origin import address_of, require_no_other_page
+from api.parts import Session, Signed
+from domain.refusals import Forbidden, SignInFailed
+from domain.values import branch_code
+from projections.reading import moment
+
+
+async def sign_in(call: Call) -> None:
+    """POST /session."""
+    body = await call.body(SignInBody)
+    signed = await come_in(call, body.user, body.password)
+    call.answer(answer(call, signed.session), status=201)
+
+
+async def show(call: Call) -> None:
+    """GET /session; of a token too, which has no end."""
+    call.answer(answer(call, call.session))
+
+
+async def choose(call: Call) -> None:
+    """PUT /session: what is given is remembered; and somebody is here, so the session goes on."""
+    body, session = await call.body(ChoiceBody), of(call)
+    branch = branch_code(body.branch, "/branch") if body.branch else None
+    await call.parts.sessions.choose(
+        session, branch=branch, language=body.language, keys_off=body.keys_off, source=body.source
+    )
+    call.answer(answer(call, await again(call)))
+
+
+async def change_password(call: Call) -> None:
+    """PUT /session/password: every session of the user ends, and a new one begins."""
+    body = await call.body(PasswordBody)
+    signed = await new_password(call, body.old, body.new)
+    call.answer(answer(call, signed.session))
+
+
+async def sign_out(call: Call) -> None:
+    """DELETE /session."""
+    of(call)
+    await go_out(call)
+    call.resp.status = 204
+
+
+# -- what the pages do too --------------------------------------------------------------------------------------------
+
+
+async def come_in(call: Call, user: str, password: str) -> Signed:
+    """A new session, and its cookie in the answer. One that the browser had ends: it may be anybody's (fixation).
+
+    Raises SignInFailed, TooManyRequests, ForeignPage."""
+    require_no_other_page(call.req)
+    signed = await call.parts.sessions.sign_in(user, password, address=address(call), trace_id=call.trace_id)
+    if signed is None:
+        raise SignInFailed
+    if before := cookie_of(call.req):
+        await call.parts.sessions.sign_out(before)
+    give(call.req, call.resp, signed.cookie)
+    return signed
+
+
+async def new_password(call: Call, old: str | None, new: str) -> Signed:
+    """Raises FieldError for /old and /new, TooManyRequests."""
+    signed = await call.parts.sessions.change_password(
+        of(call), old, new, address=address(call), trace_id=call.trace_id
+    )
+    give(call.req, call.resp, signed.cookie)
+    return signed
+
+
+async def go_out(call: Call) -> None:
+    if cookie := cookie_of(call.req):
+        await call.parts.sessions.sign_out(cookie)
+    take(call.resp)
+
+
+def of(call: Call) -> Session:
+    """A token has no session."""
+    if call.session is None:
+        raise Forbidden
+    return call.session
+
+
+def address(call: Call) -> str:
+    return address_of(call.req, call.parts.trusted_proxies)
+
+
+async def again(call: Call) -> Session | None:
+    cookie = cookie_of(call.req)
+    return await call.parts.sessions.session(cookie) if cookie else None
+
+
+def answer(call: Call, session: Session | None) -> SessionAnswer:
+    principal = session.principal if session else call.principal
+    chosen: dict[str, Any] = {}
+    if session is not None:
+        chosen = {
+            "language": session.language,
+            "keys_off": session.keys_off,
+            "source": session.source,
+            "must_change_password": session.must_change,
+            "ends_at": moment(session.ends_at),
+        }
+    branch = principal.branch or (session and session.branch) or call.parts.branch
+    return SessionAnswer(user=principal.name, role=principal.role, branch=branch, **chosen)

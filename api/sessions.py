@@ -1,0 +1,218 @@
+"""Sign-in, sessions and what a user chose: who a cookie stands for. store/sessions.py keeps them, domain/users.py knows
+who may come in.
+
+A cookie is a random value of 256 bits; what is kept is a digest of it. Nothing is kept in memory, so that what ends a
+session ends it in every worker at once.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from api.parts import Blocking, Catalogue, Connect, Session, Signed
+from domain.access import Principal
+from domain.administration import UNKNOWN, User, folded
+from domain.archive import Caller
+from domain.limits import Limits
+from domain.refusals import N_, FieldError, TooManyRequests, Unauthenticated
+from domain.users import Users
+
+COOKIE_BYTES = 32
+
+
+class Row(Protocol):
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> UUID: ...
+    @property
+    def once(self) -> bool: ...
+    @property
+    def branch(self) -> str | None: ...
+    @property
+    def language(self) -> str | None: ...
+    @property
+    def keys_off(self) -> bool: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def ends_at(self) -> datetime: ...
+    @property
+    def unseen(self) -> bool: ...
+
+
+class Rows(Protocol):
+    """store/sessions.py."""
+
+    async def attempt(
+        self, conn: Any, name: bytes, address: bytes, *, of_name: int, of_address: int, minutes: int
+    ) -> int: ...
+    async def forget_attempts(self, conn: Any, name: bytes) -> None: ...
+    async def begin(self, conn: Any, key: bytes, password: UUID, by: str, branch: str | None) -> None: ...
+    async def find(self, conn: Any, key: bytes, *, hours: int, idle_minutes: int) -> Row | None: ...
+    async def seen(self, conn: Any, key: bytes) -> None: ...
+    async def choose_branch(self, conn: Any, key: bytes, branch: str) -> None: ...
+    async def choose(
+        self, conn: Any, user: str, *, language: str | None, keys_off: bool | None, source: str | None
+    ) -> None: ...
+    async def end(self, conn: Any, key: bytes) -> None: ...
+    async def drop_ended(self, conn: Any, *, hours: int, idle_minutes: int) -> None: ...
+
+
+class LiveSessions:
+    """Of one web worker. `slowly` runs what hashes passwords: one at a time, since each takes 64 MiB. `changed` hears
+    the name of a user who chose a password."""
+
+    def __init__(
+        self,
+        users: Users,
+        rows: Rows,
+        *,
+        connection: Connect,
+        catalogue: Catalogue,
+        slowly: Blocking,
+        record_access: Callable[..., Awaitable[None]],
+        changed: Callable[[str], None],
+        limits: Limits,
+        branch: str,
+    ) -> None:
+        self._users, self._rows, self._connection = users, rows, connection
+        self._catalogue, self._slowly, self._record_access = catalogue, slowly, record_access
+        self._changed, self._limits, self._branch = changed, limits, branch
+
+    async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None:
+        """None when nobody comes in by this name and password. TooManyRequests after too many of these.
+
+        Both are in the access log; a name that is nobody's is not, for it may be a password in the wrong field."""
+        known = await self._catalogue.user(name)
+        await self._attempt(name, address)
+        user = await self._slowly(self._users.signed_in, name, password)
+        if user is None:
+            await self._record(known.principal if known else None, 401, trace_id)
+            return None
+        return await self._begin(user, user.password, "password", trace_id)
+
+    async def session(self, cookie: str, *, passive: bool = False) -> Session | None:
+        """Who is signed in with this cookie; None when it is over. `passive`: a page asks by itself, and its user may
+        be away: the session gets no longer by that."""
+        key = await self._key(cookie)
+        row = await self._find(key, passive=passive)
+        if row is None:
+            return None
+        user = await self._catalogue.user_of(row.user, row.password)
+        if user is None:
+            await self._end(key)
+            return None
+        return Session(
+            key=key,
+            principal=user.principal,
+            password=row.password,
+            must_change=row.once,
+            branch=row.branch,
+            language=row.language,
+            keys_off=row.keys_off,
+            source=row.source,
+            ends_at=row.ends_at,
+        )
+
+    async def sign_out(self, cookie: str) -> None:
+        await self._end(await self._key(cookie))
+
+    async def change_password(
+        self, session: Session, old: str | None, new: str, *, address: str, trace_id: str
+    ) -> Signed:
+        """Ends every session of the user and begins a new one. The old password is not asked of who has just come in
+        by one that somebody else made. FieldError for /old and /new, TooManyRequests after too many misses."""
+        principal = session.principal
+        if old is None and not session.must_change:
+            raise FieldError("/old", N_("is required"))
+        if old is not None:
+            await self._attempt(principal.name, address)
+        user, caller = User(principal, session.password), self._caller(principal, trace_id)
+        password = await self._slowly(self._users.change, user, old, new, caller)
+        assert password is not None, "a change of the password that counts is one"
+        self._changed(principal.name)
+        return await self._begin(user, password, "password", trace_id)
+
+    async def choose(
+        self,
+        session: Session,
+        *,
+        branch: str | None = None,
+        language: str | None = None,
+        keys_off: bool | None = None,
+        source: str | None = None,
+    ) -> None:
+        """The branch for this session, the rest for the user; what is None stays as it is."""
+        async with self._connection() as conn:
+            if branch is not None:
+                await self._rows.choose_branch(conn, session.key, branch)
+            if (language, keys_off, source) != (None, None, None):
+                name = session.principal.name
+                await self._rows.choose(conn, name, language=language, keys_off=keys_off, source=source)
+
+    # -- what they share ----------------------------------------------------------------------------------------
+
+    async def _attempt(self, name: str, address: str) -> None:
+        limits = self._limits
+        async with self._connection() as conn:
+            seconds = await self._rows.attempt(
+                conn,
+                self._digest("sign-in-name", folded(name)),
+                self._digest("sign-in-address", address),
+                of_name=limits.sign_in_misses_max,
+                of_address=limits.sign_in_misses_per_address_max,
+                minutes=limits.sign_in_misses_minutes,
+            )
+        if seconds:
+            raise TooManyRequests(retry_after_seconds=seconds)
+
+    async def _begin(self, user: User, password: UUID, by: str, trace_id: str) -> Signed:
+        cookie = secrets.token_urlsafe(COOKIE_BYTES)
+        async with self._connection() as conn:
+            await self._rows.drop_ended(conn, **self._life)
+            await self._rows.forget_attempts(conn, self._digest("sign-in-name", folded(user.principal.name)))
+            await self._rows.begin(conn, await self._key(cookie), password, by, None)
+        session = await self.session(cookie)
+        if session is None:  # another password counts since this one was compared
+            raise Unauthenticated
+        await self._record(user.principal, 200, trace_id)
+        return Signed(cookie, session)
+
+    async def _find(self, key: bytes, *, passive: bool) -> Row | None:
+        async with self._connection() as conn:
+            row = await self._rows.find(conn, key, **self._life)
+            if row is not None and row.unseen and not passive:
+                await self._rows.seen(conn, key)
+                row = await self._rows.find(conn, key, **self._life)
+        return row
+
+    async def _end(self, key: bytes) -> None:
+        async with self._connection() as conn:
+            await self._rows.end(conn, key)
+
+    @property
+    def _life(self) -> dict[str, int]:
+        return {"hours": self._limits.session_hours, "idle_minutes": self._limits.session_idle_minutes}
+
+    async def _key(self, cookie: str) -> bytes:
+        await self._catalogue.types()  # with it came the key of digests
+        return self._digest("session", cookie)
+
+    def _digest(self, kind: str, text: str) -> bytes:
+        return self._users.archive.keys.digest(kind, text.encode("utf-8", "surrogatepass"))
+
+    async def _record(self, principal: Principal | None, status: int, trace_id: str) -> None:
+        caller = self._caller(principal, trace_id)
+        await self._record_access(
+            actor=caller.actor, branch=caller.branch, action="sign-in", status=status, trace_id=trace_id
+        )
+
+    def _caller(self, principal: Principal | None, trace_id: str) -> Caller:
+        return Caller(
+            actor=principal.name if principal else UNKNOWN,
+            branch=(principal and principal.branch) or self._branch,
+            correlation_id=UUID(hex=trace_id),
+        )

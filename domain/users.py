@@ -1,0 +1,114 @@
+"""Users and their passwords: added, reset, changed, disabled. domain/administration.py decides, store/ keeps hashes.
+
+A password is stored first, and counts when an event names it: after a crash in between it lets nobody in. Only then
+are the others of the user forgotten, and whatever was opened with them ends.
+"""
+
+import secrets
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+from domain.administration import (
+    AddUser,
+    ChangePassword,
+    DisableUser,
+    EnableUser,
+    NewUser,
+    ResetPassword,
+    User,
+    UserCommand,
+    folded,
+)
+from domain.catalogues import Catalogues
+from domain.ports import Passwords
+from domain.refusals import N_, FieldError, NotFound
+from domain.use_cases import Caller
+
+# Without signs that are taken for another one: 31 signs, so 20 of them are 99 bits.
+SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
+GROUPS, GROUP_SIGNS = 4, 5
+PASSWORD_CHARACTERS_MAX = 200
+
+
+class Users(msgspec.Struct, frozen=True, kw_only=True):
+    archive: Catalogues
+    passwords: Passwords
+    password_characters_min: int = 12
+
+    def add(self, user: NewUser, caller: Caller) -> str:
+        """The password that is good for the first sign-in. Durable on return."""
+        password = one_time_password()
+        self._count(user.name, password, lambda stored: AddUser(user, stored), caller, once=True)
+        return password
+
+    def reset(self, name: str, caller: Caller) -> str:
+        """A new one-time password; every session of the user ends. NotFound, or IllegalTransition when disabled."""
+        user, password = self._known(name), one_time_password()
+        self._count(user.principal.name, password, lambda stored: ResetPassword(name, stored), caller, once=True)
+        return password
+
+    def enable(self, name: str, caller: Caller) -> str | None:
+        """A new one-time password for a disabled user, None for one that is not."""
+        user, password = self._known(name), one_time_password()
+        counts = self._count(user.principal.name, password, lambda stored: EnableUser(name, stored), caller, once=True)
+        return password if counts else None
+
+    def disable(self, name: str, caller: Caller) -> bool:
+        """Every session of the user ends; False when it was disabled before."""
+        user = self._known(name)
+        changed = self.archive.administer(DisableUser(name), caller)
+        self.passwords.keep_only(user.principal.name, None)
+        return changed
+
+    def change(self, user: User, old: str | None, new: str, caller: Caller) -> UUID | None:
+        """The user's own new password, by the id of what counts from now on. Every session of the user ends.
+
+        `old` None: not asked, as of somebody who has just signed in with it. Unauthenticated when another password
+        counts meanwhile, FieldError for /old or /new."""
+        name = user.principal.name
+        if old is not None and not self.passwords.matches(user.password, old):
+            raise FieldError("/old", N_("is not your present password"))
+        self._require_good(user, new)
+        return self._count(name, new, lambda stored: ChangePassword(name, user.password, stored), caller, once=False)
+
+    def signed_in(self, name: str, password: str) -> User | None:
+        """The user who may come in by this name and password. Takes as long for a name that is none."""
+        user = self.archive.access().user(name)
+        counts = None if user is None or user.disabled else user.password
+        return user if self.passwords.matches(counts, password) and counts is not None else None
+
+    def _known(self, name: str) -> User:
+        user = self.archive.access().user(name)
+        if user is None:
+            raise NotFound
+        return user
+
+    def _count(
+        self, name: str, password: str, command: Callable[[UUID], UserCommand], caller: Caller, *, once: bool
+    ) -> UUID | None:
+        """Store a password and have it count: its id, None when nothing changed."""
+        stored = self.archive.ids.new()
+        self.passwords.put(stored, name, password, once=once)
+        if not self.archive.administer(command(stored), caller):
+            return None
+        self.passwords.keep_only(name, stored)
+        return stored
+
+    def _require_good(self, user: User, new: str) -> None:
+        """No rules of composition: they make passwords worse (NIST SP 800-63B). Length, and no repetition."""
+        if len(new) < self.password_characters_min:
+            least = self.password_characters_min
+            raise FieldError("/new", N_("must have at least {limit} characters"), limit=least)
+        if len(new) > PASSWORD_CHARACTERS_MAX:
+            raise FieldError("/new", N_("must have at most {limit} characters"), limit=PASSWORD_CHARACTERS_MAX)
+        if folded(new) == folded(user.principal.name):
+            raise FieldError("/new", N_("must not be your user name"))
+        if self.passwords.matches(user.password, new):
+            raise FieldError("/new", N_("must be another one than before"))
+
+
+def one_time_password() -> str:
+    """For one sign-in, to be typed from paper: k7mfp-2qxtr-9wzvb-h4ncd."""
+    return "-".join("".join(secrets.choice(SIGNS) for _ in range(GROUP_SIGNS)) for _ in range(GROUPS))

@@ -1,0 +1,129 @@
+"""`dossier users`: who may sign in (domain/users.py). A one-time password is printed once, and kept as a hash."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from service.commands.common import (
+    acting,
+    actor_option,
+    as_json,
+    assume_yes,
+    caller_of,
+    load_settings,
+    opened_store,
+)
+from service.commands.rights import Rights, require_name, with_rights
+from service.exits import CONFLICT, FAILED, Ended
+from service.output import put_list, say
+
+if TYPE_CHECKING:
+    from domain.administration import User
+    from domain.archive import Caller
+    from domain.users import Users
+    from service.settings import Settings
+
+T = TypeVar("T")
+COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities", "state")
+
+
+@click.group()
+def users() -> None:
+    """People who sign in."""
+
+
+@users.command()
+@click.argument("name")
+@with_rights
+@actor_option
+def add(name: str, rights: Rights, actor: str | None) -> None:
+    """Add a user and print the password for the first sign-in, alone and only this once."""
+    from domain.administration import NewUser
+
+    require_name(name)
+    settings = load_settings()
+    caller = caller_of(settings, actor)
+    with opened_users(settings) as known:
+        click.echo(known.add(NewUser(name=name, **rights), caller))
+
+
+@users.command(name="list")
+@as_json
+def list_(as_json: bool) -> None:
+    """All users by name, disabled ones too."""
+    with opened_users(load_settings()) as known:
+        found = known.archive.access().users.values()
+        once = known.passwords.once(user.password for user in found)
+    items = [
+        {
+            "name": user.principal.name,
+            "role": user.principal.role,
+            "branch": user.principal.branch,
+            "own_branch_only": user.principal.own_branch_only,
+            "sensitivities": sorted(user.principal.sensitivities),
+            "state": state_of(user, once=once.get(user.password, True)),
+        }
+        for user in found
+    ]
+    put_list(items, COLUMNS, as_json=as_json)
+
+
+def state_of(user: "User", *, once: bool) -> str:
+    if user.disabled:
+        return "disabled"
+    return "one-time password" if once else "active"
+
+
+@users.command()
+@click.argument("name")
+@acting
+def reset(name: str, actor: str | None, branch: str | None) -> None:
+    """Print a new one-time password, alone; the old one and every session of the user end at once."""
+    click.echo(after(name, actor, branch, lambda known, caller: known.reset(name, caller)))
+
+
+@users.command()
+@click.argument("name")
+@assume_yes
+@acting
+def disable(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
+    """Let a user in no more; every session ends at once. Asks first on a terminal."""
+    if sys.stdin.isatty() and not yes and not click.confirm(f"Disable the user {name}?", err=True):
+        raise Ended(FAILED, "nothing was changed")
+    changed = after(name, actor, branch, lambda known, caller: known.disable(name, caller))
+    say(f"disabled: {name}" if changed else f"{name} was disabled before")
+
+
+@users.command()
+@click.argument("name")
+@acting
+def enable(name: str, actor: str | None, branch: str | None) -> None:
+    """Let a disabled user in again: print a new one-time password, alone."""
+    password = after(name, actor, branch, lambda known, caller: known.enable(name, caller))
+    if password is None:
+        raise Ended(CONFLICT, f"{name} is not disabled; `dossier users reset` makes a new password")
+    click.echo(password)
+
+
+def after(name: str, actor: str | None, branch: str | None, step: "Callable[[Users, Caller], T]") -> T:
+    """What a step says; the password that counted before it does no more, and a file that has it goes."""
+    from service.first_user import forget_password
+
+    settings = load_settings()
+    caller = caller_of(settings, actor, branch)
+    with opened_users(settings) as known:
+        said = step(known, caller)
+    forget_password(settings, name)
+    return said
+
+
+@contextmanager
+def opened_users(settings: "Settings") -> Iterator["Users"]:
+    with opened_store(settings) as store:
+        yield store.users(store.archive())
+
+
+COMMANDS = (users,)

@@ -1,0 +1,17 @@
+"""The user that the first start makes (service/prepare.py), and the file with its one-time password."""
+
+from pathlib import Path
+
+from service.settings import Settings
+
+ADMIN = "admin"
+
+
+def password_file(settings: Settings) -> Path:
+    return settings.home / "admin.password"
+
+
+def forget_password(settings: Settings, user: str) -> None:
+    """Once it was changed it is of no use, and a secret in a file less."""
+    if user == ADMIN:
+        password_file(settings).unlink(missing_ok=True)

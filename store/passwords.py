@@ -1,0 +1,64 @@
+"""Passwords of users at rest: argon2id (RFC 9106) over a keyed digest, in table staff.password.
+
+Keyed by the institution's key: who copies the database alone has nothing to guess at. Neighbour: domain/users.py.
+"""
+
+from collections.abc import Callable, Iterable
+from unicodedata import normalize
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+from store.keys import Connections
+
+# 64 MiB and a tenth of a second each time. Nothing has this hash: what is asked of nobody is compared with it.
+HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+NOBODYS = f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
+
+
+class HashedPasswords:
+    """Thread-safe. A one-time password is good for `once_days`. `digest` is that of the key ring."""
+
+    def __init__(self, pool: Connections, digest: Callable[[str, bytes], bytes], *, once_days: int) -> None:
+        self._pool, self._digest, self._once_days = pool, digest, once_days
+
+    def put(self, password: UUID, user: str, plain: str, *, once: bool) -> None:
+        hashed = HASHER.hash(self._keyed(plain))
+        with self._pool.connection() as conn:
+            conn.execute(PUT, [password, user, hashed, once])
+
+    def matches(self, password: UUID | None, plain: str) -> bool:
+        keyed = self._keyed(plain)
+        with self._pool.connection() as conn:
+            row = conn.execute(HASH, [password, self._once_days]).fetchone()
+        try:
+            return HASHER.verify(row[0] if row else NOBODYS, keyed)
+        except VerifyMismatchError:
+            return False
+
+    def keep_only(self, user: str, password: UUID | None) -> None:
+        with self._pool.connection() as conn:
+            conn.execute(KEEP_ONLY, [user, password])
+
+    def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
+        with self._pool.connection() as conn:
+            return dict(conn.execute(ONCE, [list(passwords)]).fetchall())
+
+    def _keyed(self, plain: str) -> bytes:
+        """The same for what looks the same, however a keyboard composes it (NIST SP 800-63B)."""
+        return self._digest("password", normalize("NFKC", plain).encode("utf-8", "surrogatepass"))
+
+
+PUT = """
+    insert into staff.password (id, user_name, hash, once)
+    values (%s, %s, %s, %s)
+"""
+HASH = """
+    select hash
+    from staff.password
+    where id = %s and not (once and made_at < clock_timestamp() - make_interval(days => %s))
+"""
+KEEP_ONLY = "delete from staff.password where user_name = %s and id is distinct from %s"
+ONCE = "select id, once from staff.password where id = any(%s)"

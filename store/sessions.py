@@ -1,0 +1,120 @@
+"""Sessions of users, attempts to sign in, and what a user chose: schema staff, by the clock of the database.
+
+A session is found by a digest of its cookie; api/sessions.py makes both.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.errors import ForeignKeyViolation
+from psycopg.rows import args_row, tuple_row
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A session that has not ended. `unseen`: for a minute, so that it is time to say that its user was here."""
+
+    user: str
+    password: UUID
+    once: bool
+    branch: str | None
+    language: str | None
+    keys_off: bool
+    source: str | None
+    ends_at: datetime
+    unseen: bool
+
+
+async def attempt(
+    conn: AsyncConnection[Any], name: bytes, address: bytes, *, of_name: int, of_address: int, minutes: int
+) -> int:
+    """Seconds to wait before another attempt by this name, or from this address; 0: go on, and it counts from now."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(ATTEMPT, [name, address, of_name, of_address, minutes])
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def forget_attempts(conn: AsyncConnection[Any], name: bytes) -> None:
+    await conn.execute(FORGET_ATTEMPTS, [name])
+
+
+async def begin(conn: AsyncConnection[Any], key: bytes, password: UUID, by: str, branch: str | None) -> None:
+    """Durable on return; nothing begins under a password that is forgotten by now. `by` is password or oidc."""
+    with suppress(ForeignKeyViolation):  # forgotten just now
+        await conn.execute(BEGIN, [key, by, branch, password])
+
+
+async def find(conn: AsyncConnection[Any], key: bytes, *, hours: int, idle_minutes: int) -> Row | None:
+    """None when there is none, or when it is over: `hours` after it began, `idle_minutes` after its user was here."""
+    async with conn.cursor(row_factory=args_row(Row)) as cursor:
+        await cursor.execute(FIND, {"key": key, "hours": hours, "minutes": idle_minutes}, prepare=True)
+        return await cursor.fetchone()
+
+
+async def seen(conn: AsyncConnection[Any], key: bytes) -> None:
+    await conn.execute(SEEN, [key], prepare=True)
+
+
+async def choose_branch(conn: AsyncConnection[Any], key: bytes, branch: str) -> None:
+    await conn.execute(CHOOSE_BRANCH, [branch, key])
+
+
+async def choose(
+    conn: AsyncConnection[Any], user: str, *, language: str | None, keys_off: bool | None, source: str | None
+) -> None:
+    """What is None stays as it is."""
+    await conn.execute(CHOOSE, {"user": user, "language": language, "keys_off": keys_off, "source": source})
+
+
+async def end(conn: AsyncConnection[Any], key: bytes) -> None:
+    await conn.execute(END, [key])
+
+
+async def drop_ended(conn: AsyncConnection[Any], *, hours: int, idle_minutes: int) -> None:
+    await conn.execute(DROP_ENDED, {"hours": hours, "minutes": idle_minutes})
+
+
+ATTEMPT = "select staff.try_sign_in(%s, %s, %s, %s, make_interval(mins => %s))"
+FORGET_ATTEMPTS = "delete from staff.attempt where name = %s"
+BEGIN = """
+    insert into staff.session (key, user_name, password, by, branch)
+    select %s, user_name, id, %s, %s
+    from staff.password
+    where id = %s
+"""
+FIND = """
+    select
+        s.user_name, s.password, p.once and s.by = 'password', s.branch,
+        c.language, coalesce(c.keys_off, false), c.source,
+        least(s.created_at + make_interval(hours => %(hours)s), s.last_seen_at + make_interval(mins => %(minutes)s)),
+        s.last_seen_at < clock_timestamp() - interval '1 minute'
+    from staff.session as s
+    join staff.password as p on p.id = s.password
+    left join staff.setting as c on c.user_name = s.user_name
+    where s.key = %(key)s
+        and s.created_at > clock_timestamp() - make_interval(hours => %(hours)s)
+        and s.last_seen_at > clock_timestamp() - make_interval(mins => %(minutes)s)
+"""
+SEEN = """
+    update staff.session set last_seen_at = clock_timestamp()
+    where key = %s and last_seen_at < clock_timestamp() - interval '1 minute'
+"""
+CHOOSE_BRANCH = "update staff.session set branch = %s where key = %s"
+CHOOSE = """
+    insert into staff.setting as s (user_name, language, keys_off, source)
+    values (%(user)s, %(language)s, coalesce(%(keys_off)s, false), %(source)s)
+    on conflict (user_name) do update
+    set language = coalesce(excluded.language, s.language),
+        keys_off = coalesce(%(keys_off)s, s.keys_off),
+        source = coalesce(excluded.source, s.source)
+"""
+END = "delete from staff.session where key = %s"
+DROP_ENDED = """
+    delete from staff.session
+    where created_at <= clock_timestamp() - make_interval(hours => %(hours)s)
+        or last_seen_at <= clock_timestamp() - make_interval(mins => %(minutes)s)
+"""

@@ -1,3 +1,13 @@
-// What every screen loads: exchange of parts, keys, the wand, live rows, saving once.
+// What every screen loads: exchange of parts, forms that are sent once, and for who is signed in keys, the wand, the end
+// of the session, and what happens while the archive is away.
 
+import * as keys from "./keys.js";
+import * as network from "./network.js";
+import { signedInAs } from "./parts.js";
+import * as send from "./send.js";
+import * as session from "./session.js";
 import "./swap.js";
+import * as wand from "./wand.js";
+
+if (signedInAs) for (const part of [network, session, wand, keys]) part.start();
+send.start();

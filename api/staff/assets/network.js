@@ -1,0 +1,57 @@
+// When there is no way to the archive: said in words, and noticed by itself when it is there again. Nothing is dropped
+// meanwhile: forms (send.js) and what scripts ask (archive.js) wait here.
+
+import { part, pause } from "./parts.js";
+
+const AGAIN_MS = 2_000;
+const OF_A_PROXY = [502, 504];
+let waiting;
+
+export function start() {
+  addEventListener("offline", back);
+  document.addEventListener("unreachable", back);
+  if (!navigator.onLine) back();
+}
+
+/** The answer, or undefined when there is none of the archive. */
+export async function attempt(address, options) {
+  try {
+    const answer = await fetch(address, options);
+    return OF_A_PROXY.includes(answer.status) ? undefined : answer;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    return undefined;
+  }
+}
+
+export const isAway = () => waiting !== undefined;
+
+/** Resolves when the archive can be reached again. */
+export function back() {
+  waiting ??= wait();
+  return waiting;
+}
+
+async function wait() {
+  const unsay = sayAway();
+  do await Promise.race([pause(AGAIN_MS), cameOnline()]);
+  while (!(await attempt("/v1/session")));
+  unsay();
+  waiting = undefined;
+  document.dispatchEvent(new CustomEvent("reachable"));
+}
+
+const cameOnline = () => new Promise((resolve) => addEventListener("online", resolve, { once: true }));
+
+/** In the bar and above the page; what it returns takes it back. */
+function sayAway() {
+  const banner = part("away");
+  const dot = document.querySelector(".live");
+  const before = dot && { className: dot.className, text: dot.textContent };
+  document.getElementById("said").prepend(banner);
+  if (dot) Object.assign(dot, { className: "live none", textContent: dot.dataset.offline });
+  return () => {
+    banner.remove();
+    if (before) Object.assign(dot, { className: before.className, textContent: before.text });
+  };
+}

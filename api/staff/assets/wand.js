@@ -1,0 +1,156 @@
+// The barcode gun. It types like somebody very fast and presses Enter; where that is heard, what was shot is looked up
+// and nothing is ever saved by it (notes of the desk: README, "The desk").
+//
+//   in a code field            Enter looks up; the archive or the page says what is wrong, and the next shot overwrites
+//   in any other field         it is text, and its Enter does nothing
+//   anywhere else              caught, and looked up; what is typed slowly is left alone
+//   with a dialog in front     for the dialog's own field, or refused aloud
+
+import { fill, isShown, isText, openDialog, part, shown } from "./parts.js";
+
+const GAP_MS = 35;
+const ENTER_MS = 200;
+const LENGTH_MIN = 6;
+const TWICE_MS = 2_000;
+const SOUND_MS = 150;
+export const CODE_FIELDS = "#look-up, #scan-code, [data-wand], input[type=search]";
+const KEPT = "dossier-shot";
+
+let typed = "";
+let last = -Infinity;
+let chosen;
+
+export function start() {
+  addEventListener("keydown", hear, true);
+  document.addEventListener("submit", (event) => event.target.matches("[data-find]") && tidy(event));
+  document.addEventListener("swapped", overwrite);
+  overwrite();
+}
+
+/** Whether the key just pressed is one of many. */
+export const isShooting = () => typed.length > 1;
+
+function hear(event) {
+  if (event.key === "Enter") return ended(event);
+  const quick = event.timeStamp - last <= GAP_MS;
+  last = event.timeStamp;
+  if (!quick) typed = "";
+  if (event.key.length !== 1 || event.ctrlKey || event.altKey || event.metaKey) return undefined;
+  if (typed === "") chosen = event.target.matches?.("select") ? event.target.value : undefined;
+  typed += event.key;
+  if (event.key === " " && isShooting() && !isText(event.target)) event.preventDefault(); // it would press a button
+  return undefined;
+}
+
+function ended(event) {
+  const code = event.timeStamp - last <= ENTER_MS && typed.length >= LENGTH_MIN ? clean(typed) : "";
+  typed = "";
+  const field = event.target;
+  if (field.matches?.(CODE_FIELDS) && !event.ctrlKey && !event.metaKey) return entered(event, field);
+  if (code === "") return undefined;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (field.matches?.("select")) fill(field, chosen); // its list went along with the letters
+  if (!isText(field) && !isTwice(code)) route(code);
+  return undefined;
+}
+
+/** Enter in a code field, of a gun or of a person. */
+function entered(event, field) {
+  const code = clean(field.value);
+  if (code !== "" && isTwice(code)) {
+    event.preventDefault();
+    field.select();
+  } else if (field.id === "scan-code") {
+    event.preventDefault();
+    document.getElementById("check")?.click();
+  }
+}
+
+function route(code) {
+  const dialog = openDialog();
+  const field = document.getElementById("scan-code");
+  if (dialog) inDialog(dialog, code);
+  else if (field && isShown(field) && isScanCode(code)) check(field, code);
+  else lookUp(code);
+}
+
+function check(field, code) {
+  fill(field, code);
+  document.getElementById("check").click();
+}
+
+function lookUp(code) {
+  const form = document.querySelector("form[data-find]");
+  fill(form.elements.code, code);
+  form.requestSubmit();
+}
+
+function inDialog(dialog, code) {
+  const field = shown(CODE_FIELDS, dialog);
+  if (!field) return refuse(dialog);
+  fill(field, code);
+  field.select();
+  return field.form?.requestSubmit();
+}
+
+function refuse(dialog) {
+  dialog.querySelector("[data-part=refused]")?.remove();
+  dialog.append(part("refused"));
+  sound();
+}
+
+/** Control characters, and what some guns say of the kind of code before it (]C1, ]Q3). */
+function clean(text) {
+  return text.replace(/[\u0000-\u001f\u007f]/g, "").trim().replace(/^\][A-Za-z][0-9A-Za-z]/, "");
+}
+
+function tidy(event) {
+  const field = event.target.elements.code;
+  field.value = clean(field.value);
+  if (field.value !== "") return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  field.focus();
+}
+
+/** One of ours: two letters, twelve digits, two check digits (ISO 7064 MOD 97-10). O and I in the number are 0 and 1. */
+export function isScanCode(text) {
+  const folded = text.replace(/[\s-]/g, "").toUpperCase();
+  const code = folded.slice(0, 2) + folded.slice(2).replaceAll("O", "0").replaceAll("I", "1");
+  if (!/^[A-Z]{2}\d{14}$/.test(code)) return false;
+  return [...code].reduce((rest, sign) => Number(`${rest}${parseInt(sign, 36)}`) % 97, 0) === 1;
+}
+
+/** The same within two seconds, also when a page was loaded in between. A digest is kept, and not whose card it is. */
+function isTwice(code) {
+  const [digest, at] = (sessionStorage.getItem(KEPT) ?? "").split(" ");
+  const now = Date.now();
+  const twice = digest === digestOf(code) && now - Number(at) < TWICE_MS;
+  if (!twice) sessionStorage.setItem(KEPT, `${digestOf(code)} ${now}`);
+  return twice;
+}
+
+const digestOf = (code) =>
+  [...code].reduce((digest, sign) => Math.imul(digest ^ sign.codePointAt(0), 0x01000193) >>> 0, 0x811c9dc5).toString(36);
+
+/** A code that was not taken is marked, so that the next shot takes its place. */
+function overwrite() {
+  const wrong = shown(`:is(${CODE_FIELDS})[aria-invalid=true]`);
+  const field = wrong ?? document.activeElement;
+  if (wrong) sound();
+  if (!field?.matches(CODE_FIELDS) || field.value === "") return;
+  field.focus();
+  field.select();
+}
+
+/** Low and short, for who has asked for it (keys.js). */
+function sound() {
+  if (localStorage.getItem("dossier-sound") !== "on") return;
+  const audio = new AudioContext();
+  const tone = new OscillatorNode(audio, { frequency: 220 });
+  tone.connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + SOUND_MS / 1_000);
+  tone.onended = () => audio.close();
+}

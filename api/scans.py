@@ -36,7 +36,15 @@ from domain.access import Role
 from domain.archive import ArchiveFile, Examined, Inspected, Outcome, Reach, Session
 from domain.document_type import schemes
 from domain.ports import Missing
-from domain.refusals import N_, FieldError, InsufficientStorage, NotFound, ValidationFailed
+from domain.refusals import (
+    N_,
+    FieldError,
+    FileTypeNotAllowed,
+    InsufficientStorage,
+    NotFound,
+    PageTypeNotAllowed,
+    ValidationFailed,
+)
 from domain.scan_session import (
     Arrangement,
     CapturedPage,
@@ -90,6 +98,12 @@ async def confirm(call: Call) -> None:
     """POST /scan-sessions/{id}/confirm: the Yes; 202, for the station begins in a moment."""
     session = await call.parts.blocking(call.parts.archive.confirm_scan, call.id(), call.caller(), await reach_of(call))
     answer(call, session, status=202)
+
+
+async def stop(call: Call) -> None:
+    """POST /scan-sessions/{id}/stop: no more of the pass under way; the pages that came are there to look at."""
+    stopped = partial(call.parts.archive.stop_scan, call.id(), call.caller(), await reach_of(call))
+    answer(call, await call.parts.blocking(stopped))
 
 
 async def cancel(call: Call) -> None:
@@ -155,7 +169,10 @@ async def put_page(call: Call) -> None:
 
 async def inspected(call: Call, received: ReceivedFile) -> Inspected:
     """The page as the limited child saw it."""
-    found = await call.parts.examiner.inspect(received.fd, size=received.size)
+    try:
+        found = await call.parts.examiner.inspect(received.fd, size=received.size)
+    except FileTypeNotAllowed as refusal:
+        raise PageTypeNotAllowed(**refusal.values) from None
     return Inspected(
         file=Examined(
             file=received.file,

@@ -186,6 +186,12 @@ class FileTypeNotAllowed(Refusal):
     )
 
 
+class PageTypeNotAllowed(FileTypeNotAllowed):
+    """Of a scan: a PDF would not do either."""
+
+    sentence = N_("A page has to be a picture, such as JPEG, PNG or TIFF. This is {found}.")
+
+
 class FileDamaged(Refusal):
     slug, status = "file-damaged", 422
     title = N_("The file is damaged")

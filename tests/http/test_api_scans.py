@@ -534,6 +534,21 @@ def test_what_is_no_page_is_refused_and_the_others_stay(
     assert session(staff, of) == of
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "has to be a picture"), ("nl", "moet een afbeelding zijn"), ("de", "muss ein Bild sein")],
+)
+def test_who_sends_a_pdf_for_a_page_is_not_told_to_make_a_pdf_of_it(
+    staff: httpx.Client, language: str, words: str
+) -> None:
+    answer = staff.put(
+        f"{SESSIONS}/{started(staff)['id']}/pages/1", content=a_pdf(), headers={"Accept-Language": language}
+    )
+    assert problem_of(answer, 415) == "file-type-not-allowed"
+    assert words in answer.json()["detail"]
+    assert "application/pdf" in answer.json()["detail"]
+
+
 def test_a_page_that_is_too_large_is_refused_on_its_length(served: Served, staff: httpx.Client) -> None:
     of = filled(staff)
     head = wire.head(
@@ -557,6 +572,7 @@ Door = Callable[[httpx.Client, dict[str, Any]], httpx.Response]
 DOORS: dict[str, Door] = {
     "show": lambda client, of: client.get(f"{SESSIONS}/{of['id']}"),
     "confirm": confirm,
+    "stop": lambda client, of: client.post(f"{SESSIONS}/{of['id']}/stop"),
     "page": lambda client, of: put(client, of, 2, a_page()),
     "image": lambda client, of: image(client, of, 1),
     "rotate": lambda client, of: arrange(client, of, 1, "rotate", degrees=90),

@@ -112,6 +112,11 @@ class Finish(msgspec.Struct, frozen=True):
     told: str | None = None
 
 
+class Stop(msgspec.Struct, frozen=True):
+    """Somebody wants no more of the pass under way. The pages that are there stay, and so does a sheet that is through
+    the scanner but still on its way."""
+
+
 class Rotate(msgspec.Struct, frozen=True):
     n: int
     degrees: int
@@ -168,6 +173,7 @@ Command = (
     | Confirm
     | Capture
     | Finish
+    | Stop
     | Rotate
     | MovePage
     | RemovePage
@@ -329,6 +335,8 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
             return _capture(state, command)
         case Finish():
             return _finish(state, command)
+        case Stop():
+            return _stop(state)
         case Rotate() | MovePage() | RemovePage():
             return _arrange(state, command)
         case CollatePasses() | CollateSheets():
@@ -438,6 +446,12 @@ def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
     if state.state is FAILED and state.problem == command.problem:
         return []
     return [ScanInterrupted(problem=command.problem, told=command.told)]
+
+
+def _stop(state: ScanSession) -> Sequence[ScanEvent]:
+    """Who asks again has not heard the answer, and a pass may have come to its end meanwhile."""
+    _require(state, SCANNING, REVIEW, FAILED)
+    return [ScanFinished(number=state.passes)] if state.state is SCANNING else []
 
 
 def _arrange(state: ScanSession, command: Rotate | MovePage | RemovePage) -> Sequence[ScanEvent]:

@@ -39,6 +39,7 @@ from domain.scan_session import (
     ScanEvent,
     ScanSession,
     Start,
+    Stop,
     TakeUp,
     YieldScanner,
     keeps_scanner,
@@ -125,6 +126,10 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> Session:
         return self._scan(session, finish, finish, caller, reach)
+
+    def stop_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+        """No more of the pass under way; its pages stay, and its station lets go of the device in a moment."""
+        return self._scan(session, Stop(), "stop", caller, reach)
 
     def arrange_pages(
         self, session: UUID, command: Arrangement, caller: Caller, reach: Reach, *, version: int | None = None

@@ -127,10 +127,11 @@ class Archive:
             raise Unreachable("what answers does not tell jobs as the archive does") from error
 
     def wants(self, job: Job) -> bool:
-        """Whether its pages are still welcome: also when this pass was given up, or the session archived without them.
-        Raises Unreachable."""
+        """Whether more of its pages are welcome: also when this pass was given up, or the session archived without it,
+        but not when somebody stopped it. Raises Unreachable."""
         answer = self._ask("GET", f"/v1/scan-sessions/{job.id}")
-        return answer.status != 200 or answer.told.get("state") != "cancelled"
+        state, passes = answer.told.get("state"), answer.told.get("passes")
+        return answer.status != 200 or (state != "cancelled" and (state, passes) != ("review", job.number))
 
     def awaits(self, job: Job) -> bool:
         """Whether this pass is what the session waits for in this moment. Raises Unreachable."""

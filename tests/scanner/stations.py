@@ -198,6 +198,9 @@ class AtDesk:
     def confirm(self, session: str) -> None:
         item(self.client.post(f"/v1/scan-sessions/{session}/confirm"), 202)
 
+    def stop(self, session: str) -> None:
+        item(self.client.post(f"/v1/scan-sessions/{session}/stop"), 200)
+
     def cancel(self, session: str) -> None:
         assert self.client.delete(f"/v1/scan-sessions/{session}").status_code == 204
 

@@ -759,6 +759,7 @@ DOORS: dict[str, Callable[[MemoryDesk, UUID, Reach], object]] = {
     "yes": lambda desk, session, reach: desk.archive.confirm_scan(session, a_caller(), reach),
     "page": lambda desk, session, reach: desk.archive.capture_page(session, 3, an_image(3), a_caller(), reach),
     "finish": lambda desk, session, reach: desk.archive.finish_pass(session, Finish(1), a_caller(), reach),
+    "stop": lambda desk, session, reach: desk.archive.stop_scan(session, a_caller(), reach),
     "turn": lambda desk, session, reach: desk.archive.arrange_pages(session, Rotate(1, 90), a_caller(), reach),
     "cancel": lambda desk, session, reach: desk.archive.cancel_scan(session, a_caller(), reach),
     "archive": lambda desk, session, reach: archive_as_seen(desk, session, reach),

@@ -380,6 +380,35 @@ class JobItem(msgspec.Struct, frozen=True):
     pages_max: int
 
 
+class Instant(msgspec.Struct, frozen=True):
+    """What an as_of names: a position of the log, and the first moment as of which it stood there; `at` is null before
+    the first event."""
+
+    position: int
+    at: Moment | None
+
+
+class SummaryAnswer(msgspec.Struct, frozen=True):
+    """How many papers the customer's list has with these filters, mandates among the authorizations. `complete` false:
+    so many of the newest 1,000 or so, and there are more."""
+
+    customer: CustomerAnswer
+    documents: int
+    authorizations: int
+    complete: bool
+    as_of: Instant | None
+    position: int
+
+
+class ChangesAnswer(msgspec.Struct, frozen=True):
+    """When something happened to the customer's papers, newest first, each moment once. `complete` false: it began
+    earlier, before the last 500 events."""
+
+    moments: list[Moment]
+    complete: bool
+    position: int
+
+
 class FormAnswer(msgspec.Struct, frozen=True):
     """`form` is the address of the printable sheet."""
 

@@ -4,16 +4,19 @@ from collections.abc import Collection
 from uuid import UUID
 
 from api.answers import items_of
-from api.bodies import CustomerBody, customer_answer
+from api.bodies import ChangesAnswer, CustomerBody, Instant, SummaryAnswer, customer_answer
 from api.call import Call
 from domain.customer import Customer, parse_customer
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
 from domain.values import Kind, Source, customer_id
-from projections import customer_documents
+from projections import customer_documents, moments
 from projections.customer_documents import Filters
+from projections.reading import moment
 
 KINDS, SOURCES = tuple(map(str, Kind)), tuple(map(str, Source))
+PAPERS = ("documents", "authorizations")
+YES_NO = ("true", "false")
 NOBODY = UUID(int=0)  # a customer of whom nothing was ever archived has no reference
 
 
@@ -80,14 +83,45 @@ async def documents(call: Call) -> None:
     call.page(items, position=page.position, next_cursor=page.next, customer=customer_answer(page.customer))
 
 
+async def summary(call: Call) -> None:
+    """GET /customers/{id}/summary: how many papers the list has, and which instant an as_of names."""
+    filters, as_of = filters_of(call), await call.position_of(call.as_of())
+    await call.wait_for_views()
+    customer = await known(call)
+    reference = await call.parts.customers.reference_of(customer.id)
+    async with call.parts.connection() as conn:
+        found = await customer_documents.counts(conn, reference or NOBODY, call.rights, filters, as_of=as_of)
+        at = await moments.moment_of(conn, as_of) if as_of else None
+    instant = Instant(as_of, moment(at) if at else None) if as_of is not None else None
+    answer = SummaryAnswer(
+        customer_answer(customer), found.documents, found.authorizations, found.complete, instant, found.position
+    )
+    call.answer(answer, position=found.position)
+
+
+async def changes(call: Call) -> None:
+    """GET /customers/{id}/changes: the moments at which something happened to the customer's papers."""
+    await call.wait_for_views()
+    customer = await known(call)
+    reference = await call.parts.customers.reference_of(customer.id)
+    async with call.parts.connection() as conn:
+        found = await moments.changes(conn, reference or NOBODY, call.rights)
+    answer = ChangesAnswer([moment(at) for at in found.moments], found.complete, found.position)
+    call.answer(answer, position=found.position)
+
+
 def filters_of(call: Call) -> Filters:
     """A scan code is looked for in the form in which it is kept, however it was typed."""
-    text = call.text("q")
+    text, papers, held = call.text("q"), one_of(call, "papers", PAPERS), one_of(call, "original_held", YES_NO)
     return Filters(
         kind=one_of(call, "kind", KINDS),
+        documents=papers == "documents" if papers else None,
         type=call.text("type"),
         status=call.text("status"),
         source=one_of(call, "source", SOURCES),
+        original_held=held == "true" if held else None,
+        since=call.moment("from"),
+        until=call.moment("to"),
         q=own_code(text) or text if text else None,
     )
 

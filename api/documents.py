@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import partial
+from uuid import UUID
 
 import msgspec
 
@@ -124,8 +125,11 @@ async def show(call: Call) -> None:
         row, position = await customer_documents.one(conn, call.id(), call.rights, as_of=as_of)
     if row is None or row.kind != "document":
         raise NotFound
-    customer = await call.customer_of(row)
-    call.answer(item_of(call, row, customer=customer), position=position, version=row.version)
+    linked = [UUID(customer) for customer in row.linked_customers]
+    ids = await call.parts.customers.ids_of([row.customer, *linked])
+    joint = [ids[customer] for customer in linked if customer in ids]
+    item = item_of(call, row, customer=ids.get(row.customer), linked_customers=joint, evidence_of=row.evidence_of)
+    call.answer(item, position=position, version=row.version)
 
 
 async def look_up(call: Call) -> None:

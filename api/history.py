@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -10,7 +11,7 @@ from api.call import Call
 from api.customers import NOBODY
 from domain.access import Verb, may
 from domain.iban import masked
-from domain.refusals import NotFound
+from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
 from projections.audit_history import Filters
 from projections.reading import moment
@@ -120,7 +121,7 @@ def shown_value(name: str, value: Any) -> Any:
 
 
 async def access_log(call: Call) -> None:
-    """GET /access-log: who read what, newest first; filters actor, action, customer, from, to."""
+    """GET /access-log: who read what, newest first; filters actor, action, customer, paper, from, to."""
     customer = call.text("customer")
     reference = await call.parts.customers.reference_of(customer) if customer else None
     if customer and reference is None:
@@ -129,6 +130,7 @@ async def access_log(call: Call) -> None:
     lines, next_cursor = await call.parts.read_access(
         call.rights,
         customer=reference,
+        paper=paper_of(call),
         actor=call.text("actor"),
         action=call.text("action"),
         since=call.moment("from"),
@@ -140,6 +142,14 @@ async def access_log(call: Call) -> None:
     items = [access_item(line, names) for line in lines]
     position = await call.parts.blocking(call.parts.last_position)
     call.page(items, position=position, next_cursor=next_cursor)
+
+
+def paper_of(call: Call) -> UUID | None:
+    text = call.text("paper")
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise ValidationFailed(FieldError("/query/paper", N_("must be an id"))) from None
 
 
 def access_item(line: Any, names: Mapping[Any, str]) -> AccessItem:

@@ -25,6 +25,7 @@ from api.bodies import (
     AmendBody,
     ArchiveScanBody,
     AuthorizationBody,
+    ChangesAnswer,
     CheckAnswer,
     ChoiceBody,
     CollateBody,
@@ -54,6 +55,7 @@ from api.bodies import (
     SplitItem,
     StationBody,
     StationItem,
+    SummaryAnswer,
     SupersedeBody,
     TypeAnswer,
     TypeBody,
@@ -107,16 +109,23 @@ PAGING = (
     Query("limit", "at most so many items", {**WHOLE, "maximum": 200, "default": 50}),
     Query("cursor", "where the page begins: `next` of the page before"),
 )
+PERIOD = (
+    Query("from", "not before this time", {"type": "string", "format": "date-time"}),
+    Query("to", "not after this time", {"type": "string", "format": "date-time"}),
+)
 FILTERS = (
     Query("kind", "only this kind", {"type": "string", "enum": ["document", "authorization", "mandate"]}),
     Query("type", "only this document type"),
     Query("status", "only this status"),
     Query("source", "only this source", {"type": "string", "enum": ["scan", "file", "none"]}),
     Query("q", "words of the note, the file name, the label"),
-)
-PERIOD = (
-    Query("from", "not before this time", {"type": "string", "format": "date-time"}),
-    Query("to", "not after this time", {"type": "string", "format": "date-time"}),
+    Query(
+        "papers",
+        "only documents, or only authorizations, mandates among them",
+        {"type": "string", "enum": ["documents", "authorizations"]},
+    ),
+    Query("original_held", "only where the paper has to be kept, or only where not", {"type": "boolean"}),
+    *PERIOD,
 )
 AUDIT = (
     Query("actor", "only by this staff member or program"),
@@ -200,6 +209,21 @@ ROUTES: tuple[Route, ...] = (
         query=(*FILTERS, AS_OF, *PAGING),
     ),
     read(
+        "/v1/customers/{id}/summary",
+        Verb.DOCUMENTS_READ,
+        customers.summary,
+        "How many papers the list has, and which instant an as_of names",
+        answer=SummaryAnswer,
+        query=(*FILTERS, AS_OF),
+    ),
+    read(
+        "/v1/customers/{id}/changes",
+        Verb.DOCUMENTS_READ,
+        customers.changes,
+        "The moments at which something happened to the customer's papers",
+        answer=ChangesAnswer,
+    ),
+    read(
         "/v1/customers/{id}/history",
         Verb.HISTORY_READ,
         history.of_customer,
@@ -251,6 +275,7 @@ ROUTES: tuple[Route, ...] = (
         content.page_image,
         "Page n (from 1) as an image made on the server",
         media_type="image/jpeg",
+        status=(200, 304),
         query=(
             Query("width", "pixels", {**WIDTH, "default": 1000}),
             CONTENT_VERSION,
@@ -495,7 +520,13 @@ ROUTES: tuple[Route, ...] = (
         "Who read what, newest first",
         answer=AccessItem,
         listed=True,
-        query=(Query("customer", "only reads of this customer"), *AUDIT[:2], *PERIOD, *PAGING),
+        query=(
+            Query("customer", "only reads of this customer"),
+            Query("paper", "only reads of this document or authorization, by its id"),
+            *AUDIT[:2],
+            *PERIOD,
+            *PAGING,
+        ),
     ),
     Route(
         method="POST",

@@ -557,12 +557,17 @@ def kept_until(row: Row | Listed, kind: DocumentType | None) -> date | None:
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """`q` is looked for in the file name, title, note, type label, scan code, shelf mark and external id."""
+    """`q` is looked for in the file name, title, note, type label, scan code, shelf mark and external id. `documents`:
+    only those, or, when False, only authorizations of every kind. Both ends of the time are included."""
 
     kind: str | None = None
+    documents: bool | None = None
     type: str | None = None
     status: str | None = None
     source: str | None = None
+    original_held: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     q: str | None = None
 
 
@@ -592,21 +597,37 @@ async def page(
     """
     place = read_cursor(cursor) if cursor else None
     at = place.pinned if place else as_of
-    asked = {
-        "kind": filters.kind,
-        "type": filters.type,
-        "status": filters.status,
-        "source": filters.source,
-        "q": like(filters.q) if filters.q else None,
-        "branch": rights.branch,
-        "before": place.last if place else None,
-    }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {**_narrowing(filters, rights), **({"before": place.last} if place else {})}
     query = _list(tuple(given), next((n for n in FETCHED if n > limit), limit + 1), as_of=at is not None)
     bound = {**_bound(rights, at), **given, "customer": customer, "customer_id": customer_id}
     rows, position, entry = await _fetch_listed(conn, query, bound)
     more = write_cursor(position if at is None else at, rows[limit - 1].created_position) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
+
+
+def _narrowing(filters: Filters, rights: Rights) -> dict[str, Any]:
+    """What is asked for beside the customer: names in NARROWER, and their values."""
+    asked = {**msgspec.structs.asdict(filters), "branch": rights.branch, "q": like(filters.q) if filters.q else None}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """`complete` False: there are more than COUNTED_MAX, and only the newest of them were counted."""
+
+    documents: int
+    authorizations: int
+    complete: bool
+    position: int
+
+
+async def counts(
+    conn: AsyncConnection[Any], customer: UUID, rights: Rights, filters: Filters, *, as_of: int | None
+) -> Counts:
+    """How many papers `page` lists, all its pages together."""
+    given = _narrowing(filters, rights)
+    bound = {**_bound(rights, as_of), **given, "customer": customer}
+    ((position, documents, authorizations),) = await _fetch(conn, _counting(tuple(given), as_of is not None), bound)
+    return Counts(documents, authorizations, documents + authorizations <= COUNTED_MAX, position)
 
 
 async def one(
@@ -710,6 +731,7 @@ LABELS, ITEM = VIEW.columns.index("labels"), VIEW.columns.index("item")
 # How many rows a list asks for, as constants in its text: with a parameter Postgres plans each list anew, which takes
 # longer than to answer it.
 FETCHED = (21, 51, 101, 201)
+COUNTED_MAX = 1_000
 OPEN = "{0}.to_position is null"
 HELD = "{0}.from_position <= %(as_of)s and ({0}.to_position is null or {0}.to_position > %(as_of)s)"
 # Beside the type of that time: what is hidden today shows nothing of its past, when its type may have been a mistake.
@@ -767,9 +789,13 @@ def _listed_by(where: str, held: str, *, entry: str = "null", limit: int | str =
 # What narrows the list, each only where it is asked for: what is not there costs neither a plan nor a parameter.
 NARROWER = {
     "kind": "r.kind = %(kind)s",
+    "documents": "(r.kind = 'document') = %(documents)s",
     "type": "r.type = %(type)s",
     "status": "r.status = %(status)s",
     "source": "coalesce({source_of_evidence}, r.source) = %(source)s",
+    "original_held": "r.original_held = %(original_held)s",
+    "since": "r.recorded_at >= %(since)s",
+    "until": "r.recorded_at <= %(until)s",
     "q": """public.unaccent(concat_ws(
         ' ', r.file_name, {file_name_of_evidence}, r.title, {title_of_evidence}, r.note, r.scan_code, r.shelf_mark,
         r.external_id,
@@ -783,10 +809,31 @@ NARROWER = {
 @cache
 def _list(given: tuple[str, ...], limit: int, *, as_of: bool) -> str:
     held = HELD if as_of else OPEN
+    return _listed_by(_of_customer(given, held), held, entry=f"({register.ENTRY})", limit=limit)
+
+
+@cache
+def _counting(given: tuple[str, ...], as_of: bool) -> str:
+    held = HELD if as_of else OPEN
+    return f"""
+        select t.position, count(*) filter (where c.kind = 'document'), count(*) filter (where c.kind <> 'document')
+        from views.tracking as t
+        left join lateral (
+            select r.kind
+            from views.customer_documents as r
+            where {_visible(held)} and {_of_customer(given, held)}
+            order by r.created_position desc
+            limit {COUNTED_MAX + 1}
+        ) as c on true
+        where t.name = 'customer_documents'
+        group by t.position
+    """  # noqa: S608  # constants of this module
+
+
+def _of_customer(given: tuple[str, ...], held: str) -> str:
     evidence = {f"{name}_of_evidence": _evidence(name, held) for name in ("source", "file_name", "title")}
     narrower = [NARROWER[name].format(**evidence) for name in given]
-    where = " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
-    return _listed_by(where, held, entry=f"({register.ENTRY})", limit=limit)
+    return " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
 
 
 BY_ID = f"r.id = %(id)s and not r.linked and {OF_OWN_BRANCH}"

@@ -1,11 +1,18 @@
-"""From a moment to a position of the log: "as of T" is the log up to the last position whose as_of is at most T."""
+"""From a moment to a position of the log and back: "as of T" is the log up to the last position whose as_of is at most
+T. And the moments at which a customer's papers changed, for whoever wants to look at the past."""
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
+
+from domain.access import Rights
+from projections.audit_history import SUBJECTED
+
+CHANGES_MAX = 500
 
 
 class Instant(msgspec.Struct, frozen=True):
@@ -37,3 +44,64 @@ AT = """
     from views.tracking as t
     where t.name = 'audit_history'
 """
+
+
+async def moment_of(conn: AsyncConnection[Any], position: int) -> datetime | None:
+    """The first moment as of which the log stood at this position; None before its first event."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(MOMENT, {"position": position}, prepare=True)
+        found = await cursor.fetchone()
+    return found[0] if found else None
+
+
+MOMENT = """
+    select as_of
+    from views.audit_history
+    where position <= %(position)s
+    order by position desc
+    limit 1
+"""
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """Newest first, each moment once. `complete` False: there are older ones. `position`: where the view stands."""
+
+    moments: list[datetime]
+    complete: bool
+    position: int
+
+
+async def changes(conn: AsyncConnection[Any], customer: UUID, rights: Rights) -> Changes:
+    """When something happened to papers of this customer that the reader may see: at most CHANGES_MAX events of it.
+
+    As of each of these moments, what happened then is included.
+    """
+    bound = {"customer": customer, "types": rights.types, "own_branch": rights.branch}
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(CHANGES, bound, prepare=True)
+        found = await cursor.fetchall()
+    moments = [at for _, at in found if at is not None]
+    return Changes([*dict.fromkeys(moments[:CHANGES_MAX])], len(moments) <= CHANGES_MAX, found[0][0])
+
+
+# To a customer's past belongs what took papers away or linked them to it: by a scan of its own, each has its index.
+SCAN = """(
+            select h.position, h.as_of
+            from {subjected}
+            where h.{column} = %(customer)s and d.type = any(%(types)s)
+                and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
+            order by h.position desc
+            limit {limit}
+        )"""
+SCANS = " union ".join(
+    SCAN.format(subjected=SUBJECTED, column=column, limit=CHANGES_MAX + 1) for column in ("customer", "other_customer")
+)
+CHANGES = f"""
+    select t.position, found.as_of
+    from views.tracking as t
+    left join lateral (
+        select * from ({SCANS}) as scanned order by position desc limit {CHANGES_MAX + 1}
+    ) as found on true
+    where t.name = 'audit_history'
+    order by found.position desc
+"""  # noqa: S608  # constants of this module

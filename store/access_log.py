@@ -90,6 +90,7 @@ async def read(
     rights: Rights,
     *,
     customer: UUID | None,
+    paper: UUID | None,
     actor: str | None,
     action: str | None,
     since: datetime | None,
@@ -105,6 +106,7 @@ async def read(
         "types": rights.types,
         "own_branch": rights.branch,
         "customer": customer,
+        "paper": paper,
         "actor": actor,
         "action": action,
         "since": since,
@@ -137,6 +139,7 @@ READ = """
     select id, at, actor, branch, action, customer, document, authorization_id, status, trace_id
     from access.log
     where (%(customer)s::uuid is null or customer = %(customer)s)
+        and (%(paper)s::uuid is null or coalesce(document, authorization_id) = %(paper)s)
         and (%(actor)s::text is null or actor = %(actor)s)
         and (%(action)s::text is null or action = %(action)s)
         and (%(since)s::timestamptz is null or at >= %(since)s)

@@ -60,6 +60,8 @@ TABLE = {
     ("GET", "/v1/customers"): f"{READERS} integration",
     ("GET", "/v1/customers/{id}"): f"{READERS} integration",
     ("GET", "/v1/customers/{id}/documents"): READERS,
+    ("GET", "/v1/customers/{id}/summary"): READERS,
+    ("GET", "/v1/customers/{id}/changes"): READERS,
     ("GET", "/v1/customers/{id}/history"): READERS,
     ("POST", "/v1/documents"): DESK,
     ("GET", "/v1/documents"): READERS,

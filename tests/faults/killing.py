@@ -72,11 +72,14 @@ class Archive:
     def kill(self, victim: str, chance: random.Random) -> None:
         """Kill one process of this kind, or all of them; serve is started again when it was among them."""
         if victim == "all":
-            for pid in self.processes():
-                end(pid)
+            killed = [*self.processes()]
         else:
             wait_until(lambda: victim in self.processes().values(), RECOVERY_SECONDS, f"no {victim} came back")
-            end(chance.choice([pid for pid, kind in self.processes().items() if kind == victim]))
+            killed = [chance.choice([pid for pid, kind in self.processes().items() if kind == victim])]
+        for pid in killed:
+            end(pid)
+        if self.process.pid in killed:
+            self.process.wait(RECOVERY_SECONDS)  # which takes a moment where much is to be done
         time.sleep(0.05)
         if self.process.poll() is not None:
             wait_until(

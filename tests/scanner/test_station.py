@@ -176,6 +176,18 @@ def test_a_cancelled_scan_lets_go_of_the_scanner_and_leaves_nothing(station: Sta
     assert at_desk.client.get(f"/v1/scan-sessions/{session}/pages/1").status_code == 404
 
 
+def test_a_stopped_scan_keeps_its_pages_and_lets_go_of_the_scanner(station: Station, at_desk: AtDesk) -> None:
+    session = at_desk.start(station.scanner(SLOW))
+    at_desk.until(session, "scanning", pages=1)
+    at_desk.stop(session)
+    again = at_desk.start(station.scanner(SLOW))
+    assert at_desk.until(again, "scanning", "failed", pages=1)["state"] == "scanning"
+    at_desk.cancel(again)
+    station.wait_until_empty()
+    kept = at_desk.see(session)
+    assert (kept["state"], kept["problem"], len(kept["pages"])) == ("review", None, 1)
+
+
 # -- what breaks at the device ----------------------------------------------------------------------------------
 
 
@@ -460,7 +472,9 @@ def test_pages_that_come_after_their_session_was_archived_wait_for_somebody(
 ) -> None:
     """The station was silent, and somebody made do with the pages that were there."""
     with left_with_three_pages(archive, at_desk, tmp_path / "home", line) as (station, session):
-        at_desk.until(session, "failed")
+        silent = {"pass": 1, "problem": "scanner-offline"}
+        token = (station.home / "token").read_text().strip()
+        item_of(archive.client(token).post(f"/v1/scan-sessions/{session}/finish", json=silent))
         put = at_desk.client.put(f"/v1/scan-sessions/{session}/pages/1", content=a_jpeg(), headers=JPEG)
         assert put.status_code in (200, 201), put.text
         body = {"customer": a_customer(archive), "type": "LETTER"}

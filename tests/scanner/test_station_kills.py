@@ -150,6 +150,10 @@ class Rig:
 class Patiently(httpx.HTTPTransport):
     """Asks again while the archive comes back."""
 
+    def __init__(self, archive: Archive) -> None:
+        super().__init__()
+        self._archive = archive
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         until, last = time.monotonic() + SECONDS, ""
         while time.monotonic() < until:
@@ -161,13 +165,13 @@ class Patiently(httpx.HTTPTransport):
             except httpx.TransportError as error:
                 last = repr(error)
             time.sleep(POLL_SECONDS)
-        raise AssertionError(f"the archive does not come back: {last}")
+        raise AssertionError(f"the archive does not come back: {last} {self._archive.said()}")
 
 
 def patient_client(archive: Archive) -> httpx.Client:
     return httpx.Client(
         base_url=f"http://{archive.settings.host}:{archive.settings.port}",
         headers={"Authorization": f"Bearer {archive.token}"},
-        transport=Patiently(),
+        transport=Patiently(archive),
         timeout=10,
     )

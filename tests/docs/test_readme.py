@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from service import exits
 from service.__main__ import cli
 from service.settings import SETTINGS
 from tests.docs.reference import DOCS, verbs
-from tests.http.desk import a_customer
-from tests.http.served import ROOT, Served
+from tests.http.desk import a_customer, item_of
+from tests.http.served import ROOT, Served, serving, wait_until
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
@@ -32,24 +33,33 @@ MADE = re.compile(r"\.venv|\.dossier|/|https?:|~|keys/|content/|postgres/|postgr
 # -- the tour ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def tour(served: Served) -> list[Any]:
-    """The block as printed, at another address and for a customer of its own. Any call that fails ends it."""
+def block(name: str) -> str:
+    """As printed."""
+    [text] = re.findall(rf"<!-- {name}: \S+ runs this block -->\n```sh\n(.+?)```", TEXT, re.DOTALL)
+    return str(text)
+
+
+def typed(text: str, served: Served) -> list[Any]:
+    """What each line said, at another address and for a customer of its own. Any call that fails ends it."""
     assert shutil.which("curl"), "the tour needs curl: apt-get install curl"
-    [block] = re.findall(r"<!-- tour: \S+ runs this block -->\n```sh\n(.+?)```", TEXT, re.DOTALL)
     instead = {
         "http://127.0.0.1:8080": served.url,
         ".dossier/operator.token": str(served.home / "operator.token"),
         "100234": a_customer(served),
     }
     for printed, ours in instead.items():
-        assert printed in block, printed
-        block = block.replace(printed, ours)
+        assert printed in text, printed
+        text = text.replace(printed, ours)
     done = subprocess.run(
-        ["sh", "-eu"], input=block, cwd=served.home / "tmp", capture_output=True, text=True, timeout=60
+        ["sh", "-eu"], input=text, cwd=served.home / "tmp", capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def tour(served: Served) -> list[Any]:
+    return typed(block("tour"), served)
 
 
 def test_the_tour_makes_a_customer_and_five_calls(tour: list[Any]) -> None:
@@ -81,6 +91,41 @@ def test_the_view_of_before_has_the_letter_alone(tour: list[Any]) -> None:
 def test_the_tour_leaves_nothing_lying_about(served: Served, tour: list[Any]) -> None:
     assert tour
     assert list((served.home / "tmp").iterdir()) == []
+
+
+# -- Scan page --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scan() -> Iterator[list[Any]]:
+    """Where the tour was typed: with its first lines, and its customer. As the page says, a moment after the start."""
+    start = re.findall(r"^DOSSIER_SCANNERS=(\S+) \./run serve$", TEXT, re.MULTILINE)
+    with serving(DOSSIER_SCANNERS=start[0]) as served:
+        operator = served.as_("operator")
+        wait_until(lambda: item_of(operator.get("/v1/scanners"))["items"] != [], 30, "the station has not come")
+        first_lines = "".join(block("tour").splitlines(keepends=True)[:3])
+        yield typed(first_lines + block("scan"), served)
+
+
+def test_a_desk_is_offered_the_simulated_scanner(scan: list[Any]) -> None:
+    [scanner] = scan[0]["items"]
+    assert (scanner["id"], scanner["state"], scanner["sources"]) == ("local:simulated", "ready", ["flatbed", "feeder"])
+
+
+def test_the_glass_scans_after_a_yes_and_its_page_becomes_a_document(scan: list[Any]) -> None:
+    confirmed, seen, letter = scan[1:4]
+    assert (confirmed["state"], confirmed["source"]) == ("scanning", "flatbed")
+    assert [len(page["scan_codes"]) for page in seen["pages"]] == [1]
+    assert (letter["type"], letter["source"], letter["note"], letter["pages"]) == (
+        "LETTER", "scan", "from the glass", 1,
+    )  # fmt: skip
+
+
+def test_a_stack_is_shown_as_what_it_seems_to_be_and_archived_by_pages(scan: list[Any]) -> None:
+    seen, split, form = scan[4:]
+    assert [document["pages"] for document in split["documents"]] == [[1], [2], [3]]
+    assert [d["scan_codes"] for d in split["documents"]] == [page["scan_codes"] for page in seen["pages"]]
+    assert (form["type"], form["source"], form["pages"]) == ("FORM", "scan", 1)
 
 
 # -- the commands -----------------------------------------------------------------------------------------------

@@ -493,6 +493,24 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: Moment | None = None
 
 
+class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An authorization that waits for somebody. `ends_on`: the first day on which it is over by the calendar, `why`:
+    revocation, form (nobody signed it), validity, unused (36 months without a collection)."""
+
+    id: UUID
+    kind: str
+    type: str
+    type_label: str
+    status: str
+    customer: str | None
+    customer_name: str | None
+    branch: str
+    recorded_at: Moment
+    ends_on: date | None
+    why: Literal["revocation", "form", "validity", "unused"] | None
+    shelf_mark: str | None
+
+
 class AccessItem(msgspec.Struct, frozen=True):
     at: Moment
     actor: str

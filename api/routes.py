@@ -19,6 +19,7 @@ from api import (
     scans,
     stations,
     types,
+    work_list,
 )
 from api.bodies import (
     AccessItem,
@@ -59,6 +60,7 @@ from api.bodies import (
     SupersedeBody,
     TypeAnswer,
     TypeBody,
+    WorkItem,
 )
 from api.call import Call
 from domain.access import Verb
@@ -503,6 +505,23 @@ ROUTES: tuple[Route, ...] = (
         answer=TypeAnswer,
         status=(200, 201),
         may_match=True,
+    ),
+    read(
+        "/v1/work-list/ending",
+        Verb.AUTHORIZATIONS_READ,
+        work_list.ending,
+        "Authorizations that end by themselves before long",
+        answer=WorkItem,
+        listed=True,
+        query=(Query("days", "within so many days", {"type": "integer", "minimum": 0, "maximum": 366, "default": 30}),),
+    ),
+    read(
+        "/v1/work-list/originals",
+        Verb.AUTHORIZATIONS_READ,
+        work_list.originals,
+        "Authorizations whose original is held on a shelf",
+        answer=WorkItem,
+        listed=True,
     ),
     read(
         "/v1/history",

@@ -297,6 +297,10 @@ class AsyncCustomers:
         async with self._connection() as conn:
             return await register.customer(conn, customer_id)
 
+    async def get_all(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
+        async with self._connection() as conn:
+            return await register.customers(conn, customer_ids)
+
     async def search(self, query: str, limit: int) -> Sequence[Customer]:
         async with self._connection() as conn:
             return await register.search(conn, query, limit)

@@ -4,7 +4,7 @@ from functools import wraps
 
 from api.call import Call
 from api.routes import Handle, Route
-from api.staff import add, assets, authorization, customers, forms, reference, view
+from api.staff import add, assets, authorization, customers, forms, reference, view, work
 from api.staff.render import language_of
 from domain.access import Verb
 
@@ -53,6 +53,7 @@ PAGES = (
     page("/customers/{id}/form", Verb.FORMS_ISSUE, forms.show, "Issue a form"),
     form("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue, "Issue a form"),
     page("/customers/{id}", Verb.DOCUMENTS_READ, view.show, "View customer documents"),
+    page("/work", Verb.AUTHORIZATIONS_READ, work.show, "Work list"),
     page("/docs", Verb.PUBLIC, reference.show, "The API's reference, to read and print"),
     page("/docs/try", Verb.PUBLIC, reference.try_out, "The API, to call from the browser"),
     Route(

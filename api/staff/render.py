@@ -4,7 +4,7 @@ Templates lie in templates/; base.html is the shell around every screen, parts.h
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,7 @@ def environment(language: str) -> Environment:
     made.filters |= {
         "day": day,
         "moment": moment,
+        "later": later,
         "clock": clock,
         "size": partial(size, language=language),
         "number": partial(number, language=language),
@@ -137,6 +138,10 @@ def clock(context: Context, value: str | datetime) -> str:
 @pass_context
 def moment(context: Context, value: str | datetime) -> str:
     return f"{day(context, value)}, {clock(context, value)}"
+
+
+def later(value: str, by: timedelta) -> str:
+    return (datetime.fromisoformat(value) + by).isoformat()
 
 
 def local(context: Context, value: str | date) -> date:

@@ -1,0 +1,53 @@
+"""What waits for somebody at the desk: authorizations about to end, originals held. Unfinished scans: api/scans.py."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from api.bodies import WorkItem
+from api.call import Call
+from domain.customer import Customer
+from projections import work_list
+from projections.reading import moment
+from projections.work_list import Waiting
+
+
+async def ending(call: Call) -> None:
+    """GET /work-list/ending?days=: what ends by itself within so many days, the first to end first."""
+    days = call.number("days", default=30, low=0, high=366)
+    await call.wait_for_views()
+    until = call.parts.archive.clock.today() + timedelta(days=days)
+    async with call.parts.connection() as conn:
+        found, position = await work_list.ending(conn, call.rights, until=until)
+    await answer(call, found, position)
+
+
+async def originals(call: Call) -> None:
+    """GET /work-list/originals: papers on a shelf that wait for their scan, the longest waiting first."""
+    await call.wait_for_views()
+    async with call.parts.connection() as conn:
+        found, position = await work_list.originals(conn, call.rights)
+    await answer(call, found, position)
+
+
+async def answer(call: Call, found: Sequence[Waiting], position: int) -> None:
+    ids = await call.parts.customers.ids_of({one.customer for one in found})
+    known = await call.parts.customers.get_all(ids.values())
+    items = [item_of(call, one, known.get(ids.get(one.customer, ""))) for one in found]
+    call.page(items, position=position, next_cursor=None)
+
+
+def item_of(call: Call, one: Waiting, customer: Customer | None) -> WorkItem:
+    return WorkItem(
+        id=one.id,
+        kind=one.kind,
+        type=one.type,
+        type_label=one.labels.get(call.language) or one.labels.get("en") or one.type,
+        status=one.status,
+        customer=customer.id if customer else None,
+        customer_name=customer.name if customer else None,
+        branch=one.branch,
+        recorded_at=moment(one.recorded_at),
+        ends_on=one.ends_on,
+        why=one.why,
+        shelf_mark=one.shelf_mark,
+    )

@@ -1,0 +1,71 @@
+"""What waits for somebody at the desk: authorizations about to end, originals held; only those that the caller sees."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.desk import CONSENT, a_customer, handed_in, issued, item_of, noted, pointers
+from tests.http.served import Served
+
+ENDING, ORIGINALS = "/v1/work-list/ending", "/v1/work-list/originals"
+READING = "READING_DISABILITY"
+
+
+def waiting(client: httpx.Client, path: str, position: int, **query: Any) -> dict[str, dict[str, Any]]:
+    answer = client.get(path, params=query, headers={"Archive-Min-Position": str(position)})
+    return {item["id"]: item for item in item_of(answer)["items"]}
+
+
+def in_days(days: int) -> str:
+    return (date.today() + timedelta(days=days)).isoformat()  # noqa: DTZ011  # bounds are a day away from what is asked
+
+
+def test_what_ends_within_the_days_is_listed_with_its_customer_and_why(served: Served) -> None:
+    desk, customer = served.as_("staff"), a_customer(served, name="Eva Bos")
+    soon = noted(desk, customer, valid_until=in_days(10))
+    later = noted(desk, customer, valid_until=in_days(60))
+    listed = waiting(desk, ENDING, later["position"], days=30)
+    assert later["id"] not in listed
+    found = listed[soon["id"]]
+    assert (found["customer"], found["customer_name"], found["why"]) == (customer, "Eva Bos", "validity")
+    assert found["ends_on"] == in_days(11)
+    assert later["id"] in waiting(desk, ENDING, later["position"], days=90)
+
+
+def test_a_form_that_nobody_signed_says_so(served: Served) -> None:
+    desk, customer = served.as_("staff"), a_customer(served)
+    form = issued(desk, customer)
+    found = waiting(desk, ENDING, form["position"], days=366)[form["authorization"]["id"]]
+    assert found["why"] == "form"
+
+
+def test_an_original_is_listed_until_its_scan_is_there(served: Served) -> None:
+    desk, customer = served.as_("staff"), a_customer(served)
+    form = issued(desk, customer)
+    held = noted(desk, None, type=None, scan_code=form["scan_code"], original={"held": True, "shelf_mark": "C 3"})
+    assert waiting(desk, ORIGINALS, held["position"])[held["id"]]["shelf_mark"] == "C 3"
+    paper = handed_in(desk, form["scan_code"])
+    assert held["id"] not in waiting(desk, ORIGINALS, paper["position"])
+
+
+@pytest.mark.parametrize("path", [ENDING, ORIGINALS])
+def test_a_paper_of_a_sensitivity_that_the_caller_lacks_does_not_wait_for_it(served: Served, path: str) -> None:
+    desk, customer = served.as_("staff"), a_customer(served)
+    health = noted(desk, customer, type=READING, valid_until=in_days(5))
+    assert health["id"] in waiting(desk, path, health["position"])
+    assert health["id"] not in waiting(served.as_("staff", without=["health"]), path, health["position"])
+
+
+def test_one_branch_only_is_shown_its_own(served: Served) -> None:
+    customer = a_customer(served)
+    here = noted(served.as_("staff", branch="NORTH"), customer, type=CONSENT, valid_until=in_days(5))
+    assert here["id"] not in waiting(
+        served.as_("staff", branch="SOUTH", own_branch_only=True), ENDING, here["position"]
+    )
+
+
+@pytest.mark.parametrize("days", ["-1", "367", "soon"])
+def test_days_are_a_number_of_a_year(served: Served, days: str) -> None:
+    assert pointers(served.as_("staff").get(ENDING, params={"days": days})) == {"/query/days"}

@@ -7,7 +7,15 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from domain.access import Role
-from domain.administration import TokenCreated, TokenRevoked
+from domain.administration import (
+    TokenCreated,
+    TokenRevoked,
+    UserAdded,
+    UserDisabled,
+    UserEnabled,
+    UserPasswordChanged,
+    UserPasswordReset,
+)
 from domain.authorization import (
     AuthorizationCancelled,
     AuthorizationExpired,
@@ -64,6 +72,7 @@ CUSTOMER = UUID("4b1f0d6e-8a0e-4d0f-9a53-1f2e3d4c5b6a")
 OTHER_CUSTOMER = UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
 PAPER = UUID("0193f3a0-0000-7000-8000-00000000000a")
 OTHER_PAPER = UUID("0193f3a0-0000-7000-8000-00000000000b")
+A_PASSWORD = UUID("0193f3a0-0000-7000-8000-00000000000c")
 
 LETTER, FORM = a_document_type("LETTER"), a_document_type("FORM")
 MANDATE = Mandate(
@@ -217,6 +226,19 @@ EVERY: tuple[Event, ...] = (
         without=(Sensitivity.IDENTITY,),
     ),
     TokenRevoked(name="kiosk"),
+    UserAdded(
+        name="j.smit",
+        password=A_PASSWORD,
+        role=Role.STAFF,
+        branch="WEST",
+        own_branch_only=True,
+        granted=(Sensitivity.HEALTH,),
+        without=(Sensitivity.IDENTITY,),
+    ),
+    UserPasswordReset(name="j.smit", password=A_PASSWORD),
+    UserPasswordChanged(name="j.smit", password=A_PASSWORD),
+    UserDisabled(name="j.smit"),
+    UserEnabled(name="j.smit", password=A_PASSWORD),
     ScanStarted(device=A_DEVICE, at=SCANNED_AT),
     ScanConfirmed(number=2, at=SCANNED_AT),
     PageCaptured(

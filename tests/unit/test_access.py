@@ -10,6 +10,7 @@ from tests.builders.papers import a_document_type
 #                                viewer staff supervisor operator station integration
 TABLE = {
     Verb.PUBLIC:                "yes yes yes yes yes yes",
+    Verb.SESSION:               "yes yes yes yes yes yes",
     Verb.CUSTOMERS_READ:        "yes yes yes yes no  yes",
     Verb.CUSTOMERS_WRITE:       "no  no  no  yes no  yes",
     Verb.DOCUMENTS_READ:        "yes yes yes yes no  no",

@@ -21,6 +21,16 @@ export async function ask(method, path, { body, version } = {}) {
   }
 }
 
+/** The answer of one of our pages, to who is signed in. */
+export async function visit(address, options) {
+  for (;;) {
+    const answer = await attempt(address, options);
+    if (answer === undefined) await back();
+    else if (answer.redirected && new URL(answer.url).pathname === "/sign-in") await signedIn();
+    else return answer;
+  }
+}
+
 function headersOf(method, body, version) {
   const headers = { Accept: "application/json", "Accept-Language": document.documentElement.lang };
   if (body !== undefined) headers["Content-Type"] = "application/json";

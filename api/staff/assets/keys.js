@@ -137,9 +137,9 @@ function save() {
 function inViewer(row, name) {
   const viewer = document.activeElement.closest(row.dataset.within);
   if (!viewer || isText(document.activeElement) || isShooting()) return false;
-  const target = shown(`[data-key="${name}"]`, viewer);
+  const target = viewer.querySelector(`[data-key="${name}"]`);
   target?.click();
-  return target !== undefined;
+  return target !== null;
 }
 
 /** To the same control of another row, or to another item. Radio buttons have arrows of their own. */

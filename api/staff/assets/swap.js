@@ -1,6 +1,7 @@
 // Parts of the page are exchanged for the same parts of another answer of the server: no reload, focus and scroll stay.
 // Without scripts the same links and forms load whole pages.
 
+import { visit } from "./archive.js";
 import { html } from "./trust.js";
 
 const running = new Map();
@@ -11,7 +12,7 @@ export async function load(address, { lane = address, ...options } = {}) {
   const control = new AbortController();
   running.set(lane, control);
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html" }, ...options, signal: control.signal });
+    const answer = await visit(address, { headers: { Accept: "text/html" }, ...options, signal: control.signal });
     const page = new DOMParser().parseFromString(html(await answer.text()), "text/html");
     return { answer, page };
   } finally {
@@ -36,7 +37,7 @@ export function take(page, ids) {
   document.dispatchEvent(new CustomEvent("swapped", { detail: ids }));
 }
 
-/** Load an address and take parts of it; undefined when a later load came between, or the network is away. */
+/** Load an address and take parts of it; undefined when a later load came between. */
 export async function swap(address, ids, options = {}) {
   try {
     const { answer, page } = await load(address, options);
@@ -44,8 +45,7 @@ export async function swap(address, ids, options = {}) {
     return answer;
   } catch (error) {
     if (error.name === "AbortError") return undefined;
-    document.dispatchEvent(new CustomEvent("unreachable"));
-    return undefined;
+    throw error;
   }
 }
 

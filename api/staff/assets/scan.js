@@ -1,0 +1,308 @@
+// Scan page (S2): a scanner is asked, pages come, somebody puts them in order. The archive keeps all of it under the
+// session in the address; the server makes the page anew when that has changed, and nothing else is asked meanwhile.
+
+import { ask } from "./archive.js";
+import { fill, pause, say, shown } from "./parts.js";
+import { load, take } from "./swap.js";
+
+const POLL_MS = 500;
+const LATE_POLLS = 6; // a sheet that is through the scanner is still on its way after Stop
+const PARTS = ["scan-device", "scan-state", "scan-pages", "scan-codes", "rail"];
+const ABOUT = ["about", "details", "who-band"];
+const THEN = "dossier-scan-then";
+const NOTHING = { session: "", page: "", pages: "", kept: "", asks: "", sided: "" };
+
+let root; // the pane, which comes and goes with the source
+let form;
+let acting = false;
+let watching = false;
+
+document.addEventListener("swapped", begin);
+document.addEventListener("click", clicked);
+document.addEventListener("change", (event) => root?.contains(event.target) && event.target.name === "device" && refresh());
+document.addEventListener("dragstart", lift);
+document.addEventListener("dragover", hover);
+document.addEventListener("dragend", () => hover({}));
+document.addEventListener("drop", drop);
+begin();
+
+function begin() {
+  const pane = document.getElementById("scan");
+  if (pane === root) return;
+  root = pane;
+  form = pane?.closest("form");
+  if (!pane) return;
+  for (const button of document.querySelectorAll("#alert [data-anyway]")) button.hidden = false;
+  if (field("session")) address();
+  watch();
+}
+
+// -- how it stands ------------------------------------------------------------------------------------------------
+
+const field = (name) => form.elements[name]?.value ?? "";
+const path = (step = "") => `/v1/scan-sessions/${field("session")}${step}`;
+const thumbs = () => [...root.querySelectorAll("#scan-strip [data-n]")];
+const pages = () => thumbs().map((one) => ({ n: Number(one.dataset.n), sha256: one.dataset.sha }));
+const isScanning = () => root.querySelector("[data-act=stop]") !== null;
+const numbers = (text) => text.split(",").filter(Boolean).map(Number);
+
+/** The page as it is now, with these fields changed. */
+async function refresh(changes = {}, parts = PARTS) {
+  const body = new URLSearchParams(new FormData(form));
+  for (const [name, value] of Object.entries(changes)) body.set(name, value);
+  const { page } = await load("/add", { lane: "scan", method: "POST", body });
+  const before = thumbs().length;
+  keepPictures(page);
+  take(page, parts);
+  address();
+  if (thumbs().length > before && isScanning()) say(word("came", thumbs().length));
+}
+
+/** Those that are shown already are not loaded again. */
+function keepPictures(page) {
+  const here = new Map([...root.querySelectorAll("img")].map((one) => [one.getAttribute("src"), one]));
+  for (const one of page.querySelectorAll("#scan-pages img")) {
+    const kept = here.get(one.getAttribute("src"));
+    if (kept && kept.getAttribute("width") === one.getAttribute("width")) one.replaceWith(document.importNode(kept, true));
+  }
+}
+
+/** A reload, and a browser that crashed, come back to the pages. */
+function address() {
+  const chosen = ["session", "customer", "type"].map((name) => [name, field(name)]).filter(([, value]) => value);
+  history.replaceState(null, "", `/add?${new URLSearchParams([["source", "scan"], ...chosen])}`);
+}
+
+const word = (name, number) => root.dataset[name].replace("{number}", number);
+
+// -- while it scans -----------------------------------------------------------------------------------------------
+
+async function watch(late = 0) {
+  if (watching) return;
+  watching = true;
+  for (let left = late; isScanning() || left > 0; left -= isScanning() ? 0 : 1) {
+    await pause(POLL_MS);
+    const { ok, body } = await ask("GET", path());
+    if (!root) break;
+    if (!ok) await refresh();
+    else if (String(body.version) !== field("version")) await (body.state === "scanning" ? refresh() : ended(body));
+  }
+  watching = false;
+}
+
+/** What was wanted of the pass that has just come to its end. */
+async function ended(session) {
+  const then = JSON.parse(sessionStorage.getItem(THEN) ?? "{}");
+  sessionStorage.removeItem(THEN);
+  const fresh = then.session === session.id ? session.pages.slice(then.before) : [];
+  if (fresh.length === 0) await refresh();
+  else if (then.what === "rescan") await replace(session, fresh, then.sha256);
+  else if (then.what === "sides") await collate(then.backs);
+  else await refresh({ page: fresh[0].n });
+  say(word("done", thumbs().length));
+  if (document.activeElement === document.body) (shown("[data-act=use]") ?? document.getElementById("scan-code"))?.focus();
+}
+
+/** The new pages take the place of one: they go behind it before it goes, so that nothing is missing in between. */
+async function replace(session, fresh, sha256) {
+  const at = session.pages.findIndex((one) => one.sha256 === sha256);
+  if (at < 0) return refresh({ page: fresh[0].n });
+  let now = session;
+  for (const [turn, one] of fresh.entries()) now = (await arrange(one.n, "move", { to: at + 2 + turn }, now.version)) ?? now;
+  return arranged(await arrange(now.pages[at].n, "remove", {}, now.version), at + 1);
+}
+
+async function collate(backs) {
+  const { ok, body } = await ask("POST", path("/collate"), { body: { backs } });
+  await refresh({ pages: "", sided: ok ? backs : "" });
+  if (!ok) trouble(body);
+}
+
+// -- what somebody does -------------------------------------------------------------------------------------------
+
+async function clicked(event) {
+  const control = event.target.closest?.("#scan [data-act], #alert [data-anyway]");
+  if (!root || !control || event.defaultPrevented || control.getAttribute("aria-disabled") === "true") return;
+  event.preventDefault();
+  if (acting) return;
+  acting = true;
+  try {
+    await acts[control.dataset.act ?? "anyway"](control);
+  } finally {
+    acting = false;
+  }
+}
+
+const acts = {
+  async begin() {
+    const [source, scanner] = field("device").split(/~(.*)/);
+    const { ok, body } = await ask("POST", "/v1/scan-sessions", { body: { scanner, source, profile: field("profile") } });
+    if (!ok) return failed(body);
+    await refresh({ ...NOTHING, session: body.id });
+    return followed();
+  },
+  async yes() {
+    const what = field("asks");
+    const backs = form.elements.backs?.value;
+    return scan(what === "first" ? {} : { what, backs, before: thumbs().length, sha256: shaOf(field("page")) });
+  },
+  async no() {
+    const opener = field("asks");
+    if (opener === "first") return discard();
+    await refresh({ asks: "" });
+    return root.querySelector(`[data-act="${opener}"]`)?.focus();
+  },
+  async add() {
+    if (form.elements.device.value.startsWith("flatbed")) return question("add");
+    return scan({ what: "add", before: thumbs().length });
+  },
+  rescan: () => question("rescan"),
+  sides: () => question("sides"),
+  remove: () => question("remove"),
+  discard: () => question("discard"),
+  "discard-yes": () => discard(),
+  "remove-yes": () => remove([Number(field("page"))]),
+  "remove-blank": ({ value }) => remove(numbers(value)),
+  "keep-blank": ({ value }) => refresh({ kept: [field("kept"), ...numbers(value).map(shaOf)].filter(Boolean).join(",") }),
+  async stop() {
+    await ask("POST", path("/stop"));
+    await refresh();
+    watch(LATE_POLLS);
+  },
+  look: (link) => refresh({ page: link.parentElement.dataset.n }),
+  before: () => look(-1),
+  after: () => look(1),
+  rotate: async () => arranged(await arrange(field("page"), "rotate", { degrees: 90 })),
+  left: () => move(field("page"), place(field("page")) - 1),
+  right: () => move(field("page"), place(field("page")) + 1),
+  take: ({ value }) => refresh({ pages: value, page: numbers(value)[0] || "" }),
+  toggle: () => refresh({ pages: toggled(Number(field("page"))) }),
+  resort: ({ value }) => collate(value),
+  async profile({ value }) {
+    form.elements.profile.value = value;
+    for (const one of root.querySelectorAll("[data-act=profile]")) one.setAttribute("aria-pressed", one.value === value);
+  },
+  async use({ value }) {
+    fill(document.getElementById("scan-code"), value);
+    document.getElementById("check").click();
+  },
+  async "not-them"() {
+    await refresh({ scan_code: "" }, [...PARTS, ...ABOUT]);
+    document.getElementById("scan-code").focus();
+  },
+  async anyway() {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "duplicate", value: "allow" }));
+    document.getElementById("save").click();
+  },
+};
+
+async function question(asks) {
+  await refresh({ asks, failed: "" });
+  shown("[data-act$=yes]", root)?.focus();
+}
+
+/** Yes: the next pass. What becomes of its pages is kept over a reload. */
+async function scan(then) {
+  const { ok, body } = await ask("POST", path("/confirm"));
+  if (!ok) return failed(body);
+  if (then.what) sessionStorage.setItem(THEN, JSON.stringify({ ...then, session: field("session") }));
+  await refresh({ asks: "", sided: "" });
+  return followed();
+}
+
+function followed() {
+  shown("[data-act$=yes], [data-act=stop]", root)?.focus();
+  watch();
+}
+
+async function discard() {
+  await ask("DELETE", path());
+  await refresh(NOTHING);
+  shown("[data-act=begin]", root)?.focus();
+}
+
+/** A scanner's problem has a sentence of its own on the page; others say themselves what is wrong. */
+async function failed(problem) {
+  const slug = problem.type.replace("/problems/", "");
+  await refresh(slug.startsWith("scanner-") ? { asks: "", failed: slug, holder: problem.holder ?? "" } : { asks: "" });
+  if (!slug.startsWith("scanner-")) trouble(problem);
+}
+
+function trouble(problem) {
+  const note = root.querySelector("[data-trouble]");
+  note.querySelector("span").textContent = problem.errors?.[0]?.detail ?? problem.detail;
+  note.hidden = false;
+}
+
+// -- pages --------------------------------------------------------------------------------------------------------
+
+const shaOf = (n) => pages().find((one) => one.n === Number(n))?.sha256;
+const place = (n) => pages().findIndex((one) => one.n === Number(n)) + 1;
+
+/** The session behind a change of its pages; undefined where somebody else was first, and the page is shown anew. */
+async function arrange(n, verb, body, version = field("version")) {
+  const answer = await ask("POST", path(`/pages/${n}/${verb}`), { body, version });
+  if (answer.ok) return answer.body;
+  await refresh();
+  trouble(answer.body);
+  return undefined;
+}
+
+/** Pages have new numbers: those that were to be saved are told by what is on them. */
+async function arranged(session, at) {
+  if (!session) return;
+  const wanted = numbers(field("pages")).map(shaOf);
+  const now = session.pages.filter((one) => wanted.includes(one.sha256)).map((one) => one.n);
+  const all = field("pages") === "all" ? "all" : "";
+  await refresh({ asks: "", pages: wanted.length ? now.join(",") : all, page: session.pages[(at ?? place(field("page"))) - 1]?.n ?? "" });
+}
+
+async function move(n, to) {
+  await arranged(await arrange(n, "move", { to }), to);
+  say(word("moved", to));
+}
+
+async function remove(gone) {
+  let session;
+  const at = place(field("page"));
+  for (const n of gone.toSorted((one, other) => other - one)) session = await arrange(n, "remove", {}, session?.version);
+  await arranged(session, Math.min(at, session?.pages.length ?? 1));
+}
+
+function look(step) {
+  const there = pages()[place(field("page")) - 1 + step];
+  return there && refresh({ page: there.n });
+}
+
+function toggled(n) {
+  const taken = thumbs().filter((one) => !one.matches(".out")).map((one) => Number(one.dataset.n));
+  const others = taken.filter((one) => one !== n);
+  return (others.length < taken.length ? others : [...taken, n].sort((one, other) => one - other)).join(",");
+}
+
+// -- moved by hand ------------------------------------------------------------------------------------------------
+
+let lifted;
+
+function lift(event) {
+  lifted = event.target.closest?.("#scan-strip [data-n]")?.dataset.n;
+  if (lifted) event.dataTransfer.effectAllowed = "move";
+}
+
+function hover(event) {
+  if (!root) return;
+  const over = lifted && event.target?.closest?.("[data-n]");
+  for (const one of thumbs()) one.classList.toggle("over", one === over);
+  if (over) event.preventDefault();
+}
+
+async function drop(event) {
+  const over = event.target.closest("[data-n]");
+  if (!lifted || !over || acting) return;
+  event.preventDefault();
+  const [n, to] = [lifted, place(over.dataset.n)];
+  lifted = undefined;
+  acting = true;
+  await move(n, to);
+  acting = false;
+}

@@ -3,7 +3,7 @@
 What /v1 refuses, the screens refuse; what it enters in the access log is entered for them. Neighbour: api/routes.py.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -42,11 +42,11 @@ async def ask(
     query: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     body: Any = None,
-    form: bool = False,
+    form: AsyncIterator[bytes] | None = None,
     **params: str,
 ) -> Reply:
     """The answer of one route. `path` is as the table has it, `params` are its parts; query values of None are left
-    out. `body` goes as JSON; `form` hands on the multipart body of the page's own request. Raises the route's Refusal.
+    out. `body` goes as JSON; `form` is the multipart body of the page's own request. Raises the route's Refusal.
     """
     route = BY_ADDRESS[method, path]
     require(call.principal, route.verb)
@@ -61,9 +61,9 @@ async def ask(
             "query_string": urlencode(
                 {k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote
             ).encode(),
-            "headers": [*kept(call, form), *sent(headers or {}), *([] if form else described(content))],
+            "headers": [*kept(call, form is not None), *sent(headers or {}), *([] if form else described(content))],
         },
-        pieces_of(call.req.stream) if form else once(content),
+        pieces_of(form) if form else once(content),
         options=call.req.options,
     )
     await answered(route.handle, inner)
@@ -90,9 +90,8 @@ def once(content: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
     return receive
 
 
-def pieces_of(stream: AsyncIterable[bytes]) -> Callable[[], Awaitable[dict[str, Any]]]:
+def pieces_of(pieces: AsyncIterator[bytes]) -> Callable[[], Awaitable[dict[str, Any]]]:
     """The body of the outer request as it comes in: nothing is held."""
-    pieces = aiter(stream)
 
     async def receive() -> dict[str, Any]:
         piece = await anext(pieces, b"")

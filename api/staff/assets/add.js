@@ -1,0 +1,217 @@
+// Upload customer document: what is entered goes to the server, which says what is missing and what Save will do; parts of
+// the page are exchanged, and nothing that was typed or chosen meanwhile is lost. A file goes by upload.js.
+
+import { askIn } from "./dialog.js";
+import { back } from "./network.js";
+import { signedIn } from "./session.js";
+import { load, take } from "./swap.js";
+
+const PARTS = ["who-band", "alert", "about", "details", "rail"];
+const WHOLE = ["who-band", "done", "alert", "enter", "rail"];
+const form = () => document.getElementById("enter");
+const source = () => document.querySelector("#sources [name=source]:checked")?.value ?? "";
+let pending = { changes: {}, ids: [] };
+let saving = false;
+
+document.addEventListener("submit", submitted);
+document.addEventListener("change", changed);
+document.addEventListener("input", typed);
+for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+begin();
+
+// -- what is entered ----------------------------------------------------------------------------------------------
+
+/** The fields of the form, and what is known of it beside them. Files stay here. */
+function entered(changes) {
+  const fields = new URLSearchParams();
+  for (const [name, value] of new FormData(form())) if (typeof value === "string") fields.set(name, value);
+  const code = document.querySelector("#collection[data-code]")?.dataset.code;
+  const file = document.querySelector("file-upload")?.named;
+  const known = { source: source(), ...(code && { by_code: code }), ...(file && { file_name: file }), ...changes };
+  for (const [name, value] of Object.entries(known)) fields.set(name, value);
+  return fields;
+}
+
+/** A page of ours. Who is signed out or away waits and goes on; undefined when a later call took this one's place. */
+export async function fetched(address, options = {}) {
+  for (;;) {
+    const got = await load(address, options).catch((error) => error);
+    if (got.name === "AbortError") return undefined;
+    if (got instanceof Error) await back();
+    else if (new URL(got.answer.url).pathname === "/sign-in") await signedIn();
+    else return got.page;
+  }
+}
+
+/** Ask anew what the page is to say. What a call asked for that came too late, the next one asks for as well. */
+export async function refresh(changes = {}, ids = PARTS) {
+  const asked = (pending = { changes: { ...pending.changes, ...changes }, ids: [...new Set([...pending.ids, ...ids])] });
+  const before = texts();
+  const page = await fetched("/add", { method: "POST", body: entered(asked.changes), lane: "add" });
+  if (!page) return;
+  pending = { changes: {}, ids: [] };
+  show(page, asked.ids, before);
+}
+
+const texts = () => new Map([...form().querySelectorAll("input[id], textarea[id]")].map((one) => [one.id, one.value]));
+
+/** Take parts of a page; what was typed since `before` stays. */
+export function show(page, ids, before = new Map()) {
+  const since = [...texts()].filter(([id, value]) => before.has(id) && before.get(id) !== value);
+  document.title = page.title;
+  take(page, ids);
+  for (const [id, value] of since) {
+    const field = document.getElementById(id);
+    if (field) field.value = value;
+  }
+  begin();
+}
+
+/** All of another state: after a save, or after a refusal. The focus goes where the page wants it. */
+export function showWhole(page) {
+  const chosen = page.querySelector("#sources :checked")?.value;
+  for (const radio of document.querySelectorAll("#sources [name=source]")) radio.checked = radio.value === chosen;
+  show(page, WHOLE);
+  const wanted = document.querySelector("[data-summary], #done [autofocus]") ?? document.getElementById("look-up");
+  wanted.focus();
+}
+
+/** After every change of the page: its address, what Save waits for, the seconds of Undo. */
+function begin() {
+  const known = ["customer", "type", "session"].map((name) => [name, form().elements[name]?.value ?? ""]);
+  const query = new URLSearchParams([["source", source()], ...known]);
+  for (const name of [...query.keys()]) if (!query.get(name)) query.delete(name);
+  history.replaceState(null, "", query.size ? `/add?${query}` : "/add");
+  if (document.querySelector("#rail .todo")) hold();
+  for (const undo of document.querySelectorAll("[data-undo]:not([data-counting])")) countDown(undo);
+}
+
+/** Without scripts the server cannot know that a file was chosen, so it does not hold Save back for it. */
+function hold() {
+  for (const button of document.querySelectorAll("#save, #save-next")) {
+    button.setAttribute("aria-disabled", "true");
+    button.setAttribute("aria-describedby", "outcome");
+  }
+}
+
+function countDown(undo) {
+  const left = undo.querySelector("[data-left]");
+  const end = performance.now() + 1_000 * undo.dataset.undo;
+  undo.dataset.counting = "";
+  const timer = setInterval(() => {
+    const seconds = Math.ceil((end - performance.now()) / 1_000);
+    left.textContent = left.dataset.words.replace("{seconds}", seconds);
+    if (seconds > 0 && undo.isConnected) return;
+    clearInterval(timer);
+    if (undo.contains(document.activeElement)) document.getElementById("look-up").focus();
+    undo.remove();
+  }, 1_000);
+}
+
+// -- what happens -------------------------------------------------------------------------------------------------
+
+function submitted(event) {
+  const sent = event.target;
+  const act =
+    sent === form() ? () => entering(event.submitter)
+    : sent.matches("[data-find]") ? () => lookUp(sent)
+    : sent.matches("#done form") ? () => settle(sent)
+    : undefined;
+  if (!act || event.defaultPrevented || (sent === form() && isScan(event.submitter))) return;
+  event.preventDefault();
+  act();
+}
+
+/** Saving what was scanned is scan.js's. */
+const isScan = (by) => source() === "scan" && !by?.hasAttribute("data-open");
+
+function entering(by) {
+  const way = by?.getAttribute("data-open") === null ? undefined : by?.getAttribute("formaction");
+  if (way === "/add") return isByAccident(by) ? undefined : refresh(by.name ? { [by.name]: by.value } : {});
+  if (way) return open(way);
+  return source() === "none" ? note() : document.querySelector("file-upload")?.save(by?.id === "save-next");
+}
+
+/** Enter in a field of the form presses its first button, which is Check. */
+function isByAccident(by) {
+  const focused = document.activeElement;
+  return by.id === "check" && focused !== by && focused.id !== "scan-code" && focused.matches("input, select");
+}
+
+function changed({ target }) {
+  if (target.form?.id === "sources") chooseSource();
+  else if (target.name === "why") refresh();
+  else if (target.id === "original.shelf_mark") refresh({}, ["rail"]);
+}
+
+/** A code that came before its source is checked now. */
+function chooseSource() {
+  const code = form().elements.scan_code?.value;
+  refresh(code ? { check: "1" } : {}, [...WHOLE.filter((id) => id !== "done")]);
+}
+
+/** A code that is changed voids its Check; one that is begun or emptied changes what Save waits for. */
+function typed({ target }) {
+  if (target.id !== "scan-code") return;
+  const voids = document.querySelector("#collection[data-code]") !== null;
+  const isGiven = target.value.trim() !== "";
+  if (voids) refresh();
+  else if (isGiven !== (target.dataset.given === "")) refresh({}, ["rail"]);
+  if (isGiven) target.dataset.given = "";
+  else delete target.dataset.given;
+}
+
+async function open(way) {
+  const page = await fetched(way, { method: "POST", body: entered({}) });
+  if (page) await answered(page);
+}
+
+/** What a dialog says goes into the form. After the customer the type is asked for, where no code tells it. */
+async function answered(page) {
+  const kind = page.querySelector("[data-dialog]").dataset.dialog;
+  const answer = await askIn(page);
+  if (!answer) return;
+  const names = ["customer", "type", "scan_code", "check"];
+  const chosen = Object.fromEntries([...answer].filter(([name]) => names.includes(name) && answer.get(name)));
+  const told = kind === "search" ? { customer: chosen.customer } : kind === "choice" ? { type: chosen.type } : chosen;
+  await refresh(told);
+  const { type, scan_code: code } = form().elements;
+  if (kind === "search" && source() && type && !type.value && !code?.value) await open("/choice");
+}
+
+async function lookUp(find) {
+  const field = find.elements.code;
+  const before = texts();
+  const page = await fetched("/find", { method: "POST", body: entered({ code: field.value, at: "add" }), lane: "add" });
+  if (!page) return;
+  const isWrong = page.getElementById("look-up").hasAttribute("aria-invalid");
+  field.toggleAttribute("aria-invalid", isWrong);
+  if (isWrong) field.setAttribute("aria-invalid", "true");
+  if (page.querySelector("[data-dialog]")) return answered(page);
+  if (!isWrong) field.value = "";
+  show(page, source() ? PARTS : WHOLE.filter((id) => id !== "done"), before);
+}
+
+/** OK under what was noted, and Undo. What is entered already stays. */
+async function settle(sent) {
+  const isUndo = sent.hasAttribute("data-undo");
+  const body = new URLSearchParams(new FormData(sent));
+  const page = await (isUndo ? fetched(sent.action, { method: "POST", body }) : fetched(`${sent.action}?${body}`));
+  if (!page) return;
+  if (!page.getElementById("done")) location.assign(`/documents/${body.get("id")}`);
+  else show(page, ["done"]);
+  document.getElementById("look-up").focus();
+}
+
+/** No upload: the question, then the note. Left, everything is as it was. */
+async function note() {
+  if (saving) return;
+  saving = true;
+  let page = await fetched(form().action, { method: "POST", body: entered({}) });
+  if (page?.querySelector("[data-dialog]")) {
+    const answer = await askIn(page);
+    page = answer && (await fetched("/add/note", { method: "POST", body: new URLSearchParams(answer) }));
+  }
+  saving = false;
+  if (page) showWhole(page);
+}

@@ -1,0 +1,301 @@
+// Select file: button, drop and paste are equal ways to choose. Each file goes to the archive with a progress that is true;
+// one that the network cut off is sent again by itself with the same key, so that it is stored once.
+
+import { fetched, refresh, showWhole } from "./add.js";
+import { ask } from "./archive.js";
+import { back } from "./network.js";
+import { pause } from "./parts.js";
+import { signedIn } from "./session.js";
+
+const STALLED_MS = 30_000;
+const ATTEMPTS = 5;
+const FIELDS = ["customer", "type", "note", "received_on", "signed_on", "ground", "scan_code", "check_token", "duplicate"];
+const UNITS = [["GB", 1e9], ["MB", 1e6], ["KB", 1e3]];
+
+class FileUpload extends HTMLElement {
+  chosen = [];
+  count = 0;
+  busy = false;
+
+  connectedCallback() {
+    const quiet = (this.ended = new AbortController()).signal;
+    this.input = this.querySelector("input[type=file]");
+    this.pick = this.querySelector("#pick");
+    for (const part of this.querySelectorAll("[data-pick], [data-drop]")) part.hidden = false;
+    Object.assign(this.input, { hidden: true, required: false, multiple: true });
+    this.pick.addEventListener("click", () => this.input.click());
+    this.input.addEventListener("change", () => this.add(this.input.files));
+    this.querySelector("[data-clear]").addEventListener("click", () => this.keep([]));
+    document.addEventListener("drop", (event) => this.add(event.dataTransfer?.files), { signal: quiet });
+    document.addEventListener("paste", (event) => this.add(event.clipboardData?.files), { signal: quiet });
+    document.addEventListener("click", (event) => event.target.closest?.("[data-anyway]") && this.again(event.target), { signal: quiet });
+  }
+
+  disconnectedCallback() {
+    this.ended.abort();
+    this.preview(undefined);
+  }
+
+  /** For the list "Check before saving"; empty while nothing is chosen. */
+  get named() {
+    if (this.chosen.length > 1) return this.dataset.several.replace("{count}", this.chosen.length);
+    return this.chosen[0]?.file.name ?? "";
+  }
+
+  get asOne() {
+    return this.chosen.length > 1 && this.querySelector("[data-as][value=one]").checked;
+  }
+
+  // -- choosing ---------------------------------------------------------------------------------------------------
+
+  add(files) {
+    if (!files?.length || this.busy) return;
+    const added = [...files].map((file) => ({ file, key: `${this.closest("form").dataset.key}-${this.count++}` }));
+    this.input.value = ""; // the same one can be chosen again
+    this.keep([...this.chosen.filter((one) => this.chosen.length > 1 || one.saved), ...added]);
+  }
+
+  keep(chosen) {
+    this.chosen = chosen;
+    document.getElementById("alert").replaceChildren();
+    const label = this.named || this.pick.dataset.label;
+    this.pick.dataset.label ??= this.pick.textContent.trim();
+    this.pick.querySelector("span").textContent = this.named || this.pick.dataset.label;
+    this.pick.classList.toggle("need", !this.named);
+    if (this.named) this.pick.setAttribute("aria-label", this.dataset.chosen.replace("{name}", label));
+    else this.pick.removeAttribute("aria-label");
+    this.querySelector("[data-clear]").hidden = chosen.length !== 1;
+    this.querySelector("[data-how]").hidden = chosen.length < 2;
+    this.querySelector("[data-files]").replaceChildren(...chosen.map((one) => this.row(one)));
+    this.preview(chosen.length === 1 ? chosen[0].file : undefined);
+    refresh({}, ["rail"]);
+  }
+
+  row(one) {
+    const row = this.querySelector("template").content.cloneNode(true).firstElementChild;
+    row.querySelector("[data-name]").textContent = one.file.name;
+    row.querySelector("[data-which]").textContent = ` ${one.file.name}`;
+    row.querySelector("progress").setAttribute("aria-label", one.file.name);
+    const remove = row.querySelector("[data-remove]");
+    remove.hidden = this.chosen.length < 2;
+    remove.addEventListener("click", () => this.busy || this.keep(this.chosen.filter((other) => other !== one)));
+    one.row = row;
+    this.say(one, sizeOf(one.file.size));
+    return row;
+  }
+
+  say(one, text, percent) {
+    const bar = one.row.querySelector("progress");
+    one.row.querySelector("[data-state]").textContent = text;
+    bar.hidden = percent === undefined;
+    if (percent !== undefined) bar.value = percent;
+  }
+
+  /** A picture is shown from here; of anything else the archive makes the first page once it is stored. */
+  preview(file) {
+    const image = this.querySelector("[data-preview] img");
+    if (image.src) URL.revokeObjectURL(image.src);
+    const isPicture = file !== undefined && /^image\/(jpeg|png|webp|gif|bmp|avif)$/.test(file.type);
+    this.querySelector("[data-preview]").hidden = !isPicture;
+    if (isPicture) image.src = URL.createObjectURL(file);
+    else image.removeAttribute("src");
+  }
+
+  // -- saving -----------------------------------------------------------------------------------------------------
+
+  /** Once, however often the button is pressed. `next`: for the same customer. */
+  async save(next) {
+    if (this.busy) return;
+    this.busy = true;
+    this.next = next;
+    const waiting = this.chosen.filter((one) => !one.saved);
+    if (this.asOne) await this.saveAsOne(waiting);
+    else for (const one of waiting) if (!(await this.saveOne(one))) break;
+    this.busy = false;
+    await this.tell();
+  }
+
+  /** Whether the next one may be tried: not when fields of the form are refused, which are theirs too. */
+  async saveOne(one) {
+    const problem = this.seen(one.file);
+    const answer = problem ? { problem } : await this.send(one, "POST", "/v1/documents", this.formOf(one), one.file.size);
+    return this.note(one, answer);
+  }
+
+  note(one, { problem, body }) {
+    one.saved = body && (body.evidence ?? body.id);
+    one.at = body?.position;
+    one.problem = problem;
+    return !problem?.errors?.length;
+  }
+
+  /** What a browser sees by itself needs no sending. */
+  seen(file) {
+    if (file.size === 0) return { type: "/problems/file-empty" };
+    return file.size > Number(this.dataset.limit) ? { type: "/problems/content-too-large" } : undefined;
+  }
+
+  fields(one) {
+    const values = Object.fromEntries(new FormData(this.closest("form")));
+    const given = { ...values, ...(one.anyway && { duplicate: "allow" }) };
+    return FIELDS.filter((name) => given[name]).map((name) => [name, given[name]]);
+  }
+
+  formOf(one) {
+    const form = new FormData();
+    for (const [name, value] of this.fields(one)) form.append(name, value);
+    form.append("file", one.file, one.file.name);
+    return form;
+  }
+
+  /** Pictures become the pages of one document, by a scan without a scanner. */
+  async saveAsOne(pages) {
+    if (pages.some(({ file }) => !this.dataset.pictures.split(" ").includes(file.type))) return this.mixed(pages);
+    const wrong = pages.find(({ file }) => this.seen(file));
+    if (wrong) return this.note(wrong, { problem: this.seen(wrong.file) });
+    const { body: session } = await ask("POST", "/v1/scan-sessions", { body: {} });
+    const at = `/v1/scan-sessions/${session.id}`;
+    for (const [n, page] of pages.entries()) {
+      const { problem } = await this.send(page, "PUT", `${at}/pages/${n + 1}`, page.file, page.file.size);
+      if (problem) return this.giveUp(at, page, problem);
+    }
+    const answer = await ask("POST", `${at}/archive`, { body: Object.fromEntries(this.fields(pages[0])) });
+    if (!answer.ok) return this.giveUp(at, pages[0], answer.body);
+    for (const page of pages) this.note(page, { body: answer.body });
+    return undefined;
+  }
+
+  async giveUp(session, page, problem) {
+    await ask("DELETE", session);
+    this.note(page, { problem });
+  }
+
+  mixed(pages) {
+    for (const page of pages) this.note(page, { problem: { type: "/problems/mixed", title: this.dataset.mixed } });
+  }
+
+  /** {body} or {problem}. The network may go and come back, the session may end: it goes on. */
+  async send(one, method, address, content, size) {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.attempt(one, method, address, content, size);
+      if (answer === undefined) {
+        if (!(await isReadable(one.file))) return { problem: { type: "/problems/file-damaged" } };
+        await back();
+      } else if (answer.status === 401) await signedIn();
+      else if (isLater(answer) && attempt < ATTEMPTS) await pause(1_000 * (answer.after || 2));
+      else return answer.status < 300 ? { body: answer.body } : { problem: answer.body };
+    }
+  }
+
+  attempt(one, method, address, content, size) {
+    const request = new XMLHttpRequest();
+    let percent = 0;
+    let timer;
+    const watch = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => request.abort(), STALLED_MS);
+    };
+    request.open(method, address);
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Accept-Language", document.documentElement.lang);
+    if (method === "POST") request.setRequestHeader("Idempotency-Key", one.key);
+    request.upload.addEventListener("progress", ({ loaded, total }) => {
+      watch();
+      percent = Math.floor((100 * loaded) / total);
+      this.say(one, this.dataset.sent.replace("{percent}", percent).replace("{size}", sizeOf(size)), percent);
+    });
+    request.upload.addEventListener("load", () => {
+      clearTimeout(timer);
+      this.say(one, this.dataset.storing, 100);
+    });
+    return new Promise((resolve) => {
+      request.addEventListener("loadend", () => {
+        clearTimeout(timer);
+        if (request.status === 0) this.say(one, this.dataset.lost.replace("{percent}", percent), percent);
+        resolve(request.status === 0 ? undefined : answerOf(request));
+      });
+      watch();
+      request.send(content);
+    });
+  }
+
+  // -- what became of it ------------------------------------------------------------------------------------------
+
+  async tell() {
+    const saved = this.chosen.filter((one) => one.saved);
+    const refused = this.chosen.filter((one) => one.problem);
+    if (saved.length === this.chosen.length) return this.done(saved);
+    for (const one of saved) this.finished(one);
+    for (const one of refused) one.note = await this.words(one);
+    if (this.chosen.length > 1) this.tellEach(saved, refused);
+    document.getElementById("alert").replaceChildren(this.summary(saved, refused));
+    document.querySelector("[data-summary]")?.focus();
+    return undefined;
+  }
+
+  async done(saved) {
+    const query = new URLSearchParams([["source", "file"], ["at", Math.max(...saved.map((one) => one.at))]]);
+    for (const paper of new Set(saved.map((one) => one.saved))) query.append("saved", paper);
+    if (this.next) query.set("customer", this.closest("form").elements.customer.value);
+    showWhole(await fetched(`/add?${query}`));
+  }
+
+  finished(one) {
+    this.say(one, this.dataset.saved);
+    one.row.querySelector("[data-remove]").hidden = true;
+  }
+
+  /** The refusal in the words of the page, with what can be done about it. */
+  async words({ file, problem }) {
+    const body = new URLSearchParams({ problem: JSON.stringify(problem), name: file.name, size: file.size });
+    const page = await fetched("/add/refused", { method: "POST", body });
+    const note = document.adoptNode(page.querySelector("[data-summary]"));
+    for (const button of note.querySelectorAll("[data-anyway]")) button.hidden = false;
+    return note;
+  }
+
+  tellEach(saved, refused) {
+    for (const { row, note } of refused) {
+      row.querySelector("[data-state]").textContent = `${this.dataset.not}: ${note.querySelector("h2").textContent}`;
+      row.classList.add("todo");
+      row.querySelector("progress").hidden = true;
+      const acts = note.querySelector(".acts");
+      if (acts) row.querySelector(".acts").prepend(...acts.children);
+    }
+  }
+
+  /** One file's refusal, that of fields which all of them share, or how many were saved. */
+  summary(saved, refused) {
+    const shared = refused.find((one) => one.problem.errors?.length || one.problem.type === "/problems/mixed");
+    if (shared ?? this.chosen.length === 1) return (shared ?? refused[0]).note;
+    const note = document.getElementById("partial").content.cloneNode(true).firstElementChild;
+    const words = this.dataset.partial.replace("{saved}", saved.length).replace("{all}", this.chosen.length);
+    note.querySelector("h2").textContent = words;
+    return note;
+  }
+
+  /** Add anyway: the one whose row it stands in, or the only one. */
+  again(button) {
+    const row = button.closest("li");
+    for (const one of this.chosen) if (!row || one.row === row) one.anyway = true;
+    this.save(this.next);
+  }
+}
+
+const isLater = ({ status }) => [429, 503].includes(status);
+const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
+function answerOf(request) {
+  const isJson = /\bjson\b/.test(request.getResponseHeader("Content-Type") ?? "");
+  const body = isJson ? JSON.parse(request.responseText) : { type: "/problems/internal-error", status: request.status };
+  return { status: request.status, body, after: Number(request.getResponseHeader("Retry-After")) };
+}
+
+/** 1.2 MB, as render.py writes it. */
+function sizeOf(bytes) {
+  const [name, unit] = UNITS.find(([, least]) => bytes >= least) ?? ["B", 1];
+  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
+  return `${number.format(bytes / unit)} ${name}`;
+}
+
+customElements.define("file-upload", FileUpload);

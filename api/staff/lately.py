@@ -1,0 +1,42 @@
+"""What a desk did lately, kept in its browser and nowhere else: the source chosen last, the types used last.
+
+Neither says anything of a customer.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from api.call import Call
+
+SOURCE, TYPES = "source", "lately"
+TYPES_MAX = 5
+YEAR_SECONDS = 366 * 86400
+
+
+def source(call: Call) -> str:
+    """Empty at a desk that has no habit yet."""
+    found = cookie(call, SOURCE)
+    return found if found in ("scan", "file", "none") else ""
+
+
+def types(call: Call) -> list[str]:
+    """Codes of document types, the last one first."""
+    return [code for code in cookie(call, TYPES).split(".") if code][:TYPES_MAX]
+
+
+def remember_source(call: Call, chosen: str) -> None:
+    remember(call, SOURCE, chosen)
+
+
+def remember_types(call: Call, codes: Iterable[str]) -> None:
+    remember(call, TYPES, ".".join([*dict.fromkeys([*codes, *types(call)])][:TYPES_MAX]))
+
+
+def cookie(call: Call, name: str) -> str:
+    values: Any = call.req.get_cookie_values(name)
+    return str(values[-1]) if values else ""
+
+
+def remember(call: Call, name: str, value: str) -> None:
+    if value != cookie(call, name):
+        call.resp.set_cookie(name, value, max_age=YEAR_SECONDS, path="/", secure=False, http_only=True, same_site="Lax")

@@ -395,7 +395,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
         if self.status is ISSUED:
             return self.form_lapses_on
         ends = [self.valid_until, self._last_day_without_collection()] if self.status in IN_FORCE else []
-        return min((day for day in ends if day), default=None)
+        return min(filter(None, ends), default=None)
 
     def _last_day_without_collection(self) -> date | None:
         if self.type.kind is not Kind.MANDATE or self.signed_on is None:

@@ -122,8 +122,8 @@ def _printable(text: str, pointer: str, *, characters_max: int) -> str:
 def _parsed(row: Mapping[str, str], columns: Mapping[str, Callable[[str, str], Any]]) -> ImportLine | Wrong:
     values: dict[str, Any] = {}
     wrong = [FieldError(f"/{name}", "is required") for name in NEEDED if not row[name]]
-    for name, read in columns.items():
-        if text := row[name]:
+    for name, text in row.items():
+        if text and (read := columns.get(name)):
             try:
                 values[name] = read(text, f"/{name}")
             except FieldError as error:

@@ -85,15 +85,12 @@ class Keys:
         found = {key.customer_id: _stored(key) for key in map(self._remember_customer, rows)}
         unknown = [customer_id for customer_id in wanted if customer_id not in found]
         erased = self._erased(unknown) if unknown else frozenset()
-        return found | {
-            customer_id: self._new_owner(customer_id) for customer_id in unknown if customer_id not in erased
-        }
+        return found | self._new_owners(customer_id for customer_id in unknown if customer_id not in erased)
 
-    def _new_owner(self, customer_id: str) -> Owner:
-        reference = uuid4()
-        key = CustomerKey(reference, customer_id, secrets.token_bytes(KEY_BYTES))
-        self._new_customers.put(reference.int, key)
-        return Owner(customer_id, reference, fresh=True)
+    def _new_owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+        keys = [CustomerKey(uuid4(), customer_id, secrets.token_bytes(KEY_BYTES)) for customer_id in customer_ids]
+        self._new_customers.put((key.reference.int, key) for key in keys)
+        return {key.customer_id: Owner(key.customer_id, key.reference, fresh=True) for key in keys}
 
     def intake(self) -> Owner:
         return self.owner(INTAKE)
@@ -134,7 +131,7 @@ class Keys:
     # -- papers -------------------------------------------------------------------------------------------------
 
     def new_paper(self, paper: UUID) -> None:
-        self._new_papers.put(paper.int, _paper_key(secrets.token_bytes(KEY_BYTES)))
+        self._new_papers.put([(paper.int, _paper_key(secrets.token_bytes(KEY_BYTES)))])
 
     def cipher(self, paper: UUID) -> AESGCM | None:
         """The paper's key, None when it is gone. One look-up in the database when it is not in memory."""

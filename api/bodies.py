@@ -493,6 +493,65 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: Moment | None = None
 
 
+class TaskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /operations. Without a `view` all of them are replayed or rebuilt; the others need one, verify has none."""
+
+    kind: Literal["pause", "resume", "replay", "rebuild", "back", "verify"]
+    view: str | None = None
+
+
+class ViewItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a view stands. `per_second`: events that it took in the last minute, as a rate."""
+
+    view: str
+    position: int
+    lag: int
+    per_second: float
+    paused: bool
+    parked: int
+    rebuilt_at: Moment | None
+    has_previous: bool
+
+
+class ParkedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that a view could not take."""
+
+    view: str
+    position: int
+    topic: str
+    subject: UUID
+    error_type: str
+    parked_at: Moment
+
+
+class TaskItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator asked for. `result`: what the command of its name prints as JSON, or {"error": …}."""
+
+    id: UUID
+    kind: str
+    view: str | None
+    actor: str
+    branch: str
+    asked_at: Moment
+    begun_at: Moment | None
+    ended_at: Moment | None
+    done: int
+    total: int
+    result: Any
+
+
+class OperationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The minutes are the last sixty, the present one last."""
+
+    position: int
+    views: list[ViewItem]
+    parked: list[ParkedItem]
+    tasks: list[TaskItem]
+    events_by_minute: list[int]
+    reads_by_minute: list[int]
+    content_free_bytes: int
+
+
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     """An authorization that waits for somebody. `ends_on`: the first day on which it is over by the calendar, `why`:
     revocation, form (nobody signed it), validity, unused (36 months without a collection)."""

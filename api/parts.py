@@ -74,6 +74,13 @@ class Stations(Protocol):
     async def stations(self, conn: Any) -> Sequence[Any]: ...
 
 
+class Tasks(Protocol):
+    """What operators asked for."""
+
+    async def add(self, conn: Any, task: UUID, kind: str, view: str | None, actor: str, branch: str) -> Any: ...
+    async def recent(self, conn: Any) -> Sequence[Any]: ...
+
+
 class Examiner(Protocol):
     """The limited children of paper/."""
 
@@ -174,6 +181,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions
     examiner: Examiner
     stations: Stations
+    tasks: Tasks
     read_content: ReadContent
     content_free_bytes: Callable[[], int]
     check_limit: CheckLimit

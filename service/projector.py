@@ -13,6 +13,7 @@ from projections.follow import Follower
 from service import metrics_port
 from service.lapses import keep_lapsing
 from service.metrics import Metrics, text
+from service.operations import keep_operating
 from service.settings import Settings
 from service.sweep import sweep
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Store, open_store, role_of
@@ -34,6 +35,7 @@ def run(settings: Settings, url: str, metrics: socket.socket | None) -> None:
         open_store(settings, url, role=role_of(url, APP_ROLE), connections=1) as writing,
     ):
         start(keep_sweeping, store, settings.limits, stop)
+        start(keep_operating, url, role, stop)
         start(keep_lapsing, writing.pool, writing.archive(), settings.limits, settings.branch, stop)
         if metrics is not None:
             metrics_port.start(metrics, partial(metrics_text, store))

@@ -31,7 +31,7 @@ from service.first_user import forget_password
 from service.health import Health
 from service.metrics import Metrics, text
 from service.settings import Settings
-from store import access_log, register, sessions, stations
+from store import access_log, register, sessions, stations, tasks
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
 from store.key_encryption import KeyEncryptionKeys, read_or_make
@@ -232,6 +232,7 @@ def parts_of(
         ),
         examiner=Examiner(socket, settings.limits),
         stations=stations,
+        tasks=tasks,
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,
         check_limit=CheckLimit(missed_checks, misses_max=settings.limits.check_misses_per_minute_max),

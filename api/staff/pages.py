@@ -4,7 +4,24 @@ from functools import wraps
 
 from api.call import Call
 from api.routes import Handle, Route
-from api.staff import add, assets, authorization, customers, forms, reference, view, work
+from api.staff import (
+    add,
+    assets,
+    authorization,
+    choice,
+    customers,
+    file,
+    find,
+    forms,
+    note,
+    operators,
+    reference,
+    saved,
+    scanned,
+    search,
+    view,
+    work,
+)
 from api.staff.render import language_of
 from domain.access import Verb
 
@@ -39,8 +56,19 @@ def form(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
 
 PAGES = (
     page("/", Verb.CUSTOMERS_READ, add.home, "The way in: ?card= and ?customer= lead to a customer"),
-    page("/find", Verb.CUSTOMERS_READ, add.find, "What the code field finds: a customer, or a form's customer"),
+    page("/find", Verb.CUSTOMERS_READ, find.show, "What the code field finds: a customer, or a form's customer"),
+    form("/find", Verb.CUSTOMERS_READ, find.search, "The same with what was entered beside it"),
     page("/add", Verb.DOCUMENTS_ARCHIVE, add.show, "Upload customer document"),
+    form("/add", Verb.DOCUMENTS_ARCHIVE, add.show_again, "The same with what was entered"),
+    form("/add/file", Verb.DOCUMENTS_ARCHIVE, file.save, "Select file, without scripts"),
+    form("/add/refused", Verb.DOCUMENTS_ARCHIVE, file.refused, "The refusal of a file in the words of the page"),
+    form("/add/scan", Verb.DOCUMENTS_ARCHIVE, scanned.save, "Scan page: OK, the pages become a document"),
+    form("/add/note", Verb.AUTHORIZATIONS_NOTE, note.save, "No upload: the question, then the note"),
+    form("/add/undo", Verb.DOCUMENTS_CORRECT, saved.undo, "Undo what was saved just now"),
+    page("/search", Verb.CUSTOMERS_READ, search.show, "Search customer"),
+    form("/search", Verb.CUSTOMERS_READ, search.search, "Search customer, with what was entered"),
+    page("/choice", Verb.DOCUMENTS_ARCHIVE, choice.show, "Make a choice…"),
+    form("/choice", Verb.DOCUMENTS_ARCHIVE, choice.choose, "Make a choice…, with what was entered"),
     page("/authorizations/{id}", Verb.AUTHORIZATIONS_READ, authorization.show, "One authorization and its mandate"),
     form(
         "/authorizations/{id}/{step}", Verb.AUTHORIZATIONS_READ, authorization.step, "A step of an authorization's life"
@@ -54,6 +82,8 @@ PAGES = (
     form("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue, "Issue a form"),
     page("/customers/{id}", Verb.DOCUMENTS_READ, view.show, "View customer documents"),
     page("/work", Verb.AUTHORIZATIONS_READ, work.show, "Work list"),
+    page("/operators", Verb.OPERATIONS, operators.show, "Operators"),
+    form("/operators", Verb.OPERATIONS, operators.order, "Have something done"),
     page("/docs", Verb.PUBLIC, reference.show, "The API's reference, to read and print"),
     page("/docs/try", Verb.PUBLIC, reference.try_out, "The API, to call from the browser"),
     Route(

@@ -80,6 +80,8 @@ TABLE = {
     ("POST", "/v1/authorizations"): f"{DESK} integration",
     ("GET", "/v1/authorizations"): f"{READERS} integration",
     ("GET", "/v1/authorizations/{id}"): f"{READERS} integration",
+    ("GET", "/v1/operations"): "operator",
+    ("POST", "/v1/operations"): "operator",
     ("GET", "/v1/work-list/ending"): f"{READERS} integration",
     ("GET", "/v1/work-list/originals"): f"{READERS} integration",
     ("GET", "/v1/authorizations/{id}/history"): READERS,

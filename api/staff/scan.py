@@ -1,0 +1,197 @@
+"""Scan page (S2): scanners, the pages of a session, and what they ask of a person. assets/scan.js acts on them.
+
+The pane is made anew from the session whenever that has changed; the form's fields say what somebody is about to do.
+Neighbours: add.py shows it beside the code and its Check, scanned.py makes documents of the pages.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from api.call import Call
+from api.staff import lately
+from api.staff.door import ask
+from domain.document_type import schemes
+from domain.refusals import NotFound
+from domain.scan_code import is_well_formed
+
+DEVICE, PROFILE = "device", "profile"
+OPEN = ("review", "failed")
+QUESTIONS = ("add", "rescan", "sides", "remove", "discard")
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A scanner and one of its two ways to take paper."""
+
+    scanner: Mapping[str, Any]
+    source: str
+
+    @property
+    def value(self) -> str:
+        return f"{self.source}~{self.scanner['id']}"
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Pages of a batch that seem to be one document."""
+
+    pages: list[int]
+    scan_codes: list[str]
+    is_taken: bool
+
+
+class Pane(msgspec.Struct, frozen=True, kw_only=True):
+    """`session` is None before the first scan; `over`: what became of it elsewhere, archived or cancelled. `page` is
+    looked at, `taken` are the numbers of the pages that are to be saved. `groups`: the documents of a batch, `left` the
+    pages of none. `asks`: what waits for a yes. `codes`: those on the taken pages, with the page of each; `warnings`:
+    what was seen, and on which pages."""
+
+    choices: list[Choice]
+    chosen: Choice | None
+    profile: str
+    session: Mapping[str, Any] | None
+    over: str
+    page: Mapping[str, Any] | None
+    taken: list[int]
+    groups: list[Group]
+    left: list[int]
+    asks: str
+    codes: list[tuple[str, int]]
+    warnings: dict[str, list[int]]
+
+    @property
+    def is_scanning(self) -> bool:
+        return self.session is not None and self.session["state"] == "scanning"
+
+    @property
+    def pages(self) -> list[dict[str, Any]]:
+        return self.session["pages"] if self.session else []
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is something to save, and nothing more is on its way."""
+        return bool(self.taken) and self.session is not None and self.session["state"] in OPEN
+
+
+async def pane(call: Call, fields: Mapping[str, str]) -> Pane:
+    """With what the fields `session`, `page`, `pages`, `asks`, `kept`, `device` and `profile` say."""
+    choices = await choices_of(call)
+    session, over = await session_of(call, fields.get("session"))
+    groups, left = await split_of(call, session)
+    chosen = chosen_of(choices, session, fields.get("device") or lately.cookie(call, DEVICE))
+    profile = fields.get("profile") or lately.cookie(call, PROFILE)
+    pages = session["pages"] if session else []
+    taken = taken_of(pages, groups, fields.get("pages", ""))
+    remember(call, fields)
+    return Pane(
+        choices=choices,
+        chosen=chosen,
+        profile=profile_of(chosen, session, profile),
+        session=session,
+        over=over,
+        page=looked_at(pages, taken, fields.get("page", "")),
+        taken=taken,
+        groups=[msgspec.structs.replace(group, is_taken=group.pages == taken) for group in groups],
+        left=left,
+        asks=asks_of(session, fields.get("asks", "")),
+        codes=codes_of(call, pages, taken),
+        warnings=warnings_of(pages, kept=fields.get("kept", "").split(",")),
+    )
+
+
+# -- scanners -----------------------------------------------------------------------------------------------------
+
+
+async def choices_of(call: Call) -> list[Choice]:
+    listed = (await ask(call, "GET", "/v1/scanners")).body["items"]
+    return [Choice(scanner=scanner, source=source) for scanner in listed for source in scanner["sources"]]
+
+
+def chosen_of(choices: list[Choice], session: Mapping[str, Any] | None, wanted: str) -> Choice | None:
+    """That of the session, for it stays with one; else the one wanted, else the first that is ready."""
+    if session is not None and session["scanner"] is not None:
+        wanted = f"{session['source']}~{session['scanner']}"
+    ready = [choice for choice in choices if choice.scanner["state"] == "ready"]
+    return next((choice for choice in choices if choice.value == wanted), next(iter([*ready, *choices]), None))
+
+
+def profile_of(chosen: Choice | None, session: Mapping[str, Any] | None, wanted: str) -> str:
+    offered: list[str] = chosen.scanner["profiles"] if chosen else []
+    if session is not None and session["profile"] is not None:
+        return str(session["profile"])
+    return wanted if wanted in offered else next(iter(offered), "")
+
+
+def remember(call: Call, fields: Mapping[str, str]) -> None:
+    """What this desk scans with."""
+    for name in (DEVICE, PROFILE):
+        if value := fields.get(name):
+            lately.remember(call, name, value)
+
+
+# -- pages --------------------------------------------------------------------------------------------------------
+
+
+async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any] | None, str]:
+    """It, or what became of it where it is over."""
+    if not session:
+        return None, ""
+    try:
+        found = (await ask(call, "GET", "/v1/scan-sessions/{id}", id=session)).body
+    except NotFound:
+        return None, "cancelled"
+    return (None, found["state"]) if found["state"] in ("archived", "cancelled") else (found, "")
+
+
+async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[Group], list[int]]:
+    """The documents that a batch seems to be, and the pages of none; nothing where it seems to be one."""
+    if session is None or session["state"] not in OPEN or len(session["pages"]) < 2:
+        return [], []
+    found = (await ask(call, "GET", "/v1/scan-sessions/{id}/split", id=session["id"])).body
+    if len(found["documents"]) < 2:
+        return [], []
+    groups = [Group(pages=one["pages"], scan_codes=one["scan_codes"], is_taken=False) for one in found["documents"]]
+    return groups, sorted([*found["separators"], *found["blanks"]])
+
+
+def taken_of(pages: Iterable[Mapping[str, Any]], groups: list[Group], wanted: str) -> list[int]:
+    """Those that are wanted; of a batch its first document, else all."""
+    numbers = [page["n"] for page in pages]
+    chosen = {int(number) for number in wanted.split(",") if number.isascii() and number.isdigit()}
+    if wanted != "all" and (taken := [number for number in numbers if number in chosen]):
+        return taken
+    return groups[0].pages if groups and wanted != "all" else numbers
+
+
+def looked_at(pages: list[dict[str, Any]], taken: list[int], wanted: str) -> dict[str, Any] | None:
+    found = [page for page in pages if str(page["n"]) == wanted] + [page for page in pages if page["n"] in taken]
+    return next(iter([*found, *pages]), None)
+
+
+def asks_of(session: Mapping[str, Any] | None, wanted: str) -> str:
+    if session is None:
+        return ""
+    if session["state"] == "awaiting_confirmation":
+        return "first"
+    return wanted if wanted in QUESTIONS and session["state"] in OPEN else ""
+
+
+def codes_of(call: Call, pages: Iterable[Mapping[str, Any]], taken: list[int]) -> list[tuple[str, int]]:
+    """What is no scan code, such as the number of a book, is not offered."""
+    known = schemes(call.types.values())
+    found: dict[str, int] = {}
+    for page in pages:
+        for code in page["scan_codes"] if page["n"] in taken else ():
+            if is_well_formed(code, known):
+                found.setdefault(code, page["n"])
+    return list(found.items())
+
+
+def warnings_of(pages: Iterable[Mapping[str, Any]], *, kept: list[str]) -> dict[str, list[int]]:
+    """By what was seen. A blank page that somebody wants to keep is none of them any more."""
+    found: dict[str, list[int]] = {}
+    for page in pages:
+        for warning in page["warnings"]:
+            if warning != "blank" or page["sha256"] not in kept:
+                found.setdefault(warning, []).append(page["n"])
+    return found

@@ -1,0 +1,96 @@
+"""What operators asked for on the screen, and what became of it. service/operations.py carries it out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import args_row
+from psycopg.types.json import Jsonb
+
+RECENT = 20
+
+
+class Task(msgspec.Struct, frozen=True):
+    """`done` of `total` positions while it runs. `result` is None until it has ended."""
+
+    id: UUID
+    kind: str
+    view: str | None
+    actor: str
+    branch: str
+    asked_at: datetime
+    begun_at: datetime | None
+    ended_at: datetime | None
+    done: int
+    total: int
+    result: Any
+
+
+async def add(conn: AsyncConnection[Any], task: UUID, kind: str, view: str | None, actor: str, branch: str) -> Task:
+    """Asked for, durably; it is begun within a second or two. Where the id is known the task of before, as it is."""
+    await conn.execute(ADD, [task, kind, view, actor, branch])
+    async with conn.cursor(row_factory=args_row(Task)) as cursor:
+        made = await (await cursor.execute(ONE, [task])).fetchone()
+    assert made is not None, "it was put there"
+    return made
+
+
+async def recent(conn: AsyncConnection[Any]) -> Sequence[Task]:
+    """The last twenty, the newest first."""
+    async with conn.cursor(row_factory=args_row(Task)) as cursor:
+        return await (await cursor.execute(NEWEST, [RECENT], prepare=True)).fetchall()
+
+
+# -- who carries them out ---------------------------------------------------------------------------------------------
+
+
+def begin(conn: psycopg.Connection[Any]) -> Task | None:
+    """The next one, marked as begun; None when nothing is asked for."""
+    with conn.cursor(row_factory=args_row(Task)) as cursor:
+        return cursor.execute(BEGIN).fetchone()
+
+
+def one(conn: psycopg.Connection[Any], task: UUID) -> Task | None:
+    with conn.cursor(row_factory=args_row(Task)) as cursor:
+        return cursor.execute(ONE, [task]).fetchone()
+
+
+def progress(conn: psycopg.Connection[Any], task: UUID, done: int, total: int) -> None:
+    conn.execute(PROGRESS, [done, total, task])
+
+
+def end(conn: psycopg.Connection[Any], task: UUID, result: Any) -> None:
+    """The first end counts."""
+    conn.execute(END, [Jsonb(result, dumps=msgspec.json.encode), task])
+
+
+def give_up(conn: psycopg.Connection[Any]) -> None:
+    """Those that were begun by somebody who is gone."""
+    conn.execute(GIVE_UP)
+
+
+COLUMNS = "id, kind, view, actor, branch, asked_at, begun_at, ended_at, done, total, result"
+ADD = """
+    insert into operations.task (id, kind, view, actor, branch)
+    values (%s, %s, %s, %s, %s)
+    on conflict (id) do nothing
+"""
+NEWEST = f"select {COLUMNS} from operations.task order by asked_at desc limit %s"  # noqa: S608  # constants of this module
+ONE = f"select {COLUMNS} from operations.task where id = %s"  # noqa: S608  # likewise
+BEGIN = f"""
+    update operations.task
+    set begun_at = clock_timestamp()
+    where id = (select id from operations.task where begun_at is null order by asked_at limit 1)
+    returning {COLUMNS}
+"""  # noqa: S608  # likewise
+PROGRESS = "update operations.task set done = %s, total = %s where id = %s"
+END = "update operations.task set ended_at = clock_timestamp(), result = %s where id = %s and ended_at is null"
+GIVE_UP = """
+    update operations.task
+    set ended_at = clock_timestamp(), result = '{"error": "interrupted"}'
+    where begun_at is not null and ended_at is null
+"""

@@ -1,9 +1,9 @@
 // Scan page (S2): a scanner is asked, pages come, somebody puts them in order. The archive keeps all of it under the
 // session in the address; the server makes the page anew when that has changed, and nothing else is asked meanwhile.
 
+import { refresh as entered } from "./add.js";
 import { ask } from "./archive.js";
 import { fill, pause, say, shown } from "./parts.js";
-import { load, take } from "./swap.js";
 
 const POLL_MS = 500;
 const LATE_POLLS = 6; // a sheet that is through the scanner is still on its way after Stop
@@ -24,7 +24,6 @@ document.addEventListener("dragstart", lift);
 document.addEventListener("dragover", hover);
 document.addEventListener("dragend", () => hover({}));
 document.addEventListener("drop", drop);
-begin();
 
 function begin() {
   const pane = document.getElementById("scan");
@@ -33,7 +32,6 @@ function begin() {
   form = pane?.closest("form");
   if (!pane) return;
   for (const button of document.querySelectorAll("#alert [data-anyway]")) button.hidden = false;
-  if (field("session")) address();
   watch();
 }
 
@@ -48,29 +46,9 @@ const numbers = (text) => text.split(",").filter(Boolean).map(Number);
 
 /** The page as it is now, with these fields changed. */
 async function refresh(changes = {}, parts = PARTS) {
-  const body = new URLSearchParams(new FormData(form));
-  for (const [name, value] of Object.entries(changes)) body.set(name, value);
-  const { page } = await load("/add", { lane: "scan", method: "POST", body });
   const before = thumbs().length;
-  keepPictures(page);
-  take(page, parts);
-  address();
+  await entered(changes, parts);
   if (thumbs().length > before && isScanning()) say(word("came", thumbs().length));
-}
-
-/** Those that are shown already are not loaded again. */
-function keepPictures(page) {
-  const here = new Map([...root.querySelectorAll("img")].map((one) => [one.getAttribute("src"), one]));
-  for (const one of page.querySelectorAll("#scan-pages img")) {
-    const kept = here.get(one.getAttribute("src"));
-    if (kept && kept.getAttribute("width") === one.getAttribute("width")) one.replaceWith(document.importNode(kept, true));
-  }
-}
-
-/** A reload, and a browser that crashed, come back to the pages. */
-function address() {
-  const chosen = ["session", "customer", "type"].map((name) => [name, field(name)]).filter(([, value]) => value);
-  history.replaceState(null, "", `/add?${new URLSearchParams([["source", "scan"], ...chosen])}`);
 }
 
 const word = (name, number) => root.dataset[name].replace("{number}", number);
@@ -306,3 +284,5 @@ async function drop(event) {
   await move(n, to);
   acting = false;
 }
+
+begin();

@@ -27,7 +27,10 @@ export function take(page, ids) {
   for (const id of ids) {
     const here = document.getElementById(id);
     const there = page.getElementById(id);
-    if (here && there && !here.isEqualNode(there)) here.replaceWith(document.adoptNode(there));
+    if (!here || !there || here.isEqualNode(there)) continue;
+    document.adoptNode(there);
+    keepPictures(here, there);
+    here.replaceWith(there);
   }
   const again = focused && document.getElementById(focused);
   if (again && again !== document.activeElement) {
@@ -37,8 +40,18 @@ export function take(page, ids) {
   document.dispatchEvent(new CustomEvent("swapped", { detail: ids }));
 }
 
+/** Those that are shown already are not loaded again. */
+function keepPictures(here, there) {
+  const shown = new Map([...here.querySelectorAll("img[src]")].map((one) => [one.getAttribute("src"), one]));
+  for (const one of there.querySelectorAll("img[src]")) {
+    const kept = shown.get(one.getAttribute("src"));
+    if (kept?.isEqualNode(one)) one.replaceWith(kept);
+  }
+}
+
 /** Load an address and take parts of it; undefined when a later load came between. */
 export async function swap(address, ids, options = {}) {
+  document.dispatchEvent(new CustomEvent("swapping", { detail: ids }));
   try {
     const { answer, page } = await load(address, options);
     take(page, ids);

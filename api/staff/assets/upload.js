@@ -66,7 +66,9 @@ class FileUpload extends HTMLElement {
     else this.pick.removeAttribute("aria-label");
     this.querySelector("[data-clear]").hidden = chosen.length !== 1;
     this.querySelector("[data-how]").hidden = chosen.length < 2;
-    this.querySelector("[data-files]").replaceChildren(...chosen.map((one) => this.row(one)));
+    const rows = this.querySelector("[data-files]");
+    rows.replaceChildren(...chosen.map((one) => this.row(one)));
+    rows.classList.toggle("one", chosen.length === 1);
     this.preview(chosen.length === 1 ? chosen[0].file : undefined);
     refresh({}, ["rail"]);
   }

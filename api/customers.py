@@ -1,6 +1,7 @@
 """The register, and the view that all is for: the documents and authorizations of one customer."""
 
 from collections.abc import Collection
+from datetime import date
 from uuid import UUID
 
 from api.answers import items_of
@@ -9,7 +10,7 @@ from api.call import Call
 from domain.customer import Customer, parse_customer
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
-from domain.values import Kind, Source, customer_id
+from domain.values import Kind, Source, calendar_date, customer_id
 from projections import customer_documents, moments
 from projections.customer_documents import Filters
 from projections.reading import moment
@@ -120,10 +121,16 @@ def filters_of(call: Call) -> Filters:
         status=call.text("status"),
         source=one_of(call, "source", SOURCES),
         original_held=held == "true" if held else None,
-        since=call.moment("from"),
-        until=call.moment("to"),
+        received_from=day_of(call, "received_from"),
+        received_to=day_of(call, "received_to"),
+        zone=call.parts.zone.key,
         q=own_code(text) or text if text else None,
     )
+
+
+def day_of(call: Call, name: str) -> date | None:
+    text = call.text(name)
+    return calendar_date(text, f"/query/{name}") if text else None
 
 
 def own_code(text: str) -> str | None:

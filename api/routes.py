@@ -109,15 +109,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 WHOLE = {"type": "integer", "minimum": 1}
 WIDTH = {"type": "integer", "minimum": 16, "maximum": 2400}
+DAY = {"type": "string", "format": "date"}
 AS_OF = Query("as_of", "a position or an RFC 3339 time of the past: the answer as it was then")
 CONTENT_VERSION = Query("content_version", "an earlier content, for those who correct documents", WHOLE)
 PAGING = (
     Query("limit", "at most so many items", {**WHOLE, "maximum": 200, "default": 50}),
     Query("cursor", "where the page begins: `next` of the page before"),
-)
-PERIOD = (
-    Query("from", "not before this time", {"type": "string", "format": "date-time"}),
-    Query("to", "not after this time", {"type": "string", "format": "date-time"}),
 )
 FILTERS = (
     Query("kind", "only this kind", {"type": "string", "enum": ["document", "authorization", "mandate"]}),
@@ -131,7 +128,12 @@ FILTERS = (
         {"type": "string", "enum": ["documents", "authorizations"]},
     ),
     Query("original_held", "only where the paper has to be kept, or only where not", {"type": "boolean"}),
-    *PERIOD,
+    Query("received_from", "received (or else recorded) not before this day", DAY),
+    Query("received_to", "received (or else recorded) not after this day", DAY),
+)
+PERIOD = (
+    Query("from", "not before this time", {"type": "string", "format": "date-time"}),
+    Query("to", "not after this time", {"type": "string", "format": "date-time"}),
 )
 AUDIT = (
     Query("actor", "only by this staff member or program"),

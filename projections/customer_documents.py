@@ -558,7 +558,8 @@ def kept_until(row: Row | Listed, kind: DocumentType | None) -> date | None:
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """`q` is looked for in the file name, title, note, type label, scan code, shelf mark and external id. `documents`:
-    only those, or, when False, only authorizations of every kind. Both ends of the time are included."""
+    only those, or, when False, only authorizations of every kind. `received_from` and `received_to` are included; what
+    has no day of receipt was received when it was recorded, by the clocks of `zone`."""
 
     kind: str | None = None
     documents: bool | None = None
@@ -566,8 +567,9 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     source: str | None = None
     original_held: bool | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    received_from: date | None = None
+    received_to: date | None = None
+    zone: str = "UTC"
     q: str | None = None
 
 
@@ -599,7 +601,8 @@ async def page(
     at = place.pinned if place else as_of
     given = {**_narrowing(filters, rights), **({"before": place.last} if place else {})}
     query = _list(tuple(given), next((n for n in FETCHED if n > limit), limit + 1), as_of=at is not None)
-    bound = {**_bound(rights, at), **given, "customer": customer, "customer_id": customer_id}
+    whose = {"customer": customer, "customer_id": customer_id, "zone": filters.zone}
+    bound = {**_bound(rights, at), **given, **whose}
     rows, position, entry = await _fetch_listed(conn, query, bound)
     more = write_cursor(position if at is None else at, rows[limit - 1].created_position) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
@@ -608,7 +611,7 @@ async def page(
 def _narrowing(filters: Filters, rights: Rights) -> dict[str, Any]:
     """What is asked for beside the customer: names in NARROWER, and their values."""
     asked = {**msgspec.structs.asdict(filters), "branch": rights.branch, "q": like(filters.q) if filters.q else None}
-    return {name: value for name, value in asked.items() if value is not None}
+    return {name: value for name, value in asked.items() if name in NARROWER and value is not None}
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -625,7 +628,7 @@ async def counts(
 ) -> Counts:
     """How many papers `page` lists, all its pages together."""
     given = _narrowing(filters, rights)
-    bound = {**_bound(rights, as_of), **given, "customer": customer}
+    bound = {**_bound(rights, as_of), **given, "customer": customer, "zone": filters.zone}
     ((position, documents, authorizations),) = await _fetch(conn, _counting(tuple(given), as_of is not None), bound)
     return Counts(documents, authorizations, documents + authorizations <= COUNTED_MAX, position)
 
@@ -786,6 +789,7 @@ def _listed_by(where: str, held: str, *, entry: str = "null", limit: int | str =
     """  # noqa: S608  # constants of this module
 
 
+RECEIVED_ON = "coalesce(r.received_on, (r.recorded_at at time zone %(zone)s)::date)"
 # What narrows the list, each only where it is asked for: what is not there costs neither a plan nor a parameter.
 NARROWER = {
     "kind": "r.kind = %(kind)s",
@@ -794,8 +798,8 @@ NARROWER = {
     "status": "r.status = %(status)s",
     "source": "coalesce({source_of_evidence}, r.source) = %(source)s",
     "original_held": "r.original_held = %(original_held)s",
-    "since": "r.recorded_at >= %(since)s",
-    "until": "r.recorded_at <= %(until)s",
+    "received_from": f"{RECEIVED_ON} >= %(received_from)s",
+    "received_to": f"{RECEIVED_ON} <= %(received_to)s",
     "q": """public.unaccent(concat_ws(
         ' ', r.file_name, {file_name_of_evidence}, r.title, {title_of_evidence}, r.note, r.scan_code, r.shelf_mark,
         r.external_id,

@@ -5,15 +5,17 @@ Templates lie in templates/; base.html is the shell around every screen, parts.h
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from api.call import Call
 from api.problems import best_language, languages, translations
@@ -101,7 +103,7 @@ def environment(language: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    made.globals |= {"asset": assets.address, "address": address}
+    made.globals |= {"asset": assets.address, "address": address, "drawn": drawn}
     made.filters |= {
         "day": day,
         "moment": moment,
@@ -121,18 +123,36 @@ def address(path: str, query: Mapping[str, Any] | None = None, /, **changes: Any
     return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
 
 
+@cache
+def drawn(name: str) -> Markup:
+    """An icon of the sprite; beside it stands a word."""
+    picture = f"{assets.address('icons.svg')}#{name}"
+    return Markup('<svg class="i" aria-hidden="true"><use href="{}"/></svg>').format(picture)
+
+
 @pass_context
 def day(context: Context, value: str | date) -> str:
     """24 Nov 2026; of a moment the day that it was in the library."""
-    at = local(context, value)
-    return format_date(at.date() if isinstance(at, datetime) else at, "medium", locale=context["locale"])
+    return day_text(value, context["zone"], context["locale"])
 
 
 @pass_context
 def clock(context: Context, value: str | datetime) -> str:
     """14:05, in the library's time zone."""
-    at = local(context, value)
-    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm", locale=context["locale"])
+    return clock_text(value, context["zone"], context["locale"])
+
+
+# A list has three times a row, and most of them are those of the row before: each is written out once.
+@lru_cache(maxsize=4_000)
+def day_text(value: str | date, zone: ZoneInfo, locale: str) -> str:
+    at = local(value, zone)
+    return format_date(at.date() if isinstance(at, datetime) else at, "medium", locale=locale)
+
+
+@lru_cache(maxsize=4_000)
+def clock_text(value: str | datetime, zone: ZoneInfo, locale: str) -> str:
+    at = local(value, zone)
+    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm", locale=locale)
 
 
 @pass_context
@@ -144,9 +164,9 @@ def later(value: str, by: timedelta) -> str:
     return (datetime.fromisoformat(value) + by).isoformat()
 
 
-def local(context: Context, value: str | date) -> date:
+def local(value: str | date, zone: ZoneInfo) -> date:
     at = value if isinstance(value, date) else parsed(value)
-    return at.astimezone(context["zone"]) if isinstance(at, datetime) else at
+    return at.astimezone(zone) if isinstance(at, datetime) else at
 
 
 def parsed(text: str) -> date:

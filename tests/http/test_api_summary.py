@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -104,19 +105,25 @@ def test_the_counts_are_those_of_the_list_with_the_same_filters(
     assert (sum(listed), len(listed) - sum(listed)) == expected
 
 
-def test_a_period_takes_both_of_its_ends(served: Served, staff: httpx.Client) -> None:
-    customer = a_customer(served)
-    first, last = archived(staff, customer), archived(staff, customer)
-    when, later = first["recorded_at"], last["recorded_at"]
-    just_after = datetime.fromisoformat(when) + timedelta(milliseconds=1)
+def test_a_period_takes_both_of_its_ends_and_what_has_no_day_of_receipt_counts_as_recorded(
+    served: Served, staff: httpx.Client
+) -> None:
+    customer, zone = a_customer(served), ZoneInfo("Europe/Amsterdam")
+    old = archived(staff, customer, received_on="2019-05-21")
+    last = noted(staff, customer)
+    today = datetime.fromisoformat(last["recorded_at"]).astimezone(zone).date()
     position = last["position"]
-    assert counts(staff, customer, position, **{"from": when, "to": later}) == (2, 0)
-    assert counts(staff, customer, position, to=when) == (1, 0)
-    assert counts(staff, customer, position, **{"from": just_after.isoformat()}) == (1, 0)
-    assert [item["id"] for item in view(staff, customer, position, to=when)] == [first["id"]]
+    for query, expected in (
+        ({"received_from": "2019-05-21", "received_to": "2019-05-21"}, (1, 0)),
+        ({"received_from": "2019-05-22"}, (0, 1)),
+        ({"received_to": "2019-05-20"}, (0, 0)),
+        ({"received_from": f"{today}", "received_to": f"{today}"}, (0, 1)),
+    ):
+        assert counts(staff, customer, position, **query) == expected, query
+    assert [item["id"] for item in view(staff, customer, position, received_to="2019-12-31")] == [old["id"]]
 
 
-@pytest.mark.parametrize("name", ["papers", "original_held", "from", "to"])
+@pytest.mark.parametrize("name", ["papers", "original_held", "received_from", "received_to"])
 def test_a_filter_that_is_none_is_refused(served: Served, staff: httpx.Client, name: str) -> None:
     customer = a_customer(served)
     for address in ("summary", "documents"):

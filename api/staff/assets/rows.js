@@ -1,0 +1,160 @@
+// Rows of the list (S8): further ones are added below, new ones wait behind a button, for nothing may move under a pointer
+// or the focus. What changed in a row that is there is put in place as soon as neither is in the list.
+
+import { say } from "./parts.js";
+import { load, take } from "./swap.js";
+
+const TOGETHER_MS = 150;
+const AGAIN_MS = 1_000;
+
+const view = document.getElementById("view");
+const fresh = document.getElementById("fresh");
+const made = new Map(); // a row's markup as the server made it, by id: what people open in it is no change
+
+let position; // where the server has to stand at least
+let timer;
+let latest; // the list as it is by now, while it differs from what is shown
+
+export function start(changed) {
+  remember(rowsOf(document));
+  view.addEventListener("click", (event) => event.target.closest("#show-more") && more(event));
+  fresh.addEventListener("click", show);
+  view.addEventListener("pointerout", calm);
+  view.addEventListener("focusout", calm);
+  document.addEventListener("swapped", (event) => event.detail.includes("list") && begin());
+  // LIVE
+}
+
+const list = () => document.getElementById("list");
+const rowsOf = (page) => [...page.querySelectorAll("#list tbody tr")];
+const isPast = () => document.body.classList.contains("then");
+
+function remember(rows) {
+  for (const row of rows) made.set(row.id, row.outerHTML);
+}
+
+/** Another list: nothing waits. */
+function begin() {
+  made.clear();
+  remember(rowsOf(document));
+  wait(undefined);
+}
+
+// -- further rows ---------------------------------------------------------------------------------------------------
+
+async function more(event) {
+  event.preventDefault();
+  const link = event.target.closest("#show-more");
+  const found = await loaded(link.href, view.dataset.parts);
+  if (!found) return;
+  const rows = rowsOf(found);
+  remember(rows);
+  list().querySelector("tbody").append(...rows.map((row) => document.adoptNode(row)));
+  const next = found.getElementById("show-more");
+  if (next) link.replaceWith(document.adoptNode(next));
+  else link.remove();
+  rows[0]?.querySelector(".open").focus();
+}
+
+/** The page at an address; undefined where none came, or a later load took its place. */
+async function loaded(address, lane, headers = {}) {
+  try {
+    const { answer, page } = await load(address, { lane, headers: { Accept: "text/html", ...headers } });
+    return answer.ok && page.getElementById("list") ? page : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// -- what others do -------------------------------------------------------------------------------------------------
+
+function isOurs(event) {
+  const customers = event?.data?.customers;
+  return !customers || customers.includes(view.dataset.customer);
+}
+
+function hear(event) {
+  if (event?.id) position = event.id;
+  timer ??= setTimeout(check, TOGETHER_MS);
+}
+
+function stand(state) {
+  document.getElementById("stale").hidden = state !== "polling";
+  if (state === "live") hear();
+}
+
+async function check() {
+  timer = undefined;
+  if (isPast()) return;
+  const address = new URL(location.href);
+  address.searchParams.delete("cursor");
+  const page = await loaded(address.href, "live", position ? { "Archive-Min-Position": position } : {});
+  if (page) compare(page, address.search);
+  else timer ??= setTimeout(check, AGAIN_MS);
+}
+
+function compare(page, search) {
+  if (isPast() || search !== location.search) return;
+  if (!list().querySelector("table")) return void (page.querySelector("#list table") && take(page, view.dataset.parts.split(" ")));
+  take(page, ["tabs", "count"]);
+  latest = page;
+  if (!calm()) wait(page);
+}
+
+/** How the server's rows differ from those shown. Beyond the last row that both have, there are only further ones. */
+function differences(page) {
+  const there = rowsOf(page);
+  const here = rowsOf(document);
+  const both = there.filter((row) => made.has(row.id));
+  const added = there.slice(0, there.indexOf(both.at(-1)) + 1 || there.length).filter((row) => !made.has(row.id));
+  const changed = both.filter((row) => row.outerHTML !== made.get(row.id));
+  const ids = new Set(there.map((row) => row.id));
+  const last = both.length ? here.findIndex((row) => row.id === both.at(-1).id) : here.length;
+  const gone = here.slice(0, last).filter((row) => !ids.has(row.id));
+  return { added, changed, gone, rest: here.slice(last + 1) };
+}
+
+/** Say what there is, until it is asked for. */
+function wait(page) {
+  latest = page;
+  const { added, changed, gone } = page ? differences(page) : { added: [], changed: [], gone: [] };
+  const counts = { new: added.length, changed: changed.length + gone.length };
+  const kind = counts.new && counts.changed ? "both" : counts.new ? "new" : "changed";
+  const text = fresh.dataset[kind].replace("{new}", counts.new).replace("{changed}", counts.changed);
+  const isNews = fresh.hidden || fresh.lastElementChild.textContent !== text;
+  fresh.hidden = !counts.new && !counts.changed;
+  fresh.lastElementChild.textContent = text;
+  if (fresh.hidden) latest = undefined;
+  else if (isNews) say(text);
+}
+
+/** Rows that changed need no button where nobody would feel it. */
+function calm() {
+  if (!latest || list().matches(":hover") || list().contains(document.activeElement)) return false;
+  const { changed } = differences(latest);
+  remember(changed);
+  for (const row of changed) document.getElementById(row.id).replaceWith(document.importNode(row, true));
+  wait(latest);
+  return true;
+}
+
+function show() {
+  const { added, rest } = differences(latest);
+  const rows = rowsOf(latest).filter((row) => made.has(row.id) || added.includes(row));
+  const shown = rows.map((row) => (made.get(row.id) === row.outerHTML ? document.getElementById(row.id) : document.importNode(row, true)));
+  list().querySelector("tbody").replaceChildren(...shown, ...rest);
+  remember(rows);
+  wait(undefined);
+  const ids = new Set(added.map((row) => row.id));
+  const marked = shown.filter((row) => ids.has(row.id));
+  marked.forEach(mark);
+  (marked[0] ?? shown[0])?.querySelector(".open").focus();
+}
+
+function mark(row) {
+  const tag = document.createElement("span");
+  tag.className = "tag new";
+  tag.textContent = list().dataset.wordNew;
+  row.classList.add("fresh");
+  row.querySelector(".open").after(" ", tag);
+}

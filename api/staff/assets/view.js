@@ -1,0 +1,27 @@
+// View customer documents (S8): view.html is the page, made on the server. past.js goes to another moment, rows.js shows
+// further rows, and new ones when they are wanted. Without scripts links, date and time do the same.
+
+import * as past from "./past.js";
+import * as rows from "./rows.js";
+
+const BUSY_MS = 300;
+const filters = document.querySelector("form.filters");
+
+// A choice counts at once; text and days count with Enter or the button.
+filters.addEventListener("change", (event) => event.target.matches("select") && filters.requestSubmit());
+
+// All that exchanges the list says so when it takes longer.
+let busy;
+document.addEventListener("swapping", () => {
+  clearTimeout(busy);
+  busy = setTimeout(() => document.getElementById("list").setAttribute("aria-busy", "true"), BUSY_MS);
+});
+for (const over of ["swapped", "unreachable"]) {
+  document.addEventListener(over, () => {
+    clearTimeout(busy);
+    document.getElementById("list").removeAttribute("aria-busy");
+  });
+}
+
+past.start();
+rows.start(past.redraw);

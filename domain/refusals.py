@@ -185,6 +185,10 @@ class FileTypeNotAllowed(Refusal):
         "The content of the file is of a kind that is not taken here ({found}). Save it as PDF and try again."
     )
 
+    def __init__(self, *, extra: dict[str, Any] | None = None, **values: Any) -> None:
+        """`found` is a member of the problem too: screens have a word of their own for some kinds."""
+        super().__init__(extra={**values, **(extra or {})}, **values)
+
 
 class PageTypeNotAllowed(FileTypeNotAllowed):
     """Of a scan: a PDF would not do either."""

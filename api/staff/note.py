@@ -10,6 +10,8 @@ from api.staff.door import Reply, ask
 from api.staff.fields import fields_of, filled, new_key
 from domain.refusals import N_, CheckRequired, FieldError, Refusal, ValidationFailed
 
+SEEN = ("paper", "number_suffix", "seen_on")
+
 
 async def save(call: Call) -> None:
     """POST /add/note: first the question (D5), with its answer the note."""
@@ -39,6 +41,8 @@ def missing_of(entry: Entry) -> Iterator[str]:
         yield "customer"
     if entry.kind is None:
         yield "type"
+    elif entry.kind["verify_only"]:
+        yield from (f"verification/{name}" for name in SEEN if not entry.fields.get(f"verification.{name}"))
 
 
 async def note(call: Call, entry: Entry, key: str) -> Reply:

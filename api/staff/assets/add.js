@@ -5,6 +5,7 @@ import { askIn } from "./dialog.js";
 import { back } from "./network.js";
 import { signedIn } from "./session.js";
 import { load, take } from "./swap.js";
+import { overwrite } from "./wand.js";
 
 const PARTS = ["who-band", "alert", "about", "details", "rail"];
 const WHOLE = ["who-band", "done", "alert", "enter", "rail"];
@@ -57,6 +58,7 @@ const texts = () => new Map([...form().querySelectorAll("input[id], textarea[id]
 
 /** Take parts of a page; what was typed since `before` stays. */
 export function show(page, ids, before = new Map()) {
+  if (!page.getElementById("rail")) return refused(page);
   const since = [...texts()].filter(([id, value]) => before.has(id) && before.get(id) !== value);
   document.title = page.title;
   take(page, ids);
@@ -64,7 +66,14 @@ export function show(page, ids, before = new Map()) {
     const field = document.getElementById(id);
     if (field) field.value = value;
   }
-  begin();
+  return begin();
+}
+
+/** Another page than was asked for says why. */
+function refused(page) {
+  const summary = page.querySelector("[data-summary]");
+  document.getElementById("alert").replaceChildren(...(summary ? [document.adoptNode(summary)] : []));
+  summary?.focus();
 }
 
 /** All of another state: after a save, or after a refusal. The focus goes where the page wants it. */
@@ -127,7 +136,7 @@ const isScan = (by) => source() === "scan" && !by?.hasAttribute("data-open");
 
 function entering(by) {
   const way = by?.getAttribute("data-open") === null ? undefined : by?.getAttribute("formaction");
-  if (way === "/add") return isByAccident(by) ? undefined : refresh(by.name ? { [by.name]: by.value } : {});
+  if (way === "/add") return isByAccident(by) ? undefined : refresh(by.name ? { [by.name]: by.value } : {}).then(overwrite);
   if (way) return open(way);
   return source() === "none" ? note() : document.querySelector("file-upload")?.save(by?.id === "save-next");
 }
@@ -152,6 +161,7 @@ function chooseSource() {
 
 /** A code that is changed voids its Check; one that is begun or emptied changes what Save waits for. */
 function typed({ target }) {
+  if (target.matches("#look-up, #scan-code")) target.removeAttribute("aria-invalid");
   if (target.id !== "scan-code") return;
   const voids = document.querySelector("#collection[data-code]") !== null;
   const isGiven = target.value.trim() !== "";

@@ -228,7 +228,7 @@ class FileUpload extends HTMLElement {
     const refused = this.chosen.filter((one) => one.problem);
     if (saved.length === this.chosen.length) return this.done(saved);
     for (const one of saved) this.finished(one);
-    for (const one of refused) one.note = await this.words(one);
+    for (const one of refused) await this.stopped(one);
     if (this.chosen.length > 1) this.tellEach(saved, refused);
     document.getElementById("alert").replaceChildren(this.summary(saved, refused));
     document.querySelector("[data-summary]")?.focus();
@@ -244,7 +244,13 @@ class FileUpload extends HTMLElement {
 
   finished(one) {
     this.say(one, this.dataset.saved);
-    one.row.querySelector("[data-remove]").hidden = true;
+    one.row.classList.remove("todo");
+    one.row.querySelector(".acts").replaceChildren();
+  }
+
+  async stopped(one) {
+    this.say(one, sizeOf(one.file.size));
+    one.note = await this.words(one);
   }
 
   /** The refusal in the words of the page, with what can be done about it. */
@@ -260,9 +266,8 @@ class FileUpload extends HTMLElement {
     for (const { row, note } of refused) {
       row.querySelector("[data-state]").textContent = `${this.dataset.not}: ${note.querySelector("h2").textContent}`;
       row.classList.add("todo");
-      row.querySelector("progress").hidden = true;
-      const acts = note.querySelector(".acts");
-      if (acts) row.querySelector(".acts").prepend(...acts.children);
+      for (const act of row.querySelectorAll(".acts > :not([data-remove])")) act.remove();
+      row.querySelector(".acts").prepend(...(note.querySelector(".acts")?.children ?? []));
     }
   }
 

@@ -23,7 +23,7 @@ let chosen;
 export function start() {
   addEventListener("keydown", hear, true);
   document.addEventListener("submit", (event) => event.target.matches("[data-find]") && tidy(event));
-  document.addEventListener("swapped", overwrite);
+  document.addEventListener("swapped", () => wrong() && overwrite());
   overwrite();
 }
 
@@ -135,14 +135,15 @@ const digestOf = (code) =>
   [...code].reduce((digest, sign) => Math.imul(digest ^ sign.codePointAt(0), 0x01000193) >>> 0, 0x811c9dc5).toString(36);
 
 /** A code that was not taken is marked, so that the next shot takes its place. */
-function overwrite() {
-  const wrong = shown(`:is(${CODE_FIELDS})[aria-invalid=true]`);
-  const field = wrong ?? document.activeElement;
-  if (wrong) sound();
+export function overwrite() {
+  const field = wrong() ?? document.activeElement;
+  if (wrong()) sound();
   if (!field?.matches(CODE_FIELDS) || field.value === "") return;
   field.focus();
   field.select();
 }
+
+const wrong = () => shown(`:is(${CODE_FIELDS})[aria-invalid=true]`);
 
 /** Low and short, for who has asked for it (keys.js). */
 function sound() {

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from api.cookies import COOKIE
 from api.routes import ROUTES, Query, Route
 from domain.access import Verb
 from domain.refusals import every
@@ -16,6 +17,7 @@ HEADERS = {
     "If-Match": "the ETag that was read",
     "Archive-Min-Position": "wait until the views stand at this position (Archive-Position of a write)",
 }
+OF_SESSIONS = "Of a user who signed in (POST /v1/session); taken from pages of this origin only"
 TEXT = {"type": "string"}
 
 
@@ -33,10 +35,13 @@ def document() -> dict[str, Any]:
             "description": "Errors are RFC 9457 problems; each type has a page under /problems/.",
         },
         "servers": [{"url": "/"}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": OF_SESSIONS},
+            },
             "schemas": {**schemas(), "Problem": PROBLEM},
             "responses": {"Problem": {"description": "A refusal", "content": {PROBLEM_TYPE: _schema("Problem")}}},
         },
@@ -109,7 +114,8 @@ def _query(query: Query) -> dict[str, Any]:
 
 def _headers(route: Route) -> list[str]:
     """The request headers that this route knows."""
-    writes, asks = route.method != "GET", route.path.startswith("/v1") and route.method == "GET"
+    own = route.path.startswith("/v1/session")
+    writes, asks = route.method != "GET" and not own, route.path.startswith("/v1") and route.method == "GET" and not own
     known = {
         "Archive-Branch": writes or route.verb in (Verb.CONTENT_READ, Verb.HISTORY_READ),
         "Idempotency-Key": route.idempotent,

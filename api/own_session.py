@@ -26,7 +26,7 @@ async def show(call: Call) -> None:
 
 async def choose(call: Call) -> None:
     """PUT /session: what is given is remembered; and somebody is here, so the session goes on."""
-    body, session = await call.body(ChoiceBody), of(call)
+    session, body = of(call), await call.body(ChoiceBody)
     branch = branch_code(body.branch, "/branch") if body.branch else None
     await call.parts.sessions.choose(
         session, branch=branch, language=body.language, keys_off=body.keys_off, source=body.source
@@ -36,6 +36,7 @@ async def choose(call: Call) -> None:
 
 async def change_password(call: Call) -> None:
     """PUT /session/password: every session of the user ends, and a new one begins."""
+    of(call)
     body = await call.body(PasswordBody)
     signed = await new_password(call, body.old, body.new)
     call.answer(answer(call, signed.session))

@@ -62,8 +62,8 @@ class Rows(Protocol):
 
 
 class LiveSessions:
-    """Of one web worker. `slowly` runs what hashes passwords: one at a time, since each takes 64 MiB. `changed` hears
-    the name of a user who chose a password."""
+    """Of one web worker. `slowly` runs what hashes passwords: one at a time, since it is made to cost time and memory.
+    `changed` hears the name of a user who chose a password."""
 
     def __init__(
         self,

@@ -18,8 +18,9 @@ import httpx
 import psycopg
 
 from domain.access import Role
-from domain.administration import RevokeToken
+from domain.administration import NewUser, RevokeToken
 from domain.archive import Archive
+from domain.users import Users
 from service.prepare import DATABASE, create_token, system_caller
 from service.settings import Settings, load
 from service.wiring import APP_ROLE, open_store, role_of
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 STOP_SECONDS = 60
 CREDITOR = "DE98ZZZ09999999999"
+OWN_PASSWORD = "correct horse battery"
 # What `dossier serve` does.
 SERVE = """
 import os, sys
@@ -89,6 +91,42 @@ class Served:
     def revoke_token(self, name: str) -> None:
         with self.archive() as archive:
             assert archive.administer(RevokeToken(name), system_caller(self.settings))
+
+    def new_user(self, name: str, role: str, **rights: Any) -> str:
+        """The password for the first sign-in, as `dossier users add` prints it."""
+        with self.users() as users:
+            return users.add(NewUser(name=name, role=Role(role), **rights), system_caller(self.settings))
+
+    def as_user(self, role: str, **rights: Any) -> httpx.Client:
+        """The browser of a user of this role who has chosen a password and is signed in; the same one for the same
+        rights."""
+        key = f"user {role} {sorted(rights.items())}"
+        if key not in self._clients:
+            name = f"user-{role}-{secrets.token_hex(3)}"
+            browser = self._clients[key] = self.browser()
+            self.come_in(browser, name, self.new_user(name, role, **rights))
+            chosen = browser.put("/v1/session/password", json={"new": OWN_PASSWORD})
+            assert chosen.is_success, chosen.text
+        return self._clients[key]
+
+    def browser(self) -> httpx.Client:
+        """A client that says, as browsers do, that a page of the archive itself asks."""
+        client = self.client(None)
+        client.headers["Sec-Fetch-Site"] = "same-origin"
+        return client
+
+    def come_in(self, browser: httpx.Client, user: str, password: str) -> dict[str, Any]:
+        """Sign in, whatever others missed from this address."""
+        self.sql("delete from staff.attempt")
+        answer = browser.post("/v1/session", json={"user": user, "password": password})
+        assert answer.status_code == 201, answer.text
+        session: dict[str, Any] = answer.json()
+        return session
+
+    @contextmanager
+    def users(self) -> Iterator[Users]:
+        with open_store(self.settings, self.database_url, role=role_of(self.database_url, APP_ROLE)) as store:
+            yield store.users(store.archive())
 
     @contextmanager
     def archive(self) -> Iterator[Archive]:

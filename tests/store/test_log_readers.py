@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from domain.administration import TokenRevoked
+from domain.administration import STREAM, TokenRevoked, UserDisabled
 from domain.document_type import DocumentTypeChanged, DocumentTypeDefined, stream_of
 from domain.envelope import Envelope
 from domain.ports import VersionConflict
@@ -264,6 +264,8 @@ def test_other_processes_are_told_of_a_catalogue_and_not_of_a_paper(parts: Postg
         archive_letter(parts.log, parts.keys)
         assert list(conn.notifies(timeout=0.1)) == []
         parts.log.append([an_envelope(DEFINED, stream_of("LETTER"))])
+        assert [n.channel for n in conn.notifies(timeout=10, stop_after=1)] == ["dossier_catalogue"]
+        parts.log.append([an_envelope(UserDisabled(name="j.smit"), STREAM)])
         assert [n.channel for n in conn.notifies(timeout=10, stop_after=1)] == ["dossier_catalogue"]
 
 

@@ -445,6 +445,8 @@ class CheckAnswer(msgspec.Struct, frozen=True):
 
 
 class HistoryItem(msgspec.Struct, frozen=True):
+    """`subject`: `kind` and `id`; of a paper the `label` of its present type too."""
+
     position: int
     recorded_at: Moment
     occurred_at: Moment

@@ -80,7 +80,11 @@ async def answer(call: Call, about: Filters) -> None:
             cursor=cursor,
         )
     whole = may(call.principal, Verb.AUTHORIZATIONS_CHANGE)
-    items = [history_item(row, whole_iban=whole) for row in await with_customer_ids(call, page.rows)]
+    rows = await with_customer_ids(call, page.rows)
+    items = [
+        history_item(row, whole_iban=whole, labels=page.labels.get(row.subject_id), language=call.language)
+        for row in rows
+    ]
     call.page(items, position=page.position, next_cursor=page.next)
 
 
@@ -91,8 +95,13 @@ async def with_customer_ids(call: Call, rows: Sequence[audit_history.Row]) -> li
     return [audit_history.with_customer_ids(row, ids) for row in rows]
 
 
-def history_item(row: audit_history.Row, *, whole_iban: bool) -> HistoryItem:
+def history_item(
+    row: audit_history.Row, *, whole_iban: bool, labels: Mapping[str, str] | None = None, language: str = "en"
+) -> HistoryItem:
+    """`labels`: those of the type that the paper has now; its subject is named by one of them."""
     subject = {"kind": row.subject_kind, "id": row.subject_name or str(row.subject_id)}
+    if labels:
+        subject["label"] = labels.get(language) or labels["en"]
     return HistoryItem(
         row.position,
         moment(row.recorded_at),

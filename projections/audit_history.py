@@ -448,11 +448,13 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+    """`position`: where the view stands. `next`: the cursor of the next page, None at the end. `labels`: those of the
+    types that the papers have now, by the papers' ids."""
 
     rows: list[Row]
     position: int
     next: str | None = None
+    labels: dict[UUID, dict[str, str]] = {}
 
 
 async def page(
@@ -483,10 +485,12 @@ async def page(
     async with conn.cursor(row_factory=tuple_row) as c:
         await c.execute(_query(bound), bound, prepare=True)
         found = await c.fetchall()
-    rows = [Row(*values[1:]) for values in found if values[1] is not None]
+    rows = [Row(*values[1:-1]) for values in found if values[1] is not None]
+    labels = {row.subject_id: values[-1] for row, values in zip(rows, found, strict=False) if values[-1]}
     position = found[0][0]
     pinned = position if bound["as_of"] is None else bound["as_of"]
-    return Page(rows[:limit], position, write_cursor(pinned, rows[limit - 1].position) if len(rows) > limit else None)
+    following = write_cursor(pinned, rows[limit - 1].position) if len(rows) > limit else None
+    return Page(rows[:limit], position, following, labels)
 
 
 # Only what is asked for stands in the statement, so that each is planned with the index that fits it. To a customer's
@@ -514,14 +518,17 @@ QUERY = """
     ) as found on true
     where t.name = 'audit_history'
 """
-SCAN = """(
-        select {columns}
-        from views.audit_history as h
-        left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null and not d.linked
-        where (
-            d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
+# Rows with the papers that they are about as these are now; which of them a reader may see.
+SUBJECTED = """views.audit_history as h
+        left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null and not d.linked"""
+VISIBLE = """d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
             or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
-            or h.subject_kind in ('token', 'user', 'scan_session') and %(operations)s
+            or h.subject_kind in ('token', 'user', 'scan_session') and %(operations)s"""
+SCAN = """(
+        select {columns}, d.labels as labels_now
+        from {subjected}
+        where (
+            {visible}
         )
         {conditions}
         order by h.position desc
@@ -532,7 +539,8 @@ SCAN = """(
 def _query(bound: Mapping[str, Any]) -> str:
     columns = ", ".join(f"h.{n}" for n in VIEW.columns)
     wanted = [alternatives for name, alternatives in CONDITIONS.items() if bound[name] is not None]
-    scans = [SCAN.format(columns=columns, conditions=_all_of(chosen)) for chosen in itertools.product(*wanted)]
+    parts = {"columns": columns, "subjected": SUBJECTED, "visible": VISIBLE}
+    scans = [SCAN.format(**parts, conditions=_all_of(chosen)) for chosen in itertools.product(*wanted)]
     return QUERY.format(scans=" union all ".join(scans))
 
 

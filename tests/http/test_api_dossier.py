@@ -149,6 +149,8 @@ def test_the_history_is_that_of_authorization_and_evidence_oldest_first(staff: h
         for address in (f"authorizations/{dispute.id}", f"documents/{dispute.evidence}")
         for item in item_of(staff.get(f"/v1/{address}/history", headers=at(dispute.position)))["items"]
     ]
+    for item in shown:
+        assert item["subject"].pop("label") == "Debt authorization"  # of today, and the dossier is kept
     assert told == sorted(shown, key=lambda item: item["position"])
     assert [item["action"] for item in told][:2] == ["authorization-issued", "document-archived"]
     assert told[-1]["action"] == "authorization-revoked"

@@ -109,6 +109,13 @@ def test_before_and_after_hold_what_changed_and_nothing_else(served: Served, sto
     }
 
 
+def test_each_step_is_of_the_paper_as_it_is_called_now_in_the_readers_language(served: Served, story: Story) -> None:
+    address, dutch = f"/v1/documents/{story.letter['id']}/history", {"Accept-Language": "nl"}
+    for headers, label in (({}, "Form"), (dutch, "Formulier")):
+        items = served.as_("staff").get(address, headers=headers).json()["items"]
+        assert {item["subject"]["label"] for item in items} == {label}
+
+
 def test_who_and_where_are_told_with_each_change(served: Served, story: Story) -> None:
     told = {item["action"]: (item["actor"], item["branch"]) for item in of_letter(served.as_("staff"), story)}
     assert told["document-archived"] == ("staff", "MAIN")
@@ -124,7 +131,7 @@ def test_a_customer_has_the_history_of_all_papers(served: Served, story: Story) 
 
 def test_an_authorization_has_its_own_history_with_its_mandate(served: Served, story: Story) -> None:
     [item] = history(served.as_("staff"), f"authorizations/{story.mandate['id']}", story)
-    assert item["subject"] == {"kind": "authorization", "id": story.mandate["id"]}
+    assert item["subject"] == {"kind": "authorization", "id": story.mandate["id"], "label": "Debt authorization"}
     assert (item["before"], item["after"]["status"]) == ({}, "active")
     assert item["after"]["original_held"] is True
     assert item["after"]["mandate"]["iban"] == a_mandate()["iban"]

@@ -74,7 +74,7 @@ async function ended(session) {
   sessionStorage.removeItem(THEN);
   const fresh = then.session === session.id ? session.pages.slice(then.before) : [];
   if (fresh.length === 0) await refresh();
-  else if (then.what === "rescan") await replace(session, fresh, then.sha256);
+  else if (then.what === "rescan") await replace(session, fresh, then);
   else if (then.what === "sides") await collate(then.backs);
   else await refresh({ page: fresh[0].n });
   say(word("done", thumbs().length));
@@ -82,8 +82,8 @@ async function ended(session) {
 }
 
 /** The new pages take the place of one: they go behind it before it goes, so that nothing is missing in between. */
-async function replace(session, fresh, sha256) {
-  const at = session.pages.findIndex((one) => one.sha256 === sha256);
+async function replace(session, fresh, { n, sha256 }) {
+  const at = session.pages.findIndex((one) => one.n === n && one.sha256 === sha256);
   if (at < 0) return refresh({ page: fresh[0].n });
   let now = session;
   for (const [turn, one] of fresh.entries()) now = (await arrange(one.n, "move", { to: at + 2 + turn }, now.version)) ?? now;
@@ -122,7 +122,7 @@ const acts = {
   async yes() {
     const what = field("asks");
     const backs = form.elements.backs?.value;
-    return scan(what === "first" ? {} : { what, backs, before: thumbs().length, sha256: shaOf(field("page")) });
+    return scan(what === "first" ? {} : { what, backs, before: thumbs().length, n: Number(field("page")), sha256: shaOf(field("page")) });
   },
   async no() {
     const opener = field("asks");
@@ -161,7 +161,9 @@ const acts = {
     for (const one of root.querySelectorAll("[data-act=profile]")) one.setAttribute("aria-pressed", one.value === value);
   },
   async use({ value }) {
-    fill(document.getElementById("scan-code"), value);
+    const code = document.getElementById("scan-code");
+    code.focus();
+    fill(code, value);
     document.getElementById("check").click();
   },
   async "not-them"() {

@@ -1,6 +1,6 @@
 """No upload (D1 to D8): an authorization whose paper is kept, or a paper that was seen; asked once more, then noted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from api.call import Call
@@ -11,6 +11,7 @@ from api.staff.fields import fields_of, filled, new_key
 from domain.refusals import N_, CheckRequired, FieldError, Refusal, ValidationFailed
 
 SEEN = ("paper", "number_suffix", "seen_on")
+MANDATE = ("debtor_name", "iban", "bic", "mandate_reference")
 
 
 async def save(call: Call) -> None:
@@ -42,7 +43,7 @@ def missing_of(entry: Entry) -> Iterator[str]:
     if entry.kind is None:
         yield "type"
     elif entry.kind["verify_only"]:
-        yield from (f"verification/{name}" for name in SEEN if not entry.fields.get(f"verification.{name}"))
+        yield from (f"verification/{name}" for name in SEEN if not entry.fields.get(name))
 
 
 async def note(call: Call, entry: Entry, key: str) -> Reply:
@@ -54,22 +55,16 @@ def body_of(entry: Entry) -> dict[str, Any]:
     fields = entry.fields
     body = filled(fields, "customer", "type", "note")
     if entry.kind is not None and entry.kind["verify_only"]:
-        return {**body, "verification": part(fields, "verification")}
+        return {**body, "verification": filled(fields, *SEEN)}
     code = filled(fields, "scan_code", "check_token") if entry.check.is_current else {}
-    mandate = part(fields, "mandate")
+    mandate = filled(fields, *MANDATE)
     return {
         **body,
         **code,
         **filled(fields, "signed_on", "valid_from", "valid_until"),
-        "original": {"held": True, **part(fields, "original")},
+        "original": {"held": True, **filled(fields, "shelf_mark")},
         **({"mandate": mandate} if mandate else {}),
     }
-
-
-def part(fields: Mapping[str, str], name: str) -> dict[str, str]:
-    """`mandate.iban` and its like as an object."""
-    prefix = f"{name}."
-    return {key.removeprefix(prefix): value for key, value in fields.items() if key.startswith(prefix) and value}
 
 
 def go_on(call: Call, noted: Reply) -> None:

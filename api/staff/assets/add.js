@@ -150,7 +150,7 @@ function isByAccident(by) {
 function changed({ target }) {
   if (target.form?.id === "sources") chooseSource();
   else if (target.name === "why") refresh();
-  else if (target.id === "original.shelf_mark") refresh({}, ["rail"]);
+  else if (target.id === "shelf_mark") refresh({}, ["rail"]);
 }
 
 /** A code that came before its source is checked now. */

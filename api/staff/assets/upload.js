@@ -43,7 +43,7 @@ class FileUpload extends HTMLElement {
   }
 
   get asOne() {
-    return this.chosen.length > 1 && this.querySelector("[data-as][value=one]").checked;
+    return this.chosen.length > 1 && this.querySelector("[name=as][value=one]").checked;
   }
 
   // -- choosing ---------------------------------------------------------------------------------------------------
@@ -111,6 +111,7 @@ class FileUpload extends HTMLElement {
     this.busy = true;
     this.next = next;
     const waiting = this.chosen.filter((one) => !one.saved);
+    for (const one of waiting) one.problem = undefined;
     if (this.asOne) await this.saveAsOne(waiting);
     else for (const one of waiting) if (!(await this.saveOne(one))) break;
     this.busy = false;
@@ -173,7 +174,7 @@ class FileUpload extends HTMLElement {
   }
 
   mixed(pages) {
-    for (const page of pages) this.note(page, { problem: { type: "/problems/mixed", title: this.dataset.mixed } });
+    this.note(pages[0], { problem: { type: "/problems/mixed", title: this.dataset.mixed } });
   }
 
   /** {body} or {problem}. The network may go and come back, the session may end: it goes on. */
@@ -227,9 +228,10 @@ class FileUpload extends HTMLElement {
     const saved = this.chosen.filter((one) => one.saved);
     const refused = this.chosen.filter((one) => one.problem);
     if (saved.length === this.chosen.length) return this.done(saved);
+    for (const one of this.chosen) if (!one.saved) this.say(one, sizeOf(one.file.size));
     for (const one of saved) this.finished(one);
-    for (const one of refused) await this.stopped(one);
-    if (this.chosen.length > 1) this.tellEach(saved, refused);
+    for (const one of refused) one.note = await this.words(one);
+    if (this.chosen.length > 1 && !this.asOne) this.tellEach(refused);
     document.getElementById("alert").replaceChildren(this.summary(saved, refused));
     document.querySelector("[data-summary]")?.focus();
     return undefined;
@@ -248,11 +250,6 @@ class FileUpload extends HTMLElement {
     one.row.querySelector(".acts").replaceChildren();
   }
 
-  async stopped(one) {
-    this.say(one, sizeOf(one.file.size));
-    one.note = await this.words(one);
-  }
-
   /** The refusal in the words of the page, with what can be done about it. */
   async words({ file, problem }) {
     const body = new URLSearchParams({ problem: JSON.stringify(problem), name: file.name, size: file.size });
@@ -262,7 +259,7 @@ class FileUpload extends HTMLElement {
     return note;
   }
 
-  tellEach(saved, refused) {
+  tellEach(refused) {
     for (const { row, note } of refused) {
       row.querySelector("[data-state]").textContent = `${this.dataset.not}: ${note.querySelector("h2").textContent}`;
       row.classList.add("todo");
@@ -273,8 +270,8 @@ class FileUpload extends HTMLElement {
 
   /** One file's refusal, that of fields which all of them share, or how many were saved. */
   summary(saved, refused) {
-    const shared = refused.find((one) => one.problem.errors?.length || one.problem.type === "/problems/mixed");
-    if (shared ?? this.chosen.length === 1) return (shared ?? refused[0]).note;
+    const shared = refused.find((one) => one.problem.errors?.length);
+    if (shared || this.asOne || this.chosen.length === 1) return (shared ?? refused[0]).note;
     const note = document.getElementById("partial").content.cloneNode(true).firstElementChild;
     const words = this.dataset.partial.replace("{saved}", saved.length).replace("{all}", this.chosen.length);
     note.querySelector("h2").textContent = words;

@@ -7,6 +7,7 @@ service/wiring.py hands in how the parts are opened after the fork.
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -82,7 +83,9 @@ def responder(route: Route, lifespan: Lifespan) -> Callable[..., Awaitable[None]
     async def respond(req: Any, resp: Any, **params: str) -> None:
         req.scope["state"]["route"] = route.path
         assert lifespan.parts is not None, "the server calls nothing before start-up"
-        call = req.context.call = await admitted(route, req, resp, lifespan.parts, params)
+        # A stream asks again, while it lasts, whether its reader may still come in.
+        req.context.admit = partial(admitted, route, req, resp, lifespan.parts, params)
+        call = req.context.call = await req.context.admit()
         await route.handle(call)
 
     return respond

@@ -1,7 +1,7 @@
 """One request as the handlers see it: who asks, with what rights, which headers and parameters, how to answer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -74,6 +74,10 @@ class Call:
         """Whether the worker is being ended: who waits for something is to be answered now (worker.py)."""
         stopping = self.req.scope["state"].get("stopping")
         return stopping is not None and bool(stopping.is_set())
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Called when the request is over, answered or cut off (wrapper.py)."""
+        self.req.scope["state"].setdefault("at_end", []).append(end)
 
     def branch(self) -> str:
         """Where this caller writes and reads: its own branch, else the header's, else that which was chosen for the
@@ -218,15 +222,17 @@ class Call:
         if version is not None:
             self.resp.set_header("ETag", etag(version))
 
-    def page(self, items: list[Any], *, position: int, next_cursor: str | None, **more: Any) -> None:
-        """A list: `items`, the position it stands at, and the way to its next page."""
+    def page(
+        self, items: list[Any], *, position: int, next_cursor: str | None, step: str = "cursor", **more: Any
+    ) -> None:
+        """A list: `items`, the position it stands at, and the way to its next page, by the query parameter `step`."""
         if next_cursor is not None:
-            self.resp.set_header("Link", f'<{self._next_link(next_cursor)}>; rel="next"')
+            self.resp.set_header("Link", f'<{self._next_link(step, next_cursor)}>; rel="next"')
         self.answer({**more, "items": items, "position": position, "next": next_cursor}, position=position)
 
-    def _next_link(self, cursor: str) -> str:
-        kept = [p for p in (self.req.query_string or "").split("&") if p and not p.startswith("cursor=")]
-        return f"{quote(self.req.path)}?{quote('&'.join([*kept, f'cursor={cursor}']), safe=QUERY_CHARACTERS)}"
+    def _next_link(self, step: str, value: str) -> str:
+        kept = [p for p in (self.req.query_string or "").split("&") if p and not p.startswith(f"{step}=")]
+        return f"{quote(self.req.path)}?{quote('&'.join([*kept, f'{step}={value}']), safe=QUERY_CHARACTERS)}"
 
     async def record(
         self,

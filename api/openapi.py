@@ -15,6 +15,7 @@ HEADERS = {
     "Archive-Branch": "branch code to write for, and to enter this read under, where the token has none of its own",
     "Idempotency-Key": "1 to 200 visible characters; the same key gives the first answer again for 24 hours",
     "If-Match": "the ETag that was read",
+    "Last-Event-ID": "the position that was got last: the stream goes on behind it",
     "Archive-Min-Position": "wait until the views stand at this position (Archive-Position of a write)",
 }
 OF_SESSIONS = "Of a user who signed in (POST /v1/session); taken from pages of this origin only"
@@ -120,6 +121,7 @@ def _headers(route: Route) -> list[str]:
         "Archive-Branch": writes or route.verb in (Verb.CONTENT_READ, Verb.HISTORY_READ),
         "Idempotency-Key": route.idempotent,
         "If-Match": route.if_match or route.may_match,
+        "Last-Event-ID": route.media_type == "text/event-stream",
         "Archive-Min-Position": asks and "document-types" not in route.path,
     }
     return [name for name, applies in known.items() if applies]

@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from api.check_limit import CheckLimit
+from api.live import Live
 from domain.access import Principal
 from domain.administration import User
 from domain.archive import Archive
 from domain.customer import Customer
 from domain.document_type import DocumentType
+from domain.envelope import Recorded
 from domain.limits import Limits
 
 T = TypeVar("T")
@@ -174,6 +176,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     blocking: Blocking
     connection: Connect
     views_at: Reads
+    live: Live
+    events_at: Callable[..., Sequence[Recorded[Any]]]
     last_position: Callable[[], int]
     fence: Callable[[], int]
     customers: Customers

@@ -11,6 +11,7 @@ from api import (
     customers,
     documents,
     dossier,
+    events,
     forms,
     history,
     operations,
@@ -67,6 +68,7 @@ from api.bodies import (
     WorkItem,
 )
 from api.call import Call
+from api.events import CloudEvent
 from domain.access import Verb
 from projections.customer_documents import Item
 
@@ -143,6 +145,12 @@ AUDIT = (
     *PERIOD,
     AS_OF,
     *PAGING,
+)
+FEED = (
+    Query("after", "events behind this position", {"type": "integer", "minimum": 0}),
+    Query("type", "only these topics, with or without their version", {"type": "array", "items": {"type": "string"}}),
+    Query("customer", "only what was done to papers of this customer"),
+    Query("brief", "whose papers, and not what the events say", {"type": "boolean", "default": False}),
 )
 EXTERNAL = (Query("external_id", "the caller's own id", required=True), AS_OF)
 
@@ -555,6 +563,25 @@ ROUTES: tuple[Route, ...] = (
         answer=HistoryItem,
         listed=True,
         query=AUDIT,
+    ),
+    read(
+        "/v1/events",
+        Verb.EVENTS_READ,
+        events.show,
+        "The feed: what happened, in the order of the log, as CloudEvents",
+        answer=CloudEvent,
+        listed=True,
+        query=(*FEED, PAGING[0]),
+        passive=True,
+    ),
+    read(
+        "/v1/events/stream",
+        Verb.EVENTS_READ,
+        events.stream,
+        "The feed as it happens: server-sent events, from Last-Event-ID, `after` or now on",
+        media_type="text/event-stream",
+        query=FEED,
+        passive=True,
     ),
     read(
         "/v1/access-log",

@@ -181,6 +181,8 @@ class Exchange:
             self.front.places.release()
         if self.over is not None:
             self.over.set()
+        for end in self.scope.get("state", {}).get("at_end", ()):
+            end()
         self.log()
 
     def check(self) -> None:

@@ -30,6 +30,7 @@ class Verb(StrEnum):
     AUTHORIZATIONS_READ = "authorizations.read"
     CONTENT_READ = "content.read"
     HISTORY_READ = "history.read"
+    EVENTS_READ = "events.read"
     DOCUMENTS_ARCHIVE = "documents.archive"
     AUTHORIZATIONS_NOTE = "authorizations.note"
     DOCUMENTS_CORRECT = "documents.correct"
@@ -51,7 +52,7 @@ class Verb(StrEnum):
 # A session is its caller's own: whoever signed in may ask about it and end it.
 EVERYBODY = {Verb.PUBLIC, Verb.SESSION}
 PAPERS = {Verb.DOCUMENTS_READ, Verb.AUTHORIZATIONS_READ, Verb.CONTENT_READ, Verb.HISTORY_READ}
-READS = PAPERS | {Verb.CUSTOMERS_READ, Verb.TYPES_READ}
+READS = PAPERS | {Verb.EVENTS_READ, Verb.CUSTOMERS_READ, Verb.TYPES_READ}
 DESK = READS | {
     Verb.DOCUMENTS_ARCHIVE,
     Verb.AUTHORIZATIONS_NOTE,
@@ -66,6 +67,7 @@ DESK = READS | {
 }
 SUPERVISION = DESK | {Verb.DOCUMENTS_MOVE, Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
 PROGRAMS = {
+    Verb.EVENTS_READ,
     Verb.CUSTOMERS_READ,
     Verb.CUSTOMERS_WRITE,
     Verb.AUTHORIZATIONS_READ,

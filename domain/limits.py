@@ -31,6 +31,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key_hours: int = 24
     uploads_concurrent_max: int = 32
     queue_wait_seconds: float = 5.0
+    events_streams_max: int = 300
+    events_heartbeat_seconds: float = 15.0
     min_position_wait_seconds: float = 2.0
     upload_grace_seconds: float = 10.0
     upload_rate_bytes_per_second_min: int = 1024

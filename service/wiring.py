@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from api.catalogue import LiveCatalogue
 from api.check_limit import CheckLimit
+from api.live import Live
 from api.parts import Parts
 from api.sessions import LiveSessions
 from domain.access import Rights
@@ -160,23 +161,26 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
         archive = store.archive()
         signals = Signals(url, connection=reads.connection)
         catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
+        live = Live(signals.standing, streams_max=settings.limits.events_streams_max, unavailable=UNAVAILABLE)
         signals.on_catalogue(catalogue.changed)
+        signals.on_events(live.hear)
         wake.append(signals.new_events)
-        async with reads, running(signals):
+        async with reads, running(signals, live):
             health = Health(reads.connection, store.directory, settings.limits)
             yield parts_of(
-                store, archive, reads.connection, blocking, slowly, catalogue, signals, health, metrics, socket
+                store, archive, reads.connection, blocking, slowly, catalogue, signals, live, health, metrics, socket
             )
         slowly.close()
         blocking.close()
 
 
 @asynccontextmanager
-async def running(signals: Signals) -> AsyncIterator[None]:
+async def running(signals: Signals, live: Live) -> AsyncIterator[None]:
     await signals.open()
     try:
         yield
     finally:
+        await live.close()
         await signals.close()
 
 
@@ -188,6 +192,7 @@ def parts_of(
     slowly: "Blocking",
     catalogue: LiveCatalogue,
     signals: Signals,
+    live: Live,
     health: Health,
     metrics: Metrics,
     socket: Path,
@@ -215,6 +220,8 @@ def parts_of(
         blocking=blocking,
         connection=connection,
         views_at=signals.views_at,
+        live=live,
+        events_at=store.log.at,
         last_position=store.log.last_position,
         fence=store.log.fence,
         customers=AsyncCustomers(store.register, connection, blocking),

@@ -1,6 +1,6 @@
 """The event log behind domain/ports.EventLog: `eventsourcing` with our mapper and recorder, and readers by position."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -30,6 +30,7 @@ class Log:
         self, recorder: ArchiveRecorder, keys: Keys, mapper: SealingMapper, on_append: Callable[[], None] | None = None
     ) -> None:
         self._recorder, self._keys, self._mapper = recorder, keys, mapper
+        self._shut = SealingMapper(lambda _: None)
         self._events = EventStore[UUID](mapper, recorder)
         self._on_append = on_append or (lambda: None)
         self._catalogues: dict[tuple[str, ...], list[Envelope[Any]]] = {}
@@ -130,6 +131,14 @@ class Log:
             rows = self._recorder.checked(after, page(), page, lambda row: row[0])
         return self._open(rows)
 
+    def at(self, positions: Sequence[int], *, opened: Collection[int]) -> list[Recorded[Any]]:
+        """The events at some positions, in any order. Of those that are not to be `opened` the sealed fields are UNSET,
+        as if the key were gone."""
+        with refusing(), self._cursor() as cursor:
+            rows = cursor.execute(AT, [list(positions)], prepare=True).fetchall()
+        shut = [self._recorded(row, self._shut) for row in rows if row[0] not in opened]
+        return shut + self._open(row for row in rows if row[0] in opened)
+
     def last_position(self) -> int:
         """The highest position that is committed; a lower one may still be under way."""
         with refusing():
@@ -152,18 +161,16 @@ class Log:
     def _open(self, rows: Iterable[Row]) -> list[Recorded[Any]]:
         rows = list(rows)
         self._keys.prefetch(stream for _, stream, _, _, topic, _ in rows if not topic.startswith(CLEAR))
-        return [
-            Recorded(position, at, self._envelope(stream, version, at, topic, state))
-            for position, stream, version, at, topic, state in rows
-        ]
+        return [self._recorded(row, self._mapper) for row in rows]
 
-    def _envelope(self, stream: UUID, version: int, at: datetime, topic: str, state: bytes) -> Envelope[Any]:
+    def _recorded(self, row: Row, mapper: SealingMapper) -> Recorded[Any]:
         """One event that cannot be read must not keep readers from all that come after it."""
+        position, stream, version, at, topic, state = row
         try:
-            return self._mapper.open(stream, version, topic, state)
+            return Recorded(position, at, mapper.open(stream, version, topic, state))
         except EventUnreadable:
             nobody = Meta("", "", at, NO_COMMAND, NO_COMMAND)
-            return Envelope(stream, version, Unreadable(topic), nobody)
+            return Recorded(position, at, Envelope(stream, version, Unreadable(topic), nobody))
 
     @contextmanager
     def _cursor(self) -> Iterator[Cursor[Any]]:
@@ -206,6 +213,11 @@ OF_TOPICS = """
     from archive.archive_events
     where topic = any(%s) and (topic like 'document-type-%%' or topic like 'token-%%')
     order by notification_id
+"""
+AT = """
+    select notification_id, originator_id, originator_version, recorded_at, topic, state
+    from archive.archive_events
+    where notification_id = any(%s)
 """
 AFTER = """
     select notification_id, originator_id, originator_version, recorded_at, topic, state

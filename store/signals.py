@@ -1,8 +1,8 @@
 """What one process tells and hears of the others through LISTEN / NOTIFY. A signal is a hint; every wait also polls.
 
-`archive`: there are new events, told once when a follower may be asleep. `dossier_catalogue`: a document type or a
-token changed. How far the views are is asked when somebody waits for it: hearing of every step cost more (see
-docs/design-notes.md).
+`archive`: there are new events, told once when a follower, or who waits for what it will show, may be asleep.
+`dossier_catalogue`: a document type or a token changed. How far the views are is asked when somebody waits for it:
+hearing of every step cost more (see docs/design-notes.md).
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 from psycopg import AsyncConnection, Error, OperationalError, sql
+from psycopg.rows import tuple_row
 
 NEW_EVENTS, CATALOGUE = "archive", "dossier_catalogue"
 # A follower that has just had events looks by itself every few milliseconds for longer than this.
@@ -29,7 +30,7 @@ class Signals:
 
     def __init__(self, url: str, *, connection: Connect) -> None:
         self._url, self._connection = url, connection
-        self._hearers: tuple[Callable[[], None], ...] = ()
+        self._hearers: dict[str, tuple[Callable[[], None], ...]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
         self._new = asyncio.Event()
@@ -45,7 +46,11 @@ class Signals:
 
     def on_catalogue(self, *hearers: Callable[[], None]) -> None:
         """Whom to tell that a document type or token changed, or may have while nothing could be heard."""
-        self._hearers = hearers
+        self._hearers[CATALOGUE] = hearers
+
+    def on_events(self, *hearers: Callable[[], None]) -> None:
+        """Whom to tell that there are new events, which the views are still to take."""
+        self._hearers[NEW_EVENTS] = hearers
 
     # -- hearing ------------------------------------------------------------------------------------------------
 
@@ -62,14 +67,15 @@ class Signals:
     async def _listen_once(self) -> None:
         conn = await AsyncConnection.connect(self._url, autocommit=True)
         async with conn:
-            await conn.execute(sql.SQL("listen {}").format(sql.Identifier(CATALOGUE)))
-            self._catalogue_changed()
+            for channel in (CATALOGUE, NEW_EVENTS):
+                await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            self._heard(CATALOGUE)
             self.listening = True
-            async for _ in conn.notifies():
-                self._catalogue_changed()
+            async for notify in conn.notifies():
+                self._heard(notify.channel)
 
-    def _catalogue_changed(self) -> None:
-        for hear in self._hearers:
+    def _heard(self, channel: str) -> None:
+        for hear in self._hearers.get(channel, ()):
             hear()
 
     async def views_at(self, position: int, *, wait_seconds: float) -> bool:
@@ -90,6 +96,14 @@ class Signals:
             row = await (await conn.execute("select min(position) from views.tracking", prepare=True)).fetchone()
         return (row and row[0]) or 0
 
+    async def standing(self) -> tuple[int, int]:
+        """Where the rearmost view stands, and the last position of the log."""
+        async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(STANDING, prepare=True)
+            row = await cursor.fetchone()
+        assert row is not None
+        return row
+
     # -- telling ------------------------------------------------------------------------------------------------
 
     def new_events(self) -> None:
@@ -104,3 +118,10 @@ class Signals:
                 async with self._connection() as conn:
                     await conn.execute("select pg_notify(%s, '')", [NEW_EVENTS], prepare=True)
             await asyncio.sleep(QUIET_SECONDS)
+
+
+STANDING = """
+    select
+        coalesce((select min(position) from views.tracking), 0),
+        coalesce((select max(notification_id) from archive.archive_events), 0)
+"""

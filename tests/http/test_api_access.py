@@ -120,6 +120,8 @@ TABLE = {
     ("GET", "/v1/document-types/{code}"): " ".join(ROLES),
     ("PUT", "/v1/document-types/{code}"): SUPERVISION,
     ("GET", "/v1/history"): READERS,
+    ("GET", "/v1/events"): f"{READERS} integration",
+    ("GET", "/v1/events/stream"): f"{READERS} integration",
     ("GET", "/v1/access-log"): SUPERVISION,
     ("POST", "/v1/session"): ANYONE,
     ("GET", "/v1/session"): " ".join(ROLES),
@@ -195,6 +197,9 @@ class Asking:
         if path.endswith("/jobs"):  # those of a station of its own
             client.put(f"/v1/scan-stations/{name}", json={"scanners": [a_scanner()]})
         known = {"id": self.id_for(path), "n": 1, "code": "LETTER", "slug": "not-found", "name": name}
+        if path.endswith("/stream"):  # which has no end: its head is the answer
+            with client.stream(method, path) as answer:
+                return answer
         more: dict[str, Any] = getattr(self, "_" + re.sub(r"\W+", "_", f"{method} {path}").strip("_").lower(), dict)()
         return client.request(method, more.pop("url", path.format(**known)), **more)
 

@@ -48,6 +48,7 @@ from tests.paper.files import a_blank_png, a_film, a_pdf, a_slow_tiff
 
 HERE = "tests/http/test_api_limits.py"
 LAPSES = "tests/service/test_lapses.py"
+STREAM = "tests/http/test_api_events_stream.py"
 SMALL = {
     "DOSSIER_WORKERS": "1",
     "DOSSIER_HOSTS": "localhost,127.0.0.1",
@@ -99,6 +100,8 @@ TESTED: dict[str, tuple[str, str]] = {
     "idempotency_key_hours": (f"{HERE}::test_an_idempotency_key", f"{HERE}::test_an_idempotency_key"),
     "uploads_concurrent_max": (f"{HERE}::test_uploads_at_once", f"{HERE}::test_uploads_at_once"),
     "queue_wait_seconds": (f"{HERE}::test_who_waits_for_a_place", f"{HERE}::test_uploads_at_once"),
+    "events_streams_max": (f"{STREAM}::test_streams_over_the_limit", f"{STREAM}::test_streams_over_the_limit"),
+    "events_heartbeat_seconds": (f"{STREAM}::test_a_heartbeat", f"{STREAM}::test_a_stream_ends_soon_after"),
     "min_position_wait_seconds": (f"{HERE}::test_a_position_that_comes", f"{HERE}::test_a_position_that_does_not"),
     "upload_grace_seconds": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),
     "upload_rate_bytes_per_second_min": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),

@@ -211,6 +211,8 @@ def called(client: httpx.Client, route: Route, document: dict[str, Any]) -> http
     path = route.path.replace("{id}", document["customer"] if customers else document["id"])
     path = path.replace("{n}", "1").replace("{code}", "LETTER").replace("{name}", "desk")
     query = {query.name: "1" for query in route.query if query.required}
+    if route.path.endswith("/stream"):  # which has no end, but for who asks for what is not there yet
+        query["after"] = "9" * 15
     if route.form:
         put = route.method == "PUT"
         return replace(client, document["id"], a_letter(), 1) if put else select_file(client, document["customer"])

@@ -15,6 +15,7 @@ from tests.builders.postgres_log import archive_letter, open_log
 ASKED: dict[str, tuple[str, str]] = {
     "who owns a value": (log.CLAIMED, "text, bytea[]"),
     "events of papers": (log.OF_STREAMS, "uuid[], bigint"),
+    "events at positions": (log.AT, "bigint[]"),
     "how large a catalogue is": (log.COUNT_OF_TOPICS, "text[]"),
     "a catalogue": (log.OF_TOPICS, "text[]"),
     "a stream": (recorder.SELECT_EVENTS, "uuid"),

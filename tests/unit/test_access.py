@@ -17,6 +17,7 @@ TABLE = {
     Verb.AUTHORIZATIONS_READ:   "yes yes yes yes no  yes",
     Verb.CONTENT_READ:          "yes yes yes yes no  no",
     Verb.HISTORY_READ:          "yes yes yes yes no  no",
+    Verb.EVENTS_READ:           "yes yes yes yes no  yes",
     Verb.DOCUMENTS_ARCHIVE:     "no  yes yes yes no  no",
     Verb.AUTHORIZATIONS_NOTE:   "no  yes yes yes no  yes",
     Verb.DOCUMENTS_CORRECT:     "no  yes yes yes no  no",

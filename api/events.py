@@ -1,0 +1,316 @@
+"""The feed for others: what happened, as CloudEvents 1.0, asked for page by page or sent as it happens (SSE).
+
+projections/feed.py says which events there are for a reader, the log what they say; api/live.py is what all streams of
+a worker share.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from api.call import Call, encode_json
+from api.customers import NOBODY
+from api.history import shown
+from api.parts import Parts
+from domain.access import Principal, Verb, may, rights
+from domain.document_type import DocumentType
+from domain.envelope import Recorded
+from domain.refusals import N_, FieldError, ValidationFailed
+from projections import feed
+from projections.feed import TOPICS, Row
+from projections.reading import Moment, moment
+from projections.view import OTHER_CUSTOMER
+
+SOURCE = "/v1/events"
+PAPERS = ("document", "authorization")
+WITH_FIELDS = (*PAPERS, "document_type", "scan_session")
+ACTIONS = {name: action for action, topic in TOPICS.items() for name in (action, topic)}
+STREAM_PAGE = 100
+# Between two full pages of a stream that is behind: so much of the worker is left to others.
+STREAM_PAUSE_SECONDS = 0.05
+RETRY_MS = 3_000
+STREAM_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+
+
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """CloudEvents 1.0, JSON format. `id` is the position; `subject` the id of the document, authorization or scan
+    session, the code of a document type, a name. `data`: the event's fields, `actor` and `branch`."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = SOURCE
+    type: str
+    subject: str
+    time: Moment
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: dict[str, Any]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the feed. `brief`: not what the events say, only whose papers they are about, as screens need it."""
+
+    customer: str | None
+    actions: tuple[str, ...] | None
+    brief: bool
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader gets of it. `personal`: also fields that are sealed; `whole_iban`: for who may amend one."""
+
+    reader: feed.Reader
+    asked: Asked
+    personal: bool
+    whole_iban: bool
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """An event as it is sent; `personal` when fields of it were opened."""
+
+    position: int
+    name: str
+    text: bytes
+    personal: bool
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """`position`: where to go on; `end`: where the views stand."""
+
+    items: Sequence[Item]
+    position: int
+    end: int
+
+
+# -- page by page -------------------------------------------------------------------------------------------------
+
+
+async def show(call: Call) -> None:
+    """GET /events: what stands behind `after`. Going on with `position` misses nothing and gets nothing twice."""
+    asked, after, limit = asked_of(call), position_in(call.text("after"), "/query/after") or 0, call.limit()
+    await call.wait_for_views()
+    found = await read(call.parts, look_of(call.principal, call.types, asked), after, limit)
+    await require_past(call, after, found.end, "/query/after")
+    if any(item.personal for item in found.items):
+        await record(call, asked)
+    following = str(found.position) if found.position < found.end else None
+    items = [msgspec.Raw(item.text) for item in found.items]
+    call.page(items, position=found.position, next_cursor=following, step="after")
+
+
+async def record(call: Call, asked: Asked) -> None:
+    """Who reads what events say, reads the history."""
+    reference = await call.parts.customers.reference_of(asked.customer) if asked.customer else None
+    await call.record("history", customer=reference)
+
+
+def asked_of(call: Call) -> Asked:
+    brief = call.text("brief")
+    if brief not in (None, "true", "false"):
+        raise ValidationFailed(FieldError("/query/brief", N_("must be true or false")))
+    return Asked(customer=call.text("customer"), actions=actions_in(call), brief=brief == "true")
+
+
+def actions_in(call: Call) -> tuple[str, ...] | None:
+    """`type`, given once or more: a topic, or its name without the version, which means every version."""
+    given = call.req.params.get("type") or []
+    found = {ACTIONS.get(name, "") for name in ([given] if isinstance(given, str) else given)}
+    if "" in found:
+        raise ValidationFailed(FieldError("/query/type", N_("is no event of this archive")))
+    return tuple(sorted(found)) or None
+
+
+def position_in(text: str | None, pointer: str) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValidationFailed(FieldError(pointer, N_("must be a position")))
+    return int(text)
+
+
+async def require_past(call: Call, after: int, end: int, pointer: str) -> None:
+    """Behind the end of the log nothing would ever come: of a log that was set back its readers have to know."""
+    if after > end and after > await call.parts.blocking(call.parts.last_position):
+        raise ValidationFailed(FieldError(pointer, N_("must not be in the future")))
+
+
+# -- as it happens ------------------------------------------------------------------------------------------------
+
+
+async def stream(call: Call) -> None:
+    """GET /events/stream: from where the reader was, or from now on, until its token is revoked or the worker ends."""
+    asked, live = asked_of(call), call.parts.live
+    last = position_in(call.req.get_header("Last-Event-ID"), "/header/Last-Event-ID")
+    after = position_in(call.text("after"), "/query/after") if last is None else last
+    await call.wait_for_views()
+    present = await live.present()
+    if after is not None:
+        await require_past(call, after, present, "/query/after" if last is None else "/header/Last-Event-ID")
+    if look_of(call.principal, call.types, asked).personal:
+        await record(call, asked)
+    opened = Stream(call, asked, present if after is None else after)
+    live.enter(opened, call.req.scope["state"].get("stopping"))
+    call.at_end(partial(live.leave, opened))
+    call.resp.set_headers(STREAM_HEADERS)
+    call.resp.sse = opened
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What Falcon sends at once; ours are serialized already, for all streams that get the same."""
+
+    text: bytes
+
+    def serialize(self, _: Any) -> bytes:
+        return self.text
+
+
+class Stream:
+    """One open stream. What is sent is taken from the feed when the reader has taken what came before, so a slow one
+    holds no more than a page, and holds up nobody."""
+
+    def __init__(self, call: Call, asked: Asked, after: int) -> None:
+        self._parts, self._live, self._admit = call.parts, call.parts.live, call.req.context.admit
+        self._principal, self._asked, self._after = call.principal, asked, after
+        self._heartbeat_seconds = call.parts.limits.events_heartbeat_seconds
+        self._due = self._now() + self._heartbeat_seconds
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self._messages()
+
+    async def _messages(self) -> AsyncIterator[Message]:
+        """The position goes out at once and with each heartbeat: a browser that comes again begins there."""
+        yield Message(b"retry: %d\nid: %d\n\n" % (RETRY_MS, self._after))
+        while not self._live.is_ending:
+            try:
+                message = await (self._heartbeat() if self._now() >= self._due else self._news())
+            except self._live.unavailable:  # a token that is good no more, or a database that is away
+                return
+            if message is not None:
+                yield message
+
+    async def _heartbeat(self) -> Message:
+        """Whether the reader may still come in is asked as if it came anew."""
+        self._principal = (await self._admit()).principal
+        self._due = self._now() + self._heartbeat_seconds
+        return Message(b": still here\nid: %d\n\n" % self._after)
+
+    async def _news(self) -> Message | None:
+        """The next page; None when there was nothing, after a while."""
+        if self._live.position > self._after:
+            look = look_of(self._principal, await self._parts.catalogue.types(), self._asked)
+            work = partial(read, self._parts, look, self._after, STREAM_PAGE)
+            found = await self._live.read(self._after, look, work)
+            if found.position > self._after:
+                return await self._sent(found)
+        await self._live.wait(self._due - self._now())
+        return None
+
+    async def _sent(self, found: Reading) -> Message | None:
+        flooded = len(found.items) == STREAM_PAGE and found.position < found.end
+        if flooded and self._asked.brief:
+            self._after = found.end
+            return Message(MANY % {b"position": found.end})
+        self._after = found.position
+        if flooded:
+            await asyncio.sleep(STREAM_PAUSE_SECONDS)
+        return Message(b"".join(map(self._message, found.items))) if found.items else None
+
+    def _message(self, item: Item) -> bytes:
+        name = "position" if self._asked.brief else item.name
+        return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.position, name.encode(), item.text)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+# In place of more brief messages than anybody can follow: what is on a screen is to be asked for anew.
+MANY = b'id: %(position)d\nevent: many\ndata: {"position": %(position)d}\n\n'
+
+
+# -- what a reader gets -------------------------------------------------------------------------------------------
+
+
+def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Asked) -> Look:
+    """Fields that are sealed are for those who may read histories; programs ask for the paper itself."""
+    seen = rights(principal, types.values())
+    reader = feed.Reader(
+        types=tuple(seen.types),
+        branch=seen.branch,
+        operations=may(principal, Verb.OPERATIONS),
+        scans=may(principal, Verb.SCANS_USE),
+        scan_branch=principal.branch,
+    )
+    personal = not asked.brief and may(principal, Verb.HISTORY_READ)
+    return Look(reader=reader, asked=asked, personal=personal, whole_iban=may(principal, Verb.AUTHORIZATIONS_CHANGE))
+
+
+async def read(parts: Parts, look: Look, after: int, limit: int) -> Reading:
+    """Up to `limit` events behind `after`, with what this reader gets of them."""
+    customer, actions = look.asked.customer, look.asked.actions
+    reference = (await parts.customers.reference_of(customer) or NOBODY) if customer else None
+    async with parts.connection() as conn:
+        wanted = feed.Wanted(customer=reference, actions=actions)
+        page = await feed.page(conn, look.reader, wanted, after=after, limit=limit)
+    said = {} if look.asked.brief or not page.rows else await said_at(parts, look, page.rows)
+    references = {r for row in page.rows for r in (row.customer, row.other_customer) if r}
+    ids = await parts.customers.ids_of(references) if references else {}
+    return Reading([item_of(row, said.get(row.position), ids, look) for row in page.rows], page.position, page.end)
+
+
+async def said_at(parts: Parts, look: Look, rows: Sequence[Row]) -> dict[int, Recorded[Any]]:
+    """The events themselves. What is opened is opened for this reader: scan codes on pages for nobody."""
+    opened = {row.position for row in rows if look.personal and row.subject_kind in PAPERS}
+    found = await parts.blocking(partial(parts.events_at, [row.position for row in rows], opened=opened))
+    return {recorded.position: recorded for recorded in found}
+
+
+def item_of(row: Row, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], look: Look) -> Item:
+    topic = TOPICS[row.action]
+    event = CloudEvent(
+        id=str(row.position),
+        type=topic,
+        subject=row.subject_name or str(row.subject_id),
+        time=moment(row.recorded_at),
+        data=brief_data(row, ids) if look.asked.brief else full_data(row, recorded, ids, look),
+    )
+    personal = look.personal and row.subject_kind in PAPERS
+    return Item(row.position, topic, encode_json(event), personal)
+
+
+def brief_data(row: Row, ids: Mapping[UUID, str]) -> dict[str, Any]:
+    references = [r for r in (row.customer, row.other_customer) if r]
+    return {"kind": row.subject_kind, "customers": [ids[r] for r in references if r in ids]}
+
+
+def full_data(row: Row, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], look: Look) -> dict[str, Any]:
+    """Who administers the archive is told of with names alone, whatever else stands in such an event."""
+    acted = {"actor": row.actor, "branch": row.branch}
+    if recorded is None or row.subject_kind not in WITH_FIELDS:
+        return {"name": row.subject_name, **acted}
+    fields = fields_of(recorded.envelope.body, ids)
+    if row.subject_kind == "scan_session":
+        fields.pop("document", None)  # of a type that the reader may not see, maybe
+    return {**shown(fields, whole_iban=look.whole_iban), **acted}
+
+
+def fields_of(body: Any, ids: Mapping[UUID, str]) -> dict[str, Any]:
+    """As docs/events.md names them; absent what is sealed or erased. Customers by the library system's own id."""
+    fields: dict[str, Any] = plain(msgspec.to_builtins(body, builtin_types=(bytes,)))
+    customers = {"customer", OTHER_CUSTOMER.get(type(body), "customer")} & fields.keys()
+    return {**fields, **{name: ids.get(getattr(body, name)) for name in customers}}
+
+
+def plain(value: Any) -> Any:
+    """Digests in hexadecimal, as everywhere else."""
+    match value:
+        case bytes():
+            return value.hex()
+        case dict():
+            return {name: plain(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner) for inner in value]
+    return value

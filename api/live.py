@@ -1,0 +1,133 @@
+"""What the open event streams of one web worker share: where the views stand, a word when they move on, what was read.
+
+One task asks for all, and only while there is a stream. api/events.py has the streams.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from domain.refusals import Refusal, Unavailable
+
+T = TypeVar("T")
+Standing = Callable[[], Awaitable[tuple[int, int]]]
+# While the views are behind the log they are asked ever more rarely; when nothing is heard, once a second.
+LOOK_SECONDS = (0.005, 1.0)
+# Of eight connections that read: whatever the streams want to know, the others wait for no more than this many.
+READINGS_AT_ONCE = 2
+FULL_RETRY_SECONDS = 5
+
+
+class Live:
+    """Lives in one event loop. `standing` tells where the views stand and where the log ends; `unavailable` are what
+    it and the readings may raise while the database is away."""
+
+    def __init__(self, standing: Standing, *, streams_max: int, unavailable: tuple[type[Exception], ...]) -> None:
+        self._standing, self._streams_max = standing, streams_max
+        self.unavailable: tuple[type[Exception], ...] = (Refusal, *unavailable)
+        self.position = 0
+        self._streams: set[Any] = set()
+        self._moved, self._heard = asyncio.Event(), asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[Any] | None = None
+        self._settled = 0
+        self._readings: dict[Hashable, asyncio.Task[Any]] = {}
+        self._reading = asyncio.Semaphore(READINGS_AT_ONCE)
+
+    # -- streams ------------------------------------------------------------------------------------------------
+
+    def enter(self, stream: Any, stopping: asyncio.Event | None) -> None:
+        """Take a stream in. Unavailable when there are too many."""
+        if len(self._streams) >= self._streams_max:
+            raise Unavailable(retry_after_seconds=FULL_RETRY_SECONDS)
+        self._streams.add(stream)
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
+        if self._ending is None and stopping is not None:
+            self._ending = asyncio.create_task(stopping.wait())
+            self._ending.add_done_callback(lambda _: self._step())
+
+    def leave(self, stream: Any) -> None:
+        self._streams.discard(stream)
+
+    @property
+    def is_ending(self) -> bool:
+        return self._ending is not None and self._ending.done()
+
+    async def wait(self, seconds: float) -> None:
+        """Until the views moved on, the worker ends, or so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._moved.wait()
+
+    async def present(self) -> int:
+        """Where the views stand just now."""
+        return (await self._standing())[0]
+
+    async def close(self) -> None:
+        tasks = [task for task in (self._watching, self._ending, *self._readings.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- the watch ----------------------------------------------------------------------------------------------
+
+    def hear(self) -> None:
+        """Called when there are new events, which the views take in a moment."""
+        self._heard.set()
+
+    async def _watch(self) -> None:
+        pause, longest = LOOK_SECONDS
+        while self._streams:
+            behind = await self._look()
+            pause = min(2 * pause, longest) if behind else longest
+            if await self._hears_within(pause):
+                pause = LOOK_SECONDS[0]
+
+    async def _look(self) -> bool:
+        """Whether the views are behind the log; streams are woken when they moved."""
+        try:
+            position, last = await self._standing()
+        except self.unavailable:
+            return False
+        if position != self.position:
+            self._settled, self.position = self.position, position
+            self._step()
+        return position < last
+
+    async def _hears_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+                self._heard.clear()
+                return True
+        return False
+
+    def _step(self) -> None:
+        self._readings.clear()
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    # -- readings -----------------------------------------------------------------------------------------------
+
+    async def read(self, after: int, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        """What streams with the same `key` (rights and wishes) read behind `after`: once for all who keep up. Who is
+        further behind reads alone, so that what is remembered stays as small as what has just happened."""
+        if after < self._settled:
+            return await self._one_of_few(read)
+        task = self._readings.get((after, key))
+        if task is None:
+            task = self._readings[after, key] = asyncio.create_task(self._one_of_few(read))
+            task.add_done_callback(lambda done: self._retrieve((after, key), done))
+        shared: T = await asyncio.shield(task)
+        return shared
+
+    async def _one_of_few(self, read: Callable[[], Awaitable[T]]) -> T:
+        async with self._reading:
+            return await read()
+
+    def _retrieve(self, key: Hashable, done: "asyncio.Task[Any]") -> None:
+        """A failure is for those who wait for it, and not remembered."""
+        if (done.cancelled() or done.exception()) and self._readings.get(key) is done:
+            del self._readings[key]

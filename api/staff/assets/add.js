@@ -9,6 +9,7 @@ import { overwrite } from "./wand.js";
 
 const PARTS = ["who-band", "alert", "about", "details", "rail"];
 const WHOLE = ["who-band", "done", "alert", "enter", "rail"];
+const WAITED_FOR = ["scan-code", "shelf_mark", "paper", "number_suffix", "ground"];
 const form = () => document.getElementById("enter");
 const source = () => document.querySelector("#sources [name=source]:checked")?.value ?? "";
 let pending = { changes: {}, ids: [] };
@@ -150,7 +151,7 @@ function isByAccident(by) {
 function changed({ target }) {
   if (target.form?.id === "sources") chooseSource();
   else if (target.name === "why") refresh();
-  else if (target.id === "shelf_mark") refresh({}, ["rail"]);
+  else if (WAITED_FOR.includes(target.id) && target.id !== "scan-code") refresh({}, ["rail"]);
 }
 
 /** A code that came before its source is checked now. */
@@ -159,16 +160,14 @@ function chooseSource() {
   refresh(code ? { check: "1" } : {}, [...WHOLE.filter((id) => id !== "done")]);
 }
 
-/** A code that is changed voids its Check; one that is begun or emptied changes what Save waits for. */
+/** A code that is changed voids its Check; what is begun or emptied changes what Save waits for. */
 function typed({ target }) {
   if (target.matches("#look-up, #scan-code")) target.removeAttribute("aria-invalid");
-  if (target.id !== "scan-code") return;
-  const voids = document.querySelector("#collection[data-code]") !== null;
+  if (!WAITED_FOR.includes(target.id)) return;
   const isGiven = target.value.trim() !== "";
-  if (voids) refresh();
+  if (target.id === "scan-code" && document.querySelector("#collection[data-code]")) refresh();
   else if (isGiven !== (target.dataset.given === "")) refresh({}, ["rail"]);
-  if (isGiven) target.dataset.given = "";
-  else delete target.dataset.given;
+  target.toggleAttribute("data-given", isGiven);
 }
 
 async function open(way) {
@@ -197,8 +196,11 @@ async function lookUp(find) {
   const isWrong = page.getElementById("look-up").hasAttribute("aria-invalid");
   field.toggleAttribute("aria-invalid", isWrong);
   if (isWrong) field.setAttribute("aria-invalid", "true");
-  if (page.querySelector("[data-dialog]")) return answered(page);
   if (!isWrong) field.value = "";
+  if (page.querySelector("[data-dialog]")) {
+    document.getElementById("alert").replaceChildren();
+    return answered(page);
+  }
   show(page, source() ? PARTS : WHOLE.filter((id) => id !== "done"), before);
 }
 

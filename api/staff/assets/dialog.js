@@ -32,6 +32,11 @@ function answerOf(dialog, form) {
       dialog.close();
     });
     form.addEventListener("dblclick", (event) => event.target.closest(".options label") && form.requestSubmit(ok(form)));
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return; // a search field would be cleared first
+      event.preventDefault();
+      dialog.close();
+    });
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(answer);

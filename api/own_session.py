@@ -26,11 +26,10 @@ async def show(call: Call) -> None:
 
 async def choose(call: Call) -> None:
     """PUT /session: what is given is remembered; and somebody is here, so the session goes on."""
-    session, body = of(call), await call.body(ChoiceBody)
+    of(call)
+    body = await call.body(ChoiceBody)
     branch = branch_code(body.branch, "/branch") if body.branch else None
-    await call.parts.sessions.choose(
-        session, branch=branch, language=body.language, keys_off=body.keys_off, source=body.source
-    )
+    await remember(call, branch=branch, language=body.language, keys_off=body.keys_off, source=body.source)
     call.answer(answer(call, await again(call)))
 
 
@@ -73,6 +72,11 @@ async def new_password(call: Call, old: str | None, new: str) -> Signed:
     )
     give(call.req, call.resp, signed.cookie)
     return signed
+
+
+async def remember(call: Call, **choices: Any) -> None:
+    """`branch` for this session, `language`, `keys_off` and `source` for the user; None leaves one as it is."""
+    await call.parts.sessions.choose(of(call), **choices)
 
 
 async def go_out(call: Call) -> None:

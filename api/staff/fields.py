@@ -1,6 +1,6 @@
 """What a form of a page sent, and how a change goes to the archive: once, at the version that was read."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -12,14 +12,15 @@ from domain.refusals import N_, MalformedRequest
 FIELDS_MAX = 200
 
 
-async def fields_of(call: Call) -> dict[str, str]:
-    """An urlencoded form. Blanks around a value are nobody's intention; the last of several values counts."""
+async def fields_of(call: Call, *, as_typed: Container[str] = ()) -> dict[str, str]:
+    """An urlencoded form. Blanks around a value are nobody's intention, but in `as_typed`: those of a password are. The
+    last of several values counts."""
     try:
         text = (await call.req.stream.read()).decode("utf-8")
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError:
         raise MalformedRequest(reason=N_("its form is malformed")) from None
-    return {name: value.strip() for name, value in pairs}
+    return {name: value if name in as_typed else value.strip() for name, value in pairs}
 
 
 def new_key() -> str:

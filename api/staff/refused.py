@@ -1,6 +1,6 @@
 """A refusal as a page for people: its sentence, what to do, the reference number. api/problems.py calls it.
 
-Who is not signed in is sent to where that is done and comes back afterwards.
+Who is not signed in, or has a password to change first, is sent to where that is done and comes back afterwards.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 from api.call import Call
 from api.problems import catalog, cure, detail, field_detail
 from api.staff.render import go, language_of, show
-from domain.refusals import Refusal, Unauthenticated, ValidationFailed
+from domain.refusals import PasswordMustBeChanged, Refusal, Unauthenticated, ValidationFailed
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -72,6 +72,8 @@ def refused(req: Any, resp: Any, refusal: Refusal) -> None:
     call.language = language_of(call)
     if isinstance(refusal, Unauthenticated):
         go(call, "/sign-in", next=req.relative_uri if req.method == "GET" else None)
+    elif isinstance(refusal, PasswordMustBeChanged):
+        go(call, "/password", next=req.relative_uri if req.method == "GET" else None)
     else:
         problem = problem_of(call, refusal)
         show(

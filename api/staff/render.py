@@ -55,8 +55,8 @@ def go(call: Call, path: str, **query: str | None) -> None:
 
 
 def shell(call: Call) -> dict[str, Any]:
-    """What base.html needs of every page."""
-    principal = call.principal_
+    """What base.html needs of every page. Who has a password to change first is no `user` of anything else yet."""
+    principal = None if call.session and call.session.must_change else call.principal_
     return {
         "language": call.language,
         "locale": LOCALES.get(call.language, call.language),
@@ -65,6 +65,7 @@ def shell(call: Call) -> dict[str, Any]:
         "institution": call.parts.institution,
         "today": call.parts.archive.clock.today(),
         "user": principal.name if principal else None,
+        "session": call.session,
         "branch": call.branch() if principal else None,
         "allowed": partial(allowed, call),
         "here": call.req.path,
@@ -80,7 +81,9 @@ def allowed(call: Call, verb: str) -> bool:
 
 
 def language_of(call: Call) -> str:
-    """One of ours: what the address asks for, else the browser."""
+    """One of ours: what the user chose, else what the address asks for, else the browser."""
+    if call.session is not None and call.session.language is not None:
+        return call.session.language
     asked = call.req.params.get("lang")
     if isinstance(asked, str) and asked in languages():
         return asked

@@ -41,12 +41,12 @@ async function hold(event) {
 
 async function send(event) {
   const form = event.target;
-  if (event.defaultPrevented || form.method !== "post" || ready.has(form)) return;
+  if (!signedInAs || event.defaultPrevented || form.method !== "post" || ready.has(form)) return;
   event.preventDefault();
   if (sending.has(form)) return;
   sending.add(form);
   event.submitter?.setAttribute("aria-disabled", "true");
-  if (signedInAs) await answering();
+  await answering();
   ready.add(form);
   sent = true;
   form.requestSubmit(event.submitter);

@@ -1,0 +1,13 @@
+// A password can be looked at while it is typed.
+
+for (const place of document.querySelectorAll("[data-reveal]")) {
+  const input = place.querySelector("input");
+  const button = place.querySelector("button");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const shown = input.type === "password";
+    input.type = shown ? "text" : "password";
+    button.setAttribute("aria-pressed", String(shown));
+    input.focus();
+  });
+}

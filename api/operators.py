@@ -34,18 +34,27 @@ async def show(call: Call) -> None:
 async def ask(call: Call) -> None:
     """POST /operations: 202 when it is written down; what became of it is in GET /operations."""
     body = await call.body(TaskBody)
-    if body.view is None and body.kind in OF_ONE_VIEW:
-        raise ValidationFailed(FieldError("/view", N_("is required")))
-    if body.view is not None and body.view not in VIEWS:
-        raise ValidationFailed(FieldError("/view", N_("must be one of {allowed}"), allowed=", ".join(VIEWS)))
+    require_view(body)
     caller = call.caller()
     key = caller.idempotency_key
     task = uuid5(NAMESPACE, f"{caller.actor} {key}") if key else call.parts.archive.ids.new()
     async with call.parts.connection() as conn:
-        made = await call.parts.tasks.add(conn, task, body.kind, body.view, caller.actor, caller.branch)
+        made, is_new = await call.parts.tasks.add(conn, task, body.kind, body.view, caller.actor, caller.branch)
     if (made.kind, made.view) != (body.kind, body.view):
         raise IdempotencyKeyReused
+    if not is_new:
+        call.resp.set_header("Idempotency-Replayed", "true")
     call.answer(task_item(made), status=202)
+
+
+def require_view(body: TaskBody) -> None:
+    """That the task says of which view, where it has to; what is verified is everything."""
+    if body.view is None and body.kind in OF_ONE_VIEW:
+        raise ValidationFailed(FieldError("/view", N_("is required")))
+    if body.view is not None and body.kind == "verify":
+        raise ValidationFailed(FieldError("/view", N_("must be left out")))
+    if body.view is not None and body.view not in VIEWS:
+        raise ValidationFailed(FieldError("/view", N_("must be one of {allowed}"), allowed=", ".join(VIEWS)))
 
 
 def view_item(one: ViewState) -> ViewItem:

@@ -144,6 +144,9 @@ def _views(name: str | None) -> list[View]:
 def _alone(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
     with tracking.connect(url, role=role) as conn, without_collector():
         conn.execute("set maintenance_work_mem = '256MB'")
+        conn.execute(
+            "set client_connection_check_interval = '1s'"
+        )  # who is killed must not keep the lock until it is done
         row = conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
         if row != (True,):
             raise Unavailable

@@ -1,35 +1,42 @@
 """Carries out what operators asked for on the screen: a thread of the projector, a process of its own for each task.
 
-As a module it is that process: `python -m service.operations TASK`, in the environment of serve. What it does is what
-the commands of the same names do.
+As a module it is that process: `python -m service.operations TASK PARENT`, in the environment of serve. What it does is
+what the commands of the same names do.
 """
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from domain.refusals import Refusal
 from paper.confinement import die_with_parent
 from projections import parking, rebuild, tracking
-from service.settings import load
-from service.verify import verify
+from projections.rebuild import Rebuilt
+from service import logs
+from service.settings import Settings, load
+from service.verify import Report, verify
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
 from store import tasks
 from store.tasks import Task
 
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 1.0
+END_SECONDS = 3.0
+SHOWN_MAX = 20
+"""Of what was found so many are kept with a task, since the screen reads all tasks again and again."""
 LOCK = 4_701_912_015
 DATABASE = "DOSSIER_OPERATIONS_DATABASE"
+INTERRUPTED = {"error": "interrupted"}
 Tell = Callable[[int, int], None]
 logger = logging.getLogger("dossier.operations")
 
@@ -40,33 +47,50 @@ def keep_operating(url: str, role: str | None, stop: threading.Event, *, look_se
         try:
             with tracking.connect(url, role=role) as conn:
                 work(conn, url, stop, look_seconds)
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:  # a database that is away, no memory for a process
             logger.warning("nothing could be operated: %s", type(error).__name__)
 
 
 def work(conn: psycopg.Connection[Any], url: str, stop: threading.Event, look_seconds: float) -> None:
     """As long as the connection lasts; only as the one who has the lock."""
-    while not stop.wait(look_seconds):
-        row = conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
-        if row and row[0]:
-            break
+    while not has_lock(conn):
+        if stop.wait(look_seconds):
+            return
     tasks.give_up(conn)
     while not stop.wait(look_seconds):
-        while (task := tasks.begin(conn)) is not None and not stop.is_set():
+        while not stop.is_set() and (task := tasks.begin(conn)) is not None:
             run(conn, url, task, stop)
 
 
+def has_lock(conn: psycopg.Connection[Any]) -> bool:
+    return conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,)
+
+
 def run(conn: psycopg.Connection[Any], url: str, task: Task, stop: threading.Event) -> None:
-    """In a process of its own, so that the follower keeps its core; it ends with us."""
+    """In a process of its own, so that the follower keeps its core; it ends with us, and with the connection that has
+    the lock: without that another projector may begin the next one."""
     child = subprocess.Popen(
         [sys.executable, "-m", "service.operations", str(task.id), str(os.getpid())],
         env={**os.environ, DATABASE: url},
         stdin=subprocess.DEVNULL,
     )
-    while child.poll() is None:
-        if stop.wait(0.1):
-            child.terminate()
-    tasks.end(conn, task.id, {"error": "interrupted"})  # no more than a word for one that could not end itself
+    try:
+        while child.poll() is None and not stop.wait(0.2):
+            conn.execute("select 1")
+    finally:
+        end(child)
+    tasks.end(conn, task.id, INTERRUPTED)  # no more than a word for one that could not end itself
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Asked, so that it cleans up behind itself; then ended."""
+    if child.poll() is None:
+        child.terminate()
+    try:
+        child.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 # -- the process of one task ------------------------------------------------------------------------------------------
@@ -74,7 +98,18 @@ def run(conn: psycopg.Connection[Any], url: str, task: Task, stop: threading.Eve
 
 def main(task_id: UUID, parent: int) -> None:
     die_with_parent(parent)
-    settings, url = load(os.environ), os.environ[DATABASE]
+    logs.begin()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a statement under way is cancelled, a shadow dropped
+    try:
+        operate(task_id, load(os.environ), os.environ[DATABASE])
+    except KeyboardInterrupt:
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001  # the edge of the process: the log has a form of its own
+        logger.warning("a task could not be ended: %s", type(error).__name__)
+        sys.exit(1)
+
+
+def operate(task_id: UUID, settings: Settings, url: str) -> None:
     with tracking.connect(url, role=role_of(url, PROJECTOR_ROLE)) as conn:
         task = tasks.one(conn, task_id)
         if task is None:
@@ -118,11 +153,19 @@ def carried_out(store: Store, conn: psycopg.Connection[Any], task: Task, tell: T
         case "back":
             return {"position": rebuild.back(store.url, task.view or "", role=store.role)}
         case "replay":
-            return rebuild.replay(store.url, store.log, task.view, role=store.role, progress=tell)
+            return shown(rebuild.replay(store.url, store.log, task.view, role=store.role, progress=tell))
         case "rebuild":
-            return rebuild.rebuild(store.url, store.log, task.view, role=store.role, progress=tell)
+            return shown(rebuild.rebuild(store.url, store.log, task.view, role=store.role, progress=tell))
         case _:
-            return verify(store, projector_role=role_of(store.url, PROJECTOR_ROLE), progress=tell)
+            return shortened(verify(store, projector_role=role_of(store.url, PROJECTOR_ROLE), progress=tell))
+
+
+def shown(made: Sequence[Rebuilt]) -> list[Rebuilt]:
+    return [replace(one, differences=one.differences[:SHOWN_MAX], parked=one.parked[:SHOWN_MAX]) for one in made]
+
+
+def shortened(report: Report) -> Report:
+    return replace(report, problems=report.problems[:SHOWN_MAX])
 
 
 if __name__ == "__main__":

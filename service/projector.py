@@ -21,6 +21,7 @@ from store.content_sweeper import SweepRefused
 
 SWEEP_SECONDS = 3600.0
 LOOK_SECONDS = 2.0
+LEAVE_SECONDS = 5.0
 logger = logging.getLogger("dossier.sweep")
 
 
@@ -35,15 +36,18 @@ def run(settings: Settings, url: str, metrics: socket.socket | None) -> None:
         open_store(settings, url, role=role_of(url, APP_ROLE), connections=1) as writing,
     ):
         start(keep_sweeping, store, settings.limits, stop)
-        start(keep_operating, url, role, stop)
+        operating = start(keep_operating, url, role, stop)
         start(keep_lapsing, writing.pool, writing.archive(), settings.limits, settings.branch, stop)
         if metrics is not None:
             metrics_port.start(metrics, partial(metrics_text, store))
         Follower(url, store.log, role=role).run(stop)
+        operating.join(LEAVE_SECONDS)  # a task under way cleans up behind itself
 
 
-def start(work: Callable[..., None], *arguments: Any) -> None:
-    threading.Thread(target=work, args=arguments, daemon=True).start()
+def start(work: Callable[..., None], *arguments: Any) -> threading.Thread:
+    thread = threading.Thread(target=work, args=arguments, daemon=True)
+    thread.start()
+    return thread
 
 
 def keep_sweeping(store: Store, limits: Limits, stop: threading.Event, *, pause_seconds: float = SWEEP_SECONDS) -> None:

@@ -30,13 +30,16 @@ class Task(msgspec.Struct, frozen=True):
     result: Any
 
 
-async def add(conn: AsyncConnection[Any], task: UUID, kind: str, view: str | None, actor: str, branch: str) -> Task:
-    """Asked for, durably; it is begun within a second or two. Where the id is known the task of before, as it is."""
-    await conn.execute(ADD, [task, kind, view, actor, branch])
+async def add(
+    conn: AsyncConnection[Any], task: UUID, kind: str, view: str | None, actor: str, branch: str
+) -> tuple[Task, bool]:
+    """Asked for, durably; it is begun within a second or two. Where the id is known the task of before as it is now,
+    and False."""
+    added = await conn.execute(ADD, [task, kind, view, actor, branch])
     async with conn.cursor(row_factory=args_row(Task)) as cursor:
         made = await (await cursor.execute(ONE, [task])).fetchone()
     assert made is not None, "it was put there"
-    return made
+    return made, added.rowcount == 1
 
 
 async def recent(conn: AsyncConnection[Any]) -> Sequence[Task]:

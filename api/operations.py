@@ -1,11 +1,9 @@
-"""What operators and their tools ask: alive, ready, which version, metrics, the contract itself, problem pages."""
+"""What operators and their tools ask: alive, ready, which version, metrics, the contract itself."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from importlib.resources import files
 
 from api.call import Call
-from api.problems import PAGE_HEADERS, best_language, index, page, spoken
 from domain.refusals import NotFound
 
 
@@ -42,20 +40,3 @@ async def contract(call: Call) -> None:
     """GET /openapi.json: the committed document."""
     call.resp.content_type = "application/json"
     call.resp.data = files("api").joinpath("openapi.json").read_bytes()
-
-
-async def problems(call: Call) -> None:
-    """GET /problems: all of them."""
-    say(call, index)
-
-
-async def problem_page(call: Call) -> None:
-    """GET /problems/{slug}: where the `type` of a problem leads."""
-    say(call, partial(page, call.params["slug"]))
-
-
-def say(call: Call, page_in: Callable[[str], bytes]) -> None:
-    """A page in the reader's language."""
-    language = best_language(call.req.get_header("Accept-Language"))
-    call.resp.data = page_in(language)
-    call.resp.set_headers({**PAGE_HEADERS, **dict(spoken(language))})

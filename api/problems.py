@@ -1,4 +1,5 @@
-"""The one place that turns refusals into HTTP: RFC 9457 problems, their pages, and the handlers that install them."""
+"""The one place that turns refusals into HTTP: RFC 9457 problems, and the handlers that install them. Their pages for
+people: api/staff/problem_pages.py."""
 
 import re
 import sys
@@ -7,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from gettext import NullTranslations, translation
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -26,11 +26,6 @@ Show = Callable[[Any, Any, Refusal], None]
 LOCALE = Path(__file__).parent / "locale"
 PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS_DEFAULT = 2
-PAGE_HEADERS = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cache-Control": "public, max-age=3600",
-}
 # The values of a sentence that are words of ours, marked where they are given, and not the sender's.
 WORDS = ("reason", "source", "state")
 # What a handler may have set before it failed and what would be untrue of the problem sent instead.
@@ -369,34 +364,3 @@ def cure(status: int) -> str:
     if status in (500, 507):
         return CURES["operator"]
     return CURES["conflict" if status in (409, 410, 412) else "change"]
-
-
-def page(slug: str, language: str = "en", locale: Path = LOCALE) -> bytes:
-    """The page behind /problems/<slug>: title, sentence, status, what to do. NotFound for a slug we never send."""
-    kind = next((kind for kind in refusals.every() if kind.slug == slug), None)
-    if kind is None:
-        raise refusals.NotFound
-    translate = catalog(language, locale)
-    sentence = re.sub(r"\{(\w+)\}", "…", translate(kind.sentence))
-    content = (
-        f"<h1>{escape(translate(kind.title))}</h1>\n<p>{escape(sentence)}</p>\n<p>{escape(translate(cure(kind.status)))}"
-        f"</p>\n<dl><dt>HTTP</dt><dd>{kind.status}</dd><dt>type</dt><dd><code>/problems/{kind.slug}</code></dd></dl>"
-    )
-    return document(translate(kind.title), content, language)
-
-
-def index(language: str = "en", locale: Path = LOCALE) -> bytes:
-    """The page behind /problems: every way in which the archive says no."""
-    translate = catalog(language, locale)
-    rows = "\n".join(
-        f'<li><a href="/problems/{kind.slug}">{kind.slug}</a> ({kind.status}): {escape(translate(kind.title))}</li>'
-        for kind in refusals.every()
-    )
-    title = translate(N_("Problems"))
-    return document(title, f"<h1>{escape(title)}</h1>\n<ul>\n{rows}\n</ul>", language)
-
-
-def document(title: str, content: str, language: str) -> bytes:
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    body = f"<body>\n{content}\n</body>"
-    return f'<!doctype html>\n<html lang="{escape(language)}"><head>{head}</head>\n{body}</html>\n'.encode()

@@ -69,6 +69,7 @@ from api.bodies import (
 )
 from api.call import Call
 from api.events import CloudEvent
+from api.staff import problem_pages
 from domain.access import Verb
 from projections.customer_documents import Item
 
@@ -448,6 +449,7 @@ ROUTES: tuple[Route, ...] = (
     session("GET", "/{id}", scans.show, "One scan session", verb=Verb.SCANS_FILL),
     session("DELETE", "/{id}", scans.cancel, "Cancel: nothing is left behind", answer=None, status=(204,)),
     session("POST", "/{id}/confirm", scans.confirm, "The Yes of the flatbed, and of every further pass", status=(202,)),
+    session("POST", "/{id}/stop", scans.stop, "Stop the pass under way; its pages stay"),
     session(
         "POST",
         "/{id}/finish",
@@ -647,6 +649,6 @@ ROUTES: tuple[Route, ...] = (
     read("/version", Verb.PUBLIC, operations.version, "Version of the program"),
     read("/metrics", Verb.OPERATIONS, operations.metrics, "Prometheus metrics", media_type="text/plain"),
     read("/openapi.json", Verb.PUBLIC, operations.contract, "This contract"),
-    read("/problems", Verb.PUBLIC, operations.problems, "Every refusal", media_type="text/html"),
-    read("/problems/{slug}", Verb.PUBLIC, operations.problem_page, "One refusal explained", media_type="text/html"),
+    read("/problems", Verb.PUBLIC, problem_pages.every, "Every refusal", media_type="text/html"),
+    read("/problems/{slug}", Verb.PUBLIC, problem_pages.one, "One refusal explained", media_type="text/html"),
 )

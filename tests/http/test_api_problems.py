@@ -625,8 +625,9 @@ def test_each_problem_has_a_page_that_anyone_may_read(served: Served, slug: str)
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert page.headers["X-Content-Type-Options"] == "nosniff"
-    assert f"<title>{kind.title}</title>" in page.text.replace("&#x27;", "'")
-    assert f"/problems/{slug}" in anyone.get("/problems").text
+    assert f"<title>{kind.title} – Dossier</title>" in page.text.replace("&#39;", "'")
+    assert str(kind.status) in page.text
+    assert f'href="/problems/{slug}"' in anyone.get("/problems").text
     without = anyone.head(f"/problems/{slug}")
     assert (without.status_code, without.content) == (200, b"")
 

@@ -15,7 +15,7 @@ import pytest
 
 from api import problems
 from api.bodies import Code, line
-from api.problems import BodyIncomplete, best_language, index, install, page, preferred, problem
+from api.problems import BodyIncomplete, best_language, install, preferred, problem
 from domain import refusals
 from domain.refusals import FieldError, Refusal, ValidationFailed
 from tests.builders.refusals import a_refusal
@@ -31,16 +31,12 @@ def members_of(refusal: Refusal, *, instance: str = "/v1/x") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", refusals.every(), ids=lambda kind: kind.slug)
-def test_each_refusal_is_a_complete_problem_with_a_page(kind: type[Refusal]) -> None:
+def test_each_refusal_is_a_complete_problem(kind: type[Refusal]) -> None:
     members = members_of(a_refusal(kind))
     assert members.keys() >= {"type", "title", "status", "detail", "instance", "trace_id"}
     assert members["type"] == f"/problems/{kind.slug}"
     assert (members["title"], members["status"], members["trace_id"]) == (kind.title, kind.status, TRACE)
     assert "{" not in members["detail"]
-    shown = page(kind.slug).decode()
-    assert kind.title in shown.replace("&#x27;", "'")
-    assert str(kind.status) in shown
-    assert f'href="/problems/{kind.slug}"' in index().decode()
 
 
 def test_values_fill_the_sentence_and_extra_members_cannot_replace_the_standard_ones() -> None:
@@ -82,15 +78,6 @@ def test_the_headers_that_a_status_asks_for(refusal: Refusal, name: str, value: 
     answer = problem(refusal, instance="/", trace_id=TRACE)
     assert dict(answer.headers)[name] == value
     assert dict(answer.headers)["content-length"] == str(len(answer.body))
-
-
-def test_an_unknown_slug_has_no_page_and_pages_run_nothing(tmp_path: Path) -> None:
-    with pytest.raises(refusals.NotFound):
-        page("no-such-slug")
-    catalog_with(tmp_path, "nl", {refusals.NotFound.title: "<script>", refusals.NotFound.sentence: "<script>"})
-    assert problems.PAGE_HEADERS["Content-Security-Policy"].startswith("default-src 'none';")
-    assert b"<script" not in page("not-found", "nl", tmp_path)
-    assert b"&lt;script&gt;" in page("not-found", "nl", tmp_path)
 
 
 # --- an app of which every handler fails in its own way ---

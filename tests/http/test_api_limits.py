@@ -62,6 +62,13 @@ SMALL = {
     "DOSSIER_CHECK_MISSES_PER_MINUTE_MAX": "2",
     "DOSSIER_SCAN_PAGES_MAX": "3",
     "DOSSIER_SCAN_SILENCE_SECONDS": "2",
+    "DOSSIER_SESSION_HOURS": "1",
+    "DOSSIER_SESSION_IDLE_MINUTES": "2",
+    "DOSSIER_SIGN_IN_MISSES_MAX": "2",
+    "DOSSIER_SIGN_IN_MISSES_PER_ADDRESS_MAX": "4",
+    "DOSSIER_SIGN_IN_MISSES_MINUTES": "1",
+    "DOSSIER_PASSWORD_CHARACTERS_MIN": "15",
+    "DOSSIER_ONE_TIME_PASSWORD_DAYS": "1",
     "DOSSIER_LIST_PAGE_MAX": "5",
     "DOSSIER_LIST_PAGE_DEFAULT": "3",
     "DOSSIER_JSON_BODY_BYTES_MAX": "600",
@@ -94,6 +101,13 @@ TESTED: dict[str, tuple[str, str]] = {
     "scan_pages_max": (f"{HERE}::test_pages_of_a_scan", f"{HERE}::test_pages_of_a_scan"),
     "scan_session_hours": (f"{LAPSES}::test_the_term_is_a_setting", f"{LAPSES}::test_the_term_is_a_setting"),
     "scan_silence_seconds": (f"{LAPSES}::test_the_silence_is", f"{HERE}::test_a_scan_whose_station_is_silent"),
+    "session_hours": (f"{HERE}::test_a_session_lasts", f"{HERE}::test_a_session_lasts"),
+    "session_idle_minutes": (f"{HERE}::test_a_session_lasts", f"{HERE}::test_a_session_lasts"),
+    "sign_in_misses_max": (f"{HERE}::test_misses_of_passwords", f"{HERE}::test_misses_of_passwords"),
+    "sign_in_misses_per_address_max": (f"{HERE}::test_misses_from_an_address", f"{HERE}::test_misses_from_an_address"),
+    "sign_in_misses_minutes": (f"{HERE}::test_misses_of_passwords", f"{HERE}::test_misses_of_passwords"),
+    "password_characters_min": (f"{HERE}::test_a_password_of", f"{HERE}::test_a_password_of"),
+    "one_time_password_days": (f"{HERE}::test_a_one_time_password", f"{HERE}::test_a_one_time_password"),
     "list_page_max": (f"{HERE}::test_a_page_of_a_list", f"{HERE}::test_a_page_of_a_list"),
     "list_page_default": (f"{HERE}::test_a_page_of_a_list", f"{HERE}::test_a_page_of_a_list"),
     "json_body_bytes_max": (f"{HERE}::test_a_json_body", f"{HERE}::test_a_json_body"),
@@ -347,6 +361,58 @@ def test_a_check_is_good_for_its_seconds_and_no_longer(small: Served, staff: htt
     time.sleep(small.settings.limits.check_token_seconds)
     assert problem_of(hand_in(staff, second, check_token=token), 409) == "check-required"
     assert hand_in(staff, second, check_token=token_for(staff, second)).status_code == 201
+
+
+# -- people ---------------------------------------------------------------------------------------------------------
+
+
+def sign_in(small: Served, user: str, password: str) -> int:
+    return small.browser().post("/v1/session", json={"user": user, "password": password}).status_code
+
+
+def test_a_session_lasts_an_hour_and_two_minutes_of_nobody(small: Served) -> None:
+    browser = small.as_user("staff")
+    move = "update staff.session set created_at = now() - %s::interval, last_seen_at = now() - %s::interval"
+    for created, seen, status in (
+        ("59 minutes", "0", 200),
+        ("59 minutes", "115 seconds", 200),
+        ("0", "121 seconds", 401),
+        ("61 minutes", "0", 401),
+    ):
+        small.sql(move, [created, seen])
+        assert browser.get("/v1/session").status_code == status, (created, seen)
+
+
+def test_misses_of_passwords_are_two_a_minute(small: Served) -> None:
+    name = f"user-{secrets.token_hex(4)}"
+    password = small.new_user(name, "staff")
+    small.sql("delete from staff.attempt")
+    assert [sign_in(small, name, guess) for guess in ("wrong", "wrong", password)] == [401, 401, 429]
+    small.sql("update staff.attempt set at = at - interval '1 minute'")
+    assert sign_in(small, name, password) == 201
+
+
+def test_misses_from_an_address_are_four_a_minute(small: Served) -> None:
+    small.sql("delete from staff.attempt")
+    assert [sign_in(small, f"nobody-{n}", "wrong") for n in range(5)] == [401] * 4 + [429]
+    small.sql("delete from staff.attempt")
+
+
+def test_a_password_of_fifteen_characters_is_long_enough(small: Served) -> None:
+    name, browser = f"user-{secrets.token_hex(4)}", small.browser()
+    small.come_in(browser, name, small.new_user(name, "staff"))
+    assert pointers(browser.put("/v1/session/password", json={"new": "x" * 14})) == {"/new"}
+    assert browser.put("/v1/session/password", json={"new": "x" * 15}).status_code == 200
+
+
+def test_a_one_time_password_is_good_for_a_day(small: Served) -> None:
+    for age, status in (("23 hours", 201), ("25 hours", 401)):
+        name = f"user-{secrets.token_hex(4)}"
+        password = small.new_user(name, "staff")
+        age_it = "update staff.password set made_at = now() - %s::interval where user_name = %s"
+        small.sql(age_it, [age, name])
+        small.sql("delete from staff.attempt")
+        assert sign_in(small, name, password) == status
 
 
 def test_misses_of_codes_are_taken_up_to_the_limit_and_then_nothing_is(small: Served, customer: str) -> None:

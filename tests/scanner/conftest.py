@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.http.served import Served
     from tests.scanner.stations import AtDesk
 
-SILENCE_SECONDS = 4
-PAGES_MAX = 12
+SILENCE_SECONDS = 3
+PAGES_MAX = 8
 AIRSCAN = [*Path("/usr/lib").glob("*/sane/libsane-airscan.so.1"), *Path("/usr/lib/sane").glob("libsane-airscan.so.1")]
 
 

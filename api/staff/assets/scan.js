@@ -16,6 +16,7 @@ let root; // the pane, which comes and goes with the source
 let form;
 let acting = false;
 let watching = false;
+let turn = Promise.resolve();
 
 document.addEventListener("swapped", begin);
 document.addEventListener("click", clicked);
@@ -44,11 +45,14 @@ const pages = () => thumbs().map((one) => ({ n: Number(one.dataset.n), sha256: o
 const isScanning = () => root.querySelector("[data-act=stop]") !== null;
 const numbers = (text) => text.split(",").filter(Boolean).map(Number);
 
-/** The page as it is now, with these fields changed. */
-async function refresh(changes = {}, parts = PARTS) {
-  const before = thumbs().length;
-  await entered(changes, parts);
-  if (thumbs().length > before && isScanning()) say(word("came", thumbs().length));
+/** The page as it is now, with these fields changed; one after the other, so that it is as it was asked for on return. */
+function refresh(changes = {}, parts = PARTS) {
+  turn = turn.then(async () => {
+    const before = thumbs().length;
+    await entered(changes, parts);
+    if (thumbs().length > before && isScanning()) say(word("came", thumbs().length));
+  });
+  return turn;
 }
 
 const word = (name, number) => root.dataset[name].replace("{number}", number);
@@ -60,8 +64,8 @@ async function watch(late = 0) {
   watching = true;
   for (let left = late; isScanning() || left > 0; left -= isScanning() ? 0 : 1) {
     await pause(POLL_MS);
+    if (!root || !field("session")) break;
     const { ok, body } = await ask("GET", path());
-    if (!root) break;
     if (!ok) await refresh();
     else if (String(body.version) !== field("version")) await (body.state === "scanning" ? refresh() : ended(body));
   }

@@ -433,14 +433,14 @@ def unlike_any_name() -> str:
 
 
 def test_search_finds_none_one_and_many_and_keeps_what_was_entered(desk: Visitor, served: Served) -> None:
-    word = secrets.token_hex(5)
-    one = a_customer(served, name=f"Ada Unica{word}")
-    twins = [a_customer(served, name=f"Bea Gemina{word}", birth_date=f"19{year}-05-23") for year in (61, 92)]
+    unique, shared = unlike_any_name(), unlike_any_name()
+    one = a_customer(served, name=f"Ada {unique}")
+    twins = [a_customer(served, name=f"Bea {shared}", birth_date=f"19{year}-05-23") for year in (61, 92)]
     fields = {"source": "none", "note": "as agreed"}
     assert "Nobody found." in desk.send("/search", {**fields, "q": unlike_any_name()}).main
-    page = desk.send("/search", {**fields, "q": f"unica{word}"})
+    page = desk.send("/search", {**fields, "q": unique})
     assert page.all("input", name="customer", checked="")[0][0]["value"] == one
-    page = desk.send("/search", {**fields, "q": f"gemina{word}"})
+    page = desk.send("/search", {**fields, "q": shared})
     assert {one["value"] for one, _ in page.all("input", name="customer")} == set(twins)
     assert page.all("input", name="customer", checked="") == []
     assert "compare the birth date" in page.main

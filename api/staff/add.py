@@ -12,7 +12,7 @@ import msgspec
 
 from api.call import Call
 from api.staff import lately, render, scan
-from api.staff.checking import Check, check
+from api.staff.checking import Check, check, existing
 from api.staff.door import ask
 from api.staff.fields import fields_of, new_key
 from api.staff.refused import Problem, problem_of
@@ -89,7 +89,7 @@ async def show_with(
         entry=entry,
         fields=entry.fields,
         problem=told,
-        existing=await existing_of(call, told),
+        existing=await existing(call, told.extra) if told else None,
         done=done,
         looked_up=looked_up,
         scanners=await scanners_of(call),
@@ -148,16 +148,6 @@ async def earlier_of(
     query = {"type": kind["code"] if kind else None, "limit": 1}
     found = await ask(call, "GET", "/v1/customers/{id}/documents", query=query, id=customer["id"])
     return next(iter(found.body["items"]), None)
-
-
-async def existing_of(call: Call, problem: Problem | None) -> Mapping[str, Any] | None:
-    """The paper that stands in the way, to be opened."""
-    if problem is None or not (existing := problem.extra.get("existing")):
-        return None
-    try:
-        return dict((await ask(call, "GET", "/v1/documents/{id}", id=existing)).body)
-    except NotFound:
-        return None
 
 
 async def scanners_of(call: Call) -> list[dict[str, Any]]:

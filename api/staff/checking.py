@@ -8,7 +8,7 @@ import msgspec
 from api.call import Call
 from api.staff.door import ask
 from api.staff.refused import Problem, problem_of
-from domain.refusals import NotFound, Refusal
+from domain.refusals import NotFound, Refusal, Unavailable
 from domain.scan_code import candidates
 
 
@@ -37,7 +37,7 @@ async def check(call: Call, fields: Mapping[str, str]) -> Check:
         found = (await ask(call, "GET", "/v1/scan-codes/{code}", code=code)).body
     except Refusal as refusal:
         problem = problem_of(call, refusal)
-        return Check(fields=without_check(kept), problem=problem, existing=await existing(call, problem))
+        return Check(fields=without_check(kept), problem=problem, existing=await existing(call, problem.extra))
     return settled(kept, found)
 
 
@@ -63,10 +63,13 @@ def settled(fields: Mapping[str, str], found: Mapping[str, Any]) -> Check:
     return Check(fields={**fields, **form, "scan_code": code}, found=found, is_current=True)
 
 
-async def existing(call: Call, problem: Problem) -> Mapping[str, Any] | None:
-    """The paper that a redeemed code was used for."""
-    paper = problem.extra.get("existing")
+async def existing(call: Call, extra: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The paper that a refusal names, however lately it was saved."""
+    if not (paper := extra.get("existing")):
+        return None
+    now = (await ask(call, "GET", "/v1/document-types")).position
+    headers = {"Archive-Min-Position": now}
     try:
-        return (await ask(call, "GET", "/v1/documents/{id}", id=paper)).body if paper else None
-    except NotFound:
+        return dict((await ask(call, "GET", "/v1/documents/{id}", headers=headers, id=paper)).body)
+    except (NotFound, Unavailable):
         return None

@@ -12,7 +12,8 @@ from api.call import Call
 from api.multipart import Part, Splitter, boundary_of
 from api.problems import catalog
 from api.staff import render
-from api.staff.add import existing_of, show_with
+from api.staff.add import show_with
+from api.staff.checking import existing
 from api.staff.door import ask
 from api.staff.fields import fields_of, new_key
 from api.staff.refused import Problem, Wrong, field_of
@@ -91,7 +92,7 @@ async def refused(call: Call) -> None:
         call,
         "add_refused.html",
         problem=problem,
-        existing=await existing_of(call, problem),
+        existing=await existing(call, problem.extra),
         file=file_of(fields),
         trace_id=told.trace_id,
     )

@@ -13,13 +13,14 @@ import msgspec
 from api.call import Call
 from api.problems import catalog
 from api.staff import add, render
+from api.staff.checking import existing
 from api.staff.door import ask
 from api.staff.fields import fields_of
 from api.staff.refused import Problem, problem_of
 from api.staff.search import show_with as show_search
 from api.staff.search import without
 from domain.customer import card_code
-from domain.refusals import N_, NotFound, Refusal, ScanCodeMalformed, ScanCodeUnknown
+from domain.refusals import N_, Refusal, ScanCodeMalformed, ScanCodeUnknown
 from domain.scan_code import SYMBOLOGY, is_well_formed
 
 CHARACTERS_MAX = 200
@@ -137,8 +138,8 @@ def unknown(call: Call) -> Problem:
 async def lead(call: Call, code: str, found: Found) -> None:
     """To the customer's papers; a form that was used before leads to whose paper it became."""
     people = [one["id"] for one in found.customers] + ([found.form["customer"]["id"]] if found.form else [])
-    if not people and found.refusal and (owner := await owner_of(call, found.refusal)):
-        people = [owner]
+    if not people and found.refusal and (paper := await existing(call, found.refusal.extra)):
+        people = [paper["customer"]]
     if len(people) == 1:
         render.go(call, f"/customers/{quote(people[0], safe='')}")
     elif people:
@@ -146,12 +147,3 @@ async def lead(call: Call, code: str, found: Found) -> None:
     else:
         problem = problem_of(call, found.refusal) if found.refusal else unknown(call)
         render.show(call, "find.html", status=problem.status, code=code, found=found, kept=None, problem=problem)
-
-
-async def owner_of(call: Call, refusal: Refusal) -> str | None:
-    if not (paper := refusal.extra.get("existing")):
-        return None
-    try:
-        return str((await ask(call, "GET", "/v1/documents/{id}", id=paper)).body["customer"])
-    except NotFound:
-        return None

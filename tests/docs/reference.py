@@ -56,7 +56,9 @@ def settings() -> Iterator[str]:
 
 
 def _shown(default: Any) -> str:
-    return "" if default in (None, ()) else f"`{default}`"
+    if isinstance(default, tuple):
+        default = ", ".join(map(str, default))
+    return "" if default in (None, "") else f"`{default}`"
 
 
 def commands() -> Iterator[str]:

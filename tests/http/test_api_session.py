@@ -592,22 +592,38 @@ def test_one_address_has_to_wait_after_many_names_and_others_have_not(served: Se
     assert problem_of(forged, 429) == "too-many-requests", "what the caller itself put before it counts for nothing"
 
 
-# -- the first start --------------------------------------------------------------------------------------------------
+# -- an archive of its own --------------------------------------------------------------------------------------------
 
 
-def test_the_first_start_makes_an_operator_whose_password_lies_in_home_until_it_is_changed() -> None:
-    with serving() as served:
-        path = served.home / "admin.password"
-        said = served.said()
-        assert f"sign in at {served.url}/ as admin" in said
-        assert str(path) in said
-        assert path.stat().st_mode & 0o777 == 0o600
-        password = path.read_text().removesuffix("\n")
-        assert password not in said
-        browser = served.browser()
-        session = served.come_in(browser, "admin", password)
-        assert (session["role"], session["must_change_password"]) == ("operator", True)
-        assert path.exists()
-        assert browser.put("/v1/session/password", json={"new": OWN_PASSWORD}).status_code == 200
-        assert not path.exists()
-        assert browser.get("/v1/history?limit=1").status_code == 200
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Served]:
+    """That nobody signed in to before, and that believes no proxy on this machine."""
+    with serving(DOSSIER_TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1") as running:
+        yield running
+
+
+def test_the_first_start_makes_an_operator_whose_password_lies_in_home_until_it_is_changed(alone: Served) -> None:
+    path = alone.home / "admin.password"
+    said = alone.said()
+    assert f"sign in at {alone.url}/ as admin" in said
+    assert str(path) in said
+    assert path.stat().st_mode & 0o777 == 0o600
+    password = path.read_text().removesuffix("\n")
+    assert password not in said
+    browser = alone.browser()
+    session = alone.come_in(browser, "admin", password)
+    assert (session["role"], session["must_change_password"]) == ("operator", True)
+    assert path.exists()
+    assert browser.put("/v1/session/password", json={"new": OWN_PASSWORD}).status_code == 200
+    assert not path.exists()
+    assert browser.get("/v1/history?limit=1").status_code == 200
+
+
+def test_who_is_no_proxy_is_not_believed(alone: Served) -> None:
+    staff = Staff(alone).choose()
+    answer = tried(alone.browser(), staff.name, staff.password, **{"X-Forwarded-Proto": "https"})
+    assert flags(answer)["secure"] == ""
+    alone.sql("delete from staff.attempt")
+    for n in range(3):
+        tried(alone.browser(), f"nobody-{n}", "wrong", **{"X-Forwarded-For": f"10.2.0.{n}"})
+    assert alone.sql("select count(distinct address) from staff.attempt") == [(1,)]

@@ -27,6 +27,7 @@ from projections.reading import Moment, moment
 from projections.view import OTHER_CUSTOMER
 
 SOURCE = "/v1/events"
+NOW = "now"
 PAPERS = ("document", "authorization")
 WITH_FIELDS = (*PAPERS, "document_type", "scan_session")
 ACTIONS = {name: action for action, topic in TOPICS.items() for name in (action, topic)}
@@ -90,8 +91,10 @@ class Reading(msgspec.Struct, frozen=True):
 
 async def show(call: Call) -> None:
     """GET /events: what stands behind `after`. Going on with `position` misses nothing and gets nothing twice."""
-    asked, after, limit = asked_of(call), position_in(call.text("after"), "/query/after") or 0, call.limit()
+    asked, limit = asked_of(call), call.limit()
+    wish = call.text("after") or "0"
     await call.wait_for_views()
+    after = await call.parts.live.present() if wish == NOW else position_in(wish, "/query/after")
     found = await read(call.parts, look_of(call.principal, call.types, asked), after, limit)
     await require_past(call, after, found.end, "/query/after")
     if any(item.personal for item in found.items):
@@ -123,9 +126,7 @@ def actions_in(call: Call) -> tuple[str, ...] | None:
     return tuple(sorted(found)) or None
 
 
-def position_in(text: str | None, pointer: str) -> int | None:
-    if not text:
-        return None
+def position_in(text: str, pointer: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise ValidationFailed(FieldError(pointer, N_("must be a position")))
     return int(text)
@@ -143,19 +144,26 @@ async def require_past(call: Call, after: int, end: int, pointer: str) -> None:
 async def stream(call: Call) -> None:
     """GET /events/stream: from where the reader was, or from now on, until its token is revoked or the worker ends."""
     asked, live = asked_of(call), call.parts.live
-    last = position_in(call.req.get_header("Last-Event-ID"), "/header/Last-Event-ID")
-    after = position_in(call.text("after"), "/query/after") if last is None else last
     await call.wait_for_views()
-    present = await live.present()
-    if after is not None:
-        await require_past(call, after, present, "/query/after" if last is None else "/header/Last-Event-ID")
+    after = await beginning(call)
     if look_of(call.principal, call.types, asked).personal:
         await record(call, asked)
-    opened = Stream(call, asked, present if after is None else after)
+    opened = Stream(call, asked, after)
     live.enter(opened, call.req.scope["state"].get("stopping"))
     call.at_end(partial(live.leave, opened))
     call.resp.set_headers(STREAM_HEADERS)
     call.resp.sse = opened
+
+
+async def beginning(call: Call) -> int:
+    """A browser that comes again asks for its first address again, and says where it was."""
+    pointer, wish = "/header/Last-Event-ID", call.req.get_header("Last-Event-ID")
+    if not wish:
+        pointer, wish = "/query/after", call.text("after") or NOW
+    present = await call.parts.live.present()
+    after = present if wish == NOW else position_in(wish, pointer)
+    await require_past(call, after, present, pointer)
+    return after
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -182,7 +190,7 @@ class Stream:
 
     async def _messages(self) -> AsyncIterator[Message]:
         """The position goes out at once and with each heartbeat: a browser that comes again begins there."""
-        yield Message(b"retry: %d\nid: %d\n\n" % (RETRY_MS, self._after))
+        yield Message(b"retry: %d\n" % RETRY_MS + self._standing())
         while not self._live.is_ending:
             try:
                 message = await (self._heartbeat() if self._now() >= self._due else self._news())
@@ -195,7 +203,11 @@ class Stream:
         """Whether the reader may still come in is asked as if it came anew."""
         self._principal = (await self._admit()).principal
         self._due = self._now() + self._heartbeat_seconds
-        return Message(b": still here\nid: %d\n\n" % self._after)
+        return Message(b": still here\n" + self._standing())
+
+    def _standing(self) -> bytes:
+        """An event only for screens: their scripts have to know that a silent stream lives."""
+        return (NOW_BRIEF if self._asked.brief else b"id: %(position)d\n\n") % {b"position": self._after}
 
     async def _news(self) -> Message | None:
         """The next page; None when there was nothing, after a while."""
@@ -227,6 +239,7 @@ class Stream:
         return asyncio.get_running_loop().time()
 
 
+NOW_BRIEF = b'id: %(position)d\nevent: now\ndata: {"position": %(position)d}\n\n'
 # In place of more brief messages than anybody can follow: what is on a screen is to be asked for anew.
 MANY = b'id: %(position)d\nevent: many\ndata: {"position": %(position)d}\n\n'
 

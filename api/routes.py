@@ -148,7 +148,7 @@ AUDIT = (
     *PAGING,
 )
 FEED = (
-    Query("after", "events behind this position", {"type": "integer", "minimum": 0}),
+    Query("after", "events behind this position, or `now`", {"type": "string", "pattern": "^([0-9]{1,18}|now)$"}),
     Query("type", "only these topics, with or without their version", {"type": "array", "items": {"type": "string"}}),
     Query("customer", "only what was done to papers of this customer"),
     Query("brief", "whose papers, and not what the events say", {"type": "boolean", "default": False}),

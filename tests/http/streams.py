@@ -43,7 +43,7 @@ class Stream:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self._socket.settimeout(WAIT_SECONDS)
         self._socket.connect((served.settings.host, served.settings.port))
-        headers = {"Host": "localhost", "Authorization": client.headers["Authorization"]}
+        headers = {"Host": "localhost", **said_by(client)}
         if last is not None:
             headers["Last-Event-ID"] = str(last)
         lines = [f"GET /v1/events/stream?{urlencode(query, doseq=True)} HTTP/1.1"]
@@ -95,7 +95,8 @@ class Stream:
         return problem
 
     def events(self) -> Iterator[Message]:
-        return (message for message in self if message.event is not None)
+        """Without those that only tell a screen where it stands."""
+        return (message for message in self if message.event not in (None, "now"))
 
     def event(self) -> Message:
         """The next one."""
@@ -124,6 +125,13 @@ class Stream:
     def close(self) -> None:
         self._file.close()
         self._socket.close()
+
+
+def said_by(client: httpx.Client) -> dict[str, str]:
+    """Who it is: a token, or the cookie of a session."""
+    kept = ("Authorization", "Sec-Fetch-Site")
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    return {n: client.headers[n] for n in kept if n in client.headers} | ({"Cookie": cookies} if cookies else {})
 
 
 def parse(block: str) -> Message:

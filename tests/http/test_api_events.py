@@ -275,6 +275,15 @@ def test_from_its_last_position_a_reader_goes_on_with_what_came_since(served: Se
     assert ids(page(staff, following, after=end["position"], customer=customer)["items"]) == [following]
 
 
+def test_from_now_on_there_is_nothing_yet_and_a_position_to_go_on_from(served: Served) -> None:
+    staff, customer = served.as_("staff"), a_customer(served)
+    last = noted(staff, customer)["position"]
+    now = page(staff, last, after="now", customer=customer)
+    assert (now["items"], now["next"]) == ([], None)
+    following = noted(staff, customer)["position"]
+    assert ids(feed(staff, following, after=now["position"], customer=customer)) == [following]
+
+
 def test_a_long_way_without_anything_for_a_reader_is_gone_in_steps(served: Served, story: Story) -> None:
     """One question looks at so many positions only: its answer may be empty, and go on."""
     last = int(served.sql("select max(notification_id) from archive.archive_events")[0][0])
@@ -302,7 +311,7 @@ def test_a_topic_is_asked_for_with_its_version_or_without(served: Served, story:
     ("query", "pointer"),
     [
         ({"after": "-1"}, "/query/after"),
-        ({"after": "now"}, "/query/after"),
+        ({"after": "soon"}, "/query/after"),
         ({"after": "9" * 19}, "/query/after"),
         ({"after": "9" * 18}, "/query/after"),
         ({"limit": "0"}, "/query/limit"),

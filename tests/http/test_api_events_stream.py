@@ -18,7 +18,7 @@ from api.events import MANY, RETRY_MS, STREAM_PAGE
 from domain.access import Role
 from tests.http.desk import a_customer, archived, corrected, noted, view
 from tests.http.memory import MIB, memory_of
-from tests.http.served import Served, serving, wait_until
+from tests.http.served import OWN_PASSWORD, Served, serving, wait_until
 from tests.http.streams import Message, Stream
 from tests.http.test_api_events import feed, writing
 
@@ -135,6 +135,13 @@ def test_who_hears_of_an_event_finds_it_in_the_views(served: Served) -> None:
             rows = staff.get(f"/v1/customers/{customer}/documents").json()["items"]
             assert event.data["subject"] in {row["id"] for row in rows}, n
         working.result()
+
+
+def test_a_screen_is_told_where_the_stream_stands_by_events_that_its_script_hears(small: Served) -> None:
+    with placed(small, brief="true") as stream:
+        first, beat = next(iter(stream)), stream.heartbeat()
+    for message in (first, beat):
+        assert (message.event, message.data) == ("now", {"position": message.id})
 
 
 def test_more_brief_events_than_anybody_can_follow_are_told_as_many(served: Served) -> None:
@@ -297,6 +304,24 @@ def test_a_busy_stream_ends_as_well(small: Served) -> None:
                 pass
         finally:
             over.set()
+
+
+def test_a_stream_of_a_user_ends_with_the_session_and_makes_it_no_longer(small: Served) -> None:
+    name = f"user-{secrets.token_hex(3)}"
+    browser = small.browser()
+    small.come_in(browser, name, small.new_user(name, "staff"))
+    browser.put("/v1/session/password", json={"new": OWN_PASSWORD}).raise_for_status()
+    small.sql(
+        "update staff.session set last_seen_at = last_seen_at - interval '20 minutes' where user_name = %s", [name]
+    )
+    seen = "select last_seen_at from staff.session where user_name = %s"
+    before = small.sql(seen, [name])
+    with placed(small, browser) as stream:
+        stream.heartbeat()
+        stream.heartbeat()
+        assert small.sql(seen, [name]) == before
+        assert browser.delete("/v1/session").is_success
+        assert [message for message in stream if message.event] == []
 
 
 # -- places -------------------------------------------------------------------------------------------------------

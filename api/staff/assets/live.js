@@ -1,0 +1,69 @@
+// What happens in the archive, for a page: one stream for all pages of the browser (live-worker.js). In what way it
+// comes is said in the bar, in the words of its data attributes.
+
+import { url } from "./trust.js";
+
+const WORKER = new URL("./live-worker.js", import.meta.url).href;
+const DOTS = { live: "live", polling: "live poll", offline: "live none" };
+const listeners = new Set();
+let state;
+let port;
+let reached; // the last position that this page was told
+
+/** Calls `onEvent` with every event that the reader may see, brief: {id: position, type, subject, time, data: {kind,
+ *  customers}}; or with one of type "many" and no customers, when what is shown has to be asked for anew. `onState`
+ *  gets "live", "polling" (every 15 s) or "offline", at once and at each change. `after`: the position at which what
+ *  the page shows stands. Returns a function that ends it. */
+export function listen(onEvent, onState = () => {}, { after } = {}) {
+  const listener = { onEvent, onState };
+  listeners.add(listener);
+  if (port) state && onState(state);
+  else connect(after == null ? undefined : Number(after));
+  return () => listeners.delete(listener);
+}
+
+function connect(after) {
+  reached = after;
+  port = shared() ?? alone();
+  port.postMessage({ after });
+  addEventListener("pagehide", () => port.postMessage({ leaves: true }));
+  addEventListener("pageshow", (event) => event.persisted && port.postMessage({ after: reached }));
+}
+
+function shared() {
+  if (!globalThis.SharedWorker) return undefined;
+  const worker = new SharedWorker(url(WORKER), { name: "dossier", type: "module" });
+  worker.port.onmessage = ({ data }) => hear(data);
+  worker.onerror = () => {
+    port = alone();
+    port.postMessage({ after: reached });
+  };
+  return worker.port;
+}
+
+/** The same in this page: its messages wait until the script is there. */
+function alone() {
+  const page = { postMessage: hear };
+  const followed = import(WORKER).then(({ follow }) => follow());
+  return {
+    postMessage: ({ leaves, after }) => followed.then((feed) => (leaves ? feed.remove(page) : feed.add(page, after))),
+  };
+}
+
+function hear({ event, state: now }) {
+  if (event) {
+    reached = Number(event.id);
+    for (const { onEvent } of listeners) onEvent(event);
+  } else {
+    state = now;
+    show();
+    for (const { onState } of listeners) onState(state);
+  }
+}
+
+function show() {
+  for (const dot of document.querySelectorAll("[data-live]")) {
+    dot.className = DOTS[state];
+    dot.textContent = dot.dataset[state];
+  }
+}

@@ -4,6 +4,7 @@ What /v1 refuses, the screens refuse; what it enters in the access log is entere
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -48,26 +49,46 @@ async def ask(
     """The answer of one route. `path` is as the table has it, `params` are its parts; query values of None are left
     out. `body` goes as JSON; `form` is the multipart body of the page's own request. Raises the route's Refusal.
     """
+    content = b"" if body is None else msgspec.json.encode(body)
+    told = [*kept(call, form is not None), *sent(headers or {}), *([] if form else described(content))]
+    return reply(await answer(call, method, path, params, query, told, pieces_of(form) if form else once(content)))
+
+
+@asynccontextmanager
+async def opened(
+    call: Call, path: str, *, query: Mapping[str, Any] | None = None, **params: str
+) -> AsyncIterator[tuple[Mapping[str, str], AsyncIterator[bytes]]]:
+    """A GET whose answer is a file: its headers, names in lower case, and its bytes as they come."""
+    resp = await answer(call, "GET", path, params, query, kept(call, form=False), once(b""))
+    try:
+        yield lowered(resp.headers), resp.stream or whole(resp.data)
+    finally:
+        if resp.stream is not None:
+            await resp.stream.close()
+
+
+async def whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def answer(
+    call: Call,
+    method: str,
+    path: str,
+    params: Mapping[str, str],
+    query: Mapping[str, Any] | None,
+    headers: list[tuple[bytes, bytes]],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+) -> Any:
     route = BY_ADDRESS[method, path]
     require(call.principal, route.verb)
-    content = b"" if body is None else msgspec.json.encode(body)
     inner = copy(call)
     inner.params, inner.resp = params, falcon.asgi.Response()
-    inner.req = falcon.asgi.Request(
-        {
-            **call.req.scope,
-            "method": method,
-            "path": path.format_map(params),
-            "query_string": urlencode(
-                {k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote
-            ).encode(),
-            "headers": [*kept(call, form is not None), *sent(headers or {}), *([] if form else described(content))],
-        },
-        pieces_of(form) if form else once(content),
-        options=call.req.options,
-    )
+    asked = urlencode({k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote)
+    told = {"method": method, "path": path.format_map(params), "query_string": asked.encode(), "headers": headers}
+    inner.req = falcon.asgi.Request({**call.req.scope, **told}, receive, options=call.req.options)
     await answered(route.handle, inner)
-    return reply(inner.resp)
+    return inner.resp
 
 
 def kept(call: Call, form: bool) -> list[tuple[bytes, bytes]]:
@@ -113,5 +134,9 @@ def reply(resp: Any) -> Reply:
     return Reply(
         status=int(str(resp.status)[:3]),
         body=msgspec.json.decode(resp.data) if resp.data else None,
-        headers={name.lower(): value for name, value in resp.headers.items()},
+        headers=lowered(resp.headers),
     )
+
+
+def lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

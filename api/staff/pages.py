@@ -1,6 +1,6 @@
 """The screens' route table, beside api/routes.py: every page and every form's address, with the verb it needs."""
 
-from functools import wraps
+from functools import partial, wraps
 
 from api.call import Call
 from api.routes import Handle, Route
@@ -10,6 +10,7 @@ from api.staff import (
     authorization,
     choice,
     customers,
+    document,
     entrance,
     file,
     find,
@@ -21,6 +22,7 @@ from api.staff import (
     scanned,
     search,
     settings,
+    timeline,
     view,
     work,
 )
@@ -83,6 +85,25 @@ PAGES = (
     page("/customers/{id}/form", Verb.FORMS_ISSUE, forms.show, "Issue a form"),
     form("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue, "Issue a form"),
     page("/customers/{id}", Verb.DOCUMENTS_READ, view.show, "View customer documents"),
+    page("/customers/{id}/timeline", Verb.HISTORY_READ, timeline.of_customer, "What was done for a customer"),
+    page("/documents/{id}/timeline", Verb.HISTORY_READ, timeline.of_document, "What was done with a document"),
+    page("/authorizations/{id}/timeline", Verb.HISTORY_READ, timeline.of_authorization, "The life of an authorization"),
+    *[
+        Route(
+            method="GET",
+            path=f"/{room}/{{id}}/timeline.{kind}",
+            verb=Verb.HISTORY_READ,
+            handle=partial(timeline.export, room=room, kind=kind),
+            summary=f"A timeline as {kind.upper()}",
+            media_type=media_type,
+        )
+        for room in ("customers", "documents", "authorizations")
+        for kind, media_type in timeline.EXPORTS.items()
+    ],
+    page("/documents/{id}", Verb.DOCUMENTS_READ, document.show, "One document and its pages"),
+    page("/documents/{id}/print", Verb.CONTENT_READ, document.print_view, "A document to be printed"),
+    form("/documents/{id}/content", Verb.DOCUMENTS_MOVE, document.replace, "Replace the content of a document"),
+    form("/documents/{id}/{change}", Verb.DOCUMENTS_READ, document.correct, "A correction of a document"),
     page("/work", Verb.AUTHORIZATIONS_READ, work.show, "Work list"),
     page("/operators", Verb.OPERATIONS, operators.show, "Operators"),
     form("/operators", Verb.OPERATIONS, operators.order, "Have something done"),

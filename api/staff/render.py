@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -63,6 +63,7 @@ def shell(call: Call) -> dict[str, Any]:
         "languages": LANGUAGES,
         "zone": call.parts.zone,
         "institution": call.parts.institution,
+        "now": call.parts.archive.clock.now(),
         "today": call.parts.archive.clock.today(),
         "user": principal.name if principal else None,
         "session": call.session,
@@ -110,8 +111,11 @@ def environment(language: str) -> Environment:
     made.filters |= {
         "day": day,
         "moment": moment,
+        "long_day": long_day,
         "later": later,
         "clock": clock,
+        "ago": ago,
+        "digest": digest,
         "size": partial(size, language=language),
         "number": partial(number, language=language),
         "code": grouped,
@@ -161,6 +165,24 @@ def clock_text(value: str | datetime, zone: ZoneInfo, locale: str) -> str:
 @pass_context
 def moment(context: Context, value: str | datetime) -> str:
     return f"{day(context, value)}, {clock(context, value)}"
+
+
+@pass_context
+def long_day(context: Context, value: date) -> str:
+    """Tuesday 24 November 2026."""
+    return format_date(value, "full", locale=context["locale"])
+
+
+@pass_context
+def ago(context: Context, value: str) -> str:
+    """20 seconds ago; of what is a clock's error ahead of us, now."""
+    passed = context["now"] - parsed(value)
+    return format_timedelta(-max(passed, timedelta()), add_direction=True, locale=context["locale"])
+
+
+def digest(text: str) -> str:
+    """9f2c 41d7 … e08b 5a13: enough of it to compare by eye."""
+    return f"{text[:4]} {text[4:8]} … {text[-8:-4]} {text[-4:]}"
 
 
 def later(value: str, by: timedelta) -> str:

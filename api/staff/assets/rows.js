@@ -1,6 +1,7 @@
 // Rows of the list (S8): further ones are added below, new ones wait behind a button, for nothing may move under a pointer
 // or the focus. What changed in a row that is there is put in place as soon as neither is in the list.
 
+import { listen } from "./live.js";
 import { say } from "./parts.js";
 import { load, take } from "./swap.js";
 
@@ -22,7 +23,7 @@ export function start(changed) {
   view.addEventListener("pointerout", calm);
   view.addEventListener("focusout", calm);
   document.addEventListener("swapped", (event) => event.detail.includes("list") && begin());
-  // LIVE
+  listen((event) => isOurs(event) && (changed(), hear(event)), stand, { after: view.dataset.position });
 }
 
 const list = () => document.getElementById("list");
@@ -68,13 +69,13 @@ async function loaded(address, lane, headers = {}) {
 
 // -- what others do -------------------------------------------------------------------------------------------------
 
-function isOurs(event) {
-  const customers = event?.data?.customers;
-  return !customers || customers.includes(view.dataset.customer);
+/** Of too many events at once there is only one, which names nobody. */
+function isOurs({ data }) {
+  return !data.customers || data.customers.includes(view.dataset.customer);
 }
 
 function hear(event) {
-  if (event?.id) position = event.id;
+  if (event) position = event.id;
   timer ??= setTimeout(check, TOGETHER_MS);
 }
 

@@ -1,0 +1,156 @@
+"""One document (S9): its pages, what is known of it, and every correction (G1 to G6) with its reason.
+
+Corrections are sent once, at the version that was read. What somebody else changed meanwhile is shown beside what was
+typed, and nothing of that is lost. facts.py reads what is shown. Neighbour: authorization.py.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from api.call import Call
+from api.staff import render
+from api.staff.changes import found_for, meanwhile
+from api.staff.door import Reply, ask
+from api.staff.facts import facts_of, pages_of, read
+from api.staff.fields import change, fields_of, new_key
+from api.staff.file import Heard
+from api.staff.refused import problem_of
+from domain.refusals import NotFound, PreconditionFailed, Refusal
+
+Fields = Mapping[str, str]
+
+
+def only_reason(fields: Fields) -> dict[str, Any]:
+    return {"reason": fields.get("reason", "")}
+
+
+def new_type(fields: Fields) -> dict[str, Any]:
+    return {**only_reason(fields), "type": fields.get("type", "")}
+
+
+def description(fields: Fields) -> dict[str, Any]:
+    texts = {name: fields.get(name) or None for name in ("title", "note")}
+    day = {"received_on": fields["received_on"]} if fields.get("received_on") else {}
+    return {**only_reason(fields), **texts, **day}
+
+
+def whose(fields: Fields) -> dict[str, Any]:
+    return {**only_reason(fields), "customer": fields.get("customer", "")}
+
+
+class Correction(NamedTuple):
+    """One correction: in which states it is offered, whose right it is, its body. `named`: it needs another customer,
+    who is looked for first."""
+
+    states: tuple[str, ...]
+    verb: str
+    body: Callable[[Fields], dict[str, Any]] = only_reason
+    named: bool = False
+
+
+EVER = ("archived", "withdrawn")
+CORRECTIONS = {
+    "reclassify": Correction(("archived",), "documents.correct", new_type),
+    "describe": Correction(("archived",), "documents.correct", description),
+    "reassign": Correction(EVER, "documents.move", whose, named=True),
+    "link-customer": Correction(EVER, "documents.move", whose, named=True),
+    "unlink-customer": Correction(EVER, "documents.move", whose),
+    "content": Correction(("archived",), "documents.move"),
+    "withdraw": Correction(("archived",), "documents.correct"),
+    "restore": Correction(("withdrawn",), "documents.correct"),
+}
+
+
+async def show(call: Call) -> None:
+    """GET /documents/{id}, as it is or as it was; `change` names the form that is open."""
+    await show_with(call, call.text("change"), {})
+
+
+async def print_view(call: Call) -> None:
+    """GET /documents/{id}/print: its facts and its pages, one on a sheet."""
+    item = (await read(call)).body
+    customer = await ask(call, "GET", "/v1/customers/{id}", id=item["customer"])
+    pages = pages_of(call, item, item)
+    if pages is None:
+        raise NotFound
+    render.show(call, "document_print.html", item=item, customer=customer.body, pages=pages)
+
+
+async def correct(call: Call) -> None:
+    """POST /documents/{id}/{change}: back to the page when it is done, else the page with what was typed."""
+    name, fields = call.params["change"], await fields_of(call)
+    if name not in CORRECTIONS or name == "content":
+        raise NotFound
+    kind = CORRECTIONS[name]
+    if kind.named and not fields.get("customer"):
+        await show_with(call, name, fields, found=await found_for(call, fields))
+        return
+    path = f"/v1/documents/{{id}}/{name}"
+    await tried(call, name, fields, change(call, path, fields, kind.body(fields), id=call.params["id"]))
+
+
+async def replace(call: Call) -> None:
+    """POST /documents/{id}/content?version=&key=: they stand in the address, for the body goes on as it comes."""
+    heard, version = Heard(call), call.text("version") or ""
+    headers = {"If-Match": f'"{version}"', "Idempotency-Key": call.text("key") or new_key()}
+    sent = ask(call, "PUT", "/v1/documents/{id}/content", headers=headers, form=aiter(heard), id=call.params["id"])
+    heard.fields["version"] = version
+    await tried(call, "content", heard.fields, sent)
+
+
+async def tried(call: Call, name: str, fields: Fields, change: Awaitable[Reply]) -> None:
+    try:
+        done = await change
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        await show_with(call, name, fields, refusal=refusal)
+    else:
+        render.go(call, f"/documents/{call.params['id']}", done=name, at=done.position)
+
+
+async def show_with(
+    call: Call,
+    name: str | None,
+    fields: Fields,
+    *,
+    refusal: Refusal | None = None,
+    found: list[dict[str, Any]] | None = None,
+) -> None:
+    """`name` is the correction that is open, `fields` what was typed into it, `found` the customers to choose from."""
+    facts = await facts_of(call)
+    late = isinstance(refusal, PreconditionFailed)
+    offered = [] if facts["past"] else [name for name in CORRECTIONS if is_offered(call, name, facts["item"])]
+    render.show(
+        call,
+        "document.html",
+        **facts,
+        status=refusal.status if refusal else 200,
+        problem=problem_of(call, refusal) if refusal else None,
+        meanwhile=await meanwhile(call, "documents", facts["item"], fields) if late else [],
+        offered=offered,
+        types=await types_for(call, facts["item"]) if "reclassify" in offered else [],
+        open=name,
+        typed=fields,
+        found=found,
+        key=new_key(),
+        done=call.text("done"),
+    )
+
+
+def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
+    """Evidence keeps its type, what was only seen has no content, and only who is linked can be unlinked."""
+    kind = CORRECTIONS[name]
+    needed = {
+        "reclassify": item["evidence_of"] is None,
+        "content": item["content_version"] > 0,
+        "unlink-customer": bool(item["linked_customers"]),
+    }
+    return item["status"] in kind.states and needed.get(name, True) and render.allowed(call, kind.verb)
+
+
+async def types_for(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The types of documents that take what came by this source."""
+    listed = await ask(call, "GET", "/v1/document-types")
+    fitting = [one for one in listed.body["items"] if one["kind"] == "document" and item["source"] in one["sources"]]
+    return [one for one in fitting if one["active"] and one["code"] != item["type"]]

@@ -1,0 +1,234 @@
+"""Timeline (S10): what was done for a customer or with one paper, and by right who looked at it, newest first.
+
+Each act leads to the list, or the paper, as it was right after it. What is shown goes out as JSON or CSV as well.
+"""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import msgspec
+
+from api.call import Call, encode_json
+from api.headers import content_disposition
+from api.staff import acts, render
+from api.staff.act_words import OF_PAPERS
+from api.staff.door import ask
+from domain.values import calendar_date
+
+FILTERS = ("show", "actor", "action", "from", "to")
+EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
+VIEWS_SHOWN = 200
+EXPORTED_AT_ONCE = 200
+VIEWS_VERB = "access-log.read"
+# What a sheet would take for a formula, or for the end of the text before it (OWASP, CSV injection).
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+COLUMNS = (
+    "position", "recorded_at", "actor", "branch", "action", "kind", "id", "label", "reason", "before", "after",
+)  # fmt: skip
+
+
+class Of(NamedTuple):
+    """Whose timeline it is: the route of its history, where one of its moments is looked at, whose it is."""
+
+    kind: str
+    path: str
+    history: str
+    customer: dict[str, Any]
+    label: str
+    views: dict[str, str]
+
+
+async def of_customer(call: Call) -> None:
+    """GET /customers/{id}/timeline."""
+    await show(call, await customer(call))
+
+
+async def of_document(call: Call) -> None:
+    await show(call, await paper(call, "documents"))
+
+
+async def of_authorization(call: Call) -> None:
+    await show(call, await paper(call, "authorizations"))
+
+
+async def customer(call: Call) -> Of:
+    found = await ask(call, "GET", "/v1/customers/{id}", id=call.params["id"])
+    name = found.body["id"]
+    return Of("customers", f"/customers/{name}", "/v1/customers/{id}/history", found.body, "", {"customer": name})
+
+
+async def paper(call: Call, room: str) -> Of:
+    found = await ask(call, "GET", f"/v1/{room}/{{id}}", id=call.params["id"])
+    owner = await ask(call, "GET", "/v1/customers/{id}", id=found.body["customer"])
+    label = found.body.get("title") or found.body["type_label"]
+    name = found.body["id"]
+    return Of(room, f"/{room}/{name}", f"/v1/{room}/{{id}}/history", owner.body, label, {"paper": name})
+
+
+async def show(call: Call, of: Of) -> None:
+    chosen = {name: call.text(name) for name in FILTERS}
+    watched = render.allowed(call, VIEWS_VERB)
+    found = await history(call, of, chosen, cursor=call.text("cursor"))
+    items = [] if chosen["show"] == "views" else found["items"]
+    summary = await ask(call, "GET", "/v1/customers/{id}/summary", id=of.customer["id"])
+    reader = acts.reader_of(call)
+    told = [acts.act(item, reader) for item in items]
+    seen = await views(call, of, chosen, found, reader) if watched and chosen["show"] != "changes" else []
+    render.show(
+        call,
+        "timeline.html",
+        of=of,
+        customer=of.customer,
+        summary=summary.body,
+        days=[*days(call, merged(told, seen))],
+        next=found["next"],
+        continued=call.text("cursor") is not None,
+        kept={**chosen, "lang": call.text("lang")},
+        watched=watched,
+        actions=[(name, reader.translate(words)) for name, (words, _) in OF_PAPERS.items()],
+        actors=sorted({act.actor for act in (*told, *seen)}),
+    )
+
+
+# -- what is asked --------------------------------------------------------------------------------------------------
+
+
+async def history(call: Call, of: Of, chosen: Mapping[str, str | None], **more: Any) -> dict[str, Any]:
+    query = {"actor": chosen["actor"], "action": chosen["action"], **period(call, chosen), **more}
+    found = await ask(call, "GET", of.history, query=query, id=call.params["id"])
+    body: dict[str, Any] = found.body
+    return body
+
+
+def period(call: Call, chosen: Mapping[str, str | None]) -> dict[str, str]:
+    """Whole days of the library."""
+    bounds = {}
+    if text := chosen["from"]:
+        bounds["from"] = midnight(call, calendar_date(text, "/query/from")).isoformat()
+    if text := chosen["to"]:
+        following = midnight(call, calendar_date(text, "/query/to") + timedelta(days=1))
+        bounds["to"] = (following - timedelta(milliseconds=1)).isoformat()
+    return bounds
+
+
+def midnight(call: Call, day: date) -> datetime:
+    return datetime.combine(day, time.min, call.parts.zone)
+
+
+async def views(
+    call: Call, of: Of, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.Reader
+) -> list[acts.Act]:
+    """Who looked, in the time that the page tells of: between its own ends, and beyond them at its first and last."""
+    bounds = {**period(call, chosen), **({} if chosen["show"] == "views" else spanned(call, found))}
+    query = {"actor": chosen["actor"], **of.views, **bounds, "limit": VIEWS_SHOWN}
+    if chosen["action"]:
+        return []
+    lines = await ask(call, "GET", "/v1/access-log", query=query)
+    labels = {item["subject"]["id"]: item["subject"].get("label", "") for item in found["items"]}
+    return grouped(call, [acts.view(line, reader, labels) for line in lines.body["items"]])
+
+
+def spanned(call: Call, found: Mapping[str, Any]) -> dict[str, str]:
+    """The first page goes up to now, the last one down to the beginning."""
+    moments = [item["recorded_at"] for item in found["items"]]
+    upper = {"to": moments[0]} if moments and call.text("cursor") else {}
+    lower = {"from": moments[-1]} if moments and found["next"] else {}
+    return {**upper, **lower}
+
+
+# -- how it is ordered ----------------------------------------------------------------------------------------------
+
+
+def grouped(call: Call, looks: Iterable[acts.Act]) -> list[acts.Act]:
+    """The looks of one kind that one person had in one day are one act: else they would hide what was done."""
+    groups: dict[tuple[date, str, str, str], list[acts.Act]] = {}
+    for look in looks:
+        groups.setdefault((local_day(call, look.at), look.actor, look.branch, look.words), []).append(look)
+    return [acts.together(group) for group in groups.values()]
+
+
+def merged(told: Iterable[acts.Act], seen: Iterable[acts.Act]) -> list[acts.Act]:
+    """Newest first. What was done in one moment stays in the order of the log."""
+    return sorted([*seen, *told], key=lambda one: (one.at[:23], one.position or 0), reverse=True)
+
+
+def days(call: Call, told: Iterable[acts.Act]) -> Iterator[tuple[date, list[acts.Act]]]:
+    for day, group in groupby(told, key=lambda one: local_day(call, one.at)):
+        yield day, [*group]
+
+
+def local_day(call: Call, at: str) -> date:
+    return datetime.fromisoformat(at).astimezone(call.parts.zone).date()
+
+
+# -- what goes out --------------------------------------------------------------------------------------------------
+
+
+async def export(call: Call, *, room: str, kind: str) -> None:
+    """GET …/timeline.json and …/timeline.csv: all of it that the filters leave, page by page as it is read."""
+    of = await customer(call) if room == "customers" else await paper(call, room)
+    write = {"json": as_json, "csv": as_csv}[kind]
+    call.resp.content_type = EXPORTS[kind]
+    name = f"timeline-{call.params['id']}.{kind}"
+    call.resp.set_headers({"Content-Disposition": content_disposition(name), "Cache-Control": "no-store"})
+    call.resp.stream = write(items_of(call, of))
+
+
+async def items_of(call: Call, of: Of) -> AsyncIterator[dict[str, Any]]:
+    chosen = {name: call.text(name) for name in FILTERS}
+    cursor: str | None = None
+    while True:
+        found = await history(call, of, chosen, cursor=cursor, limit=EXPORTED_AT_ONCE)
+        for item in found["items"]:
+            yield item
+        if (cursor := found["next"]) is None:
+            return
+
+
+async def as_json(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    yield b'{"items":['
+    before = b"\n"
+    async for item in items:
+        yield before + encode_json(item)
+        before = b",\n"
+    yield b"\n]}\n"
+
+
+async def as_csv(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """UTF-8 with the mark by which sheets know it; what looks like a formula is text."""
+    yield "\ufeff".encode() + line(COLUMNS)
+    async for item in items:
+        subject = item["subject"]
+        yield line(
+            cell(value)
+            for value in (
+                item["position"],
+                item["recorded_at"],
+                item["actor"],
+                item["branch"],
+                item["action"],
+                subject["kind"],
+                subject["id"],
+                subject.get("label"),
+                item["reason"],
+                item["before"],
+                item["after"],
+            )
+        )
+
+
+def line(cells: Iterable[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue().encode()
+
+
+def cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode() if value else ""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(FORMULAS) else text

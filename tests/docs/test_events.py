@@ -10,8 +10,12 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from api.events import CloudEvent
+from api.routes import ROUTES
 from domain.document import DocumentWithdrawn
 from domain.envelope import UNSET, Event, Sealed
+from domain.limits import Limits
+from projections.feed import POSITIONS_MAX
 from store import mapper, recorder
 from store.mapper import BY_TOPIC, PLANS, plan_of
 from tests.builders import golden
@@ -42,6 +46,18 @@ def test_the_columns_are_those_of_the_table(db: str) -> None:
 
 def test_every_topic_is_said_to_be_read_by_somebody() -> None:
     assert first_column(part("Who reads what")) == [plan.topic for plan in PLANS.values()]
+
+
+def test_the_feed_is_as_the_page_says() -> None:
+    feed = part("The feed")
+    attributes, wishes = (first_column(table) for table in re.findall(r"(?:^\|.+\n)+", feed, re.MULTILINE))
+    assert attributes == list(CloudEvent.__struct_fields__)
+    [route] = [route for route in ROUTES if route.path == "/v1/events"]
+    assert [wish.partition("=")[0] for wish in wishes] == [query.name for query in route.query]
+    limits = Limits()
+    assert f"every {limits.events_heartbeat_seconds:.0f} s," in feed
+    assert f"room for {limits.events_streams_max} in each worker" in feed
+    assert f"looks at {POSITIONS_MAX:,} positions" in feed
 
 
 def test_the_lock_and_the_wait_are_those_of_the_code() -> None:

@@ -1,8 +1,10 @@
 """A newcomer types what README.md says, and it is so: the tour, the two commands, the map, the links of every page."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -16,7 +18,7 @@ from service import exits
 from service.__main__ import cli
 from service.settings import SETTINGS
 from tests.docs.reference import DOCS, verbs
-from tests.http.desk import a_customer, item_of
+from tests.http.desk import a_customer, item_of, noted
 from tests.http.served import ROOT, Served, serving, wait_until
 
 README = ROOT / "README.md"
@@ -91,6 +93,24 @@ def test_the_view_of_before_has_the_letter_alone(tour: list[Any]) -> None:
 def test_the_tour_leaves_nothing_lying_about(served: Served, tour: list[Any]) -> None:
     assert tour
     assert list((served.home / "tmp").iterdir()) == []
+
+
+# -- Follow what happens ----------------------------------------------------------------------------------------
+
+
+def test_the_feed_is_followed_until_ctrl_c(served: Served) -> None:
+    text = "".join([*block("tour").splitlines(keepends=True)[:3], block("follow")])
+    text = text.replace("http://127.0.0.1:8080", served.url)
+    text = text.replace(".dossier/operator.token", str(served.home / "operator.token"))
+    with subprocess.Popen(["sh", "-eu", "-c", text], stdout=subprocess.PIPE, text=True, start_new_session=True) as shell:
+        assert shell.stdout is not None
+        assert [event["id"] for event in json.loads(shell.stdout.readline())["items"]] == ["1", "2", "3"]
+        assert shell.stdout.readline().startswith("retry: ")
+        made = noted(served.as_("staff"), a_customer(served))
+        lines = iter(shell.stdout.readline, "")
+        assert f"id: {made['position']}\n" in lines
+        assert next(lines) == "event: authorization-registered.v2\n"
+        os.killpg(shell.pid, signal.SIGINT)
 
 
 # -- Scan page --------------------------------------------------------------------------------------------------

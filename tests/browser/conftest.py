@@ -37,7 +37,7 @@ def desks(chromium: "Browser", served: "Served") -> Iterator[Callable[..., "Desk
 
     opened: list[Desk] = []
 
-    def open_desk(role: str = "staff", at: "Served | None" = None, **options: Any) -> Desk:
+    def open_desk(role: str | None = "staff", at: "Served | None" = None, **options: Any) -> Desk:
         opened.append(Desk(chromium, at or served, role, **options))
         return opened[-1]
 

@@ -1,12 +1,14 @@
 """One person's browser at the desk, and what every page owes them."""
 
+import secrets
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # It ships without types.
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from tests.http.served import Served
+from tests.http.served import OWN_PASSWORD, Served
 
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 HEIGHT = 900
@@ -14,13 +16,13 @@ HEIGHT = 900
 
 class Desk:
     """`page` is the tab in front. `expected` are beginnings of console errors that a test provokes on purpose, such as
-    "Failed to load resource" for a refusal that is looked for."""
+    "Failed to load resource" for a refusal that is looked for. Without a role nobody is signed in."""
 
     def __init__(
         self,
         browser: Browser,
         served: Served,
-        role: str = "staff",
+        role: str | None = "staff",
         *,
         width: int = 1280,
         language: str = "en",
@@ -33,7 +35,7 @@ class Desk:
             locale=language,
             reduced_motion="reduce",
             timezone_id="Europe/Amsterdam",
-            extra_http_headers={"Authorization": served.as_(role).headers["Authorization"]},
+            extra_http_headers={"Authorization": served.as_(role).headers["Authorization"]} if role else None,
             **options,
         )
         self.expected: tuple[str, ...] = ()
@@ -54,6 +56,15 @@ class Desk:
         page.goto(path)
         return page
 
+    def come_in(self, user: str, page: Page | None = None) -> None:
+        """By the page for it, with the password that a_user() chose."""
+        front = page or self.page
+        front.goto("/sign-in")
+        front.get_by_label("User name").fill(user)
+        front.get_by_label("Password").fill(OWN_PASSWORD)
+        front.get_by_role("button", name="Sign in").click()
+        front.wait_for_url(lambda url: "sign-in" not in url)
+
     def violations(self, page: Page | None = None) -> list[str]:
         """What axe finds: rule and first place."""
         found = Axe().run(page or self.page, options=AXE).response["violations"]
@@ -65,10 +76,19 @@ class Desk:
         return bool(root[0] > root[1])
 
     def shoot_with_wand(self, code: str, page: Page | None = None, *, delay_ms: float = 5) -> None:
-        """As a barcode gun types: digits and Enter, `delay_ms` apart."""
-        keyboard = (page or self.page).keyboard
-        keyboard.type(code, delay=delay_ms)
-        keyboard.press("Enter")
+        """As a barcode gun types: digits and Enter, `delay_ms` apart by the browser's clock, however busy it all is."""
+        browser = self.context.new_cdp_session(page or self.page)
+        begun_at = time.time() - (len(code) + 1) * delay_ms / 1000
+        for n, sign in enumerate(f"{code}\r"):
+            stroke = {
+                "key": "Enter" if sign == "\r" else sign,
+                "text": sign,
+                "windowsVirtualKeyCode": ord(sign.upper()),
+                "timestamp": begun_at + n * delay_ms / 1000,
+            }
+            browser.send("Input.dispatchKeyEvent", {"type": "keyDown", **stroke})
+            browser.send("Input.dispatchKeyEvent", {"type": "keyUp", **stroke})
+        browser.detach()
 
     def close(self) -> None:
         self.context.close()
@@ -86,3 +106,12 @@ class Desk:
         address = urlsplit(request.url)
         if address.scheme in ("http", "https", "ws") and f"{address.scheme}://{address.netloc}" != self.served.url:
             self.abroad.append(request.url)
+
+
+def a_user(served: Served, role: str = "staff") -> str:
+    """A new user who has chosen a password; the name."""
+    name = f"desk-{secrets.token_hex(4)}"
+    browser = served.browser()
+    served.come_in(browser, name, served.new_user(name, role))
+    assert browser.put("/v1/session/password", json={"new": OWN_PASSWORD}).is_success
+    return name

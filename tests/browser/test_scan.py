@@ -312,9 +312,7 @@ def test_a_jam_on_page_21_keeps_pages_1_to_20_also_over_a_reload(at: Callable[..
         (AWAY, "The scanner does not answer. Check cable and power."),
     ],
 )
-def test_each_trouble_of_a_scanner_has_its_sentence(
-    at: Callable[..., AtScanner], device: str, sentence: str
-) -> None:
+def test_each_trouble_of_a_scanner_has_its_sentence(at: Callable[..., AtScanner], device: str, sentence: str) -> None:
     """Point 17, and never a driver's word."""
     desk = at()
     desk.desk.expected = ("Failed to load resource",)

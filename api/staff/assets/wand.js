@@ -12,13 +12,13 @@ const GAP_MS = 35;
 const ENTER_MS = 200;
 const LENGTH_MIN = 6;
 const TWICE_MS = 2_000;
+const HELD = ["Shift", "Control", "Alt", "AltGraph", "CapsLock"]; // guns send these for capitals and control characters
 const SOUND_MS = 150;
 export const CODE_FIELDS = "#look-up, #scan-code, [data-wand], input[type=search]";
 const KEPT = "dossier-shot";
 
 let typed = "";
 let last = -Infinity;
-let chosen;
 
 export function start() {
   addEventListener("keydown", hear, true);
@@ -34,9 +34,8 @@ function hear(event) {
   if (event.key === "Enter") return ended(event);
   const quick = event.timeStamp - last <= GAP_MS;
   last = event.timeStamp;
-  if (!quick) typed = "";
+  if (!quick || (event.key.length !== 1 && !HELD.includes(event.key))) typed = "";
   if (event.key.length !== 1 || event.ctrlKey || event.altKey || event.metaKey) return undefined;
-  if (typed === "") chosen = event.target.matches?.("select") ? event.target.value : undefined;
   typed += event.key;
   if (event.key === " " && isShooting() && !isText(event.target)) event.preventDefault(); // it would press a button
   return undefined;
@@ -50,7 +49,6 @@ function ended(event) {
   if (code === "") return undefined;
   event.preventDefault();
   event.stopImmediatePropagation();
-  if (field.matches?.("select")) fill(field, chosen); // its list went along with the letters
   if (!isText(field) && !isTwice(code)) route(code);
   return undefined;
 }

@@ -7,7 +7,7 @@ from api.call import Call
 from api.cookies import cookie_of, give, take
 from api.origin import address_of, require_no_other_page
 from api.parts import Session, Signed
-from domain.refusals import Forbidden, SignInFailed
+from domain.refusals import Forbidden, IdentityUnknown, SignInFailed
 from domain.values import branch_code
 from projections.reading import moment
 
@@ -53,12 +53,23 @@ async def sign_out(call: Call) -> None:
 
 async def come_in(call: Call, user: str, password: str) -> Signed:
     """A new session, and its cookie in the answer. One that the browser had ends: it may be anybody's (fixation).
-
     Raises SignInFailed, TooManyRequests, ForeignPage."""
     require_no_other_page(call.req)
     signed = await call.parts.sessions.sign_in(user, password, address=address(call), trace_id=call.trace_id)
     if signed is None:
         raise SignInFailed
+    return await changed_places(call, signed)
+
+
+async def come_in_as(call: Call, name: str) -> Signed:
+    """As come_in(), by the word of the library's identity provider. Raises IdentityUnknown."""
+    signed = await call.parts.sessions.sign_in_as(name, trace_id=call.trace_id)
+    if signed is None:
+        raise IdentityUnknown
+    return await changed_places(call, signed)
+
+
+async def changed_places(call: Call, signed: Signed) -> Signed:
     if before := cookie_of(call.req):
         await call.parts.sessions.sign_out(before)
     give(call.req, call.resp, signed.cookie)

@@ -135,10 +135,27 @@ class Signed(msgspec.Struct, frozen=True):
     session: Session
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """Where a browser is sent to sign in, and what it has to bring back from there."""
+
+    address: str
+    state: str
+    nonce: str
+    verifier: str
+
+
+class IdentityProvider(Protocol):
+    """The library's own sign-in (service/oidc.py)."""
+
+    async def begin(self, redirect_uri: str) -> Begun: ...
+    async def name_of(self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None) -> str: ...
+
+
 class Sessions(Protocol):
     """Sign-in and what comes of it (api/sessions.py)."""
 
     async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None: ...
+    async def sign_in_as(self, name: str, *, trace_id: str) -> Signed | None: ...
     async def session(self, cookie: str, *, passive: bool = False) -> Session | None: ...
     async def sign_out(self, cookie: str) -> None: ...
     async def change_password(
@@ -183,6 +200,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     customers: Customers
     catalogue: Catalogue
     sessions: Sessions
+    identity_provider: IdentityProvider | None
     examiner: Examiner
     stations: Stations
     tasks: Tasks

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from api.parts import Blocking, Catalogue, Connect, Session, Signed
-from domain.access import Principal
-from domain.administration import UNKNOWN, User, folded
+from domain.access import Principal, Role
+from domain.administration import SYSTEM, UNKNOWN, NewUser, User, folded
 from domain.archive import Caller
 from domain.limits import Limits
 from domain.refusals import N_, FieldError, TooManyRequests, Unauthenticated
 from domain.users import Users
+from domain.values import ACTOR
 
 COOKIE_BYTES = 32
 
@@ -77,10 +78,11 @@ class LiveSessions:
         changed: Callable[[str], None],
         limits: Limits,
         branch: str,
+        newcomers: Role | None = None,
     ) -> None:
         self._users, self._rows, self._connection = users, rows, connection
         self._catalogue, self._slowly, self._record_access = catalogue, slowly, record_access
-        self._changed, self._limits, self._branch = changed, limits, branch
+        self._changed, self._limits, self._branch, self._newcomers = changed, limits, branch, newcomers
 
     async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None:
         """None when nobody comes in by this name and password. TooManyRequests after too many of these.
@@ -93,6 +95,20 @@ class LiveSessions:
             await self._record(known.principal if known else None, 401, trace_id)
             return None
         return await self._begin(user, user.password, "password", trace_id)
+
+    async def sign_in_as(self, name: str, *, trace_id: str) -> Signed | None:
+        """By the word of an identity provider: None when nobody who may come in has this name. Where `newcomers` have a
+        role, who comes for the first time is added with it."""
+        user = await self._slowly(self._users.known_as, name)
+        if user is None and self._newcomers is not None and ACTOR.fullmatch(name):
+            newcomer = NewUser(name=name, role=self._newcomers)
+            system = Caller(actor=SYSTEM, branch=self._branch, correlation_id=UUID(hex=trace_id))
+            await self._slowly(self._users.add, newcomer, system)
+            user = await self._slowly(self._users.known_as, name)
+        if user is None or user.disabled:
+            await self._record(user.principal if user else None, 401, trace_id)
+            return None
+        return await self._begin(user, user.password, "oidc", trace_id)
 
     async def session(self, cookie: str, *, passive: bool = False) -> Session | None:
         """Who is signed in with this cookie; None when it is over. `passive`: a page asks by itself, and its user may

@@ -58,6 +58,20 @@ class SignInFailed(Unauthenticated):
     sentence = N_("The user name or the password is wrong.")
 
 
+class IdentityNotProven(Unauthenticated):
+    """What came back from the identity provider is not what it was asked for, or not from it."""
+
+    title = N_("Not signed in")
+    sentence = N_("The sign-in with your library account did not come to its end. Try it again.")
+
+
+class IdentityUnknown(Unauthenticated):
+    """Somebody the identity provider knows, and the archive does not."""
+
+    title = N_("Not signed in")
+    sentence = N_("Your library account is not a user of this archive. Whoever runs it can add you.")
+
+
 class Forbidden(Refusal):
     slug, status = "forbidden", 403
     title = N_("Not allowed")

@@ -75,12 +75,15 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
     def signed_in(self, name: str, password: str) -> User | None:
         """The user who may come in by this name and password. Takes as long for a name that is none."""
-        user = self.archive.access().user(name)
+        user = self.known_as(name)
         counts = None if user is None or user.disabled else user.password
         return user if self.passwords.matches(counts, password) and counts is not None else None
 
+    def known_as(self, name: str) -> User | None:
+        return self.archive.access().user(name)
+
     def _known(self, name: str) -> User:
-        user = self.archive.access().user(name)
+        user = self.known_as(name)
         if user is None:
             raise NotFound
         return user

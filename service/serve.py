@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -29,7 +30,7 @@ import msgspec
 from service import logs, metrics, ports
 from service.output import say
 from service.prepare import make_database, make_folders, prepare
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 from store.postgres import Cluster, PostgresError, settle
 
 TICK_SECONDS = 0.2
@@ -155,6 +156,7 @@ def stop(child: Child) -> None:
 def serve(settings: Settings) -> int:
     """Run the archive until it is told to stop; the exit code of the command."""
     logs.begin()
+    require_extras(settings)
     make_folders(settings)
     with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, url):
         metrics.prepare(settings.home)
@@ -164,6 +166,12 @@ def serve(settings: Settings) -> int:
         gc.collect()
         gc.freeze()
         return Supervisor(cluster, children).run()
+
+
+def require_extras(settings: Settings) -> None:
+    """Said at the start, and not by workers that cannot begin."""
+    if settings.oidc_issuer is not None and find_spec("authlib") is None:
+        raise SettingsError("DOSSIER_OIDC_ISSUER: needs the extra oidc; DOSSIER_EXTRAS=oidc has ./run install it")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from domain.access import Role
 from domain.iban import creditor_id
 from domain.limits import Limits
 from domain.refusals import FieldError
@@ -54,6 +55,15 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(word) for word in _words(text))
 
 
+def _issuer(text: str) -> str:
+    """HTTPS, but on this machine itself."""
+    parts = urlsplit(text)
+    plain = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    return text
+
+
 def _zone(text: str) -> str:
     return ZoneInfo(text).key
 
@@ -90,6 +100,20 @@ SETTINGS = {
     "scan_profiles": Setting(
         "DOSSIER_SCAN_PROFILES", _words, (), "changed scan profiles: letter.resolution_dpi=200, SCANNER/photo.mode=gray"
     ),
+    "oidc_issuer": Setting(
+        "DOSSIER_OIDC_ISSUER",
+        _issuer,
+        None,
+        "the library's own identity provider, as it names itself (extra oidc)",
+    ),
+    "oidc_client_id": Setting("DOSSIER_OIDC_CLIENT_ID", str, None, "how the provider knows the archive"),
+    "oidc_client_secret": Setting(
+        "DOSSIER_OIDC_CLIENT_SECRET", str, None, "what the archive proves itself to the provider with", secret=True
+    ),
+    "oidc_claim": Setting(
+        "DOSSIER_OIDC_CLAIM", str, "preferred_username", "what of the provider's word is the user's name here"
+    ),
+    "oidc_role": Setting("DOSSIER_OIDC_ROLE", Role, None, "role of who comes for the first time; none: only users"),
     "extras": Setting("DOSSIER_EXTRAS", _words, (), "what ./run installs beyond the default: scanner, s3, oidc"),
 }
 
@@ -111,6 +135,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
     scanners: tuple[str, ...]
     scan_profiles: tuple[str, ...]
+    oidc_issuer: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: str | None
+    oidc_claim: str
+    oidc_role: Role | None
     extras: tuple[str, ...]
     limits: Limits
     origins: dict[str, str]
@@ -135,6 +164,8 @@ def clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
     """The setting that does not go with another one, and why; `values` by field."""
     if values["database_owner_url"] is not None and values["database_url"] is None:
         return "DOSSIER_DATABASE_OWNER_URL", "needs DOSSIER_DATABASE_URL, the login that serves the same database"
+    if values["oidc_issuer"] is not None and None in (values["oidc_client_id"], values["oidc_client_secret"]):
+        return "DOSSIER_OIDC_ISSUER", "needs DOSSIER_OIDC_CLIENT_ID and DOSSIER_OIDC_CLIENT_SECRET"
     if values["metrics_port"] is not None and values["metrics_port"] == values["port"] != 0:
         return "DOSSIER_METRICS_PORT", "is the port of DOSSIER_PORT, and has to be another one"
     return None
@@ -246,7 +277,7 @@ def _shown(setting: Setting, value: Any) -> str:
     if value is None:
         return ""
     if setting.secret:
-        return masked(value)
+        return masked(value) if setting.name.endswith("_URL") else "***"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 from api.catalogue import LiveCatalogue
 from api.check_limit import CheckLimit
 from api.live import Live
-from api.parts import Parts
+from api.parts import IdentityProvider, Parts
 from api.sessions import LiveSessions
 from domain.access import Rights
 from domain.archive import Archive
@@ -165,10 +165,21 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
         signals.on_catalogue(catalogue.changed)
         signals.on_events(live.hear)
         wake.append(signals.new_events)
-        async with reads, running(signals, live):
+        async with reads, running(signals, live), asked_elsewhere(settings) as provider:
             health = Health(reads.connection, store.directory, settings.limits)
             yield parts_of(
-                store, archive, reads.connection, blocking, slowly, catalogue, signals, live, health, metrics, socket
+                store,
+                archive,
+                reads.connection,
+                blocking,
+                slowly,
+                catalogue,
+                signals,
+                live,
+                provider,
+                health,
+                metrics,
+                socket,
             )
         slowly.close()
         blocking.close()
@@ -184,6 +195,25 @@ async def running(signals: Signals, live: Live) -> AsyncIterator[None]:
         await signals.close()
 
 
+@asynccontextmanager
+async def asked_elsewhere(settings: Settings) -> AsyncIterator[IdentityProvider | None]:
+    """The library's own sign-in, where there is one. Imported here: it needs an extra."""
+    if settings.oidc_issuer is None:
+        yield None
+        return
+    from service.oidc import IdentityProvider
+
+    assert settings.oidc_client_id is not None, "settings that go together were checked"
+    assert settings.oidc_client_secret is not None, "settings that go together were checked"
+    provider = IdentityProvider(
+        settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, claim=settings.oidc_claim
+    )
+    try:
+        yield provider
+    finally:
+        await provider.close()
+
+
 def parts_of(
     store: Store,
     archive: Archive,
@@ -193,6 +223,7 @@ def parts_of(
     catalogue: LiveCatalogue,
     signals: Signals,
     live: Live,
+    provider: IdentityProvider | None,
     health: Health,
     metrics: Metrics,
     socket: Path,
@@ -236,7 +267,9 @@ def parts_of(
             changed=functools.partial(forget_password, settings),
             limits=settings.limits,
             branch=settings.branch,
+            newcomers=settings.oidc_role,
         ),
+        identity_provider=provider,
         examiner=Examiner(socket, settings.limits),
         stations=stations,
         tasks=tasks,

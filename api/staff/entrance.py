@@ -27,7 +27,7 @@ async def show_sign_in(call: Call) -> None:
     if await session_of(call.req, call.parts) is not None:
         go(call, following)
     else:
-        show(call, "sign_in.html", next=following, user_name="", problem=None)
+        show_sign_in_form(call, following=following)
 
 
 async def sign_in(call: Call) -> None:
@@ -38,9 +38,7 @@ async def sign_in(call: Call) -> None:
     try:
         signed = await own_session.come_in(call, name, fields.get("password", ""))
     except Refusal as refusal:
-        call.resp.set_headers(headers_of(refusal))
-        problem = problem_of(call, refusal)
-        return show(call, "sign_in.html", status=refusal.status, next=following, user_name=name, problem=problem)
+        return show_sign_in_form(call, following=following, user_name=name, refusal=refusal)
     if signed.session.must_change:
         return go(call, "/password", next=following)
     return go(call, following)
@@ -48,7 +46,7 @@ async def sign_in(call: Call) -> None:
 
 async def show_password(call: Call) -> None:
     """GET /password?next=."""
-    show_form(call, following=local(call.text("next")))
+    show_password_form(call, following=local(call.text("next")))
 
 
 async def change_password(call: Call) -> None:
@@ -60,10 +58,10 @@ async def change_password(call: Call) -> None:
     except (Refusal, FieldError) as wrong:
         refusal = ValidationFailed(wrong) if isinstance(wrong, FieldError) else wrong
         call.resp.set_headers(headers_of(refusal))
-        return show_form(call, following=following, refusal=refusal)
+        return show_password_form(call, following=following, refusal=refusal)
     if due:
         return go(call, following)
-    return show_form(call, following=following, changed=True)
+    return show_password_form(call, following=following, changed=True)
 
 
 async def new_password(call: Call, fields: Mapping[str, str], *, due: bool) -> None:
@@ -79,7 +77,21 @@ async def sign_out(call: Call) -> None:
     go(call, "/sign-in")
 
 
-def show_form(call: Call, *, following: str, refusal: Refusal | None = None, changed: bool = False) -> None:
+def show_sign_in_form(call: Call, *, following: str, user_name: str = "", refusal: Refusal | None = None) -> None:
+    if refusal is not None:
+        call.resp.set_headers(headers_of(refusal))
+    show(
+        call,
+        "sign_in.html",
+        status=refusal.status if refusal else 200,
+        next=following,
+        user_name=user_name,
+        elsewhere=call.parts.identity_provider is not None,
+        problem=problem_of(call, refusal) if refusal else None,
+    )
+
+
+def show_password_form(call: Call, *, following: str, refusal: Refusal | None = None, changed: bool = False) -> None:
     due = own_session.of(call).must_change and not changed
     problem = problem_of(call, refusal) if refusal else None
     status = refusal.status if refusal else 200

@@ -32,6 +32,8 @@ def test_all_mistakes_are_told_at_once_and_the_exit_code_is_one(warm: Warm, tmp_
     file.write_text('DOSSIER_BRNCH = "WEST"\n')
     wrong = {"DOSSIER_PORT": "http", "DOSSIER_TIMEZONE": "Mars/Base", "DOSSIER_CONTENT_URL": "ftp://somewhere"}
     wrong |= {"DOSSIER_QUEUE_WAIT_SECONDS": "nan", "DOSSIER_MIN_POSITION_WAIT_SECONDS": "inf"}
+    wrong |= {"DOSSIER_TRUSTED_PROXIES": "10.0.0.0/8, nginx", "DOSSIER_OIDC_ROLE": "king"}
+    wrong |= {"DOSSIER_OIDC_ISSUER": "http://elsewhere.example"}  # not HTTPS, and not this machine
     ended = check(warm, environment(tmp_path, DOSSIER_CONFIG=str(file), **wrong))
     assert ended.code == 1
     for name in (*wrong, "DOSSIER_BRNCH"):
@@ -45,6 +47,15 @@ def test_a_file_that_is_no_toml_is_told(warm: Warm, tmp_path: Path) -> None:
     ended = check(warm, environment(tmp_path, DOSSIER_CONFIG=str(file)))
     assert (ended.code, ended.out) == (1, "")
     assert str(file) in ended.err
+
+
+def test_an_identity_provider_needs_its_client_and_the_secret_is_never_shown(warm: Warm, tmp_path: Path) -> None:
+    provider = {"DOSSIER_OIDC_ISSUER": "https://id.example", "DOSSIER_OIDC_CLIENT_ID": "dossier"}
+    ended = check(warm, environment(tmp_path, **provider))
+    assert (ended.code, "DOSSIER_OIDC_ISSUER: needs DOSSIER_OIDC_CLIENT_ID" in ended.err) == (1, True)
+    for secret in ("se cret", "host=se cret", "https://se cret"):
+        ended = check(warm, environment(tmp_path, DOSSIER_OIDC_CLIENT_SECRET=secret, **provider), "--json")
+        assert (ended.code, "cret" in ended.out) == (0, False)
 
 
 def test_a_password_is_masked_however_it_is_written() -> None:

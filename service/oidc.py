@@ -1,0 +1,165 @@
+"""Sign-in by the library's own identity provider: OpenID Connect, the code flow with PKCE, state and nonce.
+
+Needs the extra `oidc`. api/staff/elsewhere.py sends a browser there and takes it back; who may come in, the archive
+says. Nothing of the provider's word counts before its signature, issuer, audience, time and nonce were checked.
+"""
+
+import base64
+import hashlib
+import secrets
+import time
+from typing import Any
+
+import httpx
+import msgspec
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from api.parts import Begun
+from domain.refusals import IdentityNotProven, Unavailable
+
+# Signatures by keys that the provider alone has: never a secret that both know, never none.
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+DISCOVERY = "/.well-known/openid-configuration"
+SCOPE = "openid profile email"
+LEEWAY_SECONDS = 60
+TIMEOUT_SECONDS = 10.0
+KEPT_SECONDS = 3600.0
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What is needed of a provider's description of itself."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    id_token: str
+    access_token: str | None = None
+
+
+class IdentityProvider:
+    """`claim` is the one of the ID token that says the user's name here. Lives in one event loop."""
+
+    def __init__(self, issuer: str, client_id: str, client_secret: str, *, claim: str) -> None:
+        self._issuer, self._client_id, self._client_secret, self._claim = issuer, client_id, client_secret, claim
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS)
+        self._metadata: Metadata | None = None
+        self._keys: KeySet | None = None
+        self._metadata_at = self._keys_at = 0.0
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def begin(self, redirect_uri: str) -> Begun:
+        """Where to send a browser, and what it has to bring back. Unavailable when the provider does not answer."""
+        metadata = await self._described()
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        address = prepare_grant_uri(
+            metadata.authorization_endpoint,
+            self._client_id,
+            "code",
+            redirect_uri,
+            SCOPE,
+            state,
+            nonce=nonce,
+            code_challenge=challenge(verifier),
+            code_challenge_method="S256",
+        )
+        return Begun(address=address, state=state, nonce=nonce, verifier=verifier)
+
+    async def name_of(self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None) -> str:
+        """Who it is that brought this code. `issuer` is what stood beside it, where the provider says it (RFC 9207).
+
+        Raises IdentityNotProven, or Unavailable when the provider does not answer."""
+        if issuer not in (None, self._issuer):
+            raise IdentityNotProven
+        tokens = await self._exchanged(code, redirect_uri, verifier)
+        claims = await self._proven(tokens, nonce)
+        name = claims.get(self._claim)
+        if not isinstance(name, str) or not name:
+            raise IdentityNotProven
+        return name
+
+    # -- the provider ---------------------------------------------------------------------------------------------
+
+    async def _described(self) -> Metadata:
+        """Kept for an hour. One that describes another issuer is not ours (OpenID Connect Discovery, section 4.3)."""
+        if self._metadata is None or time.monotonic() - self._metadata_at > KEPT_SECONDS:
+            found = await self._get(self._issuer.rstrip("/") + DISCOVERY, Metadata)
+            if found.issuer != self._issuer:
+                raise Unavailable
+            self._metadata, self._metadata_at = found, time.monotonic()
+        return self._metadata
+
+    async def _exchanged(self, code: str, redirect_uri: str, verifier: str) -> Tokens:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        endpoint = (await self._described()).token_endpoint
+        try:
+            answer = await self._http.post(endpoint, data=form, auth=(self._client_id, self._client_secret))
+        except httpx.HTTPError:
+            raise Unavailable from None
+        if answer.status_code >= 500:
+            raise Unavailable
+        if answer.status_code != 200:
+            raise IdentityNotProven
+        try:
+            return msgspec.json.decode(answer.content, type=Tokens)
+        except msgspec.DecodeError:
+            raise IdentityNotProven from None
+
+    async def _proven(self, tokens: Tokens, nonce: str) -> dict[str, Any]:
+        """The claims of an ID token that was checked as OpenID Connect Core, section 3.1.3.7, asks for."""
+        try:
+            token = await self._verified(tokens.id_token)
+            claims = CodeIDToken(
+                token.claims,
+                token.header,
+                {"iss": {"value": self._issuer}, "aud": {"value": self._client_id}},
+                {"nonce": nonce, "client_id": self._client_id, "access_token": tokens.access_token},
+            )
+            claims.validate(leeway=LEEWAY_SECONDS)
+        except (JoseError, ValueError, TypeError):
+            raise IdentityNotProven from None
+        return dict(claims)
+
+    async def _verified(self, id_token: str) -> jwt.Token:
+        """Its keys may have changed since they were read."""
+        try:
+            return jwt.decode(id_token, await self._key_set(), ALGORITHMS)
+        except (JoseError, ValueError):
+            return jwt.decode(id_token, await self._key_set(anew=True), ALGORITHMS)
+
+    async def _key_set(self, *, anew: bool = False) -> KeySet:
+        if anew or self._keys is None or time.monotonic() - self._keys_at > KEPT_SECONDS:
+            found = await self._get((await self._described()).jwks_uri, dict[str, Any])
+            try:
+                self._keys = KeySet.import_key_set(found)
+            except (JoseError, ValueError, KeyError, TypeError):
+                raise Unavailable from None
+            self._keys_at = time.monotonic()
+        return self._keys
+
+    async def _get(self, address: str, kind: Any) -> Any:
+        try:
+            answer = await self._http.get(address, headers={"Accept": "application/json"})
+            answer.raise_for_status()
+            return msgspec.json.decode(answer.content, type=kind)
+        except (httpx.HTTPError, msgspec.DecodeError):
+            raise Unavailable from None
+
+
+def challenge(verifier: str) -> str:
+    """RFC 7636, section 4.2: who has seen it cannot make the verifier of it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")

@@ -2,8 +2,6 @@
 // the page are exchanged, and nothing that was typed or chosen meanwhile is lost. A file goes by upload.js.
 
 import { askIn } from "./dialog.js";
-import { back } from "./network.js";
-import { signedIn } from "./session.js";
 import { load, take } from "./swap.js";
 import { overwrite } from "./wand.js";
 
@@ -12,12 +10,15 @@ const WHOLE = ["who-band", "done", "alert", "enter", "rail"];
 const WAITED_FOR = ["scan-code", "shelf_mark", "paper", "number_suffix", "ground"];
 const form = () => document.getElementById("enter");
 const source = () => document.querySelector("#sources [name=source]:checked")?.value ?? "";
-let pending = { changes: {}, ids: [] };
+let last = Promise.resolve();
+let waiting;
 let saving = false;
 
 document.addEventListener("submit", submitted);
 document.addEventListener("change", changed);
 document.addEventListener("input", typed);
+document.addEventListener("click", clicked);
+document.addEventListener("keydown", pressed);
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 begin();
 
@@ -34,25 +35,39 @@ function entered(changes) {
   return fields;
 }
 
-/** A page of ours. Who is signed out or away waits and goes on; undefined when a later call took this one's place. */
-export async function fetched(address, options = {}) {
-  for (;;) {
-    const got = await load(address, options).catch((error) => error);
-    if (got.name === "AbortError") return undefined;
-    if (got instanceof Error) await back();
-    else if (new URL(got.answer.url).pathname === "/sign-in") await signedIn();
-    else return got.page;
-  }
+/** A page of ours; undefined when it was asked for again meanwhile. */
+export function fetched(address, options) {
+  return load(address, options).then((got) => got.page, (error) => {
+    if (error.name !== "AbortError") throw error;
+  });
 }
 
-/** Ask anew what the page is to say. What a call asked for that came too late, the next one asks for as well. */
-export async function refresh(changes = {}, ids = PARTS) {
-  const asked = (pending = { changes: { ...pending.changes, ...changes }, ids: [...new Set([...pending.ids, ...ids])] });
+/** One exchange after the other: each sends what the one before has left. */
+function inTurn(exchange) {
+  last = last.then(exchange, exchange);
+  return last;
+}
+
+/** Ask anew what the page is to say. Who asks while another waits for its turn asks together with it. */
+export function refresh(changes = {}, ids = PARTS) {
+  waiting ??= { changes: {}, ids: new Set(), turn: inTurn(() => waiting && exchange("/add")) };
+  Object.assign(waiting.changes, changes);
+  for (const id of ids) waiting.ids.add(id);
+  return waiting.turn;
+}
+
+/** What waits goes along. `found`: what the code field asks for. Gives the page where it is one that asks. */
+async function exchange(address, found, parts = []) {
+  const { changes = {}, ids = new Set() } = waiting ?? {};
+  waiting = undefined;
   const before = texts();
-  const page = await fetched("/add", { method: "POST", body: entered(asked.changes), lane: "add" });
-  if (!page) return;
-  pending = { changes: {}, ids: [] };
-  show(page, asked.ids, before);
+  const page = await fetched(address, { method: "POST", body: entered({ ...changes, ...found }) });
+  if (page?.querySelector("[data-dialog]")) {
+    if (ids.size > 0) refresh(changes, ids);
+    return page;
+  }
+  if (page && found) mark(page, found.code);
+  return page && show(page, [...ids, ...parts], before);
 }
 
 const texts = () => new Map([...form().querySelectorAll("input[id], textarea[id]")].map((one) => [one.id, one.value]));
@@ -137,15 +152,22 @@ const isScan = (by) => source() === "scan" && !by?.hasAttribute("data-open");
 
 function entering(by) {
   const way = by?.getAttribute("data-open") === null ? undefined : by?.getAttribute("formaction");
-  if (way === "/add") return isByAccident(by) ? undefined : refresh(by.name ? { [by.name]: by.value } : {}).then(overwrite);
+  if (way === "/add") return refresh(by.name ? { [by.name]: by.value } : {}).then(overwrite);
   if (way) return open(way);
   return source() === "none" ? note() : document.querySelector("file-upload")?.save(by?.id === "save-next");
 }
 
-/** Enter in a field of the form presses its first button, which is Check. */
-function isByAccident(by) {
-  const focused = document.activeElement;
-  return by.id === "check" && focused !== by && focused.id !== "scan-code" && focused.matches("input, select");
+function clicked(event) {
+  const way = event.target.closest?.("a[data-open]");
+  if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  open(way.pathname);
+}
+
+/** Enter in a field of the form would press its first button, which is Check. */
+function pressed(event) {
+  const isHere = event.target.matches?.("#enter input:not(#scan-code)");
+  if (isHere && event.key === "Enter" && !event.ctrlKey && !event.metaKey) event.preventDefault();
 }
 
 function changed({ target }) {
@@ -189,19 +211,21 @@ async function answered(page) {
 }
 
 async function lookUp(find) {
-  const field = find.elements.code;
-  const before = texts();
-  const page = await fetched("/find", { method: "POST", body: entered({ code: field.value, at: "add" }), lane: "add" });
+  const parts = source() ? PARTS : WHOLE.filter((id) => id !== "done");
+  const page = await inTurn(() => exchange("/find", { code: find.elements.code.value, at: "add" }, parts));
   if (!page) return;
-  const isWrong = page.getElementById("look-up").hasAttribute("aria-invalid");
-  field.toggleAttribute("aria-invalid", isWrong);
+  document.getElementById("alert").replaceChildren();
+  mark(page, find.elements.code.value);
+  await answered(page);
+}
+
+/** A code that nobody has stays, to be overwritten; one that was found has done its work. */
+function mark(page, code) {
+  const field = document.getElementById("look-up");
+  const isWrong = page.getElementById("look-up")?.hasAttribute("aria-invalid");
   if (isWrong) field.setAttribute("aria-invalid", "true");
-  if (!isWrong) field.value = "";
-  if (page.querySelector("[data-dialog]")) {
-    document.getElementById("alert").replaceChildren();
-    return answered(page);
-  }
-  show(page, source() ? PARTS : WHOLE.filter((id) => id !== "done"), before);
+  else field.removeAttribute("aria-invalid");
+  if (!isWrong && field.value === code) field.value = "";
 }
 
 /** OK under what was noted, and Undo. What is entered already stays. */

@@ -10,7 +10,7 @@ import { signedIn } from "./session.js";
 const STALLED_MS = 30_000;
 const ATTEMPTS = 5;
 const FIELDS = ["customer", "type", "note", "received_on", "signed_on", "ground", "scan_code", "check_token", "duplicate"];
-const UNITS = [["GB", 1e9], ["MB", 1e6], ["KB", 1e3]];
+const UNITS = [["GB", 2 ** 30], ["MB", 2 ** 20], ["KB", 2 ** 10]];
 
 class FileUpload extends HTMLElement {
   chosen = [];

@@ -1,17 +1,25 @@
-"""One authorization and its life (G7): what it says, its paper, and every step with its reason."""
+"""One authorization and its life (G7): what it says, its paper, and every step with its reason.
 
+A step is sent once, at the version that was read; what somebody else changed meanwhile is shown beside what was typed.
+Neighbour: document.py.
+"""
+
+from asyncio import gather
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from api.call import Call
-from api.staff import render
+from api.staff import acts, render
+from api.staff.changes import found_for, is_searching, meanwhile
 from api.staff.door import Reply, ask
+from api.staff.facts import instant_of
 from api.staff.fields import change, fields_of, filled, new_key
 from api.staff.refused import problem_of
-from domain.refusals import NotFound, Refusal
+from domain.refusals import NotFound, PreconditionFailed, Refusal
 
 Fields = Mapping[str, str]
 IN_FORCE = ("active", "suspended")
+HISTORY_SHOWN = 6
 
 
 def only_reason(fields: Fields) -> dict[str, Any]:
@@ -65,8 +73,8 @@ STEPS = {
 
 
 async def show(call: Call) -> None:
-    """GET /authorizations/{id}, as it is or as it was."""
-    await show_with(call)
+    """GET /authorizations/{id}, as it is or as it was; `change` names the step that is open."""
+    await show_with(call, call.text("change"), {})
 
 
 async def step(call: Call) -> None:
@@ -74,41 +82,71 @@ async def step(call: Call) -> None:
     name, fields = call.params["step"], await fields_of(call)
     if name not in STEPS:
         raise NotFound
+    if name == "reassign" and is_searching(fields):
+        await show_with(call, name, fields, found=await found_for(call, fields))
+        return
+    path = f"/v1/authorizations/{{id}}/{name}"
     try:
-        done = await change(
-            call, f"/v1/authorizations/{{id}}/{name}", fields, STEPS[name].body(fields), id=call.params["id"]
-        )
+        done = await change(call, path, fields, STEPS[name].body(fields), id=call.params["id"])
     except NotFound:
         raise
     except Refusal as refusal:
-        await show_with(call, typed={name: fields}, refusal=refusal)
+        await show_with(call, name, fields, refusal=refusal)
     else:
         render.go(call, f"/authorizations/{call.params['id']}", done=name, at=done.position)
 
 
-async def show_with(call: Call, *, typed: Mapping[str, Fields] | None = None, refusal: Refusal | None = None) -> None:
-    """`typed`: the fields of the step that was refused, by its name. At the version that stands now, what was typed
-    stays beside what somebody else has changed meanwhile."""
-    statement = await read(call)
-    item = statement.body
-    customer = await ask(call, "GET", "/v1/customers/{id}", id=item["customer"])
-    listed = await ask(call, "GET", "/v1/customers/{id}/documents", query={"kind": item["kind"]}, id=item["customer"])
-    history = await ask(call, "GET", "/v1/authorizations/{id}/history", query={"limit": 6}, id=call.params["id"])
+async def show_with(
+    call: Call,
+    name: str | None,
+    fields: Fields,
+    *,
+    refusal: Refusal | None = None,
+    found: list[dict[str, Any]] | None = None,
+) -> None:
+    """`name` is the step that is open, `fields` what was typed into it, `found` the customers to choose from."""
+    facts = await facts_of(call)
+    offered = [] if facts["past"] else [name for name in STEPS if is_offered(call, name, facts["item"])]
+    late = isinstance(refusal, PreconditionFailed)
     render.show(
         call,
         "authorization.html",
+        **facts,
         status=refusal.status if refusal else 200,
-        customer=customer.body,
-        item=item,
-        history=history.body["items"],
-        successors=[other for other in listed.body["items"] if succeeds(other, item)],
-        steps=[] if call.text("as_of") else [name for name in STEPS if offered(call, name, item)],
-        typed=typed or {},
         problem=problem_of(call, refusal) if refusal else None,
-        done=call.text("done"),
-        as_of=call.text("as_of"),
+        meanwhile=await meanwhile(call, "authorizations", facts["item"], fields) if late else [],
+        offered=offered,
+        successors=await successors(call, facts["item"]) if "supersede" in offered else [],
+        open=name,
+        typed=fields,
+        found=found,
         key=new_key(),
+        done=call.text("done"),
     )
+
+
+async def facts_of(call: Call) -> dict[str, Any]:
+    """All that the page tells of the authorization."""
+    as_of = call.text("as_of")
+    item = (await read(call)).body
+    customer, history, instant = await gather(
+        ask(call, "GET", "/v1/customers/{id}", id=item["customer"]),
+        ask(
+            call,
+            "GET",
+            "/v1/authorizations/{id}/history",
+            query={"limit": HISTORY_SHOWN, "as_of": as_of},
+            id=item["id"],
+        ),
+        instant_of(call, item, as_of),
+    )
+    reader = acts.reader_of(call)
+    return {
+        "item": item,
+        "customer": customer.body,
+        "history": [acts.act(one, reader) for one in history.body["items"]],
+        "past": instant,
+    }
 
 
 async def read(call: Call) -> Reply:
@@ -124,14 +162,15 @@ async def read(call: Call) -> Reply:
     )
 
 
-def offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
+def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
     found = STEPS[name]
-    return (
-        item["status"] in found.states
-        and (item["kind"] == "mandate" or not found.mandates_only)
-        and render.allowed(call, found.verb)
-    )
+    fits = item["kind"] == "mandate" or not found.mandates_only
+    return fits and item["status"] in found.states and render.allowed(call, found.verb)
 
 
-def succeeds(other: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    return other["id"] != item["id"] and other["status"] in ("issued", "active")
+async def successors(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The customer's other authorizations that can take its place."""
+    query = {"kind": item["kind"], "limit": call.parts.limits.list_page_max}
+    listed = await ask(call, "GET", "/v1/customers/{id}/documents", query=query, id=item["customer"])
+    others = [other for other in listed.body["items"] if other["id"] != item["id"]]
+    return [other for other in others if other["status"] in ("issued", "active")]

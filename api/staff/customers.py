@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from api.call import Call
 from api.staff import render
@@ -55,7 +56,7 @@ async def put(call: Call, known: Mapping[str, Any] | None, customer_id: str, fie
     except Refusal as refusal:
         show_again(call, known, fields, refusal)
     else:
-        render.go(call, f"/customers/{customer_id}")
+        render.go(call, f"/customers/{quote(customer_id, safe='')}")
 
 
 async def require_free(call: Call, customer_id: str) -> None:

@@ -10,7 +10,7 @@ from api.staff.fields import fields_of, filled, new_key
 from api.staff.refused import problem_of
 from domain.refusals import Refusal
 
-MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference", "sequence_type")
+MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference")
 
 
 async def show(call: Call) -> None:
@@ -21,13 +21,14 @@ async def show(call: Call) -> None:
 async def issue(call: Call) -> None:
     """POST /customers/{id}/form: to the new authorization, where its form is printed."""
     fields = await fields_of(call)
+    mandates = [kind["code"] for kind in await types_for(call) if kind["kind"] == "mandate"]
     try:
         issued = await ask(
             call,
             "POST",
             "/v1/forms",
             headers={"Idempotency-Key": fields.get("key") or new_key()},
-            body=body_of(call, fields),
+            body=body_of(call, fields, is_mandate=fields.get("type") in mandates),
         )
     except Refusal as refusal:
         await show_with(call, fields, refusal)
@@ -35,8 +36,9 @@ async def issue(call: Call) -> None:
         render.go(call, f"/authorizations/{issued.body['authorization']['id']}", done="issue", at=issued.position)
 
 
-def body_of(call: Call, fields: Mapping[str, str]) -> dict[str, Any]:
-    mandate = filled(fields, *MANDATE_FIELDS)
+def body_of(call: Call, fields: Mapping[str, str], *, is_mandate: bool) -> dict[str, Any]:
+    """Of another type the page does not show the collection data: what was typed there before does not count."""
+    mandate = filled(fields, *MANDATE_FIELDS) if is_mandate else {}
     return {
         "customer": call.params["id"],
         "type": fields.get("type", ""),
@@ -48,14 +50,19 @@ def body_of(call: Call, fields: Mapping[str, str]) -> dict[str, Any]:
 
 async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | None = None) -> None:
     customer = await ask(call, "GET", "/v1/customers/{id}", id=call.params["id"])
-    types = await ask(call, "GET", "/v1/document-types")
     render.show(
         call,
         "form.html",
         status=refusal.status if refusal else 200,
         customer=customer.body,
-        types=[kind for kind in types.body["items"] if kind["active"] and kind["kind"] != "document"],
+        types=await types_for(call),
         fields=fields,
         problem=problem_of(call, refusal) if refusal else None,
         key=new_key(),
     )
+
+
+async def types_for(call: Call) -> list[dict[str, Any]]:
+    """What can be authorized."""
+    types = await ask(call, "GET", "/v1/document-types")
+    return [kind for kind in types.body["items"] if kind["active"] and kind["kind"] != "document"]

@@ -1,6 +1,7 @@
 """The operators' screen (S12): views, parked events, storage, scanners; what is asked for is carried out beside."""
 
 from datetime import timedelta
+from operator import itemgetter
 
 from api.call import Call
 from api.staff import render
@@ -10,6 +11,7 @@ from api.staff.refused import problem_of
 from domain.refusals import Refusal
 
 TABLE_MINUTES = 15
+EVERY_SECONDS = 5
 
 
 async def show(call: Call) -> None:
@@ -45,7 +47,9 @@ async def show_with(call: Call, refusal: Refusal | None = None) -> None:
         minutes=[now - timedelta(minutes=ago) for ago in range(60, -1, -TABLE_MINUTES)],
         quarters={name: quarters(seen[name]) for name in ("events_by_minute", "reads_by_minute")},
         now=now,
+        every=EVERY_SECONDS,
         verified=next((one for one in seen["tasks"] if one["kind"] == "verify" and one["ended_at"]), None),
+        ended=max((one for one in seen["tasks"] if one["ended_at"]), key=itemgetter("ended_at"), default=None),
         running={(one["kind"], one["view"]) for one in seen["tasks"] if not one["ended_at"]},
         key=new_key(),
     )

@@ -53,8 +53,8 @@ GROUPS = ("form", "query", "header", "path", "mandate", "original", "verificatio
 
 
 def field_of(pointer: str) -> str:
-    """The form's name for what /form/note, /mandate/iban or /query/q point at: note, iban, q."""
-    steps = [step for step in pointer.split("/") if step]
+    """The form's name for what /form/note, /mandate/iban or /card_numbers/0 point at: note, iban, card_numbers."""
+    steps = [step for step in pointer.split("/") if step and not step.isdigit()]
     return ".".join(steps[1:] if len(steps) > 1 and steps[0] in GROUPS else steps)
 
 

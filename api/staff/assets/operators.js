@@ -1,9 +1,12 @@
-// The operators' screen: charts by uPlot, each with its table beside it, and what stands there read again.
+// The operators' screen: charts by uPlot, each with its table beside it, and what stands there read again. A part in which
+// somebody is at something stays as it is until they leave it.
 
+import { say } from "./parts.js";
 import { swap } from "./swap.js";
 import uPlot from "./vendor/uPlot.js";
 
-const place = () => document.getElementById("seen");
+const readAt = () => document.getElementById("read-at");
+const ended = () => document.querySelector("[data-ended]").dataset.ended;
 
 function draw() {
   for (const plot of document.querySelectorAll("[data-chart]")) {
@@ -28,13 +31,18 @@ function options(plot) {
   };
 }
 
+const isUsed = (part) => part.contains(document.activeElement) || part.querySelector("details[open], :hover:is(button, summary)");
+
 async function again() {
-  const busy = document.hidden || place().contains(document.activeElement) || place().querySelector("details[open]");
-  if (!busy) await swap(location.href, ["seen", "read-at"], { lane: "operators" });
+  if (document.hidden) return;
+  const before = ended();
+  const parts = [...document.querySelectorAll("[data-part][id]")].filter((part) => !isUsed(part)).map((part) => part.id);
+  await swap(location.href, ["read-at", ...parts], { lane: "operators" });
+  if (ended() !== before) say(ended());
 }
 
 draw();
 document.addEventListener("swapped", draw);
 addEventListener("resize", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-setInterval(again, 1000 * Number(place().dataset.every));
+setInterval(again, 1000 * Number(readAt().dataset.every));

@@ -1,0 +1,140 @@
+"""An archive as a library has it on an ordinary day, to look at every screen: customers, papers, scans, mandates.
+
+Real files of the corpus where it lies beside the repository, else pages drawn here. All people are made up.
+"""
+
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import httpx
+
+from tests.http.desk import CONSENT, DEBT, at, corrected, handed_in, issued, item_of, noted, select_file, stepped
+from tests.http.scanning import a_form_page, a_page, filled
+from tests.http.scanning import archived as scanned
+from tests.http.served import Served
+from tests.paper.corpus import FOLDER
+from tests.paper.files import a_pdf
+
+SCANNERS = "simulated:flatbed?seconds=0,simulated:feeder?pages=3&seconds=0,simulated:feeder?offline=1"
+READING, LETTER, FORM, IDENTIFICATION, CERTIFICATE = (
+    "READING_DISABILITY", "LETTER", "FORM", "IDENTIFICATION", "REGISTRATION_CERTIFICATE")  # fmt: skip
+CUSTOMERS: dict[str, dict[str, Any]] = {
+    "104882": {"name": "A. de Vries", "birth_date": "1971-03-12", "card_numbers": ["29001001234567"]},
+    "100234": {"name": "B. Jansen", "birth_date": "1990-05-02", "card_numbers": ["29001007654321"]},
+    "120718": {"name": "Zoë van den Berg-Öztürk", "birth_date": "2014-11-30", "card_numbers": ["29001003344556"]},
+    "118003": {"name": "Li Wu", "birth_date": "1958-01-09", "card_numbers": ["29001009988776", "29001001122334"]},
+    "130001": {"name": "Basisschool De Regenboog", "kind": "organisation", "card_numbers": []},
+    "104883": {"name": "Anneke de Vries", "birth_date": "1969-07-21", "card_numbers": ["29001005566778"]},
+}
+BRANCHES = {"104882": "CENTRAL", "100234": "NORTH", "120718": "CENTRAL", "118003": "NORTH", "130001": "CENTRAL"}
+# File of the corpus, type, note, days ago.
+PAPERS = (
+    ("google-doc-document.pdf", LETTER, "Asks for reminders by post", 4),
+    ("lorem-ipsum.docx", LETTER, "Complaint about a late fee", 90),
+    ("multipage.tiff", FORM, "Home delivery, three pages", 160),
+    ("hopper_gray.jpg", CERTIFICATE, "Photo of the certificate", 410),
+    ("pdflatex-forms.pdf", FORM, "Registration of a second card", 500),
+    ("multi-language.txt", LETTER, None, 700),
+)
+
+
+class Showroom(NamedTuple):
+    """Where everything is. `as_of` is a position in the middle of the first customer's life."""
+
+    served: Served
+    customer: str
+    document: str
+    long_document: str
+    mandate: str
+    issued: str
+    consent: str
+    suspended: str
+    code: str
+    scan: str
+    as_of: int
+
+
+def furnish(served: Served) -> Showroom:
+    """Fill an empty archive; when this returns its views show everything."""
+    smit, bakker = (desk_of(served, name, branch) for name, branch in (("j.smit", "CENTRAL"), ("m.bakker", "NORTH")))
+    for customer, fields in CUSTOMERS.items():
+        served.as_("operator").put(f"/v1/customers/{customer}", json={**fields, "home_branch": BRANCHES.get(customer)})
+    first = [paper(bakker if number % 2 else smit, "104882", *one) for number, one in enumerate(PAPERS)]
+    as_of = first[-1]["position"]
+    long_document = item_of(
+        select_file(smit, "104882", book(), name="minutes.pdf", type=LETTER, note="Minutes, 12 pages")
+    )
+    noted(smit, "104882", type=IDENTIFICATION, original=None, verification=seen_paper())
+    document = scanned(
+        smit, filled(smit, *(a_page() for _ in range(3))), "104882", type=LETTER, note="Payment arrangement"
+    )
+    corrected(smit, first[1], "withdraw", reason="Belongs to a neighbour of the same name")
+    described = corrected(smit, document, "describe", note="Payment arrangement, signed by both", reason="More precise")
+    mandate = a_life(smit)
+    suspended = stepped(
+        smit, noted(smit, "104882", note="Partner collects reservations"), "suspend", reason="Card is lost"
+    )
+    consent = noted(smit, "120718", type=CONSENT, valid_until=in_days(12), note="Borrows from the adults' shelves")
+    noted(bakker, "118003", type=READING, original={"held": True, "shelf_mark": "N-04"}, valid_until=in_days(25))
+    waiting = issued(smit, "104882", type=DEBT, mandate=account("A. de Vries", "NL91ABNA0417164300"))
+    noted(bakker, "130001", type=DEBT, mandate={**account("De Regenboog", "DE89370400440532013000"), **signed()})
+    scan = filled(smit, *(a_page() for _ in range(2)), a_form_page(smit, waiting["form"]))
+    filled(bakker, a_page())
+    last = noted(bakker, "100234", original={"held": True, "shelf_mark": "N-11"})
+    smit.get("/v1/customers/104882/documents", headers=at(last["position"])).raise_for_status()
+    return Showroom(
+        served=served,
+        customer="104882",
+        document=described["id"],
+        long_document=long_document["id"],
+        mandate=mandate["id"],
+        issued=waiting["authorization"]["id"],
+        consent=consent["id"],
+        suspended=suspended["id"],
+        code=waiting["scan_code"],
+        scan=scan["id"],
+        as_of=as_of,
+    )
+
+
+def desk_of(served: Served, name: str, branch: str) -> httpx.Client:
+    return served.client(served.new_token(name, "supervisor", branch=branch))
+
+
+def paper(desk: httpx.Client, customer: str, name: str, kind: str, note: str | None, days_ago: int) -> dict[str, Any]:
+    """One file of the corpus, as somebody brought it."""
+    file = FOLDER / "good" / name
+    data, name = (file.read_bytes(), name) if file.exists() else (a_pdf(2), f"{file.stem}.pdf")
+    received = in_days(-days_ago)
+    return item_of(select_file(desk, customer, data, name=name, type=kind, note=note, received_on=received))
+
+
+def a_life(desk: httpx.Client) -> dict[str, Any]:
+    """A mandate that came back signed, was collected, and whose bank account has changed."""
+    form = issued(desk, "104882", type=DEBT, mandate=account("A. de Vries", "BE68539007547034"))
+    page = a_form_page(desk, form["form"])
+    mandate = handed_in(desk, form["scan_code"], page, name="form.jpg")
+    for days_ago, outcome in ((40, "returned"), (10, "paid")):
+        collection = {"presented_on": in_days(-days_ago - 4), "due_on": in_days(-days_ago), "outcome": outcome}
+        mandate = stepped(desk, mandate, "collections", **collection)
+    return stepped(desk, mandate, "amend", iban="FR1420041010050500013M02606", reason="Moved to another bank")
+
+
+def account(holder: str, iban: str) -> dict[str, str]:
+    return {"debtor_name": holder, "iban": iban}
+
+
+def signed() -> dict[str, str]:
+    return {"signature_date": in_days(-30)}
+
+
+def seen_paper() -> dict[str, str]:
+    return {"paper": "Identity card", "number_suffix": "47K", "seen_on": in_days(-1)}
+
+
+def book() -> bytes:
+    return a_pdf(12)
+
+
+def in_days(days: int) -> str:
+    return (date.today() + timedelta(days=days)).isoformat()  # noqa: DTZ011  # a day more or less is the same picture

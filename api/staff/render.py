@@ -32,7 +32,7 @@ POLICY = (
     " require-trusted-types-for 'script'; trusted-types dossier"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}
-SIZES = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB"))
+SIZES = ((1024**3, "GB"), (1024**2, "MB"), (1024, "KB"))
 
 
 def show(call: Call, template: str, *, status: int = 200, **context: Any) -> None:
@@ -114,6 +114,7 @@ def environment(language: str) -> Environment:
         "long_day": long_day,
         "later": later,
         "clock": clock,
+        "second": second,
         "ago": ago,
         "digest": digest,
         "size": partial(size, language=language),
@@ -163,6 +164,13 @@ def clock_text(value: str | datetime, zone: ZoneInfo, locale: str) -> str:
 
 
 @pass_context
+def second(context: Context, value: str | datetime) -> str:
+    """14:05:12, likewise."""
+    at = local(value, context["zone"])
+    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm:ss", locale=context["locale"])
+
+
+@pass_context
 def moment(context: Context, value: str | datetime) -> str:
     return f"{day(context, value)}, {clock(context, value)}"
 
@@ -199,7 +207,7 @@ def parsed(text: str) -> date:
 
 
 def size(count: int, *, language: str) -> str:
-    """1.2 MB; decimal units, as file managers count."""
+    """1.2 MB; of 1,024 KB, as limits are set."""
     for unit, name in SIZES:
         if count >= unit:
             return f"{format_decimal(round(count / unit, 1), locale=language)} {name}"

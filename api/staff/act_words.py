@@ -67,7 +67,7 @@ BY_SOURCE = {
     ("authorization-registered", "none"): Words(N_("Authorization noted, no file"), "held"),
 }
 VIEWS = {
-    "content": Words(N_("Downloaded"), "download"),
+    "content": Words(N_("Content read"), "download"),
     "page": Words(N_("Pages viewed"), "eye"),
     "check": Words(N_("Code checked"), "wand"),
     "form": Words(N_("Form printed"), "print"),

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from api.call import Call
 from api.staff import render
-from api.staff.changes import found_for, meanwhile
+from api.staff.changes import end_of_log, found_for, is_searching, meanwhile
 from api.staff.door import Reply, ask
 from api.staff.facts import facts_of, pages_of, read
 from api.staff.fields import change, fields_of, new_key
 from api.staff.file import Heard
 from api.staff.refused import problem_of
-from domain.refusals import NotFound, PreconditionFailed, Refusal
+from domain.refusals import Forbidden, NotFound, PreconditionFailed, Refusal
 
 Fields = Mapping[str, str]
 
@@ -82,7 +82,7 @@ async def correct(call: Call) -> None:
     if name not in CORRECTIONS or name == "content":
         raise NotFound
     kind = CORRECTIONS[name]
-    if kind.named and not fields.get("customer"):
+    if kind.named and is_searching(fields):
         await show_with(call, name, fields, found=await found_for(call, fields))
         return
     path = f"/v1/documents/{{id}}/{name}"
@@ -101,7 +101,7 @@ async def replace(call: Call) -> None:
 async def tried(call: Call, name: str, fields: Fields, change: Awaitable[Reply]) -> None:
     try:
         done = await change
-    except NotFound:
+    except (NotFound, Forbidden):
         raise
     except Refusal as refusal:
         await show_with(call, name, fields, refusal=refusal)
@@ -118,7 +118,7 @@ async def show_with(
     found: list[dict[str, Any]] | None = None,
 ) -> None:
     """`name` is the correction that is open, `fields` what was typed into it, `found` the customers to choose from."""
-    facts = await facts_of(call)
+    facts = await facts_of(call, at=await end_of_log(call) if refusal else None)
     late = isinstance(refusal, PreconditionFailed)
     offered = [] if facts["past"] else [name for name in CORRECTIONS if is_offered(call, name, facts["item"])]
     render.show(

@@ -16,10 +16,10 @@ PAGES_SHOWN = 100
 HISTORY_SHOWN = 5
 
 
-async def facts_of(call: Call) -> dict[str, Any]:
-    """All that the page tells of the document."""
+async def facts_of(call: Call, *, at: str | None = None) -> dict[str, Any]:
+    """All that the page tells of the document, at a position `at` or later; default is that of the address."""
     as_of = call.text("as_of")
-    found = await read(call, as_of)
+    found = await read(call, as_of, at=at)
     item: dict[str, Any] = found.body
     now = (await read(call)).body if as_of else item
     customer, linked, statement, history, earlier, instant = await gather(
@@ -48,9 +48,9 @@ async def facts_of(call: Call) -> dict[str, Any]:
     }
 
 
-async def read(call: Call, as_of: str | None = None) -> Reply:
+async def read(call: Call, as_of: str | None = None, *, at: str | None = None) -> Reply:
     """At least as new as the correction that led here."""
-    at = call.text("at")
+    at = at or call.text("at")
     headers = {"Archive-Min-Position": at} if at and not as_of else {}
     return await ask(call, "GET", "/v1/documents/{id}", query={"as_of": as_of}, headers=headers, id=call.params["id"])
 

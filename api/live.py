@@ -42,8 +42,7 @@ class Live:
         if len(self._streams) >= self._streams_max:
             raise Unavailable(retry_after_seconds=FULL_RETRY_SECONDS)
         self._streams.add(stream)
-        if self._watching is None or self._watching.done():
-            self._watching = asyncio.create_task(self._watch())
+        self._keep_watching()
         if self._ending is None and stopping is not None:
             self._ending = asyncio.create_task(stopping.wait())
             self._ending.add_done_callback(lambda _: self._step())
@@ -57,6 +56,7 @@ class Live:
 
     async def wait(self, seconds: float) -> None:
         """Until the views moved on, the worker ends, or so long."""
+        self._keep_watching()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._moved.wait()
@@ -76,6 +76,11 @@ class Live:
     def hear(self) -> None:
         """Called when there are new events, which the views take in a moment."""
         self._heard.set()
+
+    def _keep_watching(self) -> None:
+        """A watch that failed in a way that nobody thought of begins again with the next stream that waits."""
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         pause, longest = LOOK_SECONDS

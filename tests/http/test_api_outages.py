@@ -3,6 +3,7 @@
 The archive of this file reaches its database through a gate and keeps its content on a small file system of its own.
 """
 
+import itertools
 import os
 import secrets
 import signal
@@ -39,6 +40,7 @@ from tests.http.desk import (
     view,
 )
 from tests.http.served import Served, serving, wait_until
+from tests.http.streams import Stream
 from tests.paper.files import a_jpeg
 
 MIB = 1024 * 1024
@@ -281,6 +283,27 @@ def test_no_restart_was_needed(archive: Served, gate: Gate, staff: httpx.Client)
         assert_unavailable(staff.get("/v1/document-types"))
     back(archive, staff)
     assert set(archive.processes()) == before
+
+
+def test_who_followed_what_happened_goes_on_where_the_database_left_it(
+    archive: Served, gate: Gate, staff: httpx.Client
+) -> None:
+    """The stream lasts, or ends properly; either way nothing is lost and nothing comes twice."""
+    customer = a_customer(archive)
+    with Stream(archive, staff, customer=customer) as stream:
+        made = [archived(staff, customer, a_text(), name="a.txt")["position"]]
+        heard = [stream.event().id]
+        with gate.away():
+            assert_unavailable(staff.get("/v1/events"))
+            with Stream(archive, staff) as refused:
+                assert refused.status == 503
+        back(archive, staff)
+        made += [archived(staff, customer, a_text(), name="a.txt")["position"] for _ in range(2)]
+        heard += [message.id for message in itertools.islice(stream.events(), 2)]
+    if len(heard) < len(made):
+        with Stream(archive, staff, customer=customer, last=heard[-1]) as again:
+            heard += [message.id for message in again.up_to(made[-1])]
+    assert heard == made
 
 
 @pytest.mark.parametrize("victim", ["worker", "arbiter"])

@@ -61,6 +61,7 @@ PROBLEM: dict[str, Any] = {
         "instance": TEXT,
         "trace_id": TEXT,
         "existing": TEXT,
+        "found": TEXT,
         "errors": {
             "type": "array",
             "items": {

@@ -107,6 +107,7 @@ TABLE = {
     ("GET", "/v1/scan-sessions/{id}"): f"{DESK} station",
     ("DELETE", "/v1/scan-sessions/{id}"): DESK,
     ("POST", "/v1/scan-sessions/{id}/confirm"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/stop"): DESK,
     ("POST", "/v1/scan-sessions/{id}/finish"): "station operator",
     ("GET", "/v1/scan-sessions/{id}/split"): DESK,
     ("POST", "/v1/scan-sessions/{id}/collate"): DESK,
@@ -218,6 +219,9 @@ class Asking:
         form = {"customer": self.customer, "type": "LETTER"}
         return {"data": form, "files": {"file": ("letter.pdf", a_letter())}}
 
+    def _post_v1_operations(self) -> dict[str, Any]:
+        return {"json": {"kind": "replay", "view": "authorizations"}}
+
     def _get_v1_documents(self) -> dict[str, Any]:
         return {"params": {"external_id": self.letter["external_id"]}}
 
@@ -315,6 +319,9 @@ class Asking:
         glass = f"glass-{secrets.token_hex(4)}"
         assert self.station.report(a_scanner(id=glass), FEEDER).is_success
         return {"url": f"{SESSIONS}/{started(self.desk, scanner=self.station.scanner(glass))['id']}/confirm"}
+
+    def _post_v1_scan_sessions_id_stop(self) -> dict[str, Any]:
+        return {"url": self.page("/stop")["url"]}
 
     def _post_v1_scan_sessions_id_finish(self) -> dict[str, Any]:
         return {"json": {"pass": 1}}

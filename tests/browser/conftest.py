@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.browser.desks import Desk
     from tests.http.served import Served
 
+PATIENCE_MS = 20_000
+"""For a broken product, and for a machine that is at much else; nothing here takes as long."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -22,8 +24,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 def chromium() -> Iterator["Browser"]:
     if CHROMIUM is None:
         pytest.skip("NOT TESTED, there is no browser: apt-get install chromium fonts-dejavu-core, then ./run test")
-    from playwright.sync_api import sync_playwright  # not before it is asked for: 165 MB
+    from playwright.sync_api import expect, sync_playwright  # not before it is asked for: 165 MB
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser

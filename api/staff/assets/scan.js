@@ -14,7 +14,7 @@ const NOTHING = { session: "", page: "", pages: "", kept: "", asks: "", sided: "
 
 let root; // the pane, which comes and goes with the source
 let form;
-let acting = false;
+let acting = Promise.resolve();
 let watching = false;
 let turn = Promise.resolve();
 
@@ -102,17 +102,24 @@ async function collate(backs) {
 
 // -- what somebody does -------------------------------------------------------------------------------------------
 
-async function clicked(event) {
-  const control = event.target.closest?.("#scan [data-act], #alert [data-anyway]");
-  if (!root || !control || event.defaultPrevented || control.getAttribute("aria-disabled") === "true") return;
+function clicked(event) {
+  const pressed = event.target.closest?.("#scan [data-act], #alert [data-anyway]");
+  if (!root || !pressed || event.defaultPrevented) return;
   event.preventDefault();
-  if (acting) return;
-  acting = true;
-  try {
-    await acts[control.dataset.act ?? "anyway"](control);
-  } finally {
-    acting = false;
-  }
+  after(async () => {
+    const control = pressed.isConnected ? pressed : sameAs(pressed);
+    if (control && control.getAttribute("aria-disabled") !== "true") await acts[control.dataset.act ?? "anyway"](control);
+  });
+}
+
+/** One act after the other, each on the page that the one before has left: a Yes that is pressed twice is not there then. */
+function after(act) {
+  acting = acting.then(act, act);
+}
+
+function sameAs({ id, value, dataset }) {
+  const all = [...(root?.querySelectorAll(`[data-act="${dataset.act}"]`) ?? [])];
+  return all.find((one) => one.id === id && one.value === value);
 }
 
 const acts = {
@@ -280,15 +287,13 @@ function hover(event) {
   if (over) event.preventDefault();
 }
 
-async function drop(event) {
+function drop(event) {
   const over = event.target.closest("[data-n]");
-  if (!lifted || !over || acting) return;
+  if (!lifted || !over) return;
   event.preventDefault();
   const [n, to] = [lifted, place(over.dataset.n)];
   lifted = undefined;
-  acting = true;
-  await move(n, to);
-  acting = false;
+  after(() => move(n, to));
 }
 
 begin();

@@ -160,7 +160,7 @@ def test_a_second_click_saves_once(desk: Desk) -> None:
 def test_a_large_upload_shows_how_far_it_is_and_goes_on_behind_a_cut(
     desks: Callable[..., Desk], served: Served, tmp_path: Path
 ) -> None:
-    """30 MB by a thin line that is cut for five seconds: the bar is true, it goes on by itself, and it is saved once."""
+    """30 MB by a thin line that is cut for five seconds: the bar is true, it goes on by itself, saved once."""
     customer = a_customer(served)
     (large := tmp_path / "large.pdf").write_bytes(a_letter() + b"\n%" + b"%" * UPLOAD_BYTES + b"\n%%EOF\n")
     with through_a_line(served) as (behind, line):

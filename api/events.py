@@ -175,13 +175,23 @@ class Message(msgspec.Struct, frozen=True):
         return self.text
 
 
+class Sending(msgspec.Struct, frozen=True):
+    """The next page of a stream, made once for all that get the same. `after`: where it goes on; `full`: there is
+    more, of which there may be a lot."""
+
+    message: Message | None
+    after: int
+    full: bool
+
+
 class Stream:
     """One open stream. What is sent is taken from the feed when the reader has taken what came before, so a slow one
     holds no more than a page, and holds up nobody."""
 
     def __init__(self, call: Call, asked: Asked, after: int) -> None:
         self._parts, self._live, self._admit = call.parts, call.parts.live, call.req.context.admit
-        self._principal, self._asked, self._after = call.principal, asked, after
+        self._principal, self._types, self._asked, self._after = call.principal, call.types, asked, after
+        self._look = look_of(self._principal, self._types, asked)
         self._heartbeat_seconds = call.parts.limits.events_heartbeat_seconds
         self._due = self._now() + self._heartbeat_seconds
 
@@ -202,6 +212,7 @@ class Stream:
     async def _heartbeat(self) -> Message:
         """Whether the reader may still come in is asked as if it came anew."""
         self._principal = (await self._admit()).principal
+        self._look = look_of(self._principal, self._types, self._asked)
         self._due = self._now() + self._heartbeat_seconds
         return Message(b": still here\n" + self._standing())
 
@@ -212,31 +223,40 @@ class Stream:
     async def _news(self) -> Message | None:
         """The next page; None when there was nothing, after a while."""
         if self._live.position > self._after:
-            look = look_of(self._principal, await self._parts.catalogue.types(), self._asked)
-            work = partial(read, self._parts, look, self._after, STREAM_PAGE)
-            found = await self._live.read(self._after, look, work)
-            if found.position > self._after:
-                return await self._sent(found)
+            await self._see_types()
+            work = partial(sending, self._parts, self._look, self._after)
+            found = await self._live.read(self._after, self._look, work)
+            if found.after > self._after:
+                self._after = found.after
+                if found.full:
+                    await asyncio.sleep(STREAM_PAUSE_SECONDS)
+                return found.message
         await self._live.wait(self._due - self._now())
         return None
 
-    async def _sent(self, found: Reading) -> Message | None:
-        flooded = len(found.items) == STREAM_PAGE and found.position < found.end
-        if flooded and self._asked.brief:
-            self._after = found.end
-            return Message(MANY % {b"position": found.end})
-        self._after = found.position
-        if flooded:
-            await asyncio.sleep(STREAM_PAUSE_SECONDS)
-        return Message(b"".join(map(self._message, found.items))) if found.items else None
-
-    def _message(self, item: Item) -> bytes:
-        name = "position" if self._asked.brief else item.name
-        return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.position, name.encode(), item.text)
+    async def _see_types(self) -> None:
+        """What may be seen changes with them; they are the same object until they change."""
+        types = await self._parts.catalogue.types()
+        if types is not self._types:
+            self._types, self._look = types, look_of(self._principal, types, self._asked)
 
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+async def sending(parts: Parts, look: Look, after: int) -> Sending:
+    found = await read(parts, look, after, STREAM_PAGE)
+    full = len(found.items) == STREAM_PAGE and found.position < found.end
+    if full and look.asked.brief:
+        return Sending(Message(MANY % {b"position": found.end}), found.end, full=False)
+    text = b"".join(message_of(item, brief=look.asked.brief) for item in found.items)
+    return Sending(Message(text) if text else None, found.position, full)
+
+
+def message_of(item: Item, *, brief: bool) -> bytes:
+    name = "position" if brief else item.name
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.position, name.encode(), item.text)
 
 
 NOW_BRIEF = b'id: %(position)d\nevent: now\ndata: {"position": %(position)d}\n\n'

@@ -14,6 +14,8 @@ T = TypeVar("T")
 Standing = Callable[[], Awaitable[tuple[int, int]]]
 # While the views are behind the log they are asked ever more rarely; when nothing is heard, once a second.
 LOOK_SECONDS = (0.005, 1.0)
+# To wake three hundred streams takes some 10 ms of a worker: what happens within so long is told at once.
+STEP_SECONDS = 0.1
 # Of eight connections that read: whatever the streams want to know, the others wait for no more than this many.
 READINGS_AT_ONCE = 2
 FULL_RETRY_SECONDS = 5
@@ -85,7 +87,9 @@ class Live:
     async def _watch(self) -> None:
         pause, longest = LOOK_SECONDS
         while self._streams:
-            behind = await self._look()
+            before, behind = self.position, await self._look()
+            if self.position != before:
+                await asyncio.sleep(STEP_SECONDS)
             pause = min(2 * pause, longest) if behind else longest
             if await self._hears_within(pause):
                 pause = LOOK_SECONDS[0]
@@ -125,6 +129,9 @@ class Live:
         if task is None:
             task = self._readings[after, key] = asyncio.create_task(self._one_of_few(read))
             task.add_done_callback(lambda done: self._retrieve((after, key), done))
+        if task.done():
+            found: T = task.result()
+            return found
         shared: T = await asyncio.shield(task)
         return shared
 

@@ -10,12 +10,14 @@ const LATE_POLLS = 6; // a sheet that is through the scanner is still on its way
 const PARTS = ["scan-device", "scan-state", "scan-pages", "scan-codes", "rail"];
 const ABOUT = ["about", "details", "who-band"];
 const THEN = "dossier-scan-then";
+const ZOOMS = [1, 1.5, 2, 3];
 const NOTHING = { session: "", page: "", pages: "", kept: "", asks: "", sided: "" };
 
 let root; // the pane, which comes and goes with the source
 let form;
 let acting = Promise.resolve();
 let watching = false;
+let zoom = 1;
 let turn = Promise.resolve();
 
 document.addEventListener("swapped", begin);
@@ -164,6 +166,9 @@ const acts = {
   rotate: async () => arranged(await arrange(field("page"), "rotate", { degrees: 90 })),
   left: () => move(field("page"), place(field("page")) - 1),
   right: () => move(field("page"), place(field("page")) + 1),
+  smaller: async () => size(ZOOMS.findLast((step) => step < zoom) ?? 1),
+  larger: async () => size(ZOOMS.find((step) => step > zoom) ?? zoom),
+  fit: async () => size(1),
   take: ({ value }) => refresh({ pages: value, page: numbers(value)[0] || "" }),
   toggle: () => refresh({ pages: toggled(Number(field("page"))) }),
   resort: ({ value }) => collate(value),
@@ -263,6 +268,13 @@ async function remove(gone) {
 function look(step) {
   const there = pages()[place(field("page")) - 1 + step];
   return there && refresh({ page: there.n });
+}
+
+/** What is on the paper is compared with what the form says. */
+function size(step) {
+  zoom = step;
+  root.style.setProperty("--zoom", zoom);
+  root.classList.toggle("zoomed", zoom > 1);
 }
 
 function toggled(n) {

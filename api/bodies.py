@@ -479,7 +479,6 @@ class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     branch: str | None = None
     language: Literal["en", "nl", "de"] | None = None
     keys_off: bool | None = None
-    source: Source | None = None
 
 
 class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -490,7 +489,6 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     branch: str
     language: str | None = None
     keys_off: bool = False
-    source: str | None = None
     must_change_password: bool = False
     ends_at: Moment | None = None
 

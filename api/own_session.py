@@ -29,7 +29,7 @@ async def choose(call: Call) -> None:
     of(call)
     body = await call.body(ChoiceBody)
     branch = branch_code(body.branch, "/branch") if body.branch else None
-    await remember(call, branch=branch, language=body.language, keys_off=body.keys_off, source=body.source)
+    await remember(call, branch=branch, language=body.language, keys_off=body.keys_off)
     call.answer(answer(call, await again(call)))
 
 
@@ -86,7 +86,7 @@ async def new_password(call: Call, old: str | None, new: str) -> Signed:
 
 
 async def remember(call: Call, **choices: Any) -> None:
-    """`branch` for this session, `language`, `keys_off` and `source` for the user; None leaves one as it is."""
+    """`branch` for this session, `language` and `keys_off` for the user; None leaves one as it is."""
     await call.parts.sessions.choose(of(call), **choices)
 
 
@@ -119,7 +119,6 @@ def answer(call: Call, session: Session | None) -> SessionAnswer:
         chosen = {
             "language": session.language,
             "keys_off": session.keys_off,
-            "source": session.source,
             "must_change_password": session.must_change,
             "ends_at": moment(session.ends_at),
         }

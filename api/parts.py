@@ -114,8 +114,9 @@ class Catalogue(Protocol):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A user who is signed in. `branch` is the one chosen for this session, `source` the one that was used last;
-    `language` None: not chosen. `must_change`: somebody else made the password, so a new one has to be chosen first."""
+    """A user who is signed in. `branch` is the one chosen for this session; `language` None: not chosen. `must_change`:
+    somebody else made the password, so a new one has to be chosen first. `by` is password, or oidc where an identity
+    provider gave its word."""
 
     key: bytes
     principal: Principal
@@ -124,8 +125,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     branch: str | None
     language: str | None
     keys_off: bool
-    source: str | None
     ends_at: datetime
+    by: str
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -168,7 +169,6 @@ class Sessions(Protocol):
         branch: str | None = None,
         language: str | None = None,
         keys_off: bool | None = None,
-        source: str | None = None,
     ) -> None: ...
 
 

@@ -37,11 +37,11 @@ class Row(Protocol):
     @property
     def keys_off(self) -> bool: ...
     @property
-    def source(self) -> str | None: ...
-    @property
     def ends_at(self) -> datetime: ...
     @property
     def unseen(self) -> bool: ...
+    @property
+    def by(self) -> str: ...
 
 
 class Rows(Protocol):
@@ -55,9 +55,7 @@ class Rows(Protocol):
     async def find(self, conn: Any, key: bytes, *, hours: int, idle_minutes: int) -> Row | None: ...
     async def seen(self, conn: Any, key: bytes) -> None: ...
     async def choose_branch(self, conn: Any, key: bytes, branch: str) -> None: ...
-    async def choose(
-        self, conn: Any, user: str, *, language: str | None, keys_off: bool | None, source: str | None
-    ) -> None: ...
+    async def choose(self, conn: Any, user: str, *, language: str | None, keys_off: bool | None) -> None: ...
     async def end(self, conn: Any, key: bytes) -> None: ...
     async def drop_ended(self, conn: Any, *, hours: int, idle_minutes: int) -> None: ...
 
@@ -129,8 +127,8 @@ class LiveSessions:
             branch=row.branch,
             language=row.language,
             keys_off=row.keys_off,
-            source=row.source,
             ends_at=row.ends_at,
+            by=row.by,
         )
 
     async def sign_out(self, cookie: str) -> None:
@@ -159,15 +157,14 @@ class LiveSessions:
         branch: str | None = None,
         language: str | None = None,
         keys_off: bool | None = None,
-        source: str | None = None,
     ) -> None:
         """The branch for this session, the rest for the user; what is None stays as it is."""
         async with self._connection() as conn:
             if branch is not None:
                 await self._rows.choose_branch(conn, session.key, branch)
-            if (language, keys_off, source) != (None, None, None):
+            if (language, keys_off) != (None, None):
                 name = session.principal.name
-                await self._rows.choose(conn, name, language=language, keys_off=keys_off, source=source)
+                await self._rows.choose(conn, name, language=language, keys_off=keys_off)
 
     # -- what they share ----------------------------------------------------------------------------------------
 

@@ -29,8 +29,7 @@ create index session_by_password on staff.session (password);
 create table staff.setting (
     user_name text primary key,
     language text,
-    keys_off boolean not null default false,
-    source text
+    keys_off boolean not null default false
 );
 
 -- Names and addresses as digests: what is typed as a name may be a password, and whose address it was nobody needs.

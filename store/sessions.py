@@ -15,7 +15,8 @@ from psycopg.rows import args_row, tuple_row
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A session that has not ended. `unseen`: for a minute, so that it is time to say that its user was here."""
+    """A session that has not ended. `by` is password or oidc. `unseen`: for a minute, so that it is time to write that
+    its user was here."""
 
     user: str
     password: UUID
@@ -23,9 +24,9 @@ class Row(msgspec.Struct, frozen=True):
     branch: str | None
     language: str | None
     keys_off: bool
-    source: str | None
     ends_at: datetime
     unseen: bool
+    by: str
 
 
 async def attempt(
@@ -63,11 +64,9 @@ async def choose_branch(conn: AsyncConnection[Any], key: bytes, branch: str) -> 
     await conn.execute(CHOOSE_BRANCH, [branch, key])
 
 
-async def choose(
-    conn: AsyncConnection[Any], user: str, *, language: str | None, keys_off: bool | None, source: str | None
-) -> None:
+async def choose(conn: AsyncConnection[Any], user: str, *, language: str | None, keys_off: bool | None) -> None:
     """What is None stays as it is."""
-    await conn.execute(CHOOSE, {"user": user, "language": language, "keys_off": keys_off, "source": source})
+    await conn.execute(CHOOSE, {"user": user, "language": language, "keys_off": keys_off})
 
 
 async def end(conn: AsyncConnection[Any], key: bytes) -> None:
@@ -89,9 +88,10 @@ BEGIN = """
 FIND = """
     select
         s.user_name, s.password, p.once and s.by = 'password', s.branch,
-        c.language, coalesce(c.keys_off, false), c.source,
+        c.language, coalesce(c.keys_off, false),
         least(s.created_at + make_interval(hours => %(hours)s), s.last_seen_at + make_interval(mins => %(minutes)s)),
-        s.last_seen_at < clock_timestamp() - interval '1 minute'
+        s.last_seen_at < clock_timestamp() - interval '1 minute',
+        s.by
     from staff.session as s
     join staff.password as p on p.id = s.password
     left join staff.setting as c on c.user_name = s.user_name
@@ -105,12 +105,11 @@ SEEN = """
 """
 CHOOSE_BRANCH = "update staff.session set branch = %s where key = %s"
 CHOOSE = """
-    insert into staff.setting as s (user_name, language, keys_off, source)
-    values (%(user)s, %(language)s, coalesce(%(keys_off)s, false), %(source)s)
+    insert into staff.setting as s (user_name, language, keys_off)
+    values (%(user)s, %(language)s, coalesce(%(keys_off)s, false))
     on conflict (user_name) do update
     set language = coalesce(excluded.language, s.language),
-        keys_off = coalesce(%(keys_off)s, s.keys_off),
-        source = coalesce(excluded.source, s.source)
+        keys_off = coalesce(%(keys_off)s, s.keys_off)
 """
 END = "delete from staff.session where key = %s"
 DROP_ENDED = """

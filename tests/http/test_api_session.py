@@ -91,7 +91,6 @@ def test_a_user_signs_in_and_is_told_who_and_until_when(served: Served) -> None:
         "branch": served.settings.branch,
         "language": None,
         "keys_off": False,
-        "source": None,
         "must_change_password": True,
     }
 
@@ -416,17 +415,15 @@ def test_behind_a_proxy_the_origin_is_the_one_that_browsers_see(served: Served, 
 def test_what_a_user_chose_is_there_at_the_next_sign_in(staff: Staff) -> None:
     browser = staff.browser
     assert browser.put("/v1/session", json={"language": "nl", "keys_off": True}).json()["language"] == "nl"
-    browser.put("/v1/session", json={"source": "scan"})
     browser.delete("/v1/session")
     session = staff.come_in()
-    assert (session["language"], session["keys_off"], session["source"]) == ("nl", True, "scan")
+    assert (session["language"], session["keys_off"]) == ("nl", True)
 
 
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
         ({"language": "xx"}, "/language"),
-        ({"source": "fax"}, "/source"),
         ({"keys_off": "yes"}, "/keys_off"),
         ({"branch": "not a branch"}, "/branch"),
         ({"role": "operator"}, "/role"),

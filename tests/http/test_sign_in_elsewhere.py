@@ -127,6 +127,7 @@ def test_who_is_known_there_and_here_comes_in_with_the_rights_it_has_here(browse
     assert session is not None
     assert (session["user"], session["role"], session["branch"]) == (known, "supervisor", "WEST")
     assert session["must_change_password"] is False, "it has not come in by the one-time password"
+    assert "/password" not in browser.client.get("/settings").text, "nor has it one to change"
 
 
 def test_what_is_asked_is_as_the_standards_have_it(browser: Browser, archive: Served, provider: Provider) -> None:

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from domain.administration import User
-from service.prepare import system_caller
+from domain.access import Role
+from domain.administration import CreateToken, User
+from service.prepare import first_user, system_caller
+from service.settings import load
+from tests.builders.memory_passwords import MemoryUsers
+from tests.builders.papers import a_caller
 from tests.service.program import Program
 
 ONE_TIME = re.compile(r"([a-z2-9]{5}-){3}[a-z2-9]{5}\n")
@@ -167,3 +171,13 @@ def test_the_file_goes_when_its_password_counts_no_more(archive: Program, verb: 
     assert (archive.settings.home / "admin.password").exists()
     archive.run("users", verb, "admin")
     assert not (archive.settings.home / "admin.password").exists()
+
+
+def test_where_a_token_has_the_name_no_first_user_is_made(tmp_path: Path) -> None:
+    """An archive of an earlier release, whose operator then adds one of another name."""
+    desk = MemoryUsers()
+    desk.archive.administer(CreateToken(name="Admin", digest=b"d", role=Role.OPERATOR), a_caller())
+    settings = load({"DOSSIER_HOME": str(tmp_path)})
+    assert first_user(settings, desk.users, a_caller()) == []
+    assert desk.archive.access().users == {}
+    assert [*tmp_path.iterdir()] == []

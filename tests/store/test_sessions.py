@@ -82,7 +82,8 @@ def desk(db: str) -> Desk:
 def test_a_session_says_whose_it_is_and_under_which_password(desk: Desk) -> None:
     row = desk.found(desk.begun(branch="WEST"))
     assert (row.user, row.password, row.branch, row.once) == ("j.smit", desk.password, "WEST", False)
-    assert (row.language, row.keys_off, row.source, row.unseen) == (None, False, None, False)
+    assert row.by == "password"
+    assert (row.language, row.keys_off, row.unseen) == (None, False, False)
     assert desk.find(secrets.token_bytes(32)) is None
 
 
@@ -163,7 +164,7 @@ def test_sessions_that_are_over_are_swept(desk: Desk) -> None:
 
 
 def choose(desk: Desk, **choices: Any) -> None:
-    none = {"language": None, "keys_off": None, "source": None}
+    none = {"language": None, "keys_off": None}
     desk.do(lambda conn: sessions.choose(conn, "j.smit", **{**none, **choices}))
 
 
@@ -171,13 +172,12 @@ def test_what_a_user_chose_is_kept_for_every_session_one_by_one(desk: Desk) -> N
     first, second = desk.begun(), desk.begun()
     choose(desk, language="nl")
     choose(desk, keys_off=True)
-    choose(desk, source="scan")
     for key in (first, second):
         row = desk.found(key)
-        assert (row.language, row.keys_off, row.source) == ("nl", True, "scan")
+        assert (row.language, row.keys_off) == ("nl", True)
     choose(desk, keys_off=False, language="de")
     row = desk.found(first)
-    assert (row.language, row.keys_off, row.source) == ("de", False, "scan")
+    assert (row.language, row.keys_off) == ("de", False)
     assert desk.found(desk.begun(desk.a_password("k"))).language is None
 
 

@@ -3,6 +3,7 @@
 Who is not signed in, or has a password to change first, is sent to where that is done and comes back afterwards.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -37,15 +38,27 @@ class Problem(msgspec.Struct, frozen=True):
 
 def problem_of(call: Call, refusal: Refusal) -> Problem:
     translate = catalog(call.language)
-    errors = refusal.errors if isinstance(refusal, ValidationFailed) else ()
+    says = detail(refusal, translate)
     return Problem(
         slug=refusal.slug,
         status=refusal.status,
         title=translate(refusal.title),
-        detail=detail(refusal, translate),
-        errors=tuple(Wrong(field_of(error.pointer), field_detail(error, translate)) for error in errors),
+        detail=says,
+        errors=tuple(wrong_fields(refusal, says, translate)),
         extra=refusal.extra,
     )
+
+
+# Refusals in words of their own that are about one field of a form.
+FIELDS = {"iban-invalid": "iban", "mandate-exists": "iban", "mandate-reference-taken": "mandate_reference"}
+
+
+def wrong_fields(refusal: Refusal, says: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
+    if isinstance(refusal, ValidationFailed):
+        for error in refusal.errors:
+            yield Wrong(field_of(error.pointer), field_detail(error, translate))
+    elif refusal.slug in FIELDS:
+        yield Wrong(FIELDS[refusal.slug], says)
 
 
 # What a pointer may begin with and a form has no field for: where it stood, and the parts of a body.

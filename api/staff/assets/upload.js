@@ -76,7 +76,7 @@ class FileUpload extends HTMLElement {
   row(one) {
     const row = this.querySelector("template").content.cloneNode(true).firstElementChild;
     row.querySelector("[data-name]").textContent = one.file.name;
-    row.querySelector("[data-which]").textContent = ` ${one.file.name}`;
+    for (const which of row.querySelectorAll("[data-which]")) which.textContent = ` ${one.file.name}`;
     row.querySelector("progress").setAttribute("aria-label", one.file.name);
     const remove = row.querySelector("[data-remove]");
     remove.hidden = this.chosen.length < 2;
@@ -247,7 +247,9 @@ class FileUpload extends HTMLElement {
   finished(one) {
     this.say(one, this.dataset.saved);
     one.row.classList.remove("todo");
-    one.row.querySelector(".acts").replaceChildren();
+    const view = one.row.querySelector("[data-view]");
+    Object.assign(view, { hidden: false, href: `/documents/${one.saved}` });
+    view.parentElement.replaceChildren(view);
   }
 
   /** The refusal in the words of the page, with what can be done about it. */
@@ -263,7 +265,7 @@ class FileUpload extends HTMLElement {
     for (const { row, note } of refused) {
       row.querySelector("[data-state]").textContent = `${this.dataset.not}: ${note.querySelector("h2").textContent}`;
       row.classList.add("todo");
-      for (const act of row.querySelectorAll(".acts > :not([data-remove])")) act.remove();
+      for (const act of row.querySelectorAll(".acts > :not([data-remove], [data-view])")) act.remove();
       row.querySelector(".acts").prepend(...(note.querySelector(".acts")?.children ?? []));
     }
   }

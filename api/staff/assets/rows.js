@@ -102,7 +102,8 @@ function compare(page, search) {
   if (!calm()) wait(page);
 }
 
-/** How the server's rows differ from those shown. Beyond the last row that both have, there are only further ones. */
+/** How the server's rows differ from those shown. Beyond the last row that both have, there are only further ones; where
+ *  the server has no further ones, `rest` is none. */
 function differences(page) {
   const there = rowsOf(page);
   const here = rowsOf(document);
@@ -110,8 +111,9 @@ function differences(page) {
   const added = there.slice(0, there.indexOf(both.at(-1)) + 1 || there.length).filter((row) => !made.has(row.id));
   const changed = both.filter((row) => row.outerHTML !== made.get(row.id));
   const ids = new Set(there.map((row) => row.id));
-  const last = both.length ? here.findIndex((row) => row.id === both.at(-1).id) : here.length;
-  const gone = here.slice(0, last).filter((row) => !ids.has(row.id));
+  const isAll = !page.getElementById("show-more") || !both.length;
+  const last = isAll ? here.length - 1 : here.findIndex((row) => row.id === both.at(-1).id);
+  const gone = here.slice(0, last + 1).filter((row) => !ids.has(row.id));
   return { added, changed, gone, rest: here.slice(last + 1) };
 }
 
@@ -144,6 +146,7 @@ function show() {
   const rows = rowsOf(latest).filter((row) => made.has(row.id) || added.includes(row));
   const shown = rows.map((row) => (made.get(row.id) === row.outerHTML ? document.getElementById(row.id) : document.importNode(row, true)));
   list().querySelector("tbody").replaceChildren(...shown, ...rest);
+  if (!rest.length) take(latest, ["more"]);
   remember(rows);
   wait(undefined);
   const ids = new Set(added.map((row) => row.id));

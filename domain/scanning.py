@@ -407,7 +407,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         try:
             events = scan_session.decide(holder.state, YieldScanner(self.clock.now()))
         except ScannerBusy:
-            raise ScannerBusy(extra={"holder": holder.actor}) from None
+            raise ScannerBusy(extra={"holder": holder.actor, "page": holder.state.last + 1}) from None
         yielded = self._scan_change(holder.id, holder.state, events)
         return together(change, yielded)
 

@@ -331,7 +331,7 @@ def test_who_has_the_scanner_is_said(at: Callable[..., AtScanner]) -> None:
     second = at()
     second.desk.expected = ("Failed to load resource",)
     second.choose(GLASS).press("Scan page")
-    second.says("is scanning for staff. Wait or choose another scanner.")
+    second.says("is scanning for staff (page 1). Wait or choose another scanner.")
     first.press("Cancel")
     expect(first.page.get_by_role("button", name="Scan page")).to_be_focused()
     second.press("Scan again")

@@ -100,7 +100,7 @@ def test_a_scanner_that_somebody_has_is_busy_and_its_holder_named(
 ) -> None:
     scans.start(device, actor="a.visser")
     refusal = left_alone(desk, ScannerBusy, lambda: scans.start(device))
-    assert refusal.extra == {"holder": "a.visser"}
+    assert refusal.extra == {"holder": "a.visser", "page": 1}
 
 
 def test_another_scanner_is_free(scans: Scans) -> None:
@@ -152,7 +152,7 @@ def test_a_late_yes_finds_the_scanner_busy_or_takes_it_again(desk: MemoryDesk, s
     desk.clock.moment += TWO_MINUTES + A_MOMENT
     second = scans.start(GLASS, actor="a.visser")
     refusal = left_alone(desk, ScannerBusy, lambda: scans.confirm(first))
-    assert refusal.extra == {"holder": "a.visser"}
+    assert refusal.extra == {"holder": "a.visser", "page": 1}
     scans.cancel(second)
     assert scans.confirm(first).state.state is ScanState.SCANNING
     assert claims(desk) == [first]

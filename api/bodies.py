@@ -37,8 +37,10 @@ Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARACTERS_
 # As it was typed or shot, line end included; folding is domain/scan_code.py's.
 ScanCode = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Token = Annotated[str, line(256, 1)]
-# Any text: what a password may be its own rules say (domain/users.py).
-Secret = Annotated[str, msgspec.Meta(max_length=1000)]
+# Any text: what a password may be its own rules say (domain/users.py). Nobody types more than this, and to normalize
+# much more takes minutes: the time grows with the square of the length.
+SECRET_CHARACTERS_MAX = 1000
+Secret = Annotated[str, msgspec.Meta(max_length=SECRET_CHARACTERS_MAX)]
 
 
 class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from api.bodies import ChoiceBody, PasswordBody, SessionAnswer, SignInBody
+from api.bodies import SECRET_CHARACTERS_MAX, ChoiceBody, PasswordBody, SessionAnswer, SignInBody
 from api.call import Call
 from api.cookies import cookie_of, give, take
 from api.origin import address_of, require_no_other_page
 from api.parts import Session, Signed
-from domain.refusals import Forbidden, IdentityUnknown, SignInFailed
+from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import branch_code
 from projections.reading import moment
 
@@ -55,6 +55,8 @@ async def come_in(call: Call, user: str, password: str) -> Signed:
     """A new session, and its cookie in the answer. One that the browser had ends: it may be anybody's (fixation).
     Raises SignInFailed, TooManyRequests, ForeignPage."""
     require_no_other_page(call.req)
+    if max(len(user), len(password)) > SECRET_CHARACTERS_MAX:
+        raise SignInFailed
     signed = await call.parts.sessions.sign_in(user, password, address=address(call), trace_id=call.trace_id)
     if signed is None:
         raise SignInFailed
@@ -78,6 +80,9 @@ async def changed_places(call: Call, signed: Signed) -> Signed:
 
 async def new_password(call: Call, old: str | None, new: str) -> Signed:
     """Raises FieldError for /old and /new, TooManyRequests."""
+    for name, typed in (("old", old or ""), ("new", new)):
+        if len(typed) > SECRET_CHARACTERS_MAX:
+            raise FieldError(f"/{name}", N_("must have at most {limit} characters"), limit=SECRET_CHARACTERS_MAX)
     signed = await call.parts.sessions.change_password(
         of(call), old, new, address=address(call), trace_id=call.trace_id
     )

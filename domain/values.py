@@ -63,7 +63,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
 
 
-CUSTOMER_ID = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
+# In an address . and .. are steps, and lead to nobody.
+CUSTOMER_ID = re.compile(r"(?!\.\.?\Z)[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 NO_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from api.call import Call
-from api.staff import acts, render
+from api.staff import acts, past, render
 from api.staff.changes import found_for, is_searching, meanwhile
 from api.staff.door import Reply, ask
 from api.staff.facts import instant_of
@@ -127,7 +127,7 @@ async def show_with(
 
 async def facts_of(call: Call) -> dict[str, Any]:
     """All that the page tells of the authorization."""
-    as_of = call.text("as_of")
+    as_of = past.as_of(call)
     item = (await read(call)).body
     customer, history, instant = await gather(
         ask(call, "GET", "/v1/customers/{id}", id=item["customer"]),

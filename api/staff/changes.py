@@ -6,6 +6,7 @@ from typing import Any
 from api.call import Call
 from api.staff import acts
 from api.staff.door import ask
+from api.staff.fields import number
 
 FOUND_MAX = 10
 SHOWN_MAX = 5
@@ -30,8 +31,8 @@ async def found_for(call: Call, fields: Mapping[str, str]) -> list[dict[str, Any
 
 async def meanwhile(call: Call, room: str, item: Mapping[str, Any], fields: Mapping[str, str]) -> list[acts.Act]:
     """What others did to a paper since the version that the form was made with, newest first."""
-    seen = fields.get("version", "")
-    steps = item["version"] - int(seen) if seen.isascii() and seen.isdigit() else 1
+    seen = number(fields.get("version", ""))
+    steps = 1 if seen is None else item["version"] - seen
     limit = max(1, min(steps, SHOWN_MAX))
     history = await ask(call, "GET", f"/v1/{room}/{{id}}/history", query={"limit": limit}, id=item["id"])
     reader = acts.reader_of(call)

@@ -97,7 +97,7 @@ def kept(call: Call, form: bool) -> list[tuple[bytes, bytes]]:
 
 
 def sent(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def described(content: bytes) -> list[tuple[bytes, bytes]]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from api import own_session
 from api.admission import session_of
@@ -17,7 +16,6 @@ from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 HOME = "/"
 # A path of this host, which neither //elsewhere nor /\elsewhere is, and no way round in a circle.
 LOCAL = re.compile(r"/(?![/\\]|sign-(?:in|out)\b)[^\x00-\x1f\x7f]*")
-PATH_CHARACTERS = "/%?&=+:@!$'()*,;~"
 SECRETS = ("password", "old", "new", "again")
 
 
@@ -100,4 +98,4 @@ def show_password_form(call: Call, *, following: str, refusal: Refusal | None = 
 
 def local(path: str | None) -> str:
     """Where somebody wanted to be, if that is a page of ours: another page may have written the link."""
-    return quote(path, safe=PATH_CHARACTERS) if path and LOCAL.fullmatch(path) else HOME
+    return path if path and LOCAL.fullmatch(path) else HOME

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.call import Call
 from api.headers import digest_field
-from api.staff import acts, render
+from api.staff import acts, past, render
 from api.staff.door import Reply, ask, opened
 from domain.refusals import NotFound
 
@@ -18,7 +18,7 @@ HISTORY_SHOWN = 5
 
 async def facts_of(call: Call, *, at: str | None = None) -> dict[str, Any]:
     """All that the page tells of the document, at a position `at` or later; default is that of the address."""
-    as_of = call.text("as_of")
+    as_of = past.as_of(call)
     found = await read(call, as_of, at=at)
     item: dict[str, Any] = found.body
     now = (await read(call)).body if as_of else item

@@ -1,5 +1,6 @@
 """What a form of a page sent, and how a change goes to the archive: once, at the version that was read."""
 
+import re
 from collections.abc import Container, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -7,20 +8,29 @@ from uuid import uuid4
 
 from api.call import Call
 from api.staff.door import Reply, ask
-from domain.refusals import N_, MalformedRequest
+from domain.refusals import N_, MalformedRequest, UnsupportedMediaType
 
 FIELDS_MAX = 200
+URLENCODED = "application/x-www-form-urlencoded"
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 async def fields_of(call: Call, *, as_typed: Container[str] = ()) -> dict[str, str]:
     """An urlencoded form. Blanks around a value are nobody's intention, but in `as_typed`: those of a password are. The
-    last of several values counts."""
+    last of several values counts. Of another media type it could have the size of a file."""
+    if (call.req.content_type or "").partition(";")[0].strip().lower() != URLENCODED:
+        raise UnsupportedMediaType(reason=N_("send it as application/x-www-form-urlencoded"))
     try:
         text = (await call.req.stream.read()).decode("utf-8")
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError:
         raise MalformedRequest(reason=N_("its form is malformed")) from None
     return {name: value if name in as_typed else value.strip() for name, value in pairs}
+
+
+def number(text: str) -> int | None:
+    """What a page wrote as a number and got back; None for anything else."""
+    return int(text) if NUMBER.fullmatch(text) else None
 
 
 def new_key() -> str:

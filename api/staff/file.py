@@ -15,7 +15,7 @@ from api.staff import render
 from api.staff.add import show_with
 from api.staff.checking import existing
 from api.staff.door import ask
-from api.staff.fields import fields_of, new_key
+from api.staff.fields import fields_of, new_key, number
 from api.staff.refused import Problem, Wrong, field_of
 from api.staff.saved import go_on
 from api.uploads import FIELD_BYTES_MAX
@@ -121,5 +121,4 @@ def problem_of(call: Call, told: Told) -> Problem:
 
 def file_of(fields: dict[str, str]) -> dict[str, Any]:
     """Name and size in bytes of the file that it is about."""
-    size = fields.get("size", "")
-    return {"name": fields.get("name", ""), "size": int(size) if size.isascii() and size.isdigit() else None}
+    return {"name": fields.get("name", ""), "size": number(fields.get("size", ""))}

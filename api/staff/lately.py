@@ -5,6 +5,7 @@ Neither says anything of a customer.
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, unquote
 
 from api.call import Call
 
@@ -34,9 +35,11 @@ def remember_types(call: Call, codes: Iterable[str]) -> None:
 
 def cookie(call: Call, name: str) -> str:
     values: Any = call.req.get_cookie_values(name)
-    return str(values[-1]) if values else ""
+    return unquote(values[-1]) if values else ""
 
 
 def remember(call: Call, name: str, value: str) -> None:
+    """Escaped, for a scanner may be called in any language and a cookie is ASCII."""
     if value != cookie(call, name):
-        call.resp.set_cookie(name, value, max_age=YEAR_SECONDS, path="/", secure=False, http_only=True, same_site="Lax")
+        kept = quote(value, safe="/:")
+        call.resp.set_cookie(name, kept, max_age=YEAR_SECONDS, path="/", secure=False, http_only=True, same_site="Lax")

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, format_timedelta
@@ -32,6 +32,8 @@ POLICY = (
     " require-trusted-types-for 'script'; trusted-types dossier"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}
+# Those of RFC 3986, and the sign of what is escaped already.
+ADDRESS_CHARACTERS = "%/?#[]@:!$&'()*+,;=~"
 SIZES = ((1024**3, "GB"), (1024**2, "MB"), (1024, "KB"))
 
 
@@ -48,10 +50,12 @@ def page(call: Call, template: str, **context: Any) -> str:
 
 
 def go(call: Call, path: str, **query: str | None) -> None:
-    """To another page, by GET; a query value of None is left out."""
+    """To another page, by GET; a query value of None is left out. What no header may hold is escaped in `path`: the ids
+    of customers are a library's own."""
     given = {name: value for name, value in query.items() if value is not None}
+    to = quote(path, safe=ADDRESS_CHARACTERS)
     call.resp.status = 303
-    call.resp.set_header("Location", f"{path}?{urlencode(given)}" if given else path)
+    call.resp.set_header("Location", f"{to}?{urlencode(given)}" if given else to)
 
 
 def shell(call: Call) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def shell(call: Call) -> dict[str, Any]:
         "session": call.session,
         "branch": call.branch() if principal else None,
         "allowed": partial(allowed, call),
-        "here": call.req.path,
+        "here": "/" + call.req.path.lstrip("/"),  # of //elsewhere a link would lead there
         "query": call.req.params,
         "trace_id": call.trace_id,
         "limits": call.parts.limits,

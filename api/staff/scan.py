@@ -12,6 +12,7 @@ import msgspec
 from api.call import Call
 from api.staff import lately
 from api.staff.door import ask
+from api.staff.fields import number
 from domain.document_type import schemes
 from domain.refusals import NotFound
 from domain.scan_code import is_well_formed
@@ -82,11 +83,12 @@ async def pane(call: Call, fields: Mapping[str, str]) -> Pane:
     profile = fields.get("profile") or lately.cookie(call, PROFILE)
     pages = session["pages"] if session else []
     taken = taken_of(pages, groups, fields.get("pages", ""))
-    remember(call, fields)
+    profile = profile_of(chosen, session, profile)
+    remember(call, fields, chosen, profile)
     return Pane(
         choices=choices,
         chosen=chosen,
-        profile=profile_of(chosen, session, profile),
+        profile=profile,
         session=session,
         over=over,
         page=looked_at(pages, taken, fields.get("page", "")),
@@ -122,11 +124,11 @@ def profile_of(chosen: Choice | None, session: Mapping[str, Any] | None, wanted:
     return wanted if wanted in offered else next(iter(offered), "")
 
 
-def remember(call: Call, fields: Mapping[str, str]) -> None:
-    """What this desk scans with."""
-    for name in (DEVICE, PROFILE):
-        if value := fields.get(name):
-            lately.remember(call, name, value)
+def remember(call: Call, fields: Mapping[str, str], chosen: Choice | None, profile: str) -> None:
+    """What this desk scans with: of what is asked for only what there is, for a link may have asked for anything."""
+    for name, offered in ((DEVICE, chosen.value if chosen else ""), (PROFILE, profile)):
+        if offered and fields.get(name) == offered:
+            lately.remember(call, name, offered)
 
 
 # -- pages --------------------------------------------------------------------------------------------------------
@@ -157,8 +159,8 @@ async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[
 def taken_of(pages: Iterable[Mapping[str, Any]], groups: list[Group], wanted: str) -> list[int]:
     """Those that are wanted; of a batch its first document, else all."""
     numbers = [page["n"] for page in pages]
-    chosen = {int(number) for number in wanted.split(",") if number.isascii() and number.isdigit()}
-    if wanted != "all" and (taken := [number for number in numbers if number in chosen]):
+    chosen = {number(text) for text in wanted.split(",")}
+    if wanted != "all" and (taken := [n for n in numbers if n in chosen]):
         return taken
     return groups[0].pages if groups and wanted != "all" else numbers
 

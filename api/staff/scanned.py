@@ -10,7 +10,7 @@ from api.call import Call
 from api.staff.add import show_with
 from api.staff.checking import voided
 from api.staff.door import Reply, ask
-from api.staff.fields import fields_of, filled, new_key
+from api.staff.fields import fields_of, filled, new_key, number
 from api.staff.saved import go_on
 from domain.refusals import CheckRequired, NotFound, Refusal
 
@@ -40,8 +40,8 @@ def body_of(fields: Mapping[str, str]) -> dict[str, Any]:
         raise CheckRequired
     named = ("scan_code", "check_token") if by_code else ("customer", "type")
     body = filled(fields, *named, "received_on", "signed_on", "note", "ground", "duplicate")
-    if numbers := [int(number) for number in fields.get("pages", "").split(",") if number.isdigit()]:
-        body["pages"] = numbers
+    if pages := [page for text in fields.get("pages", "").split(",") if (page := number(text)) is not None]:
+        body["pages"] = pages
     return body
 
 

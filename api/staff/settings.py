@@ -20,6 +20,7 @@ async def show_settings(call: Call) -> None:
 
 async def choose(call: Call) -> None:
     """POST /settings: from its own page, or a language from the bar of any other, where it leads back to."""
+    own_session.of(call)
     fields = await fields_of(call)
     language, branch = fields.get("language"), fields.get("branch")
     try:

@@ -6,7 +6,7 @@ Each act leads to the list, or the paper, as it was right after it. What is show
 import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from domain.values import calendar_date
 
 FILTERS = ("show", "actor", "action", "from", "to")
 EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
+LAST_OF_DAY = time(23, 59, 59, 999000)
 VIEWS_SHOWN = 200
 EXPORTED_AT_ONCE = 200
 VIEWS_VERB = "access-log.read"
@@ -108,15 +109,14 @@ def period(call: Call, chosen: Mapping[str, str | None]) -> dict[str, str]:
     """Whole days of the library."""
     bounds = {}
     if text := chosen["from"]:
-        bounds["from"] = midnight(call, calendar_date(text, "/query/from")).isoformat()
+        bounds["from"] = moment(call, calendar_date(text, "/query/from"), time.min)
     if text := chosen["to"]:
-        following = midnight(call, calendar_date(text, "/query/to") + timedelta(days=1))
-        bounds["to"] = (following - timedelta(milliseconds=1)).isoformat()
+        bounds["to"] = moment(call, calendar_date(text, "/query/to"), LAST_OF_DAY)
     return bounds
 
 
-def midnight(call: Call, day: date) -> datetime:
-    return datetime.combine(day, time.min, call.parts.zone)
+def moment(call: Call, day: date, at: time) -> str:
+    return datetime.combine(day, at, call.parts.zone).isoformat()
 
 
 async def views(
@@ -171,22 +171,26 @@ def local_day(call: Call, at: str) -> date:
 async def export(call: Call, *, room: str, kind: str) -> None:
     """GET …/timeline.json and …/timeline.csv: all of it that the filters leave, page by page as it is read."""
     of = await customer(call) if room == "customers" else await paper(call, room)
+    first = await exported(call, of, None)  # whatever is refused is refused before the answer has begun
     write = {"json": as_json, "csv": as_csv}[kind]
     call.resp.content_type = EXPORTS[kind]
     name = f"timeline-{call.params['id']}.{kind}"
     call.resp.set_headers({"Content-Disposition": content_disposition(name), "Cache-Control": "no-store"})
-    call.resp.stream = write(items_of(call, of))
+    call.resp.stream = write(items_of(call, of, first))
 
 
-async def items_of(call: Call, of: Of) -> AsyncIterator[dict[str, Any]]:
+async def exported(call: Call, of: Of, cursor: str | None) -> dict[str, Any]:
     chosen = {name: call.text(name) for name in FILTERS}
-    cursor: str | None = None
-    while True:
-        found = await history(call, of, chosen, cursor=cursor, limit=EXPORTED_AT_ONCE)
+    return await history(call, of, chosen, cursor=cursor, limit=EXPORTED_AT_ONCE)
+
+
+async def items_of(call: Call, of: Of, found: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    for item in found["items"]:
+        yield item
+    while found["next"] is not None:
+        found = await exported(call, of, found["next"])
         for item in found["items"]:
             yield item
-        if (cursor := found["next"]) is None:
-            return
 
 
 async def as_json(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:

@@ -6,13 +6,14 @@ every state of the page can be kept, sent and come back to. assets/view.js excha
 
 from asyncio import gather
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from types import SimpleNamespace
 from typing import Any
 
 from api.call import Call
 from api.staff import render
 from api.staff.door import Reply, ask
+from api.staff.past import as_of, written
 from api.staff.refused import problem_of
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import calendar_date
@@ -88,7 +89,7 @@ def moment_of(call: Call) -> str | None:
     is included."""
     text = call.text("day")
     if text is None:
-        return call.text("as_of")
+        return as_of(call)
     day = calendar_date(text, "/query/day")
     at = datetime.combine(day, clock_of(call.text("time")), call.parts.zone)
     now = call.parts.archive.clock.now()
@@ -109,7 +110,7 @@ def clock_of(text: str | None) -> time:
 
 def rfc3339(at: datetime) -> str:
     try:
-        return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+        return written(at)
     except OverflowError:
         raise ValidationFailed(FieldError("/query/day", N_("is not in the calendar"))) from None
 

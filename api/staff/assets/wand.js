@@ -1,5 +1,5 @@
 // The barcode gun. It types like somebody very fast and presses Enter; where that is heard, what was shot is looked up
-// and nothing is ever saved by it (notes of the desk: README, "The desk").
+// and nothing is ever saved by it (README, "The desk").
 //
 //   in a code field            Enter looks up; the archive or the page says what is wrong, and the next shot overwrites
 //   in any other field         it is text, and its Enter does nothing

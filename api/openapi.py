@@ -78,6 +78,7 @@ def operation(route: Route) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,
+        "tags": [room_of(route.path)],
         "x-verb": route.verb.value,
         "parameters": parameters(route),
         "responses": {
@@ -90,6 +91,12 @@ def operation(route: Route) -> dict[str, Any]:
     if body := request_body(route):
         described["requestBody"] = body
     return described
+
+
+def room_of(path: str) -> str:
+    """What a route is about: documents, for /v1/documents/{id}/content; outside of /v1 it is the service."""
+    steps = path.strip("/").split("/")
+    return steps[1] if steps[0] == "v1" else "service"
 
 
 def _operation_id(route: Route) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,6 +29,7 @@ class Field(NamedTuple):
 
 
 class Operation(NamedTuple):
+    room: str
     method: str
     path: str
     summary: str
@@ -67,14 +69,8 @@ def shapes() -> list[tuple[str, str, list[Field]]]:
 @cache
 def rooms() -> list[tuple[str, list[Operation]]]:
     """The operations by the thing that they are about, in the order of the alphabet."""
-    found = sorted(operations(contract()), key=lambda one: (room_of(one.path), one.path, one.method))
-    return [(room, list(ones)) for room, ones in groupby(found, key=lambda one: room_of(one.path))]
-
-
-def room_of(path: str) -> str:
-    """documents, for /v1/documents/{id}/content; what stands outside of /v1 is about the service."""
-    steps = path.strip("/").split("/")
-    return steps[1] if steps[0] == "v1" else "service"
+    found = sorted(operations(contract()), key=attrgetter("room", "path", "method"))
+    return [(room, list(ones)) for room, ones in groupby(found, key=attrgetter("room"))]
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
@@ -82,6 +78,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         for method, about in methods.items():
             yield Operation(
+                room=about["tags"][0],
                 method=method.upper(),
                 path=path,
                 summary=about["summary"],

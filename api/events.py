@@ -149,7 +149,7 @@ async def stream(call: Call) -> None:
     if look_of(call.principal, call.types, asked).personal:
         await record(call, asked)
     opened = Stream(call, asked, after)
-    live.enter(opened, call.req.scope["state"].get("stopping"))
+    live.enter(opened, call.principal.name, call.req.scope["state"].get("stopping"))
     call.at_end(partial(live.leave, opened))
     call.resp.set_headers(STREAM_HEADERS)
     call.resp.sse = opened
@@ -201,7 +201,7 @@ class Stream:
     async def _messages(self) -> AsyncIterator[Message]:
         """The position goes out at once and with each heartbeat: a browser that comes again begins there."""
         yield Message(b"retry: %d\n" % RETRY_MS + self._standing())
-        while not self._live.is_ending:
+        while self._live.lasts(self):
             try:
                 message = await (self._heartbeat() if self._now() >= self._due else self._news())
             except self._live.unavailable:  # a token that is good no more, or a database that is away

@@ -4,6 +4,7 @@ One task asks for all, and only while there is a stream. api/events.py has the s
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -29,7 +30,7 @@ class Live:
         self._standing, self._streams_max = standing, streams_max
         self.unavailable: tuple[type[Exception], ...] = (Refusal, *unavailable)
         self.position = 0
-        self._streams: set[Any] = set()
+        self._streams: dict[Any, str] = {}
         self._moved, self._heard = asyncio.Event(), asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[Any] | None = None
@@ -39,18 +40,31 @@ class Live:
 
     # -- streams ------------------------------------------------------------------------------------------------
 
-    def enter(self, stream: Any, stopping: asyncio.Event | None) -> None:
-        """Take a stream in. Unavailable when there are too many."""
+    def enter(self, stream: Any, reader: str, stopping: asyncio.Event | None) -> None:
+        """Take a stream of this reader in. Unavailable when there are too many."""
         if len(self._streams) >= self._streams_max:
-            raise Unavailable(retry_after_seconds=FULL_RETRY_SECONDS)
-        self._streams.add(stream)
+            self._make_room(reader)
+        self._streams[stream] = reader
         self._keep_watching()
         if self._ending is None and stopping is not None:
             self._ending = asyncio.create_task(stopping.wait())
             self._ending.add_done_callback(lambda _: self._step())
 
+    def _make_room(self, reader: str) -> None:
+        """The one who has most gives a stream to somebody who has fewer, so that nobody keeps all others out."""
+        held = Counter(self._streams.values())
+        [(greediest, most)] = held.most_common(1) or [("", 0)]
+        if most <= held[reader] + 1:
+            raise Unavailable(retry_after_seconds=FULL_RETRY_SECONDS)
+        self.leave(next(stream for stream, held_by in self._streams.items() if held_by == greediest))
+        self._step()
+
     def leave(self, stream: Any) -> None:
-        self._streams.discard(stream)
+        self._streams.pop(stream, None)
+
+    def lasts(self, stream: Any) -> bool:
+        """Until it gives its place to another, or the worker ends."""
+        return stream in self._streams and not self.is_ending
 
     @property
     def is_ending(self) -> bool:

@@ -344,6 +344,20 @@ def test_streams_over_the_limit_are_unavailable_and_places_come_back(
             stack.enter_context(placed(small))
 
 
+def test_one_reader_keeps_nobody_out(small: Served) -> None:
+    """Who has most gives up a place to who has fewer, and gets none of those back."""
+    greedy, other = small.as_("staff"), small.as_("viewer")
+    with ExitStack() as stack:
+        streams = [stack.enter_context(placed(small, greedy)) for _ in range(3)]
+        first = stack.enter_context(Stream(small, other))
+        assert first.status == 200
+        assert [message for message in streams[0] if message.event] == [], "it ends properly"
+        with Stream(small, greedy) as again, Stream(small, other) as second:
+            assert (again.status, second.status) == (503, 503), "two and one are as even as three can be"
+        assert first.heartbeat()
+        assert all(stream.heartbeat() for stream in streams[1:])
+
+
 def test_a_head_takes_no_place(small: Served) -> None:
     for _ in range(7):
         wait_until(lambda: small.as_("staff").head("/v1/events/stream").status_code == 200, 20, "no place")

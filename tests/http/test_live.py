@@ -61,7 +61,7 @@ async def standing_at(live: Live, position: int) -> None:
 
 def test_a_stream_is_woken_when_the_views_moved_on() -> None:
     async def test(live: Live, views: Views, _: Readings) -> None:
-        live.enter("one", None)
+        live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.last = 11
         live.hear()
@@ -75,7 +75,7 @@ def test_a_stream_is_woken_when_the_views_moved_on() -> None:
 
 def test_without_a_stream_nobody_looks() -> None:
     async def test(live: Live, views: Views, _: Readings) -> None:
-        live.enter("one", None)
+        live.enter("one", "somebody", None)
         await standing_at(live, 10)
         live.leave("one")
         live.hear()
@@ -84,7 +84,7 @@ def test_without_a_stream_nobody_looks() -> None:
         live.hear()
         await asyncio.sleep(0.05)
         assert views.looks == before
-        live.enter("two", None)
+        live.enter("two", "somebody", None)
         views.position = views.last = 12
         await standing_at(live, 12)
 
@@ -93,7 +93,7 @@ def test_without_a_stream_nobody_looks() -> None:
 
 def test_a_database_that_is_away_and_comes_back_is_waited_for() -> None:
     async def test(live: Live, views: Views, _: Readings) -> None:
-        live.enter("one", None)
+        live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.away = True
         live.hear()
@@ -107,7 +107,7 @@ def test_a_database_that_is_away_and_comes_back_is_waited_for() -> None:
 
 def test_all_who_keep_up_share_a_reading() -> None:
     async def test(live: Live, views: Views, readings: Readings) -> None:
-        live.enter("one", None)
+        live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.position = views.last = 20
         live.hear()
@@ -125,7 +125,7 @@ def test_all_who_keep_up_share_a_reading() -> None:
 
 def test_who_is_far_behind_reads_alone_and_nothing_is_kept_of_it() -> None:
     async def test(live: Live, views: Views, readings: Readings) -> None:
-        live.enter("one", None)
+        live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.position = views.last = 20
         live.hear()
@@ -169,12 +169,12 @@ def test_who_leaves_while_it_is_read_takes_nothing_from_the_others() -> None:
 def test_over_the_limit_there_is_no_place_until_somebody_leaves() -> None:
     async def test(live: Live, _: Views, __: Readings) -> None:
         for name in ("one", "two", "three"):
-            live.enter(name, None)
+            live.enter(name, "somebody", None)
         with pytest.raises(Unavailable):
-            live.enter("four", None)
+            live.enter("four", "somebody", None)
         live.leave("two")
         live.leave("two")
-        live.enter("four", None)
+        live.enter("four", "somebody", None)
 
     run(test)
 
@@ -182,7 +182,7 @@ def test_over_the_limit_there_is_no_place_until_somebody_leaves() -> None:
 def test_all_are_woken_when_the_worker_ends() -> None:
     async def test(live: Live, _: Views, __: Readings) -> None:
         stopping = asyncio.Event()
-        live.enter("one", stopping)
+        live.enter("one", "somebody", stopping)
         await standing_at(live, 10)
         waiting = asyncio.create_task(live.wait(60))
         await asyncio.sleep(0)

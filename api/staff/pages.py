@@ -74,10 +74,8 @@ PAGES = (
     form("/search", Verb.CUSTOMERS_READ, search.search, "Search customer, with what was entered"),
     page("/choice", Verb.DOCUMENTS_ARCHIVE, choice.show, "Make a choice…"),
     form("/choice", Verb.DOCUMENTS_ARCHIVE, choice.choose, "Make a choice…, with what was entered"),
-    page("/authorizations/{id}", Verb.AUTHORIZATIONS_READ, authorization.show, "One authorization and its mandate"),
-    form(
-        "/authorizations/{id}/{step}", Verb.AUTHORIZATIONS_READ, authorization.step, "A step of an authorization's life"
-    ),
+    page("/authorizations/{id}", Verb.DOCUMENTS_READ, authorization.show, "One authorization and its mandate"),
+    form("/authorizations/{id}/{step}", Verb.DOCUMENTS_READ, authorization.step, "A step of an authorization's life"),
     page("/customers", Verb.CUSTOMERS_READ, customers.search, "Find a customer"),
     page("/customers/new", Verb.CUSTOMERS_WRITE, customers.add, "Add a customer"),
     form("/customers/new", Verb.CUSTOMERS_WRITE, customers.save_new, "Add a customer"),

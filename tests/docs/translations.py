@@ -42,19 +42,23 @@ def main() -> int:
 
 
 def sentences() -> list[str]:
-    """Every message that a room marks, sorted."""
+    """Every message that a room marks or a screen shows, sorted."""
+    return sorted({*marked(), *shown()})
+
+
+def marked() -> set[str]:
+    """Those of the code: refusals, what is wrong with fields, words that screens ask for."""
     settings = ConfigParser()
     settings.read(ROOT / "setup.cfg")
     rooms = {package.partition(".")[0] for package in settings["options"]["packages"].split()}
-    marked = [("python", file, {"N_": None}) for room in rooms for file in (ROOT / room).rglob("*.py")]
-    shown = [("jinja2", file, {"_": None}) for file in TEMPLATES.rglob("*.html")]
-    return sorted(
-        {
-            str(message)
-            for method, file, words in marked + shown
-            for _, message, _, _ in extract_from_file(method, file, words)
-        }
-    )
+    files = [file for room in rooms for file in (ROOT / room).rglob("*.py")]
+    return {str(message) for file in files for _, message, _, _ in extract_from_file("python", file, {"N_": None})}
+
+
+def shown() -> set[str]:
+    """Those of the screens' templates."""
+    files = TEMPLATES.rglob("*.html")
+    return {str(message) for file in files for _, message, _, _ in extract_from_file("jinja2", file, {"_": None})}
 
 
 def path(tag: str) -> Path:

@@ -21,6 +21,7 @@ import pytest
 
 from api.app import create_app
 from api.routes import ROUTES, Route
+from api.staff.pages import PAGES
 from domain.access import Verb
 from domain.limits import Limits
 from tests.http.desk import (
@@ -174,7 +175,7 @@ def test_the_application_answers_at_no_address_beside_the_table() -> None:
     front = create_app(lambda: None, limits=Limits(), write=lambda line: None)  # type: ignore[arg-type, return-value]  # never opened
     routes = falcon.inspect.inspect_routes(front.app)  # type: ignore[arg-type]  # the framework's own
     answered = {(m.method, route.path) for route in routes for m in route.methods if not m.internal}
-    assert answered == set(TABLE)
+    assert answered == set(TABLE) | {(page.method, page.path) for page in PAGES}  # these: test_screens_access.py
 
 
 # -- role by route ----------------------------------------------------------------------------------------------------

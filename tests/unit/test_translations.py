@@ -1,5 +1,6 @@
 """The catalogs against the source: every sentence that a refusal or a field can say, in every language, in step."""
 
+import re
 from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.docs.translations import (
     LANGUAGES,
     ROOT,
     Sentences,
+    marked,
     mo,
     path,
     po,
@@ -26,14 +28,28 @@ from tests.docs.translations import (
 
 both = pytest.mark.parametrize("tag", LANGUAGES)
 FOUND = sentences()
+MARKED = marked()
+ALIKE = {
+    "nl": "BIC|Document|Document %(number)s:|IBAN|Live|OK|Offline|Parameters|Scanner|Scanners|Stations|Status",
+    "de": "BIC|IBAN|Live|Name|OK|Offline|Organisation|Person|Position|Position %(position)s|Problem|Scanner|Status"
+    "|Text",
+}
+"""Words that are the same in both languages."""
 
 
 def translations(tag: str) -> Iterator[tuple[str, str]]:
     return ((str(message.id), str(message.string)) for message in read(path(tag)) if message.id)
 
 
+def words_of(sentence: str) -> str:
+    """Without what is filled in."""
+    return re.sub(r"%\(\w+\)s|\{\w+\}", "", sentence).removesuffix(" s")
+
+
 def placeholders(sentence: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+    """{name} of refusals, %(name)s of screens."""
+    named = {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+    return named | {*re.findall(r"%\(\w+\)s|%%", sentence)}
 
 
 # -- the catalogs ---------------------------------------------------------------------------------------------------
@@ -61,7 +77,8 @@ def test_a_translation_fills_in_what_the_sentence_does(tag: str) -> None:
 
 @both
 def test_no_sentence_is_left_in_english(tag: str) -> None:
-    assert [message for message, translated in translations(tag) if message == translated] == []
+    alike = {message for message, translated in translations(tag) if message == translated}
+    assert {message for message in alike if any(map(str.isalpha, words_of(message)))} <= {*ALIKE[tag].split("|")}
 
 
 @both
@@ -70,7 +87,7 @@ def test_a_translation_begins_and_ends_as_its_sentence_does(tag: str) -> None:
     odd = [
         translated
         for message, translated in translations(tag)
-        if translated
+        if translated and message in MARKED
         if message[0].isupper() != translated[0].isupper() or message.endswith(".") != translated.endswith(".")
     ]
     assert odd == []

@@ -6,7 +6,7 @@ import { swap } from "./swap.js";
 import uPlot from "./vendor/uPlot.js";
 
 const readAt = () => document.getElementById("read-at");
-const ended = () => document.querySelector("[data-ended]").dataset.ended;
+const tasks = () => document.getElementById("part-tasks").dataset;
 
 function draw() {
   for (const plot of document.querySelectorAll("[data-chart]")) {
@@ -35,10 +35,10 @@ const isUsed = (part) => part.contains(document.activeElement) || part.querySele
 
 async function again() {
   if (document.hidden) return;
-  const before = ended();
+  const before = tasks().ended;
   const parts = [...document.querySelectorAll("[data-part][id]")].filter((part) => !isUsed(part)).map((part) => part.id);
   await swap(location.href, ["read-at", ...parts], { lane: "operators" });
-  if (ended() !== before) say(ended());
+  if (tasks().ended !== before) say(tasks().says);
 }
 
 draw();

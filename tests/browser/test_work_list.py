@@ -1,0 +1,106 @@
+"""The work list in a browser: what waits, for whom, and where its rows lead."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.desks import Desk
+from tests.http.desk import a_customer, at, issued, noted
+from tests.http.scanning import a_page, filled
+from tests.http.served import Served
+
+
+def in_days(days: int) -> str:
+    return (date.today() + timedelta(days=days)).isoformat()  # noqa: DTZ011  # a day more or less is in the list as well
+
+
+def work(desk: Desk, query: str = "") -> Page:
+    """The page, not before the views show everything that was done."""
+    [(last,)] = desk.served.sql("select max(notification_id) from archive.archive_events")
+    desk.served.as_("staff").get("/v1/work-list/originals", headers=at(last)).raise_for_status()
+    return desk.open(f"/work{query}")
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.get_by_role("row").filter(has_text=name)
+
+
+def a_name(served: Served) -> tuple[str, str]:
+    """A customer with a name like no other."""
+    customer = a_customer(served)
+    name = f"Waiting {customer}"
+    served.as_("operator").put(f"/v1/customers/{customer}", json={"name": name}).raise_for_status()
+    return customer, name
+
+
+def test_an_authorization_that_ends_soon_is_listed_with_its_day_and_opens(desk: Desk) -> None:
+    customer, name = a_name(desk.served)
+    consent = noted(desk.served.as_("staff"), customer, valid_until=in_days(9))
+    page = work(desk)
+    expiring = page.get_by_role("region", name=re.compile("Expiring authorizations"))
+    expect(expiring.get_by_role("row").filter(has_text=name)).to_contain_text("End of its validity")
+    expiring.get_by_role("link", name=re.compile(f"Open Guardian consent, {name}")).click()
+    page.wait_for_url(f"**/authorizations/{consent['id']}")
+
+
+def test_an_original_on_its_shelf_is_listed_until_then(desk: Desk) -> None:
+    customer, name = a_name(desk.served)
+    noted(desk.served.as_("staff"), customer, original={"held": True, "shelf_mark": "Z 99"})
+    page = work(desk)
+    held = page.get_by_role("region", name=re.compile("Originals held")).get_by_role("row").filter(has_text=name)
+    expect(held).to_contain_text("Z 99")
+
+
+def test_a_scan_that_nobody_finished_goes_on(desk: Desk) -> None:
+    scan = filled(desk.served.as_("staff"), a_page(), a_page())
+    page = work(desk)
+    link = page.locator(f"a[href*='{scan['id']}']")
+    expect(page.get_by_role("row").filter(has=link)).to_contain_text("2 pages")
+    link.click()
+    expect(page.locator("#scan-strip [data-n]")).to_have_count(2)
+
+
+def test_each_branch_sees_its_own_first_and_all_by_one_press(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    customer, name = a_name(desk.served)
+    noted(desk.served.as_("staff", branch="NORTH"), customer, valid_until=in_days(9))
+    page = work(desk)
+    expect(row(page, name)).to_have_count(0)
+    mine, everybody = page.get_by_role("link", name="My branch: MAIN"), page.get_by_role("link", name="All branches")
+    expect(mine).to_have_attribute("aria-current", "page")
+    everybody.click()
+    expect(row(page, name).first).to_contain_text("NORTH")
+    expect(everybody).to_have_attribute("aria-current", "page")
+
+
+def test_the_numbers_lead_to_their_lists(desk: Desk) -> None:
+    customer, _ = a_name(desk.served)
+    issued(desk.served.as_("staff"), customer)
+    noted(desk.served.as_("staff"), customer)
+    page = work(desk)
+    jump = page.get_by_role("navigation", name="Work list")
+    for name in ("Unfinished scans", "Expiring authorizations", "Originals held"):
+        link = jump.get_by_role("link", name=re.compile(name))
+        number = int(link.locator("b").inner_text())
+        heading = page.get_by_role("heading", name=re.compile(name))
+        expect(heading).to_contain_text(str(number))
+        rows = page.locator("section").filter(has=heading).get_by_role("row")
+        assert max(0, rows.count() - 1) == number
+        link.click()
+        expect(heading).to_be_in_viewport()
+
+
+def test_a_role_that_does_not_scan_sees_no_scans(desks: Callable[..., Desk]) -> None:
+    desk = desks(role="viewer")
+    filled(desk.served.as_("staff"), a_page())
+    page = work(desk, "?all=1")
+    expect(page.get_by_text("No scan waits for anybody.")).to_be_visible()
+
+
+def test_papers_of_a_sensitivity_that_the_reader_lacks_do_not_wait(desks: Callable[..., Desk]) -> None:
+    desk = desks(role="viewer")
+    customer, name = a_name(desk.served)
+    noted(desk.served.as_("staff"), customer, type="READING_DISABILITY", valid_until=in_days(9))
+    expect(row(work(desk, "?all=1"), name)).to_have_count(0)

@@ -210,9 +210,7 @@ class Stream:
                 yield message
 
     async def _heartbeat(self) -> Message:
-        """Whether the reader may still come in is asked as if it came anew."""
-        self._principal = (await self._admit()).principal
-        self._look = look_of(self._principal, self._types, self._asked)
+        await self._see_reader()
         self._due = self._now() + self._heartbeat_seconds
         return Message(b": still here\n" + self._standing())
 
@@ -223,7 +221,7 @@ class Stream:
     async def _news(self) -> Message | None:
         """The next page; None when there was nothing, after a while."""
         if self._live.position > self._after:
-            await self._see_types()
+            await self._see_changes()
             work = partial(sending, self._parts, self._look, self._after)
             found = await self._live.read(self._after, self._look, work)
             if found.after > self._after:
@@ -234,11 +232,18 @@ class Stream:
         await self._live.wait(self._due - self._now())
         return None
 
-    async def _see_types(self) -> None:
-        """What may be seen changes with them; they are the same object until they change."""
+    async def _see_changes(self) -> None:
+        """Who is revoked or disabled gets nothing more. Types, tokens and users are read together: while the types are
+        the same object nothing has changed."""
         types = await self._parts.catalogue.types()
         if types is not self._types:
-            self._types, self._look = types, look_of(self._principal, types, self._asked)
+            self._types = types
+            await self._see_reader()
+
+    async def _see_reader(self) -> None:
+        """Whether the reader may still come in is asked as if it came anew."""
+        self._principal = (await self._admit()).principal
+        self._look = look_of(self._principal, self._types, self._asked)
 
     @staticmethod
     def _now() -> float:

@@ -16,6 +16,7 @@ import pytest
 
 from api.events import MANY, RETRY_MS, STREAM_PAGE
 from domain.access import Role
+from service.prepare import system_caller
 from tests.http.desk import a_customer, archived, corrected, noted, view
 from tests.http.memory import MIB, memory_of
 from tests.http.served import OWN_PASSWORD, Served, serving, wait_until
@@ -283,6 +284,23 @@ def test_a_stream_ends_soon_after_its_token_is_revoked(small: Served) -> None:
         other.heartbeat()
     with Stream(small, client) as refused:
         assert refused.status == 401
+
+
+def test_who_is_no_more_is_told_of_nothing_more(small: Served) -> None:
+    """Not even until the next heartbeat: of a token, and of a user whose browser listens."""
+    customer, names = a_customer(small), [f"gone-{secrets.token_hex(4)}" for _ in range(2)]
+    token, browser = small.client(small.new_token(names[0], "viewer")), small.browser()
+    small.come_in(browser, names[1], small.new_user(names[1], "viewer"))
+    browser.put("/v1/session/password", json={"new": OWN_PASSWORD}).raise_for_status()
+    with placed(small, token) as first, placed(small, browser) as second:
+        for stream in (first, second):
+            stream.heartbeat()
+        small.revoke_token(names[0])
+        with small.users() as users:
+            assert users.disable(names[1], system_caller(small.settings))
+        archived(small.as_("staff"), customer)
+        for stream in (first, second):
+            assert [message for message in stream if message.event] == []
 
 
 def test_a_busy_stream_ends_as_well(small: Served) -> None:

@@ -3,7 +3,7 @@
 Templates lie in templates/; base.html is the shell around every screen, parts.html has what several of them show.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -111,7 +111,7 @@ def environment(language: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    made.globals |= {"asset": assets.address, "address": address, "drawn": drawn}
+    made.globals |= {"_": sentences(language), "asset": assets.address, "address": address, "drawn": drawn}
     made.filters |= {
         "day": day,
         "moment": moment,
@@ -133,6 +133,20 @@ def address(path: str, query: Mapping[str, Any] | None = None, /, **changes: Any
     """A path with a query, some of whose values are changed; None takes one out."""
     kept = {name: value for name, value in {**(query or {}), **changes}.items() if value is not None}
     return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
+
+
+def sentences(language: str) -> Callable[..., Markup]:
+    """What `_` does in a template. Those without values are looked up once: a page has two hundred of them."""
+    gettext = translations(language).gettext
+
+    @cache
+    def fixed(sentence: str) -> Markup:
+        return Markup(gettext(sentence)) % {}
+
+    def say(sentence: str, **values: Any) -> Markup:
+        return Markup(gettext(sentence)) % values if values else fixed(sentence)
+
+    return say
 
 
 @cache

@@ -259,7 +259,7 @@ def test_thirty_five_fast_presses_end_with_the_rows_of_the_last_place(
     assert page.evaluate("new URLSearchParams(location.search).get('as_of')") == made[4]["recorded_at"]
     expect(page.locator("main").get_by_role("link", name="Add document")).to_have_count(0)
     expect(page.locator(".who").get_by_role("link", name="Add document")).to_have_count(0)
-    expect(page.locator("details.more")).to_have_count(0)
+    expect(rows(page).get_by_role("link", name="More")).to_have_count(0)
     expect(slider).to_be_focused()
 
 
@@ -384,16 +384,16 @@ def test_a_choice_filters_at_once_and_the_address_keeps_it(
     expect(page.get_by_label("Document type")).to_have_value("LETTER")
 
 
-def test_the_menu_of_a_row_leads_to_its_correction(
+def test_more_of_a_row_leads_to_what_can_be_changed(
     desks: Callable[..., Desk], served: Served, staff: httpx.Client
 ) -> None:
     customer = a_customer(served)
     paper = archived(staff, customer)
     told_until(staff, customer, paper["position"])
     page = desks().open(f"/customers/{customer}")
-    page.locator(f"#row-{paper['id']} summary").click()
-    page.get_by_role("link", name="Withdraw", exact=True).click()
-    expect(page.locator("#form-withdraw")).to_be_visible()
+    rows(page).first.get_by_role("link", name="More").click()
+    page.wait_for_url(f"**/documents/{paper['id']}#change")
+    expect(page.get_by_role("heading", name="Change", exact=True)).to_be_in_viewport()
 
 
 def test_enter_on_a_row_opens_it_and_arrows_go_from_row_to_row(

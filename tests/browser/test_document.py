@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.desks import Desk
 from tests.browser.test_view import signed_in, told_until
-from tests.http.desk import a_customer, a_letter, archived, corrected
+from tests.http.desk import a_customer, a_letter, archived, corrected, replace
 from tests.http.served import Served
 from tests.paper.files import a_pdf, saved
 
@@ -270,6 +270,26 @@ def test_a_replaced_content_comes_from_a_chosen_file(desks: Callable[..., Desk],
     page.get_by_role("link", name="Content 1").click()
     expect(page.get_by_text("You see the past. Nothing can be changed.")).to_be_visible()
     expect(page.locator("#page-now")).to_have_text("Page 1 of 1")
+
+
+def test_a_file_that_came_too_late_stays_chosen_until_it_is_kept(desks: Callable[..., Desk], served: Served) -> None:
+    paper = kept(served, a_letter(1))
+    desk = desks("supervisor")
+    desk.expected = ("Failed to load resource",)
+    page = viewed(desk, paper, "?change=content")
+    file = {"name": "mine.pdf", "mimeType": "application/pdf", "buffer": a_letter(4)}
+    page.get_by_label("Better file").set_input_files(file)  # type: ignore[arg-type]  # a FilePayload is this dict
+    page.locator("#content-reason").fill("mine is better")
+    assert replace(served.as_("supervisor"), paper["id"], a_letter(2), 1, name="theirs.pdf").is_success
+    page.get_by_role("button", name="Replace", exact=True).click()
+    expect(page.get_by_text("Someone changed this")).to_be_visible()
+    expect(page.get_by_text("theirs.pdf")).to_be_visible()
+    expect(page.locator("[data-summary]")).to_be_focused()
+    assert page.get_by_label("Better file").evaluate("(field) => field.files[0].name") == "mine.pdf"
+    page.get_by_role("button", name="Keep mine").click()
+    expect(page.get_by_text("Replace content: recorded.")).to_be_visible()
+    expect(page.locator(".facts").get_by_text("mine.pdf")).to_be_visible()
+    expect(page.get_by_role("link", name="Content 2")).to_be_visible()
 
 
 def test_a_role_without_the_right_has_no_button(desks: Callable[..., Desk], served: Served) -> None:

@@ -3,6 +3,7 @@
 
 import { listen } from "./live.js";
 import { say } from "./parts.js";
+import { load, take } from "./swap.js";
 
 // The form that a link asks for, or that was sent back, is where people look next.
 if (!document.querySelector("[data-summary]")) document.querySelector(".change details[open]")?.scrollIntoView({ block: "center" });
@@ -17,4 +18,35 @@ function tell() {
   if (!meanwhile.hidden) return;
   meanwhile.hidden = false;
   say(meanwhile.querySelector("p").textContent);
+}
+
+// A browser shown the page again would have forgotten the chosen file: so only what went wrong is shown.
+const replacing = document.getElementById("form-content");
+const button = replacing?.querySelector("[type=submit]");
+
+replacing?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!button.disabled) replace();
+});
+
+async function replace() {
+  const body = new FormData(replacing);
+  button.disabled = true;
+  try {
+    const { answer, page } = await load(replacing.action, { method: "POST", body });
+    if (answer.redirected) return location.assign(answer.url);
+    refused(page);
+  } catch {
+    document.dispatchEvent(new CustomEvent("unreachable"));
+  }
+  button.disabled = false;
+  return undefined;
+}
+
+/** Sent once more, it goes to the version that stands now. */
+function refused(page) {
+  const now = page.getElementById("form-content");
+  if (now) replacing.setAttribute("action", now.getAttribute("action"));
+  take(page, ["refusal"]);
+  document.querySelector("[data-summary]")?.focus();
 }

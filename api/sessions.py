@@ -50,6 +50,7 @@ class Rows(Protocol):
     async def attempt(
         self, conn: Any, name: bytes, address: bytes, *, of_name: int, of_address: int, minutes: int
     ) -> int: ...
+    async def know_address(self, conn: Any, name: bytes, address: bytes) -> None: ...
     async def forget_attempts(self, conn: Any, name: bytes) -> None: ...
     async def begin(self, conn: Any, key: bytes, password: UUID, by: str, branch: str | None) -> None: ...
     async def find(self, conn: Any, key: bytes, *, hours: int, idle_minutes: int) -> Row | None: ...
@@ -92,6 +93,8 @@ class LiveSessions:
         if user is None:
             await self._record(known.principal if known else None, 401, trace_id)
             return None
+        async with self._connection() as conn:
+            await self._rows.know_address(conn, *self._digests(name, address))
         return await self._begin(user, user.password, "password", trace_id)
 
     async def sign_in_as(self, name: str, *, trace_id: str) -> Signed | None:
@@ -173,8 +176,7 @@ class LiveSessions:
         async with self._connection() as conn:
             seconds = await self._rows.attempt(
                 conn,
-                self._digest("sign-in-name", folded(name)),
-                self._digest("sign-in-address", address),
+                *self._digests(name, address),
                 of_name=limits.sign_in_misses_max,
                 of_address=limits.sign_in_misses_per_address_max,
                 minutes=limits.sign_in_misses_minutes,
@@ -213,6 +215,9 @@ class LiveSessions:
     async def _key(self, cookie: str) -> bytes:
         await self._catalogue.types()  # with it came the key of digests
         return self._digest("session", cookie)
+
+    def _digests(self, name: str, address: str) -> tuple[bytes, bytes]:
+        return self._digest("sign-in-name", folded(name)), self._digest("sign-in-address", address)
 
     def _digest(self, kind: str, text: str) -> bytes:
         return self._users.archive.keys.digest(kind, text.encode("utf-8", "surrogatepass"))

@@ -39,6 +39,12 @@ async def attempt(
     return int(row[0]) if row else 0
 
 
+async def know_address(conn: AsyncConnection[Any], name: bytes, address: bytes) -> None:
+    """From now on misses elsewhere keep nobody out here, for as long as somebody comes in here now and then."""
+    await conn.execute(FORGET_ADDRESSES, [KNOWN_DAYS])
+    await conn.execute(KNOW_ADDRESS, [name, address])
+
+
 async def forget_attempts(conn: AsyncConnection[Any], name: bytes) -> None:
     await conn.execute(FORGET_ATTEMPTS, [name])
 
@@ -78,6 +84,13 @@ async def drop_ended(conn: AsyncConnection[Any], *, hours: int, idle_minutes: in
 
 
 ATTEMPT = "select staff.try_sign_in(%s, %s, %s, %s, make_interval(mins => %s))"
+KNOWN_DAYS = 90
+FORGET_ADDRESSES = "delete from staff.known_address where at < clock_timestamp() - make_interval(days => %s)"
+KNOW_ADDRESS = """
+    insert into staff.known_address as k (name, address)
+    values (%s, %s)
+    on conflict (name, address) do update set at = excluded.at
+"""
 FORGET_ATTEMPTS = "delete from staff.attempt where name = %s"
 BEGIN = """
     insert into staff.session (key, user_name, password, by, branch)

@@ -226,6 +226,18 @@ def test_an_attempt_that_went_well_forgets_those_of_its_name(desk: Desk) -> None
     assert desk.attempt() == 0
 
 
+def test_where_one_came_in_before_misses_elsewhere_count_for_nothing(desk: Desk) -> None:
+    """Else anybody could keep anybody out, for as long as they like."""
+    desk.do(lambda conn: sessions.know_address(conn, NAME, b"desk"))
+    assert [desk.attempt(address=secrets.token_bytes(8)) for _ in range(4)][2:] != [0, 0]
+    assert [desk.attempt(address=b"desk") for _ in range(3)] == [0, 0, 0]
+    assert desk.attempt(address=b"desk") > 0, "guesses there count there"
+    assert desk.attempt(b"another", b"desk") == 0
+    desk.sql("update staff.known_address set at = clock_timestamp() - interval '91 days'")
+    desk.do(lambda conn: sessions.know_address(conn, b"another", b"desk"))
+    assert desk.sql("select name from staff.known_address") == [(b"another",)]
+
+
 def test_of_many_attempts_at_once_no_more_are_let_through(desk: Desk) -> None:
     """Each on a connection of its own, as in several workers."""
 

@@ -56,7 +56,7 @@ async def come_back(call: Call) -> None:
     way = await unpacked(call, call.req.get_cookie_values(COOKIE) or [])
     call.resp.unset_cookie(COOKIE, path=HERE, same_site="Lax")
     try:
-        if way is None or not hmac.compare_digest(way.state, call.text("state") or ""):
+        if way is None or not hmac.compare_digest(way.state.encode(), (call.text("state") or "").encode()):
             raise IdentityNotProven
         following = way.next
         name = await asked.name_of(

@@ -261,6 +261,13 @@ def test_a_cookie_that_was_changed_or_is_old_is_none(browser: Browser, archive: 
         refused(answer, browser, NOT_PROVEN)
 
 
+@pytest.mark.parametrize("state", ["", "é", "a" * 3_000])
+def test_another_state_signs_nobody_in(browser: Browser, state: str) -> None:
+    browser.leave()
+    answer = browser.client.get(BACK, params={"code": "any", "state": state})
+    refused(answer, browser, NOT_PROVEN)
+
+
 def test_what_the_provider_refuses_is_said(browser: Browser) -> None:
     """It sends back an error in place of a code."""
     state = parse_qs(urlsplit(browser.leave()).query)["state"][0]

@@ -5,7 +5,7 @@ a page of the archive itself.
 """
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
 
 from api.parts import Network
@@ -42,12 +42,23 @@ def own_origin(req: Any) -> str:
 
 
 def address_of(req: Any, trusted: Sequence[Network]) -> str:
-    """Whence it was sent: the last address in X-Forwarded-For that is not itself one of a trusted proxy."""
+    """Whence it was sent: the last address in X-Forwarded-For that is not itself one of a trusted proxy. Of IPv6 the
+    network, for whoever has one address has all of it."""
     passed = [part.strip() for part in (req.get_header("X-Forwarded-For") or "").split(",") if part.strip()]
     address = str(req.remote_addr)
     while passed and is_one_of(address, trusted):
         address = passed.pop()
-    return address
+    return network_of(address)
+
+
+def network_of(address: str) -> str:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address) or found.ipv4_mapped:
+        return address
+    return str(IPv6Network((int(found), 64), strict=False))
 
 
 def is_one_of(address: str, networks: Sequence[Network]) -> bool:

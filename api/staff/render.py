@@ -21,6 +21,7 @@ from api.call import Call
 from api.problems import best_language, languages, translations
 from api.staff import assets
 from domain.access import Verb, may
+from domain.refusals import FieldError
 
 LANGUAGES = ("en", "nl", "de")
 LOCALES = {"en": "en_GB"}
@@ -71,13 +72,21 @@ def shell(call: Call) -> dict[str, Any]:
         "today": call.parts.archive.clock.today(),
         "user": principal.name if principal else None,
         "session": call.session,
-        "branch": call.branch() if principal else None,
+        "branch": branch_of(call) if principal else None,
         "allowed": partial(allowed, call),
         "here": "/" + call.req.path.lstrip("/"),  # of //elsewhere a link would lead there
         "query": call.req.params,
         "trace_id": call.trace_id,
         "limits": call.parts.limits,
     }
+
+
+def branch_of(call: Call) -> str:
+    """A page that tells what is wrong with the branch that was asked for needs one too."""
+    try:
+        return call.branch()
+    except FieldError:
+        return call.parts.branch
 
 
 def allowed(call: Call, verb: str) -> bool:

@@ -5,6 +5,7 @@ Each act leads to the list, or the paper, as it was right after it. What is show
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from itertools import groupby
@@ -27,6 +28,8 @@ EXPORTED_AT_ONCE = 200
 VIEWS_VERB = "access-log.read"
 # What a sheet would take for a formula, or for the end of the text before it (OWASP, CSV injection).
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where the comma stands in numbers, as in Dutch and German, a sheet parts the line here.
+FORMULA_BEHIND = re.compile(r";(\"*)(?=[=+@-])")
 COLUMNS = (
     "position", "recorded_at", "actor", "branch", "action", "kind", "id", "label", "reason", "before", "after",
 )  # fmt: skip
@@ -233,6 +236,6 @@ def line(cells: Iterable[str]) -> bytes:
 
 def cell(value: Any) -> str:
     if isinstance(value, dict):
-        return msgspec.json.encode(value).decode() if value else ""
-    text = "" if value is None else str(value)
+        value = msgspec.json.encode(value).decode() if value else ""
+    text = FORMULA_BEHIND.sub(r";\1'", "" if value is None else str(value))
     return f"'{text}" if text.startswith(FORMULAS) else text

@@ -602,6 +602,21 @@ def test_one_address_has_to_wait_after_many_names_and_others_have_not(served: Se
     assert problem_of(forged, 429) == "too-many-requests", "what the caller itself put before it counts for nothing"
 
 
+def test_an_address_of_ipv6_counts_with_its_whole_network(served: Served) -> None:
+    served.sql("delete from staff.attempt")
+    addresses = (
+        "2001:db8::1",
+        "2001:db8::ffff:1",
+        "2001:db8:0:1::1",
+        "::ffff:10.6.0.1",
+        "::ffff:10.6.0.2",
+        "no address",
+    )
+    for n, address in enumerate(addresses):
+        assert tried(served.browser(), f"nobody-{n}", "wrong", **{"X-Forwarded-For": address}).status_code == 401
+    assert served.sql("select count(distinct address) from staff.attempt") == [(len(addresses) - 1,)]
+
+
 # -- an archive of its own --------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,8 @@
 """Pages and forms under attack: whatever is asked of them they answer or refuse, and nothing leads elsewhere."""
 
+import csv
+import io
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.http.desk import DEBT, a_customer, a_mandate, archived, at, noted
+from tests.http.desk import DEBT, a_customer, a_mandate, archived, at, corrected, noted
 from tests.http.pages import Visitor
 from tests.http.scanning import filled
 from tests.http.served import Served
@@ -91,6 +94,21 @@ def test_an_export_that_is_refused_is_refused_before_it_begins(
     assert "Content-Disposition" not in answer.headers
 
 
+def test_no_cell_of_an_export_is_a_formula(served: Served, desk: Visitor) -> None:
+    """Neither where sheets part lines at commas nor where they part them at semicolons."""
+    customer, formula = a_customer(served), "=HYPERLINK(1)"
+    reasons = (formula, f"x;{formula}", f'x;"{formula}', f"x\t;{formula}", f"\t{formula}", f"+{formula}", f"@{formula}")
+    document = archived(served.as_("staff"), customer, note=f"x;{formula}")
+    for reason in reasons:
+        document = corrected(served.as_("staff"), document, "describe", note=f"{reason}!", reason=reason)
+    served.as_("staff").get("/v1/scanners", headers=at(document["position"]))
+    text = desk.client.get(f"/customers/{customer}/timeline.csv").text.lstrip("\ufeff")
+    assert text.count("HYPERLINK") > len(reasons)
+    for separator in (",", ";"):
+        for row in csv.reader(io.StringIO(text), delimiter=separator):
+            assert [cell for cell in row if re.match(r'"*[=+@\t-]', cell)] == []
+
+
 # -- where an answer leads --------------------------------------------------------------------------------------------
 
 
@@ -113,6 +131,16 @@ def test_a_page_that_is_missing_leads_nowhere_else(served: Served) -> None:
     answer = httpx.get(f"{served.url}//evil.example/x", headers={"Accept": "text/html"})
     assert answer.status_code == 404
     assert 'href="//' not in answer.text
+
+
+def test_a_branch_that_is_none_is_refused_on_a_page(
+    desk: Visitor, customer: str, papers: dict[str, dict[str, Any]]
+) -> None:
+    """Where nothing is written or recorded under a branch none is asked for."""
+    wrong = {"Archive-Branch": "no branch"}
+    assert desk.client.get(f"/customers/{customer}", headers=wrong).status_code == 200
+    answer = desk.client.get(f"/documents/{papers['documents']['id']}", headers=wrong)
+    assert (answer.status_code, "branch code" in answer.text) == (422, True)
 
 
 # -- what a form sends ------------------------------------------------------------------------------------------------

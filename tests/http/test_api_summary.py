@@ -1,5 +1,7 @@
 """What stands around a customer's list: how many papers, by the same filters and rights, and when something changed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -25,7 +27,7 @@ from tests.http.desk import (
 )
 from tests.http.served import Served
 
-COUNTED_MAX = 1_000
+COUNTED_MAX, CHANGES_MAX = 1_000, 500
 
 
 @pytest.fixture
@@ -144,26 +146,30 @@ def test_what_a_reader_may_not_see_is_not_counted_and_moved_nothing(served: Serv
 def test_beyond_a_thousand_only_the_newest_are_counted(served: Served, staff: httpx.Client) -> None:
     customer = a_customer(served)
     first = archived(staff, customer)
-    fill(served, first["id"], COUNTED_MAX - 1)
-    assert summary(staff, customer, first["position"])["complete"] is True
-    fill(served, first["id"], 1)
-    found = summary(staff, customer)
-    assert found["complete"] is False
-    assert found["documents"] == COUNTED_MAX + 1
+    assert summary(staff, customer, first["position"])["documents"] == 1
+    with copies(served, first["id"], COUNTED_MAX - 1):
+        assert summary(staff, customer)["complete"] is True
+    with copies(served, first["id"], COUNTED_MAX):
+        found = summary(staff, customer)
+        assert (found["documents"], found["complete"]) == (COUNTED_MAX + 1, False)
 
 
-def fill(served: Served, paper: str, count: int) -> None:
+@contextmanager
+def copies(served: Served, paper: str, count: int) -> Iterator[None]:
     """So many rows like that of this paper, behind the archive's back: to archive as many takes a minute."""
-    columns = [name for (name,) in served.sql(
+    names = ", ".join(name for (name,) in served.sql(
         "select column_name::text from information_schema.columns where table_schema = 'views'"
         " and table_name = 'customer_documents' and column_name <> 'id' order by ordinal_position"
-    )]  # fmt: skip
-    names = ", ".join(columns)
-    served.sql(
+    ))  # fmt: skip
+    made = served.sql(
         f"insert into views.customer_documents (id, {names}) select gen_random_uuid(), {names}"  # noqa: S608  # columns
-        " from views.customer_documents, generate_series(1, %s) where id = %s",
+        " from views.customer_documents, generate_series(1, %s) where id = %s returning id",
         [count, paper],
     )
+    try:
+        yield
+    finally:
+        served.sql("delete from views.customer_documents where id = any(%s)", [[row_id for (row_id,) in made]])
 
 
 # -- when ---------------------------------------------------------------------------------------------------------
@@ -219,6 +225,35 @@ def test_a_move_is_a_change_for_both_customers(served: Served, staff: httpx.Clie
     assert (len(left), came) == (2, left[:1])
     assert counts(staff, wrong) == (0, 0)
     assert counts(staff, right) == (1, 0)
+
+
+def test_of_more_than_five_hundred_events_only_the_last_ones_tell_their_moments(
+    served: Served, staff: httpx.Client
+) -> None:
+    customer = a_customer(served)
+    paper = archived(staff, customer)
+    assert len(changes(staff, customer, paper["position"])) == 1
+    for count, complete in ((CHANGES_MAX - 1, True), (CHANGES_MAX, False)):
+        with happened(served, paper["id"], count):
+            found = item_of(staff.get(f"/v1/customers/{customer}/changes"))
+        assert (len(found["moments"]), found["complete"]) == (CHANGES_MAX, complete)
+
+
+@contextmanager
+def happened(served: Served, paper: str, count: int) -> Iterator[None]:
+    """So many events of this paper before its first one, a second apart, behind the archive's back."""
+    served.sql(
+        "insert into views.audit_history (position, as_of, recorded_at, occurred_at, actor, branch, action,"
+        " subject_kind, subject_id, customer, before, after)"
+        " select -n, as_of - n * interval '1 second', recorded_at, occurred_at, actor, branch, action, subject_kind,"
+        " subject_id, customer, before, after"
+        " from views.audit_history, generate_series(1, %s) as n where subject_id = %s",
+        [count, paper],
+    )
+    try:
+        yield
+    finally:
+        served.sql("delete from views.audit_history where position < 0")
 
 
 # -- what hangs together --------------------------------------------------------------------------------------------

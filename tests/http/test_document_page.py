@@ -124,13 +124,18 @@ def test_a_content_that_is_another_one_is_told_aloud(served: Served, staff: http
     paper = archived(staff, a_customer(served))
     opened(served, paper)
     other = hashlib.sha256(b"another").hexdigest()
-    served.sql(
-        "update views.customer_documents set sha256 = %s, item = replace(item, %s, %s) where id = %s",
-        [other, paper["sha256"], other, paper["id"]],
-    )
+    exchange(served, paper, paper["sha256"], other)
     digest = opened(served, paper, verify="now").text_of("digest")
+    exchange(served, paper, other, paper["sha256"])
     assert "The content is not what was archived." in digest
     assert "verified" not in digest
+
+
+def exchange(served: Served, paper: dict[str, Any], old: str, new: str) -> None:
+    served.sql(
+        "update views.customer_documents set sha256 = %s, item = replace(item, %s, %s) where id = %s",
+        [new, old, new, paper["id"]],
+    )
 
 
 def test_what_was_only_seen_says_so(served: Served, staff: httpx.Client) -> None:

@@ -48,11 +48,10 @@ function observe(notice, options) {
 
 // -- which pages are there ------------------------------------------------------------------------------------------
 
-/** A picture is loaded near the view, and let go far from it. */
+/** A picture is loaded near the view, and let go far from it, also when it is still on its way. */
 function near({ isIntersecting, target }) {
-  const picture = target.firstElementChild;
   if (isIntersecting) draw(target);
-  else if (picture.complete && target !== current) picture.removeAttribute("src");
+  else if (target !== current) target.firstElementChild.removeAttribute("src");
 }
 
 function draw(page) {

@@ -18,6 +18,7 @@ from domain.scan_session import ScanState
 from domain.values import Kind, ScannerSource, Sensitivity, Source, customer_id, prose
 from projections.customer_documents import Item
 from projections.reading import Moment
+from projections.work_list import Why
 
 REASON_CHARACTERS_MAX = 1000
 DUE_AFTER = timedelta(days=366)
@@ -568,7 +569,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     branch: str
     recorded_at: Moment
     ends_on: date | None
-    why: Literal["revocation", "form", "validity", "unused"] | None
+    why: Why | None
     shelf_mark: str | None
 
 

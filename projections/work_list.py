@@ -1,7 +1,7 @@
 """What waits for somebody at the desk: authorizations about to end, originals held. Read from views.authorizations."""
 
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,7 @@ from domain.access import Rights
 from projections.reading import text_array
 
 ITEMS_MAX = 200
+Why = Literal["revocation", "form", "validity", "unused"]
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -32,7 +33,7 @@ class Waiting(msgspec.Struct, frozen=True):
     shelf_mark: str | None
 
     @property
-    def why(self) -> str | None:
+    def why(self) -> Why | None:
         """What ends it: `revocation`, `form`, `validity` or `unused` (a mandate without a collection)."""
         if self.ends_on is None:
             return None

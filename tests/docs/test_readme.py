@@ -102,7 +102,9 @@ def test_the_feed_is_followed_until_ctrl_c(served: Served) -> None:
     text = "".join([*block("tour").splitlines(keepends=True)[:3], block("follow")])
     text = text.replace("http://127.0.0.1:8080", served.url)
     text = text.replace(".dossier/operator.token", str(served.home / "operator.token"))
-    with subprocess.Popen(["sh", "-eu", "-c", text], stdout=subprocess.PIPE, text=True, start_new_session=True) as shell:
+    with subprocess.Popen(
+        ["sh", "-eu", "-c", text], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as shell:
         assert shell.stdout is not None
         assert [event["id"] for event in json.loads(shell.stdout.readline())["items"]] == ["1", "2", "3"]
         assert shell.stdout.readline().startswith("retry: ")

@@ -401,7 +401,7 @@ def test_the_plain_digest_of_a_content_stands_nowhere_in_clear(served: Served) -
     assert item["sha256"].encode() not in dumped(served, "archive", "keys")
 
 
-FIRST_WORDS = ("migrated: ", "operator token: ", "keep a copy of ")
+FIRST_WORDS = ("migrated: ", "operator token: ", "keep a copy of ", "sign in at ", "its password for the first ")
 
 
 def test_what_the_program_says_is_one_json_object_a_line(served: Served, sent: Sent) -> None:

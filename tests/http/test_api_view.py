@@ -537,7 +537,7 @@ def test_a_document_is_read_with_its_customer_and_its_version(served: Served, st
     customer = a_customer(served)
     saved = archived(staff, customer, note="one")
     read = staff.get(f"/v1/documents/{saved['id']}", headers=at(saved["position"]))
-    alone = {"linked_customers": [], "evidence_of": None}
+    alone: dict[str, Any] = {"linked_customers": [], "evidence_of": None}
     assert (read.headers["ETag"], read.json()) == ('"1"', {**row_of(saved), "customer": customer, **alone})
     changed = corrected(staff, saved, "describe", note="two")
     again = staff.get(f"/v1/documents/{saved['id']}", headers=at(changed["position"]))

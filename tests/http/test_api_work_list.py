@@ -44,7 +44,7 @@ def test_a_form_that_nobody_signed_says_so(served: Served) -> None:
 def test_an_original_is_listed_until_its_scan_is_there(served: Served) -> None:
     desk, customer = served.as_("staff"), a_customer(served)
     form = issued(desk, customer)
-    held = noted(desk, None, type=None, scan_code=form["scan_code"], original={"held": True, "shelf_mark": "C 3"})
+    held = noted(desk, customer, type=None, scan_code=form["scan_code"], original={"held": True, "shelf_mark": "C 3"})
     assert waiting(desk, ORIGINALS, held["position"])[held["id"]]["shelf_mark"] == "C 3"
     paper = handed_in(desk, form["scan_code"])
     assert held["id"] not in waiting(desk, ORIGINALS, paper["position"])

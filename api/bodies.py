@@ -393,7 +393,7 @@ class Instant(msgspec.Struct, frozen=True):
 
 class SummaryAnswer(msgspec.Struct, frozen=True):
     """How many papers the customer's list has with these filters, mandates among the authorizations. `complete` false:
-    so many of the newest 1,000 or so, and there are more."""
+    there are more, for no more than 1,001 are counted."""
 
     customer: CustomerAnswer
     documents: int

@@ -615,7 +615,7 @@ def _narrowing(filters: Filters, rights: Rights) -> dict[str, Any]:
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """`complete` False: there are more than COUNTED_MAX, and only the newest of them were counted."""
+    """`complete` False: there are more than COUNTED_MAX, and no more of them were counted."""
 
     documents: int
     authorizations: int
@@ -826,7 +826,6 @@ def _counting(given: tuple[str, ...], as_of: bool) -> str:
             select r.kind
             from views.customer_documents as r
             where {_visible(held)} and {_of_customer(given, held)}
-            order by r.created_position desc
             limit {COUNTED_MAX + 1}
         ) as c on true
         where t.name = 'customer_documents'

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.browser.desks import Desk
+    from tests.browser.showroom import Showroom
     from tests.http.served import Served
 
 PATIENCE_MS = 20_000
@@ -55,3 +56,13 @@ def desks(chromium: "Browser", served: "Served") -> Iterator[Callable[..., "Desk
 def desk(desks: Callable[..., "Desk"]) -> "Desk":
     """A desk worker's browser: role staff, 1280 pixels wide, English, light."""
     return desks()
+
+
+@pytest.fixture(scope="session")
+def showroom() -> Iterator["Showroom"]:
+    """An archive with everything in it, to look at: nobody changes it."""
+    from tests.browser.showroom import SETTINGS, furnish
+    from tests.http.served import serving
+
+    with serving(**SETTINGS) as served:
+        yield furnish(served)

@@ -1,4 +1,4 @@
-"""An archive as a library has it on an ordinary day, to look at every screen: customers, papers, scans, mandates.
+"""An archive as a library has it on an ordinary day, and every screen there is to look at in it.
 
 Real files of the corpus where it lies beside the repository, else pages drawn here. All people are made up.
 """
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from tests.browser.desks import a_user
 from tests.http.desk import CONSENT, DEBT, at, corrected, handed_in, issued, item_of, noted, select_file, stepped
 from tests.http.scanning import a_form_page, a_page, filled
 from tests.http.scanning import archived as scanned
@@ -16,6 +17,7 @@ from tests.paper.corpus import FOLDER
 from tests.paper.files import a_pdf
 
 SCANNERS = "simulated:flatbed?seconds=0,simulated:feeder?pages=3&seconds=0,simulated:feeder?offline=1"
+SETTINGS = {"DOSSIER_SCANNERS": SCANNERS, "DOSSIER_INSTITUTION": "City Library", "DOSSIER_BRANCH": "CENTRAL"}
 READING, LETTER, FORM, IDENTIFICATION, CERTIFICATE = (
     "READING_DISABILITY", "LETTER", "FORM", "IDENTIFICATION", "REGISTRATION_CERTIFICATE")  # fmt: skip
 CUSTOMERS: dict[str, dict[str, Any]] = {
@@ -39,19 +41,73 @@ PAPERS = (
 
 
 class Showroom(NamedTuple):
-    """Where everything is. `as_of` is a position in the middle of the first customer's life."""
+    """Where everything is. `as_of` is a position in the middle of the first customer's life, `at` the last of all."""
 
     served: Served
+    user: str
     customer: str
     document: str
     long_document: str
     mandate: str
+    as_of_signed: int
     issued: str
     consent: str
     suspended: str
     code: str
     scan: str
     as_of: int
+    at: int
+
+
+class Screen(NamedTuple):
+    """A page to look at. `role` None: nobody is signed in; "user": somebody with a password, and so a session."""
+
+    name: str
+    path: str
+    role: str | None = "operator"
+
+    def address(self, room: Showroom) -> str:
+        return self.path.format(**room._asdict())
+
+
+SCREENS = (
+    Screen("s01-add-document", "/add"),
+    Screen("s02-scan-page", "/add?source=scan&session={scan}&customer={customer}"),
+    Screen("s02b-scan-page-nothing-yet", "/add?source=scan"),
+    Screen("s03-select-file", "/add?source=file&customer={customer}&type=LETTER"),
+    Screen("s04-no-upload", "/add?source=none&customer={customer}&type=DEBT_AUTHORIZATION"),
+    Screen("s05-search-customer", "/search?source=file&q=vries"),
+    Screen("s06-make-a-choice", "/choice?source=file&customer={customer}"),
+    Screen("s07-saved", "/add?source=file&saved={document}&at={at}"),
+    Screen("s08-customer-documents", "/customers/{customer}"),
+    Screen("s08b-in-the-past", "/customers/{customer}?as_of={as_of}"),
+    Screen("s08c-nothing-yet", "/customers/104883"),
+    Screen("s08d-find-a-customer", "/customers?q=vries"),
+    Screen("s08e-add-customer", "/customers/new"),
+    Screen("s08f-change-customer", "/customers/{customer}/edit"),
+    Screen("s08g-issue-a-form", "/customers/{customer}/form?type=DEBT_AUTHORIZATION"),
+    Screen("s09-document", "/documents/{document}?change=describe"),
+    Screen("s09b-twelve-pages", "/documents/{long_document}"),
+    Screen("s09c-print", "/documents/{document}/print"),
+    Screen("s09d-authorization", "/authorizations/{mandate}?change=amend"),
+    Screen("s09e-authorization-issued", "/authorizations/{issued}"),
+    Screen("s09f-authorization-in-the-past", "/authorizations/{mandate}?as_of={as_of_signed}"),
+    Screen("s10-timeline", "/customers/{customer}/timeline"),
+    Screen("s10b-timeline-of-a-document", "/documents/{document}/timeline"),
+    Screen("s10c-timeline-of-an-authorization", "/authorizations/{mandate}/timeline"),
+    Screen("s11-work-list", "/work?all=1"),
+    Screen("s12-operators", "/operators"),
+    Screen("s13-sign-in", "/sign-in", None),
+    Screen("s13b-new-password", "/password", "user"),
+    Screen("s13c-settings", "/settings", "user"),
+    Screen("s14-nothing-found", "/find?code=29001001111111"),
+    Screen("s14b-not-allowed", "/operators", "viewer"),
+    Screen("s14c-not-there", "/customers/99999999"),
+    Screen("s15-problems", "/problems", None),
+    Screen("s15b-problem", "/problems/mandate-exists", None),
+    Screen("s16-reference", "/docs", None),
+    Screen("s16b-try", "/docs/try", None),
+)
 
 
 def furnish(served: Served) -> Showroom:
@@ -70,7 +126,7 @@ def furnish(served: Served) -> Showroom:
     )
     corrected(smit, first[1], "withdraw", reason="Belongs to a neighbour of the same name")
     described = corrected(smit, document, "describe", note="Payment arrangement, signed by both", reason="More precise")
-    mandate = a_life(smit)
+    mandate, as_of_signed = a_life(smit)
     suspended = stepped(
         smit, noted(smit, "104882", note="Partner collects reservations"), "suspend", reason="Card is lost"
     )
@@ -84,16 +140,19 @@ def furnish(served: Served) -> Showroom:
     smit.get("/v1/customers/104882/documents", headers=at(last["position"])).raise_for_status()
     return Showroom(
         served=served,
+        user=a_user(served, "operator"),
         customer="104882",
         document=described["id"],
         long_document=long_document["id"],
         mandate=mandate["id"],
+        as_of_signed=as_of_signed,
         issued=waiting["authorization"]["id"],
         consent=consent["id"],
         suspended=suspended["id"],
         code=waiting["scan_code"],
         scan=scan["id"],
         as_of=as_of,
+        at=last["position"],
     )
 
 
@@ -109,15 +168,16 @@ def paper(desk: httpx.Client, customer: str, name: str, kind: str, note: str | N
     return item_of(select_file(desk, customer, data, name=name, type=kind, note=note, received_on=received))
 
 
-def a_life(desk: httpx.Client) -> dict[str, Any]:
-    """A mandate that came back signed, was collected, and whose bank account has changed."""
+def a_life(desk: httpx.Client) -> tuple[dict[str, Any], int]:
+    """A mandate that came back signed, was collected, and whose bank account has changed; when it had come back."""
     form = issued(desk, "104882", type=DEBT, mandate=account("A. de Vries", "BE68539007547034"))
     page = a_form_page(desk, form["form"])
-    mandate = handed_in(desk, form["scan_code"], page, name="form.jpg")
+    mandate = signed_one = handed_in(desk, form["scan_code"], page, name="form.jpg")
     for days_ago, outcome in ((40, "returned"), (10, "paid")):
         collection = {"presented_on": in_days(-days_ago - 4), "due_on": in_days(-days_ago), "outcome": outcome}
         mandate = stepped(desk, mandate, "collections", **collection)
-    return stepped(desk, mandate, "amend", iban="FR1420041010050500013M02606", reason="Moved to another bank")
+    amended = stepped(desk, mandate, "amend", iban="FR1420041010050500013M02606", reason="Moved to another bank")
+    return amended, signed_one["position"]
 
 
 def account(holder: str, iban: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from api.call import Call
 from api.staff import lately, render, scan
 from api.staff.checking import Check, check, existing
 from api.staff.door import ask
-from api.staff.fields import fields_of, new_key
+from api.staff.fields import fields_of, key_after
 from api.staff.refused import Problem, problem_of
 from api.staff.saved import Done, done_of
 from domain.refusals import NotFound, Refusal
@@ -94,7 +94,7 @@ async def show_with(
         looked_up=looked_up,
         scanners=await scanners_of(call),
         scan=await scan.pane(call, entry.fields) if entry.source == "scan" else None,
-        key=new_key(),
+        key=key_after(refusal, call.text("key") or fields.get("key")),
     )
 
 

@@ -8,10 +8,18 @@ from uuid import uuid4
 
 from api.call import Call
 from api.staff.door import Reply, ask
-from domain.refusals import N_, MalformedRequest, UnsupportedMediaType
+from domain.refusals import (
+    N_,
+    IdempotencyInFlight,
+    MalformedRequest,
+    Refusal,
+    Unavailable,
+    UnsupportedMediaType,
+)
 
 FIELDS_MAX = 200
 URLENCODED = "application/x-www-form-urlencoded"
+UNCERTAIN = (Unavailable, IdempotencyInFlight)
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -36,6 +44,12 @@ def number(text: str) -> int | None:
 def new_key() -> str:
     """The Idempotency-Key of a form, made when it is shown: sent twice, it is taken once."""
     return str(uuid4())
+
+
+def key_after(refusal: Refusal | None, sent: str | None) -> str:
+    """The key of a form that is shown again. After some refusals nobody knows whether it was taken all the same: then
+    it goes out again under the key that it had."""
+    return sent if sent and isinstance(refusal, UNCERTAIN) else new_key()
 
 
 def filled(fields: Mapping[str, str], *names: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from api.call import Call
 from api.staff import render
 from api.staff.door import ask
-from api.staff.fields import fields_of, filled, new_key
+from api.staff.fields import fields_of, filled, key_after, new_key
 from api.staff.refused import problem_of
 from domain.refusals import Refusal
 
@@ -58,7 +58,7 @@ async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | No
         types=await types_for(call),
         fields=fields,
         problem=problem_of(call, refusal) if refusal else None,
-        key=new_key(),
+        key=key_after(refusal, fields.get("key")),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
 
 from tests.http.desk import DEBT, a_customer, a_mandate, archived, at, corrected, noted
@@ -196,6 +197,28 @@ def test_a_link_leaves_nothing_behind_that_nobody_offered(desk: Visitor) -> None
 def test_a_token_has_no_settings(desk: Visitor) -> None:
     for fields in ({"branch": "é"}, {"branch": "B2"}, {"language": "nl"}):
         assert desk.client.post("/settings", data=fields).status_code == 403
+
+
+# -- what nobody knows the end of -------------------------------------------------------------------------------------
+
+
+def test_a_form_that_was_maybe_taken_keeps_its_key(served: Served, desk: Visitor) -> None:
+    """A twin is under way, or the answer of the database was lost: pressed again, it is saved once."""
+    customer = a_customer(served)
+    note = {"customer": customer, "type": "GUARDIAN_CONSENT", "confirmed": "1"}
+    for address, fields in (("/add/note", note), (f"/customers/{customer}/form", {"type": "GUARDIAN_CONSENT"})):
+        key = secrets.token_hex(8)
+        with psycopg.connect(served.database_url) as twin:
+            row = "insert into archive.command values (%s, %s, '', '{}', now())"
+            twin.execute(row, [served.as_("operator").get("/v1/session").json()["user"], served.key_at_rest(key)])
+            refused = desk.send(address, {**fields, "key": key})
+            assert refused.answer.status_code == 409
+            assert refused.value("key") == key
+            twin.rollback()
+        assert desk.client.post(address, data={**fields, "key": key}).status_code == 303
+        refused = desk.send(address, {**fields, "customer": customer, "key": key, "note": "another"})
+        assert refused.answer.status_code == 422
+        assert refused.value("key") != key, "what was refused for its key gets another"
 
 
 # -- what a form costs ------------------------------------------------------------------------------------------------

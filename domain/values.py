@@ -68,7 +68,9 @@ CUSTOMER_ID = re.compile(r"(?!\.\.?\Z)[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 NO_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-ACTOR = re.compile(r"[^\s\x00-\x1f\x7f]{1,80}")
+# No sign that cannot be seen: in a history nobody may look like another.
+UNSEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+ACTOR = re.compile(f"[^{UNSEEN}]{{1,80}}")
 
 
 def customer_id(text: str, pointer: str = "/form/customer") -> str:

@@ -43,7 +43,7 @@ def caller_of(settings: "Settings", actor: str | None, branch: str | None = None
 
     name = actor or f"cli:{_account()}"
     if not ACTOR.fullmatch(name):
-        raise click.BadParameter("must have 1 to 80 characters without blanks", param_hint="--actor")
+        raise click.BadParameter("must have 1 to 80 visible characters without blanks", param_hint="--actor")
     code = branch_code(branch, "/branch") if branch else settings.branch
     return Caller(actor=name, branch=code, correlation_id=uuid7())
 

@@ -58,4 +58,4 @@ def with_rights(command: Callable[..., None]) -> Callable[..., None]:
 
 def require_name(name: str) -> None:
     if not ACTOR.fullmatch(name):
-        raise click.BadParameter("must have 1 to 80 characters without blanks", param_hint="NAME")
+        raise click.BadParameter("must have 1 to 80 visible characters without blanks", param_hint="NAME")

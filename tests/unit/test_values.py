@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.refusals import FieldError
-from domain.values import branch_code, calendar_date, customer_id, prose, uuid7
+from domain.values import ACTOR, branch_code, calendar_date, customer_id, prose, uuid7
 
 POINTER = "/form/field"
 
@@ -25,10 +25,23 @@ def test_a_customer_number_is_taken_as_the_library_system_has_it(text: str) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a" * 65, "1 2", "1\t", "a/b", "a\\b", "a?b", "a#b", "a%b", "a\x00b", "a\x7f", "1\n"]
+    "text", ["", "a" * 65, "1 2", "1\t", "a/b", "a\\b", "a?b", "a#b", "a%b", "a\x00b", "a\x7f", "1\n", ".", ".."]
 )
 def test_a_customer_number_has_no_blank_and_nothing_of_an_address(text: str) -> None:
     refused(customer_id, text)
+
+
+@pytest.mark.parametrize("text", ["j.smit", "Özgür", "客", "desk:3", "a" * 80])
+def test_whoever_acts_has_a_name_in_any_language(text: str) -> None:
+    assert ACTOR.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "a" * 81, "ad\u200bmin", "\u202enimda", "admin\ufeff", "ad\u00admin", "admin\x85", "a\ud800"]
+)
+def test_a_name_that_acts_has_nothing_that_cannot_be_seen(text: str) -> None:
+    """In a history it would look like another's."""
+    assert not ACTOR.fullmatch(text)
 
 
 @pytest.mark.parametrize("text", ["MAIN", "a", "9", "North-2.b_c", "a" * 32])

@@ -12,7 +12,7 @@ from api.staff import render
 from api.staff.changes import end_of_log, found_for, is_searching, meanwhile
 from api.staff.door import Reply, ask
 from api.staff.facts import facts_of, pages_of, read
-from api.staff.fields import change, fields_of, new_key
+from api.staff.fields import change, fields_of, key_after, new_key
 from api.staff.file import Heard
 from api.staff.refused import problem_of
 from domain.refusals import Forbidden, NotFound, PreconditionFailed, Refusal
@@ -91,10 +91,10 @@ async def correct(call: Call) -> None:
 
 async def replace(call: Call) -> None:
     """POST /documents/{id}/content?version=&key=: they stand in the address, for the body goes on as it comes."""
-    heard, version = Heard(call), call.text("version") or ""
-    headers = {"If-Match": f'"{version}"', "Idempotency-Key": call.text("key") or new_key()}
+    heard, version, key = Heard(call), call.text("version") or "", call.text("key") or new_key()
+    headers = {"If-Match": f'"{version}"', "Idempotency-Key": key}
     sent = ask(call, "PUT", "/v1/documents/{id}/content", headers=headers, form=aiter(heard), id=call.params["id"])
-    heard.fields["version"] = version
+    heard.fields |= {"version": version, "key": key}
     await tried(call, "content", heard.fields, sent)
 
 
@@ -133,7 +133,7 @@ async def show_with(
         open=name,
         typed=fields,
         found=found,
-        key=new_key(),
+        key=key_after(refusal, fields.get("key", "").removesuffix(f"-{name}")),
         done=call.text("done"),
     )
 

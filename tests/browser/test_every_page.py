@@ -23,7 +23,7 @@ WEIGHTS_MAX = {"javascript": 60_000, "css": 15_000}
 """Bytes of a page, gzipped."""
 TABS, TABS_NARROW = (400, 400) if os.environ.get("DOSSIER_LONG") == "1" else (25, 8)
 SWAGGER, SWAGGER_PATH = "s16b-try", "/docs/try"
-ELSEWHERE = ("/", "/sign-in/elsewhere", "/sign-in/back")
+ELSEWHERE = ("/", "/sign-in/elsewhere", "/sign-in/elsewhere/back")
 """Addresses that show nothing themselves: they lead on."""
 
 
@@ -34,7 +34,7 @@ class Look(NamedTuple):
     options: dict[str, Any]
 
     def __str__(self) -> str:
-        return "-".join([self.language, *self.options.values()])
+        return "-".join([self.language, *self.options.values()]).replace("active", "forced")
 
 
 COLOURS = ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"})
@@ -111,8 +111,8 @@ def opened(
 
 
 def breaks(page: Page) -> list[str]:
-    """Rules of axe. Of the reference the first rooms stand for all, which are alike and many. Swagger UI brings a second
-    `main`."""
+    """Rules of axe. Of the reference the first rooms stand for all: they are alike, and many. Swagger UI has a `main`
+    of its own."""
     without = [["#swagger"], ["main > .desk > .stack > section:nth-child(n+4)"]]
     found = Axe().run(page, context={"exclude": without}, options=AXE).response["violations"]
     ours = [one for one in found if SWAGGER_PATH not in page.url or one["id"] != "landmark-no-duplicate-main"]

@@ -188,8 +188,10 @@ class Served:
 
 
 @contextmanager
-def serving(database_url: str | None = None, **variables: str) -> Iterator[Served]:
-    """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked."""
+def serving(database_url: str | None = None, *, root: Path = ROOT, **variables: str) -> Iterator[Served]:
+    """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked.
+
+    `root`: the tree whose rooms it is made of."""
     with new_home() as home:
         environment = environment_of(home, database_url, variables)
         settings = load(environment)
@@ -198,7 +200,7 @@ def serving(database_url: str | None = None, **variables: str) -> Iterator[Serve
         with (output / "stdout").open("wb") as out, (output / "stderr").open("wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-c", SERVE],
-                cwd=ROOT,
+                cwd=root,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

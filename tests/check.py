@@ -1,4 +1,7 @@
-"""The whole check, the same by hand and on CI: `./run test [--long]`. With pytest's own arguments only those tests."""
+"""The whole check, the same by hand and on CI: `./run test [--long]`. With pytest's own arguments only those tests.
+
+`./run test --screenshots DIR` makes pictures of every screen instead.
+"""
 
 import os
 import subprocess
@@ -18,6 +21,8 @@ STEPS = (
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["--screenshots"]:
+        return pictures(*arguments[1:])
     rest = [argument for argument in arguments if argument != "--long"]
     if len(rest) < len(arguments):
         os.environ["DOSSIER_LONG"] = "1"
@@ -27,6 +32,11 @@ def main(arguments: list[str]) -> int:
     if failed:
         print(f"check failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def pictures(folder: str = "screenshots") -> int:
+    os.environ["DOSSIER_SCREENSHOTS"] = str(Path(folder).resolve())
+    return run("pytest", "-q", "tests/browser/test_screenshots.py")
 
 
 def passes(name: str, command: tuple[str, ...], budget_s: int) -> bool:

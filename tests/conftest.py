@@ -8,7 +8,8 @@ pytest_plugins = ["tests.fixtures.archive", "tests.fixtures.database", "tests.fi
                   "tests.fixtures.skips", "tests.fixtures.times"]  # fmt: skip
 
 # The operator's own settings must not reach a test, least of all the address of a database in use.
-for name in [name for name in os.environ if name.startswith("DOSSIER_") and name != "DOSSIER_LONG"]:
+asked_for = ("DOSSIER_LONG", "DOSSIER_SCREENSHOTS")
+for name in [name for name in os.environ if name.startswith("DOSSIER_") and name not in asked_for]:
     del os.environ[name]
 
 # A slow machine is no failure; what an example finds is kept in .hypothesis.

@@ -24,8 +24,10 @@ async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict
     principal, session = await caller_of(route, req, parts)
     if session is not None and session.must_change and route.verb is not Verb.SESSION:
         raise PasswordMustBeChanged
+    call = req.context.call = Call(req, resp, parts, principal, {}, params, session)  # a refusal knows them
     require(principal, route.verb)
-    return Call(req, resp, parts, principal, await parts.catalogue.types(), params, session)
+    call.types = await parts.catalogue.types()
+    return call
 
 
 async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, Session | None]:

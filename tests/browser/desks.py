@@ -108,9 +108,9 @@ class Desk:
             self.abroad.append(request.url)
 
 
-def a_user(served: Served, role: str = "staff") -> str:
+def a_user(served: Served, role: str = "staff", name: str | None = None) -> str:
     """A new user who has chosen a password; the name."""
-    name = f"desk-{secrets.token_hex(4)}"
+    name = name or f"desk-{secrets.token_hex(4)}"
     browser = served.browser()
     served.come_in(browser, name, served.new_user(name, role))
     assert browser.put("/v1/session/password", json={"new": OWN_PASSWORD}).is_success

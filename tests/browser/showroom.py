@@ -4,13 +4,17 @@ Real files of the corpus where it lies beside the repository, else pages drawn h
 """
 
 from datetime import date, timedelta
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import httpx
+from PIL import Image, ImageDraw, ImageFont
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
 
 from tests.browser.desks import a_user
 from tests.http.desk import CONSENT, DEBT, at, corrected, handed_in, issued, item_of, noted, select_file, stepped
-from tests.http.scanning import a_form_page, a_page, filled
+from tests.http.scanning import a_form_page, filled
 from tests.http.scanning import archived as scanned
 from tests.http.served import Served
 from tests.paper.corpus import FOLDER
@@ -29,6 +33,18 @@ CUSTOMERS: dict[str, dict[str, Any]] = {
     "104883": {"name": "Anneke de Vries", "birth_date": "1969-07-21", "card_numbers": ["29001005566778"]},
 }
 BRANCHES = {"104882": "CENTRAL", "100234": "NORTH", "120718": "CENTRAL", "118003": "NORTH", "130001": "CENTRAL"}
+LETTER_TEXT = (
+    "Dear library,",
+    "thank you for your letter. As agreed I shall pay what is left in",
+    "two parts, on the first of the next two months.",
+    "Please send reminders by post from now on: the address is the",
+    "one that you have. My card was found again under a chair of your",
+    "reading room, and I should like to keep its number.",
+    "",
+    "With kind regards,",
+    "A. de Vries",
+    "",
+)
 # File of the corpus, type, note, days ago.
 PAPERS = (
     ("google-doc-document.pdf", LETTER, "Asks for reminders by post", 4),
@@ -112,35 +128,37 @@ SCREENS = (
 
 def furnish(served: Served) -> Showroom:
     """Fill an empty archive; when this returns its views show everything."""
-    smit, bakker = (desk_of(served, name, branch) for name, branch in (("j.smit", "CENTRAL"), ("m.bakker", "NORTH")))
+    visser, bakker = (desk_of(served, *one) for one in (("t.visser", "CENTRAL"), ("m.bakker", "NORTH")))
     for customer, fields in CUSTOMERS.items():
         served.as_("operator").put(f"/v1/customers/{customer}", json={**fields, "home_branch": BRANCHES.get(customer)})
-    first = [paper(bakker if number % 2 else smit, "104882", *one) for number, one in enumerate(PAPERS)]
+    first = [paper(bakker if number % 2 else visser, "104882", *one) for number, one in enumerate(PAPERS)]
     as_of = first[-1]["position"]
     long_document = item_of(
-        select_file(smit, "104882", book(), name="minutes.pdf", type=LETTER, note="Minutes, 12 pages")
+        select_file(visser, "104882", a_book(), name="minutes.pdf", type=LETTER, note="Minutes, 12 pages")
     )
-    noted(smit, "104882", type=IDENTIFICATION, original=None, verification=seen_paper())
+    noted(visser, "104882", type=IDENTIFICATION, original=None, verification=seen_paper())
     document = scanned(
-        smit, filled(smit, *(a_page() for _ in range(3))), "104882", type=LETTER, note="Payment arrangement"
+        visser, filled(visser, *map(a_letter, range(1, 4))), "104882", type=LETTER, note="Payment arrangement"
     )
-    corrected(smit, first[1], "withdraw", reason="Belongs to a neighbour of the same name")
-    described = corrected(smit, document, "describe", note="Payment arrangement, signed by both", reason="More precise")
-    mandate, as_of_signed = a_life(smit)
+    corrected(visser, first[1], "withdraw", reason="Belongs to a neighbour of the same name")
+    described = corrected(
+        visser, document, "describe", note="Payment arrangement, signed by both", reason="More precise"
+    )
+    mandate, as_of_signed = a_life(visser)
     suspended = stepped(
-        smit, noted(smit, "104882", note="Partner collects reservations"), "suspend", reason="Card is lost"
+        visser, noted(visser, "104882", note="Partner collects reservations"), "suspend", reason="Card is lost"
     )
-    consent = noted(smit, "120718", type=CONSENT, valid_until=in_days(12), note="Borrows from the adults' shelves")
+    consent = noted(visser, "120718", type=CONSENT, valid_until=in_days(12), note="Borrows from the adults' shelves")
     noted(bakker, "118003", type=READING, original={"held": True, "shelf_mark": "N-04"}, valid_until=in_days(25))
-    waiting = issued(smit, "104882", type=DEBT, mandate=account("A. de Vries", "NL91ABNA0417164300"))
+    waiting = issued(visser, "104882", type=DEBT, mandate=account("A. de Vries", "NL91ABNA0417164300"))
     noted(bakker, "130001", type=DEBT, mandate={**account("De Regenboog", "DE89370400440532013000"), **signed()})
-    scan = filled(smit, *(a_page() for _ in range(2)), a_form_page(smit, waiting["form"]))
-    filled(bakker, a_page())
+    scan = filled(visser, a_letter(5), a_letter(6), a_form_page(visser, waiting["form"]))
+    filled(bakker, a_letter(7))
     last = noted(bakker, "100234", original={"held": True, "shelf_mark": "N-11"})
-    smit.get("/v1/customers/104882/documents", headers=at(last["position"])).raise_for_status()
+    visser.get("/v1/customers/104882/documents", headers=at(last["position"])).raise_for_status()
     return Showroom(
         served=served,
-        user=a_user(served, "operator"),
+        user=a_user(served, "operator", "j.smit"),
         customer="104882",
         document=described["id"],
         long_document=long_document["id"],
@@ -192,8 +210,31 @@ def seen_paper() -> dict[str, str]:
     return {"paper": "Identity card", "number_suffix": "47K", "seen_on": in_days(-1)}
 
 
-def book() -> bytes:
-    return a_pdf(12)
+def a_letter(number: int) -> bytes:
+    """A page as a scanner at 150 dpi gives it; no two look alike."""
+    page = Image.new("L", (1240, 1754), 250)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(27)
+    for line, words in enumerate(
+        ["To the City Library", "", f"Page {number}", *[""] * number, *LETTER_TEXT[number % 4 :]]
+    ):
+        pen.text((150, 150 + 48 * line), words, fill=25, font=font)
+    out = BytesIO()
+    page.save(out, "JPEG", dpi=(150, 150), quality=80)
+    return out.getvalue()
+
+
+def a_book(pages: int = 12) -> bytes:
+    out = BytesIO()
+    canvas = Canvas(out, pagesize=A4)
+    for number in range(1, pages + 1):
+        canvas.setFont("Helvetica-Bold", 16)
+        canvas.drawString(72, 760, f"Minutes of the reading circle, {number} of {pages}")
+        canvas.setFont("Helvetica", 11)
+        for line, words in enumerate(LETTER_TEXT * 3):
+            canvas.drawString(72, 720 - 18 * line, words)
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
 
 
 def in_days(days: int) -> str:

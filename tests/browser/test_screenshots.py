@@ -55,5 +55,7 @@ async () => {
   await document.fonts.ready;
   for (const image of document.images) image.loading = "eager";
   await Promise.all([...document.images].map((image) => image.decode().catch(() => undefined)));
+  document.activeElement.blur();
+  scrollTo(0, 0);
 }
 """

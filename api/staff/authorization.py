@@ -13,7 +13,7 @@ from api.staff import acts, past, render
 from api.staff.changes import found_for, is_searching, meanwhile
 from api.staff.door import Reply, ask
 from api.staff.facts import instant_of
-from api.staff.fields import change, fields_of, filled, new_key
+from api.staff.fields import change, fields_of, filled, key_after
 from api.staff.refused import problem_of
 from domain.refusals import NotFound, PreconditionFailed, Refusal
 
@@ -120,7 +120,7 @@ async def show_with(
         open=name,
         typed=fields,
         found=found,
-        key=new_key(),
+        key=key_after(refusal, fields.get("key", "").removesuffix(f"-{name}")),
         done=call.text("done"),
     )
 

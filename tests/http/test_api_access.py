@@ -426,8 +426,8 @@ def test_what_was_forbidden_has_not_happened(served: Served, asking: Asking) -> 
             if address[0] == "GET" or role in TABLE[address].split():
                 continue
             request = getattr(asking, "_" + re.sub(r"\W+", "_", " ".join(address)).strip("_").lower())()
-            before = served.sql(last)
-            answer = served.as_(role).request(address[0], request.pop("url", address[1]), **request)
+            client, before = served.as_(role), served.sql(last)
+            answer = client.request(address[0], request.pop("url", address[1]), **request)
             assert problem_of(answer, 403) == "forbidden"
             assert served.sql(last) == before
 

@@ -51,7 +51,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showroom]:
     for sentence in sentences():
         catalog.add(sentence, f"⟦{sentence}⟧")
     (tree / "api" / "locale" / LANGUAGE / "LC_MESSAGES" / "dossier.mo").write_bytes(mo(catalog))  # type: ignore[arg-type]  # like ours
-    with serving(root=tree, **SETTINGS) as served:
+    with serving(None, tree, **SETTINGS) as served:
         yield furnish(served)
 
 

@@ -188,7 +188,7 @@ class Served:
 
 
 @contextmanager
-def serving(database_url: str | None = None, *, root: Path = ROOT, **variables: str) -> Iterator[Served]:
+def serving(database_url: str | None = None, root: Path = ROOT, /, **variables: str) -> Iterator[Served]:
     """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked.
 
     `root`: the tree whose rooms it is made of."""

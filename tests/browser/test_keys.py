@@ -60,7 +60,8 @@ def test_the_code_field_is_there_from_anywhere_and_escape_clears_it(desk: Desk, 
 
 
 def test_the_papers_their_past_and_their_timeline_have_keys(desk: Desk, customer: str) -> None:
-    archived(desk.served.as_("staff"), customer)
+    letter = archived(desk.served.as_("staff"), customer)
+    assert view(desk.served.as_("staff"), customer, letter["position"])
     page = desk.open(f"/add?source=none&customer={customer}")
     page.keyboard.press("Alt+w")
     expect(page).to_have_url(re.compile(f"/customers/{customer}$"))

@@ -119,6 +119,7 @@ def test_the_first_page_hears_what_came_since_it_was_made(desks: Callable[..., D
     hears(page, *made[1:])
 
 
+@pytest.mark.long
 def test_the_stream_ends_when_no_page_is_left(desks: Callable[..., Desk], one_place: Served) -> None:
     free(one_place)
     customer = a_customer(one_place)
@@ -149,6 +150,7 @@ def test_while_there_is_no_stream_the_same_is_asked_for_and_the_words_say_so(
     hears(page, made, following)
 
 
+@pytest.mark.long
 def test_where_there_is_no_shared_worker_each_page_has_a_stream_of_its_own(
     desks: Callable[..., Desk], one_place: Served
 ) -> None:
@@ -162,6 +164,7 @@ def test_where_there_is_no_shared_worker_each_page_has_a_stream_of_its_own(
     hears(page, made)
 
 
+@pytest.mark.long
 def test_cut_off_and_back_again_everything_is_heard_once(desks: Callable[..., Desk]) -> None:
     """The web worker is killed: another takes its place, and the browser comes again by itself."""
     with serving(DOSSIER_WORKERS="1") as archive:

@@ -55,6 +55,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showroom]:
         yield furnish(served)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("screen", [pytest.param(one, id=one.name) for one in SCREENS if one.name != "s16b-try"])
 def test_everything_that_a_page_says_is_in_the_catalogs(
     desks: Callable[..., Desk], marked: Showroom, screen: Screen

@@ -138,10 +138,11 @@ PERIOD = (
     Query("from", "not before this time", {"type": "string", "format": "date-time"}),
     Query("to", "not after this time", {"type": "string", "format": "date-time"}),
 )
+BRANCH = Query("branch", "only at this branch")
 AUDIT = (
     Query("actor", "only by this staff member or program"),
     Query("action", "only this action, such as document-archived"),
-    Query("branch", "only at this branch"),
+    BRANCH,
     Query("type", "only papers of this document type"),
     *PERIOD,
     AS_OF,
@@ -444,7 +445,13 @@ ROUTES: tuple[Route, ...] = (
     ),
     session("POST", "", scans.start, "Scan page: begin", body=ScanBody, status=(201,)),
     session(
-        "GET", "", scans.list_sessions, "Unfinished scan sessions", answer=SessionItem, listed=True, query=PAGING[:1]
+        "GET",
+        "",
+        scans.list_sessions,
+        "Unfinished scan sessions",
+        answer=SessionItem,
+        listed=True,
+        query=(BRANCH, *PAGING[:1]),
     ),
     session("GET", "/{id}", scans.show, "One scan session", verb=Verb.SCANS_FILL),
     session("DELETE", "/{id}", scans.cancel, "Cancel: nothing is left behind", answer=None, status=(204,)),
@@ -529,7 +536,10 @@ ROUTES: tuple[Route, ...] = (
         "Authorizations that end by themselves before long",
         answer=WorkItem,
         listed=True,
-        query=(Query("days", "within so many days", {"type": "integer", "minimum": 0, "maximum": 366, "default": 30}),),
+        query=(
+            Query("days", "within so many days", {"type": "integer", "minimum": 0, "maximum": 366, "default": 30}),
+            BRANCH,
+        ),
     ),
     read(
         "/v1/work-list/originals",
@@ -538,6 +548,7 @@ ROUTES: tuple[Route, ...] = (
         "Authorizations whose original is held on a shelf",
         answer=WorkItem,
         listed=True,
+        query=(BRANCH,),
     ),
     read(
         "/v1/operations",

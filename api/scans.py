@@ -81,11 +81,13 @@ async def start(call: Call) -> None:
 
 
 async def list_sessions(call: Call) -> None:
-    """GET /scan-sessions: those that are not over, the longest untouched first."""
+    """GET /scan-sessions?branch=: those that are not over, the longest untouched first."""
     await call.wait_for_views()
-    branch = call.principal.branch
+    own, asked = call.principal.branch, call.text("branch")
     async with call.parts.connection() as conn:
-        rows = await scan_sessions.unfinished(conn, branch=branch, limit=call.limit())
+        rows = await scan_sessions.unfinished(conn, branch=own or asked, limit=call.limit())
+    if own and asked and own != asked:
+        rows = []
     position = await call.parts.blocking(call.parts.last_position)
     call.page([listed(row) for row in rows], position=position, next_cursor=None)
 

@@ -12,20 +12,20 @@ from projections.work_list import Waiting
 
 
 async def ending(call: Call) -> None:
-    """GET /work-list/ending?days=: what ends by itself within so many days, the first to end first."""
+    """GET /work-list/ending?days=&branch=: what ends by itself within so many days, the first to end first."""
     days = call.number("days", default=30, low=0, high=366)
     await call.wait_for_views()
     until = call.parts.archive.clock.today() + timedelta(days=days)
     async with call.parts.connection() as conn:
-        found, position = await work_list.ending(conn, call.rights, until=until)
+        found, position = await work_list.ending(conn, call.rights, until=until, branch=call.text("branch"))
     await answer(call, found, position)
 
 
 async def originals(call: Call) -> None:
-    """GET /work-list/originals: papers on a shelf that wait for their scan, the longest waiting first."""
+    """GET /work-list/originals?branch=: papers on a shelf that wait for their scan, the longest waiting first."""
     await call.wait_for_views()
     async with call.parts.connection() as conn:
-        found, position = await work_list.originals(conn, call.rights)
+        found, position = await work_list.originals(conn, call.rights, branch=call.text("branch"))
     await answer(call, found, position)
 
 

@@ -44,18 +44,26 @@ class Waiting(msgspec.Struct, frozen=True):
         return "validity" if self.valid_until == self.ends_on - timedelta(days=1) else "unused"
 
 
-async def ending(conn: AsyncConnection[Any], rights: Rights, *, until: date) -> tuple[list[Waiting], int]:
-    """What ends by itself on or before a day, the first to end first, at most 200; and where the view stood."""
-    return await _fetch(conn, ENDING, rights, until=until)
+async def ending(
+    conn: AsyncConnection[Any], rights: Rights, *, until: date, branch: str | None = None
+) -> tuple[list[Waiting], int]:
+    """What ends by itself on or before a day, the first to end first, at most 200; and where the view stood. Of one
+    branch, or of all that may be seen."""
+    return await _fetch(conn, ENDING, rights, branch, until=until)
 
 
-async def originals(conn: AsyncConnection[Any], rights: Rights) -> tuple[list[Waiting], int]:
-    """Papers that wait on a shelf for their scan, the longest waiting first, at most 200; and where the view stood."""
-    return await _fetch(conn, ORIGINALS, rights)
+async def originals(
+    conn: AsyncConnection[Any], rights: Rights, *, branch: str | None = None
+) -> tuple[list[Waiting], int]:
+    """Papers that wait on a shelf for their scan, the longest waiting first, at most 200; else likewise."""
+    return await _fetch(conn, ORIGINALS, rights, branch)
 
 
-async def _fetch(conn: AsyncConnection[Any], query: str, rights: Rights, **bound: Any) -> tuple[list[Waiting], int]:
-    values = {"types": text_array(tuple(rights.types)), "branch": rights.branch, "limit": ITEMS_MAX, **bound}
+async def _fetch(
+    conn: AsyncConnection[Any], query: str, rights: Rights, asked: str | None, **bound: Any
+) -> tuple[list[Waiting], int]:
+    types = text_array(tuple(rights.types))
+    values = {"types": types, "branch": rights.branch, "asked": asked, "limit": ITEMS_MAX, **bound}
     async with conn.cursor(row_factory=scalar_row) as cursor:
         position = await (await cursor.execute(POSITION, prepare=True)).fetchone()
     assert position is not None, "views.tracking has a row for each view"
@@ -69,7 +77,10 @@ COLUMNS = """
     id, customer, kind, type, labels, status, branch, recorded_at, due_on, valid_until, form_lapses_on,
     revocation_effective_on, shelf_mark
 """
-VISIBLE = "type = any(%(types)s::text[]) and (%(branch)s::text is null or branch = %(branch)s)"
+VISIBLE = """
+    type = any(%(types)s::text[])
+    and (%(branch)s::text is null or branch = %(branch)s) and (%(asked)s::text is null or branch = %(asked)s)
+"""
 ENDING = f"""
     select {COLUMNS}
     from views.authorizations

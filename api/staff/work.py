@@ -1,6 +1,8 @@
 """The work list (S11): scans that nobody finished, authorizations about to end, originals that wait for their scan."""
 
+from asyncio import gather
 from datetime import timedelta
+from typing import Any
 
 from api.call import Call
 from api.staff import render
@@ -8,22 +10,28 @@ from api.staff.door import ask
 from domain.access import Verb
 
 DAYS = 30
+MOST = 200
+"""What is listed at most; the archive gives those first that wait longest or end soonest."""
 
 
 async def show(call: Call) -> None:
-    """GET /work."""
-    scans = (await ask(call, "GET", "/v1/scan-sessions")).body["items"] if render.allowed(call, Verb.SCANS_USE) else []
-    ending = await ask(call, "GET", "/v1/work-list/ending", query={"days": DAYS})
-    originals = await ask(call, "GET", "/v1/work-list/originals")
-    mine = call.text("all") is None
-    branch = call.branch()
+    """GET /work: of the branch in which one works, or of all."""
+    branch = None if call.text("all") else call.branch()
+    ending, originals = await gather(
+        ask(call, "GET", "/v1/work-list/ending", query={"days": DAYS, "branch": branch}),
+        ask(call, "GET", "/v1/work-list/originals", query={"branch": branch}),
+    )
+    scans: list[Any] = []
+    if render.allowed(call, Verb.SCANS_USE):
+        scans = (await ask(call, "GET", "/v1/scan-sessions", query={"limit": MOST, "branch": branch})).body["items"]
     render.show(
         call,
         "work.html",
-        scans=[one for one in scans if not mine or one["branch"] == branch],
-        ending=[one for one in ending.body["items"] if not mine or one["branch"] == branch],
-        originals=[one for one in originals.body["items"] if not mine or one["branch"] == branch],
-        mine=mine,
+        scans=scans,
+        ending=ending.body["items"],
+        originals=originals.body["items"],
+        mine=branch is not None,
+        most=MOST,
         days=DAYS,
         idle=timedelta(hours=call.parts.limits.scan_session_hours),
     )

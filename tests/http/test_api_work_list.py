@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.http.desk import CONSENT, a_customer, handed_in, issued, item_of, noted, pointers
+from tests.http.scanning import filled
 from tests.http.served import Served
 
 ENDING, ORIGINALS = "/v1/work-list/ending", "/v1/work-list/originals"
@@ -64,6 +65,28 @@ def test_one_branch_only_is_shown_its_own(served: Served) -> None:
     assert here["id"] not in waiting(
         served.as_("staff", branch="SOUTH", own_branch_only=True), ENDING, here["position"]
     )
+
+
+@pytest.mark.parametrize("path", [ENDING, ORIGINALS])
+def test_one_branch_is_asked_for_and_gets_its_own_however_much_waits_elsewhere(served: Served, path: str) -> None:
+    """They were picked out of the first two hundred of all."""
+    customer, reader = a_customer(served), served.as_("operator")
+    here, there = (
+        noted(served.as_("staff", branch=branch), customer, valid_until=in_days(5)) for branch in ("EAST", "WEST")
+    )
+    for branch, papers in (("EAST", {here["id"]}), ("WEST", {there["id"]}), (None, {here["id"], there["id"]})):
+        asked = {"branch": branch} if branch else {}
+        assert waiting(reader, path, there["position"], **asked).keys() & {here["id"], there["id"]} == papers
+    own = served.as_("staff", branch="EAST", own_branch_only=True)
+    assert waiting(own, path, there["position"], branch="WEST") == {}
+
+
+def test_unfinished_scans_of_one_branch_are_asked_for(served: Served) -> None:
+    scans = {branch: filled(served.as_("staff", branch=branch)) for branch in ("EAST", "WEST")}
+    [(last,)] = served.sql("select max(notification_id) from archive.archive_events")
+    east = waiting(served.as_("operator"), "/v1/scan-sessions", last, branch="EAST")
+    assert (scans["EAST"]["id"] in east, scans["WEST"]["id"] in east) == (True, False)
+    assert waiting(served.as_("staff", branch="EAST"), "/v1/scan-sessions", last, branch="WEST") == {}
 
 
 @pytest.mark.parametrize("days", ["-1", "367", "soon"])

@@ -5,6 +5,8 @@ After each test: no script failed, the policy of the page was not broken, nothin
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,17 +23,48 @@ PATIENCE_MS = 20_000
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator["Browser"]:
+FOLDER = ExitStack()
+"""What the tests of this folder share. It ends with the last of them: a browser keeps an event loop running."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        FOLDER.close()
+        browser.cache_clear()
+        furnished.cache_clear()
+
+
+@pytest.fixture
+def chromium() -> "Browser":
     if CHROMIUM is None:
         pytest.skip("NOT TESTED, there is no browser: apt-get install chromium fonts-dejavu-core, then ./run test")
+    return browser(CHROMIUM)
+
+
+@cache
+def browser(path: str) -> "Browser":
     from playwright.sync_api import expect, sync_playwright  # not before it is asked for: 165 MB
 
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    playwright = FOLDER.enter_context(sync_playwright())
+    launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    FOLDER.callback(launched.close)
+    return launched
+
+
+@pytest.fixture
+def showroom() -> "Showroom":
+    """An archive with everything in it, to look at: nobody changes it."""
+    return furnished()
+
+
+@cache
+def furnished() -> "Showroom":
+    from tests.browser.showroom import SETTINGS, furnish
+    from tests.http.served import serving
+
+    return furnish(FOLDER.enter_context(serving(**SETTINGS)))
 
 
 @pytest.fixture
@@ -56,13 +89,3 @@ def desks(chromium: "Browser", served: "Served") -> Iterator[Callable[..., "Desk
 def desk(desks: Callable[..., "Desk"]) -> "Desk":
     """A desk worker's browser: role staff, 1280 pixels wide, English, light."""
     return desks()
-
-
-@pytest.fixture(scope="session")
-def showroom() -> Iterator["Showroom"]:
-    """An archive with everything in it, to look at: nobody changes it."""
-    from tests.browser.showroom import SETTINGS, furnish
-    from tests.http.served import serving
-
-    with serving(**SETTINGS) as served:
-        yield furnish(served)

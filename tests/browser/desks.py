@@ -57,12 +57,12 @@ class Desk:
         return page
 
     def come_in(self, user: str, page: Page | None = None) -> None:
-        """By the page for it, with the password that a_user() chose."""
+        """By the page for it, in whatever language, with the password that a_user() chose."""
         front = page or self.page
         front.goto("/sign-in")
-        front.get_by_label("User name").fill(user)
-        front.get_by_label("Password").fill(OWN_PASSWORD)
-        front.get_by_role("button", name="Sign in").click()
+        front.locator("[name=user]").fill(user)
+        front.locator("[name=password]").fill(OWN_PASSWORD)
+        front.keyboard.press("Enter")
         front.wait_for_url(lambda url: "sign-in" not in url)
 
     def violations(self, page: Page | None = None) -> list[str]:

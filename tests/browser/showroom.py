@@ -14,11 +14,11 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tests.browser.desks import a_user
 from tests.http.desk import CONSENT, DEBT, at, corrected, handed_in, issued, item_of, noted, select_file, stepped
+from tests.http.desk import a_letter as another_pdf
 from tests.http.scanning import a_form_page, filled
 from tests.http.scanning import archived as scanned
 from tests.http.served import Served
 from tests.paper.corpus import FOLDER
-from tests.paper.files import a_pdf
 
 SCANNERS = "simulated:flatbed?seconds=0,simulated:feeder?pages=3&seconds=0,simulated:feeder?offline=1"
 SETTINGS = {"DOSSIER_SCANNERS": SCANNERS, "DOSSIER_INSTITUTION": "City Library", "DOSSIER_BRANCH": "CENTRAL"}
@@ -181,7 +181,7 @@ def desk_of(served: Served, name: str, branch: str) -> httpx.Client:
 def paper(desk: httpx.Client, customer: str, name: str, kind: str, note: str | None, days_ago: int) -> dict[str, Any]:
     """One file of the corpus, as somebody brought it."""
     file = FOLDER / "good" / name
-    data, name = (file.read_bytes(), name) if file.exists() else (a_pdf(2), f"{file.stem}.pdf")
+    data, name = (file.read_bytes(), name) if file.exists() else (another_pdf(2), f"{file.stem}.pdf")
     received = in_days(-days_ago)
     return item_of(select_file(desk, customer, data, name=name, type=kind, note=note, received_on=received))
 

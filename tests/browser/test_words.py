@@ -63,22 +63,11 @@ def test_everything_that_a_page_says_is_in_the_catalogs(
     desk = desks(None if screen.role == "user" else screen.role, at=marked.served, language=LANGUAGE)
     desk.expected = ("Failed to load resource",)
     if screen.role == "user":
-        sign_in(desk, marked)
+        desk.come_in(marked.user)
     address = screen.address(marked)
     page = desk.open(f"{address}{'&' if '?' in address else '?'}lang={LANGUAGE}")
     expect(page.locator("main")).to_contain_text("⟦")
     assert unmarked(said(page), known(desk, marked)) == []
-
-
-def sign_in(desk: Desk, room: Showroom) -> None:
-    """As Desk.come_in(), whose labels are English."""
-    from tests.http.served import OWN_PASSWORD
-
-    desk.page.goto("/sign-in")
-    desk.page.locator("[name=user]").fill(room.user)
-    desk.page.locator("[name=password]").fill(OWN_PASSWORD)
-    desk.page.keyboard.press("Enter")
-    desk.page.wait_for_url(lambda url: "sign-in" not in url)
 
 
 def said(page: Page) -> list[str]:

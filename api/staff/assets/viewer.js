@@ -134,10 +134,18 @@ function say() {
   disable("next", at === pages.length - 1);
   for (const link of document.querySelectorAll(".thumbs a")) {
     const isIt = link.getAttribute("href") === `#${current.id}`;
-    if (isIt && !link.hasAttribute("aria-current")) link.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (isIt && !link.hasAttribute("aria-current")) reveal(link, link.closest(".thumbs"));
     if (isIt) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
+}
+
+/** In its strip alone: scrollIntoView() would take the page along, from wherever somebody is. */
+function reveal(link, strip) {
+  const box = link.getBoundingClientRect();
+  const room = strip.getBoundingClientRect();
+  const beyond = (low, high, from, to) => Math.min(0, low - from) + Math.max(0, high - to);
+  strip.scrollBy(beyond(box.left, box.right, room.left, room.right), beyond(box.top, box.bottom, room.top, room.bottom));
 }
 
 start();

@@ -15,8 +15,9 @@ HEIGHT = 900
 
 
 class Desk:
-    """`page` is the tab in front. `expected` are beginnings of console errors that a test provokes on purpose, such as
-    "Failed to load resource" for a refusal that is looked for. Without a role nobody is signed in."""
+    """`page` is the tab in front; `client` asks the API as whoever sits there. Without a role nobody is signed in.
+    `expected` are beginnings of console errors that a test provokes on purpose, such as "Failed to load resource" for a
+    refusal that is looked for."""
 
     def __init__(
         self,
@@ -24,18 +25,20 @@ class Desk:
         served: Served,
         role: str | None = "staff",
         *,
+        branch: str | None = None,
         width: int = 1280,
         language: str = "en",
         **options: Any,
     ) -> None:
         self.served, self.role = served, role
+        self.client = served.as_(role, **({"branch": branch} if branch else {})) if role else served.client(None)
         self.context = browser.new_context(
             base_url=served.url,
             viewport={"width": width, "height": HEIGHT},
             locale=language,
             reduced_motion="reduce",
             timezone_id="Europe/Amsterdam",
-            extra_http_headers={"Authorization": served.as_(role).headers["Authorization"]} if role else None,
+            extra_http_headers={"Authorization": self.client.headers["Authorization"]} if role else None,
             **options,
         )
         self.expected: tuple[str, ...] = ()

@@ -65,9 +65,10 @@ def test_the_papers_their_past_and_their_timeline_have_keys(desk: Desk, customer
     page = desk.open(f"/add?source=none&customer={customer}")
     page.keyboard.press("Alt+w")
     expect(page).to_have_url(re.compile(f"/customers/{customer}$"))
-    expect(page.get_by_role("button", name="Keys")).to_be_visible()  # scripts are there
+    moments = page.get_by_role("slider", name="As of")
+    expect(moments).to_be_visible()  # what changed, and when, is known
     page.keyboard.press("Alt+m")
-    expect(page.locator("input[type=range]")).to_be_focused()
+    expect(moments).to_be_focused()
     page.keyboard.press("Alt+a")
     expect(page).to_have_url(re.compile("timeline"))
 

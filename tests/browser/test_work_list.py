@@ -4,16 +4,23 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.desks import Desk
-from tests.http.desk import a_customer, at, issued, noted
+from tests.http.desk import a_branch, a_customer, at, issued, noted
 from tests.http.scanning import a_page, filled
 from tests.http.served import Served
 
 
 def in_days(days: int) -> str:
     return (date.today() + timedelta(days=days)).isoformat()  # noqa: DTZ011  # a day more or less is in the list as well
+
+
+@pytest.fixture
+def desk(desks: Callable[..., Desk]) -> Desk:
+    """In a branch where nothing else waits."""
+    return desks(branch=a_branch())
 
 
 def work(desk: Desk, query: str = "") -> Page:
@@ -37,7 +44,7 @@ def a_name(served: Served) -> tuple[str, str]:
 
 def test_an_authorization_that_ends_soon_is_listed_with_its_day_and_opens(desk: Desk) -> None:
     customer, name = a_name(desk.served)
-    consent = noted(desk.served.as_("staff"), customer, valid_until=in_days(9))
+    consent = noted(desk.client, customer, valid_until=in_days(9))
     page = work(desk)
     expiring = page.get_by_role("region", name=re.compile("Expiring authorizations"))
     expect(expiring.get_by_role("row").filter(has_text=name)).to_contain_text("End of its validity")
@@ -47,14 +54,14 @@ def test_an_authorization_that_ends_soon_is_listed_with_its_day_and_opens(desk: 
 
 def test_an_original_on_its_shelf_is_listed_until_then(desk: Desk) -> None:
     customer, name = a_name(desk.served)
-    noted(desk.served.as_("staff"), customer, original={"held": True, "shelf_mark": "Z 99"})
+    noted(desk.client, customer, original={"held": True, "shelf_mark": "Z 99"})
     page = work(desk)
     held = page.get_by_role("region", name=re.compile("Originals held")).get_by_role("row").filter(has_text=name)
     expect(held).to_contain_text("Z 99")
 
 
 def test_a_scan_that_nobody_finished_goes_on(desk: Desk) -> None:
-    scan = filled(desk.served.as_("staff"), a_page(), a_page())
+    scan = filled(desk.client, a_page(), a_page())
     page = work(desk)
     link = page.locator(f"a[href*='{scan['id']}']")
     expect(page.get_by_role("row").filter(has=link)).to_contain_text("2 pages")
@@ -77,8 +84,8 @@ def test_each_branch_sees_its_own_first_and_all_by_one_press(desks: Callable[...
 
 def test_the_numbers_lead_to_their_lists(desk: Desk) -> None:
     customer, _ = a_name(desk.served)
-    issued(desk.served.as_("staff"), customer)
-    noted(desk.served.as_("staff"), customer)
+    issued(desk.client, customer)
+    noted(desk.client, customer)
     page = work(desk)
     jump = page.get_by_role("navigation", name="Work list")
     for name in ("Unfinished scans", "Expiring authorizations", "Originals held"):

@@ -67,6 +67,11 @@ def no_upload(
     return client.post("/v1/authorizations", json=body, headers=headers)
 
 
+def a_branch() -> str:
+    """Where nothing is but what its test brings: a list of what waits has an end."""
+    return secrets.token_hex(4).upper()
+
+
 def noted(client: httpx.Client, customer: str, **more: Any) -> dict[str, Any]:
     """The item of an authorization that was noted."""
     return item_of(no_upload(client, customer, **more))

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.desk import CONSENT, a_customer, handed_in, issued, item_of, noted, pointers
+from tests.http.desk import CONSENT, a_branch, a_customer, handed_in, issued, item_of, noted, pointers
 from tests.http.scanning import filled
 from tests.http.served import Served
 
@@ -36,27 +36,30 @@ def test_what_ends_within_the_days_is_listed_with_its_customer_and_why(served: S
 
 
 def test_a_form_that_nobody_signed_says_so(served: Served) -> None:
-    desk, customer = served.as_("staff"), a_customer(served)
+    branch, customer = a_branch(), a_customer(served)
+    desk = served.as_("staff", branch=branch)
     form = issued(desk, customer)
-    found = waiting(desk, ENDING, form["position"], days=366)[form["authorization"]["id"]]
+    found = waiting(desk, ENDING, form["position"], days=366, branch=branch)[form["authorization"]["id"]]
     assert found["why"] == "form"
 
 
 def test_an_original_is_listed_until_its_scan_is_there(served: Served) -> None:
-    desk, customer = served.as_("staff"), a_customer(served)
+    branch, customer = a_branch(), a_customer(served)
+    desk = served.as_("staff", branch=branch)
     form = issued(desk, customer)
     held = noted(desk, customer, type=None, scan_code=form["scan_code"], original={"held": True, "shelf_mark": "C 3"})
-    assert waiting(desk, ORIGINALS, held["position"])[held["id"]]["shelf_mark"] == "C 3"
+    assert waiting(desk, ORIGINALS, held["position"], branch=branch)[held["id"]]["shelf_mark"] == "C 3"
     paper = handed_in(desk, form["scan_code"])
-    assert held["id"] not in waiting(desk, ORIGINALS, paper["position"])
+    assert waiting(desk, ORIGINALS, paper["position"], branch=branch) == {}
 
 
 @pytest.mark.parametrize("path", [ENDING, ORIGINALS])
 def test_a_paper_of_a_sensitivity_that_the_caller_lacks_does_not_wait_for_it(served: Served, path: str) -> None:
-    desk, customer = served.as_("staff"), a_customer(served)
-    health = noted(desk, customer, type=READING, valid_until=in_days(5))
-    assert health["id"] in waiting(desk, path, health["position"])
-    assert health["id"] not in waiting(served.as_("staff", without=["health"]), path, health["position"])
+    branch, customer = a_branch(), a_customer(served)
+    health = noted(served.as_("staff", branch=branch), customer, type=READING, valid_until=in_days(5))
+    seen, hidden = served.as_("staff"), served.as_("staff", without=["health"])
+    assert waiting(seen, path, health["position"], branch=branch).keys() == {health["id"]}
+    assert waiting(hidden, path, health["position"], branch=branch) == {}
 
 
 def test_one_branch_only_is_shown_its_own(served: Served) -> None:
@@ -70,23 +73,30 @@ def test_one_branch_only_is_shown_its_own(served: Served) -> None:
 @pytest.mark.parametrize("path", [ENDING, ORIGINALS])
 def test_one_branch_is_asked_for_and_gets_its_own_however_much_waits_elsewhere(served: Served, path: str) -> None:
     """They were picked out of the first two hundred of all."""
-    customer, reader = a_customer(served), served.as_("operator")
+    customer, reader, (east, west) = a_customer(served), served.as_("operator"), (a_branch(), a_branch())
     here, there = (
-        noted(served.as_("staff", branch=branch), customer, valid_until=in_days(5)) for branch in ("EAST", "WEST")
+        noted(served.as_("staff", branch=branch), customer, valid_until=in_days(5)) for branch in (east, west)
     )
-    for branch, papers in (("EAST", {here["id"]}), ("WEST", {there["id"]}), (None, {here["id"], there["id"]})):
-        asked = {"branch": branch} if branch else {}
-        assert waiting(reader, path, there["position"], **asked).keys() & {here["id"], there["id"]} == papers
-    own = served.as_("staff", branch="EAST", own_branch_only=True)
-    assert waiting(own, path, there["position"], branch="WEST") == {}
+    for branch, paper in ((east, here), (west, there)):
+        assert waiting(reader, path, there["position"], branch=branch).keys() == {paper["id"]}
+    own = served.as_("staff", branch=east, own_branch_only=True)
+    assert waiting(own, path, there["position"]).keys() == {here["id"]}
+    assert waiting(own, path, there["position"], branch=west) == {}
+
+
+def test_without_a_branch_those_of_all_are_listed(served: Served) -> None:
+    customer, branches = a_customer(served), (a_branch(), a_branch())
+    papers = [noted(served.as_("staff", branch=branch), customer, valid_until=in_days(0)) for branch in branches]
+    assert {paper["id"] for paper in papers} <= waiting(served.as_("operator"), ENDING, papers[-1]["position"]).keys()
 
 
 def test_unfinished_scans_of_one_branch_are_asked_for(served: Served) -> None:
-    scans = {branch: filled(served.as_("staff", branch=branch)) for branch in ("EAST", "WEST")}
+    east, west = a_branch(), a_branch()
+    here, _ = (filled(served.as_("staff", branch=branch)) for branch in (east, west))
     [(last,)] = served.sql("select max(notification_id) from archive.archive_events")
-    east = waiting(served.as_("operator"), "/v1/scan-sessions", last, branch="EAST")
-    assert (scans["EAST"]["id"] in east, scans["WEST"]["id"] in east) == (True, False)
-    assert waiting(served.as_("staff", branch="EAST"), "/v1/scan-sessions", last, branch="WEST") == {}
+    asked = waiting(served.as_("operator"), "/v1/scan-sessions", last, branch=east)
+    assert asked.keys() == {here["id"]}
+    assert waiting(served.as_("staff", branch=east), "/v1/scan-sessions", last, branch=west) == {}
 
 
 @pytest.mark.parametrize("days", ["-1", "367", "soon"])

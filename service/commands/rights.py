@@ -6,10 +6,11 @@ from typing import Any, TypedDict
 
 import click
 
-from domain.access import Role
+from domain.access import Principal, Role
 from domain.values import ACTOR, Sensitivity, branch_code
 
 SENSITIVITIES = click.Choice([s.value for s in Sensitivity])
+COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities")
 OPTIONS = (
     click.option("--role", required=True, type=click.Choice([r.value for r in Role]), help="What it may do."),
     click.option("--branch", metavar="CODE", help="The branch for which it writes.  [default: the request's]"),
@@ -54,6 +55,17 @@ def with_rights(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(OPTIONS):
         run = option(run)
     return run
+
+
+def told(principal: Principal) -> dict[str, Any]:
+    """What a list says of a token's or a user's rights."""
+    return {
+        "name": principal.name,
+        "role": principal.role,
+        "branch": principal.branch,
+        "own_branch_only": principal.own_branch_only,
+        "sensitivities": sorted(principal.sensitivities),
+    }
 
 
 def require_name(name: str) -> None:

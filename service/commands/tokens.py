@@ -13,11 +13,9 @@ from service.commands.common import (
     load_settings,
     opened_store,
 )
-from service.commands.rights import Rights, require_name, with_rights
+from service.commands.rights import COLUMNS, Rights, require_name, told, with_rights
 from service.exits import FAILED, Ended
 from service.output import put_list, say
-
-COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities", "revoked")
 
 
 @click.group()
@@ -47,18 +45,8 @@ def list_(as_json: bool) -> None:
     """All tokens by name, revoked ones too. The tokens themselves are kept nowhere."""
     with opened_store(load_settings()) as store:
         found = store.archive().access().tokens
-    items = [
-        {
-            "name": name,
-            "role": token.principal.role,
-            "branch": token.principal.branch,
-            "own_branch_only": token.principal.own_branch_only,
-            "sensitivities": sorted(token.principal.sensitivities),
-            "revoked": token.revoked,
-        }
-        for name, token in found.items()
-    ]
-    put_list(items, COLUMNS, as_json=as_json)
+    items = [{**told(token.principal), "revoked": token.revoked} for token in found.values()]
+    put_list(items, (*COLUMNS, "revoked"), as_json=as_json)
 
 
 @tokens.command()

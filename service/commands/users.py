@@ -16,7 +16,7 @@ from service.commands.common import (
     load_settings,
     opened_store,
 )
-from service.commands.rights import Rights, require_name, with_rights
+from service.commands.rights import COLUMNS, Rights, require_name, told, with_rights
 from service.exits import CONFLICT, FAILED, Ended
 from service.output import put_list, say
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 T = TypeVar("T")
-COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities", "state")
 
 
 @click.group()
@@ -57,18 +56,8 @@ def list_(as_json: bool) -> None:
     with opened_users(load_settings()) as known:
         found = known.archive.access().users.values()
         once = known.passwords.once(user.password for user in found)
-    items = [
-        {
-            "name": user.principal.name,
-            "role": user.principal.role,
-            "branch": user.principal.branch,
-            "own_branch_only": user.principal.own_branch_only,
-            "sensitivities": sorted(user.principal.sensitivities),
-            "state": state_of(user, once=once.get(user.password, True)),
-        }
-        for user in found
-    ]
-    put_list(items, COLUMNS, as_json=as_json)
+    items = [{**told(user.principal), "state": state_of(user, once=once.get(user.password, True))} for user in found]
+    put_list(items, (*COLUMNS, "state"), as_json=as_json)
 
 
 def state_of(user: "User", *, once: bool) -> str:

@@ -10,20 +10,14 @@ from typing import Any, NamedTuple
 
 from api.call import Call
 from api.staff import acts, past, render
-from api.staff.changes import found_for, is_searching, meanwhile
+from api.staff.changes import Fields, Form, end_of_log, found_for, is_searching, only_reason, shown, to_customer
 from api.staff.door import Reply, ask
 from api.staff.facts import instant_of
-from api.staff.fields import change, fields_of, filled, key_after
-from api.staff.refused import problem_of
-from domain.refusals import NotFound, PreconditionFailed, Refusal
+from api.staff.fields import change, fields_of, filled
+from domain.refusals import NotFound, Refusal
 
-Fields = Mapping[str, str]
 IN_FORCE = ("active", "suspended")
 HISTORY_SHOWN = 6
-
-
-def only_reason(fields: Fields) -> dict[str, Any]:
-    return {"reason": fields.get("reason", "")}
 
 
 def amendment(fields: Fields) -> dict[str, Any]:
@@ -36,10 +30,6 @@ def revocation(fields: Fields) -> dict[str, Any]:
 
 def succession(fields: Fields) -> dict[str, Any]:
     return {**only_reason(fields), "by": fields.get("by", "")}
-
-
-def move(fields: Fields) -> dict[str, Any]:
-    return {**only_reason(fields), "customer": fields.get("customer", "")}
 
 
 def collection(fields: Fields) -> dict[str, Any]:
@@ -67,14 +57,14 @@ STEPS = {
         ("active", "suspended", "revoked", "expired", "superseded"), collection, True, "collections.report"
     ),
     "reassign": Step(
-        ("issued", *IN_FORCE, "revoked", "expired", "superseded", "cancelled"), move, verb="documents.move"
+        ("issued", *IN_FORCE, "revoked", "expired", "superseded", "cancelled"), to_customer, verb="documents.move"
     ),
 }
 
 
 async def show(call: Call) -> None:
     """GET /authorizations/{id}, as it is or as it was; `change` names the step that is open."""
-    await show_with(call, call.text("change"), {})
+    await show_with(call, Form(call.text("change")))
 
 
 async def step(call: Call) -> None:
@@ -83,7 +73,7 @@ async def step(call: Call) -> None:
     if name not in STEPS:
         raise NotFound
     if name == "reassign" and is_searching(fields):
-        await show_with(call, name, fields, found=await found_for(call, fields))
+        await show_with(call, Form(name, fields, found=await found_for(call, fields)))
         return
     path = f"/v1/authorizations/{{id}}/{name}"
     try:
@@ -91,44 +81,28 @@ async def step(call: Call) -> None:
     except NotFound:
         raise
     except Refusal as refusal:
-        await show_with(call, name, fields, refusal=refusal)
+        await show_with(call, Form(name, fields, refusal))
     else:
         render.go(call, f"/authorizations/{call.params['id']}", done=name, at=done.position)
 
 
-async def show_with(
-    call: Call,
-    name: str | None,
-    fields: Fields,
-    *,
-    refusal: Refusal | None = None,
-    found: list[dict[str, Any]] | None = None,
-) -> None:
-    """`name` is the step that is open, `fields` what was typed into it, `found` the customers to choose from."""
-    facts = await facts_of(call)
-    offered = [] if facts["past"] else [name for name in STEPS if is_offered(call, name, facts["item"])]
-    late = isinstance(refusal, PreconditionFailed)
+async def show_with(call: Call, form: Form) -> None:
+    facts = await facts_of(call, at=await end_of_log(call) if form.refusal else None)
+    item = facts["item"]
+    offered = [] if facts["past"] else [name for name in STEPS if is_offered(call, name, item)]
     render.show(
         call,
         "authorization.html",
         **facts,
-        status=refusal.status if refusal else 200,
-        problem=problem_of(call, refusal) if refusal else None,
-        meanwhile=await meanwhile(call, "authorizations", facts["item"], fields) if late else [],
-        offered=offered,
-        successors=await successors(call, facts["item"]) if "supersede" in offered else [],
-        open=name,
-        typed=fields,
-        found=found,
-        key=key_after(refusal, fields.get("key", "").removesuffix(f"-{name}")),
-        done=call.text("done"),
+        **await shown(call, "authorizations", item, form, offered),
+        successors=await successors(call, item) if "supersede" in offered else [],
     )
 
 
-async def facts_of(call: Call) -> dict[str, Any]:
-    """All that the page tells of the authorization."""
+async def facts_of(call: Call, *, at: str | None) -> dict[str, Any]:
+    """All that the page tells of the authorization, at a position `at` or later; default is that of the address."""
     as_of = past.as_of(call)
-    item = (await read(call)).body
+    item = (await read(call, at=at)).body
     customer, history, instant = await gather(
         ask(call, "GET", "/v1/customers/{id}", id=item["customer"]),
         ask(
@@ -149,9 +123,9 @@ async def facts_of(call: Call) -> dict[str, Any]:
     }
 
 
-async def read(call: Call) -> Reply:
+async def read(call: Call, *, at: str | None) -> Reply:
     """At least as new as the step that led here."""
-    at = call.text("at")
+    at = at or call.text("at")
     return await ask(
         call,
         "GET",

@@ -9,19 +9,12 @@ from typing import Any, NamedTuple
 
 from api.call import Call
 from api.staff import render
-from api.staff.changes import end_of_log, found_for, is_searching, meanwhile
+from api.staff.changes import Fields, Form, end_of_log, found_for, is_searching, only_reason, shown, to_customer
 from api.staff.door import Reply, ask
 from api.staff.facts import facts_of, pages_of, read
-from api.staff.fields import change, fields_of, key_after, new_key
+from api.staff.fields import change, fields_of, new_key
 from api.staff.file import Heard
-from api.staff.refused import problem_of
-from domain.refusals import Forbidden, NotFound, PreconditionFailed, Refusal
-
-Fields = Mapping[str, str]
-
-
-def only_reason(fields: Fields) -> dict[str, Any]:
-    return {"reason": fields.get("reason", "")}
+from domain.refusals import Forbidden, NotFound, Refusal
 
 
 def new_type(fields: Fields) -> dict[str, Any]:
@@ -32,10 +25,6 @@ def description(fields: Fields) -> dict[str, Any]:
     texts = {name: fields.get(name) or None for name in ("title", "note")}
     day = {"received_on": fields["received_on"]} if fields.get("received_on") else {}
     return {**only_reason(fields), **texts, **day}
-
-
-def whose(fields: Fields) -> dict[str, Any]:
-    return {**only_reason(fields), "customer": fields.get("customer", "")}
 
 
 class Correction(NamedTuple):
@@ -52,9 +41,9 @@ EVER = ("archived", "withdrawn")
 CORRECTIONS = {
     "reclassify": Correction(("archived",), "documents.correct", new_type),
     "describe": Correction(("archived",), "documents.correct", description),
-    "reassign": Correction(EVER, "documents.move", whose, named=True),
-    "link-customer": Correction(EVER, "documents.move", whose, named=True),
-    "unlink-customer": Correction(EVER, "documents.move", whose),
+    "reassign": Correction(EVER, "documents.move", to_customer, named=True),
+    "link-customer": Correction(EVER, "documents.move", to_customer, named=True),
+    "unlink-customer": Correction(EVER, "documents.move", to_customer),
     "content": Correction(("archived",), "documents.move"),
     "withdraw": Correction(("archived",), "documents.correct"),
     "restore": Correction(("withdrawn",), "documents.correct"),
@@ -63,7 +52,7 @@ CORRECTIONS = {
 
 async def show(call: Call) -> None:
     """GET /documents/{id}, as it is or as it was; `change` names the form that is open."""
-    await show_with(call, call.text("change"), {})
+    await show_with(call, Form(call.text("change")))
 
 
 async def print_view(call: Call) -> None:
@@ -83,7 +72,7 @@ async def correct(call: Call) -> None:
         raise NotFound
     kind = CORRECTIONS[name]
     if kind.named and is_searching(fields):
-        await show_with(call, name, fields, found=await found_for(call, fields))
+        await show_with(call, Form(name, fields, found=await found_for(call, fields)))
         return
     path = f"/v1/documents/{{id}}/{name}"
     await tried(call, name, fields, change(call, path, fields, kind.body(fields), id=call.params["id"]))
@@ -104,37 +93,21 @@ async def tried(call: Call, name: str, fields: Fields, change: Awaitable[Reply])
     except (NotFound, Forbidden):
         raise
     except Refusal as refusal:
-        await show_with(call, name, fields, refusal=refusal)
+        await show_with(call, Form(name, fields, refusal))
     else:
         render.go(call, f"/documents/{call.params['id']}", done=name, at=done.position)
 
 
-async def show_with(
-    call: Call,
-    name: str | None,
-    fields: Fields,
-    *,
-    refusal: Refusal | None = None,
-    found: list[dict[str, Any]] | None = None,
-) -> None:
-    """`name` is the correction that is open, `fields` what was typed into it, `found` the customers to choose from."""
-    facts = await facts_of(call, at=await end_of_log(call) if refusal else None)
-    late = isinstance(refusal, PreconditionFailed)
-    offered = [] if facts["past"] else [name for name in CORRECTIONS if is_offered(call, name, facts["item"])]
+async def show_with(call: Call, form: Form) -> None:
+    facts = await facts_of(call, at=await end_of_log(call) if form.refusal else None)
+    item = facts["item"]
+    offered = [] if facts["past"] else [name for name in CORRECTIONS if is_offered(call, name, item)]
     render.show(
         call,
         "document.html",
         **facts,
-        status=refusal.status if refusal else 200,
-        problem=problem_of(call, refusal) if refusal else None,
-        meanwhile=await meanwhile(call, "documents", facts["item"], fields) if late else [],
-        offered=offered,
-        types=await types_for(call, facts["item"]) if "reclassify" in offered else [],
-        open=name,
-        typed=fields,
-        found=found,
-        key=key_after(refusal, fields.get("key", "").removesuffix(f"-{name}")),
-        done=call.text("done"),
+        **await shown(call, "documents", item, form, offered),
+        types=await types_for(call, item) if "reclassify" in offered else [],
     )
 
 
@@ -149,8 +122,8 @@ def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
     return item["status"] in kind.states and needed.get(name, True) and render.allowed(call, kind.verb)
 
 
-async def types_for(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The types of documents that take what came by this source."""
+async def types_for(call: Call, item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The types of documents that take what came by this source: code and label."""
     listed = await ask(call, "GET", "/v1/document-types")
     fitting = [one for one in listed.body["items"] if one["kind"] == "document" and item["source"] in one["sources"]]
-    return [one for one in fitting if one["active"] and one["code"] != item["type"]]
+    return [(one["code"], one["label"]) for one in fitting if one["active"] and one["code"] != item["type"]]

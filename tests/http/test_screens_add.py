@@ -216,6 +216,16 @@ def test_a_changed_code_voids_its_check_and_what_it_filled_in(desk: Visitor, ser
     assert "Check the scan code." in page.text_of("outcome")
 
 
+def test_a_checked_code_is_shown_as_it_is_printed_whatever_was_changed_since(desk: Visitor, served: Served) -> None:
+    """Its groups were grouped again."""
+    code = issued(served.as_("staff"), a_customer(served))["scan_code"]
+    checked = desk.open("/add", source="none", scan_code=code, check="1")
+    page = desk.send("/add", {**checked.fields(), "note": "as agreed"})
+    for shown in (checked, page):
+        assert f"Document scan code{checked.value('scan_code')} " in shown.text_of("rail")
+    assert checked.value("scan_code").replace(" ", "") == code
+
+
 def test_a_code_of_another_customer_names_both_and_can_be_followed(desk: Visitor, served: Served) -> None:
     chosen, owner = a_customer(served, name="Ada Vermeer"), a_customer(served, name="Bea Jansen")
     code = issued(served.as_("staff"), owner)["scan_code"]

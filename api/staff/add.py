@@ -79,6 +79,7 @@ async def show_with(
     if refusal is not None and fields.get("check_token"):
         fields = {**fields, "check": "again"}
     entry = await entry_of(call, fields)
+    scanners = await scanners_of(call, entry.source)
     if entry.source:
         lately.remember_source(call, entry.source)
     told = problem_of(call, refusal) if refusal else problem
@@ -92,8 +93,8 @@ async def show_with(
         existing=await existing(call, told.extra) if told else None,
         done=done,
         looked_up=looked_up,
-        scanners=await scanners_of(call),
-        scan=await scan.pane(call, entry.fields) if entry.source == "scan" else None,
+        scanners=scanners,
+        scan=await scan.pane(call, entry.fields, scanners) if entry.source == "scan" else None,
         key=key_after(refusal, call.text("key") or fields.get("key")),
     )
 
@@ -150,7 +151,8 @@ async def earlier_of(
     return next(iter(found.body["items"]), None)
 
 
-async def scanners_of(call: Call) -> list[dict[str, Any]]:
-    if not render.allowed(call, "scanners.read"):
+async def scanners_of(call: Call, source: str) -> list[dict[str, Any]]:
+    """None for who may not see them, unless they are what the page is about: then it is refused."""
+    if source != "scan" and not render.allowed(call, "scanners.read"):
         return []
     return list((await ask(call, "GET", "/v1/scanners")).body["items"])

@@ -33,19 +33,11 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.source}~{self.scanner['id']}"
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Pages of a batch that seem to be one document."""
-
-    pages: list[int]
-    scan_codes: list[str]
-    is_taken: bool
-
-
 class Pane(msgspec.Struct, frozen=True, kw_only=True):
     """`session` is None before the first scan; `over`: what became of it elsewhere, archived or cancelled. `page` is
-    looked at, `taken` are the numbers of the pages that are to be saved. `groups`: the documents of a batch, `left` the
-    pages of none. `asks`: what waits for a yes. `codes`: those on the taken pages, with the page of each; `warnings`:
-    what was seen, and on which pages."""
+    looked at, `taken` are the numbers of the pages that are to be saved. `groups`: the documents of a batch by their
+    pages, `left` the pages of none. `asks`: what waits for a yes. `codes`: those on the taken pages, with the page of
+    each; `warnings`: what was seen, and on which pages."""
 
     choices: list[Choice]
     chosen: Choice | None
@@ -54,7 +46,7 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True):
     over: str
     page: Mapping[str, Any] | None
     taken: list[int]
-    groups: list[Group]
+    groups: list[list[int]]
     left: list[int]
     asks: str
     codes: list[tuple[str, int]]
@@ -69,14 +61,19 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True):
         return self.session["pages"] if self.session else []
 
     @property
+    def is_open(self) -> bool:
+        """Whether its pages can be arranged: nothing is on its way."""
+        return self.session is not None and self.session["state"] in OPEN
+
+    @property
     def is_ready(self) -> bool:
-        """Whether there is something to save, and nothing more is on its way."""
-        return bool(self.taken) and self.session is not None and self.session["state"] in OPEN
+        """Whether there is something to save besides."""
+        return bool(self.taken) and self.is_open
 
 
-async def pane(call: Call, fields: Mapping[str, str]) -> Pane:
+async def pane(call: Call, fields: Mapping[str, str], scanners: Iterable[Mapping[str, Any]]) -> Pane:
     """With what the fields `session`, `page`, `pages`, `asks`, `kept`, `device` and `profile` say."""
-    choices = await choices_of(call)
+    choices = choices_of(scanners)
     session, over = await session_of(call, fields.get("session"))
     groups, left = await split_of(call, session)
     chosen = chosen_of(choices, session, fields.get("device") or lately.cookie(call, DEVICE))
@@ -93,7 +90,7 @@ async def pane(call: Call, fields: Mapping[str, str]) -> Pane:
         over=over,
         page=looked_at(pages, taken, fields.get("page", "")),
         taken=taken,
-        groups=[msgspec.structs.replace(group, is_taken=group.pages == taken) for group in groups],
+        groups=groups,
         left=left,
         asks=asks_of(session, fields.get("asks", "")),
         codes=codes_of(call, pages, taken),
@@ -104,9 +101,8 @@ async def pane(call: Call, fields: Mapping[str, str]) -> Pane:
 # -- scanners -----------------------------------------------------------------------------------------------------
 
 
-async def choices_of(call: Call) -> list[Choice]:
-    listed = (await ask(call, "GET", "/v1/scanners")).body["items"]
-    return [Choice(scanner=scanner, source=source) for scanner in listed for source in scanner["sources"]]
+def choices_of(scanners: Iterable[Mapping[str, Any]]) -> list[Choice]:
+    return [Choice(scanner=scanner, source=source) for scanner in scanners for source in scanner["sources"]]
 
 
 def chosen_of(choices: list[Choice], session: Mapping[str, Any] | None, wanted: str) -> Choice | None:
@@ -145,24 +141,23 @@ async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any]
     return (None, found["state"]) if found["state"] in ("archived", "cancelled") else (found, "")
 
 
-async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[Group], list[int]]:
+async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[list[int]], list[int]]:
     """The documents that a batch seems to be, and the pages of none; nothing where it seems to be one."""
     if session is None or session["state"] not in OPEN or len(session["pages"]) < 2:
         return [], []
     found = (await ask(call, "GET", "/v1/scan-sessions/{id}/split", id=session["id"])).body
     if len(found["documents"]) < 2:
         return [], []
-    groups = [Group(pages=one["pages"], scan_codes=one["scan_codes"], is_taken=False) for one in found["documents"]]
-    return groups, sorted([*found["separators"], *found["blanks"]])
+    return [one["pages"] for one in found["documents"]], sorted([*found["separators"], *found["blanks"]])
 
 
-def taken_of(pages: Iterable[Mapping[str, Any]], groups: list[Group], wanted: str) -> list[int]:
+def taken_of(pages: Iterable[Mapping[str, Any]], groups: list[list[int]], wanted: str) -> list[int]:
     """Those that are wanted; of a batch its first document, else all."""
     numbers = [page["n"] for page in pages]
     chosen = {number(text) for text in wanted.split(",")}
     if wanted != "all" and (taken := [n for n in numbers if n in chosen]):
         return taken
-    return groups[0].pages if groups and wanted != "all" else numbers
+    return groups[0] if groups and wanted != "all" else numbers
 
 
 def looked_at(pages: list[dict[str, Any]], taken: list[int], wanted: str) -> dict[str, Any] | None:

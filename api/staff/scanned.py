@@ -12,6 +12,7 @@ from api.staff.checking import voided
 from api.staff.door import Reply, ask
 from api.staff.fields import fields_of, filled, new_key, number
 from api.staff.saved import go_on
+from api.staff.scan import OPEN
 from domain.refusals import CheckRequired, NotFound, Refusal
 
 
@@ -51,4 +52,4 @@ async def left(call: Call, session: str) -> str | None:
         found = (await ask(call, "GET", "/v1/scan-sessions/{id}", id=session)).body
     except NotFound:
         return None
-    return session if found["pages"] and found["state"] in ("review", "failed") else None
+    return session if found["pages"] and found["state"] in OPEN else None

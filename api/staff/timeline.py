@@ -18,11 +18,11 @@ from api.headers import content_disposition
 from api.staff import acts, render
 from api.staff.act_words import OF_PAPERS
 from api.staff.door import ask
+from api.staff.past import LAST_OF_DAY
 from domain.values import calendar_date
 
 FILTERS = ("show", "actor", "action", "from", "to")
 EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
-LAST_OF_DAY = time(23, 59, 59, 999000)
 VIEWS_SHOWN = 200
 EXPORTED_AT_ONCE = 200
 VIEWS_VERB = "access-log.read"
@@ -78,7 +78,6 @@ async def show(call: Call, of: Of) -> None:
     watched = render.allowed(call, VIEWS_VERB)
     found = await history(call, of, chosen, cursor=call.text("cursor"))
     items = [] if chosen["show"] == "views" else found["items"]
-    summary = await ask(call, "GET", "/v1/customers/{id}/summary", id=of.customer["id"])
     reader = acts.reader_of(call)
     told = [acts.act(item, reader) for item in items]
     seen = await views(call, of, chosen, found, reader) if watched and chosen["show"] != "changes" else []
@@ -87,7 +86,7 @@ async def show(call: Call, of: Of) -> None:
         "timeline.html",
         of=of,
         customer=of.customer,
-        summary=summary.body,
+        summary=await summary(call, of.customer["id"]) if of.kind == "customers" else None,
         days=[*days(call, merged(told, seen))],
         next=found["next"],
         continued=call.text("cursor") is not None,
@@ -99,6 +98,12 @@ async def show(call: Call, of: Of) -> None:
 
 
 # -- what is asked --------------------------------------------------------------------------------------------------
+
+
+async def summary(call: Call, customer: str) -> dict[str, Any]:
+    """What there is of a customer, which the tabs count."""
+    found: dict[str, Any] = (await ask(call, "GET", "/v1/customers/{id}/summary", id=customer)).body
+    return found
 
 
 async def history(call: Call, of: Of, chosen: Mapping[str, str | None], **more: Any) -> dict[str, Any]:

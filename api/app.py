@@ -19,6 +19,7 @@ from api.admission import admitted
 from api.parts import Parts
 from api.problems import Write
 from api.routes import ROUTES, Route
+from api.staff.assets import assets
 from api.staff.pages import PAGES
 from api.staff.refused import refused
 from api.wrapper import Front
@@ -36,6 +37,7 @@ def create_app(
     unavailable: tuple[type[Exception], ...] = (),
 ) -> Front:
     """The whole ASGI application. Nothing is opened here: it is built before the workers are forked."""
+    assets()
     lifespan = Lifespan(open_parts)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[lifespan])
     app.req_options.strip_url_path_trailing_slash = False

@@ -17,7 +17,6 @@ MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-    ".png": "image/png",
 }
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -63,7 +62,7 @@ async def serve(call: Call) -> None:
     call.resp.content_type = asset.media_type
     call.resp.set_header("Vary", "Accept-Encoding")
     call.resp.set_header("Cache-Control", FOREVER if call.params["digest"] == known.digest else "no-cache")
-    zipped = "gzip" in (call.req.get_header("Accept-Encoding") or "") and asset.media_type != "image/png"
+    zipped = "gzip" in (call.req.get_header("Accept-Encoding") or "")
     if zipped:
         call.resp.set_header("Content-Encoding", "gzip")
     call.resp.data = gzipped(call.params["name"]) if zipped else asset.content

@@ -54,6 +54,7 @@ async def try_out(call: Call) -> None:
     call.resp.set_header("Content-Security-Policy", TRY_POLICY)
 
 
+@cache
 def contract() -> dict[str, Any]:
     found: dict[str, Any] = msgspec.json.decode(files("api").joinpath("openapi.json").read_bytes())
     return found
@@ -85,7 +86,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
                 verb=about.get("x-verb", ""),
                 parameters=tuple(map(parameter_of, about.get("parameters", ()))),
                 body=tuple(fields_of(about.get("requestBody", {}), schemas)),
-                answers=tuple(answers_of(about, schemas)),
+                answers=tuple(answers_of(about)),
             )
 
 
@@ -109,7 +110,7 @@ def properties(schema: Mapping[str, Any]) -> Iterator[Field]:
         yield Field(name, kind_of(about), name in schema.get("required", ()), about.get("description", ""))
 
 
-def answers_of(about: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def answers_of(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for status, answer in about["responses"].items():
         if status != "default":
             yield status, ", ".join([answer.get("description", ""), *media_types(answer)])

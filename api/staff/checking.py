@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from api.call import Call
+from api.staff.changes import end_of_log
 from api.staff.door import ask
 from api.staff.refused import Problem, problem_of
 from domain.refusals import NotFound, Refusal, Unavailable
@@ -67,8 +68,7 @@ async def existing(call: Call, extra: Mapping[str, Any]) -> Mapping[str, Any] | 
     """The paper that a refusal names, however lately it was saved."""
     if not (paper := extra.get("existing")):
         return None
-    now = (await ask(call, "GET", "/v1/document-types")).position
-    headers = {"Archive-Min-Position": now}
+    headers = {"Archive-Min-Position": await end_of_log(call)}
     try:
         return dict((await ask(call, "GET", "/v1/documents/{id}", headers=headers, id=paper)).body)
     except (NotFound, Unavailable):

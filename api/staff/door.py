@@ -25,7 +25,6 @@ KEPT_HEADERS = (b"host", b"archive-branch")
 class Reply(msgspec.Struct, frozen=True):
     """`body` is the decoded JSON, None without one; header names in lower case."""
 
-    status: int
     body: Any
     headers: Mapping[str, str]
 
@@ -132,7 +131,6 @@ async def answered(handle: Callable[[Call], Awaitable[None]], inner: Call) -> No
 
 def reply(resp: Any) -> Reply:
     return Reply(
-        status=int(str(resp.status)[:3]),
         body=msgspec.json.decode(resp.data) if resp.data else None,
         headers=lowered(resp.headers),
     )

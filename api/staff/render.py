@@ -53,10 +53,8 @@ def page(call: Call, template: str, **context: Any) -> str:
 def go(call: Call, path: str, **query: str | None) -> None:
     """To another page, by GET; a query value of None is left out. What no header may hold is escaped in `path`: the ids
     of customers are a library's own."""
-    given = {name: value for name, value in query.items() if value is not None}
-    to = quote(path, safe=ADDRESS_CHARACTERS)
     call.resp.status = 303
-    call.resp.set_header("Location", f"{to}?{urlencode(given)}" if given else to)
+    call.resp.set_header("Location", address(quote(path, safe=ADDRESS_CHARACTERS), query))
 
 
 def shell(call: Call) -> dict[str, Any]:
@@ -117,9 +115,7 @@ def environment(language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        extensions=["jinja2.ext.i18n"],
     )
-    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # of the extension
     made.globals |= {"_": sentences(language), "asset": assets.address, "address": address, "drawn": drawn}
     made.filters |= {
         "day": day,

@@ -11,17 +11,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from api.call import Call
-from api.staff import render
+from api.staff import acts, render
 from api.staff.door import Reply, ask
-from api.staff.past import as_of, written
+from api.staff.past import LAST_OF_DAY, as_of
 from api.staff.refused import problem_of
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import calendar_date
+from projections.reading import moment
 
 TABS = ("documents", "authorizations")
 FILTERS = ("papers", "q", "type", "status", "source", "from", "to")
 ORIGINAL_HELD = "held"  # among the states of the filter, for that is how people ask for it
-LAST_OF_DAY = time(23, 59, 59, 999000)
 
 
 async def show(call: Call) -> None:
@@ -34,7 +34,7 @@ async def show(call: Call) -> None:
 
 async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | None = None) -> None:
     chosen = {name: call.text(name) for name in FILTERS}
-    query = {**asked(call, chosen), "as_of": as_of}
+    query = {**asked(chosen), "as_of": as_of}
     summary, listed = await gather(
         read(call, "summary", query),
         read(call, "documents", {**query, **papers(chosen), "cursor": call.text("cursor")}),
@@ -63,7 +63,7 @@ async def read(call: Call, what: str, query: Mapping[str, Any]) -> Reply:
     return await ask(call, "GET", f"/v1/customers/{{id}}/{what}", query=query, headers=headers, id=call.params["id"])
 
 
-def asked(call: Call, chosen: Mapping[str, str | None]) -> dict[str, Any]:
+def asked(chosen: Mapping[str, str | None]) -> dict[str, Any]:
     """The filters as the API takes them: there an original held is no state."""
     held = chosen["status"] == ORIGINAL_HELD
     return {
@@ -110,7 +110,7 @@ def clock_of(text: str | None) -> time:
 
 def rfc3339(at: datetime) -> str:
     try:
-        return written(at)
+        return moment(at)
     except OverflowError:
         raise ValidationFailed(FieldError("/query/day", N_("is not in the calendar"))) from None
 
@@ -135,9 +135,7 @@ def past_of(call: Call, as_of: str | None, summary: Mapping[str, Any]) -> dict[s
 
 def types_of(call: Call) -> Iterator[tuple[str, str]]:
     """The types whose papers this reader may see, in the order of their names."""
-    labels = {code: call.types[code].definition.labels for code in call.rights.types}
-    named = {code: label.get(call.language, label["en"]) for code, label in labels.items()}
-    yield from sorted(named.items(), key=lambda type_: type_[1].casefold())
+    yield from sorted(acts.reader_of(call).labels.items(), key=lambda type_: type_[1].casefold())
 
 
 def trigger_of(call: Call, code: str) -> str | None:

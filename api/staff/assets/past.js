@@ -3,7 +3,7 @@
 // 120 ms after the last move, and a later load ends an earlier one (swap.js).
 
 import { attempt } from "./network.js";
-import { swap } from "./swap.js";
+import { follow } from "./swap.js";
 
 const DELAY_MS = 120;
 const STEPS = 1000;
@@ -84,8 +84,7 @@ async function show() {
   const address = new URL(location.href);
   for (const name of ["as_of", "day", "time", "cursor", "at"]) address.searchParams.delete(name);
   if (chosen) address.searchParams.set("as_of", chosen);
-  const answer = await swap(address.href, view.dataset.parts.split(" "), { lane: view.dataset.parts });
-  if (answer) history.replaceState(null, "", answer.url);
+  await follow(address.href, view.dataset.parts);
 }
 
 // -- what is shown --------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 // A form goes out once, and only when the archive can take it: an error page of the browser, or the way to the sign-in,
 // would lose what was typed. Forms that scripts send themselves are theirs.
 
-import { attempt, back, isAway } from "./network.js";
+import { ask } from "./archive.js";
+import { back, isAway } from "./network.js";
 import { say, signedInAs } from "./parts.js";
-import { signedIn } from "./session.js";
 
 const held = new WeakSet();
 const sending = new WeakSet();
@@ -46,18 +46,8 @@ async function send(event) {
   if (sending.has(form)) return;
   sending.add(form);
   event.submitter?.setAttribute("aria-disabled", "true");
-  await answering();
+  await ask("GET", "/v1/session"); // not before the archive answers and knows who asks
   ready.add(form);
   sent = true;
   form.requestSubmit(event.submitter);
-}
-
-/** Resolves when the archive answers and knows who asks. */
-async function answering() {
-  for (;;) {
-    const answer = await attempt("/v1/session");
-    if (answer === undefined) await back();
-    else if (answer.status === 401) await signedIn();
-    else return;
-  }
 }

@@ -84,7 +84,8 @@ document.addEventListener("click", (event) => {
   follow(link.getAttribute("href"), link.dataset.swap);
 });
 
-async function follow(address, ids) {
+/** Exchange these parts, and show the address that they are of. */
+export async function follow(address, ids) {
   const answer = await swap(address, ids.split(" "), { lane: ids });
   if (answer) history.replaceState(null, "", answer.url);
 }

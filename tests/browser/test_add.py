@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
 from tests.browser.desks import Desk
-from tests.browser.line import through_a_line
 from tests.http.desk import CONSENT, a_customer, a_letter, archived, issued, view
+from tests.http.line import a_line
 from tests.http.served import Served
 from tests.paper.files import a_jpeg, a_locked_pdf
 
@@ -163,7 +164,9 @@ def test_a_large_upload_shows_how_far_it_is_and_goes_on_behind_a_cut(
     """30 MB by a thin line that is cut for five seconds: the bar is true, it goes on by itself, saved once."""
     customer = a_customer(served)
     (large := tmp_path / "large.pdf").write_bytes(a_letter() + b"\n%" + b"%" * UPLOAD_BYTES + b"\n%%EOF\n")
-    with through_a_line(served) as (behind, line):
+    with a_line(served.settings.port) as line:
+        behind = copy(served)
+        behind.url = line.url
         desk = desks(at=behind)
         desk.expected = (REFUSED,)
         at = Adding(desk, source="file", customer=customer, type="LETTER")

@@ -1,15 +1,13 @@
-"""Real stations for tests: `dossier scan station` as a process, a line to the archive that can be cut, and who stands
-at the desk and sees by HTTP what becomes of a session."""
+"""Real stations for tests: `dossier scan station` as a process, and who stands at the desk and sees by HTTP what
+becomes of a session."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,7 +23,6 @@ SECONDS = 60
 """For a broken product; nothing here takes as long."""
 POLL_SECONDS = 0.02
 PROFILES = "letter.resolution_dpi=100,letter.silence_seconds_max=2"
-_PIECE_BYTES = 65_536
 _CHILD = "scanner.child"
 
 
@@ -109,76 +106,6 @@ def children(home: Path) -> list[int]:
                 if _CHILD in words and any(word.startswith(f"{home}/") for word in words):
                     found.append(int(process.name))
     return found
-
-
-class Line:
-    """TCP to the archive, which can be cut: who speaks is cut off, and who calls reaches nobody."""
-
-    def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._is_cut = False
-        self.refused = 0
-        self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        with self._lock:
-            self._is_cut = True
-            for end in self._open:
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-
-    def mend(self) -> None:
-        self._is_cut = False
-
-    def close(self) -> None:
-        self.cut()
-        self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                caller, _ = self._door.accept()
-                if self._is_cut:
-                    self.refused += 1
-                    caller.close()
-                else:
-                    threading.Thread(target=self._connect, args=(caller,), daemon=True).start()
-
-    def _connect(self, caller: socket.socket) -> None:
-        with caller:
-            try:
-                archive = socket.create_connection(self._target)
-            except OSError:
-                return
-            with archive:
-                with self._lock:
-                    self._open |= {caller, archive}
-                back = threading.Thread(target=self._pump, args=(archive, caller), daemon=True)
-                back.start()
-                self._pump(caller, archive)
-                back.join()
-                with self._lock:
-                    self._open -= {caller, archive}
-
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while piece := source.recv(_PIECE_BYTES):
-                target.sendall(piece)
-            target.shutdown(socket.SHUT_WR)
-
-
-@contextmanager
-def a_line(port: int) -> Iterator[Line]:
-    line = Line(port)
-    try:
-        yield line
-    finally:
-        line.close()
 
 
 class AtDesk:

@@ -22,11 +22,12 @@ from PIL import Image
 from scanner.spool import digest_of
 from scanner.station import id_of
 from tests.http.desk import a_customer, check, issued, item_of, problem_of, token_for, view
+from tests.http.line import Line, a_line
 from tests.http.served import Served, new_home, wait_until
 from tests.paper.files import a_jpeg
 from tests.scanner.conftest import PAGES_MAX
 from tests.scanner.escl import DEVICE, Scanner, a_scanner, text_of
-from tests.scanner.stations import SECONDS, AtDesk, Line, Station, a_line, children, codes, slug
+from tests.scanner.stations import SECONDS, AtDesk, Station, children, codes, slug
 from tests.service.running import Running, running
 
 GLASS, FEEDER = "simulated:flatbed?seconds=0.1", "simulated:feeder?pages=3&seconds=0.1"

@@ -12,6 +12,7 @@ from tests.http.served import OWN_PASSWORD, Served
 
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 HEIGHT = 900
+WAND_SECONDS = 0.005
 
 
 class Desk:
@@ -78,16 +79,16 @@ class Desk:
         root = (page or self.page).evaluate("[document.documentElement.scrollWidth, innerWidth]")
         return bool(root[0] > root[1])
 
-    def shoot_with_wand(self, code: str, page: Page | None = None, *, delay_ms: float = 5) -> None:
-        """As a barcode gun types: digits and Enter, `delay_ms` apart by the browser's clock, however busy it all is."""
+    def shoot_with_wand(self, code: str, page: Page | None = None) -> None:
+        """As a barcode gun types: digits and Enter, 5 ms apart by the browser's clock, however busy it all is."""
         browser = self.context.new_cdp_session(page or self.page)
-        begun_at = time.time() - (len(code) + 1) * delay_ms / 1000
+        begun_at = time.time() - (len(code) + 1) * WAND_SECONDS
         for n, sign in enumerate(f"{code}\r"):
             stroke = {
                 "key": "Enter" if sign == "\r" else sign,
                 "text": sign,
                 "windowsVirtualKeyCode": ord(sign.upper()),
-                "timestamp": begun_at + n * delay_ms / 1000,
+                "timestamp": begun_at + n * WAND_SECONDS,
             }
             browser.send("Input.dispatchKeyEvent", {"type": "keyDown", **stroke})
             browser.send("Input.dispatchKeyEvent", {"type": "keyUp", **stroke})

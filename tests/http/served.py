@@ -51,6 +51,10 @@ class Served:
         self.operator_token = ""
         self._clients: dict[str, httpx.Client] = {}
         self._made = ExitStack()
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=2)
+        # One for all clients: of hundreds of idle pools each would keep a connection. There is no TLS, and to read the
+        # certificates takes 20 ms.
+        self._transport = httpx.HTTPTransport(limits=limits, verify=False)
 
     # -- callers ------------------------------------------------------------------------------------------------
 
@@ -67,14 +71,8 @@ class Served:
         """Every answer that it gets is checked against the contract. Closed with the archive."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         hooks: dict[str, list[Callable[..., Any]]] = {"response": [contract.check]}
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=2)
         client = httpx.Client(
-            base_url=self.url,
-            headers=headers,
-            event_hooks=hooks,
-            limits=limits,
-            timeout=60,
-            verify=False,  # there is no TLS, and reading the certificates takes 20 ms
+            base_url=self.url, headers=headers, event_hooks=hooks, timeout=60, transport=self._transport
         )
         return self._made.enter_context(client)
 

@@ -26,6 +26,15 @@ VIEW = "authorizations"
 WAITING = "select pid from pg_locks where relation = 'views.customer_documents'::regclass and not granted"
 
 
+@pytest.fixture(scope="module")
+def own() -> Iterator[Served]:
+    """An archive whose processes may be killed, and from which no other test takes a key."""
+    with serving(DOSSIER_WORKERS="1") as archive:
+        settle(archive)
+        yield archive
+        assert "Traceback" not in archive.said()
+
+
 def done(served: Served, kind: str, view: str | None = None) -> Any:
     """Ask and wait; what became of it."""
     operator = served.as_("operator")
@@ -47,52 +56,51 @@ def held(url: str) -> Iterator[None]:
 # -- each kind --------------------------------------------------------------------------------------------------------
 
 
-def test_a_view_is_paused_stays_behind_and_is_resumed(served: Served) -> None:
-    assert done(served, "pause", VIEW) == {}
+def test_a_view_is_paused_stays_behind_and_is_resumed(own: Served) -> None:
+    assert done(own, "pause", VIEW) == {}
     try:
-        behind = state_of(served)["position"]
-        position = noted(served.as_("staff"), a_customer(served))["position"]
-        wait_until(lambda: state_of(served, "audit_history")["position"] >= position, SECONDS, "the others wait too")
-        paused = state_of(served)
+        behind = state_of(own)["position"]
+        position = noted(own.as_("staff"), a_customer(own))["position"]
+        wait_until(lambda: state_of(own, "audit_history")["position"] >= position, SECONDS, "the others wait too")
+        paused = state_of(own)
         assert (paused["paused"], paused["position"]) == (True, behind)
         assert paused["lag"] >= position - behind > 0
     finally:
-        assert done(served, "resume", VIEW) == {"view": VIEW, "applied": 0, "parked": 0}
-    wait_until(lambda: state_of(served)["lag"] == 0, SECONDS, "the view does not go on")
-    assert state_of(served)["paused"] is False
+        assert done(own, "resume", VIEW) == {"view": VIEW, "applied": 0, "parked": 0}
+    wait_until(lambda: state_of(own)["lag"] == 0, SECONDS, "the view does not go on")
+    assert state_of(own)["paused"] is False
 
 
-def test_views_are_compared_with_the_log_one_or_all(served: Served) -> None:
-    [one] = done(served, "replay", VIEW)
+def test_views_are_compared_with_the_log_one_or_all(own: Served) -> None:
+    [one] = done(own, "replay", VIEW)
     assert (one["view"], one["identical"], one["swap_ms"]) == (VIEW, True, None)
-    assert [(one["view"], one["identical"]) for one in done(served, "replay")] == [(view, True) for view in VIEWS]
+    assert [(one["view"], one["identical"]) for one in done(own, "replay")] == [(view, True) for view in VIEWS]
 
 
-def test_a_view_is_rebuilt_swapped_and_put_back(served: Served) -> None:
-    [rebuilt] = done(served, "rebuild", VIEW)
+def test_a_view_is_rebuilt_swapped_and_put_back(own: Served) -> None:
+    [rebuilt] = done(own, "rebuild", VIEW)
     assert (rebuilt["view"], rebuilt["identical"]) == (VIEW, True)
     assert rebuilt["swap_ms"] > 0
-    after = state_of(served)
+    after = state_of(own)
     assert after["has_previous"] is True
     assert after["rebuilt_at"] is not None
-    assert done(served, "back", VIEW) == {"position": rebuilt["position"]}
-    assert done(served, "replay", VIEW)[0]["identical"] is True
+    assert done(own, "back", VIEW) == {"position": rebuilt["position"]}
+    assert done(own, "replay", VIEW)[0]["identical"] is True
 
 
-def test_rows_that_differ_are_told_by_key_and_column(served: Served) -> None:
-    noted(served.as_("staff"), a_customer(served))
-    served.sql("update views.authorizations set type = 'LETTER' where to_position is null")
-    [found] = done(served, "replay", VIEW)
+def test_rows_that_differ_are_told_by_key_and_column(own: Served) -> None:
+    noted(own.as_("staff"), a_customer(own))
+    own.sql("update views.authorizations set type = 'LETTER' where to_position is null")
+    [found] = done(own, "replay", VIEW)
     assert found["identical"] is False
     assert found["different"] >= len(found["differences"]) > 0
     assert len(found["differences"]) <= operations.SHOWN_MAX
     assert {column for one in found["differences"] for column in one["columns"]} == {"type"}
-    assert done(served, "rebuild", VIEW)[0]["identical"] is False
-    assert done(served, "replay", VIEW)[0]["identical"] is True
+    assert done(own, "rebuild", VIEW)[0]["identical"] is False
+    assert done(own, "replay", VIEW)[0]["identical"] is True
 
 
 def test_everything_is_verified(own: Served) -> None:
-    """In an archive from which no test took a key."""
     archived(own.as_("staff"), a_customer(own))
     report = done(own, "verify")
     assert (report["problems_found"], report["problems"]) == (0, [])
@@ -100,18 +108,18 @@ def test_everything_is_verified(own: Served) -> None:
     assert report["contents"] > 0
 
 
-def test_a_rebuild_beside_another_is_told_to_be_refused(served: Served) -> None:
-    with psycopg.connect(served.database_url, autocommit=True) as conn:
+def test_a_rebuild_beside_another_is_told_to_be_refused(own: Served) -> None:
+    with psycopg.connect(own.database_url, autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(4701912009)")
-        assert done(served, "rebuild", VIEW) == {"error": "unavailable"}
-    assert done(served, "rebuild", VIEW)[0]["identical"] is True
+        assert done(own, "rebuild", VIEW) == {"error": "unavailable"}
+    assert done(own, "rebuild", VIEW)[0]["identical"] is True
 
 
-def test_progress_is_told_while_it_runs_and_stays_when_it_has_ended(served: Served) -> None:
-    settle(served)
-    operator = served.as_("operator")
-    with held(served.database_url):
-        task = under_way(served)
+def test_progress_is_told_while_it_runs_and_stays_when_it_has_ended(own: Served) -> None:
+    settle(own)
+    operator = own.as_("operator")
+    with held(own.database_url):
+        task = under_way(own)
         [waiting] = [one for one in seen(operator)["tasks"] if one["id"] == task]
         assert waiting["begun_at"] is not None
         assert (waiting["ended_at"], waiting["result"]) == (None, None)
@@ -120,15 +128,6 @@ def test_progress_is_told_while_it_runs_and_stays_when_it_has_ended(served: Serv
 
 
 # -- ends that nobody asked for ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Served]:
-    """An archive whose processes may be killed."""
-    with serving(DOSSIER_WORKERS="1") as archive:
-        settle(archive)
-        yield archive
-        assert "Traceback" not in archive.said()
 
 
 def test_a_projector_killed_in_the_middle_leaves_a_task_that_says_so_and_the_next_is_done(own: Served) -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,19 +154,25 @@ def test_a_connection_being_closed_does_not_wait_for_ever_for_its_reader() -> No
 
 def test_callers_who_come_together_are_shared_among_the_workers(tmp_path: Path) -> None:
     """uvloop's own server gave 15 of 16 to the worker that woke first, so that one core served them all."""
-    with serving(tmp_path, workers=2, complaint="was sent SIGKILL") as served:
+    with serving(tmp_path, workers=2, complaint="was sent SIGKILL") as served, ExitStack() as clients:
         first, second = workers(served, 2)
-        clients = [connect(served) for _ in range(20)]
-        eventually(lambda: connections(first) + connections(second) == 20)
+
+        def come(count: int, *pids: int) -> None:
+            before = sum(map(connections, pids))
+            for _ in range(count):
+                clients.enter_context(connect(served))
+            eventually(lambda: sum(map(connections, pids)) == before + count)
+
+        come(20, first, second)
         assert min(connections(first), connections(second)) >= 8
         os.kill(first, signal.SIGKILL)
         (third,) = set(workers(served, 3)) - {first, second}
-        kept = connections(second)
-        clients += [connect(served) for _ in range(8)]
-        eventually(lambda: connections(second) + connections(third) == kept + 8)
-        assert connections(third) >= 6, "who has fewest gets the next"
-        for client in clients:
-            client.close()
+        for _ in range(4):  # who does not get to run for a moment is passed over
+            come(8, second, third)
+            if connections(third) >= connections(second) - 3:
+                break
+        else:
+            pytest.fail("who has fewest does not get the next")
 
 
 def workers(served: Served, started: int) -> list[int]:

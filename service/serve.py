@@ -188,6 +188,9 @@ def doors(settings: Settings) -> Iterator[socket.socket | None]:
 
 def make_children(settings: Settings, url: str, metrics_door: socket.socket | None) -> list[Child]:
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
+    import prometheus_client  # noqa: F401  # where it counts is settled by now
+    import uvloop  # noqa: F401
+
     from paper import pool
     from service import projector, web
     from service.wiring import APP_ROLE, role_of

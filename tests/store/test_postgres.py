@@ -306,14 +306,14 @@ def test_a_killed_keeper_comes_back_and_still_stops_the_server(home: Path) -> No
 
 
 def keepers(home: Path) -> list[int]:
-    """Shells that sleep on the cluster's lock; flock is their child."""
-    found = []
+    """Shells that sleep on the cluster's lock; flock is their child, and looks like them before it has begun."""
+    parents = {}
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             command = (entry / "cmdline").read_bytes()
             if entry.name.isdigit() and b"dossier-keeper" in command and os.fsencode(home) in command:
-                found.append(int(entry.name))
-    return found
+                parents[int(entry.name)] = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+    return [keeper for keeper, parent in parents.items() if parent not in parents]
 
 
 def test_a_stale_pid_file_that_names_an_innocent_process_harms_nobody(home: Path) -> None:

@@ -17,8 +17,8 @@ WAND_SECONDS = 0.005
 
 class Desk:
     """`page` is the tab in front; `client` asks the API as whoever sits there. Without a role nobody is signed in.
-    `expected` are beginnings of console errors that a test provokes on purpose, such as "Failed to load resource" for a
-    refusal that is looked for."""
+    `url` is where the browser finds the archive. `expected` are beginnings of console errors that a test provokes on
+    purpose, such as "Failed to load resource" for a refusal that is looked for."""
 
     def __init__(
         self,
@@ -27,14 +27,15 @@ class Desk:
         role: str | None = "staff",
         *,
         branch: str | None = None,
+        url: str | None = None,
         width: int = 1280,
         language: str = "en",
         **options: Any,
     ) -> None:
-        self.served, self.role = served, role
+        self.served, self.role, self.url = served, role, url or served.url
         self.client = served.as_(role, **({"branch": branch} if branch else {})) if role else served.client(None)
         self.context = browser.new_context(
-            base_url=served.url,
+            base_url=self.url,
             viewport={"width": width, "height": HEIGHT},
             locale=language,
             reduced_motion="reduce",
@@ -108,7 +109,7 @@ class Desk:
 
     def _request(self, request: Request) -> None:
         address = urlsplit(request.url)
-        if address.scheme in ("http", "https", "ws") and f"{address.scheme}://{address.netloc}" != self.served.url:
+        if address.scheme in ("http", "https", "ws") and f"{address.scheme}://{address.netloc}" != self.url:
             self.abroad.append(request.url)
 
 

@@ -7,7 +7,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +164,7 @@ def test_a_large_upload_shows_how_far_it_is_and_goes_on_behind_a_cut(
     customer = a_customer(served)
     (large := tmp_path / "large.pdf").write_bytes(a_letter() + b"\n%" + b"%" * UPLOAD_BYTES + b"\n%%EOF\n")
     with a_line(served.settings.port) as line:
-        behind = copy(served)
-        behind.url = line.url
-        desk = desks(at=behind)
+        desk = desks(url=line.url)
         desk.expected = (REFUSED,)
         at = Adding(desk, source="file", customer=customer, type="LETTER")
         at.page.locator("#file").set_input_files(large)

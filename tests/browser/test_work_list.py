@@ -8,13 +8,17 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.desks import Desk
-from tests.http.desk import a_branch, a_customer, at, issued, noted
+from tests.http.desk import a_branch, a_customer, a_letter, at, issued, noted
+from tests.http.line import a_line
 from tests.http.scanning import a_page, filled
 from tests.http.served import Served
 
 
 def in_days(days: int) -> str:
     return (date.today() + timedelta(days=days)).isoformat()  # noqa: DTZ011  # a day more or less is in the list as well
+
+
+LONG = a_letter() + b"\n%" + b"%" * 20_000_000 + b"\n%%EOF\n"
 
 
 @pytest.fixture
@@ -67,6 +71,47 @@ def test_a_scan_that_nobody_finished_goes_on(desk: Desk) -> None:
     expect(page.get_by_role("row").filter(has=link)).to_contain_text("2 pages")
     link.click()
     expect(page.locator("#scan-strip [data-n]")).to_have_count(2)
+
+
+def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
+    desks: Callable[..., Desk], served: Served
+) -> None:
+    """A tab that was closed in the middle of it: nothing of the file is left but its name, and only for who sent it."""
+    customer = a_customer(served)
+    with a_line(served.settings.port) as line:
+        desk = desks(url=line.url)
+        desk.expected = ("Failed to load resource",)
+        page = desk.tab(f"/add?source=file&customer={customer}&type=LETTER")
+        line.bytes_per_second = 4_000_000
+        page.locator("#file").set_input_files({"name": "long.pdf", "mimeType": "application/pdf", "buffer": LONG})
+        page.locator("#save:not([aria-disabled])").click()
+        expect(page.locator("[data-state]")).to_contain_text(re.compile(r"^[1-9]\d?% of"))
+        others = desk.open("/work").get_by_role("region", name="Interrupted uploads")
+        expect(others.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+        page.close()
+        line.bytes_per_second = 0
+        uploads = desk.open("/work").get_by_role("region", name="Interrupted uploads")
+        expect(uploads.get_by_role("row").filter(has_text="long.pdf")).to_contain_text(
+            re.compile(rf"{customer}.*%", re.DOTALL)
+        )
+        expect(desk.page.get_by_role("navigation", name="Work list")).to_contain_text("Interrupted uploads 1")
+        assert desk.violations() == []
+        uploads.get_by_role("link", name="Go on long.pdf").click()
+        expect(desk.page.locator("#who")).to_have_attribute("data-customer", customer)
+        desk.open("/work").get_by_role("button", name="Remove long.pdf").click()
+        expect(uploads.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+
+
+def test_an_upload_that_came_through_or_was_refused_is_not_listed(desk: Desk) -> None:
+    customer = a_customer(desk.served)
+    desk.expected = ("Failed to load resource",)
+    for data in (a_letter(), b"no letter at all"):
+        page = desk.open(f"/add?source=file&customer={customer}&type=LETTER")
+        page.locator("#file").set_input_files({"name": "a.pdf", "mimeType": "application/pdf", "buffer": data})
+        page.locator("#save:not([aria-disabled])").click()
+        expect(page.locator("[data-done], [data-summary]")).to_be_visible()
+    uploads = desk.open("/work").get_by_role("region", name="Interrupted uploads")
+    expect(uploads.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
 
 
 def test_each_branch_sees_its_own_first_and_all_by_one_press(desks: Callable[..., Desk]) -> None:

@@ -6,6 +6,7 @@ import { ask } from "./archive.js";
 import { back } from "./network.js";
 import { pause } from "./parts.js";
 import { signedIn } from "./session.js";
+import * as unsent from "./unsent.js";
 
 const STALLED_MS = 30_000;
 const ATTEMPTS = 5;
@@ -121,7 +122,10 @@ class FileUpload extends HTMLElement {
   /** Whether the next one may be tried: not when fields of the form are refused, which are theirs too. */
   async saveOne(one) {
     const problem = this.seen(one.file);
-    const answer = problem ? { problem } : await this.send(one, "POST", "/v1/documents", this.formOf(one), one.file.size);
+    if (problem) return this.note(one, { problem });
+    unsent.begun(one.key, one.file.name, this.closest("form").elements.customer.value);
+    const answer = await this.send(one, "POST", "/v1/documents", this.formOf(one), one.file.size);
+    unsent.ended(one.key);
     return this.note(one, answer);
   }
 
@@ -205,6 +209,7 @@ class FileUpload extends HTMLElement {
     request.upload.addEventListener("progress", ({ loaded, total }) => {
       watch();
       percent = Math.floor((100 * loaded) / total);
+      unsent.moved(one.key, percent);
       this.say(one, this.dataset.sent.replace("{percent}", percent).replace("{size}", sizeOf(size)), percent);
     });
     request.upload.addEventListener("load", () => {

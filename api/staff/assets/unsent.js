@@ -1,0 +1,52 @@
+// Uploads that this browser has begun: what is left of them when a tab was closed or the PC went off. The file's name and
+// the customer's number are kept, for a day at most, and nothing that says what it is. work.js lists them.
+
+import { signedInAs } from "./parts.js";
+
+const KEPT = "dossier-unsent-";
+const DAY_MS = 86_400_000;
+const BEAT_MS = 2_000;
+const SILENT_MS = 90_000; // a tab behind others is woken once a minute
+
+const sending = new Map(); // how many percent of each, by its key
+let beat;
+
+export function begun(key, name, customer) {
+  sending.set(key, 0);
+  keep(key, { name, customer, user: signedInAs, at: Date.now() });
+  beat ??= setInterval(() => sending.forEach((percent, one) => keep(one, { percent })), BEAT_MS);
+}
+
+export function moved(key, percent) {
+  if (sending.has(key)) sending.set(key, percent);
+}
+
+/** Stored, refused, or nobody's any more. */
+export function ended(key) {
+  sending.delete(key);
+  localStorage.removeItem(KEPT + key);
+  if (sending.size === 0) beat = clearInterval(beat);
+}
+
+/** Those of who is signed in that no tab goes on with, the last one first. */
+export function interrupted() {
+  const names = Object.keys(localStorage).filter((name) => name.startsWith(KEPT));
+  const all = names.map((name) => ({ key: name.slice(KEPT.length), ...read(name) }));
+  const [old, recent] = [true, false].map((isOld) => all.filter(({ at }) => at < Date.now() - DAY_MS === isOld));
+  for (const { key } of old) ended(key);
+  const mine = recent.filter(({ user, left, heard }) => user === signedInAs && (left || heard < Date.now() - SILENT_MS));
+  return mine.sort((a, b) => b.at - a.at);
+}
+
+const read = (name) => JSON.parse(localStorage.getItem(name) ?? "{}");
+
+function keep(key, changes) {
+  try {
+    localStorage.setItem(KEPT + key, JSON.stringify({ ...read(KEPT + key), ...changes, heard: Date.now() }));
+  } catch {
+    // There is no room for it, and the upload is what counts.
+  }
+}
+
+addEventListener("beforeunload", (event) => sending.size && event.preventDefault());
+addEventListener("pagehide", () => sending.forEach((percent, key) => keep(key, { percent, left: true })));

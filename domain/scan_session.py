@@ -29,6 +29,7 @@ from domain.refusals import (
 from domain.values import Content, ScannerSource
 
 CONFIRMATION_MINUTES = 2
+FIRST_PASS_OF_ITS_OWN = 1_001
 
 
 class ScanState(StrEnum):
@@ -362,7 +363,7 @@ def _start(command: Start) -> Sequence[ScanEvent]:
 
 
 def _take_up(command: TakeUp) -> Sequence[ScanEvent]:
-    """That its station fell silent is why it was archived without them."""
+    """For the desk its station fell silent: pages are here that whoever archived the others has not seen."""
     return [
         ScanStarted(device=command.device, at=command.now),
         ScanInterrupted(problem=ScannerOffline.slug, told=None),
@@ -376,7 +377,13 @@ def _confirm(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
         raise IllegalTransition(state=state.state.value)
     if state.last >= command.pages_max:
         raise ScannerTooManyPages
-    return [ScanConfirmed(number=state.passes + 1, at=command.now)]
+    return [ScanConfirmed(number=_next_pass(state), at=command.now)]
+
+
+def _next_pass(state: ScanSession) -> int:
+    """Sheets are known by pass and number. Those that came late are named by the passes of another session, and more of
+    them may come: passes of its own begin far behind those."""
+    return FIRST_PASS_OF_ITS_OWN if state.passes == 0 and state.captures else state.passes + 1
 
 
 def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:

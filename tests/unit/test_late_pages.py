@@ -111,10 +111,22 @@ def test_of_two_late_pages_at_once_one_begins_the_session_and_both_are_in_it(des
 def test_the_scanner_is_not_held_for_them_and_more_may_be_scanned(scans: Scans) -> None:
     found, _ = late(scans, archived_too_early(scans), 3)
     scans.finish(scans.start(FEEDER))
-    scans.confirm(found.id)
-    scans.put(found.id, 2, 9, capture="1.1")
-    scans.finish(found.id)
+    own = scans.confirm(found.id).state.passes
+    scans.put(found.id, 2, 9, capture=f"{own}.1")
+    scans.finish(found.id, own)
     assert scans.state(found.id).state is ScanState.REVIEW
+
+
+def test_a_further_pass_and_pages_that_come_still_later_are_all_there(scans: Scans) -> None:
+    """Both were named as passes of the first session, and of two sheets with one name the second was lost."""
+    session = archived_too_early(scans)
+    found, _ = late(scans, session, 3)
+    own = scans.confirm(found.id).state.passes
+    assert all(scans.put(found.id, n, 10 + n, capture=f"{own}.{n}") for n in (1, 2, 3))
+    assert late(scans, session, 4)[1]
+    scans.finish(found.id, own)
+    assert sorted(scans.plain(found.id)) == sorted(b"\xff\xd8 page %d" % mark for mark in (3, 4, 11, 12, 13))
+    assert scans.confirm(found.id).state.passes == own + 1
 
 
 def test_a_session_of_late_pages_is_one_whose_station_fell_silent() -> None:

@@ -1,6 +1,7 @@
 """What the use cases need from outside, as Protocols. store/ fills them; tests/ fill them in memory."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Any, BinaryIO, Protocol
 from uuid import UUID
@@ -204,6 +205,9 @@ class Contents(Protocol):
 
 class Passwords(Protocol):
     """Passwords of users, as what costs time and memory to guess at (argon2id). Each has an id of its own."""
+
+    def alone(self, folded_name: str) -> AbstractContextManager[None]:
+        """One at a time for each user: others wait, and who waits too long is refused as when nothing answers."""
 
     def put(self, password: UUID, user: str, plain: str, *, once: bool) -> None:
         """Durable on return. `once`: somebody else made it, so it is good for one sign-in and for a while."""

@@ -1,7 +1,8 @@
 """Users and their passwords: added, reset, changed, disabled. domain/administration.py decides, store/ keeps hashes.
 
 A password is stored first, and counts when an event names it: after a crash in between it lets nobody in. Only then
-are the others of the user forgotten, and whatever was opened with them ends.
+are the others of the user forgotten, and whatever was opened with them ends. All that is done alone for each user: who
+forgets the others must not take the one that an event has named meanwhile, for then nobody could sign in any more.
 """
 
 import secrets
@@ -58,8 +59,9 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     def disable(self, name: str, caller: Caller) -> bool:
         """Every session of the user ends; False when it was disabled before."""
         user = self._known(name)
-        changed = self.archive.administer(DisableUser(name), caller)
-        self.passwords.keep_only(user.principal.name, None)
+        with self.passwords.alone(folded(name)):
+            changed = self.archive.administer(DisableUser(name), caller)
+            self.passwords.keep_only(user.principal.name, None)
         return changed
 
     def change(self, user: User, old: str | None, new: str, caller: Caller) -> UUID | None:
@@ -93,10 +95,11 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     ) -> UUID | None:
         """Store a password and have it count: its id, None when nothing changed."""
         stored = self.archive.ids.new()
-        self.passwords.put(stored, name, password, once=once)
-        if not self.archive.administer(command(stored), caller):
-            return None
-        self.passwords.keep_only(name, stored)
+        with self.passwords.alone(folded(name)):
+            self.passwords.put(stored, name, password, once=once)
+            if not self.archive.administer(command(stored), caller):
+                return None
+            self.passwords.keep_only(name, stored)
         return stored
 
     def _require_good(self, user: User, new: str) -> None:

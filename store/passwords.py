@@ -4,7 +4,9 @@ Keyed by the institution's key: who copies the database alone has nothing to gue
 cost of a guess is what OWASP asks for (Password Storage Cheat Sheet: 19 MiB, two passes, one lane).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from unicodedata import normalize
 from uuid import UUID
 
@@ -16,6 +18,9 @@ from store.keys import Connections
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # Nothing has this hash: what is asked of nobody is compared with it.
 NOBODYS = f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
+# With it a folded name is hashed to the number of its advisory lock.
+SEED = 4_701_912_017
+LOCK_WAIT = "10s"
 
 
 class HashedPasswords:
@@ -23,6 +28,16 @@ class HashedPasswords:
 
     def __init__(self, pool: Connections, digest: Callable[[str, bytes], bytes], *, once_days: int) -> None:
         self._pool, self._digest, self._once_days = pool, digest, once_days
+        self._turn = Lock()
+
+    @contextmanager
+    def alone(self, folded_name: str) -> Iterator[None]:
+        """Across processes; it ends with the connection. Of the pool it takes one only, however many threads come: the
+        others are left to what is done meanwhile."""
+        with self._turn, self._pool.connection() as conn, conn.transaction():
+            conn.execute(f"set local lock_timeout = '{LOCK_WAIT}'")
+            conn.execute(ALONE, [folded_name, SEED])
+            yield
 
     def put(self, password: UUID, user: str, plain: str, *, once: bool) -> None:
         hashed = HASHER.hash(self._keyed(plain))
@@ -51,6 +66,7 @@ class HashedPasswords:
         return self._digest("password", normalize("NFKC", plain).encode("utf-8", "surrogatepass"))
 
 
+ALONE = "select pg_advisory_xact_lock(hashtextextended(%s, %s))"
 PUT = """
     insert into staff.password (id, user_name, hash, once)
     values (%s, %s, %s, %s)

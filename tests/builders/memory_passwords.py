@@ -1,6 +1,7 @@
 """Passwords in memory and in clear, with every comparison that was made, and users over an archive in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import msgspec
@@ -21,6 +22,11 @@ class MemoryPasswords:
     def __init__(self) -> None:
         self.kept: dict[UUID, Kept] = {}
         self.compared: list[UUID | None] = []
+
+    @contextmanager
+    def alone(self, folded_name: str) -> Iterator[None]:
+        """Nobody else is here."""
+        yield
 
     def put(self, password: UUID, user: str, plain: str, *, once: bool) -> None:
         self.kept[password] = Kept(user, plain, once)

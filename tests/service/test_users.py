@@ -1,7 +1,10 @@
 """`dossier users`: a one-time password is shown once, kept as a hash, and whoever loses it is out at once."""
 
 import re
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +14,7 @@ from service.prepare import first_user, system_caller
 from service.settings import load
 from tests.builders.memory_passwords import MemoryUsers
 from tests.builders.papers import a_caller
-from tests.service.program import Program
+from tests.service.program import Ended, Program
 
 ONE_TIME = re.compile(r"([a-z2-9]{5}-){3}[a-z2-9]{5}\n")
 OWN = "correct horse battery"
@@ -105,6 +108,40 @@ def test_a_disabled_user_is_out_until_it_is_enabled_with_another_password(archiv
     assert signed_in(archive, "j.smit", first) is None
     assert archive.run("users", "enable", "j.smit", code=5).out == ""
     assert signed_in(archive, "j.smit", password) is not None, "nothing was changed"
+
+
+@pytest.mark.parametrize(("first", "second"), [("change", "reset"), ("disable", "enable")])
+def test_of_two_at_once_the_password_of_the_last_one_counts(
+    archive: Program, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    """The first is between its event and the hashes that it forgets when the second comes."""
+    user = signed_in(archive, "j.smit", added(archive))
+    assert user is not None
+    users, caller = archive.store.users(archive.archive), system_caller(archive.settings)
+    keep_only = users.passwords.keep_only
+    begun: list[Future[Ended]] = []
+
+    def late(name: str, password: UUID | None) -> None:
+        begun.append(threads.submit(archive.run, "users", second, "J.Smit"))
+        wait_until_done_or_waiting(archive, begun[0])
+        keep_only(name, password)
+
+    monkeypatch.setattr(users.passwords, "keep_only", late)
+    with ThreadPoolExecutor(1) as threads:
+        if first == "change":
+            users.change(user, None, OWN, caller)
+        else:
+            users.disable("j.smit", caller)
+    assert signed_in(archive, "j.smit", begun[0].result().out.strip()) is not None
+
+
+def wait_until_done_or_waiting(archive: Program, ended: Future[Ended]) -> None:
+    deadline = time.monotonic() + 20
+    while not ended.done() and time.monotonic() < deadline:
+        if archive.sql("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+            return
+        time.sleep(0.02)
+    assert ended.done(), "it neither ended nor waited"
 
 
 def test_a_user_who_was_never_added_is_not_found(filled: Program) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -105,3 +106,16 @@ def test_all_others_of_a_user_are_forgotten_and_no_other_users(passwords: Hashed
     assert passwords.once([old, new, other]) == {new: True, other: False}
     passwords.keep_only("j.smit", None)
     assert passwords.once([old, new, other]) == {other: False}
+
+
+def test_however_many_come_at_once_the_pool_has_a_connection_for_the_one_whose_turn_it_is(
+    passwords: HashedPasswords,
+) -> None:
+    """It has two."""
+
+    def stored(n: int) -> UUID:
+        with passwords.alone(f"user-{n % 2}"):
+            return put(passwords, "x", user=f"user-{n % 2}")
+
+    with ThreadPoolExecutor(6) as threads:
+        assert len(set(threads.map(stored, range(6)))) == 6

@@ -1,8 +1,9 @@
 """Users and their passwords: added, reset, changed, disabled. domain/administration.py decides, store/ keeps hashes.
 
-A password is stored first, and counts when an event names it: after a crash in between it lets nobody in. Only then
-are the others of the user forgotten, and whatever was opened with them ends. All that is done alone for each user: who
-forgets the others must not take the one that an event has named meanwhile, for then nobody could sign in any more.
+A password is stored before an event names it, and counts from then on: after a crash in between it lets nobody in. Of
+what is refused nothing is stored. Only behind the event are the others of the user forgotten, and whatever was opened
+with them ends. All that is done alone for each user: who forgets the others must not take the one that an event has
+named meanwhile, for then nobody could sign in any more.
 """
 
 import secrets
@@ -20,6 +21,7 @@ from domain.administration import (
     ResetPassword,
     User,
     UserCommand,
+    decide,
     folded,
 )
 from domain.catalogues import Catalogues
@@ -96,6 +98,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         """Store a password and have it count: its id, None when nothing changed."""
         stored = self.archive.ids.new()
         with self.passwords.alone(folded(name)):
+            if not decide(self.archive.access(), command(stored)):
+                return None
             self.passwords.put(stored, name, password, once=once)
             if not self.archive.administer(command(stored), caller):
                 return None

@@ -165,9 +165,10 @@ def test_a_user_who_was_never_added_is_not_found(filled: Program) -> None:
     ],
 )
 def test_who_cannot_be_a_user_is_refused_and_nothing_is_written(filled: Program, wrong: list[str]) -> None:
-    before = filled.store.log.last_position()
+    before, stored = filled.store.log.last_position(), filled.sql("select id from staff.password order by id")
     assert filled.run("users", "add", *wrong, code=2).out == ""
     assert filled.store.log.last_position() == before
+    assert filled.sql("select id from staff.password order by id") == stored
 
 
 def test_the_log_tells_who_did_it_and_where(archive: Program) -> None:

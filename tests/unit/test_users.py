@@ -60,13 +60,14 @@ def test_a_reset_password_takes_the_place_of_the_old_one(desk: MemoryUsers) -> N
 
 
 def test_of_a_refused_user_nothing_counts(desk: MemoryUsers) -> None:
-    """The name was taken; what was stored first is named by no event."""
+    """The name was taken."""
     user, password = added(desk)
     with pytest.raises(ValidationFailed):
         desk.users.add(a_user("J.Smit"), a_caller())
     assert known(desk) == user
     assert desk.users.signed_in("j.smit", password) == user
     assert len(desk.log.topics(after=desk.begun_at)) == 1
+    assert [*desk.passwords.kept] == [user.password], "nothing was stored for it"
 
 
 # -- passwords of one's own -------------------------------------------------------------------------------------------
@@ -158,6 +159,7 @@ def test_a_user_comes_back_with_a_new_one_time_password(desk: MemoryUsers) -> No
     _, first = added(desk)
     assert desk.users.enable("j.smit", a_caller()) is None, "it is not disabled"
     assert desk.users.signed_in("j.smit", first) is not None
+    assert len(desk.passwords.kept) == 1, "no other was stored"
     desk.users.disable("j.smit", a_caller())
     password = desk.users.enable("j.smit", a_caller())
     assert password is not None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from domain.administration import folded
 from service.settings import Settings
 
 ADMIN = "admin"
@@ -12,6 +13,6 @@ def password_file(settings: Settings) -> Path:
 
 
 def forget_password(settings: Settings, user: str) -> None:
-    """Once it was changed it is of no use, and a secret in a file less."""
-    if user == ADMIN:
+    """Once it was changed it is of no use, and a secret in a file less. Whoever writes Admin means this user too."""
+    if folded(user) == ADMIN:
         password_file(settings).unlink(missing_ok=True)

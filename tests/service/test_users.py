@@ -202,12 +202,12 @@ def test_a_second_start_makes_no_other_and_leaves_the_file(archive: Program) -> 
     assert [item["name"] for item in archive.run("users", "list", "--json").json["items"]] == ["admin"]
 
 
-@pytest.mark.parametrize("verb", ["reset", "disable"])
-def test_the_file_goes_when_its_password_counts_no_more(archive: Program, verb: str) -> None:
+@pytest.mark.parametrize(("verb", "name"), [("reset", "admin"), ("disable", "admin"), ("reset", "Admin")])
+def test_the_file_goes_when_its_password_counts_no_more(archive: Program, verb: str, name: str) -> None:
     archive.run("users", "add", "other", "--role", "operator")
     archive.run("users", verb, "other")
     assert (archive.settings.home / "admin.password").exists()
-    archive.run("users", verb, "admin")
+    archive.run("users", verb, name)
     assert not (archive.settings.home / "admin.password").exists()
 
 

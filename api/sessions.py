@@ -7,6 +7,7 @@ session ends it in every worker at once.
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -16,7 +17,7 @@ from domain.access import Principal, Role
 from domain.administration import SYSTEM, UNKNOWN, NewUser, User, folded
 from domain.archive import Caller
 from domain.limits import Limits
-from domain.refusals import N_, FieldError, TooManyRequests, Unauthenticated
+from domain.refusals import N_, FieldError, TooManyRequests, Unauthenticated, ValidationFailed
 from domain.users import Users
 from domain.values import ACTOR
 
@@ -104,7 +105,8 @@ class LiveSessions:
         if user is None and self._newcomers is not None and ACTOR.fullmatch(name):
             newcomer = NewUser(name=name, role=self._newcomers)
             system = Caller(actor=SYSTEM, branch=self._branch, correlation_id=UUID(hex=trace_id))
-            await self._slowly(self._users.add, newcomer, system)
+            with suppress(ValidationFailed):  # another sign-in has just added it, or this name is nobody's to have
+                await self._slowly(self._users.add, newcomer, system)
             user = await self._slowly(self._users.known_as, name)
         if user is None or user.disabled:
             await self._record(user.principal if user else None, 401, trace_id)

@@ -8,9 +8,11 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -18,6 +20,8 @@ import pytest
 
 pytest.importorskip("authlib", reason="NOT TESTED without the extra oidc: DOSSIER_EXTRAS=oidc ./run version")
 
+from domain.access import Role
+from domain.administration import AddUser, NewUser
 from service.prepare import system_caller
 from tests.builders.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, Wrong, a_key, providing
 from tests.http.served import Served, serving
@@ -316,7 +320,38 @@ def test_where_a_role_is_named_who_comes_first_is_added_with_it(
         assert browser.round_trip().status_code == 303
         provider.person = {"email": "two words"}
         refused(other.round_trip(), other, "is not a user of this archive")
+        provider.person = {"email": "operator"}
+        refused(other.round_trip(), other, "is not a user of this archive")  # a token has this name
         with archive.users() as users:
             assert sorted(users.archive.access().users) == ["admin", "k.visser@library.example"]
         history = archive.as_("operator").get("/v1/history", params={"action": "user-added"}).json()["items"]
         assert {item["actor"] for item in history} == {"system"}
+
+
+def test_who_comes_first_with_two_browsers_at_once_is_added_once_and_comes_in_with_both(
+    provider: Provider, another: Callable[[Served], Browser]
+) -> None:
+    """The other one adds while this one is about to."""
+    name = f"twice-{secrets.token_hex(4)}"
+    provider.person = {"preferred_username": name}
+    with serving(**provider.settings(DOSSIER_OIDC_ROLE="viewer")) as archive:
+        browser, stored = another(archive), uuid4()
+        back = browser.returned(browser.leave())
+        with archive.users() as users, ThreadPoolExecutor(1) as threads:
+            with users.passwords.alone(name):
+                answer = threads.submit(browser.client.get, back)
+                wait_until_one_waits(archive)
+                users.passwords.put(stored, name, "of the other", once=True)
+                added = AddUser(NewUser(name=name, role=Role.VIEWER), stored)
+                users.archive.administer(added, system_caller(archive.settings))
+            assert answer.result().status_code == 303, answer.result().text
+        session = browser.session
+        assert session is not None
+        assert session["user"] == name
+
+
+def wait_until_one_waits(archive: Served) -> None:
+    deadline = time.monotonic() + 5
+    while not archive.sql("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.02)

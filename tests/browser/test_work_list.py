@@ -88,7 +88,9 @@ def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
         expect(page.locator("[data-state]")).to_contain_text(re.compile(r"^[1-9]\d?% of"))
         others = desk.open("/work").get_by_role("region", name="Interrupted uploads")
         expect(others.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+        line.cut()
         page.close()
+        line.mend()
         line.bytes_per_second = 0
         uploads = desk.open("/work").get_by_role("region", name="Interrupted uploads")
         expect(uploads.get_by_role("row").filter(has_text="long.pdf")).to_contain_text(
@@ -98,8 +100,22 @@ def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
         assert desk.violations() == []
         uploads.get_by_role("link", name="Go on long.pdf").click()
         expect(desk.page.locator("#who")).to_have_attribute("data-customer", customer)
-        desk.open("/work").get_by_role("button", name="Remove long.pdf").click()
-        expect(uploads.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+        page = desk.open(f"{desk.page.url}&type=LETTER")
+        page.locator("#file").set_input_files({"name": "long.pdf", "mimeType": "application/pdf", "buffer": LONG})
+        page.locator("#save:not([aria-disabled])").click()
+        expect(page.locator("[data-done]")).to_be_visible()
+        expect(desk.open("/work").get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+
+
+def test_an_upload_that_nobody_goes_on_with_is_taken_off_the_list(desk: Desk) -> None:
+    desk.open("/work").evaluate(
+        "localStorage.setItem('dossier-unsent-1', JSON.stringify({name: 'old.pdf', customer: '1', at: Date.now(),"
+        " user: document.getElementById('desk').dataset.user, heard: 0}))"
+    )
+    page = desk.open("/work")
+    page.get_by_role("button", name="Remove old.pdf").click()
+    expect(page.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('unsent'))") == []
 
 
 def test_an_upload_that_came_through_or_was_refused_is_not_listed(desk: Desk) -> None:

@@ -7,7 +7,9 @@ import { signedInAs } from "./parts.js";
 import * as send from "./send.js";
 import * as session from "./session.js";
 import "./swap.js";
+import { sweep } from "./unsent.js";
 import * as wand from "./wand.js";
 
 if (signedInAs) for (const part of [network, session, wand, keys]) part.start();
 send.start();
+sweep();

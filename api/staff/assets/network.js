@@ -7,6 +7,9 @@ const AGAIN_MS = 2_000;
 const OF_A_PROXY = [502, 504];
 let waiting;
 
+/** Whether an answer with this status, or none, says that there is no way to the archive. */
+export const isNone = (status) => status === 0 || OF_A_PROXY.includes(status);
+
 export function start() {
   addEventListener("offline", back);
   document.addEventListener("unreachable", back);
@@ -17,7 +20,7 @@ export function start() {
 export async function attempt(address, options) {
   try {
     const answer = await fetch(address, options);
-    return OF_A_PROXY.includes(answer.status) ? undefined : answer;
+    return isNone(answer.status) ? undefined : answer;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     return undefined;

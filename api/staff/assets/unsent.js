@@ -12,9 +12,15 @@ const sending = new Map(); // how many percent of each, by its key
 let beat;
 
 export function begun(key, name, customer) {
+  for (const one of interrupted()) if (one.name === name && one.customer === customer) ended(one.key); // it goes on
   sending.set(key, 0);
   keep(key, { name, customer, user: signedInAs, at: Date.now() });
-  beat ??= setInterval(() => sending.forEach((percent, one) => keep(one, { percent })), BEAT_MS);
+  beat ??= setInterval(live, BEAT_MS);
+}
+
+/** What was taken off the list meanwhile stays off it. */
+function live() {
+  for (const [key, percent] of sending) if (read(KEPT + key).at) keep(key, { percent, left: false });
 }
 
 export function moved(key, percent) {
@@ -30,12 +36,20 @@ export function ended(key) {
 
 /** Those of who is signed in that no tab goes on with, the last one first. */
 export function interrupted() {
+  const isMine = ({ user, left, heard }) => user === signedInAs && (left || heard < Date.now() - SILENT_MS);
+  return all().filter((one) => isRecent(one) && isMine(one)).sort((one, other) => other.at - one.at);
+}
+
+/** Whose they are: after a day nobody is told of them. */
+export function sweep() {
+  for (const one of all()) if (!isRecent(one)) ended(one.key);
+}
+
+const isRecent = ({ at }) => at >= Date.now() - DAY_MS;
+
+function all() {
   const names = Object.keys(localStorage).filter((name) => name.startsWith(KEPT));
-  const all = names.map((name) => ({ key: name.slice(KEPT.length), ...read(name) }));
-  const [old, recent] = [true, false].map((isOld) => all.filter(({ at }) => at < Date.now() - DAY_MS === isOld));
-  for (const { key } of old) ended(key);
-  const mine = recent.filter(({ user, left, heard }) => user === signedInAs && (left || heard < Date.now() - SILENT_MS));
-  return mine.sort((a, b) => b.at - a.at);
+  return names.map((name) => ({ key: name.slice(KEPT.length), ...read(name) }));
 }
 
 const read = (name) => JSON.parse(localStorage.getItem(name) ?? "{}");

@@ -1,9 +1,9 @@
 // Select file: button, drop and paste are equal ways to choose. Each file goes to the archive with a progress that is true;
 // one that the network cut off is sent again by itself with the same key, so that it is stored once.
 
-import { fetched, refresh, showWhole } from "./add.js";
+import { fetched, inTurn, refresh, showWhole } from "./add.js";
 import { ask } from "./archive.js";
-import { back } from "./network.js";
+import { back, isNone } from "./network.js";
 import { pause } from "./parts.js";
 import { signedIn } from "./session.js";
 import * as unsent from "./unsent.js";
@@ -20,6 +20,7 @@ class FileUpload extends HTMLElement {
 
   connectedCallback() {
     const quiet = (this.ended = new AbortController()).signal;
+    this.form = this.closest("form");
     this.input = this.querySelector("input[type=file]");
     this.pick = this.querySelector("#pick");
     for (const part of this.querySelectorAll("[data-pick], [data-drop]")) part.hidden = false;
@@ -51,7 +52,7 @@ class FileUpload extends HTMLElement {
 
   add(files) {
     if (!files?.length || this.busy) return;
-    const added = [...files].map((file) => ({ file, key: `${this.closest("form").dataset.key}-${this.count++}` }));
+    const added = [...files].map((file) => ({ file, key: `${this.form.dataset.key}-${this.count++}` }));
     this.input.value = ""; // the same one can be chosen again
     this.keep([...this.chosen.filter((one) => this.chosen.length > 1 || one.saved), ...added]);
   }
@@ -106,16 +107,27 @@ class FileUpload extends HTMLElement {
 
   // -- saving -----------------------------------------------------------------------------------------------------
 
-  /** Once, however often the button is pressed. `next`: for the same customer. */
+  /** Once, however often the button is pressed. `next`: for the same customer. Who is looked up meanwhile waits for the
+      end: all files go where the first one goes. */
   async save(next) {
-    if (this.busy) return;
-    this.busy = true;
+    if (this.busy) return undefined;
+    this.hold(true);
+    return inTurn(() => this.sendAll(next)).finally(() => this.hold(false));
+  }
+
+  /** The way that a document comes by does not change under one that is coming. */
+  hold(busy) {
+    this.busy = busy;
+    document.getElementById("sources").inert = busy;
+  }
+
+  async sendAll(next) {
     this.next = next;
+    this.given = Object.fromEntries(new FormData(this.form));
     const waiting = this.chosen.filter((one) => !one.saved);
     for (const one of waiting) one.problem = undefined;
     if (this.asOne) await this.saveAsOne(waiting);
     else for (const one of waiting) if (!(await this.saveOne(one))) break;
-    this.busy = false;
     await this.tell();
   }
 
@@ -123,7 +135,7 @@ class FileUpload extends HTMLElement {
   async saveOne(one) {
     const problem = this.seen(one.file);
     if (problem) return this.note(one, { problem });
-    unsent.begun(one.key, one.file.name, this.closest("form").elements.customer.value);
+    unsent.begun(one.key, one.file.name, this.given.customer);
     const answer = await this.send(one, "POST", "/v1/documents", this.formOf(one), one.file.size);
     unsent.ended(one.key);
     return this.note(one, answer);
@@ -143,8 +155,7 @@ class FileUpload extends HTMLElement {
   }
 
   fields(one) {
-    const values = Object.fromEntries(new FormData(this.closest("form")));
-    const given = { ...values, ...(one.anyway && { duplicate: "allow" }) };
+    const given = { ...this.given, ...(one.anyway && { duplicate: "allow" }) };
     return FIELDS.filter((name) => given[name]).map((name) => [name, given[name]]);
   }
 
@@ -160,11 +171,22 @@ class FileUpload extends HTMLElement {
     if (pages.some(({ file }) => !this.dataset.pictures.split(" ").includes(file.type))) return this.mixed(pages);
     const wrong = pages.find(({ file }) => this.seen(file));
     if (wrong) return this.note(wrong, { problem: this.seen(wrong.file) });
-    const { body: session } = await ask("POST", "/v1/scan-sessions", { body: {} });
-    const at = `/v1/scan-sessions/${session.id}`;
+    const made = await ask("POST", "/v1/scan-sessions", { body: {} });
+    if (!made.ok) return this.note(pages[0], { problem: made.body ?? { type: "/problems/unavailable" } });
+    const at = `/v1/scan-sessions/${made.body.id}`;
+    for (const page of pages) unsent.begun(page.key, page.file.name, this.given.customer);
+    try {
+      return await this.sendPages(at, pages);
+    } finally {
+      for (const page of pages) unsent.ended(page.key);
+    }
+  }
+
+  async sendPages(at, pages) {
     for (const [n, page] of pages.entries()) {
       const { problem } = await this.send(page, "PUT", `${at}/pages/${n + 1}`, page.file, page.file.size);
       if (problem) return this.giveUp(at, page, problem);
+      unsent.ended(page.key);
     }
     const answer = await ask("POST", `${at}/archive`, { body: Object.fromEntries(this.fields(pages[0])) });
     if (!answer.ok) return this.giveUp(at, pages[0], answer.body);
@@ -219,8 +241,8 @@ class FileUpload extends HTMLElement {
     return new Promise((resolve) => {
       request.addEventListener("loadend", () => {
         clearTimeout(timer);
-        if (request.status === 0) this.say(one, this.dataset.lost.replace("{percent}", percent), percent);
-        resolve(request.status === 0 ? undefined : answerOf(request));
+        if (isNone(request.status)) this.say(one, this.dataset.lost.replace("{percent}", percent), percent);
+        resolve(isNone(request.status) ? undefined : answerOf(request));
       });
       watch();
       request.send(content);
@@ -245,7 +267,7 @@ class FileUpload extends HTMLElement {
   async done(saved) {
     const query = new URLSearchParams([["source", "file"], ["at", Math.max(...saved.map((one) => one.at))]]);
     for (const paper of new Set(saved.map((one) => one.saved))) query.append("saved", paper);
-    if (this.next) query.set("customer", this.closest("form").elements.customer.value);
+    if (this.next) query.set("customer", this.given.customer);
     showWhole(await fetched(`/add?${query}`));
   }
 

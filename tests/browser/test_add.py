@@ -276,6 +276,50 @@ def test_several_files_have_each_their_own_result(desk: Desk) -> None:
     at.documents(customer, 2)
 
 
+def test_files_under_way_go_where_the_first_one_goes_whoever_is_looked_up_meanwhile(
+    desks: Callable[..., Desk], served: Served
+) -> None:
+    """The second one went to whose card was shot while the first one was sent."""
+    first, card = a_customer(served), a_card()
+    other = a_customer(served, card_numbers=[card])
+    with a_line(served.settings.port) as line:
+        at = Adding(desks(url=line.url), source="file", customer=first, type="LETTER")
+        files = [(a_letter() + b"\n%" + b"%" * n + b"\n%%EOF\n") for n in (12_000_000, 100)]
+        at.choose_file(*(a_payload(data, name=f"{n}.pdf") for n, data in enumerate(files)))
+        line.bytes_per_second = 4_000_000
+        at.save_button.click()
+        expect(at.page.locator("[data-state]").first).to_contain_text(re.compile(r"^[1-9]\d?% of"))
+        at.page.locator("#main").focus()
+        at.desk.shoot_with_wand(card)
+        expect(at.page.locator("#sources")).to_have_js_property("inert", True)
+        expect(at.done).to_have_count(2)
+        expect(at.page.locator("#who")).to_have_attribute("data-customer", other)
+        expect(at.page.locator("#sources")).to_have_js_property("inert", False)
+    at.documents(first, 2)
+    at.documents(other, 0)
+
+
+def test_what_the_archive_cannot_do_just_now_is_said_and_the_form_is_kept(desk: Desk) -> None:
+    """Save was dead behind it, and Search customer said nothing."""
+    desk.expected = (REFUSED,)
+    at = Adding(desk, source="none", customer=a_customer(desk.served), type="GUARDIAN_CONSENT")
+    at.page.get_by_label("Note").fill("as agreed")
+    away = '<main><section data-summary tabindex="-1">Not available just now</section></main>'
+
+    def fail(route: Route) -> None:
+        route.fulfill(status=503, content_type="text/html", body=away)
+
+    for way, button in (("**/add/note*", "#save"), ("**/search", "#change")):
+        at.page.route(way, fail)
+        at.page.locator(button).click()
+        expect(at.summary).to_have_text("Not available just now")
+        expect(at.summary).to_be_focused()
+        at.page.unroute(way)
+    expect(at.page.get_by_label("Note")).to_have_value("as agreed")
+    at.save_button.click()
+    expect(at.page.get_by_role("alertdialog")).to_be_visible()
+
+
 def test_pictures_become_one_document_when_they_are_to(desk: Desk) -> None:
     customer = a_customer(desk.served)
     at = Adding(desk, source="file", customer=customer, type="LETTER")

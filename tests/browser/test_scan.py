@@ -1,5 +1,6 @@
 """Scan page (S2) in a browser, on simulated scanners: from the sheet on the glass to the customer's document."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -284,6 +285,23 @@ def test_a_page_that_looks_blank_is_kept_or_removed(at: Callable[..., AtScanner]
     page.reload()
     page.locator("#scan-pages .note").get_by_role("button", name="Remove").click()
     expect(desk.thumbs).to_have_count(2)
+
+
+def test_after_somebody_was_first_no_other_page_is_removed(at: Callable[..., AtScanner], archive: Served) -> None:
+    """Of two blank pages the second removal went by numbers that were of other pages by then."""
+    blank = saved(Image.new("L", (413, 585), 250))
+    session = filled(archive.as_("staff"), a_page(), blank, a_page(), blank)
+    desk = at()
+    desk.desk.expected = ("Failed to load resource",)
+    page = desk.desk.open(f"/add?source=scan&session={session['id']}")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/remove") else None)
+    late = json.dumps({"type": "/problems/precondition-failed", "status": 412, "detail": "Somebody was first."})
+    page.route("**/remove", lambda route: route.fulfill(status=412, content_type="application/problem+json", body=late))
+    page.locator("#scan-pages .note").get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Somebody was first.")).to_be_visible()
+    expect(desk.thumbs).to_have_count(4)
+    assert [address.rpartition("/pages/")[2] for address in asked] == ["4/remove"]
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------------------

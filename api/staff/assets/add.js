@@ -42,8 +42,8 @@ export function fetched(address, options) {
   });
 }
 
-/** One exchange after the other: each sends what the one before has left. */
-function inTurn(exchange) {
+/** One exchange after the other: each sends what the one before has left. A file that is sent is one of them. */
+export function inTurn(exchange) {
   last = last.then(exchange, exchange);
   return last;
 }
@@ -94,11 +94,12 @@ function refused(page) {
 
 /** All of another state: after a save, or after a refusal. The focus goes where the page wants it. */
 export function showWhole(page) {
+  if (!page.getElementById("rail")) return refused(page);
   const chosen = page.querySelector("#sources :checked")?.value;
   for (const radio of document.querySelectorAll("#sources [name=source]")) radio.checked = radio.value === chosen;
   show(page, WHOLE);
   const wanted = document.querySelector("[data-summary], #done [autofocus]") ?? document.getElementById("look-up");
-  wanted.focus();
+  return wanted.focus();
 }
 
 /** After every change of the page: its address, what Save waits for, the seconds of Undo. */
@@ -194,7 +195,8 @@ function typed({ target }) {
 
 async function open(way) {
   const page = await fetched(way, { method: "POST", body: entered({}) });
-  if (page) await answered(page);
+  if (page?.querySelector("[data-dialog]")) await answered(page);
+  else if (page) refused(page);
 }
 
 /** What a dialog says goes into the form. After the customer the type is asked for, where no code tells it. */
@@ -243,11 +245,14 @@ async function settle(sent) {
 async function note() {
   if (saving) return;
   saving = true;
-  let page = await fetched(form().action, { method: "POST", body: entered({}) });
-  if (page?.querySelector("[data-dialog]")) {
-    const answer = await askIn(page);
-    page = answer && (await fetched("/add/note", { method: "POST", body: new URLSearchParams(answer) }));
+  try {
+    let page = await fetched(form().action, { method: "POST", body: entered({}) });
+    if (page?.querySelector("[data-dialog]")) {
+      const answer = await askIn(page);
+      page = answer && (await fetched("/add/note", { method: "POST", body: new URLSearchParams(answer) }));
+    }
+    if (page) showWhole(page);
+  } finally {
+    saving = false;
   }
-  saving = false;
-  if (page) showWhole(page);
 }

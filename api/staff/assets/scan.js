@@ -262,7 +262,10 @@ async function move(n, to) {
 async function remove(gone) {
   let session;
   const at = place(field("page"));
-  for (const n of gone.toSorted((one, other) => other - one)) session = await arrange(n, "remove", {}, session?.version);
+  for (const n of gone.toSorted((one, other) => other - one)) {
+    session = await arrange(n, "remove", {}, session?.version);
+    if (!session) return; // somebody was first: the numbers are of other pages now
+  }
   await arranged(session, Math.min(at, session?.pages.length ?? 1));
 }
 

@@ -292,6 +292,19 @@ def test_a_file_that_came_too_late_stays_chosen_until_it_is_kept(desks: Callable
     expect(page.get_by_role("link", name="Content 2")).to_be_visible()
 
 
+def test_a_file_over_the_limit_is_not_sent_and_says_so(desks: Callable[..., Desk], served: Served) -> None:
+    """Nothing was said."""
+    page = viewed(desks("supervisor"), kept(served, a_letter(1)), "?change=content")
+    file = {"name": "better.pdf", "mimeType": "application/pdf", "buffer": a_letter(4)}
+    page.get_by_label("Better file").set_input_files(file)  # type: ignore[arg-type]  # a FilePayload is this dict
+    page.locator("#content-reason").fill("a better scan")
+    page.evaluate("document.getElementById('form-content').dataset.limit = 10")
+    page.get_by_role("button", name="Replace", exact=True).click()
+    expect(page.locator("[data-summary]")).to_contain_text("the limit is")
+    expect(page.locator("[data-summary]")).to_be_focused()
+    expect(page.locator("#page-now")).to_have_text("Page 1 of 1")
+
+
 def test_a_role_without_the_right_has_no_button(desks: Callable[..., Desk], served: Served) -> None:
     paper = kept(served)
     for role, forms in (("viewer", 0), ("staff", 3)):

@@ -31,11 +31,15 @@ replacing?.addEventListener("submit", (event) => {
 
 async function replace() {
   const body = new FormData(replacing);
+  const file = body.get("file");
   button.disabled = true;
   try {
-    const { answer, page } = await load(replacing.action, { method: "POST", body });
-    if (answer.redirected) return location.assign(answer.url);
-    refused(page);
+    if (file.size > Number(replacing.dataset.limit)) await explain({ type: "/problems/content-too-large" }, file);
+    else {
+      const { answer, page } = await load(replacing.action, { method: "POST", body });
+      if (answer.redirected) return location.assign(answer.url);
+      await refused(page, file);
+    }
   } catch {
     document.dispatchEvent(new CustomEvent("unreachable"));
   }
@@ -44,9 +48,18 @@ async function replace() {
 }
 
 /** Sent once more, it goes to the version that stands now. */
-function refused(page) {
+async function refused(page, file) {
   const now = page.getElementById("form-content");
+  const summary = page.querySelector("[data-summary]");
   if (now) replacing.setAttribute("action", now.getAttribute("action"));
-  take(page, ["refusal"]);
+  if (page.getElementById("refusal")) take(page, ["refusal"]);
+  else if (summary) document.getElementById("refusal").replaceChildren(document.adoptNode(summary));
+  else await explain({ type: "/problems/internal-error" }, file);
   document.querySelector("[data-summary]")?.focus();
+}
+
+/** In the words of the page that adds files. */
+async function explain(problem, { name, size }) {
+  const body = new URLSearchParams({ problem: JSON.stringify(problem), name, size });
+  await refused((await load("/add/refused", { method: "POST", body })).page);
 }

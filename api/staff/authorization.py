@@ -14,7 +14,7 @@ from api.staff.changes import Fields, Form, end_of_log, found_for, is_searching,
 from api.staff.door import Reply, ask
 from api.staff.facts import instant_of
 from api.staff.fields import change, fields_of, filled
-from domain.refusals import NotFound, Refusal
+from domain.refusals import Forbidden, NotFound, Refusal
 
 IN_FORCE = ("active", "suspended")
 HISTORY_SHOWN = 6
@@ -78,7 +78,7 @@ async def step(call: Call) -> None:
     path = f"/v1/authorizations/{{id}}/{name}"
     try:
         done = await change(call, path, fields, STEPS[name].body(fields), id=call.params["id"])
-    except NotFound:
+    except (NotFound, Forbidden):
         raise
     except Refusal as refusal:
         await show_with(call, Form(name, fields, refusal))

@@ -68,8 +68,8 @@ async def existing(call: Call, extra: Mapping[str, Any]) -> Mapping[str, Any] | 
     """The paper that a refusal names, however lately it was saved."""
     if not (paper := extra.get("existing")):
         return None
-    headers = {"Archive-Min-Position": await end_of_log(call)}
     try:
+        headers = {"Archive-Min-Position": await end_of_log(call)}
         return dict((await ask(call, "GET", "/v1/documents/{id}", headers=headers, id=paper)).body)
     except (NotFound, Unavailable):
         return None

@@ -504,7 +504,7 @@ class TaskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ViewItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a view stands. `per_second`: events that it took in the last minute, as a rate."""
+    """Where a view stands. `per_second`: events recorded in the last minute that it has, as a rate."""
 
     view: str
     position: int

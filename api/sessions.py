@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
+from unicodedata import normalize
 from uuid import UUID
 
 from api.parts import Blocking, Catalogue, Connect, Session, Signed
@@ -101,6 +102,17 @@ class LiveSessions:
     async def sign_in_as(self, name: str, *, trace_id: str) -> Signed | None:
         """By the word of an identity provider: None when nobody who may come in has this name. Where `newcomers` have a
         role, who comes for the first time is added with it."""
+        user = await self._named(name, trace_id)
+        if user is None or user.disabled:
+            await self._record(user.principal if user else None, 401, trace_id)
+            return None
+        return await self._begin(user, user.password, "oidc", trace_id)
+
+    async def _named(self, name: str, trace_id: str) -> User | None:
+        """Whom a provider means. A name in letters of another width or shape is one of ours only here: a provider may
+        hold it for somebody else's."""
+        if normalize("NFKC", name) != name:
+            return None
         user = await self._slowly(self._users.known_as, name)
         if user is None and self._newcomers is not None and ACTOR.fullmatch(name):
             newcomer = NewUser(name=name, role=self._newcomers)
@@ -108,10 +120,7 @@ class LiveSessions:
             with suppress(ValidationFailed):  # another sign-in has just added it, or this name is nobody's to have
                 await self._slowly(self._users.add, newcomer, system)
             user = await self._slowly(self._users.known_as, name)
-        if user is None or user.disabled:
-            await self._record(user.principal if user else None, 401, trace_id)
-            return None
-        return await self._begin(user, user.password, "oidc", trace_id)
+        return user
 
     async def session(self, cookie: str, *, passive: bool = False) -> Session | None:
         """Who is signed in with this cookie; None when it is over. `passive`: a page asks by itself, and its user may

@@ -14,7 +14,8 @@ PARKED_MAX = 100
 
 
 class ViewState(msgspec.Struct, frozen=True):
-    """`lag` counts positions, holes included; `per_second` is how many events it took in the last minute, as a rate."""
+    """`lag` counts positions, holes included; `per_second`: events that were recorded in the last minute
+    and that it has, as a rate."""
 
     view: str
     position: int

@@ -292,6 +292,12 @@ def test_who_is_no_user_here_does_not_come_in_and_is_told_why(
         assert users.known_as(name) is None
 
 
+def test_a_name_in_other_letters_is_nobody_here(browser: Browser, provider: Provider, known: str) -> None:
+    """Who signs in by a name as people type it may write it wide; at a provider that is another account."""
+    provider.person = {"preferred_username": chr(ord(known[0]) + 0xFEE0) + known[1:]}
+    refused(browser.round_trip(), browser, "is not a user of this archive")
+
+
 def test_a_disabled_user_does_not_come_in(browser: Browser, archive: Served, known: str) -> None:
     browser.round_trip()
     with archive.users() as users:

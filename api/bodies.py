@@ -289,7 +289,7 @@ class ScanPage(msgspec.Struct, frozen=True):
 
 
 class ScanItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A scan session. `documents`: what its pages have become so far; `passes`: how often it was scanned."""
+    """A scan session. `documents`: what its pages have become so far; `passes`: the number of its last pass."""
 
     id: UUID
     state: ScanState

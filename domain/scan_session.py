@@ -291,8 +291,8 @@ ScanEvent = (
 
 
 class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
-    """`pages` by their place; places may be missing while pages come in. `passes`: how many were begun, the last one
-    `asked_at`; before the first that is when it was started."""
+    """`pages` by their place; places may be missing while pages come in. `passes`: the number of the last one, begun
+    `asked_at`; before the first that is 0, and when it was started."""
 
     state: ScanState
     version: int

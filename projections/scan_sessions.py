@@ -34,7 +34,7 @@ NOBODY = UUID(int=0)
 
 
 class Row(RowVersion, frozen=True, gc=False):
-    """The table's columns, in its order. `passes`: how many were begun, `pages`: how many there are, `last_page`: the
+    """The table's columns, in its order. `passes`: the last one begun, `pages`: how many there are, `last_page`: the
     highest place that has one, since places may be missing."""
 
     state: str

@@ -2,12 +2,13 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from scanner.station import id_of
 from tests.browser.desks import Desk
@@ -252,6 +253,23 @@ def test_the_other_sides_of_a_stack_become_the_backs_of_its_sheets(at: Callable[
     desk.press("Backs the other way round")
     expect(desk.thumbs.nth(1)).to_have_attribute("data-sha", one)
     assert desk.order() == [one, one, two, two, three, three]
+
+
+def test_a_pass_that_is_over_before_it_is_seen_is_collated_all_the_same(at: Callable[..., AtScanner]) -> None:
+    """A page that came late took it for one that nobody had asked for."""
+    desk = at().scan(FEEDER, 3)
+    one, two, three = desk.order()
+    desk.press("Other sides now")
+    desk.says("Turn the stack over and put it back into the feeder.")
+
+    def late(route: Route) -> None:
+        time.sleep(1.5)
+        route.continue_()
+
+    desk.page.route("**/add", late)
+    desk.press("Scan the other sides")
+    expect(desk.page.get_by_text("Fronts and backs are put together.")).to_be_visible()
+    assert desk.order() == [one, three, two, two, three, one]
 
 
 def test_a_batch_is_saved_document_by_document_and_the_rest_stays(

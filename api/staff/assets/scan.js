@@ -203,7 +203,14 @@ async function scan(then) {
   if (!ok) return failed(body);
   if (then.what) sessionStorage.setItem(THEN, JSON.stringify({ ...then, session: field("session") }));
   await refresh({ asks: "", sided: "" });
+  if (!isScanning()) await seenLate();
   return followed();
+}
+
+/** A pass that was over before the page showed that it had begun. */
+async function seenLate() {
+  const { ok, body } = await ask("GET", path());
+  if (ok) await ended(body);
 }
 
 function followed() {

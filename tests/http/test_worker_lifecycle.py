@@ -52,7 +52,8 @@ def test_the_first_worker_to_serve_says_so_once_for_all(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_endless_streams_and_runs_every_clean_up(tmp_path: Path) -> None:
-    with serving(tmp_path, complaint="Forcing close of 1 connections") as served:
+    """How many had to be forced: the deaf one, and any that had no time to go by itself on a busy machine."""
+    with serving(tmp_path, complaint=r"Forcing close of [1-3] connections") as served:
         pid = served.get("/calls")["pid"]
         with open_stream(served) as deaf, open_stream(served, "?heed=1") as heeding, connect(served) as silent:
             assert stopped(served) == 0

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,6 @@ from domain.values import Kind
 from tests.builders.papers import a_caller, a_mandate
 from tests.views.desk import CUSTOMERS, Desk, paper_of
 
-TODAY = datetime.now(UTC).date()
 LETTERS = [code for code, d in SHIPPED.items() if d.kind is Kind.DOCUMENT and not d.verify_only]
 AUTHORIZATIONS = [code for code, d in SHIPPED.items() if d.kind is Kind.AUTHORIZATION]
 NOTES = (None, "about the card", "wissel 12 € / ü", "O'Brien; drop table", "\\N", "a\tb\nc", "", "x" * 4000)

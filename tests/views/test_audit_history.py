@@ -17,7 +17,6 @@ from tests.builders.papers import a_caller
 from tests.views.crowd import fill
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of
 
-TODAY = datetime.now(UTC).date()
 NOT_HEALTH = Rights([code for code in EVERYTHING.types if code != "READING_DISABILITY"])
 
 
@@ -47,7 +46,7 @@ def test_a_customers_history_newest_first(desk: Desk) -> None:
 
 def test_a_papers_timeline(desk: Desk) -> None:
     first, second = desk.letter(note="one"), desk.letter(note="two")
-    desk.correct(paper_of(first), Describe(note="uno", today=TODAY, reason="Spanish"))
+    desk.correct(paper_of(first), Describe(note="uno", today=desk.clock.today(), reason="Spanish"))
     desk.follow()
     assert actions(history(desk, subject=paper_of(first))) == ["document-described", "document-archived"]
     assert actions(history(desk, subject=paper_of(second))) == ["document-archived"]
@@ -76,7 +75,7 @@ def test_a_move_stands_in_the_histories_of_both_customers_and_once_in_the_papers
 def test_a_joint_paper_is_in_the_second_customers_history_where_it_came_and_went(desk: Desk) -> None:
     paper = paper_of(desk.letter())
     desk.link(paper, CUSTOMERS[1])
-    desk.correct(paper, Describe(note="n", today=TODAY, reason="typo"))
+    desk.correct(paper, Describe(note="n", today=desk.clock.today(), reason="typo"))
     desk.follow()
     assert actions(history(desk, subject=paper)) == ["document-described", "customer-linked", "document-archived"]
     desk.unlink(paper, CUSTOMERS[1])
@@ -133,10 +132,10 @@ def plan_of(desk: Desk, filters: Filters) -> str:
 
 def test_a_mandates_history_has_its_collections(desk: Desk) -> None:
     mandate = paper_of(desk.mandate())
-    desk.collect(mandate, TODAY, "rejected", reference="RUN-7")
+    desk.collect(mandate, desk.clock.today(), "rejected", reference="RUN-7")
     desk.follow()
     (collected, _) = history(desk, subject=mandate).rows
-    today = TODAY.isoformat()
+    today = desk.clock.today().isoformat()
     assert collected.after == {"presented_on": today, "due_on": today, "outcome": "rejected", "reference": "RUN-7"}
 
 
@@ -197,7 +196,7 @@ def test_tokens_are_for_operators_and_types_for_who_may_see_them(desk: Desk) -> 
 def test_pages_follow_each_other_without_gap_or_repetition(desk: Desk) -> None:
     paper = paper_of(desk.letter())
     for n in range(5):
-        desk.correct(paper, Describe(note=f"note {n}", today=TODAY, reason="again"))
+        desk.correct(paper, Describe(note=f"note {n}", today=desk.clock.today(), reason="again"))
     desk.follow()
     first = history(desk, customer=desk.reference(), limit=4)
     desk.correct(paper, Withdraw("twice"))
@@ -218,7 +217,7 @@ def test_as_of_shows_what_had_been_done_by_then(desk: Desk) -> None:
 
 def test_an_erased_papers_history_names_nobody(desk: Desk) -> None:
     paper = paper_of(desk.letter(note="a secret", file_name="secret.pdf"))
-    desk.correct(paper, Describe(note="another secret", today=TODAY, reason="secret reason"))
+    desk.correct(paper, Describe(note="another secret", today=desk.clock.today(), reason="secret reason"))
     desk.erase_key(paper)
     desk.follow()
     rows = history(desk, subject=paper).rows

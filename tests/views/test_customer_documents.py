@@ -1,7 +1,7 @@
 """What the list of a customer's papers shows, to whom, and as it was at any position."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,7 +17,6 @@ from projections.views import VIEWS
 from tests.builders.papers import a_document_type
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of, shown
 
-TODAY = datetime.now(UTC).date()
 NOT_HEALTH = Rights([code for code in EVERYTHING.types if code != "READING_DISABILITY"])
 
 
@@ -118,12 +117,12 @@ def test_a_customer_without_papers_still_learns_where_the_view_stands(desk: Desk
 )
 def test_filters(desk: Desk, filters: dict[str, Any], expected: set[str]) -> None:
     letter = desk.letter(note="about the Café", external_id="ext-7", file_name="one.pdf")
-    desk.correct(paper_of(letter), Describe(title="A complaint", today=TODAY, reason="to find it"))
+    desk.correct(paper_of(letter), Describe(title="A complaint", today=desk.clock.today(), reason="to find it"))
     form = desk.letter(type="FORM", note="100%_sure", file_name="two.pdf")
     desk.correct(paper_of(form), Withdraw("twice"))
     desk.consent()
     evidence = desk.letter(type="READING_DISABILITY", file_name="scan 3.pdf").recorded[1].envelope.originator_id
-    desk.correct(evidence, Describe(title="Page of the scan", today=TODAY, reason="to find it"))
+    desk.correct(evidence, Describe(title="Page of the scan", today=desk.clock.today(), reason="to find it"))
     desk.follow()
     assert {r.type for r in listed(desk, **filters).rows} == expected
 
@@ -174,7 +173,7 @@ def test_a_cursor_that_was_never_given_out_is_refused(desk: Desk, cursor: str) -
 def test_as_of_shows_each_row_as_it_was_then(desk: Desk) -> None:
     letter = desk.letter(note="first")
     paper = paper_of(letter)
-    described = desk.correct(paper, Describe(note="second", today=TODAY, reason="typo"))
+    described = desk.correct(paper, Describe(note="second", today=desk.clock.today(), reason="typo"))
     reclassified = desk.correct(paper, Reclassify(desk.types()["FORM"], "a form"))
     desk.follow()
     positions = [letter.position, described.position, reclassified.position]
@@ -284,7 +283,7 @@ def test_an_authorization_and_its_evidence_move_as_one_row(desk: Desk, asked_of:
 def test_a_joint_paper_is_listed_for_both_and_is_one_paper_to_all_others(desk: Desk) -> None:
     joint = paper_of(desk.letter(external_id="ext-1"))
     desk.link(joint, CUSTOMERS[1])
-    described = desk.correct(joint, Describe(note="from both", title="Joint", today=TODAY, reason="typo"))
+    described = desk.correct(joint, Describe(note="from both", title="Joint", today=desk.clock.today(), reason="typo"))
     desk.follow()
     lists = [listed(desk, customer).rows for customer in CUSTOMERS[:2]]
     assert lists[0] == lists[1] == known_as(desk, "ext-1") == [shown(fold_item(described.recorded))]
@@ -328,7 +327,7 @@ def content(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, **version: int
 def test_every_content_version_is_found_with_the_documents_status_and_customer_of_today(desk: Desk) -> None:
     letter = paper_of(desk.letter(file_name="first.pdf"))
     desk.replace(letter, "second.pdf")
-    desk.correct(letter, Describe(note="again", today=TODAY, reason="typo"))
+    desk.correct(letter, Describe(note="again", today=desk.clock.today(), reason="typo"))
     desk.move(letter, CUSTOMERS[1])
     desk.correct(letter, Withdraw("twice"))
     desk.follow()
@@ -364,13 +363,14 @@ def test_an_earlier_content_is_for_whoever_may_see_the_document_today(desk: Desk
 
 
 def test_what_the_calendar_ends_is_due_from_its_day_on_the_longest_due_first(desk: Desk) -> None:
-    soon, later, sooner = (paper_of(desk.consent(valid_until=TODAY + timedelta(days=n))) for n in (5, 9, 3))
+    today = desk.clock.today()
+    soon, later, sooner = (paper_of(desk.consent(valid_until=today + timedelta(days=n))) for n in (5, 9, 3))
     desk.letter()
     desk.follow()
 
     def due(days: int, limit: int = 10, passed: Sequence[UUID] = ()) -> list[UUID]:
         with psycopg.connect(desk.url) as conn:
-            return authorizations.due(conn, TODAY + timedelta(days=days), limit, passed=passed)
+            return authorizations.due(conn, today + timedelta(days=days), limit, passed=passed)
 
     assert [due(n) for n in (3, 4, 6, 10)] == [[], [sooner], [sooner, soon], [sooner, soon, later]]
     assert due(10, limit=2) == [sooner, soon]

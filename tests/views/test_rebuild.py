@@ -17,7 +17,7 @@ from projections.parking import resume
 from projections.rebuild import back, replay
 from projections.shadow import Difference
 from projections.views import VIEWS, table_of
-from tests.views.clerk import TODAY, Clerk
+from tests.views.clerk import Clerk
 from tests.views.crowd import fill
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, following, open_log, paper_of
 from tests.views.test_follow import is_complete, parked_in, poison_the_fold, refuse_in_the_table, until
@@ -372,7 +372,7 @@ def test_the_table_of_before_comes_back_and_is_brought_up_to_date(desk: Desk) ->
     with pytest.raises(NotFound):
         back(desk.url, "customer_documents")
     rebuild.rebuild(desk.url, desk.log, "customer_documents")
-    desk.correct(paper_of(letter), Describe(note="m", today=TODAY, reason="typo"))
+    desk.correct(paper_of(letter), Describe(note="m", today=desk.clock.today(), reason="typo"))
     after = desk.follow()
     assert back(desk.url, "customer_documents") == before
     assert desk.rows("select note from views.customer_documents") == [("n",)]

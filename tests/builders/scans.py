@@ -90,8 +90,12 @@ class Scans:
 
     def put(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> bool:
         """Whether it was new."""
+        return self.put_in(session, n, mark, **image)[1]
+
+    def put_in(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> tuple[Session, bool]:
+        """The session that has it, which is another one for late pages, and whether it was new."""
         page = an_image(n if mark is None else mark, **image)
-        return self.archive.capture_page(session, n, page, a_caller(), EVERYWHERE)[1]
+        return self.archive.capture_page(session, n, page, a_caller(), EVERYWHERE)
 
     def handed_in(self, pages: int = 1, **caller: Any) -> UUID:
         """A session of the caller's own pages."""

@@ -226,15 +226,24 @@ class Batches(RuleBasedStateMachine):
         number = sent[n % len(sent)] if sent and again == 0 else len(sent) + 1
         mark = self.sheets.get((of, number)) or self.mark()
         at, capture = of.first + number - 1, f"{of.number}.{number}"
-        fresh = self.do(lambda: self.scans.put(of.session, at, mark, width_px=mark, capture=capture))
+        answer = self.do(lambda: self.scans.put_in(of.session, at, mark, width_px=mark, capture=capture))
+        if answer is None:
+            return
+        taker, fresh = answer
         assert not (fresh and (of, number) in self.sheets)
         if fresh:
-            before, now = self.step(of.session)
-            assert before is not None
-            assert marks(now) == marks(before) | {mark} != marks(before)
-            self.where[mark] = of.session
-        if fresh is not None:
-            self.sheets.setdefault((of, number), mark)
+            self.took(taker.id, of, mark)
+        self.sheets.setdefault((of, number), mark)
+
+    def took(self, taker: UUID, of: Pass, mark: int) -> None:
+        """What comes after the session of its pass was archived is in one of late pages."""
+        if taker not in self.sessions:
+            assert self.scans.state(of.session).state is ScanState.ARCHIVED
+            self.sessions.append(taker)
+        before, now = self.step(taker)
+        assert before is not None
+        assert marks(now) == marks(before) | {mark} != marks(before)
+        self.where[mark] = taker
 
     @precondition(lambda self: self.sessions)
     @rule(n=pick, at=places, to=places, degrees=st.sampled_from([90, 180, 270]), how=pick)

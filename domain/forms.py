@@ -122,7 +122,7 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
     def find_form(self, text: str, rights: Rights) -> UUID:
         """The authorization that a typed or scanned code stands for, whatever its state. Raises ScanCodeMalformed, or
         ScanCodeUnknown, also for what this caller may not see."""
-        digests = [self.keys.digest("scan-code", code.encode()) for code in candidates(text)]
+        digests = [self.keys.claim_digest("scan-code", code.encode()) for code in candidates(text)]
         owners = self.log.claimed("scan-code", digests) if digests else {}
         for digest in digests:
             if digest in owners and self.is_visible(owners[digest], rights):

@@ -52,7 +52,8 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that one paper owns: a keyed digest, never the value. A `shared` one does not mind an earlier owner."""
+    """A value that one paper owns: a keyed digest of 16 bytes, never the value. A `shared` one does not mind an earlier
+    owner."""
 
     kind: str
     digest: bytes
@@ -186,10 +187,13 @@ class KeyRing(Protocol):
         """Make a key for a paper that is about to be appended."""
 
     def digest(self, kind: str, value: bytes) -> bytes:
-        """A keyed digest of 32 bytes under the institution's key, for claims, tokens and command bodies."""
+        """A keyed digest of 32 bytes under the institution's key, for tokens and command bodies."""
 
-    def digest_within(self, owner: Owner, value: bytes) -> bytes:
-        """A keyed digest under the customer's own key: equal values of two customers stay unlinkable."""
+    def claim_digest(self, kind: str, value: bytes) -> bytes:
+        """The first 16 bytes of it, for claims."""
+
+    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
+        """As claim_digest under the customer's own key: equal values of two customers stay unlinkable."""
 
 
 class Contents(Protocol):

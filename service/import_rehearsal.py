@@ -79,11 +79,11 @@ class RehearsedKeys:
     def new_paper(self, paper: UUID) -> None:
         """Nothing is going to be sealed."""
 
-    def digest_within(self, owner: Owner, value: bytes) -> bytes:
+    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
         """Of a customer whose key is nowhere under the institution's."""
         if owner.customer_id in self._new:
-            return self._keys.digest("rehearsal", owner.reference.bytes + value)
-        return self._keys.digest_within(owner, value)
+            return self._keys.claim_digest("rehearsal", owner.reference.bytes + value)
+        return self._keys.claim_digest_within(owner, value)
 
 
 class RehearsedContents:

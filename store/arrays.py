@@ -34,13 +34,11 @@ class Blobs(Packed):
 
 
 P = TypeVar("P", bound=Packed)
-ID_LENGTH = pack(">i", 16)
 
 
 def ids(values: Iterable[UUID]) -> Ids | None:
     """As texts() and blobs(): None when there are none, which means the same to archive.append()."""
-    elements = [value.bytes for value in values]
-    return _packed(Ids, len(elements), ID_LENGTH + ID_LENGTH.join(elements))
+    return _of_any_length(Ids, [value.bytes for value in values])
 
 
 def texts(values: Iterable[str]) -> Texts | None:
@@ -52,6 +50,10 @@ def blobs(values: Iterable[bytes]) -> Blobs | None:
 
 
 def _of_any_length(kind: type[P], elements: Sequence[bytes]) -> P | None:
+    lengths = {*map(len, elements)}
+    if len(lengths) == 1:  # keys and digests
+        length = pack(">i", *lengths)
+        return _packed(kind, len(elements), length + length.join(elements))
     return _packed(kind, len(elements), b"".join([pack(">i", len(element)) + element for element in elements]))
 
 

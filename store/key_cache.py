@@ -49,9 +49,9 @@ class Unstored(Generic[K, V]):
     def get(self, key: K) -> V | None:
         return self._entries.get(key)
 
-    def put(self, entries: Iterable[tuple[K, V]]) -> None:
+    def put(self, key: K, value: V) -> None:
         with self._lock:
-            self._entries.update(entries)
+            self._entries[key] = value
             while len(self._entries) > NEW_KEYS_MAX:
                 del self._entries[next(iter(self._entries))]
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -20,11 +20,14 @@ from psycopg import AsyncConnection, Connection
 
 from domain.ports import Owner, OwnerRaced
 from domain.refusals import CustomerErased
+from domain.values import uuid7
+from store.arrays import blobs, texts
 from store.key_cache import Recent, Unstored
 from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap, wrap
 
 # Whom scan sessions belong to. No customer's id begins with a blank.
 INTAKE = " intake"
+CLAIM_BYTES = 16  # of a digest; migrations/0017_small_claims.sql
 
 
 class Connections(Protocol):
@@ -81,15 +84,16 @@ class Keys:
     def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
         wanted = list(dict.fromkeys(customer_ids))  # two first papers of one customer get one reference
         with self._pool.connection() as conn:
-            rows = conn.execute(BY_CUSTOMER_IDS, [wanted], prepare=True).fetchall()
+            rows = conn.execute(BY_CUSTOMER_IDS, [texts(wanted)], prepare=True).fetchall()
         found = {key.customer_id: _stored(key) for key in map(self._remember_customer, rows)}
         unknown = [customer_id for customer_id in wanted if customer_id not in found]
         erased = self._erased(unknown) if unknown else frozenset()
         return found | self._new_owners(customer_id for customer_id in unknown if customer_id not in erased)
 
     def _new_owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
-        keys = [CustomerKey(uuid4(), customer_id, secrets.token_bytes(KEY_BYTES)) for customer_id in customer_ids]
-        self._new_customers.put((key.reference.int, key) for key in keys)
+        keys = [CustomerKey(uuid7(), customer_id, secrets.token_bytes(KEY_BYTES)) for customer_id in customer_ids]
+        for key in keys:
+            self._new_customers.put(key.reference.int, key)
         return {key.customer_id: Owner(key.customer_id, key.reference, fresh=True) for key in keys}
 
     def intake(self) -> Owner:
@@ -126,12 +130,12 @@ class Keys:
     def _erased(self, customer_ids: Sequence[str]) -> set[str]:
         digests = {self.digest("erased", c.encode()): c for c in customer_ids}  # may itself need a connection
         with self._pool.connection() as conn:
-            return {digests[d] for (d,) in conn.execute(ERASED, [list(digests)], prepare=True)}
+            return {digests[d] for (d,) in conn.execute(ERASED, [blobs(digests)], prepare=True)}
 
     # -- papers -------------------------------------------------------------------------------------------------
 
     def new_paper(self, paper: UUID) -> None:
-        self._new_papers.put([(paper.int, _paper_key(secrets.token_bytes(KEY_BYTES)))])
+        self._new_papers.put(paper.int, _paper_key(secrets.token_bytes(KEY_BYTES)))
 
     def cipher(self, paper: UUID) -> AESGCM | None:
         """The paper's key, None when it is gone. One look-up in the database when it is not in memory."""
@@ -219,8 +223,11 @@ class Keys:
         mac.update(kind.encode() + b"\x00" + value)
         return mac.finalize()
 
-    def digest_within(self, owner: Owner, value: bytes) -> bytes:
-        return hmac.digest(self._secret_of(owner), b"content\x00" + value, "sha256")
+    def claim_digest(self, kind: str, value: bytes) -> bytes:
+        return self.digest(kind, value)[:CLAIM_BYTES]
+
+    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
+        return hmac.digest(self._secret_of(owner), b"content\x00" + value, "sha256")[:CLAIM_BYTES]
 
     def _institution_mac(self) -> HMAC:
         """Set up once and copied: a third of what a new one takes, and a paper has up to six digests."""

@@ -14,6 +14,7 @@ from psycopg.rows import args_row
 
 from domain.customer import Customer, CustomerKind, CustomerStatus, Query, card_code, parse_query, search_name
 from domain.refusals import N_, FieldError, Unavailable, ValidationFailed
+from store.arrays import texts
 from store.keys import Connections
 from store.recorder import refusing
 
@@ -63,7 +64,7 @@ class Register:
 
     def existing(self, customer_ids: Iterable[str]) -> set[str]:
         with refusing(), self._pool.connection() as conn:
-            return {i for (i,) in conn.execute(EXISTING, [list(customer_ids)], prepare=True)}
+            return {i for (i,) in conn.execute(EXISTING, [texts(customer_ids)], prepare=True)}
 
     def get(self, customer_id: str) -> Customer | None:
         return self.get_many([customer_id]).get(customer_id)

@@ -171,7 +171,7 @@ class Writer:
         owner = self.keys.owner(self.customer)
         self.keys.new_paper(paper)
         letter = a_letter(owner.reference, content=a_content(id=uuid7()))
-        claim = Claim(kind="content", digest=os.urandom(32), owner=paper, shared=False)
+        claim = Claim(kind="content", digest=os.urandom(16), owner=paper, shared=False)
         self.log.append([Envelope(paper, 1, letter, META)], claims=[claim], papers={paper: owner}, command=a_command())
 
     def described(self, *, refused: bool = False) -> Envelope[Any]:

@@ -46,10 +46,13 @@ class MemoryKeys:
     def digest(self, kind: str, value: bytes) -> bytes:
         return hmac.digest(self._institution, kind.encode() + b"\x00" + value, "sha256")
 
-    def digest_within(self, owner: Owner, value: bytes) -> bytes:
+    def claim_digest(self, kind: str, value: bytes) -> bytes:
+        return self.digest(kind, value)[:16]
+
+    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
         if owner.reference not in self._secrets:
             raise OwnerRaced
-        return hmac.digest(self._secrets[owner.reference], value, "sha256")
+        return hmac.digest(self._secrets[owner.reference], value, "sha256")[:16]
 
     def cipher(self, paper: UUID) -> AESGCM | None:
         secret = self._secrets.get(paper)

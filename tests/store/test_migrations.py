@@ -6,8 +6,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from domain.values import uuid7
 from migrations.runner import MigrationError, migrate, pending
 
+RELEASED = Path(__file__).parents[2] / "migrations"
 TABLE = "create table book (id int primary key, title text);\ncreate table loan (book int references book);"
 INDEX = """-- no-transaction
 drop index concurrently if exists book_title;
@@ -128,3 +130,15 @@ def test_a_doubled_number_is_refused(empty_db: str, tmp_path: Path) -> None:
 def test_the_releases_own_files_apply_and_then_none_is_pending(db: str) -> None:
     assert pending(db) == []
     assert rows(db, "select count(*) > 0 from schema_migration") == [(True,)]
+
+
+def test_a_claim_of_an_earlier_release_is_known_by_the_first_half_of_its_digest(empty_db: str, tmp_path: Path) -> None:
+    for file in sorted(RELEASED.glob("00*.sql")):
+        if file.name < "0017":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    migrate(empty_db, tmp_path)
+    owner, digest = uuid7(), bytes(range(32))
+    with psycopg.connect(empty_db) as connection:
+        connection.execute("insert into archive.claim values ('scan-code', %s, %s)", [digest, owner])
+    migrate(empty_db)
+    assert rows(empty_db, "select kind, digest, owner from archive.claim") == [("scan-code", digest[:16], owner)]

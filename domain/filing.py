@@ -430,16 +430,24 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
     ) -> Outcome:
         statement = self.ids.new()
-        events = authorization.decide(None, self._registration(order, kind, owner, statement))
+        events = authorization.decide(None, self._registration(order, kind, owner, statement, self.clock.today()))
         self.keys.new_paper(statement)
         claims = self._external(order.external_id, statement)
         change = self._changed(statement, None, events, claims=claims, papers={statement: owner})
         return self._append_new(change, owner, caller, command)
 
-    def _registration(self, order: NoteAuthorization, kind: DocumentType, owner: Owner, statement: UUID) -> Register:
+    def _registration(
+        self,
+        order: NoteAuthorization,
+        kind: DocumentType,
+        owner: Owner,
+        statement: UUID,
+        today: date,
+        scan_code: str | None = None,
+    ) -> Register:
         if order.verification is not None:
             raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
-        terms = self._signed_terms(order)
+        terms = _signed_terms(order, today)
         mandate = self._signed_mandate(order.mandate, kind, statement, terms)
         return Register(
             customer=owner.reference,
@@ -448,17 +456,13 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             original_held=order.original_held,
             shelf_mark=order.shelf_mark,
             terms=terms,
-            today=self.clock.today(),
+            today=today,
             mandate=mandate,
             note=order.note,
             external_id=order.external_id,
+            scan_code=scan_code,
             last_collection_on=order.last_collection_on,
         )
-
-    def _signed_terms(self, order: NoteAuthorization) -> Terms:
-        """A signature date is that of the mandate, else `signed_on`, else today (api.md §3)."""
-        signed = (order.mandate and order.mandate.signature_date) or order.signed_on or self.clock.today()
-        return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
 
     def _signed_mandate(
         self, given: Mandate | None, kind: DocumentType, statement: UUID, terms: Terms
@@ -486,14 +490,15 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     def _signature(
         self, state: Authorization, order: NoteAuthorization, kind: DocumentType, statement: UUID
     ) -> NoteSigned:
-        terms = self._signed_terms(order)
+        today = self.clock.today()
+        terms = _signed_terms(order, today)
         given = order.mandate and merged(state.mandate, order.mandate)
         return NoteSigned(
             type=kind,
             original_held=order.original_held,
             shelf_mark=order.shelf_mark,
             terms=terms,
-            today=self.clock.today(),
+            today=today,
             mandate=self._signed_mandate(given, kind, statement, terms),
             note=order.note,
             external_id=order.external_id,
@@ -510,6 +515,12 @@ NOT_SEEN = (
     "mandate",
     "last_collection_on",
 )
+
+
+def _signed_terms(order: NoteAuthorization, today: date) -> Terms:
+    """A signature date is that of the mandate, else `signed_on`, else today (api.md §3)."""
+    signed = (order.mandate and order.mandate.signature_date) or order.signed_on or today
+    return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
 
 
 def without_token(order: Order) -> Order:

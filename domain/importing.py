@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain import authorization
-from domain.authorization import AuthorizationExpired, AuthorizationRegistered, Lapse, Register
+from domain.authorization import Authorization, AuthorizationExpired, AuthorizationRegistered, Lapse, Register
 from domain.document_type import DocumentType
 from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
 from domain.mandate import Mandate
@@ -33,7 +33,7 @@ from domain.refusals import (
     ValidationFailed,
 )
 from domain.scan_code import Scheme, require
-from domain.use_cases import ATTEMPTS, Caller, Change, refusal_of
+from domain.use_cases import ATTEMPTS, Caller, Change, in_stream, refusal_of
 from domain.values import Kind, Source
 
 BATCH_LINES_MAX = 100
@@ -141,13 +141,12 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt
     caller: Caller
     examine: Examine
-
-    @property
-    def newcomers(self) -> set[str]:
-        """Customers of whom nothing was archived before. Lines of theirs must not be looked up or prepared before these
-        are taken: they would be given another reference, and all would have to be done again."""
-        owners = [entry.draft.owner for entry in self.entries if isinstance(entry, Entry)]
-        return {owner.customer_id for owner in owners if owner.fresh}
+    newcomers: Set[str]
+    """Customers of whom nothing was archived before. Lines of theirs must not be looked up or prepared before these are
+    taken: they would be given another reference, and all would have to be done again."""
+    values: Set[bytes]
+    """The digests of all claims. Lines that claim one of them must not be sent before these are taken: the first of two
+    lines that say the same is to be the one that is taken."""
 
     def send(self) -> None:
         """On their way into the log; take_lines has to follow. Raises Unavailable."""
@@ -183,7 +182,17 @@ class Importing(Filing, frozen=True, kw_only=True):
         except OwnerRaced:  # erased since they were looked up
             self._drop(entries)
             raise
-        return Prepared(lines=lines, known=known, entries=entries, attempt=attempt, caller=caller, examine=examine)
+        standing = [entry for entry in entries if isinstance(entry, Entry)]
+        return Prepared(
+            lines=lines,
+            known=known,
+            entries=entries,
+            attempt=attempt,
+            caller=caller,
+            examine=examine,
+            newcomers={e.draft.owner.customer_id for e in standing if e.draft.owner.fresh},
+            values={claim.digest for e in standing for claim in e.change.claims},
+        )
 
     def take_lines(self, prepared: Prepared) -> Sequence[Result]:
         """What became of each line. Those that are taken are durable on return, all by one append.
@@ -243,7 +252,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         _require_fit(line, kind, today)
         paper = self.ids.new()
         code = require(line.scan_code, Scheme(kind.definition.scheme or Scheme.MOD97)) if line.scan_code else None
-        claims = [Claim(kind="import-line", digest=self.keys.digest("import-line", identity(line)), owner=paper)]
+        claims = [Claim(kind="import-line", digest=self.keys.claim_digest("import-line", identity(line)), owner=paper)]
         if code is not None:
             claims.append(self._claim("scan-code", code, paper))
         return Draft(
@@ -289,9 +298,17 @@ class Importing(Filing, frozen=True, kw_only=True):
     def _without_file(self, draft: Draft) -> Entry:
         """The paper of an imported authorization lies somewhere, and nobody said where: held, without a shelf mark."""
         events = authorization.decide(None, self._statement(draft))
+        state = authorization.fold(events)
         self.keys.new_paper(draft.paper)
-        claims = self._external(draft.line.external_id, draft.paper)
-        return self._claimed(draft, self._changed(draft.paper, None, events, claims=claims, papers=_of(draft)))
+        over = _over(state, draft.today)
+        claims = [
+            *draft.claims,
+            *self._external(draft.line.external_id, draft.paper),
+            *self._reference_claims(state, draft.paper),
+            *(() if over else self._account_claims(state, draft.paper)),
+        ]
+        change = Change(steps=in_stream(draft.paper, events), claims=claims, papers={draft.paper: draft.owner})
+        return Entry(draft=draft, change=change, over=over)
 
     def _statement(self, draft: Draft) -> Register:
         line, mandate = draft.line, None
@@ -305,7 +322,7 @@ class Importing(Filing, frozen=True, kw_only=True):
             external_id=line.external_id,
             last_collection_on=line.last_collection_on,
         )
-        return replace(self._registration(order, draft.type, draft.owner, draft.paper), scan_code=draft.scan_code)
+        return self._registration(order, draft.type, draft.owner, draft.paper, draft.today, draft.scan_code)
 
     def _with_file(self, draft: Draft, file: Examined) -> Entry:
         """An authorization's file is its evidence, and the original need not be held."""
@@ -331,7 +348,7 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     def _claimed(self, draft: Draft, change: Change, content: UUID | None = None) -> Entry:
         """One whose time is over leaves its account free: the one that came after it may stand in the same list."""
-        over = _over(change, draft.today)
+        over = _over(_statement_in(change), draft.today)
         claims = [claim for claim in change.claims if not (over and claim.kind == "mandate")]
         change = replace(change, claims=[*draft.claims, *claims])
         return Entry(draft=draft, change=change, content=content, over=over)
@@ -452,13 +469,14 @@ def _require_fit(line: ImportLine, kind: DocumentType, today: date) -> None:
     kind.require_source(Source.FILE if line.file else Source.NONE)
 
 
-def _over(change: Change, today: date) -> AuthorizationExpired | None:
+def _statement_in(change: Change) -> Authorization | None:
     _, first = change.steps[0]
-    if not isinstance(first, AuthorizationRegistered):
-        return None
-    state = authorization.evolve(None, first)
-    lapses_on = state.lapses_on
-    if lapses_on is None or lapses_on >= today:
+    return authorization.evolve(None, first) if isinstance(first, AuthorizationRegistered) else None
+
+
+def _over(state: Authorization | None, today: date) -> AuthorizationExpired | None:
+    lapses_on = state and state.lapses_on
+    if state is None or lapses_on is None or lapses_on >= today:
         return None
     [expired] = authorization.decide(state, Lapse(today))
     assert isinstance(expired, AuthorizationExpired), "what was noted just now is not revoked"
@@ -479,10 +497,6 @@ def _or_refused(step: Callable[[], T]) -> T | Refused:
 
 def _customers(lines: Sequence[ImportLine]) -> set[str]:
     return {line.customer for line in lines}
-
-
-def _of(draft: Draft) -> dict[UUID, Owner]:
-    return {draft.paper: draft.owner}
 
 
 def _order(line: ImportLine) -> ArchiveFile:

@@ -157,8 +157,8 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         versions = dict(known)
         envelopes = []
         for stream, body in steps:
-            versions[stream] = versions.get(stream, 0) + 1
-            envelopes.append(Envelope(stream, versions[stream], body, meta))
+            version = versions[stream] = versions.get(stream, 0) + 1
+            envelopes.append(Envelope(stream, version, body, meta))
         return envelopes
 
     def _repeated(self, attempt: Callable[[], T]) -> T:
@@ -276,13 +276,13 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     # -- what is unique ---------------------------------------------------------------------------------------
 
     def _claim(self, kind: str, value: str, owner: UUID) -> Claim:
-        return Claim(kind=kind, digest=self.keys.digest(kind, value.encode()), owner=owner)
+        return Claim(kind=kind, digest=self.keys.claim_digest(kind, value.encode()), owner=owner)
 
     def _external(self, external_id: str | None, paper: UUID) -> list[Claim]:
         return [self._claim("external-id", external_id, paper)] if external_id else []
 
     def _content_claim(self, owner: Owner, sha256: bytes, paper: UUID, *, shared: bool) -> Claim:
-        return Claim(kind="content", digest=self.keys.digest_within(owner, sha256), owner=paper, shared=shared)
+        return Claim(kind="content", digest=self.keys.claim_digest_within(owner, sha256), owner=paper, shared=shared)
 
     def _reference_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:
         """I6: a mandate reference is unique, for ever."""

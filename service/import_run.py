@@ -1,9 +1,10 @@
 """`dossier import` without its command line: the lines of service/import_lines.py through domain/importing.py.
 
-While a batch is on its way into the log the next one is read and looked at; they enter it in the order of the list.
+While two batches are on their way into the log the next one is read and looked at.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -26,6 +27,8 @@ from service.import_lines import Listed, Listing, Wrong, opened
 
 EXAMINED_AT_ONCE = 4
 LOOKED_UP_AT_ONCE = 1_000  # lines, whose customers are asked for in one question
+UNDER_WAY_MAX = 2  # batches: while one is made durable the database is at work on the other
+CONNECTIONS = UNDER_WAY_MAX + 1  # of a store that an import works with: one more to ask by
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,18 +127,18 @@ class Batch:
 
 
 class Run:
-    """One import. At most one batch is under way, and its newcomers are not looked at again before it is settled."""
+    """One import. Batches are under way while the next is looked at, none of which says anything that another says: it
+    is all the same which of them the log takes first."""
 
     def __init__(self, importer: Importer, listing: Listing, on_told: Callable[[Sequence[Told]], None]) -> None:
         self._importer, self._listing, self._on_told = importer, listing, on_told
-        self._under_way: tuple[Batch, Prepared] | None = None
-        self._newcomers: set[str] = set()
+        self._under_way: deque[tuple[Batch, Prepared]] = deque()
         self._places: dict[UUID, str] = {}
         self.done = Imported()
 
     def bring(self, lines: Sequence[Listed], meanwhile: Callable[[], None]) -> None:
-        """A stretch of the list, a batch after the other. What the last of them came to is told by the next, or by
-        settle(). `meanwhile` is done while a batch is on its way."""
+        """A stretch of the list, a batch after the other. What the last of them came to is told by those that follow,
+        or by settle(). `meanwhile` is done while a batch is on its way."""
         customers = {line.parsed.customer for line in lines if isinstance(line.parsed, ImportLine)}
         self._make_known(customers)
         known = self._importer.archive.look_up(customers)
@@ -144,7 +147,7 @@ class Run:
             meanwhile()
 
     def _make_known(self, customers: set[str]) -> None:
-        if customers & self._newcomers:
+        if any(prepared.newcomers & customers for _, prepared in self._under_way):
             self.settle()
 
     def _bring(self, batch: Batch, known: Known) -> None:
@@ -154,23 +157,28 @@ class Run:
         with ExitStack() as failing:
             failing.callback(batch.close)
             prepared = archive.prepare_lines(batch.readable, known, caller, self._examine)
-            ended = self._ended()
+            if any(prepared.values & other.values for _, other in self._under_way):
+                self.settle()
+            ended = self._ended() if len(self._under_way) == UNDER_WAY_MAX else []
             failing.pop_all()
-        self._under_way, self._newcomers = (batch, prepared), prepared.newcomers
+        self._under_way.append((batch, prepared))
         try:
             prepared.send()
         finally:
             self._tell(ended)
 
     def settle(self) -> None:
-        """Wait for the batch under way and tell what became of it."""
-        self._tell(self._ended())
+        """Wait for all batches under way, whatever happens to one of them, and tell what became of them."""
+        if not self._under_way:
+            return
+        try:
+            self._tell(self._ended())
+        finally:
+            self.settle()
 
     def _ended(self) -> Sequence[tuple[Listed, Result | Wrong]]:
-        """What became of the batch under way, of which nothing was told yet."""
-        if self._under_way is None:
-            return []
-        (batch, prepared), self._under_way, self._newcomers = self._under_way, None, set()
+        """What became of the first batch under way, of which nothing was told yet."""
+        batch, prepared = self._under_way.popleft()
         with closing(batch):
             results = self._importer.archive.take_lines(prepared)
         return batch.ended(results)

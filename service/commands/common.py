@@ -59,7 +59,7 @@ def _account() -> str:
 
 
 @contextmanager
-def opened_store(settings: "Settings") -> Iterator["Store"]:
+def opened_store(settings: "Settings", connections: int = 2) -> Iterator["Store"]:
     """The archive for one command, beside a running `serve` or without: an embedded Postgres starts for the moment."""
     from service.serve import database
 
@@ -69,7 +69,7 @@ def opened_store(settings: "Settings") -> Iterator["Store"]:
         _require_keys(settings.home)
         from service.wiring import open_store
 
-        with open_store(settings, url, role=role) as store:
+        with open_store(settings, url, role=role, connections=connections) as store:
             yield store
 
 

@@ -51,10 +51,13 @@ def import_(
     A line that is refused is told on stderr and stops no other: the exit code is then 7. However an import ends, it is
     started again with the same list, and nothing is taken twice.
     """
+    from service.import_run import CONNECTIONS
+
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
     items: list[Item] = []
-    with decoders(settings) as socket, opened_store(settings) as store, written(report, source) as write:
+    opened = opened_store(settings, CONNECTIONS)
+    with decoders(settings) as socket, opened as store, written(report, source) as write:
 
         def tell(told: Sequence["Told"]) -> None:
             if report is None and not dry_run:

@@ -27,7 +27,7 @@ from domain.document_type import DefineType
 from domain.values import uuid7
 from paper.client import Examiner
 from service.import_lines import listing_of
-from service.import_run import Importer, import_listing
+from service.import_run import CONNECTIONS, Importer, import_listing
 from service.prepare import make_folders, prepare
 from service.settings import load
 from service.wiring import APP_ROLE, Store, open_store, role_of
@@ -78,7 +78,9 @@ def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
             settings = load(environment(Path(home) / "home", url))
             make_folders(settings)
             prepare(settings, url, lambda _: None)
-            with open_store(settings, url, role=role_of(url, APP_ROLE)) as store, psycopg.connect(url) as conn:
+            role = role_of(url, APP_ROLE)
+            opened = open_store(settings, url, role=role, connections=CONNECTIONS)
+            with opened as store, psycopg.connect(url) as conn:
                 conn.execute(TWINS)
                 register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
                 mandates = a_document_type("DEBT_AUTHORIZATION", scheme="luhn")
@@ -194,7 +196,7 @@ class Raw:
             papers = [(uuid7(), uuid4()) for _ in range(COMMIT)]
             self._insert(CUSTOMER, [(owner, owner.hex, 1, self._wrapped) for _, owner in papers])
             self._insert(PAPER, [(paper, owner, self._wrapped) for paper, owner in papers])
-            self._insert(CLAIM, [(kind, os.urandom(32), paper) for paper, _ in papers for kind in self._kinds])
+            self._insert(CLAIM, [(kind, os.urandom(16), paper) for paper, _ in papers for kind in self._kinds])
             self._insert(EVENT, [self._event(paper) for paper, _ in papers])
             self._conn.commit()
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -139,26 +140,30 @@ class MemoryRecorder(POPOApplicationRecorder):
 
 
 class MemoryLater:
-    """Nobody sees whether it happens when it is sent or when it is asked for."""
+    """Nobody sees whether it happens when it is sent or when it is asked for. `told` hears of both."""
 
-    def __init__(self, append: Callable[[], Appended]) -> None:
-        self._append = append
+    def __init__(self, append: Callable[[], Appended], told: Callable[[str], None]) -> None:
+        self._append, self._told = append, told
 
     def send(self) -> None:
-        """Nothing is gained by it."""
+        self._told("sent")
 
     def result(self) -> Appended:
+        self._told("asked")
         return self._append()
 
 
 class MemoryLog:
-    """`before_append` is what somebody else does first: each runs once, ahead of the next append."""
+    """`before_append` is what somebody else does first: each runs once, ahead of the next append. `later` is what was
+    done with those that are not waited for, by their number."""
 
     def __init__(self, keys: MemoryKeys, clock: Clock) -> None:
         self._recorder = MemoryRecorder(keys, clock)
         self.mapper = SealingMapper(keys.cipher)
         self._events = EventStore[UUID](self.mapper, self._recorder)
         self.before_append: list[Callable[[], object]] = []
+        self.later: list[str] = []
+        self._numbers = count()
 
     def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
         return list(self._events.get(stream))  # type: ignore[arg-type]  # the mapper makes envelopes
@@ -203,7 +208,9 @@ class MemoryLog:
     def append_later(
         self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
     ) -> Later:
-        return MemoryLater(partial(self.append, envelopes, claims=claims, papers=papers))
+        number = next(self._numbers)
+        append = partial(self.append, envelopes, claims=claims, papers=papers)
+        return MemoryLater(append, lambda done: self.later.append(f"{done} {number}"))
 
     def last_position(self) -> int:
         return self._recorder.max_notification_id() or 0

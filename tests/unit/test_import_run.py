@@ -133,8 +133,26 @@ def test_when_the_database_goes_away_what_was_taken_is_told_and_the_rest_is_brou
     desk.log.before_append.append(lost)
     with pytest.raises(Unavailable):
         bringing.run(rows)
-    assert [one.outcome for one in bringing.lines] == []
-    assert bringing.run(rows) == Imported(taken=200, there=100)
+    assert [one.outcome for one in bringing.lines] == ["taken"] * 100, "the batch that was under way behind it"
+    assert bringing.run(rows) == Imported(taken=100, there=200)
+
+
+@pytest.mark.parametrize(
+    ("last", "steps"),
+    [
+        ({"note": "of its own"}, "sent 0, sent 1, asked 0, sent 2, asked 1, asked 2"),
+        ({"note": "line 150"}, "sent 0, sent 1, asked 0, asked 1, sent 2, asked 2"),
+        ({"external_id": "old-1"}, "sent 0, sent 1, asked 0, asked 1, sent 2, asked 2"),
+    ],
+)
+def test_two_batches_are_under_way_unless_one_says_what_another_says(
+    desk: MemoryDesk, bringing: Bringing, last: dict[str, str], steps: str
+) -> None:
+    desk.note()
+    rows = [*consents(199), CONSENT | {"external_id": "old-1", "note": "another"}, CONSENT | last]
+    bringing.run(rows)
+    assert ", ".join(desk.log.later) == steps
+    assert [one.line.number for one in bringing.lines] == list(range(2, 203))
 
 
 def test_without_room_no_file_is_stored(desk: MemoryDesk, tmp_path: Path) -> None:

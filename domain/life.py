@@ -8,13 +8,12 @@ from msgspec import UNSET
 
 from domain import authorization
 from domain.access import Rights
+from domain.administration import SYSTEM
 from domain.authorization import Amend, Authorization, Lapse, Supersede
 from domain.iban import bic, iban, mandate_reference
 from domain.mandate import Amendment, Mandate
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.use_cases import Caller, Outcome, UseCases, require_version
-
-SYSTEM = "system"
 
 
 class AmendMandate(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from domain.administration import SYSTEM
 from domain.archive import Archive, Caller
-from domain.life import SYSTEM
 from domain.limits import Limits
 from projections import authorizations, scan_sessions
 from store.keys import Connections

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from domain.access import Role
-from domain.administration import CreateToken, NewUser
+from domain.administration import SYSTEM, CreateToken, NewUser
 from domain.archive import Archive, Caller
 from domain.catalogue import SHIPPED
 from domain.refusals import Unavailable, ValidationFailed
@@ -120,7 +120,7 @@ class KeysLost(Exception):
 
 
 def system_caller(settings: Settings) -> Caller:
-    return Caller(actor="system", branch=settings.branch, correlation_id=uuid7())
+    return Caller(actor=SYSTEM, branch=settings.branch, correlation_id=uuid7())
 
 
 def first_token(settings: Settings, archive: Archive, caller: Caller) -> list[str]:

@@ -168,18 +168,18 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
         async with reads, running(signals, live), asked_elsewhere(settings) as provider:
             health = Health(reads.connection, store.directory, settings.limits)
             yield parts_of(
-                store,
-                archive,
-                reads.connection,
-                blocking,
-                slowly,
-                catalogue,
-                signals,
-                live,
-                provider,
-                health,
-                metrics,
-                socket,
+                store=store,
+                archive=archive,
+                connection=reads.connection,
+                blocking=blocking,
+                slowly=slowly,
+                catalogue=catalogue,
+                signals=signals,
+                live=live,
+                provider=provider,
+                health=health,
+                metrics=metrics,
+                socket=socket,
             )
         slowly.close()
         blocking.close()
@@ -214,10 +214,14 @@ async def asked_elsewhere(settings: Settings) -> AsyncIterator[IdentityProvider 
         await provider.close()
 
 
+Connection = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
+
+
 def parts_of(
+    *,
     store: Store,
     archive: Archive,
-    connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]],
+    connection: Connection,
     blocking: "Blocking",
     slowly: "Blocking",
     catalogue: LiveCatalogue,
@@ -228,24 +232,7 @@ def parts_of(
     metrics: Metrics,
     socket: Path,
 ) -> Parts:
-    settings = store.settings
-    line = access_log.AccessLog(connection)
-
-    async def record_access(**fields: Any) -> None:
-        await line.record(access_log.Access(**fields))
-
-    async def metrics_text() -> bytes:
-        async with connection() as conn:
-            return text(await (await conn.execute(WHERE_VIEWS_STAND)).fetchall())
-
-    async def read_access(rights: Rights, **filters: Any) -> Any:
-        async with connection() as conn:
-            return await access_log.read(conn, rights, **filters)
-
-    async def missed_checks(actor: str) -> int:
-        async with connection() as conn:
-            return await access_log.missed_checks(conn, actor)
-
+    settings, accesses = store.settings, Accesses(connection)
     return Parts(
         archive=archive,
         blocking=blocking,
@@ -263,7 +250,7 @@ def parts_of(
             connection=connection,
             catalogue=catalogue,
             slowly=slowly,
-            record_access=record_access,
+            record_access=accesses.record,
             changed=functools.partial(forget_password, settings),
             limits=settings.limits,
             branch=settings.branch,
@@ -275,11 +262,11 @@ def parts_of(
         tasks=tasks,
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,
-        check_limit=CheckLimit(missed_checks, misses_max=settings.limits.check_misses_per_minute_max),
-        record_access=record_access,
-        read_access=read_access,
+        check_limit=CheckLimit(accesses.missed_checks, misses_max=settings.limits.check_misses_per_minute_max),
+        record_access=accesses.record,
+        read_access=accesses.read,
         health=health.parts,
-        metrics=metrics_text,
+        metrics=functools.partial(metrics_text, connection),
         answered=metrics.answered,
         limits=settings.limits,
         temporary=settings.home / "tmp",
@@ -290,6 +277,11 @@ def parts_of(
         metrics_on_main_port=settings.metrics_port is None,
         trusted_proxies=settings.trusted_proxies,
     )
+
+
+async def metrics_text(connection: Connection) -> bytes:
+    async with connection() as conn:
+        return text(await (await conn.execute(WHERE_VIEWS_STAND)).fetchall())
 
 
 WHERE_VIEWS_STAND = """
@@ -322,13 +314,31 @@ class Blocking:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
+class Accesses:
+    """The access log as the HTTP door sees it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._log = connection, access_log.AccessLog(connection)
+
+    async def record(self, **fields: Any) -> None:
+        await self._log.record(access_log.Access(**fields))
+
+    async def read(self, rights: Rights, **filters: Any) -> Any:
+        async with self._connection() as conn:
+            return await access_log.read(conn, rights, **filters)
+
+    async def missed_checks(self, actor: str) -> int:
+        async with self._connection() as conn:
+            return await access_log.missed_checks(conn, actor)
+
+
 class AsyncCustomers:
     """The built-in register as the HTTP door sees it."""
 
     def __init__(
         self,
         customers: register.Register,
-        connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]],
+        connection: Connection,
         blocking: Blocking,
     ) -> None:
         self._register, self._connection, self._blocking = customers, connection, blocking

@@ -6,7 +6,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -177,10 +177,18 @@ def test_the_log_is_json_with_route_templates_and_names_nobody(home: Path) -> No
 
 
 def worker_of(archive: Running) -> int:
-    """The web child of serve is gunicorn's arbiter, and its only child the worker."""
-    web = [pid for pid in archive.processes() if Path(f"/proc/{pid}/comm").read_text() == "dossier-web\n"]
-    (worker,) = [pid for pid in web if parent_of(pid) in web]
+    """The web child of serve is gunicorn's arbiter, and its only child the worker. On a busy machine one that is made
+    just now has no name yet."""
+    wait_until(lambda: len(workers_of(archive)) == 1, SECONDS, "there is no worker, or more than one")
+    [worker] = workers_of(archive)
     return worker
+
+
+def workers_of(archive: Running) -> list[int]:
+    with suppress(FileNotFoundError):  # one of them went just now
+        web = [pid for pid in archive.processes() if Path(f"/proc/{pid}/comm").read_text() == "dossier-web\n"]
+        return [pid for pid in web if parent_of(pid) in web]
+    return []
 
 
 def parent_of(pid: int) -> int:

@@ -191,7 +191,7 @@ class Importing(Filing, frozen=True, kw_only=True):
             caller=caller,
             examine=examine,
             newcomers={e.draft.owner.customer_id for e in standing if e.draft.owner.fresh},
-            values={claim.digest for e in standing for claim in e.change.claims},
+            values={*_digests(entries)},
         )
 
     def take_lines(self, prepared: Prepared) -> Sequence[Result]:
@@ -444,6 +444,9 @@ def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldEr
 def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
     """Those that can be taken, in the order of the lines: what one of them claims the next may not. `known` are the
     owners in the log."""
+    digests = _digests(entries)
+    if not known and len({*digests}) == len(digests):
+        return [*entries]
     owners = dict(known)
     found: list[Entry | Result] = []
     for entry in entries:
@@ -452,6 +455,11 @@ def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -
             owners.update(((claim.kind, claim.digest), claim.owner) for claim in result.change.claims)
         found.append(result)
     return found
+
+
+def _digests(entries: Sequence[Entry | Result]) -> list[bytes]:
+    """Of all that they claim."""
+    return [claim.digest for entry in entries if isinstance(entry, Entry) for claim in entry.change.claims]
 
 
 def _in_the_way(entry: Entry, owners: Mapping[Value, UUID]) -> Result | None:
@@ -475,8 +483,7 @@ def _statement_in(change: Change) -> Authorization | None:
 
 
 def _over(state: Authorization | None, today: date) -> AuthorizationExpired | None:
-    lapses_on = state and state.lapses_on
-    if state is None or lapses_on is None or lapses_on >= today:
+    if state is None or (lapses_on := state.lapses_on) is None or lapses_on >= today:
         return None
     [expired] = authorization.decide(state, Lapse(today))
     assert isinstance(expired, AuthorizationExpired), "what was noted just now is not revoked"

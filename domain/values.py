@@ -1,7 +1,7 @@
 """Value types that more than one aggregate uses. Parsed once at the edge, trusted behind it."""
 
+import os
 import re
-import secrets
 import time
 from collections.abc import Callable
 from datetime import date
@@ -105,6 +105,6 @@ def prose(text: str, pointer: str, *, characters_max: int) -> str:
 
 def uuid7(now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> UUID:
     """A time-ordered id of RFC 9562: 48 bits of milliseconds, 74 random bits."""
-    value = (now_ms() & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = (now_ms() & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)

@@ -5,7 +5,7 @@ store/log.py stores new keys with the first events; store/mapper.py and store/co
 """
 
 import hmac
-import secrets
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -91,7 +91,7 @@ class Keys:
         return found | self._new_owners(customer_id for customer_id in unknown if customer_id not in erased)
 
     def _new_owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
-        keys = [CustomerKey(uuid7(), customer_id, secrets.token_bytes(KEY_BYTES)) for customer_id in customer_ids]
+        keys = [CustomerKey(uuid7(), customer_id, os.urandom(KEY_BYTES)) for customer_id in customer_ids]
         for key in keys:
             self._new_customers.put(key.reference.int, key)
         return {key.customer_id: Owner(key.customer_id, key.reference, fresh=True) for key in keys}
@@ -117,7 +117,7 @@ class Keys:
     def _secret_of(self, owner: Owner) -> bytes:
         """The customer's own key. Raises OwnerRaced when it was lost since somebody asked for the owner."""
         number = owner.reference.int
-        key = self._customers.get(number) or self._new_customers.get(number) or self._read_customer(owner.reference)
+        key = self._new_customers.get(number) or self._customers.get(number) or self._read_customer(owner.reference)
         if key is None:
             raise OwnerRaced
         return key.secret
@@ -135,7 +135,7 @@ class Keys:
     # -- papers -------------------------------------------------------------------------------------------------
 
     def new_paper(self, paper: UUID) -> None:
-        self._new_papers.put(paper.int, _paper_key(secrets.token_bytes(KEY_BYTES)))
+        self._new_papers.put(paper.int, _paper_key(os.urandom(KEY_BYTES)))
 
     def cipher(self, paper: UUID) -> AESGCM | None:
         """The paper's key, None when it is gone. One look-up in the database when it is not in memory."""
@@ -156,7 +156,7 @@ class Keys:
 
     def _cached(self, paper: UUID) -> PaperKey | None:
         number = paper.int
-        return self._papers.get(number) or self._new_papers.get(number)
+        return self._new_papers.get(number) or self._papers.get(number)
 
     def prefetch(self, papers: Iterable[UUID]) -> None:
         """Read the keys of many papers in one query; a reader of the log calls this once a page. A paper that has
@@ -251,7 +251,7 @@ def _paper_key(secret: bytes) -> PaperKey:
 
 def make_institution_key(conn: Connection[Any], kek: KeyEncryptionKeys) -> None:
     """Make the institution's key where there is none; run by the owner of the schema after the migrations."""
-    wrapped = kek.wrap(secrets.token_bytes(KEY_BYTES), bound_to=b"institution")
+    wrapped = kek.wrap(os.urandom(KEY_BYTES), bound_to=b"institution")
     conn.execute(MAKE_INSTITUTION, [kek.current, wrapped])
 
 

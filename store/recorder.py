@@ -5,7 +5,7 @@ lock from before it draws its positions; a reader who meets a hole takes that lo
 the last position, reads again: what is missing then was rolled back (docs/design-notes.md, the order of the log).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -238,20 +238,20 @@ def arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
     command, claims, released, owners, wraps = batch.command, batch.claims, batch.released, batch.owners, batch.wraps
     return (
         ids(cast("UUID", e.originator_id) for e in events),
-        _words(str(e.originator_version) for e in events),
-        _words(e.topic for e in events),
+        _words([str(e.originator_version) for e in events]),
+        _words([e.topic for e in events]),
         blobs(e.state for e in events),
         *((command.actor, command.key, command.body) if command else (None, None, None)),
-        _words(c.kind for c in claims),
+        _words([c.kind for c in claims]),
         blobs(c.digest for c in claims),
         ids(c.owner for c in claims),
-        _words("t" if c.shared else "f" for c in claims),
-        _words(c.kind for c in released),
+        _words(["t" if c.shared else "f" for c in claims]),
+        _words([c.kind for c in released]),
         blobs(c.digest for c in released),
         ids(c.owner for c in released),
         ids(o.reference for o in owners),
         texts(o.customer_id for o in owners),
-        _words(str(o.kek_version) for o in owners),
+        _words([str(o.kek_version) for o in owners]),
         blobs(o.wrapped for o in owners),
         ids(w[0] for w in wraps),
         ids(w[1] for w in wraps),
@@ -264,7 +264,7 @@ def arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
     )
 
 
-def _words(words: Iterable[str]) -> str | None:
+def _words(words: list[str]) -> str | None:
     """An array as Postgres writes it, of words that need no quotes; null for one that is empty, as store/arrays.py."""
     text = ",".join(words)
     return f"{{{text}}}" if text else None

@@ -10,13 +10,15 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.desks import Desk
 from tests.http.desk import a_customer, archived, at, corrected, noted, view
-from tests.http.served import Served, serving
+from tests.http.served import Served, serving, wait_until
 from tests.service.program import command, environment
 
 LIVE_MS = 2_000  # within which a row of another tab is to be there
 POLL_MS = 20_000
 PAST = "You see the past. Nothing can be changed."
 STREAM = "**/v1/events/stream**"
+# Whether the page has asked for this address since it is there, and has the answer.
+ASKED = "address => performance.getEntriesByType('resource').some(one => one.name.endsWith(address))"
 
 
 @pytest.fixture
@@ -200,6 +202,7 @@ def test_what_others_do_for_other_customers_is_not_asked_for(
     customer, other = a_customer(served), a_customer(served)
     [first] = seen(staff, customer, 1)
     page = live(desks(), customer)
+    wait_until(lambda: page.evaluate(ASKED, f"/customers/{customer}"), 10, "what goes live does not ask")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     noted(staff, other)

@@ -39,6 +39,7 @@ from tests.fixtures.database import create_database
 from tests.service.program import environment
 
 LINES, ROUNDS, COMMIT, BAR = 4_000, 9, 100, 0.5
+SEGMENTS = 60  # of 16 MiB, more than all rounds fill
 TWINS = """
     create schema bench;
     create table bench.event (like archive.archive_events including all);
@@ -81,11 +82,22 @@ def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
             role = role_of(url, APP_ROLE)
             opened = open_store(settings, url, role=role, connections=CONNECTIONS)
             with opened as store, psycopg.connect(url) as conn:
+                make_segments(conn)
                 conn.execute(TWINS)
                 register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
                 mandates = a_document_type("DEBT_AUTHORIZATION", scheme="luhn")
                 store.archive().define_type(DefineType(mandates.code, mandates.definition), a_caller())
                 yield importer_of(store), conn, Path(home)
+
+
+def make_segments(conn: psycopg.Connection[Any]) -> None:
+    """The files of the server's log as they are in an archive in use, where each is written again after a checkpoint. In
+    a new one each is made first, for as long as 16 MiB take to become durable, in the midst of whoever comes next."""
+    with psycopg.connect(conn.info.dsn, autocommit=True) as own:
+        for _ in range(SEGMENTS):
+            own.execute("select pg_logical_emit_message(false, 'bench', '')")
+            own.execute("select pg_switch_wal()")
+        own.execute("checkpoint")
 
 
 def register_customers(conn: psycopg.Connection[Any], number: int) -> None:

@@ -130,7 +130,10 @@ def shown_value(name: str, value: Any) -> Any:
 
 
 async def access_log(call: Call) -> None:
-    """GET /access-log: who read what, newest first; filters actor, action, customer, paper, from, to."""
+    """GET /access-log: who read what, newest first; filters actor, action, customer, paper, from, to.
+
+    Lines about a paper are told once the views have it: they say who may know of it."""
+    await call.wait_for_views()
     customer = call.text("customer")
     reference = await call.parts.customers.reference_of(customer) if customer else None
     if customer and reference is None:

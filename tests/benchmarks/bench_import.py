@@ -91,8 +91,9 @@ def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
 
 
 def make_segments(conn: psycopg.Connection[Any]) -> None:
-    """The files of the server's log as they are in an archive in use, where each is written again after a checkpoint. In
-    a new one each is made first, for as long as 16 MiB take to become durable, in the midst of whoever comes next."""
+    """The files of the server's log as they are in an archive in use, where each is written again after a checkpoint.
+    In a new one each is made first, for as long as 16 MiB take to become durable, in the midst of whoever comes next.
+    """
     with psycopg.connect(conn.info.dsn, autocommit=True) as own:
         for _ in range(SEGMENTS):
             own.execute("select pg_logical_emit_message(false, 'bench', '')")

@@ -31,6 +31,7 @@ from tests.http.desk import (
     a_letter,
     a_mandate,
     a_text,
+    access_lines,
     an_iban,
     archived,
     at,
@@ -818,9 +819,7 @@ def a_reader(served: Served, **rights: Any) -> tuple[str, httpx.Client]:
 
 def lines_of(served: Served, actor: str, **query: Any) -> list[dict[str, Any]]:
     """Its lines in the order of its reads."""
-    answer = served.as_("operator").get("/v1/access-log", params={"actor": actor, **query})
-    items: list[dict[str, Any]] = answer.json()["items"]
-    return items[::-1]
+    return access_lines(served, actor, **query)[::-1]
 
 
 def filled(address: str, hidden: Hidden) -> str:

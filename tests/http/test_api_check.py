@@ -24,6 +24,7 @@ from tests.http.desk import (
     a_customer,
     a_letter,
     a_text,
+    access_lines,
     at,
     check,
     corrected,
@@ -608,10 +609,7 @@ def test_a_token_says_nothing_of_the_customer(served: Served, staff: httpx.Clien
 
 def lines_of(served: Served, actor: str) -> list[dict[str, Any]]:
     """Its lines of the access log in their order."""
-    lines: list[dict[str, Any]] = (
-        served.as_("operator").get("/v1/access-log", params={"actor": actor, "action": "check", "limit": 200}).json()
-    )["items"]
-    return lines[::-1]
+    return access_lines(served, actor, action="check")[::-1]
 
 
 def test_every_look_is_a_line_of_the_access_log_hit_or_miss(served: Served) -> None:

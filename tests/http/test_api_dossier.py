@@ -20,6 +20,7 @@ from tests.http.desk import (
     a_customer,
     a_letter,
     a_mandate,
+    access_lines,
     an_iban,
     archived,
     at,
@@ -203,8 +204,7 @@ def test_after_a_move_it_names_customers_by_their_own_ids_and_is_read_of_the_rig
     assert moves == [({"customer": wrong}, {"customer": right})] * 2
     references = served.sql("select reference::text from keys.customer where customer_id = any(%s)", [[wrong, right]])
     assert not [reference for (reference,) in references if reference.encode() in b"".join(files.values())]
-    operator = served.as_("operator")
-    lines = operator.get("/v1/access-log", params={"actor": name, "action": "export"}).json()["items"]
+    lines = access_lines(served, name, action="export")
     assert [(line["customer"], line["authorization"]) for line in lines] == [(right, moved["id"])]
 
 
@@ -259,7 +259,7 @@ def test_every_download_is_a_line_of_the_access_log_and_no_event(served: Served,
     download(client, dispute.id)
     client.head(f"/v1/authorizations/{dispute.id}/dossier")
     assert served.sql(last) == before
-    lines = served.as_("operator").get("/v1/access-log", params={"actor": name}).json()["items"]
+    lines = access_lines(served, name)
     assert [(line["action"], line["authorization"], line["customer"], line["status"]) for line in lines] == [
         ("export", dispute.id, dispute.customer, 200)
     ] * 2

@@ -20,6 +20,7 @@ from tests.http.desk import (
     DEBT,
     a_customer,
     a_mandate,
+    access_lines,
     archived,
     at,
     correct,
@@ -438,8 +439,7 @@ def test_scan_sessions_are_told_to_the_desk_of_their_branch_without_what_was_on_
 
 
 def reads_of(served: Served, actor: str) -> list[tuple[str, str | None]]:
-    items = served.as_("supervisor").get("/v1/access-log", params={"actor": actor}).json()["items"]
-    return [(line["action"], line["customer"]) for line in items]
+    return [(line["action"], line["customer"]) for line in access_lines(served, actor, "supervisor")]
 
 
 def test_who_is_told_what_events_say_stands_in_the_access_log(served: Served, story: Story) -> None:

@@ -20,6 +20,7 @@ from tests.http.desk import (
     IBANS,
     a_customer,
     a_mandate,
+    access_lines,
     archived,
     at,
     debt_issued,
@@ -401,7 +402,7 @@ def test_every_print_is_a_line_of_the_access_log(served: Served) -> None:
     printed(desk, made)
     assert desk.head(made["form"]).content == b""
     assert served.sql(last) == before
-    lines = served.as_("operator").get("/v1/access-log", params={"actor": name}).json()["items"]
+    lines = access_lines(served, name)
     assert [line["action"] for line in lines] == ["form", "form"]
     for line in lines:
         assert (line["customer"], line["authorization"]) == (customer, made["authorization"]["id"])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from projections.reading import write_cursor
-from tests.http.desk import a_customer, a_mandate, archived, at, corrected, noted, pointers, problem_of
+from tests.http.desk import a_customer, a_mandate, access_lines, archived, at, corrected, noted, pointers, problem_of
 from tests.http.served import Served
 
 ITEM = {
@@ -378,7 +378,7 @@ def test_every_read_of_a_history_is_in_the_access_log(served: Served, story: Sto
     of_customer(reader, story)
     traced = reader.get("/v1/history", headers={"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"})
     assert traced.status_code == 200
-    lines = served.as_("supervisor").get("/v1/access-log", params={"actor": name}).json()["items"]
+    lines = access_lines(served, name, "supervisor")
     seen = [(line["action"], line["customer"], line["document"], line["authorization"]) for line in lines]
     assert seen == [
         ("history", None, None, None),

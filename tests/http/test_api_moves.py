@@ -21,6 +21,7 @@ from tests.http.desk import (
     a_letter,
     a_mandate,
     a_text,
+    access_lines,
     archived,
     at,
     check,
@@ -515,7 +516,7 @@ def test_who_read_an_earlier_content_is_in_the_access_log(served: Served) -> Non
     better = item_of(replace(client, item["id"], a_letter(), 1))
     content(client, item["id"], better["position"], content_version=1)
     client.get(f"/v1/documents/{item['id']}/pages/1?content_version=1")
-    lines = served.as_("operator").get("/v1/access-log", params={"actor": name}).json()["items"]
+    lines = access_lines(served, name)
     assert [(line["action"], line["document"], line["customer"]) for line in lines] == [
         ("page", item["id"], customer),
         ("content", item["id"], customer),

@@ -32,15 +32,10 @@ BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 
 def iban(text: str) -> str:
     """The IBAN without blanks, in capitals. Refuses a wrong country, length or check number."""
-    folded = text if IBAN.fullmatch(text) else _folded(text)
-    if len(folded) != LENGTHS.get(folded[:2]) or mod97(folded[4:] + folded[:4]) != 1:
-        raise IbanInvalid
-    return folded
-
-
-def _folded(text: str) -> str:
     folded = BLANKS.sub("", text).upper()
-    if not IBAN.fullmatch(folded):
+    if not IBAN.fullmatch(folded) or len(folded) != LENGTHS.get(folded[:2]):
+        raise IbanInvalid
+    if mod97(folded[4:] + folded[:4]) != 1:
         raise IbanInvalid
     return folded
 

@@ -130,6 +130,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     found: Sequence[Entry | Result]
     append: Later | None
+    values: Set[bytes]
+    """The digests of all that was to be claimed. Lines that claim one of them must not be sent before these are taken:
+    the first of two lines that say the same is to be the one that is taken."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,9 +147,6 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     newcomers: Set[str]
     """Customers of whom nothing was archived before. Lines of theirs must not be looked up or prepared before these are
     taken: they would be given another reference, and all would have to be done again."""
-    values: Set[bytes]
-    """The digests of all claims. Lines that claim one of them must not be sent before these are taken: the first of two
-    lines that say the same is to be the one that is taken."""
 
     def send(self) -> None:
         """On their way into the log; take_lines has to follow. Raises Unavailable."""
@@ -182,7 +182,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         except OwnerRaced:  # erased since they were looked up
             self._drop(entries)
             raise
-        standing = [entry for entry in entries if isinstance(entry, Entry)]
+        owners = [entry.draft.owner for entry in entries if isinstance(entry, Entry)]
         return Prepared(
             lines=lines,
             known=known,
@@ -190,8 +190,7 @@ class Importing(Filing, frozen=True, kw_only=True):
             attempt=attempt,
             caller=caller,
             examine=examine,
-            newcomers={e.draft.owner.customer_id for e in standing if e.draft.owner.fresh},
-            values={*_digests(entries)},
+            newcomers={owner.customer_id for owner in owners if owner.fresh},
         )
 
     def take_lines(self, prepared: Prepared) -> Sequence[Result]:
@@ -300,15 +299,13 @@ class Importing(Filing, frozen=True, kw_only=True):
         events = authorization.decide(None, self._statement(draft))
         state = authorization.fold(events)
         self.keys.new_paper(draft.paper)
-        over = _over(state, draft.today)
         claims = [
-            *draft.claims,
             *self._external(draft.line.external_id, draft.paper),
             *self._reference_claims(state, draft.paper),
-            *(() if over else self._account_claims(state, draft.paper)),
+            *self._account_claims(state, draft.paper),
         ]
         change = Change(steps=in_stream(draft.paper, events), claims=claims, papers={draft.paper: draft.owner})
-        return Entry(draft=draft, change=change, over=over)
+        return self._claimed(draft, change, state)
 
     def _statement(self, draft: Draft) -> Register:
         line, mandate = draft.line, None
@@ -341,14 +338,16 @@ class Importing(Filing, frozen=True, kw_only=True):
             statement=None if alone else draft.paper,
         )
         try:
-            return self._claimed(draft, self._arriving(_order(draft.line), arrival, register), content)
+            change = self._arriving(_order(draft.line), arrival, register)
+            return self._claimed(draft, change, _statement_in(change), content)
         except (Refusal, OwnerRaced):
             self.contents.drop(content)
             raise
 
-    def _claimed(self, draft: Draft, change: Change, content: UUID | None = None) -> Entry:
-        """One whose time is over leaves its account free: the one that came after it may stand in the same list."""
-        over = _over(_statement_in(change), draft.today)
+    def _claimed(self, draft: Draft, change: Change, state: Authorization | None, content: UUID | None = None) -> Entry:
+        """`state`: of the authorization that is noted. One whose time is over leaves its account free: the one that
+        came after it may stand in the same list."""
+        over = _over(state, draft.today)
         claims = [claim for claim in change.claims if not (over and claim.kind == "mandate")]
         change = replace(change, claims=[*draft.claims, *claims])
         return Entry(draft=draft, change=change, content=content, over=over)
@@ -356,9 +355,11 @@ class Importing(Filing, frozen=True, kw_only=True):
     # -- append -----------------------------------------------------------------------------------------------
 
     def _attempt(self, entries: Sequence[Entry | Result], known: Mapping[Value, UUID], caller: Caller) -> Attempt:
-        found = sorted_out(entries, known)
+        digests = [c.digest for entry in entries if isinstance(entry, Entry) for c in entry.change.claims]
+        values = {*digests}
+        found = sorted_out(entries, known) if known or len(values) < len(digests) else entries
         chosen = [entry for entry in found if isinstance(entry, Entry)]
-        return Attempt(found=found, append=self._append_of(chosen, caller) if chosen else None)
+        return Attempt(found=found, append=self._append_of(chosen, caller) if chosen else None, values=values)
 
     def _append_of(self, entries: Sequence[Entry], caller: Caller) -> Later:
         return self.log.append_later(
@@ -444,9 +445,6 @@ def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldEr
 def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
     """Those that can be taken, in the order of the lines: what one of them claims the next may not. `known` are the
     owners in the log."""
-    digests = _digests(entries)
-    if not known and len({*digests}) == len(digests):
-        return [*entries]
     owners = dict(known)
     found: list[Entry | Result] = []
     for entry in entries:
@@ -455,11 +453,6 @@ def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -
             owners.update(((claim.kind, claim.digest), claim.owner) for claim in result.change.claims)
         found.append(result)
     return found
-
-
-def _digests(entries: Sequence[Entry | Result]) -> list[bytes]:
-    """Of all that they claim."""
-    return [claim.digest for entry in entries if isinstance(entry, Entry) for claim in entry.change.claims]
 
 
 def _in_the_way(entry: Entry, owners: Mapping[Value, UUID]) -> Result | None:

@@ -157,7 +157,7 @@ class Run:
         with ExitStack() as failing:
             failing.callback(batch.close)
             prepared = archive.prepare_lines(batch.readable, known, caller, self._examine)
-            if any(prepared.values & other.values for _, other in self._under_way):
+            if any(prepared.attempt.values & other.attempt.values for _, other in self._under_way):
                 self.settle()
             ended = self._ended() if len(self._under_way) == UNDER_WAY_MAX else []
             failing.pop_all()

@@ -2,21 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from domain.limits import Limits
 from domain.refusals import Unavailable
 from migrations.runner import newest
 from store.content_directory import ContentDirectory
+from store.pools import Connect
 
 LAG_EVENTS_MAX = 10_000
 CHECK_SECONDS = 2.0  # what asks gives up soon itself, and has to hear which part it is
-Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 Check = Callable[[], Awaitable[str]]
 
 

@@ -5,7 +5,7 @@ import functools
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import psycopg
-from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 from psycopg_pool import PoolTimeout
 
@@ -40,7 +39,7 @@ from store.keys import Keys, customer_ids, reference_of
 from store.log import Log
 from store.mapper import SealingMapper
 from store.passwords import HashedPasswords
-from store.pools import make_async_pool, make_pool
+from store.pools import Connect, make_async_pool, make_pool
 from store.postgres import require_fast_driver
 from store.recorder import ArchiveRecorder, as_role, by_index, datastore
 from store.signals import Signals
@@ -214,14 +213,11 @@ async def asked_elsewhere(settings: Settings) -> AsyncIterator[IdentityProvider 
         await provider.close()
 
 
-Connection = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
-
-
 def parts_of(
     *,
     store: Store,
     archive: Archive,
-    connection: Connection,
+    connection: Connect,
     blocking: "Blocking",
     slowly: "Blocking",
     catalogue: LiveCatalogue,
@@ -279,7 +275,7 @@ def parts_of(
     )
 
 
-async def metrics_text(connection: Connection) -> bytes:
+async def metrics_text(connection: Connect) -> bytes:
     async with connection() as conn:
         return text(await (await conn.execute(WHERE_VIEWS_STAND)).fetchall())
 
@@ -317,7 +313,7 @@ class Blocking:
 class Accesses:
     """The access log as the HTTP door sees it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connect) -> None:
         self._connection, self._log = connection, access_log.AccessLog(connection)
 
     async def record(self, **fields: Any) -> None:
@@ -338,7 +334,7 @@ class AsyncCustomers:
     def __init__(
         self,
         customers: register.Register,
-        connection: Connection,
+        connection: Connect,
         blocking: Blocking,
     ) -> None:
         self._register, self._connection, self._blocking = customers, connection, blocking

@@ -4,8 +4,6 @@ Lines that come together are written together: one INSERT, one commit for all th
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from domain.access import Rights
 from domain.refusals import Unavailable
+from store.pools import Connect
 
 BATCH_MAX = 500
 
@@ -37,7 +36,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 class AccessLog:
     """Lives in one event loop. `connection` borrows a connection in autocommit from a pool."""
 
-    def __init__(self, connection: Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]) -> None:
+    def __init__(self, connection: Connect) -> None:
         self._connection = connection
         self._waiting: list[tuple[Access, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None

@@ -6,6 +6,7 @@ use; and it waits ever longer between two attempts to connect, up to minutes aft
 
 import select
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from psycopg import AsyncConnection, Connection
@@ -16,6 +17,8 @@ RECONNECT_SECONDS = 4.0
 
 Pool = ConnectionPool[Connection[Any]]
 AsyncPool = AsyncConnectionPool[AsyncConnection[Any]]
+Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
+"""How one is lent."""
 
 
 def make_pool(

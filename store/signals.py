@@ -9,11 +9,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any
+from contextlib import suppress
 
 from psycopg import AsyncConnection, Error, OperationalError, sql
 from psycopg.rows import tuple_row
+
+from store.pools import Connect
 
 NEW_EVENTS, CATALOGUE = "archive", "dossier_catalogue"
 # A follower that has just had events looks by itself every few milliseconds for longer than this.
@@ -22,7 +23,6 @@ POLL_SECONDS = (0.002, 0.05)
 RECONNECT_SECONDS = 0.5
 
 logger = logging.getLogger("dossier.signals")
-Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 
 
 class Signals:

@@ -29,7 +29,7 @@ def desk(desks: Callable[..., Desk]) -> Desk:
 
 def work(desk: Desk, query: str = "") -> Page:
     """The page, not before the views show everything that was done."""
-    [(last,)] = desk.served.sql("select max(notification_id) from archive.archive_events")
+    last = desk.served.last_position()
     desk.served.as_("staff").get("/v1/work-list/originals", headers=at(last)).raise_for_status()
     return desk.open(f"/work{query}")
 

@@ -181,11 +181,10 @@ def at(position: int) -> dict[str, str]:
 
 def access_lines(served: Served, actor: str, role: str = "operator", **query: Any) -> list[dict[str, Any]]:
     """An actor's lines of the access log, newest first, when the views have the papers that they are about."""
-    [(last,)] = served.sql("select max(notification_id) from archive.archive_events")
     query = {"actor": actor, "limit": 200, **query}
-    items: list[dict[str, Any]] = item_of(served.as_(role).get("/v1/access-log", params=query, headers=at(last)))[
-        "items"
-    ]
+    items: list[dict[str, Any]] = item_of(
+        served.as_(role).get("/v1/access-log", params=query, headers=at(served.last_position()))
+    )["items"]
     return items
 
 

@@ -139,6 +139,10 @@ class Served:
             found = connection.execute(query.encode(), values)
             return found.fetchall() if found.description else []
 
+    def last_position(self) -> int:
+        """Of the log, whatever the views have of it."""
+        return int(self.sql("select max(notification_id) from archive.archive_events")[0][0])
+
     def key_at_rest(self, idempotency_key: str) -> str:
         """Programs put names of people into their keys, so a digest is what is kept of one."""
         with self.archive() as archive:
@@ -270,3 +274,11 @@ def belongs(pid: int, home: str) -> bool:
         return os.fsencode(home) in words or str((process / "cwd").readlink()).startswith(home)
     except (OSError, ValueError):
         return False
+
+
+def parent_of(pid: int) -> int:
+    """0 for one that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0

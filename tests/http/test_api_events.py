@@ -95,7 +95,7 @@ SECRET = "a word that names somebody"
 def story(served: Served) -> Story:
     branch, customer = f"B{secrets.token_hex(4).upper()}", a_customer(served)
     staff = served.as_("staff", branch=branch)
-    before = int(served.sql("select max(notification_id) from archive.archive_events")[0][0])
+    before = served.last_position()
     letter = archived(staff, customer, note=SECRET, external_id=secrets.token_hex(6), name=f"{SECRET}.pdf")
     debt = noted(staff, customer, type=DEBT, mandate=a_mandate(), note=SECRET)
     health = noted(staff, customer, type="READING_DISABILITY", note=SECRET)
@@ -287,7 +287,7 @@ def test_from_now_on_there_is_nothing_yet_and_a_position_to_go_on_from(served: S
 
 def test_a_long_way_without_anything_for_a_reader_is_gone_in_steps(served: Served, story: Story) -> None:
     """One question looks at so many positions only: its answer may be empty, and go on."""
-    last = int(served.sql("select max(notification_id) from archive.archive_events")[0][0])
+    last = served.last_position()
     served.sql(
         "select setval(pg_get_serial_sequence('archive.archive_events', 'notification_id'), %s)",
         [last + POSITIONS_MAX + 10],
@@ -482,7 +482,7 @@ def writing(served: Served, customer: str, *, each: int) -> list[int]:
 
 def test_beside_writers_no_event_is_passed_over_and_none_comes_later_below_one_given_out(served: Served) -> None:
     program, customer = served.as_("integration"), a_customer(served)
-    after = int(served.sql("select max(notification_id) from archive.archive_events")[0][0])
+    after = served.last_position()
     got: list[int] = []
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(writing, served, customer, each=12)

@@ -57,10 +57,6 @@ def ids(messages: list[Message]) -> list[int | None]:
     return [message.id for message in messages]
 
 
-def last_position(served: Served) -> int:
-    return int(served.sql("select max(notification_id) from archive.archive_events")[0][0])
-
-
 # -- what is sent -------------------------------------------------------------------------------------------------
 
 
@@ -90,7 +86,7 @@ def test_nothing_on_the_way_may_keep_it_back(served: Served) -> None:
 @pytest.mark.parametrize("role", READERS)
 def test_a_stream_sends_each_role_what_the_feed_tells_it(served: Served, role: str) -> None:
     staff, customer, client = served.as_("staff"), a_customer(served), served.as_(role)
-    before = last_position(served)
+    before = served.last_position()
     archived(staff, customer, note="a word")
     noted(staff, customer, type="READING_DISABILITY")
     served.new_token(f"t-{secrets.token_hex(4)}", "viewer")
@@ -147,7 +143,7 @@ def test_a_screen_is_told_where_the_stream_stands_by_events_that_its_script_hear
 
 def test_more_brief_events_than_anybody_can_follow_are_told_as_many(served: Served) -> None:
     staff, customer = served.as_("staff"), a_customer(served)
-    before = last_position(served)
+    before = served.last_position()
     with ThreadPoolExecutor(8) as pool:
         made = sorted(pool.map(lambda _: noted(staff, customer)["position"], range(STREAM_PAGE + 5)))
     view(staff, customer, made[-1])
@@ -187,7 +183,7 @@ def test_from_the_position_of_before_its_first_event_nothing_is_lost(served: Ser
 
 def test_cut_at_random_beside_writers_every_event_comes_once_and_in_order(served: Served) -> None:
     program, customer = served.as_("integration"), a_customer(served)
-    chance, got, cuts = random.Random(11), [last_position(served)], 0
+    chance, got, cuts = random.Random(11), [served.last_position()], 0
 
     def follow_a_while() -> None:
         with Stream(served, program, last=got[-1]) as stream:
@@ -440,7 +436,7 @@ def test_idle_streams_are_told_and_cost_others_little(served: Served, capsys: py
 
 def test_who_does_not_read_holds_up_nobody_and_holds_no_more_than_a_page(served: Served) -> None:
     staff, customer = served.as_("staff"), a_customer(served)
-    before, note = last_position(served), "w" * 4_000
+    before, note = served.last_position(), "w" * 4_000
     with ThreadPoolExecutor(8) as pool:
         for _ in pool.map(lambda _: noted(staff, customer, note=note), range(400)):
             pass

@@ -397,11 +397,10 @@ def test_every_print_is_a_line_of_the_access_log(served: Served) -> None:
     name = f"printer-{secrets.token_hex(4)}"
     desk = served.client(served.new_token(name, "supervisor"))
     made = issued(desk, customer := a_customer(served))
-    last = "select max(notification_id) from archive.archive_events"
-    before, began = served.sql(last), datetime.now(UTC) - timedelta(milliseconds=1)
+    before, began = served.last_position(), datetime.now(UTC) - timedelta(milliseconds=1)
     printed(desk, made)
     assert desk.head(made["form"]).content == b""
-    assert served.sql(last) == before
+    assert served.last_position() == before
     lines = access_lines(served, name)
     assert [line["action"] for line in lines] == ["form", "form"]
     for line in lines:

@@ -39,7 +39,7 @@ from tests.http.desk import (
     select_file,
     view,
 )
-from tests.http.served import Served, serving, wait_until
+from tests.http.served import Served, parent_of, serving, wait_until
 from tests.http.streams import Stream
 from tests.paper.files import a_jpeg
 
@@ -344,13 +344,6 @@ def door(archive: Served) -> tuple[list[int], list[int]]:
     return arbiters, [pid for pid, parent in webs.items() if parent in arbiters]
 
 
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
 def whole(archive: Served) -> bool:
     """An arbiter, all its workers, and an answer."""
     arbiters, workers = door(archive)
@@ -406,11 +399,8 @@ def views_are_at(staff: httpx.Client, position: int) -> bool:
 
 
 def wait_for_events(archive: Served, more: int) -> None:
-    def last() -> int:
-        return int(archive.sql("select max(notification_id) from archive.archive_events")[0][0])
-
-    wanted = last() + more
-    wait_until(lambda: last() >= wanted, BACK_SECONDS, "no work gets done")
+    wanted = archive.last_position() + more
+    wait_until(lambda: archive.last_position() >= wanted, BACK_SECONDS, "no work gets done")
 
 
 def assert_unavailable_soon(staff: httpx.Client) -> None:

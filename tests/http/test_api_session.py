@@ -16,7 +16,7 @@ import pytest
 
 from domain.administration import DisableUser
 from service.prepare import system_caller
-from tests.http.desk import a_customer, archived, at, no_upload, pointers, problem_of, select_file, view
+from tests.http.desk import a_customer, access_lines, archived, at, no_upload, pointers, problem_of, select_file, view
 from tests.http.served import OWN_PASSWORD, Served, serving
 
 COOKIE = "dossier_session"
@@ -477,8 +477,7 @@ def test_history_names_the_user(served: Served, staff: Staff) -> None:
 
 
 def lines_of(served: Served, actor: str) -> list[tuple[str, int]]:
-    answer = served.as_("operator").get("/v1/access-log", params={"actor": actor, "action": "sign-in"})
-    return [(line["branch"], line["status"]) for line in answer.json()["items"]][::-1]
+    return [(line["branch"], line["status"]) for line in access_lines(served, actor, action="sign-in")][::-1]
 
 
 def test_who_signed_in_and_who_missed_is_in_the_access_log(served: Served) -> None:
@@ -522,7 +521,7 @@ def test_the_history_tells_operators_what_became_of_a_user(served: Served) -> No
         users.disable(staff.name, system_caller(served.settings))
         users.enable(staff.name, system_caller(served.settings))
         users.reset(staff.name, system_caller(served.settings))
-        last = served.sql("select max(notification_id) from archive.archive_events")[0][0]
+        last = served.last_position()
     items = [
         item
         for item in served.as_("operator").get("/v1/history?limit=200", headers=at(last)).json()["items"]

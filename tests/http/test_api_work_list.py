@@ -93,7 +93,7 @@ def test_without_a_branch_those_of_all_are_listed(served: Served) -> None:
 def test_unfinished_scans_of_one_branch_are_asked_for(served: Served) -> None:
     east, west = a_branch(), a_branch()
     here, _ = (filled(served.as_("staff", branch=branch)) for branch in (east, west))
-    [(last,)] = served.sql("select max(notification_id) from archive.archive_events")
+    last = served.last_position()
     asked = waiting(served.as_("operator"), "/v1/scan-sessions", last, branch=east)
     assert asked.keys() == {here["id"]}
     assert waiting(served.as_("staff", branch=east), "/v1/scan-sessions", last, branch=west) == {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.http.served import Served, free_port, serving, wait_until
+from tests.http.served import Served, free_port, parent_of, serving, wait_until
 
 ASKED = 24
 SECONDS = 30
@@ -48,10 +48,6 @@ def processes(served: Served, name: str) -> list[int]:
     return [pid for pid in served.processes() if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n"]
 
 
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 def answers(served: Served) -> bool:
     """A killed worker takes those with it who had just come."""
     try:
@@ -84,7 +80,7 @@ def test_what_a_killed_worker_counted_is_not_forgotten(apart: Served) -> None:
         fresh(apart, "/version")
     before = figures(apart)[counted("/version")]
     web = processes(apart, "dossier-web")
-    workers = [pid for pid in web if parent(pid) in web]
+    workers = [pid for pid in web if parent_of(pid) in web]
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
     wait_until(lambda: answers(apart), SECONDS, "no new worker answers")
@@ -93,7 +89,7 @@ def test_what_a_killed_worker_counted_is_not_forgotten(apart: Served) -> None:
 
 
 def test_where_each_view_stands_is_told_and_comes_to_the_end_of_the_log(apart: Served) -> None:
-    last = apart.sql("select max(notification_id) from archive.archive_events")[0][0]
+    last = apart.last_position()
     for view in ("audit_history", "authorizations", "customer_documents"):
         name = f'{{view="{view}"}}'
         wait_until(lambda name=name: figures(apart)[f"dossier_view_position{name}"] == last, SECONDS, "it stays behind")  # type: ignore[misc]  # mypy cannot infer a default argument

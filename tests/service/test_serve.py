@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from store.postgres import Cluster
-from tests.http.served import free_port, new_home, wait_until
+from tests.http.served import free_port, new_home, parent_of, wait_until
 from tests.service.program import NAME, NOTE
 from tests.service.running import ACCOUNTS, PLAIN, Running, begun, give, item, log_lines, running, words
 
@@ -189,10 +189,6 @@ def workers_of(archive: Running) -> list[int]:
         web = [pid for pid in archive.processes() if Path(f"/proc/{pid}/comm").read_text() == "dossier-web\n"]
         return [pid for pid in web if parent_of(pid) in web]
     return []
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 # -- a Postgres of one's own ------------------------------------------------------------------------------------

@@ -46,8 +46,12 @@ class AtScanner:
         self.page = desk.open(f"/add?source=scan{f'&customer={customer}' if customer else ''}")
 
     def choose(self, device: str) -> "AtScanner":
+        """The pane is made anew for it: a button that goes between press and release hears no click."""
         option = self.page.locator(f'#scan-with option[value$=":{id_of(device)}"]').first
-        self.page.get_by_label("Scanner").select_option(option.get_attribute("value"))
+        with self.page.expect_response("**/add") as answered:
+            self.page.get_by_label("Scanner").select_option(option.get_attribute("value"))
+        answered.value.finished()
+        self.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         return self
 
     def press(self, name: str | re.Pattern[str]) -> "AtScanner":

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.desks import Desk
 from tests.http.desk import a_customer, noted
-from tests.http.served import Served, serving, wait_until
+from tests.http.served import Served, name_of, serving, wait_until
 from tests.http.streams import Stream
 
 # Listens as a screen does; what it hears is for the test to look at.
@@ -185,8 +184,7 @@ def test_cut_off_and_back_again_everything_is_heard_once(desks: Callable[..., De
 
 def web_worker(archive: Served) -> int:
     """The youngest process of the door: the arbiter is older."""
-    comms = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in archive.processes()}
-    return max(pid for pid, name in comms.items() if name == "dossier-web")
+    return max(pid for pid in archive.processes() if name_of(pid) == "dossier-web")
 
 
 def noted_again(archive: Served, customer: str) -> int:

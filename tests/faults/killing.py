@@ -19,7 +19,7 @@ from uuid import uuid4
 import msgspec
 
 from service.settings import load
-from tests.http.served import ROOT, SERVE, belongs, environment_of, new_home, pids, wait_until
+from tests.http.served import ROOT, SERVE, belongs, command_of, environment_of, name_of, new_home, pids, wait_until
 
 ACKNOWLEDGED_PER_KILL_MIN = 20
 RETRY_SECONDS = 0.05
@@ -108,11 +108,7 @@ VICTIMS = ("web", "web", "projector", "paper", "postgres", "postmaster", "keeper
 
 def kind_of(pid: int) -> str:
     """What a process of the archive is, by its command line and its place in the tree."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return "other"
+    command, name = command_of(pid), name_of(pid)
     if command.startswith("postgres:"):
         return "postgres"
     if "/postgres " in command and "pgdata" in command:

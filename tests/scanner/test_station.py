@@ -23,7 +23,7 @@ from scanner.spool import digest_of
 from scanner.station import id_of
 from tests.http.desk import a_customer, check, issued, item_of, problem_of, token_for, view
 from tests.http.line import Line, a_line
-from tests.http.served import Served, new_home, wait_until
+from tests.http.served import Served, name_of, new_home, wait_until
 from tests.paper.files import a_jpeg
 from tests.scanner.conftest import PAGES_MAX
 from tests.scanner.escl import DEVICE, Scanner, a_scanner, text_of
@@ -555,5 +555,5 @@ def test_serve_has_a_station_of_its_own_which_comes_back_and_ends_with_it() -> N
 
 
 def station_of(archive: Running) -> int:
-    [found] = [pid for pid in archive.processes() if Path(f"/proc/{pid}/comm").read_text() == "dossier-station\n"]
+    [found] = [pid for pid in archive.processes() if name_of(pid) == "dossier-station"]
     return found

@@ -5,12 +5,11 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.http.served import Served, free_port, parent_of, serving, wait_until
+from tests.http.served import Served, free_port, name_of, parent_of, serving, wait_until
 
 ASKED = 24
 SECONDS = 30
@@ -45,7 +44,7 @@ def counted(route: str, status: int = 200, method: str = "GET") -> str:
 
 
 def processes(served: Served, name: str) -> list[int]:
-    return [pid for pid in served.processes() if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n"]
+    return [pid for pid in served.processes() if name_of(pid) == name]
 
 
 def answers(served: Served) -> bool:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,7 +16,7 @@ from service import operations
 from service.operations import keep_operating
 from service.wiring import PROJECTOR_ROLE, role_of
 from tests.http.desk import a_customer, archived, item_of, noted, view
-from tests.http.served import Served, serving, wait_until
+from tests.http.served import Served, command_of, name_of, serving, wait_until
 from tests.http.test_api_operations import asked, ended, seen
 from tests.service.program import Program, environment
 
@@ -192,17 +191,13 @@ def is_there(archive: Served, table: str) -> bool:
 
 
 def projector_of(archive: Served) -> int:
-    [found] = [pid for pid in archive.processes() if comm_of(pid) == "dossier-project"]
+    [found] = [pid for pid in archive.processes() if name_of(pid) == "dossier-project"]
     return found
 
 
 def process_of(archive: Served, task: str) -> int:
-    [found] = [pid for pid in archive.processes() if task.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    [found] = [pid for pid in archive.processes() if task in command_of(pid)]
     return found
-
-
-def comm_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 # -- several projectors -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from store.postgres import Cluster
-from tests.http.served import free_port, new_home, parent_of, wait_until
+from tests.http.served import free_port, name_of, new_home, parent_of, wait_until
 from tests.service.program import NAME, NOTE
 from tests.service.running import ACCOUNTS, PLAIN, Running, begun, give, item, log_lines, running, words
 
@@ -83,7 +83,7 @@ def test_a_second_start_keeps_everything_and_both_end_cleanly(home: Path, accoun
         assert {path.name: path.read_bytes() for path in (home / "keys").iterdir()} == keys
         with second.client() as client:
             assert content(client, paper) == LETTER
-        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in second.processes()}
+        owners = owners_of(second)
         assert (0 in owners) is (account == "root")
         assert second.stop() == 0
 
@@ -184,11 +184,17 @@ def worker_of(archive: Running) -> int:
     return worker
 
 
+def owners_of(archive: Running) -> set[int]:
+    found = set()
+    for pid in archive.processes():
+        with suppress(FileNotFoundError):  # it went just now
+            found.add(Path(f"/proc/{pid}").stat().st_uid)
+    return found
+
+
 def workers_of(archive: Running) -> list[int]:
-    with suppress(FileNotFoundError):  # one of them went just now
-        web = [pid for pid in archive.processes() if Path(f"/proc/{pid}/comm").read_text() == "dossier-web\n"]
-        return [pid for pid in web if parent_of(pid) in web]
-    return []
+    web = [pid for pid in archive.processes() if name_of(pid) == "dossier-web"]
+    return [pid for pid in web if parent_of(pid) in web]
 
 
 # -- a Postgres of one's own ------------------------------------------------------------------------------------

@@ -3,13 +3,20 @@
 store/log.py makes them. One that is waited for goes by store/recorder.py alone, which takes fewer steps.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import count
 from typing import Any
+from weakref import WeakSet
 
 from eventsourcing.postgres import PostgresDatastore
-from psycopg import Cursor
-from psycopg.rows import tuple_row
+from psycopg import Connection
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.generators import execute, send
+from psycopg.pq import ExecStatus, Format
+from psycopg.pq.abc import PGresult
 
 from domain.ports import Appended
 from store.recorder import APPEND, FAULTS, refusing
@@ -27,25 +34,21 @@ class SealedAppend:
         """`decided` is told how to get the result, and does what an append does besides."""
         self._datastore, self._arguments, self._decided = datastore, arguments, decided
         self._held = ExitStack()
-        self._cursor: Cursor[Any] | None = None
+        self._conn: Connection[Any] | None = None
         self._fault: Exception | None = None
 
     def send(self) -> None:
-        """As a transaction in so many words: the server then commits without being asked again."""
+        """One statement, which the server makes durable without being asked again."""
         try:
             with ExitStack() as held:
                 conn = held.enter_context(self._datastore.get_connection())
-                held.callback(conn.rollback)  # after a refusal
-                held.enter_context(conn.pipeline())
-                conn.execute("begin")
-                self._cursor = conn.cursor(row_factory=tuple_row).execute(APPEND, self._arguments, prepare=True)
-                conn.execute("commit")
-                self._held = held.pop_all()
-        except FAULTS as fault:  # a refusal may be heard before all is sent
+                send_append(conn, self._arguments)
+                self._conn, self._held = conn, held.pop_all()
+        except FAULTS as fault:
             self._fault = fault
 
     def result(self) -> Appended:
-        if self._cursor is None and self._fault is None:
+        if self._conn is None and self._fault is None:
             self.send()
         return self._decided(self._answered)
 
@@ -53,8 +56,44 @@ class SealedAppend:
         with refusing(), self._held:
             if self._fault is not None:
                 raise self._fault
-            assert self._cursor is not None, "it was sent"
-            row = self._cursor.fetchone()
-        assert row is not None, "the function answers one row"
-        positions, at, _ = row
+            assert self._conn is not None, "it was sent"
+            row = Transformer(self._conn)
+            row.set_pgresult(answer_of(self._conn))
+            positions, at, _ = row.load_row(0, tuple)
         return Appended(tuple(positions), at)
+
+
+# -- the statement ----------------------------------------------------------------------------------------------------
+
+# By libpq: a cursor of the driver sends and waits. Its pipeline waits for nothing, but wants a transaction in so many
+# words and is ended with one more question: five messages to the server and two answers instead of one of each.
+NAME = b"append"
+prepared: WeakSet[Connection[Any]] = WeakSet()
+"""Connections that know the statement by its name."""
+
+
+def send_append(conn: Connection[Any], arguments: Sequence[str | bytes | None]) -> None:
+    if conn not in prepared:
+        conn.pgconn.send_prepare(NAME, NUMBERED)
+        answer_of(conn)
+        prepared.add(conn)
+    values = [value.encode() if isinstance(value, str) else value for value in arguments]
+    formats = [Format.TEXT if isinstance(value, str) else Format.BINARY for value in arguments]
+    conn.pgconn.send_query_prepared(NAME, values, formats, Format.BINARY)
+    conn.wait(send(conn.pgconn))
+
+
+def answer_of(conn: Connection[Any]) -> PGresult:
+    result: PGresult
+    [result] = conn.wait(execute(conn.pgconn))
+    if result.status == ExecStatus.FATAL_ERROR:
+        raise error_from_result(result)
+    return result
+
+
+def _numbered(statement: str) -> bytes:
+    numbers = count(1)
+    return re.sub("%[sb]", lambda _: f"${next(numbers)}", statement).encode()
+
+
+NUMBERED = _numbered(APPEND)

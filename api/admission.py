@@ -5,6 +5,7 @@ Behind this handlers ask with the caller's rights; what does not exist for it th
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from api.call import Call
 from api.cookies import cookie_of
@@ -46,9 +47,12 @@ async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, Se
 
 
 async def session_of(req: Any, parts: Parts, *, passive: bool = False) -> Session | None:
-    """Whoever is signed in. Raises ForeignPage."""
+    """Whoever is signed in. A page may say for whom it was made (Archive-User): what somebody left open asks nothing in
+    the name of who signed in after them. Raises ForeignPage."""
     cookie = cookie_of(req)
     if cookie is None:
         return None
     require_own_page(req)
-    return await parts.sessions.session(cookie, passive=passive)
+    session = await parts.sessions.session(cookie, passive=passive)
+    meant = req.get_header("Archive-User")
+    return session if session and (meant is None or unquote(meant) == session.principal.name) else None

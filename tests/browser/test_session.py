@@ -113,6 +113,34 @@ def test_nobody_else_goes_on_with_what_was_typed(at_desk: AtDesk, customer: str)
     assert view(desk.served.as_("staff"), customer) == []
 
 
+def test_a_page_that_was_left_open_does_nothing_in_the_name_of_who_signed_in_since(
+    at_desk: AtDesk, customer: str
+) -> None:
+    """Nobody's session ended under it: one signed out in another tab, and the next came in."""
+    desk = at_desk.desk
+    desk.expected = ("Failed to load resource",)
+    page = desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
+    sign_out(tab := desk.tab("/work"))
+    other = a_user(desk.served, "operator")
+    desk.come_in(other, tab)
+    page.bring_to_front()
+    page.locator("#save").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"{other} is signed in now. Only {at_desk.user} can go on here.")
+    assert view(desk.served.as_("staff"), customer) == []
+    tab.goto("/work")
+    sign_out(tab)
+    desk.come_in(at_desk.user, tab)
+    page.bring_to_front()
+    page.get_by_role("button", name="OK").click()
+    expect(page.locator("#noted")).to_contain_text("Anna de Vries")
+
+
+def sign_out(page: Page) -> None:
+    page.locator(".menu summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+
+
 # -- an archive that is away ----------------------------------------------------------------------------------------
 
 

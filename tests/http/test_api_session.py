@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -378,6 +379,22 @@ def test_only_a_page_of_the_archive_itself_may_use_the_cookie(
         assert client.get(path, headers=headers).status_code == (200 if reads else 403)
     page = httpx.get(f"{own}/add", headers={**headers, "Cookie": client.headers["Cookie"]})
     assert (page.status_code == 200) is visits
+
+
+@pytest.mark.parametrize("name", ["jan", "Zoë O'Brien (100% balie)"])
+def test_a_page_acts_for_nobody_but_for_whom_it_was_made(served: Served, name: str) -> None:
+    """What somebody left open, when another signs in after them (Archive-User)."""
+    user, browser = f"{name} {secrets.token_hex(4)}", served.browser()
+    password = served.new_user(user, "staff")
+    served.come_in(browser, user, password)
+    assert browser.put("/v1/session/password", json={"new": OWN_PASSWORD}).status_code == 200
+    customer = a_customer(served)
+    for whose, status in (("somebody else", 401), ("", 401), (user, 201)):
+        headers = {"Archive-User": quote(whose, safe="!'()*")}  # as encodeURIComponent() does it
+        noted = no_upload(browser, customer, headers=headers)
+        assert noted.status_code == status, noted.text
+    [row] = view(served.as_("staff"), customer, noted.json()["position"])
+    assert row["actor"] == user
 
 
 def test_a_token_needs_no_page(served: Served) -> None:

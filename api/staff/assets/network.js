@@ -1,7 +1,7 @@
 // When there is no way to the archive: said in words, and noticed by itself when it is there again. Nothing is dropped
 // meanwhile: forms (send.js) and what scripts ask (archive.js) wait here.
 
-import { part, pause } from "./parts.js";
+import { part, pause, signedInAs } from "./parts.js";
 
 const AGAIN_MS = 2_000;
 const OF_A_PROXY = [502, 504];
@@ -16,10 +16,13 @@ export function start() {
   if (!navigator.onLine) back();
 }
 
+/** For whom the page was made: nothing is done in the name of who signed in after them. */
+export const forUser = signedInAs ? { "Archive-User": encodeURIComponent(signedInAs) } : {};
+
 /** The answer, or undefined when there is none of the archive. */
-export async function attempt(address, options) {
+export async function attempt(address, options = {}, whose = forUser) {
   try {
-    const answer = await fetch(address, options);
+    const answer = await fetch(address, { ...options, headers: { ...whose, ...options.headers } });
     return isNone(answer.status) ? undefined : answer;
   } catch (error) {
     if (error.name === "AbortError") throw error;

@@ -81,7 +81,8 @@ async function again() {
 }
 
 async function isBack(dialog) {
-  const answer = await attempt("/v1/session");
+  const anybody = {};
+  const answer = await attempt("/v1/session", {}, anybody);
   const user = answer?.ok ? (await answer.json()).user : undefined;
   dialog.querySelector("[data-other]").hidden = user === undefined || user === signedInAs;
   dialog.querySelector("[data-who]").textContent = user ?? "";

@@ -3,7 +3,7 @@
 
 import { fetched, inTurn, refresh, showWhole } from "./add.js";
 import { ask } from "./archive.js";
-import { back, isNone } from "./network.js";
+import { back, forUser, isNone } from "./network.js";
 import { pause } from "./parts.js";
 import { signedIn } from "./session.js";
 import * as unsent from "./unsent.js";
@@ -227,6 +227,7 @@ class FileUpload extends HTMLElement {
     request.open(method, address);
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Accept-Language", document.documentElement.lang);
+    for (const [name, value] of Object.entries(forUser)) request.setRequestHeader(name, value);
     if (method === "POST") request.setRequestHeader("Idempotency-Key", one.key);
     request.upload.addEventListener("progress", ({ loaded, total }) => {
       watch();

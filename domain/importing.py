@@ -1,6 +1,6 @@
 """Many lines of another system's list: each is decided as filing.py decides it, and all that stand go in together.
 
-A line is taken once: its external id, or all that it says, is a claim of the paper that it became. What a list looks
+A line is taken once: its external id, else all that it says, is a claim of the paper that it became. What a list looks
 like is the service's, service/import_lines.py; here it is not known whether anything is stored (a dry run hands in
 ports that keep nothing).
 """
@@ -33,7 +33,7 @@ from domain.refusals import (
     ValidationFailed,
 )
 from domain.scan_code import Scheme, require
-from domain.use_cases import ATTEMPTS, Caller, Change, in_stream, refusal_of
+from domain.use_cases import ATTEMPTS, MAX_POSITION, Caller, Change, in_stream, refusal_of
 from domain.values import Kind, Source
 
 BATCH_LINES_MAX = 100
@@ -84,6 +84,7 @@ Examine = Callable[[Sequence[Received]], Sequence[Examined | Refusal]]
 """What the files are, in their order; asked only for those of lines that were not taken before."""
 
 Value = tuple[str, bytes]
+F = TypeVar("F", "Draft", "Entry")
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,14 +107,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     type: DocumentType
     owner: Owner
     paper: UUID
-    claims: tuple[Claim, ...]
+    itself: Claim
+    """That of its external id, else of all that it says: not to be taken twice."""
     scan_code: str | None
     today: date
-
-    @property
-    def itself(self) -> Claim:
-        """Not to be taken twice."""
-        return self.claims[0]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,29 +248,29 @@ class Importing(Filing, frozen=True, kw_only=True):
         _require_fit(line, kind, today)
         paper = self.ids.new()
         code = require(line.scan_code, Scheme(kind.definition.scheme or Scheme.MOD97)) if line.scan_code else None
-        claims = [Claim(kind="import-line", digest=self.keys.claim_digest("import-line", identity(line)), owner=paper)]
-        if code is not None:
-            claims.append(self._claim("scan-code", code, paper))
         return Draft(
             line=line,
             type=kind,
             owner=known.owners[line.customer],
             paper=paper,
-            claims=tuple(claims),
+            itself=self._itself(line, paper),
             scan_code=code,
             today=today,
         )
+
+    def _itself(self, line: ImportLine, paper: UUID) -> Claim:
+        if line.external_id:
+            return self._claim("external-id", line.external_id, paper)
+        return Claim(kind="import-line", digest=self.keys.claim_digest("import-line", identity(line)), owner=paper)
 
     def _new(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
         """Before files are looked at: which lines are there already. Of lines without a file the append tells it."""
         asked = [draft for draft in drafts if isinstance(draft, Draft)]
         if not any(draft.line.file for draft in asked):
             return [*drafts]
-        known = self.log.claimed("import-line", [draft.itself.digest for draft in asked])
-        return [
-            There(known[draft.itself.digest]) if isinstance(draft, Draft) and draft.itself.digest in known else draft
-            for draft in drafts
-        ]
+        owners = self._owned([draft.itself for draft in asked])
+        found = [(isinstance(draft, Draft) and _in_the_way([draft.itself], owners)) or draft for draft in drafts]
+        return self._recognized(drafts, found)
 
     # -- files and events -------------------------------------------------------------------------------------
 
@@ -299,11 +296,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         events = authorization.decide(None, self._statement(draft))
         state = authorization.fold(events)
         self.keys.new_paper(draft.paper)
-        claims = [
-            *self._external(draft.line.external_id, draft.paper),
-            *self._reference_claims(state, draft.paper),
-            *self._account_claims(state, draft.paper),
-        ]
+        claims = [*self._reference_claims(state, draft.paper), *self._account_claims(state, draft.paper)]
         change = Change(steps=in_stream(draft.paper, events), claims=claims, papers={draft.paper: draft.owner})
         return self._claimed(draft, change, state)
 
@@ -348,9 +341,10 @@ class Importing(Filing, frozen=True, kw_only=True):
         """`state`: of the authorization that is noted. One whose time is over leaves its account free: the one that
         came after it may stand in the same list."""
         over = _over(state, draft.today)
-        claims = [claim for claim in change.claims if not (over and claim.kind == "mandate")]
-        change = replace(change, claims=[*draft.claims, *claims])
-        return Entry(draft=draft, change=change, content=content, over=over)
+        code = [self._claim("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
+        left = (draft.itself.kind, "mandate" if over else None)
+        claims = [draft.itself, *code, *(claim for claim in change.claims if claim.kind not in left)]
+        return Entry(draft=draft, change=replace(change, claims=claims), content=content, over=over)
 
     # -- append -----------------------------------------------------------------------------------------------
 
@@ -376,40 +370,50 @@ class Importing(Filing, frozen=True, kw_only=True):
                 if attempt.append:
                     attempt.append.result()
             except AlreadyClaimed:
-                owned = self._owned([entry for entry in entries if isinstance(entry, Entry)])
-                attempt = self._attempt(entries, owned, prepared.caller)
+                claims = [claim for entry in entries if isinstance(entry, Entry) for claim in entry.change.claims]
+                attempt = self._attempt(entries, self._owned(claims), prepared.caller)
                 continue
-            return [self._result(entry, result) for entry, result in zip(entries, attempt.found, strict=True)]
+            drafts = [entry.draft if isinstance(entry, Entry) else entry for entry in entries]
+            return [
+                Taken(result.draft.paper, result.over) if isinstance(result, Entry) else result
+                for result in self._recognized(drafts, attempt.found)
+            ]
         raise Unavailable
 
-    def _owned(self, entries: Sequence[Entry]) -> dict[Value, UUID]:
-        """Who owns what they claim."""
-        claims = [claim for entry in entries for claim in entry.change.claims]
+    def _owned(self, claims: Sequence[Claim]) -> dict[Value, UUID]:
+        """Who has what these claim."""
         return {
             (kind, digest): owner
             for kind in dict.fromkeys(claim.kind for claim in claims)
             for digest, owner in self.log.claimed(kind, [c.digest for c in claims if c.kind == kind]).items()
         }
 
-    def _result(self, entry: Entry | Result, result: Entry | Result) -> Result:
-        match result:
-            case Entry():
-                return Taken(result.draft.paper, result.over)
-            case Refused(ExternalIdTaken(), UUID() as owner) if isinstance(entry, Entry):
-                return There(owner) if self._came_of(entry.draft, owner) else result
-        return result
+    def _recognized(self, drafts: Sequence[Draft | Result], found: Sequence[F | Result]) -> list[F | Result]:
+        """A paper with a line's external id that began as one of the line's customer and type is what the line became,
+        by whatever door it came in."""
+        others = [one.owner for one in found if isinstance(one, Refused) and isinstance(one.error, ExternalIdTaken)]
+        if not others:
+            return list(found)
+        origins = self._origins([paper for paper in others if paper])
 
-    def _came_of(self, draft: Draft, owner: UUID) -> bool:
-        """Whether the paper with this external id is of the line's customer and type: it came in by another door."""
-        first = next((envelope.body for envelope in self.log.load(owner)), None)
-        return first is not None and (first.customer, first.type.code) == (draft.owner.reference, draft.type.code)
+        def recognized(draft: Draft | Result, result: F | Result) -> F | Result:
+            match draft, result:
+                case Draft(owner=owner, type=kind), Refused(ExternalIdTaken(), UUID() as paper):
+                    return There(paper) if origins.get(paper) == (owner.reference, kind.code) else result
+            return result
+
+        return [recognized(draft, result) for draft, result in zip(drafts, found, strict=True)]
+
+    def _origins(self, papers: Sequence[UUID]) -> dict[UUID, tuple[UUID, str]]:
+        """The customer and the type with which they began."""
+        recorded = self.log.load_recorded(papers, MAX_POSITION)
+        firsts = [one.envelope for one in recorded if one.envelope.originator_version == 1]
+        return {first.originator_id: (first.body.customer, first.body.type.code) for first in firsts}
 
 
 def identity(line: ImportLine) -> bytes:
-    """What makes a line the same one: its external id, else all that it says and what is in its file. Not the file's
+    """What makes a line without an external id the same one: all that it says and what is in its file. Not the file's
     name: in the next delivery it stands for another scan. Columns that are empty, or came later, change nothing."""
-    if line.external_id:
-        return msgspec.msgpack.encode([line.customer, line.type, line.external_id])
     said = {name: value for name, value in msgspec.structs.asdict(line).items() if value is not None}
     return msgspec.msgpack.encode(said | {"file": line.file.sha256} if line.file else said)
 
@@ -448,18 +452,20 @@ def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -
     owners = dict(known)
     found: list[Entry | Result] = []
     for entry in entries:
-        result = (_in_the_way(entry, owners) or entry) if isinstance(entry, Entry) else entry
+        result = (_in_the_way(entry.change.claims, owners) or entry) if isinstance(entry, Entry) else entry
         if isinstance(result, Entry):
             owners.update(((claim.kind, claim.digest), claim.owner) for claim in result.change.claims)
         found.append(result)
     return found
 
 
-def _in_the_way(entry: Entry, owners: Mapping[Value, UUID]) -> Result | None:
-    for claim in entry.change.claims:
-        if (owner := owners.get((claim.kind, claim.digest))) is not None:
-            itself = claim is entry.draft.itself
-            return There(owner) if itself else Refused(refusal_of(AlreadyClaimed(claim.kind, owner)), owner)
+def _in_the_way(claims: Iterable[Claim], owners: Mapping[Value, UUID]) -> Result | None:
+    for claim in claims:
+        if (owner := owners.get((claim.kind, claim.digest))) is None:
+            continue
+        if claim.kind == "import-line":
+            return There(owner)
+        return Refused(refusal_of(AlreadyClaimed(claim.kind, owner)), owner)
     return None
 
 

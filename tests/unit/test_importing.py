@@ -265,6 +265,23 @@ def test_an_external_id_of_another_customer_or_type_is_refused(desk: MemoryDesk)
         assert (type(result.error), result.owner) == (ExternalIdTaken, paper)
 
 
+def test_a_file_whose_external_id_another_paper_has_is_not_looked_at(desk: MemoryDesk) -> None:
+    paper = taken(desk, a_line(external_id="old-9"))
+    line = a_file_line(b"letter", external_id="old-9")
+    [result] = desk.archive.take_lines(prepared(desk, line, examine=lambda files: pytest.fail("looked at")))
+    assert isinstance(result, Refused)
+    assert (type(result.error), result.owner) == (ExternalIdTaken, paper)
+
+
+@pytest.mark.parametrize("external_id", [None, "old-9"])
+def test_what_was_moved_to_another_customer_since_is_there(desk: MemoryDesk, external_id: str | None) -> None:
+    paper = taken(desk, line := a_line(external_id=external_id))
+    desk.archive.reassign_authorization(
+        paper, "100235", "wrong card", a_caller(), rights=EVERYTHING, expected_version=1
+    )
+    assert bring(desk, line) == [There(paper)]
+
+
 # -- within one batch -------------------------------------------------------------------------------------------------
 
 

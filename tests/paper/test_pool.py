@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from domain import refusals
 from paper.messages import Finding
@@ -70,6 +71,22 @@ def test_refusals_come_through_with_what_fills_their_sentence(pool: Pool) -> Non
         examine(pool, files.a_lying_png(70_000, 70_000))
     with pytest.raises(refusals.FileEmpty):
         examine(pool, b"")
+
+
+def test_a_file_that_is_refused_leaves_nothing_open_that_the_next_one_needs(tmp_path: Path) -> None:
+    """Python 3.13 keeps the frames of a fault in cycles: the next file was refused as damaged."""
+    text = PngInfo()
+    text.add_text("note", "n" * 2_000_000, zip=True)  # more than Pillow unpacks
+    refused = (files.a_png()[:60], files.a_lying_png(70_000, 70_000), files.a_png(pnginfo=text), files.a_jpeg()[:100])
+    with a_pool(tmp_path, children=1) as pool:
+        [child] = pool.children()
+        before = descriptors(child)
+        for data in refused:
+            with pytest.raises(refusals.Refusal):
+                examine(pool, data)
+            assert examine(pool, files.a_jpeg()) == JPEG
+        wait_until(lambda: descriptors(child) == before)
+        assert pool.children() == [child]
 
 
 def test_the_name_reaches_the_child_whatever_it_is(pool: Pool) -> None:

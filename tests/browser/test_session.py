@@ -22,6 +22,11 @@ class AtDesk:
         desk.come_in(self.user)
         self.page = desk.page
 
+    def open(self, path: str) -> Page:
+        """With what a page asks of the session when it is opened answered: it would cover itself before it is used."""
+        with self.page.expect_response("**/v1/session"):
+            return self.desk.open(path)
+
     def signed_out(self) -> None:
         """By the archive, as when nobody did anything for long."""
         self.served.sql("delete from staff.session where user_name = %s", [self.user])
@@ -54,7 +59,7 @@ def customer(served: Served) -> str:
 
 
 def test_who_types_is_warned_before_the_session_ends_and_may_stay(at_desk: AtDesk, customer: str) -> None:
-    page = at_desk.desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
+    page = at_desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
     page.get_by_label("Note").fill("half a note")
     at_desk.idle(SOON)
     at_desk.looked_at_again()
@@ -73,7 +78,7 @@ def test_the_end_of_the_session_keeps_what_was_typed_and_the_save_goes_on(at_des
     """Point 35."""
     desk = at_desk.desk
     desk.expected = ("Failed to load resource",)
-    page = desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
+    page = at_desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
     page.get_by_label("Note").fill("half a note")
     at_desk.signed_out()
     page.locator("#save").click()
@@ -91,7 +96,7 @@ def test_the_end_of_the_session_keeps_what_was_typed_and_the_save_goes_on(at_des
 def test_a_form_that_the_browser_sends_waits_for_the_sign_in_too(at_desk: AtDesk) -> None:
     desk = at_desk.desk
     desk.expected = ("Failed to load resource",)
-    page = filled_in(desk.open("/customers/new"))
+    page = filled_in(at_desk.open("/customers/new"))
     at_desk.signed_out()
     save(page)
     expect(page.get_by_role("dialog", name="You are signed out")).to_be_visible()
@@ -103,7 +108,7 @@ def test_a_form_that_the_browser_sends_waits_for_the_sign_in_too(at_desk: AtDesk
 def test_nobody_else_goes_on_with_what_was_typed(at_desk: AtDesk, customer: str) -> None:
     desk = at_desk.desk
     desk.expected = ("Failed to load resource",)
-    page = desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
+    page = at_desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
     at_desk.signed_out()
     page.locator("#save").click()
     other = a_user(desk.served, "operator")
@@ -119,7 +124,7 @@ def test_a_page_that_was_left_open_does_nothing_in_the_name_of_who_signed_in_sin
     """Nobody's session ended under it: one signed out in another tab, and the next came in."""
     desk = at_desk.desk
     desk.expected = ("Failed to load resource",)
-    page = desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
+    page = at_desk.open(f"/add?source=none&customer={customer}&type=GUARDIAN_CONSENT")
     sign_out(tab := desk.tab("/work"))
     other = a_user(desk.served, "operator")
     desk.come_in(other, tab)

@@ -391,6 +391,23 @@ def test_a_choice_filters_at_once_and_the_address_keeps_it(
     expect(page.get_by_label("Document type")).to_have_value("LETTER")
 
 
+def test_what_is_pressed_while_its_part_is_to_be_exchanged_hears_its_click(
+    desks: Callable[..., Desk], served: Served, staff: httpx.Client
+) -> None:
+    customer = a_customer(served)
+    archived(staff, customer)
+    seen(staff, customer, 1)
+    page = desks().open(f"/customers/{customer}")
+    page.get_by_role("link", name=re.compile("^Authorizations")).hover()
+    page.mouse.down()
+    with page.expect_response("**type=LETTER**"):
+        page.get_by_label("Document type").select_option("LETTER")
+    page.wait_for_timeout(300)  # in which it would be exchanged
+    page.mouse.up()
+    page.wait_for_url("**papers=authorizations**")
+    expect(rows(page)).to_contain_text(["Guardian consent"])
+
+
 def test_more_of_a_row_leads_to_what_can_be_changed(
     desks: Callable[..., Desk], served: Served, staff: httpx.Client
 ) -> None:

@@ -2,9 +2,21 @@
 // Without scripts the same links and forms load whole pages.
 
 import { visit } from "./archive.js";
+import { pause } from "./parts.js";
 import { html } from "./trust.js";
 
+const PRESSED = "a, button, label, summary";
+const PRESS_MS_MAX = 1_000;
 const running = new Map();
+let released = Promise.resolve();
+
+/** What is exchanged between press and release hears no click. Its click comes in the same turn as the release. */
+function release() {
+  const over = (done) => ["pointerup", "pointercancel"].forEach((name) => addEventListener(name, done, { once: true }));
+  return Promise.race([new Promise(over), pause(PRESS_MS_MAX)]).then(() => pause(0));
+}
+
+addEventListener("pointerdown", ({ target }) => target.closest?.(PRESSED) && (released = release()), true);
 
 /** The document at an address. A later call with the same `lane` ends this one: only the last answer counts. */
 export async function load(address, { lane = address, ...options } = {}) {
@@ -14,6 +26,8 @@ export async function load(address, { lane = address, ...options } = {}) {
   try {
     const answer = await visit(address, { headers: { Accept: "text/html" }, ...options, signal: control.signal });
     const page = new DOMParser().parseFromString(html(await answer.text()), "text/html");
+    await released;
+    control.signal.throwIfAborted();
     return { answer, page };
   } finally {
     if (running.get(lane) === control) running.delete(lane);

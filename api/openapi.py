@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -190,9 +191,13 @@ def _list(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def schemas() -> dict[str, Any]:
+    """Their descriptions are docstrings, which only Python 3.13 and later has without the indent of the source."""
     structs = [kind for route in ROUTES for kind in (route.body, route.answer) if kind is not None]
     _, found = msgspec.json.schema_components(dict.fromkeys(structs), ref_template="#/components/schemas/{name}")
-    return dict(found)
+    return {
+        name: {key: cleandoc(value) if key == "description" else value for key, value in schema.items()}
+        for name, schema in found.items()
+    }
 
 
 def _schema(name: str) -> dict[str, Any]:

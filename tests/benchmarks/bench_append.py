@@ -35,7 +35,7 @@ from store.keys import Keys
 from store.log import Log
 from store.mapper import SealingMapper
 from store.postgres import Cluster
-from tests.benchmarks.bench_projections import tell
+from tests.benchmarks.bench_projections import tell, tell_machine
 from tests.builders.events import a_letter
 from tests.builders.papers import a_content
 from tests.fixtures.database import create_database
@@ -68,7 +68,7 @@ def run(url: str) -> None:
     with open_desk(url), psycopg.connect(url) as conn:
         conn.execute(TWIN)
         settings = [conn.execute(f"show {name}").fetchone() for name in ("fsync", "synchronous_commit")]
-    tell("load, cores", f"{os.getloadavg()[0]:.1f}, {os.cpu_count()}", f"fsync, synchronous_commit: {settings}")
+    tell_machine(f"fsync, synchronous_commit: {settings}")
     with writers(url) as pipes:
         for count, rounds, bar in LOADS:
             compare(pipes, count, rounds, bar)

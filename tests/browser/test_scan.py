@@ -21,8 +21,9 @@ GLASS, FEEDER = "simulated:flatbed?seconds=0", "simulated:feeder?pages=3&seconds
 JAM = "simulated:feeder?pages=30&jam=21&seconds=0"
 COVER, STUCK = "simulated:feeder?cover=2&seconds=0", "simulated:feeder?stall=2&seconds=0"
 SLOW, EMPTY = "simulated:feeder?pages=9&seconds=1", "simulated:feeder?pages=0&seconds=0"
+SHORT = "simulated:feeder?pages=2&seconds=1"
 AWAY, TAKEN = "simulated:flatbed?offline=1", "simulated:feeder?busy=1"
-DEVICES = (GLASS, FEEDER, JAM, COVER, STUCK, SLOW, EMPTY, AWAY, TAKEN)
+DEVICES = (GLASS, FEEDER, JAM, COVER, STUCK, SLOW, SHORT, EMPTY, AWAY, TAKEN)
 PROFILES = "letter.resolution_dpi=100,letter.silence_seconds_max=6"
 SLOW_TO_SAY = 30_000
 """Milliseconds. A station looks now and then, on a machine that is at much else."""
@@ -274,6 +275,29 @@ def test_a_pass_that_is_over_before_it_is_seen_is_collated_all_the_same(at: Call
     desk.press("Scan the other sides")
     expect(desk.page.get_by_text("Fronts and backs are put together.")).to_be_visible()
     assert desk.order() == [one, three, two, two, three, one]
+
+
+def test_a_page_that_is_drawn_after_the_pass_is_over_puts_what_it_brought_in_its_place(
+    at: Callable[..., AtScanner],
+) -> None:
+    """It is asked for while the pass goes on. The page that was scanned again stayed beside the new ones."""
+    desk = at().scan(SHORT, 2)
+    one, two = desk.order()
+    desk.page.get_by_role("link", name="Page 2").click()
+    desk.press("Rescan")
+    desk.says("Is page 2 alone in the feeder?")
+    drawn: list[Route] = []
+
+    def late(route: Route) -> None:
+        """All but the first, which shows that the pass has begun."""
+        drawn.append(route)
+        if len(drawn) > 1:
+            wait_until(lambda: desk.stored()["state"] == "review", SECONDS, "it has no end")
+        route.continue_()
+
+    desk.page.route("**/add", late)
+    desk.press("Yes, scan").until(3)
+    assert desk.order() == [one, one, two]
 
 
 def test_a_batch_is_saved_document_by_document_and_the_rest_stays(

@@ -69,9 +69,15 @@ async function watch(late = 0) {
     if (!root || !field("session")) break;
     const { ok, body } = await ask("GET", path());
     if (!ok) await refresh();
-    else if (String(body.version) !== field("version")) await (body.state === "scanning" ? refresh() : ended(body));
+    else if (body.version > field("version")) await (body.state === "scanning" ? refresh() : ended(body));
   }
   watching = false;
+  if (isAwaited()) await seenLate();
+}
+
+/** Whether the pages of a pass are still to be put in their place: a page that was drawn after its end may show it first. */
+function isAwaited() {
+  return Boolean(root) && !isScanning() && JSON.parse(sessionStorage.getItem(THEN) ?? "{}").session === field("session");
 }
 
 /** What was wanted of the pass that has just come to its end. */

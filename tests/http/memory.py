@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from domain.limits import Limits
 from tests.http.served import Served
 
 MIB = 1024 * 1024
 SAMPLE_SECONDS = 0.05
+ONE_DECODER_BYTES_MAX = Limits().decode_memory_bytes_max + 50 * MIB
+"""All that one may take, and what the others grow meanwhile."""
 
 
 class Memory:

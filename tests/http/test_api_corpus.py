@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 
 from tests.http.desk import a_customer, at, select_file, view
-from tests.http.memory import MIB, memory_of
+from tests.http.memory import MIB, ONE_DECODER_BYTES_MAX, memory_of
 from tests.http.served import Served, wait_until
 from tests.paper.corpus import Sample, samples
 
-GROWTH_BYTES_MAX = 400 * MIB
 SECONDS_MAX = 30  # the decoder gets 20 s and is then killed; the rest is for a slow machine
 ANSWERS = {
     "accept": {"archived"},
@@ -85,7 +84,7 @@ def test_what_does_harm_is_answered_fairly_and_harms_nothing(
             page = staff.get(f"/v1/documents/{answer.json()['id']}/pages/1", headers=at(answer.json()["position"]))
             assert page.status_code < 500 or page.status_code == 503
     assert time.monotonic() - began < 2 * SECONDS_MAX
-    assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
+    assert memory.growth < ONE_DECODER_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
     assert served.temporary_files() == []
     assert served.contents() == served.named_contents()
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.http import wire
 from tests.http.desk import a_customer, a_letter, a_text, archived, at, problem_of, select_file, view
-from tests.http.memory import MIB, memory_of
+from tests.http.memory import MIB, ONE_DECODER_BYTES_MAX, memory_of
 from tests.http.served import Served, wait_until
 from tests.http.tiny import drain, parse
 from tests.paper.corpus import samples
@@ -36,7 +36,6 @@ from tests.paper.files import (
     eicar,
 )
 
-GROWTH_BYTES_MAX = 400 * MIB
 CLIENTS = 4
 LEAVERS = 40
 
@@ -134,7 +133,7 @@ def test_a_hostile_file_is_refused_within_bounds_and_leaves_nothing(
         answer = select_file(staff, customer, data, name=name)
         assert problem_of(answer, answer.status_code) in slugs, answer.text
         assert 400 <= answer.status_code < 500
-    assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
+    assert memory.growth < ONE_DECODER_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
 
 
 TAKEN: dict[str, tuple[Callable[[], bytes], str, dict[str, Any]]] = {
@@ -173,7 +172,7 @@ def test_a_suspicious_file_is_taken_with_what_is_to_be_known_of_it(
     assert content.headers["Content-Disposition"].startswith("attachment")
     assert content.headers["X-Content-Type-Options"] == "nosniff"
     assert not content.headers["Content-Type"].startswith("text/html")
-    assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
+    assert memory.growth < ONE_DECODER_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +193,7 @@ def test_what_unpacks_to_a_hundred_times_its_size_is_not_unpacked(
         if answer.status_code == 201 and answer.json()["preview"]:
             page = staff.get(f"/v1/documents/{answer.json()['id']}/pages/1", headers=at(answer.json()["position"]))
             assert page.status_code < 500
-    assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
+    assert memory.growth < ONE_DECODER_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
     assert_well(served, staff)
 
 
@@ -215,7 +214,7 @@ def test_all_hostile_files_at_once_are_answered_within_bounds(served: Served, st
     taken = [answer.json()["position"] for answer in answers if answer.status_code == 201]
     print(f"{len(files)} files, growth {memory.growth / MIB:.0f} MiB")  # noqa: T201  # the figure that was asked for
     assert [answer.text for answer in answers if answer.status_code >= 500] == []
-    assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
+    assert memory.growth < ONE_DECODER_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
     assert len(view(staff, customer, max(taken, default=0), limit=200)) == len(taken)
     assert_well(served, staff)
 

@@ -293,7 +293,7 @@ def test_no_restart_was_needed(archive: Served, gate: Gate, staff: httpx.Client)
     with gate.away():
         assert_unavailable(staff.get("/v1/document-types"))
     back(archive, staff)
-    assert set(archive.processes()) == before
+    wait_until(lambda: set(archive.processes()) == before, BACK_SECONDS, "others serve")
 
 
 def test_who_followed_what_happened_goes_on_where_the_database_left_it(

@@ -69,29 +69,36 @@ class Scanner:
         self.grain = 0
         self.released = threading.Event()
         self._size, self._mode, self._on_glass = (1, 1), "L", False
+        self._jobs, self._job = 0, 0
         self._state = "Loaded"
         self._refusals = 0
         self._drawn: dict[Any, bytes] = {}
 
     def load(self, sheets: int, first: int = 1, **faults: int) -> None:
-        """Sheets into the feeder, numbered from `first`; `jam=3` lets the third one jam."""
+        """Sheets into the feeder, numbered from `first`; `jam=3` lets the third one jam. They are for a job that is
+        still to come: what somebody who was killed had asked for is not to take the first of them."""
+        self._job = 0
         self.sheets = [*range(first, first + sheets)]
         self.faults = {sheet: fault for fault, sheet in faults.items()}
         self._state = "Loaded" if sheets else "Empty"
         self._refusals = 3
 
-    def post(self, settings: str) -> int:
-        """A job: its area and mode. The status of the answer."""
+    def post(self, settings: str) -> tuple[int, int]:
+        """A job: its area and mode. The status of the answer, and its number."""
         if self.faults.get(0) == "busy":
-            return 503
+            return 503, 0
+        self._jobs += 1
+        self._job = self._jobs
         dpi = int(_field(settings, "XResolution"))
         self._size = tuple(int(_field(settings, side)) * dpi // 300 for side in ("Width", "Height"))  # type: ignore[assignment]  # two of them
         self._mode = "RGB" if "RGB" in _field(settings, "ColorMode") else "L"
         self._on_glass = "Platen" in settings
-        return 201 if self.sheets else 409
+        return 201 if self.sheets else 409, self._job
 
-    def next(self) -> tuple[int, int | None, bytes]:
+    def next(self, job: int) -> tuple[int, int | None, bytes]:
         """Status, sheet and picture of the answer to NextDocument."""
+        if job != self._job:
+            return 404, None, b""
         if not self.sheets:
             self._state = "Empty"
             return 404, None, b""
@@ -194,13 +201,13 @@ class _Handler(BaseHTTPRequestHandler):
             case "ScannerStatus":
                 self._answer(200, self.server.scanner.status().encode())
             case "NextDocument":
-                self._send_sheet(*self.server.scanner.next())
+                self._send_sheet(*self.server.scanner.next(int(self.path.split("/")[-2])))
 
     def do_POST(self) -> None:
         self._asked()
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        status = self.server.scanner.post(body.decode())
-        self._answer(status, location=f"http://127.0.0.1:{self.server.server_port}/eSCL/ScanJobs/1")
+        status, job = self.server.scanner.post(body.decode())
+        self._answer(status, location=f"http://127.0.0.1:{self.server.server_port}/eSCL/ScanJobs/{job}")
 
     def do_DELETE(self) -> None:
         self._asked()

@@ -1,6 +1,6 @@
 """An append that is sent and not waited for: its caller prepares the next one while the server is at work.
 
-store/log.py makes them. One that is waited for goes by store/recorder.py alone, which takes fewer steps.
+store/log.py makes them. One that is waited for goes by store/recorder.py alone.
 """
 
 import re

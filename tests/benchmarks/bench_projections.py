@@ -71,7 +71,7 @@ def tell(what: str, value: str, bar: str = "") -> None:
 
 
 def tell_machine(more: str = "") -> None:
-    """Of two builds of Python that are alike otherwise, one that was optimized for it takes two thirds of the time."""
+    """With its Python: one that was built without optimizations takes a third longer."""
     tell("Python", platform.python_version(), sys.base_prefix)
     tell("load, cores", f"{os.getloadavg()[0]:.1f}, {os.cpu_count()}", more)
 

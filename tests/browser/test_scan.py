@@ -47,7 +47,7 @@ class AtScanner:
         self.page = desk.open(f"/add?source=scan{f'&customer={customer}' if customer else ''}")
 
     def choose(self, device: str) -> "AtScanner":
-        """The pane is made anew for it: a button that goes between press and release hears no click."""
+        """And the pane that is made anew for it is there."""
         option = self.page.locator(f'#scan-with option[value$=":{id_of(device)}"]').first
         with self.page.expect_response("**/add") as answered:
             self.page.get_by_label("Scanner").select_option(option.get_attribute("value"))

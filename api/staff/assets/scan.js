@@ -69,20 +69,21 @@ async function watch(late = 0) {
     if (!root || !field("session")) break;
     const { ok, body } = await ask("GET", path());
     if (!ok) await refresh();
-    else if (body.version > field("version")) await (body.state === "scanning" ? refresh() : ended(body));
+    else if (body.version > field("version")) await follow(body);
   }
   watching = false;
-  if (isAwaited()) await seenLate();
+  if (root && !isScanning() && awaited().session === field("session")) await seenLate();
 }
 
-/** Whether the pages of a pass are still to be put in their place: a page that was drawn after its end may show it first. */
-function isAwaited() {
-  return Boolean(root) && !isScanning() && JSON.parse(sessionStorage.getItem(THEN) ?? "{}").session === field("session");
-}
+/** The page as the session is now. */
+const follow = (session) => (session.state === "scanning" ? refresh() : ended(session));
+
+/** What the pages of a pass are for, until they are in their place. */
+const awaited = () => JSON.parse(sessionStorage.getItem(THEN) ?? "{}");
 
 /** What was wanted of the pass that has just come to its end. */
 async function ended(session) {
-  const then = JSON.parse(sessionStorage.getItem(THEN) ?? "{}");
+  const then = awaited();
   sessionStorage.removeItem(THEN);
   const fresh = then.session === session.id ? session.pages.slice(then.before) : [];
   if (fresh.length === 0) await refresh();
@@ -213,10 +214,10 @@ async function scan(then) {
   return followed();
 }
 
-/** A pass that was over before the page showed that it had begun. */
+/** A pass that was over before the page showed that it had begun, or was drawn when it was over. */
 async function seenLate() {
   const { ok, body } = await ask("GET", path());
-  if (ok) await ended(body);
+  if (ok) await follow(body);
 }
 
 function followed() {

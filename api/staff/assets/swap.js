@@ -9,14 +9,17 @@ const PRESSED = "a, button, label, summary";
 const PRESS_MS_MAX = 1_000;
 const running = new Map();
 let released = Promise.resolve();
+let release = () => {};
 
 /** What is exchanged between press and release hears no click. Its click comes in the same turn as the release. */
-function release() {
-  const over = (done) => ["pointerup", "pointercancel"].forEach((name) => addEventListener(name, done, { once: true }));
-  return Promise.race([new Promise(over), pause(PRESS_MS_MAX)]).then(() => pause(0));
+function press({ target }) {
+  if (!target.closest?.(PRESSED)) return;
+  const over = new Promise((done) => (release = done));
+  released = Promise.race([over, pause(PRESS_MS_MAX)]).then(() => pause(0));
 }
 
-addEventListener("pointerdown", ({ target }) => target.closest?.(PRESSED) && (released = release()), true);
+addEventListener("pointerdown", press, true);
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => release(), true);
 
 /** The document at an address. A later call with the same `lane` ends this one: only the last answer counts. */
 export async function load(address, { lane = address, ...options } = {}) {

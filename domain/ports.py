@@ -52,8 +52,8 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that one paper owns: a keyed digest of 16 bytes, never the value. A `shared` one does not mind an earlier
-    owner."""
+    """A value that one paper owns: a keyed digest of 16 bytes, made of its kind as well, never the value. One that is
+    `shared` does not mind an earlier owner."""
 
     kind: str
     digest: bytes

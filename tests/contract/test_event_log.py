@@ -267,8 +267,9 @@ def test_a_claimed_value_names_its_owner(given: Given) -> None:
 
 
 def test_a_value_of_another_kind_is_another_claim(given: Given) -> None:
-    archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
-    assert archive_letter(given.log, given.keys, claims=[a_claim(uuid7(), kind="mandate")])
+    for kind in ("external-id", "mandate"):
+        claim = a_claim(uuid7(), given.keys.claim_digest(kind, b"value"), kind=kind)
+        assert archive_letter(given.log, given.keys, claims=[claim])
 
 
 def test_who_owns_a_value_may_claim_it_again(given: Given) -> None:

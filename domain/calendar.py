@@ -4,10 +4,12 @@ a validity up to its last day is taken like any other, and an event with one mus
 """
 
 from datetime import date, timedelta
+from functools import lru_cache
 
 DAY = timedelta(days=1)
 
 
+@lru_cache(maxsize=4_096)  # days of ten years: of most papers it is asked again, by each view
 def add_months(day: date, months: int) -> date:
     """The same day `months` (none or more) later, or the last day of a shorter month: from 29 February the 28th."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)

@@ -1,6 +1,7 @@
 """The document types that the archive ships (domain.md §4). An institution changes them by API; nothing is undone."""
 
 from domain.document_type import Definition, Retention
+from domain.scan_code import Scheme
 from domain.values import Kind, Sensitivity, Source
 
 SCAN_AND_FILE = (Source.SCAN, Source.FILE)
@@ -28,7 +29,7 @@ SHIPPED: dict[str, Definition] = {
         kind=Kind.MANDATE,
         sensitivity=Sensitivity.FINANCIAL,
         sources=ALL_SOURCES,
-        scheme="mod97",
+        scheme=Scheme.MOD97,
         # SEPA: the creditor must show the mandate for 13 months after a collection; 14 leaves room for the post.
         retention=Retention(trigger="mandate_end", months=14, legal_basis="SEPA core rulebook, refund of 13 months"),
     ),
@@ -37,7 +38,7 @@ SHIPPED: dict[str, Definition] = {
         kind=Kind.AUTHORIZATION,
         sensitivity=Sensitivity.HEALTH,
         sources=ALL_SOURCES,
-        scheme="mod97",
+        scheme=Scheme.MOD97,
         retention=Retention(trigger="entitlement_end", months=3, legal_basis="GDPR Art. 9"),
     ),
     "GUARDIAN_CONSENT": Definition(
@@ -45,7 +46,7 @@ SHIPPED: dict[str, Definition] = {
         kind=Kind.AUTHORIZATION,
         sensitivity=Sensitivity.ORDINARY,
         sources=ALL_SOURCES,
-        scheme="mod97",
+        scheme=Scheme.MOD97,
         capacity_years=18,
         retention=Retention(trigger="age_limit", months=12, legal_basis="proof of consent"),
     ),
@@ -66,7 +67,7 @@ SHIPPED: dict[str, Definition] = {
         kind=Kind.AUTHORIZATION,
         sensitivity=Sensitivity.ORDINARY,
         sources=ALL_SOURCES,
-        scheme="mod97",
+        scheme=Scheme.MOD97,
         retention=Retention(trigger="entitlement_end", months=24, legal_basis="proof of authority"),
     ),
 }

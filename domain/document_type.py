@@ -38,7 +38,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     sensitivity: Sensitivity
     sources: tuple[Source, ...] = (Source.SCAN, Source.FILE)
     media_types: tuple[str, ...] = ()
-    scheme: str | None = None
+    scheme: Scheme | None = None
     capacity_years: int | None = None
     validity_months: int | None = None
     retention: Retention | None = None
@@ -126,7 +126,7 @@ def fold(events: Iterable[TypeEvent]) -> dict[str, DocumentType]:
 
 def schemes(kinds: Iterable[DocumentType]) -> set[Scheme]:
     """By which the codes of paper that these types brought along guard themselves."""
-    return {Scheme(kind.definition.scheme) for kind in kinds if kind.definition.scheme}
+    return {kind.definition.scheme for kind in kinds if kind.definition.scheme}
 
 
 def changes(old: Definition, new: Definition) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -247,7 +247,7 @@ class Importing(Filing, frozen=True, kw_only=True):
             raise CustomerErased
         _require_fit(line, kind, today)
         paper = self.ids.new()
-        code = require(line.scan_code, Scheme(kind.definition.scheme or Scheme.MOD97)) if line.scan_code else None
+        code = require(line.scan_code, kind.definition.scheme or Scheme.MOD97) if line.scan_code else None
         return Draft(
             line=line,
             type=kind,
@@ -343,7 +343,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         over = _over(state, draft.today)
         code = [self._claim("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
         left = (draft.itself.kind, "mandate" if over else None)
-        claims = [draft.itself, *code, *(claim for claim in change.claims if claim.kind not in left)]
+        claims = [draft.itself, *code, *[claim for claim in change.claims if claim.kind not in left]]
         return Entry(draft=draft, change=replace(change, claims=claims), content=content, over=over)
 
     # -- append -----------------------------------------------------------------------------------------------

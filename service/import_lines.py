@@ -6,7 +6,7 @@ A file is named by a path within the folder of the list: whatever a list says, n
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from io import FileIO
@@ -44,18 +44,27 @@ EXTERNAL_ID_CHARACTERS_MAX = 200
 NUMBER_CHARACTERS_MAX = 256
 
 Wrong = tuple[Refusal | FieldError, ...]
+Read = Callable[[str, str], Any]
+"""A text and where it stands to its value. Raises FieldError."""
+Column = tuple[str, str, Read]
+"""Name, pointer, and how it is read."""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the list, or a file of the folder. `place` says where it stands, `row` what it says, `read` how much of
-    the whole is read with it. `path` is that of its file, `parsed` lacks the file."""
+    """A line of the list, or a file of the folder. `place` says where it stands, `texts` what it says, in the order of
+    COLUMNS, `read` how much of the whole is read with it. `path` is that of its file, `parsed` lacks the file."""
 
     number: int
     place: str
-    row: Mapping[str, str]
+    texts: Sequence[str]
     read: int
     parsed: ImportLine | Wrong
     path: Path | None = None
+
+    @property
+    def row(self) -> dict[str, str]:
+        """`texts` by column; of a line with too few or too many fields nothing."""
+        return dict(zip(COLUMNS, self.texts, strict=False))
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,48 +95,53 @@ def _of_manifest(manifest: Path, limits: Limits) -> Iterator[Listed]:
         for line in records(file, HEADER, FURTHER):
             place = f"line {line.number}"
             if isinstance(line.fields, FieldError):
-                yield Listed(number=line.number, place=place, row={}, read=line.end, parsed=(line.fields,))
+                yield Listed(number=line.number, place=place, texts=(), read=line.end, parsed=(line.fields,))
                 continue
-            row = dict(zip(COLUMNS, map(str.strip, line.fields), strict=True))
-            path = manifest.parent / row["file"].replace("\\", "/") if row["file"] else None
-            yield Listed(
-                number=line.number, place=place, row=row, read=line.end, parsed=_parsed(row, columns), path=path
-            )
+            texts = [field.strip() for field in line.fields]
+            path = manifest.parent / texts[0].replace("\\", "/") if texts[0] else None
+            parsed = _parsed(texts[1:], columns)
+            yield Listed(number=line.number, place=place, texts=texts, read=line.end, parsed=parsed, path=path)
 
 
-def _columns(limits: Limits) -> dict[str, Callable[[str, str], Any]]:
-    """How the text of each column is read. Raising FieldError; what depends on the type is the domain's."""
-    number = partial(_printable, characters_max=NUMBER_CHARACTERS_MAX)
-    return {
+def _columns(limits: Limits) -> list[Column]:
+    """How the text of each column behind that of the file is read. What depends on the type is the domain's."""
+    number = _printable(NUMBER_CHARACTERS_MAX)
+    readers: dict[str, Read] = {
         "customer": customer_id,
         "type": number,
         "received_on": calendar_date,
         "note": partial(prose, characters_max=limits.note_characters_max),
         "scan_code": number,
         "iban": number,
-        "debtor_name": partial(_printable, characters_max=NAME_CHARACTERS_MAX),
+        "debtor_name": _printable(NAME_CHARACTERS_MAX),
         "mandate_reference": number,
         "signature_date": calendar_date,
+        "external_id": _printable(EXTERNAL_ID_CHARACTERS_MAX),
         "last_collection_on": calendar_date,
-        "external_id": partial(_printable, characters_max=EXTERNAL_ID_CHARACTERS_MAX),
     }
+    return [(name, f"/{name}", readers[name]) for name in COLUMNS[1:]]
 
 
-def _printable(text: str, pointer: str, *, characters_max: int) -> str:
-    if len(text) > characters_max or not text.isprintable():
-        raise FieldError(pointer, "must have at most {limit} printable characters", limit=characters_max)
-    return text
+def _printable(characters_max: int) -> Read:
+    def read(text: str, pointer: str) -> str:
+        if len(text) > characters_max or not text.isprintable():
+            raise FieldError(pointer, "must have at most {limit} printable characters", limit=characters_max)
+        return text
+
+    return read
 
 
-def _parsed(row: Mapping[str, str], columns: Mapping[str, Callable[[str, str], Any]]) -> ImportLine | Wrong:
+def _parsed(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine | Wrong:
     values: dict[str, Any] = {}
-    wrong = [FieldError(f"/{name}", "is required") for name in NEEDED if not row[name]]
-    for name, text in row.items():
-        if text and (read := columns.get(name)):
-            try:
-                values[name] = read(text, f"/{name}")
-            except FieldError as error:
-                wrong.append(error)
+    wrong: list[FieldError] = []
+    for text, (name, pointer, read) in zip(texts, columns, strict=True):
+        try:
+            if text:
+                values[name] = read(text, pointer)
+            elif name in NEEDED:
+                wrong.append(FieldError(pointer, "is required"))
+        except FieldError as error:
+            wrong.append(error)
     return tuple(wrong) or ImportLine(**values)
 
 
@@ -151,18 +165,18 @@ def _unreadable(error: OSError) -> None:
 def _of_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
     for number, path in enumerate(files, start=1):
         name = os.fsencode(path).decode(errors="backslashreplace")  # names on a disk are bytes
-        row = dict.fromkeys(COLUMNS, "") | {"file": name}
         place = f"file {number} in {name.rpartition('/')[0] or '.'}"  # its own name may be a person's
-        yield Listed(number=number, place=place, row=row, read=number, parsed=_of_path(row), path=root / path)
+        folders = name.split("/")[:-1]
+        if len(folders) == 2:
+            texts, parsed = (name, *folders), _of_folders(*folders)
+        else:
+            texts, parsed = (name,), (FieldError("/file", "must stand in CUSTOMER/TYPE/ of the folder"),)
+        yield Listed(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
 
 
-def _of_path(row: dict[str, str]) -> ImportLine | Wrong:
-    parts = row["file"].split("/")
-    if len(parts) != 3:
-        return (FieldError("/file", "must stand in CUSTOMER/TYPE/ of the folder"),)
-    row["customer"], row["type"], _ = parts
+def _of_folders(customer: str, kind: str) -> ImportLine | Wrong:
     try:
-        return ImportLine(customer=customer_id(row["customer"], "/customer"), type=row["type"])
+        return ImportLine(customer=customer_id(customer, "/customer"), type=kind)
     except FieldError as error:
         return (error,)
 

@@ -38,7 +38,7 @@ P = TypeVar("P", bound=Packed)
 
 def ids(values: Iterable[UUID]) -> Ids | None:
     """As texts() and blobs(): None when there are none, which means the same to archive.append()."""
-    return _of_any_length(Ids, [value.bytes for value in values])
+    return _of_any_length(Ids, [value.int.to_bytes(16) for value in values])  # as `bytes`, in half the time
 
 
 def texts(values: Iterable[str]) -> Texts | None:

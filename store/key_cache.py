@@ -9,14 +9,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 CACHE_SECONDS = 60.0
-GENERATION_KEYS_MAX = 8_192  # a page of a follower fits in one generation
 NEW_KEYS_MAX = 8_192  # more than all uploads that are under way
 
 
 class Recent(Generic[K, V]):
-    """Entries for at most 60 s after they were put in, in two generations. Thread-safe."""
+    """Entries for at most 60 s after they were put in, in two generations of so many. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, generation: int) -> None:
+        self._generation = generation
         self._lock = threading.Lock()
         self._younger: dict[K, tuple[V, float]] = {}
         self._older: dict[K, tuple[V, float]] = {}
@@ -29,7 +29,7 @@ class Recent(Generic[K, V]):
         now = time.monotonic()
         fresh = {key: (value, now) for key, value in entries}
         with self._lock:
-            if len(self._younger) + len(fresh) > GENERATION_KEYS_MAX:
+            if len(self._younger) + len(fresh) > self._generation:
                 self._older, self._younger = self._younger, {}
             self._younger.update(fresh)
 

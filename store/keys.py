@@ -28,6 +28,8 @@ from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap, wrap
 # Whom scan sessions belong to. No customer's id begins with a blank.
 INTAKE = " intake"
 CLAIM_BYTES = 16  # of a digest; migrations/0017_small_claims.sql
+PAPERS_REMEMBERED = 8_192  # in a generation: a page of a follower fits in
+CUSTOMERS_REMEMBERED = 2_048  # as many as an import looks up at once fit in, by reference and by id
 
 
 class Connections(Protocol):
@@ -64,12 +66,13 @@ class Keys:
 
     def __init__(self, pool: Connections, kek: KeyEncryptionKeys) -> None:
         self._pool, self._kek = pool, kek
-        self._papers = Recent[int, PaperKey]()
+        self._papers = Recent[int, PaperKey](PAPERS_REMEMBERED)
         self._new_papers = Unstored[int, PaperKey]()
-        self._keyless = Recent[int, bool]()
-        self._customers = Recent[int | str, CustomerKey]()  # by reference and by customer id
+        self._keyless = Recent[int, bool](PAPERS_REMEMBERED)
+        self._customers = Recent[int | str, CustomerKey](CUSTOMERS_REMEMBERED)  # by reference and by customer id
         self._new_customers = Unstored[int | str, CustomerKey]()  # by reference alone: nobody else knows them yet
         self._institution: HMAC | None = None
+        self._macs: dict[str, HMAC] = {}  # by kind
 
     # -- customers ----------------------------------------------------------------------------------------------
 
@@ -198,10 +201,12 @@ class Keys:
 
     # -- what append() stores -----------------------------------------------------------------------------------
 
-    def settle(self, papers: Mapping[UUID, Owner]) -> None:
+    def settle(self, papers: Mapping[UUID, Owner], *, kept: bool = True) -> None:
         """An append of these was tried: what is new of them ages now as if it was read. When it was not stored it can
-        be tried again that long; when it was, nobody may read it for longer after an erasure."""
-        self._papers.put(self._new_papers.take(paper.int for paper in papers))
+        be tried again that long; when it was, nobody may read it for longer after an erasure. Papers that are not
+        `kept` have to be read anew."""
+        found = self._new_papers.take(paper.int for paper in papers)
+        self._papers.put(found if kept else ())
         self._customers.put(self._new_customers.take(owner.reference.int for owner in papers.values()))
 
     def fresh(self, owner: Owner) -> FreshOwner:
@@ -219,8 +224,8 @@ class Keys:
     # -- keyed digests ------------------------------------------------------------------------------------------
 
     def digest(self, kind: str, value: bytes) -> bytes:
-        mac = self._institution_mac().copy()
-        mac.update(kind.encode() + b"\x00" + value)
+        mac = (self._macs.get(kind) or self._mac_of(kind)).copy()
+        mac.update(value)
         return mac.finalize()
 
     def claim_digest(self, kind: str, value: bytes) -> bytes:
@@ -229,8 +234,14 @@ class Keys:
     def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
         return hmac.digest(self._secret_of(owner), b"content\x00" + value, "sha256")[:CLAIM_BYTES]
 
-    def _institution_mac(self) -> HMAC:
+    def _mac_of(self, kind: str) -> HMAC:
         """Set up once and copied: a third of what a new one takes, and a paper has up to six digests."""
+        mac = self._institution_mac().copy()
+        mac.update(kind.encode() + b"\x00")
+        self._macs[kind] = mac
+        return mac
+
+    def _institution_mac(self) -> HMAC:
         if self._institution is None:
             with self._pool.connection() as conn:
                 row = conn.execute(INSTITUTION).fetchone()

@@ -91,8 +91,11 @@ class Log:
     def append_later(
         self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
     ) -> Later:
+        """Of papers that come in thousands nobody asks here again: their keys are not kept. Those of the last 16,000
+        would push all else out of the processor's own memory, and an import took a tenth longer for it."""
         stored, batch = self._sealed(envelopes, claims, papers)
-        return SealedAppend(self._recorder.datastore, arguments(stored, batch), partial(self._decided, papers))
+        decided = partial(self._decided, papers, kept=False)
+        return SealedAppend(self._recorder.datastore, arguments(stored, batch), decided)
 
     def _sealed(
         self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim], papers: Mapping[UUID, Owner]
@@ -106,14 +109,15 @@ class Log:
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
         )
 
-    def _decided(self, papers: Mapping[UUID, Owner], append: Callable[[], Appended]) -> Appended:
+    def _decided(self, papers: Mapping[UUID, Owner], append: Callable[[], Appended], *, kept: bool = True) -> Appended:
         try:
             appended = append()
-        except CustomerErased:
-            self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
-            raise
-        finally:
+        except BaseException as fault:
+            if isinstance(fault, CustomerErased):
+                self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
             self._keys.settle(papers)
+            raise
+        self._keys.settle(papers, kept=kept)
         with suppress(RuntimeError):  # no more than a hint, and the loop that passes it on may be closed already
             self._on_append()
         return appended

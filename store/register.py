@@ -64,7 +64,7 @@ class Register:
 
     def existing(self, customer_ids: Iterable[str]) -> set[str]:
         with refusing(), self._pool.connection() as conn:
-            return {i for (i,) in conn.execute(EXISTING, [texts(customer_ids)], prepare=True)}
+            return {i for (i,) in conn.execute(EXISTING, [texts(customer_ids)], prepare=True).fetchall()}
 
     def get(self, customer_id: str) -> Customer | None:
         return self.get_many([customer_id]).get(customer_id)

@@ -14,8 +14,10 @@ from psycopg_pool import ConnectionPool
 from domain.envelope import UNSET
 from domain.values import uuid7
 from store import key_cache
+from store.key_cache import Recent
 from store.key_encryption import KeyEncryptionKeys
 from store.keys import Keys, customer_ids, reference_of
+from tests.builders.events import a_letter, an_envelope
 from tests.builders.postgres_log import KEK, PostgresLog, archive_letter, ask, erase, open_log
 from tests.fixtures.database import create_database, drop_database
 
@@ -219,7 +221,7 @@ def test_what_was_forgotten_is_read_again(parts: PostgresLog, keys: Keys, pool: 
 def test_memory_holds_two_generations_of_keys_and_no_more(
     parts: PostgresLog, keys: Keys, pool: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_cache, "GENERATION_KEYS_MAX", 4)
+    monkeypatch.setattr(keys, "_papers", Recent[int, Any](4))
     papers = [archive(parts) for _ in range(12)]
     for paper in papers:
         keys.prefetch([paper])
@@ -233,7 +235,7 @@ def test_memory_holds_two_generations_of_keys_and_no_more(
 def test_memory_holds_two_generations_of_customers_and_no_more(
     parts: PostgresLog, keys: Keys, pool: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_cache, "GENERATION_KEYS_MAX", 4)  # two customers: by reference, and by id
+    monkeypatch.setattr(keys, "_customers", Recent[Any, Any](4))  # two customers: by reference, and by id
     customers = [f"customer {n}" for n in range(6)]
     for customer in customers:
         archive(parts, customer)
@@ -276,6 +278,15 @@ def test_once_stored_a_new_key_ages_like_any_other(parts: PostgresLog, monkeypat
     erase(parts.url, "100234")
     assert parts.keys.cipher(paper)
     monkeypatch.setattr(key_cache, "CACHE_SECONDS", 0.0)
+    assert parts.keys.cipher(paper) is None
+
+
+def test_the_key_of_a_paper_of_an_import_is_not_kept_once_it_is_stored(parts: PostgresLog) -> None:
+    owner, paper = parts.keys.owner("100234"), uuid7()
+    parts.keys.new_paper(paper)
+    parts.log.append_later([an_envelope(a_letter(owner.reference), paper)], papers={paper: owner}).result()
+    assert reads(parts.url, paper) == "verhuizing.pdf"
+    erase(parts.url, "100234")
     assert parts.keys.cipher(paper) is None
 
 

@@ -136,7 +136,6 @@ CLEAR = {
     "DocumentTypeChanged.code",
     "Definition.labels",
     "Definition.media_types",
-    "Definition.scheme",
     "Retention.trigger",
     "Retention.legal_basis",
     "TokenCreated.name",

@@ -15,6 +15,7 @@ PYTHON = """#!/bin/sh
 echo "$@" >> "$TREE/calls"
 case "$1 $2" in
 "-V ") echo "Python 3.11.0" ;;
+"-c import sys, ensurepip"*) exit "${NO_PIP:-0}" ;;
 "-c import"*) exit "${TOO_OLD:-0}" ;;
 "-m venv")
     [ -z "${NO_VENV:-}" ] || exit 1
@@ -30,10 +31,15 @@ def tree(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "requirements", tree / "requirements", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("run", "setup.cfg", "pyproject.toml"):
         shutil.copy2(ROOT / name, tree)
-    python = tree / "python3"
-    python.write_text(PYTHON)
-    python.chmod(0o755)
+    script = tree / "run"
+    script.write_text(script.read_text().replace("/usr/bin/python3", f"{tree}/system-python3"))
+    add_python(tree / "python3")
     return tree
+
+
+def add_python(path: Path, version: str = "3.11.0") -> None:
+    path.write_text(PYTHON.replace("3.11.0", version))
+    path.chmod(0o755)
 
 
 def run(tree: Path, *arguments: str, account: str | None = None, **variables: str) -> tuple[int, str, list[str]]:
@@ -84,6 +90,21 @@ def test_a_changed_lock_is_installed_and_another_python_makes_all_anew(tree: Pat
     python = tree / ".venv" / "bin" / "python"
     python.write_text(python.read_text().replace("3.11.0", "3.11.1"))
     assert installed(run(tree, "version")[2]) == ["run"]
+
+
+def test_the_systems_python_comes_first_where_it_can_make_a_venv(tree: Path) -> None:
+    """It is there with python3-venv or without; PYTHON names another one all the same."""
+    add_python(tree / "system-python3", "3.13.0")
+    assert "with Python 3.11.0" in run(tree, "version", NO_PIP="1")[1]
+    shutil.rmtree(tree / ".venv")
+    assert "with Python 3.13.0" in run(tree, "version")[1]
+    assert "with Python 3.11.0" in run(tree, "version", PYTHON=str(tree / "python3"))[1]
+
+
+def test_a_venv_of_another_python_is_left_as_it_is(tree: Path) -> None:
+    run(tree, "version")
+    add_python(tree / "system-python3", "3.13.0")
+    assert run(tree, "version")[:2] == (0, "")
 
 
 def test_an_installation_that_was_cut_short_is_done_again(tree: Path) -> None:

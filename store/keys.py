@@ -203,10 +203,11 @@ class Keys:
 
     def settle(self, papers: Mapping[UUID, Owner], *, kept: bool = True) -> None:
         """An append of these was tried: what is new of them ages now as if it was read. When it was not stored it can
-        be tried again that long; when it was, nobody may read it for longer after an erasure. Papers that are not
-        `kept` have to be read anew."""
+        be tried again that long; when it was, nobody may read it for longer after an erasure. New papers that are not
+        to be `kept` are forgotten at once."""
         found = self._new_papers.take(paper.int for paper in papers)
-        self._papers.put(found if kept else ())
+        if kept:
+            self._papers.put(found)
         self._customers.put(self._new_customers.take(owner.reference.int for owner in papers.values()))
 
     def fresh(self, owner: Owner) -> FreshOwner:

@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ ONE_HALF = ("browser", "docs", "paper", "scanner")
 
 
 def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored, in all below too
     if arguments[:1] == ["--screenshots"]:
         return pictures(*arguments[1:])
     rest = [argument for argument in arguments if argument != "--long"]

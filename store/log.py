@@ -110,14 +110,15 @@ class Log:
         )
 
     def _decided(self, papers: Mapping[UUID, Owner], append: Callable[[], Appended], *, kept: bool = True) -> Appended:
+        stored = False
         try:
             appended = append()
-        except BaseException as fault:
-            if isinstance(fault, CustomerErased):
-                self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
-            self._keys.settle(papers)
+            stored = True
+        except CustomerErased:
+            self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
             raise
-        self._keys.settle(papers, kept=kept)
+        finally:
+            self._keys.settle(papers, kept=kept or not stored)
         with suppress(RuntimeError):  # no more than a hint, and the loop that passes it on may be closed already
             self._on_append()
         return appended

@@ -163,20 +163,24 @@ def compare(
 ) -> None:
     """Rates in turns; a ratio is that of one round, so that a slow moment is in both. Each way follows each other one
     as often, for what one has written is on its way to the disk while the next one runs. The first list warms up."""
-
-    manifest.write_text(a_list(line(n) for n in islice(numbers, LINES)))
-    taken(importer, manifest)
+    ours = partial(taken, importer, manifest)
+    write_list(manifest, line, numbers)
+    ours()
     raw = Raw(conn)
+    ways: list[Callable[[], object]] = [ours, raw.events, raw.all_rows]
     found = []
-    for order in [*permutations((0, 1, 2))] * REPEATS:
-        manifest.write_text(a_list(line(n) for n in islice(numbers, LINES)))
-        sides = (partial(taken, importer, manifest), raw.events, raw.all_rows)
-        rates = {side: rate(sides[side]) for side in order}
-        found.append((rates[0], rates[1], rates[2]))
-    rates_of = [statistics.median(side) for side in zip(*found, strict=True)]
-    tell(what, f"{rates_of[0]:,.0f}", "events/s")
-    tell_ratios(f"  to executemany of the events, {rates_of[1]:,.0f}/s", [f[0] / f[1] for f in found], f"{BAR}")
-    tell_ratios(f"  to executemany of all its rows, {rates_of[2]:,.0f}/s", [f[0] / f[2] for f in found], "–")
+    for order in [*permutations(ways)] * REPEATS:
+        write_list(manifest, line, numbers)
+        rates = {write: rate(write) for write in order}
+        found.append([rates[write] for write in ways])
+    mine, events, all_rows = (statistics.median(side) for side in zip(*found, strict=True))
+    tell(what, f"{mine:,.0f}", "events/s")
+    tell_ratios(f"  to executemany of the events, {events:,.0f}/s", [f[0] / f[1] for f in found], f"{BAR}")
+    tell_ratios(f"  to executemany of all its rows, {all_rows:,.0f}/s", [f[0] / f[2] for f in found], "–")
+
+
+def write_list(manifest: Path, line: Line, numbers: Iterator[int]) -> None:
+    manifest.write_text(a_list(line(n) for n in islice(numbers, LINES)))
 
 
 def rate(write: Callable[[], object]) -> float:

@@ -19,6 +19,7 @@ CARD_NUMBER_CHARACTERS_MAX = 64
 BIRTH_YEARS_MAX = 150
 SEARCH_NAME_CHARACTERS_MAX = 400  # folding can make one character to eighteen
 QUERY_CHARACTERS_MAX = 200
+CARD_BEGINNING_CHARACTERS_MIN = 3  # fewer characters fit nearly every card
 QUERY_WORDS_MAX = 8
 
 
@@ -147,12 +148,23 @@ BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015-]+")
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """What was typed into the one search box. `words` are folded as names are, `card_code` as card numbers are."""
+    """What was typed into the one search box. `words` are folded as names are, `card_code` as card numbers are.
+    `birth_year`: that of a word that can be one, where no whole date was typed; `other_words` are those beside it."""
 
     text: str
     card_code: str
     birth_date: date | None
     words: tuple[str, ...]
+    birth_year: int | None = None
+
+    @property
+    def other_words(self) -> tuple[str, ...]:
+        return tuple(w for w in self.words if w != str(self.birth_year))
+
+    @property
+    def may_begin_card(self) -> bool:
+        """Whether somebody may be typing a card number: every library's cards have digits in them."""
+        return len(self.card_code) >= CARD_BEGINNING_CHARACTERS_MIN and any(c.isdigit() for c in self.card_code)
 
     @property
     def telling_words(self) -> list[str]:
@@ -173,7 +185,8 @@ def parse_query(text: str) -> Query:
     text = "".join(c if c.isprintable() else " " for c in text[:QUERY_CHARACTERS_MAX]).strip()
     birth_date, rest = _split_date(text)
     words = tuple(dict.fromkeys(fold(rest).split()))[:QUERY_WORDS_MAX]
-    return Query(text=text, card_code=card_code(text), birth_date=birth_date, words=words)
+    year = None if birth_date else next((int(w) for w in words if BIRTH_YEAR.fullmatch(w)), None)
+    return Query(text=text, card_code=card_code(text), birth_date=birth_date, words=words, birth_year=year)
 
 
 def _split_date(text: str) -> tuple[date | None, str]:
@@ -188,6 +201,9 @@ def _split_date(text: str) -> tuple[date | None, str]:
 
 
 DATE = re.compile(r"(?<!\S)(?:(\d{4})-(\d\d)-(\d\d)|(\d\d?)[-./](\d\d?)[-./](\d{4}))(?!\S)", re.ASCII)
+
+
+BIRTH_YEAR = re.compile(r"(?:18|19|20)[0-9]{2}")
 
 
 def search_name(name: str) -> str:

@@ -146,17 +146,27 @@ def _customer(
 
 
 def statements(query: Query, limit: int) -> Iterator[Statement]:
-    """The steps of a search, the best findings first."""
+    """The steps of a search, the best findings first. Particles alone ("van d") are looked for as a phrase first."""
     words, telling = query.words, query.telling_words
     every = {"text": query.text, "card_code": query.card_code, "name": " ".join(words), "limit": limit}
     yield Statement(limit, EXACTLY, every)
     if query.birth_date is not None:
         yield Statement(limit, BORN, {**every, "birth_date": query.birth_date, "patterns": _beginnings(words)})
         return
+    if query.birth_year is not None:
+        years = {"from": date(query.birth_year, 1, 1), "to": date(query.birth_year, 12, 31)}
+        yield Statement(limit, BORN_IN, {**every, **years, "patterns": _beginnings(query.other_words)})
     if query.text and " " not in query.text:
         yield Statement(limit, BY_BEGINNING_OF_ID, every)
+    if query.may_begin_card:
+        yield Statement(limit, BY_BEGINNING_OF_CARD, every)
     if words:
         yield Statement(limit, BY_BEGINNING_OF_NAME, every)
+    if words and not telling:
+        phrase = " ".join(words)
+        for form in ("% {} %", "% {}%"):
+            yield Statement(limit, NAMED, {**every, **_patterns([phrase], [phrase], form)})
+        yield Statement(limit, NAMED, {**every, **_patterns(words, words, "% {}%")})
     if telling:
         yield Statement(limit, NAMED, {**every, **_patterns(telling, words, "% {} %")})
         yield Statement(limit, NAMED, {**every, **_patterns(telling, words, "% {}%")})
@@ -289,6 +299,29 @@ BY_BEGINNING_OF_ID = f"""
     order by c.customer_id
     limit %(limit)s
 """
+BORN_IN = f"""
+    {COLUMNS}
+    from register.customer as c
+    where c.birth_date between %(from)s and %(to)s and c.search_name like all (%(patterns)s::text[])
+    order by c.search_name, c.customer_id
+    limit %(limit)s
+"""
+BY_BEGINNING_OF_CARD = f"""
+    {COLUMNS}
+    from (
+        select k.customer_id, min(k.code) as code
+        from (
+            select code, customer_id
+            from register.card
+            where code >= %(card_code)s and code < %(card_code)s || chr(1114111)
+            order by code
+            limit %(limit)s
+        ) as k
+        group by k.customer_id
+    ) as begun
+    join register.customer as c on c.customer_id = begun.customer_id
+    order by begun.code
+"""  # noqa: S608  # constants of this module
 BY_BEGINNING_OF_NAME = f"""
     {COLUMNS}
     from register.customer as c

@@ -39,7 +39,8 @@ class MemoryCustomers:
         query = parse_query(text)
         by_name = sorted(self.known.values(), key=lambda c: (search_name(c.name), c.id))
         found: dict[str, Customer] = {}
-        for fits in (has_id, has_card, born_that_day, begins_with_id, has_beginnings, is_alike):
+        steps = (has_id, has_card, born_that_day, born_that_year, begins_with_id, begins_with_card, has_beginnings)
+        for fits in (*steps, is_alike):
             found |= {c.id: c for c in by_name if c.id not in found and fits(c, query)}
         return list(found.values())[:limit]
 
@@ -58,6 +59,22 @@ def born_that_day(customer: Customer, query: Query) -> bool:
 
 def begins_with_id(customer: Customer, query: Query) -> bool:
     return query.birth_date is None and query.text != "" and customer.id.startswith(query.text)
+
+
+def born_that_year(customer: Customer, query: Query) -> bool:
+    born = customer.birth_date
+    words = search_name(customer.name).split()
+    return (
+        query.birth_year is not None
+        and born is not None
+        and born.year == query.birth_year
+        and all(any(word.startswith(typed) for word in words) for typed in query.other_words)
+    )
+
+
+def begins_with_card(customer: Customer, query: Query) -> bool:
+    is_begun = any(card_code(number).startswith(query.card_code) for number in customer.card_numbers)
+    return query.birth_date is None and query.may_begin_card and is_begun
 
 
 def has_beginnings(customer: Customer, query: Query) -> bool:

@@ -105,6 +105,70 @@ def test_with_a_birth_date_a_name_decides_the_order(directory: Writable) -> None
     assert "2" in ids(directory.search("23-05-2001 li", 10))
 
 
+@pytest.mark.parametrize("typed", ["2001", " 2001 ", "2001 bos", "bo 2001"])
+def test_a_birth_year_finds_those_who_were_born_in_it(directory: Writable, typed: str) -> None:
+    put(directory, a_customer("1", name="Anna Bos", birth_date=date(2001, 1, 1)))
+    put(directory, a_customer("2", name="Piet Bos", birth_date=date(2001, 12, 31)))
+    put(directory, a_customer("3", name="Piet Bos", birth_date=date(2002, 1, 1)))
+    put(directory, a_customer("4", name="Piet Bos", birth_date=None))
+    assert sorted(ids(directory.search(typed, 10))) == ["1", "2"]
+
+
+def test_a_year_beside_a_name_finds_nobody_of_another_name(directory: Writable) -> None:
+    put(directory, a_customer("1", name="Anna Bos", birth_date=BIRTH_DATE))
+    assert ids(directory.search("bakker 2001", 10)) == []
+
+
+def test_a_number_that_can_be_a_year_is_an_id_and_a_card_too(directory: Writable) -> None:
+    put(directory, a_customer("2001"), a_customer("20015"), a_customer("C", card_numbers=("2001-77",)))
+    put(directory, a_customer("D", birth_date=BIRTH_DATE))
+    assert ids(directory.search("2001", 10)) == ["2001", "D", "20015", "C"]
+
+
+@pytest.mark.parametrize("typed", ["290", "29001", "2900 1001", "2900-1001-0"])
+def test_the_beginning_of_a_card_number_finds_its_customer(directory: Writable, typed: str) -> None:
+    put(directory, a_customer("1", card_numbers=("77", "2900-10010")), a_customer("2", card_numbers=("20012345",)))
+    assert ids(directory.search(typed, 10)) == ["1"]
+
+
+def test_two_digits_begin_no_card(directory: Writable) -> None:
+    put(directory, a_customer("X", card_numbers=("2900110010",)))
+    assert ids(directory.search("29", 10)) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "van",
+        "van ",
+        "van d",
+        "van di",
+        "van den",
+        "van den be",
+        "d van",
+        "de",
+        "de b",
+        "el",
+        "el k",
+        "op",
+        "ter",
+        "DE LA",
+    ],
+)
+def test_particles_alone_find_people(directory: Writable, typed: str) -> None:
+    """So that nobody is told "nobody found" on the way to "van Dijk"."""
+    names = {
+        "van": "Jan van Dijk", "van ": "Jan van Dijk", "van d": "Jan van Dijk", "van di": "Jan van Dijk",
+        "van den": "Piet van den Berg", "van den be": "Piet van den Berg", "d van": "Jan van Dijk",
+        "de": "Anna de Boer", "de b": "Anna de Boer", "el": "Fatima el Khatib", "el k": "Fatima el Khatib",
+        "op": "Cees op 't Hof", "ter": "Lotte ter Horst", "DE LA": "José de la Cruz",
+    }  # fmt: skip
+    put(directory, *named("Wei Li", *dict.fromkeys(names.values())))
+    found = [customer.name for customer in directory.search(typed, 10)]
+    assert names[typed] in found
+    assert "Wei Li" not in found
+
+
 @pytest.mark.parametrize("typed", ["jan vries", "vries jan", "VRIES, Jan", "vri ja", "jan de vries", "de vr", "vries"])
 def test_a_name_is_found_by_beginnings_of_its_words_in_any_order(directory: Writable, typed: str) -> None:
     put(directory, *named("Jan de Vries", "Piet Bakker", "Wei Li"))

@@ -12,7 +12,7 @@ from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
 from domain.values import Kind, Source, calendar_date, customer_id
 from projections import customer_documents, moments
-from projections.customer_documents import Filters
+from projections.customer_documents import SORTS, Filters
 from projections.reading import moment
 
 KINDS, SOURCES = tuple(map(str, Kind)), tuple(map(str, Source))
@@ -63,7 +63,7 @@ async def known(call: Call) -> Customer:
 
 async def documents(call: Call) -> None:
     """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
-    filters = filters_of(call)
+    filters, sort = filters_of(call), one_of(call, "sort", SORTS)
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
     await call.wait_for_views()
     reference = await call.parts.customers.reference_of(call.params["id"])
@@ -77,6 +77,8 @@ async def documents(call: Call) -> None:
             limit=limit,
             cursor=cursor,
             customer_id=call.params["id"],
+            sort=sort,
+            language=call.language,
         )
     if page.customer is None:
         raise NotFound

@@ -71,7 +71,7 @@ from api.call import Call
 from api.events import CloudEvent
 from api.staff import problem_pages
 from domain.access import Verb
-from projections.customer_documents import Item
+from projections.customer_documents import NEWEST, SORTS, Item
 
 Handle = Callable[[Call], Awaitable[None]]
 
@@ -133,6 +133,11 @@ FILTERS = (
     Query("original_held", "only where the paper has to be kept, or only where not", {"type": "boolean"}),
     Query("received_from", "received (or else recorded) not before this day", DAY),
     Query("received_to", "received (or else recorded) not after this day", DAY),
+)
+SORT = Query(
+    "sort",
+    "the order; `-` before it: descending. `type` sorts by label, `status` puts what is in force first",
+    {"type": "string", "enum": [*SORTS], "default": NEWEST},
 )
 PERIOD = (
     Query("from", "not before this time", {"type": "string", "format": "date-time"}),
@@ -224,7 +229,7 @@ ROUTES: tuple[Route, ...] = (
         "View customer documents: every document and authorization of a customer",
         answer=Item,
         listed=True,
-        query=(*FILTERS, AS_OF, *PAGING),
+        query=(*FILTERS, SORT, AS_OF, *PAGING),
     ),
     read(
         "/v1/customers/{id}/summary",

@@ -3,7 +3,7 @@
 An authorization and its evidence are one row of the list: the authorization's, showing what is on its document.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache
 from typing import Any, assert_never, get_args
@@ -53,8 +53,19 @@ from domain.document import (
 from domain.document_type import DocumentType, keep_until
 from domain.envelope import Recorded, UnsetType
 from domain.mandate import MONTHS_DISPUTABLE
+from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import Kind, Source, TypeStamp
-from projections.reading import Moment, json_text, like, moment, read_cursor, text_array, write_cursor
+from projections.reading import (
+    Cursor,
+    Moment,
+    json_text,
+    like,
+    moment,
+    read_cursor,
+    text_array,
+    unknown_cursor,
+    write_cursor,
+)
 from projections.view import RowVersion, Versions, View, known
 from store import register
 
@@ -498,7 +509,7 @@ def base(row: Row) -> ItemBase:
 
 
 class Listed(msgspec.Struct, frozen=True, gc=False):
-    """What a list needs of a row. `item` has what is shown of its evidence."""
+    """What a list needs of a row. `item` has what is shown of its evidence, `key` is what the list is sorted by."""
 
     item: str
     type: str
@@ -506,6 +517,7 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     retention_from: date | None
     last_collection_on: date | None
     created_position: int
+    key: str | None = None
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
@@ -573,6 +585,44 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     q: str | None = None
 
 
+class Key(msgspec.Struct, frozen=True):
+    """What a list can be sorted by: an SQL expression, its type, and a parser of its text that raises ValueError.
+    `ties`: how papers with equal keys follow each other by their positions where the list rises."""
+
+    sql: str
+    cast: str
+    parse: Callable[[str], object]
+    ties: str = "desc"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """How a list is sorted. Without a `key` the positions decide."""
+
+    name: str
+    descending: bool
+    key: Key | None = None
+
+    @property
+    def clauses(self) -> str:
+        direction = "desc" if self.descending else "asc"
+        if self.key is None:
+            return f"r.created_position {direction}"
+        return f"{self.key.sql} {direction}, r.created_position {self.ties}"
+
+    @property
+    def behind(self) -> str:
+        """Holds for the rows that come after the one with these bound values."""
+        further, tied = (("<" if down else ">") for down in (self.descending, self.ties == "desc"))
+        if self.key is None:
+            return f"r.created_position {further} %(before)s"
+        key, bound = self.key.sql, f"%(key)s::{self.key.cast}"
+        return f"({key} {further} {bound} or {key} = {bound} and r.created_position {tied} %(before)s)"
+
+    @property
+    def ties(self) -> str:
+        return "desc" if self.descending or self.key is None else self.key.ties
+
+
 class Page(msgspec.Struct, frozen=True):
     """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
 
@@ -592,20 +642,47 @@ async def page(
     limit: int,
     cursor: str | None = None,
     customer_id: str | None = None,
+    sort: str | None = None,
+    language: str = "en",
 ) -> Page:
-    """A customer's papers, newest first. `as_of` is a position; later pages keep to the one of the first page.
+    """A customer's papers, newest first, or in the order `sort` of SORTS; `language` is that of the labels. `as_of` is
+    a position; later pages keep to the one of the first page.
 
     With a `customer_id` the register's entry comes along: a statement of its own would cost a third of the whole.
     """
-    place = read_cursor(cursor) if cursor else None
+    order = ORDERS[sort or NEWEST]
+    place = _place(cursor, order) if cursor else None
     at = place.pinned if place else as_of
-    given = {**_narrowing(filters, rights), **({"before": place.last} if place else {})}
-    query = _list(tuple(given), next((n for n in FETCHED if n > limit), limit + 1), as_of=at is not None)
-    whose = {"customer": customer, "customer_id": customer_id, "zone": filters.zone}
-    bound = {**_bound(rights, at), **given, **whose}
-    rows, position, entry = await _fetch_listed(conn, query, bound)
-    more = write_cursor(position if at is None else at, rows[limit - 1].created_position) if len(rows) > limit else None
+    given = _narrowing(filters, rights)
+    query = _list(
+        tuple(given),
+        next((n for n in FETCHED if n > limit), limit + 1),
+        order.name,
+        as_of=at is not None,
+        continued=place is not None,
+    )
+    whose = {"customer": customer, "customer_id": customer_id, "zone": filters.zone, "language": language}
+    behind = {"before": place.last, "key": place.key} if place else {}
+    rows, position, entry = await _fetch_listed(conn, query, {**_bound(rights, at), **given, **whose, **behind})
+    more = _cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
+
+
+def _cursor(last: Listed, order: Order, pinned: int) -> str:
+    return write_cursor(pinned, last.created_position, "" if order.name == NEWEST else order.name, last.key or "")
+
+
+def _place(cursor: str, order: Order) -> Cursor:
+    """Raises ValidationFailed where the cursor belongs to a list in another order."""
+    place = read_cursor(cursor)
+    if (place.sort or NEWEST) != order.name:
+        raise ValidationFailed(FieldError("/query/cursor", N_("belongs to a list with another sort order")))
+    try:
+        if order.key:
+            order.key.parse(place.key)
+    except ValueError:
+        raise unknown_cursor() from None
+    return place
 
 
 def _narrowing(filters: Filters, rights: Rights) -> dict[str, Any]:
@@ -706,8 +783,10 @@ def _listed(
     retention_from: date | None,
     last_collection_on: date | None,
     evidence: str | None,
+    key: str | None,
 ) -> Listed:
-    return Listed(_with_evidence(item, evidence), code, _labels(labels), retention_from, last_collection_on, position)
+    shown = _with_evidence(item, evidence)
+    return Listed(shown, code, _labels(labels), retention_from, last_collection_on, position, key)
 
 
 def _whole(values: list[Any]) -> Row:
@@ -772,24 +851,33 @@ def _whole_by(where: str, held: str) -> str:
     """  # noqa: S608  # constants of this module
 
 
-def _listed_by(where: str, held: str, *, entry: str = "null", limit: int | str = "all") -> str:
+def _listed_by(
+    where: str,
+    held: str,
+    *,
+    entry: str = "null",
+    limit: int | str = "all",
+    key: str = "null",
+    order: str = "r.created_position desc",
+) -> str:
     """A first row with the view's position and the register's entry, then what _listed() takes."""
     return f"""
-        select position, {entry}, null, null, null::date, null::date, null
+        select position, {entry}, null, null, null::date, null::date, null, null
         from views.tracking
         where name = 'customer_documents'
         union all (
             select r.created_position, r.item, r.type, r.labels::text, r.retention_from, r.last_collection_on,
-                {_evidence("item", held)}
+                {_evidence("item", held)}, {key}::text
             from views.customer_documents as r
             where {_visible(held)} and {where}
-            order by r.created_position desc
+            order by {order}
             limit {limit}
         )
     """  # noqa: S608  # constants of this module
 
 
-RECEIVED_ON = "coalesce(r.received_on, (r.recorded_at at time zone %(zone)s)::date)"
+# An authorization was received when its evidence was; what has no day of receipt, on the day when it was recorded.
+RECEIVED_ON = "coalesce({received_on_of_evidence}, r.received_on, (r.recorded_at at time zone %(zone)s)::date)"
 # What narrows the list, each only where it is asked for: what is not there costs neither a plan nor a parameter.
 NARROWER = {
     "kind": "r.kind = %(kind)s",
@@ -806,14 +894,52 @@ NARROWER = {
         (select string_agg(value, ' ') from jsonb_each_text(r.labels))
     )) ilike public.unaccent(%(q)s)""",
     "branch": "r.branch = %(branch)s",
-    "before": "r.created_position < %(before)s",
 }
+# What is in force, what waits, then what is over: in every language the order that people look for.
+STATUSES = (
+    "active", "suspended", "issued", "archived", "expired", "superseded", "revoked", "cancelled", "withdrawn",
+    "destroyed",
+)  # fmt: skip
+LABEL = """lower(public.unaccent(coalesce(r.labels ->> %(language)s, r.labels ->> 'en', r.type))) collate "C\""""
+RANK = f"coalesce(array_position(array{[*STATUSES]}, r.status), {len(STATUSES) + 1})"
+
+
+def _plain(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("Postgres has no such text")
+    return text
+
+
+def _rank(text: str) -> int:
+    if not 0 < int(text) <= len(STATUSES) + 1:
+        raise ValueError("no status has this rank")
+    return int(text)
+
+
+KEYS = {
+    "received": Key(RECEIVED_ON, "date", date.fromisoformat, ties="asc"),
+    "recorded": None,
+    "type": Key(LABEL, "text", _plain),
+    "status": Key(RANK, "int", _rank),
+}
+ORDERS = {f"{sign}{name}": Order(f"{sign}{name}", sign == "-", key) for name, key in KEYS.items() for sign in ("", "-")}
+NEWEST = "-recorded"
+SORTS = (*ORDERS,)
 
 
 @cache
-def _list(given: tuple[str, ...], limit: int, *, as_of: bool) -> str:
-    held = HELD if as_of else OPEN
-    return _listed_by(_of_customer(given, held), held, entry=f"({register.ENTRY})", limit=limit)
+def _list(given: tuple[str, ...], limit: int, sort: str, *, as_of: bool, continued: bool) -> str:
+    held, order = HELD if as_of else OPEN, ORDERS[sort]
+    evidence = _of_evidence(held)
+    where = _of_customer(given, held)
+    return _listed_by(
+        f"{where} and {order.behind.format(**evidence)}" if continued else where,
+        held,
+        entry=f"({register.ENTRY})",
+        limit=limit,
+        key=order.key.sql.format(**evidence) if order.key else "null",
+        order=order.clauses.format(**evidence),
+    )
 
 
 @cache
@@ -834,9 +960,12 @@ def _counting(given: tuple[str, ...], as_of: bool) -> str:
 
 
 def _of_customer(given: tuple[str, ...], held: str) -> str:
-    evidence = {f"{name}_of_evidence": _evidence(name, held) for name in ("source", "file_name", "title")}
-    narrower = [NARROWER[name].format(**evidence) for name in given]
+    narrower = [NARROWER[name].format(**_of_evidence(held)) for name in given]
     return " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
+
+
+def _of_evidence(held: str) -> dict[str, str]:
+    return {f"{name}_of_evidence": _evidence(name, held) for name in ("source", "file_name", "title", "received_on")}
 
 
 BY_ID = f"r.id = %(id)s and not r.linked and {OF_OWN_BRANCH}"

@@ -14,15 +14,19 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """Where the next page begins: behind `last`, in the view as it was at position `pinned` of the first page."""
+class Cursor(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Where the next page begins: behind `last`, in the view as it was at position `pinned` of the first page. In a
+    list that is sorted by something else than positions, behind the value `key` of the order `sort` first."""
 
     pinned: Position
     last: Position
+    sort: str = ""
+    key: str = ""
 
 
-def write_cursor(pinned: int, last: int) -> str:
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(Cursor(pinned, last))).decode().rstrip("=")
+def write_cursor(pinned: int, last: int, sort: str = "", key: str = "") -> str:
+    cursor = Cursor(pinned, last, sort, key)
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(cursor)).decode().rstrip("=")
 
 
 def read_cursor(text: str) -> Cursor:
@@ -30,7 +34,11 @@ def read_cursor(text: str) -> Cursor:
     try:
         return msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
     except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise ValidationFailed(FieldError("/query/cursor", N_("is none that this archive gave out"))) from None
+        raise unknown_cursor() from None
+
+
+def unknown_cursor() -> ValidationFailed:
+    return ValidationFailed(FieldError("/query/cursor", N_("is none that this archive gave out")))
 
 
 def like(text: str) -> str:

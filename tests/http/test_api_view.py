@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from projections.reading import write_cursor
 from tests.http.desk import (
     a_customer,
     a_mandate,
@@ -18,6 +21,8 @@ from tests.http.desk import (
     archived,
     at,
     corrected,
+    handed_in,
+    issued,
     item_of,
     noted,
     pointers,
@@ -256,6 +261,9 @@ def test_q_finds_the_callers_own_id(staff: httpx.Client, filled: dict[str, str])
     [
         ("kind=thing", "/query/kind"),
         ("source=mail", "/query/source"),
+        ("sort=name", "/query/sort"),
+        ("sort=--type", "/query/sort"),
+        ("sort=type&sort=status", "/query/sort"),
         ("kind=document&kind=mandate", "/query/kind"),
         ("q=a&q=b", "/query/q"),
         ("limit=0", "/query/limit"),
@@ -352,6 +360,124 @@ def test_a_cursor_opens_nothing_of_another_customer(served: Served, staff: httpx
     saved = [noted(staff, one) for _ in range(2)]
     cursor = listed(staff, one, saved[-1]["position"], limit=1).json()["next"]
     assert listed(staff, other, cursor=cursor).json()["items"] == []
+
+
+# -- sorted -------------------------------------------------------------------------------------------------------
+
+SORTS = ("received", "recorded", "type", "status")
+
+
+@pytest.fixture
+def assorted(served: Served, staff: httpx.Client) -> dict[str, Any]:
+    """A customer and the last position: papers that each order puts otherwise, with equal days, types and states."""
+    customer = a_customer(served)
+    days = ("2026-03-01", "2024-12-31", "2026-03-01", "2025-07-09")
+    types = ("LETTER", "READING_DISABILITY", "FORM", "LETTER")
+    for day, kind in zip(days, types, strict=True):
+        last = archived(staff, customer, a_text(), name="a.txt", type=kind, received_on=day)
+    last = corrected(staff, last, "withdraw")
+    noted(staff, customer)
+    last = handed_in(staff, issued(staff, customer)["scan_code"], received_on="2025-01-01")
+    return {"customer": customer, "position": last["position"]}
+
+
+def key_of(row: dict[str, Any], sort: str) -> Any:
+    ranks = ("active", "suspended", "issued", "archived", "expired", "superseded", "revoked", "cancelled", "withdrawn")
+    return {
+        "received": row["received_on"] or row["recorded_at"][:10],
+        "recorded": row["recorded_at"],
+        "type": row["type_label"].lower(),
+        "status": ranks.index(row["status"]),
+    }[sort]
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_list_comes_in_the_order_that_is_asked_for_page_by_page(
+    staff: httpx.Client, assorted: dict[str, Any], sort: str, sign: str
+) -> None:
+    customer, position = assorted["customer"], assorted["position"]
+    whole = view(staff, customer, position, sort=sign + sort, limit=200)
+    assert [key_of(row, sort) for row in whole] == sorted((key_of(row, sort) for row in whole), reverse=bool(sign))
+    assert sorted(ids(whole)) == sorted(ids(view(staff, customer, position)))
+    for limit in (1, 2, 4):
+        assert view(staff, customer, position, sort=sign + sort, limit=limit) == whole
+    assert view(staff, customer, sort=sign + sort, limit=3, as_of=position) == whole
+
+
+def test_equal_types_and_states_stand_newest_first_and_equal_days_in_the_order_of_the_list(
+    staff: httpx.Client, assorted: dict[str, Any]
+) -> None:
+    customer, position = assorted["customer"], assorted["position"]
+    newest = ids(view(staff, customer, position))
+    for sort in ("type", "-type", "status", "-status", "-received"):
+        rows = view(staff, customer, position, sort=sort)
+        for _, equal in groupby(rows, partial(key_of, sort=sort.strip("-"))):
+            places = [newest.index(row["id"]) for row in equal]
+            assert places == sorted(places), sort
+    risen = view(staff, customer, position, sort="received")
+    assert ids(risen) == ids(view(staff, customer, position, sort="-received"))[::-1]
+
+
+def test_types_are_sorted_as_the_reader_reads_them(served: Served, staff: httpx.Client) -> None:
+    customer = a_customer(served)
+    archived(staff, customer, type="FORM")
+    last = archived(staff, customer, type="LETTER")
+    labels = {}
+    for language in ("en", "nl", "de"):
+        answer = staff.get(
+            address(customer), params={"sort": "type"}, headers={**at(last["position"]), "Accept-Language": language}
+        )
+        labels[language] = [row["type_label"] for row in answer.json()["items"]]
+    assert labels == {"en": ["Form", "Letter"], "nl": ["Brief", "Formulier"], "de": ["Brief", "Formular"]}
+
+
+def test_a_sorted_list_keeps_to_its_first_page_while_papers_arrive_and_change(
+    served: Served, staff: httpx.Client
+) -> None:
+    customer = a_customer(served)
+    days = ("2026-02-02", "2026-01-01", "2026-03-03", "2026-01-01", "2026-02-02")
+    saved = [archived(staff, customer, a_text(), name="a.txt", received_on=day) for day in days]
+    whole = view(staff, customer, saved[-1]["position"], sort="-received")
+    page = listed(staff, customer, saved[-1]["position"], limit=2, sort="-received").json()
+    rows = page["items"]
+    while page["next"]:
+        arrived = archived(staff, customer, a_text(), name="late.txt", received_on="2026-01-15")
+        saved[1] = corrected(staff, saved[1], "describe", received_on=f"2026-04-{len(rows):02}")
+        position = max(arrived["position"], saved[1]["position"])
+        page = listed(staff, customer, position, limit=2, sort="-received", cursor=page["next"]).json()
+        rows += page["items"]
+    assert rows == whole
+
+
+def test_an_authorization_was_received_when_its_evidence_was(served: Served, staff: httpx.Client) -> None:
+    customer = a_customer(served)
+    signed = handed_in(staff, issued(staff, customer)["scan_code"], received_on="2025-01-01")
+    letter = archived(staff, customer, received_on="2025-06-01")
+    assert ids(view(staff, customer, letter["position"], sort="received")) == [signed["id"], letter["id"]]
+    assert ids(view(staff, customer, received_to="2025-03-01")) == [signed["id"]]
+
+
+def test_a_cursor_is_for_the_order_that_it_came_from(staff: httpx.Client, assorted: dict[str, Any]) -> None:
+    customer, position = assorted["customer"], assorted["position"]
+    cursors = {sort: listed(staff, customer, position, limit=1, sort=sort).json()["next"] for sort in (*SORTS, "-type")}
+    for sort, cursor in cursors.items():
+        for other in cursors:
+            if other != sort:
+                assert pointers(listed(staff, customer, cursor=cursor, sort=other)) == {"/query/cursor"}
+        assert pointers(listed(staff, customer, cursor=cursor)) == {"/query/cursor"}
+
+
+@pytest.mark.parametrize(
+    ("sort", "key"),
+    [
+        ("received", "yesterday"), ("received", ""), ("received", "'"), ("type", "\0"), ("status", "x"),
+        ("status", "-1"), ("status", "9" * 30), ("status", ""), ("nothing", "1"),
+    ],
+)  # fmt: skip
+def test_a_forged_cursor_is_refused(staff: httpx.Client, assorted: dict[str, Any], sort: str, key: str) -> None:
+    answer = listed(staff, assorted["customer"], cursor=write_cursor(1, 1, sort, key), sort=sort)
+    assert pointers(answer) <= {"/query/cursor", "/query/sort"}
 
 
 # -- as of --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,9 @@
 """What archives in use have stored must be read for ever: every topic's golden bytes (tests/store/golden/README.md)."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -8,12 +12,36 @@ from store.upcasts import UPCASTS
 from tests.builders import golden
 from tests.builders.events import BY_KIND, an_envelope
 
+ROOT = Path(__file__).parent.parent.parent
 CURRENT = sorted(plan.topic for kind, plan in PLANS.items() if kind not in UPCASTS)
 
 
 def test_every_topic_has_its_golden_file_and_none_was_taken_away() -> None:
     """A new class: `.venv/bin/python -m tests.builders.golden`. A missing one: its bytes can no longer be read."""
     assert golden.topics() == sorted(BY_TOPIC)
+
+
+def test_no_golden_file_was_changed_or_taken_away() -> None:
+    """Only new files come, each with its line in SHA256SUMS (`python -m tests.builders.golden` adds it)."""
+    assert golden.sums_now() == golden.sums()
+
+
+def test_no_golden_file_was_changed_in_any_commit_since_they_were_frozen() -> None:
+    """A file and its line in SHA256SUMS can be changed together; then the history tells, where there is one."""
+    frozen = git("log", "--format=%H", "--diff-filter=A", "--", "tests/store/golden/SHA256SUMS").split()
+    since = f"{frozen[-1]}..HEAD" if frozen else "HEAD..HEAD"
+    changed = git(
+        "log", "--format=", "--name-only", "--no-renames", "--diff-filter=MD", since, "--", "tests/store/golden"
+    )
+    assert [name for name in changed.split() if name.endswith(".json")] == []
+
+
+def git(*arguments: str) -> str:
+    """What git says of this checkout; nothing where it is none."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return ""
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_no_two_classes_share_a_topic() -> None:
@@ -24,7 +52,7 @@ def test_no_two_classes_share_a_topic() -> None:
 def test_golden_bytes_read_as_they_always_did(topic: str) -> None:
     file = golden.of(topic)
     envelope = file.mapper().open(file.stream, file.version, topic, bytes.fromhex(file.state))
-    assert golden.plain(envelope.body) == file.event
+    assert golden.plain(envelope.body) == golden.reading(topic, type(envelope.body).topic)
     assert (envelope.originator_id, envelope.originator_version) == (file.stream, file.version)
     assert envelope.meta == file.meta
 
@@ -33,9 +61,9 @@ def test_golden_bytes_read_as_they_always_did(topic: str) -> None:
 def test_golden_bytes_without_their_key_keep_what_is_clear(topic: str) -> None:
     file = golden.of(topic)
     envelope = file.mapper(erased=True).open(file.stream, file.version, topic, bytes.fromhex(file.state))
-    body = golden.plain(envelope.body)
-    erased = {field for field in file.event if field not in body}
-    assert body == {field: value for field, value in file.event.items() if field not in erased}
+    body, whole = golden.plain(envelope.body), golden.reading(topic, type(envelope.body).topic)
+    erased = {field for field in whole if field not in body}
+    assert body == {field: value for field, value in whole.items() if field not in erased}
     assert erased == set(PLANS[type(envelope.body)].sealed)
 
 

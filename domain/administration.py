@@ -253,18 +253,22 @@ def _require_sound(state: Administration, new: CreateToken | NewUser) -> None:
         raise ValidationFailed(FieldError("/branch", N_("is needed for who reads its own branch only")))
 
 
-def evolve(state: Administration, event: AdministrationEvent) -> Administration:
-    version = state.version + 1
-    match event:
-        case TokenCreated():
-            token = Token(event.digest, _principal(event))
-            return Administration(version, {**state.tokens, event.name: token}, state.users)
-        case TokenRevoked(name=name):
-            token = msgspec.structs.replace(state.tokens[name], revoked=True)
-            return Administration(version, {**state.tokens, name: token}, state.users)
-        case _:
-            user = _evolved(state.user(event.name), event)
-            return Administration(version, state.tokens, {**state.users, folded(event.name): user})
+def fold(events: Iterable[AdministrationEvent], state: Administration | None = None) -> Administration:
+    """What these events make of `state`; None: of nothing. The tables are copied once, however many events there are:
+    a copy for each event would be quadratic in a stream that grows with every password."""
+    state = state or Administration()
+    version, tokens, users = state.version, {**state.tokens}, {**state.users}
+    for event in events:
+        version += 1
+        match event:
+            case TokenCreated():
+                tokens[event.name] = Token(event.digest, _principal(event))
+            case TokenRevoked(name=name):
+                tokens[name] = msgspec.structs.replace(tokens[name], revoked=True)
+            case _:
+                name = folded(event.name)
+                users[name] = _evolved(users.get(name), event)
+    return Administration(version, tokens, users)
 
 
 def _evolved(user: User | None, event: UserEvent) -> User:
@@ -288,10 +292,3 @@ def _principal(event: TokenCreated | UserAdded) -> Principal:
         own_branch_only=event.own_branch_only,
         sensitivities=sensitivities(event.role, event.granted, event.without),
     )
-
-
-def fold(events: Iterable[AdministrationEvent]) -> Administration:
-    state = Administration()
-    for event in events:
-        state = evolve(state, event)
-    return state

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from domain import administration, document_type
 from domain.administration import Administration
 from domain.document_type import DefineType
@@ -11,7 +13,16 @@ from domain.refusals import PreconditionFailed
 from domain.use_cases import Caller, Change, UseCases, in_stream, require_version
 
 
+class Remembered(msgspec.Struct):
+    """What this process has read of the stream of tokens and users. It only grows, so whatever was folded stays true;
+    of two threads that read on at once the later one to write may set it back, which costs a second reading."""
+
+    access: Administration = Administration()
+
+
 class Catalogues(UseCases, frozen=True, kw_only=True):
+    remembered: Remembered = msgspec.field(default_factory=Remembered)
+
     def define_type(self, command: DefineType, caller: Caller, *, expected_version: int | None = None) -> bool:
         """Add or change a document type; False when nothing changes. Durable on return."""
         stream = document_type.stream_of(command.code)
@@ -36,7 +47,12 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
             return False  # somebody was quicker
 
     def access(self) -> Administration:
-        return administration.fold(e.body for e in self.log.load(administration.STREAM))
+        """As the log has it now: only the events behind those that were read before are loaded and folded."""
+        known = self.remembered.access
+        new = self.log.load(administration.STREAM, after=known.version)
+        if new:
+            known = self.remembered.access = administration.fold((e.body for e in new), known)
+        return known
 
     def administer(self, command: administration.Command, caller: Caller) -> bool:
         """Create or revoke a token; False when nothing changes. Durable on return."""

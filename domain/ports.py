@@ -132,8 +132,8 @@ class EventLog(Protocol):
     def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
         """Which papers own these values; what nobody owns is left out."""
 
-    def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
-        """All events of a stream in order; sealed fields are UNSET where the key is gone."""
+    def load(self, stream: UUID, after: int = 0) -> Sequence[Envelope[Any]]:
+        """The events of a stream behind a version, in order; sealed fields are UNSET where the key is gone."""
 
     def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
         """The events of some streams up to a position, in the order of the log."""

@@ -37,9 +37,9 @@ class Log:
 
     # -- by stream ----------------------------------------------------------------------------------------------
 
-    def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
+    def load(self, stream: UUID, after: int = 0) -> Sequence[Envelope[Any]]:
         with refusing():
-            return list(self._events.get(stream))  # type: ignore[arg-type]  # the mapper makes envelopes
+            return list(self._events.get(stream, gt=after or None))  # type: ignore[arg-type]  # the mapper makes envelopes
 
     def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
         with refusing(), self._cursor() as cursor:

@@ -165,8 +165,8 @@ class MemoryLog:
         self.later: list[str] = []
         self._numbers = count()
 
-    def load(self, stream: UUID) -> Sequence[Envelope[Any]]:
-        return list(self._events.get(stream))  # type: ignore[arg-type]  # the mapper makes envelopes
+    def load(self, stream: UUID, after: int = 0) -> Sequence[Envelope[Any]]:
+        return list(self._events.get(stream, gt=after or None))  # type: ignore[arg-type]  # the mapper makes envelopes
 
     def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
         return [r for r in self._all() if r.envelope.originator_id in streams and r.position <= up_to]

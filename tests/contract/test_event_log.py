@@ -110,6 +110,12 @@ def test_a_stream_is_read_as_it_was_written(given: Given) -> None:
     assert second == an_envelope(DocumentWithdrawn(customer=first.body.customer, reason="of the neighbour"), paper, 2)
 
 
+def test_a_stream_is_read_on_from_a_version(given: Given) -> None:
+    paper, _ = archive_letter(given.log, given.keys)
+    withdraw(given, paper)
+    assert [[e.originator_version for e in given.log.load(paper, after=n)] for n in range(4)] == [[1, 2], [2], [], []]
+
+
 def test_an_unknown_stream_is_empty(given: Given) -> None:
     archive_letter(given.log, given.keys)
     assert list(given.log.load(uuid4())) == []

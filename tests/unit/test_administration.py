@@ -179,3 +179,12 @@ def test_one_user_leaves_the_others_and_the_tokens_alone() -> None:
     state = given(creating(), adding("one"), adding("two"), DisableUser("one"))
     assert (known(state, "one").disabled, known(state, "two").disabled) == (True, False)
     assert [p.name for p in state.by_digest().values()] == ["kiosk"]
+
+
+def test_what_was_folded_before_is_gone_on_from_and_stays_as_it_was() -> None:
+    events = [*decide(Administration(), creating()), *decide(Administration(), adding())]
+    events += decide(fold(events), DisableUser("j.smit"))
+    for cut in range(len(events) + 1):
+        first = fold(events[:cut])
+        assert fold(events[cut:], first) == fold(events)
+        assert first == fold(events[:cut])

@@ -1,7 +1,8 @@
 """Corrections as a use case over ports in memory: rights, versions, replays, and two people at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from domain.administration import CreateToken
 from domain.archive import Outcome
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DefineType
+from domain.envelope import Envelope
 from domain.refusals import (
     CustomerErased,
     IdempotencyKeyReused,
@@ -264,3 +266,21 @@ def test_a_token_name_taken_meanwhile_is_refused(desk: Desk) -> None:
     with pytest.raises(ValidationFailed):
         make(b"second")
     assert list(desk.archive.access().by_digest()) == [b"first"]
+
+
+def test_who_may_come_in_is_read_on_from_where_it_was_read_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every worker asks at least every ten seconds: the whole stream each time would be quadratic in its passwords."""
+    loaded: list[int] = []
+    load = desk.archive.log.load
+
+    def counted(stream: UUID, after: int = 0) -> Sequence[Envelope[Any]]:
+        found = load(stream, after)
+        loaded.append(len(found))
+        return found
+
+    monkeypatch.setattr(desk.archive.log, "load", counted)
+    for name in ("one", "two", "three"):
+        desk.archive.administer(CreateToken(name=name, digest=name.encode(), role=Role.STAFF), a_caller())
+        assert name in desk.archive.access().tokens
+        assert name in desk.archive.access().tokens
+    assert sum(loaded) == 3

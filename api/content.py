@@ -1,6 +1,5 @@
 """Content and page images: checked, recorded in the access log, then sent: nothing leaves before that is durable."""
 
-import asyncio
 import hashlib
 import os
 import tempfile
@@ -115,7 +114,6 @@ class Streamed:
 
     def __init__(self, blocking: Blocking, head: bytes, opened: Generator[bytes, None, None]) -> None:
         self._blocking, self._head, self._opened = blocking, head, opened
-        self._reading: asyncio.Future[bytes] | None = None
 
     def __aiter__(self) -> "Streamed":
         return self
@@ -123,16 +121,12 @@ class Streamed:
     async def __anext__(self) -> bytes:
         piece, self._head = self._head, b""
         if not piece:
-            self._reading = asyncio.ensure_future(self._blocking(some, self._opened))
-            piece = await asyncio.shield(self._reading)
+            piece = await self._blocking(some, self._opened)
         if not piece:
             raise StopAsyncIteration
         return piece
 
     async def close(self) -> None:
-        """A thread that reads is not interrupted, so it is waited for."""
-        if self._reading is not None:
-            await asyncio.gather(self._reading, return_exceptions=True)
         self._opened.close()
 
 

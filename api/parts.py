@@ -27,7 +27,9 @@ Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
 
 class Blocking(Protocol):
-    """Runs a synchronous use case in the bounded pool of threads; Unavailable when the queue is too long."""
+    """Runs a synchronous use case in the bounded pool of threads; Unavailable when the queue is too long.
+
+    A call that is cancelled ends only after its thread has."""
 
     async def __call__(self, function: Callable[..., T], *arguments: Any) -> T: ...
 

@@ -144,7 +144,7 @@ class Examiner:
             data, at = bytearray(await self._first(connection)), 0
             while piece := messages.decode_answer(await self._received(connection, data)):
                 assert isinstance(piece, bytes)
-                await asyncio.to_thread(_write, target, piece, at)
+                await _finished_in_thread(_write, target, piece, at)
                 at += len(piece)
 
     async def _connected(self) -> socket.socket:
@@ -195,6 +195,16 @@ def _lent(data: bytes) -> Iterator[int]:
     with os.fdopen(os.memfd_create("form"), "wb", buffering=0) as file:
         file.write(data)
         yield file.fileno()
+
+
+async def _finished_in_thread(work: Callable[..., None], *arguments: object) -> None:
+    """Run it in a thread and be cancelled only after it: a file closed under a running write could be another's."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _write(target: int, piece: bytes, at: int) -> None:

@@ -5,7 +5,7 @@ import functools
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -297,17 +297,31 @@ class Blocking:
         self._waiting, self._waiting_max = 0, waiting_max
 
     async def __call__(self, function: Callable[..., T], *arguments: Any) -> T:
+        """The function's result. Cancelled, it ends only after the thread has: what the thread uses stays open."""
         if self._waiting >= self._waiting_max:
             raise Unavailable
         self._waiting += 1
+        work = self._executor.submit(function, *arguments)
+        ended = asyncio.wrap_future(work)
         try:
-            work = functools.partial(function, *arguments)
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            if not work.cancel():
+                await outlive(ended)
+            raise
         finally:
             self._waiting -= 1
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+async def outlive(work: "asyncio.Future[Any]") -> None:
+    """Wait for the end of work that cannot be interrupted, however often the waiting task is cancelled."""
+    while not work.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([work])
+    work.exception()  # asyncio logs a failure that nobody asked for
 
 
 class Accesses:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -375,6 +376,32 @@ def test_a_child_that_is_killed_in_the_middle_costs_only_time(tmp_path: Path) ->
     with a_pool(tmp_path, children=1) as pool, a_descriptor(together) as source, a_descriptor(b"") as target:
         asyncio.run(kill_one(pool, source, target))
         assert os.pread(target, os.fstat(target).st_size, 0) == pdf_of(*batch)
+
+
+def test_a_question_that_is_cancelled_ends_after_its_write(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller closes the target then: a late write would go into whatever file has its number next."""
+    held, let_go, write = threading.Event(), threading.Event(), os.pwrite
+
+    def write_late(file: int, data: bytes, at: int) -> int:
+        held.set()
+        assert let_go.wait(10)
+        return write(file, data, at)
+
+    async def leave(source: int, size: int, target: int) -> None:
+        question = asyncio.create_task(pool.examiner.assemble(source, [(0, size, 0)], target))
+        await asyncio.to_thread(held.wait, 10)
+        question.cancel()
+        await asyncio.sleep(0.02)
+        assert not question.done()
+        let_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await question
+
+    monkeypatch.setattr(os, "pwrite", write_late)
+    page = files.a_jpeg()
+    with a_descriptor(page) as source, a_descriptor(b"") as target:
+        asyncio.run(leave(source, len(page), target))
+        assert os.fstat(target).st_size > 0, "what was begun is written"
 
 
 def seconds_of(step: Callable[[], object]) -> float:

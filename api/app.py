@@ -34,6 +34,7 @@ def create_app(
     limits: Limits,
     write: Write,
     hosts: tuple[str, ...] = (),
+    base: str = "",
     unavailable: tuple[type[Exception], ...] = (),
 ) -> Front:
     """The whole ASGI application. Nothing is opened here: it is built before the workers are forked."""
@@ -45,7 +46,12 @@ def create_app(
     problems.install(app, write=write, unavailable=unavailable, show=refused)
     for path, routes in groupby(sorted((*ROUTES, *PAGES), key=lambda r: r.path), key=lambda r: r.path):
         app.add_route(path, resource(list(routes), lifespan))
-    return Front(app, limits=limits, write=write, hosts=hosts)
+    return Front(app, limits=limits, write=write, hosts=hosts, base=base)
+
+
+def rooms() -> set[str]:
+    """The first steps of all addresses: a sub-path must not begin with one of them."""
+    return {route.path.split("/")[1] for route in (*ROUTES, *PAGES)} - {""}
 
 
 class Lifespan:

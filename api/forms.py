@@ -8,6 +8,7 @@ from api.answers import item_of, outcome_of
 from api.bodies import FormBody, issue_form_of, known_customer
 from api.call import Call
 from api.documents import require_type
+from api.subpath import base_of
 from domain.archive import PrintedForm
 from projections import customer_documents
 
@@ -34,7 +35,7 @@ async def issue(call: Call) -> None:
         "authorization": item_of(call, row, of=customer, customer=outcome.customer, position=outcome.position),
         "scan_code": row.scan_code,
         "customer": known_customer(customer, outcome.customer),
-        "form": f"/v1/forms/{row.id}.pdf",
+        "form": f"{base_of(call.req.scope)}/v1/forms/{row.id}.pdf",
         "position": outcome.position,
     }
     call.answer(answer, status=201, position=outcome.position, version=row.version)

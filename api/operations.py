@@ -1,9 +1,13 @@
 """What operators and their tools ask: alive, ready, which version, metrics, the contract itself."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 
+import msgspec
+
 from api.call import Call
+from api.subpath import base_of
 from domain.refusals import NotFound
 
 
@@ -37,6 +41,15 @@ async def metrics(call: Call) -> None:
 
 
 async def contract(call: Call) -> None:
-    """GET /openapi.json: the committed document."""
+    """GET /openapi.json: the committed document; its server is the sub-path of DOSSIER_PUBLIC_URL."""
     call.resp.content_type = "application/json"
-    call.resp.data = files("api").joinpath("openapi.json").read_bytes()
+    call.resp.data = contract_below(base_of(call.req.scope))
+
+
+@cache
+def contract_below(base: str) -> bytes:
+    committed = files("api").joinpath("openapi.json").read_bytes()
+    if not base:
+        return committed
+    document = msgspec.json.decode(committed)
+    return msgspec.json.encode({**document, "servers": [{"url": base}]})

@@ -98,7 +98,7 @@ async def remember(call: Call, **choices: Any) -> None:
 async def go_out(call: Call) -> None:
     if cookie := cookie_of(call.req):
         await call.parts.sessions.sign_out(cookie)
-    take(call.resp)
+    take(call.req, call.resp)
 
 
 def of(call: Call) -> Session:

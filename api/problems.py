@@ -16,6 +16,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from api.subpath import base_of, rooted
 from domain import refusals
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 
@@ -47,16 +48,19 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def problem(refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE) -> Answer:
-    """The problem+json for a refusal. `instance` is the request's path without its query, `language` one of ours."""
+def problem(
+    refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE, base: str = ""
+) -> Answer:
+    """The problem+json for a refusal. `instance` is the request's path without its query, `language` one of ours,
+    `base` the sub-path that both addresses are below (api/subpath.py)."""
     translate = catalog(language, locale)
     members: dict[str, Any] = {
         **refusal.extra,
-        "type": f"/problems/{refusal.slug}",
+        "type": f"{base}/problems/{refusal.slug}",
         "title": translate(refusal.title),
         "status": refusal.status,
         "detail": detail(refusal, translate),
-        "instance": quote(instance, safe="/:@!$&'()*+,;=-._~"),
+        "instance": quote(rooted(instance, base), safe="/:@!$&'()*+,;=-._~"),
         "trace_id": trace_id,
     }
     if isinstance(refusal, ValidationFailed):
@@ -169,7 +173,9 @@ def install(
 def put(req: Any, resp: Any, refusal: Refusal) -> None:
     """Put the problem into a falcon response, in place of whatever the handler had put there."""
     language = best_language(req.get_header("Accept-Language"))
-    answer = problem(refusal, instance=req.path, trace_id=trace_id_of(req.scope), language=language)
+    answer = problem(
+        refusal, instance=req.path, trace_id=trace_id_of(req.scope), language=language, base=base_of(req.scope)
+    )
     for name in STALE_HEADERS:
         resp.delete_header(name)
     resp.stream = resp.sse = None

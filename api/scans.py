@@ -30,6 +30,7 @@ from api.documents import require_type
 from api.problems import catalog, detail
 from api.scan_codes import named
 from api.stations import device, own_stations
+from api.subpath import base_of
 from api.uploads import ReceivedFile, receive_file
 from domain import batch, refusals
 from domain.access import Role
@@ -450,7 +451,7 @@ def problem_of(call: Call, slug: str | None) -> dict[str, Any] | None:
         return None
     refusal, translate = SCANNER_PROBLEMS[slug](), catalog(call.language)
     return {
-        "type": f"/problems/{slug}",
+        "type": f"{base_of(call.req.scope)}/problems/{slug}",
         "title": translate(refusal.title),
         "status": refusal.status,
         "detail": detail(refusal, translate),

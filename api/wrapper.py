@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from api.problems import BodyIncomplete, Write, best_language, failure_line, problem
+from api.subpath import rooted_header, stripped
 from domain.limits import Limits
 from domain.refusals import (
     N_,
@@ -98,12 +99,15 @@ class HeadAnswered(Exception):
 class Front:
     """An ASGI application around another. One stands in each worker process; its limits count per process.
 
-    `hosts` are the host names answered to, lower case and without port; empty: any that is well-formed.
+    `hosts` are the host names answered to, lower case and without port; empty: any that is well-formed. `base` is the
+    sub-path of DOSSIER_PUBLIC_URL (api/subpath.py).
     `write` takes one JSON line a request, and one for each exception that the application let through.
     """
 
-    def __init__(self, app: Application, *, limits: Limits, write: Write, hosts: Collection[str] = ()) -> None:
-        self.app, self.limits, self.write = app, limits, write
+    def __init__(
+        self, app: Application, *, limits: Limits, write: Write, hosts: Collection[str] = (), base: str = ""
+    ) -> None:
+        self.app, self.limits, self.write, self.base = app, limits, write, base
         self.hosts = frozenset(host.lower() for host in hosts)
         self.hosts_seen: set[bytes] = set()
         self.places = asyncio.Semaphore(limits.uploads_concurrent_max)
@@ -197,12 +201,13 @@ class Exchange:
                 seen[name] = value
         self.trace_id = trace_id(None if twice == b"traceparent" else seen.get(b"traceparent"))
         state = scope.setdefault("state", {})
-        state["trace_id"], state["head"] = self.trace_id, self.head
+        state["trace_id"], state["head"], state["base"] = self.trace_id, self.head, self.front.base
         self.check_framing(seen)
         if twice is not None and twice != b"traceparent":
             raise MalformedRequest(reason=N_("a header stands twice that may stand once"))
         self.front.check_host(seen.get(b"host"))
         check_target(scope, seen[b"host"])
+        scope["path"] = stripped(scope["path"], self.front.base)
         if self.head:
             scope["method"] = "GET"
 
@@ -294,6 +299,8 @@ class Exchange:
 
     def with_defaults(self, headers: Collection[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name for name, _ in headers}
+        if base := self.front.base:
+            headers = [(name, rooted_header(name, value, base)) for name, value in headers]
         complete = [*headers, *[header for header in DEFAULT_HEADERS if header[0] not in present]]
         if self.must_close():
             complete.append(CLOSE)
@@ -317,6 +324,7 @@ class Exchange:
             instance=path[:PATH_CHARACTERS_MAX],
             trace_id=self.trace_id,
             language=best_language(language.decode("latin-1") if language else None),
+            base=self.front.base,
         )
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})

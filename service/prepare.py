@@ -151,7 +151,7 @@ def first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
     path = password_file(settings)
     write_secret(path, password)
     return [
-        f"sign in at http://{address(settings.host, settings.port)}/ as {ADMIN}",
+        f"sign in at {settings.public_url or 'http://' + address(settings.host, settings.port)}/ as {ADMIN}",
         f"its password for the first sign-in: {path}",
     ]
 

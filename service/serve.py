@@ -157,6 +157,7 @@ def serve(settings: Settings) -> int:
     """Run the archive until it is told to stop; the exit code of the command."""
     logs.begin()
     require_extras(settings)
+    require_free_base(settings)
     make_folders(settings)
     with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, url):
         metrics.prepare(settings.home)
@@ -172,6 +173,15 @@ def require_extras(settings: Settings) -> None:
     """Said at the start, and not by workers that cannot begin."""
     if settings.oidc_issuer is not None and find_spec("authlib") is None:
         raise SettingsError("DOSSIER_OIDC_ISSUER: needs the extra oidc; DOSSIER_EXTRAS=oidc has ./run install it")
+
+
+def require_free_base(settings: Settings) -> None:
+    """A sub-path that begins like a route could not be told from it in a request."""
+    from api.app import rooms
+
+    first = settings.base.split("/")[1] if settings.base else ""
+    if first in rooms():
+        raise SettingsError(f"DOSSIER_PUBLIC_URL: the sub-path /{first} is an address of the archive itself")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Settings: from the environment, then one TOML file (DOSSIER_CONFIG), then defaults. service/wiring.py uses them."""
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -17,6 +18,7 @@ from domain.limits import Limits
 from domain.refusals import FieldError
 from domain.values import branch_code
 
+SUB_PATH = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)+")
 LIMIT_NAMES = {"upload_bytes_max": "DOSSIER_MAX_UPLOAD_BYTES"}
 
 
@@ -64,6 +66,17 @@ def _issuer(text: str) -> str:
     return text
 
 
+def _public_url(text: str) -> str:
+    """http(s)://HOST or a sub-path of it, without a slash at its end."""
+    parts = urlsplit(text)
+    path = parts.path.rstrip("/")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError
+    if path and not SUB_PATH.fullmatch(path):
+        raise ValueError
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
 def _zone(text: str) -> str:
     return ZoneInfo(text).key
 
@@ -73,6 +86,12 @@ SETTINGS = {
     "host": Setting("DOSSIER_HOST", str, "127.0.0.1", "address the web server listens on"),
     "port": Setting("DOSSIER_PORT", _port, 8080, "port the web server listens on"),
     "hosts": Setting("DOSSIER_HOSTS", _words, (), "host names that requests may name, comma separated; empty: any"),
+    "public_url": Setting(
+        "DOSSIER_PUBLIC_URL",
+        _public_url,
+        None,
+        "where browsers find the archive behind a proxy, with its sub-path: https://library.example/archive",
+    ),
     "trusted_proxies": Setting(
         "DOSSIER_TRUSTED_PROXIES",
         _networks,
@@ -123,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     hosts: tuple[str, ...]
+    public_url: str | None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     database_url: str | None
     database_owner_url: str | None
@@ -147,6 +167,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def content_directory(self) -> Path:
         return content_directory(self.content_url) or self.home / "content"
+
+    @property
+    def base(self) -> str:
+        """The sub-path of DOSSIER_PUBLIC_URL; "" without one."""
+        return urlsplit(self.public_url).path if self.public_url else ""
 
 
 def content_directory(url: str | None) -> Path | None:

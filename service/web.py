@@ -23,6 +23,7 @@ def run(settings: Settings, url: str, role: str | None, socket: Path, ready: Pat
         limits=settings.limits,
         write=to_stderr,
         hosts=settings.hosts,
+        base=settings.base,
         unavailable=UNAVAILABLE,
     )
     code = run_server(

@@ -18,6 +18,7 @@ from api.origin import own_origin
 from api.parts import IdentityProvider
 from api.staff.entrance import local, show_sign_in_form
 from api.staff.render import go
+from api.subpath import base_of
 from domain.refusals import IdentityNotProven, NotFound, Refusal
 
 COOKIE = "dossier_sign_in"
@@ -81,7 +82,7 @@ def provider(call: Call) -> IdentityProvider:
 
 def redirect_uri(call: Call) -> str:
     """As it has to be registered with the provider."""
-    return own_origin(call.req) + BACK
+    return own_origin(call.req) + base_of(call.req.scope) + BACK
 
 
 # -- the cookie -------------------------------------------------------------------------------------------------------

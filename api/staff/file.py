@@ -106,7 +106,7 @@ def told_of(text: str) -> Told:
 
 
 def problem_of(call: Call, told: Told) -> Problem:
-    slug = told.type.removeprefix("/problems/")
+    slug = told.type.rpartition("/")[2]
     kind: Any = REFUSALS.get(slug)
     words = catalog(call.language)
     return Problem(

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from api.call import Call
 from api.problems import best_language, languages, translations
 from api.staff import assets
+from api.subpath import base_of, rooted_page
 from domain.access import Verb, may
 from domain.refusals import FieldError
 
@@ -47,7 +48,8 @@ def show(call: Call, template: str, *, status: int = 200, **context: Any) -> Non
 
 
 def page(call: Call, template: str, **context: Any) -> str:
-    return environment(call.language).get_template(template).render({**shell(call), **context})
+    html = environment(call.language).get_template(template).render({**shell(call), **context})
+    return rooted_page(html, base_of(call.req.scope))
 
 
 def go(call: Call, path: str, **query: str | None) -> None:

@@ -42,9 +42,9 @@ def a_photo(name: str = "page.jpg") -> FilePayload:
 class Adding:
     """A person at the page that adds a document."""
 
-    def __init__(self, desk: Desk, **query: str) -> None:
+    def __init__(self, desk: Desk, base: str = "", /, **query: str) -> None:
         self.desk, self.staff = desk, desk.served.as_("staff")
-        self.page = desk.open("/add?" + "&".join(f"{name}={value}" for name, value in query.items()))
+        self.page = desk.open(f"{base}/add?" + "&".join(f"{name}={value}" for name, value in query.items()))
 
     def choose_file(self, *files: FilePayload) -> "Adding":
         with self.page.expect_file_chooser() as opened:

@@ -20,7 +20,7 @@ from service.prepare import system_caller
 from tests.http.desk import a_customer, access_lines, archived, at, no_upload, pointers, problem_of, select_file, view
 from tests.http.served import OWN_PASSWORD, Served, serving
 
-COOKIE = "dossier_session"
+COOKIE, SECURE_COOKIE = "dossier_session", "__Host-dossier_session"
 
 
 class Staff:
@@ -155,9 +155,9 @@ def test_all_who_may_not_come_in_are_told_the_same(served: Served, staff: Staff)
 # -- the cookie -------------------------------------------------------------------------------------------------------
 
 
-def flags(answer: httpx.Response) -> dict[str, Any]:
-    cookie = SimpleCookie(answer.headers["Set-Cookie"])[COOKIE]
-    return {name: cookie[name] for name in ("httponly", "secure", "samesite", "path", "domain", "max-age", "expires")}
+def flags(answer: httpx.Response, name: str = COOKIE) -> dict[str, Any]:
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])[name]
+    return {flag: cookie[flag] for flag in ("httponly", "secure", "samesite", "path", "domain", "max-age", "expires")}
 
 
 def test_the_cookie_is_for_this_host_and_for_no_script(staff: Staff) -> None:
@@ -177,7 +177,22 @@ def test_over_https_the_cookie_goes_over_https_only(staff: Staff) -> None:
     """As a proxy says that it did; the tests come from an address that is trusted for it."""
     for proto, secure in (("https", True), ("http", "")):
         answer = tried(staff.served.browser(), staff.name, staff.password, **{"X-Forwarded-Proto": proto})
-        assert flags(answer)["secure"] == secure
+        assert flags(answer, SECURE_COOKIE if secure else COOKIE)["secure"] == secure
+
+
+def test_over_https_the_cookie_has_a_name_that_no_other_host_of_the_domain_can_set(staff: Staff) -> None:
+    """L3 of the security review: a second cookie of the plain name, set by a sibling host, signs nobody out."""
+    browser, https = staff.served.client(None), {"X-Forwarded-Proto": "https", "Sec-Fetch-Site": "same-origin"}
+    cookie = SimpleCookie(tried(browser, staff.name, staff.password, **https).headers["Set-Cookie"])[
+        SECURE_COOKIE
+    ].value
+    for others in ("", f"{COOKIE}=planted; "):
+        headers = {**https, "Cookie": f"{others}{SECURE_COOKIE}={cookie}"}
+        assert browser.get("/v1/session", headers=headers).status_code == 200
+    plain = browser.get("/v1/session", headers={**https, "Cookie": f"{COOKIE}={cookie}"})
+    assert plain.status_code == 401
+    left = browser.delete("/v1/session", headers={**https, "Cookie": f"{SECURE_COOKIE}={cookie}"})
+    assert flags(left, SECURE_COOKIE)["secure"] is True
 
 
 def test_a_cookie_is_long_random_and_kept_nowhere(served: Served, staff: Staff) -> None:
@@ -419,7 +434,7 @@ def test_no_other_page_signs_anybody_in(served: Served, staff: Staff) -> None:
 
 def test_behind_a_proxy_the_origin_is_the_one_that_browsers_see(served: Served, staff: Staff) -> None:
     client = served.client(None)
-    client.headers["Cookie"] = f"{COOKIE}={staff.cookie}"
+    client.headers["Cookie"] = f"{SECURE_COOKIE}={staff.cookie}"
     host = served.url.removeprefix("http://")
     for origin, status in ((f"https://{host}", 200), (f"http://{host}", 403)):
         headers = {"X-Forwarded-Proto": "https", "Origin": origin}

@@ -2,6 +2,7 @@
 // the page are exchanged, and nothing that was typed or chosen meanwhile is lost. A file goes by upload.js.
 
 import { askIn } from "./dialog.js";
+import { at, pathOf } from "./place.js";
 import { load, take } from "./swap.js";
 import { overwrite } from "./wand.js";
 
@@ -107,7 +108,7 @@ function begin() {
   const known = ["customer", "type", "session"].map((name) => [name, form().elements[name]?.value ?? ""]);
   const query = new URLSearchParams([["source", source()], ...known]);
   for (const name of [...query.keys()]) if (!query.get(name)) query.delete(name);
-  history.replaceState(null, "", query.size ? `/add?${query}` : "/add");
+  history.replaceState(null, "", at(query.size ? `/add?${query}` : "/add"));
   if (document.querySelector("#rail .todo")) hold();
   for (const undo of document.querySelectorAll("[data-undo]:not([data-counting])")) countDown(undo);
 }
@@ -153,7 +154,7 @@ const isScan = (by) => source() === "scan" && !by?.hasAttribute("data-open");
 
 function entering(by) {
   const way = by?.getAttribute("data-open") === null ? undefined : by?.getAttribute("formaction");
-  if (way === "/add") return refresh(by.name ? { [by.name]: by.value } : {}).then(overwrite);
+  if (way && pathOf(way) === "/add") return refresh(by.name ? { [by.name]: by.value } : {}).then(overwrite);
   if (way) return open(way);
   return source() === "none" ? note() : document.querySelector("file-upload")?.save(by?.id === "save-next");
 }
@@ -236,7 +237,7 @@ async function settle(sent) {
   const body = new URLSearchParams(new FormData(sent));
   const page = await (isUndo ? fetched(sent.action, { method: "POST", body }) : fetched(`${sent.action}?${body}`));
   if (!page) return;
-  if (!page.getElementById("done")) location.assign(`/documents/${body.get("id")}`);
+  if (!page.getElementById("done")) location.assign(at(`/documents/${body.get("id")}`));
   else show(page, ["done"]);
   document.getElementById("look-up").focus();
 }

@@ -2,6 +2,7 @@
 // what is sent again has the key of the first time, so that it is taken once.
 
 import { attempt, back } from "./network.js";
+import { pathOf } from "./place.js";
 import { signedIn } from "./session.js";
 
 /** 128 random bits; crypto.randomUUID is not there without TLS. */
@@ -26,7 +27,7 @@ export async function visit(address, options) {
   for (;;) {
     const answer = await attempt(address, options);
     if (answer === undefined) await back();
-    else if (answer.redirected && new URL(answer.url).pathname === "/sign-in") await signedIn();
+    else if (answer.redirected && pathOf(answer.url) === "/sign-in") await signedIn();
     else return answer;
   }
 }

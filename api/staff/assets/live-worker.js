@@ -1,7 +1,9 @@
 // The one event stream of a browser: all its pages listen to this SharedWorker; where there is none, each page has the
 // same for itself (live.js). While the stream fails, the same events are asked for every 15 s.
 
-const EVENTS = "/v1/events";
+import { at } from "./place.js";
+
+const EVENTS = at("/v1/events");
 const POLL_MS = 15_000;
 const SILENT_MS = 40_000; // the server says something every 15 s
 const PATIENCE_MS = 5_000; // for the first word of a stream: what stands between may hold it back

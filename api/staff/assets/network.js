@@ -2,6 +2,7 @@
 // meanwhile: forms (send.js) and what scripts ask (archive.js) wait here.
 
 import { part, pause, signedInAs } from "./parts.js";
+import { at } from "./place.js";
 
 const AGAIN_MS = 2_000;
 const OF_A_PROXY = [502, 504];
@@ -22,7 +23,7 @@ export const forUser = signedInAs ? { "Archive-User": encodeURIComponent(signedI
 /** The answer, or undefined when there is none of the archive. */
 export async function attempt(address, options = {}, whose = forUser) {
   try {
-    const answer = await fetch(address, { ...options, headers: { ...whose, ...options.headers } });
+    const answer = await fetch(at(address), { ...options, headers: { ...whose, ...options.headers } });
     return isNone(answer.status) ? undefined : answer;
   } catch (error) {
     if (error.name === "AbortError") throw error;

@@ -233,7 +233,7 @@ async function discard() {
 
 /** A scanner's problem has a sentence of its own on the page; others say themselves what is wrong. */
 async function failed(problem) {
-  const slug = problem.type.replace("/problems/", "");
+  const slug = problem.type.split("/").pop();
   const { holder = "", page = "" } = problem;
   await refresh(slug.startsWith("scanner-") ? { asks: "", failed: slug, holder, holder_page: page } : { asks: "" });
   if (!slug.startsWith("scanner-")) trouble(problem);

@@ -5,6 +5,7 @@ import { fetched, inTurn, refresh, showWhole } from "./add.js";
 import { ask } from "./archive.js";
 import { back, forUser, isNone } from "./network.js";
 import { pause } from "./parts.js";
+import { at } from "./place.js";
 import { signedIn } from "./session.js";
 import * as unsent from "./unsent.js";
 
@@ -224,7 +225,7 @@ class FileUpload extends HTMLElement {
       clearTimeout(timer);
       timer = setTimeout(() => request.abort(), STALLED_MS);
     };
-    request.open(method, address);
+    request.open(method, at(address));
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Accept-Language", document.documentElement.lang);
     for (const [name, value] of Object.entries(forUser)) request.setRequestHeader(name, value);
@@ -276,7 +277,7 @@ class FileUpload extends HTMLElement {
     this.say(one, this.dataset.saved);
     one.row.classList.remove("todo");
     const view = one.row.querySelector("[data-view]");
-    Object.assign(view, { hidden: false, href: `/documents/${one.saved}` });
+    Object.assign(view, { hidden: false, href: at(`/documents/${one.saved}`) });
     view.parentElement.replaceChildren(view);
   }
 

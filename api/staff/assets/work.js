@@ -1,5 +1,6 @@
 // The work list (S11): beside what the archive knows of, the uploads that this browser has begun and not finished.
 
+import { at } from "./place.js";
 import { ended, interrupted } from "./unsent.js";
 
 const list = document.getElementById("uploads");
@@ -19,7 +20,7 @@ function row({ key, name, customer, at, percent = 0 }) {
   const made = list.querySelector("template").content.cloneNode(true).firstElementChild;
   const words = { name, customer, at: when.format(at), percent: `${percent}%` };
   for (const place of made.querySelectorAll("[data-word]")) place.textContent = words[place.dataset.word];
-  made.querySelector("a").href = `/add?${new URLSearchParams({ source: "file", customer })}`;
+  made.querySelector("a").href = at(`/add?${new URLSearchParams({ source: "file", customer })}`);
   made.querySelector("button").addEventListener("click", () => drop(key));
   return made;
 }

@@ -1,0 +1,54 @@
+"""The sub-path of DOSSIER_PUBLIC_URL: it is taken off requests and put into answers; inside nobody knows of it.
+
+A proxy may strip the sub-path or leave it: both arrive as the same address. api/wrapper.py does the headers of every
+answer, api/staff/render.py the pages, api/problems.py the types of problems. `base` is "" or a path such as /archive.
+"""
+
+import re
+from typing import Any
+
+# Attributes of our templates that hold addresses. Text of people cannot look like one: a quote in it is escaped.
+# str.replace for each takes 0.02 ms a page, one regular expression 0.27 ms.
+ADDRESSES = ("href", "src", "action", "data-address", "data-contract", "data-else", "data-else-customer")
+COOKIE_PATH = re.compile(rb"(;\s*path=)(/[^;]*)", re.IGNORECASE)
+LINK = re.compile(rb"<(/[^>]*)>")
+
+
+def base_of(scope: Any) -> str:
+    """The sub-path that api/wrapper.py left in a request's scope; "" for an app that runs without it."""
+    return str(scope.get("state", {}).get("base", ""))
+
+
+def rooted(path: str, base: str) -> str:
+    """A root-relative address below `base`; others, and what lies there already, stay as they are."""
+    if not base or not path.startswith("/") or path.startswith("//") or is_below(path, base):
+        return path
+    return base + path
+
+
+def is_below(path: str, base: str) -> bool:
+    return path == base or path.startswith((f"{base}/", f"{base}?", f"{base}#"))
+
+
+def stripped(path: str, base: str) -> str:
+    """The path without `base`, as the application knows it."""
+    return (path[len(base) :] or "/") if base and (path == base or path.startswith(f"{base}/")) else path
+
+
+def rooted_page(html: str, base: str) -> str:
+    """A page with all its addresses below `base`."""
+    if base:
+        for name in ADDRESSES:
+            html = html.replace(f'{name}="/', f'{name}="{base}/')
+    return html
+
+
+def rooted_header(name: bytes, value: bytes, base: str) -> bytes:
+    """A header's value with its addresses below `base`: Location, Link and the path of a cookie."""
+    if name == b"location":
+        return rooted(value.decode("latin-1"), base).encode("latin-1")
+    if name == b"link":
+        return LINK.sub(lambda found: b"<" + rooted(found[1].decode("latin-1"), base).encode("latin-1") + b">", value)
+    if name == b"set-cookie":
+        return COOKIE_PATH.sub(lambda found: found[1] + base.encode() + found[2].rstrip(b"/"), value)
+    return value

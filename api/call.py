@@ -33,6 +33,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 # RFC 3986, section 3.4; what is escaped already stays as it is.
 QUERY_CHARACTERS = "%!$&'()*+,;=:@/?-._~"
+OWN_WRITES_SHOWN = "own_writes_shown"
 encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -199,16 +200,33 @@ class Call:
         return (await self.parts.customers.ids_of([row.customer])).get(row.customer)
 
     async def wait_for_views(self) -> None:
-        """Archive-Min-Position: read your own writes; 503 when the views do not get there in time."""
+        """Called before a view is read: the caller sees what it wrote itself, and all up to Archive-Min-Position. 503
+        when the views do not get there in time. The past has settled, so a read with `as_of` waits for its own instant.
+
+        Once a request: the calls that a screen makes share the answer, until one of them writes (api/staff/door.py)."""
+        state, minimum = self.req.scope["state"], self._min_position()
+        own = not state.get(OWN_WRITES_SHOWN) and self.text("as_of") is None
+        if minimum is not None:
+            await self._require_views(minimum, writer=self.principal.name if own else None)
+        elif own:
+            limit = self.parts.limits.own_writes_wait_seconds
+            await self._require_views(0, writer=self.principal.name, wait_seconds=limit)
+        if own:
+            state[OWN_WRITES_SHOWN] = True
+
+    def _min_position(self) -> int | None:
         text = self.req.get_header("Archive-Min-Position")
         if text is None:
-            return
+            return None
         if not re.fullmatch(r"[0-9]{1,18}", text):
             raise ValidationFailed(FieldError("/header/Archive-Min-Position", N_("must be a position")))
-        await self._require_views(int(text))
+        return int(text)
 
-    async def _require_views(self, position: int) -> None:
-        if not await self.parts.views_at(position, wait_seconds=self.parts.limits.min_position_wait_seconds):
+    async def _require_views(
+        self, position: int, *, writer: str | None = None, wait_seconds: float | None = None
+    ) -> None:
+        limit = self.parts.limits.min_position_wait_seconds if wait_seconds is None else wait_seconds
+        if not await self.parts.views_at(position, wait_seconds=limit, writer=writer):
             raise Unavailable(retry_after_seconds=1)
 
     # -- answers ------------------------------------------------------------------------------------------------

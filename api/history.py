@@ -22,6 +22,7 @@ async def of_customer(call: Call) -> None:
     customer = await call.parts.customers.get(call.params["id"])
     if customer is None:
         raise NotFound
+    await call.wait_for_views()
     reference = await call.parts.customers.reference_of(customer.id)
     await call.record("history", customer=reference)
     await answer(call, Filters(customer=reference or NOBODY))
@@ -53,6 +54,7 @@ async def of_paper(call: Call, *, document: bool) -> None:
 
 async def of_all(call: Call) -> None:
     """GET /history: audit queries over everything that the caller may see."""
+    await call.wait_for_views()
     await call.record("history")
     await answer(call, Filters())
 

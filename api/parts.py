@@ -183,9 +183,10 @@ class ReadContent(Protocol):
 
 
 class Reads(Protocol):
-    """Waits until the views stand at a position; False when that takes longer than `wait_seconds`."""
+    """Waits until the views stand at a position and at the last one that `writer` was told; False when that takes
+    longer than `wait_seconds`."""
 
-    async def __call__(self, position: int, *, wait_seconds: float) -> bool: ...
+    async def __call__(self, position: int, *, wait_seconds: float, writer: str | None = None) -> bool: ...
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):

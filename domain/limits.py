@@ -34,6 +34,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     events_streams_max: int = 300
     events_heartbeat_seconds: float = 15.0
     min_position_wait_seconds: float = 2.0
+    own_writes_wait_seconds: float = 1.0
     upload_grace_seconds: float = 10.0
     upload_rate_bytes_per_second_min: int = 1024
     upload_seconds_max: float = 600.0

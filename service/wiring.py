@@ -43,6 +43,7 @@ from store.pools import Connect, make_async_pool, make_pool
 from store.postgres import require_fast_driver
 from store.recorder import ArchiveRecorder, as_role, by_index, datastore
 from store.signals import Signals
+from store.standing import Standing
 from store.system import RandomIds, SystemClock
 
 T = TypeVar("T")
@@ -173,7 +174,6 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
                 blocking=blocking,
                 slowly=slowly,
                 catalogue=catalogue,
-                signals=signals,
                 live=live,
                 provider=provider,
                 health=health,
@@ -221,7 +221,6 @@ def parts_of(
     blocking: "Blocking",
     slowly: "Blocking",
     catalogue: LiveCatalogue,
-    signals: Signals,
     live: Live,
     provider: IdentityProvider | None,
     health: Health,
@@ -233,7 +232,7 @@ def parts_of(
         archive=archive,
         blocking=blocking,
         connection=connection,
-        views_at=signals.views_at,
+        views_at=Standing(connection).views_at,
         live=live,
         events_at=store.log.at,
         last_position=store.log.last_position,

@@ -107,6 +107,7 @@ class Log:
             wraps=[(paper, o.reference, self._keys.wrapped(paper, o)) for paper, o in papers.items()],
             guarded=_guarded(envelopes, papers),
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
+            writer=envelopes[-1].meta.actor,
         )
 
     def _decided(self, papers: Mapping[UUID, Owner], append: Callable[[], Appended], *, kept: bool = True) -> Appended:

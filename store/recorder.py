@@ -41,6 +41,7 @@ R = TypeVar("R")
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What goes into the log together with its events; `wraps` are (paper, customer reference, wrapped key).
 
+    `writer` is the actor, whose own reads wait for it (store/standing.py).
     `unwrapped` are (paper, customer reference), `guarded` the papers that must still have a key before any wrap
     is added, `contents` are (content, paper). `ended` papers and `forgotten` contents go with the same commit.
     """
@@ -55,6 +56,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     contents: Sequence[tuple[UUID, UUID]] = ()
     ended: Sequence[UUID] = ()
     forgotten: Sequence[UUID] = ()
+    writer: str | None = None
 
     @property
     def lets_go(self) -> bool:
@@ -261,6 +263,7 @@ def arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
         ids(batch.guarded),
         ids(c[0] for c in batch.contents),
         ids(c[1] for c in batch.contents),
+        batch.writer,
     )
 
 
@@ -281,7 +284,8 @@ APPEND = """
         %s::uuid[], %s::uuid[], %s::bytea[],
         %s::uuid[], %s::uuid[],
         %s::uuid[],
-        %s::uuid[], %s::uuid[]
+        %s::uuid[], %s::uuid[],
+        %s
     )
 """
 LET_GO = "select archive.let_go(%s::uuid[], %s::uuid[])"

@@ -1,13 +1,12 @@
 """What one process tells and hears of the others through LISTEN / NOTIFY. A signal is a hint; every wait also polls.
 
 `archive`: there are new events, told once when a follower, or who waits for what it will show, may be asleep.
-`dossier_catalogue`: a document type or a token changed. How far the views are is asked when somebody waits for it:
-hearing of every step cost more (see docs/design-notes.md).
+`dossier_catalogue`: a document type or a token changed. How far the views are is asked when somebody waits for it
+(store/standing.py): hearing of every step cost more (see docs/design-notes.md).
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -19,7 +18,6 @@ from store.pools import Connect
 NEW_EVENTS, CATALOGUE = "archive", "dossier_catalogue"
 # A follower that has just had events looks by itself every few milliseconds for longer than this.
 QUIET_SECONDS = 0.1
-POLL_SECONDS = (0.002, 0.05)
 RECONNECT_SECONDS = 0.5
 
 logger = logging.getLogger("dossier.signals")
@@ -77,24 +75,6 @@ class Signals:
     def _heard(self, channel: str) -> None:
         for hear in self._hearers.get(channel, ()):
             hear()
-
-    async def views_at(self, position: int, *, wait_seconds: float) -> bool:
-        """Wait until every view stands at `position`; False when that takes longer than `wait_seconds`.
-
-        Asked each time and never remembered: a crash of Postgres or `projection back` sets views back."""
-        deadline = time.monotonic() + wait_seconds
-        pause, longest = POLL_SECONDS
-        while await self._ask() < position:
-            if time.monotonic() + pause > deadline:
-                return False
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, longest)
-        return True
-
-    async def _ask(self) -> int:
-        async with self._connection() as conn:
-            row = await (await conn.execute("select min(position) from views.tracking", prepare=True)).fetchone()
-        return (row and row[0]) or 0
 
     async def standing(self) -> tuple[int, int]:
         """Where the rearmost view stands, and the last position of the log."""

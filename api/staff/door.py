@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import falcon.asgi
 import msgspec
 
-from api.call import Call
+from api.call import OWN_WRITES_SHOWN, Call
 from api.problems import of_decode_error
 from api.routes import ROUTES
 from domain.access import require
@@ -81,6 +81,8 @@ async def answer(
 ) -> Any:
     route = BY_ADDRESS[method, path]
     require(call.principal, route.verb)
+    if method != "GET":
+        call.req.scope["state"].pop(OWN_WRITES_SHOWN, None)
     inner = copy(call)
     inner.params, inner.resp = params, falcon.asgi.Response()
     asked = urlencode({k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote)

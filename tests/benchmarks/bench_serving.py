@@ -2,7 +2,8 @@
 
     ./run bench serving    requests a second of both and their ratio, medians of interleaved rounds
 
-Uploads count until they are visible: the clock stops when the views stand at the last upload's position.
+Uploads count until they are visible: the clock stops when the views stand at the last upload's position. How long one
+upload takes until its 201, and until a reader on another connection gets the document, is told beside it.
 """
 
 import asyncio
@@ -68,6 +69,9 @@ class Target:
     def list_of(self, customer: str) -> bytes:
         return self.request("GET", f"/customers/{customer}/documents?limit=20")
 
+    def document(self, paper: str) -> bytes:
+        return self.request("GET", f"/documents/{paper}")
+
     def content(self, paper: str) -> bytes:
         return self.request("GET", f"/documents/{paper}/content")
 
@@ -116,10 +120,37 @@ async def uploads(target: Target, jpeg: bytes, concurrency: int, *, visible: boo
 
 async def until_visible(target: Target, position: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
-    request = target.list_of("c0").replace(b"Host:", f"Archive-Min-Position: {position}\r\nHost:".encode(), 1)
+    request = waiting_for(position, target.list_of("c0"))
     while (await ask(reader, writer, request))[0] != 200:
         pass
     writer.close()
+
+
+def waiting_for(position: int, request: bytes) -> bytes:
+    return request.replace(b"Host:", f"Archive-Min-Position: {position}\r\nHost:".encode(), 1)
+
+
+async def seen(target: Target, jpeg: bytes, concurrency: int) -> tuple[float, float]:
+    """Medians in seconds from the start of an upload to its 201, and to the answer of a reader who waits for it."""
+    waiting = iter([target.upload(jpeg, f"c{n % CUSTOMERS}") for n in range(UPLOADS)])
+    acknowledged: list[float] = []
+    visible: list[float] = []
+
+    async def one() -> None:
+        writing, reading = [await asyncio.open_connection("127.0.0.1", target.port) for _ in range(2)]
+        for request in waiting:
+            began = time.perf_counter()
+            _, headers, body = await ask(*writing, request)
+            acknowledged.append(time.perf_counter() - began)
+            document = target.document(msgspec.json.decode(body)["id"])
+            status, _, _ = await ask(*reading, waiting_for(int(headers[b"archive-position"]), document))
+            visible.append(time.perf_counter() - began)
+            assert status == 200
+        for _, writer in (writing, reading):
+            writer.close()
+
+    await asyncio.gather(*(one() for _ in range(concurrency)))
+    return statistics.median(acknowledged), statistics.median(visible)
 
 
 async def reads(target: Target, requests: list[bytes], concurrency: int) -> float:
@@ -150,9 +181,18 @@ async def compare(archive: Target, yardstick: Target, urls: list[str]) -> None:
     for concurrency in (4, 16):
         measure = functools.partial(upload, concurrency=concurrency)
         await row(f"upload until visible, c = {concurrency}", 0.4, archive, yardstick, measure)
+    await visibility(archive, jpeg)
     await asyncio.to_thread(analyze, urls)
     await row("list of 20, c = 16", 0.7, archive, yardstick, lists)
     await row("download of 20 KB, c = 16", 0.5, archive, yardstick, downloads)
+
+
+async def visibility(archive: Target, jpeg: bytes, concurrency: int = 4) -> None:
+    pairs = [await seen(archive, jpeg, concurrency) for _ in range(ROUNDS)]
+    acknowledged, visible = (1000 * statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(b / a for a, b in pairs)
+    name = f"one upload, p50, c = {concurrency}"
+    print(f"{name:30} 201 {acknowledged:7.1f} ms   seen {visible:6.1f} ms   ratio {ratio:.2f}   bar 1.5", flush=True)
 
 
 async def row(

@@ -643,15 +643,16 @@ def test_what_is_no_position_is_named(staff: httpx.Client, filled: dict[str, str
 
 
 def test_a_reader_waits_for_the_view_to_get_there(served: Served, staff: httpx.Client) -> None:
-    """The projector is held up: without the header the paper is missing, with it the answer comes once it is there."""
+    """The projector is held up: without the header another reader does not wait, with it until the paper is there."""
     customer = a_customer(served)
     first = archived(staff, customer, a_text(), name="a.txt")
     view(staff, customer, first["position"])
     with psycopg.connect(served.database_url) as holding, ThreadPoolExecutor(1) as pool:
         holding.execute("select from views.tracking for update")
         second = archived(staff, customer, a_text(), name="b.txt")
-        assert ids(view(staff, customer)) == [first["id"]]
-        waiting = pool.submit(view, staff, customer, second["position"])
+        viewer = served.as_("viewer")
+        assert ids(view(viewer, customer)) == [first["id"]]
+        waiting = pool.submit(view, viewer, customer, second["position"])
         holding.rollback()
         assert ids(waiting.result()) == [second["id"], first["id"]]
 

@@ -6,14 +6,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from projections import tracking
 from store import signals
 from store.signals import Signals
-from tests.views.desk import Desk, following
+from tests.views.desk import Desk
 
 LONG = 20.0
 
@@ -47,37 +45,6 @@ async def listening_to(desk: Desk, channel: str) -> Any:
     async with await AsyncConnection.connect(desk.url, autocommit=True) as conn:
         await conn.execute(f"listen {channel}")
         yield conn
-
-
-def test_whoever_waits_for_a_position_waits_until_every_view_is_there(desk: Desk) -> None:
-    position = desk.letter().position
-    assert not with_signals(desk, lambda s: s.views_at(position, wait_seconds=0.1))
-
-    async def wait(opened: Signals) -> bool:
-        waiting = asyncio.create_task(opened.views_at(position, wait_seconds=LONG))
-        await asyncio.to_thread(desk.follow)
-        return await waiting
-
-    assert with_signals(desk, wait)
-    with psycopg.connect(desk.url, autocommit=True) as conn:
-        tracking.pause(conn, "authorizations")
-    last = desk.letter().position
-    with following(desk):
-        desk.wait_until(last)
-    assert not with_signals(desk, lambda s: s.views_at(last, wait_seconds=0.1))
-
-
-def test_a_view_that_was_set_back_is_not_taken_to_stand_where_it_stood(desk: Desk) -> None:
-    """Postgres may lose the last commits of the follower in a crash, rows and position alike."""
-    desk.letter()
-    last = desk.follow()
-
-    async def ask(opened: Signals) -> tuple[bool, bool]:
-        before = await opened.views_at(last, wait_seconds=0)
-        desk.rows("update views.tracking set position = position - 1 where name = 'audit_history' returning 1")
-        return before, await opened.views_at(last, wait_seconds=0)
-
-    assert with_signals(desk, ask) == (True, False)
 
 
 def test_a_change_of_the_catalogue_is_heard_also_after_the_connection_was_cut(desk: Desk) -> None:

@@ -1,0 +1,91 @@
+"""Waits until the views show what a reader must see: its own writes, and all up to a position that it names.
+
+api/call.py asks before it reads a view. The log is asked each time, so the answer holds for every worker and node. All
+who ask meanwhile share one question, which is sent after each of them came.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgspec
+from psycopg.rows import tuple_row
+
+from store.pools import Connect
+
+POLL_SECONDS = (0.002, 0.05)
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Where the rearmost view stood, and the last position that a writer was told until then."""
+
+    views: int
+    written: int
+
+
+class Standing:
+    """Lives in one event loop. `connection` borrows a connection in autocommit from a pool."""
+
+    def __init__(self, connection: Connect) -> None:
+        self._connection = connection
+        self._waiting: list[tuple[str, asyncio.Future[Look]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def views_at(self, position: int, *, wait_seconds: float, writer: str | None = None) -> bool:
+        """Wait until every view stands at `position`, and at the last position that `writer` was told before this call;
+        False when that takes longer than `wait_seconds`.
+
+        Never remembered: a crash of Postgres or `projection back` sets views back, and other workers write too."""
+        deadline = time.monotonic() + wait_seconds
+        pause, longest = POLL_SECONDS
+        look = await self.look(writer)
+        wanted = max(position, look.written)
+        while look.views < wanted:
+            if time.monotonic() + pause > deadline:
+                return False
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
+            look = await self.look(None)
+        return True
+
+    async def look(self, writer: str | None) -> Look:
+        answer: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
+        self._waiting.append((writer or "", answer))
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return await answer
+
+    async def _ask(self) -> None:
+        while waiting := self._waiting:
+            self._waiting = []
+            writers = list({writer for writer, _ in waiting})
+            try:
+                views, written = await self._asked(writers)
+            except Exception as error:  # noqa: BLE001  # all who wait must hear of it, or they wait for ever
+                for _, answer in waiting:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            told = dict(zip(writers, written, strict=True))
+            for writer, answer in waiting:
+                if not answer.done():
+                    answer.set_result(Look(views, told[writer] or 0))
+
+    async def _asked(self, writers: Sequence[str]) -> tuple[int, Sequence[int | None]]:
+        async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(LOOK, [writers], prepare=True)
+            row = await cursor.fetchone()
+        assert row is not None
+        return row
+
+
+# One statement and so one snapshot: an append that is told is in it, or was told after the question.
+LOOK = """
+    select
+        coalesce((select min(position) from views.tracking), 0),
+        array(
+            select (select max(notification_id) from archive.archive_events where writer = w.name)
+            from unnest(%s::text[]) with ordinality as w (name, n)
+            order by w.n
+        )
+"""

@@ -1,7 +1,8 @@
 """One request as the handlers see it: who asks, with what rights, which headers and parameters, how to answer."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -28,7 +29,9 @@ from domain.refusals import (
 from domain.values import branch_code
 from projections import moments
 from projections.customer_documents import Row
+from projections.reading import ViewBehind
 
+T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 # RFC 3986, section 3.4; what is escaped already stays as it is.
@@ -204,15 +207,30 @@ class Call:
         when the views do not get there in time. The past has settled, so a read with `as_of` waits for its own instant.
 
         Once a request: the calls that a screen makes share the answer, until one of them writes (api/staff/door.py)."""
-        state, minimum = self.req.scope["state"], self._min_position()
-        own = not state.get(OWN_WRITES_SHOWN) and self.text("as_of") is None
+        writer, minimum = self._writer(), self._min_position()
         if minimum is not None:
-            await self._require_views(minimum, writer=self.principal.name if own else None)
-        elif own:
+            await self._require_views(minimum, writer=writer)
+        elif writer is not None:
             limit = self.parts.limits.own_writes_wait_seconds
-            await self._require_views(0, writer=self.principal.name, wait_seconds=limit)
-        if own:
-            state[OWN_WRITES_SHOWN] = True
+            await self._require_views(0, writer=writer, wait_seconds=limit)
+        if writer is not None:
+            self.req.scope["state"][OWN_WRITES_SHOWN] = True
+
+    async def read(self, find: Callable[[Any, str | None], Awaitable[T]]) -> T:
+        """What `find` gets with a connection and the name of the writer whose events it must see: as wait_for_views()
+        and then one query, without a question of its own where the view has them, as it nearly always has."""
+        if self._min_position() is None:
+            with suppress(ViewBehind):
+                async with self.parts.connection() as conn:
+                    return await find(conn, self._writer())
+        await self.wait_for_views()
+        async with self.parts.connection() as conn:
+            return await find(conn, None)
+
+    def _writer(self) -> str | None:
+        """Whose writes are still to be waited for."""
+        shown = self.req.scope["state"].get(OWN_WRITES_SHOWN) or self.text("as_of") is not None
+        return None if shown else self.principal.name
 
     def _min_position(self) -> int | None:
         text = self.req.get_header("Archive-Min-Position")

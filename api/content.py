@@ -55,16 +55,15 @@ async def download(call: Call) -> None:
 async def readable(call: Call) -> File:
     """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
     who correct documents."""
-    await call.wait_for_views()
-    async with call.parts.connection() as conn:
-        file = await customer_documents.file(conn, call.id(), call.rights)
-        if file is None:
-            raise NotFound
-        version = call.number("content_version", default=file.content_version, low=1, high=file.content_version)
-        shown = file.status == DocumentStatus.ARCHIVED and version == file.content_version
-        if not shown and not may(call.principal, Verb.DOCUMENTS_CORRECT):
-            raise NotFound
-        if version != file.content_version:
+    file = await call.read(lambda conn, writer: customer_documents.file(conn, call.id(), call.rights, writer=writer))
+    if file is None:
+        raise NotFound
+    version = call.number("content_version", default=file.content_version, low=1, high=file.content_version)
+    shown = file.status == DocumentStatus.ARCHIVED and version == file.content_version
+    if not shown and not may(call.principal, Verb.DOCUMENTS_CORRECT):
+        raise NotFound
+    if version != file.content_version:
+        async with call.parts.connection() as conn:
             file = await customer_documents.file(conn, call.id(), call.rights, content_version=version)
     if file is None:
         raise NotFound

@@ -65,10 +65,9 @@ async def documents(call: Call) -> None:
     """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
     filters, sort = filters_of(call), one_of(call, "sort", SORTS)
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
-    await call.wait_for_views()
     reference = await call.parts.customers.reference_of(call.params["id"])
-    async with call.parts.connection() as conn:
-        page = await customer_documents.page(
+    page = await call.read(
+        lambda conn, writer: customer_documents.page(
             conn,
             reference or NOBODY,
             call.rights,
@@ -79,7 +78,9 @@ async def documents(call: Call) -> None:
             customer_id=call.params["id"],
             sort=sort,
             language=call.language,
+            writer=writer,
         )
+    )
     if page.customer is None:
         raise NotFound
     items = items_of(call, page)

@@ -120,9 +120,9 @@ async def file_of(form: Form, call: Call) -> Examined:
 async def show(call: Call) -> None:
     """GET /documents/{id}."""
     as_of = await call.position_of(call.as_of())
-    await call.wait_for_views()
-    async with call.parts.connection() as conn:
-        row, position = await customer_documents.one(conn, call.id(), call.rights, as_of=as_of)
+    row, position = await call.read(
+        lambda conn, writer: customer_documents.one(conn, call.id(), call.rights, as_of=as_of, writer=writer)
+    )
     if row is None or row.kind != "document":
         raise NotFound
     linked = [UUID(customer) for customer in row.linked_customers]

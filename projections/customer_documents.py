@@ -56,12 +56,14 @@ from domain.mandate import MONTHS_DISPUTABLE
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import (
+    STANDING,
     Cursor,
     Moment,
     json_text,
     like,
     moment,
     read_cursor,
+    require_standing,
     text_array,
     unknown_cursor,
     write_cursor,
@@ -644,9 +646,11 @@ async def page(
     customer_id: str | None = None,
     sort: str | None = None,
     language: str = "en",
+    writer: str | None = None,
 ) -> Page:
     """A customer's papers, newest first, or in the order `sort` of SORTS; `language` is that of the labels. `as_of` is
-    a position; later pages keep to the one of the first page.
+    a position; later pages keep to the one of the first page. Raises ViewBehind, here and below, where the view lacks
+    what `writer` wrote.
 
     With a `customer_id` the register's entry comes along: a statement of its own would cost a third of the whole.
     """
@@ -663,7 +667,7 @@ async def page(
     )
     whose = {"customer": customer, "customer_id": customer_id, "zone": filters.zone, "language": language}
     behind = {"before": place.last, "key": place.key} if place else {}
-    rows, position, entry = await _fetch_listed(conn, query, {**_bound(rights, at), **given, **whose, **behind})
+    rows, position, entry = await _fetch_listed(conn, query, {**_bound(rights, at, writer), **given, **whose, **behind})
     more = _cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
 
@@ -711,12 +715,12 @@ async def counts(
 
 
 async def one(
-    conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None
+    conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, writer: str | None = None
 ) -> tuple[Row | None, int]:
     """One document or authorization, None when it does not exist for this caller; and where the view stands."""
-    bound = {**_bound(rights, as_of), "id": paper}
+    bound = {**_bound(rights, as_of, writer), "id": paper}
     (position, *values), *_ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, bound)
-    return (_whole(values) if values[0] else None), position
+    return (_whole(values) if values[0] else None), require_standing(position)
 
 
 class File(msgspec.Struct, frozen=True):
@@ -737,15 +741,21 @@ class File(msgspec.Struct, frozen=True):
 
 
 async def file(
-    conn: AsyncConnection[Any], document: UUID, rights: Rights, *, content_version: int | None = None
+    conn: AsyncConnection[Any],
+    document: UUID,
+    rights: Rights,
+    *,
+    content_version: int | None = None,
+    writer: str | None = None,
 ) -> File | None:
     """None when there is no such document for this caller, or it has no content (version) that can be read.
 
     An earlier version is for whoever may see the document today, and has the document's customer and status of today.
     """
-    bound = {**_bound(rights, None), "id": document, "content_version": content_version}
-    found = await _fetch(conn, FILE if content_version is None else FILE_VERSION, bound)
-    return File(*found[0]) if found else None
+    bound = {**_bound(rights, None, writer), "id": document, "content_version": content_version}
+    ((position, *values),) = await _fetch(conn, FILE if content_version is None else FILE_VERSION, bound)
+    require_standing(position)
+    return File(*values) if values[0] else None
 
 
 async def by_external_id(
@@ -757,8 +767,8 @@ async def by_external_id(
     return Page(rows, position)
 
 
-def _bound(rights: Rights, as_of: int | None) -> dict[str, Any]:
-    return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of}
+def _bound(rights: Rights, as_of: int | None, writer: str | None = None) -> dict[str, Any]:
+    return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of, "writer": writer}
 
 
 async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -772,7 +782,7 @@ async def _fetch_listed(
 ) -> tuple[list[Listed], int, str | None]:
     """Rows, position and register entry out of one statement, so that they belong together."""
     (position, entry, *_), *rows = await _fetch(conn, query, bound)
-    return [_listed(*values) for values in rows], position, entry
+    return [_listed(*values) for values in rows], require_standing(position), entry
 
 
 def _listed(
@@ -843,7 +853,7 @@ def _visible(held: str) -> str:
 def _whole_by(where: str, held: str) -> str:
     """The view's position and what _whole() takes, nulls where there is no such row."""
     return f"""
-        select t.position, {", ".join(_shown(name) for name in VIEW.columns)}, e.item
+        select {STANDING}, {", ".join(_shown(name) for name in VIEW.columns)}, e.item
         from views.tracking as t
         left join views.customer_documents as r on {_visible(held)} and {where}
         left join views.customer_documents as e on e.id = r.evidence and not e.linked and {held.format("e")}
@@ -862,9 +872,9 @@ def _listed_by(
 ) -> str:
     """A first row with the view's position and the register's entry, then what _listed() takes."""
     return f"""
-        select position, {entry}, null, null, null::date, null::date, null, null
-        from views.tracking
-        where name = 'customer_documents'
+        select {STANDING}, {entry}, null, null, null::date, null::date, null, null
+        from views.tracking as t
+        where t.name = 'customer_documents'
         union all (
             select r.created_position, r.item, r.type, r.labels::text, r.retention_from, r.last_collection_on,
                 {_evidence("item", held)}, {key}::text
@@ -973,17 +983,22 @@ BY_EXTERNAL_ID = f"""r.external_id = %(external_id)s and not r.linked
     and (r.kind = 'document') = %(documents)s and {OF_OWN_BRANCH}"""
 ONE, ONE_AS_OF = (_whole_by(BY_ID, held) for held in (OPEN, HELD))
 FILE = f"""
-    select {", ".join(f"r.{name}" for name in File.__struct_fields__)}
-    from views.customer_documents as r
-    where r.content_id is not null and r.sha256 is not null and {_visible(OPEN)} and {BY_ID}
+    select {STANDING}, {", ".join(f"r.{name}" for name in File.__struct_fields__)}
+    from views.tracking as t
+    left join views.customer_documents as r
+        on r.content_id is not null and r.sha256 is not null and {_visible(OPEN)} and {BY_ID}
+    where t.name = 'customer_documents'
 """  # noqa: S608  # constants of this module
 OF_TODAY = ("customer", "status")
 FILE_VERSION = f"""
-    select {", ".join(f"{'r' if name in OF_TODAY else 'v'}.{name}" for name in File.__struct_fields__)}
-    from views.customer_documents as r
-    join views.customer_documents as v on v.id = r.id and not v.linked
-    where v.content_version = %(content_version)s and v.content_id is not null and v.sha256 is not null
-        and {_visible(OPEN)} and {BY_ID}
+    select {STANDING}, {", ".join(f"{'r' if name in OF_TODAY else 'v'}.{name}" for name in File.__struct_fields__)}
+    from views.tracking as t
+    left join (
+        views.customer_documents as r
+        join views.customer_documents as v on v.id = r.id and not v.linked and v.content_version = %(content_version)s
+            and v.content_id is not null and v.sha256 is not null
+    ) on {_visible(OPEN)} and {BY_ID}
+    where t.name = 'customer_documents'
     order by v.from_position desc
     limit 1
 """  # noqa: S608  # constants of this module

@@ -14,6 +14,25 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 
 
+class ViewBehind(Exception):
+    """The view is behind the last position that its reader was told: nothing of it was given out."""
+
+
+# In place of a view's position, with `writer` bound: null when the view is behind what this actor wrote. It costs an
+# answer 10 µs of the server, where a question of its own would cost 200 µs.
+STANDING = """case
+    when t.position >= coalesce((select max(notification_id) from archive.archive_events where writer = %(writer)s), 0)
+    then t.position
+end"""
+
+
+def require_standing(position: int | None) -> int:
+    """Raises ViewBehind where STANDING is null."""
+    if position is None:
+        raise ViewBehind
+    return position
+
+
 class Cursor(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """Where the next page begins: behind `last`, in the view as it was at position `pinned` of the first page. In a
     list that is sorted by something else than positions, behind the value `key` of the order `sort` first."""

@@ -1,6 +1,6 @@
 """What the list of a customer's papers shows, to whom, and as it was at any position."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,6 +13,7 @@ from domain.document import Describe, Reclassify, Withdraw
 from domain.refusals import ValidationFailed
 from projections import authorizations, customer_documents
 from projections.customer_documents import Filters, Item, Row, fold_item
+from projections.reading import ViewBehind
 from projections.views import VIEWS
 from tests.builders.papers import a_document_type
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of, shown
@@ -320,8 +321,10 @@ def test_joint_evidence_is_the_second_customers_document_and_the_firsts_authoriz
     assert [(r.id, r.kind) for r in listed(desk, CUSTOMERS[1]).rows] == [(row.evidence, "document")]
 
 
-def content(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, **version: int) -> customer_documents.File | None:
-    return desk.ask(lambda conn: customer_documents.file(conn, paper, rights, **version))
+def content(
+    desk: Desk, paper: UUID, rights: Rights = EVERYTHING, *, content_version: int | None = None
+) -> customer_documents.File | None:
+    return desk.ask(lambda conn: customer_documents.file(conn, paper, rights, content_version=content_version))
 
 
 def test_every_content_version_is_found_with_the_documents_status_and_customer_of_today(desk: Desk) -> None:
@@ -427,3 +430,34 @@ def test_the_columns_of_each_table_are_the_fields_of_its_row_in_order(desk: Desk
                 [view.name],
             ).fetchall()
             assert [name for (name,) in found] == list(view.columns)
+
+
+def test_who_wrote_what_the_view_lacks_is_not_answered_by_it(desk: Desk) -> None:
+    """The list, one paper and its file say so in the same statement; another reader gets what is there."""
+    letter = paper_of(desk.letter(actor="j.smit"))
+    desk.follow()
+    reference = desk.reference(CUSTOMERS[0])
+
+    def answers(writer: str) -> list[bool]:
+        asked: list[Callable[[Any], Awaitable[Any]]] = [
+            lambda conn: customer_documents.page(
+                conn, reference, EVERYTHING, Filters(), as_of=None, limit=5, writer=writer
+            ),
+            lambda conn: customer_documents.one(conn, letter, EVERYTHING, writer=writer),
+            lambda conn: customer_documents.file(conn, letter, EVERYTHING, writer=writer),
+            lambda conn: customer_documents.file(conn, UUID(int=7), EVERYTHING, writer=writer),
+        ]
+        return [is_answered(desk, find) for find in asked]
+
+    assert answers("j.smit") == [True] * 4
+    desk.letter(actor="j.smit")
+    assert answers("j.smit") == [False] * 4
+    assert answers("m.bakker") == [True] * 4
+
+
+def is_answered(desk: Desk, find: Callable[[Any], Awaitable[Any]]) -> bool:
+    try:
+        desk.ask(find)
+    except ViewBehind:
+        return False
+    return True

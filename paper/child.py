@@ -17,7 +17,7 @@ import msgspec
 
 from domain.limits import Limits
 from domain.refusals import FileDamaged, Refusal
-from paper import assembly, checks, confinement, content, form, form_text, messages, page, pictures, rendering
+from paper import assembly, checks, confinement, content, form, form_text, messages, page, pictures, rendering, walls
 
 GROWTH_BYTES_MAX: Final = 64 * 1024 * 1024
 """A child whose peak grew by more than this answers, then makes way for a fresh one."""
@@ -40,11 +40,10 @@ def prepare(limits: Limits) -> None:
 
 def run(listener: socket.socket, limits: Limits, parent: int) -> None:
     """The life of a child, from fork to exit; never returns."""
-    confinement.die_with_parent(parent)
-    confinement.give_up_privileges()
     os.dup2(0, 1)
     os.dup2(0, 2)
-    confinement.limit_resources(
+    walls.shut_in(
+        parent,
         memory_bytes=limits.decode_memory_bytes_max,
         descriptors=listener.fileno() + 1 + _DESCRIPTORS_PER_REQUEST,
     )

@@ -13,6 +13,12 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
+_NOBODYS: Final = 65_533
+"""An account that no system gives away (systemd keeps 65,520 to 65,533 unused)."""
+_UNMAPPED: Final = 65_534
+"""What the kernel calls an account without a name in this user namespace."""
+_TASKS_MAX: Final = 64
+_TASKS_OF_ALL_MAX: Final = 4_096
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _KEPT_HEAP_BYTES: Final = 4 * 1024 * 1024
@@ -28,8 +34,24 @@ def die_with_parent(parent: int) -> None:
 
 
 def leave_network() -> bool:
-    """Move into a network namespace without any interface. False where this kernel or container does not allow it."""
-    return any(_libc.unshare(flags) == 0 for flags in (_CLONE_NEWUSER | _CLONE_NEWNET, _CLONE_NEWNET))
+    """Move into a network namespace without any interface. False where this kernel or container does not allow it.
+
+    Root needs no user namespace for it, and in one it could not leave its account.
+    """
+    return any(_libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
+
+
+def leave_account() -> bool:
+    """As root: become an account that owns nothing here. False where root may not; others keep their own."""
+    if os.geteuid() != 0:
+        return True
+    try:
+        os.setgroups([])
+        os.setresgid(_NOBODYS, _NOBODYS, _NOBODYS)
+        os.setresuid(_NOBODYS, _NOBODYS, _NOBODYS)
+    except OSError:
+        return False
+    return True
 
 
 def give_up_privileges() -> None:
@@ -37,12 +59,19 @@ def give_up_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def limit_resources(*, memory_bytes: int, descriptors: int) -> None:
-    """Private memory up to what is used now plus `memory_bytes`; no descriptor at or above `descriptors`; no files."""
-    _set(resource.RLIMIT_DATA, data_bytes() + memory_bytes)
+def limit_resources(*, data_bytes: int, descriptors: int) -> None:
+    """Private memory up to `data_bytes`; no descriptor at or above `descriptors`; no files written; few threads.
+
+    The kernel counts the threads of an account. Where others have this one too (neither leave_account nor a user
+    namespace), the limit leaves room for theirs.
+    """
+    _set(resource.RLIMIT_DATA, data_bytes)
     _set(resource.RLIMIT_NOFILE, descriptors)
     _set(resource.RLIMIT_FSIZE, 0)
     _set(resource.RLIMIT_CORE, 0)
+    tasks = _TASKS_MAX if os.geteuid() in (_NOBODYS, _UNMAPPED) else _TASKS_OF_ALL_MAX
+    _, given = resource.getrlimit(resource.RLIMIT_NPROC)
+    _set(resource.RLIMIT_NPROC, tasks if given == resource.RLIM_INFINITY else min(tasks, given))
 
 
 def return_memory() -> None:

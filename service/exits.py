@@ -68,7 +68,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     from service.csv_lines import FileUnreadable
     from service.ports import PortTaken, PortUnfit
     from service.prepare import HomeUnfit, KeysLost
-    from service.serve import AlreadyServed
+    from service.serve import AlreadyServed, WallsMissing
     from service.settings import SettingsError
     from store.content_sweeper import SweepRefused
     from store.postgres import PostgresError
@@ -82,7 +82,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
             return CONFLICT, "somebody else changed the same thing in this moment; try again"
         case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
             return FAILED, str(error)
-        case PortUnfit() | HomeUnfit():
+        case PortUnfit() | HomeUnfit() | WallsMissing():
             return FAILED, str(error)
         case psycopg.errors.InsufficientPrivilege():
             return NOT_ALLOWED, "the database login may not do this"

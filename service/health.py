@@ -23,8 +23,11 @@ class Health:
 
     Parked events and a pause concern one customer or are meant: no reason to take the whole archive out of service."""
 
-    def __init__(self, connection: Connect, directory: ContentDirectory, limits: Limits) -> None:
+    def __init__(
+        self, connection: Connect, directory: ContentDirectory, limits: Limits, missing_walls: tuple[str, ...] = ()
+    ) -> None:
         self._connection, self._directory, self._limits = connection, directory, limits
+        self._missing_walls = missing_walls
 
     async def parts(self) -> dict[str, str]:
         checks: dict[str, Check] = {
@@ -32,6 +35,7 @@ class Health:
             "migrations": self._migrations,
             "projections": self._projections,
             "content": self._content,
+            "decoders": self._decoders,
         }
         states = await asyncio.gather(*(_state(check) for check in checks.values()))
         return dict(zip(checks, states, strict=True))
@@ -54,6 +58,10 @@ class Health:
     async def _content(self) -> str:
         free = self._directory.free_bytes()
         return "ok" if free >= self._limits.disk_free_bytes_min else f"only {free} bytes free"
+
+    async def _decoders(self) -> str:
+        """`serve` does not start where what is left would not hold a decoder that is taken over."""
+        return ", ".join(["ok", *(f"NO WALL: {name}" for name in self._missing_walls)])
 
     async def _ask(self, query: str) -> Any:
         async with self._connection() as conn:

@@ -27,6 +27,7 @@ from typing import IO
 
 import msgspec
 
+from paper import walls
 from service import logs, metrics, ports
 from service.output import say
 from service.prepare import make_database, make_folders, prepare
@@ -157,13 +158,14 @@ def serve(settings: Settings) -> int:
     """Run the archive until it is told to stop; the exit code of the command."""
     logs.begin()
     require_extras(settings)
+    missing_walls = require_walls()
     require_free_base(settings)
     make_folders(settings)
     with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, url):
         metrics.prepare(settings.home)
         prepare(settings, url, say)
         web_ready(settings.home).unlink(missing_ok=True)
-        children = make_children(settings, url, metrics_door)
+        children = make_children(settings, url, metrics_door, missing_walls)
         gc.collect()
         gc.freeze()
         return Supervisor(cluster, children).run()
@@ -184,6 +186,25 @@ def require_free_base(settings: Settings) -> None:
         raise SettingsError(f"DOSSIER_PUBLIC_URL: the sub-path /{first} is an address of the archive itself")
 
 
+def require_walls() -> tuple[str, ...]:
+    """The walls that this system cannot raise around the decoders. Raises WallsMissing when the rest does not hold."""
+    missing = walls.find_missing()
+    if walls.SECCOMP in missing:
+        raise WallsMissing(
+            "the decoders cannot be shut in here: seccomp filters need Linux on x86_64 or aarch64, and a container that"
+            " does not forbid them"
+        )
+    if missing:
+        tell(
+            "warning", f"paper: this system does not give the decoders: {', '.join(missing)}; seccomp holds them alone"
+        )
+    return missing
+
+
+class WallsMissing(Exception):
+    """A decoder that is taken over could reach what this account can."""
+
+
 @contextmanager
 def doors(settings: Settings) -> Iterator[socket.socket | None]:
     """Both ports, before anything is started for them; lends the socket of /metrics where it has a port of its own."""
@@ -196,7 +217,9 @@ def doors(settings: Settings) -> Iterator[socket.socket | None]:
         yield door
 
 
-def make_children(settings: Settings, url: str, metrics_door: socket.socket | None) -> list[Child]:
+def make_children(
+    settings: Settings, url: str, metrics_door: socket.socket | None, missing_walls: tuple[str, ...]
+) -> list[Child]:
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
     import prometheus_client  # noqa: F401  # where it counts is settled by now
     import uvloop  # noqa: F401
@@ -211,7 +234,7 @@ def make_children(settings: Settings, url: str, metrics_door: socket.socket | No
     children = [
         Child("paper", partial(pool.serve, decoders, limits=settings.limits)),
         Child("projector", partial(projector.run, settings, url, metrics_door)),
-        Child("web", partial(web.run, settings, url, role, decoders, ready)),
+        Child("web", partial(web.run, settings, url, role, decoders, ready, missing_walls)),
     ]
     if settings.scanners:
         from service import scan_station

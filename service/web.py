@@ -13,13 +13,15 @@ from service.settings import Settings
 from service.wiring import UNAVAILABLE, open_parts
 
 
-def run(settings: Settings, url: str, role: str | None, socket: Path, ready: Path) -> None:
+def run(
+    settings: Settings, url: str, role: str | None, socket: Path, ready: Path, missing_walls: tuple[str, ...]
+) -> None:
     """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered.
 
     Begins without the database too: the door is open and says 503, not closed. So the role is handed in.
     """
     app = create_app(
-        partial(open_parts, settings, url, role=role, socket=socket),
+        partial(open_parts, settings, url, role=role, socket=socket, missing_walls=missing_walls),
         limits=settings.limits,
         write=to_stderr,
         hosts=settings.hosts,

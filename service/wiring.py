@@ -136,7 +136,9 @@ def open_store(
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, url: str, *, role: str | None, socket: Path) -> AsyncIterator[Parts]:
+async def open_parts(
+    settings: Settings, url: str, *, role: str | None, socket: Path, missing_walls: tuple[str, ...] = ()
+) -> AsyncIterator[Parts]:
     """The parts of one web worker, opened in its event loop after the fork."""
     set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
     wake: list[Callable[[], None]] = []
@@ -166,7 +168,7 @@ async def open_parts(settings: Settings, url: str, *, role: str | None, socket: 
         signals.on_events(live.hear)
         wake.append(signals.new_events)
         async with reads, running(signals, live), asked_elsewhere(settings) as provider:
-            health = Health(reads.connection, store.directory, settings.limits)
+            health = Health(reads.connection, store.directory, settings.limits, missing_walls)
             yield parts_of(
                 store=store,
                 archive=archive,

@@ -20,6 +20,7 @@ _SERVER = """
 import json, resource, sys
 from pathlib import Path
 from domain.limits import Limits
+exec(sys.argv[4])
 from paper.pool import serve
 serve(Path(sys.argv[1]), children=int(sys.argv[2]), limits=Limits(**json.loads(sys.argv[3])))
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
@@ -45,10 +46,10 @@ class Pool:
 
 
 @contextmanager
-def a_pool(folder: Path, *, children: int = 2, **limits: Any) -> Iterator[Pool]:
-    """A pool that is ready; it is ended afterwards, if the test has not done so."""
+def a_pool(folder: Path, *, children: int = 2, first: str = "", **limits: Any) -> Iterator[Pool]:
+    """A pool that is ready; it is ended afterwards, if the test has not done so. Its process runs `first` before."""
     path = folder / "paper.socket"
-    arguments = [sys.executable, "-c", _SERVER, str(path), str(children), json.dumps(limits)]
+    arguments = [sys.executable, "-c", _SERVER, str(path), str(children), json.dumps(limits), first]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as process:
         pool = Pool(process, path, msgspec.structs.replace(Limits(), **limits))

@@ -266,7 +266,8 @@ def test_children_are_walled_in(pool: Pool) -> None:
         assert limits["Max file size"] == limits["Max core file size"] == ["0", "0"]
         assert limits["Max open files"] == ["7", "7"]
         wait_until(lambda c=child: descriptors(c) == 4)  # type: ignore[misc]  # it closes what it was sent after its answer
-        assert status(child, "NoNewPrivs") == "1"
+        assert (status(child, "NoNewPrivs"), status(child, "Seccomp")) == ("1", "2")
+        assert set(status(child, "Uid").split()) == {str(os.geteuid() or 65_533)}
 
 
 def test_children_have_no_network(pool: Pool) -> None:

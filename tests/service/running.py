@@ -24,17 +24,20 @@ ACCOUNTS = ["root", PLAIN] if AS_ROOT else [PLAIN]
 """Who can be tried here: root tries both, and a plain user only itself."""
 
 
-class Running:
-    """One start of the program on a HOME; `out` and `err` hold what it said."""
+PROGRAM = "import runpy; runpy.run_module('service', run_name='__main__', alter_sys=True)"
 
-    def __init__(self, home: Path, account: str | None = None, **variables: str) -> None:
+
+class Running:
+    """One start of the program on a HOME; `out` and `err` hold what it said. Its process runs `first` before."""
+
+    def __init__(self, home: Path, account: str | None = None, first: str = "", **variables: str) -> None:
         self.environment = environment_of(home, None, {"DOSSIER_WORKERS": "1", **variables})
         self.home, self.port = home, int(self.environment["DOSSIER_PORT"])
         self.url = f"http://127.0.0.1:{self.port}"
         self._said = {name: home.parent / f"said-{name}-{os.urandom(3).hex()}" for name in ("out", "err")}
         with self._said["out"].open("wb") as out, self._said["err"].open("wb") as err:
             self.process = subprocess.Popen(
-                [*switched_to(account), python_of(account), "-m", "service", "serve"],
+                [*switched_to(account), python_of(account), "-c", f"{first}\n{PROGRAM}", "serve"],
                 cwd=ROOT,
                 env={**self.environment, "PYTHONPATH": PACKAGES},
                 stdin=subprocess.DEVNULL,
@@ -85,16 +88,16 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, account: str | None = None, **variables: str) -> Iterator[Running]:
+def running(home: Path, account: str | None = None, first: str = "", **variables: str) -> Iterator[Running]:
     """Started, ready; the test ends it. What a failed test left is killed."""
-    with begun(home, account, **variables) as begun_:
+    with begun(home, account, first, **variables) as begun_:
         yield begun_.wait_until_ready()
 
 
 @contextmanager
-def begun(home: Path, account: str | None = None, **variables: str) -> Iterator[Running]:
+def begun(home: Path, account: str | None = None, first: str = "", **variables: str) -> Iterator[Running]:
     """Started only."""
-    started = Running(home, account, **variables)
+    started = Running(home, account, first, **variables)
     try:
         yield started
     finally:

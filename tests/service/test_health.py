@@ -23,7 +23,13 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
     waiting = Waiting(expected=3)
     told = asyncio.run(Health(waiting.connection, ContentDirectory(tmp_path), Limits()).parts())
-    assert told == {"database": "no answer", "migrations": "no answer", "projections": "no answer", "content": "ok"}
+    assert told == {
+        "database": "no answer",
+        "migrations": "no answer",
+        "projections": "no answer",
+        "content": "ok",
+        "decoders": "ok",
+    }
     assert waiting.all_at_once
 
 

@@ -1,0 +1,239 @@
+"""The walls around a decoder that may be taken over. child.py raises them once everything it needs is loaded.
+
+confinement.py has the single limits; here they come together with a Landlock domain without any rule, and with a
+seccomp filter that knows the few system calls of a decoder. The filter is assembled here, for libseccomp is a package
+of the system, and a fresh one need not have it.
+"""
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from paper import confinement
+
+NETWORK: Final = "network namespace"
+ACCOUNT: Final = "account of its own"
+LANDLOCK: Final = "Landlock"
+SECCOMP: Final = "seccomp"
+
+_ALLOWED: Final = {
+    "accept4": (288, 242),
+    "brk": (12, 214),
+    "clock_nanosleep": (230, 115),
+    "close": (3, 57),
+    "exit": (60, 93),
+    "exit_group": (231, 94),
+    "fstat": (5, 80),
+    "futex": (202, 98),
+    "getpid": (39, 172),
+    "getrandom": (318, 278),
+    "getrusage": (98, 165),
+    "getsockname": (51, 204),
+    "madvise": (28, 233),
+    "mremap": (25, 216),
+    "munmap": (11, 215),
+    "pread64": (17, 67),
+    "recvmsg": (47, 212),
+    "restart_syscall": (219, 128),
+    "rt_sigprocmask": (14, 135),
+    "rseq": (334, 293),
+    "rt_sigreturn": (15, 139),
+    "sched_yield": (24, 124),
+    "sendto": (44, 206),
+    "set_robust_list": (273, 99),
+    "setitimer": (38, 103),
+    "write": (1, 64),
+}
+"""System calls by their numbers on x86_64 and aarch64: what the decoders were seen to make, and no other."""
+
+_MMAP: Final = (9, 222)
+_MPROTECT: Final = (10, 226)
+_FCNTL: Final = (72, 25)
+_CLONE: Final = (56, 220)
+_CLONE3: Final = (435, 435)
+_F_DUPFD_CLOEXEC: Final = 1030
+_PROT_EXEC: Final = 4
+_MAP_SHARED: Final = 1
+_A_THREAD: Final = 0x3D0F00
+"""Flags of glibc's pthread_create: libde265 (HEIC) starts one thread for each picture and decodes none without it."""
+
+# linux/audit.h. A 32-bit call on a 64-bit kernel carries another number here, and other meanings of its own.
+_ARCHITECTURES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+# linux/bpf_common.h, linux/seccomp.h
+_LOAD: Final = 0x20
+_IF_EQUAL: Final = 0x15
+_IF_ANY_BIT: Final = 0x45
+_RETURN: Final = 0x06
+_KILL: Final = 0x80000000
+_REFUSE: Final = 0x00050000 | errno.EPERM
+_UNKNOWN: Final = 0x00050000 | errno.ENOSYS
+_ALLOW: Final = 0x7FFF0000
+_NUMBER_AT: Final = 0
+_ARCHITECTURE_AT: Final = 4
+_ARGUMENTS_AT: Final = 16
+
+_PR_SET_SECCOMP: Final = 22
+_SECCOMP_MODE_FILTER: Final = 2
+
+_LANDLOCK_CREATE: Final = 444
+_LANDLOCK_RESTRICT: Final = 446
+_LANDLOCK_VERSION: Final = 1
+_FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 5: 16}
+"""Landlock version -> how many file rights it knows, each a bit."""
+_NETWORK_SINCE, _SCOPES_SINCE = 4, 6
+_ALL_NETWORK, _ALL_SCOPES = 0b11, 0b11
+
+_TRIAL_BYTES: Final = 16 * 1024 * 1024
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+class Step(NamedTuple):
+    """One instruction of the kernel's packet filter: on a comparison it passes over `yes` or `no` instructions."""
+
+    code: int
+    value: int
+    yes: int = 0
+    no: int = 0
+
+
+def shut_in(parent: int, *, memory_bytes: int, descriptors: int) -> tuple[str, ...]:
+    """Raise the walls around this process, for good; it dies with `parent`. Returns the walls that cannot be raised.
+
+    Afterwards it can open, make or remove no file, reach no socket, program, process or signal, and share or run no
+    memory: each such call fails with EPERM. `memory_bytes` are private and beyond what it has now.
+    """
+    lacking = [] if confinement.leave_account() else [ACCOUNT]
+    confinement.die_with_parent(parent)  # only now: the kernel forgets it with the account
+    confinement.give_up_privileges()
+    data_bytes = confinement.data_bytes() + memory_bytes
+    if not _leave_files():
+        lacking.append(LANDLOCK)
+    confinement.limit_resources(data_bytes=data_bytes, descriptors=descriptors)
+    if not _filter_calls():
+        lacking.append(SECCOMP)
+    return tuple(lacking)
+
+
+def find_missing() -> tuple[str, ...]:
+    """The walls that this system cannot raise around a decoder, found by a child that raises and tries them."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _try_out(writing)
+    os.close(writing)
+    with os.fdopen(reading) as report:
+        told = report.read()
+    _, status = os.waitpid(pid, 0)
+    return tuple(filter(None, told.split("\n"))) if status == 0 else (SECCOMP,)
+
+
+def _try_out(report: int) -> None:
+    """The child of the trial; whatever happens in it, it does not come back."""
+    code = 1
+    try:
+        parent = os.getppid()
+        lacking = [] if confinement.leave_network() else [NETWORK]
+        lacking += shut_in(parent, memory_bytes=_TRIAL_BYTES, descriptors=report + 1)
+        os.write(report, "\n".join(lacking).encode())
+        code = 0 if SECCOMP in lacking or _holds(parent) else 1
+    finally:
+        os._exit(code)
+
+
+def _holds(parent: int) -> bool:
+    attempts = (lambda: os.open("/", os.O_RDONLY), socket.socket, lambda: os.kill(parent, 0), os.fork)
+    for attempt in attempts:
+        try:
+            attempt()
+        except PermissionError:
+            continue
+        return False
+    return True
+
+
+def _leave_files() -> bool:
+    """A Landlock domain that handles every right there is and grants none."""
+    version = _libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
+    if version < 1:
+        return False
+    rights = ruleset(version)
+    descriptor = _libc.syscall(_LANDLOCK_CREATE, rights, len(rights), 0)
+    if descriptor < 0:
+        return False
+    try:
+        return bool(_libc.syscall(_LANDLOCK_RESTRICT, descriptor, 0) == 0)
+    finally:
+        os.close(descriptor)
+
+
+def ruleset(version: int) -> bytes:
+    """struct landlock_ruleset_attr for a kernel with this Landlock version."""
+    files = (1 << max(bits for since, bits in _FILE_RIGHTS.items() if since <= version)) - 1
+    attributes = struct.pack("=Q", files)
+    if version >= _NETWORK_SINCE:
+        attributes += struct.pack("=Q", _ALL_NETWORK)
+    if version >= _SCOPES_SINCE:
+        attributes += struct.pack("=Q", _ALL_SCOPES)
+    return attributes
+
+
+def _filter_calls() -> bool:
+    machine = os.uname().machine
+    return machine in _ARCHITECTURES and install(program(machine))
+
+
+def install(steps: Sequence[Step]) -> bool:
+    """Put a filter before every later system call of this thread and what it starts. False where that is forbidden."""
+    instructions = b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in steps)
+    filled = _Program(len(steps), instructions)
+    return bool(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(filled), 0, 0) == 0)
+
+
+def program(machine: str) -> list[Step]:
+    """The filter for a machine of platform.machine(): the calls above pass, all others are refused with EPERM."""
+    column = list(_ARCHITECTURES).index(machine)
+    steps = [
+        Step(_LOAD, _ARCHITECTURE_AT),
+        Step(_IF_EQUAL, _ARCHITECTURES[machine], yes=1),
+        Step(_RETURN, _KILL),
+        Step(_LOAD, _NUMBER_AT),
+    ]
+    for numbers in _ALLOWED.values():
+        steps += _where(numbers[column], [Step(_RETURN, _ALLOW)])
+    # Memory is written or run, never both, and what a file holds is never changed under whoever sent it.
+    steps += _where(_MMAP[column], [*_refuse_bits(2, _PROT_EXEC), *_refuse_bits(3, _MAP_SHARED), Step(_RETURN, _ALLOW)])
+    steps += _where(_MPROTECT[column], [*_refuse_bits(2, _PROT_EXEC), Step(_RETURN, _ALLOW)])
+    # Python's mmap duplicates the descriptor; F_SETOWN and its like would send signals.
+    steps += _where(_FCNTL[column], _only(1, _F_DUPFD_CLOEXEC))
+    # The flags of clone3 lie in memory, where a filter cannot look: told that it is unknown, glibc takes clone.
+    steps += _where(_CLONE[column], _only(0, _A_THREAD))
+    steps += _where(_CLONE3[column], [Step(_RETURN, _UNKNOWN)])
+    return [*steps, Step(_RETURN, _REFUSE)]
+
+
+def _where(number: int, then: list[Step]) -> list[Step]:
+    """`then` ends in a decision, so that the call's number need not be loaded anew behind it."""
+    return [Step(_IF_EQUAL, number, no=len(then)), *then]
+
+
+def _refuse_bits(argument: int, bits: int) -> list[Step]:
+    return [_argument(argument), Step(_IF_ANY_BIT, bits, no=1), Step(_RETURN, _REFUSE)]
+
+
+def _only(argument: int, value: int) -> list[Step]:
+    return [_argument(argument), Step(_IF_EQUAL, value, no=1), Step(_RETURN, _ALLOW), Step(_RETURN, _REFUSE)]
+
+
+def _argument(index: int) -> Step:
+    """The lower half of an argument: what is checked here has no bits above it."""
+    return Step(_LOAD, _ARGUMENTS_AT + 8 * index)

@@ -1,0 +1,187 @@
+"""A decoder that is taken over has nothing: hostile code (hostile.py) in a real child, in every account there is."""
+
+import errno
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain import refusals
+from paper import walls
+from tests.paper import hostile
+from tests.paper.pools import Pool, a_descriptor, a_pool, wait_until
+
+AS_ROOT = os.geteuid() == 0
+PLAIN_ACCOUNT = 64_999
+ROOT = Path(__file__).resolve().parents[2]
+REFUSED = ("PermissionError", "BlockingIOError", "OSError 38")
+"""EPERM; too many processes of this account; ENOSYS."""
+
+# What the process of the pool runs before anything else.
+TAKEN_OVER = "from paper import checks; from tests.paper import hostile; checks.examine = hostile.run_attack\n"
+WITHOUT_WALLS = "from paper import walls; walls.shut_in = lambda *_, **__: ()\n"
+AS_PLAIN_ACCOUNT = f"import os; os.setgroups([]); os.setgid({PLAIN_ACCOUNT}); os.setuid({PLAIN_ACCOUNT})\n"
+# As container runtimes forbid them: their seccomp filter refuses unshare.
+WITHOUT_NAMESPACES = "from tests.fixtures import systems; systems.forbid_namespaces()\n"
+
+SYSTEMS = {"": "", ", no namespaces": WITHOUT_NAMESPACES}
+ACCOUNTS = {"root": "", "a plain account": AS_PLAIN_ACCOUNT} if AS_ROOT else {"a plain account": ""}
+EVERYWHERE = [
+    pytest.param(on_system + in_account, id=f"{account}{system}")
+    for account, in_account in ACCOUNTS.items()
+    for system, on_system in SYSTEMS.items()
+]
+
+
+@contextmanager
+def taken_over(first: str) -> Iterator[tuple[Pool, dict[str, Any]]]:
+    """A pool whose decoders are hostile, and what they are after: all of it belongs to the account of the pool."""
+    folder = Path(tempfile.mkdtemp(prefix="dossier-walls-"))
+    try:
+        (folder / "run").mkdir()
+        for name in ("key", "token", "given", "open"):
+            (folder / name).write_text(f"secret {name}")
+            (folder / name).chmod(0o600)
+        with socket.socket(socket.AF_UNIX) as database, socket.create_server(("127.0.0.1", 0)) as network:
+            database.bind(str(folder / "database"))
+            database.listen()
+            if AS_PLAIN_ACCOUNT in first:
+                for path in (folder, *folder.iterdir()):
+                    os.chown(path, PLAIN_ACCOUNT, PLAIN_ACCOUNT)
+            with a_pool(folder / "run", first=first + TAKEN_OVER) as pool:
+                names = ("key", "token", "database")
+                targets = {name: str(folder / name) for name in names}
+                port = network.getsockname()[1]
+                yield pool, {**targets, "folder": str(folder), "port": port, "server": pool.process.pid}
+    finally:
+        shutil.rmtree(folder)
+
+
+def outcome(pool: Pool, attack: str, targets: dict[str, Any]) -> str:
+    """What the child says of its attack; "GONE" when it did not come back from it."""
+    wait_until(lambda: len(pool.children()) == 2)
+    children = pool.children()
+    order = json.dumps({"attack": attack, "target": {**targets, "sibling": children[0], "other": children[-1]}})
+    with a_descriptor(order.encode()) as descriptor:
+        try:
+            [told] = pool.examiner.examine_now(descriptor, size=len(order), name="letter").flags
+        except refusals.FileDamaged:
+            return "GONE"
+        unchanged = os.pread(descriptor, len(order), 0) == order.encode()
+    return told if unchanged else "DONE: the upload is another"
+
+
+@pytest.mark.parametrize("first", EVERYWHERE)
+def test_hostile_code_in_a_decoder_gets_nothing(first: str) -> None:
+    with taken_over(first) as (pool, targets):
+        found = {attack: outcome(pool, attack, targets) for attack in hostile.ATTACKS}
+        assert {attack: told for attack, told in found.items() if not told.startswith(REFUSED)} == {}
+        assert (Path(targets["folder"]) / "given").read_text() == "secret given"
+        assert pool.process.poll() is None
+    assert len(found) > 30
+
+
+GETS_THROUGH = {
+    "change files",
+    "change the upload",
+    "connect to the database",
+    "fork",
+    "list a folder",
+    "make memory run",
+    "outlast its time",
+    "read its own program",
+    "read the key",
+    "read the operator's token",
+    "run a shell",
+    "set its limits",
+    "signal the supervisor",
+    "spawn",
+    "talk by a pair of sockets",
+    "turn process settings",
+    "write and run memory",
+}
+"""Without walls, on every Linux; of the others some depend on what a container forbids."""
+
+
+def test_without_the_walls_the_same_code_gets_through() -> None:
+    """The test above could not fail if the attacks failed by themselves."""
+    with taken_over(WITHOUT_WALLS + ACCOUNTS["a plain account"]) as (pool, targets):
+        found = {attack: outcome(pool, attack, targets) for attack in GETS_THROUGH}
+    assert {attack: told for attack, told in found.items() if not told.startswith(("DONE", "GONE"))} == {}
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "missing"),
+    [("", []), ("forbid_namespaces", [walls.NETWORK]), ("forbid_filters", [walls.SECCOMP])],
+)
+def test_the_walls_that_a_system_lacks_are_found(forbidden: str, missing: list[str]) -> None:
+    program = (
+        f"from tests.fixtures import systems; {f'systems.{forbidden}()' if forbidden else ''}\n"
+        "from paper import walls; print(*walls.find_missing(), sep='\\n')"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.split("\n") == [*(missing or [""]), ""]
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_decides_by_the_calls_of_its_own_machine(machine: str) -> None:
+    """Run as the kernel runs it; calls by the other machine's numbers, or of another architecture, do not pass."""
+    column = ["x86_64", "aarch64"].index(machine)
+    audit = [0xC000003E, 0xC00000B7][column]
+    steps = walls.program(machine)
+    numbers = {
+        name: pair[column] for name, pair in {"read": (0, 63), "recvmsg": (47, 212), "openat": (257, 56)}.items()
+    }
+    assert decide(steps, numbers["recvmsg"], audit) == ALLOWED
+    assert decide(steps, numbers["read"], audit) == decide(steps, numbers["openat"], audit) == DENIED
+    mmap, mprotect, clone, clone3 = ((9, 10, 56, 435), (222, 226, 220, 435))[column]
+    assert decide(steps, mmap, audit, 0, 4096, 3, 0x22) == ALLOWED
+    assert decide(steps, mmap, audit, 0, 4096, 5, 0x22) == DENIED
+    assert decide(steps, mmap, audit, 0, 4096, 3, 0x01) == DENIED
+    assert decide(steps, mprotect, audit, 0, 4096, 4) == DENIED
+    assert decide(steps, clone, audit, 0x3D0F00) == ALLOWED
+    assert decide(steps, clone, audit, 0x01200011) == DENIED
+    assert decide(steps, clone3, audit) == 0x00050000 | errno.ENOSYS
+    assert decide(steps, numbers["recvmsg"], 0x40000003) == KILLED
+    assert decide(steps, 0x40000000 | numbers["recvmsg"], audit) == DENIED
+
+
+ALLOWED, DENIED, KILLED = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
+
+
+def decide(steps: list[walls.Step], number: int, architecture: int, *arguments: int) -> int:
+    """What the kernel's machine does with a filter (linux/seccomp.h, struct seccomp_data)."""
+    data = struct.pack("=iIQ6Q", number, architecture, 0, *[*arguments, *[0] * 6][:6])
+    at = accumulator = 0
+    while True:
+        code, value, yes, no = steps[at]
+        at += 1
+        match code:
+            case 0x20:
+                (accumulator,) = struct.unpack_from("=I", data, value)
+            case 0x15:
+                at += yes if accumulator == value else no
+            case 0x45:
+                at += yes if accumulator & value else no
+            case 0x06:
+                return value
+
+
+@pytest.mark.parametrize(
+    ("version", "size_bytes"), [(1, 8), (2, 8), (3, 8), (4, 16), (5, 16), (6, 24), (7, 24), (9, 24)]
+)
+def test_landlock_is_asked_for_no_more_than_its_version_knows(version: int, size_bytes: int) -> None:
+    rules = walls.ruleset(version)
+    assert len(rules) == size_bytes
+    files = int.from_bytes(rules[:8], sys.byteorder)
+    assert files == (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1

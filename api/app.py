@@ -18,12 +18,14 @@ from api import problems
 from api.admission import admitted
 from api.parts import Parts
 from api.problems import Write
+from api.query import require_known
 from api.routes import ROUTES, Route
 from api.staff.assets import assets
 from api.staff.pages import PAGES
 from api.staff.refused import refused
 from api.wrapper import Front
 from domain.limits import Limits
+from domain.refusals import LengthRequired
 
 OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 
@@ -91,9 +93,13 @@ def responder(route: Route, lifespan: Lifespan) -> Callable[..., Awaitable[None]
     async def respond(req: Any, resp: Any, **params: str) -> None:
         req.scope["state"]["route"] = route.path
         assert lifespan.parts is not None, "the server calls nothing before start-up"
+        if req.scope["state"].get("length_missing"):
+            raise LengthRequired
         # A stream asks again, while it lasts, whether its reader may still come in.
         req.context.admit = partial(admitted, route, req, resp, lifespan.parts, params)
         call = req.context.call = await req.context.admit()
+        if route.path.startswith("/v1/"):
+            require_known(route.query, req.params)
         await route.handle(call)
 
     return respond

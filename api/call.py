@@ -1,7 +1,7 @@
 """One request as the handlers see it: who asks, with what rights, which headers and parameters, how to answer."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,7 +14,7 @@ import msgspec
 from api.headers import etag
 from api.parts import Parts, Session
 from api.problems import preferred, trace_id_of
-from domain.access import Principal, Rights, rights
+from domain.access import AccessAction, Principal, Rights, rights
 from domain.archive import Caller
 from domain.document_type import DocumentType
 from domain.refusals import (
@@ -29,7 +29,7 @@ from domain.refusals import (
 from domain.values import branch_code
 from projections import moments
 from projections.customer_documents import Row
-from projections.reading import ViewBehind
+from projections.reading import ViewBehind, read_cursor, write_cursor
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -157,6 +157,25 @@ class Call:
         limits = self.parts.limits
         return self.number("limit", default=limits.list_page_default, low=1, high=limits.list_page_max)
 
+    async def type_asked(self) -> str | None:
+        """The document type of a filter. A type of a sensitivity that the caller lacks does not exist for it (I12)."""
+        code = self.text("type")
+        if code is not None and code not in self.rights.types:
+            await self.read_types()
+            if code not in self.rights.types:
+                raise _query("type", N_("must be one of {allowed}"), allowed=", ".join(sorted(self.rights.types)))
+        return code
+
+    def branch_asked(self) -> str | None:
+        """The branch of a filter."""
+        code = self.text("branch")
+        return branch_code(code, "/query/branch") if code else None
+
+    def offset(self) -> int:
+        """How many items of a list that is made whole stand before this page."""
+        cursor = self.text("cursor")
+        return read_cursor(cursor).last if cursor else 0
+
     def moment(self, name: str) -> datetime | None:
         """An RFC 3339 time of the query, in UTC."""
         text = self.text(name)
@@ -266,13 +285,22 @@ class Call:
             self.resp.set_header("Link", f'<{self._next_link(step, next_cursor)}>; rel="next"')
         self.answer({**more, "items": items, "position": position, "next": next_cursor}, position=position)
 
+    def part(self, items: Sequence[Any], *, position: int) -> None:
+        """The page of a list that is made whole, or as far as the page reaches and one item further."""
+        begin, end = self.offset(), self.offset() + self.limit()
+        self.page(
+            list(items[begin:end]),
+            position=position,
+            next_cursor=write_cursor(position, end) if len(items) > end else None,
+        )
+
     def _next_link(self, step: str, value: str) -> str:
         kept = [p for p in (self.req.query_string or "").split("&") if p and not p.startswith(f"{step}=")]
         return f"{quote(self.req.path)}?{quote('&'.join([*kept, f'{step}={value}']), safe=QUERY_CHARACTERS)}"
 
     async def record(
         self,
-        action: str,
+        action: AccessAction,
         *,
         status: int = 200,
         customer: UUID | None = None,

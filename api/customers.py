@@ -1,6 +1,5 @@
 """The register, and the view that all is for: the documents and authorizations of one customer."""
 
-from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
@@ -10,14 +9,12 @@ from api.call import Call
 from domain.customer import Customer, parse_customer
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
-from domain.values import Kind, Source, calendar_date, customer_id
+from domain.values import calendar_date, customer_id
 from projections import customer_documents, moments
-from projections.customer_documents import SORTS, Filters
+from projections.customer_documents import Filters
 from projections.reading import moment
 
-KINDS, SOURCES = tuple(map(str, Kind)), tuple(map(str, Source))
-PAPERS = ("documents", "authorizations")
-YES_NO = ("true", "false")
+HITS_MAX = 1_000  # of one search, over all its pages
 NOBODY = UUID(int=0)  # a customer of whom nothing was ever archived has no reference
 
 
@@ -39,15 +36,17 @@ async def put(call: Call) -> None:
 
 
 async def search(call: Call) -> None:
-    """GET /customers?q=: by id, card number, birth date or name, the best first."""
+    """GET /customers?q=: by id, card number, birth date or name, the best first.
+
+    The register has no past, so a page follows the one before as the register is now."""
     query = call.text("q")
     if query is None or not query.strip():
         raise ValidationFailed(FieldError("/query/q", N_("is required: a name, card number, birth date or id")))
     if len(query) > 200:
         raise ValidationFailed(FieldError("/query/q", N_("must have at most {limit} characters"), limit=200))
-    found = await call.parts.customers.search(query, call.limit())
+    found = await call.parts.customers.search(query, min(call.offset(), HITS_MAX) + call.limit() + 1)
     position = await call.parts.blocking(call.parts.last_position)
-    call.page([customer_answer(c) for c in found], position=position, next_cursor=None)
+    call.part([customer_answer(c) for c in found], position=position)
 
 
 async def show(call: Call) -> None:
@@ -63,7 +62,7 @@ async def known(call: Call) -> Customer:
 
 async def documents(call: Call) -> None:
     """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
-    filters, sort = filters_of(call), one_of(call, "sort", SORTS)
+    filters, sort = await filters_of(call), call.text("sort")
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
     reference = await call.parts.customers.reference_of(call.params["id"])
     page = await call.read(
@@ -89,7 +88,7 @@ async def documents(call: Call) -> None:
 
 async def summary(call: Call) -> None:
     """GET /customers/{id}/summary: how many papers the list has, and which instant an as_of names."""
-    filters, as_of = filters_of(call), await call.position_of(call.as_of())
+    filters, as_of = await filters_of(call), await call.position_of(call.as_of())
     await call.wait_for_views()
     customer = await known(call)
     reference = await call.parts.customers.reference_of(customer.id)
@@ -114,15 +113,15 @@ async def changes(call: Call) -> None:
     call.answer(answer, position=found.position)
 
 
-def filters_of(call: Call) -> Filters:
+async def filters_of(call: Call) -> Filters:
     """A scan code is looked for in the form in which it is kept, however it was typed."""
-    text, papers, held = call.text("q"), one_of(call, "papers", PAPERS), one_of(call, "original_held", YES_NO)
+    text, papers, held = call.text("q"), call.text("papers"), call.text("original_held")
     return Filters(
-        kind=one_of(call, "kind", KINDS),
+        kind=call.text("kind"),
         documents=papers == "documents" if papers else None,
-        type=call.text("type"),
+        type=await call.type_asked(),
         status=call.text("status"),
-        source=one_of(call, "source", SOURCES),
+        source=call.text("source"),
         original_held=held == "true" if held else None,
         received_from=day_of(call, "received_from"),
         received_to=day_of(call, "received_to"),
@@ -138,10 +137,3 @@ def day_of(call: Call, name: str) -> date | None:
 
 def own_code(text: str) -> str | None:
     return next(iter(candidates(text)), None) if is_well_formed(text, ()) else None
-
-
-def one_of(call: Call, name: str, allowed: Collection[str]) -> str | None:
-    text = call.text(name)
-    if text is not None and text not in allowed:
-        raise ValidationFailed(FieldError(f"/query/{name}", N_("must be one of {allowed}"), allowed=", ".join(allowed)))
-    return text

@@ -111,10 +111,7 @@ async def record(call: Call, asked: Asked) -> None:
 
 
 def asked_of(call: Call) -> Asked:
-    brief = call.text("brief")
-    if brief not in (None, "true", "false"):
-        raise ValidationFailed(FieldError("/query/brief", N_("must be true or false")))
-    return Asked(customer=call.text("customer"), actions=actions_in(call), brief=brief == "true")
+    return Asked(customer=call.text("customer"), actions=actions_in(call), brief=call.text("brief") == "true")
 
 
 def actions_in(call: Call) -> tuple[str, ...] | None:
@@ -122,7 +119,8 @@ def actions_in(call: Call) -> tuple[str, ...] | None:
     given = call.req.params.get("type") or []
     found = {ACTIONS.get(name, "") for name in ([given] if isinstance(given, str) else given)}
     if "" in found:
-        raise ValidationFailed(FieldError("/query/type", N_("is no event of this archive")))
+        allowed = ", ".join(sorted(TOPICS))
+        raise ValidationFailed(FieldError("/query/type", N_("must be one of {allowed}"), allowed=allowed))
     return tuple(sorted(found)) or None
 
 
@@ -134,8 +132,11 @@ def position_in(text: str, pointer: str) -> int:
 
 async def require_past(call: Call, after: int, end: int, pointer: str) -> None:
     """Behind the end of the log nothing would ever come: of a log that was set back its readers have to know."""
-    if after > end and after > await call.parts.blocking(call.parts.last_position):
-        raise ValidationFailed(FieldError(pointer, N_("must not be in the future")))
+    if after <= end:
+        return
+    last = await call.parts.blocking(call.parts.last_position)
+    if after > last:
+        raise ValidationFailed(FieldError(pointer, N_("is beyond the end of the log, {position}"), position=last))
 
 
 # -- as it happens ------------------------------------------------------------------------------------------------

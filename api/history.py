@@ -14,7 +14,7 @@ from domain.iban import masked
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
 from projections.audit_history import Filters
-from projections.reading import moment
+from projections.reading import moment, read_cursor, write_cursor
 
 
 async def of_customer(call: Call) -> None:
@@ -65,8 +65,8 @@ async def answer(call: Call, about: Filters) -> None:
         about,
         actor=call.text("actor"),
         action=call.text("action"),
-        branch=call.text("branch"),
-        type=call.text("type"),
+        branch=call.branch_asked(),
+        type=await call.type_asked(),
         since=call.moment("from"),
         until=call.moment("to"),
     )
@@ -137,11 +137,12 @@ async def access_log(call: Call) -> None:
     Lines about a paper are told once the views have it: they say who may know of it."""
     await call.wait_for_views()
     customer = call.text("customer")
+    cursor = call.text("cursor")
     reference = await call.parts.customers.reference_of(customer) if customer else None
     if customer and reference is None:
         call.page([], position=0, next_cursor=None)
         return
-    lines, next_cursor = await call.parts.read_access(
+    lines, following = await call.parts.read_access(
         call.rights,
         customer=reference,
         paper=paper_of(call),
@@ -150,12 +151,12 @@ async def access_log(call: Call) -> None:
         since=call.moment("from"),
         until=call.moment("to"),
         limit=call.limit(),
-        cursor=call.number("cursor", default=0, low=0, high=999_999_999) or None,
+        before=read_cursor(cursor).last if cursor else None,
     )
     names = await call.parts.customers.ids_of({line.customer for line in lines if line.customer})
     items = [access_item(line, names) for line in lines]
     position = await call.parts.blocking(call.parts.last_position)
-    call.page(items, position=position, next_cursor=next_cursor)
+    call.page(items, position=position, next_cursor=write_cursor(position, following) if following else None)
 
 
 def paper_of(call: Call) -> UUID | None:

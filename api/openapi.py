@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from api.cookies import COOKIE
-from api.routes import ROUTES, Query, Route
+from api.query import Query
+from api.routes import ROUTES, Route
 from domain.access import Verb
 from domain.refusals import every
 

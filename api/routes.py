@@ -1,7 +1,7 @@
 """The route table: every address, who may use it, what it takes and gives. openapi.json and the policy test read it."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, get_args
 
 import msgspec
 
@@ -69,20 +69,16 @@ from api.bodies import (
 )
 from api.call import Call
 from api.events import CloudEvent
+from api.query import Query
 from api.staff import problem_pages
-from domain.access import Verb
+from domain.access import AccessAction, Verb
+from domain.authorization import AuthorizationStatus
+from domain.document import DocumentStatus
+from domain.values import Kind, Source
 from projections.customer_documents import NEWEST, SORTS, Item
+from projections.feed import TOPICS
 
 Handle = Callable[[Call], Awaitable[None]]
-
-
-class Query(msgspec.Struct, frozen=True):
-    """A query parameter and the JSON schema of its text."""
-
-    name: str
-    meaning: str
-    schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
-    required: bool = False
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +106,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     passive: bool = False
 
 
+def one_of(values: Iterable[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": [*map(str, values)]}
+
+
 WHOLE = {"type": "integer", "minimum": 1}
 WIDTH = {"type": "integer", "minimum": 16, "maximum": 2400}
 DAY = {"type": "string", "format": "date"}
@@ -119,16 +119,17 @@ PAGING = (
     Query("limit", "at most so many items", {**WHOLE, "maximum": 200, "default": 50}),
     Query("cursor", "where the page begins: `next` of the page before"),
 )
+TYPE = Query("type", "only papers of this document type")
 FILTERS = (
-    Query("kind", "only this kind", {"type": "string", "enum": ["document", "authorization", "mandate"]}),
-    Query("type", "only this document type"),
-    Query("status", "only this status"),
-    Query("source", "only this source", {"type": "string", "enum": ["scan", "file", "none"]}),
+    Query("kind", "only this kind", one_of(Kind)),
+    TYPE,
+    Query("status", "only this status", one_of((*DocumentStatus, *AuthorizationStatus))),
+    Query("source", "only this source", one_of(Source)),
     Query("q", "words of the note, the file name, the label"),
     Query(
         "papers",
         "only documents, or only authorizations, mandates among them",
-        {"type": "string", "enum": ["documents", "authorizations"]},
+        one_of(("documents", "authorizations")),
     ),
     Query("original_held", "only where the paper has to be kept, or only where not", {"type": "boolean"}),
     Query("received_from", "received (or else recorded) not before this day", DAY),
@@ -146,9 +147,9 @@ PERIOD = (
 BRANCH = Query("branch", "only at this branch")
 AUDIT = (
     Query("actor", "only by this staff member or program"),
-    Query("action", "only this action, such as document-archived"),
+    Query("action", "only this action", one_of(sorted(TOPICS))),
     BRANCH,
-    Query("type", "only papers of this document type"),
+    TYPE,
     *PERIOD,
     AS_OF,
     *PAGING,
@@ -159,7 +160,7 @@ FEED = (
     Query("customer", "only what was done to papers of this customer"),
     Query("brief", "whose papers, and not what the events say", {"type": "boolean", "default": False}),
 )
-EXTERNAL = (Query("external_id", "the caller's own id", required=True), AS_OF)
+EXTERNAL = (Query("external_id", "the caller's own id", required=True), AS_OF, *PAGING)
 
 
 def read(path: str, verb: Verb, handle: Handle, summary: str, **more: Any) -> Route:
@@ -219,7 +220,7 @@ ROUTES: tuple[Route, ...] = (
         "Search customers by id, card number, name or birth date",
         answer=CustomerAnswer,
         listed=True,
-        query=(Query("q", "what is known of the customer", required=True), PAGING[0]),
+        query=(Query("q", "what is known of the customer", required=True), *PAGING),
     ),
     read("/v1/customers/{id}", Verb.CUSTOMERS_READ, customers.show, "One customer", answer=CustomerAnswer),
     read(
@@ -421,6 +422,7 @@ ROUTES: tuple[Route, ...] = (
         "Scan stations",
         answer=StationItem,
         listed=True,
+        query=PAGING,
     ),
     Route(
         method="PUT",
@@ -438,7 +440,7 @@ ROUTES: tuple[Route, ...] = (
         "What a station has to scan just now",
         answer=JobItem,
         listed=True,
-        query=(Query("wait", "seconds to wait for a job", {"type": "integer", "minimum": 0, "maximum": 25}),),
+        query=(Query("wait", "seconds to wait for a job", {"type": "integer", "minimum": 0, "maximum": 25}), *PAGING),
     ),
     read(
         "/v1/scanners",
@@ -447,6 +449,7 @@ ROUTES: tuple[Route, ...] = (
         "Configured scanners",
         answer=ScannerItem,
         listed=True,
+        query=PAGING,
     ),
     session("POST", "", scans.start, "Scan page: begin", body=ScanBody, status=(201,)),
     session(
@@ -456,7 +459,7 @@ ROUTES: tuple[Route, ...] = (
         "Unfinished scan sessions",
         answer=SessionItem,
         listed=True,
-        query=(BRANCH, *PAGING[:1]),
+        query=(BRANCH, *PAGING),
     ),
     session("GET", "/{id}", scans.show, "One scan session", verb=Verb.SCANS_FILL),
     session("DELETE", "/{id}", scans.cancel, "Cancel: nothing is left behind", answer=None, status=(204,)),
@@ -487,7 +490,8 @@ ROUTES: tuple[Route, ...] = (
         answer=None,
         media_type="image/*",
         query=(
-            Query("width", "pixels: a JPEG of that width, turned", {"type": "integer", "minimum": 16, "maximum": 2400}),
+            Query("width", "pixels: a JPEG of that width, turned", WIDTH),
+            Query("of", "any text: lets the address of an image change with the image, for caches"),
         ),
     ),
     session(
@@ -521,6 +525,7 @@ ROUTES: tuple[Route, ...] = (
         "The catalogue of document types",
         answer=TypeAnswer,
         listed=True,
+        query=PAGING,
     ),
     read("/v1/document-types/{code}", Verb.TYPES_READ, types.show, "One document type", answer=TypeAnswer),
     Route(
@@ -544,6 +549,7 @@ ROUTES: tuple[Route, ...] = (
         query=(
             Query("days", "within so many days", {"type": "integer", "minimum": 0, "maximum": 366, "default": 30}),
             BRANCH,
+            *PAGING,
         ),
     ),
     read(
@@ -553,7 +559,7 @@ ROUTES: tuple[Route, ...] = (
         "Authorizations whose original is held on a shelf",
         answer=WorkItem,
         listed=True,
-        query=(BRANCH,),
+        query=(BRANCH, *PAGING),
     ),
     read(
         "/v1/operations",
@@ -611,7 +617,8 @@ ROUTES: tuple[Route, ...] = (
         query=(
             Query("customer", "only reads of this customer"),
             Query("paper", "only reads of this document or authorization, by its id"),
-            *AUDIT[:2],
+            AUDIT[0],
+            Query("action", "only this action", one_of(get_args(AccessAction))),
             *PERIOD,
             *PAGING,
         ),

@@ -84,13 +84,12 @@ async def start(call: Call) -> None:
 async def list_sessions(call: Call) -> None:
     """GET /scan-sessions?branch=: those that are not over, the longest untouched first."""
     await call.wait_for_views()
-    own, asked = call.principal.branch, call.text("branch")
+    own, asked, cursor = call.principal.branch, call.branch_asked(), call.text("cursor")
     async with call.parts.connection() as conn:
-        rows = await scan_sessions.unfinished(conn, branch=own or asked, limit=call.limit())
-    if own and asked and own != asked:
-        rows = []
-    position = await call.parts.blocking(call.parts.last_position)
-    call.page([listed(row) for row in rows], position=position, next_cursor=None)
+        found = await scan_sessions.unfinished(conn, branch=own or asked, limit=call.limit(), cursor=cursor)
+    mine = not (own and asked and own != asked)
+    items = [listed(row) for row in found.rows] if mine else []
+    call.page(items, position=found.position, next_cursor=found.next if mine else None)
 
 
 async def show(call: Call) -> None:

@@ -12,7 +12,7 @@ async def list_types(call: Call) -> None:
     await call.read_types()
     position = await call.parts.blocking(call.parts.last_position)
     items = [answer_of(call, t) for code, t in call.types.items() if may_see(call, code)]
-    call.page(items, position=position, next_cursor=None)
+    call.part(items, position=position)
 
 
 async def show(call: Call) -> None:

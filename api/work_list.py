@@ -1,14 +1,14 @@
 """What waits for somebody at the desk: authorizations about to end, originals held. Unfinished scans: api/scans.py."""
 
-from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from api.bodies import WorkItem
 from api.call import Call
 from domain.customer import Customer
 from projections import work_list
 from projections.reading import moment
-from projections.work_list import Waiting
+from projections.work_list import Page, Waiting
 
 
 async def ending(call: Call) -> None:
@@ -17,23 +17,27 @@ async def ending(call: Call) -> None:
     await call.wait_for_views()
     until = call.parts.archive.clock.today() + timedelta(days=days)
     async with call.parts.connection() as conn:
-        found, position = await work_list.ending(conn, call.rights, until=until, branch=call.text("branch"))
-    await answer(call, found, position)
+        found = await work_list.ending(conn, call.rights, until=until, **paging(call))
+    await answer(call, found)
 
 
 async def originals(call: Call) -> None:
     """GET /work-list/originals?branch=: papers on a shelf that wait for their scan, the longest waiting first."""
     await call.wait_for_views()
     async with call.parts.connection() as conn:
-        found, position = await work_list.originals(conn, call.rights, branch=call.text("branch"))
-    await answer(call, found, position)
+        found = await work_list.originals(conn, call.rights, **paging(call))
+    await answer(call, found)
 
 
-async def answer(call: Call, found: Sequence[Waiting], position: int) -> None:
-    ids = await call.parts.customers.ids_of({one.customer for one in found})
+def paging(call: Call) -> dict[str, Any]:
+    return {"branch": call.branch_asked(), "limit": call.limit(), "cursor": call.text("cursor")}
+
+
+async def answer(call: Call, found: Page) -> None:
+    ids = await call.parts.customers.ids_of({one.customer for one in found.rows})
     known = await call.parts.customers.get_all(ids.values())
-    items = [item_of(call, one, known.get(ids.get(one.customer, ""))) for one in found]
-    call.page(items, position=position, next_cursor=None)
+    items = [item_of(call, one, known.get(ids.get(one.customer, ""))) for one in found.rows]
+    call.page(items, position=found.position, next_cursor=found.next)
 
 
 def item_of(call: Call, one: Waiting, customer: Customer | None) -> WorkItem:

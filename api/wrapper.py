@@ -218,8 +218,8 @@ class Exchange:
             raise LengthRequired
         length = seen.get(b"content-length")
         if length is None:
-            if self.method in WITH_BODY:
-                raise LengthRequired
+            # Whether this address has such a method at all is said first (api/app.py).
+            self.scope["state"]["length_missing"] = self.method in WITH_BODY
             return
         self.expects = b"expect" in seen
         self.want = int(length) if LENGTH.fullmatch(length) else ENDLESS
@@ -302,6 +302,7 @@ class Exchange:
         if base := self.front.base:
             headers = [(name, rooted_header(name, value, base)) for name, value in headers]
         complete = [*headers, *[header for header in DEFAULT_HEADERS if header[0] not in present]]
+        complete.append((b"request-id", self.trace_id.encode("ascii")))
         if self.must_close():
             complete.append(CLOSE)
         return complete

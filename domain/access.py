@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -17,6 +18,10 @@ class Role(StrEnum):
     OPERATOR = "operator"
     STATION = "station"
     INTEGRATION = "integration"
+
+
+# What a line of the access log says was done.
+AccessAction = Literal["content", "page", "check", "form", "history", "export", "sign-in"]
 
 
 class Verb(StrEnum):

@@ -33,6 +33,11 @@ def require_standing(position: int | None) -> int:
     return position
 
 
+# The rows of a view that hold now, and those that held at the position %(pinned)s.
+OPEN = "{0}.to_position is null"
+PINNED = "{0}.from_position <= %(pinned)s and ({0}.to_position is null or {0}.to_position > %(pinned)s)"
+
+
 class Cursor(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """Where the next page begins: behind `last`, in the view as it was at position `pinned` of the first page. In a
     list that is sorted by something else than positions, behind the value `key` of the order `sort` first."""
@@ -57,7 +62,7 @@ def read_cursor(text: str) -> Cursor:
 
 
 def unknown_cursor() -> ValidationFailed:
-    return ValidationFailed(FieldError("/query/cursor", N_("is none that this archive gave out")))
+    return ValidationFailed(FieldError("/query/cursor", N_("is not a cursor issued by this archive")))
 
 
 def like(text: str) -> str:

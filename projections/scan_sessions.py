@@ -26,6 +26,7 @@ from domain.scan_session import (
     ScanStarted,
     ScanState,
 )
+from projections.reading import OPEN, PINNED, read_cursor, write_cursor
 from projections.view import RowVersion, Versions, View
 
 NAME = "scan_sessions"
@@ -132,9 +133,30 @@ VIEW = View(
 # -- queries ----------------------------------------------------------------------------------------------------
 
 
-async def unfinished(conn: AsyncConnection[Any], *, branch: str | None, limit: int) -> list[Row]:
+class Page(msgspec.Struct, frozen=True):
+    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+
+    rows: list[Row]
+    position: int
+    next: str | None
+
+
+async def unfinished(conn: AsyncConnection[Any], *, branch: str | None, limit: int, cursor: str | None = None) -> Page:
     """Sessions that are not over, the longest untouched first: the work list."""
-    return await _fetch(conn, UNFINISHED, {"over": [s.value for s in OVER], "branch": branch, "limit": limit})
+    place = read_cursor(cursor) if cursor else None
+    bound = {
+        "over": [s.value for s in OVER],
+        "branch": branch,
+        "limit": limit + 1,
+        "pinned": place.pinned if place else None,
+        "last": place.last if place else None,
+    }
+    async with conn.cursor(row_factory=tuple_row) as found:
+        await found.execute(UNFINISHED_LATER if place else UNFINISHED, bound, prepare=True)
+        (position, *_), *values = await found.fetchall()
+    rows = [Row(*one) for _, *one in values]
+    pinned = place.pinned if place else position
+    return Page(rows[:limit], position, write_cursor(pinned, rows[limit - 1].from_position) if rows[limit:] else None)
 
 
 async def jobs(conn: AsyncConnection[Any], station: str) -> list[Row]:
@@ -176,13 +198,26 @@ async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) 
 
 
 COLUMNS = ", ".join(VIEW.columns)
-UNFINISHED = f"""
-    select {COLUMNS}
-    from views.scan_sessions
-    where to_position is null and state <> all (%(over)s) and (%(branch)s::text is null or branch = %(branch)s)
-    order by changed_at
-    limit %(limit)s
-"""  # noqa: S608  # constants of this module
+
+
+def _unfinished(where: str) -> str:
+    """A row with the view's position, then the columns of Row behind a null."""
+    return f"""
+        select position, {", ".join(["null"] * len(VIEW.columns))}
+        from views.tracking
+        where name = 'scan_sessions'
+        union all (
+            select null, {COLUMNS}
+            from views.scan_sessions as r
+            where {where} and state <> all (%(over)s) and (%(branch)s::text is null or branch = %(branch)s)
+            order by from_position
+            limit %(limit)s
+        )
+    """  # noqa: S608  # constants of this module
+
+
+UNFINISHED = _unfinished(OPEN.format("r"))
+UNFINISHED_LATER = _unfinished(f"{PINNED.format('r')} and from_position > %(last)s")
 JOBS = f"""
     select {COLUMNS}
     from views.scan_sessions

@@ -1,23 +1,24 @@
 """What waits for somebody at the desk: authorizations about to end, originals held. Read from views.authorizations."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
-from psycopg.rows import args_row, scalar_row
+from psycopg.rows import tuple_row
 
 from domain.access import Rights
-from projections.reading import text_array
+from projections.reading import OPEN, PINNED, read_cursor, text_array, unknown_cursor, write_cursor
 
-ITEMS_MAX = 200
 Why = Literal["revocation", "form", "validity", "unused"]
 
 
 class Waiting(msgspec.Struct, frozen=True):
     """One authorization; `ends_on` is the first day on which it is over by the calendar."""
 
+    created_position: int
     id: UUID
     customer: UUID
     kind: str
@@ -44,54 +45,117 @@ class Waiting(msgspec.Struct, frozen=True):
         return "validity" if self.valid_until == self.ends_on - timedelta(days=1) else "unused"
 
 
+class Page(msgspec.Struct, frozen=True):
+    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+
+    rows: list[Waiting]
+    position: int
+    next: str | None
+
+
 async def ending(
-    conn: AsyncConnection[Any], rights: Rights, *, until: date, branch: str | None = None
-) -> tuple[list[Waiting], int]:
-    """What ends by itself on or before a day, the first to end first, at most 200; and where the view stood. Of one
-    branch, or of all that may be seen."""
-    return await _fetch(conn, ENDING, rights, branch, until=until)
+    conn: AsyncConnection[Any],
+    rights: Rights,
+    *,
+    until: date,
+    limit: int,
+    branch: str | None = None,
+    cursor: str | None = None,
+) -> Page:
+    """What ends by itself on or before a day, the first to end first. Of one branch, or of all that may be seen."""
+    return await _page(conn, ENDING, rights, limit=limit, branch=branch, cursor=cursor, until=until)
 
 
 async def originals(
-    conn: AsyncConnection[Any], rights: Rights, *, branch: str | None = None
-) -> tuple[list[Waiting], int]:
-    """Papers that wait on a shelf for their scan, the longest waiting first, at most 200; else likewise."""
-    return await _fetch(conn, ORIGINALS, rights, branch)
+    conn: AsyncConnection[Any], rights: Rights, *, limit: int, branch: str | None = None, cursor: str | None = None
+) -> Page:
+    """Papers that wait on a shelf for their scan, the longest waiting first; else likewise."""
+    return await _page(conn, ORIGINALS, rights, limit=limit, branch=branch, cursor=cursor)
 
 
-async def _fetch(
-    conn: AsyncConnection[Any], query: str, rights: Rights, asked: str | None, **bound: Any
-) -> tuple[list[Waiting], int]:
-    types = text_array(tuple(rights.types))
-    values = {"types": types, "branch": rights.branch, "asked": asked, "limit": ITEMS_MAX, **bound}
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        position = await (await cursor.execute(POSITION, prepare=True)).fetchone()
-    assert position is not None, "views.tracking has a row for each view"
-    async with conn.cursor(row_factory=args_row(Waiting)) as cursor:
-        return await (await cursor.execute(query, values, prepare=True)).fetchall(), position
+async def _page(
+    conn: AsyncConnection[Any],
+    queries: tuple[str, str],
+    rights: Rights,
+    *,
+    limit: int,
+    branch: str | None,
+    cursor: str | None,
+    **bound: Any,
+) -> Page:
+    place = read_cursor(cursor) if cursor else None
+    first, later = queries
+    values = {
+        **bound,
+        "types": text_array(tuple(rights.types)),
+        "branch": rights.branch,
+        "asked": branch,
+        "limit": limit + 1,
+        "pinned": place.pinned if place else None,
+        "last": place.last if place else None,
+        "day": _day(place.key) if place else None,
+    }
+    async with conn.cursor(row_factory=tuple_row) as rows:
+        await rows.execute(later if place else first, values, prepare=True)
+        (position, *_), *found = await rows.fetchall()
+    waiting = [Waiting(*row) for row in found]
+    return Page(waiting[:limit], position, _next(place.pinned if place else position, waiting, limit))
 
 
-# Asked before the rows, so that they are at least as new as it says.
-POSITION = "select position from views.tracking where name = 'authorizations'"
-COLUMNS = """
-    id, customer, kind, type, labels, status, branch, recorded_at, due_on, valid_until, form_lapses_on,
-    revocation_effective_on, shelf_mark
-"""
+def _day(key: str) -> date:
+    """The day of the last item; the first of all for a list that is not ordered by days."""
+    try:
+        return date.fromisoformat(key) if key else date.min
+    except ValueError:
+        raise unknown_cursor() from None
+
+
+def _next(pinned: int, found: Sequence[Waiting], limit: int) -> str | None:
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    return write_cursor(pinned, last.created_position, key=last.ends_on.isoformat() if last.ends_on else "")
+
+
+# What is hidden today shows nothing of its past, when its type may have been a mistake.
+SEEN_TODAY = """exists (
+    select from views.authorizations as n
+    where n.id = r.id and n.to_position is null and n.type = any(%(types)s::text[])
+)"""
 VISIBLE = """
-    type = any(%(types)s::text[])
-    and (%(branch)s::text is null or branch = %(branch)s) and (%(asked)s::text is null or branch = %(asked)s)
+    r.type = any(%(types)s::text[])
+    and (%(branch)s::text is null or r.branch = %(branch)s) and (%(asked)s::text is null or r.branch = %(asked)s)
 """
-ENDING = f"""
-    select {COLUMNS}
-    from views.authorizations
-    where to_position is null and due_on <= %(until)s and {VISIBLE}
-    order by due_on, id
-    limit %(limit)s
-"""  # noqa: S608  # constants of this module
-ORIGINALS = f"""
-    select {COLUMNS}
-    from views.authorizations
-    where to_position is null and original_held and {VISIBLE}
-    order by created_position
-    limit %(limit)s
-"""  # noqa: S608  # constants of this module
+
+
+def _listed(waits: str, *, order: str, behind: str) -> tuple[str, str]:
+    """The first page and a later one: a row with the view's position, then the columns of Waiting."""
+    first = f"{OPEN.format('r')} and {VISIBLE} and {waits}"
+    later = f"{PINNED.format('r')} and {SEEN_TODAY} and {VISIBLE} and {waits} and {behind}"
+    return _query(first, order), _query(later, order)
+
+
+def _query(where: str, order: str) -> str:
+    nothing = ", ".join(["null"] * (len(Waiting.__struct_fields__) - 1))
+    columns = ", ".join(f"r.{COLUMNS.get(name, name)}" for name in Waiting.__struct_fields__)
+    return f"""
+        select position, {nothing}
+        from views.tracking
+        where name = 'authorizations'
+        union all (
+            select {columns}
+            from views.authorizations as r
+            where {where}
+            order by {order}
+            limit %(limit)s
+        )
+    """  # noqa: S608  # constants of this module
+
+
+COLUMNS = {"ends_on": "due_on"}
+ENDING = _listed(
+    "r.due_on <= %(until)s",
+    order="r.due_on, r.created_position",
+    behind="(r.due_on, r.created_position) > (%(day)s, %(last)s)",
+)
+ORIGINALS = _listed("r.original_held", order="r.created_position", behind="r.created_position > %(last)s")

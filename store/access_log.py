@@ -95,9 +95,9 @@ async def read(
     since: datetime | None,
     until: datetime | None,
     limit: int,
-    cursor: int | None,
-) -> tuple[list[Line], str | None]:
-    """Lines newest first, and the cursor of the next page (None at the end).
+    before: int | None,
+) -> tuple[list[Line], int | None]:
+    """Lines newest first that stand before the line `before`, and the last of them (None at the end of the log).
 
     Who may not see a paper is not told that somebody read it (I12).
     """
@@ -110,13 +110,13 @@ async def read(
         "action": action,
         "since": since,
         "until": until,
-        "before": cursor,
+        "before": before,
         "limit": limit + 1,
     }
     async with conn.cursor(row_factory=tuple_row) as rows:
         await rows.execute(READ, bound, prepare=True)
         lines = [Line(*row) for row in await rows.fetchall()]
-    return lines[:limit], str(lines[limit - 1].id) if len(lines) > limit else None
+    return lines[:limit], lines[limit - 1].id if len(lines) > limit else None
 
 
 async def missed_checks(conn: AsyncConnection[Any], actor: str) -> int:

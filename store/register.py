@@ -18,7 +18,7 @@ from store.arrays import texts
 from store.keys import Connections
 from store.recorder import refusing
 
-CANDIDATES_MAX = 200  # by name, of whom the order is made: as many as a search may show
+CANDIDATES_MAX = 1_000  # by name, of whom the order is made: the pages of one search show no more
 ALIKE_MAX = 500  # spelled alike, of whom the nearest are taken
 ALIKE_BELOW = 10  # who finds as many as typed has not misspelled
 ALIKE_CHARACTERS_MIN = 4  # a shorter word has too few trigrams to tell a slip from another name

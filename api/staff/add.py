@@ -13,7 +13,7 @@ import msgspec
 from api.call import Call
 from api.staff import lately, render, scan
 from api.staff.checking import Check, check, existing
-from api.staff.door import ask
+from api.staff.door import ask, ask_all
 from api.staff.fields import fields_of, key_after
 from api.staff.refused import Problem, problem_of
 from api.staff.saved import Done, done_of
@@ -127,7 +127,7 @@ async def customer_of(call: Call, customer: str) -> Mapping[str, Any] | None:
 
 async def types_for(call: Call, source: str, why: str | None = None) -> list[dict[str, Any]]:
     """The types of "Make a choice…" that this source takes; without a file, those that fit the reason for it."""
-    listed = (await ask(call, "GET", "/v1/document-types")).body["items"]
+    listed = await ask_all(call, "/v1/document-types")
     taken = [one for one in listed if one["active"] and (not source or source in one["sources"])]
     if source == "none":
         return [one for one in taken if fits(one, why)]
@@ -155,4 +155,4 @@ async def scanners_of(call: Call, source: str) -> list[dict[str, Any]]:
     """None for who may not see them, unless they are what the page is about: then it is refused."""
     if source != "scan" and not render.allowed(call, "scanners.read"):
         return []
-    return list((await ask(call, "GET", "/v1/scanners")).body["items"])
+    return await ask_all(call, "/v1/scanners")

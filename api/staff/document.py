@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from api.call import Call
 from api.staff import render
 from api.staff.changes import Fields, Form, end_of_log, found_for, is_searching, only_reason, shown, to_customer
-from api.staff.door import Reply, ask
+from api.staff.door import Reply, ask, ask_all
 from api.staff.facts import facts_of, pages_of, read
 from api.staff.fields import change, fields_of, new_key
 from api.staff.file import Heard
@@ -124,6 +124,6 @@ def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
 
 async def types_for(call: Call, item: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The types of documents that take what came by this source: code and label."""
-    listed = await ask(call, "GET", "/v1/document-types")
-    fitting = [one for one in listed.body["items"] if one["kind"] == "document" and item["source"] in one["sources"]]
+    listed = await ask_all(call, "/v1/document-types")
+    fitting = [one for one in listed if one["kind"] == "document" and item["source"] in one["sources"]]
     return [(one["code"], one["label"]) for one in fitting if one["active"] and one["code"] != item["type"]]

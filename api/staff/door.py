@@ -14,11 +14,13 @@ import msgspec
 
 from api.call import OWN_WRITES_SHOWN, Call
 from api.problems import of_decode_error
+from api.query import require_known
 from api.routes import ROUTES
 from domain.access import require
 from domain.refusals import FieldError, ValidationFailed
 
 BY_ADDRESS = {(route.method, route.path): route for route in ROUTES}
+LIST_PAGE = 200
 KEPT_HEADERS = (b"host", b"archive-branch")
 
 
@@ -51,6 +53,18 @@ async def ask(
     content = b"" if body is None else msgspec.json.encode(body)
     told = [*kept(call, form is not None), *sent(headers or {}), *([] if form else described(content))]
     return reply(await answer(call, method, path, params, query, told, pieces_of(form) if form else once(content)))
+
+
+async def ask_all(call: Call, path: str) -> list[Any]:
+    """Every item of a list, page by page."""
+    items: list[Any] = []
+    cursor = None
+    while True:
+        found = (await ask(call, "GET", path, query={"limit": LIST_PAGE, "cursor": cursor})).body
+        items += found["items"]
+        cursor = found["next"]
+        if cursor is None:
+            return items
 
 
 @asynccontextmanager
@@ -88,6 +102,7 @@ async def answer(
     asked = urlencode({k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote)
     told = {"method": method, "path": path.format_map(params), "query_string": asked.encode(), "headers": headers}
     inner.req = falcon.asgi.Request({**call.req.scope, **told}, receive, options=call.req.options)
+    require_known(route.query, inner.req.params)
     await answered(route.handle, inner)
     return inner.resp
 

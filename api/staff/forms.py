@@ -5,7 +5,7 @@ from typing import Any
 
 from api.call import Call
 from api.staff import render
-from api.staff.door import ask
+from api.staff.door import ask, ask_all
 from api.staff.fields import fields_of, filled, key_after, new_key
 from api.staff.refused import problem_of
 from domain.refusals import Refusal
@@ -64,5 +64,5 @@ async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | No
 
 async def types_for(call: Call) -> list[dict[str, Any]]:
     """What can be authorized."""
-    types = await ask(call, "GET", "/v1/document-types")
-    return [kind for kind in types.body["items"] if kind["active"] and kind["kind"] != "document"]
+    types = await ask_all(call, "/v1/document-types")
+    return [kind for kind in types if kind["active"] and kind["kind"] != "document"]

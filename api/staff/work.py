@@ -6,24 +6,25 @@ from typing import Any
 
 from api.call import Call
 from api.staff import render
-from api.staff.door import ask
+from api.staff.door import LIST_PAGE, ask
 from domain.access import Verb
 
 DAYS = 30
-MOST = 200
+MOST = LIST_PAGE
 """What is listed at most; the archive gives those first that wait longest or end soonest."""
 
 
 async def show(call: Call) -> None:
     """GET /work: of the branch in which one works, or of all."""
     branch = None if call.text("all") else call.branch()
+    asked = {"branch": branch, "limit": MOST}
     ending, originals = await gather(
-        ask(call, "GET", "/v1/work-list/ending", query={"days": DAYS, "branch": branch}),
-        ask(call, "GET", "/v1/work-list/originals", query={"branch": branch}),
+        ask(call, "GET", "/v1/work-list/ending", query={"days": DAYS, **asked}),
+        ask(call, "GET", "/v1/work-list/originals", query=asked),
     )
     scans: list[Any] = []
     if render.allowed(call, Verb.SCANS_USE):
-        scans = (await ask(call, "GET", "/v1/scan-sessions", query={"limit": MOST, "branch": branch})).body["items"]
+        scans = (await ask(call, "GET", "/v1/scan-sessions", query=asked)).body["items"]
     render.show(
         call,
         "work.html",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class Served:
 
     # -- behind its back ----------------------------------------------------------------------------------------
 
-    def sql(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def sql(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             found = connection.execute(query.encode(), values)
             return found.fetchall() if found.description else []

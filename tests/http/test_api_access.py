@@ -582,11 +582,19 @@ def test_what_a_reader_may_not_see_is_in_no_list_count_filter_or_search(hidden: 
     for limit in (1, 2, 200):
         assert [row["id"] for row in view(client, hidden.customer, limit=limit)] == shown
     assert [row["id"] for row in view(client, hidden.customer, q=hidden.word)] == shown
-    for column in ("kind", "type", "status", "source"):
+    for column in ("kind", "status", "source"):
         for name in ("letter", "debt", "health", "seen"):
             wanted = getattr(hidden, name)[column]
             rows = view(client, hidden.customer, **{column: wanted})
             assert {row["id"] for row in rows} <= set(shown)
+    path = f"/v1/customers/{hidden.customer}/documents"
+    for name in ("letter", "debt", "health", "seen"):
+        answer = client.get(path, params={"type": getattr(hidden, name)["type"]})
+        if name in visible:
+            assert {row["id"] for row in answer.json()["items"]} <= set(shown)
+        else:  # as of a type that is not there
+            assert pointers(answer) == {"/query/type"}
+            assert answer.json()["errors"] == client.get(path, params={"type": "NOPE"}).json()["errors"]
     assert [row["id"] for row in view(client, hidden.customer, as_of=hidden.position)] == shown
 
 

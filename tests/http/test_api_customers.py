@@ -47,7 +47,7 @@ def search(client: httpx.Client, q: str, **query: Any) -> list[str]:
     """The ids that were found, the best first."""
     answer = client.get("/v1/customers", params={"q": q, **query})
     assert answer.status_code == 200, answer.text
-    assert answer.json()["next"] is None
+    assert "limit" in query or answer.json()["next"] is None
     return [item["id"] for item in answer.json()["items"]]
 
 

@@ -211,7 +211,6 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"kind": "mandate"}, "mandate"),
     ({"type": "LETTER"}, "letter"),
     ({"type": "READING_DISABILITY"}, "reading"),
-    ({"type": "letter"}, ""),
     ({"status": "archived"}, "letter seen"),
     ({"status": "withdrawn"}, "form"),
     ({"status": "active"}, "consent mandate reading"),

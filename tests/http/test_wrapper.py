@@ -198,7 +198,6 @@ def test_a_target_in_absolute_form_is_taken_when_it_agrees_with_host(target: str
         ([("transfer-encoding", "chunked")], 411, "length-required"),
         ([("transfer-encoding", "gzip, chunked")], 411, "length-required"),
         ([("transfer-encoding", "identity"), ("content-length", "5")], 411, "length-required"),
-        ([], 411, "length-required"),
         ([("content-length", "5"), ("content-length", "5")], 400, "malformed-request"),
         ([("content-length", "5"), ("content-encoding", "gzip")], 415, "unsupported-media-type"),
         ([("content-length", "1001"), ("content-type", "application/json")], 413, "content-too-large"),
@@ -244,7 +243,8 @@ def test_a_post_of_nothing_and_identity_encoding_are_taken() -> None:
 
 
 def test_a_refusal_tells_path_without_query_trace_id_and_language() -> None:
-    served = serve("POST", "/v1/a b", query=b"q=secret", headers=[("host", "a"), ("accept-language", "xx")])
+    unsound = [("host", "a"), ("transfer-encoding", "chunked"), ("accept-language", "xx")]
+    served = serve("POST", "/v1/a b", query=b"q=secret", headers=unsound)
     members = json.loads(served.body)
     assert members["instance"] == "/v1/a%20b"
     assert re.fullmatch("[0-9a-f]{32}", members["trace_id"])
@@ -446,16 +446,19 @@ def test_a_place_is_given_back_when_the_application_fails() -> None:
 # --- the answer ---
 
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
 def test_defaults_are_added_and_give_way_to_the_applications_own() -> None:
     async def own(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"cache-control", b"private"), (b"content-length", b"0")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body"})
 
-    assert serve().headers == {
+    assert serve(headers=[("host", "a"), ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01")]).headers == {
         "content-length": "5", "x-content-type-options": "nosniff", "referrer-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin", "x-frame-options": "DENY", "cache-control": "no-store",
-        "server": "dossier",
+        "server": "dossier", "request-id": TRACE,
     }  # fmt: skip
     served = serve(app=own)
     assert served.headers["cache-control"] == "private"

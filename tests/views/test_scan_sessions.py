@@ -118,7 +118,8 @@ def scans(desk: Desk) -> Scans:
 
 def unfinished(desk: Desk, branch: str | None = None, limit: int = 50) -> list[UUID]:
     desk.follow()
-    return [row.id for row in desk.ask(lambda conn: scan_sessions.unfinished(conn, branch=branch, limit=limit))]
+    found = desk.ask(lambda conn: scan_sessions.unfinished(conn, branch=branch, limit=limit))
+    return [row.id for row in found.rows]
 
 
 def jobs(desk: Desk, station: str) -> list[tuple[UUID, int, int]]:

@@ -1,0 +1,58 @@
+"""The query parameters of a route, and their check: what no route knows, or no value can mean, is refused.
+
+Numbers, times and positions are read by api/call.py, which refuses what is none.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from domain.refusals import N_, FieldError, ValidationFailed
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A query parameter and the JSON schema of its text."""
+
+    name: str
+    meaning: str
+    schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
+    required: bool = False
+    examples: tuple[Any, ...] = ()
+
+
+Given = Mapping[str, str | Sequence[str]]
+
+
+def require_known(parameters: Sequence[Query], given: Given) -> None:
+    """Raises ValidationFailed that names every parameter that is unknown or has an impossible value, and what exists.
+
+    An empty value counts as an absent one.
+    """
+    if errors := [*_wrong({parameter.name: parameter for parameter in parameters}, given)]:
+        raise ValidationFailed(*errors)
+
+
+def _wrong(known: Mapping[str, Query], given: Given) -> Iterator[FieldError]:
+    for name, value in given.items():
+        parameter = known.get(name)
+        if parameter is None:
+            yield _unknown(name, known)
+        elif parameter.schema["type"] != "array" and value:
+            yield from _wrong_value(parameter, value)
+
+
+def _unknown(name: str, known: Mapping[str, Query]) -> FieldError:
+    pointer = f"/query/{name.replace('~', '~0').replace('/', '~1')}"
+    if not known:
+        return FieldError(pointer, N_("is unknown: this address has no query parameters"))
+    return FieldError(pointer, N_("is unknown; this address has {known}"), known=", ".join(known))
+
+
+def _wrong_value(parameter: Query, value: str | Sequence[str]) -> Iterator[FieldError]:
+    pointer = f"/query/{parameter.name}"
+    allowed = ("true", "false") if parameter.schema["type"] == "boolean" else parameter.schema.get("enum")
+    if not isinstance(value, str):
+        yield FieldError(pointer, N_("must be given once"))
+    elif allowed and value not in allowed:
+        yield FieldError(pointer, N_("must be one of {allowed}"), allowed=", ".join(allowed))

@@ -18,6 +18,7 @@ from typing import Any
 import gunicorn  # type: ignore[import-untyped]  # gunicorn ships no types
 from gunicorn import glogging  # as above
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # as above
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]  # as above
 from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]  # as above
 from gunicorn.workers import gasgi  # type: ignore[import-untyped]  # as above
 
@@ -245,6 +246,16 @@ class Log(glogging.Logger):  # type: ignore[misc]  # the base is untyped
         self.error_log.propagate = True
 
 
+class Master(Arbiter):  # type: ignore[misc]  # the base is untyped
+    """The arbiter, which gives a sign of life each time that it has looked after its workers."""
+
+    app: "Server"
+
+    def murder_workers(self) -> None:
+        self.app.beat()
+        super().murder_workers()
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
     """gunicorn's arbiter over one application that is built before the workers are forked; they find it as `app`."""
 
@@ -257,8 +268,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
         header_seconds: float,
         write_stall_seconds: float,
         on_fork: Callable[[int], None] = lambda _: None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        self.make, self.options, self.on_ready, self.on_fork = make, options, on_ready, on_fork
+        self.make, self.options, self.on_ready, self.on_fork, self.beat = make, options, on_ready, on_fork, beat
         self.header_seconds, self.write_stall_seconds = header_seconds, write_stall_seconds
         self.token, self.loads = one_byte_pipe(), Loads()
         super().__init__()
@@ -270,6 +282,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
 
     def load(self) -> Application:
         return self.make()
+
+    def run(self) -> None:
+        Master(self).run()
 
     def report_ready(self, address: str) -> None:
         """Called by every worker that begins to serve; the first to take the one byte of the pipe speaks for all."""
@@ -332,13 +347,14 @@ def run(
     graceful_seconds: int = 30,
     write_stall_seconds: float = 30.0,
     on_fork: Callable[[int], None] = lambda _: None,
+    beat: Callable[[], None] = lambda: None,
     trusted_proxies: Sequence[str] = (),
 ) -> int:
     """Serve until SIGTERM, SIGINT or SIGQUIT and return gunicorn's exit code.
 
     `make` is called once, before the fork: the application must open pools and start threads in its lifespan startup.
     `on_ready` is called once, in the first worker that takes requests (not in this process), with the first address.
-    `on_fork` is called first in each worker, with the arbiter's pid.
+    `on_fork` is called first in each worker, with the arbiter's pid; `beat` about every second in the arbiter.
     `trusted_proxies` are addresses or networks whose X-Forwarded-Proto says what the scheme of a request is.
     While it runs, gunicorn takes over this process's signals and reaps every child of it, whoever started them.
     """
@@ -358,6 +374,7 @@ def run(
         header_seconds=limits.header_seconds_max,
         write_stall_seconds=write_stall_seconds,
         on_fork=on_fork,
+        beat=beat,
     )
     return arbitrate(server)
 

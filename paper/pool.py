@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,15 +20,17 @@ from paper import confinement
 _BACKLOG = 256
 _YOUNG_SECONDS = 1.0
 _BACK_OFF_SECONDS = 0.05
+_BEAT_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
 
-def serve(socket_path: Path, *, children: int = 2, limits: Limits) -> None:
+def serve(socket_path: Path, *, children: int = 2, limits: Limits, beat: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM, then end all children, remove the socket and return.
 
     To be called in a freshly forked process of one thread: it closes every inherited descriptor but the standard
-    ones, and it dies with its parent. The socket accepts from the moment it appears at `socket_path`, mode 0600.
+    ones, and it dies with its parent. The socket accepts from the moment it appears at `socket_path`, mode 0600. `beat`
+    is called every second while this process works.
     """
     confinement.die_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -37,12 +40,12 @@ def serve(socket_path: Path, *, children: int = 2, limits: Limits) -> None:
     try:
         if not confinement.leave_network():
             _log.warning("paper: this system lets no process leave the network; decoding goes on without that wall")
-        _supervise(listener, children, limits)
+        _supervise(listener, children, limits, beat)
     finally:
         socket_path.unlink(missing_ok=True)
 
 
-def _supervise(listener: socket.socket, children: int, limits: Limits) -> None:
+def _supervise(listener: socket.socket, children: int, limits: Limits, beat: Callable[[], None]) -> None:
     # Imported here, so that only this process carries the decoders and not the supervisor that forks it.
     from paper import child
 
@@ -54,7 +57,9 @@ def _supervise(listener: socket.socket, children: int, limits: Limits) -> None:
         while True:
             while len(born) < children:
                 born[_fork(listener, limits)] = time.monotonic()
-            if signal.sigwait({signal.SIGCHLD, signal.SIGTERM}) == signal.SIGTERM:
+            beat()
+            told = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, _BEAT_SECONDS)
+            if told is not None and told.si_signo == signal.SIGTERM:
                 return
             if _reap(born):
                 time.sleep(_BACK_OFF_SECONDS)

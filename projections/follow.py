@@ -47,7 +47,8 @@ class Behind(msgspec.Struct, frozen=True):
 class Follower:
     """Follows the log with every view. `role` is taken in the session; `on_parked` is told of every parked event.
 
-    `poll_seconds`: how often it looks without having been notified, and so how soon it stops."""
+    `poll_seconds`: how often it looks without having been notified, and so how soon it stops. `beat` is called as often
+    as it gets on, also within a batch: who hears nothing may take it for hanging."""
 
     def __init__(
         self,
@@ -59,10 +60,11 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
         poll_seconds: float = POLL_SECONDS,
         on_parked: Callable[[Parked], None] = alarm,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._url, self._log, self._role = url, log, role
         self._views, self._clock, self._on_parked = views, clock, on_parked
-        self._poll_seconds = poll_seconds
+        self._poll_seconds, self._beat = poll_seconds, beat
         self.state = State()
         self._hot_until = 0.0
 
@@ -71,6 +73,7 @@ class Follower:
         shortest, longest = BACK_OFF_SECONDS
         wait = shortest
         while not stop.is_set():
+            self._beat()
             followed = self.state.events
             try:
                 with tracking.connect(self._url, role=self._role) as conn:
@@ -86,11 +89,13 @@ class Follower:
     def _lead(self, conn: psycopg.Connection[Any], stop: threading.Event) -> None:
         """The lock is the session's, like every write: who loses the session can neither lead nor write."""
         while not _locked(conn):
+            self._beat()
             if stop.wait(STANDBY_SECONDS):
                 return
         conn.execute(f"listen {tracking.CHANNEL_LOG}")  # before the first look, so that nothing falls between
         self.state.leading = True
         while not stop.is_set():
+            self._beat()
             with without_collector():
                 seconds = self._step(conn)
             _wait(conn, seconds)
@@ -135,7 +140,7 @@ class Follower:
             running = tracking.require(conn, behind.views)
             for now in running:
                 view = self._views[now.name]
-                parked += take(conn, view, table_of(view), behind.events, now.held, careful)
+                parked += take(conn, view, table_of(view), behind.events, now.held, careful, beat=self._beat)
             park(conn, parked)
             as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
             tracking.advance(conn, [self._views[t.name] for t in running], behind.position, as_of)

@@ -86,22 +86,38 @@ def _keys(*keys: UUID | None) -> frozenset[UUID]:
 
 
 def take(
-    conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step], held: Iterable[UUID], careful: bool
+    conn: psycopg.Connection[Any],
+    view: View,
+    table: str,
+    page: Sequence[Step],
+    held: Iterable[UUID],
+    careful: bool,
+    *,
+    beat: Callable[[], None] = lambda: None,
 ) -> list[Parked]:
-    """A page into a table, in the caller's transaction; returns what it could not take."""
+    """A page into a table, in the caller's transaction; returns what it could not take. `beat` is called as it gets
+    on."""
+    beat()
     holding = set(held)
     if careful or (holding and not all(holding.isdisjoint(held_keys(recorded)) for recorded, _ in page)):
-        return project_carefully(conn, view, table, page, holding)
+        return project_carefully(conn, view, table, page, holding, beat=beat)
     project(conn, view, table, page)
     return []
 
 
 def project_carefully(
-    conn: psycopg.Connection[Any], view: View, table: str, page: Iterable[Step], held: Iterable[UUID]
+    conn: psycopg.Connection[Any],
+    view: View,
+    table: str,
+    page: Iterable[Step],
+    held: Iterable[UUID],
+    *,
+    beat: Callable[[], None] = lambda: None,
 ) -> list[Parked]:
     """Event by event, each in a savepoint; what fails and what is held back is returned, not stored."""
     holding, found = set(held), list[Parked]()
     for step in page:
+        beat()
         keys = held_keys(step[0])
         error_type = _attempt(conn, view, table, step) if holding.isdisjoint(keys) else BEHIND
         if error_type:

@@ -42,8 +42,17 @@ class Station:
     """`devices` are SANE's names, or `simulated:…`; `changes` as profiles_of() takes them. `state` is a folder of its
     own: spool and locks. Raises ValueError for devices or changes that cannot be."""
 
-    def __init__(self, archive: Archive, devices: Sequence[str], state: Path, *, changes: Sequence[str] = ()) -> None:
-        self._archive, self._state = archive, state
+    def __init__(
+        self,
+        archive: Archive,
+        devices: Sequence[str],
+        state: Path,
+        *,
+        changes: Sequence[str] = (),
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`beat` is called each time that the archive was asked for jobs: within half a minute while all is well."""
+        self._archive, self._state, self._beat = archive, state, beat
         self._spool = Spool(state / "spool")
         self._delivery = Delivery(archive, self._spool, state / "spool")
         self._changed = threading.Event()
@@ -106,6 +115,7 @@ class Station:
         complaint = Complaint("no jobs can be asked for")
         is_busy = is_away = False
         while not self._is_ending:
+            self._beat()
             try:
                 is_busy = self._ask(wait_seconds=0 if is_busy or is_away else POLL_SECONDS)
             except Unreachable as error:

@@ -13,7 +13,7 @@ from migrations.runner import newest
 from store.content_directory import ContentDirectory
 from store.pools import Connect
 
-LAG_EVENTS_MAX = 10_000
+LAG_SECONDS_NOTED = 10.0
 CHECK_SECONDS = 2.0  # what asks gives up soon itself, and has to hear which part it is
 Check = Callable[[], Awaitable[str]]
 
@@ -49,10 +49,14 @@ class Health:
         return "ok" if applied == newest() else f"at {applied}, this program needs {newest()}"
 
     async def _projections(self) -> str:
-        behind, paused, parked = await self._ask(LAG)
-        if behind > LAG_EVENTS_MAX:
-            return f"{behind} events behind"
-        notes = [*(["paused"] if paused else []), *([f"{parked} parked events"] if parked else [])]
+        seconds, paused, parked = await self._ask(LAG)
+        if seconds > self._limits.view_lag_seconds_max:
+            return f"{seconds:.0f} s behind"
+        notes = [
+            *([f"{seconds:.0f} s behind"] if seconds > LAG_SECONDS_NOTED else []),
+            *(["paused"] if paused else []),
+            *([f"{parked} parked events"] if parked else []),
+        ]
         return ", ".join(["ok", *notes])
 
     async def _content(self) -> str:
@@ -80,8 +84,15 @@ async def _state(check: Check) -> str:
 
 LAG = """
     select
-        coalesce((select max(notification_id) from archive.archive_events), 0) - min(position),
+        coalesce(max(extract(epoch from clock_timestamp() - (
+            select e.recorded_at
+            from archive.archive_events as e
+            where e.notification_id > t.position
+            order by e.notification_id
+            limit 1
+        ))) filter (where not paused), 0)::float8,
         bool_or(paused),
         (select count(*) from views.parked)
-    from views.tracking
+    from views.tracking as t
 """
+"""How old the oldest event is that a view has still to take, by the database's clock; a paused view is not late."""

@@ -16,6 +16,7 @@ from domain.administration import SYSTEM
 from domain.archive import Archive, Caller
 from domain.limits import Limits
 from projections import authorizations, scan_sessions
+from service.beats import nothing, waited
 from store.keys import Connections
 
 LOOK_SECONDS = 5.0
@@ -31,17 +32,18 @@ def keep_lapsing(
     stop: threading.Event,
     *,
     look_seconds: float = LOOK_SECONDS,
+    beat: Callable[[], None] = nothing,
 ) -> None:
     """Until `stop`. It needs no leader: of two that write the same, one finds that nothing is left to say."""
-    while not stop.wait(look_seconds):
+    while not waited(stop, look_seconds, beat):
         try:
-            lapse_due(connections, archive)
-            end_scans(connections, archive, limits, branch)
+            lapse_due(connections, archive, beat)
+            end_scans(connections, archive, limits, branch, beat)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
             logger.warning("the clock was not looked at: %s", type(error).__name__)
 
 
-def lapse_due(connections: Connections, archive: Archive) -> int:
+def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], None] = nothing) -> int:
     """Write down all that is due today where the institution stands; how many events it took. Durable on return."""
     today, written = archive.clock.today(), 0
     passed: list[UUID] = []
@@ -50,11 +52,13 @@ def lapse_due(connections: Connections, archive: Archive) -> int:
             due = authorizations.due(conn, today, PAGE, passed=passed)
         if not due:
             return written
-        written += ended(due, archive.lapse)
+        written += ended(due, archive.lapse, beat)
         passed += due  # the view learns of it a moment later
 
 
-def end_scans(connections: Connections, archive: Archive, limits: Limits, branch: str) -> int:
+def end_scans(
+    connections: Connections, archive: Archive, limits: Limits, branch: str, beat: Callable[[], None] = nothing
+) -> int:
     """Interrupt scans of a silent station, end sessions that nobody came back to; how many. Durable on return."""
     now = archive.clock.now()
     since = now - timedelta(hours=limits.scan_session_hours)
@@ -64,13 +68,14 @@ def end_scans(connections: Connections, archive: Archive, limits: Limits, branch
     caller = Caller(actor=SYSTEM, branch=branch, correlation_id=archive.ids.new())
     interrupt = partial(archive.interrupt_scan, problem="scanner-offline", caller=caller)
     expire = partial(archive.expire_scan, untouched_since=since, caller=caller)
-    return ended(abandoned, interrupt) + ended(untouched, expire)
+    return ended(abandoned, interrupt, beat) + ended(untouched, expire, beat)
 
 
-def ended(papers: Iterable[UUID], end: Callable[[UUID], object]) -> int:
+def ended(papers: Iterable[UUID], end: Callable[[UUID], object], beat: Callable[[], None] = nothing) -> int:
     """One that cannot be ended, such as an erased one, must not keep the others from their end."""
     count = 0
     for paper in papers:
+        beat()
         try:
             count += bool(end(paper))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this paper's alone, or comes with the next

@@ -49,8 +49,8 @@ class Metrics:
         self._damaged.inc()
 
 
-def text(rows: list[tuple[str, int, int, int]]) -> bytes:
-    """All processes' numbers, and of each view (name, position, lag, parked events) how it stands."""
+def text(rows: list[tuple[str, int, int, int, float]]) -> bytes:
+    """All processes' numbers, and of each view (name, position, lag, parked events, lag in seconds) how it stands."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -64,6 +64,7 @@ GAUGES = (
     ("dossier_view_position", "Where a view stands in the log"),
     ("dossier_view_lag_events", "Positions that a view has still to take"),
     ("dossier_view_parked_events", "Events that a view could not take, and those behind them"),
+    ("dossier_view_lag_seconds", "Age of the oldest event that a view has still to take"),
 )
 
 

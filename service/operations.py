@@ -23,6 +23,7 @@ from paper.confinement import die_with_parent
 from projections import parking, rebuild, tracking
 from projections.rebuild import Rebuilt
 from service import logs
+from service.beats import nothing
 from service.settings import Settings, load
 from service.verify import Report, verify
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
@@ -41,32 +42,46 @@ Tell = Callable[[int, int], None]
 logger = logging.getLogger("dossier.operations")
 
 
-def keep_operating(url: str, role: str | None, stop: threading.Event, *, look_seconds: float = LOOK_SECONDS) -> None:
+def keep_operating(
+    url: str,
+    role: str | None,
+    stop: threading.Event,
+    *,
+    look_seconds: float = LOOK_SECONDS,
+    beat: Callable[[], None] = nothing,
+) -> None:
     """Until `stop`. Of several projectors the one that has the lock does the work; what it leaves is given up."""
     while not stop.wait(look_seconds):
+        beat()
         try:
             with tracking.connect(url, role=role) as conn:
-                work(conn, url, stop, look_seconds)
+                work(conn, url, stop, look_seconds, beat)
         except (psycopg.Error, OSError) as error:  # a database that is away, no memory for a process
             logger.warning("nothing could be operated: %s", type(error).__name__)
 
 
-def work(conn: psycopg.Connection[Any], url: str, stop: threading.Event, look_seconds: float) -> None:
+def work(
+    conn: psycopg.Connection[Any], url: str, stop: threading.Event, look_seconds: float, beat: Callable[[], None]
+) -> None:
     """As long as the connection lasts; only as the one who has the lock."""
     while not has_lock(conn):
+        beat()
         if stop.wait(look_seconds):
             return
     tasks.give_up(conn)
     while not stop.wait(look_seconds):
+        beat()
         while not stop.is_set() and (task := tasks.begin(conn)) is not None:
-            run(conn, url, task, stop)
+            run(conn, url, task, stop, beat)
 
 
 def has_lock(conn: psycopg.Connection[Any]) -> bool:
     return conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,)
 
 
-def run(conn: psycopg.Connection[Any], url: str, task: Task, stop: threading.Event) -> None:
+def run(
+    conn: psycopg.Connection[Any], url: str, task: Task, stop: threading.Event, beat: Callable[[], None] = nothing
+) -> None:
     """In a process of its own, so that the follower keeps its core; it ends with us, and with the connection that has
     the lock: without that another projector may begin the next one."""
     child = subprocess.Popen(
@@ -76,6 +91,7 @@ def run(conn: psycopg.Connection[Any], url: str, task: Task, stop: threading.Eve
     )
     try:
         while child.poll() is None and not stop.wait(0.2):
+            beat()
             conn.execute("select 1")
     finally:
         end(child)

@@ -11,6 +11,7 @@ from typing import Any
 from domain.limits import Limits
 from projections.follow import Follower
 from service import metrics_port
+from service.beats import Beats, nothing, waited
 from service.lapses import keep_lapsing
 from service.metrics import Metrics, text
 from service.operations import keep_operating
@@ -25,7 +26,7 @@ LEAVE_SECONDS = 5.0
 logger = logging.getLogger("dossier.sweep")
 
 
-def run(settings: Settings, url: str, metrics: socket.socket | None) -> None:
+def run(settings: Settings, url: str, metrics: socket.socket | None, beats: Beats) -> None:
     """Until SIGTERM. Where another projector leads, this one stands by. On `metrics` it tells the figures of all."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,26 +36,34 @@ def run(settings: Settings, url: str, metrics: socket.socket | None) -> None:
         open_store(settings, url, role=role, damaged=Metrics().damaged) as store,
         open_store(settings, url, role=role_of(url, APP_ROLE), connections=1) as writing,
     ):
-        start(keep_sweeping, store, settings.limits, stop)
-        operating = start(keep_operating, url, role, stop)
-        start(keep_lapsing, writing.pool, writing.archive(), settings.limits, settings.branch, stop)
+        start(keep_sweeping, store, settings.limits, stop, beat=beats.of("projector.sweeps"))
+        operating = start(keep_operating, url, role, stop, beat=beats.of("projector.operations"))
+        lapsing = (writing.pool, writing.archive(), settings.limits, settings.branch, stop)
+        start(keep_lapsing, *lapsing, beat=beats.of("projector.lapses"))
         if metrics is not None:
             metrics_port.start(metrics, partial(metrics_text, store))
-        Follower(url, store.log, role=role).run(stop)
+        Follower(url, store.log, role=role, beat=beats.of("projector")).run(stop)
         operating.join(LEAVE_SECONDS)  # a task under way cleans up behind itself
 
 
-def start(work: Callable[..., None], *arguments: Any) -> threading.Thread:
-    thread = threading.Thread(target=work, args=arguments, daemon=True)
+def start(work: Callable[..., None], *arguments: Any, **more: Any) -> threading.Thread:
+    thread = threading.Thread(target=work, args=arguments, kwargs=more, daemon=True)
     thread.start()
     return thread
 
 
-def keep_sweeping(store: Store, limits: Limits, stop: threading.Event, *, pause_seconds: float = SWEEP_SECONDS) -> None:
+def keep_sweeping(
+    store: Store,
+    limits: Limits,
+    stop: threading.Event,
+    *,
+    pause_seconds: float = SWEEP_SECONDS,
+    beat: Callable[[], None] = nothing,
+) -> None:
     """A sweep that is refused, or that finds no database, is told and tried again the next time."""
-    while not stop.wait(pause_seconds):
+    while not waited(stop, pause_seconds, beat):
         try:
-            sweep(store, limits)
+            sweep(store, limits, beat)
         except SweepRefused as refused:
             logger.error("nothing was swept: %s", refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away

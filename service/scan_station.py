@@ -7,23 +7,31 @@ from pathlib import Path
 
 from scanner.archive import Archive
 from scanner.station import Station
+from service.beats import nothing
 from service.settings import Settings
 
 NAME = "local"
 
 
-def run(archive: Archive, devices: Sequence[str], state: Path, *, changes: Sequence[str] = ()) -> None:
+def run(
+    archive: Archive,
+    devices: Sequence[str],
+    state: Path,
+    *,
+    changes: Sequence[str] = (),
+    beat: Callable[[], None] = nothing,
+) -> None:
     """Until SIGTERM or SIGINT, and then a second at most."""
-    Station(archive, devices, state, changes=changes).run(until_told())
+    Station(archive, devices, state, changes=changes, beat=beat).run(until_told())
 
 
-def run_beside(settings: Settings) -> None:
+def run_beside(settings: Settings, beat: Callable[[], None] = nothing) -> None:
     """The station of the host that serves, with the scanners that are configured there."""
     token = (settings.home / "station.token").read_text().strip()
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # what it listens on
     address = f"[{host}]" if ":" in host else host
     archive = Archive(f"http://{address}:{settings.port}", token, station=NAME, branch=settings.branch)
-    run(archive, settings.scanners, settings.home / "scan", changes=settings.scan_profiles)
+    run(archive, settings.scanners, settings.home / "scan", changes=settings.scan_profiles, beat=beat)
 
 
 def until_told() -> Callable[[], object]:

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,7 +29,9 @@ import msgspec
 
 from paper import walls
 from service import logs, metrics, ports
+from service.beats import Beats
 from service.output import say
+from service.parts_door import Door, path_of
 from service.prepare import make_database, make_folders, prepare
 from service.settings import Settings, SettingsError
 from store.postgres import Cluster, PostgresError, settle
@@ -39,6 +41,7 @@ DATABASE_CHECK_SECONDS = 2.0
 STOP_SECONDS = 40.0
 YOUNG_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
+LATE_SECONDS = 5.0
 
 
 class Child(msgspec.Struct):
@@ -48,22 +51,30 @@ class Child(msgspec.Struct):
     run: Callable[[], None]
     pid: int = 0
     started_at: float = 0.0
+    killed: bool = False
 
 
 class Supervisor:
-    def __init__(self, cluster: Cluster | None, children: list[Child]) -> None:
-        self._cluster, self._children = cluster, children
+    """`silence_seconds`: a part that gave no sign of life for so long is killed and started again."""
+
+    def __init__(
+        self, cluster: Cluster | None, children: list[Child], beats: Beats, door: Door, *, silence_seconds: float
+    ) -> None:
+        self._cluster, self._children, self._beats, self._door = cluster, children, beats, door
+        self._silence_seconds = silence_seconds
         self._stopping = False
         self._checked_at = 0.0
+        self._looked_at = time.monotonic()
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; returns the exit code."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         for child in self._children:
-            start(child)
+            self._start(child, again=False)
         while not self._stopping:
-            time.sleep(TICK_SECONDS)
+            self._door.wait(TICK_SECONDS)
+            self._end_silent()
             self._restart_dead()
             self._restart_database()
         self._end()
@@ -72,13 +83,39 @@ class Supervisor:
     def _stop(self, *_: object) -> None:
         self._stopping = True
 
+    def _start(self, child: Child, *, again: bool) -> None:
+        start(child)
+        self._beats.begun(child.name, child.pid, again=again)
+
+    def _end_silent(self) -> None:
+        """Whoever looks late has itself been stopped, or was at work for long: then nobody is blamed for silence."""
+        now = time.monotonic()
+        late, self._looked_at = now - self._looked_at > LATE_SECONDS, now
+        if late:
+            self._beats.forgive()
+            return
+        for child in self._children:
+            silent = self._beats.silent(child.name, self._silence_seconds)
+            if silent is not None and not child.killed and not self._stopping:
+                loop, seconds = silent
+                since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+                tell(
+                    "error",
+                    f"{child.name} hangs: {loop} (pid {child.pid}) gave no sign of life for {seconds:.0f} s, since"
+                    f" {since}; it is killed and started again",
+                )
+                child.killed = True
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGKILL)
+
     def _restart_dead(self) -> None:
         for child in self._children:
-            if not alive(child) and not self._stopping:
-                tell("warning", f"{child.name} ended and is started again")
+            ended = how_it_ended(child)
+            if ended is not None and not self._stopping:
+                tell("warning", f"{child.name} (pid {child.pid}) {ended}; it is started again")
                 if time.monotonic() - child.started_at < YOUNG_SECONDS:
                     time.sleep(BACK_OFF_SECONDS)
-                start(child)
+                self._start(child, again=True)
 
     def _restart_database(self) -> None:
         if self._cluster is None or time.monotonic() - self._checked_at < DATABASE_CHECK_SECONDS:
@@ -103,7 +140,7 @@ def start(child: Child) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     supervisor = os.getpid()
-    child.started_at = time.monotonic()
+    child.started_at, child.killed = time.monotonic(), False
     child.pid = os.fork()
     if child.pid == 0:
         _live(child, supervisor)
@@ -137,10 +174,20 @@ def name_process(name: str) -> None:
 
 
 def alive(child: Child) -> bool:
+    return how_it_ended(child) is None
+
+
+def how_it_ended(child: Child) -> str | None:
+    """In words; None while it lives."""
     try:
-        return os.waitpid(child.pid, os.WNOHANG) == (0, 0)
+        pid, status = os.waitpid(child.pid, os.WNOHANG)
     except ChildProcessError:
-        return False
+        return "ended"
+    if pid == 0:
+        return None
+    if os.WIFSIGNALED(status):
+        return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"ended with {os.waitstatus_to_exitcode(status)}"
 
 
 def stop(child: Child) -> None:
@@ -165,10 +212,17 @@ def serve(settings: Settings) -> int:
         metrics.prepare(settings.home)
         prepare(settings, url, say)
         web_ready(settings.home).unlink(missing_ok=True)
-        children = make_children(settings, url, metrics_door, missing_walls)
+        beats = Beats(part_names(settings))
+        door = Door(path_of(settings.home), beats.standing)
+        children = make_children(settings, url, metrics_door, missing_walls, beats)
         gc.collect()
         gc.freeze()
-        return Supervisor(cluster, children).run()
+        silence = settings.limits.silence_seconds_max
+        return Supervisor(cluster, children, beats, door, silence_seconds=silence).run()
+
+
+def part_names(settings: Settings) -> list[str]:
+    return ["paper", "projector", "web", *(["station"] if settings.scanners else [])]
 
 
 def require_extras(settings: Settings) -> None:
@@ -218,7 +272,7 @@ def doors(settings: Settings) -> Iterator[socket.socket | None]:
 
 
 def make_children(
-    settings: Settings, url: str, metrics_door: socket.socket | None, missing_walls: tuple[str, ...]
+    settings: Settings, url: str, metrics_door: socket.socket | None, missing_walls: tuple[str, ...], beats: Beats
 ) -> list[Child]:
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
     import prometheus_client  # noqa: F401  # where it counts is settled by now
@@ -232,14 +286,14 @@ def make_children(
     decoders = settings.home / "run" / "paper.sock"
     ready = web_ready(settings.home)
     children = [
-        Child("paper", partial(pool.serve, decoders, limits=settings.limits)),
-        Child("projector", partial(projector.run, settings, url, metrics_door)),
-        Child("web", partial(web.run, settings, url, role, decoders, ready, missing_walls)),
+        Child("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.of("paper"))),
+        Child("projector", partial(projector.run, settings, url, metrics_door, beats)),
+        Child("web", partial(web.run, settings, url, role, decoders, ready, missing_walls, beats)),
     ]
     if settings.scanners:
         from service import scan_station
 
-        children.append(Child("station", partial(scan_station.run_beside, settings)))
+        children.append(Child("station", partial(scan_station.run_beside, settings, beats.of("station"))))
     return children
 
 

@@ -1,11 +1,12 @@
 """What nobody needs any more: content that no event names after a day, stale temporary files, old Idempotency-Keys."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from domain.limits import Limits
+from service.beats import nothing
 from service.wiring import Store
 from store.content_sweeper import sweep as sweep_content
 
@@ -16,11 +17,16 @@ class Swept(msgspec.Struct, frozen=True):
     idempotency_keys: int
 
 
-def sweep(store: Store, limits: Limits) -> Swept:
+def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> Swept:
     """Safe beside uploads: content younger than `orphan_age_hours` is left alone."""
+
+    def named(keys: Sequence[str]) -> set[str]:
+        beat()
+        return referenced(store, keys)
+
     swept = sweep_content(
         store.directory,
-        lambda keys: referenced(store, keys),
+        named,
         older_than_seconds=limits.orphan_age_hours * 3600,
         now=time.time(),
     )

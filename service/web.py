@@ -8,13 +8,20 @@ from api.app import create_app
 from api.problems import to_stderr
 from api.worker import run as run_server
 from paper.confinement import die_with_parent
+from service.beats import Beats
 from service.ports import address
 from service.settings import Settings
 from service.wiring import UNAVAILABLE, open_parts
 
 
 def run(
-    settings: Settings, url: str, role: str | None, socket: Path, ready: Path, missing_walls: tuple[str, ...]
+    settings: Settings,
+    url: str,
+    role: str | None,
+    socket: Path,
+    ready: Path,
+    missing_walls: tuple[str, ...],
+    beats: Beats,
 ) -> None:
     """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered.
 
@@ -36,6 +43,7 @@ def run(
         on_ready=partial(say_ready, ready),
         # Else workers of a killed arbiter hold the port for a second, and who takes them for the new ones is cut off.
         on_fork=die_with_parent,
+        beat=beats.of("web"),
         trusted_proxies=[str(network) for network in settings.trusted_proxies],
     )
     raise SystemExit(code)

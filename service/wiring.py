@@ -282,11 +282,20 @@ async def metrics_text(connection: Connect) -> bytes:
 
 
 WHERE_VIEWS_STAND = """
-    select name, position, coalesce((select max(notification_id) from archive.archive_events), 0) - position, (
-        select count(*) from views.parked where view = name
-    )
-    from views.tracking
-    order by name
+    select
+        t.name,
+        t.position,
+        coalesce((select max(notification_id) from archive.archive_events), 0) - t.position,
+        (select count(*) from views.parked where view = t.name),
+        coalesce(extract(epoch from clock_timestamp() - (
+            select e.recorded_at
+            from archive.archive_events as e
+            where e.notification_id > t.position
+            order by e.notification_id
+            limit 1
+        )), 0)::float8
+    from views.tracking as t
+    order by t.name
 """
 
 

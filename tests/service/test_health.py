@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
     assert waiting.all_at_once
 
 
+@pytest.mark.parametrize(("behind", "told"), [(2, "ok"), (30, "ok, 30 s behind"), (500, "500 s behind")])
+def test_views_that_lag_are_told_in_seconds(db: str, tmp_path: Path, behind: int, told: str) -> None:
+    """M1: an archive of 40 papers a day is never 10,000 events behind, however long its follower hangs."""
+    with psycopg.connect(db, autocommit=True) as conn:
+        conn.execute(AN_EVENT, [timedelta(seconds=behind)])
+        health_ = Health(connected(db), ContentDirectory(tmp_path), Limits(view_lag_seconds_max=120))
+        assert asyncio.run(health_.parts())["projections"] == told
+        conn.execute("update views.tracking set paused = true")
+        assert asyncio.run(health_.parts())["projections"] == "ok, paused"
+
+
 def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: str, tmp_path: Path) -> None:
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute("update views.tracking set paused = true where name = 'authorizations'")
@@ -41,15 +53,25 @@ def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: 
             " values ('audit_history', 1, now(), gen_random_uuid(), 'document-archived.v1', 'AssertionError')"
         )
 
-    @asynccontextmanager
-    async def connection() -> AsyncIterator[Any]:
-        async with await psycopg.AsyncConnection.connect(db) as conn:
-            yield conn
-
-    told = asyncio.run(Health(connection, ContentDirectory(tmp_path), Limits()).parts())
+    told = asyncio.run(Health(connected(db), ContentDirectory(tmp_path), Limits()).parts())
     assert told["projections"] == "ok, paused, 1 parked events"
     assert is_well(told)
     assert not is_well({**told, "database": "no answer"})
+
+
+def connected(url: str) -> Any:
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[Any]:
+        async with await psycopg.AsyncConnection.connect(url) as conn:
+            yield conn
+
+    return connection
+
+
+AN_EVENT = """
+    insert into archive.archive_events (originator_id, originator_version, topic, state, recorded_at)
+    values (gen_random_uuid(), 1, 'document-archived.v1', '', clock_timestamp() - %s)
+"""
 
 
 class Waiting:

@@ -309,7 +309,7 @@ class Exchange:
 
     def must_close(self) -> bool:
         """Whether the connection has to go: what follows an unsound request is not trusted, nor is an unread body."""
-        if not self.sound:
+        if not self.sound or self.scope["state"].get("length_missing"):
             return True
         if self.got == self.want:
             return False

@@ -40,7 +40,8 @@ def seen(client: httpx.Client, *stations: Station) -> dict[str, set[str]]:
     names = {station.name for station in stations}
     return {
         "stations": {item["name"] for item in item_of(client.get("/v1/scan-stations"))["items"]} & names,
-        "scanners": {item["station"] for item in item_of(client.get("/v1/scanners"))["items"]} & names,
+        "scanners": {item["station"] for item in item_of(client.get("/v1/scanners", params={"limit": 200}))["items"]}
+        & names,
     }
 
 

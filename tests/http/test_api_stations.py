@@ -75,7 +75,7 @@ def scan(client: httpx.Client, station: Station, scanner: str = "feeder", **body
 def scanners(client: httpx.Client, station: Station) -> dict[str, dict[str, Any]]:
     """Those of this station, by what it calls them."""
     position = item_of(client.get("/v1/scanners"))["position"]
-    items = item_of(client.get("/v1/scanners", headers=at(position)))["items"]
+    items = item_of(client.get("/v1/scanners", params={"limit": 200}, headers=at(position)))["items"]
     return {item["id"].partition(":")[2]: item for item in items if item["station"] == station.name}
 
 

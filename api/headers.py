@@ -31,7 +31,7 @@ def content_disposition(file_name: str | None, *, kind: str = "attachment") -> s
     name = printable(file_name or "")
     if not name:
         return kind
-    fallback = ascii_fallback(name)
+    fallback = ascii_fallback(name) or "_"
     if fallback == name:
         return f'{kind}; filename="{fallback}"'
     return f"{kind}; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe=ATTRIBUTE_CHARACTERS)}"

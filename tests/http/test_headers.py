@@ -40,6 +40,7 @@ def file_name_read_from(value: str) -> str | None:
 @example("100%41.pdf")
 @example("a'b*c.pdf")
 @example("\ud800.pdf")
+@example("\u0f80")
 def test_no_file_name_leaves_its_header_and_every_reader_gets_it_back(name: str) -> None:
     value = content_disposition(name)
     assert SAFE.fullmatch(value)

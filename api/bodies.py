@@ -45,7 +45,7 @@ Secret = Annotated[str, msgspec.Meta(max_length=SECRET_CHARACTERS_MAX)]
 
 
 class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PUT /customers/{id}."""
+    """The whole entry of a customer; what is left out is emptied."""
 
     name: str
     birth_date: date | None = None
@@ -55,6 +55,8 @@ class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CustomerAnswer(msgspec.Struct, frozen=True):
+    """A customer of the register."""
+
     id: str
     name: str
     birth_date: date | None
@@ -65,11 +67,15 @@ class CustomerAnswer(msgspec.Struct, frozen=True):
 
 
 class Original(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens to the paper original."""
+
     held: bool
     shelf_mark: Line | None = None
 
 
 class MandateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Collection data of a SEPA mandate."""
+
     debtor_name: Annotated[str, line(70)] | None = None
     iban: Annotated[str, line(50)] | None = None
     bic: Annotated[str, line(20)] | None = None
@@ -80,14 +86,15 @@ class MandateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was seen at the desk."""
+
     paper: Short
     number_suffix: Annotated[str, line(8, 1)]
     seen_on: date
 
 
 class AuthorizationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /authorizations: No upload. `last_collection_on`: due date of the last collection that was made of a mandate
-    before it came here."""
+    """An authorization without an upload. `type` and `customer` may be left out with a scan code."""
 
     type: Code | None = None
     customer: str | None = None
@@ -105,7 +112,7 @@ class AuthorizationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class DescribeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A field left out stays as it is; `note` null removes the note."""
+    """A field that is left out stays as it is; null removes it."""
 
     reason: Reason
     note: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -114,23 +121,27 @@ class DescribeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReclassifyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The right type of a document, and why."""
+
     type: Code
     reason: Reason
 
 
 class ReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it is done."""
+
     reason: Reason
 
 
 class CustomerReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom a paper goes to, or is linked with."""
+    """The customer that a paper goes to or is linked with, and why."""
 
     customer: str
     reason: Reason
 
 
 class FormBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /forms."""
+    """A form to issue."""
 
     type: Code
     customer: str
@@ -143,7 +154,7 @@ class FormBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AmendBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays as it is; `bic` null removes it."""
+    """Collection data to change. A field that is left out stays as it is."""
 
     reason: Reason
     debtor_name: Annotated[str, line(70, 1)] | msgspec.UnsetType = msgspec.UNSET
@@ -153,7 +164,7 @@ class AmendBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RevokeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`effective_on` is the day of receipt when it is left out; it may be a later one."""
+    """A revocation by the customer."""
 
     reason: Reason
     received_on: date
@@ -161,11 +172,15 @@ class RevokeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SupersedeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The authorization that takes the place of this one, and why."""
+
     by: UUID
     reason: Reason
 
 
 class CollectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One direct debit that was presented."""
+
     presented_on: date
     due_on: date
     outcome: CollectionOutcome
@@ -173,6 +188,8 @@ class CollectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RetentionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long papers of a type are kept."""
+
     trigger: Short
     months: Annotated[int, msgspec.Meta(ge=0, le=1200)]
     legal_basis: Line = ""
@@ -180,7 +197,7 @@ class RetentionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TypeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PUT /document-types/{code}: the whole definition, as domain.md §4 names its fields."""
+    """The whole definition of a document type."""
 
     labels: dict[Language, Short]
     kind: Kind
@@ -197,6 +214,8 @@ class TypeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TypeAnswer(msgspec.Struct, frozen=True):
+    """A document type."""
+
     code: str
     label: str
     labels: dict[str, str]
@@ -215,7 +234,7 @@ class TypeAnswer(msgspec.Struct, frozen=True):
 
 
 class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /scan-sessions. Without a scanner the pages come from the caller."""
+    """A scan session to begin. Without a scanner the pages come from the caller."""
 
     scanner: Short | None = None
     profile: Short | None = None
@@ -223,13 +242,13 @@ class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RotateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Clockwise."""
+    """How far a page is turned, clockwise."""
 
     degrees: Literal[90, 180, 270]
 
 
 class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`to` is the place that the page is to have, from 1."""
+    """Where a page goes."""
 
     to: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
@@ -239,20 +258,20 @@ Sheet = Annotated[list[PageNumber], msgspec.Meta(min_length=1, max_length=2)]
 
 
 class CollateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of both. `backs`: the last pass but one brought the fronts of the sheets, the last one their backs, in the
-    same order, or reversed since the stack was turned over as a whole. `sheets`: each by the numbers of its front and
-    its back, or by the one that there is; pages that are not named stay around them."""
+    """How pages of two passes become sheets: `backs` or `sheets`, not both. Pages that `sheets` does not name keep
+    their places around them.
+    """
 
     backs: Literal["as_scanned", "reversed"] | None = None
     sheets: Annotated[list[Sheet], msgspec.Meta(min_length=1)] | None = None
 
 
 class NothingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """{}."""
+    """An empty object."""
 
 
 class FinishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A station is done with a pass. `problem`: why it could not go on; `told`: the driver's text, for operators."""
+    """How a pass ended."""
 
     number: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = msgspec.field(name="pass")
     problem: Short | None = None
@@ -260,7 +279,7 @@ class FinishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ArchiveScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """OK: a checked code, or customer and type. `pages`: their numbers in the order of the document; default all."""
+    """What the pages become: a checked code, or customer and type."""
 
     scan_code: ScanCode | None = None
     check_token: Token | None = None
@@ -276,7 +295,7 @@ class ArchiveScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScanPage(msgspec.Struct, frozen=True):
-    """`scan_codes`: every QR and Code 128 text on it, ours or not; `degrees`: how it is turned, clockwise."""
+    """A page of a scan session."""
 
     n: int
     sha256: str
@@ -288,8 +307,17 @@ class ScanPage(msgspec.Struct, frozen=True):
     degrees: int
 
 
+class ScanProblem(msgspec.Struct, frozen=True):
+    """Why a pass stopped, in the caller's language."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
 class ScanItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A scan session. `documents`: what its pages have become so far; `passes`: the number of its last pass."""
+    """A scan session."""
 
     id: UUID
     state: ScanState
@@ -297,7 +325,7 @@ class ScanItem(msgspec.Struct, frozen=True, kw_only=True):
     source: ScannerSource | None
     profile: str | None
     pages: list[ScanPage]
-    problem: dict[str, Any] | None
+    problem: ScanProblem | None
     documents: list[UUID]
     passes: int
     actor: str
@@ -306,16 +334,14 @@ class ScanItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitDocument(msgspec.Struct, frozen=True):
-    """Pages that belong together. `scan_codes`: those on its first page, as Check takes them; none where nobody is
-    named yet, several where a person has to choose."""
+    """Pages that seem to belong together."""
 
     scan_codes: tuple[str, ...]
     pages: tuple[int, ...]
 
 
 class SplitItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pages of a session seem to be; nothing is changed by it. Each page is in one document, or a separator,
-    or blank. `repeated`: codes of several documents, as of a form that was fed twice."""
+    """What the pages of a session seem to be. Each page is in one document, or a separator, or blank."""
 
     id: UUID
     documents: list[SplitDocument]
@@ -326,7 +352,7 @@ class SplitItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the list of unfinished sessions; `pages`: how many there are."""
+    """An unfinished scan session."""
 
     id: UUID
     state: str
@@ -340,7 +366,7 @@ class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnScanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A scanner as its station calls it."""
+    """A scanner as its station describes it."""
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     name: Short
@@ -350,12 +376,14 @@ class OwnScanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PUT /scan-stations/{name}."""
+    """What a station has."""
 
     scanners: Annotated[list[OwnScanner], msgspec.Meta(max_length=100)]
 
 
 class StationItem(msgspec.Struct, frozen=True):
+    """A scan station."""
+
     name: str
     branch: str
     seen_at: Moment
@@ -363,6 +391,8 @@ class StationItem(msgspec.Struct, frozen=True):
 
 
 class ScannerItem(msgspec.Struct, frozen=True):
+    """A scanner."""
+
     id: str
     name: str
     station: str
@@ -372,7 +402,7 @@ class ScannerItem(msgspec.Struct, frozen=True):
 
 
 class JobItem(msgspec.Struct, frozen=True):
-    """What a station has to scan: pages of this pass begin at `first_page`, and there may be `pages_max` of them."""
+    """A pass that a station has to scan."""
 
     id: UUID
     scanner: str
@@ -384,16 +414,14 @@ class JobItem(msgspec.Struct, frozen=True):
 
 
 class Instant(msgspec.Struct, frozen=True):
-    """What an as_of names: a position of the log, and the first moment as of which it stood there; `at` is null before
-    the first event."""
+    """The instant that an `as_of` names."""
 
     position: int
     at: Moment | None
 
 
 class SummaryAnswer(msgspec.Struct, frozen=True):
-    """How many papers the customer's list has with these filters, mandates among the authorizations. `complete` false:
-    there are more, for no more than 1,001 are counted."""
+    """How many papers the list has with these filters; at most 1,001 are counted."""
 
     customer: CustomerAnswer
     documents: int
@@ -404,18 +432,47 @@ class SummaryAnswer(msgspec.Struct, frozen=True):
 
 
 class ChangesAnswer(msgspec.Struct, frozen=True):
-    """When something happened to the customer's papers, newest first, each moment once. `complete` false: it began
-    earlier, before the last 500 events."""
+    """When something happened to the papers of a customer, from the last 500 events."""
 
     moments: list[Moment]
     complete: bool
     position: int
 
 
-class FormAnswer(msgspec.Struct, frozen=True):
-    """`form` is the address of the printable sheet."""
+class DocumentItem(Item, frozen=True, kw_only=True):
+    """A document."""
 
-    authorization: Item
+    customer: str | None
+    linked_customers: list[str]
+    evidence_of: UUID | None
+
+
+class CollectionState(msgspec.Struct, frozen=True):
+    """Whether money can be collected, and when it last was."""
+
+    complete: bool | None
+    last_collection_on: date | None
+
+
+class AuthorizationItem(Item, frozen=True, kw_only=True):
+    """An authorization with its mandate."""
+
+    customer: str | None
+    mandate: Mandate | None
+    collection: CollectionState
+
+
+class SavedItem(Item, frozen=True, kw_only=True):
+    """A paper as a write left it."""
+
+    customer: str
+    position: int
+
+
+class FormAnswer(msgspec.Struct, frozen=True):
+    """An issued form."""
+
+    authorization: SavedItem
     scan_code: str
     customer: CustomerAnswer
     form: str
@@ -438,7 +495,7 @@ class CollectionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):
-    """`check_token` says for ten minutes that this caller checked this code; `collection` is null but for mandates."""
+    """What a scan code stands for."""
 
     scan_code: str
     customer: CustomerAnswer
@@ -447,8 +504,16 @@ class CheckAnswer(msgspec.Struct, frozen=True):
     check_token: str
 
 
+class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What something was done to."""
+
+    kind: str
+    id: str
+    label: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class HistoryItem(msgspec.Struct, frozen=True):
-    """`subject`: `kind` and `id`; of a paper the `label` of its present type too."""
+    """One thing that was done."""
 
     position: int
     recorded_at: Moment
@@ -456,28 +521,28 @@ class HistoryItem(msgspec.Struct, frozen=True):
     actor: str
     branch: str
     action: str
-    subject: dict[str, Any]
+    subject: Subject
     reason: str | None
     before: dict[str, Any]
     after: dict[str, Any]
 
 
 class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /session."""
+    """User name and password."""
 
     user: Secret
     password: Secret
 
 
 class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PUT /session/password. `old` is not asked of who has just come in by a one-time password."""
+    """A new password."""
 
     new: Secret
     old: Secret | None = None
 
 
 class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """PUT /session. The branch is for this session, the rest for the user; what is not given stays as it is."""
+    """The branch is for this session, the rest for the user; what is left out stays as it is."""
 
     branch: str | None = None
     language: Literal["en", "nl", "de"] | None = None
@@ -485,7 +550,7 @@ class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`branch` is where papers come from that name none; `ends_at` null: a token has no end."""
+    """Who the caller is."""
 
     user: str
     role: str
@@ -497,14 +562,14 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /operations. Without a `view` all of them are replayed or rebuilt; the others need one, verify has none."""
+    """What an operator wants done."""
 
     kind: Literal["pause", "resume", "replay", "rebuild", "back", "verify"]
     view: str | None = None
 
 
 class ViewItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a view stands. `per_second`: events recorded in the last minute that it has, as a rate."""
+    """How far a view is."""
 
     view: str
     position: int
@@ -517,7 +582,7 @@ class ViewItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParkedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that a view could not take."""
+    """An event that a view could not process."""
 
     view: str
     position: int
@@ -528,7 +593,7 @@ class ParkedItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator asked for. `result`: what the command of its name prints as JSON, or {"error": …}."""
+    """What an operator asked for."""
 
     id: UUID
     kind: str
@@ -544,7 +609,7 @@ class TaskItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The minutes are the last sixty, the present one last."""
+    """How the views are doing."""
 
     position: int
     views: list[ViewItem]
@@ -556,8 +621,7 @@ class OperationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An authorization that waits for somebody. `ends_on`: the first day on which it is over by the calendar, `why`:
-    revocation, form (nobody signed it), validity, unused (36 months without a collection)."""
+    """An authorization that waits for somebody."""
 
     id: UUID
     kind: str
@@ -574,6 +638,8 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessItem(msgspec.Struct, frozen=True):
+    """One read."""
+
     at: Moment
     actor: str
     branch: str

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.bodies import AccessItem, HistoryItem
+from api.bodies import AccessItem, HistoryItem, Subject
 from api.call import Call
 from api.customers import NOBODY
 from domain.access import Verb, may
@@ -101,9 +101,8 @@ def history_item(
     row: audit_history.Row, *, whole_iban: bool, labels: Mapping[str, str] | None = None, language: str = "en"
 ) -> HistoryItem:
     """`labels`: those of the type that the paper has now; its subject is named by one of them."""
-    subject = {"kind": row.subject_kind, "id": row.subject_name or str(row.subject_id)}
-    if labels:
-        subject["label"] = labels.get(language) or labels["en"]
+    label = labels.get(language) or labels["en"] if labels else msgspec.UNSET
+    subject = Subject(row.subject_kind, row.subject_name or str(row.subject_id), label)
     return HistoryItem(
         row.position,
         moment(row.recorded_at),

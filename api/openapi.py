@@ -1,27 +1,58 @@
-"""openapi.json, generated from the route table. The committed file is served; a test fails when it drifts."""
+"""openapi.json, generated from the route table. The committed file is served; a test fails when it drifts.
+
+It is written for generators of clients too: every field has a description, an answer's fields are all required, the
+defaults of a body are told in words (generators make a field with a default a required one), bytes are in the
+format `binary`.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
 from typing import Any
 
 import msgspec
 
 from api.cookies import COOKIE
+from api.meanings import NOTHING, PATH_PARAMETERS, ROOMS, meaning_of
 from api.query import Query
 from api.routes import ROUTES, Route
 from domain.access import Verb
 from domain.refusals import every
 
-HEADERS = {
-    "Archive-Branch": "branch code to write for, and to enter this read under, where the token has none of its own",
-    "Idempotency-Key": "1 to 200 visible characters; the same key gives the first answer again for 24 hours",
-    "If-Match": "the ETag that was read",
-    "Last-Event-ID": "the position that was got last: the stream goes on behind it",
-    "Archive-Min-Position": "wait until the views stand at this position (Archive-Position of a write)",
+REQUEST_HEADERS = {
+    "Archive-Branch": ("Code of the branch to write for, when the token has none of its own.", "CENTRAL"),
+    "Idempotency-Key": (
+        "1 to 200 visible characters; the same key gives the first answer again for 24 hours.",
+        "0193573b-upload-17",
+    ),
+    "If-Match": ("The ETag that was read.", '"1"'),
+    "Last-Event-ID": ("The position that was received last; the stream continues behind it.", "1"),
+    "Archive-Min-Position": ("Wait until the answer contains this position, an Archive-Position of a write.", "1"),
 }
-OF_SESSIONS = "Of a user who signed in (POST /v1/session); taken from pages of this origin only"
+RESPONSE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Request-Id": ("Id of the request; the `trace_id` of a problem.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
+    "Archive-Position": ("Position of the log at which the answer stands.", {"type": "integer"}),
+    "ETag": ("Version of the resource, for If-Match and If-None-Match.", {"type": "string"}),
+    "Location": ("Path of the new resource.", {"type": "string"}),
+    "Link": ('The next page, `rel="next"`; absent on the last page.', {"type": "string"}),
+    "Idempotency-Replayed": ("`true` when this is the first answer to this Idempotency-Key again.", {"type": "string"}),
+    "Retry-After": ("Seconds after which the same request may be sent again.", {"type": "integer"}),
+    "Accept-Ranges": ("`bytes`: Range is supported.", {"type": "string"}),
+    "Content-Range": ("Which bytes these are.", {"type": "string"}),
+    "Content-Disposition": ("The file's name.", {"type": "string"}),
+    "Repr-Digest": ("SHA-256 of the whole content.", {"type": "string"}),
+    "Content-Digest": ("SHA-256 of the bytes of this answer.", {"type": "string"}),
+}
+ABSENT_SOMETIMES = {"Link", "Idempotency-Replayed", "Retry-After", "Content-Disposition", "Location"}
+OF_SESSIONS = "Of a user who signed in (POST /v1/session); accepted from pages of the same origin only."
 TEXT = {"type": "string"}
+BYTES = {"type": "string", "format": "binary"}
+ANY_BYTES = "application/octet-stream"
+PROBLEM_TYPE = "application/problem+json"
+DESCRIPTION = """The archive of a library's customer documents and authorizations.
+
+Errors are RFC 9457 problems with the media type application/problem+json; each type has a page below /problems.
+An unknown query parameter or body field is refused. Every answer carries Request-Id."""
 
 
 def document() -> dict[str, Any]:
@@ -35,9 +66,10 @@ def document() -> dict[str, Any]:
             "title": "Dossier",
             "version": "1",
             "summary": "The customer document archive of a library",
-            "description": "Errors are RFC 9457 problems; each type has a page under /problems/.",
+            "description": DESCRIPTION,
         },
         "servers": [{"url": "/"}],
+        "tags": [{"name": room, "description": ROOMS[room]} for room in dict.fromkeys(room_of(r.path) for r in ROUTES)],
         "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "components": {
@@ -45,40 +77,25 @@ def document() -> dict[str, Any]:
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": OF_SESSIONS},
             },
-            "schemas": {**schemas(), "Problem": PROBLEM},
-            "responses": {"Problem": {"description": "A refusal", "content": {PROBLEM_TYPE: _schema("Problem")}}},
+            "headers": {name: _response_header(name) for name in RESPONSE_HEADERS},
+            "schemas": {**schemas(), **lists(), "Problem": problem_schema()},
+            "responses": {
+                "Problem": {
+                    "description": "A refusal",
+                    "headers": _headers_of(("Request-Id", "Retry-After")),
+                    "content": {PROBLEM_TYPE: _schema("Problem")},
+                }
+            },
         },
     }
 
 
-PROBLEM_TYPE = "application/problem+json"
-PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance", "trace_id"],
-    "properties": {
-        "type": {"type": "string", "enum": [f"/problems/{kind.slug}" for kind in every()]},
-        "title": TEXT,
-        "status": {"type": "integer"},
-        "detail": TEXT,
-        "instance": TEXT,
-        "trace_id": TEXT,
-        "existing": TEXT,
-        "found": TEXT,
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": TEXT, "detail": TEXT},
-            },
-        },
-    },
-}
+# -- operations ---------------------------------------------------------------------------------------------------
 
 
 def operation(route: Route) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": _operation_id(route),
+        "operationId": operation_id(route),
         "summary": route.summary,
         "tags": [room_of(route.path)],
         "x-verb": route.verb.value,
@@ -101,21 +118,25 @@ def room_of(path: str) -> str:
     return steps[1] if steps[0] == "v1" else "service"
 
 
-def _operation_id(route: Route) -> str:
-    words = re.sub(r"[^a-z]+", "_", route.path.removeprefix("/v1").lower()).strip("_")
-    return f"{route.method.lower()}_{words}"
+def operation_id(route: Route) -> str:
+    """`documents_archive`: the room and what is done there, by the route's own word or the last step of its path."""
+    room = room_of(route.path)
+    steps = [step for step in route.path.strip("/").split("/")[2:] if not step.startswith("{")]
+    usual = {"GET": "list" if route.listed else "read", "POST": "create", "PUT": "write", "DELETE": "delete"}
+    done = route.does or "_".join(steps) or usual[route.method]
+    return f"{room}_{done}".replace("-", "_")
 
 
 def parameters(route: Route) -> list[dict[str, Any]]:
-    in_path = [
-        _parameter(name, "path", _path_schema(name), required=True) for name in re.findall(r"{(\w+)}", route.path)
-    ]
+    in_path = [_in_path(name, route) for name in re.findall(r"{(\w+)}", route.path)]
     in_query = [_query(q) for q in route.query]
     return [*in_path, *in_query, *[_header(name, route) for name in _headers(route)]]
 
 
-def _path_schema(name: str) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1} if name == "n" else TEXT
+def _in_path(name: str, route: Route) -> dict[str, Any]:
+    found = _parameter(name, "path", {"type": "integer", "minimum": 1} if name == "n" else TEXT, required=True)
+    own = PATH_PARAMETERS.get(room_of(route.path)) if name != "n" else None
+    return {**found, "description": own or PATH_PARAMETERS[name]}
 
 
 def _query(query: Query) -> dict[str, Any]:
@@ -138,71 +159,220 @@ def _headers(route: Route) -> list[str]:
 
 
 def _header(name: str, route: Route) -> dict[str, Any]:
+    text, example = REQUEST_HEADERS[name]
     found = _parameter(name, "header", TEXT, required=name == "If-Match" and route.if_match)
-    return {**found, "description": HEADERS[name]}
+    return {**found, "description": text, "example": example}
 
 
 def _parameter(name: str, where: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
     return {"name": name, "in": where, "required": required, "schema": schema}
 
 
+# -- bodies and answers -------------------------------------------------------------------------------------------
+
+
 def request_body(route: Route) -> dict[str, Any] | None:
     if route.form:
         return {"required": True, "content": {"multipart/form-data": {"schema": form_schema(route.form)}}}
     if route.image:
-        return {"required": True, "content": {"image/*": {}}}
+        return {
+            "required": True,
+            "description": "The image's bytes: JPEG, PNG or TIFF, whatever Content-Type says.",
+            "content": {ANY_BYTES: {"schema": BYTES}},
+        }
     if route.body is not None:
         return {"required": True, "content": {"application/json": _schema(route.body.__name__)}}
     return None
 
 
 def form_schema(meanings: Mapping[str, str]) -> dict[str, Any]:
+    """A reason is required wherever there is one."""
     fields = {name: {"type": "string", "description": meaning} for name, meaning in sorted(meanings.items())}
     return {
         "type": "object",
-        "required": ["file"],
-        "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}, **fields},
+        "required": ["file", *(["reason"] if "reason" in fields else [])],
+        "properties": {
+            "file": {**BYTES, "contentMediaType": ANY_BYTES, "description": "The file, with its name."},
+            **fields,
+        },
     }
 
 
 def answer(route: Route, status: int) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": route.summary if status < 300 else "Not changed, or not ready"}
-    if status == 304:
-        return described
-    if route.answer is not None:
-        one = _schema(route.answer.__name__)["schema"]
-        described["content"] = {"application/json": {"schema": _list(one) if route.listed else one}}
-    elif route.media_type != "application/json":
-        described["content"] = {route.media_type: {}}
-    else:
-        described["content"] = {"application/json": {"schema": {"type": "object"}}}
+    described: dict[str, Any] = {
+        "description": route.summary if status < 300 else "Not changed, or not ready",
+        "headers": _headers_of(response_headers(route, status)),
+    }
+    if content := content_of(route, status):
+        described["content"] = content
     return described
 
 
-def _list(one: dict[str, Any]) -> dict[str, Any]:
+def content_of(route: Route, status: int) -> dict[str, Any]:
+    if status in (204, 304):
+        return {}
+    if route.answer is not None:
+        return {"application/json": _schema(list_name(route) if route.listed else route.answer.__name__)}
+    if route.media_type == "application/json":
+        return {"application/json": {"schema": {"type": "object"}}}
+    if route.media_type.startswith("text/"):
+        return {route.media_type: {"schema": TEXT}}
+    # Generators know no other type of bytes than the second.
+    return {media_type: {"schema": BYTES} for media_type in (route.media_type, ANY_BYTES)}
+
+
+def response_headers(route: Route, status: int) -> Iterator[str]:
+    yield "Request-Id"
+    if route.answer is not None and route.positioned:
+        yield "Archive-Position"
+    if route.versioned:
+        yield "ETag"
+    if route.idempotent:
+        yield "Idempotency-Replayed"
+    if route.listed:
+        yield "Link"
+    if route.method == "POST" and status == 201:
+        yield "Location"
+    if route.media_type == "*/*":
+        yield "Accept-Ranges"
+        if status != 304:
+            yield from ("Content-Disposition", "Repr-Digest", "Content-Digest")
+        if status == 206:
+            yield "Content-Range"
+    elif route.media_type in ("application/zip", "application/pdf"):
+        yield "Content-Disposition"
+
+
+def _headers_of(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _response_header(name: str) -> dict[str, Any]:
+    text, schema = RESPONSE_HEADERS[name]
+    return {"description": text, "required": name not in ABSENT_SOMETIMES, "schema": schema}
+
+
+# -- schemas ------------------------------------------------------------------------------------------------------
+
+
+def lists() -> dict[str, Any]:
+    """A page of each kind of list."""
+    return {list_name(route): _list(list_name(route), route) for route in ROUTES if route.listed}
+
+
+def list_name(route: Route) -> str:
+    assert route.answer is not None, "a list is one of something"
+    return f"{'Customer' if route.beside else ''}{route.answer.__name__}List"
+
+
+def _list(name: str, route: Route) -> dict[str, Any]:
+    assert route.answer is not None, "a list is one of something"
+    beside = {field: _ref(struct.__name__) for field, struct in route.beside.items()}
+    properties = {
+        **beside,
+        "items": {"type": "array", "items": _ref(route.answer.__name__)},
+        "position": {"type": "integer"},
+        "next": {"type": ["string", "null"]},
+    }
     return {
+        "title": name,
+        "description": "A page of a list.",
         "type": "object",
-        "required": ["items", "position", "next"],
-        "properties": {
-            "items": {"type": "array", "items": one},
-            "position": {"type": "integer"},
-            "next": {"type": ["string", "null"]},
-        },
+        "required": [*properties],
+        "properties": {field: explained(name, field, schema) for field, schema in properties.items()},
     }
 
 
 def schemas() -> dict[str, Any]:
     """Their descriptions are docstrings, which only Python 3.13 and later has without the indent of the source."""
-    structs = [kind for route in ROUTES for kind in (route.body, route.answer) if kind is not None]
-    _, found = msgspec.json.schema_components(dict.fromkeys(structs), ref_template="#/components/schemas/{name}")
+    bodies = _components(route.body for route in ROUTES)
+    beside = [struct for route in ROUTES for struct in route.beside.values()]
+    answers = _components([*(route.answer for route in ROUTES), *beside])
     return {
-        name: {key: cleandoc(value) if key == "description" else value for key, value in schema.items()}
-        for name, schema in found.items()
+        **{name: described(name, schema, answered=True) for name, schema in answers.items()},
+        **{name: described(name, schema, answered=False) for name, schema in bodies.items()},
     }
 
 
+def _components(structs: Iterable[type[msgspec.Struct] | None]) -> dict[str, Any]:
+    kinds = dict.fromkeys(struct for struct in structs if struct is not None)
+    return msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
+
+
+def described(name: str, schema: Mapping[str, Any], *, answered: bool) -> dict[str, Any]:
+    """A struct's schema with the meaning of its fields. Answers have all fields, but for those that may be absent."""
+    whole: dict[str, Any] = {**schema}
+    if "description" in whole:
+        whole["description"] = cleandoc(whole["description"])
+    if "properties" not in whole:
+        return {"type": "string", **whole} if "enum" in whole else whole
+    properties = whole["properties"]
+    if answered:
+        whole["required"] = [field for field, about in properties.items() if (name, field) not in MAY_BE_ABSENT]
+    return {**whole, "properties": {field: explained(name, field, about) for field, about in properties.items()}}
+
+
+MAY_BE_ABSENT = {("Subject", "label")}
+
+
+def explained(struct: str, field: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A field's schema with its description, an example and the values there are; defaults are told in words."""
+    found = {key: value for key, value in _typed(schema).items() if key != "default"}
+    meaning = meaning_of(struct, field)
+    if meaning is None:
+        return found
+    if meaning.values is not None:
+        found = _closed(found, meaning.values)
+    example = {} if meaning.example is NOTHING else {"examples": [meaning.example]}
+    return {**found, "description": meaning.text, **example}
+
+
+def _typed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Literals, which msgspec gives without a type."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_typed(one) for one in schema["anyOf"]]}
+    if "enum" in schema and "type" not in schema:
+        return {"type": "string" if isinstance(schema["enum"][0], str) else "integer", **schema}
+    return {**schema}
+
+
+def _closed(schema: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_closed(one, values) if one == TEXT else one for one in schema["anyOf"]]}
+    return {**schema, "enum": [*values]} if schema == TEXT else schema
+
+
+def problem_schema() -> dict[str, Any]:
+    """Open: a later release may have more types, and a refusal may say more."""
+    error = {name: explained("Problem", name, TEXT) for name in ("pointer", "detail")}
+    optional: dict[str, Any] = {
+        **dict.fromkeys(("existing", "found", "authorization_status", "holder"), TEXT),
+        "errors": {"type": "array", "items": {"type": "object", "required": [*error], "properties": error}},
+    }
+    required = dict.fromkeys(("title", "detail", "instance", "trace_id"), TEXT)
+    types = {
+        "type": "string",
+        "format": "uri-reference",
+        "description": f"What kind of problem it is. There are: {', '.join(f'/problems/{k.slug}' for k in every())}; "
+        "a later release may have more.",
+        "examples": ["/problems/validation-failed"],
+    }
+    fields = {**required, "status": {"type": "integer"}, **optional}
+    return {
+        "title": "Problem",
+        "description": "Why a request was refused (RFC 9457).",
+        "type": "object",
+        "required": ["type", *required, "status"],
+        "properties": {"type": types, **{name: explained("Problem", name, about) for name, about in fields.items()}},
+    }
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
 def _schema(name: str) -> dict[str, Any]:
-    return {"schema": {"$ref": f"#/components/schemas/{name}"}}
+    return {"schema": _ref(name)}
 
 
 def text() -> bytes:

@@ -28,6 +28,7 @@ from api.bodies import (
     AmendBody,
     ArchiveScanBody,
     AuthorizationBody,
+    AuthorizationItem,
     ChangesAnswer,
     CheckAnswer,
     ChoiceBody,
@@ -37,6 +38,7 @@ from api.bodies import (
     CustomerBody,
     CustomerReasonBody,
     DescribeBody,
+    DocumentItem,
     FinishBody,
     FormAnswer,
     FormBody,
@@ -50,6 +52,7 @@ from api.bodies import (
     ReclassifyBody,
     RevokeBody,
     RotateBody,
+    SavedItem,
     ScanBody,
     ScanItem,
     ScannerItem,
@@ -85,7 +88,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer. `form`: the fields
     of a multipart body beside its file, with their meanings. `image`: the body is a picture. `if_match`: a change needs
     the version that was read; `may_match`: it takes it. `passive`: pages ask by themselves, so a session gets no longer
-    by it."""
+    by it. `does`: the operation's name behind its room, where the path does not tell it. `beside`: what a list's answer
+    has beside its items. `positioned`: the answer tells the position of the log."""
 
     method: str
     path: str
@@ -104,6 +108,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     may_match: bool = False
     idempotent: bool = False
     passive: bool = False
+    does: str | None = None
+    beside: Mapping[str, type[msgspec.Struct]] = msgspec.field(default_factory=dict)
+    positioned: bool = True
+
+    @property
+    def versioned(self) -> bool:
+        """Whether the answer has an ETag."""
+        if self.answer is None:
+            return self.media_type in ("*/*", "image/jpeg")
+        named = "version" in self.answer.__struct_fields__ or self.answer in (CheckAnswer, FormAnswer)
+        return named and not self.listed
 
 
 def one_of(values: Iterable[str]) -> dict[str, Any]:
@@ -183,7 +198,8 @@ def correction(
         handle=handle,
         summary=summary,
         body=body,
-        answer=Item,
+        answer=SavedItem,
+        does=name.replace("-", "_"),
         if_match=True,
         idempotent=True,
     )
@@ -198,7 +214,7 @@ def move(name: str, handle: Handle, summary: str, *, of: str = "documents") -> R
 
 
 def session(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
-    usual = {"verb": Verb.SCANS_USE, "answer": ScanItem, "idempotent": method == "POST", **more}
+    usual: dict[str, Any] = {"verb": Verb.SCANS_USE, "answer": ScanItem, "idempotent": method == "POST", **more}
     return Route(method=method, path=f"/v1/scan-sessions{path}", handle=handle, summary=summary, **usual)
 
 
@@ -221,8 +237,16 @@ ROUTES: tuple[Route, ...] = (
         answer=CustomerAnswer,
         listed=True,
         query=(Query("q", "what is known of the customer", required=True), *PAGING),
+        does="search",
     ),
-    read("/v1/customers/{id}", Verb.CUSTOMERS_READ, customers.show, "One customer", answer=CustomerAnswer),
+    read(
+        "/v1/customers/{id}",
+        Verb.CUSTOMERS_READ,
+        customers.show,
+        "One customer",
+        answer=CustomerAnswer,
+        positioned=False,
+    ),
     read(
         "/v1/customers/{id}/documents",
         Verb.DOCUMENTS_READ,
@@ -231,6 +255,7 @@ ROUTES: tuple[Route, ...] = (
         answer=Item,
         listed=True,
         query=(*FILTERS, SORT, AS_OF, *PAGING),
+        beside={"customer": CustomerAnswer},
     ),
     read(
         "/v1/customers/{id}/summary",
@@ -263,9 +288,10 @@ ROUTES: tuple[Route, ...] = (
         handle=documents.archive,
         summary="Select file: archive a file for a customer",
         form=documents.FIELDS,
-        answer=Item,
+        answer=SavedItem,
         status=(201,),
         idempotent=True,
+        does="archive",
     ),
     read(
         "/v1/documents",
@@ -281,7 +307,7 @@ ROUTES: tuple[Route, ...] = (
         Verb.DOCUMENTS_READ,
         documents.show,
         "Metadata of a document",
-        answer=Item,
+        answer=DocumentItem,
         query=(AS_OF,),
     ),
     read(
@@ -304,6 +330,7 @@ ROUTES: tuple[Route, ...] = (
             Query("width", "pixels", {**WIDTH, "default": 1000}),
             CONTENT_VERSION,
         ),
+        does="page",
     ),
     read(
         "/v1/documents/{id}/history",
@@ -328,8 +355,10 @@ ROUTES: tuple[Route, ...] = (
         handle=documents.replace,
         summary="Replace the content: a new version, the earlier ones are kept",
         form=documents.REPLACEMENT,
-        answer=Item,
+        answer=SavedItem,
         if_match=True,
+        does="replace_content",
+        idempotent=True,
     ),
     Route(
         method="POST",
@@ -338,9 +367,10 @@ ROUTES: tuple[Route, ...] = (
         handle=authorizations.note,
         summary="No upload: note an authorization whose original is kept on paper",
         body=AuthorizationBody,
-        answer=Item,
+        answer=SavedItem,
         status=(201,),
         idempotent=True,
+        does="note",
     ),
     read(
         "/v1/authorizations",
@@ -356,7 +386,7 @@ ROUTES: tuple[Route, ...] = (
         Verb.AUTHORIZATIONS_READ,
         authorizations.show,
         "One authorization with its mandate",
-        answer=Item,
+        answer=AuthorizationItem,
         query=(AS_OF,),
     ),
     read(
@@ -400,6 +430,7 @@ ROUTES: tuple[Route, ...] = (
         answer=FormAnswer,
         status=(201,),
         idempotent=True,
+        does="issue",
     ),
     read(
         "/v1/forms/{id}.pdf",
@@ -407,6 +438,7 @@ ROUTES: tuple[Route, ...] = (
         forms.pdf,
         "The printable form, as often as it is needed",
         media_type="application/pdf",
+        does="print",
     ),
     read(
         "/v1/scan-codes/{code}",
@@ -414,6 +446,8 @@ ROUTES: tuple[Route, ...] = (
         scan_codes.check,
         "Check: whose form this is and what it says",
         answer=CheckAnswer,
+        does="check",
+        positioned=False,
     ),
     read(
         "/v1/scan-stations",
@@ -432,6 +466,8 @@ ROUTES: tuple[Route, ...] = (
         summary="A station tells what scanners it has",
         body=StationBody,
         answer=StationItem,
+        does="report",
+        positioned=False,
     ),
     read(
         "/v1/scan-stations/{name}/jobs",
@@ -451,7 +487,15 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=PAGING,
     ),
-    session("POST", "", scans.start, "Scan page: begin", body=ScanBody, status=(201,)),
+    session(
+        "POST",
+        "",
+        scans.start,
+        "Scan page: begin",
+        body=ScanBody,
+        status=(201,),
+        does="start",
+    ),
     session(
         "GET",
         "",
@@ -462,7 +506,16 @@ ROUTES: tuple[Route, ...] = (
         query=(BRANCH, *PAGING),
     ),
     session("GET", "/{id}", scans.show, "One scan session", verb=Verb.SCANS_FILL),
-    session("DELETE", "/{id}", scans.cancel, "Cancel: nothing is left behind", answer=None, status=(204,)),
+    session(
+        "DELETE",
+        "/{id}",
+        scans.cancel,
+        "Cancel: nothing is left behind",
+        answer=None,
+        status=(204,),
+        does="cancel",
+        idempotent=True,
+    ),
     session("POST", "/{id}/confirm", scans.confirm, "The Yes of the flatbed, and of every further pass", status=(202,)),
     session("POST", "/{id}/stop", scans.stop, "Stop the pass under way; its pages stay"),
     session(
@@ -481,6 +534,7 @@ ROUTES: tuple[Route, ...] = (
         verb=Verb.SCANS_FILL,
         status=(200, 201),
         image=True,
+        does="put_page",
     ),
     session(
         "GET",
@@ -493,13 +547,38 @@ ROUTES: tuple[Route, ...] = (
             Query("width", "pixels: a JPEG of that width, turned", WIDTH),
             Query("of", "any text: lets the address of an image change with the image, for caches"),
         ),
+        does="page",
     ),
     session(
         "GET", "/{id}/split", scans.split, "A batch of forms: which pages seem to belong together", answer=SplitItem
     ),
-    session("POST", "/{id}/pages/{n}/rotate", scans.rotate, "Turn a page", body=RotateBody, may_match=True),
-    session("POST", "/{id}/pages/{n}/move", scans.move, "Move a page", body=MoveBody, may_match=True),
-    session("POST", "/{id}/pages/{n}/remove", scans.remove, "Take a page out", body=NothingBody, may_match=True),
+    session(
+        "POST",
+        "/{id}/pages/{n}/rotate",
+        scans.rotate,
+        "Turn a page",
+        body=RotateBody,
+        may_match=True,
+        does="rotate_page",
+    ),
+    session(
+        "POST",
+        "/{id}/pages/{n}/move",
+        scans.move,
+        "Move a page",
+        body=MoveBody,
+        may_match=True,
+        does="move_page",
+    ),
+    session(
+        "POST",
+        "/{id}/pages/{n}/remove",
+        scans.remove,
+        "Take a page out",
+        body=NothingBody,
+        may_match=True,
+        does="remove_page",
+    ),
     session(
         "POST",
         "/{id}/collate",
@@ -514,7 +593,7 @@ ROUTES: tuple[Route, ...] = (
         scans.archive,
         "OK: the pages become a document",
         body=ArchiveScanBody,
-        answer=Item,
+        answer=SavedItem,
         status=(201,),
         may_match=True,
     ),
@@ -527,7 +606,14 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=PAGING,
     ),
-    read("/v1/document-types/{code}", Verb.TYPES_READ, types.show, "One document type", answer=TypeAnswer),
+    read(
+        "/v1/document-types/{code}",
+        Verb.TYPES_READ,
+        types.show,
+        "One document type",
+        answer=TypeAnswer,
+        positioned=False,
+    ),
     Route(
         method="PUT",
         path="/v1/document-types/{code}",
@@ -578,6 +664,8 @@ ROUTES: tuple[Route, ...] = (
         answer=TaskItem,
         status=(202,),
         idempotent=True,
+        does="request",
+        positioned=False,
     ),
     read(
         "/v1/history",
@@ -632,6 +720,8 @@ ROUTES: tuple[Route, ...] = (
         body=SignInBody,
         answer=SessionAnswer,
         status=(201,),
+        does="sign_in",
+        positioned=False,
     ),
     read(
         "/v1/session",
@@ -640,6 +730,7 @@ ROUTES: tuple[Route, ...] = (
         "Who am I, and until when",
         answer=SessionAnswer,
         passive=True,
+        positioned=False,
     ),
     Route(
         method="PUT",
@@ -649,6 +740,8 @@ ROUTES: tuple[Route, ...] = (
         summary="Somebody is here: the session goes on; what is given is remembered",
         body=ChoiceBody,
         answer=SessionAnswer,
+        does="choose",
+        positioned=False,
     ),
     Route(
         method="DELETE",
@@ -657,6 +750,7 @@ ROUTES: tuple[Route, ...] = (
         handle=own_session.sign_out,
         summary="Sign out",
         status=(204,),
+        does="sign_out",
     ),
     Route(
         method="PUT",
@@ -666,12 +760,60 @@ ROUTES: tuple[Route, ...] = (
         summary="A new password: every session of the user ends, and a new one begins",
         body=PasswordBody,
         answer=SessionAnswer,
+        does="change_password",
+        positioned=False,
     ),
-    read("/livez", Verb.PUBLIC, operations.alive, "This process answers"),
-    read("/readyz", Verb.PUBLIC, operations.ready, "Every part can serve", status=(200, 503)),
-    read("/version", Verb.PUBLIC, operations.version, "Version of the program"),
-    read("/metrics", Verb.OPERATIONS, operations.metrics, "Prometheus metrics", media_type="text/plain"),
-    read("/openapi.json", Verb.PUBLIC, operations.contract, "This contract"),
-    read("/problems", Verb.PUBLIC, problem_pages.every, "Every refusal", media_type="text/html"),
-    read("/problems/{slug}", Verb.PUBLIC, problem_pages.one, "One refusal explained", media_type="text/html"),
+    read(
+        "/livez",
+        Verb.PUBLIC,
+        operations.alive,
+        "This process answers",
+        does="alive",
+    ),
+    read(
+        "/readyz",
+        Verb.PUBLIC,
+        operations.ready,
+        "Every part can serve",
+        status=(200, 503),
+        does="ready",
+    ),
+    read(
+        "/version",
+        Verb.PUBLIC,
+        operations.version,
+        "Version of the program",
+        does="version",
+    ),
+    read(
+        "/metrics",
+        Verb.OPERATIONS,
+        operations.metrics,
+        "Prometheus metrics",
+        media_type="text/plain",
+        does="metrics",
+    ),
+    read(
+        "/openapi.json",
+        Verb.PUBLIC,
+        operations.contract,
+        "This contract",
+        does="contract",
+    ),
+    read(
+        "/problems",
+        Verb.PUBLIC,
+        problem_pages.every,
+        "Every refusal",
+        media_type="text/html",
+        does="problems",
+    ),
+    read(
+        "/problems/{slug}",
+        Verb.PUBLIC,
+        problem_pages.one,
+        "One refusal explained",
+        media_type="text/html",
+        does="problem",
+    ),
 )

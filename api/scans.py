@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import IO, Any
+from typing import IO
 
 from api.answers import answer_made, outcome_of
 from api.bodies import (
@@ -19,6 +19,7 @@ from api.bodies import (
     ScanBody,
     ScanItem,
     ScanPage,
+    ScanProblem,
     SessionItem,
     SplitDocument,
     SplitItem,
@@ -110,7 +111,10 @@ async def stop(call: Call) -> None:
 
 async def cancel(call: Call) -> None:
     """DELETE /scan-sessions/{id}: leaves nothing behind."""
-    await call.parts.blocking(call.parts.archive.cancel_scan, call.id(), call.caller(), await reach_of(call))
+    cancelling = partial(call.parts.archive.cancel_scan, call.id(), call.caller(), await reach_of(call))
+    session = await call.parts.blocking(cancelling)
+    if session.replayed:
+        call.resp.set_header("Idempotency-Replayed", "true")
     call.resp.status = 204
 
 
@@ -444,17 +448,17 @@ def page_of(n: int, page: CapturedPage, *, twin: bool) -> ScanPage:
     )
 
 
-def problem_of(call: Call, slug: str | None) -> dict[str, Any] | None:
+def problem_of(call: Call, slug: str | None) -> ScanProblem | None:
     """What stopped a scan, in the reader's words and never in the driver's."""
     if slug is None:
         return None
     refusal, translate = SCANNER_PROBLEMS[slug](), catalog(call.language)
-    return {
-        "type": f"{base_of(call.req.scope)}/problems/{slug}",
-        "title": translate(refusal.title),
-        "status": refusal.status,
-        "detail": detail(refusal, translate),
-    }
+    return ScanProblem(
+        type=f"{base_of(call.req.scope)}/problems/{slug}",
+        title=translate(refusal.title),
+        status=refusal.status,
+        detail=detail(refusal, translate),
+    )
 
 
 def listed(row: scan_sessions.Row) -> SessionItem:

@@ -22,7 +22,7 @@ def stream_of(code: str) -> UUID:
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """Until when a paper must be kept: a trigger, a period after it, and why (domain.md §4)."""
+    """How long a paper is kept: so many months after a trigger, and why."""
 
     trigger: str
     months: int

@@ -33,7 +33,7 @@ FIRST_PASS_OF_ITS_OWN = 1_001
 
 
 class ScanState(StrEnum):
-    """api.md, "Scanning". `failed` keeps its pages and takes more."""
+    """State of a scan session; `failed` keeps its pages and takes more."""
 
     AWAITING_CONFIRMATION = "awaiting_confirmation"
     SCANNING = "scanning"

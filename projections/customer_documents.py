@@ -425,6 +425,8 @@ def _with_evidence(item: str, evidence: str | None) -> str:
 
 
 class Verification(msgspec.Struct, frozen=True):
+    """What was seen at the desk."""
+
     paper: str | None
     number_suffix: str | None
     seen_on: date
@@ -466,8 +468,7 @@ class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(ItemBase, frozen=True, kw_only=True):
-    """A row of the list as api.md §4 gives it; item() writes it. `of_age`: whether the customer signs alone by the
-    type's capacity rule today; null where there is none, or where the customer was not looked up."""
+    """A paper, as a row of the list."""
 
     type_label: str
     keep_until: date | None

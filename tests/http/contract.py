@@ -75,6 +75,7 @@ def check_problem(response: httpx.Response) -> None:
 def check_success(response: httpx.Response, operation: dict[str, Any], content_type: str) -> None:
     answers = operation["responses"]
     assert str(response.status_code) in answers, f"{response.status_code} is not documented for {operation['summary']}"
+    check_headers(response, answers[str(response.status_code)].get("headers", {}))
     if response.request.method == "HEAD" or response.status_code in BODILESS:
         return
     forms = answers[str(response.status_code)]["content"]
@@ -87,9 +88,29 @@ def check_success(response: httpx.Response, operation: dict[str, Any], content_t
         validate(response.json(), forms["application/json"].get("schema", {}))
 
 
+def check_headers(response: httpx.Response, documented: dict[str, Any]) -> None:
+    """Those that the contract knows: what is sent is documented for this answer, what is required is sent."""
+    known = contract()["components"]["headers"]
+    sent = {name for name in known if name in response.headers}
+    required = {name for name in documented if known[name]["required"]}
+    assert required <= sent <= documented.keys(), f"sent {sorted(sent)}, documented {sorted(documented)}"
+
+
+@cache
+def closed_components() -> dict[str, Any]:
+    """The components, where an object has the fields that it declares and no more."""
+    components = contract()["components"]
+    closed = {name: closed_schema(schema) for name, schema in components["schemas"].items() if name != "Problem"}
+    return {**components, "schemas": {**components["schemas"], **closed}}
+
+
+def closed_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"additionalProperties": False, **schema} if "properties" in schema else schema
+
+
 def validate(value: Any, schema: dict[str, Any]) -> None:
     """JSON Schema 2020-12 with formats; references go to the contract's components."""
-    whole = {**schema, "components": contract()["components"]}
+    whole = {**schema, "components": closed_components()}
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
     validator = jsonschema.Draft202012Validator(whole, format_checker=checker)
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))

@@ -1,0 +1,373 @@
+"""What the fields of the contract mean: descriptions, examples and closed lists of values for openapi.json, by name.
+
+A field means the same wherever it appears; where it does not, an entry `Struct.field` says what it means there.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from domain.access import Role
+from domain.authorization import AuthorizationStatus
+from domain.customer import CustomerKind, CustomerStatus
+from domain.document import DocumentStatus
+from domain.scan_session import ScanState
+from domain.values import Kind, ScannerSource, Source
+
+NOTHING: Any = object()
+SCANNER_STATES = ("ready", "busy", "offline", "jammed", "cover_open", "out_of_paper")
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """`example` is one value; `values` are all there are, where the list is closed."""
+
+    text: str
+    example: Any = NOTHING
+    values: tuple[str, ...] | None = None
+
+
+def means(text: str, example: Any = NOTHING, values: Iterable[str] | None = None) -> Meaning:
+    return Meaning(text, example, None if values is None else tuple(map(str, values)))
+
+
+PAPER = "0193573b-8e1d-7c40-9f35-2f1f6a4b9c11"
+OTHER_PAPER = "0193573c-03a2-7d11-8a6e-91c0f4f5d2ab"
+AT = "2026-11-24T09:30:11.123Z"
+DAY = "2026-11-24"
+CODE = "L7K2-Q9XT-4M"
+IBAN = "NL91ABNA0417164300"
+
+MEANINGS: dict[str, Meaning] = {
+    "action": means("What was done: the event's name without its version.", "document-archived"),
+    "AccessItem.action": means("What was done.", "content"),
+    "active": means("Whether papers of this type may be added now; false switches the type off. Default true.", True),
+    "actor": means("The user or token that did it.", "j.smit"),
+    "after": means("The changed fields as they were afterwards.", {"note": "from Rotterdam"}),
+    "approval": means("Whether a person approves a disposal under this rule. Default false.", False),
+    "as_of": means("The instant that the request's `as_of` named; null without one."),
+    "asked_at": means("When it was asked for.", AT),
+    "at": means("When it happened.", AT),
+    "Instant.at": means("The first moment at which the log stood there; null before the first event.", AT),
+    "authorization": means("The authorization, as a row of the list."),
+    "AccessItem.authorization": means("Id of the authorization that was read, if any.", PAPER),
+    "authorizations": means("How many authorizations the list has, mandates among them.", 2),
+    "backs": means(
+        "The second-last pass scanned the fronts of the sheets, the last pass their backs: `as_scanned` in the same "
+        "order, `reversed` when the whole stack was turned over.",
+        "reversed",
+    ),
+    "before": means("The changed fields as they were before.", {"note": None}),
+    "begun_at": means("When work on it began; null while it waits.", AT),
+    "bic": means("BIC of the account's bank.", "ABNANL2A"),
+    "AmendBody.bic": means("BIC of the account's bank; null removes it.", "ABNANL2A"),
+    "birth_date": means("Date of birth.", "1990-02-03"),
+    "blanks": means("Numbers of blank pages.", [4]),
+    "branch": means("Code of the branch it belongs to.", "CENTRAL"),
+    "by": means("Id of the authorization that takes its place.", OTHER_PAPER),
+    "capacity_years": means("Age from which a customer signs alone; null: the type has no such rule.", 16),
+    "card_numbers": means(
+        "Numbers of the customer's library cards; each belongs to one customer. Default none.", ["1234567"]
+    ),
+    "changed_at": means("When the session was last changed.", AT),
+    "check_token": means(
+        "Proof of a Check, valid for ten minutes and for the caller that checked the code.", "q3V0bHkK"
+    ),
+    "code": means("Code of the document type.", "LETTER"),
+    "collection": means("Collection data of a mandate; null for other authorizations."),
+    "complete": means("Whether everything was counted or listed; false: there is more.", True),
+    "CollectionAnswer.complete": means(
+        "Whether IBAN and signature date are known, so that money can be collected.", True
+    ),
+    "CollectionState.complete": means(
+        "Whether IBAN and signature date are known, so that money can be collected; null when it is no mandate.", True
+    ),
+    "content_free_bytes": means("Free space where contents are stored, in bytes.", 52_428_800_000),
+    "content_version": means("Number of the content, from 1; replacing the content raises it.", 1),
+    "creditor_id": means("SEPA creditor identifier. Default: the institution's.", "NL98ZZZ999999990000"),
+    "customer": means("Id of the customer in the library system.", "100234"),
+    "SummaryAnswer.customer": means("The customer."),
+    "FormAnswer.customer": means("The customer."),
+    "CheckAnswer.customer": means("The customer, to be compared with the person and the card."),
+    "CustomerItemList.customer": means("The customer."),
+    "customer_name": means("Name of the customer.", "Jan de Vries"),
+    "data": means("The event's fields, with `actor` and `branch`; personal fields only for callers who may see them."),
+    "datacontenttype": means("Media type of `data`.", "application/json"),
+    "debtor_name": means("Name of the account holder.", "J. de Vries"),
+    "degrees": means("How far the page is turned, clockwise.", 90),
+    "detail": means("What is wrong and what to do, in the caller's language."),
+    "document": means("Id of the document that was read, if any.", PAPER),
+    "documents": means("How many documents the list has.", 5),
+    "ScanItem.documents": means("Ids of the documents that pages of the session became.", [PAPER]),
+    "SplitItem.documents": means("The documents that the pages seem to be."),
+    "done": means("How many of `total` are done.", 120),
+    "dpi": means("Resolution in dots per inch; null when the image does not say.", 300),
+    "due_on": means("Day on which the direct debit is due; at most a year after `presented_on`.", DAY),
+    "duplicate": means("`allow` adds it although this customer already has the same content.", "allow"),
+    "effective_on": means("Day from which the revocation counts; default the day of receipt.", DAY),
+    "ended_at": means("When it ended; null until then.", AT),
+    "ends_at": means("When the session ends; null for a token.", AT),
+    "ends_on": means("First day on which the authorization has ended by the calendar.", DAY),
+    "error_type": means("Type of the error that the view met.", "KeyError"),
+    "errors": means("What is wrong with single fields; only in `validation-failed`."),
+    "events_by_minute": means("Events of each of the last sixty minutes, the present minute last.", [0, 3, 1]),
+    "evidence": means("Id of the document that is the authorization's evidence; null without one.", OTHER_PAPER),
+    "evidence_of": means(
+        "Id of the authorization that this document is the evidence of; null for other documents.", None
+    ),
+    "existing": means("Id of the paper that stands in the way, for callers who may see it.", PAPER),
+    "external_id": means("The caller's own id of the paper, unique in the archive.", "erp-4711"),
+    "file_name": means("Name of the uploaded file; null without one.", "letter.pdf"),
+    "first_page": means("Number of the first page of this pass.", 1),
+    "flags": means("What was noticed in the file, such as scripts.", []),
+    "form": means("Address of the printable form.", f"/v1/forms/{PAPER}.pdf"),
+    "found": means("What the file was found to be.", "application/zip"),
+    "ground": means("Legal ground for keeping a copy of what is only verified.", "court order 12/34"),
+    "has_previous": means("Whether the view of before the last rebuild can be put back.", False),
+    "height_px": means("Height in pixels.", 3508),
+    "held": means("Whether the paper original is kept.", True),
+    "authorization_status": means(
+        "Status of the authorization that stands in the way.", "revoked", AuthorizationStatus
+    ),
+    "holder": means("Who uses the scanner.", "j.smit"),
+    "hold": means("Whether a legal hold keeps the paper or its customer from disposal.", False),
+    "home_branch": means("Code of the customer's branch.", "CENTRAL"),
+    "iban": means("IBAN of the account.", IBAN),
+    "Mandate.iban": means("IBAN of the account; masked for callers who may not amend it.", "NL91 **** 4300"),
+    "id": means("Id, a UUID version 7.", PAPER),
+    "CustomerAnswer.id": means("Id of the customer in the library system.", "100234"),
+    "OwnScanner.id": means("The station's own name of the scanner.", "flatbed"),
+    "ScannerItem.id": means("Id of the scanner: station and scanner.", "desk-1:flatbed"),
+    "CloudEvent.id": means("Position of the event in the log.", "412"),
+    "instance": means("Path of the request.", "/v1/documents"),
+    "items": means("The items of this page."),
+    "keep_until": means("Day until which the type's rule keeps the paper; null while that is not known.", "2033-12-31"),
+    "keys_off": means("Whether the user has switched single-key shortcuts off.", False),
+    "kind": means("Kind of paper.", "document", Kind),
+    "CustomerBody.kind": means("Person or organisation. Default person.", "person", CustomerKind),
+    "CustomerAnswer.kind": means("Person or organisation.", "person", CustomerKind),
+    "TypeAnswer.kind": means("Kind of the type's papers.", "document"),
+    "TypeBody.kind": means("Kind of the type's papers.", "document"),
+    "TaskBody.kind": means("What to do.", "rebuild"),
+    "TaskItem.kind": means("What was asked for.", "rebuild"),
+    "Subject.kind": means("What kind of thing it is.", "document"),
+    "Subject.id": means("Its id; the code of a document type, the name of a user or token.", PAPER),
+    "Subject.label": means("Label of the type that the paper has today.", "Letter"),
+    "label": means("Label in the caller's language.", "Letter"),
+    "labels": means("Labels by language; English (`en`) is required.", {"en": "Letter", "nl": "Brief"}),
+    "lag": means("How many events the view has not processed yet.", 0),
+    "language": means("Language: `en`, `nl` or `de`; null: the caller's.", "nl"),
+    "last_collection_on": means("Due day of the last collection; null before the first.", DAY),
+    "AuthorizationBody.last_collection_on": means(
+        "Due day of the last collection that was made before the mandate came to this archive.", DAY
+    ),
+    "legal_basis": means("The law or rule behind the retention.", "AWR art. 52"),
+    "linked_customers": means("Ids of further customers that a joint document is shown with.", []),
+    "mandate": means("Collection data, for the type of a SEPA mandate."),
+    "AuthorizationItem.mandate": means("Collection data; null when it is no mandate."),
+    "mandate_reference": means("Unique mandate reference; default: the archive makes one.", "DOS-0193573B"),
+    "media_type": means("Media type found from the content; null without a file.", "application/pdf"),
+    "media_types": means("Media types that the type takes; empty: all that the archive takes.", ["application/pdf"]),
+    "moments": means("Moments, newest first, each once.", [AT]),
+    "months": means("Months after the trigger.", 84),
+    "must_change_password": means("Whether the user has to choose a new password first.", False),
+    "n": means("Number of the page, from 1.", 1),
+    "name": means("Name.", "Jan de Vries"),
+    "StationItem.name": means("Name of the station.", "desk-1"),
+    "OwnScanner.name": means("Name for people.", "Flatbed at desk 1"),
+    "ScannerItem.name": means("Name for people.", "Flatbed at desk 1"),
+    "new": means("The new password."),
+    "next": means("The `cursor` of the next page; null on the last page. Also in the header Link.", None),
+    "CloudEventList.next": means("The `after` of the next page; null when there is nothing more yet.", None),
+    "note": means("What staff want to say about the paper.", "from Rotterdam"),
+    "DescribeBody.note": means("The new note; null removes it.", "from Rotterdam"),
+    "number_suffix": means("Last characters of the paper's number.", "4711"),
+    "occurred_at": means("When it happened, as far as it was recorded later.", AT),
+    "of_age": means(
+        "Whether the customer signs alone today by the type's age rule; null without a rule or a known birth date.",
+        True,
+    ),
+    "old": means("The present password; may be left out right after signing in with a one-time password."),
+    "original": means("What happens to the paper original."),
+    "original_held": means("Whether the paper original is kept.", False),
+    "outcome": means("What became of the direct debit.", "paid"),
+    "pages": means("Number of pages; null when it is not known.", 2),
+    "ScanItem.pages": means("The pages, in their order."),
+    "SessionItem.pages": means("Number of pages.", 2),
+    "SplitDocument.pages": means("Numbers of the pages.", [1, 2]),
+    "ArchiveScanBody.pages": means("Numbers of the pages, in the order of the document; default all.", [1, 2]),
+    "pages_max": means("How many pages the session may still take.", 500),
+    "paper": means("The paper that was seen.", "passport"),
+    "parked": means("Events that a view could not process."),
+    "ViewItem.parked": means("How many events the view could not process.", 0),
+    "parked_at": means("When the view gave up on it.", AT),
+    "pass": means("Number of the pass, from 1.", 1),
+    "passes": means("Number of the last pass.", 1),
+    "password": means("The password."),
+    "password_protected": means("Whether the file asks for a password.", False),
+    "password_protected_allowed": means("Whether the type takes files that ask for a password. Default true.", True),
+    "paused": means("Whether the view is paused.", False),
+    "per_second": means("Events per second that the view processed in the last minute.", 1.5),
+    "pointer": means(
+        "A JSON pointer into the body, or `/query/NAME`, `/form/NAME`, `/header/NAME`, `/path/NAME`.", "/form/type"
+    ),
+    "position": means("Position of the log at which the answer stands.", 412),
+    "SavedItem.position": means("Position of the write in the log; others read it with Archive-Min-Position.", 412),
+    "FormAnswer.position": means("Position of the write in the log; others read it with Archive-Min-Position.", 412),
+    "HistoryItem.position": means("Position of the event in the log.", 412),
+    "ParkedItem.position": means("Position of the event in the log.", 412),
+    "Instant.position": means("A position of the log.", 412),
+    "ViewItem.position": means("Position up to which the view has processed the log.", 412),
+    "presented_on": means("Day on which the direct debit was given to the bank.", DAY),
+    "preview": means("Whether page images can be made.", True),
+    "problem": means("Why the last pass stopped; null when nothing is wrong."),
+    "FinishBody.problem": means(
+        "Why the pass stopped, by the problem's name; left out when it ended well.", "scanner-jammed"
+    ),
+    "profile": means("Scan profile.", "letter"),
+    "profiles": means("Scan profiles.", ["letter"]),
+    "reads_by_minute": means(
+        "Entries of the access log in each of the last sixty minutes, the present minute last.", [0, 2]
+    ),
+    "reason": means("Why it is changed.", "typing error"),
+    "HistoryItem.reason": means("The reason that was given; null where none is asked for.", "typing error"),
+    "rebuilt_at": means("When the view was last rebuilt.", AT),
+    "received_on": means("Day of receipt.", DAY),
+    "recorded_at": means("When the archive recorded it.", AT),
+    "reference": means("The caller's own reference of the collection.", "2026-11/4711"),
+    "repeated": means("Codes of several documents, as of a form that was fed twice.", []),
+    "result": means('What the command of this name prints as JSON, or `{"error": …}`; null until it ended.'),
+    "retention": means("How long papers of the type are kept; null: no rule."),
+    "role": means("Role of the caller.", "staff", Role),
+    "scan_code": means("Code of an issued form; null without one.", CODE),
+    "scan_codes": means("Texts of the QR and Code 128 codes on the page, the archive's own or not.", [CODE]),
+    "SplitDocument.scan_codes": means(
+        "Codes on the first page: none when no form is recognised, several when a person has to choose.", [CODE]
+    ),
+    "scanner": means("Id of the scanner; null when the pages come from the caller.", "desk-1:flatbed"),
+    "scanners": means("Every scanner that the station has now."),
+    "scheme": means("Scheme of codes on imported forms; null: the archive's own."),
+    "seen_at": means("When the station last reported.", AT),
+    "seen_on": means("Day on which it was seen.", DAY),
+    "sensitivity": means("How sensitive papers of the type are; decides who sees them.", "ordinary"),
+    "separators": means("Numbers of separator pages.", [3]),
+    "sequence_type": means("SEPA sequence type. Default recurring.", "recurring"),
+    "sha256": means(
+        "SHA-256 of the content in hexadecimal; null without a file.",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ),
+    "ScanPage.sha256": means(
+        "SHA-256 of the image in hexadecimal.", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    ),
+    "sheets": means(
+        "Each sheet as the numbers of its front and back page, or of the one page it has.", [[1, 3], [2, 4]]
+    ),
+    "shelf_mark": means("Where the paper original is kept.", "B 12"),
+    "signature_date": means("Day of the signature.", DAY),
+    "signed_on": means("Day of the signature.", DAY),
+    "size_bytes": means("Size of the content in bytes; null without a file.", 18_231),
+    "source": means(
+        "How the paper came: scanned, as a file, or none for an authorization without a scan.", "file", Source
+    ),
+    "JobItem.source": means("Part of the scanner to use.", "feeder", ScannerSource),
+    "ScanBody.source": means("Part of the scanner to use; default the scanner's first.", "feeder"),
+    "ScanItem.source": means("Part of the scanner that is used.", "feeder"),
+    "CloudEvent.source": means("Path of the feed.", "/v1/events"),
+    "sources": means("Ways in which papers of the type may come. Default scan and file.", ["scan", "file"]),
+    "OwnScanner.sources": means("Parts of the scanner.", ["flatbed"]),
+    "ScannerItem.sources": means("Parts of the scanner.", ["flatbed"]),
+    "specversion": means("Version of CloudEvents.", "1.0"),
+    "started_at": means("When the session began.", AT),
+    "state": means("State of the scan session.", "review", ScanState),
+    "StationItem.state": means("Whether the station reported within 15 seconds.", "online", ("online", "offline")),
+    "ScannerItem.state": means("State of the scanner.", "ready", SCANNER_STATES),
+    "OwnScanner.state": means("State of the scanner.", "ready"),
+    "station": means("Name of the scan station.", "desk-1"),
+    "status": means("Status of the paper.", "archived", (*DocumentStatus, *AuthorizationStatus)),
+    "CustomerAnswer.status": means("Status of the customer.", "active", CustomerStatus),
+    "CollectionAnswer.status": means("Status of the authorization.", "active", AuthorizationStatus),
+    "WorkItem.status": means("Status of the authorization.", "active", AuthorizationStatus),
+    "AccessItem.status": means("HTTP status of the answer.", 200),
+    "ScanProblem.status": means("HTTP status of such a problem.", 503),
+    "ScanProblem.title": means("The kind of problem, in the caller's language."),
+    "ScanProblem.type": means("Path of the page that explains the problem.", "/problems/scanner-jammed"),
+    "Problem.status": means("HTTP status of the answer.", 422),
+    "subject": means("What it was done to."),
+    "ParkedItem.subject": means("Id of the paper, session or type.", PAPER),
+    "CloudEvent.subject": means(
+        "Id of the document, authorization or scan session; code of a document type; a name.", PAPER
+    ),
+    "tasks": means("What operators asked for, newest first."),
+    "time": means("When the event was recorded.", AT),
+    "title": means("Title that people gave the document; null without one.", "Letter about fines"),
+    "DescribeBody.title": means("The new title; null removes it.", "Letter about fines"),
+    "Problem.title": means("The kind of problem, in the caller's language."),
+    "to": means("The place that the page is to have, from 1.", 2),
+    "told": means("The driver's own text, for operators."),
+    "topic": means("Name of the event with its version.", "document-archived.v1"),
+    "total": means("How many there are to do; 0 while that is not known.", 400),
+    "trace_id": means("Id of the request; the same as the header Request-Id.", "0af7651916cd43dd8448eb211c80319c"),
+    "trigger": means("The event from which the months count.", "validity_end"),
+    "type": means("Code of the document type.", "LETTER"),
+    "CloudEvent.type": means("Name of the event with its version.", "document-archived.v1"),
+    "type_label": means(
+        "Label of the type, in the caller's language, as it was when the paper was recorded.", "Letter"
+    ),
+    "user": means("User name, or name of the token.", "j.smit"),
+    "valid_from": means("First day of validity.", DAY),
+    "valid_until": means("Last day of validity; null: no end.", "2027-11-24"),
+    "validity_months": means("Months after which papers of the type lapse; null: never.", 12),
+    "verification": means("What was seen at the desk, for a type that is verified and not kept."),
+    "verify_only": means("Whether papers of the type are verified and not kept. Default false.", False),
+    "version": means("Version of the resource, the number in its ETag.", 1),
+    "view": means("Name of the view.", "customer_documents"),
+    "TaskBody.view": means(
+        "Name of the view; required for pause, resume and back, left out for verify, and default all for the others.",
+        "customer_documents",
+    ),
+    "TaskItem.view": means("Name of the view; null: all of them.", "customer_documents"),
+    "views": means("Every view."),
+    "warnings": means("What may be wrong with the page.", ["page-damaged"]),
+    "why": means(
+        "What ends it: `revocation`; `form`, which nobody signed; `validity`; `unused`, a mandate without a collection "
+        "for 36 months.",
+        "validity",
+    ),
+    "width_px": means("Width in pixels.", 2480),
+}
+
+
+def meaning_of(struct: str, field: str) -> Meaning | None:
+    return MEANINGS.get(f"{struct}.{field}") or MEANINGS.get(field)
+
+
+ROOMS = {
+    "customers": "The register of customers, and each customer's papers.",
+    "documents": "Documents: add, read, correct, replace.",
+    "authorizations": "Authorizations and SEPA mandates: note, read, and their life until they end.",
+    "forms": "Printable forms with a scan code.",
+    "scan-codes": "Check: what a scan code stands for.",
+    "scan-stations": "Scan stations, which report scanners and take jobs.",
+    "scanners": "Scanners and their state.",
+    "scan-sessions": "Scan page by page, look through, archive.",
+    "document-types": "The catalogue of document types.",
+    "work-list": "What waits for somebody.",
+    "operations": "What operators watch and ask for.",
+    "history": "What was done, by whom, when.",
+    "events": "The feed of events, as CloudEvents.",
+    "access-log": "Who read what.",
+    "session": "Sign in, sign out, choices of a user.",
+    "service": "Health, version, metrics, this contract, explanations of problems.",
+}
+"""The tags of operations: the step behind /v1, or `service`."""
+
+PATH_PARAMETERS = {
+    "id": "Id of the document, authorization, form or session.",
+    "customers": "Id of the customer in the library system.",
+    "n": "Number of the page, from 1.",
+    "code": "Code of the document type.",
+    "scan-codes": "The scan code as it was typed or read.",
+    "name": "Name of the station, which it chooses.",
+    "slug": "Name of the problem.",
+}
+"""By the parameter's name, or by the room where it means something of its own there."""

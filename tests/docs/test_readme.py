@@ -202,9 +202,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def headings(text: str) -> set[str]:
-    """As GitHub names them: small letters, dashes for blanks."""
+    """As GitHub names them: small letters, dashes for blanks; and the places that a page names itself."""
     found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+    named = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+    return named | {*re.findall(r'<a id="([^"]+)">', text)}
 
 
 @pytest.mark.parametrize("page", [README, DOCS / "events.md"], ids=lambda page: page.name)

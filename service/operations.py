@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 from msgspec.structs import asdict, replace
 
@@ -24,6 +25,7 @@ from projections import parking, rebuild, tracking
 from projections.rebuild import Rebuilt
 from service import logs
 from service.beats import nothing
+from service.database import Addresses
 from service.settings import Settings, load
 from service.verify import Report, verify
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
@@ -36,14 +38,14 @@ END_SECONDS = 3.0
 SHOWN_MAX = 20
 """Of what was found so many are kept with a task, since the screen reads all tasks again and again."""
 LOCK = 4_701_912_015
-DATABASE = "DOSSIER_OPERATIONS_DATABASE"
+ADDRESSES = "DOSSIER_OPERATIONS_DATABASE"
 INTERRUPTED = {"error": "interrupted"}
 Tell = Callable[[int, int], None]
 logger = logging.getLogger("dossier.operations")
 
 
 def keep_operating(
-    url: str,
+    addresses: Addresses,
     role: str | None,
     stop: threading.Event,
     *,
@@ -54,14 +56,18 @@ def keep_operating(
     while not stop.wait(look_seconds):
         beat()
         try:
-            with tracking.connect(url, role=role) as conn:
-                work(conn, url, stop, look_seconds, beat)
+            with tracking.connect(addresses.projector, role=role) as conn:
+                work(conn, addresses, stop, look_seconds, beat)
         except (psycopg.Error, OSError) as error:  # a database that is away, no memory for a process
             logger.warning("nothing could be operated: %s", type(error).__name__)
 
 
 def work(
-    conn: psycopg.Connection[Any], url: str, stop: threading.Event, look_seconds: float, beat: Callable[[], None]
+    conn: psycopg.Connection[Any],
+    addresses: Addresses,
+    stop: threading.Event,
+    look_seconds: float,
+    beat: Callable[[], None],
 ) -> None:
     """As long as the connection lasts; only as the one who has the lock."""
     while not has_lock(conn):
@@ -72,7 +78,7 @@ def work(
     while not stop.wait(look_seconds):
         beat()
         while not stop.is_set() and (task := tasks.begin(conn)) is not None:
-            run(conn, url, task, stop, beat)
+            run(conn, addresses, task, stop, beat)
 
 
 def has_lock(conn: psycopg.Connection[Any]) -> bool:
@@ -80,13 +86,17 @@ def has_lock(conn: psycopg.Connection[Any]) -> bool:
 
 
 def run(
-    conn: psycopg.Connection[Any], url: str, task: Task, stop: threading.Event, beat: Callable[[], None] = nothing
+    conn: psycopg.Connection[Any],
+    addresses: Addresses,
+    task: Task,
+    stop: threading.Event,
+    beat: Callable[[], None] = nothing,
 ) -> None:
     """In a process of its own, so that the follower keeps its core; it ends with us, and with the connection that has
     the lock: without that another projector may begin the next one."""
     child = subprocess.Popen(
         [sys.executable, "-m", "service.operations", str(task.id), str(os.getpid())],
-        env={**os.environ, DATABASE: url},
+        env={**os.environ, ADDRESSES: msgspec.json.encode(addresses).decode()},
         stdin=subprocess.DEVNULL,
     )
     try:
@@ -117,7 +127,7 @@ def main(task_id: UUID, parent: int) -> None:
     logs.begin()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a statement under way is cancelled, a shadow dropped
     try:
-        operate(task_id, load(os.environ), os.environ[DATABASE])
+        operate(task_id, load(os.environ), msgspec.json.decode(os.environ[ADDRESSES], type=Addresses))
     except KeyboardInterrupt:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001  # the edge of the process: the log has a form of its own
@@ -125,13 +135,15 @@ def main(task_id: UUID, parent: int) -> None:
         sys.exit(1)
 
 
-def operate(task_id: UUID, settings: Settings, url: str) -> None:
-    with tracking.connect(url, role=role_of(url, PROJECTOR_ROLE)) as conn:
+def operate(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
+    projector = addresses.projector
+    with tracking.connect(projector, role=role_of(projector, PROJECTOR_ROLE)) as conn:
         task = tasks.one(conn, task_id)
         if task is None:
             return
-        role = APP_ROLE if task.kind == "verify" else PROJECTOR_ROLE  # the checker reads what no view needs
-        with open_store(settings, url, role=role_of(url, role)) as store:
+        # The checker reads what no view needs.
+        url, role = (addresses.web, APP_ROLE) if task.kind == "verify" else (projector, PROJECTOR_ROLE)
+        with open_store(settings, url, role=role_of(url, role), projector_url=projector) as store:
             tasks.end(conn, task_id, outcome(store, conn, task, telling(conn, task_id)))
 
 
@@ -167,13 +179,13 @@ def carried_out(store: Store, conn: psycopg.Connection[Any], task: Task, tell: T
         case "resume":
             return asdict(parking.resume(conn, store.log, task.view or ""))
         case "back":
-            return {"position": rebuild.back(store.url, task.view or "", role=store.role)}
+            return {"position": rebuild.back(store.projector_url, task.view or "", role=store.role)}
         case "replay":
-            return shown(rebuild.replay(store.url, store.log, task.view, role=store.role, progress=tell))
+            return shown(rebuild.replay(store.projector_url, store.log, task.view, role=store.role, progress=tell))
         case "rebuild":
-            return shown(rebuild.rebuild(store.url, store.log, task.view, role=store.role, progress=tell))
+            return shown(rebuild.rebuild(store.projector_url, store.log, task.view, role=store.role, progress=tell))
         case _:
-            return shortened(verify(store, projector_role=role_of(store.url, PROJECTOR_ROLE), progress=tell))
+            return shortened(verify(store, projector_role=role_of(store.projector_url, PROJECTOR_ROLE), progress=tell))
 
 
 def shown(made: Sequence[Rebuilt]) -> list[Rebuilt]:

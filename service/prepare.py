@@ -23,6 +23,7 @@ from domain.values import uuid7
 from migrations.runner import migrate
 from projections.rebuild import renew
 from projections.tracking import tracked
+from service.database import Addresses
 from service.first_user import ADMIN, password_file
 from service.ports import address
 from service.settings import Settings
@@ -30,9 +31,9 @@ from service.wiring import APP_ROLE, PROJECTOR_ROLE, key_encryption_keys, open_s
 from store.key_encryption import sync_folder
 from store.keys import make_institution_key
 from store.log import Log
+from store.logins import hand_over
 
 OPERATOR, STATION = "operator", "station"
-DATABASE = "dossier"
 RENEW_WAIT_SECONDS = 600.0
 RENEW_PAUSE_SECONDS = 1.0
 
@@ -57,17 +58,11 @@ class HomeUnfit(Exception):
     """The data folder cannot be made, or this account may not write in it."""
 
 
-def make_database(cluster_url: str) -> str:
-    """The archive's database on the embedded server."""
-    with psycopg.connect(cluster_url, autocommit=True) as conn:
-        if conn.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
-            conn.execute(f"create database {DATABASE}")
-    return cluster_url.replace("/postgres?", f"/{DATABASE}?")
-
-
-def prepare(settings: Settings, url: str, tell: Callable[[str], None]) -> None:
+def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None]) -> None:
     """Migrations, keys, types, views, first token. `tell` hears at once what a person should know, never a secret."""
-    owner = settings.database_owner_url or url
+    owner, url = addresses.owner, addresses.web
+    if addresses.superuser is not None:
+        hand_over(addresses.superuser)
     for name in migrate(owner):
         tell(f"migrated: {name}")
     with psycopg.connect(owner, autocommit=True) as conn:

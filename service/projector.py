@@ -12,6 +12,7 @@ from domain.limits import Limits
 from projections.follow import Follower
 from service import metrics_port
 from service.beats import Beats, nothing, waited
+from service.database import Addresses
 from service.lapses import keep_lapsing
 from service.metrics import Metrics, text
 from service.operations import keep_operating
@@ -26,18 +27,19 @@ LEAVE_SECONDS = 5.0
 logger = logging.getLogger("dossier.sweep")
 
 
-def run(settings: Settings, url: str, metrics: socket.socket | None, beats: Beats) -> None:
+def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None, beats: Beats) -> None:
     """Until SIGTERM. Where another projector leads, this one stands by. On `metrics` it tells the figures of all."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    url, web = addresses.projector, addresses.web
     role = role_of(url, PROJECTOR_ROLE)
     with (
         open_store(settings, url, role=role, damaged=Metrics().damaged) as store,
-        open_store(settings, url, role=role_of(url, APP_ROLE), connections=1) as writing,
+        open_store(settings, web, role=role_of(web, APP_ROLE), connections=1) as writing,
     ):
         start(keep_sweeping, store, settings.limits, stop, beat=beats.of("projector.sweeps"))
-        operating = start(keep_operating, url, role, stop, beat=beats.of("projector.operations"))
+        operating = start(keep_operating, addresses, role, stop, beat=beats.of("projector.operations"))
         lapsing = (writing.pool, writing.archive(), settings.limits, settings.branch, stop)
         start(keep_lapsing, *lapsing, beat=beats.of("projector.lapses"))
         if metrics is not None:

@@ -30,11 +30,12 @@ import msgspec
 from paper import walls
 from service import logs, metrics, ports
 from service.beats import Beats
+from service.database import Addresses, database
 from service.output import say
 from service.parts_door import Door, path_of
-from service.prepare import make_database, make_folders, prepare
+from service.prepare import make_folders, prepare
 from service.settings import Settings, SettingsError
-from store.postgres import Cluster, PostgresError, settle
+from store.postgres import Cluster, PostgresError
 
 TICK_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
@@ -208,13 +209,13 @@ def serve(settings: Settings) -> int:
     missing_walls = require_walls()
     require_free_base(settings)
     make_folders(settings)
-    with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, url):
+    with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, addresses):
         metrics.prepare(settings.home)
-        prepare(settings, url, say)
+        prepare(settings, addresses, say)
         web_ready(settings.home).unlink(missing_ok=True)
         beats = Beats(part_names(settings))
         door = Door(path_of(settings.home), beats.standing)
-        children = make_children(settings, url, metrics_door, missing_walls, beats)
+        children = make_children(settings, addresses, metrics_door, missing_walls, beats)
         gc.collect()
         gc.freeze()
         silence = settings.limits.silence_seconds_max
@@ -272,7 +273,11 @@ def doors(settings: Settings) -> Iterator[socket.socket | None]:
 
 
 def make_children(
-    settings: Settings, url: str, metrics_door: socket.socket | None, missing_walls: tuple[str, ...], beats: Beats
+    settings: Settings,
+    addresses: Addresses,
+    metrics_door: socket.socket | None,
+    missing_walls: tuple[str, ...],
+    beats: Beats,
 ) -> list[Child]:
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
     import prometheus_client  # noqa: F401  # where it counts is settled by now
@@ -282,13 +287,13 @@ def make_children(
     from service import projector, web
     from service.wiring import APP_ROLE, role_of
 
-    role = role_of(url, APP_ROLE)
+    role = role_of(addresses.web, APP_ROLE)
     decoders = settings.home / "run" / "paper.sock"
     ready = web_ready(settings.home)
     children = [
         Child("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.of("paper"))),
-        Child("projector", partial(projector.run, settings, url, metrics_door, beats)),
-        Child("web", partial(web.run, settings, url, role, decoders, ready, missing_walls, beats)),
+        Child("projector", partial(projector.run, settings, addresses, metrics_door, beats)),
+        Child("web", partial(web.run, settings, addresses.web, role, decoders, ready, missing_walls, beats)),
     ]
     if settings.scanners:
         from service import scan_station
@@ -319,17 +324,6 @@ class AlreadyServed(Exception):
 
 def lock_file(path: Path) -> IO[bytes]:
     return path.open("ab")
-
-
-@contextmanager
-def database(settings: Settings) -> Iterator[tuple[Cluster | None, str]]:
-    """The database's URL: the given one, or that of the embedded cluster, started when it does not run."""
-    if settings.database_url is not None:
-        yield None, settings.database_url
-        return
-    cluster = Cluster(settle(settings.home))
-    with cluster:
-        yield cluster, make_database(cluster.url)
 
 
 def tell(level: str, message: str) -> None:

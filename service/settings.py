@@ -104,6 +104,9 @@ SETTINGS = {
     "database_owner_url": Setting(
         "DOSSIER_DATABASE_OWNER_URL", str, None, "login that owns the schema, for migrations", secret=True
     ),
+    "database_projector_url": Setting(
+        "DOSSIER_DATABASE_PROJECTOR_URL", str, None, "login that owns the views, for the projector", secret=True
+    ),
     "content_url": Setting("DOSSIER_CONTENT_URL", str, None, "where content lies: file:///…; default HOME/content"),
     "workers": Setting("DOSSIER_WORKERS", _positive, 2, "web worker processes"),
     "metrics_port": Setting(
@@ -146,6 +149,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     database_url: str | None
     database_owner_url: str | None
+    database_projector_url: str | None
     content_url: str | None
     workers: int
     metrics_port: int | None
@@ -187,8 +191,9 @@ def content_directory(url: str | None) -> Path | None:
 
 def clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
     """The setting that does not go with another one, and why; `values` by field."""
-    if values["database_owner_url"] is not None and values["database_url"] is None:
-        return "DOSSIER_DATABASE_OWNER_URL", "needs DOSSIER_DATABASE_URL, the login that serves the same database"
+    for name in ("database_owner_url", "database_projector_url"):
+        if values[name] is not None and values["database_url"] is None:
+            return SETTINGS[name].name, "needs DOSSIER_DATABASE_URL, the login that serves the same database"
     if values["oidc_issuer"] is not None and None in (values["oidc_client_id"], values["oidc_client_secret"]):
         return "DOSSIER_OIDC_ISSUER", "needs DOSSIER_OIDC_CLIENT_ID and DOSSIER_OIDC_CLIENT_SECRET"
     if values["metrics_port"] is not None and values["metrics_port"] == values["port"] != 0:

@@ -108,7 +108,7 @@ def verify(
 def _check_views(store: Store, report: Report, role: str | None) -> None:
     """A log that cannot be read cannot be replayed: that is a finding here, and its cause is one of _check_log()."""
     try:
-        found = replay(store.url, store.log, role=role)
+        found = replay(store.projector_url, store.log, role=role)
     except (Refusal, psycopg.OperationalError):
         raise
     except Exception as error:  # noqa: BLE001  # whatever a damaged log does to a fold must not hide the other findings

@@ -66,6 +66,7 @@ class Store(msgspec.Struct, frozen=True):
     settings: Settings
     url: str
     role: str | None
+    projector_url: str
     pool: Any
     keys: Keys
     log: Log
@@ -112,11 +113,15 @@ def open_store(
     url: str,
     *,
     role: str | None,
+    projector_url: str | None = None,
     connections: int = 2,
     on_append: Callable[[], None] | None = None,
     damaged: Callable[[UUID, int], None] = lambda *_: None,
 ) -> Iterator[Store]:
-    """The store of one process. Open it after every fork: pools hold threads and sockets."""
+    """The store of one process. Open it after every fork: pools hold threads and sockets.
+
+    `projector_url`: where whoever owns the views logs in, when that is another login.
+    """
     require_fast_driver()
     wait = settings.limits.queue_wait_seconds
     pool = make_pool(
@@ -129,7 +134,9 @@ def open_store(
         log = Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher, damaged), on_append)
         directory = ContentDirectory(settings.content_directory)
         contents = SealedContents(directory, keys)
-        yield Store(settings, url, role, pool, keys, log, contents, directory, register.Register(pool))
+        yield Store(
+            settings, url, role, projector_url or url, pool, keys, log, contents, directory, register.Register(pool)
+        )
     finally:
         events.close()
         pool.close()

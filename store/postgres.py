@@ -18,9 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
-from urllib.parse import quote
 
 from psycopg import pq
+
+from store import logins
 
 # A Unix socket's whole path has 107 bytes: this folder's, and 14 for "/.s.PGSQL.5432".
 PATH_BYTES_MAX = 90
@@ -75,17 +76,20 @@ class PostgresError(RuntimeError):
 class Cluster:
     """One Postgres cluster in `home` (an absolute folder of its own, mode 0700), reached by a Unix socket in it.
 
+    `passwords` is the file of its logins (logins.py), made when it is missing; `url` is the superuser's.
+
     Any number of processes may start() it at once: the first makes and starts it, the others attach. It stops with
     release() of its last user, and within a second after that user was killed. A child forked after start() keeps it
     running too, for it holds the same locks; a program that a child executes does not.
     """
 
-    def __init__(self, home: Path, *, binaries: Path | None = None) -> None:
+    def __init__(self, home: Path, *, passwords: Path | None = None, binaries: Path | None = None) -> None:
         self.home = Path(home).resolve()
         if not _fits(self.home):
             raise PostgresError(f"{self.home}: too long a path, or one with a quote or comma, for a Unix socket")
         self.data = self.home / "pgdata"
-        self.url = f"postgresql:///postgres?host={quote(str(self.home), safe='/')}&user=postgres"
+        self.passwords = (passwords or self.home / "logins").absolute()
+        self.url = logins.address(self.home, self.passwords)
         self._binaries = binaries
         self._run_as = _run_as(self.home)
         self._held: list[IO[str]] = []
@@ -95,6 +99,8 @@ class Cluster:
         """Attach, or make and start. Returns a libpq URL that answers; raises PostgresError."""
         self._make_home()
         with self._turn():
+            if self._lacks_passwords() and self._server_pid() is not None:
+                self._stop_open_server()
             self._enter()
             try:
                 if not self.alive():
@@ -123,12 +129,16 @@ class Cluster:
         with self._turn():
             self._leave()
             # Opened anew: on the old descriptor a living child's share of the lock would be taken over.
-            with self._open("users.lock") as users:
-                try:
-                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return False
-                self._stop()
+            return self._stop_unused()
+
+    def _stop_unused(self) -> bool:
+        """Stop the server; false when somebody uses it."""
+        with self._open("users.lock") as users:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self._stop()
         return True
 
     def __enter__(self) -> Self:
@@ -142,7 +152,7 @@ class Cluster:
 
     def _make_home(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        self.home.chmod(0o700)  # local trust is safe: only this account and root reach the socket
+        self.home.chmod(0o700)
         if self._run_as:
             os.chown(self.home, self._run_as["user"], self._run_as["group"])
 
@@ -178,6 +188,8 @@ class Cluster:
             self._initialize(binaries)
         if self._server_pid() is None:
             self._clear_leftovers()
+        if self._lacks_passwords():
+            self._set_passwords(binaries)
         options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
         log = self.home / "postgres.log"
         if self._run(binaries / "pg_ctl", "-D", self.data, "-w", "-t", "600", "-l", log, "-o", options, "start"):
@@ -185,12 +197,48 @@ class Cluster:
 
     def _initialize(self, binaries: Path) -> None:
         """Made beside and renamed, since initdb writes PG_VERSION long before it is done."""
-        part = self.home / "pgdata.part"
+        part, secret = self.home / "pgdata.part", self.home / "pgdata.password"
         shutil.rmtree(part, ignore_errors=True)
-        options = ("-U", "postgres", "-E", "UTF8", "-k", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=reject")
-        if self._run(binaries / "initdb", "-D", part, *options):
+        logins.make(self.passwords)
+        self._write(secret, logins.password(self.passwords, logins.SUPERUSER))
+        options = ("-U", logins.SUPERUSER, "-E", "UTF8", "-k", "--locale=C.UTF-8", "-A", "scram-sha-256")
+        failed = self._run(binaries / "initdb", "-D", part, *options, f"--pwfile={secret}")
+        secret.unlink()
+        if failed:
             self._fail()
+        self._write(part / "pg_hba.conf", logins.HBA)
         part.rename(self.data)
+
+    def _lacks_passwords(self) -> bool:
+        """Whether it was made by a release that asked for no password, or the passwords are lost."""
+        hba = self.data / "pg_hba.conf"
+        return hba.exists() and (not self.passwords.exists() or hba.read_text() != logins.HBA)
+
+    def _stop_open_server(self) -> None:
+        """Stop a server that lets everybody in. Raises PostgresError while programs of an earlier release use it."""
+        if not self._stop_unused():
+            raise PostgresError(f"the database in {self.home} is used by an earlier release: end its programs first")
+
+    def _set_passwords(self, binaries: Path) -> None:
+        """New ones, the superuser's set while nobody can come in (logins.provide sets the others)."""
+        fresh = self.passwords.with_name(f"{self.passwords.name}.new")
+        logins.make(fresh)
+        password = logins.password(fresh, logins.SUPERUSER)
+        single = (binaries / "postgres", "--single", "-c", "log_min_error_statement=panic", "-D", self.data, "postgres")
+        if self._run(*single, words=f"alter role {logins.SUPERUSER} login password '{password}'\n"):
+            self._fail()
+        self._write(self.data / "pg_hba.conf", logins.HBA)
+        fresh.replace(self.passwords)
+
+    def _write(self, path: Path, text: str) -> None:
+        """A file of the server's account, 0600, in place at once."""
+        part = path.with_name(f"{path.name}.part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            if self._run_as:
+                os.fchown(file.fileno(), self._run_as["user"], self._run_as["group"])
+            file.write(text)
+        part.replace(path)
 
     def _clear_leftovers(self) -> None:
         """After a kill -9 of the postmaster: its pid file, whose number may be another's now, and deaf backends."""
@@ -248,13 +296,13 @@ class Cluster:
             part.rename(copy)
         return copy / package.name / binaries.relative_to(package)
 
-    def _run(self, *command: object) -> int:
+    def _run(self, *command: object, words: str = "") -> int:
         """Its exit status, its words in setup.log: with a pipe the server would keep the other end open."""
         try:
             with (self.home / "setup.log").open("wb") as out:
                 return subprocess.run(
                     [str(word) for word in command],
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=_ENV, **self._run_as,
+                    input=words.encode(), stdout=out, stderr=out, cwd="/", env=_ENV, **self._run_as,
                 ).returncode  # fmt: skip
         except PermissionError:
             return 126

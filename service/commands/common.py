@@ -61,15 +61,16 @@ def _account() -> str:
 @contextmanager
 def opened_store(settings: "Settings", connections: int = 2) -> Iterator["Store"]:
     """The archive for one command, beside a running `serve` or without: an embedded Postgres starts for the moment."""
-    from service.serve import database
+    from service.database import database
 
     _require_home(settings)
-    with database(settings) as (_, url):
-        role = _role_where_prepared(url)
+    with database(settings) as (_, addresses):
+        role = _role_where_prepared(addresses.web)
         _require_keys(settings.home)
         from service.wiring import open_store
 
-        with open_store(settings, url, role=role, connections=connections) as store:
+        url, projector = addresses.web, addresses.projector
+        with open_store(settings, url, role=role, projector_url=projector, connections=connections) as store:
             yield store
 
 
@@ -111,4 +112,4 @@ def projector_role(store: "Store") -> str | None:
     """The role that owns the views, where the login may act as it."""
     from service.wiring import PROJECTOR_ROLE, role_of
 
-    return role_of(store.url, PROJECTOR_ROLE)
+    return role_of(store.projector_url, PROJECTOR_ROLE)

@@ -49,14 +49,17 @@ def _database() -> dict[str, Any] | None:
     """What a given Postgres says; the embedded one is not started for this and has what it needs."""
     import psycopg
 
+    from service.database import given
     from service.settings import load
     from service.wiring import APP_ROLE, PROJECTOR_ROLE, role_of
 
-    url = load(os.environ).database_url
-    if url is None:
+    settings = load(os.environ)
+    if settings.database_url is None:
         return None
+    addresses = given(settings, settings.database_url)
+    logins = {APP_ROLE: addresses.web, PROJECTOR_ROLE: addresses.projector}
     try:
-        roles = {role: role_of(url, role) is not None for role in (APP_ROLE, PROJECTOR_ROLE)}
+        roles = {role: role_of(url, role) is not None for role, url in logins.items()}
     except psycopg.Error as error:
         return {"answers": False, "why": first_line(error), "roles": {}}
     return {"answers": True, "why": None, "roles": roles}

@@ -37,7 +37,7 @@ def replay(view: str | None, from_position: int, to_position: int | None, dry_ru
 
     with opened_store(load_settings()) as store, progress("replaying") as advance:
         found = run(
-            store.url,
+            store.projector_url,
             store.log,
             view,
             from_position=from_position,
@@ -81,7 +81,7 @@ def rebuild(view: str | None, as_json: bool, actor: str | None, branch: str | No
     settings = load_settings()
     caller_of(settings, actor, branch)
     with opened_store(settings) as store, progress("rebuilding") as advance:
-        found = run(store.url, store.log, view, role=projector_role(store), progress=advance)
+        found = run(store.projector_url, store.log, view, role=projector_role(store), progress=advance)
     _put_rebuilt(found, as_json=as_json)
 
 
@@ -95,7 +95,7 @@ def back(view: str, actor: str | None, branch: str | None) -> None:
     settings = load_settings()
     caller_of(settings, actor, branch)
     with opened_store(settings) as store:
-        position = run(store.url, view, role=projector_role(store))
+        position = run(store.projector_url, view, role=projector_role(store))
     say(f"{view} stands at position {position} again")
 
 
@@ -147,7 +147,10 @@ def parked(view: str | None, as_json: bool) -> None:
 def _projecting() -> "Iterator[tuple[Store, psycopg.Connection[Any]]]":
     from projections import tracking
 
-    with opened_store(load_settings()) as store, tracking.connect(store.url, role=projector_role(store)) as conn:
+    with (
+        opened_store(load_settings()) as store,
+        tracking.connect(store.projector_url, role=projector_role(store)) as conn,
+    ):
         yield store, conn
 
 

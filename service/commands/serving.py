@@ -26,13 +26,13 @@ def migrate() -> None:
     `serve` does the same each time it starts.
     """
     from migrations.runner import newest
+    from service.database import database
     from service.prepare import make_folders, prepare
-    from service.serve import database
 
     settings = load_settings()
     make_folders(settings)
-    with database(settings) as (_, url):
-        prepare(settings, url, say)
+    with database(settings) as (_, addresses):
+        prepare(settings, addresses, say)
     say(f"the database is at migration {newest()}")
 
 

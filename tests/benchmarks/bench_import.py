@@ -26,6 +26,7 @@ import psycopg
 from domain.document_type import DefineType
 from domain.values import uuid7
 from paper.client import Examiner
+from service.database import Addresses
 from service.import_lines import listing_of
 from service.import_run import CONNECTIONS, Importer, import_listing
 from service.prepare import make_folders, prepare
@@ -79,7 +80,7 @@ def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
             url = create_database(cluster.url, "bench")
             settings = load(environment(Path(home) / "home", url))
             make_folders(settings)
-            prepare(settings, url, lambda _: None)
+            prepare(settings, Addresses.of_one(url), lambda _: None)
             role = role_of(url, APP_ROLE)
             opened = open_store(settings, url, role=role, connections=CONNECTIONS)
             with opened as store, psycopg.connect(url) as conn:

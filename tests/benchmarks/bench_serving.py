@@ -25,7 +25,7 @@ import msgspec
 import psycopg
 from PIL import Image
 
-from service.prepare import DATABASE
+from service.database import DATABASE
 from tests.benchmarks import bare
 from tests.http.served import embedded_url, free_port
 

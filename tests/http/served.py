@@ -21,10 +21,11 @@ from domain.access import Role
 from domain.administration import NewUser, RevokeToken
 from domain.archive import Archive
 from domain.users import Users
-from service.prepare import DATABASE, create_token, system_caller
+from service.database import embedded, embedded_address
+from service.prepare import create_token, system_caller
 from service.settings import Settings, load
 from service.wiring import APP_ROLE, open_store, role_of
-from store.postgres import Cluster, settle
+from store.logins import SUPERUSER
 from tests.fixtures.database import MEMORY, in_memory
 from tests.http import contract
 
@@ -231,7 +232,8 @@ def environment_of(home: Path, database_url: str | None, variables: dict[str, st
 
 
 def embedded_url(home: Path) -> str:
-    return Cluster(settle(home)).url.replace("/postgres?", f"/{DATABASE}?")
+    """The superuser's address: tests look at everything."""
+    return embedded_address(embedded(home), SUPERUSER)
 
 
 @contextmanager

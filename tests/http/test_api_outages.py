@@ -5,6 +5,7 @@ The archive of this file reaches its database through a gate and keeps its conte
 
 import itertools
 import os
+import re
 import secrets
 import signal
 import socket
@@ -159,7 +160,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Volume]:
 def archive(cluster_url: str, template: str, gate: Gate, volume: Volume) -> Iterator[Served]:
     name = f"outages_{uuid4().hex}"
     direct = create_database(cluster_url, name, template)
-    through = f"postgresql:///{name}?host={gate.folder}&user=postgres"
+    through = re.sub("host=[^&]+", f"host={gate.folder}", direct)
     settings = {
         "DOSSIER_CONTENT_URL": f"file://{volume.content}",
         "DOSSIER_DISK_FREE_BYTES_MIN": str(FLOOR_BYTES),

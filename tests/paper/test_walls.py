@@ -29,7 +29,10 @@ REFUSED = ("PermissionError", "BlockingIOError", "OSError 38")
 
 # What the process of the pool runs before anything else.
 TAKEN_OVER = "from paper import checks; from tests.paper import hostile; checks.examine = hostile.run_attack\n"
-WITHOUT_WALLS = "from paper import walls; walls.shut_in = lambda *_, **__: ()\n"
+WITHOUT_WALLS = (
+    "from paper import confinement, walls\n"
+    "walls.shut_in = lambda parent, **_: confinement.die_with_parent(parent) or ()\n"
+)
 AS_PLAIN_ACCOUNT = f"import os; os.setgroups([]); os.setgid({PLAIN_ACCOUNT}); os.setuid({PLAIN_ACCOUNT})\n"
 # As container runtimes forbid them: their seccomp filter refuses unshare.
 WITHOUT_NAMESPACES = "from tests.fixtures import systems; systems.forbid_namespaces()\n"

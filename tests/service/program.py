@@ -20,11 +20,13 @@ from domain.document import Describe, Withdraw
 from domain.scan_session import CapturedPage
 from projections import tracking
 from projections.follow import Follower
+from service.database import Addresses
 from service.prepare import make_folders, prepare
 from service.settings import Settings, load
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
 from tests.builders.papers import CREDITOR, IBAN, a_caller, a_mandate_note, a_note, an_order, an_upload
 from tests.builders.scans import Scans
+from tests.fixtures.database import PASSWORD, as_login
 from tests.service.warm import Warm
 
 ROOT = Path(__file__).parents[2]
@@ -202,12 +204,19 @@ def paper_of(outcome: Outcome) -> UUID:
     return paper
 
 
+def a_stranger(archive: Program) -> str:
+    """The address for a login that has been given nothing."""
+    made = f"create role stranger login password '{PASSWORD}'"
+    archive.sql(f"do $$ begin {made}; exception when duplicate_object then null; end $$")
+    return as_login(archive.url, "stranger")
+
+
 @contextmanager
 def program(home: Path, url: str, warm: Warm) -> Iterator[Program]:
     """An archive as `dossier migrate` leaves it, with some customers in its register."""
     settings = load(environment(home, url))
     make_folders(settings)
-    prepare(settings, url, lambda _: None)
+    prepare(settings, Addresses.of_one(url), lambda _: None)
     with open_store(settings, url, role=role_of(url, APP_ROLE), connections=4) as store:
         for customer in ("100234", "100235"):
             store.register.put(Customer(id=customer, name=NAME))

@@ -20,7 +20,7 @@ from service.exits import FAILED, TRY_AGAIN, USAGE, ending
 from store.postgres import Cluster, settle
 from tests.builders.refusals import a_refusal
 from tests.http.served import new_home
-from tests.service.program import NAME, PRIVATE, ROOT, Program, command, environment, paper_of
+from tests.service.program import NAME, PRIVATE, ROOT, Program, a_stranger, command, environment, paper_of
 
 CODES = {1, 2, 3, 4, 5, 75}
 READING = (
@@ -253,8 +253,7 @@ def test_a_database_that_does_not_answer_asks_to_try_again(tmp_path: Path) -> No
 
 
 def test_a_login_without_rights_is_told_that_it_is_not_allowed(archive: Program) -> None:
-    archive.sql("do $$ begin create role stranger login; exception when duplicate_object then null; end $$")
-    url = archive.url.replace("user=postgres", "user=stranger")
+    url = a_stranger(archive)
     ended = command("tokens", "list", env={**archive.env, "DOSSIER_DATABASE_URL": url})
     assert (ended.code, ended.err) == (4, "dossier: the database login may not do this\n")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from service.settings import all_settings, masked
-from tests.service.program import Ended, Program, environment
+from tests.service.program import Ended, Program, a_stranger, environment
 from tests.service.warm import Warm
 
 
@@ -85,9 +85,7 @@ def test_roles_that_the_login_may_act_as_are_told(filled: Program) -> None:
 
 
 def test_a_login_without_the_roles_is_told_that_the_triggers_stand_alone(archive: Program, warm: Warm) -> None:
-    archive.sql("do $$ begin create role stranger login; exception when duplicate_object then null; end $$")
-    url = archive.url.replace("user=postgres", "user=stranger")
-    assert url != archive.url
+    url = a_stranger(archive)
     ended = check(warm, environment(archive.settings.home, url))
     assert ended.code == 0
     assert ended.err.count("may not act as the role") == 2

@@ -15,7 +15,7 @@ from projections.rebuild import LOCK
 from projections.views import VIEWS
 from service.prepare import outdated, renew_views
 from tests.builders.papers import a_caller
-from tests.fixtures.database import create_database, drop_database
+from tests.fixtures.database import PASSWORD, as_login, create_database, drop_database
 from tests.service.program import Program, paper_of, program
 from tests.service.warm import Warm
 
@@ -24,9 +24,11 @@ from tests.service.warm import Warm
 def archive(request: pytest.FixtureRequest, tmp_path: Path, cluster_url: str, warm: Warm) -> Iterator[Program]:
     """Of a superuser, who acts as the role that owns the views, and of a login that can't, and owns them itself."""
     name = f"older_{uuid4().hex}"
-    url = create_database(cluster_url, name).replace("user=postgres", f"user={request.param}")
+    url = create_database(cluster_url, name)
+    url = url if request.param == "postgres" else as_login(url, request.param)
     with psycopg.connect(cluster_url, autocommit=True) as conn:
-        conn.execute("do $$ begin create role plain login; exception when duplicate_object then null; end $$")
+        role = f"create role plain login password '{PASSWORD}'"
+        conn.execute(f"do $$ begin {role}; exception when duplicate_object then null; end $$".encode())
         conn.execute(f"alter database {name} owner to {request.param}".encode())
     with program(tmp_path / "home", url, warm) as made:
         yield made

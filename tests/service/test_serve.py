@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from store.postgres import Cluster
+from tests.fixtures.database import PASSWORD, as_login
 from tests.http.served import free_port, name_of, new_home, parent_of, wait_until
 from tests.service.program import NAME, NOTE
 from tests.service.running import ACCOUNTS, PLAIN, Running, begun, give, item, log_lines, running, words
@@ -209,7 +210,7 @@ def database(cluster: Cluster, name: str, *statements: str) -> str:
 
 
 def login(url: str, name: str) -> str:
-    return url.replace("user=postgres", f"user={name}")
+    return as_login(url, name)
 
 
 def test_a_given_database_is_used_as_superuser_and_outlives_the_archive(home: Path, foreign: Cluster) -> None:
@@ -250,7 +251,7 @@ def away(cluster: Cluster) -> Iterator[None]:
 def test_a_login_that_may_not_make_roles_works_and_config_check_says_what_that_means(
     home: Path, foreign: Cluster
 ) -> None:
-    made = "create role plain login", "create database library owner plain"
+    made = f"create role plain login password '{PASSWORD}'", "create database library owner plain"
     url = login(database(foreign, "library", *made), "plain")
     with running(home, DOSSIER_DATABASE_URL=url) as archive:
         with archive.client() as client:
@@ -263,19 +264,25 @@ def test_a_login_that_may_not_make_roles_works_and_config_check_says_what_that_m
         assert archive.stop() == 0
 
 
-def test_with_a_login_of_its_own_for_the_schema_the_serving_one_owns_nothing(home: Path, foreign: Cluster) -> None:
+def test_with_logins_for_schema_and_views_the_serving_one_owns_nothing(home: Path, foreign: Cluster) -> None:
     url = database(
         foreign,
         "library",
         "create role dossier_app nologin",
         "create role dossier_projector nologin",
-        "create role owning login",
-        "create role serving login",
+        f"create role owning login password '{PASSWORD}'",
+        f"create role serving login password '{PASSWORD}'",
         "grant dossier_projector to owning",
-        "grant dossier_app, dossier_projector to serving",
+        f"create role projecting login password '{PASSWORD}'",
+        "grant dossier_app to serving",
+        "grant dossier_projector to projecting",
         "create database library owner owning",
     )
-    addresses = {"DOSSIER_DATABASE_URL": login(url, "serving"), "DOSSIER_DATABASE_OWNER_URL": login(url, "owning")}
+    addresses = {
+        "DOSSIER_DATABASE_URL": login(url, "serving"),
+        "DOSSIER_DATABASE_OWNER_URL": login(url, "owning"),
+        "DOSSIER_DATABASE_PROJECTOR_URL": login(url, "projecting"),
+    }
     with running(home, **addresses) as archive:
         with archive.client() as client:
             archived(client)
@@ -284,7 +291,12 @@ def test_with_a_login_of_its_own_for_the_schema_the_serving_one_owns_nothing(hom
         assert archive.command("verify").returncode == 0
         assert archive.stop() == 0
     with psycopg.connect(login(url, "serving"), autocommit=True) as conn:
-        for change in ("delete from archive.archive_events", "drop table archive.archive_events"):
+        changes = (
+            "delete from archive.archive_events",
+            "drop table archive.archive_events",
+            "delete from views.authorizations",
+        )
+        for change in ("set role dossier_projector", *changes):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(change.encode())
         owned = conn.execute("select count(*) from pg_tables where tableowner = 'serving'").fetchone()

@@ -1,0 +1,147 @@
+"""Who may enter the embedded Postgres: four logins with a password each. store/postgres.py starts the server with them.
+
+    postgres           superuser: makes the others, restores dumps; no process of the archive works with it
+    dossier_owner      owns the database and the log: migrations and keys at a start
+    dossier_app        web workers and commands: reads the log, appends by its one function
+    dossier_projector  owns the views
+
+Everybody comes in by a password (scram-sha-256). The passwords lie in one file of mode 0600, in libpq's own form, so no
+address, argument or environment has one. Whoever reads it is this account or root.
+"""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+SUPERUSER: Final = "postgres"
+OWNER: Final = "dossier_owner"
+APP: Final = "dossier_app"
+PROJECTOR: Final = "dossier_projector"
+NAMES: Final = (SUPERUSER, OWNER, APP, PROJECTOR)
+
+HBA: Final = (
+    "# Written at each start of the archive: nobody comes in without a password.\nlocal all all scram-sha-256\n"
+)
+LOCK: Final = 4_701_912_011
+
+
+def make(path: Path) -> None:
+    """New passwords for all logins, durable, in place at once."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.writelines(f"*:*:*:{name}:{secrets.token_hex(32)}\n" for name in NAMES)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def password(path: Path, name: str) -> str:
+    """Raises KeyError for a login that has none."""
+    return dict(line.split(":")[3:5] for line in path.read_text().splitlines())[name]
+
+
+def address(folder: Path, passwords: Path, *, login: str = SUPERUSER, database: str = "postgres") -> str:
+    """The libpq URL of a database on the server whose socket is in `folder`."""
+    place, file = quote(str(folder), safe="/"), quote(str(passwords), safe="/")
+    return f"postgresql:///{database}?host={place}&user={login}&passfile={file}"
+
+
+def provide(superuser_url: str, database_url: str, database: str, passwords: Path) -> None:
+    """The other logins and the archive's database, made or brought up to this release. Many may call it at once.
+
+    `superuser_url` and `database_url` are the superuser's, of the database postgres and of the archive's. One query
+    when there is nothing to do.
+    """
+    mark = hashlib.sha256(passwords.read_bytes()).hexdigest()
+    with psycopg.connect(superuser_url, autocommit=True) as conn:
+        if conn.execute(PROVIDED, [database, OWNER, mark]).fetchone() == (True,):
+            return
+        conn.execute("select pg_advisory_lock(%s)", [LOCK])
+        conn.execute(FEW_ITERATIONS)
+        for name in NAMES:
+            _set_password(conn, name, password(passwords, name))
+        conn.execute(_named("grant {} to {}", PROJECTOR, OWNER))
+        if conn.execute("select from pg_database where datname = %s", [database]).fetchone() is None:
+            conn.execute(_named("create database {} owner {}", database, OWNER))
+        conn.execute(_named("alter database {} owner to {}", database, OWNER))
+        with psycopg.connect(database_url, autocommit=True) as inside:
+            inside.execute(HAND_OVER)
+        conn.execute(sql.SQL("comment on role {} is {}").format(sql.Identifier(OWNER), sql.Literal(mark)))
+
+
+def hand_over(database_url: str) -> None:
+    """Give to their owners what the superuser made in the archive's database: a dump of an earlier release does."""
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(HAND_OVER)
+
+
+def _set_password(conn: psycopg.Connection[Any], name: str, password: str) -> None:
+    if conn.execute("select from pg_roles where rolname = %s", [name]).fetchone() is None:
+        conn.execute(_named("create role {}", name))
+    statement = sql.SQL("alter role {} login password {}")
+    conn.execute(statement.format(sql.Identifier(name), sql.Literal(password)))
+
+
+def _named(statement: str, *names: str) -> sql.Composed:
+    return sql.SQL(statement).format(*map(sql.Identifier, names))
+
+
+# The mark tells that the passwords of the logins are those of the file.
+PROVIDED: Final = """
+    select exists (
+        select from pg_database
+        join pg_roles on pg_roles.oid = datdba
+        where datname = %s and rolname = %s and shobj_description(pg_roles.oid, 'pg_authid') = %s
+    )
+"""
+
+# For a password of 256 random bits one turn is as good as 4,096, and a connection costs less. Postgres 16 and later.
+FEW_ITERATIONS: Final = """
+    select set_config('scram_iterations', '1', false) where current_setting('server_version_num')::int >= 160000
+"""
+
+# Sequences of a column, and whatever an extension brought, go with what they belong to.
+HAND_OVER: Final = """
+do $$
+declare
+    found record;
+begin
+    for found in
+        select nspname as schema, format('schema %I', nspname) as thing
+        from pg_namespace
+        where nspowner = 'postgres'::regrole and nspname !~ '^pg_' and nspname not in ('information_schema', 'public')
+        union all
+        select
+            nspname,
+            format(
+                '%s %s',
+                case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+                    else 'table' end,
+                pg_class.oid::regclass
+            )
+        from pg_class
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where relowner = 'postgres'::regrole and relkind in ('r', 'p', 'v', 'm', 'S')
+            and nspname !~ '^pg_' and nspname <> 'information_schema'
+            and not exists (select from pg_depend where objid = pg_class.oid and deptype in ('a', 'i', 'e'))
+        union all
+        select nspname, format('routine %s', pg_proc.oid::regprocedure)
+        from pg_proc
+        join pg_namespace on pg_namespace.oid = pronamespace
+        where proowner = 'postgres'::regrole and nspname !~ '^pg_' and nspname <> 'information_schema'
+            and not exists (select from pg_depend where objid = pg_proc.oid and deptype = 'e')
+    loop
+        execute format(
+            'alter %s owner to %I',
+            found.thing,
+            case found.schema when 'views' then 'dossier_projector' else 'dossier_owner' end
+        );
+    end loop;
+end $$
+"""

@@ -83,7 +83,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     dpi: int | None
     scan_codes: tuple[str, ...]
     warnings: tuple[str, ...]
-    look: bytes
+    fingerprint: int
     capture: str | None = None
 
 
@@ -430,7 +430,7 @@ def _captured(page: Inspected, content: Content) -> CapturedPage:
         dpi=page.dpi,
         scan_codes=page.scan_codes,
         warnings=page.warnings,
-        look=page.look,
+        fingerprint=page.fingerprint,
         capture=page.capture,
     )
 

@@ -17,10 +17,17 @@ from api.staff.door import ask, ask_all
 from api.staff.fields import fields_of, key_after
 from api.staff.refused import Problem, problem_of
 from api.staff.saved import Done, done_of
+from domain.access import Verb
 from domain.refusals import NotFound, Refusal
 
 SOURCES = ("scan", "file", "none")
 PARTS = {"source": "", "customer": "", "type": ""}
+BEGINNINGS = (
+    (Verb.DOCUMENTS_ARCHIVE, "/add"),
+    (Verb.DOCUMENTS_READ, "/customers"),
+    (Verb.AUTHORIZATIONS_READ, "/work"),
+    (Verb.SESSION, "/settings"),
+)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +44,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def home(call: Call) -> None:
-    """GET /: deep links of a library system name a card or a customer, all others begin at the desk."""
+    """GET /: deep links of a library system name a card or a customer, all others begin with what their role is for."""
     if customer := call.text("customer"):
         render.go(call, f"/customers/{quote(customer, safe='')}")
     elif card := call.text("card"):
         render.go(call, "/find", code=card)
     else:
-        render.go(call, "/add")
+        render.go(call, next(path for verb, path in BEGINNINGS if render.allowed(call, verb)))
 
 
 async def show(call: Call) -> None:

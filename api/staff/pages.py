@@ -60,7 +60,7 @@ def form(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
 
 
 PAGES = (
-    page("/", Verb.CUSTOMERS_READ, add.home, "The way in: ?card= and ?customer= lead to a customer"),
+    page("/", Verb.SESSION, add.home, "The way in: ?card= and ?customer= lead to a customer"),
     page("/find", Verb.CUSTOMERS_READ, find.show, "What the code field finds: a customer, or a form's customer"),
     form("/find", Verb.CUSTOMERS_READ, find.search, "The same with what was entered beside it"),
     page("/add", Verb.DOCUMENTS_ARCHIVE, add.show, "Upload customer document"),

@@ -20,7 +20,8 @@ from domain.values import calendar_date
 from projections.reading import moment
 
 TABS = ("documents", "authorizations")
-FILTERS = ("papers", "q", "type", "status", "source", "from", "to")
+FILTERS = ("papers", "q", "type", "status", "source", "from", "to", "sort")
+SORT = "-received"
 ORIGINAL_HELD = "held"  # among the states of the filter, for that is how people ask for it
 
 
@@ -34,10 +35,10 @@ async def show(call: Call) -> None:
 
 async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | None = None) -> None:
     chosen = {name: call.text(name) for name in FILTERS}
-    query = {**asked(chosen), "as_of": as_of}
+    query, sort = {**asked(chosen), "as_of": as_of}, chosen["sort"] or SORT
     summary, listed = await gather(
         read(call, "summary", query),
-        read(call, "documents", {**query, **papers(chosen), "cursor": call.text("cursor")}),
+        read(call, "documents", {**query, **papers(chosen), "sort": sort, "cursor": call.text("cursor")}),
     )
     render.show(
         call,
@@ -50,6 +51,7 @@ async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | 
         summary=summary.body,
         past=past_of(call, as_of, summary.body),
         kept={**chosen, "as_of": as_of, "lang": call.text("lang")},
+        sort=sort,
         types=[*types_of(call)],
         retention={code: trigger_of(call, code) for code in call.types},
         continued=call.text("cursor") is not None,

@@ -268,7 +268,7 @@ def test_a_replaced_content_comes_from_a_chosen_file(desks: Callable[..., Desk],
     expect(page.get_by_text("Replace content: recorded.")).to_be_visible()
     expect(page.locator("#page-now")).to_have_text("Page 1 of 4")
     page.get_by_role("link", name="Content 1").click()
-    expect(page.get_by_text("You see the past. Nothing can be changed.")).to_be_visible()
+    expect(page.get_by_text("You are viewing")).to_be_visible()
     expect(page.locator("#page-now")).to_have_text("Page 1 of 1")
 
 

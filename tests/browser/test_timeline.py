@@ -39,7 +39,7 @@ def test_a_moment_of_the_timeline_is_the_list_as_it_was(
     told_until(staff, customer, last["position"])
     page = desks().open(f"/customers/{customer}/timeline")
     page.locator(f"#act-{paper['position']}").get_by_role("link", name="Show state").click()
-    expect(page.get_by_text("You see the past. Nothing can be changed.")).to_be_visible()
+    expect(page.get_by_text("You are viewing")).to_be_visible()
     expect(rows(page).get_by_text("Archived")).to_be_visible()
     page.get_by_role("link", name="Back to now").click()
     expect(rows(page).get_by_text("Withdrawn")).to_be_visible()

@@ -15,7 +15,7 @@ from tests.service.program import command, environment
 
 LIVE_MS = 2_000  # within which a row of another tab is to be there
 POLL_MS = 20_000
-PAST = "You see the past. Nothing can be changed."
+PAST = "You are viewing"
 STREAM = "**/v1/events/stream**"
 # Whether the page has asked for this address since it is there, and has the answer.
 ASKED = "address => performance.getEntriesByType('resource').some(one => one.name.endsWith(address))"
@@ -45,6 +45,10 @@ def live(desk: Desk, customer: str) -> Page:
     page = signed_in(desk).open(f"/customers/{customer}")
     expect(page.locator("[data-live]")).to_have_class("live", timeout=POLL_MS)
     return page
+
+
+def unfold(page: Page) -> None:
+    page.locator("#filters summary").click()
 
 
 def rows(page: Page) -> Locator:
@@ -97,6 +101,7 @@ def test_without_scripts_tabs_filters_pages_and_the_past_work(desks: Callable[..
     expect(rows(page)).to_have_count(3)
     page.get_by_role("link", name="Documents 1", exact=True).click()
     expect(rows(page)).to_have_count(1)
+    unfold(page)
     page.get_by_label("Document type").select_option("FORM")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_role("heading", name="Nothing fits this filter")).to_be_visible()
@@ -132,7 +137,7 @@ def test_a_document_of_another_tab_is_announced_and_shown_when_asked_for(
     expect(rows(page).first).to_have_class("fresh")
     expect(rows(page).first.get_by_role("link", name="Letter", exact=True)).to_be_focused()
     expect(button).to_be_hidden()
-    expect(page.locator("#count")).to_have_text("3 items, newest first")
+    expect(page.locator("#count")).to_have_text("3 items, last received first")
 
 
 def test_an_empty_list_shows_its_first_row_by_itself(
@@ -166,7 +171,7 @@ def test_nothing_moves_or_changes_under_the_focus_or_the_pointer(
     page = live(desks(), customer)
     link = rows(page).get_by_role("link", name="Letter", exact=True)
     ways: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
-        (link.focus, page.locator("#q").focus),
+        (link.focus, page.locator("#day").focus),
         (rows(page).first.hover, lambda: page.mouse.move(0, 0)),
     )
     for hold, let_go in ways:
@@ -262,7 +267,7 @@ def test_thirty_five_fast_presses_end_with_the_rows_of_the_last_place(
     assert page.evaluate("new URLSearchParams(location.search).get('as_of')") == made[4]["recorded_at"]
     expect(page.locator("main").get_by_role("link", name="Add document")).to_have_count(0)
     expect(page.locator(".who").get_by_role("link", name="Add document")).to_have_count(0)
-    expect(rows(page).get_by_role("link", name="More")).to_have_count(0)
+    expect(rows(page).get_by_role("link", name="Change")).to_have_count(0)
     expect(slider).to_be_focused()
 
 
@@ -326,7 +331,7 @@ def test_date_and_time_are_an_equal_way_and_move_the_slider(
     page.get_by_label("Date").fill("2020-05-04")
     page.get_by_label("Time", exact=True).fill("10:30")
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.get_by_text("This is the list as it stood on 4 May 2020 at 10:30.")).to_be_visible()
+    expect(page.get_by_text("You are viewing 4 May 2020, 10:30. Read-only.")).to_be_visible()
     expect(page.get_by_role("heading", name="There was nothing yet")).to_be_visible()
     expect(slider).to_have_attribute("aria-valuetext", re.compile("4 May 2020"))
     expect(page.locator("body")).to_have_class("then")
@@ -381,6 +386,7 @@ def test_a_choice_filters_at_once_and_the_address_keeps_it(
     letter = archived(staff, customer)
     seen(staff, customer, 1)
     page = desks().open(f"/customers/{customer}")
+    unfold(page)
     page.get_by_label("Document type").select_option("LETTER")
     expect(rows(page)).to_have_count(1)
     assert ids(page) == [letter["id"]]
@@ -398,6 +404,7 @@ def test_what_is_pressed_while_its_part_is_to_be_exchanged_hears_its_click(
     archived(staff, customer)
     seen(staff, customer, 1)
     page = desks().open(f"/customers/{customer}")
+    unfold(page)
     page.get_by_role("link", name=re.compile("^Authorizations")).hover()
     page.mouse.down()
     with page.expect_response("**type=LETTER**"):
@@ -408,14 +415,14 @@ def test_what_is_pressed_while_its_part_is_to_be_exchanged_hears_its_click(
     expect(rows(page)).to_contain_text(["Guardian consent"])
 
 
-def test_more_of_a_row_leads_to_what_can_be_changed(
+def test_change_of_a_row_leads_to_what_can_be_changed(
     desks: Callable[..., Desk], served: Served, staff: httpx.Client
 ) -> None:
     customer = a_customer(served)
     paper = archived(staff, customer)
     told_until(staff, customer, paper["position"])
     page = desks().open(f"/customers/{customer}")
-    rows(page).first.get_by_role("link", name="More").click()
+    rows(page).first.get_by_role("link", name="Change").click()
     page.wait_for_url(f"**/documents/{paper['id']}#change")
     expect(page.get_by_role("heading", name="Change", exact=True)).to_be_in_viewport()
 
@@ -433,6 +440,41 @@ def test_enter_on_a_row_opens_it_and_arrows_go_from_row_to_row(
     expect(page.locator(f"#row-{first['id']} .open")).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/documents/{first['id']}")
+
+
+def test_the_whole_row_opens_its_paper(desks: Callable[..., Desk], served: Served, staff: httpx.Client) -> None:
+    customer = a_customer(served)
+    letter = archived(staff, customer)
+    told_until(staff, customer, letter["position"])
+    page = desks().open(f"/customers/{customer}")
+    rows(page).first.locator("td").nth(5).click(force=True)  # the title's link lies over the row
+    page.wait_for_url(f"**/documents/{letter['id']}")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_headings_sort_the_list_and_the_latest_received_comes_first(
+    desks: Callable[..., Desk], served: Served, staff: httpx.Client, scripts: bool
+) -> None:
+    customer = a_customer(served)
+    days = ("2025-05-05", "2026-01-01", "2024-12-31")
+    middle, newest, oldest = (archived(staff, customer, received_on=day)["id"] for day in days)
+    form = archived(staff, customer, type="FORM", received_on="2020-01-01")
+    told_until(staff, customer, form["position"])
+    page = desks(java_script_enabled=scripts).open(f"/customers/{customer}")
+    received = page.get_by_role("columnheader", name="Received")
+    expect(received).to_have_attribute("aria-sort", "descending")
+    assert ids(page) == [newest, middle, oldest, form["id"]]
+    received.get_by_role("link").click()
+    expect(received).to_have_attribute("aria-sort", "ascending")
+    assert ids(page) == [form["id"], oldest, middle, newest]
+    kind = page.get_by_role("columnheader", name="Document")
+    kind.get_by_role("link").click()
+    expect(kind).to_have_attribute("aria-sort", "ascending")
+    assert ids(page)[0] == form["id"]
+    kind.get_by_role("link").click()
+    expect(kind).to_have_attribute("aria-sort", "descending")
+    assert ids(page)[-1] == form["id"]
+    assert "sort=-type" in page.url
 
 
 # -- made anew ------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ HTML = {"Accept": "text/html"}
 
 # For each screen by hand: who may. What is of users alone is in test_sign_in_pages.py.
 TABLE: dict[Address, str] = {
-    ("GET", "/"): f"{READERS} integration",
+    ("GET", "/"): f"{READERS} integration station",
     ("GET", "/find"): f"{READERS} integration",
     ("POST", "/find"): f"{READERS} integration",
     ("GET", "/search"): f"{READERS} integration",

@@ -1,7 +1,8 @@
-// What every screen loads: exchange of parts, forms that are sent once, and for who is signed in keys, the wand, the end
-// of the session, and what happens while the archive is away.
+// What every screen loads: exchange of parts, forms that are sent once, and for who is signed in keys, the user menu, the
+// wand, the end of the session, and what happens while the archive is away.
 
 import * as keys from "./keys.js";
+import * as menu from "./menu.js";
 import * as network from "./network.js";
 import { signedInAs } from "./parts.js";
 import * as send from "./send.js";
@@ -10,6 +11,6 @@ import "./swap.js";
 import { sweep } from "./unsent.js";
 import * as wand from "./wand.js";
 
-if (signedInAs) for (const part of [network, session, wand, keys]) part.start();
+if (signedInAs) for (const part of [network, session, wand, keys, menu]) part.start();
 send.start();
 sweep();

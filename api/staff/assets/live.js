@@ -63,6 +63,7 @@ function hear({ event, state: now }) {
 
 function show() {
   for (const dot of document.querySelectorAll("[data-live]")) {
+    dot.hidden = false;
     dot.className = DOTS[state];
     dot.textContent = dot.dataset[state];
   }

@@ -54,11 +54,11 @@ const cameOnline = () => new Promise((resolve) => addEventListener("online", res
 function sayAway() {
   const banner = part("away");
   const dot = document.querySelector(".live");
-  const before = dot && { className: dot.className, text: dot.textContent };
+  const before = dot && { className: dot.className, text: dot.textContent, hidden: dot.hidden };
   document.getElementById("said").prepend(banner);
-  if (dot) Object.assign(dot, { className: "live none", textContent: dot.dataset.offline });
+  if (dot) Object.assign(dot, { className: "live none", textContent: dot.dataset.offline, hidden: false });
   return () => {
     banner.remove();
-    if (before) Object.assign(dot, { className: before.className, textContent: before.text });
+    if (before) Object.assign(dot, { className: before.className, textContent: before.text, hidden: before.hidden });
   };
 }

@@ -1,0 +1,132 @@
+"""No page has to be scrolled sideways, whatever people are called and files are named; and a list shows many rows."""
+
+import secrets
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.desks import Desk
+from tests.http.desk import (
+    DEBT,
+    a_customer,
+    a_mandate,
+    an_iban,
+    archived,
+    corrected,
+    handed_in,
+    issued,
+    noted,
+    stepped,
+    view,
+)
+from tests.http.served import Served
+
+WIDTHS = (1280, 768, 360)
+ROWS_MIN = 11
+"""On a screen of 1280 × 900."""
+WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
+ADDRESS = f"https://www.example.org/een/lang/adres/zonder/spatie?token={'x' * 90}"
+FILE = f"een_bestandsnaam_zonder_spaties_zoals_scanners_ze_maken_{'1234567890' * 4}.pdf"
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+IN_VIEW = """[...document.querySelectorAll("#list tbody tr")]
+    .filter((row) => row.getBoundingClientRect().bottom <= innerHeight).length"""
+
+
+class Hostile(NamedTuple):
+    """A customer of whom everything is long and without blanks, and some of the papers."""
+
+    customer: str
+    document: str
+    titled: str
+    suspended: str
+
+    @property
+    def pages(self) -> dict[str, str]:
+        return {
+            "list": f"/customers/{self.customer}",
+            "document": f"/documents/{self.titled}?change=describe",
+            "authorization": f"/authorizations/{self.suspended}?change=amend",
+            "timeline": f"/customers/{self.customer}/timeline",
+            "list filtered": f"/customers/{self.customer}?q=e&status=archived",
+            "list of the past": f"/customers/{self.customer}?day=2020-01-01",
+            "other document": f"/documents/{self.document}",
+            "print": f"/documents/{self.document}/print",
+            "timeline of a document": f"/documents/{self.titled}/timeline",
+            "customers": "/customers?q=Donaudampf",
+            "change customer": f"/customers/{self.customer}/edit",
+            "form": f"/customers/{self.customer}/form",
+            "search": "/search?q=Donaudampf",
+            "find": f"/find?code={'X1' * 90}",
+            "work list": "/work?all=1",
+            "reference": "/docs",
+        }
+
+
+SHORT = ("list", "document", "authorization", "timeline")
+
+
+@cache
+def hostile(served: Served) -> Hostile:
+    staff = served.as_("staff")
+    customer = a_customer(served, name=f"{WORD} van {WORD[:30]}", card_numbers=["2" * 60, "3" * 60])
+    document = archived(staff, customer, name=FILE, note=ADDRESS)
+    titled = corrected(staff, archived(staff, customer, name=FILE), "describe", title=WORD, note=ADDRESS)
+    corrected(staff, archived(staff, customer, name=FILE), "withdraw", reason=ADDRESS)
+    noted(staff, customer, original={"held": True, "shelf_mark": "Kast_achter_de_balie_plank_12_map_3_zonder"})
+    mandate = noted(staff, customer, type=DEBT, mandate=a_mandate(iban=an_iban(), debtor_name="W" * 70))
+    suspended = stepped(staff, mandate, "suspend", reason=ADDRESS)
+    last = handed_in(staff, issued(staff, customer)["scan_code"], name=FILE)
+    assert len(view(staff, customer, last["position"])) == 6
+    return Hostile(customer, document["id"], titled["id"], suspended["id"])
+
+
+def excess(page: Page, width: int) -> int:
+    """Pixels by which the page is wider than a window of this width."""
+    page.set_viewport_size({"width": width, "height": 900})
+    pixels: int = page.evaluate(SIDEWAYS)
+    return pixels
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+@pytest.mark.parametrize("which", [SHORT, pytest.param((), marks=pytest.mark.long)], ids=["some", "all"])
+def test_no_page_is_wider_than_the_window(
+    desks: Callable[..., Desk], served: Served, language: str, which: tuple[str, ...]
+) -> None:
+    pages = hostile(served).pages
+    desk = desks("operator", language=language)
+    desk.expected = ("Failed to load resource",)
+    found = {
+        (name, width): pixels
+        for name in which or pages
+        for width in WIDTHS
+        if (pixels := excess(desk.open(pages[name]), width))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+def test_a_list_shows_eleven_rows_on_an_ordinary_screen(
+    desks: Callable[..., Desk], served: Served, language: str
+) -> None:
+    staff, customer = (
+        served.as_("staff"),
+        a_customer(served, card_numbers=[f"{secrets.randbelow(10**14):014}"], birth_date="1971-03-12"),
+    )
+    for n in range(14):
+        name, note = (FILE, ADDRESS) if n % 2 else ("letter.pdf", "Payment arrangement")
+        last = archived(
+            staff, customer, name=name, note=note, type="READING_DISABILITY", received_on=f"2026-01-{n + 1:02}"
+        )
+    page = desks(language=language).open(f"/customers/{customer}?at={last['position']}")
+    expect(page.locator("#slide")).to_be_visible()
+    assert page.evaluate(IN_VIEW) >= ROWS_MIN
+
+
+def test_the_thumbnail_keeps_its_size_beside_long_names(desks: Callable[..., Desk], served: Served) -> None:
+    page = desks().open(f"/customers/{hostile(served).customer}")
+    sizes = page.locator("#list img.paper").evaluate_all("all => all.map((one) => one.getBoundingClientRect().width)")
+    assert sizes
+    assert min(sizes) >= 28

@@ -9,7 +9,7 @@ import msgspec
 from domain.archive import AmendMandate, IssueForm, NoteAuthorization, SupersedeBy, Verification
 from domain.authorization import ReportCollection, Revoke
 from domain.customer import Customer, CustomerStatus
-from domain.document_type import Definition, Retention
+from domain.document_type import CODE, Definition, Retention
 from domain.limits import Limits
 from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
 from domain.refusals import N_, FieldError, ValidationFailed
@@ -30,7 +30,7 @@ def line(characters_max: int, characters_min: int | None = None) -> msgspec.Meta
     return msgspec.Meta(min_length=characters_min, max_length=characters_max, pattern=VISIBLE)
 
 
-Code = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Z0-9_]{0,63}$")]
+Code = Annotated[str, msgspec.Meta(pattern=CODE)]
 Language = Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z-]{1,7}$")]
 Short = Annotated[str, line(200, 1)]
 Line = Annotated[str, line(200)]

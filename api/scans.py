@@ -196,7 +196,7 @@ async def inspected(call: Call, received: ReceivedFile) -> Inspected:
         dpi=found.dpi,
         scan_codes=found.scan_codes,
         warnings=found.warnings,
-        fingerprint=found.fingerprint,
+        look=found.look,
         capture=capture_of(call),
     )
 

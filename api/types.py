@@ -1,9 +1,11 @@
 """The catalogue of document types: "Make a choice…" for every client."""
 
+import re
+
 from api.bodies import TypeAnswer, TypeBody, definition_of
 from api.call import Call
 from domain.access import Role
-from domain.document_type import DefineType, DocumentType
+from domain.document_type import CODE, DefineType, DocumentType
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 
 
@@ -30,7 +32,7 @@ def may_see(call: Call, code: str) -> bool:
 async def put(call: Call) -> None:
     """PUT /document-types/{code}: add or change; what was archived keeps the label of its day."""
     code = call.params["code"]
-    if not (code.isascii() and code.replace("_", "").isalnum() and code == code.upper() and len(code) <= 64):
+    if not re.fullmatch(CODE, code):
         raise ValidationFailed(FieldError("/path/code", N_("must be capitals, digits and underscores, at most 64")))
     definition = definition_of(await call.body(TypeBody))
     expected = call.version_seen()

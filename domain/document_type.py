@@ -47,6 +47,10 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     active: bool = True
 
 
+CODE = r"^[A-Z0-9_]{1,64}$"
+"""A type's code, for whoever makes one and whoever names one."""
+
+
 class DefineType(msgspec.Struct, frozen=True):
     code: str
     definition: Definition

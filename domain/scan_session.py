@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain import page_look
 from domain.batch import collate
 from domain.envelope import UNSET, Event, Sealed
 from domain.refusals import (
@@ -59,7 +60,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page image as it came, with what paper/ found on it. `capture` names the pass and the sheet at a station, so
-    that a page that is sent twice is known; `degrees` is how it is to be turned, clockwise."""
+    that a page that is sent twice is known; `look` is its map (page_look.py), `like` the contents of pages that show
+    the same sheet; `degrees` is how it is to be turned, clockwise."""
 
     content: Content
     sha256: bytes
@@ -68,7 +70,8 @@ class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
     dpi: int | None
     scan_codes: tuple[str, ...]
     warnings: tuple[str, ...]
-    fingerprint: int
+    look: bytes
+    like: tuple[UUID, ...] = ()
     capture: str | None = None
     degrees: int = 0
 
@@ -205,9 +208,9 @@ class ScanConfirmed(Event, frozen=True, kw_only=True):
 
 
 class PageCaptured(Event, frozen=True, kw_only=True):
-    """At place `n`; `replaced` is the content of the page that was there."""
+    """At place `n`; `replaced` is the content of the page that was there, `like` those of pages that look the same."""
 
-    topic: ClassVar[str] = "page-captured.v1"
+    topic: ClassVar[str] = "page-captured.v2"
     n: int
     replaced: UUID | None
     content: Content
@@ -216,9 +219,10 @@ class PageCaptured(Event, frozen=True, kw_only=True):
     dpi: int | None
     warnings: tuple[str, ...]
     capture: str | None
+    like: tuple[UUID, ...]
     sha256: Sealed[bytes] = UNSET
     scan_codes: Sealed[tuple[str, ...]] = UNSET
-    fingerprint: Sealed[int] = UNSET
+    look: Sealed[bytes] = UNSET
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -314,10 +318,14 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def twins(self) -> frozenset[int]:
-        """Places of pages that look like one before them: sheets that were fed twice, perhaps. Blank ones all do, and
-        forms of one kind but for their codes."""
-        seen = Lookalikes()
-        return frozenset(n for n, page in self.ordered if "blank" not in page.warnings and seen.has_like(page))
+        """Places of pages that show the same sheet as one before them: it was fed twice, perhaps."""
+        twins, seen, liked = set(), set[UUID](), set[UUID]()
+        for n, page in self.ordered:
+            if page.content.id in liked or not seen.isdisjoint(page.like):
+                twins.add(n)
+            seen.add(page.content.id)
+            liked.update(page.like)
+        return frozenset(twins)
 
 
 # -- decide -----------------------------------------------------------------------------------------------------
@@ -412,36 +420,29 @@ def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
             capture=page.capture,
             sha256=page.sha256,
             scan_codes=page.scan_codes,
-            fingerprint=page.fingerprint,
+            look=page.look,
+            like=pages_like(page, (one for m, one in state.ordered if m != n)),
         )
     ]
 
 
-BITS_APART_MAX = 4
+LIKE_MAX = 8
+"""Of more pages that look the same the latest are named."""
 
 
-def alike(one: CapturedPage, other: CapturedPage) -> bool:
-    """The same codes, and fingerprints of 64 bits that differ in at most 4."""
-    return one.scan_codes == other.scan_codes and (one.fingerprint ^ other.fingerprint).bit_count() <= BITS_APART_MAX
-
-
-class Lookalikes:
-    """Pages that were looked at. Four bits cannot touch all of five parts of a fingerprint, so that what looks like a
-    page has a part of it unchanged: only pages that do are compared. A part is every fifth bit, for letters with one
-    head share whole runs of them."""
-
-    PARTS = tuple(sum(1 << bit for bit in range(first, 64, BITS_APART_MAX + 1)) for first in range(BITS_APART_MAX + 1))
-
-    def __init__(self) -> None:
-        self._pages: defaultdict[tuple[int, int], list[CapturedPage]] = defaultdict(list)
-
-    def has_like(self, page: CapturedPage) -> bool:
-        """Whether it looks like one before it; from now on it is one of these itself."""
-        groups = [self._pages[part, page.fingerprint & part] for part in self.PARTS]
-        found = any(alike(page, other) for group in groups for other in group)
-        for group in groups:
-            group.append(page)
-        return found
+def pages_like(page: CapturedPage, others: Iterable[CapturedPage]) -> tuple[UUID, ...]:
+    """The contents of the pages with the same codes that show the same sheet. Blank pages are like none."""
+    if "blank" in page.warnings:
+        return ()
+    cells = page_look.unpack(page.look)
+    same = (
+        other.content.id
+        for other in others
+        if other.scan_codes == page.scan_codes
+        and "blank" not in other.warnings
+        and page_look.is_same_sheet(cells, page_look.unpack(other.look))
+    )
+    return tuple(same)[-LIKE_MAX:]
 
 
 def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
@@ -614,7 +615,8 @@ def _captured(state: ScanSession, event: PageCaptured) -> ScanSession:
         dpi=event.dpi,
         scan_codes=event.scan_codes or (),
         warnings=event.warnings,
-        fingerprint=event.fingerprint or 0,
+        look=event.look or b"",
+        like=event.like,
         capture=event.capture,
     )
     captures = state.captures | {event.capture} if event.capture else state.captures

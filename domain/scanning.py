@@ -83,7 +83,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     dpi: int | None
     scan_codes: tuple[str, ...]
     warnings: tuple[str, ...]
-    fingerprint: int
+    look: bytes
     capture: str | None = None
 
 
@@ -430,7 +430,7 @@ def _captured(page: Inspected, content: Content) -> CapturedPage:
         dpi=page.dpi,
         scan_codes=page.scan_codes,
         warnings=page.warnings,
-        fingerprint=page.fingerprint,
+        look=page.look,
         capture=page.capture,
     )
 

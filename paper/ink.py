@@ -10,6 +10,8 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageFilter
 
+from domain import page_look
+
 PIXELS: Final = 1_000_000
 """A4 at 100 dpi."""
 _CONTRAST: Final = 40
@@ -26,8 +28,6 @@ _LINE_INK_MIN: Final = 0.002
 
 _SPECK: Final = 1
 """Of 255 for a row or column that is all ink: five pixels of A4."""
-_BANDS: Final = (2, 33)
-_BAND_STEP: Final = 6
 
 
 def paper_and_ink(grey: Image.Image) -> tuple[int, Image.Image]:
@@ -52,12 +52,18 @@ def skew_degrees(ink: Image.Image) -> float | None:
 
     At the right angle rows of pixels are full and empty in turn. On a page that lies on its side columns are.
     """
+    found = _lines_of(ink)
+    return found[1] if found else None
+
+
+def _lines_of(ink: Image.Image) -> tuple[Image.Image, float] | None:
+    """The ink so that its lines run across, and by how many half degrees they fall. None where there are none."""
     if ratio(ink) < _LINE_INK_MIN:
         return None
     for laid in (ink, ink.transpose(Image.Transpose.ROTATE_90)):
         contrast, angle = _lines(laid)
         if contrast >= _LINE_CONTRAST_MIN:
-            return angle
+            return laid, angle
     return None
 
 
@@ -83,20 +89,31 @@ def _unevenness(strips: Image.Image) -> float:
     return float(sum((above - below) ** 2 for above, below in pairwise(rows)))
 
 
-def fingerprint(ink: Image.Image) -> int:
-    """64 bits that two scans of one page share, but for a few: where ink gets less from one of 33 bands to the next.
+def look(ink: Image.Image) -> bytes:
+    """The map of page_look.py: which cells have how much ink, on the page laid straight and moved to the corner.
 
-    Left and right are told apart. The bands go from the first ink to the last, so it does not matter where exactly the
-    page lay. Of pairs of scans of one letter (moved by 3 mm, turned by half a degree, grainy) 93 to 95 % differ in at
-    most 4 bits, of pairs of letters with one letterhead 1 in 1,000. Forms that are printed alike look alike here, too.
-    0 without ink.
+    The scale is that of the page, so that little ink stays small. Of a page with an odd shape the part beyond is cut.
     """
-    wide, high = _BANDS
-    # Each band takes a little of its neighbours, for a line that lies on the border of two.
-    fine = _written(ink).resize((4 * wide, 4 * high), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(2))
-    bands = fine.resize(_BANDS, Image.Resampling.BOX).tobytes()
-    below = zip(bands, bands[wide:], strict=False)
-    return sum((one > other + _BAND_STEP) << place for place, (one, other) in enumerate(below))
+    straight = _straightened(ink)
+    scale = min(page_look.WIDE / straight.width, page_look.HIGH / straight.height)
+    written = _written(straight)
+    size = (max(1, round(written.width * scale)), max(1, round(written.height * scale)))
+    # Each cell takes a little of its neighbours, for a stroke that lies on the border of two.
+    fine = written.resize((2 * size[0], 2 * size[1]), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(1.5))
+    cells = Image.new("L", (page_look.WIDE, page_look.HIGH))
+    cells.paste(fine.resize(size, Image.Resampling.BOX).crop((0, 0, *cells.size)), (0, 0))
+    return page_look.pack(cells.point([level * page_look.LEVELS // 256 for level in range(256)]).tobytes())
+
+
+def _straightened(ink: Image.Image) -> Image.Image:
+    found = _lines_of(ink)
+    if found is None:
+        return ink
+    laid, angle = found
+    strips = laid.resize((_COLUMNS, laid.height), Image.Resampling.BOX)
+    fine = (angle + tenth / 10 for tenth in range(-5, 6))
+    best = max(fine, key=lambda one: _unevenness(_sheared(strips, one, laid.width / _COLUMNS)))
+    return ink.rotate(best, Image.Resampling.BILINEAR)
 
 
 def _written(ink: Image.Image) -> Image.Image:

@@ -37,7 +37,7 @@ class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What one page image is, as it is seen: with the size of the page that stands upright.
 
     `dpi`: where the file tells it credibly, the same across and down. `scan_codes`: texts of codes.read.
-    `warnings`: of page.py. `fingerprint`: 64 bits, few of which differ between two scans of one page.
+    `warnings`: of page.py. `look`: the map of domain/page_look.py, to tell a sheet that was fed twice.
     """
 
     media_type: str
@@ -46,7 +46,7 @@ class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     dpi: int | None
     scan_codes: tuple[str, ...]
     warnings: tuple[str, ...]
-    fingerprint: int
+    look: bytes
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):

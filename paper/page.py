@@ -34,6 +34,10 @@ _READING_WIDTH: Final = 1_654
 _FILLER: Final = range(127, 130)
 _FILLER_ROWS: Final = 8
 _FILLER_PIXELS: Final = 64
+_EDGE_PIXELS: Final = 8
+_BORDER_SHARE: Final = 12
+"""Of A4 that was asked for a scanner that gives Letter lacks a seventeenth."""
+_WHITE_MIN: Final = 248
 
 
 def inspect(content: Content, limits: Limits) -> PageFinding:
@@ -60,7 +64,7 @@ def _finding(media_type: str, page: Page) -> PageFinding:
         dpi=_dpi(page),
         scan_codes=codes.read(grey),
         warnings=_warnings(page, paper, on_it),
-        fingerprint=ink.fingerprint(on_it),
+        look=ink.look(on_it),
     )
 
 
@@ -97,7 +101,18 @@ def _is_small(page: Page) -> bool:
 
 
 def _ends_in_filler(page: Page) -> bool:
-    """A JPEG that was cut and then closed is decoded without a word, with this grey for all that is missing."""
-    rows = page.rows(max(0, page.height - _FILLER_ROWS), page.height).convert("L")
-    end = rows.crop((max(0, rows.width - _FILLER_PIXELS), 0, rows.width, rows.height))
+    """Whether the picture without its white borders ends in the grey of missing blocks.
+
+    A JPEG that was cut and then closed is decoded without an error, with this grey for all that is missing. A back end
+    may have put a white border around it, which a JPEG encoder blurs into the last _EDGE_PIXELS of the grey.
+    """
+    rows = page.rows(max(0, page.height - page.height // _BORDER_SHARE - _FILLER_ROWS), page.height).convert("L")
+    borders = rows.point([255 * (level < _WHITE_MIN) for level in range(256)]).getbbox()
+    if borders is None:
+        return False
+    return any(_is_filler(rows, borders[2] - inset, borders[3] - inset) for inset in (0, _EDGE_PIXELS))
+
+
+def _is_filler(rows: Image.Image, right: int, bottom: int) -> bool:
+    end = rows.crop((max(0, right - _FILLER_PIXELS), max(0, bottom - _FILLER_ROWS), max(1, right), max(1, bottom)))
     return all(level in _FILLER for level in end.getextrema())

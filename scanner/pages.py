@@ -6,7 +6,7 @@ Quality 85, the resolution in its header, no metadata else. Pure but for Pillow.
 import io
 from typing import Final
 
-from PIL import Image, JpegImagePlugin
+from PIL import Image, ImageChops, JpegImagePlugin
 
 from scanner.driver import Raster
 from scanner.errors import DeviceFault, Fault
@@ -15,34 +15,50 @@ QUALITY: Final = 85
 DAMAGED: Final = "page-damaged"
 
 _MODES: Final = {1: "L", 3: "RGB"}
-# libjpeg fills the blocks that a cut picture lacks with exactly this, and SANE back ends say nothing of it.
 _FILLER: Final = 128
+"""libjpeg fills the blocks that a cut picture lacks with exactly this, and SANE back ends say nothing of it."""
 _FILLER_ROWS: Final = 8
 _FILLER_PIXELS: Final = 64
+_BORDER_SHARE: Final = 12
+"""Of A4 that was asked for a scanner that gives Letter lacks a seventeenth. The whole page at once is memory."""
 _SCALE: Final = 8
 
 
 def encoded(raster: Raster, dpi: int) -> bytes:
     """The page as a JPEG. Raises DAMAGED_PAGE when it cannot be read back."""
-    size = (raster.width, raster.rows)
-    mode = _MODES[raster.channels]
-    picture = Image.frombuffer(mode, size, raster.data, "raw", mode, 0, 1)
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=QUALITY, dpi=(dpi, dpi))
-    _read_back(out, size)
+    picture_of(raster).save(out, "JPEG", quality=QUALITY, dpi=(dpi, dpi))
+    _read_back(out, (raster.width, raster.rows))
     return out.getvalue()
 
 
 def warnings_of(raster: Raster) -> tuple[str, ...]:
-    """`page-damaged` for a picture that was cut on its way through the back end: filler where it ends."""
-    rows = range(raster.rows - 1, max(-1, raster.rows - 1 - _FILLER_ROWS), -1)
-    return (DAMAGED,) if all(_ends_in_filler(raster, row) for row in rows) else ()
+    """`page-damaged` for a picture that was cut on its way through the back end: it ends in filler."""
+    return (DAMAGED,) if _ends_in_filler(picture_of(raster)) else ()
 
 
-def _ends_in_filler(raster: Raster, row: int) -> bool:
-    end = (row + 1) * raster.width * raster.channels
-    count = min(_FILLER_PIXELS, raster.width) * raster.channels
-    return raster.data[end - count : end] == bytes([_FILLER]) * count
+def picture_of(raster: Raster) -> Image.Image:
+    mode = _MODES[raster.channels]
+    return Image.frombuffer(mode, (raster.width, raster.rows), raster.data, "raw", mode, 0, 1)
+
+
+def _ends_in_filler(picture: Image.Image) -> bool:
+    """Whether the picture without its white borders ends in filler.
+
+    sane-airscan puts a border where a scanner's picture is smaller than the area that was asked for.
+    """
+    last = picture.crop((0, max(0, picture.height - max(_FILLER_ROWS, picture.height // _BORDER_SHARE)), *picture.size))
+    borders = ImageChops.invert(last).getbbox()
+    if borders is None:
+        return False
+    right, bottom = borders[2], borders[3]
+    end = last.crop((max(0, right - _FILLER_PIXELS), max(0, bottom - _FILLER_ROWS), right, bottom))
+    return all(levels == (_FILLER, _FILLER) for levels in _extremes(end))
+
+
+def _extremes(picture: Image.Image) -> list[tuple[int, int]]:
+    """The lowest and highest level of each channel."""
+    return [channel.getextrema() for channel in picture.split()]  # type: ignore[misc]  # pairs of integers, for L
 
 
 def _read_back(file: io.BytesIO, size: tuple[int, int]) -> None:

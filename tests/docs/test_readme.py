@@ -202,9 +202,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def headings(text: str) -> set[str]:
-    """As GitHub names them: small letters, dashes for blanks."""
+    """As GitHub names them: small letters, dashes for blanks; and the places that a page names itself."""
     found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+    named = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+    return named | {*re.findall(r'<a id="([^"]+)">', text)}
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "events.md"], ids=lambda page: page.name)
+def test_the_append_that_a_page_names_is_the_one_in_force(page: Path) -> None:
+    """A function of the database is defined anew by a later migration: the pages lead to the last one."""
+    defining = [path for path in (ROOT / "migrations").glob("*.sql") if "function archive.append(" in path.read_text()]
+    assert f"`migrations/{max(defining).name}`" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -7,7 +7,19 @@ import httpx
 import pytest
 
 from domain.catalogue import SHIPPED
-from tests.http.desk import a_customer, a_text, archived, no_upload, pointers, problem_of, select_file, view
+from tests.http.desk import (
+    a_customer,
+    a_text,
+    archived,
+    corrected,
+    issued,
+    no_upload,
+    noted,
+    pointers,
+    problem_of,
+    select_file,
+    view,
+)
 from tests.http.served import Served
 
 ROUNDS = 25
@@ -81,6 +93,19 @@ def test_a_wrong_field_of_a_type_is_named(served: Served, changes: dict[str, Any
 @pytest.mark.parametrize("code", ["letter", "A-B", "É", "A" * 65])
 def test_a_wrong_code_is_named(served: Served, code: str) -> None:
     assert pointers(put(served.as_("supervisor"), code)) == {"/path/code"}
+
+
+@pytest.mark.parametrize("beginning", ["2FA", "_A", "A"])
+def test_a_type_that_can_be_made_can_be_named_by_every_route(served: Served, beginning: str) -> None:
+    """Two patterns were in use: what one route made, the others refused for ever."""
+    supervisor, customer, code = served.as_("supervisor"), a_customer(served), f"{beginning}_{a_code()}"
+    assert put(supervisor, code, kind="authorization", sources=["scan", "file", "none"]).status_code == 201
+    assert noted(supervisor, customer, type=code)["type"] == code
+    assert issued(supervisor, customer, type=code)["authorization"]["type"] == code
+    other = f"{beginning}_{a_code()}"
+    assert put(supervisor, other).status_code == 201
+    letter = archived(supervisor, customer)
+    assert corrected(supervisor, letter, "reclassify", type=other)["type"] == other
 
 
 def test_a_row_keeps_the_label_of_its_day(served: Served) -> None:

@@ -55,7 +55,8 @@ class Scanner:
 
     Faults: `jam`, `cover`, `drop` (the connection, in the middle of the picture), `cut` (the picture, its length kept),
     `stall` (nothing comes any more), `later` (503 three times, then the sheet). At sheet 0, before any: `busy`.
-    `papers` are sheets that look like a picture of A4, by number; all others are drawn.
+    `papers` are sheets that look like a picture of A4, by number; all others are drawn. `smaller` is by how many pixels
+    the pictures are narrower and shorter than what was asked for, as those of many a device are.
     """
 
     def __init__(self, config: Path) -> None:
@@ -67,6 +68,7 @@ class Scanner:
         self.requests: list[str] = []
         self.endless = False
         self.grain = 0
+        self.smaller = 0
         self.released = threading.Event()
         self._size, self._mode, self._on_glass = (1, 1), "L", False
         self._jobs, self._job = 0, 0
@@ -128,9 +130,10 @@ class Scanner:
     def _picture(self, sheet: int) -> bytes:
         if sheet in self.papers:
             return encoded(self.papers[sheet].convert(self._mode).resize(self._size))
-        asked = (sheet, self._size, self._mode)
+        size = (self._size[0] - self.smaller, self._size[1] - self.smaller)
+        asked = (sheet, size, self._mode)
         if asked not in self._drawn:
-            self._drawn[asked] = drawn(sheet, self._size, self._mode, self.grain)
+            self._drawn[asked] = drawn(sheet, size, self._mode, self.grain)
         return self._drawn[asked]
 
 
@@ -231,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(status, picture, "image/jpeg", sent=len(picture) // 2)
                 self.close_connection = True
             case "cut":
-                self._answer(status, picture[: len(picture) // 2], "image/jpeg")
+                self._answer(status, picture[: len(picture) // 3], "image/jpeg")
             case _:
                 self._answer(status, picture, "image/jpeg")
         if status == 200 and sheet:

@@ -68,8 +68,11 @@ def test_a_device_that_asks_for_patience_gets_it(scanner: Scanner, desk: Desk) -
     assert (ran.ending, ran.codes) == (Finished(5), [[text_of(sheet)] for sheet in range(1, 6)])
 
 
-def test_a_picture_cut_on_its_way_is_noticed(scanner: Scanner, desk: Desk) -> None:
-    """With the length it should have: sane-airscan hands it on as whole, filled with gray."""
+@pytest.mark.parametrize("smaller", [0, 5, 200])
+def test_a_picture_cut_on_its_way_is_noticed(scanner: Scanner, desk: Desk, smaller: int) -> None:
+    """With the length that was announced: sane-airscan hands it on as whole, filled with grey. Where the picture is
+    smaller than the area that was asked for, a white border hides the end of the grey."""
+    scanner.smaller = smaller
     scanner.load(4, cut=3)
     for mode in PageMode:
         ran = desk.feed(DEVICE, profile=msgspec.structs.replace(PROFILES["letter"], mode=mode), job=mode.value)

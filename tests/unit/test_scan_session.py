@@ -19,6 +19,7 @@ from domain.refusals import (
     ValidationFailed,
 )
 from domain.scan_session import (
+    LIKE_MAX,
     ArchivePages,
     Cancel,
     Capture,
@@ -57,13 +58,13 @@ from tests.builders.scans import (
     NOW,
     PAGES_MAX,
     STATES,
+    a_look,
     a_page,
     after,
     awaiting,
     capture,
     confirm,
     failed,
-    fingerprint,
     folded,
     handed_in,
     reviewed,
@@ -318,19 +319,36 @@ def test_a_late_sheet_for_which_there_is_no_place_is_refused() -> None:
 
 def test_a_sheet_that_looks_like_one_before_it_is_told() -> None:
     """For as long as both are there, whichever comes first now."""
-    twice = after(handed_in(2), capture(3, 30, fingerprint=fingerprint(1) ^ 0b1010101))
+    twice = after(handed_in(2), capture(3, 30, look=a_look(1)))
     assert twice.twins == {3}
     assert after(twice, MovePage(3, 1)).twins == {2}
     assert after(twice, RemovePage(1)).twins == frozenset()
 
 
-def test_pages_that_differ_in_five_bits_are_two() -> None:
-    assert after(handed_in(1), capture(2, 9, fingerprint=fingerprint(1) ^ 0b101010101)).twins == frozenset()
+def test_of_three_scans_of_a_sheet_two_are_alike_when_the_first_is_removed() -> None:
+    thrice = after(handed_in(1), capture(2, 20, look=a_look(1)), capture(3, 30, look=a_look(1)))
+    assert thrice.twins == {2, 3}
+    assert after(thrice, RemovePage(1)).twins == {2}
+
+
+def test_a_page_that_is_replaced_is_not_compared_with_the_one_it_replaces() -> None:
+    assert after(handed_in(1), capture(1, 20, look=a_look(1))).twins == frozenset()
+
+
+def test_pages_with_other_codes_are_other_sheets() -> None:
+    form = {"look": a_look(1), "scan_codes": ("DA482719036651440",)}
+    assert after(handed_in(1), capture(2, 9, **form)).twins == frozenset()
+
+
+def test_of_many_pages_that_look_the_same_a_page_names_the_latest() -> None:
+    many = after(handed_in(1), *(capture(n, n, look=a_look(1)) for n in range(2, 13)))
+    assert (many.twins, len(many.pages[12].like)) == (frozenset(range(2, 13)), LIKE_MAX)
 
 
 def test_blank_pages_are_no_twins() -> None:
-    blank: dict[str, Any] = {"fingerprint": 0, "warnings": ("blank",)}
+    blank: dict[str, Any] = {"look": a_look(1), "warnings": ("blank",)}
     assert after(None, Start(None, NOW), capture(1, **blank), capture(2, **blank)).twins == frozenset()
+    assert after(handed_in(1), capture(2, **blank)).twins == frozenset()
 
 
 # -- the end of a pass ------------------------------------------------------------------------------------------

@@ -388,7 +388,7 @@ def test_who_cancels_leaves_no_key_no_image_and_no_code(desk: MemoryDesk, scans:
     scans.cancel(session)
     assert (desk.keys.papers, scans.images, claims(desk)) == ({}, {}, [])
     captured = [e.body for e in desk.log.load(session) if isinstance(e.body, PageCaptured)]
-    assert [(c.scan_codes, c.sha256, c.fingerprint) for c in captured] == [(UNSET, UNSET, UNSET)] * 3
+    assert [(c.scan_codes, c.sha256, c.look) for c in captured] == [(UNSET, UNSET, UNSET)] * 3
 
 
 def test_a_cancel_may_be_asked_for_twice(desk: MemoryDesk, scans: Scans) -> None:

@@ -6,7 +6,7 @@ from api.bodies import SECRET_CHARACTERS_MAX, ChoiceBody, PasswordBody, SessionA
 from api.call import Call
 from api.cookies import cookie_of, give, take
 from api.origin import address_of, require_no_other_page
-from api.parts import Session, Signed
+from api.parts import Person, Session, Signed
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import branch_code
 from projections.reading import moment
@@ -63,9 +63,9 @@ async def come_in(call: Call, user: str, password: str) -> Signed:
     return await changed_places(call, signed)
 
 
-async def come_in_as(call: Call, name: str) -> Signed:
+async def come_in_as(call: Call, person: Person) -> Signed:
     """As come_in(), by the word of the library's identity provider. Raises IdentityUnknown."""
-    signed = await call.parts.sessions.sign_in_as(name, trace_id=call.trace_id)
+    signed = await call.parts.sessions.sign_in_as(person, trace_id=call.trace_id)
     if signed is None:
         raise IdentityUnknown
     return await changed_places(call, signed)

@@ -14,7 +14,7 @@ import msgspec
 from api.check_limit import CheckLimit
 from api.live import Live
 from domain.access import Principal
-from domain.administration import User
+from domain.administration import Identity, User
 from domain.archive import Archive
 from domain.customer import Customer
 from domain.document_type import DocumentType
@@ -147,18 +147,27 @@ class Begun(msgspec.Struct, frozen=True):
     verifier: str
 
 
+class Person(msgspec.Struct, frozen=True):
+    """Who an identity provider says somebody is. `name` is for people to read; the identity alone counts."""
+
+    identity: Identity
+    name: str | None
+
+
 class IdentityProvider(Protocol):
     """The library's own sign-in (service/oidc.py)."""
 
     async def begin(self, redirect_uri: str) -> Begun: ...
-    async def name_of(self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None) -> str: ...
+    async def person_of(
+        self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None
+    ) -> Person: ...
 
 
 class Sessions(Protocol):
     """Sign-in and what comes of it (api/sessions.py)."""
 
     async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None: ...
-    async def sign_in_as(self, name: str, *, trace_id: str) -> Signed | None: ...
+    async def sign_in_as(self, person: Person, *, trace_id: str) -> Signed | None: ...
     async def session(self, cookie: str, *, passive: bool = False) -> Session | None: ...
     async def sign_out(self, cookie: str) -> None: ...
     async def change_password(

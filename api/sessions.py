@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from unicodedata import normalize
 from uuid import UUID
 
-from api.parts import Blocking, Catalogue, Connect, Session, Signed
+from api.parts import Blocking, Catalogue, Connect, Person, Session, Signed
 from domain.access import Principal, Role
 from domain.administration import SYSTEM, UNKNOWN, NewUser, User, folded
 from domain.archive import Caller
@@ -60,6 +60,7 @@ class Rows(Protocol):
     async def choose_branch(self, conn: Any, key: bytes, branch: str) -> None: ...
     async def choose(self, conn: Any, user: str, *, language: str | None, keys_off: bool | None) -> None: ...
     async def end(self, conn: Any, key: bytes) -> None: ...
+    async def wait_to_be_bound(self, conn: Any, issuer: str, subject: str, name: str | None) -> None: ...
     async def drop_ended(self, conn: Any, *, hours: int, idle_minutes: int) -> None: ...
 
 
@@ -99,27 +100,32 @@ class LiveSessions:
             await self._rows.know_address(conn, *self._digests(name, address))
         return await self._begin(user, user.password, "password", trace_id)
 
-    async def sign_in_as(self, name: str, *, trace_id: str) -> Signed | None:
-        """By the word of an identity provider: None when nobody who may come in has this name. Where `newcomers` have a
-        role, who comes for the first time is added with it."""
-        user = await self._named(name, trace_id)
+    async def sign_in_as(self, person: Person, *, trace_id: str) -> Signed | None:
+        """By the word of an identity provider: the user whom an operator bound to this identity.
+
+        Where `newcomers` have a role, an identity that is bound to nobody gets a user of its own with it. None when
+        nobody may come in; an identity that is bound to nobody then waits for an operator (store/sessions.py).
+        """
+        user = await self._bound(person, trace_id)
+        if user is None:
+            async with self._connection() as conn:
+                identity = person.identity
+                await self._rows.wait_to_be_bound(conn, identity.issuer, identity.subject, person.name)
         if user is None or user.disabled:
             await self._record(user.principal if user else None, 401, trace_id)
             return None
         return await self._begin(user, user.password, "oidc", trace_id)
 
-    async def _named(self, name: str, trace_id: str) -> User | None:
-        """Whom a provider means. A name in letters of another width or shape is one of ours only here: a provider may
-        hold it for somebody else's."""
-        if normalize("NFKC", name) != name:
-            return None
-        user = await self._slowly(self._users.known_as, name)
-        if user is None and self._newcomers is not None and ACTOR.fullmatch(name):
+    async def _bound(self, person: Person, trace_id: str) -> User | None:
+        """The name is never looked up: a provider may let people choose it, or give it to somebody else later."""
+        user = await self._slowly(self._users.bound_to, person.identity)
+        name = person.name or ""
+        if user is None and self._newcomers is not None and ACTOR.fullmatch(name) and normalize("NFKC", name) == name:
             newcomer = NewUser(name=name, role=self._newcomers)
             system = Caller(actor=SYSTEM, branch=self._branch, correlation_id=UUID(hex=trace_id))
-            with suppress(ValidationFailed):  # another sign-in has just added it, or this name is nobody's to have
-                await self._slowly(self._users.add, newcomer, system)
-            user = await self._slowly(self._users.known_as, name)
+            with suppress(ValidationFailed):  # another sign-in has just added it, or the name is somebody else's here
+                await self._slowly(self._users.add, newcomer, system, person.identity)
+            user = await self._slowly(self._users.bound_to, person.identity)
         return user
 
     async def session(self, cookie: str, *, passive: bool = False) -> Session | None:
@@ -130,7 +136,7 @@ class LiveSessions:
         if row is None:
             return None
         user = await self._catalogue.user_of(row.user, row.password)
-        if user is None:
+        if user is None or (row.by == "oidc" and user.identity is None):
             await self._end(key)
             return None
         return Session(

@@ -16,6 +16,8 @@ from domain.envelope import Event
 from domain.refusals import N_, FieldError, IllegalTransition, NotFound, Unauthenticated, ValidationFailed
 from domain.values import Sensitivity
 
+# The user of the first start signs in by password alone: an identity provider never speaks for it.
+FIRST_USER = "admin"
 STREAM = UUID("c0b0a9a6-2d2b-5e0e-8c36-6a1d7a5f4d01")
 # Actors that are nobody's token or user: the archive itself, and whoever tried to sign in under a name that is none.
 SYSTEM, UNKNOWN = "system", "unknown"
@@ -49,11 +51,20 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
     without: tuple[Sensitivity, ...] = ()
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """A person at an identity provider: its issuer and the subject there, which never change (OpenID Connect Core,
+    section 5.7). A name there may change and be given to somebody else."""
+
+    issuer: str
+    subject: str
+
+
 class AddUser(msgspec.Struct, frozen=True):
-    """`password` is the id of a stored one, here and below."""
+    """`password` is the id of a stored one, here and below. `identity`: who signs in elsewhere for the first time."""
 
     user: NewUser
     password: UUID
+    identity: Identity | None = None
 
 
 class ResetPassword(msgspec.Struct, frozen=True):
@@ -78,8 +89,19 @@ class EnableUser(msgspec.Struct, frozen=True):
     password: UUID
 
 
+class BindUser(msgspec.Struct, frozen=True):
+    """From now on this identity signs in as the user."""
+
+    name: str
+    identity: Identity
+
+
+class UnbindUser(msgspec.Struct, frozen=True):
+    name: str
+
+
 TokenCommand = CreateToken | RevokeToken
-UserCommand = AddUser | ResetPassword | ChangePassword | DisableUser | EnableUser
+UserCommand = AddUser | ResetPassword | ChangePassword | DisableUser | EnableUser | BindUser | UnbindUser
 Command = TokenCommand | UserCommand
 
 
@@ -135,8 +157,22 @@ class UserEnabled(Event, frozen=True, kw_only=True):
     password: UUID
 
 
+class UserBound(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "user-bound.v1"
+    name: str
+    issuer: str
+    subject: str
+
+
+class UserUnbound(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "user-unbound.v1"
+    name: str
+    issuer: str
+    subject: str
+
+
 TokenEvent = TokenCreated | TokenRevoked
-UserEvent = UserAdded | UserPasswordReset | UserPasswordChanged | UserDisabled | UserEnabled
+UserEvent = UserAdded | UserPasswordReset | UserPasswordChanged | UserDisabled | UserEnabled | UserBound | UserUnbound
 AdministrationEvent = TokenEvent | UserEvent
 
 
@@ -152,6 +188,7 @@ class User(msgspec.Struct, frozen=True):
     principal: Principal
     password: UUID
     disabled: bool = False
+    identity: Identity | None = None
 
 
 class Administration(msgspec.Struct, frozen=True):
@@ -169,6 +206,10 @@ class Administration(msgspec.Struct, frozen=True):
         """Of this name, however it is written: J.Smit is j.smit."""
         return self.users.get(folded(name))
 
+    def user_bound_to(self, identity: Identity) -> User | None:
+        """The user as whom this identity signs in, disabled or not."""
+        return next((user for user in self.users.values() if user.identity == identity), None)
+
 
 def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
@@ -183,8 +224,13 @@ def decide(state: Administration, command: Command) -> Sequence[AdministrationEv
             if token is None:
                 raise NotFound
             return [] if token.revoked else [TokenRevoked(name=name)]
-        case AddUser(user=user, password=password):
-            return [_add(state, user, password)]
+        case AddUser(user=user, password=password, identity=identity):
+            return [_add(state, user, password), *(_bind(state, user.name, identity) if identity else ())]
+        case BindUser(name=name, identity=identity):
+            bound = _known(state, name)
+            return [] if bound.identity == identity else _bind(state, bound.principal.name, identity)
+        case UnbindUser(name=name):
+            return _unbind(_known(state, name))
         case _:
             return _of_user(command, _known(state, command.name))
 
@@ -206,6 +252,25 @@ def _of_user(
             if user.disabled or user.password != old:
                 raise Unauthenticated
             return [UserPasswordChanged(name=name, password=password)]
+
+
+def _bind(state: Administration, name: str, identity: Identity) -> list[UserBound]:
+    """A binding is for good until it is taken away: nobody becomes another person by a second one."""
+    bound = state.user(name)
+    if folded(name) == FIRST_USER:
+        raise ValidationFailed(FieldError("/name", N_("signs in by password alone; bind another user")))
+    if bound is not None and bound.identity is not None:
+        raise ValidationFailed(FieldError("/name", N_("is bound to another identity; unbind the user first")))
+    if state.user_bound_to(identity) is not None:
+        raise ValidationFailed(FieldError("/subject", N_("is bound to another user; unbind that user first")))
+    return [UserBound(name=name, issuer=identity.issuer, subject=identity.subject)]
+
+
+def _unbind(user: User) -> list[UserUnbound]:
+    if user.identity is None:
+        return []
+    issuer, subject = user.identity.issuer, user.identity.subject
+    return [UserUnbound(name=user.principal.name, issuer=issuer, subject=subject)]
 
 
 def _known(state: Administration, name: str) -> User:
@@ -282,6 +347,10 @@ def _evolved(user: User | None, event: UserEvent) -> User:
             return msgspec.structs.replace(user, disabled=False, password=password)
         case UserPasswordReset(password=password) | UserPasswordChanged(password=password):
             return msgspec.structs.replace(user, password=password)
+        case UserBound(issuer=issuer, subject=subject):
+            return msgspec.structs.replace(user, identity=Identity(issuer, subject))
+        case UserUnbound():
+            return msgspec.structs.replace(user, identity=None)
 
 
 def _principal(event: TokenCreated | UserAdded) -> Principal:

@@ -222,6 +222,9 @@ class Passwords(Protocol):
     def keep_only(self, user: str, password: UUID | None) -> None:
         """Forget all others of this user, and with them every session that they opened."""
 
+    def end_sessions_from_elsewhere(self, user: str) -> None:
+        """End the sessions that an identity provider's word opened for this user. Durable on return."""
+
     def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
         """Of each that is there, whether it is a one-time password."""
 

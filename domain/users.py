@@ -14,11 +14,14 @@ import msgspec
 
 from domain.administration import (
     AddUser,
+    BindUser,
     ChangePassword,
     DisableUser,
     EnableUser,
+    Identity,
     NewUser,
     ResetPassword,
+    UnbindUser,
     User,
     UserCommand,
     decide,
@@ -40,11 +43,24 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Passwords
     password_characters_min: int = 12
 
-    def add(self, user: NewUser, caller: Caller) -> str:
-        """The password that is good for the first sign-in. Durable on return."""
+    def add(self, user: NewUser, caller: Caller, identity: Identity | None = None) -> str:
+        """The password that is good for the first sign-in. With an identity the user is bound to it in the same save.
+        Durable on return."""
         password = one_time_password()
-        self._count(user.name, password, lambda stored: AddUser(user, stored), caller, once=True)
+        self._count(user.name, password, lambda stored: AddUser(user, stored, identity), caller, once=True)
         return password
+
+    def bind(self, name: str, identity: Identity, caller: Caller) -> bool:
+        """Let this identity sign in as the user; False when it did before. NotFound, or ValidationFailed for a user
+        or an identity that is bound already. Durable on return."""
+        return self.archive.administer(BindUser(name, identity), caller)
+
+    def unbind(self, name: str, caller: Caller) -> bool:
+        """Take the binding away and end the sessions that it opened; False when there was none. NotFound."""
+        user = self._known(name)
+        changed = self.archive.administer(UnbindUser(name), caller)
+        self.passwords.end_sessions_from_elsewhere(user.principal.name)
+        return changed
 
     def reset(self, name: str, caller: Caller) -> str:
         """A new one-time password; every session of the user ends. NotFound, or IllegalTransition when disabled."""
@@ -85,6 +101,9 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
     def known_as(self, name: str) -> User | None:
         return self.archive.access().user(name)
+
+    def bound_to(self, identity: Identity) -> User | None:
+        return self.archive.access().user_bound_to(identity)
 
     def _known(self, name: str) -> User:
         user = self.known_as(name)

@@ -17,11 +17,13 @@ from domain.administration import (
     TokenEvent,
     TokenRevoked,
     UserAdded,
+    UserBound,
     UserDisabled,
     UserEnabled,
     UserEvent,
     UserPasswordChanged,
     UserPasswordReset,
+    UserUnbound,
 )
 from domain.authorization import (
     AuthorizationCancelled,
@@ -207,6 +209,10 @@ def _of_user(body: UserEvent) -> Changed:
             return {"disabled": False}, {"disabled": True}
         case UserEnabled():
             return {"disabled": True}, {"disabled": False}
+        case UserBound(issuer=issuer, subject=subject):
+            return {}, {"issuer": issuer, "subject": subject}
+        case UserUnbound(issuer=issuer, subject=subject):
+            return {"issuer": issuer, "subject": subject}, {}
         case UserPasswordReset() | UserPasswordChanged():
             return {}, {}
 

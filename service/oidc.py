@@ -18,7 +18,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from api.parts import Begun
+from api.parts import Begun, Person
+from domain.administration import Identity
 from domain.refusals import IdentityNotProven, Unavailable
 
 # Signatures by keys that the provider alone has: never a secret that both know, never none.
@@ -28,6 +29,8 @@ SCOPE = "openid profile email"
 LEEWAY_SECONDS = 60
 TIMEOUT_SECONDS = 10.0
 KEPT_SECONDS = 3600.0
+SUBJECT_CHARACTERS_MAX = 255
+"""OpenID Connect Core, section 2."""
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -45,7 +48,7 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 class IdentityProvider:
-    """`claim` is the one of the ID token that says the user's name here. Lives in one event loop."""
+    """Lives in one event loop. `claim` of the ID token says how a person is called; nobody is found by it."""
 
     def __init__(self, issuer: str, client_id: str, client_secret: str, *, claim: str) -> None:
         self._issuer, self._client_id, self._client_secret, self._claim = issuer, client_id, client_secret, claim
@@ -74,18 +77,18 @@ class IdentityProvider:
         )
         return Begun(address=address, state=state, nonce=nonce, verifier=verifier)
 
-    async def name_of(self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None) -> str:
-        """Who it is that brought this code. `issuer` is what stood beside it, where the provider says it (RFC 9207).
+    async def person_of(self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None) -> Person:
+        """Who brought this code. `issuer` is what stood beside it, where the provider says it (RFC 9207).
 
         Raises IdentityNotProven, or Unavailable when the provider does not answer."""
         if issuer not in (None, self._issuer):
             raise IdentityNotProven
         tokens = await self._exchanged(code, redirect_uri, verifier)
         claims = await self._proven(tokens, nonce)
-        name = claims.get(self._claim)
-        if not isinstance(name, str) or not name:
+        subject, name = claims.get("sub"), claims.get(self._claim)
+        if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_CHARACTERS_MAX:
             raise IdentityNotProven
-        return name
+        return Person(Identity(self._issuer, subject), name if isinstance(name, str) and name else None)
 
     # -- the provider ---------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from domain.access import Role
-from domain.administration import SYSTEM, CreateToken, NewUser
+from domain.administration import FIRST_USER, SYSTEM, CreateToken, NewUser
 from domain.archive import Archive, Caller
 from domain.catalogue import SHIPPED
 from domain.refusals import Unavailable, ValidationFailed
@@ -24,7 +24,7 @@ from migrations.runner import migrate
 from projections.rebuild import renew
 from projections.tracking import tracked
 from service.database import Addresses
-from service.first_user import ADMIN, password_file
+from service.first_user import password_file
 from service.ports import address
 from service.settings import Settings
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, key_encryption_keys, open_store, role_of
@@ -140,13 +140,13 @@ def first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
     if users.archive.access().users:
         return []
     try:
-        password = users.add(NewUser(name=ADMIN, role=Role.OPERATOR), caller)
+        password = users.add(NewUser(name=FIRST_USER, role=Role.OPERATOR), caller)
     except ValidationFailed:
         return []  # another start was first, or a token has this name: `dossier users add` makes one of another
     path = password_file(settings)
     write_secret(path, password)
     return [
-        f"sign in at {settings.public_url or 'http://' + address(settings.host, settings.port)}/ as {ADMIN}",
+        f"sign in at {settings.public_url or 'http://' + address(settings.host, settings.port)}/ as {FIRST_USER}",
         f"its password for the first sign-in: {path}",
     ]
 

@@ -133,9 +133,12 @@ SETTINGS = {
         "DOSSIER_OIDC_CLIENT_SECRET", str, None, "what the archive proves itself to the provider with", secret=True
     ),
     "oidc_claim": Setting(
-        "DOSSIER_OIDC_CLAIM", str, "preferred_username", "what of the provider's word is the user's name here"
+        "DOSSIER_OIDC_CLAIM",
+        str,
+        "preferred_username",
+        "claim of the provider that is shown as a person's name",
     ),
-    "oidc_role": Setting("DOSSIER_OIDC_ROLE", Role, None, "role of who comes for the first time; none: only users"),
+    "oidc_role": Setting("DOSSIER_OIDC_ROLE", Role, None, "role of a person without a user; none: only bound users"),
     "extras": Setting("DOSSIER_EXTRAS", _words, (), "what ./run installs beyond the default: scanner, s3, oidc"),
 }
 
@@ -196,6 +199,8 @@ def clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
             return SETTINGS[name].name, "needs DOSSIER_DATABASE_URL, the login that serves the same database"
     if values["oidc_issuer"] is not None and None in (values["oidc_client_id"], values["oidc_client_secret"]):
         return "DOSSIER_OIDC_ISSUER", "needs DOSSIER_OIDC_CLIENT_ID and DOSSIER_OIDC_CLIENT_SECRET"
+    if values["oidc_role"] is Role.OPERATOR:
+        return "DOSSIER_OIDC_ROLE", "takes any role but operator; `dossier users bind` makes an exception for a person"
     if values["metrics_port"] is not None and values["metrics_port"] == values["port"] != 0:
         return "DOSSIER_METRICS_PORT", "is the port of DOSSIER_PORT, and has to be another one"
     return None

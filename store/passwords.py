@@ -57,6 +57,10 @@ class HashedPasswords:
         with self._pool.connection() as conn:
             conn.execute(KEEP_ONLY, [user, password])
 
+    def end_sessions_from_elsewhere(self, user: str) -> None:
+        with self._pool.connection() as conn:
+            conn.execute(END_SESSIONS_FROM_ELSEWHERE, [user])
+
     def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
         with self._pool.connection() as conn:
             return dict(conn.execute(ONCE, [list(passwords)]).fetchall())
@@ -77,4 +81,5 @@ HASH = """
     where id = %s and not (once and made_at < clock_timestamp() - make_interval(days => %s))
 """
 KEEP_ONLY = "delete from staff.password where user_name = %s and id is distinct from %s"
+END_SESSIONS_FROM_ELSEWHERE = "delete from staff.session where user_name = %s and by = 'oidc'"
 ONCE = "select id, once from staff.password where id = any(%s)"

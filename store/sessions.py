@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Connection
 from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import args_row, tuple_row
 
@@ -27,6 +27,15 @@ class Row(msgspec.Struct, frozen=True):
     ends_at: datetime
     unseen: bool
     by: str
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """An identity that is bound to no user. `name` is what its provider calls it, and proves nothing."""
+
+    issuer: str
+    subject: str
+    name: str | None
+    tried_at: datetime
 
 
 async def attempt(
@@ -79,10 +88,44 @@ async def end(conn: AsyncConnection[Any], key: bytes) -> None:
     await conn.execute(END, [key])
 
 
+async def wait_to_be_bound(conn: AsyncConnection[Any], issuer: str, subject: str, name: str | None) -> None:
+    """Note for operators that an identity signed in that is bound to no user. The oldest beyond WAITING_MAX go."""
+    await conn.execute(WAIT, [issuer, subject, name])
+    await conn.execute(FORGET_WAITING, [WAITING_MAX])
+
+
+def waiting(conn: Connection[Any]) -> list[Waiting]:
+    """Identities that signed in and are bound to no user as far as is known here, the latest first."""
+    with conn.cursor(row_factory=args_row(Waiting)) as cursor:
+        return cursor.execute(WAITING).fetchall()
+
+
+def forget_waiting(conn: Connection[Any], issuer: str, subject: str) -> None:
+    conn.execute(FORGET_BOUND, [issuer, subject])
+
+
 async def drop_ended(conn: AsyncConnection[Any], *, hours: int, idle_minutes: int) -> None:
     await conn.execute(DROP_ENDED, {"hours": hours, "minutes": idle_minutes})
 
 
+WAITING_MAX = 1_000
+WAIT = """
+    insert into staff.waiting_identity as w (issuer, subject, name)
+    values (%s, %s, %s)
+    on conflict (issuer, subject) do update set name = excluded.name, tried_at = excluded.tried_at
+"""
+FORGET_WAITING = """
+    delete from staff.waiting_identity as w
+    where w.tried_at < (
+        select newest.tried_at
+        from staff.waiting_identity as newest
+        order by newest.tried_at desc
+        offset %s - 1
+        limit 1
+    )
+"""
+WAITING = "select issuer, subject, name, tried_at from staff.waiting_identity order by tried_at desc"
+FORGET_BOUND = "delete from staff.waiting_identity where issuer = %s and subject = %s"
 ATTEMPT = "select staff.try_sign_in(%s, %s, %s, %s, make_interval(mins => %s))"
 KNOWN_DAYS = 90
 FORGET_ADDRESSES = "delete from staff.known_address where at < clock_timestamp() - make_interval(days => %s)"

@@ -45,6 +45,8 @@ OF_OTHERS = {
     "token-created": Words(N_("Token made"), "lock"),
     "token-revoked": Words(N_("Token revoked"), "lock"),
     "user-added": Words(N_("User added"), "user"),
+    "user-bound": Words(N_("User bound to library account"), "user"),
+    "user-unbound": Words(N_("User unbound from library account"), "user"),
     "user-disabled": Words(N_("User disabled"), "user"),
     "user-enabled": Words(N_("User enabled"), "user"),
     "user-password-changed": Words(N_("Password changed"), "lock"),

@@ -60,14 +60,14 @@ async def come_back(call: Call) -> None:
         if way is None or not hmac.compare_digest(way.state.encode(), (call.text("state") or "").encode()):
             raise IdentityNotProven
         following = way.next
-        name = await asked.name_of(
+        person = await asked.person_of(
             call.text("code") or "",
             redirect_uri(call),
             nonce=way.nonce,
             verifier=way.verifier,
             issuer=call.text("iss"),
         )
-        await own_session.come_in_as(call, name)
+        await own_session.come_in_as(call, person)
     except Refusal as refusal:
         return show_sign_in_form(call, following=following, refusal=refusal)
     return go(call, following)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+import msgspec
 
 from service.commands.common import (
     acting,
@@ -56,14 +57,64 @@ def list_(as_json: bool) -> None:
     with opened_users(load_settings()) as known:
         found = known.archive.access().users.values()
         once = known.passwords.once(user.password for user in found)
-    items = [{**told(user.principal), "state": state_of(user, once=once.get(user.password, True))} for user in found]
-    put_list(items, (*COLUMNS, "state"), as_json=as_json)
+    items = [
+        {
+            **told(user.principal),
+            "state": state_of(user, once=once.get(user.password, True)),
+            "subject": user.identity.subject if user.identity else None,
+        }
+        for user in found
+    ]
+    put_list(items, (*COLUMNS, "state", "subject"), as_json=as_json)
 
 
 def state_of(user: "User", *, once: bool) -> str:
     if user.disabled:
         return "disabled"
     return "one-time password" if once else "active"
+
+
+@users.command()
+@click.argument("name")
+@click.option("--subject", required=True, help="The person's `sub` at the identity provider.")
+@click.option("--issuer", help="The provider as it names itself.  [default: DOSSIER_OIDC_ISSUER]")
+@acting
+def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch: str | None) -> None:
+    """Let a person at the identity provider sign in as this user, by issuer and subject, never by a name."""
+    from domain.administration import Identity
+    from store.sessions import forget_waiting
+
+    settings = load_settings()
+    issuer = issuer or settings.oidc_issuer
+    if issuer is None:
+        raise click.UsageError("name the provider: --issuer, or DOSSIER_OIDC_ISSUER")
+    caller = caller_of(settings, actor, branch)
+    with opened_store(settings) as store:
+        changed = store.users(store.archive()).bind(name, Identity(issuer, subject), caller)
+        with store.pool.connection() as conn:
+            forget_waiting(conn, issuer, subject)
+    say(f"bound: {name} is {subject} at {issuer}" if changed else f"{name} was bound to {subject} before")
+
+
+@users.command()
+@click.argument("name")
+@acting
+def unbind(name: str, actor: str | None, branch: str | None) -> None:
+    """Take the binding of a user away; sessions that the identity provider opened end at once."""
+    changed = after(name, actor, branch, lambda known, caller: known.unbind(name, caller), forget=False)
+    say(f"unbound: {name}" if changed else f"{name} is bound to nobody")
+
+
+@users.command()
+@as_json
+def waiting(as_json: bool) -> None:
+    """People who signed in at the identity provider and are bound to no user, the latest first."""
+    from store.sessions import waiting as waiting_identities
+
+    with opened_store(load_settings()) as store, store.pool.connection() as conn:
+        found = waiting_identities(conn)
+    items = [{**msgspec.to_builtins(one), "tried_at": one.tried_at.isoformat()} for one in found]
+    put_list(items, ("name", "subject", "issuer", "tried_at"), as_json=as_json)
 
 
 @users.command()
@@ -97,15 +148,18 @@ def enable(name: str, actor: str | None, branch: str | None) -> None:
     click.echo(password)
 
 
-def after(name: str, actor: str | None, branch: str | None, step: "Callable[[Users, Caller], T]") -> T:
-    """What a step says; the password that counted before it does no more, and a file that has it goes."""
+def after(
+    name: str, actor: str | None, branch: str | None, step: "Callable[[Users, Caller], T]", *, forget: bool = True
+) -> T:
+    """What a step says. `forget`: the password that counted before it does no more, and a file that has it goes."""
     from service.first_user import forget_password
 
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
     with opened_users(settings) as known:
         said = step(known, caller)
-    forget_password(settings, name)
+    if forget:
+        forget_password(settings, name)
     return said
 
 

@@ -11,10 +11,12 @@ from domain.administration import (
     TokenCreated,
     TokenRevoked,
     UserAdded,
+    UserBound,
     UserDisabled,
     UserEnabled,
     UserPasswordChanged,
     UserPasswordReset,
+    UserUnbound,
 )
 from domain.authorization import (
     AuthorizationCancelled,
@@ -235,6 +237,8 @@ EVERY: tuple[Event, ...] = (
         granted=(Sensitivity.HEALTH,),
         without=(Sensitivity.IDENTITY,),
     ),
+    UserBound(name="j.smit", issuer="https://id.example.org", subject="248289761001"),
+    UserUnbound(name="j.smit", issuer="https://id.example.org", subject="248289761001"),
     UserPasswordReset(name="j.smit", password=A_PASSWORD),
     UserPasswordChanged(name="j.smit", password=A_PASSWORD),
     UserDisabled(name="j.smit"),

@@ -38,6 +38,9 @@ class MemoryPasswords:
     def keep_only(self, user: str, password: UUID | None) -> None:
         self.kept = {i: kept for i, kept in self.kept.items() if kept.user != user or i == password}
 
+    def end_sessions_from_elsewhere(self, user: str) -> None:
+        """There are no sessions in memory."""
+
     def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
         return {password: self.kept[password].once for password in passwords if password in self.kept}
 

@@ -21,10 +21,12 @@ import pytest
 pytest.importorskip("authlib", reason="NOT TESTED without the extra oidc: DOSSIER_EXTRAS=oidc ./run version")
 
 from domain.access import Role
-from domain.administration import AddUser, NewUser
+from domain.administration import AddUser, Identity, NewUser
+from domain.refusals import ValidationFailed
 from service.prepare import system_caller
 from tests.builders.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, Wrong, a_key, providing
 from tests.http.served import Served, serving
+from tests.service.program import command, environment
 
 SESSION, WAY = "dossier_session", "dossier_sign_in"
 THERE, BACK = "/sign-in/elsewhere", "/sign-in/elsewhere/back"
@@ -94,11 +96,25 @@ def browser(archive: Served, another: Callable[[Served], Browser]) -> Browser:
 
 @pytest.fixture
 def known(archive: Served, provider: Provider) -> str:
-    """A user of the archive, whom the provider will say that somebody is."""
-    name = f"known-{secrets.token_hex(4)}"
+    """A user of the archive who is bound to the person that the provider will speak for."""
+    name, subject = f"known-{secrets.token_hex(4)}", secrets.token_hex(8)
     archive.new_user(name, "supervisor", branch="WEST")
-    provider.person = {"preferred_username": name}
+    bind(archive, provider, name, subject)
+    provider.person = {"sub": subject, "preferred_username": "called otherwise there"}
     return name
+
+
+def said(archive: Served, provider: Provider, *words: str) -> str:
+    """What `dossier users` prints beside the running archive."""
+    settings = archive.settings
+    ended = command("users", *words, env=environment(settings.home, settings.database_url, **provider.settings()))
+    assert ended.code == 0, ended.err
+    return ended.out
+
+
+def bind(archive: Served, provider: Provider, name: str, subject: str) -> bool:
+    with archive.users() as users:
+        return users.bind(name, Identity(provider.issuer, subject), system_caller(archive.settings))
 
 
 def refused(answer: httpx.Response, browser: Browser, words: str) -> None:
@@ -198,8 +214,10 @@ WORDS: dict[str, Wrong] = {
     "of the future": Wrong(claims={"nbf": NOW + 3600}),
     "another nonce": Wrong(claims={"nonce": "another"}),
     "no nonce": Wrong(claims={"nonce": None}),
-    "nobody's name": Wrong(claims={"preferred_username": None}),
-    "a name that is none": Wrong(claims={"preferred_username": ["x"]}),
+    "nobody's": Wrong(claims={"sub": None}),
+    "a subject that is none": Wrong(claims={"sub": ["x"]}),
+    "an empty subject": Wrong(claims={"sub": ""}),
+    "a subject without end": Wrong(claims={"sub": "x" * 256}),
     "a code that is none": Wrong(status=400),
     "another's answer": Wrong(issuer="https://elsewhere.example"),
 }
@@ -286,16 +304,85 @@ def test_who_is_no_user_here_does_not_come_in_and_is_told_why(
     browser: Browser, provider: Provider, archive: Served
 ) -> None:
     name = f"stranger-{secrets.token_hex(4)}"
-    provider.person = {"preferred_username": name}
+    provider.person = {"sub": secrets.token_hex(8), "preferred_username": name}
     refused(browser.round_trip(), browser, "is not a user of this archive")
     with archive.users() as users:
         assert users.known_as(name) is None
 
 
-def test_a_name_in_other_letters_is_nobody_here(browser: Browser, provider: Provider, known: str) -> None:
-    """Who signs in by a name as people type it may write it wide; at a provider that is another account."""
-    provider.person = {"preferred_username": chr(ord(known[0]) + 0xFEE0) + known[1:]}
+@pytest.mark.parametrize("name", ["admin", "ADMIN", "known"])
+def test_a_name_at_the_provider_makes_nobody_a_user_of_that_name(
+    browser: Browser, provider: Provider, known: str, name: str
+) -> None:
+    """Whoever may choose a name there would be the operator here."""
+    provider.person = {"sub": secrets.token_hex(8), "preferred_username": known if name == "known" else name}
     refused(browser.round_trip(), browser, "is not a user of this archive")
+
+
+def test_a_bound_user_comes_in_whatever_the_name_there_is(browser: Browser, provider: Provider, known: str) -> None:
+    for name in (None, "", ["x"], "admin"):
+        provider.person = {**provider.person, "preferred_username": name}
+        assert browser.round_trip().status_code == 303
+        session = browser.session
+        assert session is not None
+        assert session["user"] == known
+
+
+def test_the_same_subject_of_another_provider_is_somebody_else(
+    browser: Browser, archive: Served, provider: Provider
+) -> None:
+    name, subject = f"other-{secrets.token_hex(4)}", secrets.token_hex(8)
+    archive.new_user(name, "staff")
+    with archive.users() as users:
+        users.bind(name, Identity("https://elsewhere.example", subject), system_caller(archive.settings))
+    provider.person = {"sub": subject, "preferred_username": name}
+    refused(browser.round_trip(), browser, "is not a user of this archive")
+
+
+def test_who_is_bound_to_nobody_waits_for_an_operator_who_binds_them(
+    browser: Browser, archive: Served, provider: Provider
+) -> None:
+    subject, name = secrets.token_hex(8), f"new-{secrets.token_hex(4)}"
+    provider.person = {"sub": subject, "preferred_username": "Kim"}
+    refused(browser.round_trip(), browser, "is not a user of this archive")
+    refused(browser.round_trip(), browser, "is not a user of this archive")
+    archive.new_user(name, "staff")
+    waiting = json.loads(said(archive, provider, "waiting", "--json"))["items"]
+    assert [one["name"] for one in waiting if one["subject"] == subject] == ["Kim"]
+    said(archive, provider, "bind", name, "--subject", subject)
+    assert subject not in said(archive, provider, "waiting", "--json")
+    assert browser.round_trip().status_code == 303
+    session = browser.session
+    assert session is not None
+    assert session["user"] == name
+
+
+def test_an_identity_and_a_user_are_bound_once(archive: Served, provider: Provider, known: str) -> None:
+    other = f"other-{secrets.token_hex(4)}"
+    archive.new_user(other, "staff")
+    subject = provider.person["sub"]
+    assert not bind(archive, provider, known, subject), "the same again changes nothing"
+    for name, taken in ((other, subject), (known, secrets.token_hex(8)), ("admin", secrets.token_hex(8))):
+        with pytest.raises(ValidationFailed):
+            bind(archive, provider, name, taken)
+
+
+def test_a_binding_that_is_taken_away_ends_the_sessions_that_it_opened(
+    browser: Browser, another: Callable[[Served], Browser], archive: Served, provider: Provider, known: str
+) -> None:
+    subject = provider.person["sub"]
+    browser.round_trip()
+    with archive.users() as users:
+        assert users.unbind(known, system_caller(archive.settings))
+    assert browser.session is None
+    refused(another(archive).round_trip(), browser, "is not a user of this archive")
+    bind(archive, provider, known, subject)
+    assert browser.session is None, "an old session does not come back with the binding"
+    seen = {"Archive-Min-Position": str(archive.last_position())}
+    history = (
+        archive.as_("operator").get("/v1/history", params={"action": "user-unbound"}, headers=seen).json()["items"]
+    )
+    assert history[0]["before"] == {"issuer": provider.issuer, "subject": subject}
 
 
 def test_a_disabled_user_does_not_come_in(browser: Browser, archive: Served, known: str) -> None:
@@ -318,18 +405,24 @@ def test_where_a_role_is_named_who_comes_first_is_added_with_it(
         assert (answer.status_code, int(answer.headers["Retry-After"]) >= 1) == (503, True)
         assert "Not available just now" in answer.text
         provider.away = False
-        provider.person = {"preferred_username": "x", "email": "k.visser@library.example"}
+        provider.person = {"sub": "k", "preferred_username": "x", "email": "k.visser@library.example"}
         assert browser.round_trip().status_code == 303
         session = browser.session
         assert session is not None
         assert (session["user"], session["role"]) == ("k.visser@library.example", "viewer")
         assert browser.round_trip().status_code == 303
-        provider.person = {"email": "two words"}
+        provider.person = {"sub": "m", "email": "k.visser@library.example"}
+        refused(other.round_trip(), other, "is not a user of this archive")  # another person has this name
+        provider.person = {"sub": "m", "email": "two words"}
         refused(other.round_trip(), other, "is not a user of this archive")
-        provider.person = {"email": "operator"}
+        provider.person = {"sub": "m", "email": "ｍira"}
+        refused(other.round_trip(), other, "is not a user of this archive")  # it reads as a name in plain letters
+        provider.person = {"sub": "m", "email": "operator"}
         refused(other.round_trip(), other, "is not a user of this archive")  # a token has this name
         with archive.users() as users:
             assert sorted(users.archive.access().users) == ["admin", "k.visser@library.example"]
+        bound = archive.as_("operator").get("/v1/history", params={"action": "user-bound"}).json()["items"]
+        assert [item["after"] for item in bound] == [{"issuer": provider.issuer, "subject": "k"}]
         history = archive.as_("operator").get("/v1/history", params={"action": "user-added"}).json()["items"]
         assert {item["actor"] for item in history} == {"system"}
 
@@ -339,7 +432,7 @@ def test_who_comes_first_with_two_browsers_at_once_is_added_once_and_comes_in_wi
 ) -> None:
     """The other one adds while this one is about to."""
     name = f"twice-{secrets.token_hex(4)}"
-    provider.person = {"preferred_username": name}
+    provider.person = {"sub": "twice", "preferred_username": name}
     with serving(**provider.settings(DOSSIER_OIDC_ROLE="viewer")) as archive:
         browser, stored = another(archive), uuid4()
         back = browser.returned(browser.leave())
@@ -348,7 +441,7 @@ def test_who_comes_first_with_two_browsers_at_once_is_added_once_and_comes_in_wi
                 answer = threads.submit(browser.client.get, back)
                 wait_until_one_waits(archive)
                 users.passwords.put(stored, name, "of the other", once=True)
-                added = AddUser(NewUser(name=name, role=Role.VIEWER), stored)
+                added = AddUser(NewUser(name=name, role=Role.VIEWER), stored, Identity(provider.issuer, "twice"))
                 users.archive.administer(added, system_caller(archive.settings))
             assert answer.result().status_code == 303, answer.result().text
         session = browser.session

@@ -77,6 +77,7 @@ def test_the_list_tells_rights_and_what_becomes_of_a_password(archive: Program) 
         "own_branch_only": True,
         "sensitivities": ["health", "ordinary"],
         "state": "one-time password",
+        "subject": None,
     }
     states = {name: item["state"] for name, item in listed.items()}
     assert states == {"admin": "one-time password", "west": "one-time password", "own": "active", "gone": "disabled"}

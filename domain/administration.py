@@ -191,6 +191,13 @@ class User(msgspec.Struct, frozen=True):
     identity: Identity | None = None
 
 
+class NameTaken(ValidationFailed):
+    """The name of a token or user of now or of the past."""
+
+    def __init__(self) -> None:
+        super().__init__(FieldError("/name", N_("a token or user of this name exists or existed; choose another")))
+
+
 class Administration(msgspec.Struct, frozen=True):
     """`tokens` by name and `users` by folded name, those of the past included: a name is never given twice, and means
     one caller, whether token or user."""
@@ -309,9 +316,7 @@ def _add(state: Administration, user: NewUser, password: UUID) -> UserAdded:
 def _require_sound(state: Administration, new: CreateToken | NewUser) -> None:
     name = folded(new.name)
     if name in state.users or name in {folded(token) for token in state.tokens}:
-        raise ValidationFailed(
-            FieldError("/name", N_("a token or user of this name exists or existed; choose another"))
-        )
+        raise NameTaken
     if name in (SYSTEM, UNKNOWN) or name.startswith(COMMAND):
         raise ValidationFailed(FieldError("/name", N_("is a name that the archive uses itself; choose another")))
     if new.own_branch_only and new.branch is None:

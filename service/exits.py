@@ -6,7 +6,8 @@ The codes are part of the contract (README): 0 ok, 1 failed, 2 usage, 3 not foun
 
 import traceback
 
-from domain.refusals import FieldError, Refusal, ValidationFailed
+from domain.administration import NameTaken
+from domain.refusals import FieldError, NotFound, Refusal, ValidationFailed
 
 OK, FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, CONFLICT, DIFFERENT, PARTLY = range(8)
 TRY_AGAIN = 75
@@ -43,6 +44,10 @@ def ending(error: Exception) -> tuple[int, str]:
     match error:
         case Ended():
             return error.code, str(error)
+        case NotFound():  # its sentence is for readers with rights, a command sees everything
+            return NOT_FOUND, "nothing has this name or id"
+        case NameTaken():
+            return CONFLICT, field_words(error.errors[0])
         case ValidationFailed():
             return USAGE, "; ".join(field_words(wrong) for wrong in error.errors) or str(error)
         case Refusal():

@@ -10,6 +10,7 @@ import pytest
 
 from domain.access import Role
 from domain.administration import CreateToken, User
+from service import exits
 from service.prepare import first_user, system_caller
 from service.settings import load
 from tests.builders.memory_passwords import MemoryUsers
@@ -81,6 +82,29 @@ def test_the_list_tells_rights_and_what_becomes_of_a_password(archive: Program) 
     }
     states = {name: item["state"] for name, item in listed.items()}
     assert states == {"admin": "one-time password", "west": "one-time password", "own": "active", "gone": "disabled"}
+
+
+@pytest.mark.parametrize("name", ["J.Smit", "admin", "Operator"])
+def test_a_name_that_is_taken_is_a_conflict(archive: Program, name: str) -> None:
+    added(archive)
+    before = archive.store.log.last_position()
+    ended = archive.run("users", "add", name, "--role", "viewer", code=exits.CONFLICT)
+    assert "a token or user of this name exists" in ended.err
+    assert archive.store.log.last_position() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("users", "reset", "nobody"),
+        ("tokens", "revoke", "none", "--yes"),
+        ("projection", "rebuild", "nosuch"),
+        ("projection", "back", "nosuch"),
+    ],
+)
+def test_a_command_says_that_a_name_is_unknown_in_words_of_its_own(archive: Program, command: tuple[str, ...]) -> None:
+    """Not in those of a reader with rights."""
+    assert "for you to see" not in archive.run(*command, code=exits.NOT_FOUND).err
 
 
 def test_a_reset_prints_a_new_password_and_ends_the_old_one_and_all_sessions(archive: Program) -> None:
@@ -160,8 +184,6 @@ def test_a_user_who_was_never_added_is_not_found(filled: Program) -> None:
         ["j.smit", "--role", "viewer", "--branch", "not a branch"],
         ["j.smit", "--role", "viewer", "--grant", "secret"],
         ["j.smit", "--role", "viewer", "--actor", "has blanks"],
-        ["admin", "--role", "viewer"],
-        ["Operator", "--role", "viewer"],
         ["system", "--role", "viewer"],
     ],
 )

@@ -16,7 +16,7 @@ class Words(NamedTuple):
 OF_PAPERS = {
     "document-archived": Words(N_("Document saved"), "file"),
     "identity-seen": Words(N_("Identification seen, not kept"), "eye"),
-    "document-described": Words(N_("Description changed"), "pen"),
+    "document-described": Words(N_("Details changed"), "pen"),
     "document-reclassified": Words(N_("Type corrected"), "type"),
     "document-withdrawn": Words(N_("Withdrawn"), "hide"),
     "document-restored": Words(N_("Restored"), "undo"),
@@ -67,6 +67,11 @@ BY_SOURCE = {
     ("document-archived", "scan"): Words(N_("Scanned and saved"), "scan"),
     ("document-archived", "file"): Words(N_("File saved"), "upload"),
     ("authorization-registered", "none"): Words(N_("Authorization noted, no file"), "held"),
+}
+BY_FIELDS = {
+    ("document-described", frozenset({"note"})): Words(N_("Description changed"), "pen"),
+    ("document-described", frozenset({"title"})): Words(N_("Title changed"), "pen"),
+    ("document-described", frozenset({"received_on"})): Words(N_("Date of receipt changed"), "pen"),
 }
 VIEWS = {
     "content": Words(N_("Content read"), "download"),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from api.call import Call
 from api.problems import catalog
 from api.staff import render
-from api.staff.act_words import ACTS, BY_SOURCE, CAUSES, OUTCOMES, SEQUENCES, SOURCES, STATUSES, VIEWS, Words
+from api.staff.act_words import ACTS, BY_FIELDS, BY_SOURCE, CAUSES, OUTCOMES, SEQUENCES, SOURCES, STATUSES, VIEWS, Words
 from domain.refusals import N_
 
 
@@ -70,7 +70,7 @@ class Act(NamedTuple):
 def act(item: Mapping[str, Any], reader: Reader) -> Act:
     """An item of a history."""
     action, subject = item["action"], item["subject"]
-    words, icon = BY_SOURCE.get((action, item["after"].get("source"))) or ACTS.get(action) or Words(action, "info")
+    words, icon = words_of(action, item["after"])
     return Act(
         at=item["recorded_at"],
         position=item["position"],
@@ -82,6 +82,12 @@ def act(item: Mapping[str, Any], reader: Reader) -> Act:
         reason=item["reason"],
         changes=(*changes(item, reader),),
     )
+
+
+def words_of(action: str, after: Mapping[str, Any]) -> Words:
+    """By the source or by the one field that changed where that says more than the event's name."""
+    special = BY_SOURCE.get((action, after.get("source", ""))) or BY_FIELDS.get((action, frozenset(after)))
+    return special or ACTS.get(action) or Words(action, "info")
 
 
 def path_of(kind: str, name: str) -> str | None:
@@ -261,6 +267,15 @@ def view(line: Mapping[str, Any], reader: Reader, labels: Mapping[str, str]) -> 
 def together(looks: Iterable[Act]) -> Act:
     """Looks of one kind by one person as one: the latest, with the papers that were looked at."""
     first, *others = looks
-    papers = dict.fromkeys(paper for look in (first, *others) for paper in look.papers)
+    papers = counted(dict.fromkeys(paper for look in (first, *others) for paper in look.papers))
     since = others[-1].at if others else None
     return first._replace(papers=(*papers,), since=since, times=1 + len(others))
+
+
+def counted(papers: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
+    """Papers of one name as one, with their number: "Form × 3" leads to none of them."""
+    by_label: dict[str, list[str | None]] = {}
+    for label, path in papers:
+        by_label.setdefault(label, []).append(path)
+    for label, paths in by_label.items():
+        yield (label, paths[0]) if len(paths) == 1 else (f"{label} × {len(paths)}".strip(), None)

@@ -45,7 +45,14 @@ async def facts_of(call: Call, *, at: str | None = None) -> dict[str, Any]:
         "version": version_query(item, now),
         "pages": pages_of(call, item, now),
         "verified": await verified(call, item, now),
+        "while_member": is_kept_while_member(call, item["type"]),
     }
+
+
+def is_kept_while_member(call: Call, code: str) -> bool:
+    """Whether the type's retention begins with the end of the membership."""
+    retention = call.types[code].definition.retention if code in call.types else None
+    return retention is not None and retention.trigger == "membership_end"
 
 
 async def read(call: Call, as_of: str | None = None, *, at: str | None = None) -> Reply:

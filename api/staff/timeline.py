@@ -24,6 +24,7 @@ from domain.values import calendar_date
 FILTERS = ("show", "actor", "action", "from", "to")
 EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 VIEWS_SHOWN = 200
+LABELS_MAX = 200
 EXPORTED_AT_ONCE = 200
 VIEWS_VERB = "access-log.read"
 # What a sheet would take for a formula, or for the end of the text before it (OWASP, CSV injection).
@@ -137,7 +138,25 @@ async def views(
         return []
     lines = await ask(call, "GET", "/v1/access-log", query=query)
     labels = {item["subject"]["id"]: item["subject"].get("label", "") for item in found["items"]}
-    return grouped(call, [acts.view(line, reader, labels) for line in lines.body["items"]])
+    items = lines.body["items"]
+    if any(looked_at(line) not in labels for line in items):
+        labels |= await labels_of(call, of.customer["id"])
+    return grouped(call, [acts.view(line, reader, labels) for line in items])
+
+
+def looked_at(line: Mapping[str, Any]) -> str | None:
+    paper: str | None = line["document"] or line["authorization"]
+    return paper
+
+
+async def labels_of(call: Call, customer: str) -> dict[str, str]:
+    """What the customer's papers are called, for lines about those that this page of the history does not name."""
+    found = await ask(call, "GET", "/v1/customers/{id}/documents", query={"limit": LABELS_MAX}, id=customer)
+    labels: dict[str, str] = {}
+    for item in found.body["items"]:
+        label = item["title"] or item["type_label"]
+        labels |= {name: label for name in (item["id"], item["evidence"]) if name}
+    return labels
 
 
 def spanned(call: Call, found: Mapping[str, Any]) -> dict[str, str]:

@@ -75,7 +75,7 @@ def test_without_scripts_the_pages_are_a_list_and_a_correction_is_a_form(
     page.get_by_label("Description (optional)").fill("By post")
     page.locator("#describe-reason").fill("clearer")
     page.get_by_role("button", name="Save description").click()
-    expect(page.get_by_text("Change description: recorded.")).to_be_visible()
+    expect(page.get_by_text("Details saved.")).to_be_visible()
     expect(page.locator(".facts").get_by_text("By post")).to_be_visible()
 
 
@@ -233,7 +233,7 @@ def test_a_stale_edit_shows_both_and_keeps_what_was_typed_until_it_is_kept(
     expect(page.get_by_label("Description (optional)")).to_have_value("my words")
     assert desk.violations() == []
     page.get_by_role("button", name="Keep mine").click()
-    expect(page.get_by_text("Change description: recorded.")).to_be_visible()
+    expect(page.get_by_text("Details saved.")).to_be_visible()
     expect(page.locator(".facts").get_by_text("my words")).to_be_visible()
 
 
@@ -245,7 +245,7 @@ def test_it_is_moved_to_a_customer_who_is_looked_for(desks: Callable[..., Desk],
     expect(page.get_by_role("radio", name=re.compile("Wilhelmina Zonderland"))).to_be_checked()
     page.locator("#reassign-reason").fill("the wrong customer")
     page.get_by_role("button", name="Move", exact=True).click()
-    expect(page.get_by_text("Move to other customer: recorded.")).to_be_visible()
+    expect(page.get_by_text("Document moved to the other customer.")).to_be_visible()
     expect(page.locator("#who")).to_contain_text("Wilhelmina Zonderland")
 
 
@@ -254,7 +254,7 @@ def test_a_double_click_is_one_correction(desks: Callable[..., Desk], served: Se
     page = viewed(desks(), paper, "?change=withdraw")
     page.locator("#withdraw-reason").fill("twice")
     page.get_by_role("button", name="Withdraw", exact=True).dblclick()
-    expect(page.get_by_text("Withdraw: recorded.")).to_be_visible()
+    expect(page.get_by_text("Document withdrawn.")).to_be_visible()
     history = staff.get(f"/v1/documents/{paper['id']}/history").json()["items"]
     assert [item["action"] for item in history] == ["document-withdrawn", "document-archived"]
 
@@ -265,7 +265,7 @@ def test_a_replaced_content_comes_from_a_chosen_file(desks: Callable[..., Desk],
     page.get_by_label("Better file").set_input_files(file)  # type: ignore[arg-type]  # a FilePayload is this dict
     page.locator("#content-reason").fill("a better scan")
     page.get_by_role("button", name="Replace", exact=True).click()
-    expect(page.get_by_text("Replace content: recorded.")).to_be_visible()
+    expect(page.get_by_text("Content replaced.")).to_be_visible()
     expect(page.locator("#page-now")).to_have_text("Page 1 of 4")
     page.get_by_role("link", name="Content 1").click()
     expect(page.get_by_text("You are viewing")).to_be_visible()
@@ -287,7 +287,7 @@ def test_a_file_that_came_too_late_stays_chosen_until_it_is_kept(desks: Callable
     expect(page.locator("[data-summary]")).to_be_focused()
     assert page.get_by_label("Better file").evaluate("(field) => field.files[0].name") == "mine.pdf"
     page.get_by_role("button", name="Keep mine").click()
-    expect(page.get_by_text("Replace content: recorded.")).to_be_visible()
+    expect(page.get_by_text("Content replaced.")).to_be_visible()
     expect(page.locator(".facts").get_by_text("mine.pdf")).to_be_visible()
     expect(page.get_by_role("link", name="Content 2")).to_be_visible()
 
@@ -329,6 +329,6 @@ def test_ones_own_correction_is_not_told_as_anothers(desks: Callable[..., Desk],
     page = signed_in(desks()).open(f"/documents/{paper['id']}?change=withdraw")
     page.locator("#withdraw-reason").fill("mine")
     page.get_by_role("button", name="Withdraw", exact=True).click()
-    expect(page.get_by_text("Withdraw: recorded.")).to_be_visible()
+    expect(page.get_by_text("Document withdrawn.")).to_be_visible()
     expect(page.locator("[data-live]")).to_have_class("live", timeout=20_000)
     expect(page.locator("#meanwhile")).to_be_hidden()

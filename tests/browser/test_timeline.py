@@ -38,7 +38,7 @@ def test_a_moment_of_the_timeline_is_the_list_as_it_was(
     last = corrected(staff, paper, "withdraw")
     told_until(staff, customer, last["position"])
     page = desks().open(f"/customers/{customer}/timeline")
-    page.locator(f"#act-{paper['position']}").get_by_role("link", name="Show state").click()
+    page.locator(f"#act-{paper['position']}").get_by_role("link", name="View as of then").click()
     expect(page.get_by_text("You are viewing")).to_be_visible()
     expect(rows(page).get_by_text("Archived")).to_be_visible()
     page.get_by_role("link", name="Back to now").click()
@@ -87,7 +87,7 @@ def test_on_paper_stand_days_and_acts_and_no_buttons(
     expect(page.get_by_role("button", name="Print")).to_be_visible()
     page.emulate_media(media="print")
     expect(page.locator(".filters")).to_be_hidden()
-    expect(page.get_by_role("link", name="Show state")).to_be_hidden()
+    expect(page.get_by_role("link", name="View as of then")).to_be_hidden()
     expect(page.locator("#timeline h2")).to_be_visible()
     expect(page.locator("#timeline h3")).to_be_visible()
 

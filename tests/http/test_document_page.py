@@ -240,17 +240,17 @@ def test_each_correction_is_done_said_and_in_the_history(served: Served, staff: 
     customer, other, partner = (a_customer(served) for _ in range(3))
     paper: dict[str, Any] = archived(staff, customer)
     steps: tuple[tuple[str, dict[str, str], str], ...] = (
-        ("reclassify", {"type": "FORM"}, "Correct type: recorded."),
+        ("reclassify", {"type": "FORM"}, "Type corrected."),
         (
             "describe",
             {"title": "Thanks", "note": "By post", "received_on": "2026-01-02"},
-            "Change description: recorded.",
+            "Details saved.",
         ),
-        ("reassign", {"customer": other}, "Move to other customer: recorded."),
-        ("link-customer", {"customer": partner}, "Link a second customer: recorded."),
-        ("unlink-customer", {"customer": partner}, "Unlink a second customer: recorded."),
-        ("withdraw", {}, "Withdraw: recorded."),
-        ("restore", {}, "Restore: recorded."),
+        ("reassign", {"customer": other}, "Document moved to the other customer."),
+        ("link-customer", {"customer": partner}, "Second customer linked."),
+        ("unlink-customer", {"customer": partner}, "Second customer unlinked."),
+        ("withdraw", {}, "Document withdrawn."),
+        ("restore", {}, "Document restored."),
     )
     for name, fields, words in steps:
         page = send(served, paper, name, **fields)
@@ -270,7 +270,7 @@ def test_the_content_is_replaced_by_a_form_with_a_file(served: Served, staff: ht
     with Visitor(served, "supervisor") as visitor:
         action = opened(served, paper, "supervisor").one("form-content")[1]["action"]
         page = visitor.send(action, {"reason": "a better scan"}, files={"file": ("better.pdf", better)})
-    assert "Replace content: recorded." in page.text_of("said")
+    assert "Content replaced." in page.text_of("said")
     assert "4 pages" in page.main
     assert page.one("sha-256")[1]["title"] == hashlib.sha256(better).hexdigest()
 
@@ -282,11 +282,11 @@ def test_sent_twice_it_is_done_once(served: Served, staff: httpx.Client) -> None
         fields = {**form_of(page, "describe"), "note": "once", "received_on": "2026-01-02", "reason": "clearer"}
         for _ in range(2):
             sent = visitor.send(f"/documents/{paper['id']}/describe", fields)
-            assert "Change description: recorded." in sent.text_of("said")
+            assert "Details saved." in sent.text_of("said")
         action, better = page.one("form-content")[1]["action"].replace("version=1", "version=2"), a_letter(4)
         for _ in range(2):
             sent = visitor.send(action, {"reason": "better"}, files={"file": ("better.pdf", better)})
-            assert "Replace content: recorded." in sent.text_of("said")
+            assert "Content replaced." in sent.text_of("said")
     position = int(sent.answer.url.params["at"])
     assert (
         said_in(staff, f"documents/{paper['id']}", position) == "content-replaced document-described document-archived"
@@ -367,7 +367,7 @@ def test_a_stale_form_shows_both_versions_and_keeps_what_was_typed(served: Serve
     assert page.all("button", form="form-describe")
     with Visitor(served) as visitor:
         done = visitor.send(f"/documents/{paper['id']}/describe", {**form_of(page, "describe"), **typed})
-    assert "Change description: recorded." in done.text_of("said")
+    assert "Details saved." in done.text_of("said")
     assert "my words" in done.main
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from api.staff.act_words import ACTS, OF_PAPERS
+from api.staff.acts import words_of
 from projections.view import EVENTS
 from tests.http.desk import (
     a_customer,
@@ -110,9 +111,38 @@ def test_a_customers_timeline_has_each_act_once_newest_first(served: Served, sta
     history = item_of(staff.get(f"/v1/customers/{life.customer}/history", params={"limit": 200}))["items"]
     assert [position for position, _ in acts(page)] == [item["position"] for item in history]
     for (_, said), item in zip(acts(page), history, strict=True):
-        words = ACTS[item["action"]].words
-        assert words in said or item["action"] == "document-archived", (item["action"], said)
+        words = words_of(item["action"], item["after"]).words
+        assert words in said, (item["action"], said)
         assert (item["reason"] or "") in said
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"received_on": "2026-01-02"}, "Date of receipt changed"),
+        ({"title": "Minutes"}, "Title changed"),
+        ({"note": "x", "title": "Minutes"}, "Details changed"),
+    ],
+)
+def test_a_change_is_called_by_what_was_changed(
+    served: Served, staff: httpx.Client, changed: dict[str, str], words: str
+) -> None:
+    customer = a_customer(served)
+    paper = corrected(staff, archived(staff, customer), "describe", **changed)
+    page = opened(served, f"/customers/{customer}/timeline", paper["position"])
+    assert words in acts(page)[0][1]
+
+
+def test_who_looked_is_told_by_the_names_of_the_papers_each_once(served: Served, staff: httpx.Client) -> None:
+    customer = a_customer(served)
+    papers = [archived(staff, customer, type=kind) for kind in ("FORM", "FORM", "LETTER")]
+    for paper in papers:
+        assert staff.get(f"/v1/documents/{paper['id']}/pages/1", headers=at(paper["position"])).status_code == 200
+    with Visitor(served, "supervisor", **at(papers[-1]["position"])) as visitor:
+        page = visitor.open(f"/customers/{customer}/timeline", show="views")
+    assert "Form × 2" in page.main
+    assert "Letter" in page.main
+    assert "a document" not in page.main
 
 
 @pytest.mark.parametrize(
@@ -181,7 +211,7 @@ def test_what_a_reader_may_not_see_has_no_timeline(served: Served, staff: httpx.
 
 def test_the_state_at_each_moment_is_the_list_as_of_it(served: Served, staff: httpx.Client, life: Life) -> None:
     page = opened(served, f"/customers/{life.customer}/timeline", life.position)
-    shown = [a["href"] for a, words in page.all("a") if words.startswith("Show state")]
+    shown = [a["href"] for a, words in page.all("a") if words.startswith("View as of then")]
     assert len(shown) == len(acts(page))
     with Visitor(served) as visitor:
         for href, (position, _) in zip(shown, acts(page), strict=True):
@@ -192,7 +222,7 @@ def test_the_state_at_each_moment_is_the_list_as_of_it(served: Served, staff: ht
 
 def test_the_state_of_a_paper_leads_to_its_page_as_of_the_moment(served: Served, life: Life) -> None:
     page = opened(served, f"/documents/{life.letter['id']}/timeline", life.position)
-    hrefs = [a["href"] for a, words in page.all("a") if words.startswith("Show state")]
+    hrefs = [a["href"] for a, words in page.all("a") if words.startswith("View as of then")]
     with Visitor(served) as visitor:
         withdrawn = visitor.open(hrefs[1])
     assert "You are viewing" in withdrawn.words

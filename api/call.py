@@ -157,7 +157,7 @@ class Call:
         limits = self.parts.limits
         return self.number("limit", default=limits.list_page_default, low=1, high=limits.list_page_max)
 
-    async def type_asked(self) -> str | None:
+    async def read_type_filter(self) -> str | None:
         """The document type of a filter. A type of a sensitivity that the caller lacks does not exist for it (I12)."""
         code = self.text("type")
         if code is not None and code not in self.rights.types:
@@ -166,7 +166,7 @@ class Call:
                 raise _query("type", N_("must be one of {allowed}"), allowed=", ".join(sorted(self.rights.types)))
         return code
 
-    def branch_asked(self) -> str | None:
+    def read_branch_filter(self) -> str | None:
         """The branch of a filter."""
         code = self.text("branch")
         return branch_code(code, "/query/branch") if code else None
@@ -285,7 +285,7 @@ class Call:
             self.resp.set_header("Link", f'<{self._next_link(step, next_cursor)}>; rel="next"')
         self.answer({**more, "items": items, "position": position, "next": next_cursor}, position=position)
 
-    def part(self, items: Sequence[Any], *, position: int) -> None:
+    def cut_page(self, items: Sequence[Any], *, position: int) -> None:
         """The page of a list that is made whole, or as far as the page reaches and one item further."""
         begin, end = self.offset(), self.offset() + self.limit()
         self.page(

@@ -46,7 +46,7 @@ async def search(call: Call) -> None:
         raise ValidationFailed(FieldError("/query/q", N_("must have at most {limit} characters"), limit=200))
     found = await call.parts.customers.search(query, min(call.offset(), HITS_MAX) + call.limit() + 1)
     position = await call.parts.blocking(call.parts.last_position)
-    call.part([customer_answer(c) for c in found], position=position)
+    call.cut_page([customer_answer(c) for c in found], position=position)
 
 
 async def show(call: Call) -> None:
@@ -119,7 +119,7 @@ async def filters_of(call: Call) -> Filters:
     return Filters(
         kind=call.text("kind"),
         documents=papers == "documents" if papers else None,
-        type=await call.type_asked(),
+        type=await call.read_type_filter(),
         status=call.text("status"),
         source=call.text("source"),
         original_held=held == "true" if held else None,

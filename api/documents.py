@@ -145,7 +145,7 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
     await call.wait_for_views()
     async with call.parts.connection() as conn:
         page = await customer_documents.by_external_id(conn, external_id, call.rights, documents=documents, as_of=as_of)
-    call.part(items_of(call, page), position=page.position)
+    call.cut_page(items_of(call, page), position=page.position)
 
 
 # -- corrections --------------------------------------------------------------------------------------------------

@@ -65,8 +65,8 @@ async def answer(call: Call, about: Filters) -> None:
         about,
         actor=call.text("actor"),
         action=call.text("action"),
-        branch=call.branch_asked(),
-        type=await call.type_asked(),
+        branch=call.read_branch_filter(),
+        type=await call.read_type_filter(),
         since=call.moment("from"),
         until=call.moment("to"),
     )

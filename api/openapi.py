@@ -279,7 +279,7 @@ def _list(name: str, route: Route) -> dict[str, Any]:
         "description": "A page of a list.",
         "type": "object",
         "required": [*properties],
-        "properties": {field: explained(name, field, schema) for field, schema in properties.items()},
+        "properties": {field: explain_field(name, field, schema) for field, schema in properties.items()},
     }
 
 
@@ -289,8 +289,8 @@ def schemas() -> dict[str, Any]:
     beside = [struct for route in ROUTES for struct in route.beside.values()]
     answers = _components([*(route.answer for route in ROUTES), *beside])
     return {
-        **{name: described(name, schema, answered=True) for name, schema in answers.items()},
-        **{name: described(name, schema, answered=False) for name, schema in bodies.items()},
+        **{name: describe_struct(name, schema, answered=True) for name, schema in answers.items()},
+        **{name: describe_struct(name, schema, answered=False) for name, schema in bodies.items()},
     }
 
 
@@ -299,7 +299,7 @@ def _components(structs: Iterable[type[msgspec.Struct] | None]) -> dict[str, Any
     return msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
 
 
-def described(name: str, schema: Mapping[str, Any], *, answered: bool) -> dict[str, Any]:
+def describe_struct(name: str, schema: Mapping[str, Any], *, answered: bool) -> dict[str, Any]:
     """A struct's schema with the meaning of its fields. Answers have all fields, but for those that may be absent."""
     whole: dict[str, Any] = {**schema}
     if "description" in whole:
@@ -309,42 +309,42 @@ def described(name: str, schema: Mapping[str, Any], *, answered: bool) -> dict[s
     properties = whole["properties"]
     if answered:
         whole["required"] = [field for field, about in properties.items() if (name, field) not in MAY_BE_ABSENT]
-    return {**whole, "properties": {field: explained(name, field, about) for field, about in properties.items()}}
+    return {**whole, "properties": {field: explain_field(name, field, about) for field, about in properties.items()}}
 
 
 MAY_BE_ABSENT = {("Subject", "label")}
 
 
-def explained(struct: str, field: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+def explain_field(struct: str, field: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """A field's schema with its description, an example and the values there are; defaults are told in words."""
-    found = {key: value for key, value in _typed(schema).items() if key != "default"}
+    found = {key: value for key, value in _add_type(schema).items() if key != "default"}
     meaning = meaning_of(struct, field)
     if meaning is None:
         return found
     if meaning.values is not None:
-        found = _closed(found, meaning.values)
+        found = _list_values(found, meaning.values)
     example = {} if meaning.example is NOTHING else {"examples": [meaning.example]}
     return {**found, "description": meaning.text, **example}
 
 
-def _typed(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _add_type(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Literals, which msgspec gives without a type."""
     if "anyOf" in schema:
-        return {**schema, "anyOf": [_typed(one) for one in schema["anyOf"]]}
+        return {**schema, "anyOf": [_add_type(one) for one in schema["anyOf"]]}
     if "enum" in schema and "type" not in schema:
         return {"type": "string" if isinstance(schema["enum"][0], str) else "integer", **schema}
     return {**schema}
 
 
-def _closed(schema: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:
+def _list_values(schema: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:
     if "anyOf" in schema:
-        return {**schema, "anyOf": [_closed(one, values) if one == TEXT else one for one in schema["anyOf"]]}
+        return {**schema, "anyOf": [_list_values(one, values) if one == TEXT else one for one in schema["anyOf"]]}
     return {**schema, "enum": [*values]} if schema == TEXT else schema
 
 
 def problem_schema() -> dict[str, Any]:
     """Open: a later release may have more types, and a refusal may say more."""
-    error = {name: explained("Problem", name, TEXT) for name in ("pointer", "detail")}
+    error = {name: explain_field("Problem", name, TEXT) for name in ("pointer", "detail")}
     optional: dict[str, Any] = {
         **dict.fromkeys(("existing", "found", "authorization_status", "holder"), TEXT),
         "errors": {"type": "array", "items": {"type": "object", "required": [*error], "properties": error}},
@@ -363,7 +363,10 @@ def problem_schema() -> dict[str, Any]:
         "description": "Why a request was refused (RFC 9457).",
         "type": "object",
         "required": ["type", *required, "status"],
-        "properties": {"type": types, **{name: explained("Problem", name, about) for name, about in fields.items()}},
+        "properties": {
+            "type": types,
+            **{name: explain_field("Problem", name, about) for name, about in fields.items()},
+        },
     }
 
 

@@ -18,7 +18,6 @@ class Query(msgspec.Struct, frozen=True):
     meaning: str
     schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
     required: bool = False
-    examples: tuple[Any, ...] = ()
 
 
 Given = Mapping[str, str | Sequence[str]]
@@ -29,27 +28,27 @@ def require_known(parameters: Sequence[Query], given: Given) -> None:
 
     An empty value counts as an absent one.
     """
-    if errors := [*_wrong({parameter.name: parameter for parameter in parameters}, given)]:
+    if errors := [*_find_errors({parameter.name: parameter for parameter in parameters}, given)]:
         raise ValidationFailed(*errors)
 
 
-def _wrong(known: Mapping[str, Query], given: Given) -> Iterator[FieldError]:
+def _find_errors(known: Mapping[str, Query], given: Given) -> Iterator[FieldError]:
     for name, value in given.items():
         parameter = known.get(name)
         if parameter is None:
-            yield _unknown(name, known)
+            yield _unknown_name(name, known)
         elif parameter.schema["type"] != "array" and value:
-            yield from _wrong_value(parameter, value)
+            yield from _value_errors(parameter, value)
 
 
-def _unknown(name: str, known: Mapping[str, Query]) -> FieldError:
+def _unknown_name(name: str, known: Mapping[str, Query]) -> FieldError:
     pointer = f"/query/{name.replace('~', '~0').replace('/', '~1')}"
     if not known:
         return FieldError(pointer, N_("is unknown: this address has no query parameters"))
     return FieldError(pointer, N_("is unknown; this address has {known}"), known=", ".join(known))
 
 
-def _wrong_value(parameter: Query, value: str | Sequence[str]) -> Iterator[FieldError]:
+def _value_errors(parameter: Query, value: str | Sequence[str]) -> Iterator[FieldError]:
     pointer = f"/query/{parameter.name}"
     allowed = ("true", "false") if parameter.schema["type"] == "boolean" else parameter.schema.get("enum")
     if not isinstance(value, str):

@@ -85,7 +85,7 @@ async def start(call: Call) -> None:
 async def list_sessions(call: Call) -> None:
     """GET /scan-sessions?branch=: those that are not over, the longest untouched first."""
     await call.wait_for_views()
-    own, asked, cursor = call.principal.branch, call.branch_asked(), call.text("cursor")
+    own, asked, cursor = call.principal.branch, call.read_branch_filter(), call.text("cursor")
     async with call.parts.connection() as conn:
         found = await scan_sessions.unfinished(conn, branch=own or asked, limit=call.limit(), cursor=cursor)
     mine = not (own and asked and own != asked)

@@ -48,14 +48,14 @@ async def list_stations(call: Call) -> None:
         StationItem(s.name, s.branch, moment(s.seen_at), "offline" if is_silent(s) else "online")
         for s in await stations_in_reach(call)
     ]
-    call.part(items, position=await call.parts.blocking(call.parts.last_position))
+    call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
 
 
 async def list_scanners(call: Call) -> None:
     """GET /scanners: those that stations have, and what they are at."""
     await call.wait_for_views()
     items = await offers(call)
-    call.part(items, position=await call.parts.blocking(call.parts.last_position))
+    call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
 
 
 async def jobs(call: Call) -> None:
@@ -76,7 +76,7 @@ async def jobs(call: Call) -> None:
             break
         await asyncio.sleep(LOOK_SECONDS)
     items = [job_of(row, call.parts.limits.scan_pages_max) for row in found]
-    call.part(items, position=max((row.from_position for row in found), default=0))
+    call.cut_page(items, position=max((row.from_position for row in found), default=0))
 
 
 def job_of(row: scan_sessions.Row, pages_max: int) -> JobItem:

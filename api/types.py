@@ -14,7 +14,7 @@ async def list_types(call: Call) -> None:
     await call.read_types()
     position = await call.parts.blocking(call.parts.last_position)
     items = [answer_of(call, t) for code, t in call.types.items() if may_see(call, code)]
-    call.part(items, position=position)
+    call.cut_page(items, position=position)
 
 
 async def show(call: Call) -> None:

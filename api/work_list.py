@@ -30,7 +30,7 @@ async def originals(call: Call) -> None:
 
 
 def paging(call: Call) -> dict[str, Any]:
-    return {"branch": call.branch_asked(), "limit": call.limit(), "cursor": call.text("cursor")}
+    return {"branch": call.read_branch_filter(), "limit": call.limit(), "cursor": call.text("cursor")}
 
 
 async def answer(call: Call, found: Page) -> None:

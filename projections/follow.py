@@ -78,10 +78,10 @@ class Follower:
             try:
                 with tracking.connect(self._url, role=self._role) as conn:
                     self._lead(conn, stop)
-            except Exception as error:  # noqa: BLE001  # the edge of the process: whatever it was, try again
+            except Exception as error:  # the edge of the process: whatever it was, try again
                 wait = shortest if self.state.events > followed else min(2 * wait, longest)
                 self.state.restarts += 1
-                logger.warning("the follower starts again in %.2f s: %s", wait, type(error).__name__)
+                logger.warning("the follower failed and starts again in %.2f s", wait, exc_info=error)
                 stop.wait(wait)
             finally:
                 self.state.leading = False

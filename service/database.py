@@ -8,6 +8,7 @@ import msgspec
 
 from service.settings import Settings
 from store import logins
+from store.pools import bounded
 from store.postgres import Cluster, settle
 
 DATABASE = "dossier"
@@ -52,7 +53,9 @@ def database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresses]]:
 
 def given(settings: Settings, url: str) -> Addresses:
     return Addresses(
-        owner=settings.database_owner_url or url, web=url, projector=settings.database_projector_url or url
+        owner=bounded(settings.database_owner_url or url),
+        web=bounded(url),
+        projector=bounded(settings.database_projector_url or url),
     )
 
 

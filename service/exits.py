@@ -50,6 +50,12 @@ def ending(error: Exception) -> tuple[int, str]:
             return CONFLICT, field_words(error.errors[0])
         case ValidationFailed():
             return USAGE, "; ".join(field_words(wrong) for wrong in error.errors) or str(error)
+        case Refusal() if error.status == 503 and error.__cause__ is not None:
+            return (
+                _ending_of_others(error.__cause__)
+                if isinstance(error.__cause__, Exception)
+                else (TRY_AGAIN, str(error))
+            )
         case Refusal():
             return BY_SLUG.get(error.slug, BY_STATUS.get(error.status, FAILED)), str(error)
         case FieldError():
@@ -70,6 +76,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
 
     from domain.ports import VersionConflict
     from migrations.runner import MigrationError
+    from service.causes import database_cause
     from service.csv_lines import FileUnreadable
     from service.ports import PortTaken, PortUnfit
     from service.prepare import HomeUnfit, KeysLost
@@ -92,7 +99,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
         case psycopg.errors.InsufficientPrivilege():
             return NOT_ALLOWED, "the database login may not do this"
         case psycopg.OperationalError() | PoolTimeout():
-            return TRY_AGAIN, "the database does not answer"
+            return TRY_AGAIN, database_cause(error)
     return FAILED, f"an error in the program itself: {type(error).__name__} at {_place(error)}"
 
 

@@ -17,6 +17,7 @@ from domain.archive import Archive, Caller
 from domain.limits import Limits
 from projections import authorizations, scan_sessions
 from service.beats import nothing, waited
+from service.logs import reason
 from store.keys import Connections
 
 LOOK_SECONDS = 5.0
@@ -40,7 +41,9 @@ def keep_lapsing(
             lapse_due(connections, archive, beat)
             end_scans(connections, archive, limits, branch, beat)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
-            logger.warning("the clock was not looked at: %s", type(error).__name__)
+            logger.warning(
+                "the check for what has ended failed, the next one is in %.0f s: %s", look_seconds, reason(error)
+            )
 
 
 def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], None] = nothing) -> int:
@@ -79,5 +82,5 @@ def ended(papers: Iterable[UUID], end: Callable[[UUID], object], beat: Callable[
         try:
             count += bool(end(paper))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this paper's alone, or comes with the next
-            logger.warning("%s could not be ended: %s", paper, type(error).__name__)
+            logger.warning("%s was not ended, it is tried again: %s", paper, reason(error))
     return count

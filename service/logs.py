@@ -1,37 +1,82 @@
 """The structured log: what any room says by `logging` leaves as one JSON line on stderr. service/serve.py begins it.
 
-A line holds time, level and message; our messages name parts, views and positions, never a person. What could quote
-data is left out: the words of an exception, and the values in a library's message. Requests: api/wrapper.py.
+A line holds time, level, part, pid and message; our messages name parts, views and positions, never a person. What
+could quote data is left out: the words of an exception, of which service/causes.py tells the reason, and the values in
+a library's message but for numbers and names of signals. Requests: api/wrapper.py.
 """
 
 import json
 import logging
+import os
+import re
 import sys
 import time
+from typing import Any
 
-OURS = ("dossier", "paper")
+from service.causes import cause_of
+
+OURS = ("dossier", "paper", "scanner")
+HIDDEN = "…"
+SIGNAL = re.compile(r"SIG[A-Z0-9+]{1,12}")
+_part = ["serve"]
 
 
 class Lines(logging.Handler):
     """One write a line, so that those of several processes do not mix."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[0] if record.exc_info else None
-        sys.stderr.write(line(record.levelname.lower(), words(record) + (f": {error.__name__}" if error else "")))
-        sys.stderr.flush()
+        error = record.exc_info[1] if record.exc_info else None
+        tell(record.levelname.lower(), words(record) + (f": {reason(error)}" if error else ""))
 
 
 def words(record: logging.LogRecord) -> str:
     if record.name.startswith(OURS):
         return record.getMessage()
-    return f"{record.name}: {str(record.msg).partition(chr(10))[0]}"
+    template = str(record.msg).partition("\n")[0]
+    return f"{record.name}: {filled(template, record.args)}"
+
+
+def filled(template: str, values: Any) -> str:
+    """A library's message with its numbers, signals and the reasons of its errors; other values could be data."""
+    if not values:
+        return template
+    shown = {k: shown_of(v) for k, v in values.items()} if isinstance(values, dict) else tuple(map(shown_of, values))
+    try:
+        return re.sub(r"%(\([^)]*\))?[-#0 +]*[0-9.]*[a-zA-Z]", r"%\1s", template) % shown
+    except (TypeError, ValueError, KeyError):
+        return template
+
+
+def shown_of(value: Any) -> str:
+    if isinstance(value, int | float) or (isinstance(value, str) and SIGNAL.fullmatch(value)):
+        return str(value)
+    return reason(value) if isinstance(value, BaseException) else HIDDEN
+
+
+def reason(error: BaseException) -> str:
+    """The type, and what is behind it where that can be told: `OperationalError: no server listens at that address`."""
+    name, why = type(error).__name__, cause_of(error)
+    return name if why == name else why if why.startswith(f"{name} ") else f"{name}: {why}"
 
 
 def line(level: str, message: str) -> str:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return json.dumps({"time": now, "level": level, "message": message}) + "\n"
+    told = {"time": now, "level": level, "part": _part[0], "pid": os.getpid(), "message": message}
+    return json.dumps(told, ensure_ascii=False) + "\n"
 
 
-def begin() -> None:
+def tell(level: str, message: str) -> None:
+    """A line of the structured log."""
+    sys.stderr.write(line(level, message))
+    sys.stderr.flush()
+
+
+def become(part: str) -> None:
+    """From now on this process and what it forks speaks as this part."""
+    _part[0] = part
+
+
+def begin(part: str = "serve") -> None:
     """From warnings up, in this process and what it forks, gunicorn among it (api/worker.py)."""
+    become(part)
     logging.basicConfig(handlers=[Lines()], level=logging.WARNING, force=True)

@@ -59,7 +59,9 @@ def keep_operating(
             with tracking.connect(addresses.projector, role=role) as conn:
                 work(conn, addresses, stop, look_seconds, beat)
         except (psycopg.Error, OSError) as error:  # a database that is away, no memory for a process
-            logger.warning("nothing could be operated: %s", type(error).__name__)
+            logger.warning(
+                "tasks of operators cannot be read, next attempt in %.0f s: %s", look_seconds, logs.reason(error)
+            )
 
 
 def work(
@@ -124,14 +126,16 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 def main(task_id: UUID, parent: int) -> None:
     die_with_parent(parent)
-    logs.begin()
+    logs.begin("operations")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a statement under way is cancelled, a shadow dropped
     try:
         operate(task_id, load(os.environ), msgspec.json.decode(os.environ[ADDRESSES], type=Addresses))
     except KeyboardInterrupt:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001  # the edge of the process: the log has a form of its own
-        logger.warning("a task could not be ended: %s", type(error).__name__)
+        logger.warning(
+            "the outcome of task %s was not written, it counts as interrupted: %s", task_id, logs.reason(error)
+        )
         sys.exit(1)
 
 
@@ -167,7 +171,7 @@ def outcome(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Tell)
     except Refusal as refusal:
         return {"error": refusal.slug}
     except Exception as error:  # noqa: BLE001  # the edge of the process: the operator is told what it was
-        logger.warning("%s could not be carried out: %s", task.kind, type(error).__name__)
+        logger.warning("the task %s failed, the operators' page shows it: %s", task.kind, logs.reason(error))
         return {"error": type(error).__name__}
 
 

@@ -26,6 +26,9 @@ class Door:
         self._socket.bind(str(path))
         self._socket.listen(8)
 
+    def close(self) -> None:
+        self._socket.close()
+
     def wait(self, seconds: float) -> None:
         """So long at most; whoever asks meanwhile is told."""
         if not select.select([self._socket], [], [], seconds)[0]:

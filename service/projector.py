@@ -14,6 +14,7 @@ from service import metrics_port
 from service.beats import Beats, nothing, waited
 from service.database import Addresses
 from service.lapses import keep_lapsing
+from service.logs import reason
 from service.metrics import Metrics, text
 from service.operations import keep_operating
 from service.settings import Settings
@@ -67,9 +68,9 @@ def keep_sweeping(
         try:
             sweep(store, limits, beat)
         except SweepRefused as refused:
-            logger.error("nothing was swept: %s", refused)
+            logger.error("the sweep is refused, nothing was removed: %s", refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
-            logger.warning("nothing was swept: %s", type(error).__name__)
+            logger.warning("the sweep failed, the next one is in %.0f s: %s", pause_seconds, reason(error))
 
 
 def metrics_text(store: Store) -> bytes:

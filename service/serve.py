@@ -9,9 +9,9 @@ A child that dies is started again, a Postgres that dies too. When the superviso
 the embedded Postgres stops with its last user (store/postgres.py).
 """
 
+import ctypes
 import fcntl
 import gc
-import logging
 import os
 import signal
 import socket
@@ -31,6 +31,7 @@ from paper import walls
 from service import logs, metrics, ports
 from service.beats import Beats
 from service.database import Addresses, database
+from service.logs import tell
 from service.output import say
 from service.parts_door import Door, path_of
 from service.prepare import make_folders, prepare
@@ -43,6 +44,7 @@ STOP_SECONDS = 40.0
 YOUNG_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
 LATE_SECONDS = 5.0
+ARGUMENTS_BEGIN = 48 - 3  # proc_pid_stat(5) counts from 1, and what stands before the state is cut off
 
 
 class Child(msgspec.Struct):
@@ -126,15 +128,16 @@ class Supervisor:
             if self._cluster.alive():
                 self._cluster.keep()
             else:
-                tell("warning", "the database ended and is started again")
+                tell("warning", "the embedded database ended and is started again")
                 self._cluster.start()
         except (PostgresError, OSError, subprocess.SubprocessError) as error:  # a full disk, say: it is tried again
-            tell("error", f"the database does not start: {error}")
+            tell("error", f"the embedded database does not start, the next attempt is in 2 s: {error}")
 
     def _end(self) -> None:
         """The door first, so that nothing new comes in while the rest still works; then the others; then Postgres."""
         for child in reversed(self._children):
             stop(child)
+        self._door.close()
 
 
 def start(child: Child) -> None:
@@ -155,14 +158,15 @@ def _live(child: Child, supervisor: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         die_with_parent(supervisor)
+        logs.become(child.name)
         name_process(f"dossier-{child.name}")
+        title_process(f"dossier: {child.name}")
         child.run()
         code = 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
-    except BaseException as error:  # the edge of a process: say what ended it, then end
-        tell("error", f"{child.name}: {type(error).__name__}")
-        logging.getLogger("dossier").debug("child ended", exc_info=error)
+    except BaseException as error:  # noqa: BLE001  # the edge of a process: say what ended it, then end
+        tell("error", f"{child.name} cannot go on: {logs.reason(error)}; the supervisor starts it again")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -176,6 +180,15 @@ def name_process(name: str) -> None:
 
 def alive(child: Child) -> bool:
     return how_it_ended(child) is None
+
+
+def title_process(title: str) -> None:
+    """What `ps` shows as its command line: written over the memory that holds it, and cut to the room there."""
+    fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    begin, end = int(fields[ARGUMENTS_BEGIN]), int(fields[ARGUMENTS_BEGIN + 1])
+    if 0 < begin < end:
+        room = end - begin
+        ctypes.memmove(begin, title.encode("ascii")[: room - 1].ljust(room, b"\0"), room)
 
 
 def how_it_ended(child: Child) -> str | None:
@@ -211,7 +224,7 @@ def serve(settings: Settings) -> int:
     make_folders(settings)
     with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, addresses):
         metrics.prepare(settings.home)
-        prepare(settings, addresses, say)
+        prepare(settings, addresses, telling())
         web_ready(settings.home).unlink(missing_ok=True)
         beats = Beats(part_names(settings))
         door = Door(path_of(settings.home), beats.standing)
@@ -220,6 +233,11 @@ def serve(settings: Settings) -> int:
         gc.freeze()
         silence = settings.limits.silence_seconds_max
         return Supervisor(cluster, children, beats, door, silence_seconds=silence).run()
+
+
+def telling() -> Callable[[str], None]:
+    """How a start speaks: to a person on a terminal in plain words, to a log in lines of it."""
+    return say if sys.stderr.isatty() else partial(tell, "info")
 
 
 def part_names(settings: Settings) -> list[str]:
@@ -324,9 +342,3 @@ class AlreadyServed(Exception):
 
 def lock_file(path: Path) -> IO[bytes]:
     return path.open("ab")
-
-
-def tell(level: str, message: str) -> None:
-    """A line of the structured log."""
-    sys.stderr.write(logs.line(level, message))
-    sys.stderr.flush()

@@ -77,6 +77,13 @@ def _public_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+def _database(text: str) -> str:
+    """A postgresql:// address, or libpq's NAME=VALUE words."""
+    if not text.startswith(("postgresql://", "postgres://")) and ("://" in text or "=" not in text):
+        raise ValueError
+    return text
+
+
 def _zone(text: str) -> str:
     return ZoneInfo(text).key
 
@@ -99,13 +106,21 @@ SETTINGS = {
         "reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses or networks",
     ),
     "database_url": Setting(
-        "DOSSIER_DATABASE_URL", str, None, "an own Postgres in place of the embedded one", secret=True
+        "DOSSIER_DATABASE_URL",
+        _database,
+        None,
+        "an own Postgres in place of the embedded one: postgresql://LOGIN:PASSWORD@HOST/DATABASE",
+        secret=True,
     ),
     "database_owner_url": Setting(
-        "DOSSIER_DATABASE_OWNER_URL", str, None, "login that owns the schema, for migrations", secret=True
+        "DOSSIER_DATABASE_OWNER_URL",
+        _database,
+        None,
+        "login that owns the schema, for migrations: postgresql://…",
+        secret=True,
     ),
     "database_projector_url": Setting(
-        "DOSSIER_DATABASE_PROJECTOR_URL", str, None, "login that owns the views, for the projector", secret=True
+        "DOSSIER_DATABASE_PROJECTOR_URL", _database, None, "login that owns the views, for the projector", secret=True
     ),
     "content_url": Setting("DOSSIER_CONTENT_URL", str, None, "where content lies: file:///…; default HOME/content"),
     "workers": Setting("DOSSIER_WORKERS", _positive, 2, "web worker processes"),

@@ -10,15 +10,23 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 # How long one attempt to connect goes on; the next caller begins a new one, which tries at once.
 RECONNECT_SECONDS = 4.0
+CONNECT_SECONDS = 10
 
 Pool = ConnectionPool[Connection[Any]]
 AsyncPool = AsyncConnectionPool[AsyncConnection[Any]]
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 """How one is lent."""
+
+
+def bounded(url: str) -> str:
+    """The address with a time limit for each attempt to connect, unless it has one: psycopg's own is 130 s."""
+    given = conninfo_to_dict(url)
+    return url if "connect_timeout" in given else make_conninfo(url, connect_timeout=CONNECT_SECONDS)
 
 
 def make_pool(

@@ -14,9 +14,20 @@ def serve() -> int:
 
     Prints `ready http://HOST:PORT` once requests are answered.
     """
+    import sys
+
+    from service.exits import ending
+    from service.logs import tell
     from service.serve import serve as run
 
-    return run(load_settings())
+    try:
+        return run(load_settings())
+    except Exception as error:  # the edge of the program: what reads the log gets a line of it
+        if sys.stderr.isatty():
+            raise
+        code, words = ending(error)
+        tell("error", f"serve does not start, exit code {code}: {words}")
+        return code
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """`dossier serve` as somebody starts it: under an account, in a process group of its own, ended by a signal."""
 
+import json
 import os
 import pwd
 import signal
@@ -139,8 +140,11 @@ def log_lines(err: str) -> list[str]:
 
 
 def words(err: str) -> list[str]:
-    """What is said to a person, apart from the structured log."""
-    return [line for line in err.splitlines() if not line.startswith("{")]
+    """What a start says to a person; off a terminal it is in lines of the log."""
+    told = (
+        json.loads(line) if line.startswith("{") else {"level": "info", "message": line} for line in err.splitlines()
+    )
+    return [line["message"] for line in told if line.get("level") == "info"]
 
 
 def item(answer: httpx.Response) -> Any:

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from service import logs
@@ -31,7 +33,8 @@ def test_what_the_follower_says_is_a_line_of_json(capsys: pytest.CaptureFixture[
     logging.getLogger("dossier.projections").error("view %s parked %s", "audit_history", "document-archived.v1")
 
     [line] = lines(capsys)
-    assert line.keys() == {"time", "level", "message"}
+    assert line.keys() == {"time", "level", "part", "pid", "message"}
+    assert (line["part"], line["pid"]) == ("serve", os.getpid())
     assert (line["level"], line["message"]) == ("error", "view audit_history parked document-archived.v1")
 
 
@@ -52,5 +55,21 @@ def test_a_library_s_message_is_told_without_its_values(capsys: pytest.CaptureFi
 
     assert [line["message"] for line in lines(capsys)] == [
         "asyncio: Task exception was never retrieved",
-        "library.pool: error connecting in %r: %s",
+        "library.pool: error connecting in …: …",
+    ]
+
+
+@pytest.mark.usefixtures("root")
+def test_numbers_and_signals_of_a_library_are_told_and_the_reasons_of_its_errors(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """M3: which worker was killed, and by what, stood nowhere."""
+    gunicorn = logging.getLogger("gunicorn.error")
+    gunicorn.error("Worker (pid:%s) was sent %s! Perhaps out of memory?", 4711, "SIGKILL")
+    refused = psycopg.OperationalError('connection to server at "10.0.0.7", port 5432 failed: Connection refused')
+    gunicorn.error("error connecting in %r: %s", "Jan Smit", refused)
+
+    assert [line["message"] for line in lines(capsys)] == [
+        "gunicorn.error: Worker (pid:4711) was sent SIGKILL! Perhaps out of memory?",
+        "gunicorn.error: error connecting in …: OperationalError: no server listens at that address",
     ]

@@ -107,7 +107,7 @@ def test_a_second_serve_on_the_same_home_is_refused_and_the_first_goes_on(home: 
             counted = client.get("/metrics").text.count("\n")
             with begun(home) as second:
                 assert second.process.wait(SECONDS) == 5
-                assert words(second.err) == [f"dossier: {home} is already served by another process"]
+                assert f"{home} is already served by another process" in second.err
             assert client.get("/readyz").status_code == 200
             assert client.get("/metrics").text.count("\n") >= counted
         assert first.stop() == 0
@@ -327,9 +327,12 @@ def refused(home: Path, code: int, account: str | None = None, **variables: str)
     """The one sentence with which serve ends; it may leave no process."""
     with begun(home, account, **variables) as archive:
         assert archive.ended() == code, archive.err
-        (sentence,) = archive.err.splitlines()
+        line = json.loads(archive.err.splitlines()[-1])
+        assert line["level"] == "error"
+        began = f"serve does not start, exit code {code}: "
+        assert line["message"].startswith(began)
         assert archive.out == ""
-        return sentence
+        return f"dossier: {line['message'].removeprefix(began)}"
 
 
 @pytest.mark.parametrize("setting", ["DOSSIER_PORT", "DOSSIER_METRICS_PORT"])
@@ -381,8 +384,22 @@ def test_without_its_keys_serve_refuses_and_makes_no_new_ones(home: Path) -> Non
 
 def test_a_database_that_does_not_answer_asks_to_try_again(home: Path, tmp_path: Path) -> None:
     said = refused(home, 75, DOSSIER_DATABASE_URL=f"postgresql://archivist:secret-word@/dossier?host={tmp_path}")
-    assert "the database" in said
-    assert "secret-word" not in said
+    assert said == "dossier: the database does not answer: no server listens on that socket"
+
+
+def test_why_the_database_does_not_answer_is_told_and_no_secret(home: Path, foreign: Cluster) -> None:
+    """M2: with systemd this line is all that there is, every two seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        silent = f"postgresql://archivist:secret-word@127.0.0.1:{port}/x?connect_timeout=2"
+        assert refused(home, 75, DOSSIER_DATABASE_URL=silent).endswith(": its host does not answer")
+    closed = f"postgresql://archivist:secret-word@127.0.0.1:{free_port()}/x"
+    assert refused(home, 75, DOSSIER_DATABASE_URL=closed).endswith(": no server listens at that address")
+    other = foreign.url.replace("/postgres?", "/nowhere?")
+    assert refused(home, 75, DOSSIER_DATABASE_URL=other).endswith(": there is no such database on that server")
+    wrong = refused(home, 2, DOSSIER_DATABASE_URL="mysql://archivist:secret-word@host/x")
+    assert "postgresql://LOGIN:PASSWORD@HOST/DATABASE" in wrong
+    assert "secret-word" not in wrong
 
 
 def test_over_ipv6_it_says_an_address_that_can_be_asked(home: Path) -> None:

@@ -1,0 +1,40 @@
+"""What is said of a failure that a driver tells: its reason, never its text, which names logins, hosts and values."""
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import PoolTimeout
+
+from service.causes import cause_of
+from store.pools import bounded
+
+TOLD = {
+    'connection failed: FATAL:  password authentication failed for user "j.smit"': "refuses the password",
+    'FATAL:  database "library" does not exist': "no such database",
+    'FATAL:  role "j.smit" does not exist': "the login does not exist",
+    "FATAL:  unsupported startup parameter: options": "by a pooler in session mode",
+    "FATAL:  sorry, too many clients already": "no connection left",
+    'could not translate host name "j.smit" to address': "its host is not known",
+    "consuming input failed: server closed the connection unexpectedly": "the connection was cut",
+}
+
+
+@pytest.mark.parametrize("text", TOLD)
+def test_a_reason_is_told_and_no_name(text: str) -> None:
+    told = cause_of(psycopg.OperationalError(text))
+    assert TOLD[text] in told
+    assert "smit" not in told
+    assert "library" not in told
+
+
+def test_what_is_not_recognized_is_told_by_its_type() -> None:
+    assert cause_of(ValueError("Jan Smit")) == "ValueError"
+    assert cause_of(psycopg.errors.UniqueViolation("Jan Smit")) == "UniqueViolation (23505)"
+    assert cause_of(PoolTimeout("pool-1")) == "no connection became free in time"
+    assert cause_of(OSError(28, "No space left on device", "/home/j.smit")) == "No space left on device"
+
+
+def test_an_attempt_to_connect_has_a_limit_unless_the_address_has_one() -> None:
+    """psycopg's own are 130 s: a failover then took a worker away for two minutes."""
+    assert conninfo_to_dict(bounded("postgresql://a:b@h1,h2/x"))["connect_timeout"] == "10"
+    assert bounded("postgresql://h/x?connect_timeout=3") == "postgresql://h/x?connect_timeout=3"

@@ -139,7 +139,7 @@ def test_a_database_that_cannot_be_started_again_is_tried_until_it_can(home: Pat
         data = home / "postgres" / "pgdata"
         (data / "postgresql.conf").rename(data / "postgresql.conf.away")
         os.kill(int((data / "postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
-        wait_until(lambda: "the database does not start" in archive.err, SECONDS, "that it fails is not told")
+        wait_until(lambda: "the embedded database does not start" in archive.err, SECONDS, "that it fails is not told")
         assert client.get("/readyz").status_code == 503
         (data / "postgresql.conf.away").rename(data / "postgresql.conf")
         wait_until(lambda: client.get("/readyz").status_code == 200, SECONDS, "it was not tried again")

@@ -60,7 +60,7 @@ async def download(call: Call) -> None:
     file = tempfile.TemporaryFile(dir=call.parts.temporary)  # noqa: SIM115  # pieces_of() closes it
     opened = pieces_of(file)
     try:
-        size = await call.parts.blocking(pack, call, file, papers, enclosed(told.recorded))
+        size = await call.parts.blocking(pack, call, file, papers, enclosed(told.recorded, state.evidence))
         head = await call.parts.blocking(partial(some, opened))
     except BaseException:
         file.close()
@@ -71,12 +71,12 @@ async def download(call: Call) -> None:
     call.resp.stream = Streamed(call.parts.blocking, head, opened)
 
 
-def enclosed(recorded: Sequence[Recorded[Any]]) -> list[Enclosed]:
-    """Every content version of the evidence, in the order in which they came."""
+def enclosed(recorded: Sequence[Recorded[Any]], evidence: UUID | None) -> list[Enclosed]:
+    """Every content version of the evidence, in the order in which they came; none of a withdrawn paper."""
     found: list[Enclosed] = []
     for r in recorded:
         body = r.envelope.body
-        if isinstance(body, DocumentArchived | ContentReplaced):
+        if isinstance(body, DocumentArchived | ContentReplaced) and r.envelope.originator_id == evidence:
             name = ascii_fallback(printable(body.file_name or "")) or "evidence"
             found.append(Enclosed(f"evidence/{len(found) + 1}-{name}", r.envelope.originator_id, body.content))
     return found

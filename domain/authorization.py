@@ -3,7 +3,7 @@
 Decide / evolve, no I/O. What a mandate is: domain/mandate.py; domain/archive.py loads, decides and appends.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import ClassVar
@@ -13,7 +13,7 @@ import msgspec
 
 from domain.calendar import add_months, day_after, day_before
 from domain.document_type import DocumentType
-from domain.envelope import UNSET, Event, Sealed
+from domain.envelope import UNSET, Event, Sealed, UnsetType
 from domain.mandate import (
     Amendment,
     CollectionOutcome,
@@ -27,6 +27,7 @@ from domain.mandate import (
 from domain.refusals import (
     N_,
     AuthorizationNotActive,
+    CollectionPresented,
     FieldError,
     IllegalTransition,
     ScanCodeRedeemed,
@@ -37,7 +38,8 @@ from domain.values import Kind, Source, TypeStamp
 
 
 class AuthorizationStatus(StrEnum):
-    """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (domain.md §3)."""
+    """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (domain.md §3). Active
+    or suspended → issued when its only evidence is withdrawn, and back when it is restored."""
 
     ISSUED = "issued"
     ACTIVE = "active"
@@ -126,6 +128,21 @@ class AttachEvidence(msgspec.Struct, frozen=True, kw_only=True):
     today: date
 
 
+class WithdrawEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """The paper `document` is withdrawn. `lapses_on`: how long a paper is waited for, where no form says so."""
+
+    document: UUID
+    lapses_on: date
+    today: date
+    reason: str
+
+
+class RestoreEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    document: UUID
+    today: date
+    reason: str
+
+
 class Amend(msgspec.Struct, frozen=True):
     amendment: Amendment
     today: date
@@ -189,6 +206,8 @@ Command = (
     | Register
     | NoteSigned
     | AttachEvidence
+    | WithdrawEvidence
+    | RestoreEvidence
     | Amend
     | Suspend
     | Resume
@@ -255,6 +274,40 @@ class EvidenceAttached(Event, frozen=True, kw_only=True):
     customer: UUID
     document: UUID
     original_was_held: bool
+
+
+class EvidenceWithdrawn(Event, frozen=True, kw_only=True):
+    """The paper of an authorization was withdrawn. `was` is the status of before; `status` and what follows are
+    those of after: where the paper was its only ground, it is issued again, and `lapses_on` is its last day."""
+
+    topic: ClassVar[str] = "evidence-withdrawn.v1"
+    customer: UUID
+    document: UUID
+    was: AuthorizationStatus
+    status: AuthorizationStatus
+    original_held: bool
+    signed_on: date | None
+    lapses_on: date | None
+    valid_from: date | None
+    valid_until: date | None
+    mandate: Sealed[Mandate | None] = UNSET
+    reason: Sealed[str] = UNSET
+
+
+class EvidenceRestored(Event, frozen=True, kw_only=True):
+    """A withdrawn paper counts again: the inverse, with the same fields. The original need not be held any longer."""
+
+    topic: ClassVar[str] = "evidence-restored.v1"
+    customer: UUID
+    document: UUID
+    was: AuthorizationStatus
+    status: AuthorizationStatus
+    original_was_held: bool
+    signed_on: date | None
+    valid_from: date | None
+    valid_until: date | None
+    mandate: Sealed[Mandate | None] = UNSET
+    reason: Sealed[str] = UNSET
 
 
 class MandateAmended(Event, frozen=True, kw_only=True):
@@ -353,6 +406,8 @@ AuthorizationEvent = (
     | AuthorizationRegistered
     | AuthorizationSigned
     | EvidenceAttached
+    | EvidenceWithdrawn
+    | EvidenceRestored
     | MandateAmended
     | AuthorizationSuspended
     | AuthorizationResumed
@@ -369,9 +424,21 @@ AuthorizationEvent = (
 # -- state ------------------------------------------------------------------------------------------------------
 
 
+class Unsigned(msgspec.Struct, frozen=True):
+    """What an authorization said before anything was signed."""
+
+    valid_from: date | None = None
+    valid_until: date | None = None
+    signature_date: date | None = None
+
+
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     """`mandate` and `scan_code` are None when they were erased. `ended_on`: the last day of force, once it is over;
-    of a suspended one the day before it was suspended. `revocation`: one of a later day is known."""
+    of a suspended one the day before it was suspended. `revocation`: one of a later day is known.
+
+    `noted`: by No upload, so the original on its shelf is a ground beside the evidence. `suspension` outlives the
+    paper: an authorization that is signed again is suspended again. `withdrawn` are its withdrawn papers, with what was
+    signed on each that was its only ground."""
 
     customer: UUID
     type: TypeStamp
@@ -388,6 +455,15 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     mandate: Mandate | None = None
     scan_code: str | None = None
     evidence: UUID | None = None
+    noted: bool = False
+    suspension: AuthorizationSuspended | None = None
+    unsigned: Unsigned = Unsigned()
+    withdrawn: Mapping[UUID, Terms | None] = {}
+
+    @property
+    def papers(self) -> Sequence[UUID]:
+        """All documents that were ever archived as its evidence."""
+        return [*self.withdrawn, *([self.evidence] if self.evidence else [])]
 
     @property
     def lapses_on(self) -> date | None:
@@ -433,9 +509,13 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
     assert state is not None, "use cases refuse an absent authorization before they decide"
     match command:
         case NoteSigned():
-            return [_note_signed(state, command)]
+            return [_note_signed(state, command), *_suspended_again(state)]
         case AttachEvidence():
             return _attach(state, command)
+        case WithdrawEvidence():
+            return _withdraw_evidence(state, command)
+        case RestoreEvidence():
+            return _restore_evidence(state, command)
         case Amend():
             return _amend(state, command)
         case Suspend(today=today, reason=reason):
@@ -525,7 +605,8 @@ def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSign
     if status is not ISSUED:
         raise AuthorizationNotActive(status.value)
     command.type.require_source(Source.NONE)
-    terms = _within(state, command.terms)
+    mandate = command.mandate or state.mandate
+    terms = _within(state, command.terms if command.mandate else _dated(state.mandate, command.terms))
     if errors := [*_wrong_original(command), *_wrong_terms(terms, command.today), *_wrong_mandate(command)]:
         raise ValidationFailed(*errors)
     return AuthorizationSigned(
@@ -534,7 +615,7 @@ def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSign
         original_held=command.original_held,
         terms=_valid_until_by_type(terms, command.type),
         shelf_mark=command.shelf_mark,
-        mandate=_signed(command.mandate or state.mandate, terms),
+        mandate=_signed(mandate, terms),
         note=command.note,
         external_id=command.external_id,
     )
@@ -549,11 +630,100 @@ def _attach(state: Authorization, command: AttachEvidence) -> Sequence[Authoriza
     if state.signed_on is None and status is not ISSUED:
         raise AuthorizationNotActive(status.value)
     held = EvidenceAttached(customer=state.customer, document=command.document, original_was_held=state.original_held)
-    return [held] if status is not ISSUED else [_signed_by_paper(state, command), held]
+    if status is not ISSUED:
+        return [held]
+    return [_signed_by_paper(state, command), held, *_suspended_again(state)]
+
+
+def _suspended_again(state: Authorization) -> Sequence[AuthorizationEvent]:
+    """A suspension was somebody's wish and not the paper's: it does not go with the paper that is signed anew."""
+    return [state.suspension] if state.suspension else []
+
+
+def _withdraw_evidence(state: Authorization, command: WithdrawEvidence) -> Sequence[AuthorizationEvent]:
+    """An authorization without a ground does not count as signed; one that is over stays over. Nothing happens where
+    another paper is its evidence."""
+    if state.evidence != command.document:
+        return []
+    if not state.noted and state.last_due_on is not None:
+        raise CollectionPresented
+    if state.noted or state.status_on(command.today) not in IN_FORCE:
+        return [_without_evidence(state, command)]
+    return [_issued_again(state, command)]
+
+
+def _without_evidence(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
+    return EvidenceWithdrawn(
+        customer=state.customer,
+        document=command.document,
+        was=state.status,
+        status=state.status,
+        original_held=state.noted,
+        signed_on=state.signed_on,
+        lapses_on=state.form_lapses_on,
+        valid_from=state.valid_from,
+        valid_until=state.valid_until,
+        mandate=state.mandate,
+        reason=command.reason,
+    )
+
+
+def _issued_again(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
+    """As it was before the signature, but for amendments, which had a reason of their own. A form whose day has passed,
+    and what never was a form, gets as long as a new form."""
+    unsigned, lapses_on = state.unsigned, state.form_lapses_on
+    return EvidenceWithdrawn(
+        customer=state.customer,
+        document=command.document,
+        was=state.status,
+        status=ISSUED,
+        original_held=False,
+        signed_on=None,
+        lapses_on=lapses_on if lapses_on and lapses_on >= command.today else command.lapses_on,
+        valid_from=unsigned.valid_from,
+        valid_until=unsigned.valid_until,
+        mandate=state.mandate and msgspec.structs.replace(state.mandate, signature_date=unsigned.signature_date),
+        reason=command.reason,
+    )
+
+
+def _restore_evidence(state: Authorization, command: RestoreEvidence) -> Sequence[AuthorizationEvent]:
+    """What ended meanwhile stays ended, and has its paper again."""
+    if state.evidence == command.document:
+        return []
+    require_unredeemed(state)
+    terms = state.withdrawn.get(command.document)
+    if terms is None or state.status_on(command.today) is not ISSUED:
+        return [_with_evidence(state, command)]
+    signed = msgspec.structs.replace(
+        state,
+        status=ACTIVE,
+        mandate=state.mandate and msgspec.structs.replace(state.mandate, signature_date=terms.signed_on),
+        **msgspec.structs.asdict(terms),
+    )
+    return [_with_evidence(signed, command, was=ISSUED), *_suspended_again(state)]
+
+
+def _with_evidence(
+    after: Authorization, command: RestoreEvidence, was: AuthorizationStatus | None = None
+) -> EvidenceRestored:
+    """`was`: where it is not as before."""
+    return EvidenceRestored(
+        customer=after.customer,
+        document=command.document,
+        was=was or after.status,
+        status=after.status,
+        original_was_held=after.original_held,
+        signed_on=after.signed_on,
+        valid_from=after.valid_from,
+        valid_until=after.valid_until,
+        mandate=after.mandate,
+        reason=command.reason,
+    )
 
 
 def _signed_by_paper(state: Authorization, command: AttachEvidence) -> AuthorizationSigned:
-    terms = _within(state, command.terms)
+    terms = _within(state, _dated(state.mandate, command.terms))
     if errors := [*_wrong_terms(terms, command.today)]:
         raise ValidationFailed(*errors)
     return AuthorizationSigned(
@@ -727,8 +897,13 @@ def _valid_until_by_type(terms: Terms, kind: DocumentType) -> Terms:
     return msgspec.structs.replace(terms, valid_until=add_months(terms.valid_from or terms.signed_on, months))
 
 
+def _dated(mandate: Mandate | None, terms: Terms) -> Terms:
+    """A date of signature in the mandate counts before the one that was given with the paper (api.md §3)."""
+    return msgspec.structs.replace(terms, signed_on=_signature_date(mandate) or terms.signed_on)
+
+
 def _signed(mandate: Mandate | None, terms: Terms) -> Mandate | None:
-    """The date on the signed paper counts, whatever the form was issued with."""
+    """A mandate's date of signature and that of its authorization are one."""
     return mandate and msgspec.structs.replace(mandate, signature_date=terms.signed_on)
 
 
@@ -748,12 +923,16 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
             return _in_force(state, event)
         case EvidenceAttached(document=document):
             return msgspec.structs.replace(state, original_held=False, evidence=document)
+        case EvidenceWithdrawn():
+            return _evidence_gone(state, event)
+        case EvidenceRestored():
+            return _evidence_back(state, event)
         case MandateAmended(new=new):
             return msgspec.structs.replace(state, mandate=new or None)
         case AuthorizationSuspended(on=on):
-            return msgspec.structs.replace(state, status=SUSPENDED, ended_on=day_before(on))
+            return msgspec.structs.replace(state, status=SUSPENDED, ended_on=day_before(on), suspension=event)
         case AuthorizationResumed():
-            return msgspec.structs.replace(state, status=ACTIVE, ended_on=None)
+            return msgspec.structs.replace(state, status=ACTIVE, ended_on=None, suspension=None)
         case RevocationReceived():
             return msgspec.structs.replace(state, revocation=event)
         case AuthorizationRevoked(effective_on=on):
@@ -785,7 +964,12 @@ def _issued(event: AuthorizationIssued) -> Authorization:
         form_lapses_on=event.lapses_on,
         mandate=event.mandate or None,
         scan_code=event.scan_code or None,
+        unsigned=Unsigned(event.valid_from, event.valid_until, _signature_date(event.mandate)),
     )
+
+
+def _signature_date(mandate: Mandate | UnsetType | None) -> date | None:
+    return mandate.signature_date if mandate else None
 
 
 def _registered(event: AuthorizationRegistered) -> Authorization:
@@ -801,6 +985,8 @@ def _registered(event: AuthorizationRegistered) -> Authorization:
         mandate=event.mandate or None,
         scan_code=event.scan_code or None,
         last_due_on=event.last_collection_on,
+        noted=event.original_held,
+        unsigned=Unsigned(signature_date=_signature_date(event.mandate)),
     )
 
 
@@ -809,10 +995,44 @@ def _in_force(state: Authorization, event: AuthorizationSigned) -> Authorization
         state,
         status=ACTIVE,
         original_held=event.original_held,
+        noted=state.noted or event.original_held,
         signed_on=event.terms.signed_on,
         valid_from=event.terms.valid_from,
         valid_until=event.terms.valid_until,
         mandate=event.mandate or None,
+    )
+
+
+def _evidence_gone(state: Authorization, event: EvidenceWithdrawn) -> Authorization:
+    after = msgspec.structs.replace(
+        state,
+        status=event.status,
+        original_held=event.original_held,
+        signed_on=event.signed_on,
+        valid_from=event.valid_from,
+        valid_until=event.valid_until,
+        form_lapses_on=event.lapses_on,
+        mandate=event.mandate or None,
+        evidence=None,
+    )
+    if event.status is event.was:
+        return msgspec.structs.replace(after, withdrawn={**state.withdrawn, event.document: None})
+    assert state.signed_on is not None, "what is issued again was signed"
+    terms = Terms(signed_on=state.signed_on, valid_from=state.valid_from, valid_until=state.valid_until)
+    return msgspec.structs.replace(after, ended_on=None, withdrawn={**state.withdrawn, event.document: terms})
+
+
+def _evidence_back(state: Authorization, event: EvidenceRestored) -> Authorization:
+    return msgspec.structs.replace(
+        state,
+        status=event.status,
+        original_held=False,
+        signed_on=event.signed_on,
+        valid_from=event.valid_from,
+        valid_until=event.valid_until,
+        mandate=event.mandate or None,
+        evidence=event.document,
+        withdrawn={paper: terms for paper, terms in state.withdrawn.items() if paper != event.document},
     )
 
 

@@ -1,15 +1,18 @@
 """Corrections of documents (domain.md G1 to G6), each with a reason: what was wrong stays in the history."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 
 from domain import authorization, document
 from domain.access import Rights
-from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, UnlinkCustomer
+from domain.authorization import RestoreEvidence, WithdrawEvidence
+from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, Restore, UnlinkCustomer, Withdraw
 from domain.filing import Examined, Filing
 from domain.ports import Claim, Owner
+from domain.refusals import AuthorizationOutOfReach, NotFound
 from domain.use_cases import Caller, Change, Outcome, in_stream, require_version, together
 from domain.values import Content
 
@@ -29,25 +32,59 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def correct(
         self, paper: UUID, command: document.Command, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """Describe, reclassify, withdraw or restore."""
+        """Describe, reclassify, withdraw or restore. What a withdrawn or restored paper means to its authorization goes
+        into the same append; AuthorizationOutOfReach when the caller may not see that one."""
 
         def change(state: Document) -> Change:
-            return Change(steps=in_stream(paper, document.decide(state, command)), versions={paper: state.version})
+            events = document.decide(state, command)
+            corrected = Change(steps=in_stream(paper, events), versions={paper: state.version})
+            match command:
+                case Withdraw(reason=reason):
+                    return together(corrected, self._withdrawal(paper, state, reason, rights))
+                case Restore(reason=reason):
+                    return together(corrected, self._restoration(paper, state, reason, rights))
+            return corrected
 
         return self._corrected(paper, _asked(command), change, caller, rights, expected_version)
+
+    def _withdrawal(self, paper: UUID, state: Document, reason: str, rights: Rights) -> Change:
+        """Beside the document itself: the same content may come again, and what it alone signed is signed no more."""
+        released = [claim for owner in self._owners(state) for claim in self._content_claims(state, owner, paper)]
+        let_go = Change(steps=(), released=released)
+        if state.evidence_of is None:
+            return let_go
+        today = self.clock.today()
+        lapses_on = today + timedelta(days=self.form_days)
+        command = WithdrawEvidence(document=paper, lapses_on=lapses_on, today=today, reason=reason)
+        return together(let_go, self._of_authorization(state.evidence_of, command, rights))
+
+    def _restoration(self, paper: UUID, state: Document, reason: str, rights: Rights) -> Change:
+        claims = [claim for owner in self._owners(state) for claim in self._content_claims(state, owner, paper)]
+        taken_up = Change(steps=(), claims=claims)
+        if state.evidence_of is None:
+            return taken_up
+        command = RestoreEvidence(document=paper, today=self.clock.today(), reason=reason)
+        return together(taken_up, self._of_authorization(state.evidence_of, command, rights))
+
+    def _of_authorization(self, statement: UUID, command: authorization.Command, rights: Rights) -> Change:
+        try:
+            state = self._authorization(statement, rights)
+        except NotFound:
+            raise AuthorizationOutOfReach from None
+        return self._changed(statement, state, authorization.decide(state, command))
 
     def reassign(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """Move to the right customer; of an authorization and its evidence both move (I5). The keys go along: with the
-        key of the customer of before nothing of it can be opened any more."""
+        """Move to the right customer; an authorization and its papers, withdrawn ones included, move together (I5). The
+        keys go along: with the key of the customer of before nothing of it can be opened any more."""
 
         def change(state: Document) -> Change:
             move = self._move(state.customer, customer, reason)
             moved = self._moved_document(paper, state, move)
             if state.evidence_of is None or not moved.steps:
                 return moved
-            return together(moved, self._moved_authorization(state.evidence_of, move))
+            return together(moved, self._moved_authorization(state.evidence_of, move, but=paper))
 
         return self._corrected(paper, ("reassign", customer, reason), change, caller, rights, expected_version)
 
@@ -61,10 +98,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
             state = self._authorization(paper, rights)
             require_version(expected_version, state.version)
             move = self._move(state.customer, customer, reason)
-            moved = self._moved_authorization(paper, move)
-            if state.evidence is not None and moved.steps:
-                moved = together(moved, self._moved_document(state.evidence, self._loaded(state.evidence), move))
-            return self._change(paper, moved, caller, key)
+            return self._change(paper, self._moved_authorization(paper, move), caller, key)
 
         return self._once(lambda: self._earlier(key, paper), attempt)
 
@@ -76,17 +110,23 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return Change(
             steps=in_stream(paper, document.decide(state, Reassign(move.new.reference, move.reason))),
             versions={paper: state.version},
-            claims=self._content_claims(state, move.new, paper),
+            claims=self._content_claims(state, move.new, paper) if state.is_archived else [],
             released=self._content_claims(state, move.old, paper),
             papers={paper: move.new},
             unwrapped=[(paper, move.old.reference)],
         )
 
-    def _moved_authorization(self, paper: UUID, move: Move) -> Change:
+    def _moved_authorization(self, paper: UUID, move: Move, *, but: UUID | None = None) -> Change:
+        """With all its papers `but` one, which is moved already."""
         state = authorization.fold(e.body for e in self.log.load(paper))
+        assert state is not None, "evidence is of an authorization"
         events = authorization.decide(state, authorization.Reassign(move.new.reference, move.reason))
         unwrapped = [(paper, move.old.reference)]
-        return self._changed(paper, state, events, papers={paper: move.new}, unwrapped=unwrapped)
+        moved = self._changed(paper, state, events, papers={paper: move.new}, unwrapped=unwrapped)
+        for document_id in state.papers if events else ():
+            if document_id != but:
+                moved = together(moved, self._moved_document(document_id, self._loaded(document_id), move))
+        return moved
 
     def replace_content(
         self, paper: UUID, file: Examined, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
@@ -126,7 +166,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
             return Change(
                 steps=in_stream(paper, document.decide(state, LinkCustomer(owner.reference, reason))),
                 versions={paper: state.version},
-                claims=self._content_claims(state, owner, paper),
+                claims=self._content_claims(state, owner, paper) if state.is_archived else [],
                 papers={paper: owner},
             )
 
@@ -175,8 +215,14 @@ class Corrections(Filing, frozen=True, kw_only=True):
         assert state is not None, "evidence is a document"
         return state
 
+    def _owners(self, state: Document) -> list[Owner]:
+        """The customers of a document who are still known, the linked ones included."""
+        ids = self.keys.customer_ids([state.customer, *state.linked])
+        return [self.keys.owner(customer) for customer in ids.values()]
+
     def _content_claims(self, state: Document, owner: Owner, paper: UUID) -> list[Claim]:
-        """What tells a file that this customer has already; no hindrance where somebody wants it so."""
+        """What tells a file that this customer has already: no hindrance where somebody wants it so. A withdrawn
+        document claims nothing."""
         digests = {f.sha256 for f in state.files if f.sha256 is not None}
         return [self._content_claim(owner, digest, paper, shared=True) for digest in digests]
 

@@ -248,6 +248,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     evidence_of: UUID | None = None
     linked: frozenset[UUID] = frozenset()
 
+    @property
+    def is_archived(self) -> bool:
+        return self.status is DocumentStatus.ARCHIVED
+
 
 def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
     match command:

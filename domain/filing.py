@@ -447,7 +447,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     ) -> Register:
         if order.verification is not None:
             raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
-        terms = _signed_terms(order, today)
+        terms = _signed_terms(order, order.mandate, today)
         mandate = self._signed_mandate(order.mandate, kind, statement, terms)
         return Register(
             customer=owner.reference,
@@ -491,8 +491,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         self, state: Authorization, order: NoteAuthorization, kind: DocumentType, statement: UUID
     ) -> NoteSigned:
         today = self.clock.today()
-        terms = _signed_terms(order, today)
         given = order.mandate and merged(state.mandate, order.mandate)
+        terms = _signed_terms(order, given or state.mandate, today)
         return NoteSigned(
             type=kind,
             original_held=order.original_held,
@@ -517,9 +517,9 @@ NOT_SEEN = (
 )
 
 
-def _signed_terms(order: NoteAuthorization, today: date) -> Terms:
+def _signed_terms(order: NoteAuthorization, mandate: Mandate | None, today: date) -> Terms:
     """A signature date is that of the mandate, else `signed_on`, else today (api.md §3)."""
-    signed = (order.mandate and order.mandate.signature_date) or order.signed_on or today
+    signed = (mandate and mandate.signature_date) or order.signed_on or today
     return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
 
 

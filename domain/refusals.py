@@ -84,6 +84,12 @@ class ForeignPage(Forbidden):
     sentence = N_("Another page sent this request. Go to the archive's own page and do it there.")
 
 
+class AuthorizationOutOfReach(Forbidden):
+    """What is asked of a paper would change its authorization, which this caller may not see."""
+
+    sentence = N_("This paper belongs to an authorization that you may not change. Ask the branch that issued it.")
+
+
 class PasswordMustBeChanged(Forbidden):
     """Somebody else made the password, for one sign-in."""
 
@@ -357,6 +363,15 @@ class MandateReferenceTaken(Refusal):
     slug, status = "mandate-reference-taken", 409
     title = N_("Mandate reference taken")
     sentence = N_("This mandate reference already belongs to another mandate. Use another.")
+
+
+class CollectionPresented(Refusal):
+    slug, status = "collection-presented", 409
+    title = N_("A collection was presented")
+    sentence = N_(
+        "A collection was presented under this mandate, so its paper must stay. Revoke the mandate, or ask a supervisor"
+        " to replace the content."
+    )
 
 
 class IllegalTransition(Refusal):

@@ -40,6 +40,8 @@ from domain.authorization import (
     AuthorizationSuspended,
     CollectionReported,
     EvidenceAttached,
+    EvidenceRestored,
+    EvidenceWithdrawn,
     MandateAmended,
     RevocationReceived,
 )
@@ -170,6 +172,10 @@ def _of_authorization(body: AuthorizationEvent) -> Changed:
             return {"status": AuthorizationStatus.ISSUED}, _signed(body)
         case EvidenceAttached():
             return _attached(body)
+        case EvidenceWithdrawn():
+            return _evidence_gone(body)
+        case EvidenceRestored():
+            return _evidence_back(body)
         case MandateAmended():
             return _amended(body)
         case AuthorizationSuspended(on=on):
@@ -369,6 +375,20 @@ def _attached(body: EvidenceAttached) -> Changed:
     if body.original_was_held:
         return {**before, "original_held": True}, {**after, "original_held": False}
     return before, after
+
+
+def _evidence_gone(body: EvidenceWithdrawn) -> Changed:
+    before: Fields = {"status": body.was, "evidence": body.document, "original_held": False}
+    after: Fields = {"status": body.status, "evidence": None, "original_held": body.original_held}
+    until = {} if body.status is body.was else {"lapses_on": body.lapses_on}
+    before, after = _differing(before, after)
+    return before, after | until
+
+
+def _evidence_back(body: EvidenceRestored) -> Changed:
+    before = {"status": body.was, "evidence": None, "original_held": body.original_was_held}
+    after = {"status": body.status, "evidence": body.document, "original_held": False}
+    return _differing(before, after)
 
 
 def _created(body: TokenCreated | UserAdded) -> Fields:

@@ -18,6 +18,8 @@ from domain.authorization import (
     AuthorizationRegistered,
     AuthorizationSigned,
     AuthorizationStatus,
+    EvidenceRestored,
+    EvidenceWithdrawn,
     MandateAmended,
     RevocationReceived,
 )
@@ -149,6 +151,8 @@ def _complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -
         case AuthorizationIssued(mandate=given) | AuthorizationRegistered(mandate=given):
             pass
         case AuthorizationSigned(mandate=given) | MandateAmended(new=given):
+            pass
+        case EvidenceWithdrawn(mandate=given) | EvidenceRestored(mandate=given):
             pass
         case _:
             return row.complete if row else None

@@ -1,6 +1,7 @@
 """View customer documents (domain.md E): every paper of a customer, authorizations without a file included.
 
-An authorization and its evidence are one row of the list: the authorization's, showing what is on its document.
+An authorization and its evidence are one row of the list: the authorization's, showing what is on its document. A
+withdrawn document has a row of its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ from domain.authorization import (
     AuthorizationSuspended,
     CollectionReported,
     EvidenceAttached,
+    EvidenceRestored,
+    EvidenceWithdrawn,
     MandateAmended,
     RevocationReceived,
     Terms,
@@ -124,6 +127,7 @@ class Row(RowVersion, frozen=True, gc=False):
     retention_from: date | None = None
     linked: bool = False
     linked_customers: list[str] = msgspec.field(default_factory=list)
+    withdrawn_evidence: UUID | None = None
 
 
 # -- events to rows ---------------------------------------------------------------------------------------------
@@ -167,7 +171,11 @@ def _evolved(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
         case AuthorizationSigned():
             return _next(row, recorded, **_signed(row, body))
         case EvidenceAttached(document=document):
-            return _next(row, recorded, original_held=False, evidence=document)
+            return _next(row, recorded, original_held=False, evidence=document, withdrawn_evidence=None)
+        case EvidenceWithdrawn():
+            return _next(row, recorded, **_evidence_gone(row, body))
+        case EvidenceRestored():
+            return _next(row, recorded, **_evidence_back(row, body))
         case AuthorizationSuspended():
             return _next(row, recorded, status=AuthorizationStatus.SUSPENDED.value)
         case AuthorizationResumed():
@@ -304,6 +312,27 @@ def _signed(row: Row, body: AuthorizationSigned) -> dict[str, Any]:
     }
 
 
+def _evidence_gone(row: Row, body: EvidenceWithdrawn) -> dict[str, Any]:
+    """`withdrawn_evidence` stays until a paper is attached or restored."""
+    return {
+        **_ground(row, body),
+        "original_held": body.original_held,
+        "evidence": None,
+        "withdrawn_evidence": body.document,
+    }
+
+
+def _evidence_back(row: Row, body: EvidenceRestored) -> dict[str, Any]:
+    return {**_ground(row, body), "original_held": False, "evidence": body.document, "withdrawn_evidence": None}
+
+
+def _ground(row: Row, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, Any]:
+    """What counts as signed; the retention of what is over counts from its end, whatever becomes of its paper."""
+    signed = {name: getattr(body, name) for name in ("signed_on", "valid_from", "valid_until")}
+    retention_from = row.retention_from if body.status is body.was else body.valid_until
+    return {"status": body.status.value, **signed, "retention_from": retention_from}
+
+
 def _over(row: Row, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
     """domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
     return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
@@ -368,7 +397,7 @@ VIEW = View(
     events=EVENTS,
     fold=lambda stored: Versions(evolve, EVENTS, stored),
     read=Row,
-    shape=2,
+    shape=3,
     expand=expand,
 )
 
@@ -433,7 +462,8 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an item depends neither on who reads it nor on the day; `version` is the ETag."""
+    """What of an item depends neither on who reads it nor on the day; `version` is the ETag. `withdrawn_evidence`: the
+    paper of an authorization that was withdrawn last, while it has no other."""
 
     id: UUID
     kind: str
@@ -449,6 +479,7 @@ class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
     pages: int | None
     scan_code: str | None
     evidence: UUID | None
+    withdrawn_evidence: UUID | None
     original_held: bool
     shelf_mark: str | None
     received_on: date | None
@@ -492,6 +523,7 @@ def base(row: Row) -> ItemBase:
         pages=row.pages,
         scan_code=row.scan_code,
         evidence=row.evidence,
+        withdrawn_evidence=row.withdrawn_evidence,
         original_held=row.original_held,
         shelf_mark=row.shelf_mark,
         received_on=row.received_on,
@@ -888,6 +920,8 @@ def _listed_by(
 
 
 # An authorization was received when its evidence was; what has no day of receipt, on the day when it was recorded.
+# Evidence stands in the row of its authorization; once it is withdrawn, in one of its own like all that is withdrawn.
+LISTED = "(r.evidence_of is null or r.status = 'withdrawn')"
 RECEIVED_ON = "coalesce({received_on_of_evidence}, r.received_on, (r.recorded_at at time zone %(zone)s)::date)"
 # What narrows the list, each only where it is asked for: what is not there costs neither a plan nor a parameter.
 NARROWER = {
@@ -972,7 +1006,7 @@ def _counting(given: tuple[str, ...], as_of: bool) -> str:
 
 def _of_customer(given: tuple[str, ...], held: str) -> str:
     narrower = [NARROWER[name].format(**_of_evidence(held)) for name in given]
-    return " and ".join(["r.customer = %(customer)s", "r.evidence_of is null", *narrower])
+    return " and ".join(["r.customer = %(customer)s", LISTED, *narrower])
 
 
 def _of_evidence(held: str) -> dict[str, str]:

@@ -28,6 +28,8 @@ OF_PAPERS = {
     "authorization-registered": Words(N_("Authorization noted"), "seal"),
     "authorization-signed": Words(N_("Authorization signed"), "seal"),
     "evidence-attached": Words(N_("Evidence attached"), "link"),
+    "evidence-withdrawn": Words(N_("Evidence withdrawn"), "hide"),
+    "evidence-restored": Words(N_("Evidence restored"), "undo"),
     "mandate-amended": Words(N_("Mandate amended"), "pen"),
     "authorization-suspended": Words(N_("Authorization suspended"), "pause"),
     "authorization-resumed": Words(N_("Authorization resumed"), "play"),

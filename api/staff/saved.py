@@ -28,11 +28,12 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """`at`: the position of the last of it."""
+    """`statement`: the authorization of what was undone, as it is without its paper. `at`: the position of the last."""
 
     saved: list[Paper]
     noted: Paper | None
     undone: Paper | None
+    statement: Paper | None
     at: str
 
 
@@ -42,9 +43,10 @@ async def done_of(call: Call) -> Done:
     saved = [paper for one in many(call, "saved") if (paper := await paper_of(call, "documents", one, at))]
     noted = await noted_of(call, at)
     undone = await paper_of(call, "documents", call.text("undone"), at)
+    statement = await paper_of(call, "authorizations", undone.item["evidence_of"], at) if undone else None
     if used := [paper.item["type"] for paper in [*saved, *([noted] if noted else [])]]:
         lately.remember_types(call, used)
-    return Done(saved=saved, noted=noted, undone=undone, at=at)
+    return Done(saved=saved, noted=noted, undone=undone, statement=statement, at=at)
 
 
 async def noted_of(call: Call, at: str) -> Paper | None:

@@ -11,7 +11,7 @@ from domain.access import Rights
 from domain.archive import Outcome
 from domain.authorization import AuthorizationReassigned, AuthorizationStatus, Revoke
 from domain.catalogue import SHIPPED
-from domain.document import DocumentReassigned, Withdraw
+from domain.document import DocumentReassigned, Restore, Withdraw
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,
@@ -288,9 +288,24 @@ def test_a_revoked_mandate_moves_beside_any(desk: Desk) -> None:
 def test_a_withdrawn_evidence_moves_with_its_authorization(desk: Desk) -> None:
     form = desk.issue()
     desk.attach(form)
-    desk.correct(desk.evidence(form), Withdraw("bad scan"))
+    paper = desk.evidence(form)
+    desk.correct(paper, Withdraw("bad scan"))
+    desk.attach(form, b"better scan")
     desk.move_authorization(form)
-    assert desk.document(desk.evidence(form)).customer == desk.her
+    assert {desk.document(one).customer for one in (paper, desk.evidence(form))} == {desk.her}
+    assert desk.keys.papers[paper] == {desk.her}
+    desk.correct(desk.evidence(form), Withdraw("bad as well"))
+    desk.correct(paper, Restore("good enough"))
+    assert desk.evidence(form) == paper
+
+
+def test_a_withdrawn_evidence_takes_its_authorization_along(desk: Desk) -> None:
+    form = desk.issue()
+    desk.attach(form)
+    paper = desk.evidence(form)
+    desk.correct(paper, Withdraw("bad scan"))
+    desk.move(paper)
+    assert desk.authorization(form).customer == desk.document(paper).customer == desk.her
 
 
 def test_of_an_authorization_that_moved_meanwhile_the_evidence_goes_where_it_is(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from domain.refusals import FieldError, Refusal, ValidationFailed, every
 ROOMS = ("api", "domain", "paper", "projections", "scanner", "service", "store")
 ROOT = Path(refusals.__file__).parent.parent
 
-# api.md, section 5, as it stands there.
+# api.md, section 5, as it stands there, and what section 6 adds.
 CONTRACT = """
 malformed-request 400, unauthenticated 401, forbidden 403, not-found 404, method-not-allowed 405,
 not-acceptable 406, length-required 411, precondition-failed 412, content-too-large 413,
@@ -26,7 +26,7 @@ scan-code-redeemed 409, scan-code-other-customer 409, check-required 409, author
 illegal-transition 409, iban-invalid 422, mandate-exists 409, mandate-reference-taken 409,
 under-legal-hold 409, retention-not-reached 409, scanner-busy 409, scanner-offline 503, scanner-jammed 503,
 scanner-cover-open 503, scanner-out-of-paper 503, scanner-failed 503, scanner-too-many-pages 422,
-idempotency-key-reused 422, idempotency-in-flight 409
+idempotency-key-reused 422, idempotency-in-flight 409, collection-presented 409
 """
 # What the list lacks: a late body (408), a fault of ours (500), a taken external id, a taken code of imported paper.
 OWN = {"request-timeout": 408, "internal-error": 500, "external-id-taken": 409, "scan-code-taken": 409}

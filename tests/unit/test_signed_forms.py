@@ -194,12 +194,15 @@ def test_a_second_paper_is_told_of_the_first_and_dropped(desk: MemoryDesk) -> No
     assert desk.trace() == before
 
 
-def test_a_withdrawn_paper_keeps_its_code_used(desk: MemoryDesk) -> None:
+def test_a_withdrawn_paper_opens_its_code_again(desk: MemoryDesk) -> None:
+    """Also for the very same file."""
     form = desk.issue()
     desk.attach(form)
-    desk.correct(desk.evidence(form), Withdraw("bad scan"))
-    with pytest.raises(ScanCodeRedeemed):
-        desk.attach(form, b"better")
+    first = desk.evidence(form)
+    desk.correct(first, Withdraw("bad scan"))
+    desk.attach(form)
+    assert desk.evidence(form) != first
+    assert desk.authorization(form).status is AuthorizationStatus.ACTIVE
 
 
 def test_the_paper_of_what_is_over_is_kept_and_brings_nothing_to_life(desk: MemoryDesk) -> None:

@@ -40,7 +40,8 @@ STATUS = {
 
 class Shown(msgspec.Struct):
     """A line of a customer's list; `actions` are those of the paper itself, oldest first, `files` the names of its
-    contents. Evidence is a line for the customers to whom it is `linked`, and lends its own to its authorization."""
+    contents, `noted`: the original of an authorization is a ground beside its evidence. Evidence is a line for the
+    customers to whom it is `linked`, and lends its own to its authorization."""
 
     customer: str
     kind: str
@@ -54,6 +55,7 @@ class Shown(msgspec.Struct):
     evidence: UUID | None = None
     evidence_of: UUID | None = None
     linked: list[str] = []
+    noted: bool = False
 
 
 class Clerk:
@@ -104,14 +106,14 @@ class Clerk:
     def _consent(self) -> None:
         customer, kind, note = self._customer(), self.chance.choice(AUTHORIZATIONS), self._note()
         outcome = self.desk.consent(customer, type=kind, note=note, valid_until=self.today + timedelta(days=30))
-        self._take(outcome, Shown(customer, "authorization", kind, "active", "none", note, []))
+        self._take(outcome, Shown(customer, "authorization", kind, "active", "none", note, [], noted=True))
 
     def _mandate(self) -> None:
         """A second one for the same account is refused."""
         customer, note = self._customer(), self._note()
         data = a_mandate(iban=self.chance.choice([None, *IBANS]))
         outcome = self.desk.mandate(customer, mandate=data, note=note)
-        self._take(outcome, Shown(customer, "mandate", "DEBT_AUTHORIZATION", "active", "none", note, []))
+        self._take(outcome, Shown(customer, "mandate", "DEBT_AUTHORIZATION", "active", "none", note, [], noted=True))
 
     def _seen(self) -> None:
         customer = self._customer()
@@ -132,8 +134,9 @@ class Clerk:
         statement, note = self._statement("issued"), self._note()
         mandate = a_mandate() if self.papers[statement].kind == "mandate" and self.chance.random() < 0.5 else None
         outcome = self.desk.sign(statement, note=note, mandate=mandate)
-        if self._learn_from(outcome, statement) and note is not None:
-            self.papers[statement].note = note
+        if self._learn_from(outcome, statement):
+            self.papers[statement].noted = True
+            self.papers[statement].note = self.papers[statement].note if note is None else note
 
     def _attach(self) -> None:
         statement, note = self._statement("issued", "active"), self._note()
@@ -184,6 +187,20 @@ class Clerk:
                     shown.note, shown.title = note, title or None
                 case Reclassify(type=kind):
                     shown.type = kind.code
+                case Withdraw() | Restore() if shown.evidence_of:
+                    self._learn_of_evidence(paper, shown.evidence_of)
+
+    def _learn_of_evidence(self, paper: UUID, statement: UUID) -> None:
+        """What its only ground was is issued without it; what is over stays so."""
+        about = self.papers[statement]
+        for envelope in self.desk.log.load(statement)[len(about.actions) :]:
+            self._learn(statement, envelope.body.topic)
+        if self.papers[paper].status == "withdrawn":
+            about.evidence = None
+            about.status = "issued" if about.status in ("active", "suspended") and not about.noted else about.status
+        else:
+            about.evidence = paper
+            about.status = "active" if about.status == "issued" else about.status
 
     def _command(self) -> Command:
         match self.chance.randrange(4):
@@ -199,17 +216,17 @@ class Clerk:
         return Restore("no mistake")
 
     def _move(self) -> None:
-        """Of an authorization and its evidence both go."""
+        """An authorization and all its papers go together."""
         paper, customer = self._any(), self._customer()
         shown = self.papers[paper]
         move = self.desk.move if shown.kind == "document" else self.desk.move_authorization
-        other = shown.evidence or shown.evidence_of
+        statement = paper if shown.kind != "document" else shown.evidence_of
         if self._learn_from(move(paper, customer), paper):
             self._now_of(paper, customer)
-            if other:
-                kind = "document" if shown.evidence else "authorization"
-                self._learn(other, f"{kind}-reassigned.v1")
-                self._now_of(other, customer)
+            for other, s in self.papers.items():
+                if statement and other != paper and statement in (other, s.evidence_of):
+                    self._learn(other, f"{'document' if s.kind == 'document' else 'authorization'}-reassigned.v1")
+                    self._now_of(other, customer)
 
     def _now_of(self, paper: UUID, customer: str) -> None:
         shown = self.papers[paper]
@@ -240,7 +257,7 @@ class Clerk:
         return paper
 
     def _take_evidence(self, outcome: Outcome, statement: UUID, note: str | None) -> None:
-        (paper,) = {r.envelope.originator_id for r in outcome.recorded} - {statement}
+        (paper,) = {r.envelope.originator_id for r in outcome.recorded} - {statement} - self.papers.keys()
         about = self.papers[statement]
         self.papers[paper] = Shown(
             about.customer, "document", about.type, "archived", "file", note, [], files=["letter.pdf"],

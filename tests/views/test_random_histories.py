@@ -173,7 +173,8 @@ def assert_shows_what_was_done(desk: Desk, clerk: Clerk, found: Answers) -> None
 
 
 def is_listed(paper: Shown, customer: str) -> bool:
-    return customer in paper.linked or (paper.customer == customer and paper.evidence_of is None)
+    own = paper.evidence_of is None or paper.status == "withdrawn"
+    return customer in paper.linked or (paper.customer == customer and own)
 
 
 def line(clerk: Clerk, paper: Shown) -> tuple[object, ...]:

@@ -106,18 +106,17 @@ class Correcting(Acting):
     @has_paper
     @rule(desk=desks, n=pick, how=expected, back=st.booleans())
     def withdraw(self, desk: Desk, n: int, how: str, back: bool) -> None:
-        self.withdraw_one(desk, self.paper(n), how, back=back)
+        """Mostly the paper of an authorization."""
+        was = "withdrawn" if back else "archived"
+        fitting = [d for d, p in self.model.papers.items() if p.evidence_of and p.status == was]
+        self.withdraw_one(desk, fitting[n % len(fitting)] if fitting and n % 3 else self.paper(n), how, back=back)
 
     def withdraw_one(self, desk: Desk, paper: UUID, how: str = "any", *, back: bool = False) -> None:
-        was, becomes = ("withdrawn", "archived") if back else ("archived", "withdrawn")
-
         def why() -> Why:
-            status = self.model.papers[paper].status
-            return {} if status == was else {"IllegalTransition": {"state": status}}
+            return self.model.unrestorable(paper) if back else self.model.unwithdrawable(paper)
 
         def done() -> bool:
-            p = self.model.papers[paper]
-            p.status, p.version = becomes, p.version + 1
+            self.model.restore(paper) if back else self.model.withdraw(paper)
             return True
 
         self.correct_one(desk, paper, how, Restore(SECRET) if back else Withdraw(SECRET), why, done)

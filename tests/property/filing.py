@@ -87,6 +87,7 @@ class Filing(Acting):
                     code=state.scan_code,
                     form_ends=self.model.today + timedelta(days=FORM_DAYS),
                     valid_until=valid_until,
+                    issued_with=(valid_until, None),
                     data=self.filled_in(paper, kind, data or Data(), None),
                 ),
                 external,
@@ -193,6 +194,7 @@ class Filing(Acting):
                 signed=signed_on,
                 valid_until=valid_until,
                 held=True,
+                noted=True,
                 data=self.filled_in(paper, kind, data, signed_on),
             )
             self.model.add_statement(paper, added, external)
@@ -264,7 +266,7 @@ class Filing(Acting):
             }
 
         def attached(outcome: Outcome) -> bool:
-            evidence = outcome.recorded[-1].envelope.body.document
+            evidence = [r.envelope.originator_id for r in outcome.recorded if r.envelope.originator_id != paper][-1]
             s = self.model.statements[paper]
             added = Paper(s.customer, s.type, desk[1], "file", contents=[content], evidence_of=paper)
             self.model.attach(paper, evidence, added, signed_on or self.model.today, external)

@@ -54,6 +54,13 @@ class Statement:
     out_of_force: date | None = None
     """The first day on which it was not in force any more."""
     last_due: date | None = None
+    noted: bool = False
+    """The original on its shelf is a ground of its own, beside whatever paper is attached."""
+    issued_with: tuple[date | None, date | None] = (None, None)
+    """End of validity and date of signature, as the form had them."""
+    suspended_from: date | None = None
+    taken_back: dict[UUID, tuple[date, date | None]] = field(default_factory=dict)
+    """Papers that alone signed it and were withdrawn: what they said of signature and end of validity."""
 
     @property
     def is_mandate(self) -> bool:
@@ -238,6 +245,24 @@ class Model:
             why |= self.in_the_way(to, s.data, statement)
         return why
 
+    def unwithdrawable(self, paper: UUID) -> Why:
+        p = self.papers[paper]
+        s = self.statements[p.evidence_of] if p.evidence_of else None
+        why: Why = {} if p.status == "archived" else {"IllegalTransition": {"state": p.status}}
+        if s and s.evidence == paper and not s.noted and s.last_due:
+            why["CollectionPresented"] = None
+        return why
+
+    def unrestorable(self, paper: UUID) -> Why:
+        p = self.papers[paper]
+        why: Why = {} if p.status == "withdrawn" else {"IllegalTransition": {"state": p.status}}
+        s = self.statements[p.evidence_of] if p.evidence_of else None
+        if s and s.evidence not in (None, paper):
+            why["ScanCodeRedeemed"] = {"existing": str(s.evidence)}
+        elif s and s.on(self.today).status == "issued":
+            why |= self.in_the_way(s.customer, s.data, p.evidence_of)
+        return why
+
     def withdrawn(self, paper: UUID) -> Why:
         return {"IllegalTransition": {"state": "withdrawn"}} if self.papers[paper].status == "withdrawn" else {}
 
@@ -262,9 +287,11 @@ class Model:
     def attach(self, paper: UUID, document: UUID, added: Paper, signed: date, external: str | None) -> None:
         """The document owns its external id, for the authorization may have one already."""
         s = self.statements[paper]
-        if s.on(self.today).status == "issued":
-            self._sign(s, signed, held=False, data=s.data)
+        unsigned = s.on(self.today).status == "issued"
+        if unsigned:
+            self._sign(s, (s.data and s.data.signature) or signed, held=False, data=s.data)
         s.version, s.held, s.evidence = s.version + 1, False, document
+        self._suspend_again(s, unsigned)
         self.add_paper(document, added)
         self._know(document, None, external)
 
@@ -273,8 +300,50 @@ class Model:
     ) -> None:
         s = self.statements[paper]
         s.valid_until = valid_until or s.valid_until
-        self._sign(s, signed, held=True, data=self.laid_over(s.data, data))
+        over = self.laid_over(s.data, data)
+        self._sign(s, (over and over.signature) or signed, held=True, data=over)
+        s.noted = True
+        self._suspend_again(s, True)
         self._know(paper, s.data, external)
+
+    def withdraw(self, paper: UUID) -> None:
+        """Of what has no other ground the signature goes too, but for what is over."""
+        p = self.papers[paper]
+        p.status, p.version = "withdrawn", p.version + 1
+        for customer in (p.customer, *p.linked):
+            self._forget(paper, customer)
+        s = self.statements[p.evidence_of] if p.evidence_of else None
+        if s is None or s.evidence != paper:
+            return
+        unground = not s.noted and s.on(self.today).status in IN_FORCE
+        s.version, s.evidence, s.held = s.version + 1, None, s.noted
+        if unground:
+            assert s.signed
+            s.taken_back[paper] = s.signed, s.valid_until
+            s.status, s.signed, s.out_of_force = "issued", None, None
+            s.valid_until = s.issued_with[0]
+            s.data = replace(s.data, signature=s.issued_with[1]) if s.data else None
+            if s.form_ends is None or s.form_ends < self.today:
+                s.form_ends = self.today + timedelta(days=180)
+
+    def restore(self, paper: UUID) -> None:
+        p = self.papers[paper]
+        p.status, p.version = "archived", p.version + 1
+        for customer in (p.customer, *p.linked):
+            self._hold(paper, customer)
+        s = self.statements[p.evidence_of] if p.evidence_of else None
+        if s is None:
+            return
+        said, unsigned = s.taken_back.pop(paper, None), s.on(self.today).status == "issued"
+        s.version, s.evidence, s.held = s.version + 1, paper, False
+        if said and unsigned:
+            s.status, s.signed, s.valid_until = "active", said[0], said[1]
+            s.data = replace(s.data, signature=said[0]) if s.data else None
+            self._suspend_again(s, True)
+
+    def _suspend_again(self, s: Statement, signed: bool) -> None:
+        if signed and s.suspended_from:
+            s.status, s.version, s.out_of_force = "suspended", s.version + 1, s.suspended_from
 
     def _sign(self, s: Statement, signed: date, *, held: bool, data: Data | None) -> None:
         s.version, s.status, s.signed, s.held = s.version + 1, "active", signed, held
@@ -321,18 +390,20 @@ class Model:
         return True
 
     def move(self, document: UUID | None, statement: UUID | None, to: str) -> bool:
-        """I5: both move."""
+        """I5: an authorization and all its papers move."""
         s = self.statements[statement] if statement else None
-        p = self.papers[document] if document else None
-        if to in (s and s.customer, p and p.customer):
+        moving = [document] if document else []
+        moving += [d for d, p in self.papers.items() if statement and p.evidence_of == statement and d != document]
+        if to in (s and s.customer, document and self.papers[document].customer):
             return False
         if s:
             s.version, s.customer = s.version + 1, to
-        if p and document:
-            self._forget(document, p.customer)
+        for one in moving:
+            p = self.papers[one]
+            self._forget(one, p.customer)
             p.version, p.customer = p.version + 1, to
             p.linked.discard(to)
-            self._hold(document, to)
+            self._hold(one, to)
         return True
 
     def link(self, paper: UUID, customer: str) -> bool:
@@ -363,6 +434,8 @@ class Model:
         return True
 
     def _hold(self, paper: UUID, customer: str) -> None:
+        if self.papers[paper].status == "withdrawn":
+            return
         for content in self.papers[paper].contents:
             self.contents.setdefault((customer, content), paper)
 

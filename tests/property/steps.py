@@ -82,6 +82,7 @@ class Steps(Acting):
         def done() -> bool:
             s = self.model.statements[paper]
             s.status, s.version, s.out_of_force = becomes, s.version + 1, None if resume else today
+            s.suspended_from = s.out_of_force
             return True
 
         order = Resume(today, SECRET) if resume else Suspend(today, SECRET)

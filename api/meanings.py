@@ -333,6 +333,9 @@ MEANINGS: dict[str, Meaning] = {
         "for 36 months.",
         "validity",
     ),
+    "withdrawn_evidence": means(
+        "Id of the document that was withdrawn as the authorization's evidence, while it has no other; else null.", None
+    ),
     "width_px": means("Width in pixels.", 2480),
 }
 

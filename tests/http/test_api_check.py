@@ -433,15 +433,16 @@ def test_what_check_refuses_cannot_be_saved_without_a_check_either(
         assert problem_of(answer, kind.status) == kind.slug
 
 
-def test_redeemed_names_the_document_also_when_it_was_withdrawn(served: Served, staff: httpx.Client) -> None:
+def test_redeemed_names_the_document_and_a_withdrawn_one_redeems_nothing(served: Served, staff: httpx.Client) -> None:
     """B8; and it is offered as a new version of the same document (edge case 3)."""
     code = issued(staff, a_customer(served))["scan_code"]
     item = handed_in(staff, code)
     document = staff.get(f"/v1/documents/{item['evidence']}", headers=at(item["position"])).json()
-    withdrawn = corrected(staff, document, "withdraw")
     refused = check(staff, code)
     assert problem_of(refused, 409) == "scan-code-redeemed"
     assert refused.json()["existing"] == item["evidence"]
+    withdrawn = corrected(staff, document, "withdraw")
+    assert item_of(check(staff, code))["authorization"]["withdrawn_evidence"] == item["evidence"]
     restored = corrected(staff, withdrawn, "restore")
     better = replace(staff, item["evidence"], a_text(), restored["version"], name="better.txt")
     assert better.json()["content_version"] == 2

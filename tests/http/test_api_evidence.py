@@ -23,6 +23,8 @@ from tests.http.desk import (
     archived,
     at,
     check,
+    correct,
+    corrected,
     debt_issued,
     hand_in,
     handed_in,
@@ -33,6 +35,7 @@ from tests.http.desk import (
     problem_of,
     said_in,
     select_file,
+    step,
     stepped,
     view,
 )
@@ -57,6 +60,43 @@ def note_signed(client: httpx.Client, code: str, **more: Any) -> httpx.Response:
 def read(client: httpx.Client, item: dict[str, Any]) -> dict[str, Any]:
     """GET /authorizations/{id} as it is after this answer."""
     return item_of(client.get(f"/v1/authorizations/{item['id']}", headers=at(item["position"])))
+
+
+# -- it was not the right paper -----------------------------------------------------------------------------------
+
+
+def test_a_withdrawn_paper_takes_its_signature_along_everywhere(served: Served, staff: httpx.Client) -> None:
+    customer, data = a_customer(served), a_letter()
+    form = debt_issued(staff, customer)
+    signed = handed_in(staff, form["scan_code"], data)
+    paper = signed["evidence"]
+    position = corrected(staff, {"id": paper, "version": 1}, "withdraw")["position"]
+    by_id = {row["id"]: row for row in view(staff, customer, position)}
+    assert by_id.keys() == {signed["id"], paper}
+    row = by_id[signed["id"]]
+    said = ("status", "source", "evidence", "withdrawn_evidence", "signed_on", "original_held")
+    assert [row[name] for name in said] == ["issued", "none", None, paper, None, False]
+    assert by_id[paper]["status"] == "withdrawn"
+    one = item_of(staff.get(f"/v1/authorizations/{signed['id']}", headers=at(position)))
+    assert (one["status"], one["mandate"]["signature_date"]) == ("issued", None)
+    checked = item_of(check(staff, form["scan_code"]))
+    assert (checked["authorization"]["status"], checked["collection"]["status"]) == ("issued", "issued")
+    assert said_in(staff, f"documents/{paper}", position).startswith("document-withdrawn")
+    assert said_in(staff, f"authorizations/{signed['id']}", position).startswith("evidence-withdrawn")
+    day = signed["signed_on"]
+    asked = step(staff, signed["id"], "collections", one["version"], presented_on=day, due_on=day, outcome="paid")
+    assert problem_of(asked, 409) == "authorization-not-active"
+    (then,) = view(staff, customer, as_of=signed["position"])
+    assert (then["status"], then["evidence"]) == ("active", paper)
+    again = handed_in(staff, form["scan_code"], data)
+    assert (again["status"], again["withdrawn_evidence"]) == ("active", None)
+    refused = correct(staff, paper, "restore", 2, reason="x")
+    assert problem_of(refused, 409) == "scan-code-redeemed"
+    assert refused.json()["existing"] == again["evidence"]
+    corrected(staff, {"id": again["evidence"], "version": 1}, "withdraw")
+    position = corrected(staff, {"id": paper, "version": 2}, "restore")["position"]
+    assert read(staff, {**signed, "position": position})["evidence"] == paper
+    assert said_in(staff, f"authorizations/{signed['id']}", position).startswith("evidence-restored")
 
 
 # -- as a file ----------------------------------------------------------------------------------------------------

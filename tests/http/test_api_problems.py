@@ -28,6 +28,7 @@ from tests.http.desk import (
     at,
     check,
     correct,
+    debt_issued,
     hand_in,
     handed_in,
     issued,
@@ -278,6 +279,14 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     customer = a_customer(served)
     noted(staff, customer, type="DEBT_AUTHORIZATION", mandate=a_mandate())
     return no_upload(staff, customer, type="DEBT_AUTHORIZATION", mandate=a_mandate())
+
+
+@reaches("collection-presented")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    signed = handed_in(staff, debt_issued(staff, a_customer(served))["scan_code"])
+    day = signed["signed_on"]
+    stepped(staff, signed, "collections", presented_on=day, due_on=day, outcome="paid")
+    return correct(staff, signed["evidence"], "withdraw", 1, reason="of another customer")
 
 
 @reaches("mandate-reference-taken")

@@ -513,6 +513,20 @@ def test_undo_withdraws_with_its_reason(desk: Visitor, served: Served) -> None:
     assert said_in(staff, f"documents/{undo['id']}", position).startswith("document-withdrawn")
 
 
+def test_undo_of_an_authorizations_paper_tells_what_became_of_it(desk: Visitor, served: Served) -> None:
+    customer = a_customer(served, name="Ada Vermeer")
+    kind = "READING_DISABILITY"
+    page = save_file(desk, desk.open("/add", source="file", customer=customer, type=kind), a_letter())
+    undo = {name: page.value(name) for name in ("id", "version", "key", "source")}
+    done = desk.send("/add/undo", undo)
+    assert "does not count as signed" in done.text_of("done")
+    staff = served.as_("staff")
+    paper = staff.get(f"/v1/documents/{undo['id']}", headers=at(position_of(done))).json()
+    statement = desk.open(f"/authorizations/{paper['evidence_of']}")
+    assert "The paper of this authorization was withdrawn." in statement.words
+    assert f"/documents/{undo['id']}" in statement.answer.text
+
+
 def test_what_was_changed_since_is_not_undone(desk: Visitor, served: Served) -> None:
     customer = a_customer(served)
     page = save_file(desk, desk.open("/add", source="file", customer=customer, type="LETTER"), a_letter())

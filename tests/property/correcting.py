@@ -109,6 +109,10 @@ class Correcting(Acting):
         """Mostly the paper of an authorization."""
         was = "withdrawn" if back else "archived"
         fitting = [d for d, p in self.model.papers.items() if p.evidence_of and p.status == was]
+        collected = [
+            d for d in fitting if (s := self.model.papers[d].evidence_of) and self.model.statements[s].last_due
+        ]
+        fitting = collected if collected and n % 2 else fitting
         self.withdraw_one(desk, fitting[n % len(fitting)] if fitting and n % 3 else self.paper(n), how, back=back)
 
     def withdraw_one(self, desk: Desk, paper: UUID, how: str = "any", *, back: bool = False) -> None:

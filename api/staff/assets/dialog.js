@@ -1,10 +1,11 @@
 // A page that asks one thing, shown as a dialog: what has data-dialog in search.html, choice.html, confirm.html, find.html.
 // Without scripts each is a page of its own. Focus goes to its first field, and back when it closes.
 
-import { isShown } from "./parts.js";
+import { isShown, pause } from "./parts.js";
 import { load, take } from "./swap.js";
 
 const TYPING_MS = 150;
+const NOBODY_MS = 500; // who types on is not told on the way that nobody was found
 const BEHAVIOUR = { search, choice };
 
 /** The FormData of the dialog's answer, null when it was left. `page` is a document of our server. */
@@ -88,9 +89,11 @@ function search(form) {
 }
 
 async function look(form, { enter = false } = {}) {
-  const body = new URLSearchParams([...new FormData(form), ["q", form.elements.q.value]]);
+  const typed = form.elements.q.value;
+  const body = new URLSearchParams([...new FormData(form), ["q", typed]]);
   const page = await load("/search", { method: "POST", body, lane: "search" }).then((got) => got.page, () => null);
-  if (!page || !form.isConnected) return;
+  if (page && !enter && !page.querySelector(".options")) await pause(NOBODY_MS);
+  if (!page || !form.isConnected || form.elements.q.value !== typed) return;
   take(page, ["found", "found-count", "found-alike"]);
   const found = radios(form);
   if (enter && found.length === 1) pick(found[0]);

@@ -39,8 +39,8 @@ class ContentStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove the key; removing an absent one is no error."""
 
-    def keys(self, after: str = "") -> Iterator[tuple[str, float]]:
-        """All keys greater than `after` in rising order, each with its time of creation (seconds since the epoch)."""
+    def listing(self) -> Iterator[tuple[str, float]]:
+        """All keys, each once, in an order of the store's own, with the time of creation (seconds since the epoch)."""
 
 
 class Owner(msgspec.Struct, frozen=True):

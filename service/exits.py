@@ -76,6 +76,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
 
     from domain.ports import VersionConflict
     from migrations.runner import MigrationError
+    from service.belonging import OtherArchive, StoreUnfit
     from service.causes import database_cause
     from service.csv_lines import FileUnreadable
     from service.ports import PortTaken, PortUnfit
@@ -88,13 +89,13 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     match error:
         case SettingsError():
             return USAGE, str(error)
-        case AlreadyServed() | PortTaken():
+        case AlreadyServed() | PortTaken() | OtherArchive():
             return CONFLICT, str(error)
         case VersionConflict():
             return CONFLICT, "somebody else changed the same thing in this moment; try again"
         case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
             return FAILED, str(error)
-        case PortUnfit() | HomeUnfit() | WallsMissing():
+        case PortUnfit() | HomeUnfit() | StoreUnfit() | WallsMissing():
             return FAILED, str(error)
         case psycopg.errors.InsufficientPrivilege():
             return NOT_ALLOWED, "the database login may not do this"

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
 from domain.limits import Limits
-from domain.refusals import Unavailable
+from domain.refusals import InsufficientStorage, Unavailable
 from migrations.runner import newest
 from store.content_directory import ContentDirectory
 from store.pools import Connect
@@ -28,6 +30,7 @@ class Health:
     ) -> None:
         self._connection, self._directory, self._limits = connection, directory, limits
         self._missing_walls = missing_walls
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
     async def parts(self) -> dict[str, str]:
         checks: dict[str, Check] = {
@@ -60,12 +63,22 @@ class Health:
         return ", ".join(["ok", *notes])
 
     async def _content(self) -> str:
+        return await self._storage(self._look_at_content)
+
+    def _look_at_content(self) -> str:
+        """Writes a byte, as an upload would: a read-only or failing disk still tells how much room it has."""
+        with suppress(InsufficientStorage):
+            self._directory.require_writable()
         free = self._directory.free_bytes()
         return "ok" if free >= self._limits.disk_free_bytes_min else f"only {free} bytes free"
 
     async def _decoders(self) -> str:
         """`serve` does not start where what is left would not hold a decoder that is taken over."""
         return ", ".join(["ok", *(f"NO WALL: {name}" for name in self._missing_walls)])
+
+    async def _storage(self, look: Callable[[], str]) -> str:
+        """In a thread of its own: a disk that hangs holds up the probes that come, and nothing else."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, look)
 
     async def _ask(self, query: str) -> Any:
         async with self._connection() as conn:
@@ -78,8 +91,9 @@ async def _state(check: Check) -> str:
             return await check()
     except (psycopg.Error, PoolTimeout, TimeoutError):
         return "no answer"
-    except (OSError, Unavailable):
-        return "cannot be read"
+    except (OSError, Unavailable) as error:
+        cause = error.__cause__ or error
+        return (isinstance(cause, OSError) and cause.strerror) or "cannot be read"
 
 
 LAG = """

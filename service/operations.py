@@ -25,6 +25,7 @@ from projections import parking, rebuild, tracking
 from projections.rebuild import Rebuilt
 from service import logs
 from service.beats import nothing
+from service.belonging import require_content_folder
 from service.database import Addresses
 from service.settings import Settings, load
 from service.verify import Report, verify
@@ -148,6 +149,9 @@ def operate(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
         # The checker reads what no view needs.
         url, role = (addresses.web, APP_ROLE) if task.kind == "verify" else (projector, PROJECTOR_ROLE)
         with open_store(settings, url, role=role_of(url, role), projector_url=projector) as store:
+            if task.kind == "verify":
+                with store.pool.connection() as checking:
+                    require_content_folder(checking, settings.content_directory)
             tasks.end(conn, task_id, outcome(store, conn, task, telling(conn, task_id)))
 
 

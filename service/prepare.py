@@ -23,11 +23,13 @@ from domain.values import uuid7
 from migrations.runner import migrate
 from projections.rebuild import renew
 from projections.tracking import tracked
+from service.belonging import bind, require_keys_folder
 from service.database import Addresses
 from service.first_user import password_file
 from service.ports import address
 from service.settings import Settings
-from service.wiring import APP_ROLE, PROJECTOR_ROLE, key_encryption_keys, open_store, role_of
+from service.wiring import APP_ROLE, PROJECTOR_ROLE, Proven, key_encryption_keys, open_store, role_of
+from store.identity import read_identity
 from store.key_encryption import sync_folder
 from store.keys import make_institution_key
 from store.log import Log
@@ -58,17 +60,23 @@ class HomeUnfit(Exception):
     """The data folder cannot be made, or this account may not write in it."""
 
 
-def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None]) -> None:
-    """Migrations, keys, types, views, first token. `tell` hears at once what a person should know, never a secret."""
+def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None]) -> Proven:
+    """Migrations, keys, folders, types, views, first token.
+
+    `tell` hears at once what a person should know, never a secret.
+    """
     owner, url = addresses.owner, addresses.web
     if addresses.superuser is not None:
         hand_over(addresses.superuser)
     for name in migrate(owner):
         tell(f"migrated: {name}")
     with psycopg.connect(owner, autocommit=True) as conn:
+        require_keys_folder(conn, settings.home / "keys")
         require_keys(settings, conn)
-        make_institution_key(conn, key_encryption_keys(settings))
-    with open_store(settings, url, role=role_of(url, APP_ROLE)) as store:
+        proven = Proven(read_identity(conn).id, key_encryption_keys(settings))
+        make_institution_key(conn, proven.kek)
+        bind(settings, conn, tell)
+    with open_store(settings, url, role=role_of(url, APP_ROLE), proven=proven) as store:
         archive = store.archive()
         caller = system_caller(settings)
         archive.ship_types(SHIPPED, caller)
@@ -77,6 +85,7 @@ def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None
             tell(line)
         if settings.scanners:
             make_station_token(settings, archive, caller)
+    return proven
 
 
 def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_seconds: float = RENEW_WAIT_SECONDS) -> None:

@@ -12,6 +12,7 @@ from domain.limits import Limits
 from projections.follow import Follower
 from service import metrics_port
 from service.beats import Beats, nothing, waited
+from service.belonging import OtherArchive, StoreUnfit
 from service.database import Addresses
 from service.lapses import keep_lapsing
 from service.logs import reason
@@ -19,7 +20,7 @@ from service.metrics import Metrics, text
 from service.operations import keep_operating
 from service.settings import Settings
 from service.sweep import sweep
-from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Store, open_store, role_of
+from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Proven, Store, open_store, role_of
 from store.content_sweeper import SweepRefused
 
 SWEEP_SECONDS = 3600.0
@@ -28,7 +29,7 @@ LEAVE_SECONDS = 5.0
 logger = logging.getLogger("dossier.sweep")
 
 
-def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None, beats: Beats) -> None:
+def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None, beats: Beats, proven: Proven) -> None:
     """Until SIGTERM. Where another projector leads, this one stands by. On `metrics` it tells the figures of all."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,8 +37,8 @@ def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None,
     url, web = addresses.projector, addresses.web
     role = role_of(url, PROJECTOR_ROLE)
     with (
-        open_store(settings, url, role=role, damaged=Metrics().damaged) as store,
-        open_store(settings, web, role=role_of(web, APP_ROLE), connections=1) as writing,
+        open_store(settings, url, role=role, damaged=Metrics().damaged, proven=proven) as store,
+        open_store(settings, web, role=role_of(web, APP_ROLE), connections=1, proven=proven) as writing,
     ):
         start(keep_sweeping, store, settings.limits, stop, beat=beats.of("projector.sweeps"))
         operating = start(keep_operating, addresses, role, stop, beat=beats.of("projector.operations"))
@@ -67,7 +68,7 @@ def keep_sweeping(
     while not waited(stop, pause_seconds, beat):
         try:
             sweep(store, limits, beat)
-        except SweepRefused as refused:
+        except (SweepRefused, StoreUnfit, OtherArchive) as refused:
             logger.error("the sweep is refused, nothing was removed: %s", refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
             logger.warning("the sweep failed, the next one is in %.0f s: %s", pause_seconds, reason(error))

@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -37,6 +37,9 @@ from service.parts_door import Door, path_of
 from service.prepare import make_folders, prepare
 from service.settings import Settings, SettingsError
 from store.postgres import Cluster, PostgresError
+
+if TYPE_CHECKING:
+    from service.wiring import Proven
 
 TICK_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
@@ -224,11 +227,11 @@ def serve(settings: Settings) -> int:
     make_folders(settings)
     with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, addresses):
         metrics.prepare(settings.home)
-        prepare(settings, addresses, telling())
+        proven = prepare(settings, addresses, telling())
         web_ready(settings.home).unlink(missing_ok=True)
         beats = Beats(part_names(settings))
         door = Door(path_of(settings.home), beats.standing)
-        children = make_children(settings, addresses, metrics_door, missing_walls, beats)
+        children = make_children(settings, addresses, metrics_door, missing_walls, beats, proven)
         gc.collect()
         gc.freeze()
         silence = settings.limits.silence_seconds_max
@@ -296,6 +299,7 @@ def make_children(
     metrics_door: socket.socket | None,
     missing_walls: tuple[str, ...],
     beats: Beats,
+    proven: "Proven",
 ) -> list[Child]:
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
     import prometheus_client  # noqa: F401  # where it counts is settled by now
@@ -310,8 +314,8 @@ def make_children(
     ready = web_ready(settings.home)
     children = [
         Child("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.of("paper"))),
-        Child("projector", partial(projector.run, settings, addresses, metrics_door, beats)),
-        Child("web", partial(web.run, settings, addresses.web, role, decoders, ready, missing_walls, beats)),
+        Child("projector", partial(projector.run, settings, addresses, metrics_door, beats, proven)),
+        Child("web", partial(web.run, settings, addresses.web, role, decoders, ready, missing_walls, beats, proven)),
     ]
     if settings.scanners:
         from service import scan_station

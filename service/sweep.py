@@ -7,6 +7,7 @@ import msgspec
 
 from domain.limits import Limits
 from service.beats import nothing
+from service.belonging import note_newest_event, require_content_folder
 from service.wiring import Store
 from store.content_sweeper import sweep as sweep_content
 
@@ -18,7 +19,11 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> Swept:
-    """Safe beside uploads: content younger than `orphan_age_hours` is left alone."""
+    """Safe beside uploads: content younger than `orphan_age_hours` is left alone. A content folder that does not belong
+    to this database raises StoreUnfit or OtherArchive, and nothing is removed."""
+    root = store.settings.content_directory
+    with store.pool.connection() as conn:
+        require_content_folder(conn, root)
 
     def named(keys: Sequence[str]) -> set[str]:
         beat()
@@ -31,6 +36,7 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> S
         now=time.time(),
     )
     with store.pool.connection() as conn:
+        note_newest_event(conn, root)
         row = conn.execute(EXPIRE, [limits.idempotency_key_hours]).fetchone()
     return Swept(len(swept.removed), swept.unfinished, row[0] if row else 0)
 

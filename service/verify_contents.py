@@ -77,7 +77,7 @@ def count_unnamed(store: Store, *, now: float) -> tuple[int, int]:
     """Contents in the store that no event names: old enough to be orphans, and so young that they may be under way."""
     oldest = now - store.settings.limits.orphan_age_hours * 3600
     orphans = in_flight = 0
-    keys = store.directory.keys()
+    keys = store.directory.listing()
     while look := dict(islice(keys, KEYS_PER_LOOK)):
         with store.pool.connection() as conn:
             known = {key for (key,) in conn.execute(LISTED, [list(look)])}

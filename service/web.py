@@ -11,7 +11,7 @@ from paper.confinement import die_with_parent
 from service.beats import Beats
 from service.ports import address
 from service.settings import Settings
-from service.wiring import UNAVAILABLE, open_parts
+from service.wiring import UNAVAILABLE, Proven, open_parts
 
 
 def run(
@@ -22,13 +22,14 @@ def run(
     ready: Path,
     missing_walls: tuple[str, ...],
     beats: Beats,
+    proven: Proven,
 ) -> None:
     """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered.
 
     Begins without the database too: the door is open and says 503, not closed. So the role is handed in.
     """
     app = create_app(
-        partial(open_parts, settings, url, role=role, socket=socket, missing_walls=missing_walls),
+        partial(open_parts, settings, url, role=role, socket=socket, missing_walls=missing_walls, proven=proven),
         limits=settings.limits,
         write=to_stderr,
         hosts=settings.hosts,

@@ -34,6 +34,7 @@ from service.settings import Settings
 from store import access_log, register, sessions, stations, tasks
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
+from store.identity import ArchiveId
 from store.key_encryption import KeyEncryptionKeys, read_or_make
 from store.keys import Keys, customer_ids, reference_of
 from store.log import Log
@@ -94,6 +95,13 @@ class Store(msgspec.Struct, frozen=True):
         return Users(archive=archive, passwords=hashed, password_characters_min=limits.password_characters_min)
 
 
+class Proven(msgspec.Struct, frozen=True):
+    """What a start has checked and its children inherit: the archive's id and the keys that open it."""
+
+    archive: UUID
+    kek: KeyEncryptionKeys
+
+
 def role_of(url: str, role: str) -> str | None:
     """The role to act as where this login may, None where roles could not be made (docs/operations.md)."""
     with psycopg.connect(url, autocommit=True) as conn:
@@ -117,10 +125,12 @@ def open_store(
     connections: int = 2,
     on_append: Callable[[], None] | None = None,
     damaged: Callable[[UUID, int], None] = lambda *_: None,
+    proven: Proven | None = None,
 ) -> Iterator[Store]:
     """The store of one process. Open it after every fork: pools hold threads and sockets.
 
-    `projector_url`: where whoever owns the views logs in, when that is another login.
+    `projector_url`: where whoever owns the views logs in, when that is another login. Without `proven` the keys are
+    read from their folder, and the archive's id is asked of the database when it is needed.
     """
     require_fast_driver()
     wait = settings.limits.queue_wait_seconds
@@ -130,9 +140,9 @@ def open_store(
     pool.open()
     events = datastore(url, connections=connections, wait_seconds=wait, role=role)
     try:
-        keys = Keys(pool, key_encryption_keys(settings))
+        keys = Keys(pool, proven.kek if proven else key_encryption_keys(settings))
         log = Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher, damaged), on_append)
-        directory = ContentDirectory(settings.content_directory)
+        directory = ContentDirectory(settings.content_directory, ArchiveId(pool, proven.archive if proven else None))
         contents = SealedContents(directory, keys)
         yield Store(
             settings, url, role, projector_url or url, pool, keys, log, contents, directory, register.Register(pool)
@@ -144,7 +154,7 @@ def open_store(
 
 @asynccontextmanager
 async def open_parts(
-    settings: Settings, url: str, *, role: str | None, socket: Path, missing_walls: tuple[str, ...] = ()
+    settings: Settings, url: str, *, role: str | None, socket: Path, proven: Proven, missing_walls: tuple[str, ...] = ()
 ) -> AsyncIterator[Parts]:
     """The parts of one web worker, opened in its event loop after the fork."""
     set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
@@ -164,6 +174,7 @@ async def open_parts(
         connections=WRITE_CONNECTIONS,
         on_append=lambda: wake[0](),
         damaged=metrics.damaged,
+        proven=proven,
     ) as store:
         blocking = Blocking(WRITE_CONNECTIONS)
         slowly = Blocking(1, waiting_max=SIGN_INS_WAITING_MAX)

@@ -1,24 +1,30 @@
 """Content as files in 256 folders of one directory, written once; content_format.py says what stands in them.
 
 A file is written without a name, flushed, and only then linked to its name: what has a name is complete. Keys are
-UUIDs, and the folder is the end of the key, because ids of today all begin alike.
+UUIDs, and the folder is the end of the key, because ids of today all begin alike. Nothing is stored in a root, and
+nothing removed from it, unless its marker (store/marker.py) names this archive: a volume may be away.
 """
 
 import errno
+import logging
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from heapq import nsmallest
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 from domain.ports import AlreadyStored, Missing
 from domain.refusals import InsufficientStorage, Unavailable
+from store.marker import Marker, read_marker, write_marker
 
 PIECE_BYTES_MAX = 1024 * 1024
-KEYS_PER_PASS = 200_000
+TELL_AGAIN_SECONDS = 60.0
+UNMARKED = "its file ARCHIVE is missing: is the volume mounted?"
+FOREIGN = "its file ARCHIVE names another archive"
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
 UNFINISHED = ".unfinished-"
 
@@ -27,33 +33,32 @@ _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _Look = TypeVar("_Look")
+_told_at: dict[str, float] = {}
+logger = logging.getLogger("dossier.content")
 
 
 class ContentDirectory:
-    """A `ContentStore` on a local file system. Holds no state but the path: share it among threads and processes.
+    """A `ContentStore` on a local file system. Share it among threads and processes.
 
-    Keys are UUIDs as lower-case text, else ValueError. A disk that fails raises Unavailable, a full one
-    InsufficientStorage, each with the cause attached.
+    Keys are UUIDs as lower-case text, else ValueError. A root that is not this archive's and a disk that fails raise
+    Unavailable, a full disk InsufficientStorage, each with an OSError as the cause. The log tells the cause.
     """
 
-    def __init__(self, root: Path, *, unnamed: bool | None = None) -> None:
-        """Make what is missing of `root` and its 256 folders, durably, for the owner only (0700; files 0600).
+    def __init__(self, root: Path, archive: Callable[[], UUID], *, unnamed: bool | None = None) -> None:
+        """Open the root that make_root() made. `archive` returns the id that its marker has to name.
 
         `unnamed` says whether files are written without a name (None: find out). Where the file system cannot do
         that they get a temporary name, and what a crash leaves of those `discard_unfinished` removes.
         """
-        self._root = root.absolute()
-        with _disk_faults():
-            _make_folders(self._root)
-        self._temporary = _unnamed if unnamed or (unnamed is None and _links_unnamed(self._root)) else _named
+        self._root, self._archive, self._unnamed = root.absolute(), archive, unnamed
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         """Store the chunks as a new file and return its size in bytes; AlreadyStored when the key exists.
 
         On return the bytes and the name are on the disk. When anything raises, the chunks included, nothing is left.
         """
-        with _opened(self._path(key).parent) as folder:
-            with self._temporary(folder) as (file, name):
+        with self._own_root() as root, _opened(_folder_of(key), folder=root) as folder:
+            with self._temporary(root, folder) as (file, name):
                 size = sum(_write(file, chunk) for chunk in chunks)
                 with _disk_faults():
                     os.fdatasync(file)
@@ -68,32 +73,29 @@ class ContentDirectory:
         """
         if first < 0:
             raise ValueError(f"a range cannot begin at {first}")
-        return _pieces(self._path(key), first, last)
+        return self._pieces(self._path(key), first, last)
 
     def size(self, key: str) -> int | None:
         """Size in bytes, None when there is no such key."""
-        found = _found(self._path(key), Path.stat)
+        found = self._found(self._path(key), Path.stat)
         return found.st_size if found else None
 
     def delete(self, key: str) -> None:
         """Remove the key. On return its name is gone from the disk, also when an earlier call was cut short."""
-        path = self._path(key)
-        with _disk_faults(), _opened(path.parent) as folder:
+        with self._own_root() as root, _opened(_folder_of(key), folder=root) as folder, _disk_faults():
             with suppress(FileNotFoundError):
                 os.unlink(key, dir_fd=folder)
             os.fsync(folder)
 
-    def keys(self, after: str = "") -> Iterator[tuple[str, float]]:
-        """All keys greater than `after` in rising order, each with the time of its last write (epoch seconds).
+    def listing(self) -> Iterator[tuple[str, float]]:
+        """All keys, each once, with the time of its last write (seconds since the epoch); folder by folder.
 
-        Memory is bounded: every 200,000 keys cost one look into all folders. Keys that come or go meanwhile may or may
-        not be seen; all others are seen exactly once.
+        Memory is that of one folder of 256. A key that comes or goes meanwhile may or may not be listed.
         """
-        while names := nsmallest(KEYS_PER_PASS, self._names(after)):
-            for name in names:
-                if found := _found(self._path(name), Path.stat):
-                    yield name, found.st_mtime
-            after = names[-1]
+        for name in FOLDERS:
+            with self._own_root() as root, _opened(name, folder=root) as folder, _disk_faults():
+                found = sorted(_listed(folder))
+            yield from found
 
     def free_bytes(self) -> int:
         """Bytes that may still be written here, for the floor below which uploads are refused."""
@@ -101,23 +103,113 @@ class ContentDirectory:
             room = os.statvfs(self._root)
         return room.f_bavail * room.f_frsize
 
+    def require_writable(self) -> None:
+        """Write one byte as an upload would and let go of it; raises as put() does."""
+        with self._own_root() as root, self._temporary(root, root) as (file, _):
+            _write(file, b"\0")
+
     def discard_unfinished(self, before: float) -> int:
         """Remove temporary files last written before a time (seconds since the epoch); how many there were."""
         count = 0
-        for folder in (self._root, *(self._root / name for name in FOLDERS)):
-            with _disk_faults():
+        for name in (".", *FOLDERS):
+            with self._own_root() as root, _opened(name, folder=root) as folder, _disk_faults():
                 count += _discard(folder, before)
         return count
 
-    def _names(self, after: str) -> Iterator[str]:
-        for folder in FOLDERS:
-            with _disk_faults(), os.scandir(self._root / folder) as entries:
-                yield from (entry.name for entry in entries if entry.name > after and _KEY.fullmatch(entry.name))
+    @contextmanager
+    def _own_root(self) -> Iterator[int]:
+        """The root as a descriptor, once its marker was compared: what is done by it stays on that volume, also when
+        another one is mounted over it in this moment."""
+        archive = self._archive()
+        with _disk_faults():
+            try:
+                root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                raise FileNotFoundError(errno.ENOENT, UNMARKED) from None
+        try:
+            with _disk_faults():
+                _require_marker(root, archive)
+            yield root
+        finally:
+            os.close(root)
+
+    def _temporary(self, root: int, folder: int) -> "_Temporary":
+        """A new file for writing. That unnamed files work is remembered; that they do not is tried again: the reason
+        may have been a full or failing disk."""
+        if self._unnamed is None and _links_unnamed(root):
+            self._unnamed = True
+        return _unnamed(folder) if self._unnamed else _named(folder)
+
+    def _pieces(self, path: Path, first: int, last: int | None) -> Iterator[bytes]:
+        file = self._found(path, lambda path: os.open(path, os.O_RDONLY))
+        if file is None:
+            raise Missing(path.name)
+        try:
+            while (count := PIECE_BYTES_MAX if last is None else min(last + 1 - first, PIECE_BYTES_MAX)) > 0:
+                with _disk_faults():
+                    piece = os.pread(file, count, first)
+                if not piece:
+                    return
+                yield piece
+                first += len(piece)
+        finally:
+            os.close(file)
+
+    def _found(self, path: Path, look: Callable[[Path], _Look]) -> _Look | None:
+        """What the look at a file gives, None when this archive's root has no such file.
+
+        Where the root is another's, or the folder is missing as well, nothing is known about the file.
+        """
+        with _disk_faults():
+            try:
+                return look(path)
+            except FileNotFoundError:
+                pass
+        with self._own_root() as root, _opened(path.parent.name, folder=root):
+            return None
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"not the key of a content: {key!r}")
-        return self._root / key[-2:] / key
+        return self._root / _folder_of(key) / key
+
+
+def make_root(root: Path, marker: Marker) -> None:
+    """Make what is missing of `root` and its 256 folders, for the owner only (0700; files 0600), and mark it."""
+    root = root.absolute()
+    with _disk_faults():
+        _make_folders(root)
+        write_marker(root, marker)
+
+
+def holds_content(root: Path) -> bool:
+    """Whether any content lies in a folder that may not be ours."""
+    with suppress(FileNotFoundError):
+        return any(_KEY.fullmatch(path.name) for name in FOLDERS for path in root.joinpath(name).glob("*"))
+    return False
+
+
+def _folder_of(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"not the key of a content: {key!r}")
+    return key[-2:]
+
+
+def _require_marker(root: int, archive: UUID) -> None:
+    try:
+        marker = read_marker(root)
+    except ValueError:
+        raise OSError(errno.EBADMSG, "its file ARCHIVE is damaged") from None
+    if marker is None:
+        raise FileNotFoundError(errno.ENOENT, UNMARKED)
+    if marker.archive != archive:
+        raise OSError(errno.ESTALE, FOREIGN)
+
+
+def _listed(folder: int) -> Iterator[tuple[str, float]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _KEY.fullmatch(entry.name):
+                with suppress(FileNotFoundError):
+                    yield entry.name, entry.stat().st_mtime
 
 
 def _make_folders(root: Path) -> None:
@@ -132,15 +224,21 @@ def _make_folders(root: Path) -> None:
         _flush_folder(path)
 
 
-def _links_unnamed(root: Path) -> bool:
+def _links_unnamed(folder: int) -> bool:
     """Whether a file written here without a name can be linked to one: not on NFS, not where /proc is missing."""
     probe = _temporary_name()
-    with _opened(root) as folder, suppress(Unavailable, InsufficientStorage):
-        with _unnamed(folder) as (_, name):
-            _link(folder, name, probe)
+    with suppress(OSError):
+        file = os.open(".", os.O_WRONLY | os.O_TMPFILE, 0o600, dir_fd=folder)
+        try:
+            os.link(f"/proc/self/fd/{file}", probe, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+        finally:
+            os.close(file)
         os.unlink(probe, dir_fd=folder)
         return True
     return False
+
+
+_Temporary = AbstractContextManager[tuple[int, str]]
 
 
 @contextmanager
@@ -196,44 +294,24 @@ def _settle(folder: int, key: str) -> None:
             raise
 
 
-def _pieces(path: Path, first: int, last: int | None) -> Iterator[bytes]:
-    file = _found(path, lambda path: os.open(path, os.O_RDONLY))
-    if file is None:
-        raise Missing(path.name)
-    try:
-        while (count := PIECE_BYTES_MAX if last is None else min(last + 1 - first, PIECE_BYTES_MAX)) > 0:
-            with _disk_faults():
-                piece = os.pread(file, count, first)
-            if not piece:
-                return
-            yield piece
-            first += len(piece)
-    finally:
-        os.close(file)
-
-
-def _found(path: Path, look: Callable[[Path], _Look]) -> _Look | None:
-    """What the look at a file gives, None when there is no such file.
-
-    A folder that is not there either is a fault: then the volume is not mounted, and nothing is known about the file.
-    """
-    with _disk_faults():
-        try:
-            return look(path)
-        except FileNotFoundError:
-            if not path.parent.is_dir():
-                raise
-            return None
-
-
-def _discard(folder: Path, before: float) -> int:
-    unfinished = [path for path in folder.iterdir() if path.name.startswith(UNFINISHED)]
-    stale = [path for path in unfinished if (found := _found(path, Path.stat)) and found.st_mtime < before]
-    for path in stale:
-        path.unlink(missing_ok=True)
+def _discard(folder: int, before: float) -> int:
+    with os.scandir(folder) as entries:
+        unfinished = [entry for entry in entries if entry.name.startswith(UNFINISHED)]
+        stale = [entry.name for entry in unfinished if _written_at(entry) < before]
+    for name in stale:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
     if stale:
-        _flush_folder(folder)
+        os.fsync(folder)
     return len(stale)
+
+
+def _written_at(entry: "os.DirEntry[str]") -> float:
+    """Now for one that is gone."""
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
 
 
 def _flush_folder(path: Path) -> None:
@@ -253,10 +331,20 @@ def _opened(path: Path | str, flags: int = os.O_RDONLY, folder: int | None = Non
 
 @contextmanager
 def _disk_faults() -> Iterator[None]:
-    """What the system says, in the words of the archive. Never around the caller's own iterator: its errors are his."""
+    """Raises the errors of the system in the words of the archive, and logs them. Never around the caller's own
+    iterator: its errors are his."""
     try:
         yield
     except OSError as error:
+        _tell(error.strerror or type(error).__name__)
         if error.errno in _NO_ROOM:
             raise InsufficientStorage() from error
         raise Unavailable() from error
+
+
+def _tell(cause: str) -> None:
+    """One line a cause and minute: while the disk is away every request meets it."""
+    now = time.monotonic()
+    if now - _told_at.get(cause, -TELL_AGAIN_SECONDS) >= TELL_AGAIN_SECONDS:
+        _told_at[cause] = now
+        logger.error("content store: %s; files are refused until this is mended", cause)

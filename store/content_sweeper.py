@@ -45,7 +45,7 @@ def sweep(
     """
     before = now - older_than_seconds
     named, orphans = 0, list[str]()
-    for keys in _batches(key for key, written in store.keys(after="") if written < before):
+    for keys in _batches(key for key, written in store.listing() if written < before):
         known = referenced(keys)
         named += len(known.intersection(keys))
         orphans += [key for key in keys if key not in known]

@@ -59,11 +59,14 @@ def _account() -> str:
 
 
 @contextmanager
-def opened_store(settings: "Settings", connections: int = 2) -> Iterator["Store"]:
-    """The archive for one command, beside a running `serve` or without: an embedded Postgres starts for the moment."""
+def opened_store(settings: "Settings", connections: int = 2, *, contents: bool = False) -> Iterator["Store"]:
+    """The archive for one command, beside a running `serve` or without: an embedded Postgres starts for the moment.
+
+    With `contents` the command reads, stores or removes files: then the content folder has to be this archive's.
+    """
     from service.database import database
 
-    _require_home(settings)
+    require_home(settings)
     with database(settings) as (_, addresses):
         role = _role_where_prepared(addresses.web)
         _require_keys(settings.home)
@@ -71,10 +74,20 @@ def opened_store(settings: "Settings", connections: int = 2) -> Iterator["Store"
 
         url, projector = addresses.web, addresses.projector
         with open_store(settings, url, role=role, projector_url=projector, connections=connections) as store:
+            _require_belonging(store, contents=contents)
             yield store
 
 
-def _require_home(settings: "Settings") -> None:
+def _require_belonging(store: "Store", *, contents: bool) -> None:
+    from service.belonging import require_content_folder, require_keys_folder
+
+    with store.pool.connection() as conn:
+        require_keys_folder(conn, store.settings.home / "keys")
+        if contents:
+            require_content_folder(conn, store.settings.content_directory)
+
+
+def require_home(settings: "Settings") -> None:
     """Before anything is made: a mistyped DOSSIER_HOME must not become a new, empty archive with a key of its own."""
     home = settings.home
     embedded = (home / "postgres" / "pgdata").exists() or (home / "postgres.place").exists()

@@ -56,7 +56,7 @@ def import_(
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
     items: list[Item] = []
-    opened = opened_store(settings, CONNECTIONS)
+    opened = opened_store(settings, CONNECTIONS, contents=True)
     with decoders(settings) as socket, opened as store, written(report, source) as write:
 
         def tell(told: Sequence["Told"]) -> None:

@@ -1,10 +1,19 @@
-"""The verbs that run the archive: serve, migrate, sweep, version, openapi. service/serve.py and others do the work."""
+"""The verbs that run the archive: serve, migrate, adopt, sweep, version, openapi. service/ does the work."""
 
 from importlib.metadata import version as installed_version
 
 import click
 
-from service.commands.common import acting, always_json, as_json, caller_of, load_settings, opened_store
+from service.commands.common import (
+    acting,
+    always_json,
+    as_json,
+    assume_yes,
+    caller_of,
+    load_settings,
+    opened_store,
+    require_home,
+)
 from service.output import put_facts, put_json, say
 
 
@@ -61,8 +70,38 @@ def sweep(as_json: bool, actor: str | None, branch: str | None) -> None:
 
     settings = load_settings()
     caller_of(settings, actor, branch)
-    with opened_store(settings) as store:
+    with opened_store(settings, contents=True) as store:
         put_facts(asdict(remove(store, settings.limits)), as_json=as_json)
+
+
+@click.command()
+@assume_yes
+@acting
+def adopt(yes: bool, actor: str | None, branch: str | None) -> None:
+    """Make the content folder and the key folder at hand this archive's, for good.
+
+    Needed when their files ARCHIVE are lost, and when a database from a back-up takes the place of a newer one. Never
+    while another archive uses the content folder: contents that this database does not name are removed after a day.
+    """
+    import psycopg
+
+    from service.belonging import adopt as make_ours
+    from service.belonging import state_of
+    from service.database import database
+    from service.prepare import require_keys
+
+    settings = load_settings()
+    caller_of(settings, actor, branch)
+    require_home(settings)
+    with database(settings) as (_, addresses), psycopg.connect(addresses.owner, autocommit=True) as conn:
+        require_keys(settings, conn)
+        say(state_of(settings, conn))
+        if not yes:
+            click.confirm(
+                f"Make {settings.content_directory} the content folder of this archive?", abort=True, err=True
+            )
+        make_ours(settings, conn)
+    say(f"{settings.content_directory} and {settings.home / 'keys'} belong to this archive")
 
 
 @click.command()
@@ -85,4 +124,4 @@ def openapi() -> None:
     click.echo(text(), nl=False)
 
 
-COMMANDS = (serve, migrate, sweep, version, openapi)
+COMMANDS = (serve, migrate, adopt, sweep, version, openapi)

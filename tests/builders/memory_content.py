@@ -44,9 +44,9 @@ class MemoryContent:
             self.bytes_of.pop(key, None)
             self.written_at.pop(key, None)
 
-    def keys(self, after: str = "") -> Iterator[tuple[str, float]]:
+    def listing(self) -> Iterator[tuple[str, float]]:
         with self._lock:
-            found = sorted((key, written) for key, written in self.written_at.items() if key > after)
+            found = list(self.written_at.items())
         yield from found
 
     def discard_unfinished(self, before: float) -> int:

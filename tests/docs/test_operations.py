@@ -140,7 +140,7 @@ def test_the_fields_of_an_access_line_are_those(served: Served) -> None:
 def test_what_the_rooms_say_is_json(served: Served) -> None:
     """But for the first words of a start."""
     said = [line for line in (served.output / "stderr").read_text().splitlines() if not line.startswith("{")]
-    begin = ("migrated: ", "operator token: ", "keep a copy of ", "sign in at ", "its password ")
+    begin = ("migrated: ", "operator token: ", "keep a copy of ", "sign in at ", "its password ", "content folder: ")
     assert all(line.startswith(begin) for line in said), said
 
 

@@ -171,7 +171,7 @@ def rows_of(manifest: Path, *, with_digests: bool = False) -> list[dict[str, str
 
 
 def stored_contents(archive: Program) -> int:
-    return sum(len(names) for _, _, names in os.walk(archive.settings.content_directory))
+    return len(archive.files())
 
 
 def named_contents(archive: Program) -> int:

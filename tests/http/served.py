@@ -151,7 +151,7 @@ class Served:
 
     def contents(self) -> set[str]:
         """The content files there are."""
-        return {path.name for path in self.settings.content_directory.rglob("*") if path.is_file()}
+        return {path.name for path in self.settings.content_directory.rglob("*-*") if path.is_file()}
 
     def named_contents(self) -> set[str]:
         """The contents that the log names."""

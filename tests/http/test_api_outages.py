@@ -428,7 +428,10 @@ def test_without_the_content_folder_files_are_unavailable_and_the_rest_is_not(
             assert_unavailable(staff.get(f"{address}/content"))
             assert_unavailable(staff.get(f"{address}/pages/1"))
             ready = staff.get("/readyz")
-            assert (ready.status_code, ready.json()["parts"]["content"]) == (503, "cannot be read")
+            assert (ready.status_code, ready.json()["parts"]["content"]) == (
+                503,
+                "its file ARCHIVE is missing: is the volume mounted?",
+            )
             assert staff.get(address).status_code == 200
             assert staff.get(f"/v1/customers/{document['customer']}/documents").status_code == 200
             assert staff.get("/livez").status_code == 200

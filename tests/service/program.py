@@ -166,7 +166,7 @@ class Program:
         return next(self.settings.content_directory.rglob(str(content.id)))
 
     def files(self) -> dict[Path, bytes]:
-        return {p: p.read_bytes() for p in self.settings.content_directory.rglob("*") if p.is_file()}
+        return {p: p.read_bytes() for p in self.settings.content_directory.rglob("*-*") if p.is_file()}
 
     # -- the views ----------------------------------------------------------------------------------------------
 

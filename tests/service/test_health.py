@@ -14,7 +14,7 @@ from api.operations import is_well
 from domain.limits import Limits
 from service import health
 from service.health import Health
-from store.content_directory import ContentDirectory
+from tests.builders.content import content_directory
 
 
 def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
@@ -23,7 +23,7 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
     """Its checks once waited one after the other for as long as a request would: 15 s, in which every probe gave up."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
     waiting = Waiting(expected=3)
-    told = asyncio.run(Health(waiting.connection, ContentDirectory(tmp_path), Limits()).parts())
+    told = asyncio.run(Health(waiting.connection, content_directory(tmp_path), Limits()).parts())
     assert told == {
         "database": "no answer",
         "migrations": "no answer",
@@ -37,9 +37,9 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
 @pytest.mark.parametrize(("behind", "told"), [(2, "ok"), (30, "ok, 30 s behind"), (500, "500 s behind")])
 def test_views_that_lag_are_told_in_seconds(db: str, tmp_path: Path, behind: int, told: str) -> None:
     """M1: an archive of 40 papers a day is never 10,000 events behind, however long its follower hangs."""
+    health_ = Health(connected(db), content_directory(tmp_path), Limits(view_lag_seconds_max=120))
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute(AN_EVENT, [timedelta(seconds=behind)])
-        health_ = Health(connected(db), ContentDirectory(tmp_path), Limits(view_lag_seconds_max=120))
         assert asyncio.run(health_.parts())["projections"] == told
         conn.execute("update views.tracking set paused = true")
         assert asyncio.run(health_.parts())["projections"] == "ok, paused"
@@ -53,7 +53,7 @@ def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: 
             " values ('audit_history', 1, now(), gen_random_uuid(), 'document-archived.v1', 'AssertionError')"
         )
 
-    told = asyncio.run(Health(connected(db), ContentDirectory(tmp_path), Limits()).parts())
+    told = asyncio.run(Health(connected(db), content_directory(tmp_path), Limits()).parts())
     assert told["projections"] == "ok, paused, 1 parked events"
     assert is_well(told)
     assert not is_well({**told, "database": "no answer"})

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from store.content_directory import ContentDirectory
 from store.content_format import CHUNK_BYTES, KEY_INFO, MAGIC, content_key, seal, sealed_size
+from tests.builders.content import content_directory
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "content-format.md").read_text()
 VECTOR = dict(re.findall(r"^\| ([a-z, A-Z]+) \| `(.+)` \|$", DOCUMENT, re.MULTILINE))
@@ -35,7 +35,7 @@ def read_with_the_reader(folder: Path, file: Path) -> subprocess.CompletedProces
 def test_the_printed_reader_opens_what_a_store_holds(tmp_path: Path, size: int) -> None:
     plain = bytes(number % 251 for number in range(size))
     content = UUID("0199a000-0000-7000-8000-0000000000c5")
-    store = ContentDirectory(tmp_path / "content")
+    store = content_directory(tmp_path / "content")
     store.put(str(content), seal(content_key(PAPER_KEY, content), content, [plain]))
 
     done = read_with_the_reader(tmp_path, tmp_path / "content" / "c5" / str(content))

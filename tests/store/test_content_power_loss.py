@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from store.content_directory import ContentDirectory
+from tests.builders.content import content_directory, opened_directory
 from tests.builders.mounts import disk_image, mounted
 
 CALLS = ("open", "write", "fdatasync", "link", "fsync", "unlink", "close")
@@ -27,7 +27,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     """The image and where it is mounted, with the folders made and one content stored."""
     image = disk_image(tmp_path / "image", 12 * 1024 * 1024)
     with mounted(tmp_path / "disk", "-o", "loop", str(image)) as folder:
-        ContentDirectory(folder).put(BEFORE, [b"an earlier paper"])
+        content_directory(folder).put(BEFORE, [b"an earlier paper"])
         yield image, folder
     image.unlink()
 
@@ -70,8 +70,8 @@ REAL = {name: getattr(os, name) for name in CALLS}
 def found_after(copy: Path) -> dict[str, bytes]:
     """Key and bytes of all that is there when the machine comes back, read with a store that has just started."""
     with mounted(copy.with_name(f"{copy.name}-disk"), "-o", "loop", str(copy)) as folder:
-        content = ContentDirectory(folder)
-        found = {key: b"".join(content.read(key)) for key, _ in content.keys("")}
+        content = opened_directory(folder)
+        found = {key: b"".join(content.read(key)) for key, _ in content.listing()}
     copy.unlink()
     return found
 
@@ -81,7 +81,7 @@ def test_a_put_is_whole_or_absent_at_every_point_and_there_after_its_return(
     disk: Disk, monkeypatch: pytest.MonkeyPatch, unnamed: bool
 ) -> None:
     image, folder = disk
-    content, crashes = ContentDirectory(folder, unnamed=unnamed), Crashes(image, monkeypatch)
+    content, crashes = content_directory(folder, unnamed=unnamed), Crashes(image, monkeypatch)
 
     crashes.around(lambda: content.put(NEW, [PAPER[:10_000], PAPER[10_000:]]))
 
@@ -100,7 +100,7 @@ def test_a_delete_is_done_or_not_at_every_point_and_done_after_its_return(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, folder = disk
-    content, crashes = ContentDirectory(folder), Crashes(image, monkeypatch)
+    content, crashes = content_directory(folder), Crashes(image, monkeypatch)
 
     crashes.around(lambda: content.delete(BEFORE))
 
@@ -114,7 +114,7 @@ def test_this_test_would_see_a_flush_that_is_left_out(
     disk: Disk, monkeypatch: pytest.MonkeyPatch, left_out: str
 ) -> None:
     image, folder = disk
-    content, crashes = ContentDirectory(folder), Crashes(image, monkeypatch, left_out=left_out)
+    content, crashes = content_directory(folder), Crashes(image, monkeypatch, left_out=left_out)
 
     crashes.around(lambda: content.put(NEW, [PAPER]))
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from store.content_directory import ContentDirectory
 from store.content_sweeper import BATCH_KEYS_MAX, SURPLUS_MAX, SweepRefused, Swept, sweep
+from tests.builders.content import content_directory
 from tests.builders.memory_content import MemoryContent
 
 DAY_SECONDS = 86_400.0
@@ -104,7 +104,7 @@ def test_a_log_that_knows_far_too_little_is_not_believed(named: int) -> None:
 
 
 def test_old_unfinished_files_go_too(tmp_path: Path) -> None:
-    content, file = ContentDirectory(tmp_path), tmp_path / "7f" / ".unfinished-1"
+    content, file = content_directory(tmp_path), tmp_path / "7f" / ".unfinished-1"
     file.write_bytes(b"half a paper")
 
     def sweep_at(now: float) -> int:
@@ -121,7 +121,7 @@ def test_raced_against_uploads_it_never_takes_what_an_event_names(tmp_path: Path
     Files are set back two days by the test. An upload of that age has its event, or never will: so the event is
     made first and the file set back then.
     """
-    content, log, done, now = ContentDirectory(tmp_path), Log(), threading.Event(), time.time()
+    content, log, done, now = content_directory(tmp_path), Log(), threading.Event(), time.time()
     old_orphans, young_orphans, removed = set[str](), set[str](), set[str]()
 
     def upload(seed: int) -> None:
@@ -153,5 +153,5 @@ def test_raced_against_uploads_it_never_takes_what_an_event_names(tmp_path: Path
     removed.update(sweep(content, log.referenced, older_than_seconds=DAY_SECONDS, now=now).removed)
     assert rounds.result() > 1
     assert removed == old_orphans
-    assert {key for key, _ in content.keys("")} == log.named | young_orphans
+    assert {key for key, _ in content.listing()} == log.named | young_orphans
     assert all(b"".join(content.read(key)) == key.encode() for key in log.named)

@@ -1,0 +1,139 @@
+"""Tells whether the content folder and the key folder at hand belong to this database, and marks those that do.
+
+A folder belongs when its file ARCHIVE (store/marker.py) names the archive of the database, when the log has the newest
+event that the folder has seen, and when the newest contents of the log are there. Else it is another archive's, an
+older copy, or a volume that is not mounted: nothing may be stored in it or swept from it. prepare.py binds them.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+
+from domain.refusals import InsufficientStorage, Unavailable
+from service.settings import Settings
+from store.content_directory import holds_content, make_root
+from store.identity import (
+    Identity,
+    has_event,
+    newest_contents,
+    newest_event,
+    note_content_marked,
+    read_identity,
+)
+from store.marker import MARKER, Marker, read_marker, write_marker
+
+ADOPT = "`dossier adopt` makes it this archive's"
+
+
+class StoreUnfit(Exception):
+    """The content folder is not mounted, not this archive's yet, or lacks what the log names."""
+
+
+class OtherArchive(Exception):
+    """The content folder or the key folder belongs to another archive, or to a newer copy of this one."""
+
+
+def bind(settings: Settings, conn: Connection[Any], tell: Callable[[str], None]) -> None:
+    """Mark the folders of an archive that never marked any, where what they hold agrees with the database; then check
+    the content folder. `conn` is the owner's, and the keys were checked. Raises StoreUnfit, OtherArchive."""
+    identity, root = read_identity(conn), settings.content_directory
+    mark_keys(settings.home / "keys", identity)
+    if not identity.content_marked and read_or_refuse(root) is None:
+        require_agreement(conn, root)
+        make_root(root, Marker(identity.id, newest_event(conn)))
+        tell(f"content folder: {root} (its file {MARKER} names this archive)")
+    require_content_folder(conn, root)
+    note_content_marked(conn)
+    with suppress(Unavailable, InsufficientStorage):  # full or read-only: what is there can be read, /readyz tells
+        make_root(root, Marker(identity.id, newest_event(conn)))
+
+
+def adopt(settings: Settings, conn: Connection[Any]) -> None:
+    """Make both folders this archive's, whatever their markers say and whatever the content folder lacks."""
+    identity = read_identity(conn)
+    write_marker(settings.home / "keys", Marker(identity.id))
+    make_root(settings.content_directory, Marker(identity.id, newest_event(conn)))
+
+
+def state_of(settings: Settings, conn: Connection[Any]) -> str:
+    """A sentence on how the content folder stands to this database, for a person who is about to adopt it."""
+    try:
+        require_content_folder(conn, settings.content_directory)
+    except (StoreUnfit, OtherArchive) as reason:
+        return str(reason)
+    return f"{settings.content_directory} belongs to this archive"
+
+
+def note_newest_event(conn: Connection[Any], root: Path) -> None:
+    """Let the content folder remember how far the log has come. Call it after require_content_folder()."""
+    with suppress(OSError):  # a full disk: the older note is good as well
+        write_marker(root, Marker(read_identity(conn).id, newest_event(conn)))
+
+
+def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
+    """Raises OtherArchive. A folder without a marker is judged by its keys (store/key_encryption.py)."""
+    identity = read_identity(conn)
+    marker = read_or_refuse(folder)
+    if marker is not None and marker.archive != identity.id:
+        raise OtherArchive(
+            f"{folder} holds the keys of another archive ({marker.archive}; this database is {identity.id}):"
+            " set DOSSIER_HOME or DOSSIER_DATABASE_URL to what belongs together"
+        )
+
+
+def require_content_folder(conn: Connection[Any], root: Path) -> None:
+    """Raises StoreUnfit, OtherArchive. Costs three small queries and sixteen looks at files."""
+    identity = read_identity(conn)
+    marker = read_or_refuse(root)
+    if marker is None:
+        raise StoreUnfit(f"{root} has no file {MARKER}: mount its volume or set DOSSIER_CONTENT_URL. {ADOPT}")
+    if marker.archive != identity.id:
+        raise OtherArchive(
+            f"{root} holds the contents of another archive ({marker.archive}; this database is {identity.id}):"
+            f" set DOSSIER_CONTENT_URL to the folder of this one. {ADOPT}"
+        )
+    if marker.seen is not None and not has_event(conn, marker.seen):
+        raise OtherArchive(
+            f"{root} has seen event {marker.seen.position} of this archive, which this database lacks: it is an older"
+            f" copy, and the newer one may be in use. Give it a content folder of its own. {ADOPT}"
+        )
+    require_newest(conn, root)
+
+
+def require_newest(conn: Connection[Any], root: Path) -> None:
+    """At least half of the newest contents that the log names are there: one may be damaged, not most."""
+    newest = newest_contents(conn)
+    missing = [key for key in newest if not (root / key[-2:] / key).exists()]
+    if len(missing) * 2 > len(newest):
+        raise StoreUnfit(
+            f"{root} lacks {len(missing)} of the newest {len(newest)} contents that the database names: it is another"
+            f" folder, or an older copy. Mount its volume or set DOSSIER_CONTENT_URL. {ADOPT}"
+        )
+
+
+def require_agreement(conn: Connection[Any], root: Path) -> None:
+    """Before a folder is marked for the first time. An archive without contents takes an empty folder only."""
+    if not newest_contents(conn) and holds_content(root):
+        raise StoreUnfit(f"{root} holds contents, and this database names none: empty it or set another. {ADOPT}")
+    require_newest(conn, root)
+
+
+def read_or_refuse(folder: Path) -> Marker | None:
+    try:
+        return read_marker(folder)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise StoreUnfit(f"{folder / MARKER} is damaged: bring back a copy. {ADOPT}") from None
+    except OSError as error:
+        raise StoreUnfit(f"{folder} cannot be read: {error.strerror}") from None
+
+
+def mark_keys(folder: Path, identity: Identity) -> None:
+    """The folder may lie on a medium that is not written to: the keys themselves prove whose they are."""
+    with suppress(OSError):
+        if read_or_refuse(folder) is None:
+            write_marker(folder, Marker(identity.id))

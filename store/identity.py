@@ -1,0 +1,69 @@
+"""What the database says of itself: which archive it is, its newest event and contents. service/belonging.py asks."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from psycopg import Connection
+
+from store.keys import Connections
+from store.marker import Event
+
+NEWEST_CONTENTS = 16
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """`content_marked`: the content folder was given its marker once."""
+
+    id: UUID
+    content_marked: bool
+
+
+class ArchiveId:
+    """The id of the archive, as `known` or asked of the database once. Thread-safe."""
+
+    def __init__(self, pool: Connections, known: UUID | None = None) -> None:
+        self._pool, self._known = pool, known
+
+    def __call__(self) -> UUID:
+        if self._known is None:
+            with self._pool.connection() as conn:
+                self._known = read_identity(conn).id
+        return self._known
+
+
+def read_identity(conn: Connection[Any]) -> Identity:
+    row = conn.execute(IDENTITY).fetchone()
+    if row is None:
+        raise LookupError("the database has no row in archive.identity")
+    return Identity(*row)
+
+
+def note_content_marked(conn: Connection[Any]) -> None:
+    conn.execute("update archive.identity set content_marked = true")
+
+
+def newest_event(conn: Connection[Any]) -> Event | None:
+    row = conn.execute(NEWEST).fetchone()
+    return Event(*row) if row else None
+
+
+def has_event(conn: Connection[Any], event: Event) -> bool:
+    """Whether the log has this very event at this position."""
+    return conn.execute(HAS_EVENT, [event.position, event.leaf]).fetchone() is not None
+
+
+def newest_contents(conn: Connection[Any]) -> list[str]:
+    """The keys of the newest contents that the log names; ids rise with time."""
+    return [key for (key,) in conn.execute(CONTENTS, [NEWEST_CONTENTS])]
+
+
+IDENTITY = "select id, content_marked from archive.identity"
+NEWEST = """
+    select notification_id, leaf
+    from archive.archive_events
+    order by notification_id desc
+    limit 1
+"""
+HAS_EVENT = "select true from archive.archive_events where notification_id = %s and leaf = %s"
+CONTENTS = "select content::text from archive.content order by content desc limit %s"

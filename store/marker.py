@@ -1,0 +1,82 @@
+"""The file ARCHIVE in a folder of the archive: whose folder it is, and the newest event it has seen.
+
+store/content_directory.py compares the id before it stores or removes anything; service/belonging.py compares all of it
+with the database and writes it.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from store.key_encryption import sync_folder
+
+MARKER = "ARCHIVE"
+BYTES_MAX = 1_000
+
+
+class Event(msgspec.Struct, frozen=True):
+    """The position of an event in the log and the hash over all of it."""
+
+    position: int
+    leaf: bytes
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """`seen` is the newest event at the time of writing, None for an empty log and in the key folder."""
+
+    archive: UUID
+    seen: Event | None = None
+
+    @classmethod
+    def parse(cls, text: bytes) -> Self:
+        """Raises ValueError for a text that is no marker."""
+        words = text.decode("ascii").split()
+        match words:
+            case ["archive", archive]:
+                return cls(UUID(archive))
+            case ["archive", archive, "seen", position, leaf]:
+                return cls(UUID(archive), Event(int(position), bytes.fromhex(leaf)))
+        raise ValueError("not a marker")
+
+    def text(self) -> bytes:
+        seen = f"seen {self.seen.position} {self.seen.leaf.hex()}\n" if self.seen else ""
+        return f"archive {self.archive}\n{seen}".encode()
+
+
+def read_marker(folder: Path | int) -> Marker | None:
+    """The marker of a folder (a path or a descriptor), None where there is none. Raises ValueError and OSError."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY) if isinstance(folder, Path) else folder
+    try:
+        return Marker.parse(_read(opened))
+    except FileNotFoundError:
+        return None
+    finally:
+        if isinstance(folder, Path):
+            os.close(opened)
+
+
+def _read(folder: int) -> bytes:
+    file = os.open(MARKER, os.O_RDONLY, dir_fd=folder)
+    try:
+        return os.read(file, BYTES_MAX)
+    finally:
+        os.close(file)
+
+
+def write_marker(folder: Path, marker: Marker) -> None:
+    """Put the marker in place at once and durably."""
+    part = folder / f".{MARKER}.{secrets.token_hex(8)}"
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(marker.text())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(folder / MARKER)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(folder)

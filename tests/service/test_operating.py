@@ -48,7 +48,7 @@ def test_serve_sweeps_again_after_a_sweep_that_was_refused(archive: Program, cap
     )
     sweeper.start()
     try:
-        wait_until(lambda: "nothing was swept: 51 contents" in caplog.text, 20, "no sweep was refused")
+        wait_until(lambda: "nothing was removed: 51 contents" in caplog.text, 20, "no sweep was refused")
         surplus[0].unlink()
         wait_until(lambda: archive.files() == {}, 20, "nothing was swept any more")
     finally:

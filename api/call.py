@@ -1,5 +1,6 @@
 """One request as the handlers see it: who asks, with what rights, which headers and parameters, how to answer."""
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -65,6 +66,11 @@ class Call:
     def principal(self) -> Principal:
         assert self.principal_ is not None, "a route that needs a caller is not public"
         return self.principal_
+
+    @property
+    def asker(self) -> bytes:
+        """The caller's key in the queues that share out decoders: the same in all workers, and no name."""
+        return hashlib.blake2b(self.principal.name.encode(), digest_size=8).digest()
 
     @property
     def rights(self) -> Rights:

@@ -146,7 +146,9 @@ async def page_image(call: Call) -> None:
         return
     with tempfile.TemporaryFile(dir=call.parts.temporary) as plain:
         await call.parts.blocking(copy_plain, call, file, plain)
-        image = await call.parts.examiner.page_image(plain.fileno(), media_type=file.media_type, page=page, width=width)
+        image = await call.parts.examiner.page_image(
+            plain.fileno(), media_type=file.media_type, page=page, width=width, asker=call.asker
+        )
     call.resp.content_type = "image/jpeg"
     call.resp.data = image
 

@@ -113,7 +113,7 @@ async def file_of(form: Form, call: Call) -> Examined:
     """The file as the limited child saw it."""
     received = form.file
     assert received is not None
-    found = await call.parts.examiner.examine(received.fd, size=received.size, name=received.name)
+    found = await call.parts.examiner.examine(received.fd, size=received.size, name=received.name, asker=call.asker)
     return examined(received, found)
 
 

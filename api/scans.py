@@ -176,7 +176,7 @@ async def put_page(call: Call) -> None:
 async def inspected(call: Call, received: ReceivedFile) -> Inspected:
     """The page as the limited child saw it."""
     try:
-        found = await call.parts.examiner.inspect(received.fd, size=received.size)
+        found = await call.parts.examiner.inspect(received.fd, size=received.size, asker=call.asker)
     except FileTypeNotAllowed as refusal:
         raise PageTypeNotAllowed(**refusal.values) from None
     return Inspected(
@@ -229,7 +229,12 @@ async def send_turned(call: Call, session: Session, page: CapturedPage, width: i
     with tempfile.TemporaryFile(dir=call.parts.temporary) as plain:
         await call.parts.blocking(copy_page, call, session, page, plain)
         call.resp.data = await call.parts.examiner.page_image(
-            plain.fileno(), media_type=page.content.media_type, page=1, width=width, degrees=page.degrees
+            plain.fileno(),
+            media_type=page.content.media_type,
+            page=1,
+            width=width,
+            degrees=page.degrees,
+            asker=call.asker,
         )
     call.resp.content_type = "image/jpeg"
 
@@ -344,7 +349,7 @@ async def assembled(call: Call, session: Session, numbers: Sequence[int]) -> Asy
     folder = call.parts.temporary
     with tempfile.TemporaryFile(dir=folder) as pages, tempfile.TemporaryFile(dir=folder) as target:
         places = await call.parts.blocking(copy_pages, call, session, numbers, pages)
-        await call.parts.examiner.assemble(pages.fileno(), places, target.fileno())
+        await call.parts.examiner.assemble(pages.fileno(), places, target.fileno(), asker=call.asker)
         size, digest = await call.parts.blocking(measured, target)
         yield Examined(
             file=target,

@@ -31,6 +31,8 @@ KEEP_ALIVE_SECONDS = 5
 HEARTBEAT_SECONDS = 30
 # The worker waits about 1.5 s before its grace begins; the arbiter kills when its own ends. So the worker gets less.
 ARBITER_LEAD_SECONDS = 4
+# How long a handler still runs whose client has left; then it is cancelled, and its decoder is free.
+GONE_SECONDS = 1
 NO_DESCRIPTORS_SECONDS = 1.0
 ANOTHERS_TURN_SECONDS = 0.001
 SLOTS, NOBODY = 32, -1
@@ -327,6 +329,7 @@ def serve_options(
         "limit_request_fields": 64,
         "limit_request_field_size": 4096,
         "asgi_lifespan": "on",
+        "asgi_disconnect_grace_period": GONE_SECONDS,
         "http_parser": "python",
         "control_socket_disable": True,
         "preload_app": True,

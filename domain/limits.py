@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_seconds_max: float = 5.0
     connections_max: int = 1_000
     decode_seconds_max: float = 20.0
+    decode_seconds_per_mebibyte: float = 4.0
+    decodes_waiting_per_caller_max: int = 100
     decode_memory_bytes_max: int = 400 * 1024 * 1024
     orphan_age_hours: int = 24
     disk_free_bytes_min: int = 256 * 1024 * 1024

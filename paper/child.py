@@ -1,7 +1,7 @@
-"""One limited child of pool.py: takes a connection, answers the one request on it, and so on until it has grown.
+"""One limited child of pool.py: takes a request from broker.py, answers on its connection, and so on until it grew.
 
 A request that takes too long is ended by the kernel, with the child: no Python code has to run for that, so a
-decoder stuck in C ends too. client.py sees the connection close without an answer.
+decoder stuck in C ends too. broker.py tells client.py.
 """
 
 import gc
@@ -22,7 +22,9 @@ from paper import assembly, checks, confinement, content, form, form_text, messa
 GROWTH_BYTES_MAX: Final = 64 * 1024 * 1024
 """A child whose peak grew by more than this answers, then makes way for a fresh one."""
 
-_PIECE_BYTES: Final = 1024 * 1024
+_MEBIBYTE: Final = 1024 * 1024
+_PIECE_BYTES: Final = _MEBIBYTE
+_PROCESSOR_PART: Final = 0.75
 _Question = messages.Examine | messages.Inspect | messages.Render | messages.Draw
 
 # While a request is worked on, the connection, the file and its mapping take the last free numbers.
@@ -38,39 +40,52 @@ def prepare(limits: Limits) -> None:
     gc.freeze()  # what all have is never garbage: a child looks through its own alone
 
 
-def run(listener: socket.socket, limits: Limits, parent: int) -> None:
-    """The life of a child, from fork to exit; never returns."""
+def run(control: socket.socket, limits: Limits, parent: int) -> None:
+    """The life of a child, from fork to exit; never returns. `control` is the way to the broker."""
     os.dup2(0, 1)
     os.dup2(0, 2)
     walls.shut_in(
         parent,
         memory_bytes=limits.decode_memory_bytes_max,
-        descriptors=listener.fileno() + 1 + _DESCRIPTORS_PER_REQUEST,
+        descriptors=control.fileno() + 1 + _DESCRIPTORS_PER_REQUEST,
     )
     bound = _peak_bytes() + GROWTH_BYTES_MAX
-    while _peak_bytes() <= bound:
-        connection, _ = listener.accept()
-        with connection:
-            _allow(limits.decode_seconds_max)
-            _serve(connection, limits)
-            _allow(0)
+    while True:
+        _serve(control, limits)
+        _allow(0, 0)
         gc.collect()  # a fault holds the frames that it went through, and with them the file and its descriptor
-    os._exit(0)
+        if _peak_bytes() > bound:
+            os._exit(0)
+        control.send(messages.FREE)
 
 
-def _serve(connection: socket.socket, limits: Limits) -> None:
-    """One request, one answer. A client that went away or talks nonsense is not answered."""
-    try:
-        data, descriptors, _, _ = socket.recv_fds(connection, messages.REQUEST_BYTES_MAX, 1)
-        if len(descriptors) != 1:
-            return
+def _serve(control: socket.socket, limits: Limits) -> None:
+    """One request, one answer. A client that went away is not answered; without a broker there is nothing to do."""
+    data, descriptors, _, _ = socket.recv_fds(control, messages.REQUEST_BYTES_MAX, 2)
+    if not data:
+        os._exit(0)
+    file, number = descriptors
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=number) as connection:
         try:
-            for answer in _answers(messages.decode_request(data), descriptors[0], limits):
-                connection.sendall(messages.encode_answer(answer))
+            request = messages.decode_request(data)
+            _allow(limits.decode_seconds_max, _processor_seconds(request, limits))
+            for answer in _answers(request, file, limits):
+                control.send(messages.ANSWERS)
+                for packet in messages.packets(answer):
+                    connection.sendall(packet)
+        except (OSError, msgspec.MsgspecError):
+            return
         finally:
-            os.close(descriptors[0])
-    except (OSError, msgspec.MsgspecError):
-        return
+            os.close(file)
+
+
+def _processor_seconds(request: messages.Request, limits: Limits) -> float:
+    """What a request may take of a processor: a small upload little. Below decode_seconds_max in any case, so that a
+    file that takes too long is told from a machine that has no time."""
+    most = limits.decode_seconds_max * _PROCESSOR_PART
+    if isinstance(request, messages.Examine | messages.Inspect):
+        return min(most, limits.decode_seconds_per_mebibyte * max(1.0, request.size / _MEBIBYTE))
+    return most
 
 
 def _answers(request: messages.Request, descriptor: int, limits: Limits) -> Iterator[messages.Answer]:
@@ -117,17 +132,17 @@ def _assembled(request: messages.Assemble, descriptor: int, limits: Limits) -> I
 def _pages(parts: Sequence[messages.Part], descriptor: int, limits: Limits) -> Iterator[tuple[bytes, int]]:
     """Read one at a time, not mapped: a mapping counts as memory. Each has the time of a request."""
     for part in parts:
-        _allow(limits.decode_seconds_max)
+        _allow(limits.decode_seconds_max, limits.decode_seconds_max * _PROCESSOR_PART)
         image = os.pread(descriptor, part.size, part.offset)
         if len(image) < part.size:
             raise FileDamaged()
         yield image, part.degrees
 
 
-def _allow(seconds: float) -> None:
+def _allow(seconds: float, processor_seconds: float) -> None:
     """Seconds of wall and of processor time from now, 0 for no end. The default action of both signals is the end."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, processor_seconds)
 
 
 def _peak_bytes() -> int:

@@ -2,41 +2,50 @@
 
 No decoder is imported here.
 
-One connection a request: it costs about 20 microseconds, spreads requests over the free children, and a child
-that is killed takes nothing with it but its own request.
+One connection a request: it costs about 20 microseconds, and closing it takes the request back, queued or at work. Each
+question names its asker by an opaque key: broker.py works on one question of an asker at a time.
 """
 
 import asyncio
 import errno
-import fcntl
 import os
 import socket
-import struct
-import termios
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from domain.limits import Limits
 from domain.refusals import FileDamaged, FileEmpty, FileTooManyPixels, InsufficientStorage, Unavailable
 from paper import messages
 from paper.messages import Finding, FormFault, PageFinding
 
+NOBODY: Final = b""
+"""The asker of a program that has the decoders to itself."""
+
 _RETRY_SECONDS = 0.02
-_FIRST_BYTES = 65_536
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _T = TypeVar("_T")
 
 
+class _Lost(Exception):
+    """No whole answer came; `verdict` is the broker's."""
+
+    def __init__(self, verdict: bytes) -> None:
+        self.verdict = verdict
+
+
 class Examiner:
-    """Asks the server at `socket_path`. Every wait is bounded by queue_wait_seconds + decode_seconds_max."""
+    """Asks the server at `socket_path`.
+
+    A question waits queue_wait_seconds for others', and decode_seconds_max more for its asker's own earlier ones; then
+    it has decode_seconds_max."""
 
     def __init__(self, socket_path: Path, limits: Limits) -> None:
         self._path = str(socket_path)
         self._limits = limits
 
-    async def examine(self, fd: int, *, size: int, name: str) -> Finding:
+    async def examine(self, fd: int, *, size: int, name: str, asker: bytes = NOBODY) -> Finding:
         """What the first `size` bytes of the file are; its offset is neither used nor moved.
 
         Raises FileEmpty, FileTypeNotAllowed, FileDamaged, FileTooManyPixels, and Unavailable when no child was free.
@@ -44,11 +53,11 @@ class Examiner:
         if size == 0:
             raise FileEmpty()
         request = messages.Examine(size=size, name=name[-messages.NAME_CHARACTERS_MAX :])
-        finding = await self._ask(request, fd)
+        finding = await self._ask(request, fd, asker)
         assert isinstance(finding, Finding)
         return finding
 
-    async def inspect(self, fd: int, *, size: int) -> PageFinding:
+    async def inspect(self, fd: int, *, size: int, asker: bytes = NOBODY) -> PageFinding:
         """What the page image is that the first `size` bytes of the file are; the offset is neither used nor moved.
 
         Raises FileEmpty, FileTypeNotAllowed for what is no picture, FileDamaged, FileTooManyPixels also for more than
@@ -56,11 +65,13 @@ class Examiner:
         """
         if size == 0:
             raise FileEmpty()
-        finding = await self._ask(messages.Inspect(size=size), fd)
+        finding = await self._ask(messages.Inspect(size=size), fd, asker)
         assert isinstance(finding, PageFinding)
         return finding
 
-    async def page_image(self, fd: int, *, media_type: str, page: int, width: int, degrees: int = 0) -> bytes:
+    async def page_image(
+        self, fd: int, *, media_type: str, page: int, width: int, degrees: int = 0, asker: bytes = NOBODY
+    ) -> bytes:
         """JPEG of page `page` (from 1), `width` pixels wide (held to 16..2400); a small picture keeps its size.
 
         `degrees` (0, 90, 180, 270) turn the upright page clockwise before it is measured. Raises NotFound where there
@@ -68,11 +79,11 @@ class Examiner:
         """
         size = os.fstat(fd).st_size
         request = messages.Render(size=size, media_type=media_type, page=page, width=width, degrees=degrees)
-        image = await self._ask(request, fd)
+        image = await self._ask(request, fd, asker)
         assert isinstance(image, bytes)
         return image
 
-    async def form(self, form: bytes) -> bytes:
+    async def form(self, form: bytes, *, asker: bytes = NOBODY) -> bytes:
         """PDF of a form: one page of A4, the same bytes for the same form. `form` is the JSON of a form.Form.
 
         Raises FormFault for what is none, or has more than FORM_BYTES_MAX; Unavailable when no child was free.
@@ -81,13 +92,15 @@ class Examiner:
             raise FormFault(f"more than {messages.FORM_BYTES_MAX} bytes")
         with _lent(form) as fd:
             try:
-                pdf = await self._ask(messages.Draw(size=len(form)), fd)
-            except FileDamaged as lost:
+                pdf = await self._ask(messages.Draw(size=len(form)), fd, asker)
+            except (FileDamaged, FileTooManyPixels) as lost:
                 raise FormFault("no child could draw it") from lost
         assert isinstance(pdf, bytes)
         return pdf
 
-    async def assemble(self, source: int, pages: Sequence[tuple[int, int, int]], target: int) -> None:
+    async def assemble(
+        self, source: int, pages: Sequence[tuple[int, int, int]], target: int, *, asker: bytes = NOBODY
+    ) -> None:
         """Write one PDF of page images into the file `target`, in place of what it holds; nothing is synced.
 
         `pages`: offset and size in bytes of each image in the file `source`, and by how many degrees it is turned
@@ -101,7 +114,7 @@ class Examiner:
             raise FileTooManyPixels()
         request = messages.Assemble(parts=tuple(messages.Part(*page) for page in pages))
         seconds = len(pages) * self._limits.decode_seconds_max
-        await self._tried(lambda: self._collect(request, source, target), seconds)
+        await self._tried(lambda: self._collect(request, source, target, asker), seconds)
 
     def examine_now(self, fd: int, *, size: int, name: str) -> Finding:
         """`examine` for a caller without an event loop."""
@@ -111,38 +124,46 @@ class Examiner:
         """`page_image` for a caller without an event loop."""
         return asyncio.run(self.page_image(fd, media_type=media_type, page=page, width=width))
 
-    async def _ask(self, request: messages.Request, fd: int) -> Finding | PageFinding | bytes:
-        return await self._tried(lambda: self._converse(request, fd), self._limits.decode_seconds_max)
+    async def _ask(self, request: messages.Request, fd: int, asker: bytes) -> Finding | PageFinding | bytes:
+        return await self._tried(lambda: self._converse(request, fd, asker), self._limits.decode_seconds_max)
 
     async def _tried(self, attempt: Callable[[], Awaitable[_T]], decode_seconds: float) -> _T:
-        """A child may be killed from outside, so a lost request is asked once more; lost again, the file did it."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        """A child may be killed from outside, so a lost request is asked once more. FileDamaged is said only of a file
+        that ended two children."""
+        loop, limits = asyncio.get_running_loop(), self._limits
+        started, faults = loop.time(), 0
+        until = started + limits.queue_wait_seconds + limits.decode_seconds_max + decode_seconds
         for _ in range(2):
             try:
-                async with asyncio.timeout_at(started + self._limits.queue_wait_seconds + decode_seconds):
+                async with asyncio.timeout_at(until):
                     return await attempt()
-            except ConnectionError:
+            except _Lost as lost:
+                if lost.verdict == messages.SLOW:
+                    raise FileTooManyPixels() from None
+                faults += lost.verdict == messages.FAULT
                 if loop.time() - started >= decode_seconds:
                     break
                 # Where the whole pool is ending, the other children need this moment to be gone too.
                 await asyncio.sleep(_RETRY_SECONDS)
             except TimeoutError:
-                raise Unavailable() from None
-        raise FileDamaged()
+                break
+        raise FileDamaged() if faults > 1 else self._busy()
 
-    async def _converse(self, request: messages.Request, fd: int) -> Finding | PageFinding | bytes:
+    def _busy(self) -> Unavailable:
+        return Unavailable(retry_after_seconds=self._limits.queue_wait_seconds)
+
+    async def _converse(self, request: messages.Request, fd: int, asker: bytes) -> Finding | PageFinding | bytes:
         with await self._connected() as connection:
-            socket.send_fds(connection, [messages.encode_request(request)], [fd])
-            return messages.decode_answer(await self._received(connection, bytearray(await self._first(connection))))
+            _send(connection, request, fd, asker)
+            return messages.decode_answer(await self._received(connection))
 
-    async def _collect(self, request: messages.Request, source: int, target: int) -> None:
+    async def _collect(self, request: messages.Request, source: int, target: int, asker: bytes) -> None:
         """Pieces are written in threads: there may be hundreds of megabytes of them."""
         os.ftruncate(target, 0)
         with await self._connected() as connection:
-            socket.send_fds(connection, [messages.encode_request(request)], [source])
-            data, at = bytearray(await self._first(connection)), 0
-            while piece := messages.decode_answer(await self._received(connection, data)):
+            _send(connection, request, source, asker)
+            at = 0
+            while piece := messages.decode_answer(await self._received(connection)):
                 assert isinstance(piece, bytes)
                 await _finished_in_thread(_write, target, piece, at)
                 at += len(piece)
@@ -152,41 +173,40 @@ class Examiner:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._limits.queue_wait_seconds
         while True:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
             try:
                 connection.connect(self._path)
                 return connection
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
                 connection.close()
             if loop.time() >= until:
-                raise Unavailable()
+                raise self._busy()
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _received(self, connection: socket.socket, data: bytearray) -> bytearray:
-        """The next whole answer; `data` holds what has come of it, then what has come beyond it.
+    async def _received(self, connection: socket.socket) -> bytearray:
+        """The next whole answer. Raises _Lost, and Unavailable when no child was free in time."""
+        loop, answer = asyncio.get_running_loop(), bytearray()
+        while True:
+            try:
+                packet = await loop.sock_recv(connection, messages.PACKET_BYTES_MAX)
+            except ConnectionError:
+                packet = b""
+            kind = packet[:1]
+            if kind == messages.BUSY:
+                raise self._busy()
+            if kind not in (messages.MORE, messages.LAST):
+                raise _Lost(kind or messages.LOST)
+            answer += memoryview(packet)[1:]
+            if kind == messages.LAST:
+                return answer
 
-        Raises ConnectionError when the child ends before it is there.
-        """
-        loop = asyncio.get_running_loop()
-        while (missing := messages.missing_bytes(data)) > 0:
-            more = await loop.sock_recv(connection, missing)
-            if not more:
-                raise ConnectionResetError()
-            data += more
-        whole = data[: len(data) + missing]
-        del data[: len(whole)]
-        return whole
 
-    async def _first(self, connection: socket.socket) -> bytes:
-        """First bytes of the answer. Raises Unavailable when no child has taken the request in time."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._limits.queue_wait_seconds):
-                return await loop.sock_recv(connection, _FIRST_BYTES)
-        except TimeoutError:
-            if _is_untaken(connection):
-                raise Unavailable() from None
-        return await loop.sock_recv(connection, _FIRST_BYTES)
+def _send(connection: socket.socket, request: messages.Request, fd: int, asker: bytes) -> None:
+    """Raises _Lost when the server has ended since the connection was made."""
+    try:
+        socket.send_fds(connection, [messages.encode_request(request, asker=asker)], [fd])
+    except ConnectionError:
+        raise _Lost(messages.LOST) from None
 
 
 @contextmanager
@@ -218,9 +238,3 @@ def _write(target: int, piece: bytes, at: int) -> None:
         if failure.errno in _DISK_FULL:
             raise InsufficientStorage() from failure
         raise
-
-
-def _is_untaken(connection: socket.socket) -> bool:
-    """Whether the request still lies in the queue: the kernel counts bytes that the other side has not read."""
-    (unread,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0\0\0\0"))
-    return int(unread) > 0

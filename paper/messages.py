@@ -1,23 +1,39 @@
-"""What goes between client.py and child.py: one request with one descriptor, one answer. MessagePack on a stream.
+"""What goes between client.py, broker.py and child.py: one request with one descriptor, one answer. MessagePack.
 
-Request: the encoded structure, sent with the descriptor in one piece. Answer: its length in four bytes, then itself;
-that of Assemble are as many as it takes.
+Connections keep packets apart (SOCK_SEQPACKET). Request: one packet, an Asking, sent with the descriptor. Answer:
+packets that begin with MORE or LAST and together are one structure; Assemble has as many answers as it takes. A packet
+that begins with a verdict (BUSY, LOST, FAULT, SLOW) comes from the broker in place of the rest.
 """
 
-import struct
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from domain import refusals
 
-REQUEST_BYTES_MAX: Final = 20_480
+REQUEST_BYTES_MAX: Final = 20_992
 FORM_BYTES_MAX: Final = 65_536
 NAME_CHARACTERS_MAX: Final = 255
 PARTS_MAX: Final = 1_000
 """Pages of one Assemble, at up to 20 bytes of the request."""
 
-_LENGTH = struct.Struct(">I")
+PACKET_BYTES_MAX: Final = 65_536
+MORE: Final = b"+"
+LAST: Final = b"."
+BUSY: Final = b"b"
+"""No decoder was free in time, or this asker has too much waiting."""
+LOST: Final = b"l"
+"""The child was ended from outside."""
+FAULT: Final = b"f"
+"""The child ended itself: the file may have made it."""
+SLOW: Final = b"s"
+"""The file took all of its processor time."""
+
+ANSWERS: Final = b"a"
+"""From a child to the broker: its answer begins."""
+FREE: Final = b"."
+"""From a child to the broker: it can take a request."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -140,17 +156,35 @@ class FormFault(Exception):
 
 
 Request = Examine | Inspect | Render | Draw | Assemble
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A request on its way to the broker. `asker`: who it is for, opaque; `stores`: an upload, or what becomes one."""
+
+    asker: bytes
+    stores: bool
+    request: msgspec.Raw
+
+
 Answer = Found | Inspected | Rendered | Drawn | Piece | Faulty | Refused
 
 _encoder = msgspec.msgpack.Encoder()
+_askings = msgspec.msgpack.Decoder(Asking)
 _requests = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _REFUSALS: Final[dict[str, type[refusals.Refusal]]] = {refusal.slug: refusal for refusal in refusals.every()}
 
 
-def encode_request(request: Request) -> bytes:
-    """Bytes of a request; its name is short enough for REQUEST_BYTES_MAX."""
-    return _encoder.encode(request)
+def encode_request(request: Request, *, asker: bytes) -> bytes:
+    """Bytes of an Asking; its name is short enough for REQUEST_BYTES_MAX."""
+    raw = msgspec.Raw(_encoder.encode(request))
+    return _encoder.encode(Asking(asker=asker, stores=not isinstance(request, Render), request=raw))
+
+
+def decode_asking(data: bytes) -> Asking:
+    """Raises msgspec.DecodeError."""
+    asking: Asking = _askings.decode(data)
+    return asking
 
 
 def decode_request(data: bytes) -> Request:
@@ -159,26 +193,17 @@ def decode_request(data: bytes) -> Request:
     return request
 
 
-def encode_answer(answer: Answer) -> bytes:
-    """Bytes of an answer with its length before it."""
-    body = _encoder.encode(answer)
-    return _LENGTH.pack(len(body)) + body
-
-
-def missing_bytes(data: bytes | bytearray) -> int:
-    """How many bytes of the answer are still to come; at least 1 while the length itself is not there.
-
-    Less than 0 when bytes of the next answer are there already.
-    """
-    if len(data) < _LENGTH.size:
-        return _LENGTH.size - len(data)
-    (length,) = _LENGTH.unpack_from(data)
-    return _LENGTH.size + int(length) - len(data)
+def packets(answer: Answer) -> Iterator[bytes]:
+    """An answer as the packets that it is sent in."""
+    body = memoryview(_encoder.encode(answer))
+    step = PACKET_BYTES_MAX - 1
+    for at in range(0, len(body), step):
+        yield (LAST if at + step >= len(body) else MORE) + body[at : at + step]
 
 
 def decode_answer(encoded: bytes | bytearray) -> Finding | PageFinding | bytes:
     """The finding, image or PDF of a whole answer. Raises the refusal or FormFault in it, or msgspec.DecodeError."""
-    answer: Any = _answers.decode(memoryview(encoded)[_LENGTH.size :])
+    answer: Any = _answers.decode(encoded)
     match answer:
         case Found(finding) | Inspected(finding):
             return finding

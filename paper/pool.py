@@ -1,7 +1,7 @@
 """A server of limited children on a Unix socket. The supervisor forks a process for it; client.py talks to it.
 
-The process that runs `serve` imports the decoders once and forks children from itself (a zygote). The children
-wait on the same listening socket, so the kernel hands each connection to a free one.
+The process that runs `serve` imports the decoders once and forks children from itself (a zygote). broker.py hands each
+child its requests over a socket that only the two of them have.
 """
 
 import gc
@@ -9,23 +9,26 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from domain.limits import Limits
 from paper import confinement
+from paper.broker import Broker, packets_of
+
+CHILDREN: Final = 3
+"""Two cores decode; with a third child the two that are left serve others while one is held."""
 
 _BACKLOG = 256
-_YOUNG_SECONDS = 1.0
-_BACK_OFF_SECONDS = 0.05
-_BEAT_SECONDS = 1.0
+_CONTROL = 3
 
 _log = logging.getLogger(__name__)
 
 
-def serve(socket_path: Path, *, children: int = 2, limits: Limits, beat: Callable[[], None] = lambda: None) -> None:
+def serve(
+    socket_path: Path, *, children: int = CHILDREN, limits: Limits, beat: Callable[[], None] = lambda: None
+) -> None:
     """Serve until SIGTERM, then end all children, remove the socket and return.
 
     To be called in a freshly forked process of one thread: it closes every inherited descriptor but the standard
@@ -52,68 +55,43 @@ def _supervise(listener: socket.socket, children: int, limits: Limits, beat: Cal
     child.prepare(limits)
     gc.collect()
     gc.freeze()
-    born: dict[int, float] = {}
-    try:
-        while True:
-            while len(born) < children:
-                born[_fork(listener, limits)] = time.monotonic()
-            beat()
-            told = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, _BEAT_SECONDS)
-            if told is not None and told.si_signo == signal.SIGTERM:
-                return
-            if _reap(born):
-                time.sleep(_BACK_OFF_SECONDS)
-    finally:
-        for pid in born:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    Broker(listener, lambda control: _fork(control, limits), children=children, limits=limits, beat=beat).run()
 
 
-def _fork(listener: socket.socket, limits: Limits) -> int:
+def _fork(control: int, limits: Limits) -> int:
+    """Signals wait meanwhile: the child has the broker's handlers until it has set its own."""
     parent = os.getpid()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
     pid = os.fork()
     if pid == 0:
-        _live(listener, limits, parent)
+        _live(control, limits, parent)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
 
 
-def _live(listener: socket.socket, limits: Limits, parent: int) -> NoReturn:
-    """The forked child. Whatever happens in it, it never comes back into the zygote's code."""
+def _live(control: int, limits: Limits, parent: int) -> NoReturn:
+    """The forked child. Whatever happens in it, it never comes back into the zygote's code.
+
+    It keeps no descriptor but `control`: the broker holds files and connections of many.
+    """
     from paper import child
 
     try:
+        signal.set_wakeup_fd(-1)
         for number in (signal.SIGALRM, signal.SIGPROF, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        if control != _CONTROL:
+            os.dup2(control, _CONTROL)
+        os.closerange(_CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
-        child.run(listener, limits, parent)
+        child.run(packets_of(_CONTROL), limits, parent)
     finally:
         os._exit(1)
 
 
-def _reap(born: dict[int, float]) -> bool:
-    """Take leave of every child that ended or was stopped. True when one of them died young."""
-    died_young = False
-    while born:
-        pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
-        if pid == 0:
-            break
-        if os.WIFSTOPPED(status):
-            # Its client would wait in vain; killed, the request goes to another child.
-            os.kill(pid, signal.SIGKILL)
-            continue
-        died_young |= time.monotonic() - born.pop(pid) < _YOUNG_SECONDS
-        if os.WIFSIGNALED(status):
-            _log.warning("paper: child %d ended by %s; a new one takes its place", pid, _name(os.WTERMSIG(status)))
-    return died_young
-
-
-def _name(number: int) -> str:
-    return signal.Signals(number).name
-
-
 def _listen(socket_path: Path) -> socket.socket:
     """A listening socket that appears under its name at once and private, in place of one left by a killed server."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     nascent = socket_path.with_name(f"{socket_path.name}.{os.getpid()}")
     listener.bind(str(nascent))
     nascent.chmod(0o600)

@@ -21,7 +21,6 @@ LANDLOCK: Final = "Landlock"
 SECCOMP: Final = "seccomp"
 
 _ALLOWED: Final = {
-    "accept4": (288, 242),
     "brk": (12, 214),
     "clock_nanosleep": (230, 115),
     "close": (3, 57),

@@ -80,6 +80,7 @@ SMALL = {
     "DOSSIER_UPLOAD_RATE_BYTES_PER_SECOND_MIN": "2000",
     "DOSSIER_UPLOAD_SECONDS_MAX": "5",
     "DOSSIER_DECODE_SECONDS_MAX": "1",
+    "DOSSIER_DECODE_SECONDS_PER_MEBIBYTE": "0.3",
     "DOSSIER_ORPHAN_AGE_HOURS": "1",
 }
 HOUR_SECONDS = 3600
@@ -131,6 +132,14 @@ TESTED: dict[str, tuple[str, str]] = {
     "decode_seconds_max": (
         f"{HERE}::test_a_file_that_takes_the_decoder",
         f"{HERE}::test_a_file_that_takes_the_decoder",
+    ),
+    "decode_seconds_per_mebibyte": (
+        "tests/paper/test_pool.py::test_a_small_file_gets_little",
+        "tests/paper/test_pool.py::test_a_small_file_gets_little",
+    ),
+    "decodes_waiting_per_caller_max": (
+        "tests/paper/test_pool.py::test_an_asker_with_too_much_waiting",
+        "tests/paper/test_pool.py::test_an_asker_with_too_much_waiting",
     ),
     "decode_memory_bytes_max": (
         "tests/paper/test_pool.py::test_memory_is_limited_on_both_sides",
@@ -457,7 +466,7 @@ def test_a_file_that_takes_the_decoder_too_long_is_refused_and_the_next_is_not(
     """The child is ended by the kernel; another takes its place."""
     slow = a_slow_tiff(small.settings.limits.image_frames_max)
     with wire.nothing_stored(small):
-        assert problem_of(select_file(staff, customer, slow, name="slow.tif"), 422) == "file-damaged"
+        assert problem_of(select_file(staff, customer, slow, name="slow.tif"), 422) == "file-too-many-pixels"
     assert archived(staff, customer)["preview"] is True
 
 

@@ -73,6 +73,11 @@ def a_tiff(pages: int = 1, size: tuple[int, int] = (40, 30), mode: str = "RGB", 
     return saved(pictures[0], "TIFF", save_all=True, append_images=pictures[1:], **options)
 
 
+def a_heavy_tiff() -> bytes:
+    """One page that takes about a second to draw."""
+    return saved(Image.effect_noise((6000, 6000), 50), "TIFF", compression="tiff_adobe_deflate")
+
+
 def a_slow_tiff(pages: int, width: int = 8000, height: int = 8000) -> bytes:
     """Pages that share one strip of black: a few bytes that take a decoder long. 64 megapixels each."""
     strip = _black(width * height)

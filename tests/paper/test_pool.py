@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from domain import refusals
 from paper.messages import Finding
+from paper.pool import CHILDREN
 from tests.paper import files
 from tests.paper.pools import Pool, a_descriptor, a_pool, exists, wait_until
 
@@ -80,7 +81,8 @@ def test_a_file_that_is_refused_leaves_nothing_open_that_the_next_one_needs(tmp_
     refused = (files.a_png()[:60], files.a_lying_png(70_000, 70_000), files.a_png(pnginfo=text), files.a_jpeg()[:100])
     with a_pool(tmp_path, children=1) as pool:
         [child] = pool.children()
-        before = descriptors(child)
+        assert examine(pool, files.a_jpeg()) == JPEG
+        before = 4
         for data in refused:
             with pytest.raises(refusals.Refusal):
                 examine(pool, data)
@@ -123,7 +125,9 @@ LOOPS = pytest.mark.parametrize(
 @LOOPS
 def test_many_at_once_are_answered(pool: Pool, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def ask_all(descriptor: int, size: int) -> list[Finding]:
-        return await asyncio.gather(*(pool.examiner.examine(descriptor, size=size, name="a.jpg") for _ in range(400)))
+        return await asyncio.gather(
+            *(pool.examiner.examine(descriptor, size=size, name="a.jpg", asker=bytes([n % 40])) for n in range(400))
+        )
 
     data = files.a_jpeg()
     with a_descriptor(data) as descriptor, asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -185,10 +189,104 @@ def test_a_file_that_kills_its_child_twice_is_called_damaged(tmp_path: Path) -> 
         assert examine(pool, files.a_jpeg()) == JPEG
 
 
+def test_a_good_file_whose_child_is_killed_twice_is_not_called_damaged(tmp_path: Path) -> None:
+    def kill_twice(child: int) -> None:
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: not exists(child))
+        os.kill(busy_child(pool), signal.SIGKILL)
+
+    with a_pool(tmp_path) as pool, pytest.raises(refusals.Unavailable):
+        asyncio.run(during(pool, files.a_slow_tiff(20), kill_twice))
+
+
+def test_a_question_is_dropped_with_its_asker_and_its_child_is_free_at_once(tmp_path: Path) -> None:
+    """Ten slow questions were once worked on one after the other, for askers who had left."""
+
+    async def leave(slow: bytes) -> None:
+        with a_descriptor(slow) as descriptor:
+            questions = [
+                asyncio.create_task(pool.examiner.examine(descriptor, size=len(slow), name="", asker=bytes([n])))
+                for n in range(10)
+            ]
+            await asyncio.to_thread(busy_child, pool)
+            for question in questions:
+                question.cancel()
+            await asyncio.wait(questions)
+
+    with a_pool(tmp_path, children=1, decode_seconds_per_mebibyte=1000, decode_seconds_max=1000) as pool:
+        asyncio.run(leave(files.a_slow_tiff(200)))
+        assert examine(pool, files.a_jpeg()) == JPEG
+
+
+def test_an_asker_has_one_question_worked_on_and_others_pass_it(tmp_path: Path) -> None:
+    async def ask_beside(slow: bytes, quick: bytes) -> None:
+        with a_descriptor(slow) as long, a_descriptor(quick) as short:
+            flood = [
+                asyncio.create_task(pool.examiner.examine(long, size=len(slow), name="", asker=b"a")) for _ in range(8)
+            ]
+            await asyncio.to_thread(busy_child, pool)
+            for n in range(20):
+                assert await pool.examiner.examine(short, size=len(quick), name="", asker=bytes([n])) == JPEG
+            assert sum(descriptors(child) > 5 for child in pool.children()) == 1
+            assert not any(question.done() for question in flood)
+            for question in flood:
+                question.cancel()
+            await asyncio.wait(flood)
+
+    with a_pool(tmp_path, children=2, decode_seconds_per_mebibyte=1000, decode_seconds_max=1000) as pool:
+        asyncio.run(ask_beside(files.a_slow_tiff(200), files.a_jpeg()))
+
+
+def test_page_images_leave_a_child_for_uploads(tmp_path: Path) -> None:
+    async def upload_beside(slow: bytes, quick: bytes) -> None:
+        with a_descriptor(slow) as long, a_descriptor(quick) as short:
+            image = pool.examiner.page_image
+            viewers = [
+                asyncio.create_task(image(long, media_type="image/tiff", page=1, width=16, asker=bytes([n])))
+                for n in range(6)
+            ]
+            await asyncio.to_thread(busy_child, pool)
+            assert await pool.examiner.examine(short, size=len(quick), name="", asker=b"desk") == JPEG
+            assert not all(viewer.done() for viewer in viewers)
+            for viewer in viewers:
+                viewer.cancel()
+            await asyncio.wait(viewers)
+
+    with a_pool(tmp_path, children=2) as pool:
+        asyncio.run(upload_beside(files.a_heavy_tiff(), files.a_jpeg()))
+
+
+def test_an_asker_with_too_much_waiting_is_told_to_come_back(tmp_path: Path) -> None:
+    async def flood(slow: bytes) -> None:
+        with a_descriptor(slow) as descriptor:
+            waiting = [asyncio.create_task(pool.examiner.examine(descriptor, size=len(slow), name=""))]
+            await asyncio.to_thread(busy_child, pool)
+            for _ in range(3):
+                waiting.append(asyncio.create_task(pool.examiner.examine(descriptor, size=len(slow), name="")))
+                await asyncio.sleep(0)
+            with pytest.raises(refusals.Unavailable) as refused:
+                await pool.examiner.examine(descriptor, size=len(slow), name="")
+            assert refused.value.values["retry_after_seconds"] == 60
+            for question in waiting:
+                question.cancel()
+            await asyncio.wait(waiting)
+
+    with a_pool(tmp_path, decodes_waiting_per_caller_max=3, queue_wait_seconds=60) as pool:
+        asyncio.run(flood(files.a_slow_tiff(30)))
+
+
+def test_a_small_file_gets_little_time_of_a_processor_and_a_large_one_more(tmp_path: Path) -> None:
+    slow = files.a_slow_tiff(8)
+    with a_pool(tmp_path, decode_seconds_per_mebibyte=0.05) as pool:
+        with pytest.raises(refusals.FileTooManyPixels):
+            examine(pool, slow)
+        assert examine(pool, slow + bytes(40 * MIB)).pages == 8
+
+
 def test_a_decoder_that_does_not_end_is_ended_in_time(tmp_path: Path) -> None:
-    with a_pool(tmp_path, decode_seconds_max=0.5, queue_wait_seconds=1.0) as pool:
+    with a_pool(tmp_path, decode_seconds_max=0.5, decode_seconds_per_mebibyte=0.1, queue_wait_seconds=1.0) as pool:
         begun = time.monotonic()
-        with pytest.raises(refusals.FileDamaged):
+        with pytest.raises(refusals.FileTooManyPixels):
             examine(pool, files.a_slow_tiff(200))
         assert time.monotonic() - begun < 1.5
         assert examine(pool, files.a_jpeg()) == JPEG
@@ -245,7 +343,7 @@ def test_a_question_that_waits_too_long_in_the_queue_is_unavailable(tmp_path: Pa
             busy = asyncio.create_task(pool.examiner.examine(long, size=len(slow), name=""))
             await asyncio.to_thread(busy_child, pool)
             with pytest.raises(refusals.Unavailable):
-                await pool.examiner.examine(short, size=len(quick), name="")
+                await pool.examiner.examine(short, size=len(quick), name="", asker=b"another")
             assert not busy.done(), "one that is being worked on goes on beyond the wait of the queue"
             busy.cancel()
 
@@ -327,7 +425,7 @@ def test_the_pool_dies_with_a_killed_supervisor(tmp_path: Path) -> None:
         assert supervisor.stdout
         server = int(supervisor.stdout.readline())
         children_file = Path(f"/proc/{server}/task/{server}/children")
-        wait_until(lambda: len(children_file.read_text().split()) == 2)
+        wait_until(lambda: len(children_file.read_text().split()) == CHILDREN)
         children = [int(child) for child in children_file.read_text().split()]
         supervisor.kill()
         wait_until(lambda: not any(exists(pid) for pid in (server, *children)))

@@ -1,0 +1,129 @@
+"""Whose request a decoder takes next. Pure; broker.py asks it.
+
+One asker has at most one request worked on at a time. Of those who wait, whoever used the decoders least comes first.
+One decoder is kept for what is to be stored: page images never take all of them.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+HALF_LIFE_SECONDS: Final = 60.0
+"""After this long half of what an asker used is forgotten."""
+
+_ASKERS_REMEMBERED: Final = 1_000
+
+
+class Request(Protocol):
+    """`asker` names who asks, and means nothing else; `stores`: an upload, or what becomes one."""
+
+    @property
+    def asker(self) -> bytes: ...
+    @property
+    def stores(self) -> bool: ...
+
+
+R = TypeVar("R", bound=Request)
+
+
+class QueueFull(Exception):
+    """This asker has as many requests waiting as it may."""
+
+
+class Turn(msgspec.Struct, Generic[R]):
+    """A request in the queue. `since`: when it came."""
+
+    request: R
+    since: float
+
+
+class Turns(Generic[R]):
+    """The queue in front of `decoders` decoders. Every time is a reading of one clock, in seconds.
+
+    `wait_seconds`: the longest wait for others; for its own earlier requests an asker waits `own_seconds` longer.
+    """
+
+    def __init__(self, *, decoders: int, waiting_max: int, wait_seconds: float, own_seconds: float) -> None:
+        self._decoders, self._waiting_max = decoders, waiting_max
+        self._wait_seconds, self._own_seconds = wait_seconds, own_seconds
+        self._pages_max = max(1, decoders - 1)
+        self._waiting: dict[bytes, deque[Turn[R]]] = {}
+        self._running: dict[bytes, tuple[R, float]] = {}
+        self._used: dict[bytes, tuple[float, float]] = {}
+
+    def join(self, request: R, now: float) -> None:
+        """Raises QueueFull."""
+        queue = self._waiting.setdefault(request.asker, deque())
+        if len(queue) >= self._waiting_max:
+            raise QueueFull
+        queue.append(Turn(request, now))
+
+    def next(self, now: float) -> R | None:
+        """The request that a free decoder takes now; it counts as running until end()."""
+        pages = sum(not request.stores for request, _ in self._running.values())
+        free = len(self._running) < self._decoders
+        found = min(self._allowed(stores_only=pages >= self._pages_max), key=lambda t: self._rank(t, now), default=None)
+        if not free or found is None:
+            return None
+        self._remove(found)
+        self._running[found.request.asker] = found.request, now
+        return found.request
+
+    def leave(self, request: R) -> None:
+        """A request that waits is taken back."""
+        for turn in self._waiting.get(request.asker, ()):
+            if turn.request is request:
+                self._remove(turn)
+                return
+
+    def end(self, request: R, now: float) -> None:
+        """A request that ran is over, however it ended."""
+        _, began = self._running.pop(request.asker)
+        self._used[request.asker] = self._use_of(request.asker, now) + now - began, now
+        if len(self._used) > _ASKERS_REMEMBERED:
+            least = sorted(self._used, key=lambda asker: self._use_of(asker, now))
+            for asker in least[: _ASKERS_REMEMBERED // 2]:
+                del self._used[asker]
+
+    def overdue(self, now: float) -> list[R]:
+        """Requests that have waited too long; they leave the queue."""
+        late = [turn for queue in self._waiting.values() for turn in queue if now >= self._until(turn)]
+        for turn in late:
+            self._remove(turn)
+        return [turn.request for turn in late]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._waiting
+
+    def _allowed(self, *, stores_only: bool) -> Iterator[Turn[R]]:
+        """The first request of each asker that has none running; with `stores_only` the first that stores."""
+        for asker, queue in self._waiting.items():
+            if asker not in self._running:
+                turn = next((turn for turn in queue if turn.request.stores or not stores_only), None)
+                if turn is not None:
+                    yield turn
+
+    def _rank(self, turn: Turn[R], now: float) -> tuple[float, float]:
+        return self._use_of(turn.request.asker, now), turn.since
+
+    def _use_of(self, asker: bytes, now: float) -> float:
+        """Seconds of decoders that an asker used, the older the less."""
+        used, at = self._used.get(asker, (0.0, now))
+        return float(used * 0.5 ** ((now - at) / HALF_LIFE_SECONDS))
+
+    def _until(self, turn: Turn[R]) -> float:
+        """An asker's wait for others begins when its own earlier request has ended."""
+        asker = turn.request.asker
+        if asker in self._running:
+            return turn.since + self._wait_seconds + self._own_seconds
+        _, ended = self._used.get(asker, (0.0, turn.since))
+        return min(max(turn.since, ended), turn.since + self._own_seconds) + self._wait_seconds
+
+    def _remove(self, turn: Turn[R]) -> None:
+        queue = self._waiting[turn.request.asker]
+        queue.remove(turn)
+        if not queue:
+            del self._waiting[turn.request.asker]

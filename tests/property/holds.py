@@ -131,7 +131,7 @@ class Holds(RuleBasedStateMachine):
             if state.signed_on:
                 assert state.signed_on <= self.model.today
                 assert state.mandate is None or state.mandate.signature_date == state.signed_on
-            if state.mandate is None or not state.mandate.complete:
+            if state.status in IN_FORCE and (state.mandate is None or not state.mandate.complete):
                 topics = {e.body.topic for e in self.archive.log.load(paper)}
                 assert not topics & {"collection-reported.v1", "mandate-amended.v1"}
 

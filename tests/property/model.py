@@ -72,12 +72,11 @@ class Statement:
 
     def end(self) -> tuple[date, str] | None:
         """The first day of its end by the calendar and what it then is, as things stand."""
-        if self.status == "issued" and self.form_ends:
-            return self.form_ends + ONE_DAY, "expired"
-        if self.status not in IN_FORCE:
+        if self.status not in ("issued", *IN_FORCE):
             return None
-        ends = [(self.valid_until + ONE_DAY, 1, "expired")] if self.valid_until else []
-        if self.is_mandate and self.signed:
+        last_day = self.form_ends if self.status == "issued" else self.valid_until
+        ends = [(last_day + ONE_DAY, 1, "expired")] if last_day else []
+        if self.status != "issued" and self.is_mandate and self.signed:
             since = max(self.signed, self.last_due or self.signed)  # what was due before the signature is a slip
             ends.append((three_years_after(since) + ONE_DAY, 1, "expired"))
         if self.revoked_from:

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import psycopg
 
 from projections import tracking
 from projections.parking import Parked, alarm, park, take, with_care
-from projections.tracking import Tracked
+from projections.tracking import NotLeader, Tracked
 from projections.view import Step, View, steps, without_collector
 from projections.views import VIEWS, table_of
 from store.log import Log
@@ -22,17 +23,21 @@ PAGE = 5_000
 STANDBY_SECONDS = 1.0
 POLL_SECONDS = 0.5
 HOT_SECONDS = 0.2
-HOT_POLL_SECONDS = 0.01
+HOT_POLL_SECONDS = 0.002
+KNOWN_SECONDS = 0.1
+PIPELINED_MAX = 8
 BACK_OFF_SECONDS = (0.05, 5.0)
 logger = logging.getLogger("dossier.projections")
 
 
 class State(msgspec.Struct):
-    """What it has done so far; where the views stand is in views.tracking."""
+    """What it has done so far; where the views stand is in views.tracking. `refused`: pages that were not written since
+    somebody else had moved a view."""
 
     leading: bool = False
     events: int = 0
     restarts: int = 0
+    refused: int = 0
 
 
 class Behind(msgspec.Struct, frozen=True):
@@ -67,6 +72,8 @@ class Follower:
         self._poll_seconds, self._beat = poll_seconds, beat
         self.state = State()
         self._hot_until = 0.0
+        self._known: list[Tracked] = []
+        self._known_until, self._is_fresh = 0.0, True
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set, which takes effect within a second. A cut connection is made again, ever more slowly."""
@@ -94,6 +101,7 @@ class Follower:
                 return
         conn.execute(f"listen {tracking.CHANNEL_LOG}")  # before the first look, so that nothing falls between
         self.state.leading = True
+        self._forget()
         while not stop.is_set():
             self._beat()
             with without_collector():
@@ -108,14 +116,21 @@ class Follower:
         behind = self._page(conn)
         if behind is None:
             return HOT_POLL_SECONDS if self._clock() < self._hot_until else self._poll_seconds
-        self._apply(conn, behind)
+        try:
+            self._apply(conn, behind)
+        except NotLeader:
+            self.state.refused += 1
+            if self._is_fresh:
+                raise
+            self._forget()
+            return 0.0
         self._hot_until = self._clock() + HOT_SECONDS
         self.state.events += len(behind.events)
-        return 0.0 if behind.more else HOT_POLL_SECONDS
+        return 0.0
 
     def _page(self, conn: psycopg.Connection[Any]) -> Behind | None:
         """The next events for the rearmost views: one page serves all that stand at the same position."""
-        running = [t for t in tracking.tracked(conn, self._views) if not t.paused]
+        running = [t for t in self._tracked(conn) if not t.paused]
         if not running:
             return None
         positions = sorted({t.position for t in running})
@@ -129,9 +144,37 @@ class Follower:
         rearmost = [t for t in running if t.position == positions[0]]
         return Behind(rearmost, steps(page, rearmost[0].as_of), position, more)
 
+    def _tracked(self, conn: psycopg.Connection[Any]) -> list[Tracked]:
+        """Where the views stand, remembered for a moment: a busy follower saves a question for each page. Who paused a
+        view or moved it meanwhile is noticed by _write()."""
+        now = self._clock()
+        self._is_fresh = now >= self._known_until
+        if self._is_fresh:
+            self._known, self._known_until = tracking.tracked(conn, self._views), now + KNOWN_SECONDS
+        return self._known
+
+    def _forget(self) -> None:
+        self._known_until = 0.0
+
     def _apply(self, conn: psycopg.Connection[Any], behind: Behind) -> None:
-        for parked in with_care(lambda careful: self._write(conn, behind, careful)):
-            self._on_parked(parked)
+        parked = self._written_at_once(conn, behind) if len(behind.events) <= PIPELINED_MAX else None
+        if parked is None:
+            parked = with_care(lambda careful: self._write(conn, behind, careful))
+        for one in parked:
+            self._on_parked(one)
+            self._forget()
+
+    def _written_at_once(self, conn: psycopg.Connection[Any], behind: Behind) -> list[Parked] | None:
+        """Write a few events in two messages to the server instead of ten. None when that failed: the longer way finds
+        out whether an event is poison."""
+        try:
+            with conn.pipeline():
+                return self._write(conn, behind, careful=False)
+        except NotLeader:
+            raise
+        except Exception as error:  # noqa: BLE001  # which one the pipeline raises first says little about its cause
+            logger.debug("the events up to %d are written again: %s", behind.position, type(error).__name__)
+            return None
 
     def _write(self, conn: psycopg.Connection[Any], behind: Behind, careful: bool) -> list[Parked]:
         """Rows and positions of a page in one transaction."""
@@ -144,7 +187,12 @@ class Follower:
             park(conn, parked)
             as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
             tracking.advance(conn, [self._views[t.name] for t in running], behind.position, as_of)
+        self._remember(running, behind.position, as_of)
         return parked
+
+    def _remember(self, moved: Sequence[Tracked], position: int, as_of: datetime | None) -> None:
+        here = {t.name: msgspec.structs.replace(t, position=position, as_of=as_of) for t in moved}
+        self._known = [here.get(t.name, t) for t in self._known]
 
 
 def _locked(conn: psycopg.Connection[Any]) -> bool:

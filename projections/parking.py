@@ -154,6 +154,8 @@ def _parked(view: View, step: Step, error_type: str) -> Parked:
 
 
 def park(conn: psycopg.Connection[Any], found: Sequence[Parked]) -> None:
+    if not found:
+        return
     with conn.cursor() as cursor:
         cursor.executemany(PARK, [msgspec.structs.astuple(p)[:-1] for p in found])
 

@@ -204,10 +204,19 @@ def write(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -
             closed = cursor.execute(sql.close, columns).fetchone()
         assert closed == len(taken.closed), f"{table}: {closed} of {len(taken.closed)} open rows were there"
     if len(taken.rows) < COPY_ROWS_MIN:
-        with conn.cursor() as cursor:
-            cursor.executemany(sql.insert, encoded(view, taken.rows))
+        insert(conn, sql.insert, encoded(view, taken.rows))
     else:
         copy_in(conn, view, table, taken.rows)
+
+
+def insert(conn: psycopg.Connection[Any], statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    """executemany() makes one message of them, but inside a pipeline it waits for its answer."""
+    with conn.cursor() as cursor:
+        if conn.pgconn.pipeline_status:
+            for values in rows:
+                cursor.execute(statement, values, prepare=True)
+        else:
+            cursor.executemany(statement, rows)
 
 
 def copy_in(conn: psycopg.Connection[Any], view: View, table: str, rows: Iterable[msgspec.Struct]) -> None:

@@ -95,7 +95,7 @@ def test_two_that_both_believe_to_lead_write_nothing_twice(desk: Desk, monkeypat
         for n in range(60):
             desk.letter(CUSTOMERS[n % 7])
         desk.wait_until(desk.log.last_position())
-        until(lambda: first.state.restarts + second.state.restarts > 0, "one was refused")
+        until(lambda: first.state.refused + second.state.refused > 0, "one was refused")
     is_complete(desk)
 
 

@@ -16,9 +16,9 @@ function show() {
   for (const part of document.querySelectorAll("#uploads, a[href='#unsent']")) part.hidden = false;
 }
 
-function row({ key, name, customer, at, percent = 0 }) {
+function row({ key, name, customer, at: begun, percent = 0 }) {
   const made = list.querySelector("template").content.cloneNode(true).firstElementChild;
-  const words = { name, customer, at: when.format(at), percent: `${percent}%` };
+  const words = { name, customer, at: when.format(begun), percent: `${percent}%` };
   for (const place of made.querySelectorAll("[data-word]")) place.textContent = words[place.dataset.word];
   made.querySelector("a").href = at(`/add?${new URLSearchParams({ source: "file", customer })}`);
   made.querySelector("button").addEventListener("click", () => drop(key));

@@ -208,7 +208,8 @@ def _copy(
             copy_in(conn, beside.view, shadow.shadow_of(beside.view), fold.take(last).rows)
             beside.events += len(page)
         progress(page[-1].position, until)
-    assert not any(fold.pending for fold in folds), "a paper's last event did not come"
+    if any(fold.pending for fold in folds):
+        raise LookupError("a paper's last event did not come")
     return as_of
 
 

@@ -84,6 +84,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     from service.serve import AlreadyServed, WallsMissing
     from service.settings import SettingsError
     from store.content_sweeper import SweepRefused
+    from store.key_encryption import KeyUnfit
     from store.postgres import PostgresError
 
     match error:
@@ -95,7 +96,7 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
             return CONFLICT, "somebody else changed the same thing in this moment; try again"
         case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
             return FAILED, str(error)
-        case PortUnfit() | HomeUnfit() | StoreUnfit() | WallsMissing():
+        case PortUnfit() | HomeUnfit() | StoreUnfit() | KeyUnfit() | WallsMissing():
             return FAILED, str(error)
         case psycopg.errors.InsufficientPrivilege():
             return NOT_ALLOWED, "the database login may not do this"

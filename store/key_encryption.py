@@ -48,18 +48,31 @@ def read_or_make(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
     A new key is durable before it is used: without it nothing that names a person can ever be read again.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    versions = {int(p.suffix[1:]): _read(p) for p in folder.glob("kek.[0-9]*")}
+    versions = {_version(p): _read(p) for p in folder.glob("kek.[0-9]*")}
     if versions:
         return KeyEncryptionKeys(versions), False
     _write(folder / "kek.1", secrets.token_bytes(KEY_BYTES))
     return KeyEncryptionKeys({1: _read(folder / "kek.1")}), True
 
 
+class KeyUnfit(ValueError):
+    """A file of the key folder is not a key-encryption key; the sentence names it and what to do."""
+
+
 def _read(path: Path) -> bytes:
-    key = bytes.fromhex(path.read_text().strip())
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except ValueError:
+        key = b""
     if len(key) != KEY_BYTES:
-        raise ValueError(f"{path}: a key-encryption key has {KEY_BYTES} bytes")
+        raise KeyUnfit(f"{path} is damaged, a kek file has {2 * KEY_BYTES} hex digits: put the copy of it back")
     return key
+
+
+def _version(path: Path) -> int:
+    if not path.suffix[1:].isdecimal() or path.stem != "kek":
+        raise KeyUnfit(f"{path} is not a key in use: move it out of this folder, or name it kek.N")
+    return int(path.suffix[1:])
 
 
 def _write(path: Path, key: bytes) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from store.key_encryption import KeyEncryptionKeys, read_or_make
+from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read_or_make
 
 STARTERS = 8
 PLACE = b"where it belongs"
@@ -112,7 +112,7 @@ def test_the_highest_version_wraps_and_every_version_opens(tmp_path: Path) -> No
 def test_a_key_that_is_none_stops_the_start(tmp_path: Path, text: str) -> None:
     """Going on with another key would make all that is written now unreadable for the right one."""
     (tmp_path / "kek.1").write_text(text)
-    with pytest.raises(ValueError, match=r"kek|hex"):
+    with pytest.raises(KeyUnfit, match=r"kek\.1 is damaged"):
         read_or_make(tmp_path)
     assert (tmp_path / "kek.1").read_text() == text
 
@@ -125,3 +125,10 @@ def test_a_wrapped_key_opens_only_where_it_belongs() -> None:
         keys.unwrap(wrapped, version=1, bound_to=b"elsewhere")
     with pytest.raises(KeyError):
         keys.unwrap(wrapped, version=2, bound_to=PLACE)
+
+
+def test_a_file_beside_the_keys_is_named_in_words(tmp_path: Path) -> None:
+    read_or_make(tmp_path)
+    (tmp_path / "kek.9.bak").write_text("00" * 32)
+    with pytest.raises(KeyUnfit, match=r"kek\.9\.bak is not a key in use"):
+        read_or_make(tmp_path)

@@ -469,6 +469,16 @@ ROUTES: tuple[Route, ...] = (
         does="report",
         positioned=False,
     ),
+    Route(
+        method="DELETE",
+        path="/v1/scan-stations/{name}",
+        verb=Verb.OPERATIONS,
+        handle=stations.release,
+        summary="Release the name of a station for another branch",
+        status=(204,),
+        does="release",
+        positioned=False,
+    ),
     read(
         "/v1/scan-stations/{name}/jobs",
         Verb.STATIONS_WORK,

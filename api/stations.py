@@ -6,6 +6,7 @@ take a while (a long poll).
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -26,8 +27,8 @@ SEEN_SECONDS = 5.0
 
 
 async def report(call: Call) -> None:
-    """PUT /scan-stations/{name}: what it has now; a name belongs to the token that used it first, until that is revoked
-    or says nothing for ten minutes."""
+    """PUT /scan-stations/{name}: what it has now. A name belongs to the branch that used it first, until an operator
+    releases it; within the branch to the token that used it last, until that is revoked or silent for ten minutes."""
     name, body = station_name(call), await call.body(StationBody)
     scanners = msgspec.json.encode(body.scanners).decode()
     async with call.parts.connection() as conn:
@@ -35,6 +36,14 @@ async def report(call: Call) -> None:
         if not await told() and not await told(revoked=await revoked(call)):
             raise NotFound
     call.answer(StationItem(name, call.branch(), moment(call.parts.archive.clock.now()), "online"))
+
+
+async def release(call: Call) -> None:
+    """DELETE /scan-stations/{name}: the name is free for any branch. The branch that had it keeps its sessions."""
+    async with call.parts.connection() as conn:
+        if not await call.parts.stations.release(conn, station_name(call)):
+            raise NotFound
+    call.resp.status = 204
 
 
 async def revoked(call: Call) -> list[str]:
@@ -131,9 +140,9 @@ async def stations_of(call: Call) -> Sequence[Any]:
         return await call.parts.stations.stations(conn)
 
 
-async def own_stations(call: Call) -> frozenset[str]:
-    """The stations of this token."""
-    return frozenset(s.name for s in await stations_of(call) if s.actor == call.principal.name)
+async def own_stations(call: Call) -> dict[str, datetime]:
+    """The stations of this token, each with the moment since when its branch has the name."""
+    return {s.name: s.owned_since for s in await stations_of(call) if s.actor == call.principal.name}
 
 
 def is_silent(station: Any) -> bool:

@@ -4,7 +4,7 @@ The images of a session are sealed under its own key, which belongs to the archi
 document of a customer; then, or when it is cancelled, key and images go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -47,19 +47,27 @@ from domain.scan_session import (
     require_unchanged,
 )
 from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, require_version, together
-from domain.values import Content
+from domain.values import Content, time_of
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose sessions a caller can get at: those of a branch, or those on scanners of some stations; None: of all."""
+    """Whose sessions a caller can get at: those of a branch, or those on scanners of some stations; None: of all.
+
+    `stations` tells since when each is the caller's: a session from before belongs to another branch.
+    """
 
     branch: str | None = None
-    stations: frozenset[str] | None = None
+    stations: Mapping[str, datetime] | None = None
 
     def covers(self, session: "Session") -> bool:
+        return self._covers_station(session) and self.branch in (None, session.branch)
+
+    def _covers_station(self, session: "Session") -> bool:
+        if self.stations is None:
+            return True
         device = session.state.device
-        of_stations = self.stations is None or (device is not None and device.station in self.stations)
-        return of_stations and self.branch in (None, session.branch)
+        since = self.stations.get(device.station) if device else None
+        return since is not None and time_of(session.id) >= since
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -112,3 +112,8 @@ def uuid7(now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> UU
     """A time-ordered id of RFC 9562: 48 bits of milliseconds, 74 random bits."""
     number = (now_ms() & MILLISECONDS) << 80 | int.from_bytes(os.urandom(10)) & RANDOM | VERSION_7
     return msgspec.convert(number.to_bytes(16), UUID)  # UUID() asks in Python which of six ways it is called
+
+
+def time_of(id_: UUID) -> datetime:
+    """When an id of uuid7() was made, to the millisecond."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)

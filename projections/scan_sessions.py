@@ -160,7 +160,7 @@ async def unfinished(conn: AsyncConnection[Any], *, branch: str | None, limit: i
 
 
 async def jobs(conn: AsyncConnection[Any], station: str) -> list[Row]:
-    """What a station has to scan just now."""
+    """What a station has to scan just now, of the sessions that were begun since its branch has its name."""
     return await _fetch(conn, JOBS, {"station": station, "scanning": ScanState.SCANNING.value})
 
 
@@ -222,6 +222,7 @@ JOBS = f"""
     select {COLUMNS}
     from views.scan_sessions
     where to_position is null and state = %(scanning)s and station = %(station)s
+        and started_at >= (select owned_since from scan.station where name = %(station)s)
     order by changed_at
 """  # noqa: S608  # constants of this module
 IN_USE = """

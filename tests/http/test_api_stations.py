@@ -177,6 +177,41 @@ def test_a_name_belongs_to_the_token_that_used_it_first(served: Served, staff: h
     station.client = other.client
 
 
+def test_a_name_belongs_to_its_branch_until_an_operator_releases_it(served: Served) -> None:
+    """A token of another branch had the sessions, pages and jobs of a station that was silent for ten minutes."""
+    east, west = a_branch(), a_branch()
+    theirs, mine = a_station(served, branch=east), a_station(served, branch=west)
+    desk = served.as_("staff", branch=east)
+    of = scan(desk, theirs)
+    job = theirs.job(of)
+    theirs.send(job, 1)
+    own, mine.name = mine.name, theirs.name
+    fall_silent(served, theirs, 11 * 60)
+    assert problem_of(mine.report(a_scanner()), 404) == "not-found"
+    assert problem_of(served.as_("supervisor").delete(f"/v1/scan-stations/{theirs.name}"), 403) == "forbidden"
+    assert served.as_("operator").delete(f"/v1/scan-stations/{theirs.name}").status_code == 204
+    assert problem_of(served.as_("operator").delete(f"/v1/scan-stations/{theirs.name}"), 404) == "not-found"
+    assert mine.report(a_scanner()).status_code == 200
+    assert mine.jobs() == [], "a job of before belongs to the branch that had the name"
+    for answer in (mine.client.get(f"{SESSIONS}/{of['id']}"), mine.send(job, 1), mine.finish(job)):
+        assert problem_of(answer, 404) == "not-found"
+    assert [page["n"] for page in session(desk, of)["pages"]] == [1]
+    cancel(desk, of)
+    mine.name = own
+
+
+def test_a_token_that_replaces_another_of_its_branch_goes_on_with_its_sessions(served: Served) -> None:
+    branch, name = a_branch(), f"station-{secrets.token_hex(4)}"
+    first = a_station(served, branch=branch)
+    desk = served.as_("staff", branch=branch)
+    of = scan(desk, first)
+    fall_silent(served, first, 11 * 60)
+    second = Station(served.client(served.new_token(name, "station", branch=branch)), first.name)
+    job = second.job(of)
+    assert second.send(job, 1).status_code == 201
+    assert second.finish(job).json()["state"] == "review"
+
+
 def test_who_has_no_station_has_no_jobs(served: Served) -> None:
     client = served.client(served.new_token(f"station-{secrets.token_hex(4)}", "station"))
     assert problem_of(client.get("/v1/scan-stations/nobody/jobs"), 404) == "not-found"

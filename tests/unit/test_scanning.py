@@ -1,7 +1,7 @@
 """Scan page (domain.md B, edge cases 4, 5, 24) as use cases in memory: what is stored, held, let go and refused."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -766,6 +766,9 @@ DOORS: dict[str, Callable[[MemoryDesk, UUID, Reach], object]] = {
 }
 
 
+LONG_AGO, LATER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
 def archive_as_seen(desk: MemoryDesk, session: UUID, reach: Reach) -> Outcome:
     scans = Scans(desk.archive)
     seen = desk.archive.scan_session(session, EVERYWHERE)
@@ -776,8 +779,13 @@ def archive_as_seen(desk: MemoryDesk, session: UUID, reach: Reach) -> Outcome:
 @pytest.mark.parametrize("door", DOORS.values(), ids=DOORS.keys())
 @pytest.mark.parametrize(
     "reach",
-    [Reach(branch="WEST"), Reach(stations=frozenset({"desk-3"})), Reach(stations=frozenset())],
-    ids=["another branch", "another station", "no station"],
+    [
+        Reach(branch="WEST"),
+        Reach(stations={"desk-3": LONG_AGO}),
+        Reach(stations={"desk-2": LATER}),
+        Reach(stations={}),
+    ],
+    ids=["another branch", "another station", "a station that another branch had then", "no station"],
 )
 def test_a_session_out_of_reach_is_not_there(
     desk: MemoryDesk, scans: Scans, door: Callable[[MemoryDesk, UUID, Reach], object], reach: Reach
@@ -789,11 +797,11 @@ def test_a_session_out_of_reach_is_not_there(
     left_alone(desk, NotFound, lambda: door(desk, session, reach))
 
 
-@pytest.mark.parametrize("reach", [Reach(branch="CENTRAL"), Reach(stations=frozenset({"desk-2"}))])
+@pytest.mark.parametrize("reach", [Reach(branch="CENTRAL"), Reach(stations={"desk-2": LONG_AGO})])
 def test_a_session_within_reach_is(desk: MemoryDesk, scans: Scans, reach: Reach) -> None:
     assert isinstance(desk.archive.scan_session(scans.start(FEEDER), reach), Session)
 
 
 def test_a_station_does_not_get_at_a_session_without_a_scanner(desk: MemoryDesk, scans: Scans) -> None:
     session = scans.handed_in()
-    left_alone(desk, NotFound, lambda: desk.archive.scan_session(session, Reach(stations=frozenset({"desk-2"}))))
+    left_alone(desk, NotFound, lambda: desk.archive.scan_session(session, Reach(stations={"desk-2": LONG_AGO})))

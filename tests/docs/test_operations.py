@@ -154,9 +154,11 @@ def test_every_column_of_a_list_to_import_is_explained() -> None:
 
 
 def test_a_stop_gets_the_time_that_it_may_need() -> None:
-    [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", PAGE, re.MULTILINE)
-    children = 3
-    assert int(seconds) > children * STOP_SECONDS + ENDING_S_MAX
+    children, units = 3, [*(ROOT / "docs/systemd").glob("dossier*.service")]
+    assert units
+    for unit in units:
+        [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
+        assert int(seconds) > children * STOP_SECONDS + ENDING_S_MAX
 
 
 def test_the_connections_are_counted_right() -> None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.bell import Bell
 from api.check_limit import CheckLimit
 from api.live import Live
 from domain.access import Principal
@@ -212,6 +213,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     connection: Connect
     views_at: Reads
     live: Live
+    new_events: Bell
     events_at: Callable[..., Sequence[Recorded[Any]]]
     last_position: Callable[[], int]
     fence: Callable[[], int]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from api.bell import wait_for
 from api.bodies import JobItem, ScannerItem, StationBody, StationItem
 from api.call import Call
 from domain.refusals import N_, FieldError, NotFound, ScannerOffline, ValidationFailed
@@ -22,7 +23,8 @@ from projections.reading import moment
 
 OFFLINE_AFTER_SECONDS = 15.0
 WAIT_SECONDS_MAX = 25
-LOOK_SECONDS = 0.1
+# A signal of new events comes at most this long before the views have them; while none comes, one look a second.
+LOOK_SECONDS, EAGER_SECONDS, IDLE_SECONDS = 0.1, 0.5, 1.0
 SEEN_SECONDS = 5.0
 
 
@@ -73,8 +75,9 @@ async def jobs(call: Call) -> None:
     A job is told until its session scans no more: a station knows by session and pass which ones it has taken on."""
     name, wait = station_name(call), call.number("wait", default=0, low=0, high=WAIT_SECONDS_MAX)
     loop = asyncio.get_running_loop()
-    until, seen_at = loop.time() + wait, -SEEN_SECONDS
+    until, seen_at, eager_until = loop.time() + wait, -SEEN_SECONDS, loop.time() + EAGER_SECONDS
     while True:
+        bell = call.parts.new_events.next()
         async with call.parts.connection() as conn:
             if loop.time() - seen_at >= SEEN_SECONDS:
                 seen_at = loop.time()
@@ -83,7 +86,12 @@ async def jobs(call: Call) -> None:
             found = await scan_sessions.jobs(conn, name)
         if found or loop.time() >= until or call.is_ending():
             break
-        await asyncio.sleep(LOOK_SECONDS)
+        if loop.time() < eager_until:
+            await asyncio.sleep(LOOK_SECONDS)
+        else:
+            await wait_for(bell, seconds=min(IDLE_SECONDS, until - loop.time()))
+        if bell.is_set():
+            eager_until = loop.time() + EAGER_SECONDS
     items = [job_of(row, call.parts.limits.scan_pages_max) for row in found]
     call.cut_page(items, position=max((row.from_position for row in found), default=0))
 

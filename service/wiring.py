@@ -16,6 +16,7 @@ import psycopg
 from psycopg.types.json import set_json_loads
 from psycopg_pool import PoolTimeout
 
+from api.bell import Bell
 from api.catalogue import LiveCatalogue
 from api.check_limit import CheckLimit
 from api.live import Live
@@ -183,7 +184,8 @@ async def open_parts(
         catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
         live = Live(signals.standing, streams_max=settings.limits.events_streams_max, unavailable=UNAVAILABLE)
         signals.on_catalogue(catalogue.changed)
-        signals.on_events(live.hear)
+        new_events = Bell()
+        signals.on_events(live.hear, new_events.ring)
         wake.append(signals.new_events)
         async with reads, running(signals, live), asked_elsewhere(settings) as provider:
             health = Health(reads.connection, store.directory, settings.limits, missing_walls)
@@ -195,6 +197,7 @@ async def open_parts(
                 slowly=slowly,
                 catalogue=catalogue,
                 live=live,
+                new_events=new_events,
                 provider=provider,
                 health=health,
                 metrics=metrics,
@@ -242,6 +245,7 @@ def parts_of(
     slowly: "Blocking",
     catalogue: LiveCatalogue,
     live: Live,
+    new_events: Bell,
     provider: IdentityProvider | None,
     health: Health,
     metrics: Metrics,
@@ -254,6 +258,7 @@ def parts_of(
         connection=connection,
         views_at=Standing(connection).views_at,
         live=live,
+        new_events=new_events,
         events_at=store.log.at,
         last_position=store.log.last_position,
         fence=store.log.fence,

@@ -1,6 +1,7 @@
 """Scan stations (domain.md B1 to B4, edge cases 5, 24): what they have, what they are to scan, pages they bring."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -587,3 +588,19 @@ def test_a_desk_may_add_pages_of_its_own_to_a_scan(staff: httpx.Client, station:
     station.finish(job)
     assert put(staff, of, 2, own).status_code == 201
     assert image(staff, of, 2).content == own
+
+
+def test_a_station_that_waits_for_a_job_leaves_the_database_alone(served: Served, station: Station) -> None:
+    """Ten looks a second before, for each station: a hundred desks took all connections."""
+    seconds, waiting = 8, 8
+
+    def transactions() -> int:
+        return int(served.sql("select xact_commit from pg_stat_database where datname = current_database()")[0][0])
+
+    time.sleep(1.5)  # what was done before is counted by now
+    before = transactions()
+    with ThreadPoolExecutor(waiting) as pool:
+        assert [*pool.map(lambda _: station.jobs(seconds), range(waiting))] == [[]] * waiting
+    time.sleep(1.5)
+    made = transactions() - before
+    assert made < 7 * seconds * waiting, made

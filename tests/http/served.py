@@ -191,11 +191,17 @@ class Served:
 
 
 @contextmanager
-def serving(database_url: str | None = None, root: Path = ROOT, /, **variables: str) -> Iterator[Served]:
+def serving(
+    database_url: str | None = None, root: Path = ROOT, beside: Served | None = None, /, **variables: str
+) -> Iterator[Served]:
     """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked.
 
-    `root`: the tree whose rooms it is made of."""
+    `root`: the tree whose rooms it is made of. `beside`: another node of that archive, with its keys and contents."""
     with new_home() as home:
+        if beside is not None:
+            database_url = beside.database_url
+            shutil.copytree(beside.home / "keys", home / "keys")
+            variables = {"DOSSIER_CONTENT_URL": f"file://{beside.settings.content_directory}", **variables}
         environment = environment_of(home, database_url, variables)
         settings = load(environment)
         output = home.parent / "output"
@@ -212,7 +218,8 @@ def serving(database_url: str | None = None, root: Path = ROOT, /, **variables: 
         served = Served(process, settings, database_url or embedded_url(home), output)
         try:
             wait_until(lambda: ready(served), START_SECONDS, "serve did not become ready")
-            served.operator_token = (home / "operator.token").read_text().strip()
+            token = (beside.home if beside is not None else home) / "operator.token"
+            served.operator_token = token.read_text().strip()
             yield served
             served.stop()
         finally:

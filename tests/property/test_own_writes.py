@@ -1,0 +1,200 @@
+"""Read your own writes, at random: eight callers write and read at once through two web servers of one archive, each of
+two workers; no read is stale, no paper absent, no ETag old. With DOSSIER_LONG=1 a hundred times as many."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.desk import CONSENT, a_customer, a_letter
+from tests.http.scanning import JPEG, a_page
+from tests.http.served import ROOT, Served, name_of, serving
+
+CLIENTS = 8
+TURNS = 1_000 if os.environ.get("DOSSIER_LONG") == "1" else 10
+
+
+class Caller:
+    """One principal; every request goes out on a connection of its own, to either server. `known` are the note, the
+    status and the ETag of each paper as the last answer of a write told them."""
+
+    def __init__(self, urls: list[str], token: str, customer: str, seed: int) -> None:
+        self.urls, self.customer, self.chance = urls, customer, random.Random(seed)
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.known: dict[str, dict[str, Any]] = {}
+        self.events = 0
+        self.reads = 0
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {**self.headers, **more.pop("headers", {}), "Connection": "close"}
+        url = self.chance.choice(self.urls) + path
+        answer = httpx.request(method, url, headers=headers, timeout=60, verify=False, **more)
+        assert answer.status_code in (200, 201), f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+        return answer
+
+    def turn(self) -> None:
+        self.chance.choice([self.upload, self.note, self.describe, self.withdraw, self.scan])()
+        for read in self.chance.sample([self.one, self.listed, self.counted, self.history, self.content, self.page], 3):
+            read()
+            self.reads += 1
+
+    # -- writes -------------------------------------------------------------------------------------------------
+
+    def told(self, answer: httpx.Response) -> None:
+        item, etag = answer.json(), answer.headers["ETag"]
+        self.known[item["id"]] = {"etag": etag, **{name: item[name] for name in ("kind", "note", "status")}}
+        self.events += 1
+
+    def upload(self) -> None:
+        form = {"customer": self.customer, "type": "LETTER", "note": self.word()}
+        self.told(self.ask("POST", "/v1/documents", data=form, files={"file": ("a.pdf", a_letter())}))
+
+    def note(self) -> None:
+        body = {"customer": self.customer, "type": CONSENT, "original": {"held": True}, "note": self.word()}
+        self.told(self.ask("POST", "/v1/authorizations", json=body))
+
+    def scan(self) -> None:
+        """A session whose one page becomes a document."""
+        session = self.ask("POST", "/v1/scan-sessions", json={}).json()
+        self.ask("PUT", f"/v1/scan-sessions/{session['id']}/pages/1", content=a_page(), headers=JPEG)
+        body = {"customer": self.customer, "type": "LETTER", "note": self.word(), "duplicate": "allow"}
+        self.told(self.ask("POST", f"/v1/scan-sessions/{session['id']}/archive", json=body))
+
+    def describe(self) -> None:
+        self.correct("describe", note=self.word())
+
+    def withdraw(self) -> None:
+        self.correct("withdraw")
+
+    def correct(self, verb: str, **body: Any) -> None:
+        """At the ETag that the last answer had: nobody else changes it, so it is never stale."""
+        open_ = [paper for paper, known in self.known.items() if known["status"] == "archived"]
+        if not open_:
+            self.upload()
+            return
+        paper = self.chance.choice(open_)
+        headers = {"If-Match": self.known[paper]["etag"]}
+        self.told(self.ask("POST", f"/v1/documents/{paper}/{verb}", json={"reason": "x", **body}, headers=headers))
+
+    def word(self) -> str:
+        return f"{self.chance.getrandbits(40):x}"
+
+    # -- reads --------------------------------------------------------------------------------------------------
+
+    def paper(self, *, document: bool = False) -> str | None:
+        found = [p for p, known in self.known.items() if not document or known["kind"] == "document"]
+        return self.chance.choice(found) if found else None
+
+    def one(self) -> None:
+        if paper := self.paper():
+            known = self.known[paper]
+            room = "documents" if known["kind"] == "document" else "authorizations"
+            answer = self.ask("GET", f"/v1/{room}/{paper}")
+            item = answer.json()
+            assert (answer.headers["ETag"], item["note"], item["status"]) == tuple(
+                known[name] for name in ("etag", "note", "status")
+            )
+
+    def listed(self) -> None:
+        items = self.ask("GET", f"/v1/customers/{self.customer}/documents?limit=200").json()["items"]
+        shown = {item["id"]: (item["note"], item["status"]) for item in items}
+        wanted = {paper: (known["note"], known["status"]) for paper, known in [*self.known.items()][-150:]}
+        assert wanted.items() <= shown.items()
+
+    def counted(self) -> None:
+        found = self.ask("GET", f"/v1/customers/{self.customer}/summary").json()
+        if found["complete"]:
+            assert found["documents"] + found["authorizations"] == len(self.known)
+
+    def history(self) -> None:
+        if paper := self.paper():
+            known = self.known[paper]
+            room = "documents" if known["kind"] == "document" else "authorizations"
+            items = self.ask("GET", f"/v1/{room}/{paper}/history").json()["items"]
+            assert f'"{len(items)}"' == known["etag"]
+
+    def content(self) -> None:
+        if paper := self.paper(document=True):
+            assert self.ask("GET", f"/v1/documents/{paper}/content").content.startswith(b"%PDF")
+
+    def page(self) -> None:
+        """The screen of the customer."""
+        text = self.ask("GET", f"/customers/{self.customer}", headers={"Accept": "text/html"}).text
+        newest = [*self.known][-1:]
+        assert all(paper in text for paper in newest)
+
+
+@contextmanager
+def two_servers() -> Iterator[tuple[list[Served], list[str]]]:
+    """Web processes of two starts on one database and one content folder; one of their projectors leads."""
+    with serving() as first, serving(None, ROOT, first) as second:
+        yield [first, second], [first.url, second.url]
+
+
+@pytest.fixture(scope="module")
+def archive() -> Iterator[tuple[list[Served], list[str]]]:
+    with two_servers() as found:
+        yield found
+
+
+def test_no_caller_ever_reads_less_than_it_wrote(archive: tuple[list[Served], list[str]]) -> None:
+    (served, _), urls = archive
+    names = [f"caller-{n}" for n in range(CLIENTS)]
+    tokens = served.new_tokens(names, "supervisor")
+    callers = [Caller(urls, token, a_customer(served), n) for n, token in enumerate(tokens)]
+
+    def live(caller: Caller) -> None:
+        for _ in range(TURNS):
+            caller.turn()
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for done in [pool.submit(live, caller) for caller in callers]:
+            done.result()
+    assert all(caller.events for caller in callers)
+    reads = sum(caller.reads for caller in callers)
+    assert reads == 3 * TURNS * CLIENTS
+
+
+def test_while_no_projector_moves_a_writer_is_told_to_come_again_and_others_are_answered(
+    archive: tuple[list[Served], list[str]],
+) -> None:
+    nodes, urls = archive
+    mine, theirs = (httpx.Client(headers={"Authorization": f"Bearer {t}"}, verify=False) for t in two_tokens(nodes[0]))
+    customer = a_customer(nodes[0])
+    with mine, theirs:
+        with standing_still(nodes):
+            form = {"customer": customer, "type": "LETTER"}
+            made = mine.post(f"{urls[0]}/v1/documents", data=form, files={"file": ("a.pdf", a_letter())})
+            assert made.status_code == 201
+            for url in urls:
+                begun = time.monotonic()
+                refused = mine.get(url + made.headers["Location"])
+                assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+                assert time.monotonic() - begun < 5
+                listed = theirs.get(f"{url}/v1/customers/{customer}/documents")
+                assert (listed.status_code, listed.json()["items"]) == (200, [])
+        assert [mine.get(url + made.headers["Location"]).status_code for url in urls] == [200, 200]
+
+
+def two_tokens(served: Served) -> list[str]:
+    return served.new_tokens(["writing", "reading"], "staff")
+
+
+@contextmanager
+def standing_still(nodes: list[Served]) -> Iterator[None]:
+    projectors = [pid for node in nodes for pid in node.processes() if name_of(pid) == "dossier-project"]
+    assert projectors
+    for pid in projectors:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in projectors:
+            os.kill(pid, signal.SIGCONT)

@@ -26,12 +26,16 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(call: Call, fields: Mapping[str, str]) -> Check:
-    """Asks the archive only where the page asks for it; else says whether the Check that it shows still holds."""
+    """Asks the archive only where the page asks for it, or shows that it refused this code; else says whether the Check
+    that it shows still holds."""
     fields = voided(fields)
+    if fields.pop("without_code", None):
+        fields = {**without_check(fields), "scan_code": ""}
     if owner := fields.pop("instead", None):
         fields |= {"customer": owner, "check": "instead"}
-    code, wanted = fields.get("scan_code", ""), fields.get("check")
-    kept = {name: value for name, value in fields.items() if name != "check"}
+    code = fields.get("scan_code", "")
+    wanted = fields.get("check") or code == fields.get("refused_code")
+    kept = {name: value for name, value in fields.items() if name not in ("check", "refused_code")}
     if not (code and wanted):
         return Check(fields=kept, is_current=bool(fields.get("by_code") and fields.get("check_token")))
     try:

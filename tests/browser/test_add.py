@@ -439,6 +439,29 @@ def test_a_code_of_another_customer_is_told_and_can_be_followed(desk: Desk) -> N
     expect(at.page.locator("#collection")).to_contain_text("Code checked.")
 
 
+def test_the_way_on_without_a_code_that_nobody_has(desk: Desk) -> None:
+    """Choosing goes on beside the refusal, Ctrl+Enter shows what is missing, one button does without the code."""
+    customer = a_customer(desk.served, name="Ada Vermeer")
+    at = Adding(desk, source="file", customer=customer, type="LETTER")
+    at.page.locator("#scan-code").fill("2X7K-9QFM-4RTD-8HWA")
+    at.page.get_by_role("button", name="Check").click()
+    expect(at.page.locator("#scan-code-wrong")).to_be_visible()
+    with at.page.expect_file_chooser() as opened:
+        at.page.locator("#pick").click()
+    opened.value.set_files([a_payload()])
+    expect(at.page.locator("#rail")).to_contain_text("letter.pdf")
+    expect(at.page.locator("#outcome")).to_contain_text("Correct the scan code, or continue without one.")
+    at.page.keyboard.press("Control+Enter")
+    expect(at.page.locator("#outcome")).to_have_class(re.compile("pointed"))
+    assert desk.violations() == []
+    at.page.get_by_role("button", name="Continue without a code").click()
+    expect(at.page.locator("#scan-code")).to_have_value("")
+    expect(at.page.locator("#scan-code")).to_be_focused()
+    at.until_it_can_be_saved().save_button.click()
+    expect(at.done).to_contain_text("for Ada Vermeer: Letter")
+    at.documents(customer, 1)
+
+
 # -- the code field -----------------------------------------------------------------------------------------------
 
 

@@ -226,6 +226,33 @@ def test_a_checked_code_is_shown_as_it_is_printed_whatever_was_changed_since(des
     assert checked.value("scan_code").replace(" ", "") == code
 
 
+def test_an_unknown_code_stays_said_until_the_page_goes_on_without_it(desk: Visitor, served: Served) -> None:
+    code = a_card()
+    checked = desk.open("/add", source="file", scan_code=code, check="1")
+    page = desk.send("/add", {**checked.fields(), "customer": a_customer(served), "type": "LETTER"})
+    assert "A character of the scan code is wrong" in page.text_of("about")
+    assert "Correct the scan code, or continue without one." in page.text_of("outcome")
+    (button,) = page.all("button", name="without_code")
+    assert button[0]["formaction"] == "/add"
+    page = desk.send("/add", {**page.fields(), "without_code": "1"})
+    assert page.value("scan_code") == ""
+    assert "code" not in page.text_of("rail")
+    assert page.value("type") == "LETTER"
+
+
+def test_another_code_than_the_refused_one_waits_for_its_check(desk: Visitor) -> None:
+    checked = desk.open("/add", source="file", scan_code=a_card(), check="1")
+    page = desk.send("/add", {**checked.fields(), "scan_code": a_card()})
+    assert "Check the scan code." in page.text_of("outcome")
+    assert not page.has("without-code")
+
+
+@pytest.mark.parametrize(("language", "noun"), [("nl", "Notitie"), ("de", "Notiz")])
+def test_the_field_of_a_note_is_called_by_a_noun(desk: Visitor, language: str, noun: str) -> None:
+    page = desk.open("/add", source="none", lang=language)
+    assert f"{noun} (" in page.answer.text.replace('<span class="quiet">', "")
+
+
 def test_a_code_of_another_customer_names_both_and_can_be_followed(desk: Visitor, served: Served) -> None:
     chosen, owner = a_customer(served, name="Ada Vermeer"), a_customer(served, name="Bea Jansen")
     code = issued(served.as_("staff"), owner)["scan_code"]

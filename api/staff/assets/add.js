@@ -154,9 +154,14 @@ const isScan = (by) => source() === "scan" && !by?.hasAttribute("data-open");
 
 function entering(by) {
   const way = by?.getAttribute("data-open") === null ? undefined : by?.getAttribute("formaction");
-  if (way && pathOf(way) === "/add") return refresh(by.name ? { [by.name]: by.value } : {}).then(overwrite);
+  if (way && pathOf(way) === "/add") return refresh(by.name ? { [by.name]: by.value } : {}).then(overwrite).then(stay);
   if (way) return open(way);
   return source() === "none" ? note() : document.querySelector("file-upload")?.save(by?.id === "save-next");
+}
+
+/** What was pressed may be gone with its work done: then on with the next field. */
+function stay() {
+  if (document.activeElement === document.body) document.getElementById("scan-code")?.focus();
 }
 
 function clicked(event) {

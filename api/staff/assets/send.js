@@ -5,6 +5,7 @@ import { ask } from "./archive.js";
 import { back, isAway } from "./network.js";
 import { say, signedInAs } from "./parts.js";
 
+const POINTED_MS = 4_000;
 const held = new WeakSet();
 const sending = new WeakSet();
 const ready = new WeakSet();
@@ -24,6 +25,14 @@ function refuse(event) {
   event.preventDefault();
   const reasons = (control.getAttribute("aria-describedby") ?? "").split(" ").map((id) => document.getElementById(id));
   say(reasons.map((reason) => reason?.textContent.trim()).join(" "));
+  for (const reason of reasons) if (reason) point(reason);
+}
+
+/** Who looks elsewhere, or presses keys, is shown where the reason stands. */
+function point(reason) {
+  reason.scrollIntoView({ block: "nearest" });
+  reason.classList.add("pointed");
+  setTimeout(() => reason.classList.remove("pointed"), POINTED_MS);
 }
 
 /** While the archive is away nothing is sent, of a look-up neither. */

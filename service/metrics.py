@@ -1,30 +1,99 @@
-"""Numbers for Prometheus, shared by all processes of one `serve` through small files in HOME/run/metrics."""
+"""Numbers for Prometheus, shared by all processes of one `serve` through small files in memory (/dev/shm).
+
+The library maps its files, and a write to a page for which its disk has no room ends a process with SIGBUS. So they lie
+off the archive's disk, and each process takes the room of its own before the library maps them.
+"""
 
 import os
 import shutil
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from api.wrapper import METHODS
+from service.logs import reason, tell
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+MEMORY = Path("/dev/shm")  # the folder made in it is private and its name cannot be foreseen
+MEMORY_FREE_BYTES_MIN = 32 << 20
+RESERVED_BYTES = {"counter": 256 << 10, "histogram": 1 << 20}
+"""By the library's name of a kind of file; all routes, methods and statuses of today take about half."""
 
 
-def prepare(home: Path) -> None:
-    """Once, before anything is imported or forked: the library reads the variable when it is imported."""
+@contextmanager
+def prepare(home: Path, memory: Path = MEMORY) -> Iterator[Path]:
+    """Lends the folder of the files; to be entered before the library is imported, which reads the variable then."""
+    folder = _folder_in(memory, home) or _folder_on_disk(home)
+    os.environ[FOLDER] = str(folder)
+    try:
+        yield folder
+    finally:
+        del os.environ[FOLDER]
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_in(memory: Path, home: Path) -> Path | None:
+    """A private folder named after HOME; what a killed `serve` left goes first. None where memory takes none."""
+    found = home.stat()
+    prefix = f"dossier-metrics-{found.st_dev:x}-{found.st_ino:x}-"
+    try:
+        for stale in memory.glob(f"{prefix}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        free = os.statvfs(memory)
+        if free.f_bavail * free.f_frsize < MEMORY_FREE_BYTES_MIN:
+            return None
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=memory))
+    except OSError:
+        return None
+
+
+def _folder_on_disk(home: Path) -> Path:
     folder = home / "run" / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    os.environ[FOLDER] = str(folder)
+    with suppress(OSError):  # without it no process finds room, and each says so
+        folder.mkdir(parents=True, mode=0o700)
+    return folder
+
+
+def _reserve(folder: Path) -> None:
+    """Take the room of this process's files. Raises OSError when there is none, and leaves none of them then."""
+    files = {folder / f"{kind}_{os.getpid()}.db": size_bytes for kind, size_bytes in RESERVED_BYTES.items()}
+    try:
+        for path, size_bytes in files.items():
+            with path.open("ab") as file:
+                os.posix_fallocate(file.fileno(), 0, size_bytes)
+    except OSError:
+        for path in files:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _shrink_dead(folder: Path) -> None:
+    """Give back the room that processes reserved and did not use before they ended; their numbers stay."""
+    for file in folder.glob("*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if pid != os.getpid() and not Path(f"/proc/{pid}").exists():
+            with file.open("rb") as dead:
+                used = struct.unpack("i", dead.read(4).ljust(4, b"\0"))[0]
+            os.truncate(file, max(used, 8))
 
 
 class Metrics:
     """Counters of one process and the text of all. Labels are route templates: never a path, a query or a name."""
 
     def __init__(self) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Histogram, values
 
+        try:
+            _shrink_dead(folder := Path(os.environ[FOLDER]))
+            _reserve(folder)
+        except OSError as error:
+            tell("error", f"no room for the numbers of this process, /metrics goes without them: {reason(error)}")
+            values.ValueClass = values.MutexValue
         own = CollectorRegistry()
         self._requests = Counter("dossier_requests", "Answered requests", ["method", "route", "status"], registry=own)
         self._seconds = Histogram(
@@ -55,7 +124,8 @@ def text(rows: list[tuple[str, int, int, int, float]]) -> bytes:
     from prometheus_client.multiprocess import MultiProcessCollector
 
     everything = CollectorRegistry()
-    MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
+    with suppress(ValueError):  # there is no folder: no room for it at the start, or somebody removed it
+        MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
     views = [_gauge(name, meaning, {row[0]: row[n] for row in rows}) for n, (name, meaning) in enumerate(GAUGES, 1)]
     return b"".join([generate_latest(everything), *views])
 

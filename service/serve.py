@@ -225,8 +225,12 @@ def serve(settings: Settings) -> int:
     missing_walls = require_walls()
     require_free_base(settings)
     make_folders(settings)
-    with only_one(settings.home), doors(settings) as metrics_door, database(settings) as (cluster, addresses):
-        metrics.prepare(settings.home)
+    with (
+        only_one(settings.home),
+        doors(settings) as metrics_door,
+        metrics.prepare(settings.home),
+        database(settings) as (cluster, addresses),
+    ):
         proven = prepare(settings, addresses, telling())
         web_ready(settings.home).unlink(missing_ok=True)
         beats = Beats(part_names(settings))

@@ -4,12 +4,17 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.http.served import Served, free_port, name_of, parent_of, serving, wait_until
+from service import metrics
+from tests.builders.mounts import mounted
+from tests.http.served import ROOT, Served, free_port, name_of, parent_of, serving, wait_until
 
 ASKED = 24
 SECONDS = 30
@@ -158,3 +163,71 @@ def test_on_the_main_port_every_worker_tells_the_same_sum(served: Served) -> Non
     headers = {"Authorization": f"Bearer {served.operator_token}"}
     told = {samples(httpx.get(f"{served.url}/metrics", headers=headers).text)[counted("/version")] for _ in range(8)}
     assert len(told) == 1
+
+
+COUNT = """
+import os, sys
+from pathlib import Path
+from service import metrics
+with metrics.prepare(Path(sys.argv[1]), Path(sys.argv[2])) as folder:
+    if os.fork() == 0:
+        metrics.Metrics().answered("GET", "/livez", 200, 0.1)
+        os._exit(0)
+    ended = os.wait()[1]
+    metrics.Metrics().answered("GET", "/livez", 200, 0.1)
+    print(folder, *sorted(file.stat().st_blocks * 512 for file in folder.iterdir()), sep="\\n")
+    print(metrics.text([]).decode())
+sys.exit(ended)
+"""
+"""A child counts and ends, then its parent counts: prints the folder, the bytes that each file takes, and the sum."""
+
+
+def count(home: Path, memory: Path) -> tuple[Path, list[int], dict[str, float], str]:
+    """The folder, the bytes of its files, what /metrics says, and the log."""
+    done = subprocess.run([sys.executable, "-c", COUNT, home, memory], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    folder, *rest = done.stdout.splitlines()
+    sizes = [int(line) for line in rest if line.isdigit()]
+    return Path(folder), sizes, samples("\n".join(rest[len(sizes) :])), done.stderr
+
+
+def test_the_files_lie_in_a_private_folder_in_memory_and_go_with_serve(tmp_path: Path) -> None:
+    with metrics.prepare(tmp_path) as folder:
+        assert folder.parent == metrics.MEMORY
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_removes_what_a_killed_serve_left_and_nobody_elses(tmp_path: Path) -> None:
+    memory, home, other = (tmp_path / name for name in ("memory", "home", "other"))
+    for folder in (memory, home, other):
+        folder.mkdir()
+    with (
+        metrics.prepare(home, memory) as left,
+        metrics.prepare(other, memory) as foreign,
+        metrics.prepare(home, memory),
+    ):
+        assert not left.exists()
+        assert foreign.exists()
+
+
+def test_a_process_has_all_its_room_before_it_counts_and_gives_it_back_when_it_ended(tmp_path: Path) -> None:
+    for memory in (tmp_path / "memory", tmp_path / "missing"):
+        (tmp_path / "memory").mkdir(exist_ok=True)
+        folder, sizes, said, _ = count(tmp_path, memory)
+        assert (folder.parent == memory) == memory.exists()
+        assert sum(sizes[:2]) < 64 << 10, "of the one that ended"
+        assert sizes[2:] == sorted(metrics.RESERVED_BYTES.values())
+        assert said[counted("/livez")] == 2
+
+
+@pytest.mark.parametrize("free_bytes", [0, 16 << 10, 300 << 10])
+def test_a_full_disk_ends_no_process_that_counts(tmp_path: Path, free_bytes: int) -> None:
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=1m", "none") as disk:
+        (disk / "run").mkdir()
+        room = os.statvfs(disk)
+        (disk / "filler").write_bytes(bytes(room.f_bavail * room.f_frsize - free_bytes))
+        _, sizes, said, log = count(disk, tmp_path / "missing")
+    assert (sizes, said) == ([], {})
+    assert "no room for the numbers of this process" in log

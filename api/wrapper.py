@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from api.places import Places
 from api.problems import BodyIncomplete, Write, best_language, failure_line, problem
 from api.subpath import rooted_header, stripped
 from domain.limits import Limits
@@ -27,7 +28,6 @@ from domain.refusals import (
     MalformedRequest,
     Refusal,
     RequestTimeout,
-    Unavailable,
     UnsupportedMediaType,
 )
 
@@ -110,7 +110,7 @@ class Front:
         self.app, self.limits, self.write, self.base = app, limits, write, base
         self.hosts = frozenset(host.lower() for host in hosts)
         self.hosts_seen: set[bytes] = set()
-        self.places = asyncio.Semaphore(limits.uploads_concurrent_max)
+        self.places = Places(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -182,7 +182,7 @@ class Exchange:
 
     def finish(self) -> None:
         if self.placed:
-            self.front.places.release()
+            self.front.places.give_back(self.asker)
         if self.over is not None:
             self.over.set()
         for end in self.scope.get("state", {}).get("at_end", ()):
@@ -274,16 +274,13 @@ class Exchange:
         """Wait for one of the places for large bodies. Asked for here, so callers refused before (401) need none."""
         if not self.form and self.want <= SMALL_BODY_BYTES:
             return
-        places = self.front.places
-        if places.locked():
-            try:
-                async with asyncio.timeout(self.front.limits.queue_wait_seconds):
-                    await places.acquire()
-            except TimeoutError:
-                raise Unavailable(retry_after_seconds=self.front.limits.queue_wait_seconds) from None
-        else:
-            await places.acquire()
+        await self.front.places.take(self.asker)
         self.placed = True
+
+    @property
+    def asker(self) -> bytes:
+        """Whose place it takes (api/admission.py); all who need not say who they are count as one caller."""
+        return bytes(self.scope["state"].get("asker", b""))
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

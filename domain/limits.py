@@ -30,6 +30,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     json_body_bytes_max: int = 1024 * 1024
     idempotency_key_hours: int = 24
     uploads_concurrent_max: int = 32
+    uploads_per_caller_max: int = 8
     queue_wait_seconds: float = 5.0
     events_streams_max: int = 300
     events_heartbeat_seconds: float = 15.0

@@ -38,6 +38,7 @@ from tests.paper.files import (
 
 CLIENTS = 4
 LEAVERS = 40
+SLOW_ONES = 64
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -282,6 +283,21 @@ def test_many_clients_that_leave_at_once_leave_nothing_and_take_no_place(
         for client in clients:
             leave_in_a_huff(client)
     assert_well(served, staff)
+
+
+def test_slow_uploads_of_one_caller_leave_places_for_all_others(served: Served, staff: httpx.Client) -> None:
+    """As many as all places of two workers; each is within its grace while the others upload."""
+    slow, customer = served.new_token(f"slow-{secrets.token_hex(3)}", "staff"), a_customer(served)
+    per_worker = served.settings.limits.uploads_concurrent_max
+    assert per_worker * served.settings.workers <= SLOW_ONES
+    body = wire.form(customer, a_letter(pages=20) + bytes(200_000))
+    with ExitStack() as open_ones, ThreadPoolExecutor(12) as pool:
+        for _ in range(SLOW_ONES):
+            open_ones.enter_context(wire.connect(served)).sendall(cut_at(slow, body, 1_400))
+        time.sleep(0.5)
+        customers = [a_customer(served) for _ in range(12)]
+        answers = list(pool.map(lambda c: select_file(staff, c), customers))
+    assert [answer.status_code for answer in answers] == [201] * 12
 
 
 def test_a_length_that_says_less_than_is_sent_stores_nothing(served: Served, token: str) -> None:

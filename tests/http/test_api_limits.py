@@ -47,7 +47,10 @@ from tests.http.tiny import Answer, drain, parse
 from tests.paper.files import a_blank_png, a_film, a_pdf, a_slow_tiff
 
 HERE = "tests/http/test_api_limits.py"
+HANGING = "tests/service/test_hanging.py"
+HEALTH = "tests/service/test_health.py"
 LAPSES = "tests/service/test_lapses.py"
+OWN_WRITES = "tests/http/test_read_your_writes.py"
 STREAM = "tests/http/test_api_events_stream.py"
 SMALL = {
     "DOSSIER_WORKERS": "1",
@@ -73,7 +76,8 @@ SMALL = {
     "DOSSIER_LIST_PAGE_DEFAULT": "3",
     "DOSSIER_JSON_BODY_BYTES_MAX": "600",
     "DOSSIER_IDEMPOTENCY_KEY_HOURS": "1",
-    "DOSSIER_UPLOADS_CONCURRENT_MAX": "5",
+    "DOSSIER_UPLOADS_CONCURRENT_MAX": "6",
+    "DOSSIER_UPLOADS_PER_CALLER_MAX": "5",
     "DOSSIER_QUEUE_WAIT_SECONDS": "1",
     "DOSSIER_MIN_POSITION_WAIT_SECONDS": "1",
     "DOSSIER_UPLOAD_GRACE_SECONDS": "2",
@@ -114,10 +118,12 @@ TESTED: dict[str, tuple[str, str]] = {
     "json_body_bytes_max": (f"{HERE}::test_a_json_body", f"{HERE}::test_a_json_body"),
     "idempotency_key_hours": (f"{HERE}::test_an_idempotency_key", f"{HERE}::test_an_idempotency_key"),
     "uploads_concurrent_max": (f"{HERE}::test_uploads_at_once", f"{HERE}::test_uploads_at_once"),
+    "uploads_per_caller_max": (f"{HERE}::test_uploads_of_one_caller", f"{HERE}::test_uploads_of_one_caller"),
     "queue_wait_seconds": (f"{HERE}::test_who_waits_for_a_place", f"{HERE}::test_uploads_at_once"),
     "events_streams_max": (f"{STREAM}::test_streams_over_the_limit", f"{STREAM}::test_streams_over_the_limit"),
     "events_heartbeat_seconds": (f"{STREAM}::test_a_heartbeat", f"{STREAM}::test_a_stream_ends_soon_after"),
     "min_position_wait_seconds": (f"{HERE}::test_a_position_that_comes", f"{HERE}::test_a_position_that_does_not"),
+    "own_writes_wait_seconds": (f"{OWN_WRITES}::test_what_was_just_written", f"{OWN_WRITES}::test_while_the_projector"),
     "upload_grace_seconds": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),
     "upload_rate_bytes_per_second_min": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),
     "upload_seconds_max": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),
@@ -150,6 +156,8 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/http/test_uploads.py::test_a_disk_near_its_floor_is_refused_before_a_byte_is_read",
         "tests/http/test_api_outages.py::test_a_full_disk",
     ),
+    "silence_seconds_max": (f"{HANGING}::test_who_was_stopped", f"{HANGING}::test_a_part_that_hangs"),
+    "view_lag_seconds_max": (f"{HEALTH}::test_views_that_lag", f"{HEALTH}::test_views_that_lag"),
 }
 
 
@@ -483,11 +491,16 @@ def held(small: Served, staff: httpx.Client, customer: str, count: int) -> list[
     return sockets
 
 
+@pytest.fixture
+def other(small: Served) -> httpx.Client:
+    return small.as_("staff", branch="other")
+
+
 def test_uploads_at_once_over_the_limit_are_told_to_come_back(
-    small: Served, staff: httpx.Client, customer: str
+    small: Served, staff: httpx.Client, other: httpx.Client, customer: str
 ) -> None:
     with ExitStack() as sockets:
-        for client in held(small, staff, customer, 4):
+        for client in held(small, other, customer, 5):
             sockets.enter_context(client)
         assert select_file(staff, customer).status_code == 201
         [last] = held(small, staff, customer, 1)
@@ -498,10 +511,28 @@ def test_uploads_at_once_over_the_limit_are_told_to_come_back(
     assert select_file(staff, customer).status_code == 201
 
 
-def test_who_waits_for_a_place_that_comes_free_in_time_is_served(
-    small: Served, staff: httpx.Client, customer: str
+def test_uploads_of_one_caller_over_the_limit_wait_for_its_own_and_others_do_not(
+    small: Served, staff: httpx.Client, other: httpx.Client, customer: str
 ) -> None:
-    sockets = held(small, staff, customer, 5)
+    with ExitStack() as sockets:
+        for client in held(small, other, customer, 4):
+            sockets.enter_context(client)
+        assert select_file(other, customer).status_code == 201
+        [last] = held(small, other, customer, 1)
+        sockets.enter_context(last)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(select_file, other, customer)
+            assert select_file(staff, customer).status_code == 201
+            answer = waiting.result()
+        assert problem_of(answer, 503) == "unavailable"
+        assert answer.headers["Retry-After"] == "1"
+    assert select_file(other, customer).status_code == 201
+
+
+def test_who_waits_for_a_place_that_comes_free_in_time_is_served(
+    small: Served, staff: httpx.Client, other: httpx.Client, customer: str
+) -> None:
+    sockets = [*held(small, other, customer, 5), *held(small, staff, customer, 1)]
     with ThreadPoolExecutor(1) as pool, ExitStack() as rest:
         for client in sockets[1:]:
             rest.enter_context(client)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api import wrapper
 from api.problems import BodyIncomplete
-from api.wrapper import HOSTS_REMEMBERED_MAX, Front, Message, Receive, Scope, Send
+from api.wrapper import HOSTS_REMEMBERED_MAX, Front, Message, Receive, Scope, Send, header
 from domain.limits import Limits
 from domain.refusals import NotFound, RequestTimeout
 
@@ -365,22 +365,25 @@ def test_a_burst_buys_no_endless_silence(monkeypatch: pytest.MonkeyPatch) -> Non
 class Hall:
     """Uploads of some length at one front, all with their body sent; each stays inside until it is released."""
 
-    def __init__(self, *, places: int, wait: float) -> None:
-        limits = Limits(uploads_concurrent_max=places, queue_wait_seconds=wait)
+    def __init__(self, *, places: int, wait: float, of_one: int = 8) -> None:
+        limits = Limits(uploads_concurrent_max=places, uploads_per_caller_max=of_one, queue_wait_seconds=wait)
         self.front = Front(self.stay, limits=limits, write=lambda line: None)
         self.inside = 0
         self.released = asyncio.Event()
 
     async def stay(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        scope["state"]["asker"] = header(scope, b"user-agent") or b""
         await receive()
         self.inside += 1
         await self.released.wait()
         self.inside -= 1
         await greet(scope, receive, send)
 
-    def enter(self, length: int) -> asyncio.Task[Served]:
-        scope = request("POST", "/x", b"", posted(length, ("content-type", "image/png")))
+    def enter(self, length: int, caller: str = "") -> asyncio.Task[Served]:
+        """`caller` stands for whoever a token names."""
+        who = [("user-agent", caller)] if caller else []
+        scope = request("POST", "/x", b"", posted(length, ("content-type", "image/png"), *who))
         return asyncio.create_task(exchange(self.front, scope, [piece(b"x" * length, more=False)], self.stay))
 
 
@@ -414,6 +417,39 @@ def test_who_waits_too_long_for_a_place_is_told_to_come_back() -> None:
         assert (await hall.enter(70_000)).status == 200
 
     asyncio.run(run())
+
+
+def test_a_caller_with_all_its_places_leaves_the_others_to_others() -> None:
+    async def run() -> list[Served]:
+        hall = Hall(places=3, wait=60, of_one=2)
+        uploads = [hall.enter(70_000, "a") for _ in range(64)]
+        await settled()
+        assert hall.inside == 2
+        uploads.append(hall.enter(70_000, "b"))
+        await settled()
+        assert hall.inside == 3
+        hall.released.set()
+        return await asyncio.gather(*uploads)
+
+    assert [served.status for served in asyncio.run(run())] == [200] * 65
+
+
+def test_a_wait_for_ones_own_places_begins_anew_when_one_comes_free() -> None:
+    """Twelve uploads of 0.1 s each through one place take far longer than one wait."""
+
+    async def run() -> tuple[list[Served], Hall]:
+        hall = Hall(places=2, wait=0.5, of_one=1)
+        uploads = [hall.enter(70_000, "a") for _ in range(12)]
+        for _ in uploads:
+            await asyncio.sleep(0.1)
+            hall.released.set()
+            await settled()
+            hall.released.clear()
+        return await asyncio.gather(*uploads), hall
+
+    answers, hall = asyncio.run(run())
+    assert [served.status for served in answers] == [200] * 12
+    assert hall.front.places._callers == {}
 
 
 def test_small_bodies_need_no_place() -> None:

@@ -17,6 +17,7 @@ from service.commands import (
     projection,
     scanning,
     serving,
+    status,
     tokens,
     users,
     verify,
@@ -36,6 +37,7 @@ def cli() -> None:
 
 for module in (
     serving,
+    status,
     tokens,
     users,
     customers,

@@ -1,0 +1,107 @@
+"""`dossier status`: how the archive stands, in one look, beside a running `serve` or without one."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.commands.common import as_json, load_settings, opened_store
+from service.exits import FAILED, OK, ending
+from service.output import put_json, put_line, text_of
+
+if TYPE_CHECKING:
+    from service.beats import Standing
+
+
+@click.command()
+@as_json
+def status(as_json: bool) -> int:
+    """How the archive stands: version, parts, database, views, room on the disk, and what is wrong with what to do.
+
+    Works beside a running `serve` and without one. The exit code is 1 when something is wrong.
+    """
+    from service.parts_door import ask
+    from service.wiring import version
+
+    settings = load_settings()
+    parts = ask(settings.home)
+    found: dict[str, Any] = {
+        "version": version(),
+        "home": str(settings.home),
+        "serving": parts is not None,
+        "parts": [told(part) for part in parts or ()],
+        "problems": [],
+    }
+    try:
+        with opened_store(settings) as store:
+            found |= standing(store)
+    except Exception as error:  # noqa: BLE001  # whatever keeps the archive shut is what is asked for
+        found["problems"].append(ending(error)[1])
+    found["problems"] += problems(found, settings.limits)
+    if as_json:
+        put_json(found)
+    else:
+        put(found)
+    return FAILED if found["problems"] else OK
+
+
+def told(part: "Standing") -> dict[str, Any]:
+    from msgspec.structs import asdict
+
+    since = datetime.fromtimestamp(part.since, UTC).isoformat(timespec="seconds")
+    return {**asdict(part), "since": since, "beat_seconds": round(part.beat_seconds, 1)}
+
+
+def standing(store: Any) -> dict[str, Any]:
+    """What database and disk tell."""
+    from migrations.runner import newest
+    from service.wiring import WHERE_VIEWS_STAND
+
+    with store.pool.connection() as conn:
+        server = conn.execute("show server_version").fetchone()[0]
+        rows = conn.execute(WHERE_VIEWS_STAND).fetchall()
+    names = ("view", "position", "lag_events", "parked", "lag_seconds")
+    return {
+        "database": {"server_version": server, "migration": newest()},
+        "views": [dict(zip(names, row, strict=True)) for row in rows],
+        "content": {"folder": str(store.settings.content_directory), "free_bytes": store.directory.free_bytes()},
+    }
+
+
+def problems(found: dict[str, Any], limits: Any) -> list[str]:
+    """What is wrong, each with what to do."""
+    said = []
+    if not found["serving"]:
+        said.append("no `dossier serve` runs on this DOSSIER_HOME: start it, or look at its log")
+    said += [
+        f"{part['part']} (pid {part['pid']}) gives no sign of life: serve replaces it, look at its log"
+        for part in found["parts"]
+        if part["beat_seconds"] > limits.silence_seconds_max
+    ]
+    for view in found.get("views", ()):
+        if found["serving"] and view["lag_seconds"] > limits.view_lag_seconds_max:
+            said.append(
+                f"{view['view']} is {view['lag_seconds']:.0f} s behind: look at the projector's lines in the log"
+            )
+        if view["parked"]:
+            said.append(f"{view['view']} has {view['parked']} parked events: run `dossier projection parked`")
+    room = found.get("content", {}).get("free_bytes", limits.disk_free_bytes_min)
+    if room < limits.disk_free_bytes_min:
+        said.append(f"only {room} bytes are free for content: make room, uploads are refused meanwhile")
+    return said
+
+
+def put(found: dict[str, Any]) -> None:
+    """A line for each fact, and for each part, view and problem."""
+    for name in ("version", "home", "serving", "database", "content"):
+        if name in found:
+            put_line([name, found[name]])
+    for part in found["parts"]:
+        put_line(["part", *(f"{name} {text_of(value)}" for name, value in part.items())])
+    for view in found.get("views", ()):
+        put_line(["view", *(f"{name} {text_of(value)}" for name, value in view.items())])
+    for problem in found["problems"]:
+        put_line(["problem", problem])
+
+
+COMMANDS = (status,)

@@ -49,3 +49,4 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     disk_free_bytes_min: int = 256 * 1024 * 1024
     silence_seconds_max: float = 60.0
     view_lag_seconds_max: float = 120.0
+    clock_tolerance_seconds: float = 300.0

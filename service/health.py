@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from domain.limits import Limits
 from domain.refusals import InsufficientStorage, Unavailable
 from migrations.runner import newest
+from store.clocks import TIMES, Times, disagreement
 from store.content_directory import ContentDirectory
 from store.pools import Connect
 
@@ -39,6 +41,7 @@ class Health:
             "projections": self._projections,
             "content": self._content,
             "decoders": self._decoders,
+            "clock": self._clock,
         }
         states = await asyncio.gather(*(_state(check) for check in checks.values()))
         return dict(zip(checks, states, strict=True))
@@ -71,6 +74,12 @@ class Health:
             self._directory.require_writable()
         free = self._directory.free_bytes()
         return "ok" if free >= self._limits.disk_free_bytes_min else f"only {free} bytes free"
+
+    async def _clock(self) -> str:
+        """Requests are answered with a wrong clock too; what lapses by the calendar waits (service/lapses.py)."""
+        row = await self._ask(TIMES)
+        wrong = disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
+        return f"ok, lapses wait: {wrong}" if wrong else "ok"
 
     async def _decoders(self) -> str:
         """`serve` does not start where what is left would not hold a decoder that is taken over."""

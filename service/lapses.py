@@ -12,15 +12,19 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from domain.administration import SYSTEM
 from domain.archive import Archive, Caller
 from domain.limits import Limits
 from projections import authorizations, scan_sessions
 from service.beats import nothing, waited
 from service.logs import reason
+from store.clocks import Stopped, Times, Trust, read_times, steady_seconds
 from store.keys import Connections
 
 LOOK_SECONDS = 5.0
+ALARM_SECONDS = 60.0
 PAGE = 500
 logger = logging.getLogger("dossier.lapses")
 
@@ -35,15 +39,47 @@ def keep_lapsing(
     look_seconds: float = LOOK_SECONDS,
     beat: Callable[[], None] = nothing,
 ) -> None:
-    """Until `stop`. It needs no leader: of two that write the same, one finds that nothing is left to say."""
+    """Until `stop`. It needs no leader: of two that write the same, one finds that nothing is left to say.
+
+    Nothing lapses while the clocks disagree by more than the tolerance; then the log says so once a minute.
+    """
+    trust, alarm = Trust(limits.clock_tolerance_seconds), Alarm()
     while not waited(stop, look_seconds, beat):
         try:
-            lapse_due(connections, archive, beat)
-            end_scans(connections, archive, limits, branch, beat)
+            with connections.connection() as conn:
+                times = read_times(conn, archive.clock.now())
+            steady = steady_seconds()
+            wrong = trust.doubt(times, steady)
+            alarm.tell(wrong, times, steady)
+            if wrong:
+                continue
+            settled = replace(archive, clock=Stopped(archive.clock, times.program))
+            lapse_due(connections, settled, beat)
+            end_scans(connections, settled, limits, branch, beat)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
             logger.warning(
                 "the check for what has ended failed, the next one is in %.0f s: %s", look_seconds, reason(error)
             )
+
+
+class Alarm:
+    """Tells the log that lapses wait: at once, each minute again, and when they go on."""
+
+    def __init__(self) -> None:
+        self._told: float | None = None
+
+    def tell(self, wrong: str | None, times: Times, steady: float) -> None:
+        if wrong is None and self._told is not None:
+            logger.warning("the clocks agree again, what is due lapses from now on")
+            self._told = None
+        elif wrong is not None and (self._told is None or steady - self._told >= ALARM_SECONDS):
+            logger.error(
+                "nothing lapses and no scan ends until the clocks agree: %s (program %s, database %s)",
+                wrong,
+                times.program.isoformat(timespec="seconds"),
+                times.database.isoformat(timespec="seconds"),
+            )
+            self._told = steady
 
 
 def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], None] = nothing) -> int:

@@ -118,8 +118,9 @@ class Metrics:
         self._damaged.inc()
 
 
-def text(rows: list[tuple[str, int, int, int, float]]) -> bytes:
-    """All processes' numbers, and of each view (name, position, lag, parked events, lag in seconds) how it stands."""
+def text(rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None) -> bytes:
+    """All processes' numbers, and of each view (name, position, lag, parked events, lag in seconds) how it stands;
+    how far the program's clock is ahead of the database's, where that answers."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -127,7 +128,8 @@ def text(rows: list[tuple[str, int, int, int, float]]) -> bytes:
     with suppress(ValueError):  # there is no folder: no room for it at the start, or somebody removed it
         MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
     views = [_gauge(name, meaning, {row[0]: row[n] for row in rows}) for n, (name, meaning) in enumerate(GAUGES, 1)]
-    return b"".join([generate_latest(everything), *views])
+    clock = b"" if skew_seconds is None else _lines(SKEW, SKEW_MEANING, [f"{SKEW} {skew_seconds}"])
+    return b"".join([generate_latest(everything), *views, clock])
 
 
 GAUGES = (
@@ -138,7 +140,13 @@ GAUGES = (
 )
 
 
+SKEW, SKEW_MEANING = "dossier_clock_skew_seconds", "How far the program's clock is ahead of the database's"
+
+
 def _gauge(name: str, meaning: str, by_view: dict[str, Any]) -> bytes:
+    return _lines(name, meaning, [f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()])
+
+
+def _lines(name: str, meaning: str, samples: list[str]) -> bytes:
     """As the library writes it; in its own files such a figure would be one of each process."""
-    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-    return "\n".join([*lines, *(f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()), ""]).encode()
+    return "\n".join([f"# HELP {name} {meaning}", f"# TYPE {name} gauge", *samples, ""]).encode()

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from service.operations import keep_operating
 from service.settings import Settings
 from service.sweep import sweep
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Proven, Store, open_store, role_of
+from store.clocks import read_times
 from store.content_sweeper import SweepRefused
 
 SWEEP_SECONDS = 3600.0
@@ -78,6 +80,7 @@ def metrics_text(store: Store) -> bytes:
     """Where the views stand is left out while the database does not answer; what was counted is always told."""
     try:
         with store.pool.connection(timeout=LOOK_SECONDS) as conn:
-            return text(conn.execute(WHERE_VIEWS_STAND).fetchall())
+            views = conn.execute(WHERE_VIEWS_STAND).fetchall()
+            return text(views, read_times(conn, datetime.now(UTC)).skew_seconds)
     except UNAVAILABLE:
         return text([])

@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -33,6 +34,7 @@ from service.health import Health
 from service.metrics import Metrics, text
 from service.settings import Settings
 from store import access_log, register, sessions, stations, tasks
+from store.clocks import TIMES, Times
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
 from store.identity import ArchiveId
@@ -301,7 +303,9 @@ def parts_of(
 
 async def metrics_text(connection: Connect) -> bytes:
     async with connection() as conn:
-        return text(await (await conn.execute(WHERE_VIEWS_STAND)).fetchall())
+        views = await (await conn.execute(WHERE_VIEWS_STAND)).fetchall()
+        [row] = await (await conn.execute(TIMES)).fetchall()
+        return text(views, Times(datetime.now(UTC), *row).skew_seconds)
 
 
 WHERE_VIEWS_STAND = """

@@ -152,6 +152,7 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/paper/test_pool.py::test_memory_is_limited_on_both_sides",
     ),
     "orphan_age_hours": (f"{HERE}::test_an_orphan", f"{HERE}::test_an_orphan"),
+    "clock_tolerance_seconds": (f"{LAPSES}::test_clocks_within", f"{LAPSES}::test_each_clock_that_is_off"),
     "disk_free_bytes_min": (
         "tests/http/test_uploads.py::test_a_disk_near_its_floor_is_refused_before_a_byte_is_read",
         "tests/http/test_api_outages.py::test_a_full_disk",

@@ -22,7 +22,7 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
 ) -> None:
     """Its checks once waited one after the other for as long as a request would: 15 s, in which every probe gave up."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
-    waiting = Waiting(expected=3)
+    waiting = Waiting(expected=4)
     told = asyncio.run(Health(waiting.connection, content_directory(tmp_path), Limits()).parts())
     assert told == {
         "database": "no answer",
@@ -30,6 +30,7 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
         "projections": "no answer",
         "content": "ok",
         "decoders": "ok",
+        "clock": "no answer",
     }
     assert waiting.all_at_once
 

@@ -1,9 +1,12 @@
 """The follower that minds the clock (service/lapses.py): silent stations, and sessions that nobody came back to."""
 
 import logging
+import re
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -13,9 +16,12 @@ from domain.archive import Archive
 from domain.limits import Limits
 from domain.scan_session import ScanState
 from service.lapses import end_scans, keep_lapsing
+from store.clocks import AGREEMENT_SECONDS, Times, Trust, disagreement, read_times
 from tests.builders.memory import Clock
+from tests.builders.papers import a_caller, a_note
 from tests.builders.scans import FEEDER, GLASS, Scans
-from tests.service.program import Program
+from tests.http.served import wait_until
+from tests.service.program import Program, paper_of
 
 HERE = "WEST"
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -161,7 +167,7 @@ def test_the_follower_ends_what_is_due_and_outlives_a_database_that_is_away(arch
     stop = threading.Event()
     following = threading.Thread(
         target=keep_lapsing,
-        args=(archive.store.pool, later(archive, 25 * HOUR), Limits(), HERE, stop),
+        args=(archive.store.pool, later(archive, 25 * HOUR), Limits(clock_tolerance_seconds=1e6), HERE, stop),
         kwargs={"look_seconds": 0.01},
     )
     following.start()
@@ -176,3 +182,120 @@ def test_the_follower_ends_what_is_due_and_outlives_a_database_that_is_away(arch
         stop.set()
         following.join(20)
     assert not following.is_alive()
+
+
+# -- clocks that disagree ---------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 12, 2, 9, 0, tzinfo=UTC)
+TOLERANCE = 300.0
+
+
+@contextmanager
+def minded(archive: Program, clock: Clock, limits: Limits) -> Iterator[None]:
+    stop = threading.Event()
+    following = threading.Thread(
+        target=keep_lapsing,
+        args=(archive.store.pool, replace(archive.archive, clock=clock), limits, HERE, stop),
+        kwargs={"look_seconds": 0.01},
+    )
+    following.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        following.join(20)
+        assert not following.is_alive()
+
+
+def test_nothing_lapses_while_the_program_clock_is_1100_days_ahead_and_what_is_due_does_after(
+    archive: Program, scans: Scans, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A clock 1,100 days ahead for 12 s ended 5 of 9 authorizations and both scan sessions, for good."""
+    session, mandate = scans.handed_in(2), paper_of(archive.mandate())
+    due = archive.archive.note_authorization(a_note(customer="100234", valid_until=date(2026, 1, 1)), a_caller())
+    archive.follow()
+    before, held = archive.store.log.last_position(), scans.state(session)
+    clock = Clock(datetime.now(UTC) + timedelta(days=1_100))
+    with minded(archive, clock, Limits()):
+        wait_until(lambda: "nothing lapses" in caplog.text, 20, "it was not told")
+        time.sleep(0.3)  # some 20 looks
+        assert archive.store.log.last_position() == before
+        assert caplog.text.count("nothing lapses") == 1, "once a minute is enough"
+        assert re.search(r"program's clock is 950\d{5} s ahead of the database's", caplog.text)
+        clock.moment = datetime.now(UTC)
+        wait_until(lambda: archive.store.log.last_position() == before + 1, 20, "what is due does not lapse")
+        time.sleep(0.3)
+    assert archive.store.log.last_position() == before + 1
+    assert last_event(archive, paper_of(due))[:2] == ("authorization-expired.v1", "system")
+    assert len(archive.store.log.load(mandate)) == 1
+    assert (scans.state(session), len(scans.plain(session))) == (held, 2)
+    assert "the clocks agree again" in caplog.text
+
+
+def seen(ahead: float, *, newest: datetime | None = NOW) -> Times:
+    """What the clocks show when the program's is so many seconds ahead."""
+    return Times(NOW + ahead * SECOND, NOW, newest)
+
+
+@pytest.mark.parametrize("ahead", [-TOLERANCE, 0.0, TOLERANCE])
+def test_clocks_within_the_tolerance_agree(ahead: float) -> None:
+    assert disagreement(seen(ahead), TOLERANCE) is None
+    assert disagreement(seen(0, newest=NOW + abs(ahead) * SECOND), TOLERANCE) is None
+    assert disagreement(seen(0, newest=None), TOLERANCE) is None
+
+
+def test_each_clock_that_is_off_is_named() -> None:
+    assert disagreement(seen(301), TOLERANCE) == "the program's clock is 301 s ahead of the database's"
+    assert disagreement(seen(-301), TOLERANCE) == "the program's clock is 301 s behind the database's"
+    future = seen(0, newest=NOW + 301 * SECOND)
+    assert disagreement(future, TOLERANCE) == "the newest event is dated 301 s ahead of the database's clock"
+
+
+def test_the_times_are_the_databases_and_that_of_the_newest_event(archive: Program) -> None:
+    archive.mandate()
+    with archive.store.pool.connection() as conn:
+        times = read_times(conn, datetime.now(UTC))
+    assert abs(times.skew_seconds) < 60
+    assert archive.sql("select max(recorded_at) from archive.archive_events") == [(times.newest,)]
+
+
+# The whole machine's clock: the program's and the database's are set together. Looks are (step in s, steady time in s).
+
+
+def waits(trust: Trust, step: float, steady: float, newest: datetime | None = NOW) -> bool:
+    moment = NOW + (step + steady) * SECOND
+    return trust.doubt(Times(moment, moment, newest), steady) is not None
+
+
+def test_after_a_step_of_the_whole_machine_nothing_lapses_for_an_hour_of_agreement() -> None:
+    trust, step = Trust(TOLERANCE), 1_100 * 86_400.0
+    assert not waits(trust, 0, 10)
+    assert waits(trust, step, 20)
+    assert waits(trust, step, 20 + AGREEMENT_SECONDS - 1)
+    assert not waits(trust, step, 20 + AGREEMENT_SECONDS)
+    assert not waits(trust, step, 30 + AGREEMENT_SECONDS)
+
+
+def test_a_step_that_is_taken_back_is_forgotten_and_a_second_one_waits_an_hour_of_its_own() -> None:
+    trust = Trust(TOLERANCE)
+    assert [waits(trust, 0, 10), waits(trust, 86_400, 15), waits(trust, 0, 25)] == [False, True, False]
+    assert waits(trust, 86_400, 30)
+    assert waits(trust, 2 * 86_400, 3_000)
+    assert waits(trust, 2 * 86_400, 30 + AGREEMENT_SECONDS)
+    assert not waits(trust, 2 * 86_400, 3_000 + AGREEMENT_SECONDS)
+
+
+def test_time_that_passes_and_small_corrections_are_no_step() -> None:
+    trust = Trust(TOLERANCE)
+    looks = [waits(trust, 0, 10), waits(trust, TOLERANCE, 15), waits(trust, 0, 20), waits(trust, -86_400, 100 * 86_400)]
+    assert looks == [False, False, False, False]
+
+
+def test_a_start_after_40_days_of_silence_waits_an_hour_before_it_believes_the_clock() -> None:
+    silent = NOW - timedelta(days=41)
+    trust = Trust(TOLERANCE)
+    assert waits(trust, 0, 10, silent)
+    assert waits(trust, 0, 20, NOW), "an event of today proves nothing: the same clock dated it"
+    assert not waits(trust, 0, 10 + AGREEMENT_SECONDS, silent)
+    assert not waits(Trust(TOLERANCE), 0, 10, NOW - timedelta(days=39))
+    assert not waits(Trust(TOLERANCE), 0, 10, None)

@@ -1,0 +1,115 @@
+"""Whether the clocks agree by which things lapse: the program's, the database's, the newest event's, the machine's.
+
+service/lapses.py asks before each look; /readyz and /metrics tell the same comparison.
+"""
+
+import time
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from psycopg import Connection
+
+from domain.ports import Clock
+
+AGREEMENT_SECONDS = 3600.0
+"""After the whole machine's clock was set forward, somebody has this long to see the alarm before anything lapses."""
+QUIET = timedelta(days=40)
+"""An archive in use writes more often: a longer silence before a start may be a clock set forward while it was off."""
+
+
+class Times(msgspec.Struct, frozen=True):
+    """What the clocks showed at one moment; `newest` is the recorded_at of the newest event, by the database's."""
+
+    program: datetime
+    database: datetime
+    newest: datetime | None
+
+    @property
+    def skew_seconds(self) -> float:
+        """How far the program's clock is ahead of the database's."""
+        return (self.program - self.database).total_seconds()
+
+
+def read_times(conn: Connection[Any], program: datetime) -> Times:
+    [row] = conn.execute(TIMES).fetchall()
+    return Times(program, *row)
+
+
+TIMES = """
+    select clock_timestamp(), (
+        select recorded_at from archive.archive_events order by notification_id desc limit 1
+    )
+"""
+
+
+def disagreement(times: Times, tolerance_seconds: float) -> str | None:
+    """Which clock is off, in words; None while they agree within the tolerance."""
+    skew = times.skew_seconds
+    if abs(skew) > tolerance_seconds:
+        return f"the program's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the database's"
+    if times.newest and (ahead := (times.newest - times.database).total_seconds()) > tolerance_seconds:
+        return f"the newest event is dated {ahead:.0f} s ahead of the database's clock"
+    return None
+
+
+class Trust:
+    """The machine's own clock, of one process: a step forward takes the program's and the database's along.
+
+    The clock that is never set tells a step. A step that is taken back is forgotten at once; after another, nothing
+    lapses until all clocks have agreed for an hour.
+    """
+
+    def __init__(self, tolerance_seconds: float) -> None:
+        self._tolerance = tolerance_seconds
+        self._trusted: float | None = None  # the moment at which the steady clock began, as a trusted clock tells it
+        self._doubted: tuple[float, float] | None = None  # the same as a doubted clock tells it, and since when
+
+    def doubt(self, times: Times, steady: float) -> str | None:
+        """Why nothing may lapse at these times, in words; None when it may."""
+        if wrong := disagreement(times, self._tolerance):
+            self._doubted = None
+            return wrong
+        began = times.program.timestamp() - steady
+        if (
+            self._trusted is None
+            and self._doubted is None
+            and not (times.newest and times.program - times.newest > QUIET)
+        ):
+            self._trusted = began
+        if self._trusted is not None and began - self._trusted <= self._tolerance:
+            self._trusted, self._doubted = began, None
+            return None
+        if self._doubted is None or abs(began - self._doubted[0]) > self._tolerance:
+            self._doubted = began, steady
+        left = self._doubted[1] + AGREEMENT_SECONDS - steady
+        if left <= 0:
+            self._trusted, self._doubted = began, None
+            return None
+        return f"{self._cause(began)}; unless it is set again, what is due lapses in {left:.0f} s"
+
+    def _cause(self, began: float) -> str:
+        if self._trusted is None:
+            return f"nothing was written in the {QUIET.days} days before, the clock may have been set while nothing ran"
+        return f"the machine's clock was set forward by {began - self._trusted:.0f} s"
+
+
+def steady_seconds() -> float:
+    """A clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Stopped:
+    """A clock that stands at a moment that was compared; its days are those of `clock`."""
+
+    def __init__(self, clock: Clock, moment: datetime) -> None:
+        self._clock, self._moment = clock, moment
+
+    def now(self) -> datetime:
+        return self._moment
+
+    def today(self) -> date:
+        return self.day(self._moment)
+
+    def day(self, moment: datetime) -> date:
+        return self._clock.day(moment)

@@ -46,7 +46,19 @@ async def without_hidden(call: Call, refusal: Refusal) -> Refusal:
     existing = refusal.extra.get("existing")
     if existing and not await call.parts.blocking(call.parts.archive.is_visible, UUID(existing), call.rights):
         del refusal.extra["existing"]
+        await record_existence(call, UUID(existing), status=refusal.status)
     return refusal
+
+
+async def record_existence(call: Call, paper: UUID, *, status: int) -> None:
+    """The refusal tells that there is something that the caller may not see: that is a read of it."""
+    is_document = await call.parts.blocking(call.parts.archive.is_document, paper)
+    await call.record(
+        "existence",
+        status=status,
+        document=paper if is_document else None,
+        authorization=None if is_document else paper,
+    )
 
 
 def answer_made(call: Call, outcome: Outcome) -> None:

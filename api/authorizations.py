@@ -56,6 +56,8 @@ async def show(call: Call) -> None:
     mandate = statement.mandate
     if mandate is not None and mandate.iban and not may(call.principal, Verb.AUTHORIZATIONS_CHANGE):
         mandate = msgspec.structs.replace(mandate, iban=masked(mandate.iban))
+    if mandate is not None and mandate.iban:
+        await call.record("authorization", customer=row.customer, authorization=call.id())
     customer = await call.customer_of(row)
     answer = item_of(
         call,

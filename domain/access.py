@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 # What a line of the access log says was done.
-AccessAction = Literal["content", "page", "check", "form", "history", "export", "sign-in"]
+AccessAction = Literal["content", "page", "check", "form", "history", "export", "sign-in", "authorization", "existence"]
 
 
 class Verb(StrEnum):

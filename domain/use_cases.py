@@ -250,6 +250,10 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return False
 
+    def is_document(self, paper: UUID) -> bool:
+        """Whether a paper of the log is a document, and not an authorization."""
+        return any(isinstance(e.body, document.DocumentEvent) for e in self.log.load(paper))
+
     def _customer_id(self, reference: UUID) -> str:
         found = self.keys.customer_ids([reference])
         if reference not in found:

@@ -82,6 +82,8 @@ VIEWS = {
     "form": Words(N_("Form printed"), "print"),
     "history": Words(N_("History viewed"), "past"),
     "export": Words(N_("Exported"), "download"),
+    "authorization": Words(N_("Mandate viewed"), "eye"),
+    "existence": Words(N_("Met as a duplicate"), "lock"),
 }
 STATUSES = {
     "archived": N_("Archived"), "withdrawn": N_("Withdrawn"), "issued": N_("Issued"), "active": N_("Active"),

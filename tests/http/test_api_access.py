@@ -102,6 +102,7 @@ TABLE = {
     ("GET", "/v1/scan-codes/{code}"): DESK,
     ("GET", "/v1/scan-stations"): f"{DESK} station",
     ("PUT", "/v1/scan-stations/{name}"): "station operator",
+    ("DELETE", "/v1/scan-stations/{name}"): "operator",
     ("GET", "/v1/scan-stations/{name}/jobs"): "station operator",
     ("GET", "/v1/scanners"): f"{DESK} station",
     ("GET", "/v1/scan-sessions"): DESK,
@@ -309,6 +310,11 @@ class Asking:
 
     def _put_v1_scan_stations_name(self) -> dict[str, Any]:
         return {"url": f"/v1/scan-stations/s{secrets.token_hex(4)}", "json": {"scanners": [a_scanner()]}}
+
+    def _delete_v1_scan_stations_name(self) -> dict[str, Any]:
+        name = f"s{secrets.token_hex(4)}"
+        self.served.as_("station").put(f"/v1/scan-stations/{name}", json={"scanners": [a_scanner()]})
+        return {"url": f"/v1/scan-stations/{name}"}
 
     def _post_v1_scan_sessions(self) -> dict[str, Any]:
         return {"json": {}}
@@ -709,7 +715,7 @@ def test_a_document_that_was_hidden_shows_nothing_of_that_time(
 def test_a_refusal_names_the_paper_in_the_way_only_to_who_may_see_it(
     served: Served, staff: httpx.Client, hidden: Hidden, health_type: str
 ) -> None:
-    blind, customer = served.as_("staff", without=("health",)), a_customer(served)
+    (actor, blind), customer = a_reader(served, without=("health",)), a_customer(served)
     data, external_id = a_text(), secrets.token_hex(8)
     paper = archived(staff, customer, data, name="a.txt", type=health_type, external_id=external_id)
     for client, existing in ((staff, paper["id"]), (blind, None)):
@@ -719,6 +725,8 @@ def test_a_refusal_names_the_paper_in_the_way_only_to_who_may_see_it(
         taken = no_upload(client, customer, external_id=external_id)
         assert problem_of(taken, 409) == "external-id-taken"
         assert taken.json().get("existing") == existing
+    told = [(line["document"], line["status"]) for line in lines_of(served, actor, action="existence")]
+    assert told == [(paper["id"], 409)] * 2, "who learned that it is there stands in the access log"
 
 
 def test_a_mandate_of_another_branch_is_not_named_to_who_reads_its_own_only(served: Served) -> None:
@@ -728,6 +736,17 @@ def test_a_mandate_of_another_branch_is_not_named_to_who_reads_its_own_only(serv
     everywhere = no_upload(served.as_("staff", branch="WEST"), customer, **debt)
     assert problem_of(own, 409) == problem_of(everywhere, 409) == "mandate-exists"
     assert ("existing" in own.json(), everywhere.json()["existing"]) == (False, first["id"])
+
+
+def test_a_mandate_that_is_read_with_its_account_is_a_line(served: Served) -> None:
+    actor, client = a_reader(served)
+    mandate = noted(client, a_customer(served), **debt_of_one_account())
+    plain = noted(client, a_customer(served))
+    for paper in (mandate, plain):
+        assert client.get(f"/v1/authorizations/{paper['id']}").status_code == 200
+    assert [(line["action"], line["authorization"]) for line in lines_of(served, actor)] == [
+        ("authorization", mandate["id"])
+    ]
 
 
 def debt_of_one_account() -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Whose request a decoder takes next. Pure; broker.py asks it.
 
-One asker has at most one request worked on at a time. Of those who wait, whoever used the decoders least comes first.
-One decoder is kept for what is to be stored: page images never take all of them.
+One asker has at most one request worked on at a time while others wait; alone, its uploads take all decoders but one.
+Of those who wait, whoever used the decoders least comes first. One decoder is kept for what is to be stored: page
+images and further uploads of one asker never take all of them.
 """
 
 from collections import deque
@@ -33,7 +34,7 @@ class QueueFull(Exception):
 
 
 class Turn(msgspec.Struct, Generic[R]):
-    """A request in the queue. `since`: when it came."""
+    """A request in the queue or at work. `since`: when it came there."""
 
     request: R
     since: float
@@ -50,7 +51,7 @@ class Turns(Generic[R]):
         self._wait_seconds, self._own_seconds = wait_seconds, own_seconds
         self._pages_max = max(1, decoders - 1)
         self._waiting: dict[bytes, deque[Turn[R]]] = {}
-        self._running: dict[bytes, tuple[R, float]] = {}
+        self._running: dict[bytes, list[Turn[R]]] = {}
         self._used: dict[bytes, tuple[float, float]] = {}
 
     def join(self, request: R, now: float) -> None:
@@ -62,13 +63,16 @@ class Turns(Generic[R]):
 
     def next(self, now: float) -> R | None:
         """The request that a free decoder takes now; it counts as running until end()."""
-        pages = sum(not request.stores for request, _ in self._running.values())
-        free = len(self._running) < self._decoders
-        found = min(self._allowed(stores_only=pages >= self._pages_max), key=lambda t: self._rank(t, now), default=None)
-        if not free or found is None:
+        running = sum(map(len, self._running.values()))
+        firsts = sum(turns[0].request.stores for turns in self._running.values())
+        stores_only = running - firsts >= self._pages_max
+        found = min(self._allowed(stores_only=stores_only), key=lambda t: self._rank(t, now), default=None)
+        if found is None and not stores_only and running < self._decoders - 1:
+            found = self._further()
+        if found is None or running >= self._decoders:
             return None
         self._remove(found)
-        self._running[found.request.asker] = found.request, now
+        self._running.setdefault(found.request.asker, []).append(Turn(found.request, now))
         return found.request
 
     def leave(self, request: R) -> None:
@@ -80,8 +84,12 @@ class Turns(Generic[R]):
 
     def end(self, request: R, now: float) -> None:
         """A request that ran is over, however it ended."""
-        _, began = self._running.pop(request.asker)
-        self._used[request.asker] = self._use_of(request.asker, now) + now - began, now
+        running = self._running[request.asker]
+        turn = next(turn for turn in running if turn.request is request)
+        running.remove(turn)
+        if not running:
+            del self._running[request.asker]
+        self._used[request.asker] = self._use_of(request.asker, now) + now - turn.since, now
         if len(self._used) > _ASKERS_REMEMBERED:
             least = sorted(self._used, key=lambda asker: self._use_of(asker, now))
             for asker in least[: _ASKERS_REMEMBERED // 2]:
@@ -105,6 +113,13 @@ class Turns(Generic[R]):
                 turn = next((turn for turn in queue if turn.request.stores or not stores_only), None)
                 if turn is not None:
                     yield turn
+
+    def _further(self) -> Turn[R] | None:
+        """The next upload of an asker that has some running; None while more than one asker waits."""
+        if len(self._waiting) != 1:
+            return None
+        [queue] = self._waiting.values()
+        return next((turn for turn in queue if turn.request.stores), None)
 
     def _rank(self, turn: Turn[R], now: float) -> tuple[float, float]:
         return self._use_of(turn.request.asker, now), turn.since

@@ -30,6 +30,25 @@ def test_an_asker_has_one_request_at_work_and_others_pass_it() -> None:
     assert turns.next(1) is second
 
 
+def test_uploads_of_an_asker_alone_take_all_decoders_but_one_and_give_way_to_others() -> None:
+    turns, own, other = a_queue(), [Asked(b"a") for _ in range(5)], Asked(b"b")
+    joined(turns, *own)
+    assert [turns.next(0), turns.next(0), turns.next(0)] == [own[0], own[1], None]
+    joined(turns, other, now=1)
+    assert [turns.next(1), turns.next(1)] == [other, None]
+    joined(turns, waits := Asked(b"c", stores=False), now=2)
+    turns.end(own[0], 3)
+    assert turns.next(3) is waits
+    turns.end(own[1], 4)
+    assert [turns.next(4), turns.next(4)] == [own[2], None]
+
+
+def test_page_images_of_an_asker_alone_are_made_one_at_a_time() -> None:
+    turns, first = a_queue(), Asked(b"a", stores=False)
+    joined(turns, first, Asked(b"a", stores=False))
+    assert [turns.next(0), turns.next(0)] == [first, None]
+
+
 def test_there_are_never_more_at_work_than_decoders() -> None:
     turns = a_queue(2)
     joined(turns, *(Asked(bytes([n])) for n in range(3)))

@@ -1,8 +1,9 @@
 """Tells whether the content folder and the key folder at hand belong to this database, and marks those that do.
 
-A folder belongs when its file ARCHIVE (store/marker.py) names the archive of the database, when the log has the newest
-event that the folder has seen, and when the newest contents of the log are there. Else it is another archive's, an
-older copy, or a volume that is not mounted: nothing may be stored in it or swept from it. prepare.py binds them.
+A key folder belongs when it holds every key-encryption key that wraps name (store/key_wraps.py). A content folder does
+when its file ARCHIVE (store/marker.py) names the archive of the database, when the log has the newest event that the
+folder has seen, and when the newest contents of the log are there. Else it is another archive's, an older copy, or a
+volume that is not mounted: nothing may be stored in it or swept from it. prepare.py binds them.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from store.identity import (
     note_content_marked,
     read_identity,
 )
+from store.key_encryption import read
+from store.key_wraps import NAMED, missing_or_foreign
 from store.marker import MARKER, Marker, read_marker, write_marker
 
 ADOPT = "`dossier adopt` makes it this archive's"
@@ -30,6 +33,10 @@ ADOPT = "`dossier adopt` makes it this archive's"
 
 class StoreUnfit(Exception):
     """The content folder is not mounted, not this archive's yet, or lacks what the log names."""
+
+
+class KeysLost(Exception):
+    """A key-encryption key that wrapped keys of this database is not at hand, or another one has its name."""
 
 
 class OtherArchive(Exception):
@@ -82,6 +89,15 @@ def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
             f"{folder} holds the keys of another archive ({marker.archive}; this database is {identity.id}):"
             " set DOSSIER_HOME or DOSSIER_DATABASE_URL to what belongs together"
         )
+
+
+def require_keys(conn: Connection[Any], folder: Path) -> None:
+    """A database that has keys needs each key-encryption key that wrapped them: a new one would open nothing.
+
+    Raises KeysLost, KeyUnfit. Reads the customers' rows once: figures in docs/reliability.md.
+    """
+    if reason := missing_or_foreign(read(folder), conn.execute(NAMED).fetchall(), folder):
+        raise KeysLost(reason)
 
 
 def require_content_folder(conn: Connection[Any], root: Path) -> None:

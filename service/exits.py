@@ -76,11 +76,11 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
 
     from domain.ports import VersionConflict
     from migrations.runner import MigrationError
-    from service.belonging import OtherArchive, StoreUnfit
+    from service.belonging import KeysLost, OtherArchive, StoreUnfit
     from service.causes import database_cause
     from service.csv_lines import FileUnreadable
     from service.ports import PortTaken, PortUnfit
-    from service.prepare import HomeUnfit, KeysLost
+    from service.prepare import HomeUnfit
     from service.serve import AlreadyServed, WallsMissing
     from service.settings import SettingsError
     from store.content_sweeper import SweepRefused

@@ -1,10 +1,12 @@
 """What /readyz tells: each part of the archive and whether it can serve. service/wiring.py hands it to the API."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,9 +17,12 @@ from domain.refusals import InsufficientStorage, Unavailable
 from migrations.runner import newest
 from store.clocks import TIMES, Times, disagreement
 from store.content_directory import ContentDirectory
+from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
+from store.key_wraps import NAMED, missing_or_foreign
 from store.pools import Connect
 
 LAG_SECONDS_NOTED = 10.0
+KEYS_SECONDS = 60.0
 CHECK_SECONDS = 2.0  # what asks gives up soon itself, and has to hear which part it is
 Check = Callable[[], Awaitable[str]]
 
@@ -28,10 +33,19 @@ class Health:
     Parked events and a pause concern one customer or are meant: no reason to take the whole archive out of service."""
 
     def __init__(
-        self, connection: Connect, directory: ContentDirectory, limits: Limits, missing_walls: tuple[str, ...] = ()
+        self,
+        connection: Connect,
+        directory: ContentDirectory,
+        limits: Limits,
+        missing_walls: tuple[str, ...] = (),
+        *,
+        kek: KeyEncryptionKeys,
+        keys_folder: Path,
     ) -> None:
         self._connection, self._directory, self._limits = connection, directory, limits
         self._missing_walls = missing_walls
+        self._kek, self._keys_folder = kek, keys_folder
+        self._keys_told, self._keys_until = "ok", 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
     async def parts(self) -> dict[str, str]:
@@ -40,6 +54,7 @@ class Health:
             "migrations": self._migrations,
             "projections": self._projections,
             "content": self._content,
+            "keys": self._keys,
             "decoders": self._decoders,
             "clock": self._clock,
         }
@@ -80,6 +95,25 @@ class Health:
         row = await self._ask(TIMES)
         wrong = disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
         return f"ok, lapses wait: {wrong}" if wrong else "ok"
+
+    async def _keys(self) -> str:
+        """Another server may wrap with a key that this one has not read. What only the folder lacks stops the next
+        start, and nothing that runs. Looked at once a minute: the customers' rows are counted."""
+        if time.monotonic() >= self._keys_until:
+            async with self._connection() as conn:
+                rows = await (await conn.execute(NAMED)).fetchall()
+            self._keys_told = await self._storage(lambda: self._compare_keys(rows))
+            self._keys_until = time.monotonic() + KEYS_SECONDS
+        return self._keys_told
+
+    def _compare_keys(self, rows: list[Any]) -> str:
+        if lacking := missing_or_foreign(self._kek, rows, Path("keys")):
+            return lacking
+        try:
+            lacking = missing_or_foreign(read(self._keys_folder), rows, Path("keys"))
+        except KeyUnfit as error:
+            lacking = str(error).replace(str(self._keys_folder), "keys")
+        return f"ok, but the next start is refused: {lacking}" if lacking else "ok"
 
     async def _decoders(self) -> str:
         """`serve` does not start where what is left would not hold a decoder that is taken over."""

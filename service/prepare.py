@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -23,7 +22,7 @@ from domain.values import uuid7
 from migrations.runner import migrate
 from projections.rebuild import renew
 from projections.tracking import tracked
-from service.belonging import bind, require_keys_folder
+from service.belonging import bind, require_keys, require_keys_folder
 from service.database import Addresses
 from service.first_user import password_file
 from service.ports import address
@@ -48,12 +47,20 @@ def make_folders(settings: Settings) -> None:
     """
     try:
         settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        _close(settings.home)
         for name in ("keys", "tmp", "run"):
             (settings.home / name).mkdir(mode=0o700, exist_ok=True)
         for name in ("tmp", "run"):
             tempfile.TemporaryFile(dir=settings.home / name).close()
     except OSError as error:
         raise HomeUnfit(f"DOSSIER_HOME {settings.home} cannot be used: {error.strerror} ({error.filename})") from None
+
+
+def _close(home: Path) -> None:
+    """To others, when it is our own: adduser makes a home that all may list. Root's may be a folder of the system."""
+    status = home.stat()
+    if status.st_uid == os.geteuid() != 0 and status.st_mode & 0o077:
+        home.chmod(status.st_mode & 0o7700)
 
 
 class HomeUnfit(Exception):
@@ -72,7 +79,7 @@ def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None
         tell(f"migrated: {name}")
     with psycopg.connect(owner, autocommit=True) as conn:
         require_keys_folder(conn, settings.home / "keys")
-        require_keys(settings, conn)
+        require_keys(conn, settings.home / "keys")
         proven = Proven(read_identity(conn).id, key_encryption_keys(settings))
         make_institution_key(conn, proven.kek)
         bind(settings, conn, tell)
@@ -107,20 +114,6 @@ def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_secon
 def outdated(url: str) -> list[str]:
     with psycopg.connect(url, autocommit=True) as conn:
         return [view.name for view in tracked(conn) if view.outdated]
-
-
-def require_keys(settings: Settings, conn: psycopg.Connection[Any]) -> None:
-    """A database that has keys needs the key-encryption key that wrapped them: a new one would open nothing."""
-    row = conn.execute("select kek_version, wrapped from keys.institution").fetchone()
-    folder = settings.home / "keys"
-    if row is None:
-        return
-    if not any(folder.glob("kek.*")) or not key_encryption_keys(settings).fits(*row):
-        raise KeysLost(f"{folder} does not hold the key of this database: put the copy of its files back")
-
-
-class KeysLost(Exception):
-    """The key-encryption key at hand is not the one that this database was made with."""
 
 
 def system_caller(settings: Settings) -> Caller:

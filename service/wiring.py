@@ -190,7 +190,14 @@ async def open_parts(
         signals.on_events(live.hear, new_events.ring)
         wake.append(signals.new_events)
         async with reads, running(signals, live), asked_elsewhere(settings) as provider:
-            health = Health(reads.connection, store.directory, settings.limits, missing_walls)
+            health = Health(
+                reads.connection,
+                store.directory,
+                settings.limits,
+                missing_walls,
+                kek=proven.kek,
+                keys_folder=settings.home / "keys",
+            )
             yield parts_of(
                 store=store,
                 archive=archive,

@@ -15,6 +15,7 @@ class KeyEncryptionKeys:
 
     def __init__(self, versions: dict[int, bytes]) -> None:
         self._ciphers = {version: AESGCM(key) for version, key in versions.items()}
+        self.versions = frozenset(versions)
         self.current = max(versions)
 
     def wrap(self, key: bytes, *, bound_to: bytes) -> bytes:
@@ -28,7 +29,7 @@ class KeyEncryptionKeys:
         """Whether this is the key that wrapped it."""
         try:
             self.unwrap(wrapped, version=version, bound_to=bound_to)
-        except (InvalidTag, KeyError):
+        except (InvalidTag, KeyError, ValueError):  # ValueError: too short to be a wrapped key
             return False
         return True
 
@@ -48,20 +49,40 @@ def read_or_make(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
     A new key is durable before it is used: without it nothing that names a person can ever be read again.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    versions = {_version(p): _read(p) for p in folder.glob("kek.[0-9]*")}
-    if versions:
-        return KeyEncryptionKeys(versions), False
+    if found := read(folder):
+        return found, False
     _write(folder / "kek.1", secrets.token_bytes(KEY_BYTES))
     return KeyEncryptionKeys({1: _read(folder / "kek.1")}), True
 
 
+def read(folder: Path) -> KeyEncryptionKeys | None:
+    """The keys of `folder`, None when there are none. Raises KeyUnfit."""
+    versions = {_version(p): _read(p) for p in folder.glob("kek.[0-9]*")}
+    if not versions:
+        return None
+    _require_private(folder)
+    return KeyEncryptionKeys(versions)
+
+
 class KeyUnfit(ValueError):
-    """A file of the key folder is not a key-encryption key; the sentence names it and what to do."""
+    """A file of the key folder is not a key-encryption key, or others may read it; the sentence tells what to do."""
+
+
+def _require_private(path: Path) -> None:
+    """A folder or file that root gives to the group of this account, as a mount of secrets does, is private as well."""
+    status = path.stat()
+    given = 0o050 if status.st_uid == 0 and os.geteuid() != 0 else 0
+    if status.st_mode & 0o077 & ~given:
+        mode = 700 if path.is_dir() else 600
+        raise KeyUnfit(f"others can use {path} (mode {status.st_mode & 0o777:04o}): chmod {mode} {path}")
 
 
 def _read(path: Path) -> bytes:
+    _require_private(path)
     try:
         key = bytes.fromhex(path.read_text().strip())
+    except PermissionError:
+        raise KeyUnfit(f"{path} cannot be read by this account: chown it to the account that serves") from None
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:

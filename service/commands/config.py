@@ -23,7 +23,8 @@ def config() -> None:
 def check(as_json: bool) -> int:
     """Each setting with its value and origin, secrets masked; and what the database at hand lets the archive do.
 
-    The exit code is 1 when a value cannot be used or a given database does not answer.
+    The exit code is 1 when a value cannot be used or a given database does not answer, or when a start would refuse
+    the key folder.
     """
     from msgspec.structs import asdict
 
@@ -38,11 +39,14 @@ def check(as_json: bool) -> int:
     wrong = [setting for setting in found if setting.wrong]
     address = os.environ.get("DOSSIER_DATABASE_URL")
     database = _database() if not wrong else None
-    put_list([asdict(setting) for setting in found], COLUMNS, as_json=as_json, database=database)
+    keys = _keys(answers=bool(database and database["answers"])) if not wrong else None
+    put_list([asdict(setting) for setting in found], COLUMNS, as_json=as_json, database=database, keys=keys)
     for setting in wrong:
         say(f"{setting.name}: {setting.wrong}")
     _tell(database)
-    return FAILED if wrong or (address and database and not database["answers"]) else OK
+    if keys:
+        say(keys)
+    return FAILED if wrong or keys or (address and database and not database["answers"]) else OK
 
 
 def _database() -> dict[str, Any] | None:
@@ -63,6 +67,32 @@ def _database() -> dict[str, Any] | None:
     except psycopg.Error as error:
         return {"answers": False, "why": first_line(error), "roles": {}}
     return {"answers": True, "why": None, "roles": roles}
+
+
+def _keys(*, answers: bool) -> str | None:
+    """Why a start would refuse the key folder. Makes nothing; without a given database it looks at the files only."""
+    import psycopg
+
+    from service.belonging import KeysLost, OtherArchive, StoreUnfit, require_keys, require_keys_folder
+    from service.database import given
+    from service.settings import load
+    from store.key_encryption import KeyUnfit, read
+
+    settings = load(os.environ)
+    folder = settings.home / "keys"
+    try:
+        read(folder)
+        if answers and settings.database_url is not None:
+            with psycopg.connect(given(settings, settings.database_url).owner, autocommit=True) as conn:
+                require_keys_folder(conn, folder)
+                require_keys(conn, folder)
+    except (KeyUnfit, KeysLost, OtherArchive, StoreUnfit) as reason:
+        return str(reason)
+    except OSError as error:
+        return f"{folder} cannot be read: {error.strerror}"
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege):
+        return None  # before the migrations, or with a login that may not look: the start will tell
+    return None
 
 
 def _tell(database: dict[str, Any] | None) -> None:

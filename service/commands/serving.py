@@ -86,15 +86,14 @@ def adopt(yes: bool, actor: str | None, branch: str | None) -> None:
     import psycopg
 
     from service.belonging import adopt as make_ours
-    from service.belonging import state_of
+    from service.belonging import require_keys, state_of
     from service.database import database
-    from service.prepare import require_keys
 
     settings = load_settings()
     caller_of(settings, actor, branch)
     require_home(settings)
     with database(settings) as (_, addresses), psycopg.connect(addresses.owner, autocommit=True) as conn:
-        require_keys(settings, conn)
+        require_keys(conn, settings.home / "keys")
         say(state_of(settings, conn))
         if not yes:
             click.confirm(

@@ -15,6 +15,9 @@ from domain.limits import Limits
 from service import health
 from service.health import Health
 from tests.builders.content import content_directory
+from tests.builders.postgres_log import KEK
+
+USUAL = Limits()
 
 
 def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
@@ -22,13 +25,14 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
 ) -> None:
     """Its checks once waited one after the other for as long as a request would: 15 s, in which every probe gave up."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
-    waiting = Waiting(expected=4)
-    told = asyncio.run(Health(waiting.connection, content_directory(tmp_path), Limits()).parts())
+    waiting = Waiting(expected=5)
+    told = asyncio.run(looked(waiting.connection, tmp_path).parts())
     assert told == {
         "database": "no answer",
         "migrations": "no answer",
         "projections": "no answer",
         "content": "ok",
+        "keys": "no answer",
         "decoders": "ok",
         "clock": "no answer",
     }
@@ -38,7 +42,7 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
 @pytest.mark.parametrize(("behind", "told"), [(2, "ok"), (30, "ok, 30 s behind"), (500, "500 s behind")])
 def test_views_that_lag_are_told_in_seconds(db: str, tmp_path: Path, behind: int, told: str) -> None:
     """M1: an archive of 40 papers a day is never 10,000 events behind, however long its follower hangs."""
-    health_ = Health(connected(db), content_directory(tmp_path), Limits(view_lag_seconds_max=120))
+    health_ = looked(connected(db), tmp_path, Limits(view_lag_seconds_max=120))
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute(AN_EVENT, [timedelta(seconds=behind)])
         assert asyncio.run(health_.parts())["projections"] == told
@@ -54,10 +58,14 @@ def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: 
             " values ('audit_history', 1, now(), gen_random_uuid(), 'document-archived.v1', 'AssertionError')"
         )
 
-    told = asyncio.run(Health(connected(db), content_directory(tmp_path), Limits()).parts())
+    told = asyncio.run(looked(connected(db), tmp_path).parts())
     assert told["projections"] == "ok, paused, 1 parked events"
     assert is_well(told)
     assert not is_well({**told, "database": "no answer"})
+
+
+def looked(connection: Any, folder: Path, limits: Limits = USUAL) -> Health:
+    return Health(connection, content_directory(folder), limits, kek=KEK, keys_folder=folder / "keys")
 
 
 def connected(url: str) -> Any:

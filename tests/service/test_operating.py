@@ -26,7 +26,8 @@ def test_a_lost_key_is_said_in_words_and_not_as_an_error_in_the_program(archive:
         ended = command("migrate", env=archive.env)
 
         assert ended.code == 1
-        assert ended.err.startswith(f"dossier: {kek.parent} does not hold the key of this database")
+        assert ended.err.startswith(f"dossier: {kek} is ")
+        assert ended.err.endswith(": put the copy of it back\n")
     assert not kek.exists()
 
 

@@ -100,6 +100,8 @@ def test_of_eight_threads_at_once_one_makes_the_key_and_all_use_it(tmp_path: Pat
 
 def test_the_highest_version_wraps_and_every_version_opens(tmp_path: Path) -> None:
     old = sealed_by(tmp_path)
+    for version in ("2", "10"):
+        (tmp_path / f"kek.{version}").touch(0o600)
     (tmp_path / "kek.2").write_text("02" * 32 + "\n")
     (tmp_path / "kek.10").write_text("10" * 32 + "\n")
     keys, made = read_or_make(tmp_path)
@@ -111,6 +113,7 @@ def test_the_highest_version_wraps_and_every_version_opens(tmp_path: Path) -> No
 @pytest.mark.parametrize("text", ["", "00", "zz" * 32, "00" * 33])
 def test_a_key_that_is_none_stops_the_start(tmp_path: Path, text: str) -> None:
     """Going on with another key would make all that is written now unreadable for the right one."""
+    (tmp_path / "kek.1").touch(0o600)
     (tmp_path / "kek.1").write_text(text)
     with pytest.raises(KeyUnfit, match=r"kek\.1 is damaged"):
         read_or_make(tmp_path)

@@ -32,7 +32,7 @@ def prepare(home: Path, memory: Path = MEMORY) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        del os.environ[FOLDER]
+        os.environ.pop(FOLDER, None)
         shutil.rmtree(folder, ignore_errors=True)
 
 

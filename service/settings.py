@@ -4,6 +4,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from domain.refusals import FieldError
 from domain.values import branch_code
 
 SUB_PATH = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)+")
+OTHER_NAMES = ("DOSSIER_CONFIG", "DOSSIER_LONG", "DOSSIER_OPERATIONS_DATABASE")
 LIMIT_NAMES = {"upload_bytes_max": "DOSSIER_MAX_UPLOAD_BYTES"}
 
 
@@ -235,6 +237,18 @@ def load(environ: Mapping[str, str]) -> Settings:
     content_directory(values["content_url"])
     values["home"] = values["home"].absolute()
     return Settings(**values, limits=Limits(**limits), origins=origins)
+
+
+def strange_names(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with names in the environment that look like settings and are none: they are ignored."""
+    known = [setting.name for setting in all_settings()]
+    found = sorted(n for n in environ if n.startswith("DOSSIER_") and n not in known and n not in OTHER_NAMES)
+    return [f"{name}: there is no such setting, it is ignored{_meant(name, known)}" for name in found]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f"; {near[0]} is meant, perhaps" if near else ""
 
 
 def limit_settings() -> dict[str, Setting]:

@@ -6,6 +6,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import PoolTimeout
 
 from service.causes import cause_of
+from service.settings import strange_names
 from store.pools import bounded
 
 TOLD = {
@@ -32,6 +33,12 @@ def test_what_is_not_recognized_is_told_by_its_type() -> None:
     assert cause_of(psycopg.errors.UniqueViolation("Jan Smit")) == "UniqueViolation (23505)"
     assert cause_of(PoolTimeout("pool-1")) == "no connection became free in time"
     assert cause_of(OSError(28, "No space left on device", "/home/j.smit")) == "No space left on device"
+
+
+def test_a_mistyped_setting_in_the_environment_is_told() -> None:
+    """L6: in the file it was refused, in the environment nobody heard of it."""
+    told = strange_names({"DOSSIER_PROT": "9", "DOSSIER_PORT": "8", "DOSSIER_CONFIG": "x", "HOME": "/"})
+    assert told == ["DOSSIER_PROT: there is no such setting, it is ignored; DOSSIER_PORT is meant, perhaps"]
 
 
 def test_an_attempt_to_connect_has_a_limit_unless_the_address_has_one() -> None:

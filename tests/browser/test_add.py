@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, Route, expect
+from playwright.sync_api import Dialog, FilePayload, Locator, Page, Route, expect
 
 from tests.browser.desks import Desk
 from tests.http.desk import CONSENT, a_customer, a_letter, archived, issued, view
@@ -147,6 +147,48 @@ def test_drop_paste_and_button_are_equal_ways(desk: Desk) -> None:
         at.until_it_can_be_saved().save_button.click()
         expect(at.done).to_contain_text(f"{how}.pdf, 1 page")
         at.documents(customer, count)
+
+
+@pytest.mark.parametrize("way", ["/customers/{customer}", "/add?source=none", "/work"])
+def test_a_drop_elsewhere_keeps_the_page_and_says_where_it_would_be_taken(desk: Desk, way: str) -> None:
+    """Not prevented, a browser opens the file in place of the page."""
+    page = desk.open(way.format(customer=a_customer(desk.served)))
+    give = """(name) => {
+        const data = new DataTransfer();
+        data.items.add(new File(["%PDF-1.7"], "letter.pdf", {type: "application/pdf"}));
+        const event = new DragEvent(name, {dataTransfer: data, bubbles: true, cancelable: true});
+        return !document.querySelector("main").dispatchEvent(event);
+    }"""
+    assert page.evaluate(give, "dragover")
+    assert page.evaluate(give, "drop")
+    said = page.locator("#said")
+    expect(said).to_contain_text("Nothing was added. Files can be dropped once Select file (Alt+L) is chosen.")
+    assert desk.violations() == []
+
+
+def test_leaving_asks_when_something_was_typed_or_chosen_and_only_then(desk: Desk) -> None:
+    asked: list[str] = []
+    customer = a_customer(desk.served)
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    at = Adding(desk, source="file", customer=customer, type="LETTER")
+    at.page.on("dialog", stay)
+    work = at.page.get_by_role("link", name="Work list")
+    at.page.get_by_label("Description").fill("as agreed")
+    work.click()
+    at.page.get_by_label("Description").fill("")
+    at.choose_file(a_payload())
+    work.click()
+    expect(at.page.locator("#pick")).to_have_text("letter.pdf")
+    assert asked == ["beforeunload"] * 2
+    at.save_button.click()
+    expect(at.done).to_be_visible()
+    work.click()
+    at.page.wait_for_url("**/work")
+    assert asked == ["beforeunload"] * 2
 
 
 def test_a_second_click_saves_once(desk: Desk) -> None:

@@ -13,6 +13,7 @@ const form = () => document.getElementById("enter");
 const source = () => document.querySelector("#sources [name=source]:checked")?.value ?? "";
 let last = Promise.resolve();
 let waiting;
+const begun = new Set();
 let saving = false;
 
 document.addEventListener("submit", submitted);
@@ -20,7 +21,7 @@ document.addEventListener("change", changed);
 document.addEventListener("input", typed);
 document.addEventListener("click", clicked);
 document.addEventListener("keydown", pressed);
-for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+addEventListener("beforeunload", (event) => isUnsaved() && event.preventDefault());
 begin();
 
 // -- what is entered ----------------------------------------------------------------------------------------------
@@ -98,6 +99,7 @@ export function showWhole(page) {
   if (!page.getElementById("rail")) return refused(page);
   const chosen = page.querySelector("#sources :checked")?.value;
   for (const radio of document.querySelectorAll("#sources [name=source]")) radio.checked = radio.value === chosen;
+  if (page.querySelector("[data-done], #noted")) begun.clear();
   show(page, WHOLE);
   const wanted = document.querySelector("[data-summary], #done [autofocus]") ?? document.getElementById("look-up");
   return wanted.focus();
@@ -144,7 +146,8 @@ function submitted(event) {
     : sent.matches("[data-find]") ? () => lookUp(sent)
     : sent.matches("#done form") ? () => settle(sent)
     : undefined;
-  if (!act || event.defaultPrevented || (sent === form() && isScan(event.submitter))) return;
+  if (!act || event.defaultPrevented) return;
+  if (sent === form() && isScan(event.submitter)) return begun.clear();
   event.preventDefault();
   act();
 }
@@ -191,12 +194,19 @@ function chooseSource() {
 
 /** A code that is changed voids its Check; what is begun or emptied changes what Save waits for. */
 function typed({ target }) {
+  if (target.id && target.matches("#enter :is(input, textarea)")) begun.add(target.id);
   if (target.matches("#look-up, #scan-code")) target.removeAttribute("aria-invalid");
   if (!WAITED_FOR.includes(target.id)) return;
   const isGiven = target.value.trim() !== "";
   if (target.id === "scan-code" && document.querySelector("#collection[data-code]")) refresh();
   else if (isGiven !== (target.dataset.given === "")) refresh({}, ["rail"]);
   target.toggleAttribute("data-given", isGiven);
+}
+
+/** Customer, type and scanned pages are there again; what was typed, and a file that was chosen, are not. */
+function isUnsaved() {
+  const isTyped = [...begun].some((id) => document.getElementById(id)?.value);
+  return isTyped || (document.querySelector("file-upload")?.chosen.some((one) => !one.saved) ?? false);
 }
 
 async function open(way) {

@@ -1,6 +1,7 @@
 // What every screen loads: exchange of parts, forms that are sent once, and for who is signed in keys, the user menu, the
 // wand, the end of the session, and what happens while the archive is away.
 
+import * as drops from "./drops.js";
 import * as keys from "./keys.js";
 import * as menu from "./menu.js";
 import * as network from "./network.js";
@@ -12,5 +13,6 @@ import { sweep } from "./unsent.js";
 import * as wand from "./wand.js";
 
 if (signedInAs) for (const part of [network, session, wand, keys, menu]) part.start();
+drops.start();
 send.start();
 sweep();

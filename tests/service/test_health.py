@@ -50,6 +50,16 @@ def test_views_that_lag_are_told_in_seconds(db: str, tmp_path: Path, behind: int
         assert asyncio.run(health_.parts())["projections"] == "ok, paused"
 
 
+def test_clocks_that_disagree_are_told_and_take_nothing_out_of_service(db: str, tmp_path: Path) -> None:
+    told = looked(connected(db), tmp_path).parts
+    assert asyncio.run(told())["clock"] == "ok"
+    with psycopg.connect(db, autocommit=True) as conn:
+        conn.execute(AN_EVENT, [timedelta(hours=-1)])
+    parts = asyncio.run(told())
+    assert parts["clock"].startswith("ok, lapses wait: the newest event is dated 3")
+    assert is_well(parts)
+
+
 def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: str, tmp_path: Path) -> None:
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute("update views.tracking set paused = true where name = 'authorizations'")

@@ -100,6 +100,10 @@ def test_where_each_view_stands_is_told_and_comes_to_the_end_of_the_log(apart: S
         assert figures(apart)[f"dossier_view_lag_events{name}"] == 0
 
 
+def test_how_far_the_clocks_are_apart_is_told(apart: Served) -> None:
+    assert abs(figures(apart)["dossier_clock_skew_seconds"]) < 60
+
+
 def test_a_killed_projector_is_back_on_the_same_port_and_callers_waited(apart: Served) -> None:
     (projector,) = processes(apart, "dossier-project")
     os.kill(projector, signal.SIGKILL)

@@ -12,7 +12,7 @@ import pytest
 @contextmanager
 def mounted(folder: Path, *arguments: str) -> Iterator[Path]:
     """The folder with a file system mounted on it as `mount` is told; skips where that is not permitted."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     done = subprocess.run(["mount", *arguments, folder], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"NOT TESTED, this account may not mount: {done.stderr.strip()}")

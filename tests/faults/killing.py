@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 
 from service.settings import load
+from tests.builders.mounts import mounted
 from tests.http.served import ROOT, SERVE, belongs, command_of, environment_of, name_of, new_home, pids, wait_until
 
 ACKNOWLEDGED_PER_KILL_MIN = 20
@@ -172,7 +173,7 @@ class Clients:
         self, key: str, customer: str, path: str, body: bytes, content_type: str, sha256: str | None
     ) -> None:
         while True:
-            status, headers, answer = self._send(key, path, body, content_type)
+            status, headers, answer = send(self._archive, key, path, body, content_type)
             if status == 201:
                 found = Acknowledged(key, json.loads(answer)["id"], customer, sha256, "idempotency-replayed" in headers)
                 with self._lock:
@@ -184,22 +185,20 @@ class Clients:
             if self._stop.wait(RETRY_SECONDS):
                 return
 
-    def _send(self, key: str, path: str, body: bytes, content_type: str) -> tuple[int, dict[str, str], bytes]:
-        settings = self._archive.settings
-        connection = http.client.HTTPConnection(settings.host, settings.port, timeout=20)
-        headers = {
-            "Authorization": f"Bearer {self._archive.token}",
-            "Content-Type": content_type,
-            "Idempotency-Key": key,
-        }
-        try:
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-        except LOST_CONNECTION:
-            return 0, {}, b""
-        finally:
-            connection.close()
+
+def send(archive: Archive, key: str, path: str, body: bytes, content_type: str) -> tuple[int, dict[str, str], bytes]:
+    """Status 0: the connection was lost."""
+    settings = archive.settings
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=20)
+    headers = {"Authorization": f"Bearer {archive.token}", "Content-Type": content_type, "Idempotency-Key": key}
+    try:
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    except LOST_CONNECTION:
+        return 0, {}, b""
+    finally:
+        connection.close()
 
 
 def form(customer: str, plain: bytes) -> tuple[bytes, str]:
@@ -242,13 +241,17 @@ def listed(archive: Archive) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def an_archive() -> Iterator[Archive]:
-    with new_home() as home:
+def an_archive(*mount: str) -> Iterator[Archive]:
+    """`mount`: what `mount` is told of the file system that HOME is then on."""
+    with new_home() as home, mounted(home, *mount) if mount else nullcontext():
         archive = Archive(home)
         try:
             yield archive
         finally:
             if archive.process.poll() is None:
                 archive.process.kill()
+            archive.process.wait()
             for pid in archive.processes():
                 end(pid)
+            if mount:
+                wait_until(lambda: not archive.processes(), RECOVERY_SECONDS, "processes hold the file system")

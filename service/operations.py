@@ -25,7 +25,7 @@ from projections import parking, rebuild, tracking
 from projections.rebuild import Rebuilt
 from service import logs
 from service.beats import nothing
-from service.belonging import require_content_folder
+from service.belonging import require_own_folder
 from service.database import Addresses
 from service.settings import Settings, load
 from service.verify import Report, verify
@@ -151,7 +151,7 @@ def operate(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
         with open_store(settings, url, role=role_of(url, role), projector_url=projector) as store:
             if task.kind == "verify":
                 with store.pool.connection() as checking:
-                    require_content_folder(checking, settings.content_directory)
+                    require_own_folder(checking, settings.content_directory)
             tasks.end(conn, task_id, outcome(store, conn, task, telling(conn, task_id)))
 
 

@@ -79,14 +79,14 @@ def opened_store(settings: "Settings", connections: int = 2, *, contents: bool =
 
 
 def _require_belonging(store: "Store", *, contents: bool) -> None:
-    from service.belonging import require_content_folder, require_keys, require_keys_folder
+    from service.belonging import require_keys, require_keys_folder, require_own_folder
 
     keys = store.settings.home / "keys"
     with store.pool.connection() as conn:
         require_keys_folder(conn, keys)
         require_keys(conn, keys)
         if contents:
-            require_content_folder(conn, store.settings.content_directory)
+            require_own_folder(conn, store.settings.content_directory)
 
 
 def require_home(settings: "Settings") -> None:

@@ -41,7 +41,7 @@ def view(page: Page, name: str = VIEW) -> Locator:
 
 def newest(page: Page) -> Locator:
     """The task that was asked for last."""
-    return page.get_by_role("region", name="Asked for").get_by_role("row").nth(1)
+    return page.get_by_role("region", name="Requests").get_by_role("row").nth(1)
 
 
 def press(page: Page, button: str) -> None:
@@ -71,7 +71,7 @@ def test_everything_is_compared_and_verified(page: Page) -> None:
     page.get_by_role("button", name="Compare with the log").click()
     page.get_by_role("button", name="Verify everything").click()
     expect(newest(page)).to_contain_text("Nothing wrong:", timeout=DONE)
-    tasks = page.get_by_role("region", name="Asked for")
+    tasks = page.get_by_role("region", name="Requests")
     for name in ("audit_history", "authorizations", "customer_documents", "scan_sessions"):
         expect(tasks.get_by_role("row").nth(2)).to_contain_text(f"{name}: identical")
     expect(page.locator("#part-tiles")).not_to_contain_text("not from here yet")
@@ -96,7 +96,7 @@ def test_what_the_archive_refuses_is_told_at_the_top(page: Page, served: Served)
 
 
 def test_charts_are_drawn_and_have_a_table_beside_them(page: Page) -> None:
-    for name, column in (("Events recorded", "events"), ("Papers looked at", "reads")):
+    for name, column in (("Events recorded", "events"), ("Documents viewed", "reads")):
         figure = page.get_by_role("figure", name=name)
         expect(figure.locator("canvas")).to_be_visible()
         assert is_drawn(figure.locator("canvas"))

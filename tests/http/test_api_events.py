@@ -425,10 +425,10 @@ def test_scan_sessions_are_told_to_the_desk_of_their_branch_without_what_was_on_
 
     for client in (desk, served.as_("staff"), served.as_("operator"), served.as_("supervisor")):
         events = seen(client)
-        assert types(events) == ["scan-started.v1", "page-captured.v1"]
+        assert types(events) == ["scan-started.v1", "page-captured.v2"]
         assert events[1]["data"]["n"] == 1
         assert code not in str(events)
-        assert not {*BY_TOPIC["page-captured.v1"].sealed} & {*events[1]["data"]}
+        assert not {*BY_TOPIC["page-captured.v2"].sealed} & {*events[1]["data"]}
     for client in (
         served.as_("staff", branch="ELSEWHERE"), served.as_("viewer"), served.as_("integration"),
     ):  # fmt: skip

@@ -61,7 +61,7 @@ def test_an_open_export_of_a_scan_is_entered_without_a_customer(archive: Program
     archive.scans.finish(session, problem="scanner-jammed")
     lines = [line for line in exported(archive, "--open", "--actor", "auditor") if line["stream"] == str(session)]
     assert [line["topic"] for line in lines] == [
-        "scan-started.v1", "scan-confirmed.v1", "page-captured.v1", "scan-interrupted.v1",
+        "scan-started.v1", "scan-confirmed.v1", "page-captured.v2", "scan-interrupted.v1",
     ]  # fmt: skip
     assert lines[2]["body"]["scan_codes"] == ["DA48271903665144"]
     assert lines[3]["body"]["told"] == "told"
@@ -69,7 +69,7 @@ def test_an_open_export_of_a_scan_is_entered_without_a_customer(archive: Program
     shown = archive.run("events", "show", lines[2]["position"], "--open", "--json").json
     assert shown["body"] == lines[2]["body"]
     assert [line["topic"] for line in archive.run("events", "tail", "--limit", "2", "--json").lines] == [
-        "page-captured.v1", "scan-interrupted.v1",
+        "page-captured.v2", "scan-interrupted.v1",
     ]  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_what_was_on_the_pages_of_a_scan_that_is_over_stays_sealed(archive: Prog
     session = archive.scans.start()
     archive.scans.put(session, 1, scan_codes=("DA48271903665144",))
     archive.scans.cancel(session)
-    captured = next(line for line in exported(archive, "--open") if line["topic"] == "page-captured.v1")
+    captured = next(line for line in exported(archive, "--open") if line["topic"] == "page-captured.v2")
     assert captured["sealed"]
     assert "scan_codes" not in captured["body"]
     assert reads(archive) == []

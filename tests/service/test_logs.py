@@ -61,10 +61,13 @@ def test_a_library_s_message_is_told_without_its_values(capsys: pytest.CaptureFi
 
 @pytest.mark.usefixtures("root")
 def test_numbers_and_signals_of_a_library_are_told_and_the_reasons_of_its_errors(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M3: which worker was killed, and by what, stood nowhere."""
     gunicorn = logging.getLogger("gunicorn.error")
+    monkeypatch.setattr(gunicorn, "propagate", True)  # gunicorn ends it in a process in which it was configured
+    monkeypatch.setattr(gunicorn, "handlers", [])
+    monkeypatch.setattr(gunicorn, "level", logging.NOTSET)
     gunicorn.error("Worker (pid:%s) was sent %s! Perhaps out of memory?", 4711, "SIGKILL")
     refused = psycopg.OperationalError('connection to server at "10.0.0.7", port 5432 failed: Connection refused')
     gunicorn.error("error connecting in %r: %s", "Jan Smit", refused)

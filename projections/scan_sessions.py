@@ -222,7 +222,7 @@ JOBS = f"""
     select {COLUMNS}
     from views.scan_sessions
     where to_position is null and state = %(scanning)s and station = %(station)s
-        and started_at >= (select owned_since from scan.station where name = %(station)s)
+        and not exists (select from scan.station where name = %(station)s and owned_since > started_at)
     order by changed_at
 """  # noqa: S608  # constants of this module
 IN_USE = """

@@ -6,7 +6,7 @@ page.py makes warnings of it. Ink is a picture of its own, white where something
 import math
 import statistics
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image, ImageChops, ImageFilter
 
@@ -47,23 +47,24 @@ def ratio(ink: Image.Image) -> float:
     return ink.histogram()[255] / (ink.width * ink.height)
 
 
-def skew_degrees(ink: Image.Image) -> float | None:
-    """How far the lines of a page fall to the right, in half degrees up to 8. None where there are no lines.
+class Lines(NamedTuple):
+    """The ink laid so that its lines run across, and how far they fall to the right: in half degrees, up to 8."""
+
+    laid: Image.Image
+    skew_degrees: float
+
+
+def find_lines(ink: Image.Image) -> Lines | None:
+    """The lines of a page; None where there are none.
 
     At the right angle rows of pixels are full and empty in turn. On a page that lies on its side columns are.
     """
-    found = _lines_of(ink)
-    return found[1] if found else None
-
-
-def _lines_of(ink: Image.Image) -> tuple[Image.Image, float] | None:
-    """The ink so that its lines run across, and by how many half degrees they fall. None where there are none."""
     if ratio(ink) < _LINE_INK_MIN:
         return None
     for laid in (ink, ink.transpose(Image.Transpose.ROTATE_90)):
         contrast, angle = _lines(laid)
         if contrast >= _LINE_CONTRAST_MIN:
-            return laid, angle
+            return Lines(laid, angle)
     return None
 
 
@@ -89,12 +90,12 @@ def _unevenness(strips: Image.Image) -> float:
     return float(sum((above - below) ** 2 for above, below in pairwise(rows)))
 
 
-def look(ink: Image.Image) -> bytes:
+def look(ink: Image.Image, lines: Lines | None) -> bytes:
     """The map of page_look.py: which cells have how much ink, on the page laid straight and moved to the corner.
 
     The scale is that of the page, so that little ink stays small. Of a page with an odd shape the part beyond is cut.
     """
-    straight = _straightened(ink)
+    straight = _straightened(ink, lines) if lines else ink
     scale = min(page_look.WIDE / straight.width, page_look.HIGH / straight.height)
     written = _written(straight)
     size = (max(1, round(written.width * scale)), max(1, round(written.height * scale)))
@@ -105,11 +106,8 @@ def look(ink: Image.Image) -> bytes:
     return page_look.pack(cells.point([level * page_look.LEVELS // 256 for level in range(256)]).tobytes())
 
 
-def _straightened(ink: Image.Image) -> Image.Image:
-    found = _lines_of(ink)
-    if found is None:
-        return ink
-    laid, angle = found
+def _straightened(ink: Image.Image, lines: Lines) -> Image.Image:
+    laid, angle = lines
     strips = laid.resize((_COLUMNS, laid.height), Image.Resampling.BOX)
     fine = (angle + tenth / 10 for tenth in range(-5, 6))
     best = max(fine, key=lambda one: _unevenness(_sheared(strips, one, laid.width / _COLUMNS)))

@@ -55,6 +55,7 @@ def inspect(content: Content, limits: Limits) -> PageFinding:
 def _finding(media_type: str, page: Page) -> PageFinding:
     grey = _upright(page)
     paper, on_it = ink.paper_and_ink(grey)
+    lines = ink.find_lines(on_it)
     wide, high = page.full_size
     on_side = page.orientation >= rendering.ON_SIDE
     return PageFinding(
@@ -63,8 +64,8 @@ def _finding(media_type: str, page: Page) -> PageFinding:
         height_px=wide if on_side else high,
         dpi=_dpi(page),
         scan_codes=codes.read(grey),
-        warnings=_warnings(page, paper, on_it),
-        look=ink.look(on_it),
+        warnings=_warnings(page, paper, on_it, lines),
+        look=ink.look(on_it, lines),
     )
 
 
@@ -82,12 +83,11 @@ def _dpi(page: Page) -> int | None:
     return round(across) if round(across) == round(down) else None
 
 
-def _warnings(page: Page, paper: int, on_it: Image.Image) -> tuple[str, ...]:
-    angle = ink.skew_degrees(on_it)
+def _warnings(page: Page, paper: int, on_it: Image.Image, lines: ink.Lines | None) -> tuple[str, ...]:
     words = {
         BLANK: ink.ratio(on_it) <= BLANK_INK_MAX,
         DARK: paper <= DARK_PAPER_MAX,
-        SKEWED: angle is not None and abs(angle) >= SKEW_DEGREES_MIN,
+        SKEWED: lines is not None and abs(lines.skew_degrees) >= SKEW_DEGREES_MIN,
         SMALL: _is_small(page),
         DAMAGED: _ends_in_filler(page),
     }

@@ -183,7 +183,9 @@ def test_a_page_that_lies_askew_is_told(degrees: float, laid: int) -> None:
 @pytest.mark.parametrize("degrees", [-6, -3.5, 0, 0.5, 4])
 def test_how_far_it_lies_askew_is_measured_in_half_degrees(degrees: float) -> None:
     _, on_it = ink.paper_and_ink(scans.turned(a_scan(3, 100), degrees))
-    assert ink.skew_degrees(on_it) == pytest.approx(-degrees, abs=0.5)
+    lines = ink.find_lines(on_it)
+    assert lines is not None
+    assert lines.skew_degrees == pytest.approx(-degrees, abs=0.5)
 
 
 @pytest.mark.parametrize("picture", [Image.new("L", (900, 1200), 250), scans.grain((900, 1200), 50, 1)])
@@ -247,7 +249,8 @@ def scanned_again(number: int, seed: int) -> Image.Image:
 
 
 def look_of(picture: Image.Image) -> bytes:
-    return ink.look(ink.paper_and_ink(picture)[1])
+    on_it = ink.paper_and_ink(picture)[1]
+    return ink.look(on_it, ink.find_lines(on_it))
 
 
 def are_alike(one: bytes, other: bytes) -> bool:

@@ -80,6 +80,13 @@ def note_newest_event(conn: Connection[Any], root: Path) -> None:
         write_marker(root, Marker(read_identity(conn).id, newest_event(conn)))
 
 
+def require_own_keys(conn: Connection[Any], folder: Path) -> None:
+    """The key folder is this archive's and holds every key that wraps name. Raises StoreUnfit, OtherArchive, KeysLost,
+    KeyUnfit."""
+    require_keys_folder(conn, folder)
+    require_keys(conn, folder)
+
+
 def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
     """Raises OtherArchive. A folder without a marker is judged by its keys (store/key_encryption.py)."""
     identity = read_identity(conn)

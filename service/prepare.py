@@ -22,7 +22,7 @@ from domain.values import uuid7
 from migrations.runner import migrate
 from projections.rebuild import renew
 from projections.tracking import tracked
-from service.belonging import bind, require_keys, require_keys_folder
+from service.belonging import bind, require_own_keys
 from service.database import Addresses
 from service.first_user import password_file
 from service.ports import address
@@ -78,8 +78,7 @@ def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None
     for name in migrate(owner):
         tell(f"migrated: {name}")
     with psycopg.connect(owner, autocommit=True) as conn:
-        require_keys_folder(conn, settings.home / "keys")
-        require_keys(conn, settings.home / "keys")
+        require_own_keys(conn, settings.home / "keys")
         proven = Proven(read_identity(conn).id, key_encryption_keys(settings))
         make_institution_key(conn, proven.kek)
         bind(settings, conn, tell)

@@ -79,12 +79,10 @@ def opened_store(settings: "Settings", connections: int = 2, *, contents: bool =
 
 
 def _require_belonging(store: "Store", *, contents: bool) -> None:
-    from service.belonging import require_keys, require_keys_folder, require_own_folder
+    from service.belonging import require_own_folder, require_own_keys
 
-    keys = store.settings.home / "keys"
     with store.pool.connection() as conn:
-        require_keys_folder(conn, keys)
-        require_keys(conn, keys)
+        require_own_keys(conn, store.settings.home / "keys")
         if contents:
             require_own_folder(conn, store.settings.content_directory)
 

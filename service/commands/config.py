@@ -73,7 +73,7 @@ def _keys(*, answers: bool) -> str | None:
     """Why a start would refuse the key folder. Makes nothing; without a given database it looks at the files only."""
     import psycopg
 
-    from service.belonging import KeysLost, OtherArchive, StoreUnfit, require_keys, require_keys_folder
+    from service.belonging import KeysLost, OtherArchive, StoreUnfit, require_own_keys
     from service.database import given
     from service.settings import load
     from store.key_encryption import KeyUnfit, read
@@ -84,8 +84,7 @@ def _keys(*, answers: bool) -> str | None:
         read(folder)
         if answers and settings.database_url is not None:
             with psycopg.connect(given(settings, settings.database_url).owner, autocommit=True) as conn:
-                require_keys_folder(conn, folder)
-                require_keys(conn, folder)
+                require_own_keys(conn, folder)
     except (KeyUnfit, KeysLost, OtherArchive, StoreUnfit) as reason:
         return str(reason)
     except OSError as error:

@@ -17,6 +17,18 @@ from projections.views import VIEWS
 CHANNEL_LOG = "archive"
 TCP_USER_TIMEOUT_MS = 30_000
 
+LAG_SECONDS = """
+    extract(epoch from clock_timestamp() - (
+        select e.recorded_at
+        from archive.archive_events as e
+        where e.notification_id > t.position
+        order by e.notification_id
+        limit 1
+    ))
+"""
+"""The age, by the database's clock, of the oldest event that the view of row `t` of views.tracking has still to take;
+null where it has taken all."""
+
 
 class Tracked(msgspec.Struct, frozen=True):
     """`position`: all events up to it are in the view. `as_of`: the highest recorded_at up to there. `held`: customers

@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from domain.limits import Limits
 from domain.refusals import InsufficientStorage, Unavailable
 from migrations.runner import newest
+from projections.tracking import LAG_SECONDS
 from store.clocks import TIMES, Times, disagreement
 from store.content_directory import ContentDirectory
 from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
@@ -139,17 +140,11 @@ async def _state(check: Check) -> str:
         return (isinstance(cause, OSError) and cause.strerror) or "cannot be read"
 
 
-LAG = """
+LAG = f"""
     select
-        coalesce(max(extract(epoch from clock_timestamp() - (
-            select e.recorded_at
-            from archive.archive_events as e
-            where e.notification_id > t.position
-            order by e.notification_id
-            limit 1
-        ))) filter (where not paused), 0)::float8,
+        coalesce(max({LAG_SECONDS}) filter (where not paused), 0)::float8,
         bool_or(paused),
         (select count(*) from views.parked)
     from views.tracking as t
-"""
-"""How old the oldest event is that a view has still to take, by the database's clock; a paused view is not late."""
+"""  # noqa: S608  # a constant of projections/tracking.py
+"""Of the rearmost view; a paused one is not late."""

@@ -29,6 +29,7 @@ from domain.customer import Customer
 from domain.refusals import Unavailable
 from domain.users import Users
 from paper.client import Examiner
+from projections.tracking import LAG_SECONDS
 from service.first_user import forget_password
 from service.health import Health
 from service.metrics import Metrics, text
@@ -315,22 +316,16 @@ async def metrics_text(connection: Connect) -> bytes:
         return text(views, Times(datetime.now(UTC), *row).skew_seconds)
 
 
-WHERE_VIEWS_STAND = """
+WHERE_VIEWS_STAND = f"""
     select
         t.name,
         t.position,
         coalesce((select max(notification_id) from archive.archive_events), 0) - t.position,
         (select count(*) from views.parked where view = t.name),
-        coalesce(extract(epoch from clock_timestamp() - (
-            select e.recorded_at
-            from archive.archive_events as e
-            where e.notification_id > t.position
-            order by e.notification_id
-            limit 1
-        )), 0)::float8
+        coalesce({LAG_SECONDS}, 0)::float8
     from views.tracking as t
     order by t.name
-"""
+"""  # noqa: S608  # a constant of projections/tracking.py
 
 
 class Blocking:

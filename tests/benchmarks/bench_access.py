@@ -6,10 +6,8 @@ Every web worker asks for this at least every ten seconds, and each sign-in thro
 """
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -19,24 +17,18 @@ from domain.access import Role
 from domain.administration import UserAdded, UserEvent, UserPasswordChanged
 from domain.catalogues import Remembered
 from domain.envelope import Envelope
-from migrations.runner import migrate
-from store.postgres import Cluster
 from tests.benchmarks.bench_projections import tell, tell_machine
+from tests.benchmarks.databases import a_migrated_database
 from tests.builders.events import META
 from tests.builders.memory import Clock
 from tests.builders.postgres_log import an_archive, open_log
-from tests.fixtures.database import create_database
 
 USERS, CHANGES, ROUNDS = 2_000, 10_000, 9
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="dossier-bench-") as home:
-        Path(home).chmod(0o755)
-        with Cluster(Path(home) / "postgres") as cluster:
-            url = create_database(cluster.url, "bench")
-            migrate(url)
-            run(url)
+    with a_migrated_database() as url:
+        run(url)
 
 
 def run(url: str) -> None:

@@ -11,7 +11,6 @@ import itertools
 import multiprocessing
 import os
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from itertools import repeat
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -30,15 +28,13 @@ from domain.document import Description, DocumentDescribed
 from domain.envelope import Envelope, Meta
 from domain.ports import Claim, CommandKey, VersionConflict
 from domain.values import uuid7
-from migrations.runner import migrate
 from store.keys import Keys
 from store.log import Log
 from store.mapper import SealingMapper
-from store.postgres import Cluster
 from tests.benchmarks.bench_projections import tell, tell_machine
+from tests.benchmarks.databases import a_migrated_database
 from tests.builders.events import a_letter
 from tests.builders.papers import a_content
-from tests.fixtures.database import create_database
 from tests.views.desk import open_desk, open_log
 
 PROCESSES = 4
@@ -56,12 +52,8 @@ Append = Callable[[], None]
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="dossier-bench-") as home:
-        Path(home).chmod(0o755)
-        with Cluster(Path(home) / "postgres") as cluster:
-            url = create_database(cluster.url, "bench")
-            migrate(url)
-            run(url)
+    with a_migrated_database() as url:
+        run(url)
 
 
 def run(url: str) -> None:

@@ -10,7 +10,6 @@ the events alone, then also the other rows that come with them: the keys of the 
 
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,11 +31,10 @@ from service.import_run import CONNECTIONS, Importer, import_listing
 from service.prepare import make_folders, prepare
 from service.settings import load
 from service.wiring import APP_ROLE, Store, open_store, role_of
-from store.postgres import Cluster
 from tests.benchmarks.bench_projections import tell, tell_machine, tell_ratios
+from tests.benchmarks.databases import a_database
 from tests.builders.imports import a_list, a_luhn_code
 from tests.builders.papers import a_caller, a_document_type, an_iban
-from tests.fixtures.database import create_database
 from tests.service.program import environment
 
 LINES, REPEATS, COMMIT, BAR = 4_000, 2, 100, 0.5
@@ -74,22 +72,19 @@ def main() -> None:
 @contextmanager
 def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
     """Opened as the command opens it, with a customer for every line of all lists."""
-    with tempfile.TemporaryDirectory(prefix="dossier-bench-") as home:
-        Path(home).chmod(0o755)
-        with Cluster(Path(home) / "postgres") as cluster:
-            url = create_database(cluster.url, "bench")
-            settings = load(environment(Path(home) / "home", url))
-            make_folders(settings)
-            prepare(settings, Addresses.of_one(url), lambda _: None)
-            role = role_of(url, APP_ROLE)
-            opened = open_store(settings, url, role=role, connections=CONNECTIONS)
-            with opened as store, psycopg.connect(url) as conn:
-                make_segments(conn)
-                conn.execute(TWINS)
-                register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
-                mandates = a_document_type("DEBT_AUTHORIZATION", scheme="luhn")
-                store.archive().define_type(DefineType(mandates.code, mandates.definition), a_caller())
-                yield importer_of(store), conn, Path(home)
+    with a_database() as (home, url):
+        settings = load(environment(home / "home", url))
+        make_folders(settings)
+        prepare(settings, Addresses.of_one(url), lambda _: None)
+        role = role_of(url, APP_ROLE)
+        opened = open_store(settings, url, role=role, connections=CONNECTIONS)
+        with opened as store, psycopg.connect(url) as conn:
+            make_segments(conn)
+            conn.execute(TWINS)
+            register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
+            mandates = a_document_type("DEBT_AUTHORIZATION", scheme="luhn")
+            store.archive().define_type(DefineType(mandates.code, mandates.definition), a_caller())
+            yield importer_of(store), conn, home
 
 
 def make_segments(conn: psycopg.Connection[Any]) -> None:

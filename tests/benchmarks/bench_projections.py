@@ -10,12 +10,10 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +25,6 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from psycopg.conninfo import conninfo_to_dict
 
 from domain.envelope import Recorded
-from migrations.runner import migrate
 from projections import customer_documents, shadow
 from projections.customer_documents import Reader
 from projections.rebuild import rebuild
@@ -35,8 +32,7 @@ from projections.view import project, without_collector
 from projections.views import VIEWS, table_of
 from store.keys import Keys
 from store.mapper import SealingMapper
-from store.postgres import Cluster
-from tests.fixtures.database import create_database
+from tests.benchmarks.databases import a_migrated_database
 from tests.views.crowd import fill
 from tests.views.desk import EVERYTHING, Desk, following, open_desk
 
@@ -83,13 +79,8 @@ def tell_ratios(what: str, ratios: Sequence[float], bar: str) -> None:
 
 def main() -> None:
     papers = int(sys.argv[1]) if len(sys.argv) > 1 else PAPERS
-    with tempfile.TemporaryDirectory(prefix="dossier-bench-") as home:
-        Path(home).chmod(0o755)
-        with Cluster(Path(home) / "postgres") as cluster:
-            url = create_database(cluster.url, "bench")
-            migrate(url)
-            with open_desk(url) as desk:
-                run(desk, papers)
+    with a_migrated_database() as url, open_desk(url) as desk:
+        run(desk, papers)
 
 
 def run(desk: Desk, papers: int) -> None:

@@ -3,14 +3,13 @@
 While bytes are awaited no thread is held; nothing has a name on disk, so nothing is left behind however it ends.
 """
 
-import asyncio
 import errno
 import hashlib
 import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from io import FileIO
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from api.headers import printable
 from api.multipart import Part, Splitter, boundary_of
+from api.threads import finish_in_thread
 from domain.limits import Limits
 from domain.refusals import (
     N_,
@@ -137,7 +137,7 @@ class Reception:
                 else:
                     self.content(event)
             if self.held_bytes >= PIECE_BYTES:
-                await finished_in_thread(self.flush)
+                await finish_in_thread(self.flush)
         if not splitter.closed:
             raise MalformedRequest(reason=N_("its form ends before its last boundary"))
         self.finish()
@@ -148,7 +148,7 @@ class Reception:
         async for data in stream:
             self.file_content(data)
             if self.held_bytes >= PIECE_BYTES:
-                await finished_in_thread(self.flush)
+                await finish_in_thread(self.flush)
         self.finish()
         assert self.form.file is not None, "begin_file() made it"
         return self.form.file
@@ -216,16 +216,6 @@ class Reception:
     def close(self) -> None:
         if self.open is not None:
             self.open.close()
-
-
-async def finished_in_thread(work: Callable[[], None]) -> None:
-    """Run it in a thread and be cancelled only after it: a file closed under a running write could be another's."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
 
 
 def unnamed(folder: Path | None) -> FileIO:

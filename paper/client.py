@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -165,7 +165,7 @@ class Examiner:
             at = 0
             while piece := messages.decode_answer(await self._received(connection)):
                 assert isinstance(piece, bytes)
-                await _finished_in_thread(_write, target, piece, at)
+                await _finish_in_thread(_write, target, piece, at)
                 at += len(piece)
 
     async def _connected(self) -> socket.socket:
@@ -217,13 +217,16 @@ def _lent(data: bytes) -> Iterator[int]:
         yield file.fileno()
 
 
-async def _finished_in_thread(work: Callable[..., None], *arguments: object) -> None:
-    """Run it in a thread and be cancelled only after it: a file closed under a running write could be another's."""
+async def _finish_in_thread(work: Callable[..., None], *arguments: object) -> None:
+    """As api/threads.py, which is out of reach here: however often it is cancelled, it ends only after the thread."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        running.exception()  # asyncio logs a failure that nobody asked for
         raise
 
 

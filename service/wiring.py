@@ -5,7 +5,7 @@ import functools
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from api.check_limit import CheckLimit
 from api.live import Live
 from api.parts import IdentityProvider, Parts
 from api.sessions import LiveSessions
+from api.threads import outlive
 from domain.access import Rights
 from domain.archive import Archive
 from domain.customer import Customer
@@ -353,14 +354,6 @@ class Blocking:
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
-
-
-async def outlive(work: "asyncio.Future[Any]") -> None:
-    """Wait for the end of work that cannot be interrupted, however often the waiting task is cancelled."""
-    while not work.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([work])
-    work.exception()  # asyncio logs a failure that nobody asked for
 
 
 class Accesses:

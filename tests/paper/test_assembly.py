@@ -390,9 +390,10 @@ def test_a_question_that_is_cancelled_ends_after_its_write(pool: Pool, monkeypat
     async def leave(source: int, size: int, target: int) -> None:
         question = asyncio.create_task(pool.examiner.assemble(source, [(0, size, 0)], target))
         await asyncio.to_thread(held.wait, 10)
-        question.cancel()
-        await asyncio.sleep(0.02)
-        assert not question.done()
+        for _ in range(2):
+            question.cancel()
+            await asyncio.sleep(0.02)
+            assert not question.done()
         let_go.set()
         with pytest.raises(asyncio.CancelledError):
             await question

@@ -29,10 +29,10 @@ from service.ports import address
 from service.settings import Settings
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Proven, key_encryption_keys, open_store, role_of
 from store.identity import read_identity
-from store.key_encryption import sync_folder
 from store.keys import make_institution_key
 from store.log import Log
 from store.logins import hand_over
+from store.private_files import write_private
 
 OPERATOR, STATION = "operator", "station"
 RENEW_WAIT_SECONDS = 600.0
@@ -128,7 +128,7 @@ def first_token(settings: Settings, archive: Archive, caller: Caller) -> list[st
         token = create_token(archive, caller, name=OPERATOR, role=Role.OPERATOR)
     except ValidationFailed:
         return []  # another start was first
-    write_secret(path, token)
+    write_private(path, f"{token}\n".encode())
     keys = settings.home / "keys"
     return [
         f"operator token: {path} (send it as Authorization: Bearer)",
@@ -145,7 +145,7 @@ def first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
     except ValidationFailed:
         return []  # another start was first, or a token has this name: `dossier users add` makes one of another
     path = password_file(settings)
-    write_secret(path, password)
+    write_private(path, f"{password}\n".encode())
     return [
         f"sign in at {settings.public_url or 'http://' + address(settings.host, settings.port)}/ as {FIRST_USER}",
         f"its password for the first sign-in: {path}",
@@ -157,7 +157,7 @@ def make_station_token(settings: Settings, archive: Archive, caller: Caller) -> 
     path = settings.home / "station.token"
     if not path.exists():
         name = f"{STATION}-{secrets.token_hex(4)}"
-        write_secret(path, create_token(archive, caller, name=name, role=Role.STATION))
+        write_private(path, f"{create_token(archive, caller, name=name, role=Role.STATION)}\n".encode())
 
 
 def create_token(archive: Archive, caller: Caller, *, name: str, role: Role, **more: object) -> str:
@@ -166,14 +166,3 @@ def create_token(archive: Archive, caller: Caller, *, name: str, role: Role, **m
     command = CreateToken(name=name, digest=archive.keys.digest("token", token.encode()), role=role, **more)  # type: ignore[arg-type]  # the fields of CreateToken
     archive.administer(command, caller)
     return token
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Durable, 0600, in place at once."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)

@@ -10,7 +10,6 @@ address, argument or environment has one. Whoever reads it is this account or ro
 """
 
 import hashlib
-import os
 import secrets
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,8 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+
+from store.private_files import write_private
 
 SUPERUSER: Final = "postgres"
 OWNER: Final = "dossier_owner"
@@ -33,12 +34,8 @@ LOCK: Final = 4_701_912_011
 
 def make(path: Path) -> None:
     """New passwords for all logins, durable, in place at once."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.writelines(f"*:*:*:{name}:{secrets.token_hex(32)}\n" for name in NAMES)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    lines = (f"*:*:*:{name}:{secrets.token_hex(32)}\n" for name in NAMES)
+    write_private(path, "".join(lines).encode())
 
 
 def password(path: Path, name: str) -> str:

@@ -5,14 +5,13 @@ with the database and writes it.
 """
 
 import os
-import secrets
 from pathlib import Path
 from typing import Self
 from uuid import UUID
 
 import msgspec
 
-from store.key_encryption import sync_folder
+from store.private_files import write_private
 
 MARKER = "ARCHIVE"
 BYTES_MAX = 1_000
@@ -69,14 +68,4 @@ def _read(folder: int) -> bytes:
 
 def write_marker(folder: Path, marker: Marker) -> None:
     """Put the marker in place at once and durably."""
-    part = folder / f".{MARKER}.{secrets.token_hex(8)}"
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(marker.text())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / MARKER)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    sync_folder(folder)
+    write_private(folder / MARKER, marker.text())

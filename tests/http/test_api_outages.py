@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -289,12 +290,32 @@ def test_without_the_database_every_call_is_unavailable_and_afterwards_none_is(
 
 
 def test_no_restart_was_needed(archive: Served, gate: Gate, staff: httpx.Client) -> None:
-    """The same processes serve before and after."""
-    before = set(archive.processes())
+    """The same processes serve before and after. What operators asked for has a process of its own, which ends with it,
+    and a decoder whose asker has left gets a successor: both are waited for."""
+    wait_until(lambda: not operations_under_way(archive), BACK_SECONDS, "an operation does not end")
+    before = settled_processes(archive)
     with gate.away():
         assert_unavailable(staff.get("/v1/document-types"))
     back(archive, staff)
     wait_until(lambda: set(archive.processes()) == before, BACK_SECONDS, "others serve")
+
+
+def operations_under_way(archive: Served) -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = archive.as_("operator").get("/v1/operations").json()["tasks"]
+    return [task for task in tasks if task["ended_at"] is None]
+
+
+def settled_processes(archive: Served) -> set[int]:
+    """The processes of the archive, once two looks half a second apart find the same."""
+    looks = [set[int](), set(archive.processes())]
+
+    def is_settled() -> bool:
+        time.sleep(0.5)
+        looks[:] = [looks[1], set(archive.processes())]
+        return looks[0] == looks[1]
+
+    wait_until(is_settled, BACK_SECONDS, "processes come and go")
+    return looks[1]
 
 
 def test_who_followed_what_happened_goes_on_where_the_database_left_it(

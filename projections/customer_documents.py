@@ -150,8 +150,7 @@ def _evolved(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
             return _registered(recorded, body)
         case AuthorizationIssued():
             return _issued(recorded, body)
-    if row is None:
-        raise LookupError("a paper begins with the event that archives, notes, issues or registers it")
+    assert row is not None, "a paper begins with the event that archives, notes, issues or registers it"
     match body:
         case DocumentDescribed(new=new):
             return _next(row, recorded, **_description(new))

@@ -254,7 +254,7 @@ def test_what_was_erased_is_absent_and_the_rest_stays() -> None:
 
 
 def test_a_correction_of_an_unknown_paper_is_not_swallowed() -> None:
-    with pytest.raises(LookupError):
+    with pytest.raises(AssertionError):
         versions(recorded(corrected(Withdraw("twice"))[1]))
 
 

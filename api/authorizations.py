@@ -23,6 +23,7 @@ from api.bodies import (
 )
 from api.call import Call
 from api.documents import by_external_id, require_type
+from api.looks import record_paper
 from api.scan_codes import named
 from domain.access import Verb, may
 from domain.authorization import Cancel, Resume, Suspend
@@ -56,8 +57,7 @@ async def show(call: Call) -> None:
     mandate = statement.mandate
     if mandate is not None and mandate.iban and not may(call.principal, Verb.AUTHORIZATIONS_CHANGE):
         mandate = msgspec.structs.replace(mandate, iban=masked(mandate.iban))
-    if mandate is not None and mandate.iban:
-        await call.record("authorization", customer=row.customer, authorization=call.id())
+    await record_paper(call, row, sensitive=mandate is not None and mandate.iban is not None)
     customer = await call.customer_of(row)
     answer = item_of(
         call,

@@ -649,6 +649,9 @@ class AccessItem(msgspec.Struct, frozen=True):
     authorization: UUID | None
     status: int
     trace_id: str
+    kind: str | None
+    scan_session: UUID | None
+    page: int | None
 
 
 def customer_answer(customer: Customer) -> CustomerAnswer:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import msgspec
 from api.headers import etag
 from api.parts import Parts, Session
 from api.problems import preferred, trace_id_of
-from domain.access import AccessAction, Principal, Rights, rights
+from domain.access import OPEN, AccessAction, AccessKind, Principal, Rights, rights
 from domain.archive import Caller
 from domain.document_type import DocumentType
 from domain.refusals import (
@@ -38,7 +38,22 @@ KEY = re.compile(r"[\x21-\x7e]{1,200}")
 # RFC 3986, section 3.4; what is escaped already stays as it is.
 QUERY_CHARACTERS = "%!$&'()*+,;=:@/?-._~"
 OWN_WRITES_SHOWN = "own_writes_shown"
+LINES = "access_lines"
 encode_json = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class About(TypedDict, total=False):
+    """What a line of the access log says was read; `page` counts from 1."""
+
+    customer: UUID | None
+    document: UUID | None
+    authorization: UUID | None
+    kind: AccessKind | None
+    scan_session: UUID | None
+    page: int | None
+
+
+NOTHING = dict.fromkeys(About.__annotations__)
 
 
 class Call:
@@ -304,26 +319,52 @@ class Call:
         kept = [p for p in (self.req.query_string or "").split("&") if p and not p.startswith(f"{step}=")]
         return f"{quote(self.req.path)}?{quote('&'.join([*kept, f'{step}={value}']), safe=QUERY_CHARACTERS)}"
 
-    async def record(
-        self,
-        action: AccessAction,
-        *,
-        status: int = 200,
-        customer: UUID | None = None,
-        document: UUID | None = None,
-        authorization: UUID | None = None,
-    ) -> None:
+    # -- who looked -----------------------------------------------------------------------------------------------
+
+    def is_sensitive(self, type_code: str) -> bool:
+        """Whether papers of this type need a permission of their own (I12): who reads of them is written down first."""
+        return type_code not in self.types or self.types[type_code].definition.sensitivity not in OPEN
+
+    async def record(self, action: AccessAction, *, status: int = 200, **about: Unpack[About]) -> None:
         """Write the access log before anything is shown; Unavailable when that fails, and then nothing is."""
-        await self.parts.record_access(
-            actor=self.principal.name,
-            branch=self.branch(),
-            action=action,
-            status=status,
-            trace_id=self.trace_id,
-            customer=customer,
-            document=document,
-            authorization=authorization,
-        )
+        line = self._line(action, status, about)
+        self._is_first(line)
+        await self.parts.record_access(line)
+
+    async def look(self, action: AccessAction, *abouts: About, sensitive: bool) -> None:
+        """Write the lines of a read: as record() where something sensitive is shown, else a moment later, and as soon
+        as the database takes lines. A read that a page repeats is one line."""
+        lines = [line for about in abouts if self._is_first(line := self._line(action, 200, about))]
+        if sensitive and lines:
+            await self.parts.record_access(*lines)
+        elif not sensitive:
+            for line in lines:
+                self.parts.note_access(**line)
+
+    def has_named(self, customer: UUID | None) -> bool:
+        """Whether a line of this request names the customer already."""
+        return customer is not None and any(customer == line["customer"] for line in self._lines.values())
+
+    def _is_first(self, line: dict[str, Any]) -> bool:
+        key = tuple(line.values())
+        return self._lines.setdefault(key, line) is line
+
+    @property
+    def _lines(self) -> dict[Any, dict[str, Any]]:
+        """Those of the request, the reads that its page makes among them."""
+        lines: dict[Any, dict[str, Any]] = self.req.scope["state"].setdefault(LINES, {})
+        return lines
+
+    def _line(self, action: AccessAction, status: int, about: About) -> dict[str, Any]:
+        return {
+            "actor": self.principal.name,
+            "branch": self.branch(),
+            "action": action,
+            "status": status,
+            "trace_id": self.trace_id,
+            **NOTHING,
+            **about,
+        }
 
 
 @lru_cache(maxsize=256)

@@ -139,7 +139,8 @@ async def page_image(call: Call) -> None:
         raise NotFound
     tag = etag(f"{file.sha256}-{page}-{width}-{call.parts.version}")
     unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
-    await call.record("page", status=304 if unchanged else 200, customer=file.customer, document=file.id)
+    status = 304 if unchanged else 200
+    await call.record("page", status=status, customer=file.customer, document=file.id, page=page)
     call.resp.set_headers({**SAFE_HEADERS, "ETag": tag})
     if unchanged:
         call.resp.status = 304

@@ -6,7 +6,9 @@ from uuid import UUID
 from api.answers import items_of
 from api.bodies import ChangesAnswer, CustomerBody, Instant, SummaryAnswer, customer_answer
 from api.call import Call
-from domain.customer import Customer, parse_customer
+from api.looks import record_list
+from domain.access import AccessKind
+from domain.customer import Customer, parse_customer, parse_query
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
 from domain.values import calendar_date, customer_id
@@ -45,12 +47,19 @@ async def search(call: Call) -> None:
     if len(query) > 200:
         raise ValidationFailed(FieldError("/query/q", N_("must have at most {limit} characters"), limit=200))
     found = await call.parts.customers.search(query, min(call.offset(), HITS_MAX) + call.limit() + 1)
+    only = await call.parts.customers.reference_of(found[0].id) if len(found) == 1 else None
+    await call.look("search", {"customer": only, "kind": parse_query(query).kind}, sensitive=False)
     position = await call.parts.blocking(call.parts.last_position)
     call.cut_page([customer_answer(c) for c in found], position=position)
 
 
 async def show(call: Call) -> None:
-    call.answer(customer_answer(await known(call)))
+    """GET /customers/{id}. A page that shows papers of the customer has a line that says so already."""
+    customer = await known(call)
+    reference = await call.parts.customers.reference_of(customer.id)
+    if not call.has_named(reference):
+        await call.look("customer", {"customer": reference}, sensitive=False)
+    call.answer(customer_answer(customer))
 
 
 async def known(call: Call) -> Customer:
@@ -82,6 +91,7 @@ async def documents(call: Call) -> None:
     )
     if page.customer is None:
         raise NotFound
+    await record_list(call, page.rows, kind=kind_of(filters), customer=reference)
     items = items_of(call, page)
     call.page(items, position=page.position, next_cursor=page.next, customer=customer_answer(page.customer))
 
@@ -95,6 +105,7 @@ async def summary(call: Call) -> None:
     async with call.parts.connection() as conn:
         found = await customer_documents.counts(conn, reference or NOBODY, call.rights, filters, as_of=as_of)
         at = await moments.moment_of(conn, as_of) if as_of else None
+    await call.look("list", {"customer": reference, "kind": kind_of(filters)}, sensitive=False)
     instant = Instant(as_of, moment(at) if at else None) if as_of is not None else None
     answer = SummaryAnswer(
         customer_answer(customer), found.documents, found.authorizations, found.complete, instant, found.position
@@ -109,8 +120,14 @@ async def changes(call: Call) -> None:
     reference = await call.parts.customers.reference_of(customer.id)
     async with call.parts.connection() as conn:
         found = await moments.changes(conn, reference or NOBODY, call.rights)
+    await call.look("list", {"customer": reference, "kind": "papers"}, sensitive=False)
     answer = ChangesAnswer([moment(at) for at in found.moments], found.complete, found.position)
     call.answer(answer, position=found.position)
+
+
+def kind_of(filters: Filters) -> AccessKind:
+    """What the access log says of the list: what was looked for is not in it."""
+    return "papers" if filters.q is None else "words"
 
 
 async def filters_of(call: Call) -> Filters:

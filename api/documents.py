@@ -10,6 +10,7 @@ import msgspec
 from api.answers import answer_made, changed, item_of, items_of, outcome_of
 from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
 from api.call import Call
+from api.looks import record_list, record_paper
 from api.scan_codes import named
 from api.uploads import Form, receive_form
 from domain.archive import ArchiveFile, Examined, Outcome, examined
@@ -125,6 +126,7 @@ async def show(call: Call) -> None:
     )
     if row is None or row.kind != "document":
         raise NotFound
+    await record_paper(call, row)
     linked = [UUID(customer) for customer in row.linked_customers]
     ids = await call.parts.customers.ids_of([row.customer, *linked])
     joint = [ids[customer] for customer in linked if customer in ids]
@@ -145,6 +147,7 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
     await call.wait_for_views()
     async with call.parts.connection() as conn:
         page = await customer_documents.by_external_id(conn, external_id, call.rights, documents=documents, as_of=as_of)
+    await record_list(call, page.rows, kind="external-id", action="search")
     call.cut_page(items_of(call, page), position=page.position)
 
 

@@ -144,7 +144,8 @@ async def access_log(call: Call) -> None:
     lines, following = await call.parts.read_access(
         call.rights,
         customer=reference,
-        paper=paper_of(call),
+        paper=uuid_of(call, "paper"),
+        scan_session=uuid_of(call, "scan_session"),
         actor=call.text("actor"),
         action=call.text("action"),
         since=call.moment("from"),
@@ -158,12 +159,12 @@ async def access_log(call: Call) -> None:
     call.page(items, position=position, next_cursor=write_cursor(position, following) if following else None)
 
 
-def paper_of(call: Call) -> UUID | None:
-    text = call.text("paper")
+def uuid_of(call: Call, name: str) -> UUID | None:
+    text = call.text(name)
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise ValidationFailed(FieldError("/query/paper", N_("must be an id"))) from None
+        raise ValidationFailed(FieldError(f"/query/{name}", N_("must be an id"))) from None
 
 
 def access_item(line: Any, names: Mapping[Any, str]) -> AccessItem:
@@ -177,4 +178,7 @@ def access_item(line: Any, names: Mapping[Any, str]) -> AccessItem:
         line.authorization,
         line.status,
         line.trace_id,
+        line.kind,
+        line.scan_session,
+        line.page,
     )

@@ -146,6 +146,11 @@ MEANINGS: dict[str, Meaning] = {
     "kind": means("Kind of paper.", "document", Kind),
     "CustomerBody.kind": means("Person or organisation. Default person.", "person", CustomerKind),
     "CustomerAnswer.kind": means("Person or organisation.", "person", CustomerKind),
+    "AccessItem.kind": means(
+        "What kind of list (`papers` of a customer, `words` in them, `ending`, `originals`) or of search (`name`, "
+        "`number`, `birth-date`, `external-id`); `stream`: the feed. Else null. Never what was typed.",
+        "papers",
+    ),
     "TypeAnswer.kind": means("Kind of the type's papers.", "document"),
     "TypeBody.kind": means("Kind of the type's papers.", "document"),
     "TaskBody.kind": means("What to do.", "rebuild"),
@@ -171,6 +176,8 @@ MEANINGS: dict[str, Meaning] = {
     "moments": means("Moments, newest first, each once.", [AT]),
     "months": means("Months after the trigger.", 84),
     "must_change_password": means("Whether the user has to choose a new password first.", False),
+    "AccessItem.page": means("Number of the page that was seen as an image; else null.", 1),
+    "AccessItem.scan_session": means("Id of the scan session whose page was seen; else null.", PAPER),
     "n": means("Number of the page, from 1.", 1),
     "name": means("Name.", "Jan de Vries"),
     "StationItem.name": means("Name of the station.", "desk-1"),

@@ -228,6 +228,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     content_free_bytes: Callable[[], int]
     check_limit: CheckLimit
     record_access: Callable[..., Awaitable[None]]
+    note_access: Callable[..., None]
     read_access: Callable[..., Awaitable[Any]]
     health: Callable[[], Awaitable[dict[str, str]]]
     metrics: Callable[[], Awaitable[bytes]]

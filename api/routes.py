@@ -714,7 +714,8 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=(
             Query("customer", "only reads of this customer"),
-            Query("paper", "only reads of this document or authorization, by its id"),
+            Query("paper", "only reads of this document or authorization, its evidence and its scan, by its id"),
+            Query("scan_session", "only looks at pages of this scan session"),
             AUDIT[0],
             Query("action", "only this action", one_of(get_args(AccessAction))),
             *PERIOD,

@@ -217,7 +217,7 @@ async def page_image(call: Call) -> None:
     page = session.state.pages.get(page_number(call))
     if page is None:
         raise NotFound
-    await call.record("page")
+    await call.record("page", scan_session=session.id, page=page_number(call))
     call.resp.set_headers(SAFE_HEADERS)
     try:
         await (send_turned(call, session, page, width) if width else send_original(call, session, page))

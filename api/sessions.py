@@ -241,9 +241,8 @@ class LiveSessions:
 
     async def _record(self, principal: Principal | None, status: int, trace_id: str) -> None:
         caller = self._caller(principal, trace_id)
-        await self._record_access(
-            actor=caller.actor, branch=caller.branch, action="sign-in", status=status, trace_id=trace_id
-        )
+        line = {"actor": caller.actor, "branch": caller.branch, "action": "sign-in", "status": status}
+        await self._record_access({**line, "trace_id": trace_id})
 
     def _caller(self, principal: Principal | None, trace_id: str) -> Caller:
         return Caller(

@@ -5,6 +5,8 @@ from typing import Any
 
 from api.bodies import WorkItem
 from api.call import Call
+from api.looks import about, record_papers
+from domain.access import AccessKind
 from domain.customer import Customer
 from projections import work_list
 from projections.reading import moment
@@ -18,7 +20,7 @@ async def ending(call: Call) -> None:
     until = call.parts.archive.clock.today() + timedelta(days=days)
     async with call.parts.connection() as conn:
         found = await work_list.ending(conn, call.rights, until=until, **paging(call))
-    await answer(call, found)
+    await answer(call, found, "ending")
 
 
 async def originals(call: Call) -> None:
@@ -26,14 +28,16 @@ async def originals(call: Call) -> None:
     await call.wait_for_views()
     async with call.parts.connection() as conn:
         found = await work_list.originals(conn, call.rights, **paging(call))
-    await answer(call, found)
+    await answer(call, found, "originals")
 
 
 def paging(call: Call) -> dict[str, Any]:
     return {"branch": call.read_branch_filter(), "limit": call.limit(), "cursor": call.text("cursor")}
 
 
-async def answer(call: Call, found: Page) -> None:
+async def answer(call: Call, found: Page, kind: AccessKind) -> None:
+    sensitive = (one for one in found.rows if call.is_sensitive(one.type))
+    await record_papers(call, "list", kind, None, [about(one.kind, one.id, one.customer, kind) for one in sensitive])
     ids = await call.parts.customers.ids_of({one.customer for one in found.rows})
     known = await call.parts.customers.get_all(ids.values())
     items = [item_of(call, one, known.get(ids.get(one.customer, ""))) for one in found.rows]

@@ -21,7 +21,14 @@ class Role(StrEnum):
 
 
 # What a line of the access log says was done.
-AccessAction = Literal["content", "page", "check", "form", "history", "export", "sign-in", "authorization", "existence"]
+AccessAction = Literal[
+    "content", "page", "check", "form", "history", "export", "sign-in", "authorization", "existence",
+    "document", "customer", "list", "search", "print",
+]  # fmt: skip
+# What it says of a list or a search; of the feed, that it goes on. The words that were typed are never kept.
+AccessKind = Literal[
+    "papers", "words", "ending", "originals", "name", "number", "birth-date", "external-id", "stream",
+]  # fmt: skip
 
 
 class Verb(StrEnum):
@@ -93,6 +100,7 @@ VERBS: dict[Role, frozenset[Verb]] = {
 
 EVERYTHING = frozenset(Sensitivity)
 OPEN = frozenset({Sensitivity.ORDINARY, Sensitivity.FINANCIAL})
+"""What every reader of papers may see by default; what is beyond it is sensitive."""
 SENSITIVITIES: dict[Role, frozenset[Sensitivity]] = {
     Role.VIEWER: OPEN,
     Role.STAFF: EVERYTHING,

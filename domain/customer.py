@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -156,6 +156,13 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     birth_date: date | None
     words: tuple[str, ...]
     birth_year: int | None = None
+
+    @property
+    def kind(self) -> Literal["birth-date", "number", "name"]:
+        """What was typed, without saying it. A card, a customer's id and a scan code are numbers alike."""
+        if self.birth_date is not None:
+            return "birth-date"
+        return "number" if any(c.isdigit() for c in self.text) and self.birth_year is None else "name"
 
     @property
     def other_words(self) -> tuple[str, ...]:

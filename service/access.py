@@ -21,8 +21,7 @@ def record(store: Store, lines: Sequence[Access]) -> None:
 
 async def _record(store: Store, lines: Sequence[Access]) -> None:
     async with connected(store) as conn:
-        log = AccessLog(lambda: _lent(conn))
-        await asyncio.gather(*(log.record(line) for line in lines))
+        await AccessLog(lambda: _lent(conn)).record(*lines)
 
 
 @asynccontextmanager

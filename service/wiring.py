@@ -3,9 +3,9 @@
 import asyncio
 import functools
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -191,7 +191,13 @@ async def open_parts(
         new_events = Bell()
         signals.on_events(live.hear, new_events.ring)
         wake.append(signals.new_events)
-        async with reads, running(signals, live), asked_elsewhere(settings) as provider:
+        accesses = Accesses(reads.connection)
+        async with (
+            reads,
+            aclosing(accesses),
+            running(signals, live),
+            asked_elsewhere(settings) as provider,
+        ):
             health = Health(
                 reads.connection,
                 store.directory,
@@ -204,6 +210,7 @@ async def open_parts(
                 store=store,
                 archive=archive,
                 connection=reads.connection,
+                accesses=accesses,
                 blocking=blocking,
                 slowly=slowly,
                 catalogue=catalogue,
@@ -252,6 +259,7 @@ def parts_of(
     store: Store,
     archive: Archive,
     connection: Connect,
+    accesses: "Accesses",
     blocking: "Blocking",
     slowly: "Blocking",
     catalogue: LiveCatalogue,
@@ -262,7 +270,7 @@ def parts_of(
     metrics: Metrics,
     socket: Path,
 ) -> Parts:
-    settings, accesses = store.settings, Accesses(connection)
+    settings = store.settings
     return Parts(
         archive=archive,
         blocking=blocking,
@@ -295,6 +303,7 @@ def parts_of(
         content_free_bytes=store.directory.free_bytes,
         check_limit=CheckLimit(accesses.missed_checks, misses_max=settings.limits.check_misses_per_minute_max),
         record_access=accesses.record,
+        note_access=accesses.note,
         read_access=accesses.read,
         health=health.parts,
         metrics=functools.partial(metrics_text, connection),
@@ -362,8 +371,14 @@ class Accesses:
     def __init__(self, connection: Connect) -> None:
         self._connection, self._log = connection, access_log.AccessLog(connection)
 
-    async def record(self, **fields: Any) -> None:
-        await self._log.record(access_log.Access(**fields))
+    async def record(self, *lines: Mapping[str, Any]) -> None:
+        await self._log.record(*(access_log.Access(**fields) for fields in lines))
+
+    def note(self, **fields: Any) -> None:
+        self._log.note(access_log.Access(**fields))
+
+    async def aclose(self) -> None:
+        await self._log.close()
 
     async def read(self, rights: Rights, **filters: Any) -> Any:
         async with self._connection() as conn:

@@ -1,16 +1,23 @@
-"""The access log: who read what. A line is committed before the first byte of the answer leaves; api/ waits for it.
+"""The access log: who read what.
 
-Lines that come together are written together: one INSERT, one commit for all that waited meanwhile.
+A line of a sensitive read is committed before the first byte of the answer leaves; api/ waits for it. Lines of other
+lists and searches are noted: written in groups a moment later, and kept in memory while the database takes none.
 """
 
 import asyncio
+import math
+import time
+from collections import deque
+from contextlib import suppress
 from datetime import datetime
+from functools import cache
+from logging import getLogger
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection, OperationalError
-from psycopg.rows import tuple_row
+from psycopg.rows import scalar_row, tuple_row
 from psycopg_pool import PoolTimeout
 
 from domain.access import Rights
@@ -18,10 +25,16 @@ from domain.refusals import Unavailable
 from store.pools import Connect
 
 BATCH_MAX = 500
+GROUP_SECONDS = 0.05
+RETRY_SECONDS = 1.0
+SAID_EVERY_SECONDS = 60.0
+NOTED_MAX = 10_000  # lines of 300 bytes in memory; over that, what would be noted is refused
+END_SECONDS = 2.0
+logger = getLogger(__name__)
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """One read. `action` is content, page, check, form, history or export."""
+    """One read: an AccessAction of domain/access.py, with what was read. `seconds_ago` when its line is written."""
 
     actor: str
     branch: str
@@ -31,31 +44,101 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     customer: UUID | None = None
     document: UUID | None = None
     authorization: UUID | None = None
+    kind: str | None = None
+    scan_session: UUID | None = None
+    page: int | None = None
+    seconds_ago: float = 0.0
 
 
 class AccessLog:
-    """Lives in one event loop. `connection` borrows a connection in autocommit from a pool."""
+    """Lives in one event loop. `connection` borrows a connection in autocommit from a pool. One task writes: lines that
+    come together are one INSERT and one commit."""
 
-    def __init__(self, connection: Connect) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connect, *, noted_max: int = NOTED_MAX) -> None:
+        self._connection, self._noted_max = connection, noted_max
         self._waiting: list[tuple[Access, asyncio.Future[None]]] = []
+        self._noted: deque[tuple[Access, float]] = deque()
+        self._due, self._said = 0.0, -math.inf
+        self._hurry = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
-    async def record(self, access: Access) -> None:
+    async def record(self, *accesses: Access) -> None:
         """Durable on return, else Unavailable: then nothing may be shown."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((access, done))
+        loop = asyncio.get_running_loop()
+        lines = [(access, loop.create_future()) for access in accesses]
+        self._waiting += lines
+        self._hurry.set()
+        self._keep_writing()
+        await asyncio.gather(*(done for _, done in lines))
+
+    def note(self, access: Access) -> None:
+        """Written within a moment, or as soon as the database takes lines. Unavailable when too many wait already: then
+        nothing may be shown."""
+        if len(self._noted) >= self._noted_max:
+            raise Unavailable
+        if not self._noted:
+            self._due = time.monotonic() + GROUP_SECONDS
+        self._noted.append((access, time.monotonic()))
+        self._keep_writing()
+
+    async def close(self) -> None:
+        """Write what waits, as far as the database takes it in a few seconds."""
+        self._due = 0.0
+        self._hurry.set()
+        if self._writer is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._writer, END_SECONDS)
+        if self._noted:
+            logger.error("access log: %d lines of lists and searches were not written", len(self._noted))
+
+    def _keep_writing(self) -> None:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
-        await done
 
     async def _write(self) -> None:
-        while batch := self._waiting[:BATCH_MAX]:
-            del self._waiting[:BATCH_MAX]
-            error = await self._insert([access for access, _ in batch])
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error) if error else done.set_result(None)
+        while self._waiting or self._noted:
+            if not self._waiting:
+                await self._until_due()
+            self._hurry.clear()
+            if self._waiting:
+                await self._write_waiting()
+            if self._noted and time.monotonic() >= self._due:
+                await self._write_noted()
+
+    async def _until_due(self) -> None:
+        """Until noted lines are to be written, or somebody waits."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._due - time.monotonic())):
+                await self._hurry.wait()
+
+    async def _write_waiting(self) -> None:
+        batch = self._waiting[:BATCH_MAX]
+        del self._waiting[:BATCH_MAX]
+        error = await self._insert([access for access, _ in batch])
+        for _, done in batch:
+            if not done.done():
+                done.set_exception(error) if error else done.set_result(None)
+
+    async def _write_noted(self) -> None:
+        """In a statement of their own: what stands in their way fails nobody who waits. A line whose commit was not
+        confirmed is written again, for twice is better than not at all."""
+        batch = [self._noted[n] for n in range(min(BATCH_MAX, len(self._noted)))]
+        now = time.monotonic()
+        error = await self._insert([msgspec.structs.replace(line, seconds_ago=now - at) for line, at in batch])
+        if error is None:
+            for _ in batch:
+                self._noted.popleft()
+            self._due = now if len(self._noted) >= BATCH_MAX else now + GROUP_SECONDS
+        else:
+            self._due = now + RETRY_SECONDS
+            self._say(error, now)
+
+    def _say(self, error: Exception, now: float) -> None:
+        """Once a minute."""
+        if now >= self._said + SAID_EVERY_SECONDS:
+            self._said = now
+            why = type(error).__name__
+            logger.error("access log: %d lines wait, tried again each %g s: %s", len(self._noted), RETRY_SECONDS, why)
 
     async def _insert(self, lines: list[Access]) -> Exception | None:
         """As one JSON text: eight arrays of parameters cost the driver more than all else here."""
@@ -82,6 +165,9 @@ class Line(msgspec.Struct, frozen=True):
     authorization: UUID | None
     status: int
     trace_id: str
+    kind: str | None
+    scan_session: UUID | None
+    page: int | None
 
 
 async def read(
@@ -90,33 +176,37 @@ async def read(
     *,
     customer: UUID | None,
     paper: UUID | None,
-    actor: str | None,
-    action: str | None,
-    since: datetime | None,
-    until: datetime | None,
     limit: int,
     before: int | None,
+    **wanted: Any,
 ) -> tuple[list[Line], int | None]:
     """Lines newest first that stand before the line `before`, and the last of them (None at the end of the log).
+    `wanted`: what of FILTERS is asked for, None for any.
 
-    Who may not see a paper is not told that somebody read it (I12).
+    The lines of a paper are those of its evidence too, and those of the scan session that it came from. Who may not
+    see a paper is not told that somebody read it (I12).
     """
-    bound = {
-        "types": rights.types,
-        "own_branch": rights.branch,
-        "customer": customer,
-        "paper": paper,
-        "actor": actor,
-        "action": action,
-        "since": since,
-        "until": until,
-        "before": before,
-        "limit": limit + 1,
-    }
+    papers = await _of_paper(conn, paper) if paper else None
+    sessions = await _column(conn, SESSIONS_OF_PAPERS, papers) if papers else []
+    sessions += await _column(conn, SESSIONS_OF_CUSTOMER, customer) if customer else []
+    given = {"customer": customer, "papers": papers, "before": before, **wanted}
+    given = {name: value for name, value in given.items() if value is not None}
+    bound = {**given, "sessions": sessions, "types": rights.types, "own_branch": rights.branch, "limit": limit + 1}
     async with conn.cursor(row_factory=tuple_row) as rows:
-        await rows.execute(READ, bound, prepare=True)
+        await rows.execute(_reading(tuple(given), scanned=bool(sessions)), bound, prepare=True)
         lines = [Line(*row) for row in await rows.fetchall()]
     return lines[:limit], lines[limit - 1].id if len(lines) > limit else None
+
+
+async def _of_paper(conn: AsyncConnection[Any], paper: UUID) -> list[UUID]:
+    """It, and of an authorization all the evidence that it ever had."""
+    return [paper, *await _column(conn, EVIDENCE, paper)]
+
+
+async def _column(conn: AsyncConnection[Any], query: str, value: Any) -> list[UUID]:
+    async with conn.cursor(row_factory=scalar_row) as rows:
+        await rows.execute(query, [value], prepare=True)
+        return await rows.fetchall()
 
 
 async def missed_checks(conn: AsyncConnection[Any], actor: str) -> int:
@@ -133,33 +223,73 @@ MISSED_CHECKS = """
     where actor = %s and action = 'check' and status >= 400 and status in (404, 422)
         and at > clock_timestamp() - interval '1 minute'
 """
-# Times are shown to the millisecond, and `to` includes what it shows.
-READ = """
-    select id, at, actor, branch, action, customer, document, authorization_id, status, trace_id
-    from access.log
-    where (%(customer)s::uuid is null or customer = %(customer)s)
-        and (%(paper)s::uuid is null or coalesce(document, authorization_id) = %(paper)s)
-        and (%(actor)s::text is null or actor = %(actor)s)
-        and (%(action)s::text is null or action = %(action)s)
-        and (%(since)s::timestamptz is null or at >= %(since)s)
-        and (%(until)s::timestamptz is null or at < %(until)s + interval '1 millisecond')
-        and (%(before)s::bigint is null or id < %(before)s)
-        and (
-            coalesce(document, authorization_id) is null
-            or exists (
-                select from views.customer_documents as d
-                where d.id = coalesce(log.document, log.authorization_id) and d.to_position is null
-                    and d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
-            )
-        )
-    order by id desc
-    limit %(limit)s
+EVIDENCE = """
+    select distinct evidence
+    from views.customer_documents
+    where id = %s and evidence is not null
 """
+SESSIONS_OF_PAPERS = """
+    select subject_id
+    from views.audit_history
+    where action = 'pages-archived' and (after ->> 'document')::uuid = any(%s)
+"""
+SESSIONS_OF_CUSTOMER = """
+    select distinct h.subject_id
+    from views.customer_documents as d
+    join views.audit_history as h on h.action = 'pages-archived' and (h.after ->> 'document')::uuid = d.id
+    where d.customer = %s and d.to_position is null and d.kind = 'document' and d.source = 'scan'
+"""
+# Times are shown to the millisecond, and `until` includes what it shows.
+FILTERS = {
+    "customer": "customer = %(customer)s",
+    "papers": "coalesce(document, authorization_id) = any(%(papers)s)",
+    "scan_session": "scan_session = %(scan_session)s",
+    "actor": "actor = %(actor)s",
+    "action": "action = %(action)s",
+    "since": "at >= %(since)s",
+    "until": "at < %(until)s + interval '1 millisecond'",
+    "before": "id < %(before)s",
+}
+SCANNED = ("customer", "papers")
+SEEN = """exists (
+    select from views.customer_documents as d
+    where d.id = {paper} and d.to_position is null
+        and d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
+)"""
+
+
+@cache
+def _reading(given: tuple[str, ...], *, scanned: bool) -> str:
+    """Each filter stands there only where it is asked for, so that a plan that is kept has its index."""
+    or_scanned = {name: f"({FILTERS[name]} or scan_session = any(%(sessions)s))" for name in SCANNED if scanned}
+    asked = [{**FILTERS, **or_scanned}[name] for name in given]
+    return f"""
+        select
+            id, at, actor, branch, action, customer, document, authorization_id, status, trace_id, kind, scan_session,
+            page
+        from access.log
+        where (coalesce(document, authorization_id) is null
+            or {SEEN.format(paper="coalesce(log.document, log.authorization_id)")})
+            and (scan_session is null or not exists (
+                select from views.audit_history as h
+                where h.subject_id = log.scan_session and h.action = 'pages-archived'
+                    and not {SEEN.format(paper="(h.after ->> 'document')::uuid")}
+            ))
+            {"".join(f" and {one}" for one in asked)}
+        order by id desc
+        limit %(limit)s
+    """  # noqa: S608  # constants of this module
+
+
 INSERT = """
-    insert into access.log (actor, branch, action, customer, document, authorization_id, status, trace_id)
-    select actor, branch, action, customer, document, "authorization", status, trace_id
+    insert into access.log (
+        at, actor, branch, action, customer, document, authorization_id, status, trace_id, kind, scan_session, page
+    )
+    select
+        clock_timestamp() - make_interval(secs => seconds_ago), actor, branch, action, customer, document,
+        "authorization", status, trace_id, kind, scan_session, page
     from json_to_recordset(%s::json) as line (
         actor text, branch text, action text, customer uuid, document uuid, "authorization" uuid, status int,
-        trace_id text
+        trace_id text, kind text, scan_session uuid, page int, seconds_ago float8
     )
 """

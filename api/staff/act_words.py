@@ -82,7 +82,12 @@ VIEWS = {
     "form": Words(N_("Form printed"), "print"),
     "history": Words(N_("History viewed"), "past"),
     "export": Words(N_("Exported"), "download"),
-    "authorization": Words(N_("Mandate viewed"), "eye"),
+    "authorization": Words(N_("Authorization viewed"), "eye"),
+    "document": Words(N_("Details viewed"), "eye"),
+    "customer": Words(N_("Customer viewed"), "eye"),
+    "list": Words(N_("Seen in a list"), "docs"),
+    "search": Words(N_("Found by a search"), "search"),
+    "print": Words(N_("Printed"), "print"),
     "existence": Words(N_("Met as a duplicate"), "lock"),
 }
 STATUSES = {

@@ -6,6 +6,7 @@ typed, and nothing of that is lost. facts.py reads what is shown. Neighbour: aut
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from api.call import Call
 from api.staff import render
@@ -62,6 +63,11 @@ async def print_view(call: Call) -> None:
     pages = pages_of(call, item, item)
     if pages is None:
         raise NotFound
+    await call.look(
+        "print",
+        {"customer": await call.parts.customers.reference_of(item["customer"]), "document": UUID(item["id"])},
+        sensitive=True,
+    )
     render.show(call, "document_print.html", item=item, customer=customer.body, pages=pages)
 
 

@@ -6,7 +6,7 @@ Each act leads to the list, or the paper, as it was right after it. What is show
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import msgspec
 from api.call import Call, encode_json
 from api.headers import content_disposition
 from api.staff import acts, render
-from api.staff.act_words import OF_PAPERS
+from api.staff.act_words import OF_PAPERS, VIEWS
 from api.staff.door import ask
 from api.staff.past import LAST_OF_DAY
 from domain.values import calendar_date
@@ -77,11 +77,11 @@ async def paper(call: Call, room: str) -> Of:
 async def show(call: Call, of: Of) -> None:
     chosen = {name: call.text(name) for name in FILTERS}
     watched = render.allowed(call, VIEWS_VERB)
-    found = await history(call, of, chosen, cursor=call.text("cursor"))
-    items = [] if chosen["show"] == "views" else found["items"]
     reader = acts.reader_of(call)
-    told = [acts.act(item, reader) for item in items]
-    seen = await views(call, of, chosen, found, reader) if watched and chosen["show"] != "changes" else []
+    if watched and is_of_views(chosen):
+        told, seen, following = await only_views(call, of, chosen, reader)
+    else:
+        told, seen, following = await with_changes(call, of, chosen, reader, watched=watched)
     render.show(
         call,
         "timeline.html",
@@ -89,13 +89,42 @@ async def show(call: Call, of: Of) -> None:
         customer=of.customer,
         summary=await summary(call, of.customer["id"]) if of.kind == "customers" else None,
         days=[*days(call, merged(told, seen))],
-        next=found["next"],
+        next=following,
         continued=call.text("cursor") is not None,
         kept={**chosen, "lang": call.text("lang")},
         watched=watched,
         actions=[(name, reader.translate(words)) for name, (words, _) in OF_PAPERS.items()],
+        looks=[(name, reader.translate(words)) for name, (words, _) in VIEWS.items()] if watched else [],
         actors=sorted({act.actor for act in (*told, *seen)}),
     )
+
+
+def is_of_views(chosen: Mapping[str, str | None]) -> bool:
+    """Whether the filters leave nothing that was done."""
+    return chosen["show"] == "views" or chosen["action"] in VIEWS
+
+
+Shown = tuple[list[acts.Act], list[acts.Act], str | None]
+
+
+async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.Reader) -> Shown:
+    """Who looked, page by page of the access log."""
+    if chosen["show"] == "changes" or (chosen["action"] and chosen["action"] not in VIEWS):
+        return [], [], None
+    more = {"action": chosen["action"], "cursor": call.text("cursor")}
+    lines = await looks(call, of, chosen, **period(call, chosen), **more)
+    return [], await seen_in(call, of, lines["items"], reader, {}), lines["next"]
+
+
+async def with_changes(
+    call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.Reader, *, watched: bool
+) -> Shown:
+    """What was done, and who looked meanwhile."""
+    found = await history(call, of, chosen, cursor=call.text("cursor"))
+    told = [acts.act(item, reader) for item in found["items"]]
+    wants_views = watched and chosen["show"] != "changes" and not chosen["action"]
+    seen = await views(call, of, chosen, found, reader) if wants_views else []
+    return told, seen, found["next"]
 
 
 # -- what is asked --------------------------------------------------------------------------------------------------
@@ -132,16 +161,23 @@ async def views(
     call: Call, of: Of, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.Reader
 ) -> list[acts.Act]:
     """Who looked, in the time that the page tells of: between its own ends, and beyond them at its first and last."""
-    bounds = {**period(call, chosen), **({} if chosen["show"] == "views" else spanned(call, found))}
-    query = {"actor": chosen["actor"], **of.views, **bounds, "limit": VIEWS_SHOWN}
-    if chosen["action"]:
-        return []
-    lines = await ask(call, "GET", "/v1/access-log", query=query)
+    lines = await looks(call, of, chosen, **{**period(call, chosen), **spanned(call, found)})
     labels = {item["subject"]["id"]: item["subject"].get("label", "") for item in found["items"]}
-    items = lines.body["items"]
-    if any(looked_at(line) not in labels for line in items):
+    return await seen_in(call, of, lines["items"], reader, labels)
+
+
+async def looks(call: Call, of: Of, chosen: Mapping[str, str | None], **query: str | None) -> dict[str, Any]:
+    query = {"actor": chosen["actor"], **of.views, **query, "limit": str(VIEWS_SHOWN)}
+    body: dict[str, Any] = (await ask(call, "GET", "/v1/access-log", query=query)).body
+    return body
+
+
+async def seen_in(
+    call: Call, of: Of, lines: Sequence[Mapping[str, Any]], reader: acts.Reader, labels: dict[str, str]
+) -> list[acts.Act]:
+    if any(paper not in labels for line in lines if (paper := looked_at(line))):
         labels |= await labels_of(call, of.customer["id"])
-    return grouped(call, [acts.view(line, reader, labels) for line in items])
+    return grouped(call, [acts.view(line, reader, labels) for line in lines])
 
 
 def looked_at(line: Mapping[str, Any]) -> str | None:

@@ -13,10 +13,12 @@ import pytest
 
 from api.staff.act_words import ACTS, OF_PAPERS
 from api.staff.acts import words_of
+from api.staff.timeline import VIEWS_SHOWN
 from projections.view import EVENTS
 from tests.http.desk import (
     a_customer,
     a_letter,
+    access_lines,
     archived,
     at,
     corrected,
@@ -30,7 +32,7 @@ from tests.http.desk import (
     view,
 )
 from tests.http.pages import Page, Visitor
-from tests.http.served import Served
+from tests.http.served import Served, wait_until
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 SEEN = {"paper": "passport", "number_suffix": "X41", "seen_on": "2026-01-05"}
@@ -292,8 +294,46 @@ def test_looks_stand_between_the_acts_where_they_belong(served: Served, staff: h
     assert staff.get(f"/v1/documents/{paper['id']}/content", headers=at(paper["position"])).is_success
     last = corrected(staff, paper, "withdraw")
     page = opened(served, f"/documents/{paper['id']}/timeline", last["position"], "supervisor")
-    order = [page.main.index(words) for words in ("Status: before Archived", "Content read", "File: letter.pdf")]
+    said = page.text_of("timeline")
+    order = [said.index(words) for words in ("Status: before Archived", "Content read", "File: letter.pdf")]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Seen in a list"), ("nl", "In een lijst gezien"), ("de", "In einer Liste gesehen")],
+)
+def test_who_saw_the_list_is_told_and_can_be_chosen(
+    served: Served, staff: httpx.Client, language: str, words: str
+) -> None:
+    paper = archived(staff, customer := a_customer(served))
+    nosy = f"nosy-{secrets.token_hex(3)}"
+    reader = served.client(served.new_token(nosy, "staff"))
+    view(reader, customer, paper["position"])
+    assert reader.get(f"/v1/documents/{paper['id']}/content").is_success
+    wait_until(lambda: access_lines(served, nosy, action="list") != [], 20, "no line")
+    path = f"/customers/{customer}/timeline"
+    page = opened(served, path, paper["position"], "supervisor", action="list", lang=language)
+    assert {nosy in page.main, words in page.main} == {True}
+    assert (acts(page), ("list", words) in [(a["value"], said) for a, said in page.all("option")]) == ([], True)
+    contents = opened(served, path, paper["position"], "supervisor", action="content", show="views")
+    assert ("nosy" in contents.main, "Content read" in contents.main) == (True, True)
+    assert f"<h3>{words}" not in contents.answer.text
+    assert "nosy" not in opened(served, path, paper["position"], "supervisor", action="document-archived").main
+    assert ("list", words) not in [(a["value"], said) for a, said in opened(served, path).all("option")]
+
+
+def test_earlier_looks_are_a_page_away(served: Served, staff: httpx.Client) -> None:
+    paper = archived(staff, customer := a_customer(served))
+    for name in ("early", "late"):
+        reader = served.client(served.new_token(f"{name}-{paper['id']}", "staff"))
+        for _ in range(VIEWS_SHOWN // 2 + 1):
+            assert reader.head(f"/v1/documents/{paper['id']}/content", headers=at(paper["position"])).is_success
+    first = opened(served, f"/customers/{customer}/timeline", paper["position"], "supervisor", show="views")
+    assert first.has("show-more")
+    with Visitor(served, "supervisor") as visitor:
+        second = visitor.open(first.one("show-more")[1]["href"])
+    assert ("late" in first.main, "early" in second.main, "late" in second.main) == (True, True, False)
 
 
 # -- what goes out --------------------------------------------------------------------------------------------------

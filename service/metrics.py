@@ -22,6 +22,7 @@ MEMORY = Path("/dev/shm")  # the folder made in it is private and its name canno
 MEMORY_FREE_BYTES_MIN = 32 << 20
 RESERVED_BYTES = {"counter": 256 << 10, "histogram": 1 << 20}
 """By the library's name of a kind of file; all routes, methods and statuses of today take about half."""
+PART = ".part"
 
 
 @contextmanager
@@ -64,11 +65,23 @@ def _reserve(folder: Path) -> None:
     files = {folder / f"{kind}_{os.getpid()}.db": size_bytes for kind, size_bytes in RESERVED_BYTES.items()}
     try:
         for path, size_bytes in files.items():
-            with path.open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, size_bytes)
+            _make_whole(path, size_bytes)
     except OSError:
         for path in files:
             path.unlink(missing_ok=True)
+        raise
+
+
+def _make_whole(path: Path, size_bytes: int) -> None:
+    """A file has its name only when it has its room: whoever collects cannot read one without its first bytes. That of
+    an earlier process with this number goes on."""
+    part = path if path.exists() else path.with_suffix(PART)
+    try:
+        with part.open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -80,6 +93,9 @@ def _shrink_dead(folder: Path) -> None:
             with file.open("rb") as dead:
                 used = struct.unpack("i", dead.read(4).ljust(4, b"\0"))[0]
             os.truncate(file, max(used, 8))
+    for part in folder.glob(f"*_*{PART}"):
+        if not Path(f"/proc/{part.stem.rpartition('_')[2]}").exists():
+            part.unlink(missing_ok=True)
 
 
 class Metrics:

@@ -5,6 +5,7 @@ supervisor's: while that child is started again, callers wait.
 """
 
 import asyncio
+import logging
 import os
 import re
 import socket
@@ -14,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from api.problems import problem
-from domain.refusals import N_, MalformedRequest, MethodNotAllowed, NotFound, Refusal
+from domain.refusals import N_, MalformedRequest, MethodNotAllowed, NotFound, Refusal, Unavailable
 
 REQUEST_SECONDS = 5.0
 HEAD_BYTES_MAX = 8 * 1024
 CONNECTIONS_MAX = 32
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[\x21-\x7e]*) HTTP/1\.[01]\r\n")
+logger = logging.getLogger("dossier.metrics")
 
 
 def start(listener: socket.socket, text: Callable[[], bytes]) -> None:
@@ -63,7 +65,11 @@ class Door:
             return _refusal(NotFound(), path, method)
         if method not in ("GET", "HEAD"):
             return _refusal(MethodNotAllowed(allow="GET, HEAD"), path, method)
-        body = await asyncio.get_running_loop().run_in_executor(self._thread, self._text)
+        try:
+            body = await asyncio.get_running_loop().run_in_executor(self._thread, self._text)
+        except Exception:  # the edge of a request: whoever collects is told, and the log tells why
+            logger.exception("the figures cannot be told")
+            return _refusal(Unavailable(), path, method)
         headers = [("content-type", TEXT), ("content-length", str(len(body)))]
         return _response(200, headers, body, with_body=method == "GET")
 

@@ -4,7 +4,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from tests.service.running import Running, log_lines, running
 
 SECONDS = 40
 SILENCE = 6
+AWAKE_SECONDS = 2  # the supervisor looks five times a second: who would be blamed is killed at its first look
 NOTE = {"type": CONSENT, "customer": "late", "original": {"held": True}}
 
 
@@ -34,7 +36,26 @@ def watched() -> Iterator[Running]:
 
 
 def pid_of(archive: Running, part: str) -> int:
-    return next(one.pid for one in ask(archive.home) or () if one.part == part)
+    return pids_of(archive)[part]
+
+
+def pids_of(archive: Running) -> dict[str, int]:
+    """As the supervisor tells them, once it answers: while a young part waits to be started again it does not."""
+    told = dict[str, int]()
+
+    def is_told() -> bool:
+        told.update({one.part: one.pid for one in ask(archive.home) or ()})
+        return bool(told)
+
+    wait_until(is_told, SECONDS, "the supervisor does not answer")
+    return told
+
+
+def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """Those that ended since they were listed, as a decoder does after its last file, get none."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def said(archive: Running, words: str) -> list[str]:
@@ -82,14 +103,13 @@ def test_views_that_stand_still_are_told_in_seconds_and_catch_up_behind_a_replac
 
 def test_who_was_stopped_together_with_all_others_kills_nobody(watched: Running) -> None:
     """As Ctrl-Z does, or a machine that sleeps."""
-    pids = {one.part: one.pid for one in ask(watched.home) or ()}
+    pids = pids_of(watched)
     names = {pid: name_of(pid) for pid in watched.processes()}
     group = [pid for pid, name in names.items() if name.startswith("dossier") or pid == watched.process.pid]
-    for number, seconds in ((signal.SIGSTOP, 1.5 * SILENCE), (signal.SIGCONT, 1.5 * SILENCE)):
-        for pid in group:
-            os.kill(pid, number)
+    for number, seconds in ((signal.SIGSTOP, 1.2 * SILENCE), (signal.SIGCONT, AWAKE_SECONDS)):
+        signal_all(group, number)
         time.sleep(seconds)
-    assert {one.part: one.pid for one in ask(watched.home) or ()} == pids
+    assert pids_of(watched) == pids
 
 
 def test_a_long_careful_batch_gives_signs_with_each_event(archive: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,6 +226,27 @@ def test_a_process_has_all_its_room_before_it_counts_and_gives_it_back_when_it_e
         assert said[counted("/livez")] == 2
 
 
+def test_a_file_has_its_name_only_when_it_has_its_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever collected while a worker started read a file without its first bytes, and got no answer."""
+    seen, reserve = list[int](), os.posix_fallocate
+
+    def look_and_reserve(file: int, begin: int, length: int) -> None:
+        seen.extend(path.stat().st_size for path in tmp_path.glob("*.db"))
+        metrics.text([])
+        reserve(file, begin, length)
+
+    monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
+    monkeypatch.setattr(os, "posix_fallocate", look_and_reserve)
+    metrics._reserve(tmp_path)
+    metrics._reserve(tmp_path)
+    assert seen
+    assert min(seen) > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"counter_{os.getpid()}.db",
+        f"histogram_{os.getpid()}.db",
+    ]
+
+
 @pytest.mark.parametrize("free_bytes", [0, 16 << 10, 300 << 10])
 def test_a_full_disk_ends_no_process_that_counts(tmp_path: Path, free_bytes: int) -> None:
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=1m", "none") as disk:

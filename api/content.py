@@ -1,12 +1,9 @@
 """Content and page images: checked, recorded in the access log, then sent: nothing leaves before that is durable."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Generator, Iterator
 from functools import partial
 from itertools import islice
-from typing import IO
 
 from api.call import Call
 from api.headers import content_disposition, digest_field, etag
@@ -14,6 +11,7 @@ from api.parts import Blocking
 from api.ranges import Part, not_modified, span
 from domain.access import Verb, may
 from domain.document import DocumentStatus
+from domain.page_image import PageImage
 from domain.refusals import NotFound
 from projections import customer_documents
 from projections.customer_documents import File
@@ -145,13 +143,17 @@ async def page_image(call: Call) -> None:
     if unchanged:
         call.resp.status = 304
         return
-    with tempfile.TemporaryFile(dir=call.parts.temporary) as plain:
-        await call.parts.blocking(copy_plain, call, file, plain)
-        image = await call.parts.examiner.page_image(
-            plain.fileno(), media_type=file.media_type, page=page, width=width, asker=call.asker
-        )
+    image = PageImage(
+        paper=file.id,
+        content=file.content_id,
+        sha256=bytes.fromhex(file.sha256),
+        media_type=file.media_type,
+        page=page,
+        width=width,
+    )
+    whole = partial(pieces, call, file, 0, file.size_bytes - 1)
+    call.resp.data = await call.parts.page_images.draw(image, asker=call.asker, plain=whole)
     call.resp.content_type = "image/jpeg"
-    call.resp.data = image
 
 
 def page_number(call: Call) -> int:
@@ -159,10 +161,3 @@ def page_number(call: Call) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 1_000_000:
         raise NotFound
     return int(text[:9])
-
-
-def copy_plain(call: Call, file: File, plain: IO[bytes]) -> None:
-    for piece in pieces(call, file, 0, file.size_bytes - 1):
-        plain.write(piece)
-    plain.flush()
-    os.lseek(plain.fileno(), 0, os.SEEK_SET)

@@ -12,7 +12,7 @@ from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyB
 from api.call import Call
 from api.looks import record_list, record_paper
 from api.scan_codes import named
-from api.uploads import Form, receive_form
+from api.uploads import Form, free_bytes, receive_form
 from domain.archive import ArchiveFile, Examined, Outcome, examined
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DocumentType
@@ -47,13 +47,22 @@ UNSIGNED = FieldError("/form/signed", N_("an unsigned form is no evidence: give 
 async def archive(call: Call) -> None:
     """POST /documents. The 201 goes out after the commit; the parts of the form may come in any order."""
     caller, parts = call.caller(), call.parts
-    if parts.content_free_bytes() < parts.limits.disk_free_bytes_min:
-        raise InsufficientStorage
+    await require_room(call)
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=FIELDS) as form:
         order = await order_of(form, call)
         file = await file_of(form, call)
         outcome = await outcome_of(call, parts.archive.archive_file, order, file, caller, call.rights)
     answer_made(call, outcome)
+
+
+async def require_room(call: Call) -> None:
+    """Raises InsufficientStorage near the floor of the disk. Page images make way for an upload before that."""
+    parts, least = call.parts, call.parts.limits.disk_free_bytes_min
+    free = min(parts.content_free_bytes(), free_bytes(parts.temporary))
+    if free < least + (call.req.content_length or 0):
+        await parts.page_images.make_way()
+    if parts.content_free_bytes() < least:
+        raise InsufficientStorage
 
 
 async def order_of(form: Form, call: Call) -> ArchiveFile:
@@ -201,8 +210,7 @@ async def with_customer(call: Call, use_case: Callable[..., Outcome]) -> None:
 async def replace(call: Call) -> None:
     """PUT /documents/{id}/content: a new version; the earlier ones are kept."""
     parts = call.parts
-    if parts.content_free_bytes() < parts.limits.disk_free_bytes_min:
-        raise InsufficientStorage
+    await require_room(call)
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=REPLACEMENT) as form:
         if form.file is None:
             raise ValidationFailed(FieldError("/form/file", N_("is required")))

@@ -21,6 +21,7 @@ from domain.customer import Customer
 from domain.document_type import DocumentType
 from domain.envelope import Recorded
 from domain.limits import Limits
+from domain.page_image import PageImage
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
@@ -100,6 +101,13 @@ class Examiner(Protocol):
     async def assemble(
         self, source: int, pages: Sequence[tuple[int, int, int]], target: int, *, asker: bytes
     ) -> None: ...
+
+
+class PageImages(Protocol):
+    """Images of pages that the caller may see (api/page_images.py)."""
+
+    async def draw(self, image: PageImage, *, asker: bytes, plain: Callable[[], Iterator[bytes]]) -> bytes: ...
+    async def make_way(self) -> None: ...
 
 
 class Customers(Protocol):
@@ -222,6 +230,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions
     identity_provider: IdentityProvider | None
     examiner: Examiner
+    page_images: PageImages
     stations: Stations
     tasks: Tasks
     read_content: ReadContent

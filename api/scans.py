@@ -27,7 +27,7 @@ from api.bodies import (
 )
 from api.call import Call
 from api.content import SAFE_HEADERS, Streamed, some
-from api.documents import require_type
+from api.documents import require_room, require_type
 from api.problems import catalog, detail
 from api.scan_codes import named
 from api.stations import device, own_stations
@@ -37,12 +37,12 @@ from domain import batch, refusals
 from domain.access import Role
 from domain.archive import ArchiveFile, Examined, Inspected, Outcome, Reach, Session
 from domain.document_type import schemes
+from domain.page_image import PageImage
 from domain.ports import Missing
 from domain.refusals import (
     N_,
     FieldError,
     FileTypeNotAllowed,
-    InsufficientStorage,
     NotFound,
     PageTypeNotAllowed,
     ValidationFailed,
@@ -163,8 +163,7 @@ def batch_pages(call: Call, session: Session) -> list[batch.Page]:
 async def put_page(call: Call) -> None:
     """PUT /scan-sessions/{id}/pages/{n}: one page image; 200 when it is there already, 201 when it is new."""
     parts, n = call.parts, page_number(call)
-    if parts.content_free_bytes() < parts.limits.disk_free_bytes_min:
-        raise InsufficientStorage
+    await require_room(call)
     reach = await reach_of(call)
     await parts.blocking(parts.archive.scan_session, call.id(), reach)  # before a page for nobody is taken in
     async with receive_file(call.req, limits=parts.limits, tmp=parts.temporary) as received:
@@ -226,16 +225,17 @@ async def page_image(call: Call) -> None:
 
 
 async def send_turned(call: Call, session: Session, page: CapturedPage, width: int) -> None:
-    with tempfile.TemporaryFile(dir=call.parts.temporary) as plain:
-        await call.parts.blocking(copy_page, call, session, page, plain)
-        call.resp.data = await call.parts.examiner.page_image(
-            plain.fileno(),
-            media_type=page.content.media_type,
-            page=1,
-            width=width,
-            degrees=page.degrees,
-            asker=call.asker,
-        )
+    image = PageImage(
+        paper=session.id,
+        content=page.content.id,
+        sha256=page.sha256,
+        media_type=page.content.media_type,
+        page=1,
+        width=width,
+        degrees=page.degrees,
+    )
+    plain = partial(pieces, call, session, page)
+    call.resp.data = await call.parts.page_images.draw(image, asker=call.asker, plain=plain)
     call.resp.content_type = "image/jpeg"
 
 
@@ -373,13 +373,6 @@ def copy_pages(call: Call, session: Session, numbers: Sequence[int], target: IO[
             target.write(piece)
     target.flush()
     return places
-
-
-def copy_page(call: Call, session: Session, page: CapturedPage, target: IO[bytes]) -> None:
-    for piece in pieces(call, session, page):
-        target.write(piece)
-    target.flush()
-    target.seek(0)
 
 
 def pieces(call: Call, session: Session, page: CapturedPage) -> Generator[bytes, None, None]:

@@ -109,9 +109,13 @@ async def receive_file(req: Any, *, limits: Limits, tmp: Path) -> AsyncIterator[
 
 def require_room(tmp: Path, size_bytes: int, limits: Limits) -> None:
     """Refuse before the first byte what would bring the disk under its floor."""
-    disk = os.statvfs(tmp)
-    if disk.f_bavail * disk.f_frsize < size_bytes + limits.disk_free_bytes_min:
+    if free_bytes(tmp) < size_bytes + limits.disk_free_bytes_min:
         raise InsufficientStorage
+
+
+def free_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 class Reception:

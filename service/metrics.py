@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from api.page_images import CACHE, DECODER
 from api.wrapper import METHODS
 from service.logs import reason, tell
 
@@ -118,6 +119,9 @@ class Metrics:
         self._damaged = Counter(
             "dossier_damaged_values", "Sealed values that could not be opened though their key is there", registry=own
         )
+        images = Counter("dossier_page_images", "Page images, by where they came from", ["source"], registry=own)
+        sizes = Counter("dossier_page_image_bytes", "Bytes of these", ["source"], registry=own)
+        self._images = {source: (images.labels(source), sizes.labels(source)) for source in (CACHE, DECODER)}
         self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -129,6 +133,10 @@ class Metrics:
             self._labelled[method, route, status] = found
         found[0].inc()
         found[1].observe(seconds)
+
+    def image(self, source: str, size_bytes: int) -> None:
+        for counter, more in zip(self._images[source], (1, size_bytes), strict=True):
+            counter.inc(more)
 
     def damaged(self, stream: UUID, version: int) -> None:
         self._damaged.inc()

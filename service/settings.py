@@ -51,6 +51,12 @@ def _positive(text: str) -> int:
     return number
 
 
+def _not_negative(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise ValueError
+    return number
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(w.strip() for w in text.split(",") if w.strip())
 
@@ -125,6 +131,12 @@ SETTINGS = {
         "DOSSIER_DATABASE_PROJECTOR_URL", _database, None, "login that owns the views, for the projector", secret=True
     ),
     "content_url": Setting("DOSSIER_CONTENT_URL", str, None, "where content lies: file:///…; default HOME/content"),
+    "page_image_cache_bytes": Setting(
+        "DOSSIER_PAGE_IMAGE_CACHE_BYTES",
+        _not_negative,
+        2 * 1024 * 1024 * 1024,
+        "room for page images that were drawn once, sealed in HOME/page-images; 0: none are kept",
+    ),
     "workers": Setting("DOSSIER_WORKERS", _positive, 2, "web worker processes"),
     "metrics_port": Setting(
         "DOSSIER_METRICS_PORT", _port, None, "own port of /metrics; none: main port, operator only"
@@ -171,6 +183,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_owner_url: str | None
     database_projector_url: str | None
     content_url: str | None
+    page_image_cache_bytes: int
     workers: int
     metrics_port: int | None
     institution: str

@@ -1,4 +1,5 @@
-"""What nobody needs any more: content that no event names after a day, stale temporary files, old Idempotency-Keys."""
+"""What nobody needs any more: content that no event names after a day, page images of what can no longer be read, stale
+temporary files, old Idempotency-Keys."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from store.content_sweeper import sweep as sweep_content
 
 class Swept(msgspec.Struct, frozen=True):
     contents: int
+    page_images: int
     temporary_files: int
     idempotency_keys: int
 
@@ -22,6 +24,7 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> S
     """Safe beside uploads: content younger than `orphan_age_hours` is left alone. A content folder that does not belong
     to this database raises StoreUnfit or OtherArchive, and nothing is removed."""
     root = store.settings.content_directory
+    images = sweep_images(store, beat)
     with store.pool.connection() as conn:
         require_content_folder(conn, root)
 
@@ -38,7 +41,18 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> S
     with store.pool.connection() as conn:
         note_newest_event(conn, root)
         row = conn.execute(EXPIRE, [limits.idempotency_key_hours]).fetchone()
-    return Swept(len(swept.removed), swept.unfinished, row[0] if row else 0)
+    return Swept(len(swept.removed), images, swept.unfinished, row[0] if row else 0)
+
+
+def sweep_images(store: Store, beat: Callable[[], None]) -> int:
+    """A cache: it is swept also where the content folder is not."""
+
+    def readable(contents: Sequence[str]) -> set[str]:
+        beat()
+        with store.pool.connection() as conn:
+            return {content for (content,) in conn.execute(READABLE, [list(contents)])}
+
+    return store.page_images.sweep(readable, time.time())
 
 
 def referenced(store: Store, keys: Sequence[str]) -> set[str]:
@@ -49,3 +63,11 @@ def referenced(store: Store, keys: Sequence[str]) -> set[str]:
 
 EXPIRE = "select archive.expire_commands(make_interval(hours => %s))"
 REFERENCED = "select content::text from archive.content where content = any(%s::uuid[])"
+READABLE = """
+    select c.content::text
+    from archive.content as c
+    where c.content = any(%s::uuid[]) and exists (
+        select from keys.paper as p
+        where p.paper = c.paper
+    )
+"""

@@ -21,6 +21,7 @@ from api.bell import Bell
 from api.catalogue import LiveCatalogue
 from api.check_limit import CheckLimit
 from api.live import Live
+from api.page_images import PageImages
 from api.parts import IdentityProvider, Parts
 from api.sessions import LiveSessions
 from api.threads import outlive
@@ -40,6 +41,7 @@ from store.clocks import TIMES, Times
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
 from store.identity import ArchiveId
+from store.image_cache import ImageCache
 from store.key_encryption import KeyEncryptionKeys, read_or_make
 from store.keys import Keys, customer_ids, reference_of
 from store.log import Log
@@ -59,6 +61,9 @@ READ_CONNECTIONS = 8
 BLOCKING_WAITING_MAX = 200
 SIGN_INS_WAITING_MAX = 30
 REFERENCES_REMEMBERED_MAX = 20_000
+IMAGE_FLOORS = 2
+"""Page images leave free what uploads leave, so many times: uploads are never refused for them."""
+RENDERERS = ("dossier", "pillow", "pillow-heif", "pypdfium2")
 UNAVAILABLE: tuple[type[Exception], ...] = (psycopg.OperationalError, PoolTimeout)
 
 
@@ -78,7 +83,14 @@ class Store(msgspec.Struct, frozen=True):
     log: Log
     contents: SealedContents
     directory: ContentDirectory
+    page_images: ImageCache
     register: register.Register
+
+    def free_bytes(self) -> int:
+        """Free where contents are stored. Page images make way before what is stored would be refused."""
+        if self.directory.free_bytes() < self.settings.limits.disk_free_bytes_min:
+            self.page_images.make_way()
+        return self.directory.free_bytes()
 
     def archive(self) -> Archive:
         return Archive(
@@ -150,11 +162,31 @@ def open_store(
         directory = ContentDirectory(settings.content_directory, ArchiveId(pool, proven.archive if proven else None))
         contents = SealedContents(directory, keys)
         yield Store(
-            settings, url, role, projector_url or url, pool, keys, log, contents, directory, register.Register(pool)
+            settings=settings,
+            url=url,
+            role=role,
+            projector_url=projector_url or url,
+            pool=pool,
+            keys=keys,
+            log=log,
+            contents=contents,
+            directory=directory,
+            page_images=image_cache(settings, keys),
+            register=register.Register(pool),
         )
     finally:
         events.close()
         pool.close()
+
+
+def image_cache(settings: Settings, keys: Keys) -> ImageCache:
+    return ImageCache(
+        settings.home / "page-images",
+        keys,
+        bytes_max=settings.page_image_cache_bytes,
+        free_bytes_min=IMAGE_FLOORS * settings.limits.disk_free_bytes_min,
+        renderer=" ".join(f"{name} {importlib.metadata.version(name)}" for name in RENDERERS),
+    )
 
 
 @asynccontextmanager
@@ -271,6 +303,7 @@ def parts_of(
     socket: Path,
 ) -> Parts:
     settings = store.settings
+    examiner, temporary = Examiner(socket, settings.limits), settings.home / "tmp"
     return Parts(
         archive=archive,
         blocking=blocking,
@@ -296,7 +329,15 @@ def parts_of(
             newcomers=settings.oidc_role,
         ),
         identity_provider=provider,
-        examiner=Examiner(socket, settings.limits),
+        examiner=examiner,
+        page_images=PageImages(
+            cache=store.page_images,
+            examiner=examiner,
+            blocking=blocking,
+            limits=settings.limits,
+            temporary=temporary,
+            count=metrics.image,
+        ),
         stations=stations,
         tasks=tasks,
         read_content=store.contents.read,
@@ -309,7 +350,7 @@ def parts_of(
         metrics=functools.partial(metrics_text, connection),
         answered=metrics.answered,
         limits=settings.limits,
-        temporary=settings.home / "tmp",
+        temporary=temporary,
         branch=settings.branch,
         institution=settings.institution,
         zone=ZoneInfo(settings.timezone),

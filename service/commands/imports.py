@@ -84,7 +84,7 @@ def _import(store: "Store", socket: Path, caller: "Caller", source: Path, tell: 
         caller=caller,
         examiner=Examiner(socket, limits),
         limits=limits,
-        free_bytes=store.directory.free_bytes,
+        free_bytes=store.free_bytes,
     )
     with progress(f"importing {text_of(source.name)}") as advance:
 

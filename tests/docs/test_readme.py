@@ -29,7 +29,9 @@ OF_THE_SCRIPT = {"test", "bench", "lock"}
 # As typed: in marks, in a block, or set in; with one word more, for commands have groups.
 COMMAND = re.compile(r"(?:`dossier|bin/dossier|(?:^ *|`|&& )\./run) ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", re.MULTILINE)
 # Made by the program or by its user, not part of the checkout; and places in other people's systems.
-MADE = re.compile(r"\.venv|\.dossier|/|https?:|~|keys/|content/|postgres/|postgres\.|run/|tmp/|operator\.token|file:")
+MADE = re.compile(
+    r"\.venv|\.dossier|/|https?:|~|keys/|content/|postgres/|postgres\.|run/|tmp/|page-images/|operator\.token|file:"
+)
 
 
 # -- the tour ---------------------------------------------------------------------------------------------------

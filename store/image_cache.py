@@ -1,0 +1,264 @@
+"""Page images that were drawn once, sealed on the disk under their paper's key. api/page_images.py has them drawn.
+
+A cache: it may be deleted at any time, no backup needs it, and a file that is torn, foreign or damaged is a miss. The
+files lie in up to 256 folders by a digest of their names. Each folder has an equal share of the room and gives up
+what nobody has looked at for longest, so that no process has to know what others write. Nothing is flushed: a file
+that a power loss cut does not open.
+"""
+
+import errno
+import hashlib
+import logging
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from domain.page_image import PageImage
+
+FORM: Final = b"DPI1"
+KEY_INFO: Final = b"dossier page image key 1"
+KEY_BYTES, NONCE_BYTES = 32, 12
+IMAGE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""No page image is nearly as large; whatever is lies here by mistake."""
+FOLDERS_MAX: Final = 256
+FOLDER_BYTES_MIN: Final = 8 * 1024 * 1024
+BLOCK_BYTES: Final = 4096
+FRESH_SECONDS: Final = 60.0
+"""How old the time of the last look may be before it is written again."""
+UNFINISHED: Final = ".unfinished-"
+UNFINISHED_SECONDS_MAX: Final = 3600.0
+BATCH_NAMES_MAX: Final = 500
+TELL_AGAIN_SECONDS: Final = 60.0
+
+_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-[0-9]+-[0-9]+-[0-9]+", re.ASCII)
+logger = logging.getLogger("dossier.images")
+
+
+class Secrets(Protocol):
+    """What the cache needs of store/keys.py."""
+
+    def secret(self, paper: UUID) -> bytes | None: ...
+
+
+class _File(NamedTuple):
+    seen_at: float
+    size_bytes: int
+    path: Path
+    content: str
+    """The id of its content; "" for one that is not finished."""
+
+
+class ImageCache:
+    """Share it among threads and processes; several hosts may use one folder. A disk that fails raises nothing."""
+
+    def __init__(self, root: Path, keys: Secrets, *, bytes_max: int, free_bytes_min: int, renderer: str) -> None:
+        """`bytes_max` 0 keeps nothing. With less than `free_bytes_min` free on its disk nothing is added, and what lies
+        here goes. `renderer` names the programs that draw: what others drew is a miss."""
+        self._root, self._keys, self._renderer = root, keys, renderer
+        self._free_bytes_min = free_bytes_min
+        self._bytes_max = bytes_max
+        self._folders = min(max(bytes_max // FOLDER_BYTES_MIN, 1), FOLDERS_MAX)
+        self._folder_bytes = bytes_max // self._folders
+        self._told_at = -TELL_AGAIN_SECONDS
+
+    def get(self, image: PageImage) -> bytes | None:
+        """The JPEG, None where it is not here, or its paper's key is gone."""
+        if not self._bytes_max:
+            return None
+        secret = self._keys.secret(image.paper)
+        sealed = self._read(self._path(image)) if secret else None
+        return self._opened(secret, image, sealed) if secret and sealed else None
+
+    def put(self, image: PageImage, jpeg: bytes) -> None:
+        """Keep the JPEG if there is room for it, in the place of what has its name."""
+        if not self._bytes_max or _room_of(len(jpeg)) > min(self._folder_bytes, IMAGE_BYTES_MAX):
+            return
+        secret = self._keys.secret(image.paper)
+        if secret is None:
+            return
+        try:
+            if not self._has_room():
+                self._trim(self._folder(image), 0)
+                return
+            self._write(self._path(image), self._sealed(secret, image, jpeg))
+        except OSError as error:
+            self._tell(error)
+
+    def make_way(self) -> None:
+        """Remove every image if the disk is short of room: uploads come first."""
+        try:
+            if not self._has_room():
+                for folder in self._found_folders():
+                    self._trim(folder, 0)
+        except OSError as error:
+            self._tell(error)
+
+    def sweep(self, readable: Callable[[Sequence[str]], set[str]], now: float) -> int:
+        """Remove the images of contents that are gone or have lost their key, what lies in the wrong folder or over
+        its share, and what was never finished; how many files went.
+
+        `readable` tells which of up to 500 contents (ids as text) can still be read. `now`: seconds since the epoch.
+        """
+        self.make_way()
+        removed = 0
+        for folder in self._found_folders():
+            with suppress(OSError):
+                removed += self._sweep_folder(folder, readable, now)
+        return removed
+
+    def _sweep_folder(self, folder: Path, readable: Callable[[Sequence[str]], set[str]], now: float) -> int:
+        files = list(_files(folder))
+        contents = sorted({file.content for file in files if file.content})
+        batches = (contents[n : n + BATCH_NAMES_MAX] for n in range(0, len(contents), BATCH_NAMES_MAX))
+        kept = {content for batch in batches for content in readable(batch)}
+        needless = [file for file in files if not self._is_needed(file, folder, kept, now)]
+        for file in needless:
+            _unlink(file.path)
+        return len(needless) + self._trim(folder, self._folder_bytes)
+
+    def _is_needed(self, file: _File, folder: Path, kept: set[str], now: float) -> bool:
+        if not file.content:
+            return now - file.seen_at < UNFINISHED_SECONDS_MAX
+        return file.content in kept and self._folder_of(file.path.name) == folder
+
+    # -- files ------------------------------------------------------------------------------------------------------
+
+    def _read(self, path: Path) -> bytes | None:
+        """None also for what is no plain file or too large, whoever put it there."""
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > IMAGE_BYTES_MAX:
+                return None
+            _note_look(file, found.st_mtime)
+            return os.read(file, found.st_size)
+        except OSError:
+            return None
+        finally:
+            os.close(file)
+
+    def _write(self, path: Path, sealed: bytes) -> None:
+        """In place at once or not at all; what a kill leaves has a name of its own and is swept."""
+        for folder in (self._root, path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self._trim(path.parent, self._folder_bytes - _room_of(len(sealed)))
+        part = path.with_name(UNFINISHED + secrets.token_hex(8))
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(sealed)
+            part.replace(path)
+        except OSError:
+            _unlink(part)
+            raise
+
+    def _trim(self, folder: Path, bytes_max: int) -> int:
+        """Remove what was not looked at for longest until so many bytes are left; how many files went."""
+        files = list(_files(folder))
+        total, removed = sum(file.size_bytes for file in files), 0
+        for file in sorted(files) if total > bytes_max else ():
+            _unlink(file.path)
+            total, removed = total - file.size_bytes, removed + 1
+            if total <= bytes_max:
+                break
+        return removed
+
+    def _found_folders(self) -> Iterator[Path]:
+        return (path for n in range(FOLDERS_MAX) if (path := self._root / f"{n:02x}").is_dir())
+
+    def _has_room(self) -> bool:
+        try:
+            disk = os.statvfs(self._root)
+        except FileNotFoundError:  # its first image makes the folder
+            disk = os.statvfs(self._root.parent)
+        return disk.f_bavail * disk.f_frsize >= self._free_bytes_min
+
+    def _path(self, image: PageImage) -> Path:
+        return self._folder(image) / _name(image)
+
+    def _folder(self, image: PageImage) -> Path:
+        return self._folder_of(_name(image))
+
+    def _folder_of(self, name: str) -> Path:
+        digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
+        return self._root / f"{int.from_bytes(digest) % self._folders:02x}"
+
+    def _tell(self, error: OSError) -> None:
+        """One line a minute: images are drawn each time, and nobody is refused for it."""
+        now = time.monotonic()
+        if now - self._told_at >= TELL_AGAIN_SECONDS:
+            self._told_at = now
+            cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
+            logger.warning("page images are not cached in %s: %s (%s)", self._root, error.strerror, cause)
+
+    # -- sealing ----------------------------------------------------------------------------------------------------
+
+    def _sealed(self, secret: bytes, image: PageImage, jpeg: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return FORM + nonce + _cipher(secret, image).encrypt(nonce, jpeg, self._bound(image))
+
+    def _opened(self, secret: bytes, image: PageImage, sealed: bytes) -> bytes | None:
+        """None for anything else than what was sealed as this image."""
+        nonce, rest = sealed[len(FORM) : len(FORM) + NONCE_BYTES], sealed[len(FORM) + NONCE_BYTES :]
+        if not sealed.startswith(FORM) or not rest:
+            return None
+        try:
+            return _cipher(secret, image).decrypt(nonce, rest, self._bound(image))
+        except InvalidTag:
+            return None
+
+    def _bound(self, image: PageImage) -> bytes:
+        """What a cached image is tied to: what it shows, whose it is, and the programs that drew it."""
+        return FORM + msgspec.msgpack.encode([self._renderer, *msgspec.structs.astuple(image)])
+
+
+def _cipher(secret: bytes, image: PageImage) -> AESGCM:
+    """The key is derived from the paper's: gone when that is destroyed."""
+    return AESGCM(HKDF(SHA256(), KEY_BYTES, salt=None, info=KEY_INFO + image.content.bytes).derive(secret))
+
+
+def _name(image: PageImage) -> str:
+    return f"{image.content}-{image.page}-{image.width}-{image.degrees}"
+
+
+def _room_of(size_bytes: int) -> int:
+    """What a file takes of the disk, near enough."""
+    return -(-(size_bytes + 64) // BLOCK_BYTES) * BLOCK_BYTES
+
+
+def _files(folder: Path) -> Iterator[_File]:
+    """What the cache wrote; files of others are left alone and not counted. The folder may be missing."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            named = _NAME.fullmatch(entry.name)
+            if named or entry.name.startswith(UNFINISHED):
+                with suppress(FileNotFoundError):
+                    found = entry.stat(follow_symlinks=False)
+                    yield _File(found.st_mtime, _room_of(found.st_size), folder / entry.name, named[1] if named else "")
+
+
+def _note_look(file: int, noted_at: float) -> None:
+    """A time ahead of the clock is corrected too: it would keep the file for ever."""
+    if abs(time.time() - noted_at) > FRESH_SECONDS:
+        with suppress(OSError):  # a disk that only reads still serves
+            os.utime(file)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

@@ -26,7 +26,7 @@ from api.documents import by_external_id, require_type
 from api.looks import record_paper
 from api.scan_codes import named
 from domain.access import Verb, may
-from domain.authorization import Cancel, Resume, Suspend
+from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.iban import masked
 from domain.life import Order
 from domain.refusals import NotFound
@@ -100,6 +100,11 @@ async def supersede(call: Call) -> None:
 
 async def cancel(call: Call) -> None:
     await change(call, Cancel(today(call), reason_of((await call.body(ReasonBody)).reason)))
+
+
+async def reinstate(call: Call) -> None:
+    """POST /authorizations/{id}/reinstate: an end that the calendar wrote down is taken back."""
+    await change(call, Reinstate(today(call), reason_of((await call.body(ReasonBody)).reason)))
 
 
 async def collections(call: Call) -> None:

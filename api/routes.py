@@ -404,6 +404,12 @@ ROUTES: tuple[Route, ...] = (
     life("revoke", authorizations.revoke, RevokeBody, "The customer takes it back, at once or from a later day on"),
     life("supersede", authorizations.supersede, SupersedeBody, "Another authorization takes its place"),
     life("cancel", authorizations.cancel, ReasonBody, "Call back a form that was never signed"),
+    life(
+        "reinstate",
+        authorizations.reinstate,
+        ReasonBody,
+        "Take back what the calendar ended while it was wrong",
+    ),
     move("reassign", authorizations.reassign, "Move it to the right customer, with its evidence", of="authorizations"),
     correction(
         "collections",

@@ -28,8 +28,10 @@ from domain.refusals import (
     N_,
     AuthorizationNotActive,
     CollectionPresented,
+    EvidenceChanged,
     FieldError,
     IllegalTransition,
+    LapseStands,
     ScanCodeRedeemed,
     SourceNotAllowed,
     ValidationFailed,
@@ -39,7 +41,8 @@ from domain.values import Kind, Source, TypeStamp
 
 class AuthorizationStatus(StrEnum):
     """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (domain.md §3). Active
-    or suspended → issued when its only evidence is withdrawn, and back when it is restored."""
+    or suspended → issued when its only evidence is withdrawn, and back when it is restored. Expired, or revoked by the
+    calendar, → what it was before, when the calendar was wrong."""
 
     ISSUED = "issued"
     ACTIVE = "active"
@@ -196,6 +199,13 @@ class Lapse(msgspec.Struct, frozen=True):
     today: date
 
 
+class Reinstate(msgspec.Struct, frozen=True):
+    """Take back what Lapse wrote on a day that was wrong, or before a collection of its time was reported."""
+
+    today: date
+    reason: str
+
+
 class Reassign(msgspec.Struct, frozen=True):
     customer: UUID
     reason: str
@@ -216,6 +226,7 @@ Command = (
     | Cancel
     | ReportCollection
     | Lapse
+    | Reinstate
     | Reassign
 )
 
@@ -376,6 +387,17 @@ class AuthorizationExpired(Event, frozen=True, kw_only=True):
     cause: ExpiryCause
 
 
+class AuthorizationReinstated(Event, frozen=True, kw_only=True):
+    """An end that the calendar wrote down is taken back; `was` is the status of that end. `status` is issued or active:
+    a suspension and a revocation of a later day that stood before follow as events of their own."""
+
+    topic: ClassVar[str] = "authorization-reinstated.v1"
+    customer: UUID
+    was: AuthorizationStatus
+    status: AuthorizationStatus
+    reason: Sealed[str] = UNSET
+
+
 class AuthorizationCancelled(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "authorization-cancelled.v1"
     customer: UUID
@@ -415,6 +437,7 @@ AuthorizationEvent = (
     | AuthorizationRevoked
     | AuthorizationSuperseded
     | AuthorizationExpired
+    | AuthorizationReinstated
     | AuthorizationCancelled
     | CollectionReported
     | AuthorizationReassigned
@@ -432,13 +455,20 @@ class Unsigned(msgspec.Struct, frozen=True):
     signature_date: date | None = None
 
 
+class Lapsed(msgspec.Struct, frozen=True):
+    """What an authorization was before the calendar ended it."""
+
+    status: AuthorizationStatus
+    revocation: RevocationReceived | None
+
+
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     """`mandate` and `scan_code` are None when they were erased. `ended_on`: the last day of force, once it is over;
     of a suspended one the day before it was suspended. `revocation`: one of a later day is known.
 
     `noted`: by No upload, so the original on its shelf is a ground beside the evidence. `suspension` outlives the
     paper: an authorization that is signed again is suspended again. `withdrawn` are its withdrawn papers, with what was
-    signed on each that was its only ground."""
+    signed on each that was its only ground. `lapsed`: the calendar ended it, and nobody has taken that back."""
 
     customer: UUID
     type: TypeStamp
@@ -459,6 +489,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     suspension: AuthorizationSuspended | None = None
     unsigned: Unsigned = Unsigned()
     withdrawn: Mapping[UUID, Terms | None] = {}
+    lapsed: Lapsed | None = None
 
     @property
     def papers(self) -> Sequence[UUID]:
@@ -535,6 +566,8 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
             return [_report(state, command)]
         case Lapse(today=today):
             return _lapse(state, today)
+        case Reinstate():
+            return _reinstate(state, command)
         case Reassign(customer=customer, reason=reason):
             moved = AuthorizationReassigned(customer=customer, old=state.customer, reason=reason)
             return [moved] if customer != state.customer else []
@@ -637,7 +670,7 @@ def _attach(state: Authorization, command: AttachEvidence) -> Sequence[Authoriza
 
 def _suspended_again(state: Authorization) -> Sequence[AuthorizationEvent]:
     """A suspension was somebody's wish and not the paper's: it does not go with the paper that is signed anew."""
-    return [state.suspension] if state.suspension else []
+    return [msgspec.structs.replace(state.suspension, customer=state.customer)] if state.suspension else []
 
 
 def _withdraw_evidence(state: Authorization, command: WithdrawEvidence) -> Sequence[AuthorizationEvent]:
@@ -826,6 +859,40 @@ def _lapse(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
     return [AuthorizationExpired(customer=state.customer, was=state.status, on=state.lapses_on, cause=_cause(state))]
 
 
+def _reinstate(state: Authorization, command: Reinstate) -> Sequence[AuthorizationEvent]:
+    """Only where it would not lapse again at once. It comes back as it would be now, so it needs its ground again."""
+    now = state.on(command.today)
+    if now.lapsed is None:
+        raise IllegalTransition(state=now.status.value)
+    _require_ground(now, now.lapsed.status)
+    events: list[AuthorizationEvent] = [
+        AuthorizationReinstated(
+            customer=now.customer,
+            was=now.status,
+            status=ISSUED if now.lapsed.status is ISSUED else ACTIVE,
+            reason=command.reason,
+        )
+    ]
+    if now.lapsed.status is SUSPENDED:
+        events += _suspended_again(now)
+    if now.lapsed.revocation:
+        events += [msgspec.structs.replace(now.lapsed.revocation, customer=now.customer)]
+    again = now
+    for event in events:
+        again = evolve(again, event)
+    if again.due_on and again.due_on <= command.today:
+        raise LapseStands(on=again.due_on)
+    return events
+
+
+def _require_ground(state: Authorization, status: AuthorizationStatus) -> None:
+    """Raises EvidenceChanged: a paper that was withdrawn after the end is no ground, and one that was restored then has
+    not signed the form."""
+    has_ground = state.evidence is not None or state.noted
+    if has_ground == (status is ISSUED):
+        raise EvidenceChanged
+
+
 def _cause(state: Authorization) -> ExpiryCause:
     if state.status is ISSUED:
         return ExpiryCause.FORM
@@ -936,11 +1003,14 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
         case RevocationReceived():
             return msgspec.structs.replace(state, revocation=event)
         case AuthorizationRevoked(effective_on=on):
-            return _over(state, AuthorizationStatus.REVOKED, day_before(on))
+            lapsed = _lapsed(state) if state.revocation and state.revocation.effective_on == on else None
+            return _over(state, AuthorizationStatus.REVOKED, day_before(on), lapsed)
         case AuthorizationSuperseded(on=on):
             return _over(state, AuthorizationStatus.SUPERSEDED, on)
         case AuthorizationExpired(on=on):
-            return _over(state, AuthorizationStatus.EXPIRED, on)
+            return _over(state, AuthorizationStatus.EXPIRED, on, _lapsed(state))
+        case AuthorizationReinstated(status=status):
+            return msgspec.structs.replace(state, status=status, ended_on=None, lapsed=None)
         case AuthorizationCancelled(on=on):
             return _over(state, AuthorizationStatus.CANCELLED, on)
         case CollectionReported(due_on=due_on, outcome=outcome):
@@ -1036,9 +1106,14 @@ def _evidence_back(state: Authorization, event: EvidenceRestored) -> Authorizati
     )
 
 
-def _over(state: Authorization, status: AuthorizationStatus, last: date) -> Authorization:
+def _lapsed(state: Authorization) -> Lapsed:
+    return Lapsed(state.status, state.revocation)
+
+
+def _over(state: Authorization, status: AuthorizationStatus, last: date, lapsed: Lapsed | None = None) -> Authorization:
     """A suspended one was not in force since then; a revocation may count from before that."""
-    return msgspec.structs.replace(state, status=status, ended_on=min(state.ended_on or last, last), revocation=None)
+    ended_on = min(state.ended_on or last, last)
+    return msgspec.structs.replace(state, status=status, ended_on=ended_on, revocation=None, lapsed=lapsed)
 
 
 def fold(events: Iterable[AuthorizationEvent]) -> Authorization | None:

@@ -35,6 +35,7 @@ Order = (
     | authorization.Resume
     | authorization.Revoke
     | authorization.Cancel
+    | authorization.Reinstate
     | authorization.ReportCollection
 )
 

@@ -4,6 +4,7 @@ A refusal has a slug (stable, part of the contract), a title, and a sentence tha
 Sentences are message ids for gettext: `N_` marks them, the edge translates them and fills in `values`.
 """
 
+from datetime import date
 from typing import Any, ClassVar
 
 
@@ -400,6 +401,26 @@ class IllegalTransition(Refusal):
 
     def __init__(self, *, state: str) -> None:
         super().__init__(extra={"state": state}, state=self.states[state])
+
+
+class LapseStands(Refusal):
+    """`on`: the first day on which it was over, counted anew."""
+
+    slug, status = "lapse-stands", 409
+    title = N_("It has ended by today's date too")
+    sentence = N_("Counted again today, it was over on {on} and would end again at once. Issue a new form.")
+
+    def __init__(self, *, on: date) -> None:
+        super().__init__(extra={"on": on.isoformat()}, on=on.isoformat())
+
+
+class EvidenceChanged(Refusal):
+    slug, status = "evidence-changed", 409
+    title = N_("The paper has changed meanwhile")
+    sentence = N_(
+        "After it had ended, its only paper was withdrawn, or was restored to a form that was unsigned again. Restore"
+        " the paper first, or issue a new form."
+    )
 
 
 class ScannerBusy(Refusal):

@@ -32,6 +32,7 @@ from domain.authorization import (
     AuthorizationIssued,
     AuthorizationReassigned,
     AuthorizationRegistered,
+    AuthorizationReinstated,
     AuthorizationResumed,
     AuthorizationRevoked,
     AuthorizationSigned,
@@ -190,6 +191,8 @@ def _of_authorization(body: AuthorizationEvent) -> Changed:
             return {"status": was}, {"status": AuthorizationStatus.SUPERSEDED, "on": on, "by": by}
         case AuthorizationExpired(was=was, on=on, cause=cause):
             return {"status": was}, {"status": AuthorizationStatus.EXPIRED, "on": on, "cause": cause}
+        case AuthorizationReinstated(was=was, status=status):
+            return {"status": was}, {"status": status}
         case AuthorizationCancelled(on=on):
             return {"status": AuthorizationStatus.ISSUED}, {"status": AuthorizationStatus.CANCELLED, "on": on}
         case CollectionReported():

@@ -22,6 +22,7 @@ from domain.authorization import (
     AuthorizationIssued,
     AuthorizationReassigned,
     AuthorizationRegistered,
+    AuthorizationReinstated,
     AuthorizationResumed,
     AuthorizationRevoked,
     AuthorizationSigned,
@@ -186,6 +187,8 @@ def _evolved(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
             return _next(row, recorded, **_over(row, AuthorizationStatus.SUPERSEDED, on))
         case AuthorizationExpired(on=on):
             return _next(row, recorded, **_over(row, AuthorizationStatus.EXPIRED, on))
+        case AuthorizationReinstated(status=status):
+            return _next(row, recorded, **_reinstated(row, status))
         case AuthorizationCancelled(on=on):
             return _next(row, recorded, **_over(row, AuthorizationStatus.CANCELLED, on))
         case CollectionReported(due_on=due_on):
@@ -336,6 +339,12 @@ def _ground(row: Row, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, A
 def _over(row: Row, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
     """domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
     return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
+
+
+def _reinstated(row: Row, status: AuthorizationStatus) -> dict[str, Any]:
+    """Its retention counts again from where it would end by itself."""
+    ends = row.valid_until
+    return {"status": status.value, "retention_from": ends and max(ends, row.last_collection_on or ends)}
 
 
 def _collected(row: Row, due_on: date) -> dict[str, Any]:

@@ -37,6 +37,7 @@ OF_PAPERS = {
     "authorization-revoked": Words(N_("Authorization revoked"), "x"),
     "authorization-superseded": Words(N_("Authorization superseded"), "replace"),
     "authorization-expired": Words(N_("Authorization expired"), "clock"),
+    "authorization-reinstated": Words(N_("End of the authorization taken back"), "undo"),
     "authorization-cancelled": Words(N_("Form cancelled"), "x"),
     "collection-reported": Words(N_("Collection reported"), "inbox"),
     "authorization-reassigned": Words(N_("Authorization moved to other customer"), "move"),

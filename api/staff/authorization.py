@@ -14,10 +14,12 @@ from api.staff.changes import Fields, Form, end_of_log, found_for, is_searching,
 from api.staff.door import Reply, ask
 from api.staff.facts import instant_of
 from api.staff.fields import change, fields_of, filled
+from domain.administration import SYSTEM
 from domain.refusals import Forbidden, NotFound, Refusal
 
 IN_FORCE = ("active", "suspended")
 HISTORY_SHOWN = 6
+ENDS = ("authorization-expired", "authorization-revoked")
 
 
 def amendment(fields: Fields) -> dict[str, Any]:
@@ -53,6 +55,7 @@ STEPS = {
     "revoke": Step(IN_FORCE, revocation),
     "supersede": Step(IN_FORCE, succession),
     "cancel": Step(("issued",)),
+    "reinstate": Step(("expired", "revoked")),
     "collections": Step(
         ("active", "suspended", "revoked", "expired", "superseded"), collection, True, "collections.report"
     ),
@@ -89,7 +92,7 @@ async def step(call: Call) -> None:
 async def show_with(call: Call, form: Form) -> None:
     facts = await facts_of(call, at=await end_of_log(call) if form.refusal else None)
     item = facts["item"]
-    offered = [] if facts["past"] else [name for name in STEPS if is_offered(call, name, item)]
+    offered = [] if facts["past"] else [name for name in STEPS if is_offered(call, name, item, facts["ended_by"])]
     render.show(
         call,
         "authorization.html",
@@ -119,6 +122,7 @@ async def facts_of(call: Call, *, at: str | None) -> dict[str, Any]:
         "item": item,
         "customer": customer.body,
         "history": [acts.act(one, reader) for one in history.body["items"]],
+        "ended_by": next((one["actor"] for one in history.body["items"] if one["action"] in ENDS), None),
         "past": instant,
     }
 
@@ -136,9 +140,12 @@ async def read(call: Call, *, at: str | None) -> Reply:
     )
 
 
-def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
+def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | None) -> bool:
+    """`ended_by`: what the calendar ended alone can be taken back, not what a person did."""
     found = STEPS[name]
     fits = item["kind"] == "mandate" or not found.mandates_only
+    if name == "reinstate":
+        fits = ended_by == SYSTEM
     return fits and item["status"] in found.states and render.allowed(call, found.verb)
 
 

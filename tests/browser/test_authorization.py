@@ -19,6 +19,7 @@ from tests.http.desk import (
     item_of,
     noted,
     stepped,
+    wrongly_lapsed,
 )
 from tests.http.served import Served
 
@@ -74,6 +75,16 @@ def test_a_mandate_is_suspended_and_resumed(desk: Desk) -> None:
     recorded(page, "Authorization resumed.")
     expect(fact(page, "Status")).to_contain_text("Active")
     expect(page.get_by_text("Authorization suspended by", exact=False)).to_be_visible()
+
+
+def test_what_a_wrong_clock_ended_is_taken_back(desk: Desk) -> None:
+    page = opened(desk, wrongly_lapsed(desk.served, a_debt(desk.served)))
+    expect(fact(page, "Status")).to_contain_text("Expired")
+    send(step(page, "Take back its end"), "Take back its end", Reason="The clock was wrong")
+    recorded(page, "Its end is taken back.")
+    expect(fact(page, "Status")).to_contain_text("Active")
+    assert "Take back its end" not in names(page)
+    expect(page.get_by_text("End of the authorization taken back by", exact=False)).to_be_visible()
 
 
 def test_an_amendment_is_typed_beside_what_stands_and_starts_the_collections_anew(desk: Desk) -> None:

@@ -24,6 +24,7 @@ from domain.authorization import (
     AuthorizationIssued,
     AuthorizationReassigned,
     AuthorizationRegistered,
+    AuthorizationReinstated,
     AuthorizationResumed,
     AuthorizationRevoked,
     AuthorizationSigned,
@@ -227,6 +228,12 @@ EVERY: tuple[Event, ...] = (
     ),
     AuthorizationExpired(
         customer=CUSTOMER, was=AuthorizationStatus.ACTIVE, on=date(2029, 11, 20), cause=ExpiryCause.NO_COLLECTION
+    ),
+    AuthorizationReinstated(
+        customer=CUSTOMER,
+        was=AuthorizationStatus.EXPIRED,
+        status=AuthorizationStatus.ACTIVE,
+        reason="the clock was wrong",
     ),
     AuthorizationCancelled(customer=CUSTOMER, on=date(2026, 12, 24), reason="never came back"),
     CollectionReported(

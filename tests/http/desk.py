@@ -1,11 +1,15 @@
 """What a desk does over HTTP, with usual values; a test names what differs."""
 
 import secrets
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
+from msgspec import structs
 
+from tests.builders.memory import Clock
 from tests.http.served import Served
 from tests.paper.files import a_pdf
 
@@ -140,6 +144,17 @@ def stepped(client: httpx.Client, authorization: dict[str, Any], verb: str, **bo
     """The authorization after a step of its present version."""
     usual = {} if verb == "collections" else {"reason": "as asked"}
     return item_of(step(client, authorization["id"], verb, authorization["version"], **{**usual, **body}))
+
+
+def wrongly_lapsed(served: Served, authorization: dict[str, Any]) -> dict[str, Any]:
+    """The authorization after a clock that was years ahead ended it."""
+    ahead = Clock(datetime.now(UTC) + timedelta(days=2_000))
+    with served.archive() as archive:
+        assert structs.replace(archive, clock=ahead).lapse(UUID(authorization["id"]))
+    position = served.last_position()
+    return item_of(served.as_("staff").get(f"/v1/authorizations/{authorization['id']}", headers=at(position))) | {
+        "position": position
+    }
 
 
 def replace(

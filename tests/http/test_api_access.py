@@ -45,6 +45,7 @@ from tests.http.desk import (
     select_file,
     stepped,
     view,
+    wrongly_lapsed,
 )
 from tests.http.scanning import FEEDER, JPEG, SESSIONS, Station, a_page, a_scanner, started
 from tests.http.scanning import filled as with_page
@@ -94,6 +95,7 @@ TABLE = {
     ("POST", "/v1/authorizations/{id}/revoke"): DESK,
     ("POST", "/v1/authorizations/{id}/supersede"): DESK,
     ("POST", "/v1/authorizations/{id}/cancel"): DESK,
+    ("POST", "/v1/authorizations/{id}/reinstate"): DESK,
     ("POST", "/v1/authorizations/{id}/reassign"): SUPERVISION,
     ("POST", "/v1/authorizations/{id}/collections"): f"{DESK} integration",
     ("GET", "/v1/authorizations/{id}/dossier"): DESK,
@@ -282,6 +284,9 @@ class Asking:
     def _post_v1_authorizations_id_cancel(self) -> dict[str, Any]:
         return self.step("cancel")
 
+    def _post_v1_authorizations_id_reinstate(self) -> dict[str, Any]:
+        return self.step("reinstate")
+
     def _post_v1_authorizations_id_reassign(self) -> dict[str, Any]:
         return self.step("reassign", customer=a_customer(self.served))
 
@@ -374,6 +379,8 @@ class Asking:
         paper = issued(self.desk, self.customer)["authorization"] if verb == "cancel" else self.debt()
         if verb == "resume":
             paper = stepped(self.desk, paper, "suspend")
+        if verb == "reinstate":
+            paper = wrongly_lapsed(self.served, paper)
         headers = {"If-Match": f'"{paper["version"]}"'}
         url = f"/v1/authorizations/{paper['id']}/{verb}"
         return {"url": url, "headers": headers, "json": {"reason": "slip", **body}}

@@ -140,7 +140,8 @@ class Desk:
         reason = {"reason": self.word()}
         verb, body = self.chance.choice(
             [("amend", {"iban": an_iban(), **reason}), ("amend", {"debtor_name": self.word(), **reason}),
-             ("suspend", reason), ("resume", reason), ("cancel", reason), ("collections", collected),
+             ("suspend", reason), ("resume", reason), ("cancel", reason), ("reinstate", reason),
+             ("collections", collected),
              ("revoke", {"received_on": "2026-02-01", **reason}),
              ("supersede", {"by": self.chance.choice(self.statements), **reason})]
         )  # fmt: skip

@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -34,6 +34,7 @@ from tests.http.desk import (
     step,
     stepped,
     view,
+    wrongly_lapsed,
 )
 from tests.http.served import CREDITOR, Served, wait_until
 
@@ -92,6 +93,7 @@ STEPS = {
              {"status": "suspended", "on": TODAY}),
         Step("resume", {}, "active", "authorization-resumed", {"status": "suspended"},
              {"status": "active", "on": TODAY}),
+        Step("reinstate", {}, "active", "authorization-reinstated", {"status": "expired"}, {"status": "active"}),
         Step("revoke", {"received_on": "2026-02-03"}, "revoked", "authorization-revoked", {"status": "active"},
              {"status": "revoked", "received_on": "2026-02-03", "effective_on": "2026-02-03"}),
         Step("supersede", {"by": "another"}, "superseded", "authorization-superseded", {"status": "active"},
@@ -109,6 +111,8 @@ def ready_for(served: Served, verb: str) -> dict[str, Any]:
         made = debt_issued(served.as_("staff"), a_customer(served))
         return {**made["authorization"], "position": made["position"]}
     item = a_debt(served)
+    if verb == "reinstate":
+        return wrongly_lapsed(served, item)
     return stepped(served.as_("staff"), item, "suspend") if verb == "resume" else item
 
 
@@ -701,6 +705,44 @@ def test_an_account_is_free_again_when_its_mandate_has_lapsed(
     item = calendar["never collected"]
     iban = read(staff, item)["mandate"]["iban"]
     assert a_debt(served, item["customer"], iban=iban)["status"] == "active"
+
+
+def test_what_a_wrong_clock_ended_is_again_what_it_was_in_lists_pages_checks_and_as_of(
+    served: Served, staff: httpx.Client
+) -> None:
+    customer = a_customer(served)
+    form = debt_issued(staff, customer)["authorization"]
+    assert check(staff, form["scan_code"]).is_success
+    ended = wrongly_lapsed(served, form)
+    assert ended["status"] == "expired"
+    assert problem_of(check(staff, form["scan_code"]), 409) == "authorization-not-active"
+    again = stepped(staff, ended, "reinstate", reason="the server's clock was wrong")
+    assert again["status"] == "issued"
+    [row] = view(staff, customer, again["position"])
+    assert (row["status"], row["keep_until"]) == ("issued", form["keep_until"])
+    assert check(staff, form["scan_code"]).is_success
+    then = read(staff, again, as_of=ended["position"])
+    assert then["status"] == "expired"
+    last = history(staff, again)[0]
+    assert (last["action"], last["reason"]) == ("authorization-reinstated", "the server's clock was wrong")
+    with served.archive() as archive:
+        assert not archive.lapse(UUID(form["id"]))
+
+
+def test_a_suspension_and_a_revocation_of_a_later_day_stand_again(served: Served, staff: httpx.Client) -> None:
+    item = stepped(staff, a_debt(served), "suspend")
+    later = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    item = stepped(staff, item, "revoke", received_on="2026-02-03", effective_on=later)
+    ended = wrongly_lapsed(served, item)
+    assert ended["status"] == "revoked"
+    again = stepped(staff, ended, "reinstate")
+    assert read(staff, again)["status"] == "suspended"
+    [(due_on, effective_on)] = served.sql(
+        "select due_on::text, revocation_effective_on::text from views.authorizations"
+        " where id = %s and to_position is null",
+        [item["id"]],
+    )
+    assert due_on == effective_on == later
 
 
 # -- who sees what ------------------------------------------------------------------------------------------------

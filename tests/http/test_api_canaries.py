@@ -41,6 +41,7 @@ from tests.http.desk import (
     step,
     stepped,
     token_for,
+    wrongly_lapsed,
 )
 from tests.http.scanning import a_code_page, a_page, a_station, cancel, filled, put, started
 from tests.http.scanning import archived as archived_scan
@@ -97,9 +98,9 @@ def words_of_all_places() -> dict[str, str]:
         "form note", "form debtor", "form external id", "signed note", "signed external id", "signed shelf mark",
         "signed debtor", "scanned name", "amended debtor", "reason to amend", "reason to suspend", "reason to resume",
         "reason to revoke later", "reason to revoke", "reason to supersede", "reason to cancel", "collection reference",
-        "reason to reassign", "reason to move", "reason to link", "reason to unlink", "reason to replace",
-        "replaced name", "replaced content", "title", "refused step", "refused token", "idempotency key",
-        "scan note", *ON_PAGES,
+        "reason to reinstate", "reason to reassign", "reason to move", "reason to link", "reason to unlink",
+        "reason to replace", "replaced name", "replaced content", "title", "refused step", "refused token",
+        "idempotency key", "scan note", *ON_PAGES,
     )  # fmt: skip
     words = {place: a_canary() for place in places}
     references = {f"{place} reference": a_canary().upper() for place in ("form", "amended")}
@@ -164,6 +165,8 @@ def say_with_forms(served: Served, customer: str, words: dict[str, str]) -> None
     handed_in(staff, code, name=f"{words['scanned name']}.pdf")
     live(staff, item | {"version": 3}, customer, words)
     assert staff.get(f"/v1/authorizations/{item['id']}/dossier").status_code == 200
+    ended = wrongly_lapsed(served, noted(staff, customer, valid_until="2031-01-01"))
+    stepped(staff, ended, "reinstate", reason=words["reason to reinstate"])
     cancelled = issued(staff, customer)
     stepped(staff, cancelled["authorization"], "cancel", reason=words["reason to cancel"])
     words["cancelled code"] = cancelled["scan_code"]

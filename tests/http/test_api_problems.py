@@ -40,6 +40,7 @@ from tests.http.desk import (
     step,
     stepped,
     view,
+    wrongly_lapsed,
 )
 from tests.http.scanning import a_page, a_scanner, a_station, started
 from tests.http.scanning import put as put_page
@@ -289,6 +290,20 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     return correct(staff, signed["evidence"], "withdraw", 1, reason="of another customer")
 
 
+@reaches("lapse-stands")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    ended = noted(staff, a_customer(served), signed_on="2026-01-01", valid_until="2026-02-01")
+    return step(staff, ended["id"], "reinstate", "*", reason="it is still wanted")
+
+
+@reaches("evidence-changed")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    signed = handed_in(staff, debt_issued(staff, a_customer(served))["scan_code"])
+    ended = wrongly_lapsed(served, signed)
+    correct(staff, signed["evidence"], "withdraw", 1, reason="of another customer")
+    return step(staff, ended["id"], "reinstate", "*", reason="the clock was wrong")
+
+
 @reaches("mandate-reference-taken")
 def _(served: Served, staff: httpx.Client) -> httpx.Response:
     reference = f"R{secrets.token_hex(6).upper()}"
@@ -350,16 +365,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "suspend": {},
     "resume": {},
     "cancel": {},
+    "reinstate": {},
     "revoke": {"received_on": "2026-02-01"},
     "supersede": {"by": str(uuid4())},
 }
 FORBIDDEN = {
-    "issued": "suspend resume revoke",
-    "active": "resume cancel",
-    "suspended": "suspend cancel",
-    "revoked": "suspend resume revoke cancel",
-    "superseded": "suspend resume revoke cancel",
-    "cancelled": "suspend resume revoke cancel",
+    "issued": "suspend resume revoke reinstate",
+    "active": "resume cancel reinstate",
+    "suspended": "suspend cancel reinstate",
+    "revoked": "suspend resume revoke cancel reinstate",
+    "superseded": "suspend resume revoke cancel reinstate",
+    "cancelled": "suspend resume revoke cancel reinstate",
 }
 
 

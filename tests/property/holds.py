@@ -200,5 +200,5 @@ def said_of(state: Authorization, customer: str) -> dict[str, Any]:
 
 
 def said_by(statement: Statement) -> dict[str, Any]:
-    beside = ("branch", "noted", "issued_with", "suspended_from", "taken_back")
+    beside = ("branch", "noted", "issued_with", "suspended_from", "taken_back", "before_end")
     return {name: value for name, value in vars(statement).items() if name not in beside}

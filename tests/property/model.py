@@ -61,6 +61,8 @@ class Statement:
     suspended_from: date | None = None
     taken_back: dict[UUID, tuple[date, date | None]] = field(default_factory=dict)
     """Papers that alone signed it and were withdrawn: what they said of signature and end of validity."""
+    before_end: tuple[str, date | None, date | None] | None = None
+    """What the calendar ended was this before: status, day of a revocation, first day out of force."""
 
     @property
     def is_mandate(self) -> bool:
@@ -88,7 +90,14 @@ class Statement:
         end = self.end()
         if end is None or end[0] > today:
             return self
-        return replace(self).over(end[1], end[0])
+        was = self.status, self.revoked_from, self.out_of_force
+        return replace(self, before_end=was).over(end[1], end[0])
+
+    def again(self) -> "Statement":
+        """As if the calendar had not ended it."""
+        assert self.before_end
+        status, revoked_from, out_of_force = self.before_end
+        return replace(self, status=status, revoked_from=revoked_from, out_of_force=out_of_force, before_end=None)
 
     def over(self, status: str, first_day: date) -> "Statement":
         self.status, self.revoked_from = status, None
@@ -173,6 +182,22 @@ class Model:
     def illegal(self, paper: UUID, *allowed: str) -> Why:
         status = self.statements[paper].on(self.today).status
         return {} if status in allowed else {"IllegalTransition": {"state": status}}
+
+    def unreinstatable(self, paper: UUID) -> Why:
+        """Only an end of the calendar is taken back, and only where the calendar does not say it again."""
+        now = self.statements[paper].on(self.today)
+        if now.before_end is None:
+            return {"IllegalTransition": {"state": now.status}}
+        again = now.again()
+        why: Why = {}
+        if (now.evidence is not None or now.noted) == (again.status == "issued"):
+            why["EvidenceChanged"] = {}
+        end = again.end()
+        if end and end[0] <= self.today:
+            why["LapseStands"] = {"on": end[0].isoformat()}
+        if not why and again.status in IN_FORCE:
+            why = self.in_the_way(again.customer, again.data, paper)
+        return why
 
     def stale(self, expected: int | None, version: int) -> Why:
         return {} if expected in (None, version) else {"PreconditionFailed": None}
@@ -387,6 +412,12 @@ class Model:
             return False
         self.statements[paper] = replace(now, version=s.version + 1)
         return True
+
+    def reinstate(self, paper: UUID) -> None:
+        """A suspension and a revocation of a later day are said again, each in an event of its own."""
+        s = self.statements[paper].again()
+        s.version += 1 + (s.status == "suspended") + (s.revoked_from is not None)
+        self.statements[paper] = s
 
     def move(self, document: UUID | None, statement: UUID | None, to: str) -> bool:
         """I5: an authorization and all its papers move."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from domain.archive import AmendMandate, Caller, Outcome, SupersedeBy
-from domain.authorization import Cancel, ReportCollection, Resume, Revoke, Suspend
+from domain.authorization import Cancel, Reinstate, ReportCollection, Resume, Revoke, Suspend
 from domain.life import Order
 from domain.mandate import Amendment, CollectionOutcome
 from tests.builders.memory import EVERYTHING
@@ -141,6 +141,21 @@ class Steps(Acting):
         self.change(desk, paper, Cancel(today, SECRET), how, lambda: self.model.illegal(paper, "issued"), cancelled)
 
     @has_statement
+    @rule(desk=desks, n=pick, how=expected)
+    def reinstate(self, desk: Desk, n: int, how: str) -> None:
+        self.reinstate_one(
+            desk, self.rather(n, lambda s: s.before_end and s.again().on(self.model.today).before_end is None), how
+        )
+
+    def reinstate_one(self, desk: Desk, paper: UUID, how: str = "any") -> None:
+        def reinstated() -> bool:
+            self.model.reinstate(paper)
+            return True
+
+        order = Reinstate(self.model.today, SECRET)
+        self.change(desk, paper, order, how, lambda: self.model.unreinstatable(paper), reinstated)
+
+    @has_statement
     @rule(desk=desks, n=pick, how=expected, presented=days, due=days, outcome=st.sampled_from(CollectionOutcome))
     def collect(self, desk: Desk, n: int, how: str, presented: int, due: int, outcome: CollectionOutcome) -> None:
         paper = self.rather(n, lambda s: s.complete and s.signed)
@@ -165,6 +180,16 @@ class Steps(Acting):
     def days_pass(self, n: int) -> None:
         self.place.clock.move_to(self.place.clock.today() + timedelta(days=n))
         self.model.today = self.place.clock.today()
+
+    @has_statement
+    @rule(n=st.sampled_from([1, 40, 200, 1100]))
+    def a_clock_is_wrong_for_a_moment(self, n: int) -> None:
+        """All that it ends can be taken back by the right one."""
+        right = self.model.today
+        self.days_pass(n)
+        self.write_down_what_is_due()
+        self.place.clock.move_to(right)
+        self.model.today = right
 
     @has_statement
     @rule()

@@ -28,8 +28,16 @@ under-legal-hold 409, retention-not-reached 409, scanner-busy 409, scanner-offli
 scanner-cover-open 503, scanner-out-of-paper 503, scanner-failed 503, scanner-too-many-pages 422,
 idempotency-key-reused 422, idempotency-in-flight 409, collection-presented 409
 """
-# What the list lacks: a late body (408), a fault of ours (500), a taken external id, a taken code of imported paper.
-OWN = {"request-timeout": 408, "internal-error": 500, "external-id-taken": 409, "scan-code-taken": 409}
+# What the list lacks: a late body (408), a fault of ours (500), a taken external id, a taken code of imported paper, an
+# end by the calendar that cannot be taken back.
+OWN = {
+    "request-timeout": 408,
+    "internal-error": 500,
+    "external-id-taken": 409,
+    "scan-code-taken": 409,
+    "lapse-stands": 409,
+    "evidence-changed": 409,
+}
 
 
 def contract() -> dict[str, int]:

@@ -10,7 +10,7 @@ import msgspec
 from domain.access import Role
 from domain.administration import CreateToken, RevokeToken
 from domain.archive import AmendMandate, Outcome, SupersedeBy
-from domain.authorization import Cancel, Resume, Suspend
+from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.catalogue import SHIPPED
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.life import Order
@@ -71,8 +71,9 @@ class Clerk:
     def work(self, commands: int) -> None:
         moves: tuple[Callable[[], None], ...] = (
             self._letter, self._letter, self._file_of_an_authorization, self._consent, *[self._mandate] * 2, self._seen,
-            *[self._form] * 2, *[self._sign] * 2, *[self._attach] * 2, *[self._change] * 8, *[self._correct] * 6,
-            *[self._move] * 3, *[self._link] * 2, self._unlink, self._replace, self._change_a_type, self._change_tokens,
+            *[self._form] * 2, *[self._sign] * 2, *[self._attach] * 2, *[self._change] * 8, self._end_wrongly,
+            *[self._correct] * 6, *[self._move] * 3, *[self._link] * 2, self._unlink, self._replace,
+            self._change_a_type, self._change_tokens,
         )  # fmt: skip
         for _ in range(commands):
             try:
@@ -156,6 +157,18 @@ class Clerk:
             case _:
                 outcome = self.desk.collect(statement, self._day(), self.chance.choice([*CollectionOutcome]))
         self._learn_from(outcome, statement)
+
+    def _end_wrongly(self) -> None:
+        """A clock is years ahead for a moment, and what it ended is taken back."""
+        statement = self._statement("issued", "active", "suspended")
+        was, right = self.papers[statement].status, self.desk.clock.moment
+        self.desk.clock.moment += timedelta(days=1_500)
+        if self.desk.archive.lapse(statement):
+            self._learn(statement, self.desk.log.load(statement)[-1].body.topic)
+        self.desk.clock.moment = right
+        outcome = self.desk.change(statement, Reinstate(self.today, "the clock was wrong"))
+        self._learn_from(outcome, statement)
+        self.papers[statement].status = was
 
     def _order(self, statement: UUID) -> Order:
         """Mostly one that fits."""

@@ -8,7 +8,7 @@ import msgspec
 
 from domain import authorization, document
 from domain.access import Rights
-from domain.authorization import RestoreEvidence, WithdrawEvidence
+from domain.authorization import IN_FORCE, RestoreEvidence, WithdrawEvidence
 from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, Restore, UnlinkCustomer, Withdraw
 from domain.filing import Examined, Filing
 from domain.ports import Claim, Owner
@@ -47,7 +47,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
 
         return self._corrected(paper, _asked(command), change, caller, rights, expected_version)
 
-    def _withdrawal(self, paper: UUID, state: Document, reason: str, rights: Rights) -> Change:
+    def _withdrawal(self, paper: UUID, state: Document, reason: str, rights: Rights | None) -> Change:
         """Beside the document itself: the same content may come again, and what it alone signed is signed no more."""
         released = [claim for owner in self._owners(state) for claim in self._content_claims(state, owner, paper)]
         let_go = Change(steps=(), released=released)
@@ -66,12 +66,29 @@ class Corrections(Filing, frozen=True, kw_only=True):
         command = RestoreEvidence(document=paper, today=self.clock.today(), reason=reason)
         return together(taken_up, self._of_authorization(state.evidence_of, command, rights))
 
-    def _of_authorization(self, statement: UUID, command: authorization.Command, rights: Rights) -> Change:
+    def _of_authorization(self, statement: UUID, command: authorization.Command, rights: Rights | None) -> Change:
+        """`rights` None: of whom everything exists."""
         try:
             state = self._authorization(statement, rights)
         except NotFound:
             raise AuthorizationOutOfReach from None
         return self._changed(statement, state, authorization.decide(state, command))
+
+    def withdraw_ground(self, statement: UUID, reason: str, caller: Caller) -> bool:
+        """What withdrawing its only paper means to an authorization, where a release before said it of the document
+        alone; False where it has a ground, or is over. Raises CollectionPresented. Durable on return."""
+
+        def attempt() -> bool:
+            state = authorization.fold(e.body for e in self.log.load(statement))
+            if state is None or state.evidence is None or state.status_on(self.clock.today()) not in IN_FORCE:
+                return False
+            paper = self._loaded(state.evidence)
+            if paper.is_archived or state.noted:
+                return False
+            self._append(self._withdrawal(state.evidence, paper, reason, None), caller)
+            return True
+
+        return self._repeated(attempt)
 
     def reassign(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None

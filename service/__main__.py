@@ -12,6 +12,7 @@ from service.commands import (
     customers,
     document_types,
     events,
+    grounds,
     history,
     imports,
     projection,
@@ -48,6 +49,7 @@ for module in (
     projection,
     scanning,
     verify,
+    grounds,
     config,
 ):
     for command in module.COMMANDS:

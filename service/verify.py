@@ -3,6 +3,7 @@
     views      live rows = replay of the log            log       order, form, leaves; every event opens
     register   claims, commands, keys name papers       contents  what the log names lies there, bit by bit
     keys       a paper opens for its customers alone    scans     an open session has its pages, one that is over no key
+    grounds    what counts as signed has a paper or an original
 
 Nothing is changed or repaired. verify_contents.py reads the contents, verify_keys.py compares the keys, verify_scans.py
 knows what sessions hold.
@@ -25,6 +26,7 @@ from domain.scan_session import ScanCancelled, ScanClosed, ScanEvent, ScanStarte
 from projections.rebuild import replay
 from projections.views import VIEWS, table_of
 from service import verify_keys
+from service.grounds import groundless
 from service.verify_contents import Named, check_content, count_unnamed
 from service.verify_scans import OpenScans, intake_of, let_go_since
 from service.wiring import Store
@@ -97,6 +99,7 @@ def verify(
         finally:
             if not conn.broken:
                 conn.execute("drop table named, holder, ended, lost")
+    _check_grounds(store, report)
     _check_store(store, report)
     report.seconds = time.monotonic() - begun
     return report
@@ -269,6 +272,12 @@ def _check_sets(conn: Connection, report: Report, intake: UUID) -> None:
     for kind, paper, position in verify_keys.check_keys(conn, report.position, intake):
         report.add(kind, paper, position)
     report.erased_events, report.ended_scan_events = verify_keys.count_lost(conn)
+
+
+def _check_grounds(store: Store, report: Report) -> None:
+    for found in groundless(store, report.position):
+        detail = f"{found.status}; its paper {found.document} is withdrawn"
+        report.add("signed-without-ground", found.authorization, found.position, detail)
 
 
 def _check_store(store: Store, report: Report) -> None:

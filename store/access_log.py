@@ -25,7 +25,7 @@ from domain.refusals import Unavailable
 from store.pools import Connect
 
 BATCH_MAX = 500
-GROUP_SECONDS = 0.05
+GROUP_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 SAID_EVERY_SECONDS = 60.0
 NOTED_MAX = 10_000  # lines of 300 bytes in memory; over that, what would be noted is refused

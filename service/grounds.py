@@ -1,0 +1,67 @@
+"""Authorizations that count as signed although their only paper is withdrawn: what releases before 0021 left behind.
+
+They withdrew the document alone, so no event says that the signature went with it. `dossier verify` names what is found
+here, `dossier grounds --mend` has the use case append what Undo appends today (domain/corrections.py).
+"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import msgspec
+from psycopg import OperationalError
+
+from domain import authorization, document
+from domain.authorization import IN_FORCE, Authorization
+from domain.refusals import Refusal
+from service.wiring import Store
+
+WITHDRAWN = document.DocumentWithdrawn.topic.rpartition(".")[0]
+RESTORED = document.DocumentRestored.topic.rpartition(".")[0]
+
+
+class Groundless(msgspec.Struct, frozen=True):
+    """`collected`: money was asked for with it, so it is not mended; its paper is to be restored, or it is revoked."""
+
+    authorization: UUID
+    document: UUID
+    position: int
+    status: str
+    collected: bool
+
+
+def groundless(store: Store, up_to: int) -> Iterator[Groundless]:
+    """As the log has it up to a position: in force today, the paper withdrawn, no original on a shelf."""
+    today = store.archive().clock.today()
+    with store.pool.connection() as conn:
+        withdrawn = conn.execute(LAST, [[f"{WITHDRAWN}.%", f"{RESTORED}.%"], up_to, f"{WITHDRAWN}.%"]).fetchall()
+    for paper, position in withdrawn:
+        statement, state = _signed_by(store, paper)
+        if statement and state and state.status_on(today) in IN_FORCE and state.evidence == paper and not state.noted:
+            collected = state.last_due_on is not None
+            yield Groundless(statement, paper, position, state.status.value, collected)
+
+
+def _signed_by(store: Store, paper: UUID) -> tuple[UUID | None, Authorization | None]:
+    """The authorization that a document is evidence of. None where events cannot be read: `verify` names these."""
+    try:
+        state = document.fold(e.body for e in store.log.load(paper))
+        statement = state.evidence_of if state else None
+        return statement, authorization.fold(e.body for e in store.log.load(statement)) if statement else None
+    except (Refusal, OperationalError):
+        raise
+    except Exception:  # noqa: BLE001  # whatever a damaged log does to a fold must not hide other findings
+        return None, None
+
+
+# Documents of which the last word is that they are withdrawn.
+LAST = """
+    select originator_id, notification_id
+    from (
+        select distinct on (originator_id) originator_id, notification_id, topic
+        from archive.archive_events
+        where topic like any(%s) and notification_id <= %s
+        order by originator_id, originator_version desc
+    ) as last
+    where topic like %s
+    order by notification_id
+"""

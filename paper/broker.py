@@ -81,6 +81,7 @@ class Broker:
         self._jobs: dict[int, Job] = {}
         self._children: dict[int, Child] = {}
         self._controls: dict[int, Child] = {}
+        self._ended: list[int] = []
         self._fork_at = 0.0
 
     def run(self) -> None:
@@ -103,6 +104,7 @@ class Broker:
                     else:
                         self._see(descriptor)
                 self._refuse_overdue()
+                self._close_ended()
         finally:
             for child in self._children.values():
                 os.kill(child.pid, signal.SIGKILL)
@@ -216,12 +218,18 @@ class Broker:
         self._forget(job.connection)
 
     def _forget(self, connection: int) -> None:
-        """Close it. A child may hold the same connection, so epoll has to be told."""
+        """Have it closed. A child may hold the same connection, so epoll has to be told."""
         self._unread.discard(connection)
         self._jobs.pop(connection, None)
         with suppress(FileNotFoundError):
             self._epoll.unregister(connection)
-        os.close(connection)
+        self._ended.append(connection)
+
+    def _close_ended(self) -> None:
+        """Not earlier: another event of the same batch may name the number, which then has to be nobody else's."""
+        for descriptor in self._ended:
+            os.close(descriptor)
+        self._ended.clear()
 
     # -- children -----------------------------------------------------------------------------------------------------
 
@@ -277,7 +285,7 @@ class Broker:
         if not child.gone:
             self._epoll.unregister(child.control)
         del self._controls[child.control]
-        os.close(child.control)
+        self._ended.append(child.control)
         if child.killed:
             return
         if os.WIFSIGNALED(status):

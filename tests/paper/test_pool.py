@@ -3,10 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from domain import refusals
+from paper import messages
 from paper.messages import Finding
 from paper.pool import CHILDREN
 from tests.paper import files
@@ -150,6 +154,29 @@ def test_the_loop_goes_on_while_a_child_works(
     data = files.a_slow_tiff(3)
     with a_descriptor(data) as descriptor, asyncio.Runner(loop_factory=loop_factory) as runner:
         assert runner.run(count_until_done(descriptor, len(data))) > 100
+
+
+def test_no_question_is_lost_when_many_come_and_go_at_once(pool: Pool) -> None:
+    """Spoken without client.py, which asks again: an asker that left was taken for the next one of its number."""
+    data = b"a;b\n1;2\n"
+    with a_descriptor(data) as descriptor, ThreadPoolExecutor(16) as threads:
+        question = messages.Examine(size=len(data), name="a.csv")
+
+        def ask_often(asker: int) -> Counter[bytes]:
+            encoded = messages.encode_request(question, asker=bytes([asker]))
+            return Counter(answer_kind(pool.path, encoded, descriptor) for _ in range(250))
+
+        kinds = sum(threads.map(ask_often, range(16)), Counter[bytes]())
+    assert kinds == {messages.LAST: 4_000}
+
+
+def answer_kind(path: Path, encoded: bytes, descriptor: int) -> bytes:
+    """The first byte of the first packet of an answer; nothing where the connection ended without one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.settimeout(30)
+        connection.connect(str(path))
+        socket.send_fds(connection, [encoded], [descriptor])
+        return connection.recv(messages.PACKET_BYTES_MAX)[:1]
 
 
 def test_a_question_that_is_given_up_harms_nobody(pool: Pool) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SETS = {"run": ["build"], "dev": ["build", "dev"], "scanner": ["scanner"], "s3": ["s3"], "oidc": ["oidc"]}
+SETS = {"run": ["build"], "dev": ["build", "dev"], "scanner": ["scanner"], "oidc": ["oidc"]}
 
 
 def main(options: list[str]) -> None:

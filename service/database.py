@@ -5,13 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import psycopg
 
+from service.connections import TooFewConnections, require_connections, taken_for
 from service.settings import Settings
 from store import logins
 from store.pools import bounded
 from store.postgres import Cluster, settle
 
 DATABASE = "dossier"
+SERVER_VERSION_MIN = 15
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +40,7 @@ def database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresses]]:
     if settings.database_url is not None:
         yield None, given(settings, settings.database_url)
         return
-    with embedded(settings.home) as cluster:
+    with embedded(settings.home, settings.workers) as cluster:
         superuser = embedded_address(cluster, logins.SUPERUSER)
         logins.provide(cluster.url, superuser, DATABASE, cluster.passwords)
         yield (
@@ -59,9 +62,34 @@ def given(settings: Settings, url: str) -> Addresses:
     )
 
 
-def embedded(home: Path) -> Cluster:
-    """The cluster of a data folder. Its passwords lie in HOME itself: as root its own folder belongs to another."""
-    return Cluster(settle(home), passwords=home / "postgres.logins")
+def require_server(addresses: Addresses, workers: int) -> None:
+    """Before anything is made: a server that is too old, or takes too few connections. Raises ServerUnfit or
+    TooFewConnections."""
+    for url in {addresses.web, addresses.projector}:
+        with psycopg.connect(url, autocommit=True) as conn:
+            if conn.info.server_version < SERVER_VERSION_MIN * 10_000:
+                raise ServerUnfit(
+                    f"the database is Postgres {conn.info.server_version // 10_000}, the archive needs"
+                    f" {SERVER_VERSION_MIN} or later"
+                )
+            try:
+                require_connections(conn, workers)
+            except TooFewConnections:
+                if addresses.superuser is None:
+                    raise
+                raise ServerUnfit(
+                    "another command of this DOSSIER_HOME started the database, for fewer workers: end it, start again"
+                ) from None
+
+
+class ServerUnfit(Exception):
+    """The archive cannot work on this database server."""
+
+
+def embedded(home: Path, workers: int = 1) -> Cluster:
+    """The cluster of a data folder, with connections for so many workers where it has to be started. Its passwords lie
+    in HOME itself: as root its own folder belongs to another."""
+    return Cluster(settle(home), passwords=home / "postgres.logins", connections=taken_for(workers))
 
 
 def embedded_address(cluster: Cluster, login: str) -> str:

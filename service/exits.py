@@ -78,7 +78,9 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
     from migrations.runner import MigrationError
     from service.belonging import KeysLost, OtherArchive, StoreUnfit
     from service.causes import database_cause
+    from service.connections import TooFewConnections
     from service.csv_lines import FileUnreadable
+    from service.database import ServerUnfit
     from service.ports import PortTaken, PortUnfit
     from service.prepare import HomeUnfit
     from service.serve import AlreadyServed, WallsMissing
@@ -95,6 +97,8 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
         case VersionConflict():
             return CONFLICT, "somebody else changed the same thing in this moment; try again"
         case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
+            return FAILED, str(error)
+        case TooFewConnections() | ServerUnfit():
             return FAILED, str(error)
         case PortUnfit() | HomeUnfit() | StoreUnfit() | KeyUnfit() | WallsMissing():
             return FAILED, str(error)

@@ -30,7 +30,7 @@ import msgspec
 from paper import walls
 from service import logs, metrics, ports
 from service.beats import Beats
-from service.database import Addresses, database
+from service.database import Addresses, database, require_server
 from service.logs import tell
 from service.output import say
 from service.parts_door import Door, path_of
@@ -233,6 +233,7 @@ def serve(settings: Settings) -> int:
         metrics.prepare(settings.home),
         database(settings) as (cluster, addresses),
     ):
+        require_server(addresses, settings.workers)
         proven = prepare(settings, addresses, telling())
         web_ready(settings.home).unlink(missing_ok=True)
         beats = Beats(part_names(settings))

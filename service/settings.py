@@ -168,7 +168,7 @@ SETTINGS = {
         "claim of the provider that is shown as a person's name",
     ),
     "oidc_role": Setting("DOSSIER_OIDC_ROLE", Role, None, "role of a person without a user; none: only bound users"),
-    "extras": Setting("DOSSIER_EXTRAS", _words, (), "what ./run installs beyond the default: scanner, s3, oidc"),
+    "extras": Setting("DOSSIER_EXTRAS", _words, (), "what ./run installs beyond the default: scanner, oidc"),
 }
 
 

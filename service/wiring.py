@@ -32,6 +32,7 @@ from domain.refusals import Unavailable
 from domain.users import Users
 from paper.client import Examiner
 from projections.tracking import LAG_SECONDS
+from service.connections import READ_CONNECTIONS, WRITE_CONNECTIONS
 from service.first_user import forget_password
 from service.health import Health
 from service.metrics import Metrics, text
@@ -56,8 +57,6 @@ from store.system import RandomIds, SystemClock
 
 T = TypeVar("T")
 APP_ROLE, PROJECTOR_ROLE = "dossier_app", "dossier_projector"
-WRITE_CONNECTIONS = 8
-READ_CONNECTIONS = 8
 BLOCKING_WAITING_MAX = 200
 SIGN_INS_WAITING_MAX = 30
 REFERENCES_REMEMBERED_MAX = 20_000

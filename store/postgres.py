@@ -28,12 +28,12 @@ PATH_BYTES_MAX = 90
 # What pg_ctl's shell command and a libpq host list would read as something else.
 UNFIT = re.compile(r"[\"'`$\\,\n]")
 ENDING_S_MAX = 60
+LOG_BYTES_MAX = 10 << 20
 
 # No TCP at all. Nothing of a statement, of a bound value or of a row's DETAIL may reach the log: it names persons.
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_directories": "..",
-    "max_connections": "100",
     "shared_buffers": "128MB",
     "jit": "off",
     "timezone": "UTC",
@@ -83,7 +83,9 @@ class Cluster:
     running too, for it holds the same locks; a program that a child executes does not.
     """
 
-    def __init__(self, home: Path, *, passwords: Path | None = None, binaries: Path | None = None) -> None:
+    def __init__(
+        self, home: Path, *, passwords: Path | None = None, binaries: Path | None = None, connections: int = 100
+    ) -> None:
         self.home = Path(home).resolve()
         if not _fits(self.home):
             raise PostgresError(f"{self.home}: too long a path, or one with a quote or comma, for a Unix socket")
@@ -91,6 +93,7 @@ class Cluster:
         self.passwords = (passwords or self.home / "logins").absolute()
         self.url = logins.address(self.home, self.passwords)
         self._binaries = binaries
+        self._settings = SETTINGS | {"max_connections": str(connections)}
         self._run_as = _run_as(self.home)
         self._held: list[IO[str]] = []
         self._owner_pid = os.getpid()
@@ -113,9 +116,25 @@ class Cluster:
         return self.url
 
     def keep(self) -> None:
-        """Start the keeper again when it was killed; quick when it lives."""
+        """Start the keeper again when it was killed, and bound the log; quick when there is nothing to do."""
         with self._turn():
             self._keep()
+            self._bound_log()
+
+    def _bound_log(self) -> None:
+        """One that is full goes on in an empty file, and is kept as postgres.log.1 until the next one is full. The
+        server appends, so it is emptied in place; on a full disk nothing is kept."""
+        log = self.home / "postgres.log"
+        if not log.exists() or log.stat().st_size <= LOG_BYTES_MAX:
+            return
+        part, kept = self.home / "postgres.log.part", self.home / "postgres.log.1"
+        try:
+            shutil.copyfile(log, part)
+            part.chmod(0o600)
+            part.replace(kept)
+        except OSError:
+            part.unlink(missing_ok=True)
+        os.truncate(log, 0)
 
     def alive(self) -> bool:
         """Whether it answers. Asks the server itself: a pid in a file proves nothing."""
@@ -190,7 +209,7 @@ class Cluster:
             self._clear_leftovers()
         if self._lacks_passwords():
             self._set_passwords(binaries)
-        options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
+        options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
         log = self.home / "postgres.log"
         if self._run(binaries / "pg_ctl", "-D", self.data, "-w", "-t", "600", "-l", log, "-o", options, "start"):
             self._fail()
@@ -334,6 +353,11 @@ def settle(home: Path, *, state: Path | None = None) -> Path:
         return place
     if _fits(near) and _can_enter(home, _run_as(near)):
         return near
+    if (near / "pgdata").exists() and not _fits(near):
+        raise PostgresError(
+            f"{near} holds data, and a Unix socket cannot lie there: its path has {len(os.fsencode(near))} bytes"
+            f" (at most {PATH_BYTES_MAX}), or a quote or comma in it; move DOSSIER_HOME to another path"
+        )
     if (near / "pgdata").exists():
         raise PostgresError(f"{near} holds data that the server's account can no longer reach: open the way to it")
     place = (state or _state_folder()) / hashlib.sha256(os.fsencode(home)).hexdigest()[:12]

@@ -12,10 +12,18 @@ from pathlib import Path
 import pytest
 
 from api.wrapper import AccessLine
+from service.connections import (
+    OF_A_WORKER,
+    OF_COMMANDS,
+    OF_OTHERS,
+    READ_CONNECTIONS,
+    WRITE_CONNECTIONS,
+    opened_by,
+    taken_for,
+)
 from service.import_lines import COLUMNS, HEADER
 from service.serve import STOP_SECONDS
-from service.wiring import READ_CONNECTIONS, WRITE_CONNECTIONS
-from store.postgres import ENDING_S_MAX, SETTINGS
+from store.postgres import ENDING_S_MAX
 from tests.docs.reference import DOCS
 from tests.http.desk import a_customer, archived, at, noted
 from tests.http.served import ROOT, Served, new_home
@@ -162,8 +170,7 @@ def test_a_stop_gets_the_time_that_it_may_need() -> None:
 
 
 def test_the_connections_are_counted_right() -> None:
-    a_worker, the_projector = 2 * WRITE_CONNECTIONS + READ_CONNECTIONS + 1, 5
-    assert f"opens up to {a_worker} connections" in PAGE
-    room = int(SETTINGS["max_connections"])
-    assert 3 * a_worker + the_projector < room < 4 * a_worker + the_projector
-    assert "at most 3 workers" in PAGE
+    assert 2 * WRITE_CONNECTIONS + READ_CONNECTIONS + 1 == OF_A_WORKER
+    assert f"opens up to {OF_A_WORKER} connections to Postgres, all else {OF_OTHERS}" in PAGE
+    assert f"{opened_by(8)} for 8 workers" in PAGE
+    assert taken_for(1) == taken_for(2) == 100 < opened_by(8) + OF_COMMANDS == taken_for(8)

@@ -68,7 +68,7 @@ def test_the_first_call_makes_everything_and_the_next_one_nothing(tree: Path) ->
 
 
 def test_extras_and_the_tests_add_their_sets_and_take_none_away(tree: Path) -> None:
-    assert installed(run(tree, "version", DOSSIER_EXTRAS="scanner,s3")[2]) == ["run", "scanner", "s3"]
+    assert installed(run(tree, "version", DOSSIER_EXTRAS="scanner,oidc")[2]) == ["run", "scanner", "oidc"]
     assert installed(run(tree, "test")[2]) == ["dev", "oidc"]
     assert installed(run(tree, "version")[2]) == []
 
@@ -119,7 +119,7 @@ def test_what_is_missing_is_said_with_its_cure(tree: Path) -> None:
     assert (code, "apt-get install python3-venv" in said) == (1, True)
     code, said, calls = run(tree, "serve", DOSSIER_EXTRAS="scanner,ocr")
     assert (code, calls) == (2, [])
-    assert "DOSSIER_EXTRAS knows scanner, s3, oidc; not ocr" in said
+    assert "DOSSIER_EXTRAS knows scanner, oidc; not ocr" in said
 
 
 def test_who_may_not_write_in_the_tree_can_run_what_is_made(tree: Path) -> None:

@@ -405,6 +405,17 @@ def test_why_the_database_does_not_answer_is_told_and_no_secret(home: Path, fore
     assert "secret-word" not in wrong
 
 
+def test_a_server_with_too_few_connections_is_refused_before_anything_is_made(home: Path, foreign: Cluster) -> None:
+    """8 workers started, and 169 of 300 reads at once were 503: too many clients already."""
+    said = refused(home, 1, DOSSIER_DATABASE_URL=foreign.url, DOSSIER_WORKERS="8")
+    assert said.endswith(
+        "DOSSIER_WORKERS=8 may open 216: raise max_connections (or the limit of the login or database),"
+        " or set fewer workers"
+    )
+    with psycopg.connect(foreign.url) as conn:
+        assert conn.execute("select count(*) from pg_namespace where nspname = 'archive'").fetchone() == (0,)
+
+
 def test_over_ipv6_it_says_an_address_that_can_be_asked(home: Path) -> None:
     if not speaks_ipv6():
         assert "cannot listen on [::1]:" in refused(home, 1, DOSSIER_HOST="::1")

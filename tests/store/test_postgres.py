@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from store.postgres import Cluster, PostgresError, require_fast_driver, settle
+from store import postgres
+from store.postgres import PATH_BYTES_MAX, Cluster, PostgresError, require_fast_driver, settle
 from tests.fixtures.database import MEMORY, PREFIX, in_memory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -303,6 +304,32 @@ def test_a_killed_keeper_comes_back_and_still_stops_the_server(home: Path) -> No
     assert keepers(home) == [new]
     kill(user)
     until(lambda: gone(server))
+
+
+def test_a_log_that_is_full_goes_on_in_an_empty_file_and_is_kept_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It grew for as long as the server ran."""
+    monkeypatch.setattr(postgres, "LOG_BYTES_MAX", 1000)
+    log, kept = home / "postgres.log", home / "postgres.log.1"
+    with Cluster(home) as cluster, psycopg.connect(cluster.url, autocommit=True) as connection:
+        for n in range(2):
+            log.write_text(f"{n}" * 1001)
+            cluster.keep()
+            assert kept.read_text() == f"{n}" * 1001
+            assert kept.stat().st_mode & 0o777 == 0o600
+            connection.execute("select pg_reload_conf()")
+            until(lambda: "SIGHUP" in log.read_text())
+            assert log.read_text().startswith("20"), "the server goes on behind the old end"
+        cluster.keep()
+        assert kept.read_text() == "1" * 1001
+
+
+def test_data_at_too_long_a_path_say_that_it_is_the_length(folder: Path) -> None:
+    long = folder / ("x" * PATH_BYTES_MAX)
+    (long / "postgres" / "pgdata").mkdir(parents=True)
+    with pytest.raises(PostgresError, match="at most 90"):
+        settle(long)
 
 
 def keepers(home: Path) -> list[int]:

@@ -1,0 +1,45 @@
+"""How many connections to Postgres one `serve` may open: what its server has to take, given or embedded."""
+
+from typing import Any
+
+WRITE_CONNECTIONS = 8
+READ_CONNECTIONS = 8
+OF_A_WORKER = 2 * WRITE_CONNECTIONS + READ_CONNECTIONS + 1  # use cases and the log; lists; LISTEN
+OF_OTHERS = 16  # the projector, its threads, the process of a task
+OF_COMMANDS = 24  # beside serve, and the server's own for its superuser
+
+
+def opened_by(workers: int) -> int:
+    """By a `serve` of so many workers, at most."""
+    return workers * OF_A_WORKER + OF_OTHERS
+
+
+def taken_for(workers: int) -> int:
+    """So many the embedded server takes: room for commands beside it, and never less than the usual 100."""
+    return max(100, opened_by(workers) + OF_COMMANDS)
+
+
+class TooFewConnections(Exception):
+    """The database server would refuse workers under load."""
+
+
+def require_connections(conn: Any, workers: int) -> None:
+    """Raises TooFewConnections when this server, database or login takes fewer than `serve` may open."""
+    room = conn.execute(ROOM).fetchone()[0]
+    if room < opened_by(workers):
+        raise TooFewConnections(
+            f"the database takes {room} connections of this login and DOSSIER_WORKERS={workers} may open"
+            f" {opened_by(workers)}: raise max_connections (or the limit of the login or database), or set fewer"
+            " workers"
+        )
+
+
+ROOM = """
+    select least(
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+            - coalesce(current_setting('reserved_connections', true)::int, 0),
+        (select case when rolconnlimit < 0 then null else rolconnlimit end from pg_roles where rolname = session_user),
+        (select case when datconnlimit < 0 then null else datconnlimit end
+            from pg_database where datname = current_database())
+    )
+"""

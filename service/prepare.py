@@ -48,7 +48,7 @@ def make_folders(settings: Settings) -> None:
     try:
         settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         _close(settings.home)
-        for name in ("keys", "tmp", "run"):
+        for name in ("keys", "tmp", "run", "page-images"):
             (settings.home / name).mkdir(mode=0o700, exist_ok=True)
         for name in ("tmp", "run"):
             tempfile.TemporaryFile(dir=settings.home / name).close()

@@ -103,7 +103,7 @@ def test_what_was_backed_up_comes_back_whole(served: Served, elsewhere: Path) ->
 
 
 def test_the_data_folder_is_as_it_is_drawn(served: Served) -> None:
-    drawn = dict(re.findall(r"^\| `([a-z./0-9]+)` \| ([^|]*) \|", part("The data folder"), re.MULTILINE))
+    drawn = dict(re.findall(r"^\| `([a-z./0-9-]+)` \| ([^|]*) \|", part("The data folder"), re.MULTILINE))
     found = {path.name + "/" * path.is_dir() for path in served.home.iterdir()}
     assert {name.partition("/")[0] for name in drawn} == {n.rstrip("/") for n in found} | {"postgres.place"}
     for name, modes in drawn.items():

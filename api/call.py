@@ -30,7 +30,7 @@ from domain.refusals import (
 from domain.values import branch_code
 from projections import moments
 from projections.customer_documents import Row
-from projections.reading import ViewBehind, read_cursor, write_cursor
+from projections.reading import NO_FLOOR, Floor, ViewBehind, read_cursor, write_cursor
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -256,16 +256,30 @@ class Call:
         if writer is not None:
             self.req.scope["state"][OWN_WRITES_SHOWN] = True
 
-    async def read(self, find: Callable[[Any, str | None], Awaitable[T]]) -> T:
-        """What `find` gets with a connection and the name of the writer whose events it must see: as wait_for_views()
-        and then one query, without a question of its own where the view has them, as it nearly always has."""
-        if self._min_position() is None:
-            with suppress(ViewBehind):
-                async with self.parts.connection() as conn:
-                    return await find(conn, self._writer())
+    async def read(self, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
+        """What `find` gets with a connection and the floor of this reader: as wait_for_views() and then one query,
+        without a question of its own where the view has what it needs, as it nearly always has."""
+        minimum = self._min_position()
+        if minimum is not None:
+            return await self._read_from(Floor(minimum, self._writer()), find)
+        with suppress(ViewBehind):
+            return await self._found(find, Floor(writer=self._writer()))
         await self.wait_for_views()
+        return await self._found(find, NO_FLOOR)
+
+    async def _read_from(self, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
+        """The reader knows how far the view has to be: the query itself is tried again when it may be there."""
+        with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
+            while True:
+                try:
+                    return await self._found(find, floor)
+                except ViewBehind:
+                    if not await patience.lasts():
+                        raise Unavailable(retry_after_seconds=1) from None
+
+    async def _found(self, find: Callable[[Any, Floor], Awaitable[T]], floor: Floor) -> T:
         async with self.parts.connection() as conn:
-            return await find(conn, None)
+            return await find(conn, floor)
 
     def _writer(self) -> str | None:
         """Whose writes are still to be waited for."""

@@ -53,7 +53,7 @@ async def download(call: Call) -> None:
 async def readable(call: Call) -> File:
     """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
     who correct documents."""
-    file = await call.read(lambda conn, writer: customer_documents.file(conn, call.id(), call.rights, writer=writer))
+    file = await call.read(lambda conn, floor: customer_documents.file(conn, call.id(), call.rights, floor=floor))
     if file is None:
         raise NotFound
     version = call.number("content_version", default=file.content_version, low=1, high=file.content_version)

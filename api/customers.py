@@ -75,7 +75,7 @@ async def documents(call: Call) -> None:
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
     reference = await call.parts.customers.reference_of(call.params["id"])
     page = await call.read(
-        lambda conn, writer: customer_documents.page(
+        lambda conn, floor: customer_documents.page(
             conn,
             reference or NOBODY,
             call.rights,
@@ -86,7 +86,7 @@ async def documents(call: Call) -> None:
             customer_id=call.params["id"],
             sort=sort,
             language=call.language,
-            writer=writer,
+            floor=floor,
         )
     )
     if page.customer is None:

@@ -131,7 +131,7 @@ async def show(call: Call) -> None:
     """GET /documents/{id}."""
     as_of = await call.position_of(call.as_of())
     row, position = await call.read(
-        lambda conn, writer: customer_documents.one(conn, call.id(), call.rights, as_of=as_of, writer=writer)
+        lambda conn, floor: customer_documents.one(conn, call.id(), call.rights, as_of=as_of, floor=floor)
     )
     if row is None or row.kind != "document":
         raise NotFound

@@ -1,7 +1,7 @@
 """The parts that service/wiring.py hands to the HTTP door. Nothing here is built; api/ knows no adapter."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -213,6 +213,13 @@ class Reads(Protocol):
     async def __call__(self, position: int, *, wait_seconds: float, writer: str | None = None) -> bool: ...
 
 
+class Patience(Protocol):
+    """Of one reader who looks for a view to get to a position: `lasts` waits until it may be there, or it is worth
+    looking anyhow; False when the time is over."""
+
+    async def lasts(self) -> bool: ...
+
+
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's parts; opened after the fork, closed at shutdown."""
 
@@ -220,6 +227,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     blocking: Blocking
     connection: Connect
     views_at: Reads
+    patience: Callable[..., AbstractContextManager[Patience]]
     live: Live
     new_events: Bell
     events_at: Callable[..., Sequence[Recorded[Any]]]

@@ -60,8 +60,10 @@ from domain.mandate import MONTHS_DISPUTABLE
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import (
+    NO_FLOOR,
     STANDING,
     Cursor,
+    Floor,
     Moment,
     json_text,
     like,
@@ -688,11 +690,11 @@ async def page(
     customer_id: str | None = None,
     sort: str | None = None,
     language: str = "en",
-    writer: str | None = None,
+    floor: Floor = NO_FLOOR,
 ) -> Page:
     """A customer's papers, newest first, or in the order `sort` of SORTS; `language` is that of the labels. `as_of` is
-    a position; later pages keep to the one of the first page. Raises ViewBehind, here and below, where the view lacks
-    what `writer` wrote.
+    a position; later pages keep to the one of the first page. Raises ViewBehind, here and below, where the view is
+    behind the `floor`.
 
     With a `customer_id` the register's entry comes along: a statement of its own would cost a third of the whole.
     """
@@ -709,7 +711,7 @@ async def page(
     )
     whose = {"customer": customer, "customer_id": customer_id, "zone": filters.zone, "language": language}
     behind = {"before": place.last, "key": place.key} if place else {}
-    rows, position, entry = await _fetch_listed(conn, query, {**_bound(rights, at, writer), **given, **whose, **behind})
+    rows, position, entry = await _fetch_listed(conn, query, {**_bound(rights, at, floor), **given, **whose, **behind})
     more = _cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
 
@@ -757,10 +759,10 @@ async def counts(
 
 
 async def one(
-    conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, writer: str | None = None
+    conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, floor: Floor = NO_FLOOR
 ) -> tuple[Row | None, int]:
     """One document or authorization, None when it does not exist for this caller; and where the view stands."""
-    bound = {**_bound(rights, as_of, writer), "id": paper}
+    bound = {**_bound(rights, as_of, floor), "id": paper}
     (position, *values), *_ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, bound)
     return (_whole(values) if values[0] else None), require_standing(position)
 
@@ -788,13 +790,13 @@ async def file(
     rights: Rights,
     *,
     content_version: int | None = None,
-    writer: str | None = None,
+    floor: Floor = NO_FLOOR,
 ) -> File | None:
     """None when there is no such document for this caller, or it has no content (version) that can be read.
 
     An earlier version is for whoever may see the document today, and has the document's customer and status of today.
     """
-    bound = {**_bound(rights, None, writer), "id": document, "content_version": content_version}
+    bound = {**_bound(rights, None, floor), "id": document, "content_version": content_version}
     ((position, *values),) = await _fetch(conn, FILE if content_version is None else FILE_VERSION, bound)
     require_standing(position)
     return File(*values) if values[0] else None
@@ -809,8 +811,9 @@ async def by_external_id(
     return Page(rows, position)
 
 
-def _bound(rights: Rights, as_of: int | None, writer: str | None = None) -> dict[str, Any]:
-    return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of, "writer": writer}
+def _bound(rights: Rights, as_of: int | None, floor: Floor = NO_FLOOR) -> dict[str, Any]:
+    least = {"minimum": floor.position, "writer": floor.writer}
+    return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of, **least}
 
 
 async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import select
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from projections.parking import Parked, alarm, park, take, with_care
 from projections.tracking import NotLeader, Tracked
 from projections.view import Step, View, steps, without_collector
 from projections.views import VIEWS, table_of
+from store.hints import READER, Hints
 from store.log import Log
 
 LEADER = 4_701_912_008
@@ -23,7 +25,7 @@ PAGE = 5_000
 STANDBY_SECONDS = 1.0
 POLL_SECONDS = 0.5
 HOT_SECONDS = 0.2
-HOT_POLL_SECONDS = 0.002
+HOT_POLL_SECONDS = 0.005
 KNOWN_SECONDS = 0.1
 PIPELINED_MAX = 8
 BACK_OFF_SECONDS = (0.05, 5.0)
@@ -66,10 +68,11 @@ class Follower:
         poll_seconds: float = POLL_SECONDS,
         on_parked: Callable[[Parked], None] = alarm,
         beat: Callable[[], None] = lambda: None,
+        hints: Hints | None = None,
     ) -> None:
         self._url, self._log, self._role = url, log, role
         self._views, self._clock, self._on_parked = views, clock, on_parked
-        self._poll_seconds, self._beat = poll_seconds, beat
+        self._poll_seconds, self._beat, self._hints = poll_seconds, beat, hints
         self.state = State()
         self._hot_until = 0.0
         self._known: list[Tracked] = []
@@ -106,7 +109,7 @@ class Follower:
             self._beat()
             with without_collector():
                 seconds = self._step(conn)
-            _wait(conn, seconds)
+            self._wait(conn, seconds)
 
     def _step(self, conn: psycopg.Connection[Any]) -> float:
         """Bring the rearmost views on by a page; the answer is for how long it is not worth while to look again.
@@ -124,9 +127,22 @@ class Follower:
                 raise
             self._forget()
             return 0.0
+        if self._hints is not None:
+            self._hints.tell(READER, behind.position)
         self._hot_until = self._clock() + HOT_SECONDS
         self.state.events += len(behind.events)
         return 0.0
+
+    def _wait(self, conn: psycopg.Connection[Any], seconds: float) -> None:
+        """Until the next notification or hint, at most so long."""
+        if self._hints is None:
+            for _ in conn.notifies(timeout=seconds, stop_after=1):
+                pass
+            return
+        for _ in conn.notifies(timeout=0, stop_after=1):
+            return
+        select.select([conn.fileno(), self._hints.fileno()], [], [], seconds)
+        self._hints.hear()
 
     def _page(self, conn: psycopg.Connection[Any]) -> Behind | None:
         """The next events for the rearmost views: one page serves all that stand at the same position."""
@@ -199,9 +215,3 @@ def _locked(conn: psycopg.Connection[Any]) -> bool:
     """Tried, never waited for: a session that waits for this lock would hold up CREATE INDEX CONCURRENTLY."""
     row = conn.execute("select pg_try_advisory_lock(%s)", [LEADER]).fetchone()
     return row is not None and bool(row[0])
-
-
-def _wait(conn: psycopg.Connection[Any], seconds: float) -> None:
-    """Until the next notification, at most so long."""
-    for _ in conn.notifies(timeout=seconds, stop_after=1):
-        pass

@@ -15,13 +15,24 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 
 
 class ViewBehind(Exception):
-    """The view is behind the last position that its reader was told: nothing of it was given out."""
+    """The view is behind the floor of its reader: nothing of it was given out."""
 
 
-# In place of a view's position, with `writer` bound: null when the view is behind what this actor wrote. It costs an
-# answer 10 µs of the server, where a question of its own would cost 200 µs.
+class Floor(msgspec.Struct, frozen=True):
+    """What a read must show: everything up to `position`, and what `writer` was told before."""
+
+    position: int = 0
+    writer: str | None = None
+
+
+NO_FLOOR = Floor()
+# In place of a view's position, with `minimum` and `writer` bound: null when the view is behind one of them. It costs
+# an answer 10 µs of the server, where a question of its own would cost 200 µs.
 STANDING = """case
-    when t.position >= coalesce((select max(notification_id) from archive.archive_events where writer = %(writer)s), 0)
+    when t.position >= greatest(
+        %(minimum)s::bigint,
+        (select max(notification_id) from archive.archive_events where writer = %(writer)s)
+    )
     then t.position
 end"""
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from service.sweep import sweep
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Proven, Store, open_store, role_of
 from store.clocks import read_times
 from store.content_sweeper import SweepRefused
+from store.hints import FOLLOWER, Hints
 
 SWEEP_SECONDS = 3600.0
 LOOK_SECONDS = 2.0
@@ -48,7 +50,8 @@ def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None,
         start(keep_lapsing, *lapsing, beat=beats.of("projector.lapses"))
         if metrics is not None:
             metrics_port.start(metrics, partial(metrics_text, store))
-        Follower(url, store.log, role=role, beat=beats.of("projector")).run(stop)
+        with closing(Hints(settings.home / "run", FOLLOWER)) as hints:
+            Follower(url, store.log, role=role, beat=beats.of("projector"), hints=hints).run(stop)
         operating.join(LEAVE_SECONDS)  # a task under way cleans up behind itself
 
 

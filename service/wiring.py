@@ -5,7 +5,7 @@ import functools
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +41,7 @@ from store import access_log, register, sessions, stations, tasks
 from store.clocks import TIMES, Times
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
+from store.hints import FOLLOWER, READER, Hints
 from store.identity import ArchiveId
 from store.image_cache import ImageCache
 from store.key_encryption import KeyEncryptionKeys, read_or_make
@@ -195,6 +196,11 @@ async def open_parts(
     """The parts of one web worker, opened in its event loop after the fork."""
     set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
     wake: list[Callable[[], None]] = []
+
+    def appended() -> None:
+        for tell in wake:
+            tell()
+
     metrics = Metrics()
     reads = make_async_pool(
         url,
@@ -208,7 +214,7 @@ async def open_parts(
         url,
         role=role,
         connections=WRITE_CONNECTIONS,
-        on_append=lambda: wake[0](),
+        on_append=appended,
         damaged=metrics.damaged,
         proven=proven,
     ) as store:
@@ -221,14 +227,17 @@ async def open_parts(
         signals.on_catalogue(catalogue.changed)
         new_events = Bell()
         signals.on_events(live.hear, new_events.ring)
+        standing = Standing(reads.connection)
         wake.append(signals.new_events)
         accesses = Accesses(reads.connection)
         async with (
             reads,
             aclosing(accesses),
             running(signals, live),
+            hearing(settings, standing) as hints,
             asked_elsewhere(settings) as provider,
         ):
+            wake.append(functools.partial(hints.tell, FOLLOWER))
             health = Health(
                 reads.connection,
                 store.directory,
@@ -245,6 +254,7 @@ async def open_parts(
                 blocking=blocking,
                 slowly=slowly,
                 catalogue=catalogue,
+                standing=standing,
                 live=live,
                 new_events=new_events,
                 provider=provider,
@@ -264,6 +274,18 @@ async def running(signals: Signals, live: Live) -> AsyncIterator[None]:
     finally:
         await live.close()
         await signals.close()
+
+
+@asynccontextmanager
+async def hearing(settings: Settings, standing: Standing) -> AsyncIterator[Hints]:
+    """The hints of this worker, which wake the readers that wait for a view."""
+    loop = asyncio.get_running_loop()
+    with closing(Hints(settings.home / "run", READER)) as hints:
+        loop.add_reader(hints.fileno(), lambda: standing.hear(hints.hear()))
+        try:
+            yield hints
+        finally:
+            loop.remove_reader(hints.fileno())
 
 
 @asynccontextmanager
@@ -294,6 +316,7 @@ def parts_of(
     blocking: "Blocking",
     slowly: "Blocking",
     catalogue: LiveCatalogue,
+    standing: Standing,
     live: Live,
     new_events: Bell,
     provider: IdentityProvider | None,
@@ -307,7 +330,8 @@ def parts_of(
         archive=archive,
         blocking=blocking,
         connection=connection,
-        views_at=Standing(connection).views_at,
+        views_at=standing.views_at,
+        patience=standing.patience,
         live=live,
         new_events=new_events,
         events_at=store.log.at,

@@ -6,15 +6,17 @@ who ask meanwhile share one question, which is sent after each of them came.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import msgspec
 from psycopg.rows import tuple_row
 
 from store.pools import Connect
 
-# A view is a few milliseconds behind the log: who waits asks each millisecond, and after ten times ever more rarely.
-POLL_SECONDS = (0.001, 0.05)
+# Without a hint (store/hints.py) a view is a few milliseconds behind the log: who waits asks soon, and after ten times
+# ever more rarely.
+POLL_SECONDS = (0.003, 0.05)
 POLLS_AT_ONCE = 10
 
 
@@ -25,6 +27,34 @@ class Look(msgspec.Struct, frozen=True):
     written: int
 
 
+class Patience:
+    """Of one reader who waits for the views to get to `position`, in Standing.patience()."""
+
+    def __init__(self, position: int, wait_seconds: float) -> None:
+        self.position = position
+        self._deadline = time.monotonic() + wait_seconds
+        self._hinted = asyncio.Event()
+        self._pause, self._looks = POLL_SECONDS[0], 0
+
+    def hear(self, position: int) -> None:
+        if position >= self.position:
+            self._hinted.set()
+
+    async def lasts(self) -> bool:
+        """Wait until the views may be there, or it is worth looking anyhow; False when the time is over. A hint that
+        came since the last look counts."""
+        if time.monotonic() + self._pause > self._deadline:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pause):
+                await self._hinted.wait()
+        self._hinted.clear()
+        self._looks += 1
+        if self._looks >= POLLS_AT_ONCE:
+            self._pause = min(2 * self._pause, POLL_SECONDS[1])
+        return True
+
+
 class Standing:
     """Lives in one event loop. `connection` borrows a connection in autocommit from a pool."""
 
@@ -32,23 +62,36 @@ class Standing:
         self._connection = connection
         self._waiting: list[tuple[str | None, asyncio.Future[Look]]] = []
         self._asking: asyncio.Task[None] | None = None
+        self._patient: set[Patience] = set()
 
     async def views_at(self, position: int, *, wait_seconds: float, writer: str | None = None) -> bool:
         """Wait until every view stands at `position`, and at the last position that `writer` was told before this call;
         False when that takes longer than `wait_seconds`.
 
         Never remembered: a crash of Postgres or `projection back` sets views back, and other workers write too."""
-        deadline = time.monotonic() + wait_seconds
-        pause, longest = POLL_SECONDS
-        look, asked = await self.look(writer), 1
-        wanted = max(position, look.written)
-        while look.views < wanted:
-            if time.monotonic() + pause > deadline:
-                return False
-            await asyncio.sleep(pause)
-            look, asked = await self.look(None), asked + 1
-            pause = pause if asked < POLLS_AT_ONCE else min(2 * pause, longest)
+        with self.patience(position, wait_seconds=wait_seconds) as patience:
+            look = await self.look(writer)
+            patience.position = wanted = max(position, look.written)
+            while look.views < wanted:
+                if not await patience.lasts():
+                    return False
+                look = await self.look(None)
         return True
+
+    @contextmanager
+    def patience(self, position: int, *, wait_seconds: float) -> Iterator[Patience]:
+        """Enter it before the first look, so that no hint falls between."""
+        patience = Patience(position, wait_seconds)
+        self._patient.add(patience)
+        try:
+            yield patience
+        finally:
+            self._patient.discard(patience)
+
+    def hear(self, position: int) -> None:
+        """A hint that the views got so far: who waits for that looks at once."""
+        for patience in self._patient:
+            patience.hear(position)
 
     async def look(self, writer: str | None) -> Look:
         answer: asyncio.Future[Look] = asyncio.get_running_loop().create_future()

@@ -13,7 +13,7 @@ from domain.document import Describe, Reclassify, Withdraw
 from domain.refusals import ValidationFailed
 from projections import authorizations, customer_documents
 from projections.customer_documents import Filters, Item, Row, fold_item
-from projections.reading import ViewBehind
+from projections.reading import Floor, ViewBehind
 from projections.views import VIEWS
 from tests.builders.papers import a_document_type
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of, shown
@@ -441,11 +441,11 @@ def test_who_wrote_what_the_view_lacks_is_not_answered_by_it(desk: Desk) -> None
     def answers(writer: str) -> list[bool]:
         asked: list[Callable[[Any], Awaitable[Any]]] = [
             lambda conn: customer_documents.page(
-                conn, reference, EVERYTHING, Filters(), as_of=None, limit=5, writer=writer
+                conn, reference, EVERYTHING, Filters(), as_of=None, limit=5, floor=Floor(writer=writer)
             ),
-            lambda conn: customer_documents.one(conn, letter, EVERYTHING, writer=writer),
-            lambda conn: customer_documents.file(conn, letter, EVERYTHING, writer=writer),
-            lambda conn: customer_documents.file(conn, UUID(int=7), EVERYTHING, writer=writer),
+            lambda conn: customer_documents.one(conn, letter, EVERYTHING, floor=Floor(writer=writer)),
+            lambda conn: customer_documents.file(conn, letter, EVERYTHING, floor=Floor(writer=writer)),
+            lambda conn: customer_documents.file(conn, UUID(int=7), EVERYTHING, floor=Floor(writer=writer)),
         ]
         return [is_answered(desk, find) for find in asked]
 

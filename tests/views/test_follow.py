@@ -1,11 +1,13 @@
 """The follower: nothing missed, nothing twice, whatever is cut, killed, paused or poisoned meanwhile."""
 
 import random
+import select
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from projections.parking import Parked
 from projections.rebuild import replay
 from projections.tracking import NotLeader
 from projections.views import VIEWS
+from store.hints import FOLLOWER, READER, Hints
 from store.recorder import LOCK as LOG_LOCK
 from tests.views.crowd import fill
 from tests.views.desk import CUSTOMERS, Desk, following, open_log, paper_of
@@ -425,3 +428,20 @@ def test_a_full_disk_or_a_lock_is_no_poison() -> None:
     errors: list[Any] = [psycopg.errors.DiskFull(), psycopg.errors.LockNotAvailable(), NotLeader(), MemoryError()]
     assert not any(parking.is_poison(error) for error in errors)
     assert parking.is_poison(KeyError("x"))
+
+
+def test_a_hint_wakes_an_idle_follower_and_readers_hear_when_it_is_done(desk: Desk, tmp_path: Path) -> None:
+    """With the poll out of the way only the hint can."""
+    with (
+        closing(Hints(tmp_path, FOLLOWER)) as hints,
+        closing(Hints(tmp_path, READER)) as reader,
+        following(desk, poll_seconds=30.0, hints=hints),
+    ):
+        desk.wait_until(desk.log.last_position())
+        time.sleep(0.5)  # past the time in which it looks again by itself
+        reader.hear()
+        position = desk.letter().position
+        reader.tell(FOLLOWER)
+        assert select.select([reader.fileno()], [], [], 10)[0]
+        assert _position(desk) == position
+        reader.tell(FOLLOWER)  # so that it sees that it shall stop

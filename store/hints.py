@@ -1,0 +1,50 @@
+"""A word between the processes of one HOME: look now. Datagrams of a position, each process with a socket of its own.
+
+A web worker tells followers that it appended, a follower tells readers how far the views are. No hint is relied upon:
+whoever waits polls too, and processes of other nodes do nothing else.
+"""
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+FOLLOWER, READER = "follower", "reader"
+POSITION_BYTES = 8
+
+
+class Hints:
+    """The socket of this process, which is a FOLLOWER or a READER. Thread-safe; nothing ever blocks."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self._folder, self._path = folder, folder / f"{kind}-{os.getpid()}.hint"
+        self._path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind(str(self._path))
+        self._path.chmod(0o600)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def tell(self, kind: str, position: int = 0) -> None:
+        """Every process of this kind. One whose queue is full has hints enough; the socket of a dead one is removed."""
+        for path in self._folder.glob(f"{kind}-*.hint"):
+            try:
+                self._socket.sendto(position.to_bytes(POSITION_BYTES), str(path))
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)
+            except OSError:
+                continue
+
+    def hear(self) -> int:
+        """Take all that came; the highest position that was told, 0 for none."""
+        highest = 0
+        with suppress(BlockingIOError):
+            while True:
+                highest = max(highest, int.from_bytes(self._socket.recv(POSITION_BYTES)))
+        return highest
+
+    def close(self) -> None:
+        self._socket.close()
+        self._path.unlink(missing_ok=True)

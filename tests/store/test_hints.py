@@ -1,0 +1,37 @@
+"""Hints between the processes of one HOME (store/hints.py)."""
+
+import os
+import select
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from store.hints import FOLLOWER, READER, Hints
+
+
+def is_heard(hints: Hints, seconds: float = 5.0) -> bool:
+    heard = bool(select.select([hints.fileno()], [], [], seconds)[0])
+    hints.hear()
+    return heard
+
+
+def test_a_hint_wakes_those_it_is_for_once(tmp_path: Path) -> None:
+    with closing(Hints(tmp_path, FOLLOWER)) as follower, closing(Hints(tmp_path, READER)) as reader:
+        for _ in range(1_000):  # more than a queue holds: nothing blocks
+            reader.tell(FOLLOWER)
+        assert is_heard(follower)
+        assert not is_heard(follower, 0)
+        assert not is_heard(reader, 0)
+        follower.tell(READER)
+        assert is_heard(reader)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_socket_of_a_dead_process_is_removed(tmp_path: Path) -> None:
+    dies = "import os, sys, pathlib, store.hints as h; x = h.Hints(pathlib.Path(sys.argv[1]), h.READER); os._exit(0)"
+    subprocess.run([sys.executable, "-c", dies, str(tmp_path)], check=True)
+    assert len([*tmp_path.iterdir()]) == 1
+    with closing(Hints(tmp_path, FOLLOWER)) as follower:
+        follower.tell(READER)
+        assert [path.name for path in tmp_path.iterdir()] == [f"{FOLLOWER}-{os.getpid()}.hint"]

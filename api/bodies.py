@@ -396,6 +396,7 @@ class ScannerItem(msgspec.Struct, frozen=True):
     id: str
     name: str
     station: str
+    branch: str
     state: str
     sources: list[str]
     profiles: list[str]

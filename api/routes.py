@@ -501,7 +501,14 @@ ROUTES: tuple[Route, ...] = (
         "Configured scanners",
         answer=ScannerItem,
         listed=True,
-        query=PAGING,
+        query=(
+            Query(
+                "elsewhere",
+                "instead of the scanners that the caller can use, those of other branches",
+                {"type": "boolean", "default": False},
+            ),
+            *PAGING,
+        ),
     ),
     session(
         "POST",

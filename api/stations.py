@@ -63,9 +63,9 @@ async def list_stations(call: Call) -> None:
 
 
 async def list_scanners(call: Call) -> None:
-    """GET /scanners: those that stations have, and what they are at."""
+    """GET /scanners: those that stations have, and what they are at; `elsewhere`: those that are out of reach."""
     await call.wait_for_views()
-    items = await offers(call)
+    items = await (offers_elsewhere(call) if call.text("elsewhere") == "true" else offers(call))
     call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
 
 
@@ -125,7 +125,17 @@ async def device(call: Call, scanner: str, source: ScannerSource | None, profile
 async def offers(call: Call) -> list[ScannerItem]:
     """Every scanner within reach, with what it is at: what its station says, unless that is silent or a session has
     it."""
-    stations = await stations_in_reach(call)
+    return await offers_of(call, await stations_in_reach(call))
+
+
+async def offers_elsewhere(call: Call) -> list[ScannerItem]:
+    """Those of other branches, for a caller who may know of these: it cannot scan there."""
+    if call.principal.own_branch_only:
+        return []
+    return await offers_of(call, [s for s in await stations_of(call) if call.principal.branch not in (None, s.branch)])
+
+
+async def offers_of(call: Call, stations: Sequence[Any]) -> list[ScannerItem]:
     async with call.parts.connection() as conn:
         busy = await scan_sessions.in_use(conn, [s.name for s in stations])
     return [scanner_item(s, told, busy) for s in stations for told in s.scanners]
@@ -135,7 +145,9 @@ def scanner_item(station: Any, told: dict[str, Any], busy: set[str]) -> ScannerI
     scanner = f"{station.name}:{told['id']}"
     gone = is_silent(station) or told["state"] == "offline"  # which a scan that was on it does not know yet
     state = "offline" if gone else "busy" if scanner in busy else told["state"]
-    return ScannerItem(scanner, told["name"], station.name, state, told["sources"], told["profiles"])
+    return ScannerItem(
+        scanner, told["name"], station.name, station.branch, state, told["sources"], told["profiles"]
+    )
 
 
 async def stations_in_reach(call: Call) -> list[Any]:

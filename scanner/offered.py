@@ -75,11 +75,12 @@ class Pass:
 
 
 class Scanner:
-    """A configured device. `id` is its name at the archive; `ended` is told of each pass, `changed` of a new state."""
+    """A configured device. `called` is its name for people; `ended` is told of each pass, `changed` of a new state."""
 
     def __init__(
         self,
         device: str,
+        called: str,
         profiles: dict[str, Profile],
         state: Path,
         *,
@@ -87,7 +88,7 @@ class Scanner:
         ended: Callable[[Job, Outcome], object],
         changed: Callable[[], object],
     ) -> None:
-        self.device, self.profiles = device, profiles
+        self.device, self.called, self.profiles = device, called, profiles
         self._state, self._on_page, self._ended, self._changed = state, on_page, ended, changed
         self._given: SimpleQueue[Pass] = SimpleQueue()
         self._looks_at = 0.0
@@ -100,7 +101,7 @@ class Scanner:
         if self._sources is None:
             return None
         state = "busy" if self.current else _STATES.get(self._fault, "ready") if self._fault else "ready"
-        return Offer(id=name, name=self.device, state=state, sources=self._sources, profiles=tuple(self.profiles))
+        return Offer(id=name, name=self.called, state=state, sources=self._sources, profiles=tuple(self.profiles))
 
     def give(self, work: Pass) -> None:
         """For the one thread that gives passes, and only while there is no current one."""

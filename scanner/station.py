@@ -25,6 +25,7 @@ from scanner.complaint import GRACE_SECONDS, Complaint
 from scanner.delivery import Delivery, Outcome, outcome_of
 from scanner.errors import DeviceFault, Fault
 from scanner.messages import Scan
+from scanner.names import names_of
 from scanner.offered import Pass, Scanner
 from scanner.profiles import PageSource, profiles_of
 from scanner.spool import Spool
@@ -39,8 +40,9 @@ logger = logging.getLogger("dossier.station")
 
 
 class Station:
-    """`devices` are SANE's names, or `simulated:…`; `changes` as profiles_of() takes them. `state` is a folder of its
-    own: spool and locks. Raises ValueError for devices or changes that cannot be."""
+    """`devices` are SANE's names, or `simulated:…`; `changes` as profiles_of() takes them, `names` as
+    names_of() does. `state` is a folder of its
+    own: spool and locks. Raises ValueError for what of them cannot be used."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Station:
         state: Path,
         *,
         changes: Sequence[str] = (),
+        names: Sequence[str] = (),
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         """`beat` is called each time that the archive was asked for jobs: within half a minute while all is well."""
@@ -58,9 +61,11 @@ class Station:
         self._changed = threading.Event()
         self._is_ending = False
         self._unended: dict[Job, Outcome] = {}
+        called = names_of(devices, names)
         self._scanners = {
             name: Scanner(
                 device,
+                called[device],
                 profiles_of(device, changes),
                 state,
                 on_page=self._delivery.wake,

@@ -19,10 +19,11 @@ def run(
     state: Path,
     *,
     changes: Sequence[str] = (),
+    names: Sequence[str] = (),
     beat: Callable[[], None] = nothing,
 ) -> None:
     """Until SIGTERM or SIGINT, and then a second at most."""
-    Station(archive, devices, state, changes=changes, beat=beat).run(until_told())
+    Station(archive, devices, state, changes=changes, names=names, beat=beat).run(until_told())
 
 
 def run_beside(settings: Settings, beat: Callable[[], None] = nothing) -> None:
@@ -31,7 +32,14 @@ def run_beside(settings: Settings, beat: Callable[[], None] = nothing) -> None:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # what it listens on
     address = f"[{host}]" if ":" in host else host
     archive = Archive(f"http://{address}:{settings.port}", token, station=NAME, branch=settings.branch)
-    run(archive, settings.scanners, settings.home / "scan", changes=settings.scan_profiles, beat=beat)
+    run(
+        archive,
+        settings.scanners,
+        settings.home / "scan",
+        changes=settings.scan_profiles,
+        names=settings.scanner_names,
+        beat=beat,
+    )
 
 
 def until_told() -> Callable[[], object]:

@@ -148,6 +148,9 @@ SETTINGS = {
     "scanners": Setting(
         "DOSSIER_SCANNERS", _words, (), "SANE names of the scanners that serve's own station offers, or simulated"
     ),
+    "scanner_names": Setting(
+        "DOSSIER_SCANNER_NAMES", _words, (), "what desks call the scanners: DEVICE=NAME, such as test:0=Front desk"
+    ),
     "scan_profiles": Setting(
         "DOSSIER_SCAN_PROFILES", _words, (), "changed scan profiles: letter.resolution_dpi=200, SCANNER/photo.mode=gray"
     ),
@@ -191,6 +194,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     creditor_id: str | None
     timezone: str
     scanners: tuple[str, ...]
+    scanner_names: tuple[str, ...]
     scan_profiles: tuple[str, ...]
     oidc_issuer: str | None
     oidc_client_id: str | None

@@ -13,7 +13,7 @@ import msgspec
 from api.call import Call
 from api.staff import lately, render, scan
 from api.staff.checking import Check, check, existing
-from api.staff.door import ask, ask_all
+from api.staff.door import LIST_PAGE, ask, ask_all
 from api.staff.fields import fields_of, key_after
 from api.staff.refused import Problem, problem_of
 from api.staff.saved import Done, done_of
@@ -101,6 +101,7 @@ async def show_with(
         done=done,
         looked_up=looked_up,
         scanners=scanners,
+        elsewhere=[] if scanners else await scanners_elsewhere(call),
         scan=await scan.pane(call, entry.fields, scanners) if entry.source == "scan" else None,
         key=key_after(refusal, call.text("key") or fields.get("key")),
     )
@@ -163,3 +164,10 @@ async def scanners_of(call: Call, source: str) -> list[dict[str, Any]]:
     if source != "scan" and not render.allowed(call, "scanners.read"):
         return []
     return await ask_all(call, "/v1/scanners")
+
+
+async def scanners_elsewhere(call: Call) -> list[dict[str, Any]]:
+    """Those of other branches: with none at one's own, the page tells where they are."""
+    if not render.allowed(call, "scanners.read"):
+        return []
+    return (await ask(call, "GET", "/v1/scanners", query={"elsewhere": "true", "limit": LIST_PAGE})).body["items"]

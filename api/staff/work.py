@@ -6,7 +6,7 @@ from typing import Any
 
 from api.call import Call
 from api.staff import render
-from api.staff.door import LIST_PAGE, ask
+from api.staff.door import LIST_PAGE, ask, ask_all
 from domain.access import Verb
 
 DAYS = 30
@@ -23,12 +23,16 @@ async def show(call: Call) -> None:
         ask(call, "GET", "/v1/work-list/originals", query=asked),
     )
     scans: list[Any] = []
+    scanners: list[Any] = []
     if render.allowed(call, Verb.SCANS_USE):
         scans = (await ask(call, "GET", "/v1/scan-sessions", query=asked)).body["items"]
+    if scans and render.allowed(call, Verb.SCANNERS_READ):
+        scanners = await ask_all(call, "/v1/scanners")
     render.show(
         call,
         "work.html",
         scans=scans,
+        scanners={one["id"]: one["name"] for one in scanners},
         ending=ending.body["items"],
         originals=originals.body["items"],
         mine=branch is not None,

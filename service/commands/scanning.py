@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from scanner.profiles import Profile
     from service.settings import Settings
 
-DEVICES = ("device", "vendor", "model", "kind", "configured", "found")
+DEVICES = ("device", "name", "vendor", "model", "kind", "configured", "found")
+SEEN = ("device", "vendor", "model", "kind", "configured", "found")
 PAGES = ("number", "width_px", "height_px", "dpi", "mode", "size_bytes", "warnings")
 SOURCES = ("flatbed", "feeder")
 JOB = "test"
@@ -47,7 +48,7 @@ def devices(as_json: bool) -> int:
     except DeviceFault as fault:
         say(f"SANE cannot be asked: {fault.raw}")
         code = OK if settings.scanners else FAILED
-    put_list(_listed(found, settings.scanners), DEVICES, as_json=as_json)
+    put_list(_named(_listed(found, settings.scanners), settings.scanner_names), DEVICES, as_json=as_json)
     return code
 
 
@@ -113,7 +114,7 @@ def station(url: str, token_file: Path, name: str, devices_: tuple[str, ...], br
     logs.begin()
     try:
         archive = Archive(url, token_file.read_text().strip(), station=name, branch=branch)
-        run(archive, scanners, state_of(settings), changes=settings.scan_profiles)
+        run(archive, scanners, state_of(settings), changes=settings.scan_profiles, names=settings.scanner_names)
     except (ValueError, AlreadyRunning) as error:
         raise Ended(FAILED, str(error)) from error
 
@@ -135,14 +136,25 @@ def _listed(found: list[tuple[str, str, str, str]], configured: tuple[str, ...])
     """Those of SANE, then the configured ones that it does not find: simulated, or away."""
     from scanner.simulated import SCHEME
 
-    rows = [dict(zip(DEVICES, (*device, device[0] in configured, True), strict=True)) for device in found]
+    rows = [dict(zip(SEEN, (*device, device[0] in configured, True), strict=True)) for device in found]
     names = {row["device"] for row in rows}
     for name in configured:
         if name not in names:
             simulated = name.startswith(SCHEME)
             kind = "draws form pages" if simulated else None
-            rows.append(dict(zip(DEVICES, (name, None, None, kind, True, simulated), strict=True)))
+            rows.append(dict(zip(SEEN, (name, None, None, kind, True, simulated), strict=True)))
     return rows
+
+
+def _named(rows: list[dict[str, Any]], given: tuple[str, ...]) -> list[dict[str, Any]]:
+    """With the name that the desk shows."""
+    from scanner.names import names_of
+
+    try:
+        names = names_of([row["device"] for row in rows], given)
+    except ValueError as error:
+        raise Ended(FAILED, f"DOSSIER_SCANNER_NAMES: {error}") from error
+    return [{**row, "name": names[row["device"]]} for row in rows]
 
 
 def _profile(settings: "Settings", device: str, name: str) -> "Profile":

@@ -32,7 +32,11 @@ SLOW_TO_SAY = 30_000
 @pytest.fixture(scope="module")
 def archive() -> Iterator[Served]:
     """With a station of its own, as `DOSSIER_SCANNERS=simulated ./run serve` starts one."""
-    variables = {"DOSSIER_SCANNERS": ",".join(DEVICES), "DOSSIER_SCAN_PROFILES": PROFILES}
+    variables = {
+        "DOSSIER_SCANNERS": ",".join(DEVICES),
+        "DOSSIER_SCANNER_NAMES": f"{GLASS}=Front desk",
+        "DOSSIER_SCAN_PROFILES": PROFILES,
+    }
     with serving(**variables) as running:
         staff = running.as_("staff")
         wait_until(lambda: len(staff.get("/v1/scanners").json()["items"]) == len(DEVICES), SECONDS, "no station")
@@ -438,6 +442,27 @@ def test_a_desk_without_a_scanner_is_told_what_to_do(desks: Callable[..., Desk])
     assert desk.violations() == []
     page.locator("#scan").get_by_role("link", name="Select file").click()
     expect(page).to_have_url(re.compile("source=file"))
+
+
+def test_a_desk_of_a_branch_without_a_scanner_is_told_where_there_are_some(at: Callable[..., AtScanner]) -> None:
+    """What a clerk can do and say, and what an operator has to start. In its own branch the scanner has its name."""
+    page = at(branch="EAST").page
+    expect(page.get_by_role("heading", name="No scanner at branch EAST")).to_be_visible()
+    expect(page.locator("#scan")).to_contain_text("The scanners of this archive are at another branch: MAIN.")
+    expect(page.locator("#sources")).to_contain_text("No scanner at branch EAST")
+    expect(page.get_by_text("DOSSIER_SCANNERS")).to_be_hidden()
+    page.get_by_text("For the administrator").click()
+    expect(page.get_by_text("DOSSIER_BRANCH=EAST")).to_be_visible()
+    expect(at(branch="MAIN").page.get_by_label("Scanner")).to_contain_text("Front desk, flatbed: ready")
+
+
+def test_why_scanner_and_profile_cannot_be_changed_is_seen(at: Callable[..., AtScanner], archive: Served) -> None:
+    session = filled(archive.as_("staff"), a_page())
+    page = at().desk.open(f"/add?source=scan&session={session['id']}")
+    expect(page.get_by_label("Scanner")).to_be_disabled()
+    expect(page.get_by_text("These pages came as files: no page can be scanned to them.")).to_be_in_viewport()
+    there = at().scan(GLASS, 1).page
+    expect(there.get_by_text("Scanner and profile stay the same until")).to_be_in_viewport()
 
 
 def test_what_is_no_scan_code_is_not_offered(at: Callable[..., AtScanner], archive: Served) -> None:

@@ -35,6 +35,7 @@ def test_the_way_in_is_for_everyone(
     desk.expected = (REFUSED,)
     name, password = a_newcomer(served)
     page = desk.open("/settings")
+    expect(page.locator(".gate .library")).to_have_text("Library")  # whose archive it is, before a password is given
     sound("#user:focus")
     page.locator("#user").fill(name)
     page.locator("#password").fill("wrong")

@@ -93,7 +93,7 @@ def fall_silent(served: Served, station: Station, seconds: int) -> None:
 def test_a_station_tells_what_it_has_and_the_desk_sees_it(staff: httpx.Client, station: Station) -> None:
     found = scanners(staff, station)
     assert found["glass"] == {
-        "id": station.scanner(), "name": "HP M479", "station": station.name, "state": "ready",
+        "id": station.scanner(), "name": "HP M479", "station": station.name, "branch": "MAIN", "state": "ready",
         "sources": ["flatbed"], "profiles": ["letter", "photo"],
     }  # fmt: skip
     assert found["feeder"]["sources"] == ["feeder", "flatbed"]

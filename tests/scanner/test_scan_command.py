@@ -28,7 +28,12 @@ def run(tmp_path: Path) -> Run:
 
 def test_devices_are_those_of_sane_and_the_configured_ones(back_end: BackEnd, run: Run) -> None:
     back_end()
-    ended = run("devices", "--json", DOSSIER_SCANNERS="test:1, simulated:feeder?pages=5, net:away:x")
+    ended = run(
+        "devices",
+        "--json",
+        DOSSIER_SCANNERS="test:1, simulated:feeder?pages=5, net:away:x",
+        DOSSIER_SCANNER_NAMES="net:away:x=Front desk",
+    )
     assert (ended.code, ended.err) == (OK, "")
     found = {item["device"]: (item["configured"], item["found"], item["model"]) for item in ended.json["items"]}
     assert found == {
@@ -37,6 +42,7 @@ def test_devices_are_those_of_sane_and_the_configured_ones(back_end: BackEnd, ru
         "simulated:feeder?pages=5": (True, True, None),
         "net:away:x": (True, False, None),
     }
+    assert [item["name"] for item in ended.json["items"]] == ["test:0", "test:1", "Simulated scanner", "Front desk"]
 
 
 @pytest.mark.parametrize(("scanners", "code"), [("", FAILED), ("simulated", OK)])

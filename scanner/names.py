@@ -1,0 +1,36 @@
+"""What people call a scanner: the name that the operator gave it, else one made of its device name. station.py offers it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+NAME_LENGTH_MAX: Final = 80
+_SIMULATED: Final = "simulated"
+
+
+def names_of(devices: Sequence[str], given: Iterable[str] = ()) -> dict[str, str]:
+    """The name of each device; `given` are `DEVICE=NAME`. No two have the same name. Raises ValueError for a name that
+    cannot be used; a name for a device that is not here is left out, for one setting may serve several machines."""
+    chosen = dict(_parsed(one) for one in given)
+    found: dict[str, str] = {}
+    for device in devices:
+        name = chosen.get(device) or readable(device)
+        same = sum(1 for other in found.values() if re.fullmatch(rf"{re.escape(name)}( \d+)?", other))
+        found[device] = f"{name} {same + 1}" if same else name
+    return found
+
+
+def readable(device: str) -> str:
+    """A name without the driver's own signs: `airscan:e0:HP M479 (1A2B)` is HP M479 (1A2B)."""
+    if device.partition(":")[0] == _SIMULATED:
+        return "Simulated scanner"
+    parts = [part.strip() for part in device.split(":") if part.strip()]
+    spoken = [part for part in parts if re.search(r"[A-Za-z].*[ _].*\w", part)]
+    return (spoken[-1].replace("_", " ") if spoken else device)[:NAME_LENGTH_MAX]
+
+
+def _parsed(given: str) -> tuple[str, str]:
+    device, equals, name = (part.strip() for part in given.rpartition("="))
+    if not equals or not device or not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
+        raise ValueError(f"{given}: takes DEVICE=NAME, a name of at most {NAME_LENGTH_MAX} characters")
+    return device, name

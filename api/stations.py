@@ -145,9 +145,7 @@ def scanner_item(station: Any, told: dict[str, Any], busy: set[str]) -> ScannerI
     scanner = f"{station.name}:{told['id']}"
     gone = is_silent(station) or told["state"] == "offline"  # which a scan that was on it does not know yet
     state = "offline" if gone else "busy" if scanner in busy else told["state"]
-    return ScannerItem(
-        scanner, told["name"], station.name, station.branch, state, told["sources"], told["profiles"]
-    )
+    return ScannerItem(scanner, told["name"], station.name, station.branch, state, told["sources"], told["profiles"])
 
 
 async def stations_in_reach(call: Call) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What people call a scanner: the name that the operator gave it, else one of its device name. Neighbour: station.py."""
+"""What people call a scanner: the operator's name for it, or one made of its device name. station.py offers it."""
 
 import re
 from collections.abc import Iterable, Sequence

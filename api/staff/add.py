@@ -170,4 +170,5 @@ async def scanners_elsewhere(call: Call) -> list[dict[str, Any]]:
     """Those of other branches: with none at one's own, the page tells where they are."""
     if not render.allowed(call, "scanners.read"):
         return []
-    return (await ask(call, "GET", "/v1/scanners", query={"elsewhere": "true", "limit": LIST_PAGE})).body["items"]
+    found = await ask(call, "GET", "/v1/scanners", query={"elsewhere": "true", "limit": LIST_PAGE})
+    return list(found.body["items"])

@@ -91,6 +91,11 @@ def nothing() -> None:
     """The sign of a part that nobody watches: of a command, of a test."""
 
 
+def always() -> bool:
+    """Of a loop without a leader, such as a test's."""
+    return True
+
+
 def waited(stop: threading.Event, seconds: float, beat: Callable[[], None]) -> bool:
     """Whether `stop` was set within so long; with signs of life meanwhile."""
     until = time.monotonic() + seconds

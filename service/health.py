@@ -16,6 +16,7 @@ from domain.limits import Limits
 from domain.refusals import InsufficientStorage, Unavailable
 from migrations.runner import newest
 from projections.tracking import LAG_SECONDS
+from service.lapses import read_note
 from store.clocks import TIMES, Times, disagreement
 from store.content_directory import ContentDirectory
 from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
@@ -42,10 +43,11 @@ class Health:
         *,
         kek: KeyEncryptionKeys,
         keys_folder: Path,
+        lapses_note: Path,
     ) -> None:
         self._connection, self._directory, self._limits = connection, directory, limits
         self._missing_walls = missing_walls
-        self._kek, self._keys_folder = kek, keys_folder
+        self._kek, self._keys_folder, self._lapses_note = kek, keys_folder, lapses_note
         self._keys_told, self._keys_until = "ok", 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
@@ -92,9 +94,11 @@ class Health:
         return "ok" if free >= self._limits.disk_free_bytes_min else f"only {free} bytes free"
 
     async def _clock(self) -> str:
-        """Requests are answered with a wrong clock too; what lapses by the calendar waits (service/lapses.py)."""
+        """Requests are answered with a wrong clock too; what lapses by the calendar waits (service/lapses.py), also
+        while the clocks agree again but not for long enough."""
         row = await self._ask(TIMES)
         wrong = disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
+        wrong = wrong or read_note(self._lapses_note)
         return f"ok, lapses wait: {wrong}" if wrong else "ok"
 
     async def _keys(self) -> str:

@@ -8,8 +8,10 @@ again from the log.
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -18,10 +20,11 @@ from domain.administration import SYSTEM
 from domain.archive import Archive, Caller
 from domain.limits import Limits
 from projections import authorizations, scan_sessions
-from service.beats import nothing, waited
+from service.beats import always, nothing, waited
 from service.logs import reason
 from store.clocks import Stopped, Times, Trust, read_times, steady_seconds
 from store.keys import Connections
+from store.private_files import write_private
 
 LOOK_SECONDS = 5.0
 ALARM_SECONDS = 60.0
@@ -38,18 +41,23 @@ def keep_lapsing(
     *,
     look_seconds: float = LOOK_SECONDS,
     beat: Callable[[], None] = nothing,
+    is_leading: Callable[[], bool] = always,
+    note: Path | None = None,
 ) -> None:
-    """Until `stop`. It needs no leader: of two that write the same, one finds that nothing is left to say.
+    """Until `stop`. One that stands by compares the clocks as well, so that it knows of a step when it comes to lead.
 
-    Nothing lapses while the clocks disagree by more than the tolerance; then the log says so once a minute.
+    Nothing lapses while the clocks disagree by more than the tolerance; then the log says so once a minute, and the
+    file `note` says it to /readyz and `dossier status`.
     """
-    trust, alarm = Trust(limits.clock_tolerance_seconds), Alarm()
+    trust, alarm = Trust(limits.clock_tolerance_seconds), Alarm(note)
     while not waited(stop, look_seconds, beat):
         try:
             with connections.connection() as conn:
                 times = read_times(conn, archive.clock.now())
             steady = steady_seconds()
             wrong = trust.doubt(times, steady)
+            if not is_leading():
+                continue
             alarm.tell(wrong, times, steady)
             if wrong:
                 continue
@@ -62,13 +70,28 @@ def keep_lapsing(
             )
 
 
-class Alarm:
-    """Tells the log that lapses wait: at once, each minute again, and when they go on."""
+def note_of(home: Path) -> Path:
+    """Where the projector of this HOME says why nothing lapses; no file while all is well."""
+    return home / "run" / "lapses-wait"
 
-    def __init__(self) -> None:
+
+def read_note(note: Path) -> str | None:
+    try:
+        return note.read_text("utf-8")
+    except OSError:
+        return None
+
+
+class Alarm:
+    """Tells the log that lapses wait: at once, each minute again, and when they go on. The file `note` tells it at each
+    look, since how long they still wait is part of it."""
+
+    def __init__(self, note: Path | None) -> None:
         self._told: float | None = None
+        self._note = note
 
     def tell(self, wrong: str | None, times: Times, steady: float) -> None:
+        self._write_down(wrong)
         if wrong is None and self._told is not None:
             logger.warning("the clocks agree again, what is due lapses from now on")
             self._told = None
@@ -80,6 +103,14 @@ class Alarm:
                 times.database.isoformat(timespec="seconds"),
             )
             self._told = steady
+
+    def _write_down(self, wrong: str | None) -> None:
+        """A disk without room takes no note; the log has it all the same."""
+        with suppress(OSError):
+            if self._note and wrong:
+                write_private(self._note, wrong.encode())
+            elif self._note:
+                self._note.unlink(missing_ok=True)
 
 
 def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], None] = nothing) -> int:

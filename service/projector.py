@@ -13,15 +13,15 @@ from typing import Any
 from domain.limits import Limits
 from projections.follow import Follower
 from service import metrics_port
-from service.beats import Beats, nothing, waited
+from service.beats import Beats, always, nothing, waited
 from service.belonging import OtherArchive, StoreUnfit
 from service.database import Addresses
-from service.lapses import keep_lapsing
+from service.lapses import keep_lapsing, note_of
 from service.logs import reason
 from service.metrics import Metrics, text
 from service.operations import keep_operating
 from service.settings import Settings
-from service.sweep import sweep
+from service.sweep import sweep, sweep_images
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Proven, Store, open_store, role_of
 from store.clocks import read_times
 from store.content_sweeper import SweepRefused
@@ -43,15 +43,19 @@ def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None,
     with (
         open_store(settings, url, role=role, damaged=Metrics().damaged, proven=proven) as store,
         open_store(settings, web, role=role_of(web, APP_ROLE), connections=1, proven=proven) as writing,
+        closing(Hints(settings.home / "run", FOLLOWER)) as hints,
     ):
-        start(keep_sweeping, store, settings.limits, stop, beat=beats.of("projector.sweeps"))
+        follower = Follower(url, store.log, role=role, beat=beats.of("projector"), hints=hints)
+        lead = {"is_leading": lambda: follower.state.leading}
+        start(keep_sweeping, store, settings.limits, stop, beat=beats.of("projector.sweeps"), **lead)
         operating = start(keep_operating, addresses, role, stop, beat=beats.of("projector.operations"))
         lapsing = (writing.pool, writing.archive(), settings.limits, settings.branch, stop)
-        start(keep_lapsing, *lapsing, beat=beats.of("projector.lapses"))
+        note = note_of(settings.home)
+        note.unlink(missing_ok=True)  # of a projector that ended
+        start(keep_lapsing, *lapsing, beat=beats.of("projector.lapses"), note=note, **lead)
         if metrics is not None:
             metrics_port.start(metrics, partial(metrics_text, store))
-        with closing(Hints(settings.home / "run", FOLLOWER)) as hints:
-            Follower(url, store.log, role=role, beat=beats.of("projector"), hints=hints).run(stop)
+        follower.run(stop)
         operating.join(LEAVE_SECONDS)  # a task under way cleans up behind itself
 
 
@@ -68,11 +72,17 @@ def keep_sweeping(
     *,
     pause_seconds: float = SWEEP_SECONDS,
     beat: Callable[[], None] = nothing,
+    is_leading: Callable[[], bool] = always,
 ) -> None:
-    """A sweep that is refused, or that finds no database, is told and tried again the next time."""
+    """One that stands by sweeps the page images of its own HOME alone; what all share is the leader's.
+
+    A sweep that is refused, or that finds no database, is told and tried again the next time."""
     while not waited(stop, pause_seconds, beat):
         try:
-            sweep(store, limits, beat)
+            if is_leading():
+                sweep(store, limits, beat)
+            else:
+                sweep_images(store, beat)
         except (SweepRefused, StoreUnfit, OtherArchive) as refused:
             logger.error("the sweep is refused, nothing was removed: %s", refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away

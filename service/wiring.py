@@ -35,6 +35,7 @@ from projections.tracking import LAG_SECONDS
 from service.connections import READ_CONNECTIONS, WRITE_CONNECTIONS
 from service.first_user import forget_password
 from service.health import Health
+from service.lapses import note_of
 from service.metrics import Metrics, text
 from service.settings import Settings
 from store import access_log, register, sessions, stations, tasks
@@ -245,6 +246,7 @@ async def open_parts(
                 missing_walls,
                 kek=proven.kek,
                 keys_folder=settings.home / "keys",
+                lapses_note=note_of(settings.home),
             )
             yield parts_of(
                 store=store,

@@ -20,6 +20,7 @@ def status(as_json: bool) -> int:
 
     Works beside a running `serve` and without one. The exit code is 1 when something is wrong.
     """
+    from service.lapses import note_of, read_note
     from service.parts_door import ask
     from service.wiring import version
 
@@ -35,6 +36,8 @@ def status(as_json: bool) -> int:
     try:
         with opened_store(settings) as store:
             found |= standing(store)
+        if note := read_note(note_of(settings.home)):
+            found["clock"] = note
     except Exception as error:  # noqa: BLE001  # whatever keeps the archive shut is what is asked for
         found["problems"].append(ending(error)[1])
     found["problems"] += problems(found, settings.limits)
@@ -85,6 +88,8 @@ def problems(found: dict[str, Any], limits: Any) -> list[str]:
             )
         if view["parked"]:
             said.append(f"{view['view']} has {view['parked']} parked events: run `dossier projection parked`")
+    if found["serving"] and "clock" in found:
+        said.append(f"nothing lapses by the calendar: {found['clock']}")
     room = found.get("content", {}).get("free_bytes", limits.disk_free_bytes_min)
     if room < limits.disk_free_bytes_min:
         said.append(f"only {room} bytes are free for content: make room, uploads are refused meanwhile")

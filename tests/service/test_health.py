@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from api.operations import is_well
 from domain.limits import Limits
 from service import health
 from service.health import Health
+from service.lapses import Alarm
+from store.clocks import Times
 from tests.builders.content import content_directory
 from tests.builders.postgres_log import KEK
 
@@ -60,6 +62,19 @@ def test_clocks_that_disagree_are_told_and_take_nothing_out_of_service(db: str, 
     assert is_well(parts)
 
 
+def test_an_hour_of_doubt_is_told_as_long_as_it_lasts(db: str, tmp_path: Path) -> None:
+    """The clocks agree again; that they did not, only the process knows that lapses."""
+    note = tmp_path / "note"
+    told = looked(connected(db), tmp_path).parts
+    alarm, now = Alarm(note), datetime.now(UTC)
+    step = "the machine's clock was set forward by 900 s"
+    for wrong, expected in ((step, f"ok, lapses wait: {step}"), (None, "ok")):
+        alarm.tell(wrong, Times(now, now, None), 0.0)
+        parts = asyncio.run(told())
+        assert parts["clock"] == expected
+        assert is_well(parts)
+
+
 def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: str, tmp_path: Path) -> None:
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute("update views.tracking set paused = true where name = 'authorizations'")
@@ -75,7 +90,9 @@ def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: 
 
 
 def looked(connection: Any, folder: Path, limits: Limits = USUAL) -> Health:
-    return Health(connection, content_directory(folder), limits, kek=KEK, keys_folder=folder / "keys")
+    return Health(
+        connection, content_directory(folder), limits, kek=KEK, keys_folder=folder / "keys", lapses_note=folder / "note"
+    )
 
 
 def connected(url: str) -> Any:

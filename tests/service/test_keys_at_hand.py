@@ -87,7 +87,7 @@ def test_readyz_tells_of_keys_once_a_minute(archive: Program, keys: Path, tmp_pa
 
     def told(kek: KeyEncryptionKeys) -> Health:
         content = content_directory(tmp_path / "content")
-        return Health(connected(archive.url), content, USUAL, kek=kek, keys_folder=keys)
+        return Health(connected(archive.url), content, USUAL, kek=kek, keys_folder=keys, lapses_note=keys / "note")
 
     def part(health: Health) -> str:
         return asyncio.run(health.parts())["keys"]

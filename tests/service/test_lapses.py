@@ -1,5 +1,6 @@
 """The follower that minds the clock (service/lapses.py): silent stations, and sessions that nobody came back to."""
 
+import itertools
 import logging
 import re
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -191,12 +193,12 @@ TOLERANCE = 300.0
 
 
 @contextmanager
-def minded(archive: Program, clock: Clock, limits: Limits) -> Iterator[None]:
+def minded(archive: Program, clock: Clock, limits: Limits, **more: Any) -> Iterator[None]:
     stop = threading.Event()
     following = threading.Thread(
         target=keep_lapsing,
         args=(archive.store.pool, replace(archive.archive, clock=clock), limits, HERE, stop),
-        kwargs={"look_seconds": 0.01},
+        kwargs={"look_seconds": 0.01, **more},
     )
     following.start()
     try:
@@ -230,6 +232,25 @@ def test_nothing_lapses_while_the_program_clock_is_1100_days_ahead_and_what_is_d
     assert len(archive.store.log.load(mandate)) == 1
     assert (scans.state(session), len(scans.plain(session))) == (held, 2)
     assert "the clocks agree again" in caplog.text
+
+
+def test_one_that_stands_by_ends_nothing_until_it_leads(archive: Program, scans: Scans) -> None:
+    session, leading = scans.handed_in(1), threading.Event()
+    due = archive.archive.note_authorization(a_note(customer="100234", valid_until=date(2026, 1, 1)), a_caller())
+    archive.follow()
+    before, looks = archive.store.log.last_position(), itertools.count()
+
+    def is_leading() -> bool:
+        next(looks)
+        return leading.is_set()
+
+    with minded(archive, Clock(datetime.now(UTC)), Limits(), is_leading=is_leading):
+        wait_until(lambda: next(looks) > 40, 20, "it does not look")
+        assert archive.store.log.last_position() == before
+        leading.set()
+        wait_until(lambda: archive.store.log.last_position() == before + 1, 20, "the leader lapses nothing")
+    assert last_event(archive, paper_of(due))[0] == "authorization-expired.v1"
+    assert scans.state(session).state is not ScanState.CANCELLED
 
 
 def seen(ahead: float, *, newest: datetime | None = NOW) -> Times:

@@ -1,5 +1,6 @@
 """What an operator meets when something is missing: a sentence, and a program that goes on when it can."""
 
+import itertools
 import os
 import threading
 import time
@@ -52,6 +53,31 @@ def test_serve_sweeps_again_after_a_sweep_that_was_refused(archive: Program, cap
         wait_until(lambda: "nothing was removed: 51 contents" in caplog.text, 20, "no sweep was refused")
         surplus[0].unlink()
         wait_until(lambda: archive.files() == {}, 20, "nothing was swept any more")
+    finally:
+        stop.set()
+        sweeper.join(20)
+
+
+def test_one_that_stands_by_sweeps_nothing_that_all_share(archive: Program) -> None:
+    surplus, leading, looks = orphans(archive, 1), threading.Event(), itertools.count()
+    archive.letter("100234")
+
+    def is_leading() -> bool:
+        next(looks)
+        return leading.is_set()
+
+    stop = threading.Event()
+    sweeper = threading.Thread(
+        target=keep_sweeping,
+        args=(archive.store, archive.settings.limits, stop),
+        kwargs={"pause_seconds": 0.01, "is_leading": is_leading},
+    )
+    sweeper.start()
+    try:
+        wait_until(lambda: next(looks) > 20, 20, "it does not look")
+        assert surplus[0].exists()
+        leading.set()
+        wait_until(lambda: not surplus[0].exists(), 20, "the leader sweeps nothing")
     finally:
         stop.set()
         sweeper.join(20)

@@ -32,6 +32,7 @@ from domain.life import Order
 from domain.refusals import NotFound
 from domain.values import customer_id
 from projections import authorizations, customer_documents
+from projections.reading import AUTHORIZATIONS, DOCUMENTS
 
 
 async def note(call: Call) -> None:
@@ -47,8 +48,8 @@ async def note(call: Call) -> None:
 
 async def show(call: Call) -> None:
     """GET /authorizations/{id}: the row of the view and the mandate. An IBAN is whole only for who may amend it."""
-    at = await call.position_of(call.as_of())
-    await call.wait_for_views()
+    at = await call.position_of(call.as_of(), DOCUMENTS, AUTHORIZATIONS)
+    await call.wait_for_views(DOCUMENTS, AUTHORIZATIONS)
     async with call.parts.connection() as conn:
         row, position = await customer_documents.one(conn, call.id(), call.rights, as_of=at)
         statement, _ = await authorizations.one(conn, call.id(), call.rights, as_of=at)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,11 +26,22 @@ from domain.refusals import (
     Unavailable,
     UnsupportedMediaType,
     ValidationFailed,
+    ViewPaused,
 )
 from domain.values import branch_code
 from projections import moments
 from projections.customer_documents import Row
-from projections.reading import NO_FLOOR, Floor, ViewBehind, read_cursor, write_cursor
+from projections.reading import (
+    AUTHORIZATIONS,
+    DOCUMENTS,
+    HISTORY,
+    NO_FLOOR,
+    SCANS,
+    Floor,
+    ViewBehind,
+    read_cursor,
+    write_cursor,
+)
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -38,6 +49,7 @@ KEY = re.compile(r"[\x21-\x7e]{1,200}")
 # RFC 3986, section 3.4; what is escaped already stays as it is.
 QUERY_CHARACTERS = "%!$&'()*+,;=:@/?-._~"
 OWN_WRITES_SHOWN = "own_writes_shown"
+VIEWS = frozenset({DOCUMENTS, HISTORY, AUTHORIZATIONS, SCANS})
 LINES = "access_lines"
 encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -214,24 +226,34 @@ class Call:
             raise _query("as_of", N_("must not be in the future"))
         return moment
 
-    async def position_of(self, as_of: int | datetime | None) -> int | None:
-        """The position that an as-of names; what the views have not passed yet is waited for.
+    async def position_of(self, as_of: int | datetime | None, *views: str) -> int | None:
+        """The position that an as-of names; what these views, or all, have not passed yet is waited for.
 
         Not to be called with a connection in hand: it takes one of its own while it waits.
         """
         if isinstance(as_of, datetime):
-            return await self._position_at(as_of)
-        if as_of is not None and not await self.parts.views_at(as_of, wait_seconds=0):
+            return await self._position_at(as_of, views)
+        if as_of is not None and not await self._is_passed(as_of, views):
             if as_of > await self.parts.blocking(self.parts.last_position):
                 raise _query("as_of", N_("must not be in the future"))
-            await self._require_views(as_of)
+            await self._require_views(as_of, views=views)
         return as_of
 
-    async def _position_at(self, at: datetime) -> int:
+    async def _is_passed(self, position: int, views: Collection[str]) -> bool:
+        """A paused view is no reason yet: the position may be in the future."""
+        try:
+            return await self.parts.views_at(position, wait_seconds=0, views=views)
+        except ViewPaused:
+            return False
+
+    async def _position_at(self, at: datetime, views: Sequence[str]) -> int:
+        """The history tells which position an instant is, the other views have to have got there too."""
         instant = await self._instant(at)
         if not instant.final:
-            await self._require_views(await self.parts.blocking(self.parts.fence))
+            await self._require_views(await self.parts.blocking(self.parts.fence), views=(HISTORY,))
             instant = await self._instant(at)
+        if not await self._is_passed(instant.position, views):
+            await self._require_views(instant.position, views=views)
         return instant.position
 
     async def _instant(self, at: datetime) -> moments.Instant:
@@ -242,32 +264,33 @@ class Call:
         """The library-system id of the customer of a row."""
         return (await self.parts.customers.ids_of([row.customer])).get(row.customer)
 
-    async def wait_for_views(self) -> None:
-        """Called before a view is read: the caller sees what it wrote itself, and all up to Archive-Min-Position. 503
-        when the views do not get there in time. The past has settled, so a read with `as_of` waits for its own instant.
+    async def wait_for_views(self, *views: str) -> None:
+        """Called before these views, or all, are read: the caller sees what it wrote itself, and all up to
+        Archive-Min-Position. 503 when they do not get there in time, or are paused. The past has settled, so a read
+        with `as_of` waits for its own instant.
 
-        Once a request: the calls that a screen makes share the answer, until one of them writes (api/staff/door.py)."""
-        writer, minimum = self._writer(), self._min_position()
+        Once a request and view: the calls of a screen share the answer, until one writes (api/staff/door.py)."""
+        writer, minimum = self._writer(views), self._min_position()
         if minimum is not None:
-            await self._require_views(minimum, writer=writer)
+            await self._require_views(minimum, writer=writer, views=views)
         elif writer is not None:
             limit = self.parts.limits.own_writes_wait_seconds
-            await self._require_views(0, writer=writer, wait_seconds=limit)
+            await self._require_views(0, writer=writer, views=views, wait_seconds=limit)
         if writer is not None:
-            self.req.scope["state"][OWN_WRITES_SHOWN] = True
+            self._shown().update(views or VIEWS)
 
-    async def read(self, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
+    async def read(self, view: str, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
         """What `find` gets with a connection and the floor of this reader: as wait_for_views() and then one query,
         without a question of its own where the view has what it needs, as it nearly always has."""
-        minimum = self._min_position()
+        minimum, writer = self._min_position(), self._writer([view])
         if minimum is not None:
-            return await self._read_from(Floor(minimum, self._writer()), find)
+            return await self._read_from(view, Floor(minimum, writer), find)
         with suppress(ViewBehind):
-            return await self._found(find, Floor(writer=self._writer()))
-        await self.wait_for_views()
+            return await self._found(find, Floor(writer=writer))
+        await self.wait_for_views(view)
         return await self._found(find, NO_FLOOR)
 
-    async def _read_from(self, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
+    async def _read_from(self, view: str, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
         """The reader knows how far the view has to be: the query itself is tried again when it may be there."""
         with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
             while True:
@@ -275,16 +298,21 @@ class Call:
                     return await self._found(find, floor)
                 except ViewBehind:
                     if not await patience.lasts():
-                        raise Unavailable(retry_after_seconds=1) from None
+                        await self._require_views(floor.position, writer=floor.writer, views=[view], wait_seconds=0)
 
     async def _found(self, find: Callable[[Any, Floor], Awaitable[T]], floor: Floor) -> T:
         async with self.parts.connection() as conn:
             return await find(conn, floor)
 
-    def _writer(self) -> str | None:
-        """Whose writes are still to be waited for."""
-        shown = self.req.scope["state"].get(OWN_WRITES_SHOWN) or self.text("as_of") is not None
+    def _writer(self, views: Collection[str]) -> str | None:
+        """Whose writes are still to be waited for in these views, or in all."""
+        shown = self._shown().issuperset(views or VIEWS) or self.text("as_of") is not None
         return None if shown else self.principal.name
+
+    def _shown(self) -> set[str]:
+        """The views that are known to show what the caller wrote."""
+        shown: set[str] = self.req.scope["state"].setdefault(OWN_WRITES_SHOWN, set())
+        return shown
 
     def _min_position(self) -> int | None:
         text = self.req.get_header("Archive-Min-Position")
@@ -295,10 +323,15 @@ class Call:
         return int(text)
 
     async def _require_views(
-        self, position: int, *, writer: str | None = None, wait_seconds: float | None = None
+        self,
+        position: int,
+        *,
+        writer: str | None = None,
+        views: Collection[str] = (),
+        wait_seconds: float | None = None,
     ) -> None:
         limit = self.parts.limits.min_position_wait_seconds if wait_seconds is None else wait_seconds
-        if not await self.parts.views_at(position, wait_seconds=limit, writer=writer):
+        if not await self.parts.views_at(position, wait_seconds=limit, writer=writer, views=views):
             raise Unavailable(retry_after_seconds=1)
 
     # -- answers ------------------------------------------------------------------------------------------------

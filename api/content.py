@@ -15,6 +15,7 @@ from domain.page_image import PageImage
 from domain.refusals import NotFound
 from projections import customer_documents
 from projections.customer_documents import File
+from projections.reading import DOCUMENTS
 
 CHUNKS_PER_HOP = 16  # of 64 KiB: one thread hop a MiB
 IN_MEMORY_BYTES_MAX = 1024 * 1024
@@ -53,7 +54,9 @@ async def download(call: Call) -> None:
 async def readable(call: Call) -> File:
     """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
     who correct documents."""
-    file = await call.read(lambda conn, floor: customer_documents.file(conn, call.id(), call.rights, floor=floor))
+    file = await call.read(
+        DOCUMENTS, lambda conn, floor: customer_documents.file(conn, call.id(), call.rights, floor=floor)
+    )
     if file is None:
         raise NotFound
     version = call.number("content_version", default=file.content_version, low=1, high=file.content_version)

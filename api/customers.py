@@ -14,7 +14,7 @@ from domain.scan_code import candidates, is_well_formed
 from domain.values import calendar_date, customer_id
 from projections import customer_documents, moments
 from projections.customer_documents import Filters
-from projections.reading import moment
+from projections.reading import DOCUMENTS, HISTORY, moment
 
 HITS_MAX = 1_000  # of one search, over all its pages
 NOBODY = UUID(int=0)  # a customer of whom nothing was ever archived has no reference
@@ -72,9 +72,10 @@ async def known(call: Call) -> Customer:
 async def documents(call: Call) -> None:
     """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
     filters, sort = await filters_of(call), call.text("sort")
-    limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
+    limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of(), DOCUMENTS)
     reference = await call.parts.customers.reference_of(call.params["id"])
     page = await call.read(
+        DOCUMENTS,
         lambda conn, floor: customer_documents.page(
             conn,
             reference or NOBODY,
@@ -87,7 +88,7 @@ async def documents(call: Call) -> None:
             sort=sort,
             language=call.language,
             floor=floor,
-        )
+        ),
     )
     if page.customer is None:
         raise NotFound
@@ -98,8 +99,8 @@ async def documents(call: Call) -> None:
 
 async def summary(call: Call) -> None:
     """GET /customers/{id}/summary: how many papers the list has, and which instant an as_of names."""
-    filters, as_of = await filters_of(call), await call.position_of(call.as_of())
-    await call.wait_for_views()
+    filters, as_of = await filters_of(call), await call.position_of(call.as_of(), DOCUMENTS, HISTORY)
+    await call.wait_for_views(DOCUMENTS)
     customer = await known(call)
     reference = await call.parts.customers.reference_of(customer.id)
     async with call.parts.connection() as conn:
@@ -115,7 +116,7 @@ async def summary(call: Call) -> None:
 
 async def changes(call: Call) -> None:
     """GET /customers/{id}/changes: the moments at which something happened to the customer's papers."""
-    await call.wait_for_views()
+    await call.wait_for_views(HISTORY, DOCUMENTS)
     customer = await known(call)
     reference = await call.parts.customers.reference_of(customer.id)
     async with call.parts.connection() as conn:

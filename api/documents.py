@@ -26,6 +26,7 @@ from domain.refusals import (
 )
 from domain.values import Kind, calendar_date, customer_id
 from projections import customer_documents
+from projections.reading import DOCUMENTS
 
 FIELDS = {
     "customer": "the customer's id in the library system; may be left out with a scan code",
@@ -129,9 +130,9 @@ async def file_of(form: Form, call: Call) -> Examined:
 
 async def show(call: Call) -> None:
     """GET /documents/{id}."""
-    as_of = await call.position_of(call.as_of())
+    as_of = await call.position_of(call.as_of(), DOCUMENTS)
     row, position = await call.read(
-        lambda conn, floor: customer_documents.one(conn, call.id(), call.rights, as_of=as_of, floor=floor)
+        DOCUMENTS, lambda conn, floor: customer_documents.one(conn, call.id(), call.rights, as_of=as_of, floor=floor)
     )
     if row is None or row.kind != "document":
         raise NotFound
@@ -152,8 +153,8 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
     external_id = call.text("external_id")
     if external_id is None:
         raise ValidationFailed(FieldError("/query/external_id", N_("is required")))
-    as_of = await call.position_of(call.as_of())
-    await call.wait_for_views()
+    as_of = await call.position_of(call.as_of(), DOCUMENTS)
+    await call.wait_for_views(DOCUMENTS)
     async with call.parts.connection() as conn:
         page = await customer_documents.by_external_id(conn, external_id, call.rights, documents=documents, as_of=as_of)
     await record_list(call, page.rows, kind="external-id", action="search")

@@ -14,7 +14,7 @@ from domain.iban import masked
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
 from projections.audit_history import Filters
-from projections.reading import moment, read_cursor, write_cursor
+from projections.reading import DOCUMENTS, HISTORY, moment, read_cursor, write_cursor
 
 
 async def of_customer(call: Call) -> None:
@@ -22,7 +22,7 @@ async def of_customer(call: Call) -> None:
     customer = await call.parts.customers.get(call.params["id"])
     if customer is None:
         raise NotFound
-    await call.wait_for_views()
+    await call.wait_for_views(HISTORY, DOCUMENTS)
     reference = await call.parts.customers.reference_of(customer.id)
     await call.record("history", customer=reference)
     await answer(call, Filters(customer=reference or NOBODY))
@@ -38,7 +38,7 @@ async def of_authorization(call: Call) -> None:
 
 async def of_paper(call: Call, *, document: bool) -> None:
     """GET /documents/{id}/history and /authorizations/{id}/history."""
-    await call.wait_for_views()
+    await call.wait_for_views(HISTORY, DOCUMENTS)
     async with call.parts.connection() as conn:
         row, _ = await customer_documents.one(conn, call.id(), call.rights)
     if row is None or (row.kind == "document") is not document:
@@ -54,13 +54,13 @@ async def of_paper(call: Call, *, document: bool) -> None:
 
 async def of_all(call: Call) -> None:
     """GET /history: audit queries over everything that the caller may see."""
-    await call.wait_for_views()
+    await call.wait_for_views(HISTORY, DOCUMENTS)
     await call.record("history")
     await answer(call, Filters())
 
 
 async def answer(call: Call, about: Filters) -> None:
-    limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of())
+    limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of(), HISTORY, DOCUMENTS)
     wanted = msgspec.structs.replace(
         about,
         actor=call.text("actor"),
@@ -70,7 +70,7 @@ async def answer(call: Call, about: Filters) -> None:
         since=call.moment("from"),
         until=call.moment("to"),
     )
-    await call.wait_for_views()
+    await call.wait_for_views(HISTORY, DOCUMENTS)
     async with call.parts.connection() as conn:
         page = await audit_history.page(
             conn,
@@ -134,7 +134,7 @@ async def access_log(call: Call) -> None:
     """GET /access-log: who read what, newest first; filters actor, action, customer, paper, from, to.
 
     Lines about a paper are told once the views have it: they say who may know of it."""
-    await call.wait_for_views()
+    await call.wait_for_views(DOCUMENTS)
     customer = call.text("customer")
     cursor = call.text("cursor")
     reference = await call.parts.customers.reference_of(customer) if customer else None

@@ -1,6 +1,6 @@
 """The parts that service/wiring.py hands to the HTTP door. Nothing here is built; api/ knows no adapter."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -207,10 +207,12 @@ class ReadContent(Protocol):
 
 
 class Reads(Protocol):
-    """Waits until the views stand at a position and at the last one that `writer` was told; False when that takes
-    longer than `wait_seconds`."""
+    """Waits until some views, or all, stand at a position and at the last one that `writer` was told; False when that
+    takes longer than `wait_seconds`. Raises ViewPaused."""
 
-    async def __call__(self, position: int, *, wait_seconds: float, writer: str | None = None) -> bool: ...
+    async def __call__(
+        self, position: int, *, wait_seconds: float, writer: str | None = None, views: Collection[str] = ()
+    ) -> bool: ...
 
 
 class Patience(Protocol):

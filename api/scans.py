@@ -61,7 +61,7 @@ from domain.scan_session import (
 from domain.use_cases import require_version
 from domain.values import Source, customer_id
 from projections import scan_sessions
-from projections.reading import moment
+from projections.reading import SCANS, moment
 
 PDF = "application/pdf"
 CAPTURE = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}")
@@ -84,7 +84,7 @@ async def start(call: Call) -> None:
 
 async def list_sessions(call: Call) -> None:
     """GET /scan-sessions?branch=: those that are not over, the longest untouched first."""
-    await call.wait_for_views()
+    await call.wait_for_views(SCANS)
     own, asked, cursor = call.principal.branch, call.read_branch_filter(), call.text("cursor")
     async with call.parts.connection() as conn:
         found = await scan_sessions.unfinished(conn, branch=own or asked, limit=call.limit(), cursor=cursor)

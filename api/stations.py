@@ -19,7 +19,7 @@ from domain.refusals import N_, FieldError, NotFound, ScannerOffline, Validation
 from domain.scan_session import Device
 from domain.values import BRANCH, ScannerSource
 from projections import scan_sessions
-from projections.reading import moment
+from projections.reading import SCANS, moment
 
 OFFLINE_AFTER_SECONDS = 15.0
 WAIT_SECONDS_MAX = 25
@@ -64,7 +64,7 @@ async def list_stations(call: Call) -> None:
 
 async def list_scanners(call: Call) -> None:
     """GET /scanners: those that stations have, and what they are at; `elsewhere`: those that are out of reach."""
-    await call.wait_for_views()
+    await call.wait_for_views(SCANS)
     items = await (offers_elsewhere(call) if call.text("elsewhere") == "true" else offers(call))
     call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
 

@@ -9,14 +9,14 @@ from api.looks import about, record_papers
 from domain.access import AccessKind
 from domain.customer import Customer
 from projections import work_list
-from projections.reading import moment
+from projections.reading import AUTHORIZATIONS, moment
 from projections.work_list import Page, Waiting
 
 
 async def ending(call: Call) -> None:
     """GET /work-list/ending?days=&branch=: what ends by itself within so many days, the first to end first."""
     days = call.number("days", default=30, low=0, high=366)
-    await call.wait_for_views()
+    await call.wait_for_views(AUTHORIZATIONS)
     until = call.parts.archive.clock.today() + timedelta(days=days)
     async with call.parts.connection() as conn:
         found = await work_list.ending(conn, call.rights, until=until, **paging(call))
@@ -25,7 +25,7 @@ async def ending(call: Call) -> None:
 
 async def originals(call: Call) -> None:
     """GET /work-list/originals?branch=: papers on a shelf that wait for their scan, the longest waiting first."""
-    await call.wait_for_views()
+    await call.wait_for_views(AUTHORIZATIONS)
     async with call.parts.connection() as conn:
         found = await work_list.originals(conn, call.rights, **paging(call))
     await answer(call, found, "originals")

@@ -187,6 +187,15 @@ class Unavailable(Refusal):
     sentence = N_("The archive cannot answer just now. Nothing was lost; try again in a moment.")
 
 
+class ViewPaused(Refusal):
+    slug, status = "view-paused", 503
+    title = N_("Paused by an operator")
+    sentence = N_(
+        "An operator has paused what this answer is read from, and it lacks what was asked for, such as your own last"
+        " change. Nothing was lost. Try again once it is resumed."
+    )
+
+
 class InsufficientStorage(Refusal):
     slug, status = "insufficient-storage", 507
     title = N_("The disk is full")

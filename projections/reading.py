@@ -14,6 +14,11 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 
 
+DOCUMENTS, HISTORY = "customer_documents", "audit_history"
+AUTHORIZATIONS, SCANS = "authorizations", "scan_sessions"
+"""The views by name, as those say what they need who read them."""
+
+
 class ViewBehind(Exception):
     """The view is behind the floor of its reader: nothing of it was given out."""
 

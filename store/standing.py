@@ -6,25 +6,33 @@ who ask meanwhile share one question, which is sent after each of them came.
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import msgspec
 from psycopg.rows import tuple_row
 
+from domain.refusals import ViewPaused
 from store.pools import Connect
 
 # Without a hint (store/hints.py) a view is a few milliseconds behind the log: who waits asks soon, and after ten times
 # ever more rarely.
 POLL_SECONDS = (0.003, 0.05)
 POLLS_AT_ONCE = 10
+# An operator pauses a view for minutes or hours.
+PAUSED_RETRY_SECONDS = 30
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Where the rearmost view stood, and the last position that a writer was told until then."""
+    """Where each view stood, those that were paused, and the last position that a writer was told until then."""
 
-    views: int
+    views: Mapping[str, int]
+    paused: frozenset[str]
     written: int
+
+    def behind(self, position: int, views: Collection[str]) -> set[str]:
+        """Those of some views, or of all, that have not got to a position."""
+        return {name for name, at in self.views.items() if at < position and (not views or name in views)}
 
 
 class Patience:
@@ -64,15 +72,19 @@ class Standing:
         self._asking: asyncio.Task[None] | None = None
         self._patient: set[Patience] = set()
 
-    async def views_at(self, position: int, *, wait_seconds: float, writer: str | None = None) -> bool:
-        """Wait until every view stands at `position`, and at the last position that `writer` was told before this call;
-        False when that takes longer than `wait_seconds`.
+    async def views_at(
+        self, position: int, *, wait_seconds: float, writer: str | None = None, views: Collection[str] = ()
+    ) -> bool:
+        """Wait until some views, or all, stand at `position`, and at the last position that `writer` was told before
+        this call; False when that takes longer than `wait_seconds`. Raises ViewPaused for one that will not get there.
 
         Never remembered: a crash of Postgres or `projection back` sets views back, and other workers write too."""
         with self.patience(position, wait_seconds=wait_seconds) as patience:
             look = await self.look(writer)
             patience.position = wanted = max(position, look.written)
-            while look.views < wanted:
+            while behind := look.behind(wanted, views):
+                if behind & look.paused:
+                    raise ViewPaused(retry_after_seconds=PAUSED_RETRY_SECONDS)
                 if not await patience.lasts():
                     return False
                 look = await self.look(None)
@@ -105,7 +117,7 @@ class Standing:
             self._waiting = []
             writers = list({writer for writer, _ in waiting if writer is not None})
             try:
-                views, written = await self._asked(writers)
+                views, paused, written = await self._asked(writers)
             except Exception as error:  # noqa: BLE001  # all who wait must hear of it, or they wait for ever
                 for _, answer in waiting:
                     if not answer.done():
@@ -114,23 +126,27 @@ class Standing:
             told = dict(zip(writers, written, strict=True))
             for writer, answer in waiting:
                 if not answer.done():
-                    answer.set_result(Look(views, (writer and told[writer]) or 0))
+                    answer.set_result(Look(views, paused, (writer and told[writer]) or 0))
 
-    async def _asked(self, writers: Sequence[str]) -> tuple[int, Sequence[int | None]]:
+    async def _asked(self, writers: Sequence[str]) -> tuple[Mapping[str, int], frozenset[str], Sequence[int | None]]:
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(LOOK, [writers], prepare=True)
             row = await cursor.fetchone()
         assert row is not None
-        return row
+        names, positions, paused, written = row
+        return dict(zip(names, positions, strict=True)), frozenset(paused), written
 
 
 # One statement and so one snapshot: an append that is told is in it, or was told after the question.
 LOOK = """
     select
-        coalesce((select min(position) from views.tracking), 0),
+        array_agg(t.name),
+        array_agg(t.position),
+        coalesce(array_agg(t.name) filter (where t.paused), '{}'),
         array(
             select (select max(notification_id) from archive.archive_events where writer = w.name)
             from unnest(%s::text[]) with ordinality as w (name, n)
             order by w.n
         )
+    from views.tracking as t
 """

@@ -161,6 +161,17 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     return staff.get(f"/v1/documents/{uuid4()}", headers=at(10**15))
 
 
+@reaches("view-paused")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    """A position that no view reaches, in one that does not even try."""
+    pausing = "update views.tracking set paused = %s where name = 'customer_documents'"
+    served.sql(pausing, [True])
+    try:
+        return staff.get(f"/v1/documents/{uuid4()}", headers=at(10**15))
+    finally:
+        served.sql(pausing, [False])
+
+
 @reaches("file-empty")
 def _(served: Served, staff: httpx.Client) -> httpx.Response:
     return select_file(staff, a_customer(served), b"")

@@ -47,6 +47,17 @@ def held_up(served: Served) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def paused(served: Served, view: str) -> Iterator[None]:
+    """As `dossier projection pause` and `resume` do it."""
+    served.sql("update views.tracking set paused = true where name = %s", [view])
+    try:
+        yield
+    finally:
+        served.sql("update views.tracking set paused = false where name = %s", [view])
+        served.sql("notify archive")
+
+
 @pytest.fixture
 def writer(served: Served) -> httpx.Client:
     """A caller of its own, who may do everything."""
@@ -109,6 +120,33 @@ def test_every_read_of_a_view_waits_for_its_caller(served: Served, writer: httpx
         answers = dict(zip(asked, pool.map(ask, asked), strict=True))
     assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(asked, 503)
     assert {route.path for route in READS} >= NO_VIEW
+
+
+def test_a_paused_view_is_told_to_its_writer_and_nothing_else_waits_for_it(
+    served: Served, writer: httpx.Client
+) -> None:
+    customer, reader = a_customer(served), served.as_("staff")
+    earlier = archived(writer, customer, a_letter())
+    assert writer.get(f"/v1/documents/{earlier['id']}/history").status_code == 200
+    with paused(served, "audit_history"):
+        saved = archived(writer, customer, a_letter())
+        for path in (f"documents/{saved['id']}", f"documents/{saved['id']}/content", f"customers/{customer}/summary"):
+            assert writer.get(f"/v1/{path}").status_code == 200
+        assert len(view(writer, customer)) == 2
+        assert view(reader, customer, saved["position"])[0]["id"] == saved["id"]
+        assert len(view(writer, customer, as_of=saved["position"])) == 2
+        for client, headers in ((writer, {}), (reader, at(saved["position"]))):
+            refused = client.get(f"/v1/documents/{saved['id']}/history", headers=headers)
+            assert problem_of(refused, 503) == "view-paused"
+            assert refused.headers["Retry-After"] == "30"
+        others = reader.get(f"/v1/documents/{earlier['id']}/history")
+        assert (others.status_code, len(others.json()["items"])) == (200, 1)
+    with paused(served, "customer_documents"):
+        later = archived(writer, customer, a_letter())
+        for client, headers in ((writer, {}), (reader, at(later["position"]))):
+            assert problem_of(client.get(f"/v1/documents/{later['id']}", headers=headers), 503) == "view-paused"
+        assert reader.get(f"/v1/documents/{saved['id']}").status_code == 200
+    assert len(writer.get(f"/v1/documents/{later['id']}/history").json()["items"]) == 1
 
 
 def test_a_screen_shows_what_its_reader_wrote(served: Served) -> None:

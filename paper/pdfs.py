@@ -5,8 +5,6 @@ Nothing in a PDF is ever run: the pdfium of pypdfium2 has no JavaScript engine, 
 
 import ctypes
 import math
-import re
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -17,19 +15,10 @@ from PIL import Image
 
 from domain.limits import Limits
 from domain.refusals import FileDamaged, FilePasswordProtected, FileTooManyPixels, NotFound
-from paper import endings
+from paper import endings, pdf_flags
 from paper.content import Content
 
-_INFLATED_BYTES_MAX: Final = 16 * 1024 * 1024
 _BELOW: Final = 1 - 1e-6
-# Names long enough not to turn up by chance in the packed bytes of a scan, as /JS does.
-_NAMES = (
-    ("javascript", re.compile(rb"/JavaScript\b")),
-    ("attachments", re.compile(rb"/(?:EmbeddedFiles?|FileAttachment)\b")),
-    ("active-content", re.compile(rb"/(?:Launch|RichMedia|SubmitForm|ImportData|GoToR|GoToE|Movie|Rendition)\b")),
-)
-_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
-_OBJECT_STREAM = re.compile(rb"/ObjStm\b[^>]{0,512}>>\s*stream\r?\n|/ObjStm\b.{0,512}?>>\s*stream\r?\n", re.S)
 
 
 def examine(content: Content, limits: Limits) -> tuple[int | None, bool, tuple[str, ...]]:
@@ -84,29 +73,9 @@ def _opened(content: Content) -> Iterator[Any]:
 
 def _flags(content: Content, document: Any) -> tuple[str, ...]:
     """What a desk should know before it opens the original: by pdfium's own count, and by the names in the file."""
-    found = {name for part in _readable(content) for name, pattern in _NAMES if pattern.search(part)}
+    found = pdf_flags.find(content)
     if pdfium.FPDFDoc_GetJavaScriptActionCount(document) > 0:
         found.add("javascript")
     if pdfium.FPDFDoc_GetAttachmentCount(document) > 0:
         found.add("attachments")
     return tuple(sorted(found))
-
-
-def _readable(content: Content) -> Iterator[bytes | Content]:
-    """The file, and its compressed object streams unpacked to 16 MiB in all: names hide there since PDF 1.5."""
-    yield content if content.find(b"#") < 0 else _unescaped(content[:])
-    left = _INFLATED_BYTES_MAX
-    for start in _OBJECT_STREAM.finditer(content):
-        try:
-            part = zlib.decompressobj().decompress(content[start.end() : start.end() + left], left)
-        except zlib.error:
-            continue
-        yield _unescaped(part)
-        left -= len(part)
-        if left <= 0:
-            return
-
-
-def _unescaped(part: bytes) -> bytes:
-    """Names with #xx spelled out, as ISO 32000 7.3.5 allows (and malware likes)."""
-    return _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), part)

@@ -9,6 +9,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     upload_bytes_max: int = 50 * 1024 * 1024
     image_pixels_max: int = 70_000_000
     image_frames_max: int = 200
+    file_pixels_max: int = 1_000_000_000
     pdf_pages_max: int = 2_000
     file_name_characters_max: int = 255
     note_characters_max: int = 4_000

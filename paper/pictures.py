@@ -4,8 +4,9 @@ Pixels are counted from the headers before anything is decoded. All of it runs i
 """
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import accumulate
 from typing import IO, Any, Final, cast
 
 import msgspec
@@ -49,6 +50,8 @@ DPI_MAX: Final = 4_800
 
 _ORIENTATION_TAG = 0x0112
 _JPEG_SCALE_MAX = 8
+_JPEG_SCAN = b"\xff\xda"
+"""Begins a scan; in a scan's own bytes 0xff is followed by 0 or by a restart marker (ITU T.81 B.1.1.5)."""
 _INCHES_MAX = 24
 """No desk scanner takes more than A2."""
 
@@ -95,11 +98,14 @@ def configure(limits: Limits) -> None:
 def examine(content: Content, media_type: str, limits: Limits) -> int:
     """Decode every frame and return the number of pages; a film, however long, is one page.
 
-    Raises FileDamaged, FileTooManyPixels for the pixels of a frame or the number of frames, and what decoders raise.
+    Raises FileDamaged, FileTooManyPixels for the pixels of a frame or of all frames or the number of frames, and what
+    decoders raise.
     """
     if media_type == HEIC:
         return _examine_heif(content, limits)
-    frames = _decode_frames(_open_whole(content, media_type, limits), limits)
+    picture = _open_whole(content, media_type, limits)
+    _check_file_pixels(_frame_pixels(picture, limits), limits)
+    frames = _decode_frames(picture, limits)
     return frames if media_type == TIFF else 1
 
 
@@ -145,6 +151,24 @@ def check_pixels(size: tuple[int, int], limits: Limits) -> None:
         raise FileDamaged()
 
 
+def _check_file_pixels(frame_pixels: Iterable[int], limits: Limits) -> None:
+    """Raises FileTooManyPixels when all frames together have more than the limit."""
+    if any(pixels > limits.file_pixels_max for pixels in accumulate(frame_pixels)):
+        raise FileTooManyPixels()
+
+
+def _frame_pixels(picture: ImageFile.ImageFile, limits: Limits) -> Iterator[int]:
+    """Pixels of each frame, from the headers; the picture stands at its first frame before and afterwards."""
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+        yield picture.width * picture.height * getattr(picture, "n_frames", 1)
+        return
+    with suppress(EOFError):
+        for frame in range(limits.image_frames_max):
+            picture.seek(frame)
+            yield picture.width * picture.height
+    picture.seek(0)
+
+
 def opened(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
     """A picture (no HEIC) of which no more than the header is read yet. Raises FileTooManyPixels."""
     file = content if isinstance(content, Mapped) else io.BytesIO(content)
@@ -158,6 +182,8 @@ def _open_whole(content: Content, media_type: str, limits: Limits) -> ImageFile.
     """Raises FileDamaged for what has no end."""
     if media_type == PNG:
         endings.check_png(content)
+    if media_type == JPEG:
+        _check_scans(content, limits)
     if media_type == TIFF:
         tiff_directories.check(content, limits.image_frames_max)
     if media_type == AVIF:
@@ -167,6 +193,19 @@ def _open_whole(content: Content, media_type: str, limits: Limits) -> ImageFile.
         # Only now: the walk through its blocks takes time, which a lying header shall not get.
         endings.check_gif(content)
     return picture
+
+
+def _check_scans(content: Content, limits: Limits) -> None:
+    """Each scan of a progressive JPEG goes through all pixels again, so it counts as a frame."""
+    width, height = opened(content, JPEG, limits).size
+    _check_file_pixels((width * height for _ in _found(content, _JPEG_SCAN)), limits)
+
+
+def _found(content: Content, pattern: bytes) -> Iterator[int]:
+    at = content.find(pattern)
+    while at >= 0:
+        yield at
+        at = content.find(pattern, at + len(pattern))
 
 
 def _check_iso(content: Content, limits: Limits) -> None:
@@ -235,6 +274,7 @@ def _examine_heif(content: Content, limits: Limits) -> int:
         raise FileTooManyPixels()
     for number in range(len(pictures)):
         check_pixels(pictures[number].size, limits)
+    _check_file_pixels((width * height for width, height in (picture.size for picture in pictures)), limits)
     for number in range(len(pictures)):
         # Opened anew, so that the pixels of one picture are gone before the next is decoded.
         _open_heif(content, limits)[number].load()

@@ -51,12 +51,14 @@ HANGING = "tests/service/test_hanging.py"
 HEALTH = "tests/service/test_health.py"
 LAPSES = "tests/service/test_lapses.py"
 OWN_WRITES = "tests/http/test_read_your_writes.py"
+PAPER = "tests/paper/test_checks.py"
 STREAM = "tests/http/test_api_events_stream.py"
 SMALL = {
     "DOSSIER_WORKERS": "1",
     "DOSSIER_HOSTS": "localhost,127.0.0.1",
     "DOSSIER_MAX_UPLOAD_BYTES": "400000",
     "DOSSIER_IMAGE_FRAMES_MAX": "40",
+    "DOSSIER_FILE_PIXELS_MAX": "1000000000000",
     "DOSSIER_PDF_PAGES_MAX": "3",
     "DOSSIER_FILE_NAME_CHARACTERS_MAX": "20",
     "DOSSIER_NOTE_CHARACTERS_MAX": "40",
@@ -94,6 +96,7 @@ TESTED: dict[str, tuple[str, str]] = {
     "upload_bytes_max": (f"{HERE}::test_a_file_of_the_limit", f"{HERE}::test_a_file_of_one_byte_more"),
     "image_pixels_max": (f"{HERE}::test_pixels", "tests/paper/test_checks.py::test_pixels_are_counted_before_"),
     "image_frames_max": (f"{HERE}::test_frames", "tests/paper/test_checks.py::test_frames_are_limited_on_both_sides"),
+    "file_pixels_max": (f"{PAPER}::test_pixels_of_all_frames", f"{PAPER}::test_pixels_of_all_frames"),
     "pdf_pages_max": (f"{HERE}::test_pages_of_a_pdf", "tests/paper/test_checks.py::test_pages_of_a_pdf_are_limited"),
     "file_name_characters_max": (f"{HERE}::test_a_name", f"{HERE}::test_a_name"),
     "note_characters_max": (f"{HERE}::test_a_note_of_the_limit", f"{HERE}::test_a_note_of_one_character_more"),

@@ -47,7 +47,11 @@ class Pool:
 
 @contextmanager
 def a_pool(folder: Path, *, children: int = 2, first: str = "", **limits: Any) -> Iterator[Pool]:
-    """A pool that is ready; it is ended afterwards, if the test has not done so. Its process runs `first` before."""
+    """A pool that is ready; it is ended afterwards, if the test has not done so. Its process runs `first` before.
+
+    Unless told otherwise it takes any number of pixels in all, so that a slow file can hold a child.
+    """
+    limits = {"file_pixels_max": 10**12, **limits}
     path = folder / "paper.socket"
     arguments = [sys.executable, "-c", _SERVER, str(path), str(children), json.dumps(limits), first]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

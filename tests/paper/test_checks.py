@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from domain import refusals
 from domain.limits import Limits
@@ -147,6 +147,31 @@ def test_pages_of_a_pdf_are_limited_on_both_sides() -> None:
     assert verdict(files.a_pdf(4), limits) == "file-too-many-pixels"
 
 
+FRAMES = {
+    "tiff": files.a_tiff(5, (16, 16)),
+    "gif film": files.a_film("GIF", 5),
+    "webp film": files.a_film("WEBP", 5),
+    "png film": files.a_film("PNG", 5),
+    "heic": files.a_heic(5),
+    "progressive jpeg": files.a_jpeg((16, 16), progressive=True),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_pixels_of_all_frames_are_limited_on_both_sides(name: str) -> None:
+    """A scan of a progressive JPEG counts as a frame."""
+    data = FRAMES[name]
+    pixels = 5 * 64 * 64 if name == "heic" else 256 * (data.count(b"\xff\xda") if "jpeg" in name else 5)
+    assert verdict(data, replace(LIMITS, file_pixels_max=pixels)).startswith("image/")
+    assert verdict(data, replace(LIMITS, file_pixels_max=pixels - 1)) == "file-too-many-pixels"
+
+
+def test_a_small_file_of_endless_pixels_is_refused_before_any_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It held a decoder for 20 seconds."""
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", lambda self: pytest.fail("a frame was decoded"))
+    assert verdict(files.a_slow_tiff(200)) == "file-too-many-pixels"
+
+
 def test_a_tiff_whose_pages_run_in_a_circle_ends() -> None:
     one = bytearray(files.a_tiff(1))
     first = int.from_bytes(one[4:8], "little")
@@ -213,6 +238,9 @@ def test_a_pdf_that_only_forbids_printing_has_no_password() -> None:
         (files.a_pdf(catalogue=b"/OpenAction << /S /J#61vaScript /J#53 (1) >>"), "javascript"),
         (files.a_pdf(catalogue=b"/OpenAction << /S /Launch /F (calc.exe) >>"), "active-content"),
         (files.a_pdf(catalogue=b"/OpenAction << /S /GoToR /F (other.pdf) >>"), "active-content"),
+        (files.a_pdf(catalogue=b"/OpenAction << /S /URI /URI (http://x.test) >>"), "active-content"),
+        (files.a_pdf(catalogue=b"/OpenAction << /S /GoTo /D [] /Next << /S /#55RI /URI () >> >>"), "active-content"),
+        (files.a_pdf(catalogue=b"/OpenAction [0 /Fit] /X << /S /URI /URI (http://x.test) >>"), None),
         (files.a_pdf(catalogue=b"/Names << /EmbeddedFiles << /Names [] >> >>"), "attachments"),
     ],
 )
@@ -229,6 +257,24 @@ def test_what_is_active_is_flagged_inside_object_streams_too() -> None:
     packed = files.a_rewritten_pdf(plain, object_stream_mode=pikepdf.ObjectStreamMode.generate)
     assert b"JavaScript" not in packed
     assert examine(packed).flags == ("javascript",)
+
+
+@pytest.mark.parametrize("mode", ["disable", "generate"])
+@pytest.mark.parametrize(("opens", "flags"), [(True, ("active-content",)), (False, ())])
+def test_an_address_is_flagged_when_it_opens_with_the_file_and_not_behind_a_link(
+    mode: str, opens: bool, flags: tuple[str, ...]
+) -> None:
+    file = io.BytesIO()
+    with pikepdf.open(io.BytesIO(files.a_pdf(3))) as pdf:
+        action = pdf.make_indirect(pikepdf.Dictionary(S=pikepdf.Name.URI, URI="http://x.test"))
+        if opens:
+            pdf.Root.OpenAction = action
+        else:
+            link = pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Link, Rect=[0, 0, 9, 9], A=action)
+            pdf.pages[0].obj.Annots = pikepdf.Array([link])
+            pdf.Root.OpenAction = pdf.make_indirect(pikepdf.Array([pdf.pages[0].obj, pikepdf.Name.Fit]))
+        pdf.save(file, object_stream_mode=getattr(pikepdf.ObjectStreamMode, mode))
+    assert examine(file.getvalue()).flags == flags
 
 
 @settings(max_examples=150)

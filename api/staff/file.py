@@ -113,7 +113,7 @@ def problem_of(call: Call, told: Told) -> Problem:
         slug=slug,
         status=told.status,
         title=told.title or (words(kind.title) if kind else slug),
-        detail=told.detail or (words(kind.sentence) if kind else ""),
+        detail=told.detail or (words(kind.sentence).replace("{found}", told.found or "?") if kind else ""),
         errors=tuple(Wrong(field_of(error.get("pointer", "")), error.get("detail", "")) for error in told.errors),
         extra={"existing": told.existing, "found": told.found},
     )

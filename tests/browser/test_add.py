@@ -47,10 +47,13 @@ class Adding:
         self.page = desk.open(f"{base}/add?" + "&".join(f"{name}={value}" for name, value in query.items()))
 
     def choose_file(self, *files: FilePayload) -> "Adding":
+        return self.pick(*files).until_it_can_be_saved()
+
+    def pick(self, *files: FilePayload) -> "Adding":
         with self.page.expect_file_chooser() as opened:
             self.page.locator("#pick").click()
         opened.value.set_files(files)
-        return self.until_it_can_be_saved()
+        return self
 
     def until_it_can_be_saved(self) -> "Adding":
         expect(self.save_button).not_to_have_attribute("aria-disabled", "true")
@@ -149,10 +152,38 @@ def test_drop_paste_and_button_are_equal_ways(desk: Desk) -> None:
         at.documents(customer, count)
 
 
-@pytest.mark.parametrize("way", ["/customers/{customer}", "/add?source=none", "/work"])
+def test_a_drop_on_a_customers_page_leads_to_add_with_the_file_chosen_for_them(desk: Desk) -> None:
+    """From their list and from a paper of theirs; Back leads to where it was."""
+    customer = a_customer(desk.served, name="Ada Vermeer")
+    paper = archived(desk.served.as_("staff"), customer)
+    for count, way in enumerate((f"/customers/{customer}", f"/documents/{paper['id']}"), start=2):
+        at = Adding(desk, source="none")
+        page = desk.open(way)
+        page.locator("main").evaluate(DROP, [f"drop-{count}.pdf", base64.b64encode(a_letter()).decode()])
+        expect(page).to_have_url(re.compile(rf"/add\?source=file&customer={customer}$"))
+        expect(page.locator("#pick")).to_have_text(f"drop-{count}.pdf")
+        expect(page.locator("#who")).to_contain_text("Ada Vermeer")
+        page.locator("#type-choice").click()
+        at.choose_type("letter").until_it_can_be_saved().save_button.click()
+        expect(at.done).to_contain_text(f"for Ada Vermeer: Letter, drop-{count}.pdf")
+        at.documents(customer, count)
+    assert desk.violations() == []
+    page.go_back()
+    expect(page.get_by_role("heading", name="Letter", level=1)).to_be_visible()
+
+
+DROP = """(main, [name, base64]) => {
+    const bytes = Uint8Array.from(atob(base64), (sign) => sign.codePointAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], name, {type: "application/pdf"}));
+    main.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+}"""
+
+
+@pytest.mark.parametrize("way", ["/add?source=none", "/work"])
 def test_a_drop_elsewhere_keeps_the_page_and_says_where_it_would_be_taken(desk: Desk, way: str) -> None:
     """Not prevented, a browser opens the file in place of the page."""
-    page = desk.open(way.format(customer=a_customer(desk.served)))
+    page = desk.open(way)
     give = """(name) => {
         const data = new DataTransfer();
         data.items.add(new File(["%PDF-1.7"], "letter.pdf", {type: "application/pdf"}));
@@ -267,14 +298,12 @@ def test_every_refused_file_has_its_sentence_and_what_was_entered_stays(desk: De
     desk.expected = (REFUSED,)
     at = Adding(desk, source="file", customer=customer, type="LETTER")
     at.page.get_by_label("Description").fill("as agreed")
-    cases = [
-        (b"", "The file has no contents."),
-        (b"MZ\x90\0" + bytes(200), "This is a program and not a document."),
-        (known, "The same file was added on"),
-    ]
-    for data, words in cases:
-        at.choose_file(a_payload(data)).save_button.click()
-        check_refused(at, words)
+    at.choose_file(a_payload(b"PK\3\4" + bytes(200), name="papers.pdf")).save_button.click()
+    check_refused(at, "This is a ZIP archive. Unpack it and add what is in it.")
+    expect(at.page.locator("#rail")).to_contain_text("Select a file.")  # that one is none
+    at.choose_file(a_payload(known)).save_button.click()
+    check_refused(at, "The same file was added on")
+    expect(at.save_button).to_have_attribute("aria-disabled", "true")
     assert at.summary.get_by_role("link").get_attribute("href") == f"/documents/{earlier['id']}"
     assert desk.violations() == []
     at.summary.get_by_role("button", name="Add anyway").click()
@@ -282,22 +311,49 @@ def test_every_refused_file_has_its_sentence_and_what_was_entered_stays(desk: De
     at.documents(customer, 2)
 
 
-def test_a_file_over_the_limit_is_not_sent(desk: Desk, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_file_is_told_on_choosing_it(desk: Desk, tmp_path: Path) -> None:
+    """Nothing is sent for it, and the list does not count it as chosen."""
     at = Adding(desk, source="file", customer=a_customer(desk.served), type="LETTER")
     at.page.get_by_label("Description").fill("as agreed")
-    with (large := tmp_path / "large.pdf").open("wb") as file:
-        file.truncate(61_000_000)
     asked: list[str] = []
     desk.context.on("request", lambda request: asked.append(request.url))
+
+    def check_told(words: str) -> None:
+        expect(at.summary).to_contain_text(words)
+        expect(at.save_button).to_have_attribute("aria-disabled", "true")
+        expect(at.page.locator("#outcome")).to_contain_text("Select a file.")
+        expect(at.page.get_by_label("Description")).to_have_value("as agreed")
+
+    at.pick(a_payload(b""))
+    check_told("The file has no contents.")
+    at.pick(a_payload(b"MZ\x90\0" + bytes(200)))
+    check_told("This is a program and not a document.")
+    with (large := tmp_path / "large.pdf").open("wb") as file:
+        file.truncate(61_000_000)
     at.page.locator("#file").set_input_files(large)
-    at.until_it_can_be_saved().save_button.click()
-    check_refused(at, "58.2 MB; the limit is 50 MB.")
+    check_told("58.2 MB; the limit is 50 MB.")
+    at.choose_file(a_payload(name="one.pdf"), a_payload(b"", name="empty.pdf"))
+    expect(at.page.locator("#rail")).to_contain_text("Select file: one.pdf")
+    expect(at.page.locator("[data-files] li").nth(1)).to_contain_text("The file has no contents.")
     assert not [url for url in asked if url.endswith("/v1/documents")]
 
 
-def test_a_pdf_with_a_password_is_saved_and_said_to_have_no_preview(desk: Desk) -> None:
+def test_a_file_that_is_chosen_twice_is_chosen_once(desk: Desk, tmp_path: Path) -> None:
     at = Adding(desk, source="file", customer=a_customer(desk.served), type="LETTER")
-    at.choose_file(a_payload(a_locked_pdf())).save_button.click()
+    for name in ("one.pdf", "two.pdf"):
+        (tmp_path / name).write_bytes(a_letter())
+    at.page.locator("#file").set_input_files([tmp_path / "one.pdf", tmp_path / "two.pdf"])
+    expect(at.page.locator("[data-files] li")).to_have_count(2)
+    at.page.locator("#file").set_input_files(tmp_path / "two.pdf")
+    expect(at.page.locator("#alert")).to_contain_text("two.pdf is chosen already.")
+    expect(at.page.locator("[data-files] li")).to_have_count(2)
+
+
+def test_a_pdf_with_a_password_is_said_to_have_no_preview_before_and_after_it_is_saved(desk: Desk) -> None:
+    at = Adding(desk, source="file", customer=a_customer(desk.served), type="LETTER")
+    at.choose_file(a_payload(a_locked_pdf()))
+    expect(at.page.locator("[data-state]")).to_contain_text("This PDF has a password: there is no preview.")
+    at.save_button.click()
     expect(at.done).to_contain_text("This PDF has a password: there is no preview.")
 
 
@@ -313,8 +369,7 @@ def test_several_files_have_each_their_own_result(desk: Desk) -> None:
     for row, words in zip(rows.all(), ("Saved", "Not saved: The file has no contents.", "Saved"), strict=True):
         expect(row.locator("[data-state]")).to_have_text(words)
     at.documents(customer, 2)
-    rows.nth(1).get_by_role("button", name="Remove").click()
-    at.save_button.click()  # what was saved is not sent again
+    rows.nth(1).get_by_role("button", name="Remove").click()  # nothing is left to save
     expect(at.done).to_have_count(2)
     at.documents(customer, 2)
 

@@ -31,7 +31,7 @@ function entered(changes) {
   const fields = new URLSearchParams();
   for (const [name, value] of new FormData(form())) if (typeof value === "string") fields.set(name, value);
   const code = document.querySelector("#collection[data-code]")?.dataset.code;
-  const file = document.querySelector("file-upload")?.named;
+  const file = document.querySelector("file-upload")?.usable({ ...Object.fromEntries(fields), ...changes });
   const known = { source: source(), ...(code && { by_code: code }), ...(file && { file_name: file }), ...changes };
   for (const [name, value] of Object.entries(known)) fields.set(name, value);
   return fields;

@@ -12,6 +12,10 @@ import * as unsent from "./unsent.js";
 const STALLED_MS = 30_000;
 const ATTEMPTS = 5;
 const FIELDS = ["customer", "type", "note", "received_on", "signed_on", "ground", "scan_code", "check_token", "duplicate"];
+const PDF_END_BYTES = 4_096;
+/** How files begin that no library takes, with the archive's own words for them. */
+const NEVER_TAKEN = [[/^MZ/, "EXE"], [/^\x7fELF/, "EXE"], [/^#!/, "script"], [/^7z\xbc\xaf|^Rar!|^\x1f\x8b/, "archive"]];
+const OF_THE_FILE = ["file-empty", "content-too-large", "file-type-not-allowed", "file-damaged", "file-password-protected", "duplicate-content"];
 const UNITS = [["GB", 2 ** 30], ["MB", 2 ** 20], ["KB", 2 ** 10]];
 
 class FileUpload extends HTMLElement {
@@ -39,10 +43,20 @@ class FileUpload extends HTMLElement {
     this.preview(undefined);
   }
 
-  /** For the list "Check before saving"; empty while nothing is chosen. */
+  /** On the button; empty while nothing is chosen. */
   get named() {
-    if (this.chosen.length > 1) return this.dataset.several.replace("{count}", this.chosen.length);
-    return this.chosen[0]?.file.name ?? "";
+    return this.nameOf(this.chosen);
+  }
+
+  /** For the list "Check before saving": what Save would save of a customer's papers of this type. A file that was
+      refused for them is none of it, nor is one that is saved already. */
+  usable({ customer, type }) {
+    const isRefused = (one) => one.wrong || (isOfTheFile(one.problem) && one.refusedFor === `${customer} ${type}` && !one.anyway);
+    return this.nameOf(this.chosen.filter((one) => !one.saved && !isRefused(one)));
+  }
+
+  nameOf(files) {
+    return files.length > 1 ? this.dataset.several.replace("{count}", files.length) : (files[0]?.file.name ?? "");
   }
 
   get asOne() {
@@ -51,15 +65,34 @@ class FileUpload extends HTMLElement {
 
   // -- choosing ---------------------------------------------------------------------------------------------------
 
-  add(files) {
+  async add(files) {
     if (!files?.length || this.busy) return;
-    const added = [...files].map((file) => ({ file, key: `${this.form.dataset.key}-${this.count++}` }));
+    const given = [...files];
     this.input.value = ""; // the same one can be chosen again
-    this.keep([...this.chosen.filter((one) => this.chosen.length > 1 || one.saved), ...added]);
+    const added = await Promise.all(given.map((file) => this.lookedAt(file)));
+    const kept = this.chosen.filter((one) => this.chosen.length > 1 || one.saved);
+    const fresh = added.filter(({ file }) => !kept.some((one) => isSame(one.file, file)));
+    this.keep([...kept, ...fresh]);
+    if (fresh.length < added.length) this.twice(added.find((one) => !fresh.includes(one)).file);
+  }
+
+  /** A file with what can be told of it before it is sent: `wrong`, why it cannot be saved. */
+  async lookedAt(file) {
+    const key = `${this.form.dataset.key}-${this.count++}`;
+    const start = await textOf(file.slice(0, 1_024));
+    const end = start.startsWith("%PDF") ? await textOf(file.slice(-PDF_END_BYTES)) : "";
+    return { file, key, wrong: this.seen(file, start), isLocked: /\/Encrypt\b/.test(start + end) };
+  }
+
+  twice(file) {
+    const note = document.getElementById("partial").content.cloneNode(true).firstElementChild;
+    note.querySelector("h2").textContent = this.dataset.twice.replace("{name}", file.name);
+    document.getElementById("alert").replaceChildren(note);
   }
 
   keep(chosen) {
     this.chosen = chosen;
+    if (chosen.length > 0 && chosen.every((one) => one.saved)) return this.done(chosen);
     document.getElementById("alert").replaceChildren();
     const label = this.named || this.pick.dataset.label;
     this.pick.dataset.label ??= this.pick.textContent.trim();
@@ -74,6 +107,21 @@ class FileUpload extends HTMLElement {
     rows.classList.toggle("one", chosen.length === 1);
     this.preview(chosen.length === 1 ? chosen[0].file : undefined);
     refresh({}, ["rail"]);
+    return this.warn(chosen);
+  }
+
+  /** What is wrong is told as soon as a file is chosen; Save is for the others. */
+  async warn(chosen) {
+    const wrong = chosen.filter((one) => one.wrong && !one.saved);
+    for (const one of wrong) one.note = await this.words(one, one.wrong);
+    if (wrong.length === 0 || this.chosen !== chosen) return;
+    if (chosen.length > 1) for (const one of wrong) this.mark(one, one.note.querySelector("h2").textContent);
+    else document.getElementById("alert").replaceChildren(wrong[0].note);
+  }
+
+  mark(one, text) {
+    this.say(one, text);
+    one.row.classList.add("todo");
   }
 
   row(one) {
@@ -85,8 +133,12 @@ class FileUpload extends HTMLElement {
     remove.hidden = this.chosen.length < 2;
     remove.addEventListener("click", () => this.busy || this.keep(this.chosen.filter((other) => other !== one)));
     one.row = row;
-    this.say(one, sizeOf(one.file.size));
+    this.say(one, this.about(one));
     return row;
+  }
+
+  about({ file, isLocked }) {
+    return isLocked ? `${sizeOf(file.size)}. ${this.dataset.locked}` : sizeOf(file.size);
   }
 
   say(one, text, percent) {
@@ -134,8 +186,7 @@ class FileUpload extends HTMLElement {
 
   /** Whether the next one may be tried: not when fields of the form are refused, which are theirs too. */
   async saveOne(one) {
-    const problem = this.seen(one.file);
-    if (problem) return this.note(one, { problem });
+    if (one.wrong) return this.note(one, { problem: one.wrong });
     unsent.begun(one.key, one.file.name, this.given.customer);
     const answer = await this.send(one, "POST", "/v1/documents", this.formOf(one), one.file.size);
     unsent.ended(one.key);
@@ -146,13 +197,17 @@ class FileUpload extends HTMLElement {
     one.saved = body && (body.evidence ?? body.id);
     one.at = body?.position;
     one.problem = problem;
+    one.refusedFor = `${this.given.customer} ${this.given.type}`;
     return !problem?.errors?.length;
   }
 
-  /** What a browser sees by itself needs no sending. */
-  seen(file) {
+  /** What a browser sees by itself needs no sending. `start`: how the file begins. */
+  seen(file, start) {
     if (file.size === 0) return { type: "/problems/file-empty" };
-    return file.size > Number(this.dataset.limit) ? { type: "/problems/content-too-large" } : undefined;
+    if (file.size > Number(this.dataset.limit)) return { type: "/problems/content-too-large" };
+    const [, found] = NEVER_TAKEN.find(([sign]) => sign.test(start)) ?? [];
+    const kind = found ?? (/^(audio|video)\//.test(file.type) ? file.type : undefined);
+    return kind && { type: "/problems/file-type-not-allowed", found: kind, status: 415 };
   }
 
   fields(one) {
@@ -170,8 +225,8 @@ class FileUpload extends HTMLElement {
   /** Pictures become the pages of one document, by a scan without a scanner. */
   async saveAsOne(pages) {
     if (pages.some(({ file }) => !this.dataset.pictures.split(" ").includes(file.type))) return this.mixed(pages);
-    const wrong = pages.find(({ file }) => this.seen(file));
-    if (wrong) return this.note(wrong, { problem: this.seen(wrong.file) });
+    const bad = pages.find(({ wrong }) => wrong);
+    if (bad) return this.note(bad, { problem: bad.wrong });
     const made = await ask("POST", "/v1/scan-sessions", { body: {} });
     if (!made.ok) return this.note(pages[0], { problem: made.body ?? { type: "/problems/unavailable" } });
     const at = `/v1/scan-sessions/${made.body.id}`;
@@ -257,12 +312,13 @@ class FileUpload extends HTMLElement {
     const saved = this.chosen.filter((one) => one.saved);
     const refused = this.chosen.filter((one) => one.problem);
     if (saved.length === this.chosen.length) return this.done(saved);
-    for (const one of this.chosen) if (!one.saved) this.say(one, sizeOf(one.file.size));
+    for (const one of this.chosen) if (!one.saved) this.say(one, this.about(one));
     for (const one of saved) this.finished(one);
-    for (const one of refused) one.note = await this.words(one);
+    for (const one of refused) one.note = await this.words(one, one.problem);
     if (this.chosen.length > 1 && !this.asOne) this.tellEach(refused);
     document.getElementById("alert").replaceChildren(this.summary(saved, refused));
     document.querySelector("[data-summary]")?.focus();
+    refresh({}, ["rail"]);
     return undefined;
   }
 
@@ -282,7 +338,7 @@ class FileUpload extends HTMLElement {
   }
 
   /** The refusal in the words of the page, with what can be done about it. */
-  async words({ file, problem }) {
+  async words({ file }, problem) {
     const body = new URLSearchParams({ problem: JSON.stringify(problem), name: file.name, size: file.size });
     const page = await fetched("/add/refused", { method: "POST", body });
     const note = document.adoptNode(page.querySelector("[data-summary]"));
@@ -317,7 +373,13 @@ class FileUpload extends HTMLElement {
   }
 }
 
+/** Not of the form's fields, nor of the archive. */
+const isOfTheFile = (problem) => OF_THE_FILE.includes(problem?.type.replace(/.*\//, ""));
+const isSame = (one, other) =>
+  one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
 const isLater = ({ status }) => [429, 503].includes(status);
+/** Its bytes as signs, each of one; "" of a file that is gone. */
+const textOf = (part) => part.arrayBuffer().then((bytes) => new TextDecoder("latin1").decode(bytes), () => "");
 const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 
 function answerOf(request) {

@@ -46,9 +46,9 @@ async def download(call: Call) -> None:
     resp.set_header("Repr-Digest", digest_field(bytes.fromhex(file.sha256)))
     if isinstance(wanted, Part):
         resp.set_header("Content-Range", f"bytes {wanted.first}-{wanted.last}/{file.size_bytes}")
-        await send(call, file, wanted.first, wanted.last, digest=None)
+        await send(call, file, wanted.first, wanted.last)
     else:
-        await send(call, file, 0, file.size_bytes - 1, digest=file.sha256)
+        await send(call, file, 0, file.size_bytes - 1)
 
 
 async def readable(call: Call) -> File:
@@ -71,16 +71,18 @@ async def readable(call: Call) -> File:
     return file
 
 
-async def send(call: Call, file: File, first: int, last: int, *, digest: str | None) -> None:
-    """Small content is opened whole before the answer begins; of large content the first piece is."""
+async def send(call: Call, file: File, first: int, last: int) -> None:
+    """Small content is opened whole before the answer begins; of large content the first piece is. A large part is read
+    twice, for its digest comes before it; the digest of the whole is known."""
     resp, length = call.resp, last - first + 1
+    known = bytes.fromhex(file.sha256) if length == file.size_bytes else None
     if length <= IN_MEMORY_BYTES_MAX:
         resp.data = await call.parts.blocking(lambda: b"".join(pieces(call, file, first, last)))
-        sent = bytes.fromhex(digest) if digest else hashlib.sha256(resp.data).digest()
-        resp.set_header("Content-Digest", digest_field(sent))
+        resp.set_header("Content-Digest", digest_field(known or hashlib.sha256(resp.data).digest()))
         return
-    sent = bytes.fromhex(digest) if digest else await call.parts.blocking(lambda: hashed(call, file, first, last))
-    resp.set_header("Content-Digest", digest_field(sent))
+    if known is None:
+        known = await call.parts.blocking(hashed, call, file, first, last)
+    resp.set_header("Content-Digest", digest_field(known))
     opened = pieces(call, file, first, last)
     head = await call.parts.blocking(partial(some, opened))
     resp.content_length = length

@@ -69,7 +69,7 @@ def test_the_first_call_makes_everything_and_the_next_one_nothing(tree: Path) ->
 
 def test_extras_and_the_tests_add_their_sets_and_take_none_away(tree: Path) -> None:
     assert installed(run(tree, "version", DOSSIER_EXTRAS="scanner,oidc")[2]) == ["run", "scanner", "oidc"]
-    assert installed(run(tree, "test")[2]) == ["dev", "oidc"]
+    assert installed(run(tree, "test")[2]) == ["dev"]
     assert installed(run(tree, "version")[2]) == []
 
 

@@ -27,6 +27,7 @@ from api.wrapper import Front
 from domain.limits import Limits
 from domain.refusals import LengthRequired
 
+TAKING_FILES = {(route.method, route.path) for route in ROUTES if route.form is not None or route.image}
 OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
@@ -48,7 +49,7 @@ def create_app(
     problems.install(app, write=write, unavailable=unavailable, show=refused)
     for path, routes in groupby(sorted((*ROUTES, *PAGES), key=lambda r: r.path), key=lambda r: r.path):
         app.add_route(path, resource(list(routes), lifespan))
-    return Front(app, limits=limits, write=write, hosts=hosts, base=base)
+    return Front(app, limits=limits, write=write, hosts=hosts, base=base, uploading=lifespan.uploading)
 
 
 def rooms() -> set[str]:
@@ -77,6 +78,13 @@ class Lifespan:
         if self.parts is not None:
             route = req.scope["state"].get("route", "-")
             self.parts.answered(req.method, route, resp.status_code, time.perf_counter() - req.context.began)
+            if reason := getattr(req.context, "refused", None):
+                self.parts.refused(reason, (req.method, route) in TAKING_FILES)
+
+    def uploading(self, more: int) -> None:
+        """A large body has begun to come in, or is through."""
+        if self.parts is not None:
+            self.parts.uploading(more)
 
     async def process_shutdown(self, scope: Any, event: Any) -> None:
         if self._context is not None:

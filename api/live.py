@@ -24,10 +24,17 @@ FULL_RETRY_SECONDS = 5
 
 class Live:
     """Lives in one event loop. `standing` tells where the views stand and where the log ends; `unavailable` are what
-    it and the readings may raise while the database is away."""
+    it and the readings may raise while the database is away; `streams` hears of each that comes (1) and goes (-1)."""
 
-    def __init__(self, standing: Standing, *, streams_max: int, unavailable: tuple[type[Exception], ...]) -> None:
-        self._standing, self._streams_max = standing, streams_max
+    def __init__(
+        self,
+        standing: Standing,
+        *,
+        streams_max: int,
+        unavailable: tuple[type[Exception], ...],
+        streams: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._standing, self._streams_max, self._count = standing, streams_max, streams
         self.unavailable: tuple[type[Exception], ...] = (Refusal, *unavailable)
         self.position = 0
         self._streams: dict[Any, str] = {}
@@ -45,6 +52,7 @@ class Live:
         if len(self._streams) >= self._streams_max:
             self._make_room(reader)
         self._streams[stream] = reader
+        self._count(1)
         self._keep_watching()
         if self._ending is None and stopping is not None:
             self._ending = asyncio.create_task(stopping.wait())
@@ -60,7 +68,8 @@ class Live:
         self._step()
 
     def leave(self, stream: Any) -> None:
-        self._streams.pop(stream, None)
+        if self._streams.pop(stream, None) is not None:
+            self._count(-1)
 
     def lasts(self, stream: Any) -> bool:
         """Until it gives its place to another, or the worker ends."""

@@ -29,7 +29,7 @@ def is_well(parts: Mapping[str, str]) -> bool:
 
 
 async def version(call: Call) -> None:
-    call.answer({"version": call.parts.version, "institution": call.parts.institution})
+    call.answer({"version": call.parts.version, "commit": call.parts.commit, "institution": call.parts.institution})
 
 
 async def metrics(call: Call) -> None:

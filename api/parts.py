@@ -252,11 +252,14 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     health: Callable[[], Awaitable[dict[str, str]]]
     metrics: Callable[[], Awaitable[bytes]]
     answered: Callable[[str, str, int, float], None]
+    refused: Callable[[str, bool], None]
+    uploading: Callable[[int], None]
     limits: Limits
     temporary: Path
     branch: str
     institution: str
     zone: ZoneInfo
     version: str
+    commit: str
     metrics_on_main_port: bool
     trusted_proxies: tuple[Network, ...]

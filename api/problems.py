@@ -127,6 +127,7 @@ def install(
     """
 
     def fill(req: Any, resp: Any, refusal: Refusal) -> None:
+        req.context.refused = refusal.slug
         put(req, resp, refusal)
         if show is not None and hasattr(req.context, "parts"):
             show(req, resp, refusal)

@@ -101,16 +101,25 @@ class Front:
 
     `hosts` are the host names answered to, lower case and without port; empty: any that is well-formed. `base` is the
     sub-path of DOSSIER_PUBLIC_URL (api/subpath.py).
+    `uploading` hears of each large body that it comes in (1) and is through (-1).
     `write` takes one JSON line a request, and one for each exception that the application let through.
     """
 
     def __init__(
-        self, app: Application, *, limits: Limits, write: Write, hosts: Collection[str] = (), base: str = ""
+        self,
+        app: Application,
+        *,
+        limits: Limits,
+        write: Write,
+        hosts: Collection[str] = (),
+        base: str = "",
+        uploading: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.app, self.limits, self.write, self.base = app, limits, write, base
         self.hosts = frozenset(host.lower() for host in hosts)
         self.hosts_seen: set[bytes] = set()
         self.places = Places(limits)
+        self.uploading = uploading
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -183,6 +192,7 @@ class Exchange:
     def finish(self) -> None:
         if self.placed:
             self.front.places.give_back(self.asker)
+            self.front.uploading(-1)
         if self.over is not None:
             self.over.set()
         for end in self.scope.get("state", {}).get("at_end", ()):
@@ -276,6 +286,7 @@ class Exchange:
             return
         await self.front.places.take(self.asker)
         self.placed = True
+        self.front.uploading(1)
 
     @property
     def asker(self) -> bytes:

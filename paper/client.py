@@ -35,14 +35,17 @@ class _Lost(Exception):
         self.verdict = verdict
 
 
+VERDICTS = {messages.LOST: "lost", messages.FAULT: "fault", messages.SLOW: "slow"}
+
+
 class Examiner:
     """Asks the server at `socket_path`.
 
     A question waits queue_wait_seconds for others', and decode_seconds_max more for its asker's own earlier ones; then
-    it has decode_seconds_max."""
+    it has decode_seconds_max. `failed` hears of each child that was lost with a question, by one of VERDICTS."""
 
-    def __init__(self, socket_path: Path, limits: Limits) -> None:
-        self._path = str(socket_path)
+    def __init__(self, socket_path: Path, limits: Limits, failed: Callable[[str], None] = lambda _: None) -> None:
+        self._path, self._failed = str(socket_path), failed
         self._limits = limits
 
     async def examine(self, fd: int, *, size: int, name: str, asker: bytes = NOBODY) -> Finding:
@@ -138,6 +141,7 @@ class Examiner:
                 async with asyncio.timeout_at(until):
                     return await attempt()
             except _Lost as lost:
+                self._failed(VERDICTS.get(lost.verdict, "lost"))
                 if lost.verdict == messages.SLOW:
                     raise FileTooManyPixels() from None
                 faults += lost.verdict == messages.FAULT

@@ -8,7 +8,7 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from uuid import UUID
 
 from api.page_images import CACHE, DECODER
 from api.wrapper import METHODS
+from paper.client import VERDICTS
 from service.logs import reason, tell
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEMORY = Path("/dev/shm")  # the folder made in it is private and its name cannot be foreseen
 MEMORY_FREE_BYTES_MIN = 32 << 20
-RESERVED_BYTES = {"counter": 256 << 10, "histogram": 1 << 20}
+RESERVED_BYTES = {"counter": 256 << 10, "histogram": 1 << 20, "gauge_livesum": 64 << 10}
 """By the library's name of a kind of file; all routes, methods and statuses of today take about half."""
 PART = ".part"
 
@@ -88,6 +89,7 @@ def _make_whole(path: Path, size_bytes: int) -> None:
 
 def _shrink_dead(folder: Path) -> None:
     """Give back the room that processes reserved and did not use before they ended; their numbers stay."""
+    _forget_dead(folder)
     for file in folder.glob("*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if pid != os.getpid() and not Path(f"/proc/{pid}").exists():
@@ -99,11 +101,18 @@ def _shrink_dead(folder: Path) -> None:
             part.unlink(missing_ok=True)
 
 
+def _forget_dead(folder: Path) -> None:
+    """What a process has at hand ends with it, whatever it counted stays."""
+    for file in folder.glob("gauge_live*.db"):
+        if not Path(f"/proc/{file.stem.rpartition('_')[2]}").exists():
+            file.unlink(missing_ok=True)
+
+
 class Metrics:
     """Counters of one process and the text of all. Labels are route templates: never a path, a query or a name."""
 
     def __init__(self) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram, values
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 
         try:
             _shrink_dead(folder := Path(os.environ[FOLDER]))
@@ -122,6 +131,23 @@ class Metrics:
         images = Counter("dossier_page_images", "Page images, by where they came from", ["source"], registry=own)
         sizes = Counter("dossier_page_image_bytes", "Bytes of these", ["source"], registry=own)
         self._images = {source: (images.labels(source), sizes.labels(source)) for source in (CACHE, DECODER)}
+        self._refused = Counter(
+            "dossier_refusals", "Refused requests by reason; upload: those that bring a file",
+            ["reason", "upload"], registry=own,
+        )  # fmt: skip
+        self._decoders = Counter(
+            "dossier_decoder_failures", "Decoders lost with a file: lost, fault or slow", ["verdict"], registry=own
+        )
+        for verdict in VERDICTS.values():
+            self._decoders.labels(verdict)
+
+        def gauge(name: str, meaning: str, labels: Sequence[str] = ()) -> Any:
+            return Gauge(name, meaning, labels, registry=own, multiprocess_mode="livesum")
+
+        self._uploads = gauge("dossier_uploads_in_flight", "Bodies over 64 KiB that are coming in")
+        self._streams = gauge("dossier_event_streams", "Open event streams")
+        self._pool = gauge("dossier_pool_connections", "Database connections of the web workers", ["pool", "state"])
+        self._waiting = gauge("dossier_pool_waiting", "Requests that wait for a database connection", ["pool"])
         self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -138,22 +164,43 @@ class Metrics:
         for counter, more in zip(self._images[source], (1, size_bytes), strict=True):
             counter.inc(more)
 
+    def refused(self, reason: str, upload: bool) -> None:
+        self._refused.labels(reason, "yes" if upload else "no").inc()
+
+    def decoder_failed(self, verdict: str) -> None:
+        self._decoders.labels(verdict).inc()
+
+    def uploading(self, more: int) -> None:
+        self._uploads.inc(more)
+
+    def streaming(self, more: int) -> None:
+        self._streams.inc(more)
+
+    def pool(self, name: str, size: int, free: int, waiting: int) -> None:
+        """How a pool of this process stands."""
+        self._pool.labels(name, "busy").set(size - free)
+        self._pool.labels(name, "free").set(free)
+        self._waiting.labels(name).set(waiting)
+
     def damaged(self, stream: UUID, version: int) -> None:
         self._damaged.inc()
 
 
-def text(rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None) -> bytes:
+def text(
+    rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None, more: bytes = b""
+) -> bytes:
     """All processes' numbers, and of each view (name, position, lag, parked events, lag in seconds) how it stands;
-    how far the program's clock is ahead of the database's, where that answers."""
+    how far the program's clock is ahead of the database's, where that answers; `more` behind them (service/figures.py)."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
     everything = CollectorRegistry()
+    _forget_dead(Path(os.environ.get(FOLDER, "/nowhere")))
     with suppress(ValueError):  # there is no folder: no room for it at the start, or somebody removed it
         MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
-    views = [_gauge(name, meaning, {row[0]: row[n] for row in rows}) for n, (name, meaning) in enumerate(GAUGES, 1)]
-    clock = b"" if skew_seconds is None else _lines(SKEW, SKEW_MEANING, [f"{SKEW} {skew_seconds}"])
-    return b"".join([generate_latest(everything), *views, clock])
+    views = [_by_view(name, meaning, {row[0]: row[n] for row in rows}) for n, (name, meaning) in enumerate(GAUGES, 1)]
+    clock = b"" if skew_seconds is None else lines(SKEW, SKEW_MEANING, [f"{SKEW} {skew_seconds}"])
+    return b"".join([generate_latest(everything), *views, clock, more])
 
 
 GAUGES = (
@@ -167,10 +214,10 @@ GAUGES = (
 SKEW, SKEW_MEANING = "dossier_clock_skew_seconds", "How far the program's clock is ahead of the database's"
 
 
-def _gauge(name: str, meaning: str, by_view: dict[str, Any]) -> bytes:
-    return _lines(name, meaning, [f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()])
+def _by_view(name: str, meaning: str, by_view: dict[str, Any]) -> bytes:
+    return lines(name, meaning, [f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()])
 
 
-def _lines(name: str, meaning: str, samples: list[str]) -> bytes:
+def lines(name: str, meaning: str, samples: list[str], kind: str = "gauge") -> bytes:
     """As the library writes it; in its own files such a figure would be one of each process."""
-    return "\n".join([f"# HELP {name} {meaning}", f"# TYPE {name} gauge", *samples, ""]).encode()
+    return "\n".join([f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", *samples, ""]).encode()

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
@@ -37,6 +36,7 @@ from service.first_user import forget_password
 from service.health import Health
 from service.lapses import note_of
 from service.metrics import Metrics, text
+from service.release import commit, version
 from service.settings import Settings
 from store import access_log, register, sessions, stations, tasks
 from store.clocks import TIMES, Times
@@ -66,10 +66,6 @@ IMAGE_FLOORS = 2
 """Page images leave free what uploads leave, so many times: uploads are never refused for them."""
 RENDERERS = ("dossier", "pillow", "pillow-heif", "pypdfium2")
 UNAVAILABLE: tuple[type[Exception], ...] = (psycopg.OperationalError, PoolTimeout)
-
-
-def version() -> str:
-    return importlib.metadata.version("dossier")
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -224,7 +220,7 @@ async def open_parts(
         archive = store.archive()
         signals = Signals(url, connection=reads.connection)
         catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
-        live = Live(signals.standing, streams_max=settings.limits.events_streams_max, unavailable=UNAVAILABLE)
+        live = Live(signals.standing, streams_max=settings.limits.events_streams_max, unavailable=UNAVAILABLE, streams=metrics.streaming)
         signals.on_catalogue(catalogue.changed)
         new_events = Bell()
         signals.on_events(live.hear, new_events.ring)
@@ -327,7 +323,7 @@ def parts_of(
     socket: Path,
 ) -> Parts:
     settings = store.settings
-    examiner, temporary = Examiner(socket, settings.limits), settings.home / "tmp"
+    examiner, temporary = Examiner(socket, settings.limits, metrics.decoder_failed), settings.home / "tmp"
     return Parts(
         archive=archive,
         blocking=blocking,
@@ -380,6 +376,9 @@ def parts_of(
         institution=settings.institution,
         zone=ZoneInfo(settings.timezone),
         version=version(),
+        commit=commit(),
+        refused=metrics.refused,
+        uploading=metrics.uploading,
         metrics_on_main_port=settings.metrics_port is None,
         trusted_proxies=settings.trusted_proxies,
     )

@@ -22,12 +22,13 @@ def status(as_json: bool) -> int:
     """
     from service.lapses import note_of, read_note
     from service.parts_door import ask
-    from service.wiring import version
+    from service.release import commit, version
 
     settings = load_settings()
     parts = ask(settings.home)
     found: dict[str, Any] = {
         "version": version(),
+        "commit": commit(),
         "home": str(settings.home),
         "serving": parts is not None,
         "parts": [told(part) for part in parts or ()],

@@ -1,0 +1,101 @@
+"""What /metrics tells beside the counts of requests: the release, each part, disks, the last sweep and verification."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from service.beats import Standing
+from service.metrics import lines
+from service.release import commit, version
+from service.settings import Settings
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+PARTS = (
+    ("dossier_part_cpu_seconds_total", "Processor time of a part and its children", "counter"),
+    ("dossier_part_resident_bytes", "Memory of a part and its children, shared pages counted for each", "gauge"),
+    ("dossier_part_open_files", "Open descriptors of a part and its children", "gauge"),
+    ("dossier_part_processes", "Processes of a part", "gauge"),
+)
+STANDING = (
+    ("dossier_part_start_time_seconds", "When a part began, since the epoch", "gauge"),
+    ("dossier_part_restarts_total", "How often a part was started again", "counter"),
+    ("dossier_part_silence_seconds", "Age of the last sign of life of a part", "gauge"),
+)
+RUNS = (
+    ("dossier_last_run_timestamp_seconds", "When the last sweep or verification ended, since the epoch"),
+    ("dossier_last_run_seconds", "How long it took"),
+    ("dossier_last_run_problems", "What it found wrong"),
+)
+
+
+def more(settings: Settings, standing: Sequence[Standing], runs: Iterable[tuple[str, float, float, int, Any]]) -> bytes:
+    """`runs`: name, end since the epoch, seconds, problems, result of each last run (store/runs.py)."""
+    built = f'dossier_build_info{{version="{version()}",commit="{commit()}"}} 1'
+    runs = [*runs]
+    orphans = [result["orphans"] for name, *_, result in runs if name == "verify" and "orphans" in result]
+    return b"".join(
+        [
+            lines("dossier_build_info", "Which program runs", [built]),
+            *_parts(standing),
+            lines("dossier_free_bytes", "Room on the disk", _disks(settings)),
+            *(
+                lines(name, meaning, [f'{name}{{run="{run[0]}"}} {run[n]}' for run in runs])
+                for n, (name, meaning) in enumerate(RUNS, 1)
+            ),
+            lines(
+                "dossier_orphans",
+                "Contents that no event names, of the last verification",
+                [f"dossier_orphans {orphans[0]}"] if orphans else [],
+            ),
+        ]
+    )
+
+
+def _parts(standing: Sequence[Standing]) -> list[bytes]:
+    children = children_of_all()
+    used = {one.part: _used([*family(one.pid, children)]) for one in standing}
+    told = {one.part: (one.since, one.restarts, one.beat_seconds) for one in standing}
+    return [
+        lines(name, meaning, [f'{name}{{part="{part}"}} {values[n]}' for part, values in found.items()], kind)
+        for found, families in ((used, PARTS), (told, STANDING))
+        for n, (name, meaning, kind) in enumerate(families)
+    ]
+
+
+def _used(pids: list[int]) -> tuple[float, int, int, int]:
+    cpu, resident, files = 0.0, 0, 0
+    for pid in pids:
+        with suppress(OSError):  # it ended meanwhile
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+            cpu += sum(map(int, fields[11:15])) / TICKS  # its own and that of children which ended
+            resident += int(fields[21]) * PAGE_BYTES
+            files += len(os.listdir(f"/proc/{pid}/fd"))
+    return cpu, resident, files, len(pids)
+
+
+def children_of_all() -> dict[int, list[int]]:
+    found = dict[int, list[int]]()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
+            found.setdefault(parent, []).append(int(entry.name))
+    return found
+
+
+def family(pid: int, children: dict[int, list[int]]) -> Iterable[int]:
+    """A process, its children, and theirs."""
+    yield pid
+    for child in children.get(pid, ()):
+        yield from family(child, children)
+
+
+def _disks(settings: Settings) -> list[str]:
+    samples = []
+    for of, folder in (("home", settings.home), ("content", settings.content_directory)):
+        with suppress(OSError):
+            disk = os.statvfs(folder)
+            samples.append(f'dossier_free_bytes{{of="{of}"}} {disk.f_bavail * disk.f_frsize}')
+    return samples

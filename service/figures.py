@@ -72,7 +72,7 @@ def _used(pids: list[int]) -> tuple[float, int, int, int]:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
             cpu += sum(map(int, fields[11:15])) / TICKS  # its own and that of children which ended
             resident += int(fields[21]) * PAGE_BYTES
-            files += len(os.listdir(f"/proc/{pid}/fd"))
+            files += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
     return cpu, resident, files, len(pids)
 
 

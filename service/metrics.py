@@ -186,11 +186,9 @@ class Metrics:
         self._damaged.inc()
 
 
-def text(
-    rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None, more: bytes = b""
-) -> bytes:
+def text(rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None, more: bytes = b"") -> bytes:
     """All processes' numbers, and of each view (name, position, lag, parked events, lag in seconds) how it stands;
-    how far the program's clock is ahead of the database's, where that answers; `more` behind them (service/figures.py)."""
+    how far the program's clock is ahead of the database's, where that answers; `more` of service/figures.py."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 

@@ -28,7 +28,7 @@ from service.beats import nothing
 from service.belonging import require_own_folder
 from service.database import Addresses
 from service.settings import Settings, load
-from service.verify import Report, verify
+from service.verify import Report, note, verify
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
 from store import tasks
 from store.tasks import Task
@@ -193,7 +193,9 @@ def carried_out(store: Store, conn: psycopg.Connection[Any], task: Task, tell: T
         case "rebuild":
             return shown(rebuild.rebuild(store.projector_url, store.log, task.view, role=store.role, progress=tell))
         case _:
-            return shortened(verify(store, projector_role=role_of(store.projector_url, PROJECTOR_ROLE), progress=tell))
+            report = verify(store, projector_role=role_of(store.projector_url, PROJECTOR_ROLE), progress=tell)
+            note(store, report)
+            return shortened(report)
 
 
 def shown(made: Sequence[Rebuilt]) -> list[Rebuilt]:

@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -13,16 +13,18 @@ from typing import Any
 from domain.limits import Limits
 from projections.follow import Follower
 from service import metrics_port
-from service.beats import Beats, always, nothing, waited
+from service.beats import Beats, Standing, always, nothing, waited
 from service.belonging import OtherArchive, StoreUnfit
 from service.database import Addresses
+from service.figures import more
 from service.lapses import keep_lapsing, note_of
 from service.logs import reason
 from service.metrics import Metrics, text
 from service.operations import keep_operating
 from service.settings import Settings
-from service.sweep import sweep, sweep_images
+from service.sweep import note_refusal, sweep, sweep_images
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Proven, Store, open_store, role_of
+from store import runs
 from store.clocks import read_times
 from store.content_sweeper import SweepRefused
 from store.hints import FOLLOWER, Hints
@@ -54,7 +56,7 @@ def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None,
         note.unlink(missing_ok=True)  # of a projector that ended
         start(keep_lapsing, *lapsing, beat=beats.of("projector.lapses"), note=note, **lead)
         if metrics is not None:
-            metrics_port.start(metrics, partial(metrics_text, store))
+            metrics_port.start(metrics, partial(metrics_text, store, beats.standing))
         follower.run(stop)
         operating.join(LEAVE_SECONDS)  # a task under way cleans up behind itself
 
@@ -85,15 +87,18 @@ def keep_sweeping(
                 sweep_images(store, beat)
         except (SweepRefused, StoreUnfit, OtherArchive) as refused:
             logger.error("the sweep is refused, nothing was removed: %s", refused)
+            note_refusal(store, refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
             logger.warning("the sweep failed, the next one is in %.0f s: %s", pause_seconds, reason(error))
 
 
-def metrics_text(store: Store) -> bytes:
+def metrics_text(store: Store, standing: Callable[[], Sequence[Standing]]) -> bytes:
     """Where the views stand is left out while the database does not answer; what was counted is always told."""
     try:
         with store.pool.connection(timeout=LOOK_SECONDS) as conn:
             views = conn.execute(WHERE_VIEWS_STAND).fetchall()
-            return text(views, read_times(conn, datetime.now(UTC)).skew_seconds)
+            last = conn.execute(runs.LAST).fetchall()
+            skew = read_times(conn, datetime.now(UTC)).skew_seconds
+            return text(views, skew, more(store.settings, standing(), last))
     except UNAVAILABLE:
-        return text([])
+        return text([], more=more(store.settings, standing(), []))

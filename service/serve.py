@@ -35,6 +35,7 @@ from service.logs import tell
 from service.output import say
 from service.parts_door import Door, path_of
 from service.prepare import make_folders, prepare
+from service.release import commit
 from service.settings import Settings, SettingsError, strange_names
 from store.postgres import Cluster, PostgresError
 
@@ -221,6 +222,7 @@ def stop(child: Child) -> None:
 def serve(settings: Settings) -> int:
     """Run the archive until it is told to stop; the exit code of the command."""
     logs.begin()
+    commit()  # of the program that runs, before somebody pulls another one
     for words in strange_names(os.environ):
         tell("warning", words)
     require_extras(settings)

@@ -3,13 +3,16 @@ temporary files, old Idempotency-Keys."""
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
+from msgspec.structs import asdict
 
 from domain.limits import Limits
 from service.beats import nothing
 from service.belonging import note_newest_event, require_content_folder
-from service.wiring import Store
+from service.wiring import UNAVAILABLE, Store
+from store import runs
 from store.content_sweeper import sweep as sweep_content
 
 
@@ -23,7 +26,7 @@ class Swept(msgspec.Struct, frozen=True):
 def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> Swept:
     """Safe beside uploads: content younger than `orphan_age_hours` is left alone. A content folder that does not belong
     to this database raises StoreUnfit or OtherArchive, and nothing is removed."""
-    root = store.settings.content_directory
+    begun, root = time.monotonic(), store.settings.content_directory
     images = sweep_images(store, beat)
     with store.pool.connection() as conn:
         require_content_folder(conn, root)
@@ -41,7 +44,15 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> S
     with store.pool.connection() as conn:
         note_newest_event(conn, root)
         row = conn.execute(EXPIRE, [limits.idempotency_key_hours]).fetchone()
-    return Swept(len(swept.removed), images, swept.unfinished, row[0] if row else 0)
+        done = Swept(len(swept.removed), images, swept.unfinished, row[0] if row else 0)
+        runs.record(conn, "sweep", seconds=time.monotonic() - begun, problems=0, result=asdict(done))
+    return done
+
+
+def note_refusal(store: Store, error: Exception) -> None:
+    """So that whoever looks at the last sweep sees that it removed nothing, and of which kind the reason is."""
+    with suppress(*UNAVAILABLE), store.pool.connection() as conn:
+        runs.record(conn, "sweep", seconds=0.0, problems=1, result={"error": type(error).__name__})
 
 
 def sweep_images(store: Store, beat: Callable[[], None]) -> int:

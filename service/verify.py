@@ -11,6 +11,7 @@ knows what sessions hold.
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from struct import pack
@@ -19,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from msgspec.structs import asdict
 
 from domain.envelope import UNSET
 from domain.refusals import Refusal
@@ -30,6 +32,7 @@ from service.grounds import groundless
 from service.verify_contents import Named, check_content, count_unnamed
 from service.verify_scans import OpenScans, intake_of, let_go_since
 from service.wiring import Store
+from store import runs
 from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
 
 PAGE = 1_000
@@ -72,6 +75,15 @@ class Report(msgspec.Struct, kw_only=True):
         self.problems_found += 1
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(Problem(kind, str(subject), position, detail))
+
+
+def note(store: Store, report: Report) -> None:
+    """Write down when it was and what it found, for `dossier status` and /metrics; of the problems their kinds."""
+    kinds = Counter(problem.kind for problem in report.problems)
+    counts = {name: value for name, value in asdict(report).items() if name != "problems"}
+    with store.pool.connection() as conn:
+        found = report.problems_found
+        runs.record(conn, "verify", seconds=report.seconds, problems=found, result={**counts, "kinds": kinds})
 
 
 def verify(

@@ -29,7 +29,16 @@ def run(
     Begins without the database too: the door is open and says 503, not closed. So the role is handed in.
     """
     app = create_app(
-        partial(open_parts, settings, url, role=role, socket=socket, missing_walls=missing_walls, proven=proven),
+        partial(
+            open_parts,
+            settings,
+            url,
+            role=role,
+            socket=socket,
+            missing_walls=missing_walls,
+            proven=proven,
+            beating=beats.standing,
+        ),
         limits=settings.limits,
         write=to_stderr,
         hosts=settings.hosts,

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
@@ -31,14 +32,16 @@ from domain.refusals import Unavailable
 from domain.users import Users
 from paper.client import Examiner
 from projections.tracking import LAG_SECONDS
+from service.beats import Standing as Beating
 from service.connections import READ_CONNECTIONS, WRITE_CONNECTIONS
+from service.figures import more
 from service.first_user import forget_password
 from service.health import Health
 from service.lapses import note_of
 from service.metrics import Metrics, text
 from service.release import commit, version
 from service.settings import Settings
-from store import access_log, register, sessions, stations, tasks
+from store import access_log, register, runs, sessions, stations, tasks
 from store.clocks import TIMES, Times
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
@@ -60,6 +63,7 @@ from store.system import RandomIds, SystemClock
 T = TypeVar("T")
 APP_ROLE, PROJECTOR_ROLE = "dossier_app", "dossier_projector"
 BLOCKING_WAITING_MAX = 200
+POOLS_LOOK_SECONDS = 1.0
 SIGN_INS_WAITING_MAX = 30
 REFERENCES_REMEMBERED_MAX = 20_000
 IMAGE_FLOORS = 2
@@ -188,7 +192,14 @@ def image_cache(settings: Settings, keys: Keys) -> ImageCache:
 
 @asynccontextmanager
 async def open_parts(
-    settings: Settings, url: str, *, role: str | None, socket: Path, proven: Proven, missing_walls: tuple[str, ...] = ()
+    settings: Settings,
+    url: str,
+    *,
+    role: str | None,
+    socket: Path,
+    proven: Proven,
+    missing_walls: tuple[str, ...] = (),
+    beating: Callable[[], Sequence[Beating]] = list,
 ) -> AsyncIterator[Parts]:
     """The parts of one web worker, opened in its event loop after the fork."""
     set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
@@ -220,7 +231,12 @@ async def open_parts(
         archive = store.archive()
         signals = Signals(url, connection=reads.connection)
         catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
-        live = Live(signals.standing, streams_max=settings.limits.events_streams_max, unavailable=UNAVAILABLE, streams=metrics.streaming)
+        live = Live(
+            signals.standing,
+            streams_max=settings.limits.events_streams_max,
+            unavailable=UNAVAILABLE,
+            streams=metrics.streaming,
+        )
         signals.on_catalogue(catalogue.changed)
         new_events = Bell()
         signals.on_events(live.hear, new_events.ring)
@@ -231,6 +247,7 @@ async def open_parts(
             reads,
             aclosing(accesses),
             running(signals, live),
+            looking_at_pools(metrics, reads=reads, writes=store.pool),
             hearing(settings, standing) as hints,
             asked_elsewhere(settings) as provider,
         ):
@@ -258,10 +275,29 @@ async def open_parts(
                 provider=provider,
                 health=health,
                 metrics=metrics,
+                beating=beating,
                 socket=socket,
             )
         slowly.close()
         blocking.close()
+
+
+@asynccontextmanager
+async def looking_at_pools(metrics: Metrics, **pools: Any) -> AsyncIterator[None]:
+    """Meanwhile how the pools stand is told every second or so."""
+
+    async def look() -> None:
+        while True:
+            for name, pool in pools.items():
+                found = pool.get_stats()
+                metrics.pool(name, found["pool_size"], found["pool_available"], found.get("requests_waiting", 0))
+            await asyncio.sleep(POOLS_LOOK_SECONDS)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
 
 
 @asynccontextmanager
@@ -320,6 +356,7 @@ def parts_of(
     provider: IdentityProvider | None,
     health: Health,
     metrics: Metrics,
+    beating: Callable[[], Sequence[Beating]],
     socket: Path,
 ) -> Parts:
     settings = store.settings
@@ -368,7 +405,7 @@ def parts_of(
         note_access=accesses.note,
         read_access=accesses.read,
         health=health.parts,
-        metrics=functools.partial(metrics_text, connection),
+        metrics=functools.partial(metrics_text, settings, connection, beating),
         answered=metrics.answered,
         limits=settings.limits,
         temporary=temporary,
@@ -384,11 +421,12 @@ def parts_of(
     )
 
 
-async def metrics_text(connection: Connect) -> bytes:
+async def metrics_text(settings: Settings, connection: Connect, beating: Callable[[], Sequence[Beating]]) -> bytes:
     async with connection() as conn:
         views = await (await conn.execute(WHERE_VIEWS_STAND)).fetchall()
         [row] = await (await conn.execute(TIMES)).fetchall()
-        return text(views, Times(datetime.now(UTC), *row).skew_seconds)
+        last = await (await conn.execute(runs.LAST)).fetchall()
+    return text(views, Times(datetime.now(UTC), *row).skew_seconds, more(settings, beating(), last))
 
 
 WHERE_VIEWS_STAND = f"""

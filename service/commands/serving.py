@@ -1,7 +1,5 @@
 """The verbs that run the archive: serve, migrate, adopt, sweep, version, openapi. service/ does the work."""
 
-from importlib.metadata import version as installed_version
-
 import click
 
 from service.commands.common import (
@@ -106,12 +104,13 @@ def adopt(yes: bool, actor: str | None, branch: str | None) -> None:
 @click.command()
 @as_json
 def version(as_json: bool) -> None:
-    """Print the version of this installation."""
-    installed = installed_version("dossier")
+    """Print the version of this installation, and the commit that it was made from."""
+    from service import release
+
     if as_json:
-        put_json({"version": installed})
+        put_json({"version": release.version(), "commit": release.commit()})
     else:
-        click.echo(installed)
+        click.echo(f"{release.version()} {release.commit()}")
 
 
 @click.command()

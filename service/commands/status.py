@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @as_json
 def status(as_json: bool) -> int:
-    """How the archive stands: version, parts, database, views, room on the disk, and what is wrong with what to do.
+    """How the archive stands: version, parts, database, views, keys, stations, last runs, room, and what to do.
 
     Works beside a running `serve` and without one. The exit code is 1 when something is wrong.
     """
@@ -30,6 +30,7 @@ def status(as_json: bool) -> int:
         "version": version(),
         "commit": commit(),
         "home": str(settings.home),
+        "settings": changed(),
         "serving": parts is not None,
         "parts": [told(part) for part in parts or ()],
         "problems": [],
@@ -49,6 +50,15 @@ def status(as_json: bool) -> int:
     return FAILED if found["problems"] else OK
 
 
+def changed() -> dict[str, str]:
+    """The settings that differ from their defaults, secrets masked."""
+    import os
+
+    from service.settings import check
+
+    return {setting.name: setting.value for setting in check(os.environ) if setting.origin != "default"}
+
+
 def told(part: "Standing") -> dict[str, Any]:
     from msgspec.structs import asdict
 
@@ -60,16 +70,37 @@ def standing(store: Any) -> dict[str, Any]:
     """What database and disk tell."""
     from migrations.runner import newest
     from service.wiring import WHERE_VIEWS_STAND
+    from store import runs
+    from store.key_wraps import NAMED, named
+    from store.stations import ALL
 
     with store.pool.connection() as conn:
         server = conn.execute("show server_version").fetchone()[0]
         rows = conn.execute(WHERE_VIEWS_STAND).fetchall()
+        last = conn.execute(runs.LAST).fetchall()
+        needed = named(conn.execute(NAMED).fetchall())
+        offered = conn.execute(ALL).fetchall()
     names = ("view", "position", "lag_events", "parked", "lag_seconds")
     return {
         "database": {"server_version": server, "migration": newest()},
         "views": [dict(zip(names, row, strict=True)) for row in rows],
+        "keys": [{"name": f"kek.{one.version}", "customers": one.customers} for one in needed],
+        "stations": [station_of(*row) for row in offered],
+        "runs": [run_of(*row) for row in last],
         "content": {"folder": str(store.settings.content_directory), "free_bytes": store.directory.free_bytes()},
     }
+
+
+def station_of(name: str, _actor: str, branch: str, _seen: datetime, scanners: Any, silent: float, _: datetime) -> Any:
+    names = [str(scanner.get("name", "")) for scanner in scanners]
+    return {"station": name, "branch": branch, "silent_seconds": round(silent, 1), "scanners": names}
+
+
+def run_of(name: str, ended: float, seconds: float, problems: int, result: Any) -> dict[str, Any]:
+    at = datetime.fromtimestamp(ended, UTC)
+    age = round((datetime.now(UTC) - at).total_seconds())
+    told = {"ended_at": at.isoformat(timespec="seconds"), "age_seconds": age, "seconds": round(seconds, 1)}
+    return {"run": name, **told, "problems": problems, "result": result}
 
 
 def problems(found: dict[str, Any], limits: Any) -> list[str]:
@@ -91,6 +122,11 @@ def problems(found: dict[str, Any], limits: Any) -> list[str]:
             said.append(f"{view['view']} has {view['parked']} parked events: run `dossier projection parked`")
     if found["serving"] and "clock" in found:
         said.append(f"nothing lapses by the calendar: {found['clock']}")
+    for run in found.get("runs", ()):
+        if run["problems"] and run["run"] == "verify":
+            said.append(f"the last verification found {run['problems']} problems: run `dossier verify`")
+        elif run["problems"]:
+            said.append(f"the last sweep was refused ({run['result'].get('error')}): look at the projector's log")
     room = found.get("content", {}).get("free_bytes", limits.disk_free_bytes_min)
     if room < limits.disk_free_bytes_min:
         said.append(f"only {room} bytes are free for content: make room, uploads are refused meanwhile")
@@ -99,9 +135,12 @@ def problems(found: dict[str, Any], limits: Any) -> list[str]:
 
 def put(found: dict[str, Any]) -> None:
     """A line for each fact, and for each part, view and problem."""
-    for name in ("version", "home", "serving", "database", "content"):
+    for name in ("version", "commit", "home", "settings", "serving", "database", "content"):
         if name in found:
             put_line([name, found[name]])
+    for kind in ("keys", "stations", "runs"):
+        for one in found.get(kind, ()):
+            put_line([kind.removesuffix("s"), *(f"{name} {text_of(value)}" for name, value in one.items())])
     for part in found["parts"]:
         put_line(["part", *(f"{name} {text_of(value)}" for name, value in part.items())])
     for view in found.get("views", ()):

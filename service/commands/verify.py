@@ -19,10 +19,12 @@ def verify(quick: bool, no_views: bool, as_json: bool) -> int:
     """
     from msgspec.structs import asdict
 
+    from service.verify import note
     from service.verify import verify as run
 
     with opened_store(load_settings(), contents=True) as store, progress("verifying") as advance:
         report = run(store, quick=quick, views=not no_views, projector_role=projector_role(store), progress=advance)
+        note(store, report)
     if as_json:
         put_json(report)
     else:

@@ -123,6 +123,7 @@ def test_every_part_of_readyz_is_explained(served: Served) -> None:
 
 
 def test_every_metric_is_explained(served: Served) -> None:
+    assert served.as_("operator").get("/v1/documents/nothing").status_code == 404  # what nothing had is not told
     text = served.as_("operator").get("/metrics").text
     told = {re.sub(r"\{.*", "", name) for name in first_column(part("What to watch")) if name.startswith("dossier_")}
     assert told == set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)) | set(

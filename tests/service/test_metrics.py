@@ -221,8 +221,9 @@ def test_a_process_has_all_its_room_before_it_counts_and_gives_it_back_when_it_e
         (tmp_path / "memory").mkdir(exist_ok=True)
         folder, sizes, said, _ = count(tmp_path, memory)
         assert (folder.parent == memory) == memory.exists()
-        assert sum(sizes[:2]) < 64 << 10, "of the one that ended"
-        assert sizes[2:] == sorted(metrics.RESERVED_BYTES.values())
+        kept = len(metrics.RESERVED_BYTES) - 1  # what a process had at hand ends with it
+        assert sum(sizes[:kept]) < 64 << 10, "of the one that ended"
+        assert sizes[kept:] == sorted(metrics.RESERVED_BYTES.values())
         assert said[counted("/livez")] == 2
 
 
@@ -241,10 +242,67 @@ def test_a_file_has_its_name_only_when_it_has_its_room(tmp_path: Path, monkeypat
     metrics._reserve(tmp_path)
     assert seen
     assert min(seen) > 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"counter_{os.getpid()}.db",
-        f"histogram_{os.getpid()}.db",
-    ]
+    kinds = metrics.RESERVED_BYTES
+    assert {path.name for path in tmp_path.iterdir()} == {f"{kind}_{os.getpid()}.db" for kind in kinds}
+
+
+def test_each_part_the_release_and_the_disks_are_told(apart: Served) -> None:
+    found = figures(apart)
+    for part in ("paper", "projector", "web"):
+        label = f'{{part="{part}"}}'
+        assert found[f"dossier_part_cpu_seconds_total{label}"] > 0
+        assert found[f"dossier_part_resident_bytes{label}"] > 10 << 20
+        assert found[f"dossier_part_open_files{label}"] > 5
+        assert found[f"dossier_part_silence_seconds{label}"] < SECONDS
+        assert found[f"dossier_part_start_time_seconds{label}"] > 1_700_000_000
+        assert f"dossier_part_restarts_total{label}" in found
+    assert found['dossier_part_processes{part="web"}'] == 1 + apart.settings.workers
+    assert found['dossier_free_bytes{of="content"}'] > 0
+    [built] = [name for name in found if name.startswith("dossier_build_info")]
+    assert fresh_json(apart, "/version")["commit"] in built
+
+
+def fresh_json(served: Served, path: str) -> dict[str, str]:
+    told: dict[str, str] = httpx.get(f"{served.url}{path}").json()
+    return told
+
+
+def test_refused_uploads_are_told_by_reason_and_streams_while_they_are_open(apart: Served) -> None:
+    client = apart.as_("operator")
+    assert client.post("/v1/documents", files={"file": b""}).status_code == 422
+    assert client.get("/v1/documents/nothing").status_code == 404
+    found = figures(apart)
+    assert found['dossier_refusals_total{reason="validation-failed",upload="yes"}'] >= 1
+    assert found['dossier_refusals_total{reason="not-found",upload="no"}'] >= 1
+    assert found["dossier_event_streams"] == 0
+    with client.stream("GET", "/v1/events/stream") as stream:
+        assert stream.status_code == 200
+        wait_until(lambda: figures(apart)["dossier_event_streams"] == 1, SECONDS, "it is not counted")
+    wait_until(lambda: figures(apart)["dossier_event_streams"] == 0, SECONDS, "it is still counted")
+
+
+def test_an_upload_under_way_and_the_connections_of_the_pools_are_told(apart: Served) -> None:
+    size = 1 << 20
+    head = f"POST /v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {apart.operator_token}\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=b\r\n"
+    with socket.create_connection((apart.settings.host, apart.settings.port), SECONDS) as slow:
+        slow.sendall(f"{head}{kind}Content-Length: {size}\r\n\r\n--b\r\n".encode())
+        wait_until(lambda: figures(apart)["dossier_uploads_in_flight"] == 1, SECONDS, "it is not counted")
+    wait_until(lambda: figures(apart)["dossier_uploads_in_flight"] == 0, SECONDS, "it is still counted")
+    found = figures(apart)
+    pools = sum(found[f'dossier_pool_connections{{pool="reads",state="{state}"}}'] for state in ("busy", "free"))
+    assert pools >= apart.settings.workers
+    assert found['dossier_pool_waiting{pool="reads"}'] == 0
+
+
+def test_what_a_killed_worker_had_at_hand_is_gone_with_it(apart: Served) -> None:
+    with apart.as_("operator").stream("GET", "/v1/events/stream"):
+        wait_until(lambda: figures(apart)["dossier_event_streams"] == 1, SECONDS, "it is not counted")
+        web = processes(apart, "dossier-web")
+        for worker in [pid for pid in web if parent_of(pid) in web]:
+            os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: figures(apart)["dossier_event_streams"] == 0, SECONDS, "it is still counted")
+    wait_until(lambda: answers(apart), SECONDS, "no new worker answers")
 
 
 @pytest.mark.parametrize("free_bytes", [0, 16 << 10, 300 << 10])

@@ -1,10 +1,13 @@
 """`dossier status` beside a running archive, and beside one that does not run."""
 
 import json
+import re
 from pathlib import Path
 
 from tests.http.served import Served
 from tests.service.program import Program, command, environment
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def test_beside_a_running_archive_it_tells_parts_views_and_room(served: Served) -> None:
@@ -16,6 +19,25 @@ def test_beside_a_running_archive_it_tells_parts_views_and_room(served: Served) 
     assert all(part["pid"] and part["beat_seconds"] < 60 for part in told["parts"])
     assert {"view", "position", "lag_events", "lag_seconds", "parked"} == set(told["views"][0])
     assert told["content"]["free_bytes"] > 0
+    assert COMMIT.fullmatch(told["commit"])
+    assert told["settings"]["DOSSIER_HOME"] == str(served.home)
+    assert [key["name"] for key in told["keys"]] == ["kek.1"]
+    assert all({"station", "branch", "silent_seconds", "scanners"} == set(one) for one in told["stations"])
+
+
+def test_the_last_verification_and_the_last_sweep_are_told_and_what_they_found(archive: Program) -> None:
+    archive.letter()
+    archive.run("verify")
+    archive.run("sweep")
+    told = {run["run"]: run for run in json.loads(archive.run("status", "--json", code=1).out)["runs"]}
+    assert (told["verify"]["problems"], told["verify"]["result"]["contents"]) == (0, 1)
+    assert told["verify"]["age_seconds"] < 600
+    assert told["sweep"]["result"]["contents"] == 0
+    [content] = [path for path in archive.store.settings.content_directory.rglob("*-*") if path.is_file()]
+    content.unlink()
+    archive.run("verify", code=6)
+    ended = archive.run("status", code=1)
+    assert "problem\tthe last verification found 1 problems: run `dossier verify`" in ended.out
 
 
 def test_what_is_wrong_is_told_with_what_to_do_and_code_1(archive: Program) -> None:

@@ -34,7 +34,7 @@ def test_a_customer_is_added_found_and_changed(desks: Callable[..., Desk]) -> No
     expect(page.get_by_label("Customer number")).to_be_focused()
     page.get_by_label("Customer number").fill(number)
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("Birth date").fill("2014-11-30")
+    page.get_by_label("Birth date").fill("30-11-2014")
     page.get_by_label("Card numbers").fill(f"{card} {a_card()}")
     save(page)
     page.wait_for_url(f"**/customers/{number}")

@@ -328,7 +328,7 @@ def test_date_and_time_are_an_equal_way_and_move_the_slider(
     page = desks().open(f"/customers/{customer}")
     slider = page.locator("input[type=range]")
     expect(slider).to_be_visible()
-    page.get_by_label("Date").fill("2020-05-04")
+    page.get_by_label("Date").fill("4.5.2020")
     page.get_by_label("Time", exact=True).fill("10:30")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_text("You are viewing 4 May 2020, 10:30. Read-only.")).to_be_visible()

@@ -69,10 +69,9 @@ NOTHING = dict.fromkeys(About.__annotations__)
 
 
 class Call:
-    """`principal` is None only on public routes, `session` for a token too. `types` are today's document types.
-    `is_of_a_page`: a page asks (api/staff/door.py), which hands on what people type."""
+    """`principal` is None only on public routes, `session` for a token too. `types` are today's document types."""
 
-    __slots__ = ("is_of_a_page", "language", "params", "parts", "principal_", "req", "resp", "session", "types")
+    __slots__ = ("language", "params", "parts", "principal_", "req", "resp", "session", "types")
 
     def __init__(
         self,
@@ -85,7 +84,7 @@ class Call:
         session: Session | None = None,
     ) -> None:
         self.req, self.resp, self.parts, self.principal_, self.session = req, resp, parts, principal, session
-        self.types, self.params, self.is_of_a_page = types, params, False
+        self.types, self.params = types, params
         self.language = language_of(req.get_header("Accept-Language"))
 
     # -- who ----------------------------------------------------------------------------------------------------

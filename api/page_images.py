@@ -106,8 +106,7 @@ class PageImages:
         """As long as the decoders' own queue lets a request wait for its caller's earlier ones."""
         wait = self._limits.queue_wait_seconds
         try:
-            async with asyncio.timeout(wait + self._limits.decode_seconds_max):
-                await turn.lock.acquire()
+            await asyncio.wait_for(turn.lock.acquire(), wait + self._limits.decode_seconds_max)
         except TimeoutError:
             raise Unavailable(retry_after_seconds=wait) from None
 

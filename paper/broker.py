@@ -1,17 +1,20 @@
 """The one place where all requests to the decoders meet: takes them in, lets turns.py choose, hands each to a child.
 
-client.py connects, child.py answers on the same connection, pool.py says how a child is forked. No file is looked into
-here. A request whose asker has left is dropped; if a child is at work on it, the child is killed.
+client.py connects, child.py answers on the same connection, zygote.py forks the children. No file is looked into here.
+Each child gets one request and ends with it, so whatever a file makes of its child does not come to another file.
+A child is killed here when it has used up its time, and when its asker has left.
 """
 
 import errno
 import logging
+import math
 import os
 import resource
 import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -19,13 +22,14 @@ from typing import Final
 import msgspec
 
 from domain.limits import Limits
-from paper import messages
+from paper import confinement, messages
+from paper.allowances import Allowance, allowance
 from paper.turns import QueueFull, Turns
+from paper.zygote import Zygote, end
 
 REQUESTS_MAX: Final = 1_000
 """In the queue, of all askers together; each holds two descriptors."""
 
-_YOUNG_SECONDS = 1.0
 _BACK_OFF_SECONDS = 0.05
 _LOOK_SECONDS = 0.05
 _BEAT_SECONDS = 1.0
@@ -36,40 +40,43 @@ _SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
 
 _log = logging.getLogger(__name__)
 
-Fork = Callable[[int], int]
-"""Makes a child that listens on this descriptor; its process id."""
-
 
 class Job(msgspec.Struct, eq=False, kw_only=True):
-    """A request that was read. Descriptors are numbers: an object of a closed one would close it again in a child."""
+    """A request that was read. Descriptors are numbers: an object of a closed one would close another one later."""
 
     asker: bytes
     stores: bool
     request: bytes
+    allowed: Allowance
     file: int
     connection: int
     child: "Child | None" = None
 
 
 class Child(msgspec.Struct, eq=False, kw_only=True):
-    """`job`: what it works on; `answers`: its answer has begun; `killed`: by the broker, for an asker who left."""
+    """One that waits for its job, or works on it.
+
+    `until`, `processor_until`: when the step at work has had its time; `verdict`: set by whoever killed it, empty where
+    nobody waits for it.
+    """
 
     pid: int
     control: int
-    born: float
     job: Job | None = None
-    answers: bool = False
-    killed: bool = False
-    gone: bool = False
+    steps_left: int = 0
+    until: float = 0.0
+    processor_until: float = 0.0
+    verdict: bytes | None = None
 
 
 class Broker:
-    """`beat` is called at least every second while it works."""
+    """`beat` is called at least every second while it works; `children` work at a time, and as many wait."""
 
     def __init__(
-        self, listener: socket.socket, fork: Fork, *, children: int, limits: Limits, beat: Callable[[], None]
+        self, listener: socket.socket, zygote: Zygote, *, children: int, limits: Limits, beat: Callable[[], None]
     ) -> None:
-        self._listener, self._fork, self._wanted, self._beat = listener, fork, children, beat
+        self._listener, self._zygote, self._children_max, self._beat = listener, zygote, children, beat
+        self._limits = limits
         self._turns = Turns[Job](
             decoders=children,
             waiting_max=limits.decodes_waiting_per_caller_max,
@@ -79,17 +86,21 @@ class Broker:
         self._epoll = select.epoll()
         self._unread = set[int]()
         self._jobs: dict[int, Job] = {}
-        self._children: dict[int, Child] = {}
+        self._unborn = deque[int]()
+        self._idle: dict[int, Child] = {}
+        self._busy: dict[int, Child] = {}
+        self._early: dict[int, int] = {}
         self._controls: dict[int, Child] = {}
         self._ended: list[int] = []
         self._fork_at = 0.0
+        self._look_at = 0.0
 
     def run(self) -> None:
         """Until SIGTERM; then every child is killed."""
         allow_descriptors()
         wake = wake_on_signals()
         self._listener.setblocking(False)
-        for descriptor in (wake.fileno(), self._listener.fileno()):
+        for descriptor in (wake.fileno(), self._listener.fileno(), self._zygote.channel.fileno()):
             self._epoll.register(descriptor, select.EPOLLIN)
         try:
             while True:
@@ -104,22 +115,27 @@ class Broker:
                     else:
                         self._see(descriptor)
                 self._refuse_overdue()
+                self._stop_overdue()
                 self._close_ended()
         finally:
-            for child in self._children.values():
-                os.kill(child.pid, signal.SIGKILL)
-                os.waitpid(child.pid, 0)
+            signal.set_wakeup_fd(-1)
+            for pid in (*self._idle, *self._busy):
+                end(pid)
 
     def _pause(self) -> float:
-        is_short = len(self._children) < self._wanted
-        return _BEAT_SECONDS if self._turns.is_empty and not is_short else _LOOK_SECONDS
+        if self._turns.is_empty and not self._busy and len(self._idle) == self._children_max:
+            return _BEAT_SECONDS
+        until = min((child.until for child in self._busy.values() if child.verdict is None), default=math.inf)
+        return max(0.0, min(_LOOK_SECONDS, until - time.monotonic()))
 
     def _see(self, descriptor: int) -> None:
         """One event may have closed what the next one is about; then nothing is to be done."""
         if descriptor == self._listener.fileno():
             self._accept()
+        elif descriptor == self._zygote.channel.fileno():
+            self._welcome()
         elif descriptor in self._controls:
-            self._hear(self._controls[descriptor])
+            self._go_on(self._controls[descriptor])
         elif descriptor in self._unread:
             self._read(descriptor)
         elif descriptor in self._jobs:
@@ -156,18 +172,25 @@ class Broker:
         self._unread.discard(number)
         try:
             asking = messages.decode_asking(data) if len(files) == 1 else None
+            request = messages.decode_request(asking.request) if asking else None
         except msgspec.MsgspecError:
-            asking = None
-        if asking is None:
+            request = None
+        if asking is None or request is None:
             for file in files:
                 os.close(file)
             self._forget(number)
             return
-        self._take_in(asking, files[0], number)
+        self._take_in(asking, allowance(request, self._limits), files[0], number)
 
-    def _take_in(self, asking: messages.Asking, file: int, connection: int) -> None:
-        request = bytes(asking.request)
-        job = Job(asker=asking.asker, stores=asking.stores, request=request, file=file, connection=connection)
+    def _take_in(self, asking: messages.Asking, allowed: Allowance, file: int, connection: int) -> None:
+        job = Job(
+            asker=asking.asker,
+            stores=asking.stores,
+            request=bytes(asking.request),
+            allowed=allowed,
+            file=file,
+            connection=connection,
+        )
         self._jobs[connection] = job
         try:
             if len(self._jobs) > REQUESTS_MAX:
@@ -179,12 +202,18 @@ class Broker:
         self._epoll.modify(connection, select.EPOLLRDHUP)
 
     def _dispatch(self) -> None:
-        idle = [child for child in self._children.values() if child.job is None and not child.gone]
-        for child in idle:
+        while self._idle:
             job = self._turns.next(time.monotonic())
             if job is None:
                 return
+            pid, child = self._idle.popitem()
+            self._busy[pid] = child
             child.job, job.child = job, child
+            child.steps_left = job.allowed.steps
+            self._begin_step(child)
+            if child.steps_left:
+                self._controls[child.control] = child
+                self._epoll.register(child.control, select.EPOLLIN | select.EPOLLET)
             control = packets_of(child.control)
             # One that has just died is found by _reap(), which then says that the request was lost.
             with suppress(OSError):
@@ -193,19 +222,14 @@ class Broker:
             os.close(job.file)
 
     def _drop(self, job: Job) -> None:
-        """The asker has left."""
-        child = job.child
-        if child is None:
+        """The asker has left, or has its answer already."""
+        if job.child is None:
             self._turns.leave(job)
             os.close(job.file)
             self._forget(job.connection)
             return
-        self._hear(child)
-        if child.job is job:
-            self._epoll.unregister(job.connection)
-            if not child.answers:  # else the child finds out by itself, or is through
-                child.killed = True
-                os.kill(child.pid, signal.SIGKILL)
+        self._epoll.unregister(job.connection)
+        stop(job.child, b"")
 
     def _refuse_overdue(self) -> None:
         if not self._turns.is_empty:
@@ -234,65 +258,98 @@ class Broker:
     # -- children -----------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        while len(self._children) < self._wanted and time.monotonic() >= self._fork_at:
+        """Have as many children wait as may work at a time, so that none of them is waited for."""
+        while len(self._idle) + len(self._unborn) < self._children_max and time.monotonic() >= self._fork_at:
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with its:
-                pid = self._fork(its.fileno())
-            child = Child(pid=pid, control=ours.detach(), born=time.monotonic())
-            self._children[pid] = self._controls[child.control] = child
-            self._epoll.register(child.control, select.EPOLLIN)
+            with ours, its, suppress(OSError):  # one that has just died is found by _reap()
+                self._zygote.ask_for_child(its)
+                self._unborn.append(ours.detach())
 
-    def _hear(self, child: Child) -> None:
-        """What the child has said; silence for good means that it is ending."""
+    def _welcome(self) -> None:
+        """New children say who they are, in the order in which they were asked for; some may have ended already."""
+        while (pid := self._zygote.take_number()) is not None:
+            control = self._unborn.popleft()
+            if pid == 0:
+                os.close(control)
+                self._fork_at = time.monotonic() + _BACK_OFF_SECONDS
+                continue
+            self._idle[pid] = Child(pid=pid, control=control)
+            if pid in self._early:
+                self._bury(pid, self._early.pop(pid), 0.0)
+
+    def _begin_step(self, child: Child) -> None:
+        assert child.job is not None
+        allowed = child.job.allowed
+        child.steps_left -= 1
+        child.until = time.monotonic() + allowed.seconds
+        child.processor_until = confinement.processor_seconds(child.pid) + allowed.processor_seconds
+
+    def _go_on(self, child: Child) -> None:
+        """A child says that a step begins. One that was taken over gets no more of them than its request has."""
         control = packets_of(child.control)
-        try:
-            while said := control.recv(1, socket.MSG_DONTWAIT):
-                if said == messages.ANSWERS:
-                    child.answers = True
-                elif child.job is not None:
-                    self._end(child)
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            pass
-        finally:
-            control.detach()
-        if not child.gone:
-            child.gone = True
-            self._epoll.unregister(child.control)
+        with suppress(BlockingIOError, ConnectionError):
+            while control.recv(1, socket.MSG_DONTWAIT):
+                if child.steps_left:
+                    self._begin_step(child)
+        control.detach()
 
-    def _end(self, child: Child) -> None:
-        if child.job is not None:
-            self._turns.end(child.job, time.monotonic())
-            self._forget(child.job.connection)
-        child.job, child.answers = None, False
+    def _stop_overdue(self) -> None:
+        """A child cannot put this off: its own signals and timers have no part in it."""
+        now = time.monotonic()
+        looks = now >= self._look_at
+        if looks:
+            self._look_at = now + _LOOK_SECONDS
+        for child in self._busy.values():
+            if looks and confinement.processor_seconds(child.pid) >= child.processor_until:
+                stop(child, messages.SLOW)
+            elif now >= child.until:
+                stop(child, messages.LOST)
 
     def _reap(self) -> None:
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+        while True:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                pid = 0
             if pid == 0:
                 return
             if os.WIFSTOPPED(status):
                 os.kill(pid, signal.SIGKILL)  # its client would wait in vain
-            elif (child := self._children.pop(pid, None)) is not None:
-                self._bury(child, status)
+            elif pid == self._zygote.pid:
+                raise ZygoteEnded(f"what forks the decoders {how(status)}")
+            elif pid in self._idle or pid in self._busy:
+                self._bury(pid, status, used.ru_utime + used.ru_stime)
+            else:
+                self._early[pid] = status
 
-    def _bury(self, child: Child, status: int) -> None:
-        self._hear(child)
-        if child.job is not None:
-            tell(child.job.connection, verdict_of(status))
-            self._end(child)
-        if not child.gone:
-            self._epoll.unregister(child.control)
-        del self._controls[child.control]
-        self._ended.append(child.control)
-        if child.killed:
-            return
-        if os.WIFSIGNALED(status):
-            name = signal.Signals(os.WTERMSIG(status)).name
-            _log.warning("paper: child %d ended by %s; a new one takes its place", child.pid, name)
-        if time.monotonic() - child.born < _YOUNG_SECONDS:
+    def _bury(self, pid: int, status: int, used_seconds: float) -> None:
+        child = self._busy.pop(pid, None) or self._idle.pop(pid)
+        job = child.job
+        if job is None:
             self._fork_at = time.monotonic() + _BACK_OFF_SECONDS
+        else:
+            verdict = verdict_of(status) if child.verdict is None else child.verdict
+            if verdict == messages.LOST and used_seconds >= child.processor_until:
+                verdict = messages.SLOW
+            if verdict:
+                tell(job.connection, verdict)
+            self._turns.end(job, time.monotonic())
+            self._forget(job.connection)
+        self._controls.pop(child.control, None)
+        self._ended.append(child.control)
+        if child.verdict is None and status:
+            _log.warning("paper: child %d %s", pid, how(status))
+
+
+class ZygoteEnded(Exception):
+    """Nothing forks children any more; the supervisor starts all of this again."""
+
+
+def stop(child: Child, verdict: bytes) -> None:
+    """Kill it; what is said of its job is decided once."""
+    if child.verdict is None:
+        child.verdict = verdict
+        os.kill(child.pid, signal.SIGKILL)
 
 
 def packets_of(number: int) -> socket.socket:
@@ -308,18 +365,24 @@ def tell(number: int, verdict: bytes) -> None:
 
 
 def verdict_of(status: int) -> bytes:
-    """What a child's end says of the file that it worked on."""
+    """What a child's end says of the file that it worked on; nothing where its answer says all."""
     if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return messages.SLOW if number == signal.SIGPROF else messages.FAULT if number in _CRASHES else messages.LOST
-    return messages.FAULT if os.WEXITSTATUS(status) else messages.LOST
+        return messages.FAULT if os.WTERMSIG(status) in _CRASHES else messages.LOST
+    return messages.FAULT if os.WEXITSTATUS(status) else b""
+
+
+def how(status: int) -> str:
+    """How a process ended, in words."""
+    if os.WIFSIGNALED(status):
+        return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"ended with {os.WEXITSTATUS(status)}"
 
 
 def wake_on_signals() -> socket.socket:
     """A socket that gets the number of each signal of _SIGNALS that comes; they are let in from now on."""
     wake, signalled = socket.socketpair()
-    for end in (wake, signalled):
-        end.setblocking(False)
+    for socket_end in (wake, signalled):
+        socket_end.setblocking(False)
     signal.set_wakeup_fd(signalled.detach(), warn_on_full_buffer=False)
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)

@@ -1,34 +1,35 @@
-"""One limited child of pool.py: takes a request from broker.py, answers on its connection, and so on until it grew.
+"""One limited child of zygote.py: takes one request from broker.py, answers on its connection, and ends.
 
-A request that takes too long is ended by the kernel, with the child: no Python code has to run for that, so a
-decoder stuck in C ends too. broker.py tells client.py.
+It sees the file of nobody else, before or after. broker.py ends it when it takes too long, so a decoder stuck in C ends
+too, and one that was taken over; what its end says goes to client.py.
 """
 
-import gc
 import os
-import resource
-import signal
 import socket
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Final
-
-import msgspec
+from contextlib import suppress
+from typing import Final, NoReturn
 
 from domain.limits import Limits
 from domain.refusals import FileDamaged, Refusal
-from paper import assembly, checks, confinement, content, form, form_text, messages, page, pictures, rendering, walls
+from paper import (
+    allowances,
+    assembly,
+    checks,
+    confinement,
+    content,
+    form,
+    form_text,
+    messages,
+    page,
+    pictures,
+    rendering,
+    walls,
+)
 
-GROWTH_BYTES_MAX: Final = 64 * 1024 * 1024
-"""A child whose peak grew by more than this answers, then makes way for a fresh one."""
-
-_MEBIBYTE: Final = 1024 * 1024
-_PIECE_BYTES: Final = _MEBIBYTE
-_PROCESSOR_PART: Final = 0.75
+_PIECE_BYTES: Final = 1024 * 1024
 _Question = messages.Examine | messages.Inspect | messages.Render | messages.Draw
-
-# While a request is worked on, the connection, the file and its mapping take the last free numbers.
-_DESCRIPTORS_PER_REQUEST: Final = 3
 
 
 def prepare(limits: Limits) -> None:
@@ -37,62 +38,34 @@ def prepare(limits: Limits) -> None:
     pictures.configure(limits)
     form_text.prepare()
     confinement.return_memory()
-    gc.freeze()  # what all have is never garbage: a child looks through its own alone
 
 
-def run(control: socket.socket, limits: Limits, parent: int) -> None:
-    """The life of a child, from fork to exit; never returns. `control` is the way to the broker."""
-    os.dup2(0, 1)
-    os.dup2(0, 2)
-    walls.shut_in(
-        parent,
-        memory_bytes=limits.decode_memory_bytes_max,
-        descriptors=control.fileno() + 1 + _DESCRIPTORS_PER_REQUEST,
-    )
-    bound = _peak_bytes() + GROWTH_BYTES_MAX
-    while True:
-        _serve(control, limits)
-        _allow(0, 0)
-        gc.collect()  # a fault holds the frames that it went through, and with them the file and its descriptor
-        if _peak_bytes() > bound:
-            os._exit(0)
-        control.send(messages.FREE)
+def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoReturn:
+    """The life of a child from fork to exit. `control` is the way to the broker.
 
-
-def _serve(control: socket.socket, limits: Limits) -> None:
-    """One request, one answer. A client that went away is not answered; without a broker there is nothing to do."""
-    data, descriptors, _, _ = socket.recv_fds(control, messages.REQUEST_BYTES_MAX, 2)
+    The request is read before the last walls are up, for it says how much time they allow; its sender is trusted.
+    """
+    way = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=control)
+    data, descriptors, _, _ = socket.recv_fds(way, messages.REQUEST_BYTES_MAX, 2)
+    way.detach()
     if not data:
         os._exit(0)
-    file, number = descriptors
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=number) as connection:
-        try:
-            request = messages.decode_request(data)
-            _allow(limits.decode_seconds_max, _processor_seconds(request, limits))
-            for answer in _answers(request, file, limits):
-                control.send(messages.ANSWERS)
-                for packet in messages.packets(answer):
-                    connection.sendall(packet)
-        except (OSError, msgspec.MsgspecError):
-            return
-        finally:
-            os.close(file)
+    request = messages.decode_request(data)
+    allowed = allowances.allowance(request, limits)
+    walls.shut_in(broker, calls, processor_seconds=allowed.processor_seconds * allowed.steps)
+    file, connection = descriptors
+    with suppress(OSError):  # a client that went away is not answered
+        for answer in _answers(request, file, control, limits):
+            for packet in messages.packets(answer):
+                os.write(connection, packet)
+    os._exit(0)
 
 
-def _processor_seconds(request: messages.Request, limits: Limits) -> float:
-    """What a request may take of a processor: a small upload little. Below decode_seconds_max in any case, so that a
-    file that takes too long is told from a machine that has no time."""
-    most = limits.decode_seconds_max * _PROCESSOR_PART
-    if isinstance(request, messages.Examine | messages.Inspect):
-        return min(most, limits.decode_seconds_per_mebibyte * max(1.0, request.size / _MEBIBYTE))
-    return most
-
-
-def _answers(request: messages.Request, descriptor: int, limits: Limits) -> Iterator[messages.Answer]:
+def _answers(request: messages.Request, descriptor: int, control: int, limits: Limits) -> Iterator[messages.Answer]:
     """One answer to all requests but Assemble, which has pieces; a refusal is the last."""
     try:
         if isinstance(request, messages.Assemble):
-            yield from _assembled(request, descriptor, limits)
+            yield from _assembled(request, descriptor, control, limits)
         else:
             yield _answer(request, _mapped(descriptor, request.size), limits)
     except Refusal as refusal:
@@ -122,28 +95,19 @@ def _answer(request: _Question, file: content.Content, limits: Limits) -> messag
             return messages.Drawn(form.draw_encoded(file[:]))
 
 
-def _assembled(request: messages.Assemble, descriptor: int, limits: Limits) -> Iterator[messages.Answer]:
-    for data in assembly.pdf(_pages(request.parts, descriptor, limits), limits):
+def _assembled(request: messages.Assemble, descriptor: int, control: int, limits: Limits) -> Iterator[messages.Answer]:
+    for data in assembly.pdf(_pages(request.parts, descriptor, control), limits):
         for start in range(0, len(data), _PIECE_BYTES):
             yield messages.Piece(bytes(data[start : start + _PIECE_BYTES]))
     yield messages.Piece(b"")
 
 
-def _pages(parts: Sequence[messages.Part], descriptor: int, limits: Limits) -> Iterator[tuple[bytes, int]]:
-    """Read one at a time, not mapped: a mapping counts as memory. Each has the time of a request."""
-    for part in parts:
-        _allow(limits.decode_seconds_max, limits.decode_seconds_max * _PROCESSOR_PART)
+def _pages(parts: Sequence[messages.Part], descriptor: int, control: int) -> Iterator[tuple[bytes, int]]:
+    """Read one at a time, not mapped: a mapping counts as memory. The broker gives each the time of a request."""
+    for number, part in enumerate(parts):
+        if number:
+            os.write(control, messages.NEXT)
         image = os.pread(descriptor, part.size, part.offset)
         if len(image) < part.size:
             raise FileDamaged()
         yield image, part.degrees
-
-
-def _allow(seconds: float, processor_seconds: float) -> None:
-    """Seconds of wall and of processor time from now, 0 for no end. The default action of both signals is the end."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_PROF, processor_seconds)
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,13 +1,16 @@
-"""What a process gives up before it touches foreign bytes: Linux calls for pool.py and child.py.
+"""Linux calls for the processes around foreign bytes: what they give up, how they are made and what they may use.
 
 Each call says whether the kernel granted it where a refusal is bearable; the others raise OSError.
 """
 
 import ctypes
+import math
 import os
 import resource
 import signal
-from typing import Final
+import time
+from pathlib import Path
+from typing import Final, NoReturn
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -22,8 +25,15 @@ _TASKS_OF_ALL_MAX: Final = 4_096
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _KEPT_HEAP_BYTES: Final = 4 * 1024 * 1024
+_CLONE_PARENT: Final = 0x8000
+_CLONE: Final = {"x86_64": 56, "aarch64": 220}
+_MADV_COLLAPSE: Final = 25
+_HUGE_PAGE_BYTES: Final = 2 * 1024 * 1024
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_locked_libc = ctypes.PyDLL(None, use_errno=True)
+"""Its calls keep the lock of the interpreter."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -60,18 +70,44 @@ def give_up_privileges() -> None:
 
 
 def limit_resources(*, data_bytes: int, descriptors: int) -> None:
-    """Private memory up to `data_bytes`; no descriptor at or above `descriptors`; no files written; few threads.
-
-    The kernel counts the threads of an account. Where others have this one too (neither leave_account nor a user
-    namespace), the limit leaves room for theirs.
-    """
+    """Private memory up to `data_bytes`; no descriptor at or above `descriptors`; no files written."""
     _set(resource.RLIMIT_DATA, data_bytes)
     _set(resource.RLIMIT_NOFILE, descriptors)
     _set(resource.RLIMIT_FSIZE, 0)
     _set(resource.RLIMIT_CORE, 0)
+
+
+def limit_work(processor_seconds: float) -> None:
+    """Whole seconds of a processor, at the end of which the kernel kills this process; few threads.
+
+    The kernel counts the threads of an account. Where others have this one too (neither leave_account nor a user
+    namespace), the limit leaves room for theirs.
+    """
+    _set(resource.RLIMIT_CPU, math.ceil(processor_seconds) + 1)
     tasks = _TASKS_MAX if os.geteuid() in (_NOBODYS, _UNMAPPED) else _TASKS_OF_ALL_MAX
     _, given = resource.getrlimit(resource.RLIMIT_NPROC)
     _set(resource.RLIMIT_NPROC, tasks if given == resource.RLIM_INFINITY else min(tasks, given))
+
+
+def fork_sibling() -> int:
+    """Fork this process of one thread for its own parent: 0 in the child, else its number. Raises OSError.
+
+    What Python and glibc do around a fork is for processes with threads, and makes a child copy 160 pages. The number
+    that glibc keeps of this thread is that of the first process; it only compares it with those of other threads.
+    """
+    pid = int(_locked_libc.syscall(_CLONE[os.uname().machine], _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0))
+    if pid < 0:
+        _raise()
+    return pid
+
+
+def processor_seconds(pid: int) -> float:
+    """What a child has used of processors so far. Raises OSError when it was waited for."""
+    clock = ctypes.c_int()
+    code = _libc.clock_getcpuclockid(pid, ctypes.byref(clock))
+    if code != 0:
+        raise OSError(code, os.strerror(code))
+    return time.clock_gettime(clock.value)
 
 
 def return_memory() -> None:
@@ -81,10 +117,19 @@ def return_memory() -> None:
     _libc.malloc_trim(0)
 
 
+def gather_memory() -> None:
+    """Move the memory that this process has into huge pages where the kernel can: a fork copies their table entries."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        bounds, rights, *rest = line.split()
+        if rights == "rw-p" and rest[2] == "0":  # of no file
+            first, end = (int(bound, 16) for bound in bounds.split("-"))
+            for page in range(-(-first // _HUGE_PAGE_BYTES), end // _HUGE_PAGE_BYTES):
+                _libc.madvise(page * _HUGE_PAGE_BYTES, _HUGE_PAGE_BYTES, _MADV_COLLAPSE)
+
+
 def data_bytes() -> int:
     """Private writable memory of this process, as RLIMIT_DATA counts it."""
-    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123  pathlib would cost the zygote another import.
-        return int(statm.read().split()[5]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_bytes().split()[5]) * resource.getpagesize()
 
 
 def _set(kind: int, limit: int) -> None:
@@ -93,5 +138,9 @@ def _set(kind: int, limit: int) -> None:
 
 def _prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        _raise()
+
+
+def _raise() -> NoReturn:
+    code = ctypes.get_errno()
+    raise OSError(code, os.strerror(code))

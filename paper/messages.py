@@ -30,10 +30,8 @@ FAULT: Final = b"f"
 SLOW: Final = b"s"
 """The file took all of its processor time."""
 
-ANSWERS: Final = b"a"
-"""From a child to the broker: its answer begins."""
-FREE: Final = b"."
-"""From a child to the broker: it can take a request."""
+NEXT: Final = b"n"
+"""From a child to the broker: the next page of an Assemble begins."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

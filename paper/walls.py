@@ -1,4 +1,4 @@
-"""The walls around a decoder that may be taken over. child.py raises them once everything it needs is loaded.
+"""The walls around a decoder that may be taken over. zygote.py raises those that last, child.py the others.
 
 confinement.py has the single limits; here they come together with a Landlock domain without any rule, and with a
 seccomp filter that knows the few system calls of a decoder. The filter is assembled here, for libseccomp is a package
@@ -30,7 +30,6 @@ _ALLOWED: Final = {
     "futex": (202, 98),
     "getpid": (39, 172),
     "getrandom": (318, 278),
-    "getrusage": (98, 165),
     "getsockname": (51, 204),
     "madvise": (28, 233),
     "mremap": (25, 216),
@@ -44,7 +43,6 @@ _ALLOWED: Final = {
     "sched_yield": (24, 124),
     "sendto": (44, 206),
     "set_robust_list": (273, 99),
-    "setitimer": (38, 103),
     "write": (1, 64),
 }
 """System calls by their numbers on x86_64 and aarch64: what the decoders were seen to make, and no other."""
@@ -88,11 +86,14 @@ _NETWORK_SINCE, _SCOPES_SINCE = 4, 6
 _ALL_NETWORK, _ALL_SCOPES = 0b11, 0b11
 
 _TRIAL_BYTES: Final = 16 * 1024 * 1024
+_TRIAL_SECONDS: Final = 10
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class _Program(ctypes.Structure):
+class Filter(ctypes.Structure):
+    """struct sock_fprog, which the kernel reads."""
+
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
@@ -105,11 +106,10 @@ class Step(NamedTuple):
     no: int = 0
 
 
-def shut_in(parent: int, *, memory_bytes: int, descriptors: int) -> tuple[str, ...]:
-    """Raise the walls around this process, for good; it dies with `parent`. Returns the walls that cannot be raised.
+def raise_lasting(parent: int, *, memory_bytes: int, descriptors: int) -> tuple[str, ...]:
+    """Raise the walls that processes inherit around this one, for good; it dies with `parent`. Returns those missing.
 
-    Afterwards it can open, make or remove no file, reach no socket, program, process or signal, and share or run no
-    memory: each such call fails with EPERM. `memory_bytes` are private and beyond what it has now.
+    Afterwards it can open, make or remove no file. `memory_bytes` are private and beyond what it has now.
     """
     lacking = [] if confinement.leave_account() else [ACCOUNT]
     confinement.die_with_parent(parent)  # only now: the kernel forgets it with the account
@@ -118,9 +118,18 @@ def shut_in(parent: int, *, memory_bytes: int, descriptors: int) -> tuple[str, .
     if not _leave_files():
         lacking.append(LANDLOCK)
     confinement.limit_resources(data_bytes=data_bytes, descriptors=descriptors)
-    if not _filter_calls():
-        lacking.append(SECCOMP)
     return tuple(lacking)
+
+
+def shut_in(parent: int, calls: Filter, *, processor_seconds: float) -> bool:
+    """Raise the rest around this process, for good; it dies with `parent`. False where no filter can be set.
+
+    Afterwards it can reach no socket, program, process or signal, and share or run no memory: each such call fails with
+    EPERM. The kernel ends it some time after `processor_seconds`.
+    """
+    confinement.die_with_parent(parent)
+    confinement.limit_work(processor_seconds)
+    return install(calls)
 
 
 def find_missing() -> tuple[str, ...]:
@@ -142,9 +151,10 @@ def _try_out(report: int) -> None:
     try:
         parent = os.getppid()
         lacking = [] if confinement.leave_network() else [NETWORK]
-        lacking += shut_in(parent, memory_bytes=_TRIAL_BYTES, descriptors=report + 1)
-        os.write(report, "\n".join(lacking).encode())
-        code = 0 if SECCOMP in lacking or _holds(parent) else 1
+        lacking += raise_lasting(parent, memory_bytes=_TRIAL_BYTES, descriptors=report + 1)
+        is_filtered = shut_in(parent, call_filter(), processor_seconds=_TRIAL_SECONDS)
+        os.write(report, "\n".join(lacking if is_filtered else [*lacking, SECCOMP]).encode())
+        code = 0 if not is_filtered or _holds(parent) else 1
     finally:
         os._exit(code)
 
@@ -186,16 +196,21 @@ def ruleset(version: int) -> bytes:
     return attributes
 
 
-def _filter_calls() -> bool:
+def call_filter() -> Filter:
+    """What shut_in() sets on this machine; where it is unknown, one without any instruction, which no kernel takes."""
     machine = os.uname().machine
-    return machine in _ARCHITECTURES and install(program(machine))
+    return filter_of(program(machine) if machine in _ARCHITECTURES else ())
 
 
-def install(steps: Sequence[Step]) -> bool:
-    """Put a filter before every later system call of this thread and what it starts. False where that is forbidden."""
+def filter_of(steps: Sequence[Step]) -> Filter:
+    """The steps as the kernel reads them."""
     instructions = b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in steps)
-    filled = _Program(len(steps), instructions)
-    return bool(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(filled), 0, 0) == 0)
+    return Filter(len(steps), instructions)
+
+
+def install(calls: Filter) -> bool:
+    """Put a filter before every later system call of this thread and what it starts. False where that is forbidden."""
+    return bool(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(calls), 0, 0) == 0)
 
 
 def program(machine: str) -> list[Step]:

@@ -12,9 +12,12 @@ import os
 import resource
 import signal
 import socket
+import stat
 import struct
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -53,16 +56,31 @@ THREADS: Final = 5_000
 
 Target = dict[str, Any]
 
+seen: list[bytes] = []
+"""All files that this process was handed."""
+answers: list[str] = []
+"""What it will say of the next ones, whatever they are."""
+
 
 def run_attack(content: Content, name: str, limits: Limits) -> Finding:
     """The attack that the file names; a file of another kind is a letter."""
     order = json.loads(bytes(content))
+    seen.append(bytes(content))
+    if order["attack"] in LASTING:
+        told = LASTING[order["attack"]]()
+    elif order["attack"] == "none":
+        told = answers.pop() if answers else f"an honest answer, after {len(seen) - 1} others"
+    else:
+        told = _outcome(order)
+    return Finding(media_type="text/plain", pages=None, preview=False, password_protected=False, flags=(told,))
+
+
+def _outcome(order: dict[str, Any]) -> str:
     _free_descriptors()
     try:
-        told = f"DONE: {ATTACKS[order['attack']](order['target'])}"
+        return f"DONE: {ATTACKS[order['attack']](order['target'])}"
     except OSError as refused:
-        told = f"{type(refused).__name__} {refused.errno}"
-    return Finding(media_type="text/plain", pages=None, preview=False, password_protected=False, flags=(told,))
+        return f"{type(refused).__name__} {refused.errno}"
 
 
 @cache
@@ -209,6 +227,61 @@ def _many_threads(target: Target) -> str:
         gate.set()
     return f"{THREADS} threads"
 
+
+def _answer_for_all() -> str:
+    answers.extend(["a lie"] * 10)
+    return "taken over"
+
+
+def _stay() -> str:
+    """To be handed the next file too, and not to end."""
+    os._exit = _go_on_serving  # type: ignore[assignment]  # what a child does after its answer
+    return "taken over"
+
+
+def _go_on_serving(code: int) -> None:
+    _ignore_the_end()
+    control = next(number for number in range(3, 9) if _is_socket(number))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=control) as way:
+        while True:
+            socket.recv_fds(way, 65_536, 2)
+            time.sleep(0.01)
+
+
+def _is_socket(number: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        return False
+
+
+def _ignore_the_end() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    for timer in (signal.ITIMER_REAL, signal.ITIMER_PROF, signal.ITIMER_VIRTUAL):
+        with suppress(OSError):
+            signal.setitimer(timer, 0)
+
+
+def _work_without_end() -> str:
+    _ignore_the_end()
+    while True:
+        pass
+
+
+def _sleep_without_end() -> str:
+    _ignore_the_end()
+    while True:
+        time.sleep(1)
+
+
+LASTING: Final[dict[str, Callable[[], str]]] = {
+    "remember all files": lambda: "taken over",
+    "answer for all files": _answer_for_all,
+    "stay after the answer": _stay,
+    "work without end": _work_without_end,
+    "sleep without end": _sleep_without_end,
+}
+"""What code does that wants more than its own file and its own time."""
 
 ATTACKS: Final[dict[str, Callable[[Target], str]]] = {
     "read the key": lambda t: _read_secret(t["key"]),

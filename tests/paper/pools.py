@@ -21,7 +21,9 @@ import json, resource, sys
 from pathlib import Path
 from domain.limits import Limits
 exec(sys.argv[4])
+from paper import zygote
 from paper.pool import serve
+zygote.PROGRAM = zygote.PROGRAM.replace("from", sys.argv[5] + "from", 1)
 serve(Path(sys.argv[1]), children=int(sys.argv[2]), limits=Limits(**json.loads(sys.argv[3])))
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
@@ -34,9 +36,13 @@ class Pool:
         self.process, self.path, self.limits = process, path, limits
         self.examiner = Examiner(path, limits)
 
+    def zygote(self) -> int:
+        """The process that forks the children; its parent is theirs."""
+        return children_of(self.process.pid)[0]
+
     def children(self) -> list[int]:
-        pid = self.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        """Those that wait, and those at work."""
+        return children_of(self.process.pid)[1:]
 
     def stop(self) -> int:
         """SIGTERM; the largest resident size that any child ever had, in bytes."""
@@ -46,14 +52,15 @@ class Pool:
 
 
 @contextmanager
-def a_pool(folder: Path, *, children: int = 2, first: str = "", **limits: Any) -> Iterator[Pool]:
-    """A pool that is ready; it is ended afterwards, if the test has not done so. Its process runs `first` before.
+def a_pool(folder: Path, *, children: int = 2, first: str = "", within: str = "", **limits: Any) -> Iterator[Pool]:
+    """A pool that is ready; it is ended afterwards, if the test has not done so.
 
-    Unless told otherwise it takes any number of pixels in all, so that a slow file can hold a child.
+    Before all else its process runs `first`, and the one that forks its children `within`. Unless told otherwise it
+    takes any number of pixels in all, so that a slow file can hold a child.
     """
     limits = {"file_pixels_max": 10**12, **limits}
     path = folder / "paper.socket"
-    arguments = [sys.executable, "-c", _SERVER, str(path), str(children), json.dumps(limits), first]
+    arguments = [sys.executable, "-c", _SERVER, str(path), str(children), json.dumps(limits), first, within]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as process:
         pool = Pool(process, path, msgspec.structs.replace(Limits(), **limits))
@@ -63,6 +70,24 @@ def a_pool(folder: Path, *, children: int = 2, first: str = "", **limits: Any) -
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
+
+
+def children_of(pid: int) -> list[int]:
+    """In the order in which they were made."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def memory_of(pid: int) -> bytes:
+    """All that a process can write to."""
+    parts = []
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            bounds, rights = line.split()[:2]
+            if "rw" in rights:
+                first, end = (int(bound, 16) for bound in bounds.split("-"))
+                memory.seek(first)
+                parts.append(memory.read(end - first))
+    return b"".join(parts)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -516,12 +516,10 @@ WRONG_FORMS = [
 
 @pytest.mark.parametrize("data", WRONG_FORMS)
 def test_what_is_no_form_is_a_fault_that_tells_nothing_personal(pool: Pool, data: bytes) -> None:
-    children = pool.children()
     with pytest.raises(FormFault) as fault:
         printed_by(pool, data)
-    assert str(fault.value)
+    assert str(fault.value) not in ("", "no child could draw it")
     assert "SECRET" not in str(fault.value)
-    assert pool.children() == children, "a fault costs no child"
 
 
 def test_the_size_of_a_form_is_limited_on_both_sides(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import secrets
 import shutil
 import socket
 import struct
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 from domain import refusals
 from paper import walls
 from tests.paper import hostile
-from tests.paper.pools import Pool, a_descriptor, a_pool, wait_until
+from tests.paper.pools import Pool, a_descriptor, a_pool, memory_of, wait_until
 
 AS_ROOT = os.geteuid() == 0
 PLAIN_ACCOUNT = 64_999
@@ -27,12 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 REFUSED = ("PermissionError", "BlockingIOError", "OSError 38")
 """EPERM; too many processes of this account; ENOSYS."""
 
-# What the process of the pool runs before anything else.
+# What the process that forks the decoders runs before anything else.
 TAKEN_OVER = "from paper import checks; from tests.paper import hostile; checks.examine = hostile.run_attack\n"
-WITHOUT_WALLS = (
-    "from paper import confinement, walls\n"
-    "walls.shut_in = lambda parent, **_: confinement.die_with_parent(parent) or ()\n"
-)
+WITHOUT_WALLS = "from paper import walls; walls.raise_lasting = walls.shut_in = lambda *_, **__: ()\n"
+# What the process of the pool runs before anything else.
 AS_PLAIN_ACCOUNT = f"import os; os.setgroups([]); os.setgid({PLAIN_ACCOUNT}); os.setuid({PLAIN_ACCOUNT})\n"
 # As container runtimes forbid them: their seccomp filter refuses unshare.
 WITHOUT_NAMESPACES = "from tests.fixtures import systems; systems.forbid_namespaces()\n"
@@ -47,7 +47,7 @@ EVERYWHERE = [
 
 
 @contextmanager
-def taken_over(first: str) -> Iterator[tuple[Pool, dict[str, Any]]]:
+def taken_over(first: str, *, within: str = "", **limits: Any) -> Iterator[tuple[Pool, dict[str, Any]]]:
     """A pool whose decoders are hostile, and what they are after: all of it belongs to the account of the pool."""
     folder = Path(tempfile.mkdtemp(prefix="dossier-walls-"))
     try:
@@ -61,7 +61,7 @@ def taken_over(first: str) -> Iterator[tuple[Pool, dict[str, Any]]]:
             if AS_PLAIN_ACCOUNT in first:
                 for path in (folder, *folder.iterdir()):
                     os.chown(path, PLAIN_ACCOUNT, PLAIN_ACCOUNT)
-            with a_pool(folder / "run", first=first + TAKEN_OVER) as pool:
+            with a_pool(folder / "run", first=first, within=within + TAKEN_OVER, **limits) as pool:
                 names = ("key", "token", "database")
                 targets = {name: str(folder / name) for name in names}
                 port = network.getsockname()[1]
@@ -74,14 +74,20 @@ def outcome(pool: Pool, attack: str, targets: dict[str, Any]) -> str:
     """What the child says of its attack; "GONE" when it did not come back from it."""
     wait_until(lambda: len(pool.children()) == 2)
     children = pool.children()
-    order = json.dumps({"attack": attack, "target": {**targets, "sibling": children[0], "other": children[-1]}})
-    with a_descriptor(order.encode()) as descriptor:
-        try:
-            [told] = pool.examiner.examine_now(descriptor, size=len(order), name="letter").flags
-        except refusals.FileDamaged:
-            return "GONE"
-        unchanged = os.pread(descriptor, len(order), 0) == order.encode()
-    return told if unchanged else "DONE: the upload is another"
+    order = {"attack": attack, "target": {**targets, "sibling": children[0], "other": children[-1]}}
+    try:
+        return told(pool, order)
+    except refusals.FileDamaged:
+        return "GONE"
+
+
+def told(pool: Pool, order: dict[str, Any]) -> str:
+    """What a child says of this file."""
+    data = json.dumps(order).encode()
+    with a_descriptor(data) as descriptor:
+        [flag] = pool.examiner.examine_now(descriptor, size=len(data), name="letter").flags
+        unchanged = os.pread(descriptor, len(data), 0) == data
+    return flag if unchanged else "DONE: the upload is another"
 
 
 @pytest.mark.parametrize("first", EVERYWHERE)
@@ -118,9 +124,48 @@ GETS_THROUGH = {
 
 def test_without_the_walls_the_same_code_gets_through() -> None:
     """The test above could not fail if the attacks failed by themselves."""
-    with taken_over(WITHOUT_WALLS + ACCOUNTS["a plain account"]) as (pool, targets):
+    with taken_over(ACCOUNTS["a plain account"], within=WITHOUT_WALLS) as (pool, targets):
         found = {attack: outcome(pool, attack, targets) for attack in GETS_THROUGH}
     assert {attack: told for attack, told in found.items() if not told.startswith(("DONE", "GONE"))} == {}
+
+
+HONEST = {"attack": "none", "target": {}}
+
+
+@pytest.mark.parametrize("first", EVERYWHERE)
+def test_a_decoder_that_was_taken_over_has_no_part_in_the_next_files(first: str) -> None:
+    """Neither does it see them, nor answer about them, nor go on after its own answer."""
+    with taken_over(first) as (pool, _):
+        for attack in ("remember all files", "answer for all files", "stay after the answer") * 2:
+            assert told(pool, {"attack": attack, "target": {}}) == "taken over"
+            assert told(pool, HONEST) == "an honest answer, after 0 others"
+        wait_until(lambda: len(pool.children()) == 2)
+
+
+@pytest.mark.parametrize("first", EVERYWHERE)
+def test_a_decoder_that_was_taken_over_cannot_put_off_its_end(first: str) -> None:
+    """It blocks all signals and stops all timers; both children do it at once."""
+    ends = {"work without end": refusals.FileTooManyPixels, "sleep without end": refusals.Unavailable}
+    times: dict[str, Any] = {"decode_seconds_max": 2.0, "decode_seconds_per_mebibyte": 0.1, "queue_wait_seconds": 10.0}
+    with taken_over(first, **times) as (pool, _), ThreadPoolExecutor(2) as askers:
+        asked = {attack: askers.submit(told, pool, {"attack": attack, "target": {}}) for attack in ends}
+        for attack, end in ends.items():
+            with pytest.raises(end):
+                asked[attack].result()
+        assert told(pool, HONEST) == "an honest answer, after 0 others"
+        wait_until(lambda: len(pool.children()) == 2)
+
+
+def test_no_decoder_has_in_its_memory_what_the_server_knows(tmp_path: Path) -> None:
+    """A fork has a copy of all of it: the key of all keys among the rest."""
+    secret = secrets.token_bytes(32)
+    known = f"import os; SECRET = bytes.fromhex('{secret.hex()}'); os.environ['PASSWORD'] = SECRET.hex().upper()\n"
+    with a_pool(tmp_path, first=known) as pool:
+        assert secret in memory_of(pool.process.pid), "else the test finds nothing anywhere"
+        for pid in (pool.zygote(), *pool.children()):
+            memory = memory_of(pid)
+            assert b"image/jpeg" in memory
+            assert not [found for found in (secret, secret.hex().upper().encode()) if found in memory]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where a system lacks walls for the decoders, `serve` says so, and does not start without the one that holds."""
+"""What `serve` puts around the decoders: it says what a system lacks, needs seccomp to start, and tells them no key."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.http.served import new_home
+from tests.paper.pools import children_of, memory_of, wait_until
 from tests.service.running import begun, log_lines, running
 
 FORBIDDING = "from tests.fixtures import systems; systems.{}()"
@@ -31,3 +32,21 @@ def test_without_a_filter_for_the_decoders_nothing_is_served(home: Path) -> None
         assert served.ended() == 1
         assert "the decoders cannot be shut in" in served.err
         assert not home.exists() or list(home.iterdir()) == []
+
+
+def test_no_decoder_has_a_key_of_the_archive_in_its_memory(home: Path) -> None:
+    """What it has there it can answer with, as a page image."""
+    with running(home) as served:
+        key = bytes.fromhex((home / "keys" / "kek.1").read_text())
+        supervisor = served.process.pid
+        [pool] = [pid for pid in children_of(supervisor) if command_of(pid).startswith(b"dossier: paper")]
+        assert key in memory_of(supervisor), "else the test finds it nowhere"
+        wait_until(lambda: len(children_of(pool)) > 1)
+        for pid in children_of(pool):
+            memory = memory_of(pid)
+            assert b"image/jpeg" in memory
+            assert [told for told in (key, key.hex().encode(), b"DOSSIER_HOME=") if told in memory] == []
+
+
+def command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -1,0 +1,32 @@
+"""How long a request may take. Pure; broker.py holds each child to it, and child.py has the kernel do so too."""
+
+from typing import Final
+
+import msgspec
+
+from domain.limits import Limits
+from paper import messages
+
+_MEBIBYTE: Final = 1024 * 1024
+_PROCESSOR_PART: Final = 0.75
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """Seconds of wall and of processor time that a step of a request may take, and the number of its steps."""
+
+    seconds: float
+    processor_seconds: float
+    steps: int
+
+
+def allowance(request: messages.Request, limits: Limits) -> Allowance:
+    """A small upload has little of a processor; each page of an Assemble is a step.
+
+    Processor time is below that of the wall in any case, so that a file that takes too long is told from a machine that
+    has no time.
+    """
+    most = limits.decode_seconds_max * _PROCESSOR_PART
+    if isinstance(request, messages.Examine | messages.Inspect):
+        most = min(most, limits.decode_seconds_per_mebibyte * max(1.0, request.size / _MEBIBYTE))
+    steps = len(request.parts) if isinstance(request, messages.Assemble) else 1
+    return Allowance(limits.decode_seconds_max, most, steps)

@@ -69,9 +69,10 @@ NOTHING = dict.fromkeys(About.__annotations__)
 
 
 class Call:
-    """`principal` is None only on public routes, `session` for a token too. `types` are today's document types."""
+    """`principal` is None only on public routes, `session` for a token too. `types` are today's document types.
+    `is_of_a_page`: a page asks (api/staff/door.py), which hands on what people type."""
 
-    __slots__ = ("language", "params", "parts", "principal_", "req", "resp", "session", "types")
+    __slots__ = ("is_of_a_page", "language", "params", "parts", "principal_", "req", "resp", "session", "types")
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Call:
         session: Session | None = None,
     ) -> None:
         self.req, self.resp, self.parts, self.principal_, self.session = req, resp, parts, principal, session
-        self.types, self.params = types, params
+        self.types, self.params, self.is_of_a_page = types, params, False
         self.language = language_of(req.get_header("Accept-Language"))
 
     # -- who ----------------------------------------------------------------------------------------------------

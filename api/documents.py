@@ -24,7 +24,7 @@ from domain.refusals import (
     NotFound,
     ValidationFailed,
 )
-from domain.values import Kind, calendar_date, customer_id
+from domain.values import Kind, calendar_date, customer_id, typed_day
 from projections import customer_documents
 from projections.reading import DOCUMENTS
 
@@ -80,8 +80,8 @@ async def order_of(form: Form, call: Call) -> ArchiveFile:
         type=fields.get("type"),
         authorization=statement,
         check_token=fields.get("check_token"),
-        received_on=day_of(fields, "received_on"),
-        signed_on=day_of(fields, "signed_on"),
+        received_on=day_of(call, fields, "received_on"),
+        signed_on=day_of(call, fields, "signed_on"),
         note=note_of(fields.get("note"), call.parts.limits, "/form/note"),
         ground=note_of(fields.get("ground"), call.parts.limits, "/form/ground"),
         external_id=external_id_of(fields),
@@ -100,8 +100,11 @@ def wrong(form: Form, fields: Mapping[str, str]) -> Iterator[FieldError]:
         yield FieldError("/form/signed", N_("must be yes or no"))
 
 
-def day_of(fields: Mapping[str, str], name: str) -> date | None:
-    return calendar_date(fields[name], f"/form/{name}") if name in fields else None
+def day_of(call: Call, fields: Mapping[str, str], name: str) -> date | None:
+    """A program writes YYYY-MM-DD; the form of a page, which comes here as it is, also what people type."""
+    if name not in fields:
+        return None
+    return calendar_date(typed_day(fields[name]) if call.is_of_a_page else fields[name], f"/form/{name}")
 
 
 def external_id_of(fields: Mapping[str, str]) -> str | None:

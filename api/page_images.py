@@ -106,7 +106,8 @@ class PageImages:
         """As long as the decoders' own queue lets a request wait for its caller's earlier ones."""
         wait = self._limits.queue_wait_seconds
         try:
-            await asyncio.wait_for(turn.lock.acquire(), wait + self._limits.decode_seconds_max)
+            async with asyncio.timeout(wait + self._limits.decode_seconds_max):
+                await turn.lock.acquire()
         except TimeoutError:
             raise Unavailable(retry_after_seconds=wait) from None
 

@@ -48,6 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     decode_memory_bytes_max: int = 400 * 1024 * 1024
     orphan_age_hours: int = 24
     disk_free_bytes_min: int = 256 * 1024 * 1024
+    ballast_bytes: int = 64 * 1024 * 1024
     silence_seconds_max: float = 60.0
     view_lag_seconds_max: float = 120.0
     clock_tolerance_seconds: float = 300.0

@@ -68,6 +68,7 @@ CUSTOMER_ID = re.compile(r"(?!\.\.?\Z)[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 NO_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+TYPED_DAY = re.compile(r"([0-9]{1,2})[-./ ]([0-9]{1,2})[-./ ]([0-9]{4})")
 # No sign that cannot be seen: in a history nobody may look like another.
 UNSEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
 ACTOR = re.compile(f"[^{UNSEEN}]{{1,80}}")
@@ -85,6 +86,13 @@ def branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str:
     if not BRANCH.fullmatch(text):
         raise FieldError(pointer, N_("must be a branch code of 1 to 32 letters, digits, dots, dashes or underscores"))
     return text
+
+
+def typed_day(text: str) -> str:
+    """A day as staff type it, day first and with the whole year (3-12-2026, 3.12.2026, 3/12/2026), as YYYY-MM-DD.
+    Other text as it is: calendar_date() refuses what is no day."""
+    found = TYPED_DAY.fullmatch(text.strip())
+    return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if found else text
 
 
 def calendar_date(text: str, pointer: str) -> date:

@@ -29,8 +29,9 @@ import msgspec
 
 from paper import walls
 from service import logs, metrics, ports
+from service.ballast import Ballast
 from service.beats import Beats
-from service.database import Addresses, database, require_server
+from service.database import Addresses, database, embedded, require_server
 from service.logs import tell
 from service.output import say
 from service.parts_door import Door, path_of
@@ -65,9 +66,17 @@ class Supervisor:
     """`silence_seconds`: a part that gave no sign of life for so long is killed and started again."""
 
     def __init__(
-        self, cluster: Cluster | None, children: list[Child], beats: Beats, door: Door, *, silence_seconds: float
+        self,
+        cluster: Cluster | None,
+        children: list[Child],
+        beats: Beats,
+        door: Door,
+        ballast: Ballast | None,
+        *,
+        silence_seconds: float,
     ) -> None:
         self._cluster, self._children, self._beats, self._door = cluster, children, beats, door
+        self._ballast = ballast
         self._silence_seconds = silence_seconds
         self._stopping = False
         self._checked_at = 0.0
@@ -81,6 +90,8 @@ class Supervisor:
             self._start(child, again=False)
         while not self._stopping:
             self._door.wait(TICK_SECONDS)
+            if self._ballast is not None:
+                self._ballast.look()
             self._end_silent()
             self._restart_dead()
             self._restart_database()
@@ -229,6 +240,7 @@ def serve(settings: Settings) -> int:
     missing_walls = require_walls()
     require_free_base(settings)
     make_folders(settings)
+    ballast = ballast_of(settings)
     with (
         only_one(settings.home),
         doors(settings) as metrics_door,
@@ -244,7 +256,21 @@ def serve(settings: Settings) -> int:
         gc.collect()
         gc.freeze()
         silence = settings.limits.silence_seconds_max
-        return Supervisor(cluster, children, beats, door, silence_seconds=silence).run()
+        return Supervisor(cluster, children, beats, door, ballast, silence_seconds=silence).run()
+
+
+def ballast_of(settings: Settings) -> Ballast | None:
+    """For the embedded Postgres, where it lies on the file system of HOME; looked at once before that is started."""
+    if settings.database_url is not None or not settings.limits.ballast_bytes:
+        return None
+    home = settings.home
+    place = embedded(home).home
+    if place.exists() and place.stat().st_dev != home.stat().st_dev:
+        tell("warning", f"no ballast is kept: the database lies on another file system than {home}")
+        return None
+    ballast = Ballast(home, settings.limits.ballast_bytes, settings.limits.disk_free_bytes_min)
+    ballast.look()
+    return ballast
 
 
 def telling() -> Callable[[str], None]:

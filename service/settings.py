@@ -274,10 +274,13 @@ def limit_settings() -> dict[str, Setting]:
     return {f: _limit(f, getattr(defaults, f)) for f in Limits.__struct_fields__}
 
 
+MAY_BE_NONE = ("ballast_bytes",)
+
+
 def _limit(field: str, default: float) -> Setting:
     def read(text: str) -> float:
         number = type(default)(text)
-        if not 0 < number < math.inf:
+        if not 0 <= number < math.inf or (number == 0 and field not in MAY_BE_NONE):
             raise ValueError
         return number
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import DiskFull
 from psycopg.rows import scalar_row, tuple_row
 from psycopg_pool import PoolTimeout
 
@@ -27,6 +28,7 @@ from store.pools import Connect
 BATCH_MAX = 500
 GROUP_SECONDS = 0.1
 RETRY_SECONDS = 1.0
+ROOM_SECONDS = (0.1, 0.2, 0.4)
 SAID_EVERY_SECONDS = 60.0
 NOTED_MAX = 10_000  # lines of 300 bytes in memory; over that, what would be noted is refused
 END_SECONDS = 2.0
@@ -143,13 +145,24 @@ class AccessLog:
     async def _insert(self, lines: list[Access]) -> Exception | None:
         """As one JSON text: eight arrays of parameters cost the driver more than all else here."""
         try:
-            async with self._connection() as conn:
-                await conn.execute(INSERT, [msgspec.json.encode(lines).decode()], prepare=True)
+            await self._insert_with_patience(msgspec.json.encode(lines).decode())
         except (OperationalError, PoolTimeout):
             return Unavailable()
         except Exception as error:  # noqa: BLE001  # all who wait for this line must hear of it, or they wait for ever
             return error
         return None
+
+    async def _insert_with_patience(self, lines: str) -> None:
+        """On a full disk serve makes room within a moment, while it has some to give (service/ballast.py)."""
+        for pause in (*ROOM_SECONDS, None):
+            try:
+                async with self._connection() as conn:
+                    await conn.execute(INSERT, [lines], prepare=True)
+                return
+            except DiskFull:
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -83,6 +83,20 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         return self.append(stored_events, kwargs.get("batch", Batch())).positions
 
     def append(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
+        """Keys are looked at before versions: what does not fit them may have been decided before another's events."""
+        try:
+            return self._append(stored_events, batch)
+        except ValueError:
+            if self._is_overtaken(stored_events):
+                raise VersionConflict from None
+            raise
+
+    def _is_overtaken(self, stored_events: Sequence[StoredEvent]) -> bool:
+        of = [cast("UUID", e.originator_id) for e in stored_events], [e.originator_version for e in stored_events]
+        with refusing(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(OVERTAKEN, of, prepare=True).fetchone() is not None
+
+    def _append(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
         with (
             refusing(with_key=batch.command is not None),
             self.datastore.get_connection() as conn,
@@ -290,6 +304,12 @@ APPEND = """
 """
 LET_GO = "select archive.let_go(%s::uuid[], %s::uuid[])"
 EARLIER = "select body, papers, recorded_at from archive.command where actor = %s and key = %s"
+OVERTAKEN = """
+    select 1
+    from unnest(%s::uuid[], %s::bigint[]) as w (id, version)
+    join archive.archive_events as e on e.originator_id = w.id and e.originator_version = w.version
+    limit 1
+"""
 LAST_OF = """
     select max(notification_id)
     from archive.archive_events

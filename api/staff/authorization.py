@@ -12,7 +12,7 @@ from api.call import Call
 from api.staff import acts, past, render
 from api.staff.changes import Fields, Form, end_of_log, found_for, is_searching, only_reason, shown, to_customer
 from api.staff.door import Reply, ask
-from api.staff.facts import instant_of
+from api.staff.facts import instant_of, pages_of
 from api.staff.fields import change, fields_of, filled
 from domain.administration import SYSTEM
 from domain.refusals import Forbidden, NotFound, Refusal
@@ -120,11 +120,24 @@ async def facts_of(call: Call, *, at: str | None) -> dict[str, Any]:
     reader = acts.reader_of(call)
     return {
         "item": item,
+        "image": await image_of(call, item, as_of),
         "customer": customer.body,
         "history": [acts.act(one, reader) for one in history.body["items"]],
         "ended_by": next((one["actor"] for one in history.body["items"] if one["action"] in ENDS), None),
         "past": instant,
     }
+
+
+async def image_of(call: Call, item: Mapping[str, Any], as_of: str | None) -> str | None:
+    """Where the first page of its paper is; None without one, or where this reader may not see it."""
+    if item["evidence"] is None:
+        return None
+    try:
+        paper = (await ask(call, "GET", "/v1/documents/{id}", query={"as_of": as_of}, id=item["evidence"])).body
+    except (NotFound, Forbidden):
+        return None
+    pages = pages_of(call, paper, paper)
+    return f"{pages['address']}1" if pages else None
 
 
 async def read(call: Call, *, at: str | None) -> Reply:

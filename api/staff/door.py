@@ -98,7 +98,7 @@ async def answer(
     if method != "GET":
         call.req.scope["state"].pop(OWN_WRITES_SHOWN, None)
     inner = copy(call)
-    inner.params, inner.resp = params, falcon.asgi.Response()
+    inner.params, inner.resp, inner.is_of_a_page = params, falcon.asgi.Response(), True
     asked = urlencode({k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote)
     told = {"method": method, "path": path.format_map(params), "query_string": asked.encode(), "headers": headers}
     inner.req = falcon.asgi.Request({**call.req.scope, **told}, receive, options=call.req.options)

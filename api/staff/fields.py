@@ -16,10 +16,15 @@ from domain.refusals import (
     Unavailable,
     UnsupportedMediaType,
 )
+from domain.values import typed_day
 
 FIELDS_MAX = 200
 URLENCODED = "application/x-www-form-urlencoded"
 UNCERTAIN = (Unavailable, IdempotencyInFlight)
+DAYS = frozenset({
+    "received_on", "signed_on", "seen_on", "valid_from", "valid_until", "birth_date", "effective_on", "presented_on",
+    "due_on",
+})  # fmt: skip
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -33,7 +38,11 @@ async def fields_of(call: Call, *, as_typed: Container[str] = ()) -> dict[str, s
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError:
         raise MalformedRequest(reason=N_("its form is malformed")) from None
-    return {name: value if name in as_typed else value.strip() for name, value in pairs}
+    return {name: value if name in as_typed else read(name, value.strip()) for name, value in pairs}
+
+
+def read(name: str, value: str) -> str:
+    return typed_day(value) if name in DAYS else value
 
 
 def number(text: str) -> int | None:

@@ -23,10 +23,13 @@ from api.staff import assets
 from api.subpath import base_of, rooted_page
 from domain.access import Verb, may
 from domain.refusals import FieldError
+from domain.values import typed_day
 
 LANGUAGES = ("en", "nl", "de")
 LOCALES = {"en": "en_GB"}
 """Where dates and numbers are another region's than the language's first one."""
+TYPED_DAYS = {"en": "%d/%m/%Y", "nl": "%d-%m-%Y", "de": "%d.%m.%Y"}
+"""How staff type a day: domain/values.py reads all three."""
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
@@ -124,6 +127,7 @@ def environment(language: str) -> Environment:
         "moment": moment,
         "long_day": long_day,
         "later": later,
+        "typed_day": partial(day_as_typed, language=language),
         "clock": clock,
         "second": second,
         "ago": ago,
@@ -211,6 +215,14 @@ def ago(context: Context, value: str) -> str:
     """20 seconds ago; of what is a clock's error ahead of us, now."""
     passed = context["now"] - parsed(value)
     return format_timedelta(-max(passed, timedelta()), add_direction=True, locale=context["locale"])
+
+
+def day_as_typed(value: str | None, *, language: str) -> str:
+    """24-11-2026, as it is typed in that language; what is no day stays as it was typed."""
+    try:
+        return date.fromisoformat(typed_day(value or "")).strftime(TYPED_DAYS[language])
+    except ValueError:
+        return value or ""
 
 
 def digest(text: str) -> str:

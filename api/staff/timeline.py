@@ -19,7 +19,7 @@ from api.staff import acts, render
 from api.staff.act_words import OF_PAPERS, VIEWS
 from api.staff.door import ask
 from api.staff.past import LAST_OF_DAY
-from domain.values import calendar_date
+from domain.values import calendar_date, typed_day
 
 FILTERS = ("show", "actor", "action", "from", "to")
 EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
@@ -147,9 +147,9 @@ def period(call: Call, chosen: Mapping[str, str | None]) -> dict[str, str]:
     """Whole days of the library."""
     bounds = {}
     if text := chosen["from"]:
-        bounds["from"] = moment(call, calendar_date(text, "/query/from"), time.min)
+        bounds["from"] = moment(call, calendar_date(typed_day(text), "/query/from"), time.min)
     if text := chosen["to"]:
-        bounds["to"] = moment(call, calendar_date(text, "/query/to"), LAST_OF_DAY)
+        bounds["to"] = moment(call, calendar_date(typed_day(text), "/query/to"), LAST_OF_DAY)
     return bounds
 
 

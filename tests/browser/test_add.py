@@ -222,6 +222,23 @@ def test_leaving_asks_when_something_was_typed_or_chosen_and_only_then(desk: Des
     assert asked == ["beforeunload"] * 2
 
 
+@pytest.mark.parametrize(("language", "shown"), [("en", "03/12/2025"), ("nl", "03-12-2025"), ("de", "03.12.2025")])
+def test_a_day_is_typed_and_shown_in_the_language_of_the_page(
+    desks: Callable[..., Desk], served: Served, language: str, shown: str
+) -> None:
+    customer = a_customer(served)
+    desk = desks(language=language)
+    at = Adding(desk, source="file", customer=customer, type="LETTER")
+    at.page.locator("#received_on").fill("3-12-2025")
+    at.choose_file(a_payload())
+    at.save_button.click()
+    expect(at.done).to_be_visible()
+    (item,) = at.documents(customer, 1)
+    assert item["received_on"] == "2025-12-03"
+    desk.open(f"/documents/{item['id']}?change=describe")
+    expect(at.page.locator("#received_on")).to_have_value(shown)
+
+
 def test_a_second_click_saves_once(desk: Desk) -> None:
     customer = a_customer(desk.served)
     at = Adding(desk, source="file", customer=customer, type="LETTER").choose_file(a_payload())

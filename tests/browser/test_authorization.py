@@ -70,6 +70,7 @@ def test_a_mandate_is_suspended_and_resumed(desk: Desk) -> None:
     send(step(page, "Suspend"), "Suspend", Reason="Card is lost")
     recorded(page, "Authorization suspended.")
     expect(fact(page, "Status")).to_contain_text("Suspended")
+    expect(page.get_by_text("does not count until it is resumed. Reason: Card is lost")).to_be_visible()
     assert "Suspend" not in names(page)
     send(step(page, "Resume"), "Resume", Reason="Card was found")
     recorded(page, "Authorization resumed.")
@@ -131,6 +132,7 @@ def test_a_collection_is_reported_without_a_reason(desk: Desk) -> None:
     recorded(page, "Collection reported.")
     expect(fact(page, "Last collection")).to_have_text("1 Oct 2026")
     expect(page.get_by_text("Collection reported by", exact=False)).to_be_visible()
+    expect(page.locator("#history ~ dl, .head:has(#history) ~ dl")).to_contain_text("What became of it: Paid")
 
 
 def test_a_form_that_nobody_signed_is_printed_again_or_cancelled(desk: Desk) -> None:
@@ -307,6 +309,9 @@ def test_its_paper_and_its_dossier_are_one_press_away(desk: Desk) -> None:
     with page.expect_download() as dossier:
         page.get_by_role("link", name="Mandate dossier").click()
     assert dossier.value.path().read_bytes().startswith(b"PK")
+    image = page.get_by_role("img", name="First page of the paper")
+    expect(image).to_be_visible()
+    image.evaluate("image => image.decode()")  # it came
     page.get_by_role("link", name="Open the paper").click()
     page.wait_for_url(f"**/documents/{signed['evidence']}")
     assert staff.get(f"/v1/documents/{signed['evidence']}", headers=at(signed["position"])).is_success

@@ -328,7 +328,7 @@ def test_date_and_time_are_an_equal_way_and_move_the_slider(
     page = desks().open(f"/customers/{customer}")
     slider = page.locator("input[type=range]")
     expect(slider).to_be_visible()
-    page.get_by_label("Date").fill("2020-05-04")
+    page.get_by_label("Date").fill("4.5.2020")
     page.get_by_label("Time", exact=True).fill("10:30")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_text("You are viewing 4 May 2020, 10:30. Read-only.")).to_be_visible()
@@ -377,6 +377,11 @@ def test_further_rows_come_below_and_the_focus_goes_to_the_first_of_them(
     page.get_by_role("button", name="1 new – show").click(timeout=LIVE_MS)
     expect(rows(page)).to_have_count(53)
     assert ids(page) == [last["id"], *(one["id"] for one in reversed(made))]
+    rows(page).nth(52).locator(".open").click()
+    page.wait_for_url(re.compile(r"/(documents|authorizations)/"))
+    page.go_back()
+    expect(rows(page)).to_have_count(53)  # as many as before, and where they were
+    expect(rows(page).nth(52)).to_be_in_viewport()
 
 
 def test_a_choice_filters_at_once_and_the_address_keeps_it(
@@ -390,6 +395,16 @@ def test_a_choice_filters_at_once_and_the_address_keeps_it(
     page.get_by_label("Document type").select_option("LETTER")
     expect(rows(page)).to_have_count(1)
     assert ids(page) == [letter["id"]]
+    rows(page).first.locator(".open").click()
+    page.wait_for_url("**/documents/*")
+    page.locator(".crumbs").get_by_role("link", name="Documents").click()
+    page.wait_for_url("**type=LETTER**")
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("link", name="Documents", exact=True).first.click()  # the bar: whose, but one press away
+    page.locator("#recent").get_by_role("link").click()
+    page.wait_for_url(f"**/customers/{customer}")
+    page.go_back()
+    page.go_back()
     page.get_by_role("link", name=re.compile("^Authorizations")).click()
     expect(page.get_by_role("heading", name="Nothing fits this filter")).to_be_visible()
     page.reload()

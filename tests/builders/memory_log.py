@@ -98,6 +98,9 @@ class MemoryRecorder(POPOApplicationRecorder):
             wraps[paper] = wraps.get(paper, self._keys.papers.get(paper, frozenset())) - {customer}
         without_event = {p for p, _ in unwrapped} - {e.originator_id for e in stored_events}
         if without_event or not all(wraps.values()):
+            for event in stored_events:
+                if list(self.select_events(event.originator_id, gt=event.originator_version - 1, limit=1)):
+                    raise VersionConflict
             raise ValueError("a paper is unwrapped without an event, or left without a key")
         return wraps
 

@@ -31,11 +31,11 @@ def may_mount(folder: Path) -> bool:
         return False
 
 
-def disk_image(file: Path, size_bytes: int) -> Path:
+def disk_image(file: Path, size_bytes: int, *options: str) -> Path:
     """A disk with an empty ext4 as a sparse file; skips where there is no mkfs.ext4."""
     if not (make := shutil.which("mkfs.ext4", path="/usr/sbin:/sbin:/usr/bin:/bin")):
         pytest.skip("NOT TESTED, there is no mkfs.ext4 here (Debian: e2fsprogs)")
     with file.open("xb") as image:
         image.truncate(size_bytes)
-    subprocess.run([make, "-q", "-F", file], check=True)
+    subprocess.run([make, "-q", "-F", *options, file], check=True)
     return file

@@ -1,10 +1,12 @@
 """One of each refusal, raised with what it cannot be without."""
 
+from datetime import date
 from typing import Any
 
 from domain.refusals import Refusal
 
 NEEDED: dict[str, dict[str, Any]] = {
+    "lapse-stands": {"on": date(2026, 2, 2)},
     "authorization-not-active": {"authorization_status": "revoked"},
     "illegal-transition": {"state": "withdrawn"},
     "source-not-allowed": {"type": "LETTER", "source": "none"},

@@ -554,6 +554,16 @@ def test_to_take_a_wrap_that_is_not_there_does_nothing(given: Given) -> None:
     assert file_name(given, paper) == "verhuizing.pdf"
 
 
+def test_a_wrap_that_another_took_meanwhile_is_a_conflict_of_versions(given: Given) -> None:
+    """Decided while two held it: the paper moved to the second, whom the first desk lets go."""
+    paper, _ = archive_letter(given.log, given.keys)
+    first, second = given.keys.owner("100234"), given.keys.owner("100235")
+    wrap(given, paper, second)
+    unwrap(given, paper, first, version=3)
+    with pytest.raises(VersionConflict):
+        unwrap(given, paper, second, version=3)
+
+
 def test_the_last_wrap_of_a_paper_cannot_be_taken(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
     first, second = given.keys.owner("100234"), given.keys.owner("100235")

@@ -160,6 +160,10 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/http/test_uploads.py::test_a_disk_near_its_floor_is_refused_before_a_byte_is_read",
         "tests/http/test_api_outages.py::test_a_full_disk",
     ),
+    "ballast_bytes": (
+        "tests/service/test_ballast.py::test_it_never_takes",
+        "tests/service/test_ballast.py::test_it_is_given_free",
+    ),
     "silence_seconds_max": (f"{HANGING}::test_who_was_stopped", f"{HANGING}::test_a_part_that_hangs"),
     "view_lag_seconds_max": (f"{HEALTH}::test_views_that_lag", f"{HEALTH}::test_views_that_lag"),
 }

@@ -21,7 +21,7 @@ from domain.refusals import NotFound, Unavailable
 from service.sweep import sweep
 from service.wiring import Blocking, Store, open_store
 from tests.http.desk import a_customer, a_letter, access_lines, archived, at, corrected, problem_of, replace
-from tests.http.served import Served
+from tests.http.served import Served, serving
 from tests.paper.files import saved
 from tests.paper.pools import a_pool
 
@@ -183,6 +183,22 @@ def test_an_image_of_a_scanned_page_comes_from_the_cache_until_it_is_turned_or_c
     assert counted(served, "decoder") - drawn == 2
     assert staff.delete(address).status_code == 204
     assert staff.get(f"{address}/pages/1?width=100").status_code == 404
+
+
+def test_images_make_way_before_an_upload_is_refused() -> None:
+    """As where the disk is full: its floor is above what there is."""
+    with serving(DOSSIER_DISK_FREE_BYTES_MIN=str(1 << 60)) as short:
+        staff, image = short.as_("staff"), short.home / "page-images" / "00" / f"{uuid4()}-1-500-0"
+        image.parent.mkdir()
+        image.write_bytes(b"sealed")
+        assert (
+            problem_of(staff.put(f"/v1/scan-sessions/{uuid4()}/pages/1", content=b"x"), 507) == "insufficient-storage"
+        )
+        assert not image.exists()
+        image.write_bytes(b"sealed")
+        with open_store(short.settings, short.database_url, role=None) as store:
+            assert store.free_bytes() > 0, "an import asks"
+        assert not image.exists()
 
 
 # -- the queue of a worker ----------------------------------------------------------------------------------------

@@ -279,7 +279,7 @@ def test_a_used_code_says_when_and_leads_to_its_paper(desk: Visitor, served: Ser
 def test_a_file_is_saved_and_shown(desk: Visitor, served: Served) -> None:
     customer = a_customer(served, name="Ada Vermeer")
     page = desk.open("/add", source="file", customer=customer, type="LETTER")
-    page = save_file(desk, page, a_letter(2), note="Change of address", received_on="2026-01-31")
+    page = save_file(desk, page, a_letter(2), note="Change of address", received_on="31-1-2026")
     assert "for Ada Vermeer: Letter, letter.pdf, 2 pages" in page.text_of("done")
     assert page.value("customer") == ""  # the next customer
     position = position_of(page)
@@ -323,7 +323,7 @@ def test_a_refused_file_says_why_and_keeps_what_was_entered(
     assert page.answer.status_code >= 400
     assert words in page.text_of("alert")
     kept = {name: page.value(name) for name in ("customer", "type", "note", "received_on")}
-    assert kept == {"customer": customer, "type": "LETTER", "note": "as agreed", "received_on": "2026-01-31"}
+    assert kept == {"customer": customer, "type": "LETTER", "note": "as agreed", "received_on": "31/01/2026"}
 
 
 def test_a_type_that_takes_no_office_file_says_which_it_is(desk: Visitor, served: Served) -> None:
@@ -383,7 +383,7 @@ def test_nothing_chosen_names_every_field(desk: Visitor) -> None:
 def test_no_upload_asks_and_then_notes(desk: Visitor, served: Served) -> None:
     customer = a_customer(served, name="Ada Vermeer")
     page = desk.open("/add", source="none", customer=customer, type=CONSENT)
-    question = save_note(desk, page, shelf_mark="B 12", signed_on="2026-01-31")
+    question = save_note(desk, page, shelf_mark="B 12", signed_on="31.1.2026")
     for words in ("Ada Vermeer", "Guardian consent", "B 12", "The original must be kept on paper."):
         assert words in question.main
     assert view(served.as_("staff"), customer) == []

@@ -139,7 +139,8 @@ def test_a_branch_that_is_none_is_refused_on_a_page(
 ) -> None:
     """Where nothing is written or recorded under a branch none is asked for."""
     wrong = {"Archive-Branch": "no branch"}
-    assert desk.client.get(f"/customers/{customer}", headers=wrong).status_code == 200
+    assert desk.client.get("/add?source=file", headers=wrong).status_code == 200
+    assert desk.client.get(f"/customers/{customer}", headers=wrong).status_code == 422  # a list is recorded
     answer = desk.client.get(f"/documents/{papers['documents']['id']}", headers=wrong)
     assert (answer.status_code, "branch code" in answer.text) == (422, True)
 

@@ -42,7 +42,7 @@ class Filing(Acting):
 
     @rule(
         desk=desks, customer=somebody, kind=statement_kinds, given=datas, ends=st.sampled_from([None, 300]),
-        external=externals, slip=slips("kind", "data"),
+        dated=st.none() | past_days, external=externals, slip=slips("kind", "data"),
     )  # fmt: skip
     def issue(
         self,
@@ -51,17 +51,19 @@ class Filing(Acting):
         kind: str,
         given: Data,
         ends: int | None,
+        dated: int | None,
         external: str | None,
         slip: str | None,
     ) -> None:
         kind = "LETTER" if slip == "kind" else kind
         data = given if KINDS[kind] == "mandate" or slip == "data" else None
-        valid_until = self.day(ends) if ends else None
+        valid_until, signature = self.day(ends) if ends else None, None if dated is None else self.day(dated)
+        signature = signature if data else None
         order = IssueForm(
             customer=customer,
             type=kind,
             language="nl",
-            mandate=mandate_of(data),
+            mandate=mandate_of(data, signature),
             valid_until=valid_until,
             note=SECRET,
             external_id=external,
@@ -87,8 +89,8 @@ class Filing(Acting):
                     code=state.scan_code,
                     form_ends=self.model.today + timedelta(days=FORM_DAYS),
                     valid_until=valid_until,
-                    issued_with=(valid_until, None),
-                    data=self.filled_in(paper, kind, data or Data(), None),
+                    issued_with=(valid_until, signature),
+                    data=self.filled_in(paper, kind, data or Data(), signature),
                 ),
                 external,
             )
@@ -315,12 +317,14 @@ class Filing(Acting):
 
         def why() -> Why:
             s = self.model.statements[paper]
+            over = self.model.laid_over(s.data, typed)
+            dated = (over and over.signature) or signed_on
             return {
                 **self.model.disagrees(paper, customer, kind),
                 **self.model.bad_data(s.type, data, paper),
-                **self.model.in_the_way(s.customer, self.model.laid_over(s.data, typed), paper),
+                **self.model.in_the_way(s.customer, over, paper),
                 **self.model.taken(external, paper),
-                **({} if held and signed_on <= self.model.today else {"ValidationFailed": None}),
+                **({} if held and dated <= self.model.today else {"ValidationFailed": None}),
                 **self.model.unsignable(paper),
             }
 
@@ -385,7 +389,7 @@ class Filing(Acting):
         )
 
 
-def mandate_of(data: Data | None) -> Mandate | None:
+def mandate_of(data: Data | None, signature: date | None = None) -> Mandate | None:
     if data is None:
         return None
     return Mandate(
@@ -393,5 +397,6 @@ def mandate_of(data: Data | None) -> Mandate | None:
         iban=data.iban,
         bic=data.bic,
         mandate_reference=data.reference,
+        signature_date=signature,
         sequence_type=SequenceType(data.sequence) if data.sequence else None,
     )

@@ -12,11 +12,27 @@ from hypothesis.stateful import precondition, rule
 
 from domain.document_type import DefineType
 from tests.builders.papers import a_caller, a_document_type
-from tests.property.acting import ACCOUNTS, Desk, contents, desks, has_statement, kinds, known, pick
+from tests.property.acting import (
+    ACCOUNTS,
+    Desk,
+    contents,
+    desks,
+    has_statement,
+    kinds,
+    known,
+    past_days,
+    pick,
+    statement_kinds,
+)
 from tests.property.correcting import Correcting
 from tests.property.filing import Filing
 from tests.property.model import Data
 from tests.property.steps import Steps
+
+STORY = (
+    "withdraw", "withdraw", "withdraw", "restore", "restore", "attach", "attach", "collect", "collect", "suspend",
+    "resume", "sign", "revoke",
+)  # fmt: skip
 
 
 class Lives(Filing, Steps, Correcting):
@@ -50,6 +66,51 @@ class Lives(Filing, Steps, Correcting):
         self.interruption = lambda: commands[quicker % len(commands)](other)
         commands[slower % len(commands)](desk)
         self.interruption = None
+
+    @rule(
+        desk=desks, customer=known, kind=statement_kinds, account=st.sampled_from(ACCOUNTS),
+        dated=st.none() | past_days, content=contents, acts=st.lists(st.sampled_from(STORY), min_size=3, max_size=8),
+    )  # fmt: skip
+    def story_of_a_form(
+        self,
+        desk: Desk,
+        customer: str,
+        kind: str,
+        account: str,
+        dated: int | None,
+        content: bytes,
+        acts: list[str],
+    ) -> None:
+        """A form comes back, and what Undo is about happens to it: of single acts few meet on one authorization."""
+        known_before = len(self.model.statements)
+        asked = {"given": Data(iban=account), "dated": dated, "ends": None, "external": None, "slip": None}
+        self.issue(desk=desk, customer=customer, kind=kind, **asked)
+        paper = [*self.model.statements][-1] if len(self.model.statements) > known_before else None
+        if paper is None:
+            return
+        for act in ("attach", *acts):
+            self.act_on(desk, paper, content, act)
+            if act == "withdraw":  # which the next act may make up for
+                self.everything_is_as_the_model_says()
+
+    def act_on(self, desk: Desk, paper: UUID, content: bytes, act: str) -> None:
+        s = self.model.statements[paper]
+        papers = [d for d, p in self.model.papers.items() if p.evidence_of == paper]
+        if act == "attach":
+            self.attach_to(desk, paper, content, anyway=len(papers) % 2 == 0)
+        elif act == "sign":
+            self.sign_form(desk, paper)
+        elif act == "revoke":
+            self.revoke_one(desk, paper)
+        elif act in ("suspend", "resume"):
+            self.suspend_one(desk, paper, resume=act == "resume")
+        elif act == "collect":
+            self.collect_one(desk, paper)
+        elif act == "withdraw" and (s.evidence or papers):
+            self.withdraw_one(desk, s.evidence or papers[-1])
+        elif act == "restore" and papers:
+            withdrawn = [d for d in papers if self.model.papers[d].status == "withdrawn"]
+            self.withdraw_one(desk, (withdrawn or papers)[0], back=True)
 
     def contested(self, paper: UUID, to: str, content: bytes) -> list[Callable[[Desk], None]]:
         evidence = self.model.statements[paper].evidence

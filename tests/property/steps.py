@@ -158,7 +158,17 @@ class Steps(Acting):
     @has_statement
     @rule(desk=desks, n=pick, how=expected, presented=days, due=days, outcome=st.sampled_from(CollectionOutcome))
     def collect(self, desk: Desk, n: int, how: str, presented: int, due: int, outcome: CollectionOutcome) -> None:
-        paper = self.rather(n, lambda s: s.complete and s.signed)
+        self.collect_one(desk, self.rather(n, lambda s: s.complete and s.signed), how, presented, due, outcome)
+
+    def collect_one(
+        self,
+        desk: Desk,
+        paper: UUID,
+        how: str = "any",
+        presented: int = 0,
+        due: int = 0,
+        outcome: CollectionOutcome = CollectionOutcome.PAID,
+    ) -> None:
         order = ReportCollection(
             presented_on=self.day(presented),
             due_on=self.day(due),

@@ -3,6 +3,7 @@
 
 import * as drops from "./drops.js";
 import * as keys from "./keys.js";
+import * as lately from "./lately.js";
 import * as menu from "./menu.js";
 import * as network from "./network.js";
 import { signedInAs } from "./parts.js";
@@ -12,7 +13,7 @@ import "./swap.js";
 import { sweep } from "./unsent.js";
 import * as wand from "./wand.js";
 
-if (signedInAs) for (const part of [network, session, wand, keys, menu]) part.start();
+if (signedInAs) for (const part of [network, session, wand, keys, menu, lately]) part.start();
 drops.start();
 send.start();
 sweep();

@@ -18,7 +18,8 @@ let latest; // the list as it is by now, while it differs from what is shown
 
 export function start(changed) {
   remember(rowsOf(document));
-  view.addEventListener("click", (event) => event.target.closest("#show-more") && more(event));
+  view.addEventListener("click", (event) => event.target.closest("#show-more") && press(event));
+  unfold();
   fresh.addEventListener("click", show);
   view.addEventListener("pointerout", calm);
   view.addEventListener("focusout", calm);
@@ -43,18 +44,34 @@ function begin() {
 
 // -- further rows ---------------------------------------------------------------------------------------------------
 
-async function more(event) {
+/** Who comes back to the page finds as many rows as there were, where they were. */
+async function unfold() {
+  const { more: times = 0, y = 0 } = history.state ?? {};
+  addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, ""));
+  for (let n = 0; n < times; n++) if (!(await more())) break;
+  if (times > 0) scrollTo(0, y);
+}
+
+async function press(event) {
   event.preventDefault();
-  const link = event.target.closest("#show-more");
-  const found = await loaded(link.href, view.dataset.parts);
-  if (!found) return;
+  const rows = await more();
+  if (!rows) return;
+  history.replaceState({ ...history.state, more: (history.state?.more ?? 0) + 1 }, "");
+  rows[0]?.querySelector(".open").focus();
+}
+
+/** The rows that were added; undefined when there are no further ones, or none came. */
+async function more() {
+  const link = document.getElementById("show-more");
+  const found = link && (await loaded(link.href, view.dataset.parts));
+  if (!found) return undefined;
   const rows = rowsOf(found);
   remember(rows);
   list().querySelector("tbody").append(...rows.map((row) => document.adoptNode(row)));
   const next = found.getElementById("show-more");
   if (next) link.replaceWith(document.adoptNode(next));
   else link.remove();
-  rows[0]?.querySelector(".open").focus();
+  return rows;
 }
 
 /** The page at an address; undefined where none came, or a later load took its place. */

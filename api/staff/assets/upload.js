@@ -177,6 +177,7 @@ class FileUpload extends HTMLElement {
   async sendAll(next) {
     this.next = next;
     this.given = Object.fromEntries(new FormData(this.form));
+    for (const { name, value } of this.form.querySelectorAll("[data-day]")) this.given[name] = dayOf(value);
     const waiting = this.chosen.filter((one) => !one.saved);
     for (const one of waiting) one.problem = undefined;
     if (this.asOne) await this.saveAsOne(waiting);
@@ -371,6 +372,12 @@ class FileUpload extends HTMLElement {
     for (const one of this.chosen) if (!row || one.row === row) one.anyway = true;
     this.save(this.next);
   }
+}
+
+/** A day as people type it, as the archive takes it: domain/values.py has the rule. */
+function dayOf(text) {
+  const [, day, month, year] = /^\s*(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})\s*$/.exec(text) ?? [];
+  return year ? `${year}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : text;
 }
 
 /** Not of the form's fields, nor of the archive. */

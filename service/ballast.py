@@ -1,0 +1,83 @@
+"""A file that keeps room for the embedded Postgres: given free in pieces when the disk is full, taken again later.
+
+Lists and metadata need no room; a content is shown only after its line in the access log is written, and that does. So
+does the next WAL segment, without which Postgres stops. serve's supervisor looks at it in each of its rounds.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from service.logs import tell
+
+RESERVE_BYTES = 24 << 20
+"""Free at least, while the ballast lasts: a WAL segment of 16 MiB, and pages of tables and indexes."""
+PIECE_BYTES = 8 << 20
+"""Given free beyond the reserve, so that a look does not give free a few pages each time."""
+RUSH_BYTES = 4 << 20
+"""Somebody who writes more between two looks is let run against the end first, or the ballast would be his."""
+NAME = "ballast"
+
+
+class Ballast:
+    """`floor_bytes` are left free beside it: below them uploads are refused, and it must not be the cause."""
+
+    def __init__(self, home: Path, size_bytes: int, floor_bytes: int) -> None:
+        self._path, self._size_bytes, self._floor_bytes = home / NAME, size_bytes, floor_bytes
+        self._held_bytes = self._left_before()
+        self._free_bytes = 0  # at the look before
+        self._failed = False
+
+    def look(self) -> None:
+        """Give free, or take again, what is due now. A file system that fails is told once, and is no end of serve."""
+        try:
+            self._look()
+        except OSError as error:
+            if not self._failed:
+                tell("warning", f"the ballast {self._path} cannot be changed: {error.strerror}")
+            self._failed = True
+
+    def _look(self) -> None:
+        found = os.statvfs(self._path.parent)
+        free_bytes = found.f_bavail * found.f_frsize
+        fallen, self._free_bytes = self._free_bytes - free_bytes, free_bytes
+        missing = self._size_bytes - self._held_bytes
+        if self._held_bytes and free_bytes < RESERVE_BYTES and fallen < RUSH_BYTES:
+            self._give_free(RESERVE_BYTES + PIECE_BYTES - free_bytes)
+        elif missing > 0 and free_bytes >= max(self._floor_bytes, RESERVE_BYTES + 2 * PIECE_BYTES) + missing:
+            self._take()
+
+    def _give_free(self, wanted_bytes: int) -> None:
+        left = max(0, self._held_bytes - wanted_bytes)
+        descriptor = self._open()
+        try:
+            os.ftruncate(descriptor, left)
+        finally:
+            os.close(descriptor)
+        self._held_bytes = left
+        tell("error", f"the disk is full: room was made for the database, {left} bytes of ballast are left")
+
+    def _take(self) -> None:
+        """Its whole size, in blocks of the disk."""
+        descriptor = self._open()
+        try:
+            os.posix_fallocate(descriptor, 0, self._size_bytes)
+            os.ftruncate(descriptor, self._size_bytes)
+        finally:
+            os.close(descriptor)
+        self._held_bytes = self._size_bytes
+        self._failed = False
+
+    def _left_before(self) -> int:
+        """Of a serve that ended, also on a full disk."""
+        try:
+            return min(self._path.lstat().st_size, self._size_bytes)
+        except OSError:
+            return 0
+
+    def _open(self) -> int:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(0, "it is no file")
+        return descriptor

@@ -1,0 +1,91 @@
+"""The ballast (service/ballast.py) on a real file system of its own; with all of serve: faults/test_full_disk.py."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.ballast import NAME, RESERVE_BYTES, Ballast
+from service.serve import ballast_of
+from service.settings import load
+from tests.builders.mounts import mounted
+
+MIB = 1 << 20
+WHOLE, FLOOR = 40 * MIB, 48 * MIB
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", f"size={100 * MIB}", "none") as folder:
+        yield folder
+
+
+def held(disk: Path) -> int:
+    return (disk / NAME).stat().st_blocks * 512 if (disk / NAME).exists() else 0
+
+
+def take(disk: Path, size_bytes: int) -> None:
+    with (disk / "filler").open("ab") as file:
+        os.posix_fallocate(file.fileno(), file.tell(), size_bytes)
+
+
+def free_bytes(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+def test_it_is_given_free_in_pieces_when_the_disk_is_full_and_taken_again_when_there_is_room(disk: Path) -> None:
+    ballast = Ballast(disk, WHOLE, FLOOR)
+    ballast.look()
+    assert held(disk) == WHOLE
+    take(disk, free_bytes(disk))
+    ballast.look()
+    assert held(disk) == WHOLE, "whoever fills the disk in a rush is not fed"
+    ballast.look()
+    assert (held(disk), free_bytes(disk)) == (8 * MIB, 32 * MIB)
+    ballast.look()
+    assert held(disk) == 8 * MIB, "there is room enough"
+    again = Ballast(disk, WHOLE, FLOOR)
+    again.look()
+    (disk / "filler").unlink()
+    again.look()
+    assert held(disk) == WHOLE
+
+
+def test_it_never_takes_the_room_that_uploads_need(disk: Path) -> None:
+    take(disk, 100 * MIB - WHOLE - FLOOR + MIB)
+    ballast = Ballast(disk, WHOLE, FLOOR)
+    ballast.look()
+    assert held(disk) == 0
+    (disk / "filler").unlink()
+    ballast.look()
+    assert held(disk) == WHOLE
+
+
+def test_a_database_that_grows_slowly_has_room_before_the_disk_is_full(disk: Path) -> None:
+    """A new WAL segment needs 16 MiB at once."""
+    ballast = Ballast(disk, WHOLE, FLOOR)
+    ballast.look()
+    take(disk, free_bytes(disk) - RESERVE_BYTES)
+    for _ in range(30):
+        take(disk, MIB)
+        ballast.look()
+        assert held(disk) == 0 or free_bytes(disk) >= 16 * MIB
+
+
+def test_what_stands_in_its_place_is_left_alone(disk: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (disk / "other").write_text("precious")
+    (disk / NAME).symlink_to(disk / "other")
+    for _ in range(2):
+        Ballast(disk, WHOLE, FLOOR).look()
+    assert (disk / "other").read_text() == "precious"
+    assert "cannot be changed" in capfd.readouterr().err
+
+
+def test_none_is_kept_for_a_database_elsewhere_nor_with_a_size_of_0(disk: Path) -> None:
+    without = load({"DOSSIER_HOME": str(disk), "DOSSIER_BALLAST_BYTES": "0"})
+    elsewhere = load({"DOSSIER_HOME": str(disk), "DOSSIER_DATABASE_URL": "postgresql://db.example.org/dossier"})
+    assert ballast_of(without) is None
+    assert ballast_of(elsewhere) is None
+    assert held(disk) == 0

@@ -54,7 +54,7 @@ class AtScanner:
         """And the pane that is made anew for it is there."""
         option = self.page.locator(f'#scan-with option[value$=":{id_of(device)}"]').first
         with self.page.expect_response("**/add") as answered:
-            self.page.get_by_label("Scanner").select_option(option.get_attribute("value"))
+            self.page.get_by_label("Scanner", exact=True).select_option(option.get_attribute("value"))
         answered.value.finished()
         self.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         return self
@@ -165,7 +165,7 @@ def test_a_feeder_is_not_asked_about_and_a_page_without_a_code_needs_customer_an
     page.get_by_role("radio", name=re.compile("Letter")).check()
     page.get_by_role("button", name="OK").click()
     save.click()
-    expect(page.get_by_text("Saved")).to_contain_text("Saved")
+    expect(page.locator("[data-done]")).to_contain_text("Saved")
     [row] = view(archive.as_("staff"), customer)
     assert (row["type"], row["source"], row["pages"], row["scan_code"]) == ("LETTER", "scan", 3, None)
 
@@ -209,7 +209,7 @@ def test_ok_twice_saves_once(at: Callable[..., AtScanner], archive: Served, cust
     session = filled(staff, a_page(), a_page())
     page = at().desk.open(f"/add?source=scan&session={session['id']}&customer={customer}&type=LETTER")
     page.locator("#save").dblclick()
-    expect(page.get_by_text("Saved")).to_contain_text("Saved")
+    expect(page.locator("[data-done]")).to_contain_text("Saved")
     assert len(view(staff, customer)) == 1
 
 
@@ -453,13 +453,13 @@ def test_a_desk_of_a_branch_without_a_scanner_is_told_where_there_are_some(at: C
     expect(page.get_by_text("DOSSIER_SCANNERS")).to_be_hidden()
     page.get_by_text("For the administrator").click()
     expect(page.get_by_text("DOSSIER_BRANCH=EAST")).to_be_visible()
-    expect(at(branch="MAIN").page.get_by_label("Scanner")).to_contain_text("Front desk, flatbed: ready")
+    expect(at(branch="MAIN").page.get_by_label("Scanner", exact=True)).to_contain_text("Front desk, flatbed: ready")
 
 
 def test_why_scanner_and_profile_cannot_be_changed_is_seen(at: Callable[..., AtScanner], archive: Served) -> None:
     session = filled(archive.as_("staff"), a_page())
     page = at().desk.open(f"/add?source=scan&session={session['id']}")
-    expect(page.get_by_label("Scanner")).to_be_disabled()
+    expect(page.get_by_label("Scanner", exact=True)).to_be_disabled()
     expect(page.get_by_text("These pages came as files: no page can be scanned to them.")).to_be_in_viewport()
     there = at().scan(GLASS, 1).page
     expect(there.get_by_text("Scanner and profile stay the same until")).to_be_in_viewport()

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg
+import pytest
 from psycopg_pool import AsyncConnectionPool
 
+from domain.refusals import ViewPaused
 from projections import tracking
 from store.standing import Standing
 from tests.views.desk import CUSTOMERS, Desk, following
@@ -46,7 +48,9 @@ def test_whoever_waits_for_a_position_waits_until_every_view_is_there(desk: Desk
     last = desk.letter().position
     with following(desk):
         desk.wait_until(last)
-    assert not with_standing(desk, lambda s: s.views_at(last, wait_seconds=0.1))
+    with pytest.raises(ViewPaused):
+        with_standing(desk, lambda s: s.views_at(last, wait_seconds=LONG))
+    assert with_standing(desk, lambda s: s.views_at(last, wait_seconds=LONG, views=["audit_history", "scan_sessions"]))
 
 
 def test_a_view_that_was_set_back_is_not_taken_to_stand_where_it_stood(desk: Desk) -> None:

@@ -1,23 +1,28 @@
 """Read your own writes, at random: eight callers write and read at once through two web servers of one archive, each of
 two workers; no read is stale, no paper absent, no ETag old. With DOSSIER_LONG=1 twenty times as many."""
 
+import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.http.desk import CONSENT, a_customer, a_letter
+from tests.builders.imports import a_list
+from tests.http.desk import CONSENT, a_customer, a_letter, a_mandate
 from tests.http.scanning import JPEG, a_page
-from tests.http.served import ROOT, Served, name_of, serving
+from tests.http.served import ROOT, Served, environment_of, name_of, serving
 
-CLIENTS = 8
+CLIENTS, LETTERS = 8, 200
 TURNS = 200 if os.environ.get("DOSSIER_LONG") == "1" else 10
 
 
@@ -40,8 +45,10 @@ class Caller:
         return answer
 
     def turn(self) -> None:
-        self.chance.choice([self.upload, self.note, self.describe, self.withdraw, self.scan])()
-        for read in self.chance.sample([self.one, self.listed, self.counted, self.history, self.content, self.page], 3):
+        self.chance.choice([self.upload, self.note, self.amend, self.describe, self.withdraw, self.scan])()
+        for read in self.chance.sample(
+            [self.one, self.listed, self.searched, self.counted, self.history, self.content, self.page], 3
+        ):
             read()
             self.reads += 1
 
@@ -49,7 +56,9 @@ class Caller:
 
     def told(self, answer: httpx.Response) -> None:
         item, etag = answer.json(), answer.headers["ETag"]
-        self.known[item["id"]] = {"etag": etag, **{name: item[name] for name in ("kind", "note", "status")}}
+        fields = {name: item[name] for name in ("kind", "note", "status")}
+        amendable = item["type"] == "DEBT_AUTHORIZATION" and item["status"] == "active"
+        self.known[item["id"]] = {"etag": etag, "amendable": amendable, **fields}
         self.events += 1
 
     def upload(self) -> None:
@@ -66,6 +75,19 @@ class Caller:
         self.ask("PUT", f"/v1/scan-sessions/{session['id']}/pages/1", content=a_page(), headers=JPEG)
         body = {"customer": self.customer, "type": "LETTER", "note": self.word(), "duplicate": "allow"}
         self.told(self.ask("POST", f"/v1/scan-sessions/{session['id']}/archive", json=body))
+
+    def amend(self) -> None:
+        """The data of a mandate, or a mandate first."""
+        active = [paper for paper, known in self.known.items() if known["amendable"]]
+        if not active:
+            body = {"customer": self.customer, "type": "DEBT_AUTHORIZATION", "original": {"held": True}}
+            self.told(
+                self.ask("POST", "/v1/authorizations", json={**body, "note": self.word(), "mandate": a_mandate()})
+            )
+            return
+        headers = {"If-Match": self.known[active[0]]["etag"]}
+        body = {"debtor_name": f"J. {self.word()}", "reason": "x"}
+        self.told(self.ask("POST", f"/v1/authorizations/{active[0]}/amend", json=body, headers=headers))
 
     def describe(self) -> None:
         self.correct("describe", note=self.word())
@@ -108,6 +130,13 @@ class Caller:
         wanted = {paper: (known["note"], known["status"]) for paper, known in [*self.known.items()][-150:]}
         assert wanted.items() <= shown.items()
 
+    def searched(self) -> None:
+        """By its note."""
+        if paper := self.paper():
+            note = self.known[paper]["note"]
+            items = self.ask("GET", f"/v1/customers/{self.customer}/documents", params={"q": note}).json()["items"]
+            assert paper in [item["id"] for item in items]
+
     def counted(self) -> None:
         found = self.ask("GET", f"/v1/customers/{self.customer}/summary").json()
         if found["complete"]:
@@ -144,7 +173,8 @@ def archive() -> Iterator[tuple[list[Served], list[str]]]:
         yield found
 
 
-def test_no_caller_ever_reads_less_than_it_wrote(archive: tuple[list[Served], list[str]]) -> None:
+def test_no_caller_ever_reads_less_than_it_wrote(archive: tuple[list[Served], list[str]], tmp_path: Path) -> None:
+    """While a command beside the servers imports what another system has."""
     (served, _), urls = archive
     names = [f"caller-{n}" for n in range(CLIENTS)]
     tokens = served.new_tokens(names, "supervisor")
@@ -154,9 +184,11 @@ def test_no_caller_ever_reads_less_than_it_wrote(archive: tuple[list[Served], li
         for _ in range(TURNS):
             caller.turn()
 
-    with ThreadPoolExecutor(CLIENTS) as pool:
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        imported = pool.submit(import_letters, served, tmp_path, a_customer(served))
         for done in [pool.submit(live, caller) for caller in callers]:
             done.result()
+        assert imported.result() == LETTERS
     assert all(caller.events for caller in callers)
     reads = sum(caller.reads for caller in callers)
     assert reads == 3 * TURNS * CLIENTS
@@ -181,6 +213,19 @@ def test_while_no_projector_moves_a_writer_is_told_to_come_again_and_others_are_
                 listed = theirs.get(f"{url}/v1/customers/{customer}/documents")
                 assert (listed.status_code, listed.json()["items"]) == (200, [])
         assert [mine.get(url + made.headers["Location"]).status_code for url in urls] == [200, 200]
+
+
+def import_letters(served: Served, folder: Path, customer: str) -> int:
+    """How many of them `dossier import` has taken."""
+    rows = [{"file": f"{n}.txt", "customer": customer, "type": "LETTER", "external_id": f"{n}"} for n in range(LETTERS)]
+    for row in rows:
+        (folder / row["file"]).write_text(f"Dear library, this is letter {row['external_id']}.\n")
+    (folder / "manifest.csv").write_text(a_list(rows))
+    command = [sys.executable, "-m", "service", "import", str(folder), "--json", "--actor", "migration"]
+    environment = environment_of(served.home, None, {})
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return int(json.loads(done.stdout)["taken"])
 
 
 def two_tokens(served: Served) -> list[str]:

@@ -28,7 +28,7 @@ async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict
     call = req.context.call = Call(req, resp, parts, principal, {}, params, session)  # a refusal knows them
     require(principal, route.verb)
     req.scope["state"]["asker"] = call.asker
-    call.types = await parts.catalogue.types()
+    await call.know_types()
     return call
 
 

@@ -38,6 +38,7 @@ from projections.reading import (
     NO_FLOOR,
     SCANS,
     Floor,
+    TypesOld,
     ViewBehind,
     read_cursor,
     write_cursor,
@@ -72,7 +73,18 @@ class Call:
     """`principal` is None only on public routes, `session` for a token too. `types` are today's document types.
     `is_of_a_page`: a page asks (api/staff/door.py), which hands on what people type."""
 
-    __slots__ = ("is_of_a_page", "language", "params", "parts", "principal_", "req", "resp", "session", "types")
+    __slots__ = (
+        "is_of_a_page",
+        "language",
+        "params",
+        "parts",
+        "principal_",
+        "req",
+        "resp",
+        "session",
+        "types",
+        "types_version",
+    )
 
     def __init__(
         self,
@@ -85,7 +97,7 @@ class Call:
         session: Session | None = None,
     ) -> None:
         self.req, self.resp, self.parts, self.principal_, self.session = req, resp, parts, principal, session
-        self.types, self.params, self.is_of_a_page = types, params, False
+        self.types, self.types_version, self.params, self.is_of_a_page = types, 0, params, False
         self.language = language_of(req.get_header("Accept-Language"))
 
     # -- who ----------------------------------------------------------------------------------------------------
@@ -106,7 +118,11 @@ class Call:
 
     async def read_types(self) -> None:
         """Document types as they are now: for who has just changed one, a signal under way is too late."""
-        self.types = await self.parts.catalogue.types(anew=True)
+        await self.know_types(anew=True)
+
+    async def know_types(self, *, anew: bool = False) -> None:
+        self.types = await self.parts.catalogue.types(anew=anew)
+        self.types_version = self.parts.catalogue.version  # nothing else runs between the two lines
 
     def is_ending(self) -> bool:
         """Whether the worker is being ended: who waits for something is to be answered now (worker.py)."""
@@ -243,7 +259,7 @@ class Call:
     async def _is_passed(self, position: int, views: Collection[str]) -> bool:
         """A paused view is no reason yet: the position may be in the future."""
         try:
-            return await self.parts.views_at(position, wait_seconds=0, views=views)
+            return await self.parts.views_at(position, wait_seconds=0, views=views) is not None
         except ViewPaused:
             return False
 
@@ -273,10 +289,14 @@ class Call:
         Once a request and view: the calls of a screen share the answer, until one writes (api/staff/door.py)."""
         writer, minimum = self._writer(views), self._min_position()
         if minimum is not None:
-            await self._require_views(minimum, writer=writer, views=views)
+            seen = await self._require_views(minimum, writer=writer, views=views)
         elif writer is not None:
             limit = self.parts.limits.own_writes_wait_seconds
-            await self._require_views(0, writer=writer, views=views, wait_seconds=limit)
+            seen = await self._require_views(0, writer=writer, views=views, wait_seconds=limit)
+        else:
+            return
+        if seen > self.types_version:
+            await self.read_types()
         if writer is not None:
             self._shown().update(views or VIEWS)
 
@@ -302,6 +322,10 @@ class Call:
                         await self._require_views(floor.position, writer=floor.writer, views=[view], wait_seconds=0)
 
     async def _found(self, find: Callable[[Any, Floor], Awaitable[T]], floor: Floor) -> T:
+        with suppress(TypesOld):
+            async with self.parts.connection() as conn:
+                return await find(conn, msgspec.structs.replace(floor, types=self.types_version))
+        await self.read_types()
         async with self.parts.connection() as conn:
             return await find(conn, floor)
 
@@ -330,10 +354,13 @@ class Call:
         writer: str | None = None,
         views: Collection[str] = (),
         wait_seconds: float | None = None,
-    ) -> None:
+    ) -> int:
+        """The version of the catalogue then."""
         limit = self.parts.limits.min_position_wait_seconds if wait_seconds is None else wait_seconds
-        if not await self.parts.views_at(position, wait_seconds=limit, writer=writer, views=views):
+        catalogue = await self.parts.views_at(position, wait_seconds=limit, writer=writer, views=views)
+        if catalogue is None:
             raise Unavailable(retry_after_seconds=1)
+        return catalogue
 
     # -- answers ------------------------------------------------------------------------------------------------
 

@@ -22,9 +22,18 @@ class LiveCatalogue:
     """Never older than the last signal, nor than HEARD_SECONDS; while `listening` says that no signal can come, never
     older than a second."""
 
-    def __init__(self, archive: Archive, blocking: Blocking, *, listening: Callable[[], bool]) -> None:
-        self._archive, self._blocking, self._listening = archive, blocking, listening
+    def __init__(
+        self,
+        archive: Archive,
+        blocking: Blocking,
+        *,
+        listening: Callable[[], bool],
+        version: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`version` tells that of the catalogue in the log, which counts its changes."""
+        self._archive, self._blocking, self._listening, self._counted = archive, blocking, listening, version
         self._types: Mapping[str, DocumentType] = {}
+        self._version = 0
         self._access = Administration()
         self._principals: Mapping[bytes, Principal] = {}
         self._known: dict[bytes, Principal] = {}
@@ -32,6 +41,11 @@ class LiveCatalogue:
         self._changes = 1
         self._seen = 0
         self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def version(self) -> int:
+        """Of what is in memory just now."""
+        return self._version
 
     def changed(self) -> None:
         self._changes += 1
@@ -88,7 +102,7 @@ class LiveCatalogue:
 
     async def _read_anew(self) -> None:
         changes, now = self._changes, time.monotonic()
-        self._types, self._access, self._principals = await self._blocking(self._read)
+        self._version, self._types, self._access, self._principals = await self._blocking(self._read)
         self._known = {}
         self._seen, self._read_at = changes, now
 
@@ -96,11 +110,13 @@ class LiveCatalogue:
         longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
         return self._seen == self._changes and time.monotonic() - self._read_at < longest
 
-    def _read(self) -> tuple[Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
-        """The digest is for its key, which is looked up once: on the event loop that would hold up every caller."""
+    def _read(self) -> tuple[int, Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
+        """The version first: what is changed meanwhile is then read once more. The digest is for its key, which is
+        looked up once: on the event loop that would hold up every caller."""
+        version = self._counted()
         self._archive.keys.digest("token", b"")
         access = self._archive.access()
-        return self._archive.types(), access, access.by_digest()
+        return version, self._archive.types(), access, access.by_digest()
 
 
 def retrieve(reading: asyncio.Task[None]) -> None:

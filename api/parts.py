@@ -122,7 +122,10 @@ class Customers(Protocol):
 
 
 class Catalogue(Protocol):
-    """Document types and principals, never older than the last signal of a change."""
+    """Document types and principals, never older than the last signal of a change. `version`: of those it has."""
+
+    @property
+    def version(self) -> int: ...
 
     async def types(self, *, anew: bool = False) -> Mapping[str, DocumentType]: ...
     async def principal(self, token: str) -> Principal | None: ...
@@ -207,12 +210,12 @@ class ReadContent(Protocol):
 
 
 class Reads(Protocol):
-    """Waits until some views, or all, stand at a position and at the last one that `writer` was told; False when that
-    takes longer than `wait_seconds`. Raises ViewPaused."""
+    """Waits until some views, or all, stand at a position and at the last one that `writer` was told. The answer is the
+    version of the catalogue then; None when that takes longer than `wait_seconds`. Raises ViewPaused."""
 
     async def __call__(
         self, position: int, *, wait_seconds: float, writer: str | None = None, views: Collection[str] = ()
-    ) -> bool: ...
+    ) -> int | None: ...
 
 
 class Patience(Protocol):

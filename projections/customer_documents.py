@@ -812,7 +812,7 @@ async def by_external_id(
 
 
 def _bound(rights: Rights, as_of: int | None, floor: Floor = NO_FLOOR) -> dict[str, Any]:
-    least = {"minimum": floor.position, "writer": floor.writer}
+    least = {"minimum": floor.position, "writer": floor.writer, "known_types": floor.types}
     return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of, **least}
 
 

@@ -23,17 +23,24 @@ class ViewBehind(Exception):
     """The view is behind the floor of its reader: nothing of it was given out."""
 
 
+class TypesOld(Exception):
+    """A document type was changed since its reader learned of the types: nothing of the view was given out."""
+
+
 class Floor(msgspec.Struct, frozen=True):
-    """What a read must show: everything up to `position`, and what `writer` was told before."""
+    """What a read must show: everything up to `position`, and what `writer` was told before. `types`: the version of
+    the catalogue that its rights come from, None where they may be old."""
 
     position: int = 0
     writer: str | None = None
+    types: int | None = None
 
 
 NO_FLOOR = Floor()
-# In place of a view's position, with `minimum` and `writer` bound: null when the view is behind one of them. It costs
-# an answer 10 µs of the server, where a question of its own would cost 200 µs.
+# In place of a view's position, with the floor bound: null when the view is behind it, below zero when the types are
+# old. It costs an answer 10 µs of the server, where a question of its own would cost 200 µs.
 STANDING = """case
+    when (select version from archive.catalogue) > %(known_types)s::bigint then -1
     when t.position >= greatest(
         %(minimum)s::bigint,
         (select max(notification_id) from archive.archive_events where writer = %(writer)s)
@@ -43,9 +50,11 @@ end"""
 
 
 def require_standing(position: int | None) -> int:
-    """Raises ViewBehind where STANDING is null."""
+    """Raises ViewBehind or TypesOld, as STANDING has it."""
     if position is None:
         raise ViewBehind
+    if position < 0:
+        raise TypesOld
     return position
 
 

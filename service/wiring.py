@@ -230,7 +230,9 @@ async def open_parts(
         slowly = Blocking(1, waiting_max=SIGN_INS_WAITING_MAX)
         archive = store.archive()
         signals = Signals(url, connection=reads.connection)
-        catalogue = LiveCatalogue(archive, blocking, listening=lambda: signals.listening)
+        catalogue = LiveCatalogue(
+            archive, blocking, listening=lambda: signals.listening, version=store.log.catalogue_version
+        )
         live = Live(
             signals.standing,
             streams_max=settings.limits.events_streams_max,

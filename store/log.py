@@ -145,6 +145,13 @@ class Log:
         shut = [self._recorded(row, self._shut) for row in rows if row[0] not in opened]
         return shut + self._open(row for row in rows if row[0] in opened)
 
+    def catalogue_version(self) -> int:
+        """How often types, tokens and users were changed."""
+        with refusing(), self._cursor() as cursor:
+            row = cursor.execute(CATALOGUE_VERSION, prepare=True).fetchone()
+        assert row is not None
+        return int(row[0])
+
     def last_position(self) -> int:
         """The highest position that is committed; a lower one may still be under way."""
         with refusing():
@@ -220,6 +227,7 @@ OF_TOPICS = """
     where topic = any(%s) and (topic like 'document-type-%%' or topic like 'token-%%')
     order by notification_id
 """
+CATALOGUE_VERSION = "select version from archive.catalogue"
 AT = """
     select notification_id, originator_id, originator_version, recorded_at, topic, state
     from archive.archive_events

@@ -24,10 +24,12 @@ PAUSED_RETRY_SECONDS = 30
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Where each view stood, those that were paused, and the last position that a writer was told until then."""
+    """Where each view stood, those that were paused, the version of the catalogue, and the last position that a writer
+    was told until then."""
 
     views: Mapping[str, int]
     paused: frozenset[str]
+    catalogue: int
     written: int
 
     def behind(self, position: int, views: Collection[str]) -> set[str]:
@@ -74,9 +76,10 @@ class Standing:
 
     async def views_at(
         self, position: int, *, wait_seconds: float, writer: str | None = None, views: Collection[str] = ()
-    ) -> bool:
+    ) -> int | None:
         """Wait until some views, or all, stand at `position`, and at the last position that `writer` was told before
-        this call; False when that takes longer than `wait_seconds`. Raises ViewPaused for one that will not get there.
+        this call. The answer is the version of the catalogue at that time; None when it takes longer than
+        `wait_seconds`. Raises ViewPaused for a view that will not get there.
 
         Never remembered: a crash of Postgres or `projection back` sets views back, and other workers write too."""
         with self.patience(position, wait_seconds=wait_seconds) as patience:
@@ -86,9 +89,9 @@ class Standing:
                 if behind & look.paused:
                     raise ViewPaused(retry_after_seconds=PAUSED_RETRY_SECONDS)
                 if not await patience.lasts():
-                    return False
+                    return None
                 look = await self.look(None)
-        return True
+        return look.catalogue
 
     @contextmanager
     def patience(self, position: int, *, wait_seconds: float) -> Iterator[Patience]:
@@ -117,7 +120,7 @@ class Standing:
             self._waiting = []
             writers = list({writer for writer, _ in waiting if writer is not None})
             try:
-                views, paused, written = await self._asked(writers)
+                seen, written = await self._asked(writers)
             except Exception as error:  # noqa: BLE001  # all who wait must hear of it, or they wait for ever
                 for _, answer in waiting:
                     if not answer.done():
@@ -126,15 +129,15 @@ class Standing:
             told = dict(zip(writers, written, strict=True))
             for writer, answer in waiting:
                 if not answer.done():
-                    answer.set_result(Look(views, paused, (writer and told[writer]) or 0))
+                    answer.set_result(msgspec.structs.replace(seen, written=(writer and told[writer]) or 0))
 
-    async def _asked(self, writers: Sequence[str]) -> tuple[Mapping[str, int], frozenset[str], Sequence[int | None]]:
+    async def _asked(self, writers: Sequence[str]) -> tuple[Look, Sequence[int | None]]:
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(LOOK, [writers], prepare=True)
             row = await cursor.fetchone()
         assert row is not None
-        names, positions, paused, written = row
-        return dict(zip(names, positions, strict=True)), frozenset(paused), written
+        names, positions, paused, catalogue, written = row
+        return Look(dict(zip(names, positions, strict=True)), frozenset(paused), catalogue, 0), written
 
 
 # One statement and so one snapshot: an append that is told is in it, or was told after the question.
@@ -143,6 +146,7 @@ LOOK = """
         array_agg(t.name),
         array_agg(t.position),
         coalesce(array_agg(t.name) filter (where t.paused), '{}'),
+        (select version from archive.catalogue),
         array(
             select (select max(notification_id) from archive.archive_events where writer = w.name)
             from unnest(%s::text[]) with ordinality as w (name, n)

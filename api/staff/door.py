@@ -104,6 +104,7 @@ async def answer(
     inner.req = falcon.asgi.Request({**call.req.scope, **told}, receive, options=call.req.options)
     require_known(route.query, inner.req.params)
     await answered(route.handle, inner)
+    call.types, call.types_version = inner.types, inner.types_version  # it may have read them anew
     return inner.resp
 
 

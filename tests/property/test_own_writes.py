@@ -215,6 +215,24 @@ def test_while_no_projector_moves_a_writer_is_told_to_come_again_and_others_are_
         assert [mine.get(url + made.headers["Location"]).status_code for url in urls] == [200, 200]
 
 
+def test_a_type_made_at_one_node_is_known_at_the_other_although_no_signal_comes(
+    archive: tuple[list[Served], list[str]],
+) -> None:
+    """Every worker of both is asked; nobody hears of the change meanwhile."""
+    (served, _), urls = archive
+    [token] = served.new_tokens(["maker"], "supervisor")
+    customer, code = a_customer(served), f"MADE_{os.urandom(4).hex().upper()}"
+    caller = Caller(urls, token, customer, 1)
+    kind = {"labels": {"en": "First"}, "kind": "document", "sensitivity": "ordinary", "sources": ["file"]}
+    caller.listed()
+    with unheard(served):
+        assert caller.ask("PUT", f"/v1/document-types/{code}", json=kind).status_code == 201
+        form = {"customer": customer, "type": code}
+        caller.told(caller.ask("POST", "/v1/documents", data=form, files={"file": ("a.pdf", a_letter())}))
+        for read in [caller.one, caller.listed, caller.counted, caller.history, caller.content, caller.page] * 8:
+            read()
+
+
 def import_letters(served: Served, folder: Path, customer: str) -> int:
     """How many of them `dossier import` has taken."""
     rows = [{"file": f"{n}.txt", "customer": customer, "type": "LETTER", "external_id": f"{n}"} for n in range(LETTERS)]
@@ -226,6 +244,21 @@ def import_letters(served: Served, folder: Path, customer: str) -> int:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return int(json.loads(done.stdout)["taken"])
+
+
+@contextmanager
+def unheard(served: Served) -> Iterator[None]:
+    """The sessions of the web workers that listen are stopped: Postgres tells them nothing."""
+    listening = "select pid from pg_stat_activity where query like 'listen%%' and datname = current_database()"
+    pids = [pid for (pid,) in served.sql(listening)]
+    assert len(pids) >= 4, "two workers of two nodes"
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def two_tokens(served: Served) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 
@@ -13,7 +14,7 @@ from domain.document import Describe, Reclassify, Withdraw
 from domain.refusals import ValidationFailed
 from projections import authorizations, customer_documents
 from projections.customer_documents import Filters, Item, Row, fold_item
-from projections.reading import Floor, ViewBehind
+from projections.reading import Floor, TypesOld, ViewBehind
 from projections.views import VIEWS
 from tests.builders.papers import a_document_type
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of, shown
@@ -453,6 +454,22 @@ def test_who_wrote_what_the_view_lacks_is_not_answered_by_it(desk: Desk) -> None
     desk.letter(actor="j.smit")
     assert answers("j.smit") == [False] * 4
     assert answers("m.bakker") == [True] * 4
+
+
+def test_who_knows_older_types_than_there_are_is_not_answered(desk: Desk) -> None:
+    """Neither with papers of a type that was changed, nor without those of one that was made."""
+    letter, version = paper_of(desk.letter()), desk.log.catalogue_version()
+    desk.follow()
+
+    def asked(types: int | None) -> Any:
+        return desk.ask(lambda conn: customer_documents.one(conn, letter, EVERYTHING, floor=Floor(types=types)))
+
+    assert asked(version)[0].id == letter
+    desk.define("LETTER", msgspec.structs.replace(desk.types()["LETTER"].definition, labels={"en": "Post"}))
+    assert desk.log.catalogue_version() > version
+    with pytest.raises(TypesOld):
+        asked(version)
+    assert asked(desk.log.catalogue_version())[0].id == asked(None)[0].id == letter
 
 
 def is_answered(desk: Desk, find: Callable[[Any], Awaitable[Any]]) -> bool:

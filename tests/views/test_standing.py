@@ -30,14 +30,14 @@ def with_standing(desk: Desk, run: Callable[[Standing], Awaitable[T]]) -> T:
 
 
 def is_shown(desk: Desk, writer: str) -> bool:
-    return with_standing(desk, lambda s: s.views_at(0, wait_seconds=0, writer=writer))
+    return with_standing(desk, lambda s: s.views_at(0, wait_seconds=0, writer=writer)) is not None
 
 
 def test_whoever_waits_for_a_position_waits_until_every_view_is_there(desk: Desk) -> None:
     position = desk.letter().position
     assert not with_standing(desk, lambda s: s.views_at(position, wait_seconds=0.1))
 
-    async def wait(standing: Standing) -> bool:
+    async def wait(standing: Standing) -> int | None:
         waiting = asyncio.create_task(standing.views_at(position, wait_seconds=LONG))
         await asyncio.to_thread(desk.follow)
         return await waiting
@@ -59,9 +59,9 @@ def test_a_view_that_was_set_back_is_not_taken_to_stand_where_it_stood(desk: Des
     last = desk.follow()
 
     async def ask(standing: Standing) -> tuple[bool, bool]:
-        before = await standing.views_at(last, wait_seconds=0)
+        before = await standing.views_at(last, wait_seconds=0) is not None
         desk.rows("update views.tracking set position = position - 1 where name = 'audit_history' returning 1")
-        return before, await standing.views_at(last, wait_seconds=0)
+        return before, await standing.views_at(last, wait_seconds=0) is not None
 
     assert with_standing(desk, ask) == (True, False)
 
@@ -93,7 +93,7 @@ def test_what_is_written_while_one_waits_is_not_waited_for(desk: Desk) -> None:
     """Else a caller that goes on to write would wait for ever."""
     desk.letter()
 
-    async def wait(standing: Standing) -> bool:
+    async def wait(standing: Standing) -> int | None:
         waiting = asyncio.create_task(standing.views_at(0, wait_seconds=LONG, writer="j.smit"))
         await asyncio.sleep(0.05)
         position = await asyncio.to_thread(desk.follow)

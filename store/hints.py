@@ -9,7 +9,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-FOLLOWER, READER = "follower", "reader"
+FOLLOWER, READER = "f", "r"  # their sockets have no longer names than paper.sock: HOME can be as long as before
 POSITION_BYTES = 8
 
 
@@ -17,7 +17,7 @@ class Hints:
     """The socket of this process, which is a FOLLOWER or a READER. Thread-safe; nothing ever blocks."""
 
     def __init__(self, folder: Path, kind: str) -> None:
-        self._folder, self._path = folder, folder / f"{kind}-{os.getpid()}.hint"
+        self._folder, self._path = folder, folder / f"{kind}-{os.getpid()}"
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -29,7 +29,7 @@ class Hints:
 
     def tell(self, kind: str, position: int = 0) -> None:
         """Every process of this kind. One whose queue is full has hints enough; the socket of a dead one is removed."""
-        for path in self._folder.glob(f"{kind}-*.hint"):
+        for path in self._folder.glob(f"{kind}-*"):
             try:
                 self._socket.sendto(position.to_bytes(POSITION_BYTES), str(path))
             except ConnectionRefusedError:

@@ -34,4 +34,15 @@ def test_the_socket_of_a_dead_process_is_removed(tmp_path: Path) -> None:
     assert len([*tmp_path.iterdir()]) == 1
     with closing(Hints(tmp_path, FOLLOWER)) as follower:
         follower.tell(READER)
-        assert [path.name for path in tmp_path.iterdir()] == [f"{FOLLOWER}-{os.getpid()}.hint"]
+        assert [path.name for path in tmp_path.iterdir()] == [f"{FOLLOWER}-{os.getpid()}"]
+
+
+def test_where_the_decoders_socket_has_room_the_hints_have(tmp_path: Path) -> None:
+    """The kernel takes 107 bytes for the path of a socket."""
+    folder = tmp_path / ("x" * (107 - len(f"{tmp_path}//paper.sock")))
+    folder.mkdir()
+    longest = f"{FOLLOWER}-{4_194_304}"  # no process has a higher number
+    assert len(longest) <= len("paper.sock")
+    with closing(Hints(folder, FOLLOWER)) as follower, closing(Hints(folder, READER)) as reader:
+        reader.tell(FOLLOWER)
+        assert is_heard(follower)

@@ -1,6 +1,7 @@
 """The one place that turns refusals into HTTP: RFC 9457 problems, and the handlers that install them. Their pages for
 people: api/staff/problem_pages.py."""
 
+import os
 import re
 import sys
 import traceback
@@ -298,9 +299,14 @@ def escaped(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
+PART = "web"
+"""What answers requests, as its lines of the log say it (service/logs.py has the others)."""
+
+
 def failure_line(error: BaseException, *, level: str, trace_id: str) -> bytes:
     """One JSON line about an exception and its causes: their types and where they rose. No messages, no values."""
-    line = {"time": datetime.now(UTC), "level": level, "trace_id": trace_id, "failure": chain(error)}
+    process = {"part": PART, "pid": os.getpid()}
+    line = {"time": datetime.now(UTC), "level": level, **process, "trace_id": trace_id, "failure": chain(error)}
     return msgspec.json.encode(line) + b"\n"
 
 

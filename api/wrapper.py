@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from api.places import Places
-from api.problems import BodyIncomplete, Write, best_language, failure_line, problem
+from api.problems import PART, BodyIncomplete, Write, best_language, failure_line, problem
 from api.subpath import rooted_header, stripped
 from domain.limits import Limits
 from domain.refusals import (
@@ -84,6 +84,8 @@ class AccessLine(msgspec.Struct):
     """One answered request. The route is a template; paths and queries name people and are never written."""
 
     time: datetime
+    part: str
+    pid: int
     method: str
     route: str
     status: int
@@ -359,6 +361,8 @@ class Exchange:
     def log(self) -> None:
         line = AccessLine(
             datetime.now(UTC),
+            PART,
+            os.getpid(),
             self.method if self.method in METHODS else "OTHER",
             self.scope.get("state", {}).get("route") or "-",
             self.status,

@@ -13,7 +13,7 @@ REASONS = (
     ('role "[^"]*" does not exist', "the login does not exist"),
     ('database "[^"]*" does not exist', "there is no such database on that server"),
     ("permission denied for database", "the login may not connect to that database"),
-    ("unsupported startup parameter", "a pooler stands before it: connect directly, or by a pooler in session mode"),
+    ("unsupported startup parameter", "a pooler stands before it: connect directly"),
     ("[Cc]onnection refused", "no server listens at that address"),
     ("No such file or directory", "no server listens on that socket"),
     ("could not translate host name|Name or service not known|[Tt]emporary failure in name", "its host is not known"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psycopg
@@ -63,10 +64,10 @@ def given(settings: Settings, url: str) -> Addresses:
 
 
 def require_server(addresses: Addresses, workers: int) -> None:
-    """Before anything is made: a server that is too old, or takes too few connections. Raises ServerUnfit or
-    TooFewConnections."""
+    """Before anything is made: a server that is too old or behind a pooler, or takes too few connections. Raises
+    ServerUnfit or TooFewConnections."""
     for url in {addresses.web, addresses.projector}:
-        with psycopg.connect(url, autocommit=True) as conn:
+        with connected(url) as conn:
             if conn.info.server_version < SERVER_VERSION_MIN * 10_000:
                 raise ServerUnfit(
                     f"the database is Postgres {conn.info.server_version // 10_000}, the archive needs"
@@ -80,6 +81,24 @@ def require_server(addresses: Addresses, workers: int) -> None:
                 raise ServerUnfit(
                     "another command of this DOSSIER_HOME started the database, for fewer workers: end it, start again"
                 ) from None
+
+
+@contextmanager
+def connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """With a setting of the session, as each pool opens its connections. Raises ServerUnfit where none is taken: the
+    role of a login comes by the same way, and without it a worker would have all rights of its login."""
+    try:
+        with psycopg.connect(url, autocommit=True, options="-c enable_seqscan=off") as conn:
+            if conn.execute("show enable_seqscan").fetchone() != ("off",):
+                raise ServerUnfit(POOLER)
+            yield conn
+    except psycopg.OperationalError as error:
+        if "unsupported startup parameter" in str(error):
+            raise ServerUnfit(POOLER) from None
+        raise
+
+
+POOLER = "a pooler stands before the database and drops the settings of a session: connect directly to the server"
 
 
 class ServerUnfit(Exception):

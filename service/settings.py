@@ -18,6 +18,7 @@ from domain.iban import creditor_id
 from domain.limits import Limits
 from domain.refusals import FieldError
 from domain.values import branch_code
+from service.limit_meanings import MEANINGS
 
 SUB_PATH = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)+")
 OTHER_NAMES = ("DOSSIER_CONFIG", "DOSSIER_LONG", "DOSSIER_OPERATIONS_DATABASE")
@@ -285,7 +286,7 @@ def _limit(field: str, default: float) -> Setting:
         return number
 
     name = LIMIT_NAMES.get(field, f"DOSSIER_{field.upper()}")
-    return Setting(name, read, default, field.replace("_", " "))
+    return Setting(name, read, default, MEANINGS[field])
 
 
 def all_settings() -> list[Setting]:

@@ -412,7 +412,7 @@ def test_what_the_program_says_is_one_json_object_a_line(served: Served, sent: S
     lines = (served.output / "stderr").read_text().splitlines()
     requests: list[dict[str, Any]] = [json.loads(line) for line in lines if line.startswith("{") and '"route"' in line]
     assert len(requests) > 20
-    assert {*requests[0]} == {"time", "method", "route", "status", "ms", "bytes", "trace_id"}
+    assert {*requests[0]} == {"time", "part", "pid", "method", "route", "status", "ms", "bytes", "trace_id"}
     plain = [line for line in lines if not line.startswith("{")]
     assert plain == [line for line in plain if line.startswith(FIRST_WORDS)]
     assert not [line for line in lines if quote(sent.words["customer id"]) in line]

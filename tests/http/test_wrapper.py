@@ -596,7 +596,7 @@ def test_a_log_line_holds_the_route_and_never_the_path_or_query() -> None:
     served = serve(path="/v1/customers/100234", query=b"q=Jansen", app=routed)
     (line,) = served.lines
     members = json.loads(line)
-    assert list(members) == ["time", "method", "route", "status", "ms", "bytes", "trace_id"]
+    assert list(members) == ["time", "part", "pid", "method", "route", "status", "ms", "bytes", "trace_id"]
     assert (members["method"], members["route"], members["status"], members["bytes"]) == (
         "GET", "/v1/customers/{id}", 200, 5,
     )  # fmt: skip

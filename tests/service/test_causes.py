@@ -13,7 +13,7 @@ TOLD = {
     'connection failed: FATAL:  password authentication failed for user "j.smit"': "refuses the password",
     'FATAL:  database "library" does not exist': "no such database",
     'FATAL:  role "j.smit" does not exist': "the login does not exist",
-    "FATAL:  unsupported startup parameter: options": "by a pooler in session mode",
+    "FATAL:  unsupported startup parameter: options": "connect directly",
     "FATAL:  sorry, too many clients already": "no connection left",
     'could not translate host name "j.smit" to address': "its host is not known",
     "consuming input failed: server closed the connection unexpectedly": "the connection was cut",

@@ -4,11 +4,13 @@ A connection keeps the plan that it made: one made for a page would read a table
 """
 
 import re
+from datetime import date
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from projections import work_list
 from store import keys, log, recorder, register
 from tests.builders.postgres_log import archive_letter, open_log
 
@@ -37,6 +39,23 @@ def test_a_question_of_a_use_case_goes_by_an_index_in_an_archive_with_one_paper(
         with parts.recorder.datastore.get_connection() as conn:
             plan = generic_plan(conn, *ASKED[what])
     assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize(
+    ("listed", "index"),
+    [(work_list.ENDING, "authorizations_by_end_then"), (work_list.ORIGINALS, "authorizations_by_original_then")],
+)
+def test_a_later_page_of_a_work_list_begins_where_the_page_before_ended(
+    db: str, listed: tuple[str, str], index: str
+) -> None:
+    """And reads on in the order of an index: it never sorts all versions that there ever were."""
+    _, later = listed
+    bound = {"types": "{}", "branch": None, "asked": None, "limit": 51, "pinned": 9, "last": 3}
+    bound |= {"day": date(2026, 1, 1), "until": date(2026, 2, 1)}
+    with psycopg.connect(db) as conn:
+        conn.execute("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off")
+        plan = "\n".join(line for (line,) in conn.execute(f"explain {later}".encode(), bound))
+    assert index in plan, plan
 
 
 def generic_plan(conn: psycopg.Connection[dict[str, str]], statement: str, types: str) -> str:

@@ -46,6 +46,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     decode_seconds_per_mebibyte: float = 4.0
     decodes_waiting_per_caller_max: int = 100
     decode_memory_bytes_max: int = 400 * 1024 * 1024
+    decoder_uploads_max: int = 50
     orphan_age_hours: int = 24
     disk_free_bytes_min: int = 256 * 1024 * 1024
     ballast_bytes: int = 64 * 1024 * 1024

@@ -9,6 +9,8 @@ from paper import messages
 
 _MEBIBYTE: Final = 1024 * 1024
 _PROCESSOR_PART: Final = 0.75
+KEPT_PROCESSOR_SECONDS: Final = 1.0
+"""A child that has used more takes no further upload."""
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -30,3 +32,9 @@ def allowance(request: messages.Request, limits: Limits) -> Allowance:
         most = min(most, limits.decode_seconds_per_mebibyte * max(1.0, request.size / _MEBIBYTE))
     steps = len(request.parts) if isinstance(request, messages.Assemble) else 1
     return Allowance(limits.decode_seconds_max, most, steps)
+
+
+def lifetime_seconds(first: Allowance, limits: Limits) -> float:
+    """Of processor time for a child whose first request has this allowance, with all that may come after it."""
+    most = limits.decode_seconds_max * _PROCESSOR_PART
+    return KEPT_PROCESSOR_SECONDS + max(first.processor_seconds * first.steps, most)

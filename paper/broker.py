@@ -1,8 +1,9 @@
 """The one place where all requests to the decoders meet: takes them in, lets turns.py choose, hands each to a child.
 
 client.py connects, child.py answers on the same connection, zygote.py forks the children. No file is looked into here.
-Each child gets one request and ends with it, so whatever a file makes of its child does not come to another file.
-A child is killed here when it has used up its time, and when its asker has left.
+Each request gets a fresh child, but for an upload of an asker whose last upload a child has just looked at. So whatever
+a file makes of its child does not come to anybody else's file. A child is killed here when it has used up its time, and
+when its asker has left.
 """
 
 import errno
@@ -23,7 +24,7 @@ import msgspec
 
 from domain.limits import Limits
 from paper import confinement, messages
-from paper.allowances import Allowance, allowance
+from paper.allowances import KEPT_PROCESSOR_SECONDS, Allowance, allowance
 from paper.turns import QueueFull, Turns
 from paper.zygote import Zygote, end
 
@@ -33,6 +34,9 @@ REQUESTS_MAX: Final = 1_000
 _BACK_OFF_SECONDS = 0.05
 _LOOK_SECONDS = 0.05
 _BEAT_SECONDS = 1.0
+_KEPT_SECONDS = 10.0
+_KEPT_MAX = 8
+"""Children that stay for their askers' next uploads."""
 _CRASHES = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP}
 )
@@ -48,6 +52,7 @@ class Job(msgspec.Struct, eq=False, kw_only=True):
     stores: bool
     request: bytes
     allowed: Allowance
+    is_upload: bool
     file: int
     connection: int
     child: "Child | None" = None
@@ -56,17 +61,22 @@ class Job(msgspec.Struct, eq=False, kw_only=True):
 class Child(msgspec.Struct, eq=False, kw_only=True):
     """One that waits for its job, or works on it.
 
-    `until`, `processor_until`: when the step at work has had its time; `verdict`: set by whoever killed it, empty where
-    nobody waits for it.
+    `answers`: its answer has begun; `until`, `processor_until`: when the step at work has had its time; `verdict`: set
+    by whoever killed it, empty where nobody waits for it; `asker`, `uploads`: whose it has had, and how many;
+    `kept_until`: how long it waits for another.
     """
 
     pid: int
     control: int
     job: Job | None = None
+    answers: bool = False
     steps_left: int = 0
     until: float = 0.0
     processor_until: float = 0.0
     verdict: bytes | None = None
+    asker: bytes = b""
+    uploads: int = 0
+    kept_until: float = 0.0
 
 
 class Broker:
@@ -87,8 +97,10 @@ class Broker:
         self._unread = set[int]()
         self._jobs: dict[int, Job] = {}
         self._unborn = deque[int]()
+        self._children: dict[int, Child] = {}
         self._idle: dict[int, Child] = {}
         self._busy: dict[int, Child] = {}
+        self._kept: dict[int, Child] = {}
         self._early: dict[int, int] = {}
         self._controls: dict[int, Child] = {}
         self._ended: list[int] = []
@@ -116,10 +128,11 @@ class Broker:
                         self._see(descriptor)
                 self._refuse_overdue()
                 self._stop_overdue()
+                self._let_go()
                 self._close_ended()
         finally:
             signal.set_wakeup_fd(-1)
-            for pid in (*self._idle, *self._busy):
+            for pid in self._children:
                 end(pid)
 
     def _pause(self) -> float:
@@ -135,7 +148,7 @@ class Broker:
         elif descriptor == self._zygote.channel.fileno():
             self._welcome()
         elif descriptor in self._controls:
-            self._go_on(self._controls[descriptor])
+            self._hear(self._controls[descriptor])
         elif descriptor in self._unread:
             self._read(descriptor)
         elif descriptor in self._jobs:
@@ -180,14 +193,15 @@ class Broker:
                 os.close(file)
             self._forget(number)
             return
-        self._take_in(asking, allowance(request, self._limits), files[0], number)
+        self._take_in(asking, request, files[0], number)
 
-    def _take_in(self, asking: messages.Asking, allowed: Allowance, file: int, connection: int) -> None:
+    def _take_in(self, asking: messages.Asking, request: messages.Request, file: int, connection: int) -> None:
         job = Job(
             asker=asking.asker,
             stores=asking.stores,
             request=bytes(asking.request),
-            allowed=allowed,
+            allowed=allowance(request, self._limits),
+            is_upload=messages.is_upload(request),
             file=file,
             connection=connection,
         )
@@ -206,14 +220,11 @@ class Broker:
             job = self._turns.next(time.monotonic())
             if job is None:
                 return
-            pid, child = self._idle.popitem()
-            self._busy[pid] = child
+            child = self._child_for(job)
+            self._busy[child.pid] = child
             child.job, job.child = job, child
             child.steps_left = job.allowed.steps
             self._begin_step(child)
-            if child.steps_left:
-                self._controls[child.control] = child
-                self._epoll.register(child.control, select.EPOLLIN | select.EPOLLET)
             control = packets_of(child.control)
             # One that has just died is found by _reap(), which then says that the request was lost.
             with suppress(OSError):
@@ -221,15 +232,30 @@ class Broker:
             control.detach()
             os.close(job.file)
 
+    def _child_for(self, job: Job) -> Child:
+        """A fresh one is there; but an upload goes to a child that its asker's uploads had before."""
+        kept = (child for child in self._kept.values() if child.asker == job.asker)
+        child = next(kept, None) if job.is_upload else None
+        if child is None:
+            _, child = self._idle.popitem()
+            child.asker = job.asker
+        self._kept.pop(child.pid, None)
+        child.uploads += 1
+        return child
+
     def _drop(self, job: Job) -> None:
         """The asker has left, or has its answer already."""
-        if job.child is None:
+        child = job.child
+        if child is None:
             self._turns.leave(job)
             os.close(job.file)
             self._forget(job.connection)
             return
-        self._epoll.unregister(job.connection)
-        stop(job.child, b"")
+        self._hear(child)
+        if child.job is job:
+            self._epoll.unregister(job.connection)
+            if not (child.answers and job.is_upload):  # else it is about to say that it is free
+                stop(child, b"")
 
     def _refuse_overdue(self) -> None:
         if not self._turns.is_empty:
@@ -273,7 +299,9 @@ class Broker:
                 os.close(control)
                 self._fork_at = time.monotonic() + _BACK_OFF_SECONDS
                 continue
-            self._idle[pid] = Child(pid=pid, control=control)
+            child = Child(pid=pid, control=control)
+            self._children[pid] = self._idle[pid] = self._controls[control] = child
+            self._epoll.register(control, select.EPOLLIN | select.EPOLLET)
             if pid in self._early:
                 self._bury(pid, self._early.pop(pid), 0.0)
 
@@ -284,14 +312,48 @@ class Broker:
         child.until = time.monotonic() + allowed.seconds
         child.processor_until = confinement.processor_seconds(child.pid) + allowed.processor_seconds
 
-    def _go_on(self, child: Child) -> None:
-        """A child says that a step begins. One that was taken over gets no more of them than its request has."""
+    def _hear(self, child: Child) -> None:
+        """What the child has said. One that was taken over gets no more steps than its request has."""
         control = packets_of(child.control)
         with suppress(BlockingIOError, ConnectionError):
-            while control.recv(1, socket.MSG_DONTWAIT):
-                if child.steps_left:
+            while (said := control.recv(1, socket.MSG_DONTWAIT)) and child.job is not None:
+                if said == messages.ANSWERS:
+                    child.answers = True
+                elif said == messages.NEXT and child.steps_left:
                     self._begin_step(child)
+                elif said == messages.FREE:
+                    self._keep(child, child.job)
         control.detach()
+
+    def _keep(self, child: Child, job: Job) -> None:
+        """Its answer is given. It waits for its asker's next upload, unless it has had its share or was not for one."""
+        self._end(child, job)
+        del self._busy[child.pid]
+        used = confinement.processor_seconds(child.pid)
+        if (
+            child.verdict is None
+            and job.is_upload
+            and child.uploads < self._limits.decoder_uploads_max
+            and used < KEPT_PROCESSOR_SECONDS
+        ):
+            child.kept_until = time.monotonic() + _KEPT_SECONDS
+            self._kept[child.pid] = child
+        else:
+            stop(child, b"")
+
+    def _let_go(self) -> None:
+        """Of those that were kept longest, the ones that are too many or have waited too long."""
+        now = time.monotonic()
+        for child in [*self._kept.values()]:
+            if len(self._kept) <= _KEPT_MAX and now < child.kept_until:
+                return
+            del self._kept[child.pid]
+            stop(child, b"")
+
+    def _end(self, child: Child, job: Job) -> None:
+        self._turns.end(job, time.monotonic())
+        self._forget(job.connection)
+        child.job, child.answers = None, False
 
     def _stop_overdue(self) -> None:
         """A child cannot put this off: its own signals and timers have no part in it."""
@@ -317,25 +379,26 @@ class Broker:
                 os.kill(pid, signal.SIGKILL)  # its client would wait in vain
             elif pid == self._zygote.pid:
                 raise ZygoteEnded(f"what forks the decoders {how(status)}")
-            elif pid in self._idle or pid in self._busy:
+            elif pid in self._children:
                 self._bury(pid, status, used.ru_utime + used.ru_stime)
             else:
                 self._early[pid] = status
 
     def _bury(self, pid: int, status: int, used_seconds: float) -> None:
-        child = self._busy.pop(pid, None) or self._idle.pop(pid)
-        job = child.job
-        if job is None:
+        child = self._children.pop(pid)
+        was_idle = self._idle.pop(pid, None) is not None
+        self._busy.pop(pid, None)
+        self._kept.pop(pid, None)
+        if was_idle:
             self._fork_at = time.monotonic() + _BACK_OFF_SECONDS
-        else:
+        if child.job is not None:
             verdict = verdict_of(status) if child.verdict is None else child.verdict
             if verdict == messages.LOST and used_seconds >= child.processor_until:
                 verdict = messages.SLOW
             if verdict:
-                tell(job.connection, verdict)
-            self._turns.end(job, time.monotonic())
-            self._forget(job.connection)
-        self._controls.pop(child.control, None)
+                tell(child.job.connection, verdict)
+            self._end(child, child.job)
+        del self._controls[child.control]
         self._ended.append(child.control)
         if child.verdict is None and status:
             _log.warning("paper: child %d %s", pid, how(status))

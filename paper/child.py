@@ -1,11 +1,14 @@
-"""One limited child of zygote.py: takes one request from broker.py, answers on its connection, and ends.
+"""One limited child of zygote.py: takes a request from broker.py, answers on its connection, and ends.
 
-It sees the file of nobody else, before or after. broker.py ends it when it takes too long, so a decoder stuck in C ends
-too, and one that was taken over; what its end says goes to client.py.
+Only after an upload it offers itself for the next upload of the same asker: it sees the file of nobody else. broker.py
+ends it when it takes too long, so a decoder stuck in C ends too, and one that was taken over; what its end says goes to
+client.py.
 """
 
+import gc
 import os
 import socket
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -29,6 +32,7 @@ from paper import (
 )
 
 _PIECE_BYTES: Final = 1024 * 1024
+_TWO_DESCRIPTORS_BYTES: Final = socket.CMSG_SPACE(struct.calcsize("=2i"))
 _Question = messages.Examine | messages.Inspect | messages.Render | messages.Draw
 
 
@@ -43,22 +47,35 @@ def prepare(limits: Limits) -> None:
 def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoReturn:
     """The life of a child from fork to exit. `control` is the way to the broker.
 
-    The request is read before the last walls are up, for it says how much time they allow; its sender is trusted.
+    The first request is read before the last walls are up, for it says how much time they allow; its sender is trusted.
     """
-    way = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=control)
-    data, descriptors, _, _ = socket.recv_fds(way, messages.REQUEST_BYTES_MAX, 2)
-    way.detach()
+    way = socket.SocketType(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=control)
+    request, file, connection = _received(way)
+    allowed = allowances.allowance(request, limits)
+    walls.shut_in(broker, calls, processor_seconds=allowances.lifetime_seconds(allowed, limits))
+    while True:
+        with suppress(OSError):  # a client that went away is not answered
+            for answer in _answers(request, file, control, limits):
+                way.send(messages.ANSWERS)
+                for packet in messages.packets(answer):
+                    os.write(connection, packet)
+        if not messages.is_upload(request):
+            os._exit(0)
+        os.close(file)
+        os.close(connection)
+        gc.collect()  # a fault holds the frames that it went through, and with them the file and its descriptor
+        way.send(messages.FREE)
+        request, file, connection = _received(way)
+
+
+def _received(way: socket.SocketType) -> tuple[messages.Request, int, int]:
+    """The next request with its file and connection; ends this process when the broker has gone."""
+    data, ancillary, _, _ = way.recvmsg(messages.REQUEST_BYTES_MAX, _TWO_DESCRIPTORS_BYTES)
     if not data:
         os._exit(0)
-    request = messages.decode_request(data)
-    allowed = allowances.allowance(request, limits)
-    walls.shut_in(broker, calls, processor_seconds=allowed.processor_seconds * allowed.steps)
-    file, connection = descriptors
-    with suppress(OSError):  # a client that went away is not answered
-        for answer in _answers(request, file, control, limits):
-            for packet in messages.packets(answer):
-                os.write(connection, packet)
-    os._exit(0)
+    [(_, _, descriptors)] = ancillary
+    file, connection = struct.unpack("=2i", descriptors)
+    return messages.decode_request(data), file, connection
 
 
 def _answers(request: messages.Request, descriptor: int, control: int, limits: Limits) -> Iterator[messages.Answer]:

@@ -32,6 +32,10 @@ SLOW: Final = b"s"
 
 NEXT: Final = b"n"
 """From a child to the broker: the next page of an Assemble begins."""
+ANSWERS: Final = b"a"
+"""From a child to the broker: its answer begins."""
+FREE: Final = b"."
+"""From a child to the broker: it can take another upload of the same asker."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -171,6 +175,11 @@ _askings = msgspec.msgpack.Decoder(Asking)
 _requests = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _REFUSALS: Final[dict[str, type[refusals.Refusal]]] = {refusal.slug: refusal for refusal in refusals.every()}
+
+
+def is_upload(request: Request) -> bool:
+    """Whether the file is one that the asker itself has just sent."""
+    return isinstance(request, Examine | Inspect)
 
 
 def encode_request(request: Request, *, asker: bytes) -> bytes:

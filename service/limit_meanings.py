@@ -41,6 +41,7 @@ MEANINGS = {
     "decode_seconds_per_mebibyte": "processor seconds that a MiB of an upload may take, below decode_seconds_max in any case",
     "decodes_waiting_per_caller_max": "files of one caller that wait for a decoder",
     "decode_memory_bytes_max": "memory of a decoder, in bytes",
+    "decoder_uploads_max": "most uploads of one caller that a decoder looks at; 1: a fresh process for each",
     "orphan_age_hours": "hours after which content without an event is removed",
     "disk_free_bytes_min": "room below which uploads are refused, in bytes",
     "ballast_bytes": "room kept for the embedded Postgres on a full disk, in bytes; 0 keeps none",

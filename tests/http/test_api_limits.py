@@ -154,6 +154,10 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/paper/test_pool.py::test_memory_is_limited_on_both_sides",
         "tests/paper/test_pool.py::test_memory_is_limited_on_both_sides",
     ),
+    "decoder_uploads_max": (
+        "tests/paper/test_walls.py::test_a_decoder_takes_as_many_uploads",
+        "tests/paper/test_walls.py::test_a_decoder_takes_as_many_uploads",
+    ),
     "orphan_age_hours": (f"{HERE}::test_an_orphan", f"{HERE}::test_an_orphan"),
     "clock_tolerance_seconds": (f"{LAPSES}::test_clocks_within", f"{LAPSES}::test_each_clock_that_is_off"),
     "disk_free_bytes_min": (

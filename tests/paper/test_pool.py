@@ -10,12 +10,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import uvloop
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from domain import refusals
 from paper import messages
@@ -84,17 +84,18 @@ def test_refusals_come_through_with_what_fills_their_sentence(pool: Pool) -> Non
         examine(pool, b"")
 
 
-def test_each_file_has_a_child_of_its_own(tmp_path: Path) -> None:
-    """Whatever the answer, and whoever asks."""
+def test_a_file_that_is_refused_leaves_nothing_open_that_the_next_one_needs(tmp_path: Path) -> None:
+    """Python 3.13 keeps the frames of a fault in cycles: the next file was refused as damaged."""
+    text = PngInfo()
+    text.add_text("note", "n" * 2_000_000, zip=True)  # more than Pillow unpacks
+    refused = (files.a_png()[:60], files.a_lying_png(70_000, 70_000), files.a_png(pnginfo=text), files.a_jpeg()[:100])
     with a_pool(tmp_path, children=1) as pool:
-        used = set[int]()
-        for data in (files.a_jpeg(), files.a_jpeg(), files.a_png()[:60], files.a_lying_png(70_000, 70_000)):
-            [child] = pool.children()
-            assert child not in used
-            used.add(child)
-            with suppress(refusals.FileDamaged, refusals.FileTooManyPixels):
+        assert examine(pool, files.a_jpeg()) == JPEG
+        for data in refused:
+            with pytest.raises(refusals.Refusal):
                 examine(pool, data)
-            wait_until(lambda: len(pool.children()) == 1 and pool.children() != [child])  # noqa: B023  # called here
+            assert examine(pool, files.a_jpeg()) == JPEG
+        wait_until(lambda: not busy_children(pool))
 
 
 def test_the_name_reaches_the_child_whatever_it_is(pool: Pool) -> None:
@@ -197,7 +198,7 @@ def test_a_child_killed_from_outside_costs_only_time(tmp_path: Path) -> None:
     with a_pool(tmp_path) as pool:
         finding = asyncio.run(during(pool, files.a_slow_tiff(3), lambda child: os.kill(child, signal.SIGKILL)))
         assert (finding.media_type, finding.pages) == ("image/tiff", 3)
-        wait_until(lambda: len(pool.children()) == 2)
+        wait_until(lambda: len(pool.children()) == 3 and not busy_children(pool))  # two wait, and one is kept
 
 
 def test_a_stopped_child_is_replaced_and_its_question_answered(tmp_path: Path) -> None:
@@ -376,7 +377,7 @@ def test_a_question_that_waits_too_long_in_the_queue_is_unavailable(tmp_path: Pa
 
 def test_children_are_walled_in(pool: Pool) -> None:
     examine(pool, files.a_jpeg())
-    wait_until(lambda: len(pool.children()) == 2 and not busy_children(pool))
+    wait_until(lambda: not busy_children(pool))
     base = int(status(pool.zygote(), "VmData").split()[0]) * 1024
     for child in pool.children():
         limits = {
@@ -399,7 +400,7 @@ def test_a_child_is_walled_in_wholly_before_it_looks_into_a_file(tmp_path: Path)
             child = await asyncio.to_thread(busy_child, pool)
             await asyncio.to_thread(wait_until, lambda: status(child, "Seccomp") == "2")
             limits = Path(f"/proc/{child}/limits").read_text()
-            assert re.search(r"Max cpu time +5 +5 ", limits)
+            assert re.search(r"Max cpu time +17 +17 ", limits)
             tasks = "64" if os.geteuid() == 0 else r"\d+"
             assert re.search(rf"Max processes +{tasks} +{tasks} ", limits)
             question.cancel()

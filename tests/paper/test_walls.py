@@ -1,5 +1,6 @@
 """A decoder that is taken over has nothing: hostile code (hostile.py) in a real child, in every account there is."""
 
+import asyncio
 import errno
 import json
 import os
@@ -30,7 +31,10 @@ REFUSED = ("PermissionError", "BlockingIOError", "OSError 38")
 """EPERM; too many processes of this account; ENOSYS."""
 
 # What the process that forks the decoders runs before anything else.
-TAKEN_OVER = "from paper import checks; from tests.paper import hostile; checks.examine = hostile.run_attack\n"
+TAKEN_OVER = (
+    "from paper import checks, rendering; from tests.paper import hostile\n"
+    "checks.examine, rendering.page_image = hostile.run_attack, hostile.draw\n"
+)
 WITHOUT_WALLS = "from paper import walls; walls.raise_lasting = walls.shut_in = lambda *_, **__: ()\n"
 # What the process of the pool runs before anything else.
 AS_PLAIN_ACCOUNT = f"import os; os.setgroups([]); os.setgid({PLAIN_ACCOUNT}); os.setuid({PLAIN_ACCOUNT})\n"
@@ -81,18 +85,19 @@ def outcome(pool: Pool, attack: str, targets: dict[str, Any]) -> str:
         return "GONE"
 
 
-def told(pool: Pool, order: dict[str, Any]) -> str:
+def told(pool: Pool, order: dict[str, Any], asker: bytes = b"") -> str:
     """What a child says of this file."""
     data = json.dumps(order).encode()
     with a_descriptor(data) as descriptor:
-        [flag] = pool.examiner.examine_now(descriptor, size=len(data), name="letter").flags
+        question = pool.examiner.examine(descriptor, size=len(data), name="letter", asker=asker)
+        [flag] = asyncio.run(question).flags
         unchanged = os.pread(descriptor, len(data), 0) == data
     return flag if unchanged else "DONE: the upload is another"
 
 
 @pytest.mark.parametrize("first", EVERYWHERE)
 def test_hostile_code_in_a_decoder_gets_nothing(first: str) -> None:
-    with taken_over(first) as (pool, targets):
+    with taken_over(first, decoder_uploads_max=1) as (pool, targets):
         found = {attack: outcome(pool, attack, targets) for attack in hostile.ATTACKS}
         assert {attack: told for attack, told in found.items() if not told.startswith(REFUSED)} == {}
         assert (Path(targets["folder"]) / "given").read_text() == "secret given"
@@ -124,7 +129,7 @@ GETS_THROUGH = {
 
 def test_without_the_walls_the_same_code_gets_through() -> None:
     """The test above could not fail if the attacks failed by themselves."""
-    with taken_over(ACCOUNTS["a plain account"], within=WITHOUT_WALLS) as (pool, targets):
+    with taken_over(ACCOUNTS["a plain account"], within=WITHOUT_WALLS, decoder_uploads_max=1) as (pool, targets):
         found = {attack: outcome(pool, attack, targets) for attack in GETS_THROUGH}
     assert {attack: told for attack, told in found.items() if not told.startswith(("DONE", "GONE"))} == {}
 
@@ -133,13 +138,26 @@ HONEST = {"attack": "none", "target": {}}
 
 
 @pytest.mark.parametrize("first", EVERYWHERE)
-def test_a_decoder_that_was_taken_over_has_no_part_in_the_next_files(first: str) -> None:
-    """Neither does it see them, nor answer about them, nor go on after its own answer."""
-    with taken_over(first) as (pool, _):
-        for attack in ("remember all files", "answer for all files", "stay after the answer") * 2:
-            assert told(pool, {"attack": attack, "target": {}}) == "taken over"
-            assert told(pool, HONEST) == "an honest answer, after 0 others"
-        wait_until(lambda: len(pool.children()) == 2)
+def test_a_decoder_that_was_taken_over_has_no_part_in_the_files_of_others(first: str) -> None:
+    """Neither does it see them, nor answer about them; nor is a page drawn where another file was looked into."""
+    with taken_over(first, decode_seconds_max=1.0) as (pool, _):
+        for number, attack in enumerate(("remember all files", "answer for all files", "stay after the answer")):
+            assert told(pool, {"attack": attack, "target": {}}, asker=b"%d" % number) == "taken over"
+            assert told(pool, HONEST, asker=b"another %d" % number) == "an honest answer, after 0 others"
+            for _ in range(2):
+                assert drawn(pool, asker=b"%d" % number) == b"a page, after 0 others"
+
+
+def drawn(pool: Pool, asker: bytes) -> bytes:
+    with a_descriptor(b"a page") as descriptor:
+        image = pool.examiner.page_image(descriptor, media_type="image/png", page=1, width=16, asker=asker)
+        return asyncio.run(image)
+
+
+def test_a_decoder_takes_as_many_uploads_of_one_caller_as_is_set(tmp_path: Path) -> None:
+    with a_pool(tmp_path, children=1, within=TAKEN_OVER, decoder_uploads_max=3) as pool:
+        answers = [told(pool, HONEST, asker=b"one") for _ in range(7)]
+    assert answers == [f"an honest answer, after {others} others" for others in (0, 1, 2, 0, 1, 2, 0)]
 
 
 @pytest.mark.parametrize("first", EVERYWHERE)
@@ -147,6 +165,7 @@ def test_a_decoder_that_was_taken_over_cannot_put_off_its_end(first: str) -> Non
     """It blocks all signals and stops all timers; both children do it at once."""
     ends = {"work without end": refusals.FileTooManyPixels, "sleep without end": refusals.Unavailable}
     times: dict[str, Any] = {"decode_seconds_max": 2.0, "decode_seconds_per_mebibyte": 0.1, "queue_wait_seconds": 10.0}
+    times["decoder_uploads_max"] = 1
     with taken_over(first, **times) as (pool, _), ThreadPoolExecutor(2) as askers:
         asked = {attack: askers.submit(told, pool, {"attack": attack, "target": {}}) for attack in ends}
         for attack, end in ends.items():

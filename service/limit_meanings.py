@@ -38,7 +38,7 @@ MEANINGS = {
     "header_seconds_max": "seconds for the headers of a request",
     "connections_max": "connections at once, for each worker",
     "decode_seconds_max": "seconds that a decoder has for a file or a page",
-    "decode_seconds_per_mebibyte": "processor seconds that a MiB of an upload may take, below decode_seconds_max in any case",
+    "decode_seconds_per_mebibyte": "processor seconds that a MiB of an upload may take",
     "decodes_waiting_per_caller_max": "files of one caller that wait for a decoder",
     "decode_memory_bytes_max": "memory of a decoder, in bytes",
     "decoder_uploads_max": "most uploads of one caller that a decoder looks at; 1: a fresh process for each",

@@ -141,7 +141,7 @@ def test_the_fields_of_an_access_line_are_those(served: Served) -> None:
     served.client(None).get("/livez")
     lines = [json.loads(line) for line in served.said().splitlines() if '"route"' in line]
     assert all(list(line) == list(AccessLine.__struct_fields__) for line in lines)
-    assert ", ".join(f"`{name}`" for name in ("time", "method", "route")) in part("The log")
+    assert ", ".join(f"`{name}`" for name in ("time", "part", "pid", "method")) in part("The log")
     for name in AccessLine.__struct_fields__:
         assert f"`{name}`" in part("The log"), name
 

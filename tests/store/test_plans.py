@@ -50,7 +50,7 @@ def test_a_later_page_of_a_work_list_begins_where_the_page_before_ended(
 ) -> None:
     """And reads on in the order of an index: it never sorts all versions that there ever were."""
     _, later = listed
-    bound = {"types": "{}", "branch": None, "asked": None, "limit": 51, "pinned": 9, "last": 3}
+    bound: dict[str, object] = {"types": "{}", "branch": None, "asked": None, "limit": 51, "pinned": 9, "last": 3}
     bound |= {"day": date(2026, 1, 1), "until": date(2026, 2, 1)}
     with psycopg.connect(db) as conn:
         conn.execute("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off")

@@ -43,7 +43,7 @@ def test_a_customer_is_added_found_and_changed(desks: Callable[..., Desk]) -> No
     page.goto("/customers")
     page.get_by_label("Name, card number, birth date or customer number").fill(card)
     page.keyboard.press("Enter")
-    page.get_by_role("link", name=name).click()
+    page.get_by_role("region", name="Customers found").get_by_role("link", name=name).click()
     page.wait_for_url(f"**/customers/{number}")
 
     page.goto(f"/customers/{number}/edit")

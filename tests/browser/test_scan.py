@@ -165,7 +165,7 @@ def test_a_feeder_is_not_asked_about_and_a_page_without_a_code_needs_customer_an
     page.get_by_role("radio", name=re.compile("Letter")).check()
     page.get_by_role("button", name="OK").click()
     save.click()
-    expect(page.locator("[data-done]")).to_contain_text("Saved")
+    expect(page.locator("div[data-done]")).to_contain_text("Saved")
     [row] = view(archive.as_("staff"), customer)
     assert (row["type"], row["source"], row["pages"], row["scan_code"]) == ("LETTER", "scan", 3, None)
 
@@ -209,7 +209,7 @@ def test_ok_twice_saves_once(at: Callable[..., AtScanner], archive: Served, cust
     session = filled(staff, a_page(), a_page())
     page = at().desk.open(f"/add?source=scan&session={session['id']}&customer={customer}&type=LETTER")
     page.locator("#save").dblclick()
-    expect(page.locator("[data-done]")).to_contain_text("Saved")
+    expect(page.locator("div[data-done]")).to_contain_text("Saved")
     assert len(view(staff, customer)) == 1
 
 

@@ -26,6 +26,7 @@ export function askIn(page) {
 function answerOf(dialog, form) {
   return new Promise((resolve) => {
     let answer = null;
+    const asked = document.activeElement;
     form.addEventListener("submit", (event) => {
       if (event.defaultPrevented) return;
       event.preventDefault();
@@ -40,6 +41,8 @@ function answerOf(dialog, form) {
     });
     dialog.addEventListener("close", () => {
       dialog.remove();
+      // The element that asked was exchanged while the dialog was open: the browser has nothing to give the focus back to.
+      if (!asked.isConnected) document.getElementById(asked.id)?.focus();
       resolve(answer);
     });
     dialog.showModal();

@@ -25,6 +25,7 @@ from api.staff.pages import PAGES
 from api.staff.refused import refused
 from api.wrapper import Front
 from domain.limits import Limits
+from domain.promises import require_value
 from domain.refusals import LengthRequired
 
 TAKING_FILES = {(route.method, route.path) for route in ROUTES if route.form is not None or route.image}
@@ -100,11 +101,11 @@ def resource(routes: list[Route], lifespan: Lifespan) -> object:
 def responder(route: Route, lifespan: Lifespan) -> Callable[..., Awaitable[None]]:
     async def respond(req: Any, resp: Any, **params: str) -> None:
         req.scope["state"]["route"] = route.path
-        assert lifespan.parts is not None, "the server calls nothing before start-up"
+        parts = require_value(lifespan.parts, "the server calls nothing before start-up")
         if req.scope["state"].get("length_missing"):
             raise LengthRequired
         # A stream asks again, while it lasts, whether its reader may still come in.
-        req.context.admit = partial(admitted, route, req, resp, lifespan.parts, params)
+        req.context.admit = partial(admitted, route, req, resp, parts, params)
         call = req.context.call = await req.context.admit()
         if route.path.startswith("/v1/"):
             require_known(route.query, req.params)

@@ -18,6 +18,7 @@ from api.problems import preferred, trace_id_of
 from domain.access import OPEN, AccessAction, AccessKind, Principal, Rights, rights
 from domain.archive import Caller
 from domain.document_type import DocumentType
+from domain.promises import require_value
 from domain.refusals import (
     N_,
     FieldError,
@@ -104,8 +105,7 @@ class Call:
 
     @property
     def principal(self) -> Principal:
-        assert self.principal_ is not None, "a route that needs a caller is not public"
-        return self.principal_
+        return require_value(self.principal_, "a route that needs a caller is not public")
 
     @property
     def asker(self) -> bytes:

@@ -16,6 +16,7 @@ from api.uploads import Form, free_bytes, receive_form
 from domain.archive import ArchiveFile, Examined, Outcome, examined
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DocumentType
+from domain.promises import require_value
 from domain.refusals import (
     N_,
     DocumentTypeUnknown,
@@ -125,8 +126,7 @@ async def require_type(call: Call, code: str) -> DocumentType:
 
 async def file_of(form: Form, call: Call) -> Examined:
     """The file as the limited child saw it."""
-    received = form.file
-    assert received is not None
+    received = require_value(form.file, "the file of a form was required")
     found = await call.parts.examiner.examine(received.fd, size=received.size, name=received.name, asker=call.asker)
     return examined(received, found)
 

@@ -26,6 +26,7 @@ from domain.archive import Outcome
 from domain.authorization import Authorization, AuthorizationIssued, CollectionReported, MandateAmended
 from domain.document import ContentReplaced, DocumentArchived
 from domain.envelope import Recorded
+from domain.promises import require_value
 from domain.refusals import N_, NotFound
 from domain.values import Content
 from projections import audit_history, customer_documents
@@ -115,8 +116,7 @@ def pieces_of(file: IO[bytes]) -> Generator[bytes, None, None]:
 def state_of(told: Outcome) -> Authorization:
     bodies = [r.envelope.body for r in told.recorded]
     state = authorization.fold(body for body in bodies if isinstance(body, authorization.AuthorizationEvent))
-    assert state is not None, "told() found it"
-    return state
+    return require_value(state, "told() found it")
 
 
 def texts_of(

@@ -17,6 +17,7 @@ from api.meanings import NOTHING, PATH_PARAMETERS, ROOMS, meaning_of
 from api.query import Query
 from api.routes import ROUTES, Route
 from domain.access import Verb
+from domain.promises import require_value
 from domain.refusals import every
 
 REQUEST_HEADERS = {
@@ -261,16 +262,18 @@ def lists() -> dict[str, Any]:
 
 
 def list_name(route: Route) -> str:
-    assert route.answer is not None, "a list is one of something"
-    return f"{'Customer' if route.beside else ''}{route.answer.__name__}List"
+    return f"{'Customer' if route.beside else ''}{_listed(route).__name__}List"
+
+
+def _listed(route: Route) -> type[Any]:
+    return require_value(route.answer, "a list is one of something")
 
 
 def _list(name: str, route: Route) -> dict[str, Any]:
-    assert route.answer is not None, "a list is one of something"
     beside = {field: _ref(struct.__name__) for field, struct in route.beside.items()}
     properties = {
         **beside,
-        "items": {"type": "array", "items": _ref(route.answer.__name__)},
+        "items": {"type": "array", "items": _ref(_listed(route).__name__)},
         "position": {"type": "integer"},
         "next": {"type": ["string", "null"]},
     }

@@ -14,6 +14,7 @@ from uuid import UUID
 from api.parts import Blocking, Examiner
 from domain.limits import Limits
 from domain.page_image import PageImage
+from domain.promises import require_value
 from domain.refusals import Unavailable
 
 CACHE, DECODER = "cache", "decoder"
@@ -130,8 +131,7 @@ class _Turn:
         return file
 
     def fileno(self) -> int:
-        assert self._file is not None, "a turn that has a content has its file"
-        return self._file.fileno()
+        return require_value(self._file, "a turn that has a content has its file").fileno()
 
     def close(self) -> None:
         self.content = None

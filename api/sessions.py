@@ -18,6 +18,7 @@ from domain.access import Principal, Role
 from domain.administration import SYSTEM, UNKNOWN, NewUser, User, folded
 from domain.archive import Caller
 from domain.limits import Limits
+from domain.promises import require_value
 from domain.refusals import N_, FieldError, TooManyRequests, Unauthenticated, ValidationFailed
 from domain.users import Users
 from domain.values import ACTOR
@@ -165,8 +166,8 @@ class LiveSessions:
         if old is not None:
             await self._attempt(principal.name, address)
         user, caller = User(principal, session.password), self._caller(principal, trace_id)
-        password = await self._slowly(self._users.change, user, old, new, caller)
-        assert password is not None, "a change of the password that counts is one"
+        changed = await self._slowly(self._users.change, user, old, new, caller)
+        password = require_value(changed, "a change of the password that counts is one")
         self._changed(principal.name)
         return await self._begin(user, password, "password", trace_id)
 

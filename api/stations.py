@@ -15,6 +15,7 @@ import msgspec
 from api.bell import wait_for
 from api.bodies import JobItem, ScannerItem, StationBody, StationItem
 from api.call import Call
+from domain.promises import require_value
 from domain.refusals import N_, FieldError, NotFound, ScannerOffline, ValidationFailed
 from domain.scan_session import Device
 from domain.values import BRANCH, ScannerSource
@@ -97,9 +98,9 @@ async def jobs(call: Call) -> None:
 
 
 def job_of(row: scan_sessions.Row, pages_max: int) -> JobItem:
-    assert row.scanner is not None, "what scans has a scanner"
+    scanner = require_value(row.scanner, "what scans has a scanner")
     first, left = row.last_page + 1, pages_max - row.last_page
-    return JobItem(row.id, row.scanner, row.source or "", row.profile or "", row.passes, first, left)
+    return JobItem(row.id, scanner, row.source or "", row.profile or "", row.passes, first, left)
 
 
 async def device(call: Call, scanner: str, source: ScannerSource | None, profile: str | None) -> Device:

@@ -19,6 +19,7 @@ from api.headers import printable
 from api.multipart import Part, Splitter, boundary_of
 from api.threads import finish_in_thread
 from domain.limits import Limits
+from domain.promises import require_value
 from domain.refusals import (
     N_,
     ContentTooLarge,
@@ -154,8 +155,7 @@ class Reception:
             if self.held_bytes >= PIECE_BYTES:
                 await finish_in_thread(self.flush)
         self.finish()
-        assert self.form.file is not None, "begin_file() made it"
-        return self.form.file
+        return require_value(self.form.file, "begin_file() made it")
 
     def begin(self, part: Part) -> None:
         self.end_text()

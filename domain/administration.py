@@ -13,6 +13,7 @@ import msgspec
 
 from domain.access import Principal, Role, sensitivities
 from domain.envelope import Event
+from domain.promises import require_value
 from domain.refusals import N_, FieldError, IllegalTransition, NotFound, Unauthenticated, ValidationFailed
 from domain.values import Sensitivity
 
@@ -344,7 +345,7 @@ def fold(events: Iterable[AdministrationEvent], state: Administration | None = N
 def _evolved(user: User | None, event: UserEvent) -> User:
     if isinstance(event, UserAdded):
         return User(_principal(event), event.password)
-    assert user is not None, "a user is added before anything else happens to it"
+    user = require_value(user, "a user is added before anything else happens to it")
     match event:
         case UserDisabled():
             return msgspec.structs.replace(user, disabled=True)

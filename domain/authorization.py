@@ -24,6 +24,7 @@ from domain.mandate import (
     last_day,
     stays_with_bank,
 )
+from domain.promises import require_value
 from domain.refusals import (
     N_,
     AuthorizationNotActive,
@@ -537,7 +538,7 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
             return [_issue(command)]
         case Register():
             return [_register(command)]
-    assert state is not None, "use cases refuse an absent authorization before they decide"
+    state = require_value(state, "use cases refuse an absent authorization before they decide")
     match command:
         case NoteSigned():
             return [_note_signed(state, command), *_suspended_again(state)]
@@ -855,8 +856,8 @@ def _lapse(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
                 reason=revoked.reason or None,
             )
         ]
-    assert state.lapses_on is not None, "what is due is one or the other"
-    return [AuthorizationExpired(customer=state.customer, was=state.status, on=state.lapses_on, cause=_cause(state))]
+    on = require_value(state.lapses_on, "what is due is one or the other")
+    return [AuthorizationExpired(customer=state.customer, was=state.status, on=on, cause=_cause(state))]
 
 
 def _reinstate(state: Authorization, command: Reinstate) -> Sequence[AuthorizationEvent]:
@@ -983,7 +984,7 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
             return _issued(event)
         case AuthorizationRegistered():
             return _registered(event)
-    assert state is not None, "an authorization begins with AuthorizationIssued or AuthorizationRegistered"
+    state = require_value(state, "an authorization begins with AuthorizationIssued or AuthorizationRegistered")
     state = msgspec.structs.replace(state, version=state.version + 1)
     match event:
         case AuthorizationSigned():
@@ -1087,8 +1088,8 @@ def _evidence_gone(state: Authorization, event: EvidenceWithdrawn) -> Authorizat
     )
     if event.status is event.was:
         return msgspec.structs.replace(after, withdrawn={**state.withdrawn, event.document: None})
-    assert state.signed_on is not None, "what is issued again was signed"
-    terms = Terms(signed_on=state.signed_on, valid_from=state.valid_from, valid_until=state.valid_until)
+    signed_on = require_value(state.signed_on, "what is issued again was signed")
+    terms = Terms(signed_on=signed_on, valid_from=state.valid_from, valid_until=state.valid_until)
     return msgspec.structs.replace(after, ended_on=None, withdrawn={**state.withdrawn, event.document: terms})
 
 

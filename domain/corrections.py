@@ -12,6 +12,7 @@ from domain.authorization import IN_FORCE, RestoreEvidence, WithdrawEvidence
 from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, Restore, UnlinkCustomer, Withdraw
 from domain.filing import Examined, Filing
 from domain.ports import Claim, Owner
+from domain.promises import require_value
 from domain.refusals import AuthorizationOutOfReach, NotFound
 from domain.use_cases import Caller, Change, Outcome, in_stream, require_version, together
 from domain.values import Content
@@ -136,7 +137,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def _moved_authorization(self, paper: UUID, move: Move, *, but: UUID | None = None) -> Change:
         """With all its papers `but` one, which is moved already."""
         state = authorization.fold(e.body for e in self.log.load(paper))
-        assert state is not None, "evidence is of an authorization"
+        state = require_value(state, "evidence is of an authorization")
         events = authorization.decide(state, authorization.Reassign(move.new.reference, move.reason))
         unwrapped = [(paper, move.old.reference)]
         moved = self._changed(paper, state, events, papers={paper: move.new}, unwrapped=unwrapped)
@@ -228,9 +229,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return state
 
     def _loaded(self, paper: UUID) -> Document:
-        state = document.fold(e.body for e in self.log.load(paper))
-        assert state is not None, "evidence is a document"
-        return state
+        return require_value(document.fold(e.body for e in self.log.load(paper)), "evidence is a document")
 
     def _owners(self, state: Document) -> list[Owner]:
         """The customers of a document who are still known, the linked ones included."""

@@ -10,6 +10,7 @@ import msgspec
 
 from domain.document_type import DocumentType
 from domain.envelope import UNSET, Event, Sealed, UnsetType
+from domain.promises import require_value
 from domain.refusals import N_, FieldError, IllegalTransition, ValidationFailed
 from domain.values import Content, Kind, Source, TypeStamp
 
@@ -423,7 +424,7 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
                 version=1,
                 description=event.description or None,
             )
-    assert state is not None, "a document begins with DocumentArchived or IdentitySeen"
+    state = require_value(state, "a document begins with DocumentArchived or IdentitySeen")
     version = state.version + 1
     match event:
         case DocumentDescribed(new=new):

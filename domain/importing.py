@@ -20,6 +20,7 @@ from domain.document_type import DocumentType
 from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
 from domain.mandate import Mandate
 from domain.ports import AlreadyClaimed, Claim, Later, Owner, OwnerRaced
+from domain.promises import PromiseBroken
 from domain.refusals import (
     N_,
     CustomerErased,
@@ -164,7 +165,8 @@ class Importing(Filing, frozen=True, kw_only=True):
 
         One that is refused stops no other. Raises Unavailable and InsufficientStorage.
         """
-        assert len(lines) <= BATCH_LINES_MAX
+        if len(lines) > BATCH_LINES_MAX:
+            raise ValueError(f"a batch has at most {BATCH_LINES_MAX} lines")
         waiting = [known]
 
         def attempt() -> Prepared:
@@ -484,9 +486,10 @@ def _statement_in(change: Change) -> Authorization | None:
 def _over(state: Authorization | None, today: date) -> AuthorizationExpired | None:
     if state is None or (lapses_on := state.lapses_on) is None or lapses_on >= today:
         return None
-    [expired] = authorization.decide(state, Lapse(today))
-    assert isinstance(expired, AuthorizationExpired), "what was noted just now is not revoked"
-    return expired
+    match authorization.decide(state, Lapse(today)):
+        case [AuthorizationExpired() as expired]:
+            return expired
+    raise PromiseBroken("what was noted just now expires, for it is not revoked")
 
 
 def _or_refused(step: Callable[[], T]) -> T | Refused:

@@ -16,6 +16,7 @@ import msgspec
 from domain import page_look
 from domain.batch import collate
 from domain.envelope import UNSET, Event, Sealed
+from domain.promises import require_value
 from domain.refusals import (
     N_,
     FieldError,
@@ -336,7 +337,7 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
         return _start(command)
     if isinstance(command, TakeUp):
         return _take_up(command)
-    assert state is not None, "use cases refuse an absent session before they decide"
+    state = require_value(state, "use cases refuse an absent session before they decide")
     match command:
         case Confirm():
             return _confirm(state, command)
@@ -574,7 +575,7 @@ def keeps_scanner(state: ScanSession, now: datetime) -> bool:
 def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
     if isinstance(event, ScanStarted):
         return _started(event)
-    assert state is not None, "a session begins with ScanStarted"
+    state = require_value(state, "a session begins with ScanStarted")
     state = msgspec.structs.replace(state, version=state.version + 1)
     match event:
         case ScanConfirmed(number=number, at=at):

@@ -224,7 +224,7 @@ class Broker:
             self._busy[child.pid] = child
             child.job, job.child = job, child
             child.steps_left = job.allowed.steps
-            self._begin_step(child)
+            self._begin_step(child, job)
             control = packets_of(child.control)
             # One that has just died is found by _reap(), which then says that the request was lost.
             with suppress(OSError):
@@ -305,9 +305,8 @@ class Broker:
             if pid in self._early:
                 self._bury(pid, self._early.pop(pid), 0.0)
 
-    def _begin_step(self, child: Child) -> None:
-        assert child.job is not None
-        allowed = child.job.allowed
+    def _begin_step(self, child: Child, job: Job) -> None:
+        allowed = job.allowed
         child.steps_left -= 1
         child.until = time.monotonic() + allowed.seconds
         child.processor_until = confinement.processor_seconds(child.pid) + allowed.processor_seconds
@@ -320,7 +319,7 @@ class Broker:
                 if said == messages.ANSWERS:
                     child.answers = True
                 elif said == messages.NEXT and child.steps_left:
-                    self._begin_step(child)
+                    self._begin_step(child, child.job)
                 elif said == messages.FREE:
                     self._keep(child, child.job)
         control.detach()

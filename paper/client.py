@@ -56,9 +56,7 @@ class Examiner:
         if size == 0:
             raise FileEmpty()
         request = messages.Examine(size=size, name=name[-messages.NAME_CHARACTERS_MAX :])
-        finding = await self._ask(request, fd, asker)
-        assert isinstance(finding, Finding)
-        return finding
+        return await self._ask(request, fd, asker, Finding)
 
     async def inspect(self, fd: int, *, size: int, asker: bytes = NOBODY) -> PageFinding:
         """What the page image is that the first `size` bytes of the file are; the offset is neither used nor moved.
@@ -68,9 +66,7 @@ class Examiner:
         """
         if size == 0:
             raise FileEmpty()
-        finding = await self._ask(messages.Inspect(size=size), fd, asker)
-        assert isinstance(finding, PageFinding)
-        return finding
+        return await self._ask(messages.Inspect(size=size), fd, asker, PageFinding)
 
     async def page_image(
         self, fd: int, *, media_type: str, page: int, width: int, degrees: int = 0, asker: bytes = NOBODY
@@ -82,9 +78,7 @@ class Examiner:
         """
         size = os.fstat(fd).st_size
         request = messages.Render(size=size, media_type=media_type, page=page, width=width, degrees=degrees)
-        image = await self._ask(request, fd, asker)
-        assert isinstance(image, bytes)
-        return image
+        return await self._ask(request, fd, asker, bytes)
 
     async def form(self, form: bytes, *, asker: bytes = NOBODY) -> bytes:
         """PDF of a form: one page of A4, the same bytes for the same form. `form` is the JSON of a form.Form.
@@ -95,11 +89,9 @@ class Examiner:
             raise FormFault(f"more than {messages.FORM_BYTES_MAX} bytes")
         with _lent(form) as fd:
             try:
-                pdf = await self._ask(messages.Draw(size=len(form)), fd, asker)
+                return await self._ask(messages.Draw(size=len(form)), fd, asker, bytes)
             except (FileDamaged, FileTooManyPixels) as lost:
                 raise FormFault("no child could draw it") from lost
-        assert isinstance(pdf, bytes)
-        return pdf
 
     async def assemble(
         self, source: int, pages: Sequence[tuple[int, int, int]], target: int, *, asker: bytes = NOBODY
@@ -127,8 +119,8 @@ class Examiner:
         """`page_image` for a caller without an event loop."""
         return asyncio.run(self.page_image(fd, media_type=media_type, page=page, width=width))
 
-    async def _ask(self, request: messages.Request, fd: int, asker: bytes) -> Finding | PageFinding | bytes:
-        return await self._tried(lambda: self._converse(request, fd, asker), self._limits.decode_seconds_max)
+    async def _ask(self, request: messages.Request, fd: int, asker: bytes, kind: type[_T]) -> _T:
+        return await self._tried(lambda: self._converse(request, fd, asker, kind), self._limits.decode_seconds_max)
 
     async def _tried(self, attempt: Callable[[], Awaitable[_T]], decode_seconds: float) -> _T:
         """A child may be killed from outside, so a lost request is asked once more. FileDamaged is said only of a file
@@ -156,10 +148,10 @@ class Examiner:
     def _busy(self) -> Unavailable:
         return Unavailable(retry_after_seconds=self._limits.queue_wait_seconds)
 
-    async def _converse(self, request: messages.Request, fd: int, asker: bytes) -> Finding | PageFinding | bytes:
+    async def _converse(self, request: messages.Request, fd: int, asker: bytes, kind: type[_T]) -> _T:
         with await self._connected() as connection:
             _send(connection, request, fd, asker)
-            return messages.decode_answer(await self._received(connection))
+            return _answer(await self._received(connection), kind)
 
     async def _collect(self, request: messages.Request, source: int, target: int, asker: bytes) -> None:
         """Pieces are written in threads: there may be hundreds of megabytes of them."""
@@ -167,8 +159,7 @@ class Examiner:
         with await self._connected() as connection:
             _send(connection, request, source, asker)
             at = 0
-            while piece := messages.decode_answer(await self._received(connection)):
-                assert isinstance(piece, bytes)
+            while piece := _answer(await self._received(connection), bytes):
                 await _finish_in_thread(_write, target, piece, at)
                 at += len(piece)
 
@@ -203,6 +194,15 @@ class Examiner:
             answer += memoryview(packet)[1:]
             if kind == messages.LAST:
                 return answer
+
+
+def _answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
+    """The answer to a question for a `kind`. Raises what decode_answer() raises, and _Lost: a child that was taken over
+    may answer another question than its own."""
+    answer = messages.decode_answer(encoded)
+    if not isinstance(answer, kind):
+        raise _Lost(messages.FAULT)
+    return answer
 
 
 def _send(connection: socket.socket, request: messages.Request, fd: int, asker: bytes) -> None:

@@ -25,6 +25,7 @@ from domain.authorization import (
 )
 from domain.envelope import UNSET, Recorded
 from domain.mandate import Mandate
+from domain.promises import require_value
 from domain.values import Kind, TypeStamp
 from projections.view import RowVersion, Versions, View, known
 
@@ -170,7 +171,7 @@ def _said(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
             noted = {"note": known(body.note), "external_id": known(body.external_id)}
             return {**noted, "shelf_mark": known(body.shelf_mark)}
         case AuthorizationSigned():
-            assert row is not None, "only an issued form is signed"
+            row = require_value(row, "only an issued form is signed")
             return {
                 "note": row.note if known(body.note) is None else body.note,
                 "external_id": row.external_id if known(body.external_id) is None else body.external_id,
@@ -208,8 +209,7 @@ async def one(
     bound = {"id": authorization, "types": rights.types, "branch": rights.branch, "as_of": as_of}
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(ONE if as_of is None else ONE_AS_OF, bound, prepare=True)
-        found = await cursor.fetchone()
-    assert found is not None, "views.tracking has a row for each view"
+        found = require_value(await cursor.fetchone(), "views.tracking has a row for each view")
     return (row_of(*found[1:]) if found[1] is not None else None), found[0]
 
 

@@ -57,6 +57,7 @@ from domain.document import (
 from domain.document_type import DocumentType, keep_until
 from domain.envelope import Recorded, UnsetType
 from domain.mandate import MONTHS_DISPUTABLE
+from domain.promises import require_value
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import (
@@ -153,7 +154,7 @@ def _evolved(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
             return _registered(recorded, body)
         case AuthorizationIssued():
             return _issued(recorded, body)
-    assert row is not None, "a paper begins with the event that archives, notes, issues or registers it"
+    row = require_value(row, "a paper begins with the event that archives, notes, issues or registers it")
     match body:
         case DocumentDescribed(new=new):
             return _next(row, recorded, **_description(new))
@@ -423,7 +424,7 @@ def fold_item(recorded: Sequence[Recorded[Any]]) -> Row:
         fold.add(event, event.recorded_at)
     rows = {row.id: row for row in fold.take().rows if isinstance(row, Row) and row.to_position is None}
     listed = next((row for row in rows.values() if row.evidence_of not in rows), None)
-    assert listed is not None, "no event of a paper"
+    listed = require_value(listed, "they are events of a paper")
     return with_evidence(listed, rows.get(listed.evidence) if listed.evidence else None)
 
 

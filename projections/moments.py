@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from domain.access import Rights
+from domain.promises import require_value
 from projections.audit_history import SUBJECTED
 
 CHANGES_MAX = 500
@@ -26,9 +27,7 @@ class Instant(msgspec.Struct, frozen=True):
 async def position_at(conn: AsyncConnection[Any], at: datetime) -> Instant:
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(AT, {"at": at}, prepare=True)
-        found = await cursor.fetchone()
-    assert found is not None, "views.tracking has a row for each view"
-    return Instant(*found)
+        return Instant(*require_value(await cursor.fetchone(), "views.tracking has a row for each view"))
 
 
 AT = """

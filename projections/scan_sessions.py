@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import args_row, scalar_row, tuple_row
 
 from domain.envelope import Recorded
+from domain.promises import require_value
 from domain.scan_session import (
     CONFIRMATION_MINUTES,
     OVER,
@@ -58,7 +59,7 @@ def evolve(row: Row | None, recorded: Recorded[ScanEvent]) -> Row:
     body = recorded.envelope.body
     if isinstance(body, ScanStarted):
         return _started(recorded, body)
-    assert row is not None, "a session begins with ScanStarted"
+    row = require_value(row, "a session begins with ScanStarted")
     return msgspec.structs.replace(
         row,
         from_position=recorded.position,

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import args_row
 from psycopg.sql import SQL, Identifier
 
+from domain.promises import PromiseBroken, require_value
 from projections.view import View
 from projections.views import table_of
 
@@ -63,7 +64,8 @@ def index(conn: psycopg.Connection[Any], view: View) -> None:
         beside = definition.replace(
             f" INDEX {name} ON {table_of(view)} ", f" INDEX {name}_shadow ON {shadow_of(view)} ", 1
         )
-        assert beside != definition, definition
+        if beside == definition:
+            raise PromiseBroken(f"an index is defined as Postgres writes it, not: {definition}")
         conn.execute(beside)
     conn.execute(SQL("analyze {}").format(_shadow(view)))
 
@@ -178,9 +180,7 @@ def _shadow(view: View) -> Identifier:
 
 
 def _one(conn: psycopg.Connection[Any], query: str, *bound: Any) -> tuple[Any, ...]:
-    row = conn.execute(query, bound).fetchone()
-    assert row is not None, bound
-    return tuple(row)
+    return tuple(require_value(conn.execute(query, bound).fetchone(), f"there is a row of {bound}"))
 
 
 OWNER = """

@@ -17,6 +17,7 @@ from typing import IO, Final, Self
 
 import msgspec
 
+from domain.promises import require_value
 from scanner import messages
 from scanner.driver import Found
 from scanner.errors import DeviceFault, Fault
@@ -183,5 +184,4 @@ def _start(locks: Path, spool: Path) -> subprocess.Popen[bytes]:
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None
-    return pipe
+    return require_value(pipe, "the process of a device has both pipes")

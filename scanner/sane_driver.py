@@ -14,6 +14,7 @@ from typing import Any, Final
 import sane
 from _sane import error as SaneError  # python-sane tells its own exception nowhere else
 
+from domain.promises import require_value
 from scanner import options
 from scanner.driver import PIXELS_MAX, Found, Raster, Sheet, Watcher
 from scanner.errors import DeviceFault, Fault, fault_of
@@ -76,8 +77,8 @@ class SaneDevice:
 
     def read_page(self, watch: Watcher) -> Raster:
         self._check_owner()
-        assert self._sheet is not None, "no page was started"
-        reading = _Reading(self._handle, watch, rows_max=PIXELS_MAX // self._sheet.width)
+        sheet = require_value(self._sheet, "a page is started before it is read")
+        reading = _Reading(self._handle, watch, rows_max=PIXELS_MAX // sheet.width)
         try:
             with _faults():
                 data, width, rows, channels, _ = self._handle.dev.snap(True, False, reading.on_row)
@@ -85,8 +86,8 @@ class SaneDevice:
             raise (reading.why_ended() or _torn(fault, reading.rows)) from fault
         if why := reading.why_ended():
             raise why
-        if rows < (self._sheet.rows or 1):
-            raise DeviceFault(Fault.SHORT_PAGE, f"{rows} of {self._sheet.rows} rows")
+        if rows < (sheet.rows or 1):
+            raise DeviceFault(Fault.SHORT_PAGE, f"{rows} of {sheet.rows} rows")
         return Raster(width, rows, channels, data)
 
     def cancel(self) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 
+from domain.promises import require_value
 from domain.scan_session import (
     PageCaptured,
     PagesArchived,
@@ -36,7 +37,7 @@ class OpenScans:
         held = self._held.setdefault(session, {})
         match event:
             case PageCaptured(replaced=replaced):
-                assert image is not None, "a page has a content"
+                image = require_value(image, "a page has a content")
                 held[image.id] = image
                 _let_go(held, [replaced] if replaced else [])
             case PagesArranged(pages=pages):

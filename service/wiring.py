@@ -28,6 +28,7 @@ from api.threads import outlive
 from domain.access import Rights
 from domain.archive import Archive
 from domain.customer import Customer
+from domain.promises import require_value
 from domain.refusals import Unavailable
 from domain.users import Users
 from paper.client import Examiner
@@ -332,11 +333,9 @@ async def asked_elsewhere(settings: Settings) -> AsyncIterator[IdentityProvider 
         return
     from service.oidc import IdentityProvider
 
-    assert settings.oidc_client_id is not None, "settings that go together were checked"
-    assert settings.oidc_client_secret is not None, "settings that go together were checked"
-    provider = IdentityProvider(
-        settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, claim=settings.oidc_claim
-    )
+    client_id = require_value(settings.oidc_client_id, "settings that go together were checked")
+    secret = require_value(settings.oidc_client_secret, "settings that go together were checked")
+    provider = IdentityProvider(settings.oidc_issuer, client_id, secret, claim=settings.oidc_claim)
     try:
         yield provider
     finally:

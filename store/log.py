@@ -14,6 +14,7 @@ from psycopg.rows import tuple_row
 
 from domain.envelope import Envelope, Meta, Recorded, Unreadable
 from domain.ports import Appended, Claim, CommandKey, Earlier, Later, Owner
+from domain.promises import require_value
 from domain.refusals import CustomerErased
 from store.keys import Keys
 from store.mapper import PLANS, EventUnreadable, SealingMapper
@@ -149,8 +150,7 @@ class Log:
         """How often types, tokens and users were changed."""
         with refusing(), self._cursor() as cursor:
             row = cursor.execute(CATALOGUE_VERSION, prepare=True).fetchone()
-        assert row is not None
-        return int(row[0])
+        return int(require_value(row, "the catalogue has one version")[0])
 
     def last_position(self) -> int:
         """The highest position that is committed; a lower one may still be under way."""

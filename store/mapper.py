@@ -7,7 +7,7 @@ paper's key, with the stream's id, the version and the topic as associated data:
 import os
 from collections.abc import Callable
 from struct import pack
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -68,9 +68,7 @@ def _is_sealed(hint: Any) -> bool:
 
 def _plain(hint: Any) -> Any:
     """The type without the mark and without UnsetType: a sealed value that was written is never UNSET."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    assert origin is not None
-    union = [a for a in get_args(arguments[0]) if a is not msgspec.UnsetType]
+    union = [a for a in get_args(get_args(hint)[0]) if a is not msgspec.UnsetType]
     kind = union[0]
     for other in union[1:]:
         kind = kind | other
@@ -128,7 +126,8 @@ class SealingMapper(Mapper[UUID]):
         return nonce + cipher.encrypt(nonce, self.encode(values), _bound(envelope, plan.topic))
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        assert isinstance(stored_event.originator_id, UUID)
+        if not isinstance(stored_event.originator_id, UUID):
+            raise TypeError("a stream of this archive is named by a UUID")
         return self.open(
             stored_event.originator_id, stored_event.originator_version, stored_event.topic, stored_event.state
         )

@@ -20,6 +20,7 @@ from psycopg.sql import SQL
 from psycopg_pool import PoolTimeout
 
 from domain.ports import AlreadyClaimed, Appended, Claim, CommandKey, Earlier, OwnerRaced, Replayed, VersionConflict
+from domain.promises import require_value
 from domain.refusals import (
     CustomerErased,
     IdempotencyInFlight,
@@ -104,8 +105,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
             conn.cursor(row_factory=tuple_row) as cursor,
         ):
             row = cursor.execute(APPEND, arguments(stored_events, batch), prepare=True).fetchone()
-            assert row is not None
-            positions, at, papers = row
+            positions, at, papers = require_value(row, "archive.append() returns one row")
             if batch.lets_go and papers is None:
                 cursor.execute(LET_GO, [list(batch.ended), list(batch.forgotten)], prepare=True)
         if papers is not None:
@@ -125,8 +125,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
     def _last_of(self, papers: Sequence[UUID], at: datetime) -> int:
         with refusing(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(LAST_OF, [list(papers), at], prepare=True).fetchone()
-        assert row is not None
-        return int(row[0])
+        return int(require_value(row, "an aggregate has one row")[0])
 
     def select_notifications(
         self,
@@ -225,7 +224,9 @@ def refusing(*, with_key: bool = False) -> Iterator[None]:
 
 def _meaning(error: Exception, *, with_key: bool) -> Exception:
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    if not isinstance(cause, psycopg.Error):
+        return Unavailable()
+    state = cause.sqlstate
     match state:
         case "DX409":
             return OwnerRaced()
@@ -234,7 +235,6 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
         case "DX422":
             return IdempotencyKeyReused()
         case "DX423":
-            assert isinstance(cause, psycopg.Error)
             kind, owner = (cause.diag.message_detail or "").split()
             return AlreadyClaimed(kind, UUID(owner))
         case "DX500":

@@ -19,6 +19,7 @@ from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 from domain.ports import Appended
+from domain.promises import require_value
 from store.recorder import APPEND, FAULTS, refusing
 
 
@@ -56,9 +57,9 @@ class SealedAppend:
         with refusing(), self._held:
             if self._fault is not None:
                 raise self._fault
-            assert self._conn is not None, "it was sent"
-            row = Transformer(self._conn)
-            row.set_pgresult(answer_of(self._conn))
+            conn = require_value(self._conn, "it was sent")
+            row = Transformer(conn)
+            row.set_pgresult(answer_of(conn))
             positions, at, _ = row.load_row(0, tuple)
         return Appended(tuple(positions), at)
 

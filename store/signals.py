@@ -13,6 +13,7 @@ from contextlib import suppress
 from psycopg import AsyncConnection, Error, OperationalError, sql
 from psycopg.rows import tuple_row
 
+from domain.promises import require_value
 from store.pools import Connect
 
 NEW_EVENTS, CATALOGUE = "archive", "dossier_catalogue"
@@ -80,9 +81,7 @@ class Signals:
         """Where the rearmost view stands, and the last position of the log."""
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(STANDING, prepare=True)
-            row = await cursor.fetchone()
-        assert row is not None
-        return row
+            return require_value(await cursor.fetchone(), "an aggregate has one row")
 
     # -- telling ------------------------------------------------------------------------------------------------
 

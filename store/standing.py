@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 from psycopg.rows import tuple_row
 
+from domain.promises import require_value
 from domain.refusals import ViewPaused
 from store.pools import Connect
 
@@ -134,8 +135,7 @@ class Standing:
     async def _asked(self, writers: Sequence[str]) -> tuple[Look, Sequence[int | None]]:
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(LOOK, [writers], prepare=True)
-            row = await cursor.fetchone()
-        assert row is not None
+            row = require_value(await cursor.fetchone(), "a question without a table has one row")
         names, positions, paused, catalogue, written = row
         return Look(dict(zip(names, positions, strict=True)), frozenset(paused), catalogue, 0), written
 

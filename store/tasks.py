@@ -11,6 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import args_row
 from psycopg.types.json import Jsonb
 
+from domain.promises import require_value
+
 RECENT = 20
 
 
@@ -38,8 +40,7 @@ async def add(
     added = await conn.execute(ADD, [task, kind, view, actor, branch])
     async with conn.cursor(row_factory=args_row(Task)) as cursor:
         made = await (await cursor.execute(ONE, [task])).fetchone()
-    assert made is not None, "it was put there"
-    return made, added.rowcount == 1
+    return require_value(made, "it was put there"), added.rowcount == 1
 
 
 async def recent(conn: AsyncConnection[Any]) -> Sequence[Task]:

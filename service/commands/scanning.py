@@ -194,8 +194,9 @@ def _scanned(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[Page
 
 def _keep(pages: list[Path], out: Path | None) -> None:
     """The first as `out`, the second as `out-2`."""
-    for number, page in enumerate(pages if out else (), start=1):
-        assert out is not None
+    if out is None:
+        return
+    for number, page in enumerate(pages, start=1):
         shutil.copyfile(page, out if number == 1 else out.with_stem(f"{out.stem}-{number}"))
 
 

@@ -219,6 +219,12 @@ def test_a_file_that_kills_its_child_twice_is_called_damaged(tmp_path: Path) -> 
         assert examine(pool, files.a_jpeg()) == JPEG
 
 
+def test_a_child_that_answers_another_question_is_not_believed(tmp_path: Path) -> None:
+    otherwise = "from paper import messages; messages.Found = lambda _: messages.Drawn(b'%PDF')\n"
+    with a_pool(tmp_path, within=otherwise) as pool, pytest.raises(refusals.FileDamaged):
+        examine(pool, files.a_jpeg())
+
+
 def test_a_good_file_whose_child_is_killed_twice_is_not_called_damaged(tmp_path: Path) -> None:
     def kill_twice(child: int) -> None:
         os.kill(child, signal.SIGKILL)

@@ -181,7 +181,7 @@ def test_an_imported_code_is_found_by_check_like_any_other(desk: MemoryDesk) -> 
 
 
 def test_more_than_a_hundred_lines_are_no_batch(desk: MemoryDesk) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(ValueError, match="a batch has at most 100 lines"):
         bring(desk, *[a_line(external_id=str(n)) for n in range(BATCH_LINES_MAX + 1)])
 
 

@@ -42,6 +42,7 @@ from domain.document import (
 from domain.document_type import DefineType, Retention
 from domain.envelope import Envelope, Meta, Recorded
 from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
+from domain.promises import PromiseBroken
 from domain.values import Source
 from projections import audit_history, authorizations, customer_documents
 from projections.customer_documents import fold_item
@@ -254,7 +255,7 @@ def test_what_was_erased_is_absent_and_the_rest_stays() -> None:
 
 
 def test_a_correction_of_an_unknown_paper_is_not_swallowed() -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(PromiseBroken):
         versions(recorded(corrected(Withdraw("twice"))[1]))
 
 

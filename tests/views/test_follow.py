@@ -312,7 +312,7 @@ def test_poison_parks_its_customer_and_the_others_go_on(desk: Desk) -> None:
         desk.wait_until(later.position)
     found = parked_in(desk, "customer_documents")
     assert [(p.subject, p.error_type) for p in found] == [
-        (poisoned, "AssertionError"),
+        (poisoned, "PromiseBroken"),
         (paper_of(behind), parking.BEHIND),
         (paper_of(first), parking.BEHIND),
     ]

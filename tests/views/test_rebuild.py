@@ -434,7 +434,7 @@ def test_what_a_rebuild_cannot_take_is_parked_with_what_is_behind_it_and_nothing
     with following(desk, on_parked=lambda _: None):
         desk.wait_until(desk.log.last_position())
         parked = [(p.subject, p.error_type) for p in parked_in(desk, "customer_documents")]
-        assert parked == [(poisoned, "AssertionError"), (paper_of(behind), parking.BEHIND)]
+        assert parked == [(poisoned, "PromiseBroken"), (paper_of(behind), parking.BEHIND)]
         later_on = replay(desk.url, desk.log, "customer_documents", from_position=behind.position)
         assert [(r.identical, [p.error_type for p in r.parked]) for r in later_on] == [(True, [parking.BEHIND])]
         for found in (replay(desk.url, desk.log), rebuild.rebuild(desk.url, desk.log)):

@@ -12,7 +12,6 @@ import os
 import resource
 import signal
 import socket
-import stat
 import struct
 import threading
 import time
@@ -31,6 +30,7 @@ _COLUMN: Final = ["x86_64", "aarch64"].index(os.uname().machine)
 _CALLS: Final = {
     "bpf": (321, 280),
     "execveat": (322, 281),
+    "faccessat": (269, 48),
     "io_uring_setup": (425, 425),
     "keyctl": (250, 219),
     "kill": (62, 129),
@@ -43,8 +43,10 @@ _CALLS: Final = {
     "prctl": (157, 167),
     "process_vm_readv": (310, 270),
     "ptrace": (101, 117),
+    "newfstatat": (262, 79),
     "setns": (308, 268),
     "shmget": (29, 194),
+    "statx": (332, 291),
     "unshare": (272, 97),
     "userfaultfd": (323, 282),
 }
@@ -110,6 +112,14 @@ def _read_secret(path: str) -> str:
 
 def _read_memory(target: Target) -> str:
     return _read_secret(f"/proc/{target['server']}/maps")
+
+
+def _is_there(target: Target) -> str:
+    found = []
+    for name in ("key", "nothing"):
+        with suppress(FileNotFoundError):
+            found.append(os.stat(f"{target['folder']}/{name}").st_size)  # noqa: PTH116  as hostile code would
+    return str(found)
 
 
 def _connect(family: int, address: Any) -> str:
@@ -199,7 +209,7 @@ def _own_upload() -> int:
     """The request's descriptor: the highest that is open and is a file."""
     for descriptor in range(16, 2, -1):
         try:
-            if os.fstat(descriptor).st_size > 0:
+            if os.pread(descriptor, 1, 0):
                 return descriptor
         except OSError:
             continue
@@ -256,9 +266,10 @@ def _go_on_serving(code: int) -> None:
 
 def _is_socket(number: int) -> bool:
     try:
-        return stat.S_ISSOCK(os.fstat(number).st_mode)
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=number).detach()
     except OSError:
         return False
+    return True
 
 
 def _ignore_the_end() -> None:
@@ -294,6 +305,12 @@ ATTACKS: Final[dict[str, Callable[[Target], str]]] = {
     "read the operator's token": lambda t: _read_secret(t["token"]),
     "read its own program": lambda t: _read_secret("/proc/self/maps"),
     "read the supervisor's memory": _read_memory,
+    "look whether a path exists": _is_there,
+    "look by faccessat": lambda t: str(_call("faccessat", -100, t["key"].encode(), 0)),
+    "look by statx": lambda t: str(_call("statx", -100, t["key"].encode(), 0, 0xFFF, ctypes.create_string_buffer(256))),
+    "look at a descriptor": lambda t: str(
+        _call("newfstatat", _own_upload(), b"", ctypes.create_string_buffer(256), _EMPTY_PATH)
+    ),
     "list a folder": lambda t: str([*os.scandir(t["folder"])]),
     "open by openat2": lambda t: str(_call("openat2", -100, t["key"].encode(), struct.pack("=QQQ", 0, 0, 0), 24)),
     "open by handle": lambda t: str(_call("open_by_handle_at", -100, struct.pack("=II8s", 8, 1, b""), 0)),

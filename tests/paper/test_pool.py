@@ -124,6 +124,23 @@ def test_a_file_shorter_than_was_said_is_damaged(pool: Pool) -> None:
         pool.examiner.examine_now(descriptor, size=1_000_000, name="a.jpg")
 
 
+def test_a_file_shorter_than_was_said_does_not_end_its_child(tmp_path: Path) -> None:
+    """The kernel would, at the first look behind the end. No call that a child may make tells it a file's length."""
+
+    def upload(data: bytes, size: int) -> None:
+        with a_descriptor(data) as descriptor:
+            asyncio.run(pool.examiner.examine(descriptor, size=size, name="a.jpg", asker=b"one"))
+
+    jpeg = files.a_jpeg()
+    with a_pool(tmp_path, children=1) as pool:
+        [child] = pool.children()
+        upload(jpeg, len(jpeg))
+        with pytest.raises(refusals.FileDamaged):
+            upload(jpeg, len(jpeg) + 1_000_000)
+        upload(jpeg, len(jpeg))
+        assert child in pool.children()
+
+
 LOOPS = pytest.mark.parametrize(
     "loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
 )

@@ -4,6 +4,7 @@ A web worker tells followers that it appended, a follower tells readers how far 
 whoever waits polls too, and processes of other nodes do nothing else.
 """
 
+import logging
 import os
 import socket
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 
 FOLLOWER, READER = "f", "r"  # their sockets have no longer names than paper.sock: HOME can be as long as before
 POSITION_BYTES = 8
+logger = logging.getLogger("dossier.hints")
 
 
 class Hints:
@@ -18,24 +20,27 @@ class Hints:
 
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder, self._path = folder, folder / f"{kind}-{os.getpid()}"
-        self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._socket.bind(str(self._path))
-        self._path.chmod(0o600)
+        try:
+            self._path.unlink(missing_ok=True)
+            self._socket.bind(str(self._path))
+            self._path.chmod(0o600)
+        except OSError as error:  # a process that hears no hint polls; one that does not start serves nobody
+            logger.warning("this process hears no hints and polls: %s", error.strerror or error)
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def tell(self, kind: str, position: int = 0) -> None:
-        """Every process of this kind. One whose queue is full has hints enough; the socket of a dead one is removed."""
+        """Send a hint to every process of this kind, as far as it can be sent. One whose queue is full has hints
+        enough; the socket of a dead one is removed where the disk allows it."""
         for path in self._folder.glob(f"{kind}-*"):
-            try:
-                self._socket.sendto(position.to_bytes(POSITION_BYTES), str(path))
-            except ConnectionRefusedError:
-                path.unlink(missing_ok=True)
-            except OSError:
-                continue
+            with suppress(OSError):
+                try:
+                    self._socket.sendto(position.to_bytes(POSITION_BYTES), str(path))
+                except ConnectionRefusedError:
+                    path.unlink()
 
     def hear(self) -> int:
         """Take all that came; the highest position that was told, 0 for none."""
@@ -47,4 +52,5 @@ class Hints:
 
     def close(self) -> None:
         self._socket.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink()

@@ -2,12 +2,14 @@
 
 import os
 import select
+import socket
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
 from store.hints import FOLLOWER, READER, Hints
+from tests.builders.mounts import mounted
 
 
 def is_heard(hints: Hints, seconds: float = 5.0) -> bool:
@@ -35,6 +37,18 @@ def test_the_socket_of_a_dead_process_is_removed(tmp_path: Path) -> None:
     with closing(Hints(tmp_path, FOLLOWER)) as follower:
         follower.tell(READER)
         assert [path.name for path in tmp_path.iterdir()] == [f"{FOLLOWER}-{os.getpid()}"]
+
+
+def test_on_a_disk_that_only_reads_a_process_starts_tells_and_ends(tmp_path: Path) -> None:
+    """An append that is committed must not fail for a hint, and nobody is served by a worker that does not start."""
+    with mounted(tmp_path / "run", "-t", "tmpfs", "none") as folder:
+        dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        dead.bind(str(folder / f"{READER}-1"))
+        dead.close()
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        with closing(Hints(folder, FOLLOWER)) as follower:
+            follower.tell(READER)
+            assert not is_heard(follower, 0)
 
 
 def test_where_the_decoders_socket_has_room_the_hints_have(tmp_path: Path) -> None:

@@ -403,30 +403,33 @@ class Call:
     async def record(self, action: AccessAction, *, status: int = 200, **about: Unpack[About]) -> None:
         """Write the access log before anything is shown; Unavailable when that fails, and then nothing is."""
         line = self._line(action, status, about)
-        self._is_first(line)
         await self.parts.record_access(line)
+        self._lines[key_of(line)] = line
 
     async def look(self, action: AccessAction, *abouts: About, sensitive: bool) -> None:
         """Write the lines of a read: as record() where something sensitive is shown, else a moment later, and as soon
-        as the database takes lines. A read that a page repeats is one line."""
-        lines = [line for about in abouts if self._is_first(line := self._line(action, 200, about))]
-        if sensitive and lines:
-            await self.parts.record_access(*lines)
-        elif not sensitive:
-            for line in lines:
-                self.parts.note_access(**line)
+        as the database takes lines. A read that a page repeats is one line, unless that could not be written."""
+        asked = {key_of(line): line for line in (self._line(action, 200, about) for about in abouts)}
+        lines = {key: line for key, line in asked.items() if key not in self._lines}
+        self._lines.update(lines)
+        try:
+            if sensitive and lines:
+                await self.parts.record_access(*lines.values())
+            elif not sensitive:
+                for line in lines.values():
+                    self.parts.note_access(**line)
+        except BaseException:
+            for key in lines:
+                del self._lines[key]
+            raise
 
     def has_named(self, customer: UUID | None) -> bool:
         """Whether a line of this request names the customer already."""
         return customer is not None and any(customer == line["customer"] for line in self._lines.values())
 
-    def _is_first(self, line: dict[str, Any]) -> bool:
-        key = tuple(line.values())
-        return self._lines.setdefault(key, line) is line
-
     @property
     def _lines(self) -> dict[Any, dict[str, Any]]:
-        """Those of the request, the reads that its page makes among them."""
+        """The lines of this request, with those of the reads that its page makes."""
         lines: dict[Any, dict[str, Any]] = self.req.scope["state"].setdefault(LINES, {})
         return lines
 
@@ -440,6 +443,10 @@ class Call:
             **NOTHING,
             **about,
         }
+
+
+def key_of(line: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(line.values())
 
 
 @lru_cache(maxsize=256)

@@ -32,7 +32,7 @@ ROOM_SECONDS = (0.1, 0.2, 0.4)
 SAID_EVERY_SECONDS = 60.0
 NOTED_MAX = 10_000  # lines of 300 bytes in memory; over that, what would be noted is refused
 END_SECONDS = 2.0
-logger = getLogger(__name__)
+logger = getLogger("dossier.access_log")
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):

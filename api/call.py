@@ -120,8 +120,8 @@ class Call:
         """Document types as they are now: for who has just changed one, a signal under way is too late."""
         await self.know_types(anew=True)
 
-    async def know_types(self, *, anew: bool = False) -> None:
-        self.types = await self.parts.catalogue.types(anew=anew)
+    async def know_types(self, *, anew: bool = False, version: int = 0) -> None:
+        self.types = await self.parts.catalogue.types(anew=anew, version=version)
         self.types_version = self.parts.catalogue.version  # nothing else runs between the two lines
 
     def is_ending(self) -> bool:
@@ -296,7 +296,7 @@ class Call:
         else:
             return
         if seen > self.types_version:
-            await self.read_types()
+            await self.know_types(version=seen)
         if writer is not None:
             self._shown().update(views or VIEWS)
 
@@ -322,10 +322,12 @@ class Call:
                         await self._require_views(floor.position, writer=floor.writer, views=[view], wait_seconds=0)
 
     async def _found(self, find: Callable[[Any, Floor], Awaitable[T]], floor: Floor) -> T:
-        with suppress(TypesOld):
+        try:
             async with self.parts.connection() as conn:
                 return await find(conn, msgspec.structs.replace(floor, types=self.types_version))
-        await self.read_types()
+        except TypesOld as old:
+            version = old.version
+        await self.know_types(version=version)
         async with self.parts.connection() as conn:
             return await find(conn, floor)
 

@@ -50,9 +50,10 @@ class LiveCatalogue:
     def changed(self) -> None:
         self._changes += 1
 
-    async def types(self, *, anew: bool = False) -> Mapping[str, DocumentType]:
-        """`anew`: as they are now, although the signal of a change may still be under way to this process."""
-        if anew:
+    async def types(self, *, anew: bool = False, version: int = 0) -> Mapping[str, DocumentType]:
+        """`anew`: as they are now, although the signal of a change may still be under way to this process; of this
+        `version` or a later one."""
+        if anew or self._version < version:
             self.changed()
         await self._refresh()
         return self._types
@@ -93,8 +94,10 @@ class LiveCatalogue:
         return user if user is not None and user.password == password and not user.disabled else None
 
     async def _refresh(self) -> None:
-        """Whoever comes while it is being read shares that reading, and its failure: else each would wait anew."""
-        while not self._fresh():
+        """Whoever comes while it is being read shares that reading, and its failure: else each would wait anew. What
+        changes after somebody came is not that caller's to wait for: changes in a row would hold up all."""
+        changes, came_at = self._changes, time.monotonic()
+        while not self._fresh(changes, came_at):
             if self._reading is None or self._reading.done():
                 self._reading = asyncio.create_task(self._read_anew())
                 self._reading.add_done_callback(retrieve)
@@ -106,9 +109,10 @@ class LiveCatalogue:
         self._known = {}
         self._seen, self._read_at = changes, now
 
-    def _fresh(self) -> bool:
+    def _fresh(self, changes: int, came_at: float) -> bool:
+        """For who came at this time, after so many changes: a reading that takes longer than it is good for does."""
         longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
-        return self._seen == self._changes and time.monotonic() - self._read_at < longest
+        return self._seen >= changes and self._read_at >= came_at - longest
 
     def _read(self) -> tuple[int, Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
         """The version first: what is changed meanwhile is then read once more. The digest is for its key, which is

@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -27,6 +29,7 @@ class Catalogues:
         self.go_on.set()
         self.keys = self
         self.digested_in: list[threading.Thread] = []
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def digest(self, kind: str, value: bytes) -> bytes:
         self.digested_in.append(threading.current_thread())
@@ -36,6 +39,7 @@ class Catalogues:
 
     def types(self) -> Mapping[str, DocumentType]:
         self.reads += 1
+        self.meanwhile()
         assert self.go_on.wait(10)
         if self.away:
             raise Unavailable
@@ -49,8 +53,8 @@ async def in_a_thread(function: Callable[..., T], *arguments: Any) -> T:
     return await asyncio.to_thread(function, *arguments)
 
 
-def catalogue_of(log: Catalogues) -> LiveCatalogue:
-    return LiveCatalogue(cast(Archive, log), in_a_thread, listening=lambda: True)
+def catalogue_of(log: Catalogues, *, listening: bool = True, version: int = 0) -> LiveCatalogue:
+    return LiveCatalogue(cast(Archive, log), in_a_thread, listening=lambda: listening, version=lambda: version)
 
 
 def test_whoever_comes_while_it_is_read_shares_the_reading() -> None:
@@ -106,6 +110,51 @@ def test_who_changed_something_is_not_content_with_a_reading_begun_before() -> N
         await asyncio.gather(reading, changing)
 
     asyncio.run(change_under_a_reading())
+    assert log.reads == 2
+
+
+def test_changes_in_a_row_hold_up_nobody() -> None:
+    """Each request waits for the catalogue: while tokens are made one after the other nothing would be answered."""
+    log = Catalogues()
+
+    async def changing() -> None:
+        catalogue = catalogue_of(log)
+        log.meanwhile = catalogue.changed
+        async with asyncio.timeout(10):
+            assert await catalogue.types() == {}
+
+    asyncio.run(changing())
+    assert log.reads == 1
+
+
+def test_a_reading_that_takes_longer_than_it_is_good_for_is_good_for_who_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A slow database that sends no signals."""
+    monkeypatch.setattr("api.catalogue.UNHEARD_SECONDS", 0.01)
+    log = Catalogues()
+    log.meanwhile = partial(time.sleep, 0.05)
+
+    async def slowly() -> None:
+        catalogue = catalogue_of(log, listening=False)
+        async with asyncio.timeout(10):
+            assert await catalogue.types() == {}
+
+    asyncio.run(slowly())
+    assert log.reads == 1
+
+
+def test_who_needs_a_version_that_is_there_already_has_nothing_read() -> None:
+    log = Catalogues()
+
+    async def need() -> None:
+        catalogue = catalogue_of(log, version=7)
+        await catalogue.types()
+        await catalogue.types(version=7)
+        assert log.reads == 1
+        await catalogue.types(version=8)
+
+    asyncio.run(need())
     assert log.reads == 2
 
 

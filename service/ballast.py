@@ -6,6 +6,7 @@ does the next WAL segment, without which Postgres stops. serve's supervisor look
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from service.logs import tell
@@ -16,7 +17,15 @@ PIECE_BYTES = 8 << 20
 """Given free beyond the reserve, so that a look does not give free a few pages each time."""
 RUSH_BYTES = 4 << 20
 """Somebody who writes more between two looks is let run against the end first, or the ballast would be his."""
+BLOCK_BYTES = 512
+"""Of st_blocks, whatever the file system's own have."""
 NAME = "ballast"
+
+
+def remove(home: Path) -> None:
+    """Give its room free for good: none is kept any more."""
+    with suppress(OSError):
+        (home / NAME).unlink()
 
 
 class Ballast:
@@ -49,31 +58,41 @@ class Ballast:
 
     def _give_free(self, wanted_bytes: int) -> None:
         left = max(0, self._held_bytes - wanted_bytes)
-        descriptor = self._open()
-        try:
-            os.ftruncate(descriptor, left)
-        finally:
-            os.close(descriptor)
+        self._cut(left)
         self._held_bytes = left
         tell("error", f"the disk is full: room was made for the database, {left} bytes of ballast are left")
 
     def _take(self) -> None:
-        """Its whole size, in blocks of the disk."""
+        """Its whole size, in blocks of the disk; what it had when these are not to be had."""
         descriptor = self._open()
         try:
             os.posix_fallocate(descriptor, 0, self._size_bytes)
             os.ftruncate(descriptor, self._size_bytes)
+        except OSError:
+            os.ftruncate(descriptor, self._held_bytes)
+            raise
         finally:
             os.close(descriptor)
         self._held_bytes = self._size_bytes
         self._failed = False
 
     def _left_before(self) -> int:
-        """Of a serve that ended, also on a full disk."""
+        """Of a serve that ended, also on a full disk; what is over its size goes. A copy of HOME may have its size, and
+        holes for its blocks."""
         try:
-            return min(self._path.lstat().st_size, self._size_bytes)
+            found = self._path.lstat()
+            if found.st_size > self._size_bytes:
+                self._cut(self._size_bytes)
         except OSError:
             return 0
+        return min(found.st_size, found.st_blocks * BLOCK_BYTES, self._size_bytes)
+
+    def _cut(self, size_bytes: int) -> None:
+        descriptor = self._open()
+        try:
+            os.ftruncate(descriptor, size_bytes)
+        finally:
+            os.close(descriptor)
 
     def _open(self) -> int:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

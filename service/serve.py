@@ -29,7 +29,7 @@ import msgspec
 
 from paper import walls
 from service import logs, metrics, ports
-from service.ballast import Ballast
+from service.ballast import Ballast, remove
 from service.beats import Beats
 from service.database import Addresses, database, embedded, require_server
 from service.logs import tell
@@ -261,9 +261,10 @@ def serve(settings: Settings) -> int:
 
 def ballast_of(settings: Settings) -> Ballast | None:
     """For the embedded Postgres, where it lies on the file system of HOME; looked at once before that is started."""
-    if settings.database_url is not None or not settings.limits.ballast_bytes:
-        return None
     home = settings.home
+    if settings.database_url is not None or not settings.limits.ballast_bytes:
+        remove(home)
+        return None
     place = embedded(home).home
     if place.exists() and place.stat().st_dev != home.stat().st_dev:
         tell("warning", f"no ballast is kept: the database lies on another file system than {home}")

@@ -1,5 +1,6 @@
 """The ballast (service/ballast.py) on a real file system of its own; with all of serve: faults/test_full_disk.py."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,8 +85,36 @@ def test_what_stands_in_its_place_is_left_alone(disk: Path, capfd: pytest.Captur
 
 
 def test_none_is_kept_for_a_database_elsewhere_nor_with_a_size_of_0(disk: Path) -> None:
-    without = load({"DOSSIER_HOME": str(disk), "DOSSIER_BALLAST_BYTES": "0"})
-    elsewhere = load({"DOSSIER_HOME": str(disk), "DOSSIER_DATABASE_URL": "postgresql://db.example.org/dossier"})
-    assert ballast_of(without) is None
-    assert ballast_of(elsewhere) is None
+    for setting in ({"DOSSIER_BALLAST_BYTES": "0"}, {"DOSSIER_DATABASE_URL": "postgresql://db.example.org/dossier"}):
+        Ballast(disk, WHOLE, FLOOR).look()
+        assert held(disk) == WHOLE
+        assert ballast_of(load({"DOSSIER_HOME": str(disk), **setting})) is None
+        assert held(disk) == 0, "what an earlier start took is given back"
+
+
+def test_one_that_is_too_large_is_cut(disk: Path) -> None:
+    Ballast(disk, WHOLE, FLOOR).look()
+    Ballast(disk, 8 * MIB, FLOOR).look()
+    assert held(disk) == 8 * MIB
+
+
+def test_the_copy_of_one_has_holes_and_is_filled_again(disk: Path) -> None:
+    """`cp --sparse=always` and backup programs make holes of zeros: to give these free would make no room."""
+    with (disk / NAME).open("wb") as copy:
+        copy.truncate(WHOLE)
+    ballast = Ballast(disk, WHOLE, FLOOR)
+    ballast.look()
+    assert held(disk) == WHOLE
+
+
+def test_what_it_could_not_take_whole_it_gives_back(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else takes the room between the look and the taking; some file systems keep the part."""
+
+    def half(descriptor: int, at: int, size_bytes: int) -> None:
+        allocate(descriptor, at, size_bytes // 2)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    allocate = os.posix_fallocate
+    monkeypatch.setattr(os, "posix_fallocate", half)
+    Ballast(disk, WHOLE, FLOOR).look()
     assert held(disk) == 0

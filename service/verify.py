@@ -10,6 +10,7 @@ knows what sessions hold.
 """
 
 import hashlib
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 from msgspec.structs import asdict
+from psycopg_pool import PoolTimeout
 
 from domain.envelope import UNSET
 from domain.refusals import Refusal
@@ -35,6 +37,7 @@ from service.wiring import Store
 from store import runs
 from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
 
+logger = logging.getLogger("dossier.verify")
 PAGE = 1_000
 PROBLEMS_MAX = 1_000
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -78,12 +81,16 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def note(store: Store, report: Report) -> None:
-    """Write down when it was and what it found, for `dossier status` and /metrics; of the problems their kinds."""
+    """Write down when it was and what it found, for `dossier status` and /metrics; of the problems their kinds. The log
+    says when that fails: what was found, perhaps in hours, is told all the same."""
     kinds = Counter(problem.kind for problem in report.problems)
     counts = {name: value for name, value in asdict(report).items() if name != "problems"}
-    with store.pool.connection() as conn:
-        found = report.problems_found
-        runs.record(conn, "verify", seconds=report.seconds, problems=found, result={**counts, "kinds": kinds})
+    result = {**counts, "kinds": kinds}
+    try:
+        with store.pool.connection() as conn:
+            runs.record(conn, "verify", seconds=report.seconds, problems=report.problems_found, result=result)
+    except (psycopg.Error, PoolTimeout) as error:
+        logger.warning("how the verification ended could not be written down: %s", type(error).__name__)
 
 
 def verify(

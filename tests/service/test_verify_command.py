@@ -66,6 +66,14 @@ def test_a_whole_archive_is_told_to_be_one_with_what_was_read(filled: Program) -
     assert filled.run("verify", "--quick", "--no-views", "--json").json["views"] == 0
 
 
+def test_what_was_found_is_told_although_it_cannot_be_written_down(archive: Program) -> None:
+    """The room for it may be gone after hours of reading."""
+    archive.sql("drop table operations.last_run")
+    ended = archive.run("verify", "--json", "--no-views")
+    assert ended.json["problems_found"] == 0
+    assert "could not be written down" in ended.err
+
+
 def test_verify_beside_uploads_finds_nothing_wrong_with_what_is_under_way(archive: Program) -> None:
     stop = threading.Event()
 

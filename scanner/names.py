@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from typing import Final
 
 NAME_LENGTH_MAX: Final = 80
@@ -15,8 +16,8 @@ def names_of(devices: Sequence[str], given: Iterable[str] = ()) -> dict[str, str
     found: dict[str, str] = {}
     for device in devices:
         name = chosen.get(device) or readable(device)
-        same = sum(1 for other in found.values() if re.fullmatch(rf"{re.escape(name)}( \d+)?", other))
-        found[device] = f"{name} {same + 1}" if same else name
+        numbered = (f"{name} {n}" for n in count(2))
+        found[device] = next(one for one in chain([name], numbered) if one not in found.values())
     return found
 
 

@@ -40,9 +40,8 @@ logger = logging.getLogger("dossier.station")
 
 
 class Station:
-    """`devices` are SANE's names, or `simulated:…`; `changes` as profiles_of() takes them, `names` as
-    names_of() does. `state` is a folder of its
-    own: spool and locks. Raises ValueError for what of them cannot be used."""
+    """`devices` are SANE's names, or `simulated:…`; `changes` are those of profiles_of(), `names` those of names_of().
+    `state` is a folder of its own: spool and locks. Raises ValueError for what of them cannot be used."""
 
     def __init__(
         self,

@@ -25,6 +25,11 @@ def test_no_two_scanners_of_a_station_have_the_same_name() -> None:
     assert list(names.values()) == ["Simulated scanner", "Simulated scanner 2", "Desk 2"]
 
 
+def test_a_number_that_is_taken_already_is_passed_over() -> None:
+    given = ["test:0=Desk 2", "test:1=Desk", "test:2=Desk", "test:3=Desk"]
+    assert list(names_of([f"test:{n}" for n in range(4)], given).values()) == ["Desk 2", "Desk", "Desk 3", "Desk 4"]
+
+
 @pytest.mark.parametrize("given", ["Front desk", "=Front desk", "test:0=", f"test:0={'x' * 81}", "test:0=a\nb"])
 def test_a_name_that_cannot_be_shown_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="takes DEVICE=NAME"):

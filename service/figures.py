@@ -56,7 +56,7 @@ def more(settings: Settings, standing: Sequence[Standing], runs: Iterable[tuple[
 
 def _parts(standing: Sequence[Standing]) -> list[bytes]:
     children = children_of_all()
-    used = {one.part: _used([*family(one.pid, children)]) for one in standing}
+    used = {one.part: _used([*family(one.pid, children)] if one.pid else []) for one in standing}  # 0: not begun yet
     told = {one.part: (one.since, one.restarts, one.beat_seconds) for one in standing}
     return [
         lines(name, meaning, [f'{name}{{part="{part}"}} {values[n]}' for part, values in found.items()], kind)
@@ -66,14 +66,15 @@ def _parts(standing: Sequence[Standing]) -> list[bytes]:
 
 
 def _used(pids: list[int]) -> tuple[float, int, int, int]:
-    cpu, resident, files = 0.0, 0, 0
+    cpu, resident, files, there = 0.0, 0, 0, 0
     for pid in pids:
         with suppress(OSError):  # it ended meanwhile
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+            there += 1
             cpu += sum(map(int, fields[11:15])) / TICKS  # its own and that of children which ended
             resident += int(fields[21]) * PAGE_BYTES
             files += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-    return cpu, resident, files, len(pids)
+    return cpu, resident, files, there
 
 
 def children_of_all() -> dict[int, list[int]]:

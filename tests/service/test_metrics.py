@@ -13,6 +13,9 @@ import httpx
 import pytest
 
 from service import metrics
+from service.beats import Standing
+from service.figures import more
+from service.settings import load
 from tests.builders.mounts import mounted
 from tests.http.served import ROOT, Served, free_port, name_of, parent_of, serving, wait_until
 
@@ -260,6 +263,18 @@ def test_each_part_the_release_and_the_disks_are_told(apart: Served) -> None:
     assert found['dossier_free_bytes{of="content"}'] > 0
     [built] = [name for name in found if name.startswith("dossier_build_info")]
     assert fresh_json(apart, "/version")["commit"] in built
+
+
+def test_a_part_that_has_not_begun_or_has_ended_takes_nothing(tmp_path: Path) -> None:
+    """The parent of the first process of a machine is 0, and so are the numbers of a part before its start."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    settings = load({"DOSSIER_HOME": str(tmp_path)})
+    parts = [Standing(part, pid, 0.0, 0.0, 0) for part, pid in (("web", 0), ("paper", ended.pid))]
+    told = more(settings, parts, []).decode()
+    for part in ("web", "paper"):
+        assert f'dossier_part_processes{{part="{part}"}} 0\n' in told
+        assert f'dossier_part_resident_bytes{{part="{part}"}} 0\n' in told
 
 
 def fresh_json(served: Served, path: str) -> dict[str, str]:

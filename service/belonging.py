@@ -25,7 +25,7 @@ from store.identity import (
     read_identity,
 )
 from store.key_encryption import read
-from store.key_wraps import NAMED, missing_or_foreign
+from store.key_wraps import CUSTOMERS, NAMED, find_unfit, sentence
 from store.marker import MARKER, Marker, read_marker, write_marker
 
 ADOPT = "`dossier adopt` makes it this archive's"
@@ -101,10 +101,10 @@ def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
 def require_keys(conn: Connection[Any], folder: Path) -> None:
     """A database that has keys needs each key-encryption key that wrapped them: a new one would open nothing.
 
-    Raises KeysLost, KeyUnfit. Reads the customers' rows once: figures in docs/reliability.md.
+    Raises KeysLost, KeyUnfit. Customers are counted only for that sentence: figures in docs/reliability.md.
     """
-    if reason := missing_or_foreign(read(folder), conn.execute(NAMED).fetchall(), folder):
-        raise KeysLost(reason)
+    if unfit := find_unfit(read(folder), conn.execute(NAMED)):
+        raise KeysLost(sentence(unfit, conn.execute(CUSTOMERS).fetchall(), folder))
 
 
 def require_content_folder(conn: Connection[Any], root: Path) -> None:

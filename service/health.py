@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -20,13 +20,14 @@ from service.lapses import read_note
 from store.clocks import TIMES, Times, disagreement
 from store.content_directory import ContentDirectory
 from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
-from store.key_wraps import NAMED, missing_or_foreign
+from store.key_wraps import CUSTOMERS, NAMED, Unfit, find_unfit, sentence
 from store.pools import Connect
 
 LAG_SECONDS_NOTED = 10.0
 KEYS_SECONDS = 60.0
 CHECK_SECONDS = 2.0  # what asks gives up soon itself, and has to hear which part it is
 Check = Callable[[], Awaitable[str]]
+T = TypeVar("T")
 
 
 class Health:
@@ -103,28 +104,36 @@ class Health:
 
     async def _keys(self) -> str:
         """Another server may wrap with a key that this one has not read. What only the folder lacks stops the next
-        start, and nothing that runs. Looked at once a minute: the customers' rows are counted."""
+        start, and nothing that runs. Looked at once a minute: each file of the folder is read."""
         if time.monotonic() >= self._keys_until:
-            async with self._connection() as conn:
-                rows = await (await conn.execute(NAMED)).fetchall()
-            self._keys_told = await self._storage(lambda: self._compare_keys(rows))
+            self._keys_told = await self._compare_keys()
             self._keys_until = time.monotonic() + KEYS_SECONDS
         return self._keys_told
 
-    def _compare_keys(self, rows: list[Any]) -> str:
-        if lacking := missing_or_foreign(self._kek, rows, Path("keys")):
-            return lacking
+    async def _compare_keys(self) -> str:
+        async with self._connection() as conn:
+            rows = await (await conn.execute(NAMED)).fetchall()
+        if unfit := find_unfit(self._kek, rows):
+            return await self._sentence(unfit)
         try:
-            lacking = missing_or_foreign(read(self._keys_folder), rows, Path("keys"))
+            of_folder = await self._storage(lambda: read(self._keys_folder))
         except KeyUnfit as error:
             lacking = str(error).replace(str(self._keys_folder), "keys")
+        else:
+            unfit = find_unfit(of_folder, rows)
+            lacking = await self._sentence(unfit) if unfit else ""
         return f"ok, but the next start is refused: {lacking}" if lacking else "ok"
+
+    async def _sentence(self, unfit: Unfit) -> str:
+        async with self._connection() as conn:
+            customers = await (await conn.execute(CUSTOMERS)).fetchall()
+        return sentence(unfit, customers, Path("keys"))
 
     async def _decoders(self) -> str:
         """`serve` does not start where what is left would not hold a decoder that is taken over."""
         return ", ".join(["ok", *(f"NO WALL: {name}" for name in self._missing_walls)])
 
-    async def _storage(self, look: Callable[[], str]) -> str:
+    async def _storage(self, look: Callable[[], T]) -> T:
         """In a thread of its own: a disk that hangs holds up the probes that come, and nothing else."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, look)
 

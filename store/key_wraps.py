@@ -3,7 +3,7 @@
 service/belonging.py asks before anything is opened, service/health.py while the archive is served.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,60 +11,85 @@ import msgspec
 
 from store.key_encryption import KeyEncryptionKeys
 
-CUSTOMERS_TRIED = 16  # one wrap may be damaged, not all
+WRAPS_TRIED = 16  # one wrap may be damaged, not all
 
 
-class Named(msgspec.Struct, frozen=True):
-    """A key-encryption key that wraps name: how many customers need it, and some of the wraps with what binds them."""
+class Unfit(msgspec.Struct, frozen=True):
+    """A key-encryption key that wraps name: it is missing, or another key has its name."""
 
     version: int
-    customers: int
-    wraps: list[tuple[bytes, bytes]]
+    is_missing: bool
 
 
-def named(rows: Sequence[tuple[int, int, bytes, bytes]]) -> list[Named]:
-    """The rows of NAMED."""
-    found: dict[int, Named] = {}
-    for version, customers, wrapped, bound_to in rows:
-        found.setdefault(version, Named(version, customers, [])).wraps.append((wrapped, bound_to))
-    return list(found.values())
-
-
-def missing_or_foreign(kek: KeyEncryptionKeys | None, rows: Sequence[tuple[Any, ...]], folder: Path) -> str | None:
-    """A sentence on the first key of `folder` that the database needs and `kek` lacks or has otherwise, or None."""
-    for need in named(rows):
-        path = folder / f"kek.{need.version}"
-        if kek is None or need.version not in kek.versions:
-            return f"{path} is missing, and {_who(need)} it: put the copy of it back"
-        if not any(kek.fits(need.version, wrapped, bound_to) for wrapped, bound_to in need.wraps):
-            return f"{path} is not the key of this database, and {_who(need)} that one: put the copy of it back"
+def find_unfit(kek: KeyEncryptionKeys | None, rows: Iterable[tuple[Any, ...]]) -> Unfit | None:
+    """The first key that the rows of NAMED need and `kek` lacks or has otherwise."""
+    for version, wraps in _by_version(rows).items():
+        if kek is None or version not in kek.versions:
+            return Unfit(version, is_missing=True)
+        if not any(kek.fits(version, wrapped, bound_to) for wrapped, bound_to in wraps):
+            return Unfit(version, is_missing=False)
     return None
 
 
-def _who(need: Named) -> str:
-    if need.customers == 1:
+def _by_version(rows: Iterable[tuple[int, bytes, bytes]]) -> dict[int, list[tuple[bytes, bytes]]]:
+    found: dict[int, list[tuple[bytes, bytes]]] = {}
+    for version, wrapped, bound_to in rows:
+        found.setdefault(version, []).append((wrapped, bound_to))
+    return found
+
+
+def sentence(unfit: Unfit, customers: Sequence[tuple[int, int]], folder: Path) -> str:
+    """What is wrong with the key of `folder`, who needs it by the rows of CUSTOMERS, and what to do."""
+    path, who = folder / f"kek.{unfit.version}", _who(dict(customers).get(unfit.version, 0))
+    if unfit.is_missing:
+        return f"{path} is missing, and {who} it: put the copy of it back"
+    return f"{path} is not the key of this database, and {who} that one: put the copy of it back"
+
+
+def _who(customers: int) -> str:
+    if customers == 1:
         return "1 customer needs"
-    return f"{need.customers} customers need" if need.customers else "the archive itself needs"
+    return f"{customers} customers need" if customers else "the archive itself needs"
 
 
 # The institution's wrap comes with the customers' of the same version: a key that opens neither is another's. A scan
-# session's wrap is the intake's, which is no customer but needs its key as well.
+# session's wrap is the intake's, which is no customer but needs its key as well. Each version is found from the one
+# before, by an index; `>=` and an order instead of `=` make sure that its wraps are too, wherever they lie.
 NAMED = f"""
-    with needed as (
-        select kek_version, count(*) filter (where customer_id not like ' %') as customers
+    with recursive needed as (
+        select min(kek_version) as kek_version
         from keys.customer
-        group by kek_version
+        union all
+        select (
+            select min(kek_version)
+            from keys.customer
+            where kek_version > needed.kek_version
+        )
+        from needed
+        where kek_version is not null
     )
-    select i.kek_version, coalesce(n.customers, 0)::int, i.wrapped, 'institution'::bytea
-    from keys.institution as i
-    left join needed as n using (kek_version)
+    select kek_version, wrapped, 'institution'::bytea
+    from keys.institution
     union all
-    select n.kek_version, n.customers::int, c.wrapped, uuid_send(c.reference)
-    from needed as n
+    select c.kek_version, c.wrapped, uuid_send(c.reference)
+    from needed
     cross join lateral (
-        select reference, wrapped
+        select kek_version, reference, wrapped
         from keys.customer
-        where kek_version = n.kek_version
-        limit {CUSTOMERS_TRIED}
+        where kek_version >= needed.kek_version
+        order by kek_version
+        limit {WRAPS_TRIED}
     ) as c
+    where c.kek_version = needed.kek_version
 """  # noqa: S608  # a constant of this module
+CUSTOMERS = """
+    select kek_version, (count(*) filter (where customer_id not like ' %'))::int
+    from keys.customer
+    group by kek_version
+    union all
+    select kek_version, 0
+    from keys.institution as i
+    where not exists (select from keys.customer where kek_version = i.kek_version)
+    order by 1
+"""
+"""How many customers need each key that wraps name; reads all of them. NAMED does not."""

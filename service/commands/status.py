@@ -71,20 +71,20 @@ def standing(store: Any) -> dict[str, Any]:
     from migrations.runner import newest
     from service.wiring import WHERE_VIEWS_STAND
     from store import runs
-    from store.key_wraps import NAMED, named
+    from store.key_wraps import CUSTOMERS
     from store.stations import ALL
 
     with store.pool.connection() as conn:
         server = conn.execute("show server_version").fetchone()[0]
         rows = conn.execute(WHERE_VIEWS_STAND).fetchall()
         last = conn.execute(runs.LAST).fetchall()
-        needed = named(conn.execute(NAMED).fetchall())
+        needed = conn.execute(CUSTOMERS).fetchall()
         offered = conn.execute(ALL).fetchall()
     names = ("view", "position", "lag_events", "parked", "lag_seconds")
     return {
         "database": {"server_version": server, "migration": newest()},
         "views": [dict(zip(names, row, strict=True)) for row in rows],
-        "keys": [{"name": f"kek.{one.version}", "customers": one.customers} for one in needed],
+        "keys": [{"name": f"kek.{version}", "customers": customers} for version, customers in needed],
         "stations": [station_of(*row) for row in offered],
         "runs": [run_of(*row) for row in last],
         "content": {"folder": str(store.settings.content_directory), "free_bytes": store.directory.free_bytes()},

@@ -4,6 +4,7 @@ A connection keeps the plan that it made: one made for a page would read a table
 """
 
 import re
+from collections import Counter
 from datetime import date
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 from projections import work_list
-from store import keys, log, recorder, register
+from store import key_wraps, keys, log, recorder, register
 from tests.builders.postgres_log import archive_letter, open_log
 
 ASKED: dict[str, tuple[str, str]] = {
@@ -56,6 +57,27 @@ def test_a_later_page_of_a_work_list_begins_where_the_page_before_ended(
         conn.execute("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off")
         plan = "\n".join(line for (line,) in conn.execute(f"explain {later}".encode(), bound))
     assert index in plan, plan
+
+
+@pytest.mark.parametrize("is_analyzed", [True, False])
+def test_keys_that_wraps_name_are_found_without_reading_the_customers(db: str, is_analyzed: bool) -> None:
+    """Also those of the few customers who came last, for whom a guess by the average would read all before them."""
+    with psycopg.connect(db) as conn:
+        conn.execute(
+            """
+            insert into keys.customer (reference, customer_id, kek_version, wrapped)
+            select gen_random_uuid(), n::text, case when n > 20000 then 3 else 1 end, 'wrapped'
+            from generate_series(1, 20003) as n
+            """
+        )
+        if is_analyzed:
+            conn.execute("analyze keys.customer")
+        plan = "\n".join(line for (line,) in conn.execute(f"explain {key_wraps.NAMED}".encode()))
+        found = Counter(version for version, _, _ in conn.execute(key_wraps.NAMED.encode()))
+        counted = conn.execute(key_wraps.CUSTOMERS.encode()).fetchall()
+    assert "Seq Scan on customer" not in plan, plan
+    assert found == {1: key_wraps.WRAPS_TRIED, 3: 3}
+    assert counted == [(1, 20_000), (3, 3)]
 
 
 def generic_plan(conn: psycopg.Connection[dict[str, str]], statement: str, types: str) -> str:

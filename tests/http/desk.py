@@ -1,6 +1,8 @@
 """What a desk does over HTTP, with usual values; a test names what differs."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -233,3 +235,16 @@ def said_in(client: httpx.Client, address: str, position: int = 0) -> str:
     """What a history tells of each step, newest first: the actions, in one line."""
     answer = client.get(f"/v1/{address}/history", headers=at(position))
     return " ".join(item["action"] for item in item_of(answer)["items"])
+
+
+@contextmanager
+def refusing_lines(served: Served) -> Iterator[None]:
+    """Meanwhile the table takes no line of the access log."""
+    served.sql(
+        "create function access.refuse() returns trigger language plpgsql as $$ begin raise 'no line'; end $$;"
+        " create trigger refusing before insert on access.log for each statement execute function access.refuse()"
+    )
+    try:
+        yield
+    finally:
+        served.sql("drop function access.refuse() cascade")

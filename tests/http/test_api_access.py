@@ -42,6 +42,7 @@ from tests.http.desk import (
     noted,
     pointers,
     problem_of,
+    refusing_lines,
     select_file,
     stepped,
     view,
@@ -989,18 +990,6 @@ def test_where_no_line_can_be_written_nothing_is_read(served: Served, hidden: Hi
     for address, _, _ in READS:
         assert client.get(filled(address, hidden)).status_code == 200
     assert len(lines_of(served, actor)) == len(READS)
-
-
-@contextmanager
-def refusing_lines(served: Served) -> Iterator[None]:
-    served.sql(
-        "create function access.refuse() returns trigger language plpgsql as $$ begin raise 'no line'; end $$;"
-        " create trigger refusing before insert on access.log for each statement execute function access.refuse()"
-    )
-    try:
-        yield
-    finally:
-        served.sql("drop function access.refuse() cascade")
 
 
 def test_a_line_is_never_changed_or_removed(served: Served, hidden: Hidden) -> None:

@@ -4,8 +4,7 @@ What is sensitive waits for its line; other lists have it a moment later. Conten
 """
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from tests.http.desk import (
     issued,
     noted,
     pointers,
+    refusing_lines,
     view,
 )
 from tests.http.pages import Visitor
@@ -184,18 +184,6 @@ def test_where_no_line_can_be_written_nothing_sensitive_is_shown(
         again = reads[where]()
     assert (answer.status_code, form["type_label"] in answer.text) == (500, False)
     assert (again.status_code, form["type_label"] in again.text) == (200, True)
-
-
-@contextmanager
-def refusing_lines(served: Served) -> Iterator[None]:
-    served.sql(
-        "create function access.refuse() returns trigger language plpgsql as $$ begin raise 'no line'; end $$;"
-        " create trigger refusing before insert on access.log for each statement execute function access.refuse()"
-    )
-    try:
-        yield
-    finally:
-        served.sql("drop function access.refuse() cascade")
 
 
 # -- searches -------------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class About(TypedDict, total=False):
-    """What a line of the access log says was read; `page` counts from 1."""
+    """What was read, in a line of the access log; `page` counts from 1."""
 
     customer: UUID | None
     document: UUID | None
@@ -72,7 +72,7 @@ NOTHING = dict.fromkeys(About.__annotations__)
 
 class Call:
     """`principal` is None only on public routes, `session` for a token too. `types` are today's document types.
-    `is_of_a_page`: a page asks (api/staff/door.py), which hands on what people type."""
+    `is_of_a_page`: a page asks (api/staff/door.py) and sends values as people typed them."""
 
     __slots__ = (
         "is_of_a_page",
@@ -244,7 +244,7 @@ class Call:
         return moment
 
     async def position_of(self, as_of: int | datetime | None, *views: str) -> int | None:
-        """The position that an as-of names; what these views, or all, have not passed yet is waited for.
+        """The position that an as-of names, once these views, or all, have passed it.
 
         Not to be called with a connection in hand: it takes one of its own while it waits.
         """
@@ -257,14 +257,14 @@ class Call:
         return as_of
 
     async def _is_passed(self, position: int, views: Collection[str]) -> bool:
-        """A paused view is no reason yet: the position may be in the future."""
+        """Whether the views have passed it; False for a paused view, because the position may be in the future."""
         try:
             return await self.parts.views_at(position, wait_seconds=0, views=views) is not None
         except ViewPaused:
             return False
 
     async def _position_at(self, at: datetime, views: Sequence[str]) -> int:
-        """The history tells which position an instant is, the other views have to have got there too."""
+        """The position of an instant by the history, once the other views have passed it."""
         instant = await self._instant(at)
         if not instant.final:
             await self._require_views(await self.parts.blocking(self.parts.fence), views=(HISTORY,))
@@ -301,8 +301,8 @@ class Call:
             self._shown().update(views or VIEWS)
 
     async def read(self, view: str, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
-        """What `find` gets with a connection and the floor of this reader: as wait_for_views() and then one query,
-        without a question of its own where the view has what it needs, as it nearly always has."""
+        """The result of `find`, called with a connection and the floor of this reader. As wait_for_views() and then
+        the query, but the query itself checks the floor: in nearly all cases that saves a question."""
         minimum, writer = self._min_position(), self._writer([view])
         if minimum is not None:
             return await self._read_from(view, Floor(minimum, writer), find)
@@ -312,7 +312,7 @@ class Call:
         return await self._found(find, NO_FLOOR)
 
     async def _read_from(self, view: str, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
-        """The reader knows how far the view has to be: the query itself is tried again when it may be there."""
+        """As read() from a position that the caller names: tries the query again when a hint or a poll is due."""
         with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
             while True:
                 try:
@@ -332,7 +332,7 @@ class Call:
             return await find(conn, floor)
 
     def _writer(self, views: Collection[str]) -> str | None:
-        """Whose writes are still to be waited for in these views, or in all."""
+        """The caller, unless these views, or all, are known to show its writes or the read is of the past."""
         shown = self._shown().issuperset(views or VIEWS) or self.text("as_of") is not None
         return None if shown else self.principal.name
 
@@ -357,7 +357,7 @@ class Call:
         views: Collection[str] = (),
         wait_seconds: float | None = None,
     ) -> int:
-        """The version of the catalogue then."""
+        """Wait for these views, or all. Returns the version of the catalogue; raises Unavailable, ViewPaused."""
         limit = self.parts.limits.min_position_wait_seconds if wait_seconds is None else wait_seconds
         catalogue = await self.parts.views_at(position, wait_seconds=limit, writer=writer, views=views)
         if catalogue is None:
@@ -399,7 +399,7 @@ class Call:
     # -- who looked -----------------------------------------------------------------------------------------------
 
     def is_sensitive(self, type_code: str) -> bool:
-        """Whether papers of this type need a permission of their own (I12): who reads of them is written down first."""
+        """Whether papers of this type need a permission of their own (I12): a read of them waits for its line."""
         return type_code not in self.types or self.types[type_code].definition.sensitivity not in OPEN
 
     async def record(self, action: AccessAction, *, status: int = 200, **about: Unpack[About]) -> None:

@@ -1,4 +1,4 @@
-"""Who may come in and which document types there are, kept in memory and read anew at every signal of a change."""
+"""Keeps principals and document types in memory, and reads them again at every signal of a change."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ class LiveCatalogue:
         listening: Callable[[], bool],
         version: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`version` tells that of the catalogue in the log, which counts its changes."""
+        """`version` returns the version of the catalogue in the log, a count of its changes."""
         self._archive, self._blocking, self._listening, self._counted = archive, blocking, listening, version
         self._types: Mapping[str, DocumentType] = {}
         self._version = 0
@@ -44,15 +44,15 @@ class LiveCatalogue:
 
     @property
     def version(self) -> int:
-        """Of what is in memory just now."""
+        """The version of the catalogue in memory."""
         return self._version
 
     def changed(self) -> None:
         self._changes += 1
 
     async def types(self, *, anew: bool = False, version: int = 0) -> Mapping[str, DocumentType]:
-        """`anew`: as they are now, although the signal of a change may still be under way to this process; of this
-        `version` or a later one."""
+        """The document types, of `version` or a later one. `anew`: as the log has them now, because the signal of a
+        change may not have arrived yet."""
         if anew or self._version < version:
             self.changed()
         await self._refresh()
@@ -94,8 +94,8 @@ class LiveCatalogue:
         return user if user is not None and user.password == password and not user.disabled else None
 
     async def _refresh(self) -> None:
-        """Whoever comes while it is being read shares that reading, and its failure: else each would wait anew. What
-        changes after somebody came is not that caller's to wait for: changes in a row would hold up all."""
+        """Return when memory is as new as this call. Callers share a reading and its failure, or each would wait for a
+        reading of its own. A caller does not wait for later changes, or a series of them would block all callers."""
         changes, came_at = self._changes, time.monotonic()
         while not self._fresh(changes, came_at):
             if self._reading is None or self._reading.done():
@@ -110,13 +110,14 @@ class LiveCatalogue:
         self._seen, self._read_at = changes, now
 
     def _fresh(self, changes: int, came_at: float) -> bool:
-        """For who came at this time, after so many changes: a reading that takes longer than it is good for does."""
+        """Whether memory is new enough for a caller who came at this time, after so many changes. The age of a reading
+        is taken at that time, because a reading may take longer than it may be old."""
         longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
         return self._seen >= changes and self._read_at >= came_at - longest
 
     def _read(self) -> tuple[int, Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
-        """The version first: what is changed meanwhile is then read once more. The digest is for its key, which is
-        looked up once: on the event loop that would hold up every caller."""
+        """Reads the version first, so that a change during the reading is read again. Computes a digest, so that its
+        key is looked up here and not on the event loop, where that would block every caller."""
         version = self._counted()
         self._archive.keys.digest("token", b"")
         access = self._archive.access()
@@ -124,6 +125,6 @@ class LiveCatalogue:
 
 
 def retrieve(reading: asyncio.Task[None]) -> None:
-    """Who waited for it was told; a failure that nobody waited for is nobody's."""
+    """Marks the exception as retrieved, so that asyncio does not log it: each waiting caller has it."""
     if not reading.cancelled():
         reading.exception()

@@ -102,7 +102,7 @@ def wrong(form: Form, fields: Mapping[str, str]) -> Iterator[FieldError]:
 
 
 def day_of(call: Call, fields: Mapping[str, str], name: str) -> date | None:
-    """A program writes YYYY-MM-DD; the form of a page, which comes here as it is, also what people type."""
+    """The day of a form field: YYYY-MM-DD, and from a page also as people type it."""
     if name not in fields:
         return None
     return calendar_date(typed_day(fields[name]) if call.is_of_a_page else fields[name], f"/form/{name}")

@@ -1,6 +1,6 @@
-"""What the access log is told of lists and single papers: a line each list, and one for each sensitive paper in it.
+"""Writes the access log of lists and single papers: a line for a list, and one for each sensitive paper in it.
 
-Who reads contents, histories or a Check is told of where these are read.
+Contents, histories and Checks write their lines where they are read.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from projections.customer_documents import Listed, Row
 
 
 class Paper(msgspec.Struct, frozen=True):
-    """What of a row's item tells which paper it is."""
+    """The fields of a row's item that identify its paper."""
 
     id: UUID
     kind: str
@@ -31,7 +31,7 @@ async def record_list(
     customer: UUID | None = None,
     action: AccessAction = "list",
 ) -> None:
-    """Rows of a list or of a look-up that are about to be shown."""
+    """Write the lines of a list or a look-up before its rows are shown."""
     papers = (paper_in(row.item) for row in rows if call.is_sensitive(row.type))
     await record_papers(call, action, kind, customer, [about(p.kind, p.id, customer, kind) for p in papers])
 
@@ -39,14 +39,14 @@ async def record_list(
 async def record_papers(
     call: Call, action: AccessAction, kind: AccessKind, customer: UUID | None, sensitive: Iterable[About]
 ) -> None:
-    """The line of a list, and those of the sensitive papers in it: these say whose papers they are, and an answer with
-    one waits for them all."""
+    """Write the line of a list and those of the sensitive papers in it, which name their customers. With a sensitive
+    paper the answer waits for all of them."""
     papers = [*sensitive]
     await call.look(action, {"customer": customer, "kind": kind}, *papers, sensitive=bool(papers))
 
 
 async def record_paper(call: Call, row: Row, *, sensitive: bool = False) -> None:
-    """What is known of one paper. `sensitive`: also where its type is not."""
+    """Write the line of a single paper. `sensitive`: the read waits for it even if the type is not sensitive."""
     action: AccessAction = "document" if row.kind == "document" else "authorization"
     said = about(row.kind, row.id, row.customer, None)
     await call.look(action, said, sensitive=sensitive or call.is_sensitive(row.type))

@@ -64,7 +64,7 @@ async def list_stations(call: Call) -> None:
 
 
 async def list_scanners(call: Call) -> None:
-    """GET /scanners: those that stations have, and what they are at; `elsewhere`: those that are out of reach."""
+    """GET /scanners: those of the stations in reach, with their state; `elsewhere`: those of other branches."""
     await call.wait_for_views(SCANS)
     items = await (offers_elsewhere(call) if call.text("elsewhere") == "true" else offers(call))
     call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
@@ -130,7 +130,7 @@ async def offers(call: Call) -> list[ScannerItem]:
 
 
 async def offers_elsewhere(call: Call) -> list[ScannerItem]:
-    """Those of other branches, for a caller who may know of these: it cannot scan there."""
+    """The scanners of other branches, empty for a caller of its own branch alone. It cannot scan there."""
     if call.principal.own_branch_only:
         return []
     return await offers_of(call, [s for s in await stations_of(call) if call.principal.branch not in (None, s.branch)])

@@ -68,7 +68,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return together(taken_up, self._of_authorization(state.evidence_of, command, rights))
 
     def _of_authorization(self, statement: UUID, command: authorization.Command, rights: Rights | None) -> Change:
-        """`rights` None: of whom everything exists."""
+        """`rights` None sees every paper."""
         try:
             state = self._authorization(statement, rights)
         except NotFound:
@@ -76,8 +76,8 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return self._changed(statement, state, authorization.decide(state, command))
 
     def withdraw_ground(self, statement: UUID, reason: str, caller: Caller) -> bool:
-        """What withdrawing its only paper means to an authorization, where a release before said it of the document
-        alone; False where it has a ground, or is over. Raises CollectionPresented. Durable on return."""
+        """Take back the signature whose only paper an earlier release withdrew without doing so. False where the
+        authorization has a ground or is over. Raises CollectionPresented. Durable on return."""
 
         def attempt() -> bool:
             state = authorization.fold(e.body for e in self.log.load(statement))

@@ -16,16 +16,15 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 
 DOCUMENTS, HISTORY = "customer_documents", "audit_history"
 AUTHORIZATIONS, SCANS = "authorizations", "scan_sessions"
-"""The views by name, as those say what they need who read them."""
+"""Names of views, for callers that say which of them they read."""
 
 
 class ViewBehind(Exception):
-    """The view is behind the floor of its reader: nothing of it was given out."""
+    """The view is behind the floor of its reader; no row was returned."""
 
 
 class TypesOld(Exception):
-    """A document type was changed since its reader learned of the types: nothing of the view was given out. The
-    catalogue is at `version` now."""
+    """The catalogue is at `version`, newer than the document types of the reader; no row was returned."""
 
     def __init__(self, version: int) -> None:
         super().__init__(version)
@@ -33,8 +32,8 @@ class TypesOld(Exception):
 
 
 class Floor(msgspec.Struct, frozen=True):
-    """What a read must show: everything up to `position`, and what `writer` was told before. `types`: the version of
-    the catalogue that its rights come from, None where they may be old."""
+    """What a read must show: everything up to `position`, and what `writer` wrote before. `types`: the version of the
+    catalogue that its rights come from; None skips that check."""
 
     position: int = 0
     writer: str | None = None
@@ -55,7 +54,7 @@ end"""
 
 
 def require_standing(position: int | None) -> int:
-    """Raises ViewBehind or TypesOld, as STANDING has it."""
+    """The position of the view. Raises ViewBehind or TypesOld for the other values of STANDING."""
     if position is None:
         raise ViewBehind
     if position < 0:

@@ -1,4 +1,4 @@
-"""What people call a scanner: the operator's name for it, or one made of its device name. station.py offers it."""
+"""Names scanners for people: the operator's name, or one made of the device name. station.py offers them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,8 @@ _SIMULATED: Final = "simulated"
 
 
 def names_of(devices: Sequence[str], given: Iterable[str] = ()) -> dict[str, str]:
-    """The name of each device; `given` are `DEVICE=NAME`. No two have the same name. Raises ValueError for a name that
-    cannot be used; a name for a device that is not here is left out, for one setting may serve several machines."""
+    """The name of each device, all different; `given` are `DEVICE=NAME`. Raises ValueError for a name that cannot be
+    used. Names of other devices are ignored, because one setting may serve several machines."""
     chosen = dict(_parsed(one) for one in given)
     found: dict[str, str] = {}
     for device in devices:

@@ -1,4 +1,4 @@
-"""A file that keeps room for the embedded Postgres: given free in pieces when the disk is full, taken again later.
+"""A file that reserves room for the embedded Postgres: cut in pieces when the disk is full, filled again later.
 
 Lists and metadata need no room; a content is shown only after its line in the access log is written, and that does. So
 does the next WAL segment, without which Postgres stops. serve's supervisor looks at it in each of its rounds.
@@ -12,24 +12,24 @@ from pathlib import Path
 from service.logs import tell
 
 RESERVE_BYTES = 24 << 20
-"""Free at least, while the ballast lasts: a WAL segment of 16 MiB, and pages of tables and indexes."""
+"""Least free room while the ballast lasts: a WAL segment of 16 MiB, and pages of tables and indexes."""
 PIECE_BYTES = 8 << 20
-"""Given free beyond the reserve, so that a look does not give free a few pages each time."""
+"""Cut beyond the reserve, so that not every look has to cut a few pages."""
 RUSH_BYTES = 4 << 20
-"""Somebody who writes more between two looks is let run against the end first, or the ballast would be his."""
+"""A fall of free room between two looks beyond which nothing is cut: a fast writer would take the ballast too."""
 BLOCK_BYTES = 512
-"""Of st_blocks, whatever the file system's own have."""
+"""The unit of st_blocks, on every file system."""
 NAME = "ballast"
 
 
 def remove(home: Path) -> None:
-    """Give its room free for good: none is kept any more."""
+    """Remove the file for good, where no ballast is kept."""
     with suppress(OSError):
         (home / NAME).unlink()
 
 
 class Ballast:
-    """`floor_bytes` are left free beside it: below them uploads are refused, and it must not be the cause."""
+    """`floor_bytes` stay free beside it: below them uploads are refused, and the ballast must not cause that."""
 
     def __init__(self, home: Path, size_bytes: int, floor_bytes: int) -> None:
         self._path, self._size_bytes, self._floor_bytes = home / NAME, size_bytes, floor_bytes
@@ -38,7 +38,7 @@ class Ballast:
         self._failed = False
 
     def look(self) -> None:
-        """Give free, or take again, what is due now. A file system that fails is told once, and is no end of serve."""
+        """Cut or fill the file as free room requires. An error of the file system is logged once and raises nothing."""
         try:
             self._look()
         except OSError as error:
@@ -63,7 +63,7 @@ class Ballast:
         tell("error", f"the disk is full: room was made for the database, {left} bytes of ballast are left")
 
     def _take(self) -> None:
-        """Its whole size, in blocks of the disk; what it had when these are not to be had."""
+        """Fill the file to its whole size with blocks of the disk; without room for all, it stays as it was."""
         descriptor = self._open()
         try:
             os.posix_fallocate(descriptor, 0, self._size_bytes)
@@ -77,8 +77,8 @@ class Ballast:
         self._failed = False
 
     def _left_before(self) -> int:
-        """Of a serve that ended, also on a full disk; what is over its size goes. A copy of HOME may have its size, and
-        holes for its blocks."""
+        """Bytes that an earlier serve left on the disk; a larger file is cut. Blocks count, because a copy of HOME may
+        have holes."""
         try:
             found = self._path.lstat()
             if found.st_size > self._size_bytes:

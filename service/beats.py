@@ -92,7 +92,7 @@ def nothing() -> None:
 
 
 def always() -> bool:
-    """Of a loop without a leader, such as a test's."""
+    """The `is_leading` of a loop without a leader, such as a test's."""
     return True
 
 

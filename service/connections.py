@@ -1,4 +1,4 @@
-"""How many connections to Postgres one `serve` may open: what its server has to take, given or embedded."""
+"""Counts the connections to Postgres that one `serve` may open, and checks that its server accepts as many."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ OF_OTHERS = 16  # the projector, its threads, the process of a task
 OF_COMMANDS = 24  # beside serve, and the server's own for its superuser
 
 
-def opened_by(workers: int) -> int:
-    """By a `serve` of so many workers, at most."""
+def count_connections(workers: int) -> int:
+    """The most connections that a `serve` with so many workers opens."""
     return workers * OF_A_WORKER + OF_OTHERS
 
 
-def taken_for(workers: int) -> int:
-    """So many the embedded server takes: room for commands beside it, and never less than the usual 100."""
-    return max(100, opened_by(workers) + OF_COMMANDS)
+def max_connections_for(workers: int) -> int:
+    """max_connections of the embedded server: with room for commands beside `serve`, at least the usual 100."""
+    return max(100, count_connections(workers) + OF_COMMANDS)
 
 
 class TooFewConnections(Exception):
@@ -26,11 +26,11 @@ class TooFewConnections(Exception):
 def require_connections(conn: Any, workers: int) -> None:
     """Raises TooFewConnections when this server, database or login takes fewer than `serve` may open."""
     room = conn.execute(ROOM).fetchone()[0]
-    if room < opened_by(workers):
+    if room < count_connections(workers):
         raise TooFewConnections(
             f"the database takes {room} connections of this login and DOSSIER_WORKERS={workers} may open"
-            f" {opened_by(workers)}: raise max_connections (or the limit of the login or database), or set fewer"
-            " workers"
+            f" {count_connections(workers)}: raise max_connections (or the limit of the login or database), or set"
+            " fewer workers"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from service.connections import TooFewConnections, require_connections, taken_for
+from service.connections import TooFewConnections, max_connections_for, require_connections
 from service.settings import Settings
 from store import logins
 from store.pools import bounded
@@ -64,10 +64,10 @@ def given(settings: Settings, url: str) -> Addresses:
 
 
 def require_server(addresses: Addresses, workers: int) -> None:
-    """Before anything is made: a server that is too old or behind a pooler, or takes too few connections. Raises
-    ServerUnfit or TooFewConnections."""
+    """Check the server before anything is made. Raises ServerUnfit for an old one or one behind a pooler, and
+    TooFewConnections."""
     for url in {addresses.web, addresses.projector}:
-        with connected(url) as conn:
+        with connect_with_setting(url) as conn:
             if conn.info.server_version < SERVER_VERSION_MIN * 10_000:
                 raise ServerUnfit(
                     f"the database is Postgres {conn.info.server_version // 10_000}, the archive needs"
@@ -84,9 +84,9 @@ def require_server(addresses: Addresses, workers: int) -> None:
 
 
 @contextmanager
-def connected(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """With a setting of the session, as each pool opens its connections. Raises ServerUnfit where none is taken: the
-    role of a login comes by the same way, and without it a worker would have all rights of its login."""
+def connect_with_setting(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Lend a connection opened with a session setting, as the pools open theirs. Raises ServerUnfit where the setting
+    is dropped: then the role of a login would be too, and a worker would have all rights of its login."""
     try:
         with psycopg.connect(url, autocommit=True, options="-c enable_seqscan=off") as conn:
             if conn.execute("show enable_seqscan").fetchone() != ("off",):
@@ -108,7 +108,7 @@ class ServerUnfit(Exception):
 def embedded(home: Path, workers: int = 1) -> Cluster:
     """The cluster of a data folder, with connections for so many workers where it has to be started. Its passwords lie
     in HOME itself: as root its own folder belongs to another."""
-    return Cluster(settle(home), passwords=home / "postgres.logins", connections=taken_for(workers))
+    return Cluster(settle(home), passwords=home / "postgres.logins", connections=max_connections_for(workers))
 
 
 def embedded_address(cluster: Cluster, login: str) -> str:

@@ -1,7 +1,7 @@
-"""Authorizations that count as signed although their only paper is withdrawn: what releases before 0021 left behind.
+"""Finds authorizations that count as signed although their only paper is withdrawn, left by releases before 0021.
 
-They withdrew the document alone, so no event says that the signature went with it. `dossier verify` names what is found
-here, `dossier grounds --mend` has the use case append what Undo appends today (domain/corrections.py).
+Those releases withdrew the document alone, so no event ends the signature. `dossier verify` reports the findings,
+`dossier grounds --mend` appends the events that Undo appends today (domain/corrections.py).
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ RESTORED = document.DocumentRestored.topic.rpartition(".")[0]
 
 
 class Groundless(msgspec.Struct, frozen=True):
-    """`collected`: money was asked for with it, so it is not mended; its paper is to be restored, or it is revoked."""
+    """`collected`: a direct debit was presented, so --mend leaves it; restore its paper or revoke it."""
 
     authorization: UUID
     document: UUID
@@ -30,7 +30,7 @@ class Groundless(msgspec.Struct, frozen=True):
 
 
 def groundless(store: Store, up_to: int) -> Iterator[Groundless]:
-    """As the log has it up to a position: in force today, the paper withdrawn, no original on a shelf."""
+    """Yields those of the log up to a position: in force today, paper withdrawn, no original on a shelf."""
     today = store.archive().clock.today()
     with store.pool.connection() as conn:
         withdrawn = conn.execute(LAST, [[f"{WITHDRAWN}.%", f"{RESTORED}.%"], up_to, f"{WITHDRAWN}.%"]).fetchall()
@@ -53,7 +53,7 @@ def _signed_by(store: Store, paper: UUID) -> tuple[UUID | None, Authorization | 
         return None, None
 
 
-# Documents of which the last word is that they are withdrawn.
+# Documents whose latest withdrawal or restoration is a withdrawal.
 LAST = """
     select originator_id, notification_id
     from (

@@ -65,7 +65,7 @@ class AccessLog:
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, *accesses: Access) -> None:
-        """Durable on return, else Unavailable: then nothing may be shown."""
+        """Write lines; durable on return. Raises Unavailable: then nothing may be shown."""
         loop = asyncio.get_running_loop()
         lines = [(access, loop.create_future()) for access in accesses]
         self._waiting += lines
@@ -74,8 +74,8 @@ class AccessLog:
         await asyncio.gather(*(done for _, done in lines))
 
     def note(self, access: Access) -> None:
-        """Written within a moment, or as soon as the database takes lines. Unavailable when too many wait already: then
-        nothing may be shown."""
+        """Queue a line, to be written within GROUP_SECONDS or when the database is back. Raises Unavailable when too
+        many lines wait: then nothing may be shown."""
         if len(self._noted) >= self._noted_max:
             raise Unavailable
         if not self._noted:
@@ -84,7 +84,7 @@ class AccessLog:
         self._keep_writing()
 
     async def close(self) -> None:
-        """Write what waits, as far as the database takes it in a few seconds."""
+        """Write the waiting lines, within END_SECONDS."""
         self._due = 0.0
         self._hurry.set()
         if self._writer is not None:
@@ -122,8 +122,8 @@ class AccessLog:
                 done.set_exception(error) if error else done.set_result(None)
 
     async def _write_noted(self) -> None:
-        """In a statement of their own: what stands in their way fails nobody who waits. A line whose commit was not
-        confirmed is written again, for twice is better than not at all."""
+        """Write queued lines in a statement of their own, so that their failure fails no waiting caller. A line whose
+        commit was not confirmed is written again: twice is better than never."""
         batch = [self._noted[n] for n in range(min(BATCH_MAX, len(self._noted)))]
         now = time.monotonic()
         error = await self._insert([msgspec.structs.replace(line, seconds_ago=now - at) for line, at in batch])
@@ -136,7 +136,7 @@ class AccessLog:
             self._say(error, now)
 
     def _say(self, error: Exception, now: float) -> None:
-        """Once a minute."""
+        """Log a failure, at most once a minute."""
         if now >= self._said + SAID_EVERY_SECONDS:
             self._said = now
             why = type(error).__name__
@@ -153,7 +153,7 @@ class AccessLog:
         return None
 
     async def _insert_with_patience(self, lines: str) -> None:
-        """On a full disk serve makes room within a moment, while it has some to give (service/ballast.py)."""
+        """Retry on a full disk: `serve` makes room within a moment while ballast is left (service/ballast.py)."""
         for pause in (*ROOM_SECONDS, None):
             try:
                 async with self._connection() as conn:

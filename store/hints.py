@@ -1,7 +1,7 @@
-"""A word between the processes of one HOME: look now. Datagrams of a position, each process with a socket of its own.
+"""Datagrams between the processes of one HOME, so that a waiting one looks at once. Each process has its own socket.
 
-A web worker tells followers that it appended, a follower tells readers how far the views are. No hint is relied upon:
-whoever waits polls too, and processes of other nodes do nothing else.
+A web worker tells followers that it appended, a follower tells readers the position of the views. Nothing depends on a
+hint: a waiting process polls as well, and processes of other nodes only poll.
 """
 
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger("dossier.hints")
 
 
 class Hints:
-    """The socket of this process, which is a FOLLOWER or a READER. Thread-safe; nothing ever blocks."""
+    """The socket of this process, which is a FOLLOWER or a READER. Thread-safe; no call blocks."""
 
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder, self._path = folder, folder / f"{kind}-{os.getpid()}"
@@ -26,7 +26,7 @@ class Hints:
             self._path.unlink(missing_ok=True)
             self._socket.bind(str(self._path))
             self._path.chmod(0o600)
-        except OSError as error:  # a process that hears no hint polls; one that does not start serves nobody
+        except OSError as error:  # polling is slower, but a process must start
             logger.warning("this process hears no hints and polls: %s", error.strerror or error)
 
     def fileno(self) -> int:
@@ -43,7 +43,7 @@ class Hints:
                     path.unlink()
 
     def hear(self) -> int:
-        """Take all that came; the highest position that was told, 0 for none."""
+        """Read all datagrams; returns the highest position, 0 if there was none."""
         highest = 0
         with suppress(BlockingIOError):
             while True:

@@ -16,8 +16,8 @@ from domain.promises import require_value
 from domain.refusals import ViewPaused
 from store.pools import Connect
 
-# Without a hint (store/hints.py) a view is a few milliseconds behind the log: who waits asks soon, and after ten times
-# ever more rarely.
+# The first and the longest pause of the poll. Without hints (store/hints.py) a view is a few milliseconds behind the
+# log, so the pause grows only after ten looks.
 POLL_SECONDS = (0.003, 0.05)
 POLLS_AT_ONCE = 10
 # An operator pauses a view for minutes or hours.
@@ -25,8 +25,8 @@ PAUSED_RETRY_SECONDS = 30
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Where each view stood, those that were paused, the version of the catalogue, and the last position that a writer
-    was told until then."""
+    """The position of each view, the paused views, the version of the catalogue, and the last position of a writer, all
+    of one snapshot."""
 
     views: Mapping[str, int]
     paused: frozenset[str]
@@ -34,12 +34,12 @@ class Look(msgspec.Struct, frozen=True):
     written: int
 
     def behind(self, position: int, views: Collection[str]) -> set[str]:
-        """Those of some views, or of all, that have not got to a position."""
+        """The views, of these or of all, that are behind a position."""
         return {name for name, at in self.views.items() if at < position and (not views or name in views)}
 
 
 class Patience:
-    """Of one reader who waits for the views to get to `position`, in Standing.patience()."""
+    """The wait of one reader until the views are at `position`; made by Standing.patience()."""
 
     def __init__(self, position: int, wait_seconds: float) -> None:
         self.position = position
@@ -52,8 +52,7 @@ class Patience:
             self._hinted.set()
 
     async def lasts(self) -> bool:
-        """Wait until the views may be there, or it is worth looking anyhow; False when the time is over. A hint that
-        came since the last look counts."""
+        """Wait for a hint or the next poll; False when the time is over. A hint since the last look counts."""
         if time.monotonic() + self._pause > self._deadline:
             return False
         with suppress(TimeoutError):
@@ -78,9 +77,9 @@ class Standing:
     async def views_at(
         self, position: int, *, wait_seconds: float, writer: str | None = None, views: Collection[str] = ()
     ) -> int | None:
-        """Wait until some views, or all, stand at `position`, and at the last position that `writer` was told before
-        this call. The answer is the version of the catalogue at that time; None when it takes longer than
-        `wait_seconds`. Raises ViewPaused for a view that will not get there.
+        """Wait until these views, or all, are at `position` and at the last position that `writer` wrote before this
+        call. Returns the version of the catalogue at that time, None after `wait_seconds`. Raises ViewPaused when a
+        paused view is behind.
 
         Never remembered: a crash of Postgres or `projection back` sets views back, and other workers write too."""
         with self.patience(position, wait_seconds=wait_seconds) as patience:
@@ -96,7 +95,7 @@ class Standing:
 
     @contextmanager
     def patience(self, position: int, *, wait_seconds: float) -> Iterator[Patience]:
-        """Enter it before the first look, so that no hint falls between."""
+        """A wait in which hints count; enter it before the first look, so that no hint is missed."""
         patience = Patience(position, wait_seconds)
         self._patient.add(patience)
         try:
@@ -105,7 +104,7 @@ class Standing:
             self._patient.discard(patience)
 
     def hear(self, position: int) -> None:
-        """A hint that the views got so far: who waits for that looks at once."""
+        """Wake the readers that wait for this position."""
         for patience in self._patient:
             patience.hear(position)
 

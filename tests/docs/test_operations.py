@@ -18,8 +18,8 @@ from service.connections import (
     OF_OTHERS,
     READ_CONNECTIONS,
     WRITE_CONNECTIONS,
-    opened_by,
-    taken_for,
+    count_connections,
+    max_connections_for,
 )
 from service.import_lines import COLUMNS, HEADER
 from service.serve import STOP_SECONDS
@@ -173,5 +173,11 @@ def test_a_stop_gets_the_time_that_it_may_need() -> None:
 def test_the_connections_are_counted_right() -> None:
     assert 2 * WRITE_CONNECTIONS + READ_CONNECTIONS + 1 == OF_A_WORKER
     assert f"opens up to {OF_A_WORKER} connections to Postgres, all else {OF_OTHERS}" in PAGE
-    assert f"{opened_by(8)} for 8 workers" in PAGE
-    assert taken_for(1) == taken_for(2) == 100 < opened_by(8) + OF_COMMANDS == taken_for(8)
+    assert f"{count_connections(8)} for 8 workers" in PAGE
+    assert (
+        max_connections_for(1)
+        == max_connections_for(2)
+        == 100
+        < count_connections(8) + OF_COMMANDS
+        == max_connections_for(8)
+    )

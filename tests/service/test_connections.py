@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from service.connections import OF_A_WORKER, OF_COMMANDS, TooFewConnections, opened_by, require_connections
+from service.connections import OF_A_WORKER, OF_COMMANDS, TooFewConnections, count_connections, require_connections
 from service.database import database, given, require_server
 from service.settings import load
 from store.logins import APP
@@ -21,14 +21,14 @@ def test_the_embedded_server_takes_as_many_connections_as_its_workers_may_open()
             assert addresses.superuser is not None
             with psycopg.connect(addresses.superuser, autocommit=True) as conn:
                 taken = conn.execute("show max_connections").fetchone()
-                assert taken == (str(opened_by(WORKERS) + OF_COMMANDS),)
+                assert taken == (str(count_connections(WORKERS) + OF_COMMANDS),)
                 with psycopg.connect(addresses.web) as web:
                     require_connections(web, WORKERS)
                 conn.execute(f"alter role {APP} connection limit {OF_A_WORKER}")
                 with psycopg.connect(addresses.web) as web, pytest.raises(TooFewConnections, match="25 connections"):
                     require_connections(web, 1)
                 conn.execute(f"alter role {APP} connection limit -1")
-                conn.execute(f"alter database dossier connection limit {opened_by(WORKERS) - 1}")
+                conn.execute(f"alter database dossier connection limit {count_connections(WORKERS) - 1}")
                 alone = given(load({"DOSSIER_DATABASE_URL": addresses.web}), addresses.web)
                 with pytest.raises(TooFewConnections, match="DOSSIER_WORKERS=8 may open 216: raise max_connections"):
                     require_server(alone, WORKERS)

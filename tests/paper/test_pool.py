@@ -497,12 +497,13 @@ def test_the_pool_dies_with_a_killed_supervisor(tmp_path: Path) -> None:
 
 
 def test_a_quiet_pool_is_small(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    with a_pool(tmp_path) as pool:
+    with a_pool(tmp_path, decoder_uploads_max=1) as pool:
+        first = pool.children()
         examine(pool, files.a_jpeg())
-        wait_until(lambda: len(pool.children()) == 2 and not busy_children(pool))
+        wait_until(lambda: len(pool.children()) == 2 and pool.children() != first)
         sizes = [proportional_bytes(pid) for pid in (pool.process.pid, pool.zygote(), *pool.children())]
     record_property("pss_mib", [round(size / MIB, 1) for size in sizes])
-    assert sum(sizes) < 45 * MIB
+    assert sum(sizes) < 48 * MIB, "45 to 46, by how many huge pages the kernel grants"
 
 
 def proportional_bytes(pid: int) -> int:

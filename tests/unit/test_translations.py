@@ -32,7 +32,7 @@ MARKED = marked()
 ALIKE = {
     "nl": "BIC|Document|Document %(number)s:|IBAN|Live|OK|Offline|Parameters|Scanner|Scanners|Stations|Status",
     "de": "BIC|IBAN|Live|Name|OK|Offline|Organisation|Person|Position|Position %(position)s|Problem|Scanner|Status"
-    "|Text",
+    "|Text|optional",
 }
 """Words that are the same in both languages."""
 

@@ -15,8 +15,9 @@ import select
 import signal
 import socket
 import time
+from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -111,29 +112,43 @@ class Broker:
         """Until SIGTERM; then every child is killed."""
         allow_descriptors()
         wake = wake_on_signals()
-        self._listener.setblocking(False)
-        for descriptor in (wake.fileno(), self._listener.fileno(), self._zygote.channel.fileno()):
-            self._epoll.register(descriptor, select.EPOLLIN)
+        self._epoll.register(wake.fileno(), select.EPOLLIN)
+        self.open()
         try:
             while True:
                 self._beat()
-                self._fill()
-                self._dispatch()
-                for descriptor, _ in self._epoll.poll(self._pause()):
-                    if descriptor == wake.fileno():
-                        if signal.SIGTERM in wake.recv(4096):
-                            return
-                        self._reap()
-                    else:
-                        self._see(descriptor)
-                self._refuse_overdue()
-                self._stop_overdue()
-                self._let_go()
-                self._close_ended()
+                ready = self.poll(self._pause())
+                if wake.fileno() in ready:
+                    if signal.SIGTERM in wake.recv(4096):
+                        return
+                    self._reap()
+                self.work_off(ready)
         finally:
             signal.set_wakeup_fd(-1)
             for pid in self._children:
                 end(pid)
+
+    def open(self) -> None:
+        """Watch for connections, and ask for the first children."""
+        self._listener.setblocking(False)
+        for descriptor in (self._listener.fileno(), self._zygote.channel.fileno()):
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self._fill()
+
+    def poll(self, seconds: float) -> list[int]:
+        """Wait at most so long for the next batch of descriptors that have something to say."""
+        return [descriptor for descriptor, _ in self._epoll.poll(seconds)]
+
+    def work_off(self, ready: Iterable[int]) -> None:
+        """Handle one batch, then what is due."""
+        for descriptor in ready:
+            self._see(descriptor)
+        self._refuse_overdue()
+        self._stop_overdue()
+        self._let_go()
+        self._close_ended()
+        self._fill()
+        self._dispatch()
 
     def _pause(self) -> float:
         if self._turns.is_empty and not self._busy and len(self._idle) == self._children_max:
@@ -175,7 +190,7 @@ class Broker:
     def _read(self, number: int) -> None:
         connection = packets_of(number)
         try:
-            data, files, _, _ = socket.recv_fds(connection, messages.REQUEST_BYTES_MAX, 1, socket.MSG_DONTWAIT)
+            data, files = receive(connection)
         except BlockingIOError:
             return
         except OSError:
@@ -417,6 +432,20 @@ def stop(child: Child, verdict: bytes) -> None:
 def packets_of(number: int) -> socket.socket:
     """A socket object for a descriptor; to be detached before it goes."""
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=number)
+
+
+def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """The next packet, and the descriptor with it. Raises BlockingIOError when none is there yet, and OSError.
+
+    socket.recv_fds() ignores its flags: it would wait for an asker that says nothing.
+    """
+    files = array("i")
+    room = socket.CMSG_LEN(files.itemsize)
+    data, extras, _, _ = connection.recvmsg(messages.REQUEST_BYTES_MAX, room, socket.MSG_DONTWAIT)
+    for level, kind, content in extras:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            files.frombytes(content)
+    return data, files.tolist()
 
 
 def tell(number: int, verdict: bytes) -> None:

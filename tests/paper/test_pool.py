@@ -177,8 +177,8 @@ def test_the_loop_goes_on_while_a_child_works(
 
 
 def test_no_question_is_lost_when_many_come_and_go_at_once(pool: Pool) -> None:
-    """Spoken without client.py, which asks again: an asker that left was taken for the next one of its number."""
-    data, often = b"a;b\n1;2\n", 250 if os.environ.get("DOSSIER_LONG") else 50
+    """Spoken without client.py, which asks again. tests/paper/test_broker.py has the batch that once lost some."""
+    data, often = b"a;b\n1;2\n", 250 if os.environ.get("DOSSIER_LONG") else 25
     with a_descriptor(data) as descriptor, ThreadPoolExecutor(16) as threads:
         question = messages.Examine(size=len(data), name="a.csv")
 
@@ -197,6 +197,13 @@ def answer_kind(path: Path, encoded: bytes, descriptor: int) -> bytes:
         connection.connect(str(path))
         socket.send_fds(connection, [encoded], [descriptor])
         return connection.recv(messages.PACKET_BYTES_MAX)[:1]
+
+
+def test_an_asker_that_connects_and_says_nothing_holds_up_nobody(tmp_path: Path) -> None:
+    silent = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with silent, a_pool(tmp_path, queue_wait_seconds=1, decode_seconds_max=5) as pool:
+        silent.connect(str(pool.path))
+        assert examine(pool, files.a_jpeg()) == JPEG
 
 
 def test_a_question_that_is_given_up_harms_nobody(pool: Pool) -> None:

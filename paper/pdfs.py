@@ -38,10 +38,11 @@ def examine(content: Content, limits: Limits) -> tuple[int | None, bool, tuple[s
         return None, True, ()
 
 
-def draw(content: Content, number: int, scale: Callable[[float, float], float]) -> Image.Image:
+def draw(content: Content, number: int, scale: Callable[[float, float], float], limits: Limits) -> Image.Image:
     """Page `number` (from 1); `scale` says pixels a point for a page of that width and height in points.
 
-    Raises NotFound for a page that is not there, FilePasswordProtected, FileDamaged.
+    Raises NotFound for a page that is not there, FilePasswordProtected, FileDamaged, and FileTooManyPixels when its
+    pictures together have more than all frames of a file may have.
     """
     with _opened(content) as document:
         document.init_forms()
@@ -51,6 +52,9 @@ def draw(content: Content, number: int, scale: Callable[[float, float], float]) 
         width, height = page.get_size()
         if not (0 < width < math.inf and 0 < height < math.inf):
             raise FileDamaged()
+        sizes = (picture.get_px_size() for picture in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE]))
+        if sum(across * down for across, down in sizes) > limits.file_pixels_max:
+            raise FileTooManyPixels()
         # pdfium rounds up, so the scale stays a breath below what was asked.
         bitmap = page.render(scale=scale(width, height) * _BELOW, rev_byteorder=True, limit_image_cache=True)
         picture: Image.Image = bitmap.to_pil().convert("RGB")

@@ -54,7 +54,9 @@ def page_image(content: Content, media_type: str, page: int, width: int, limits:
 def _page(content: Content, media_type: str, number: int, width: int, degrees: int, limits: Limits) -> Image.Image:
     turned = degrees in (90, 270)
     if media_type == media_types.PDF:
-        return _turned(pdfs.draw(content, number, lambda wide, high: _scale(wide, high, width, turned)), degrees)
+        return _turned(
+            pdfs.draw(content, number, lambda wide, high: _scale(wide, high, width, turned), limits), degrees
+        )
     page = pictures.page(content, media_type, number, width, limits)
     scale = min(1.0, _scale(page.width, page.height, width, turned != (page.orientation >= ON_SIDE)))
     small = reduced(page, (max(1, round(page.width * scale)), max(1, round(page.height * scale))))

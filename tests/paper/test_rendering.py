@@ -3,6 +3,8 @@
 import io
 from typing import Any
 
+import msgspec
+import pikepdf
 import pytest
 from PIL import Image
 
@@ -170,3 +172,34 @@ def test_a_pdf_page_without_a_sound_size_is_still_answered(size: tuple[int, int]
         assert page_image(files.a_pdf(size=size), "application/pdf").width <= 800
     except refusals.FileDamaged:
         assert size[0] <= 0
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_pixels_of_all_pictures_on_a_pdf_page_are_limited_on_both_sides(is_nested: bool) -> None:
+    data = a_pdf_of_pictures([(30, 20), (40, 10), (5, 5)], is_nested=is_nested)
+    rendering.page_image(data, "application/pdf", 1, 100, msgspec.structs.replace(LIMITS, file_pixels_max=1025))
+    with pytest.raises(refusals.FileTooManyPixels):
+        rendering.page_image(data, "application/pdf", 1, 100, msgspec.structs.replace(LIMITS, file_pixels_max=1024))
+
+
+def a_pdf_of_pictures(sizes: list[tuple[int, int]], *, is_nested: bool) -> bytes:
+    """One page with grey pictures of these sizes, on itself or in a form that it shows."""
+    file = io.BytesIO()
+    with pikepdf.open(io.BytesIO(files.a_pdf())) as pdf:
+        pictures = pikepdf.Dictionary()
+        for number, (wide, high) in enumerate(sizes):
+            picture = pdf.make_stream(bytes(wide * high))
+            picture.update(
+                {"/Type": pikepdf.Name.XObject, "/Subtype": pikepdf.Name.Image, "/Width": wide, "/Height": high}
+            )
+            picture.update({"/ColorSpace": pikepdf.Name.DeviceGray, "/BitsPerComponent": 8})
+            pictures[f"/P{number}"] = picture
+        shown = pdf.make_stream(b"".join(b"q 90 0 0 90 0 0 cm /P%d Do Q\n" % number for number in range(len(sizes))))
+        resources = pikepdf.Dictionary(XObject=pictures)
+        if is_nested:
+            shown.update({"/Type": pikepdf.Name.XObject, "/Subtype": pikepdf.Name.Form, "/Resources": resources})
+            shown["/BBox"] = pikepdf.Array([0, 0, 595, 842])
+            resources, shown = pikepdf.Dictionary(XObject=pikepdf.Dictionary(F=shown)), pdf.make_stream(b"/F Do")
+        pdf.pages[0].obj.Resources, pdf.pages[0].obj.Contents = resources, shown
+        pdf.save(file)
+    return file.getvalue()

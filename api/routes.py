@@ -541,6 +541,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     session("POST", "/{id}/confirm", scans.confirm, "The Yes of the flatbed, and of every further pass", status=(202,)),
     session("POST", "/{id}/stop", scans.stop, "Stop the pass under way; its pages stay"),
+    session("POST", "/{id}/reopen", scans.reopen, "Reopen a session that expired, with all its pages"),
     session(
         "POST",
         "/{id}/finish",

@@ -118,6 +118,12 @@ async def cancel(call: Call) -> None:
     call.resp.status = 204
 
 
+async def reopen(call: Call) -> None:
+    """POST /scan-sessions/{id}/reopen: takes back the end of a session that nobody came back to in time."""
+    reopened = partial(call.parts.archive.reopen_scan, call.id(), call.caller(), await reach_of(call))
+    answer(call, await call.parts.blocking(reopened))
+
+
 async def finish(call: Call) -> None:
     """POST /scan-sessions/{id}/finish: the station is done with a pass, or it could not go on."""
     body = await call.body(FinishBody)

@@ -18,6 +18,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     check_misses_per_minute_max: int = 20
     scan_pages_max: int = 500
     scan_session_hours: int = 24
+    scan_grace_hours: int = 24
     scan_silence_seconds: float = 60.0
     session_hours: int = 12
     session_idle_minutes: int = 30

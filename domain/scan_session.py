@@ -35,7 +35,7 @@ FIRST_PASS_OF_ITS_OWN = 1_001
 
 
 class ScanState(StrEnum):
-    """State of a scan session; `failed` keeps its pages and takes more."""
+    """State of a scan session; `failed` keeps its pages and takes more, `expired` keeps them for a grace."""
 
     AWAITING_CONFIRMATION = "awaiting_confirmation"
     SCANNING = "scanning"
@@ -43,10 +43,12 @@ class ScanState(StrEnum):
     FAILED = "failed"
     ARCHIVED = "archived"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
 
 
 AWAITING, SCANNING, REVIEW = ScanState.AWAITING_CONFIRMATION, ScanState.SCANNING, ScanState.REVIEW
 FAILED, ARCHIVED, CANCELLED = ScanState.FAILED, ScanState.ARCHIVED, ScanState.CANCELLED
+EXPIRED = ScanState.EXPIRED
 OVER = (ARCHIVED, CANCELLED)
 
 
@@ -159,6 +161,18 @@ class Cancel(msgspec.Struct, frozen=True):
     pass
 
 
+class Expire(msgspec.Struct, frozen=True):
+    """Nobody came back to it, by the calendar. A wrong clock may say so, so its pages stay for a grace."""
+
+
+class Reopen(msgspec.Struct, frozen=True):
+    """Somebody comes back to a session that the calendar ended."""
+
+
+class DropExpired(msgspec.Struct, frozen=True):
+    """The grace of a session that the calendar ended is over."""
+
+
 class Interrupt(msgspec.Struct, frozen=True):
     """Nothing comes of the pass any more: the station fell silent."""
 
@@ -186,6 +200,9 @@ Command = (
     | CollateSheets
     | ArchivePages
     | Cancel
+    | Expire
+    | Reopen
+    | DropExpired
     | Interrupt
     | YieldScanner
 )
@@ -265,6 +282,18 @@ class ScanCancelled(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "scan-cancelled.v1"
 
 
+class ScanExpired(Event, frozen=True, kw_only=True):
+    """Nobody came back to it. Its pages and its key stay until it is reopened or, after a grace, cancelled."""
+
+    topic: ClassVar[str] = "scan-expired.v1"
+
+
+class ScanReopened(Event, frozen=True, kw_only=True):
+    """Somebody came back to a session that had expired."""
+
+    topic: ClassVar[str] = "scan-reopened.v1"
+
+
 class ScanClosed(Event, frozen=True, kw_only=True):
     """Every page is in a document, or was removed."""
 
@@ -287,6 +316,8 @@ ScanEvent = (
     | ScanInterrupted
     | PagesArchived
     | ScanCancelled
+    | ScanExpired
+    | ScanReopened
     | ScanClosed
     | ScannerYielded
 )
@@ -355,6 +386,12 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
             return _archive(state, command)
         case Cancel():
             return _cancel(state)
+        case Expire():
+            return _expire(state)
+        case Reopen():
+            return _reopen(state)
+        case DropExpired():
+            return [ScanCancelled()] if state.state is EXPIRED else []
         case Interrupt(problem=problem):
             interrupted = ScanInterrupted(problem=problem, told=None)
             return [interrupted] if state.state is SCANNING else []
@@ -522,8 +559,21 @@ def _cancel(state: ScanSession) -> Sequence[ScanEvent]:
     """Who asks again has not heard the answer."""
     if state.state is CANCELLED:
         return []
-    _require(state, AWAITING, SCANNING, REVIEW, FAILED)
+    _require(state, AWAITING, SCANNING, REVIEW, FAILED, EXPIRED)
     return [ScanCancelled()]
+
+
+def _expire(state: ScanSession) -> Sequence[ScanEvent]:
+    """A session without pages has nothing to keep."""
+    if state.state in (*OVER, EXPIRED):
+        return []
+    return [ScanExpired()] if state.pages else [ScanCancelled()]
+
+
+def _reopen(state: ScanSession) -> Sequence[ScanEvent]:
+    """Idempotent: the command again returns no events."""
+    _require(state, EXPIRED, REVIEW, FAILED)
+    return [ScanReopened()] if state.state is EXPIRED else []
 
 
 def _archive(state: ScanSession, command: ArchivePages) -> Sequence[ScanEvent]:
@@ -595,6 +645,10 @@ def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
             )
         case ScanCancelled():
             return msgspec.structs.replace(state, state=CANCELLED, pages={})
+        case ScanExpired():
+            return msgspec.structs.replace(state, state=EXPIRED)
+        case ScanReopened():
+            return msgspec.structs.replace(state, state=FAILED if state.problem else REVIEW)
         case ScanClosed():
             return msgspec.structs.replace(state, state=ARCHIVED)
         case ScannerYielded():

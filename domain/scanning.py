@@ -34,8 +34,11 @@ from domain.scan_session import (
     CapturedPage,
     Confirm,
     Device,
+    DropExpired,
+    Expire,
     Finish,
     Interrupt,
+    Reopen,
     ScanEvent,
     ScanSession,
     Start,
@@ -155,11 +158,25 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return self._end(session, Interrupt(problem), caller, untouched_since=None)
 
     def expire_scan(self, session: UUID, untouched_since: datetime, caller: Caller) -> bool:
-        """As cancel_scan(), when nobody came back to it; False when somebody did, or when it is over."""
-        return self._end(session, Cancel(), caller, untouched_since=untouched_since)
+        """End a session that nobody came back to; its pages and its key stay for a grace. False when somebody did, or
+        when it is over."""
+        return self._end(session, Expire(), caller, untouched_since=untouched_since)
+
+    def drop_expired_scan(self, session: UUID, untouched_since: datetime, caller: Caller) -> bool:
+        """As cancel_scan(), when the grace of an expired session is over; False when somebody reopened it."""
+        return self._end(session, DropExpired(), caller, untouched_since=untouched_since)
+
+    def reopen_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+        """Take back the end that the calendar wrote down, with all pages; IllegalTransition when they are gone."""
+        return self._scan(session, Reopen(), "reopen", caller, reach)
 
     def _end(
-        self, session: UUID, command: Interrupt | Cancel, caller: Caller, *, untouched_since: datetime | None
+        self,
+        session: UUID,
+        command: Interrupt | Expire | DropExpired,
+        caller: Caller,
+        *,
+        untouched_since: datetime | None,
     ) -> bool:
         """By the clock, which asked a view: whether it is so is asked of the log."""
 

@@ -129,16 +129,23 @@ def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], Non
 def end_scans(
     connections: Connections, archive: Archive, limits: Limits, branch: str, beat: Callable[[], None] = nothing
 ) -> int:
-    """Interrupt scans of a silent station, end sessions that nobody came back to; how many. Durable on return."""
+    """Interrupt scans of a silent station, end sessions that nobody came back to, and destroy the pages of those that
+    ended longer than the grace ago; how many. Durable on return.
+
+    The grace counts from the moment that the database gave the end, and is over when both clocks say so.
+    """
     now = archive.clock.now()
     since = now - timedelta(hours=limits.scan_session_hours)
     with connections.connection() as conn:
+        dropped_before = min(now, read_times(conn, now).database) - timedelta(hours=limits.scan_grace_hours)
+        expired = scan_sessions.expired(conn, dropped_before)
         abandoned = scan_sessions.abandoned(conn, now - timedelta(seconds=limits.scan_silence_seconds))
         untouched = scan_sessions.untouched(conn, since)
     caller = Caller(actor=SYSTEM, branch=branch, correlation_id=archive.ids.new())
     interrupt = partial(archive.interrupt_scan, problem="scanner-offline", caller=caller)
     expire = partial(archive.expire_scan, untouched_since=since, caller=caller)
-    return ended(abandoned, interrupt, beat) + ended(untouched, expire, beat)
+    drop = partial(archive.drop_expired_scan, untouched_since=dropped_before, caller=caller)
+    return ended(abandoned, interrupt, beat) + ended(untouched, expire, beat) + ended(expired, drop, beat)
 
 
 def ended(papers: Iterable[UUID], end: Callable[[UUID], object], beat: Callable[[], None] = nothing) -> int:

@@ -13,6 +13,7 @@ MEANINGS = {
     "check_misses_per_minute_max": "scan codes of nobody that a caller may look up in a minute",
     "scan_pages_max": "most pages of a scan",
     "scan_session_hours": "hours after which an unfinished scan is given up",
+    "scan_grace_hours": "hours for which a scan that was given up keeps its pages and can be reopened",
     "scan_silence_seconds": "seconds without a word after which a running scan counts as stopped",
     "session_hours": "hours from sign-in to the end of a session",
     "session_idle_minutes": "minutes without a request after which a session ends",

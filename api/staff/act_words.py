@@ -62,6 +62,8 @@ OF_OTHERS = {
     "scan-interrupted": Words(N_("Scan interrupted"), "alert"),
     "pages-archived": Words(N_("Pages saved"), "scan"),
     "scan-cancelled": Words(N_("Scan cancelled"), "x"),
+    "scan-expired": Words(N_("Scan given up: nobody went on with it"), "clock"),
+    "scan-reopened": Words(N_("Scan reopened"), "undo"),
     "scan-closed": Words(N_("Scan closed"), "scan"),
     "scanner-yielded": Words(N_("Scanner given to another desk"), "scan"),
 }

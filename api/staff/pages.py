@@ -104,6 +104,7 @@ PAGES = (
     form("/documents/{id}/content", Verb.DOCUMENTS_MOVE, document.replace, "Replace the content of a document"),
     form("/documents/{id}/{change}", Verb.DOCUMENTS_READ, document.correct, "A correction of a document"),
     page("/work", Verb.AUTHORIZATIONS_READ, work.show, "Work list"),
+    form("/work/reopen", Verb.SCANS_USE, work.reopen, "Reopen a scan that expired"),
     page("/operators", Verb.OPERATIONS, operators.show, "Operators"),
     form("/operators", Verb.OPERATIONS, operators.order, "Have something done"),
     page("/sign-in", Verb.PUBLIC, entrance.show_sign_in, "Sign in"),

@@ -34,10 +34,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pane(msgspec.Struct, frozen=True, kw_only=True):
-    """`session` is None before the first scan; `over`: what became of it elsewhere, archived or cancelled. `page` is
-    looked at, `taken` are the numbers of the pages that are to be saved. `groups`: the documents of a batch by their
-    pages, `left` the pages of none. `asks`: what waits for a yes. `codes`: those on the taken pages, with the page of
-    each; `warnings`: what was seen, and on which pages."""
+    """`session` is None before the first scan; `over`: what became of it elsewhere, archived, cancelled or expired.
+    `page` is looked at, `taken` are the numbers of the pages that are to be saved. `groups`: the documents of a batch
+    by their pages, `left` the pages of none. `asks`: what waits for a yes. `codes`: those on the taken pages, with the
+    page of each; `warnings`: what was seen, and on which pages."""
 
     choices: list[Choice]
     chosen: Choice | None
@@ -138,7 +138,7 @@ async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any]
         found = (await ask(call, "GET", "/v1/scan-sessions/{id}", id=session)).body
     except NotFound:
         return None, "cancelled"
-    return (None, found["state"]) if found["state"] in ("archived", "cancelled") else (found, "")
+    return (None, found["state"]) if found["state"] in ("archived", "cancelled", "expired") else (found, "")
 
 
 async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[list[int]], list[int]]:

@@ -7,6 +7,7 @@ from typing import Any
 from api.call import Call
 from api.staff import render
 from api.staff.door import LIST_PAGE, ask, ask_all
+from api.staff.fields import fields_of
 from domain.access import Verb
 
 DAYS = 30
@@ -39,4 +40,12 @@ async def show(call: Call) -> None:
         most=MOST,
         days=DAYS,
         idle=timedelta(hours=call.parts.limits.scan_session_hours),
+        grace=timedelta(hours=call.parts.limits.scan_grace_hours),
     )
+
+
+async def reopen(call: Call) -> None:
+    """POST /work/reopen: go on with a scan that expired."""
+    session = (await fields_of(call)).get("session", "")
+    await ask(call, "POST", "/v1/scan-sessions/{id}/reopen", id=session)
+    render.go(call, "/add", source="scan", session=session)

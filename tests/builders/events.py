@@ -65,9 +65,11 @@ from domain.scan_session import (
     ScanCancelled,
     ScanClosed,
     ScanConfirmed,
+    ScanExpired,
     ScanFinished,
     ScanInterrupted,
     ScannerYielded,
+    ScanReopened,
     ScanStarted,
 )
 from domain.values import ScannerSource, Sensitivity, Source
@@ -298,6 +300,8 @@ EVERY: tuple[Event, ...] = (
     ScanInterrupted(problem="scanner-jammed", told="Document feeder jammed"),
     PagesArchived(document=PAPER, pages=(OTHER_PAPER,)),
     ScanCancelled(),
+    ScanExpired(),
+    ScanReopened(),
     ScanClosed(),
     ScannerYielded(),
 )

@@ -19,6 +19,7 @@ from domain.scan_session import (
     Command,
     Confirm,
     Device,
+    Expire,
     Finish,
     ScanEvent,
     ScanSession,
@@ -122,6 +123,9 @@ class Scans:
 
     def cancel(self, session: UUID) -> Session:
         return self.archive.cancel_scan(session, a_caller(), EVERYWHERE)
+
+    def reopen(self, session: UUID) -> Session:
+        return self.archive.reopen_scan(session, a_caller(), EVERYWHERE)
 
     def state(self, session: UUID) -> ScanSession:
         return self.archive.scan_session(session, EVERYWHERE).state
@@ -227,6 +231,10 @@ def cancelled() -> ScanSession:
     return after(handed_in(1), Cancel())
 
 
+def expired() -> ScanSession:
+    return after(reviewed(), Expire())
+
+
 STATES = {
     "awaiting_confirmation": awaiting,
     "scanning": scanning,
@@ -234,4 +242,5 @@ STATES = {
     "failed": failed,
     "archived": archived,
     "cancelled": cancelled,
+    "expired": expired,
 }

@@ -114,6 +114,7 @@ TABLE = {
     ("DELETE", "/v1/scan-sessions/{id}"): DESK,
     ("POST", "/v1/scan-sessions/{id}/confirm"): DESK,
     ("POST", "/v1/scan-sessions/{id}/stop"): DESK,
+    ("POST", "/v1/scan-sessions/{id}/reopen"): DESK,
     ("POST", "/v1/scan-sessions/{id}/finish"): "station operator",
     ("GET", "/v1/scan-sessions/{id}/split"): DESK,
     ("POST", "/v1/scan-sessions/{id}/collate"): DESK,
@@ -336,6 +337,9 @@ class Asking:
 
     def _post_v1_scan_sessions_id_stop(self) -> dict[str, Any]:
         return {"url": self.page("/stop")["url"]}
+
+    def _post_v1_scan_sessions_id_reopen(self) -> dict[str, Any]:
+        return {"url": self.page("/reopen")["url"]}
 
     def _post_v1_scan_sessions_id_finish(self) -> dict[str, Any]:
         return {"json": {"pass": 1}}

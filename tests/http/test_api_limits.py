@@ -108,6 +108,7 @@ TESTED: dict[str, tuple[str, str]] = {
     "check_misses_per_minute_max": (f"{HERE}::test_misses_of_codes", f"{HERE}::test_misses_of_codes"),
     "scan_pages_max": (f"{HERE}::test_pages_of_a_scan", f"{HERE}::test_pages_of_a_scan"),
     "scan_session_hours": (f"{LAPSES}::test_the_term_is_a_setting", f"{LAPSES}::test_the_term_is_a_setting"),
+    "scan_grace_hours": (f"{LAPSES}::test_the_grace_is_a_setting", f"{LAPSES}::test_the_grace_is_a_setting"),
     "scan_silence_seconds": (f"{LAPSES}::test_the_silence_is", f"{HERE}::test_a_scan_whose_station_is_silent"),
     "session_hours": (f"{HERE}::test_a_session_lasts", f"{HERE}::test_a_session_lasts"),
     "session_idle_minutes": (f"{HERE}::test_a_session_lasts", f"{HERE}::test_a_session_lasts"),

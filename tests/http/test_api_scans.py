@@ -577,6 +577,7 @@ DOORS: dict[str, Door] = {
     "show": lambda client, of: client.get(f"{SESSIONS}/{of['id']}"),
     "confirm": confirm,
     "stop": lambda client, of: client.post(f"{SESSIONS}/{of['id']}/stop"),
+    "reopen": lambda client, of: client.post(f"{SESSIONS}/{of['id']}/reopen"),
     "page": lambda client, of: put(client, of, 2, a_page()),
     "image": lambda client, of: image(client, of, 1),
     "rotate": lambda client, of: arrange(client, of, 1, "rotate", degrees=90),

@@ -1,16 +1,18 @@
 """Scan page without scripts: what the pane says of a session, and what OK makes of its pages (scan.js does more)."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from tests.builders.papers import a_caller
 from tests.http.desk import a_customer, issued, view
 from tests.http.pages import Page, Visitor
-from tests.http.scanning import a_code_page, a_form_page, a_page, filled, session
+from tests.http.scanning import a_code_page, a_form_page, a_page, filled, image, session
 from tests.http.served import Served
 
 
@@ -86,6 +88,27 @@ def test_a_session_that_is_over_is_none(desk: Visitor, staff: httpx.Client, cust
         page = shown(desk, of)
         assert "These pages are not here any more" in page.text_of("scan")
         assert page.value("session") == ""
+
+
+def test_a_session_that_expired_is_reopened_from_the_work_list_with_its_pages(
+    served: Served, desk: Visitor, staff: httpx.Client, customer: str
+) -> None:
+    of = filled(staff, a_page(), a_page())
+    with served.archive() as archive:
+        assert archive.expire_scan(UUID(of["id"]), datetime(9000, 1, 1, tzinfo=UTC), a_caller(actor="system"))
+    of = session(staff, of)
+    assert (of["state"], len(of["pages"])) == ("expired", 2)
+    assert image(staff, of, 1).status_code == 200
+    refused = staff.post(f"/v1/scan-sessions/{of['id']}/archive", json={"customer": customer, "type": "LETTER"})
+    assert (refused.status_code, refused.json()["detail"]) == (409, "This cannot be done while it is expired.")
+    assert "Its pages are kept for a while" in shown(desk, of).text_of("scan")
+    assert 'action="/work/reopen"' in desk.client.get("/work", params={"all": "1"}).text
+    answer = desk.client.post("/work/reopen", data={"session": of["id"]})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/add?source=scan&session={of['id']}")
+    assert session(staff, of)["state"] == "review"
+    assert ok(desk, session(staff, of), customer=customer, type="LETTER").status_code == 303
+    gone = staff.post(f"/v1/scan-sessions/{of['id']}/reopen")
+    assert (gone.status_code, gone.json()["type"]) == (409, "/problems/illegal-transition")
 
 
 # -- OK -------------------------------------------------------------------------------------------------------------

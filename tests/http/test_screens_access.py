@@ -63,6 +63,7 @@ TABLE: dict[Address, str] = {
     ("GET", "/authorizations/{id}/timeline.json"): READERS,
     ("GET", "/authorizations/{id}/timeline.csv"): READERS,
     ("GET", "/work"): f"{READERS} integration",
+    ("POST", "/work/reopen"): DESK,
     ("GET", "/operators"): "operator",
     ("POST", "/operators"): "operator",
     ("GET", "/sign-in"): ANYONE,

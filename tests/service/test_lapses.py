@@ -65,14 +65,64 @@ def heard(archive: Program, station: str, by: timedelta) -> None:
 # -- sessions that nobody came back to --------------------------------------------------------------------------
 
 
-def test_a_session_that_nobody_touched_for_a_day_ends_and_leaves_nothing(archive: Program, scans: Scans) -> None:
+def expired_since(archive: Program, session: UUID, ago: timedelta) -> None:
+    """The session expired so long ago, by the clock of the database."""
+    archive.follow()
+    archive.tamper(
+        "update archive.archive_events set recorded_at = clock_timestamp() - %s"
+        " where originator_id = %s and topic = 'scan-expired.v1'",
+        ago,
+        session,
+    )
+    archive.sql(
+        "update views.scan_sessions set changed_at = clock_timestamp() - %s where id = %s and to_position is null",
+        ago,
+        session,
+    )
+
+
+def test_a_session_that_nobody_touched_for_a_day_ends_and_a_day_later_leaves_nothing(
+    archive: Program, scans: Scans
+) -> None:
     session = scans.handed_in(2)
     assert ended_after(archive, 24 * HOUR - MINUTE) == 0
     assert ended_after(archive, 24 * HOUR + MINUTE) == 1
+    assert scans.state(session).state is ScanState.EXPIRED
+    assert last_event(archive, session) == ("scan-expired.v1", "system", HERE)
+    assert len(scans.plain(session)) == 2
+    expired_since(archive, session, 24 * HOUR + MINUTE)
+    assert ended_after(archive, 0 * HOUR) == 1
     assert scans.state(session).state is ScanState.CANCELLED
     assert last_event(archive, session) == ("scan-cancelled.v1", "system", HERE)
     assert archive.sql("select 1 from keys.paper where paper = %s", session) == []
     assert archive.files() == {}
+
+
+def test_a_wrong_clock_destroys_no_page_and_the_session_is_reopened_with_all(archive: Program, scans: Scans) -> None:
+    """The guard let it through: the program's clock is years ahead. Before, pages and key went at once."""
+    session = scans.handed_in(2)
+    before = scans.plain(session)
+    assert ended_after(archive, 26_400 * HOUR) == 1
+    assert ended_after(archive, 26_400 * HOUR) == 0
+    assert scans.reopen(session).state.state is ScanState.REVIEW
+    assert scans.plain(session) == before
+    assert ended_after(archive, 0 * HOUR) == 0
+    scans.ok(session)
+
+
+def test_the_grace_is_a_setting(archive: Program, scans: Scans) -> None:
+    session, short = scans.handed_in(1), Limits(scan_grace_hours=1)
+    assert ended_after(archive, 25 * HOUR, short) == 1
+    expired_since(archive, session, HOUR - MINUTE)
+    assert end_scans(archive.store.pool, later(archive, 0 * HOUR), short, HERE) == 0
+    expired_since(archive, session, HOUR + MINUTE)
+    assert end_scans(archive.store.pool, later(archive, 0 * HOUR), short, HERE) == 1
+
+
+def test_a_session_without_pages_has_nothing_to_keep(archive: Program, scans: Scans) -> None:
+    session = scans.handed_in(0)
+    assert ended_after(archive, 25 * HOUR) == 1
+    assert scans.state(session).state is ScanState.CANCELLED
 
 
 def test_the_term_is_a_setting(archive: Program, scans: Scans) -> None:
@@ -177,7 +227,7 @@ def test_the_follower_ends_what_is_due_and_outlives_a_database_that_is_away(arch
         time.sleep(0.1)
         archive.sql("alter table views.away rename to scan_sessions")
         until = time.monotonic() + 20
-        while scans.state(session).state is not ScanState.CANCELLED:
+        while scans.state(session).state is not ScanState.EXPIRED:
             assert time.monotonic() < until, "the session was not ended"
             time.sleep(0.02)
     finally:
@@ -250,7 +300,7 @@ def test_one_that_stands_by_ends_nothing_until_it_leads(archive: Program, scans:
         leading.set()
         wait_until(lambda: archive.store.log.last_position() == before + 1, 20, "the leader lapses nothing")
     assert last_event(archive, paper_of(due))[0] == "authorization-expired.v1"
-    assert scans.state(session).state is not ScanState.CANCELLED
+    assert scans.state(session).state is ScanState.REVIEW
 
 
 def seen(ahead: float, *, newest: datetime | None = NOW) -> Times:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from projections import work_list
+from projections import scan_sessions, work_list
 from store import key_wraps, keys, log, recorder, register
 from tests.builders.postgres_log import archive_letter, open_log
 
@@ -28,6 +28,7 @@ ASKED: dict[str, tuple[str, str]] = {
     "keys of papers": (keys.PAPERS, "uuid[]"),
     "who is a customer": (register.EXISTING, "text[]"),
     "one customer": (register.EXISTS, "text"),
+    "expired scans": (scan_sessions.EXPIRED_BEFORE, "timestamptz"),
 }
 
 

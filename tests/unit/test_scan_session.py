@@ -26,6 +26,8 @@ from domain.scan_session import (
     CollatePasses,
     CollateSheets,
     Command,
+    DropExpired,
+    Expire,
     Finish,
     Interrupt,
     MovePage,
@@ -34,14 +36,17 @@ from domain.scan_session import (
     PagesArranged,
     Placed,
     RemovePage,
+    Reopen,
     Rotate,
     ScanCancelled,
     ScanClosed,
     ScanConfirmed,
     ScanEvent,
+    ScanExpired,
     ScanFinished,
     ScanInterrupted,
     ScannerYielded,
+    ScanReopened,
     ScanSession,
     ScanStarted,
     ScanState,
@@ -106,6 +111,9 @@ COMMANDS: dict[str, Command] = {
     "archive": ArchivePages((1,), DOCUMENT),
     "cancel": Cancel(),
     "interrupt": Interrupt("scanner-offline"),
+    "expire": Expire(),
+    "reopen": Reopen(),
+    "drop": DropExpired(),
     "yield": YieldScanner(NOW + timedelta(minutes=3)),
 }
 NO = IllegalTransition
@@ -114,14 +122,16 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "confirm": [ScanConfirmed],
         "cancel": [ScanCancelled],
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [],
-        "yield": [ScannerYielded],
+        "yield": [ScannerYielded], "expire": [ScanCancelled], "drop": [],
     },
     "scanning": {
+        "expire": [ScanExpired], "drop": [],
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [ScanFinished], "finish with a problem": [ScanInterrupted], "finish of another pass": [],
         "stop": [ScanFinished], "cancel": [ScanCancelled], "interrupt": [ScanInterrupted], "yield": ScannerBusy,
     },
     "review": {
+        "expire": [ScanExpired], "reopen": [], "drop": [],
         "confirm": [ScanConfirmed],
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [], "finish with a problem": [], "finish of another pass": [], "stop": [], "interrupt": [],
@@ -130,6 +140,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "archive": [PagesArchived], "cancel": [ScanCancelled], "yield": [],
     },
     "failed": {
+        "expire": [ScanExpired], "reopen": [], "drop": [],
         "confirm": [ScanConfirmed],
         "a page of the caller": [PageCaptured], "a sheet of the pass": [PageCaptured],
         "finish": [ScanFinished], "finish with a problem": [ScanInterrupted], "finish of another pass": [], "stop": [],
@@ -138,12 +149,18 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "archive": [PagesArchived], "cancel": [ScanCancelled], "interrupt": [], "yield": [],
     },
     "archived": {
+        "expire": [], "drop": [],
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [],
         "yield": [],
     },
     "cancelled": {
+        "expire": [], "drop": [],
         "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [], "cancel": [],
         "yield": [],
+    },
+    "expired": {
+        "finish": [], "finish with a problem": [], "finish of another pass": [], "interrupt": [], "yield": [],
+        "cancel": [ScanCancelled], "expire": [], "reopen": [ScanReopened], "drop": [ScanCancelled],
     },
 }  # fmt: skip
 
@@ -178,6 +195,13 @@ def test_each_event_is_one_version(state: str) -> None:
         except Refusal:
             continue
         assert folded(given, events).version == given.version + len(events)
+
+
+@pytest.mark.parametrize("given", [reviewed(), failed()])
+def test_a_session_that_is_reopened_is_what_it_was(given: ScanSession) -> None:
+    expired = after(given, Expire())
+    assert (expired.state, expired.pages) == (ScanState.EXPIRED, given.pages)
+    assert msgspec.structs.replace(after(expired, Reopen()), version=given.version) == given
 
 
 # -- begin ------------------------------------------------------------------------------------------------------

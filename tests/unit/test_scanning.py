@@ -407,8 +407,31 @@ def test_what_was_archived_can_no_longer_be_cancelled(desk: MemoryDesk, scans: S
 def test_a_session_that_nobody_came_back_to_ends(desk: MemoryDesk, scans: Scans) -> None:
     session, since = scans.handed_in(), desk.clock.now() + A_MOMENT
     assert desk.archive.expire_scan(session, since, a_caller(actor="system"))
-    assert (desk.keys.papers, scans.images) == ({}, {})
+    assert len(scans.plain(session)) == 1
     assert not desk.archive.expire_scan(session, since, a_caller(actor="system"))
+    assert not desk.archive.drop_expired_scan(session, since - A_MOMENT, a_caller(actor="system"))
+    assert desk.archive.drop_expired_scan(session, since + A_MOMENT, a_caller(actor="system"))
+    assert (desk.keys.papers, scans.images) == ({}, {})
+    left_alone(desk, IllegalTransition, lambda: scans.reopen(session))
+
+
+def test_a_session_that_was_reopened_is_not_dropped(desk: MemoryDesk, scans: Scans) -> None:
+    """After the clock has asked which ones expired, and before it drops them."""
+    session, since = scans.handed_in(), desk.clock.now() + A_MOMENT
+    assert desk.archive.expire_scan(session, since, a_caller(actor="system"))
+    meanwhile(desk, lambda: scans.reopen(session))
+    assert not desk.archive.drop_expired_scan(session, since + A_MOMENT, a_caller(actor="system"))
+    assert len(scans.plain(session)) == 1
+    scans.ok(session)
+
+
+@pytest.mark.parametrize("end", [Scans.cancel, Scans.ok])
+def test_what_a_person_discarded_or_saved_is_not_reopened(
+    desk: MemoryDesk, scans: Scans, end: Callable[[Scans, UUID], object]
+) -> None:
+    session = scans.handed_in()
+    end(scans, session)
+    left_alone(desk, IllegalTransition, lambda: scans.reopen(session))
 
 
 def test_a_session_that_somebody_came_back_to_goes_on(desk: MemoryDesk, scans: Scans) -> None:
@@ -760,6 +783,7 @@ DOORS: dict[str, Callable[[MemoryDesk, UUID, Reach], object]] = {
     "page": lambda desk, session, reach: desk.archive.capture_page(session, 3, an_image(3), a_caller(), reach),
     "finish": lambda desk, session, reach: desk.archive.finish_pass(session, Finish(1), a_caller(), reach),
     "stop": lambda desk, session, reach: desk.archive.stop_scan(session, a_caller(), reach),
+    "reopen": lambda desk, session, reach: desk.archive.reopen_scan(session, a_caller(), reach),
     "turn": lambda desk, session, reach: desk.archive.arrange_pages(session, Rotate(1, 90), a_caller(), reach),
     "cancel": lambda desk, session, reach: desk.archive.cancel_scan(session, a_caller(), reach),
     "archive": lambda desk, session, reach: archive_as_seen(desk, session, reach),

@@ -291,4 +291,4 @@ def test_an_end_by_the_clock_is_that_of_the_system(desk: Desk, scans: Scans) -> 
     [(actor, state)] = desk.rows(
         "select actor, state from views.scan_sessions where id = %s and to_position is null", session
     )
-    assert (actor, state) == ("j.smit", "cancelled")
+    assert (actor, state) == ("j.smit", "expired")

@@ -27,7 +27,7 @@ from paper.messages import Finding
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _COLUMN: Final = ["x86_64", "aarch64"].index(os.uname().machine)
-_CALLS: Final = {
+CALLS: Final = {
     "bpf": (321, 280),
     "execveat": (322, 281),
     "faccessat": (269, 48),
@@ -99,7 +99,7 @@ def _free_descriptors() -> None:
 
 
 def _call(name: str, *arguments: Any) -> int:
-    result = int(_libc.syscall(_CALLS[name][_COLUMN], *arguments))
+    result = int(_libc.syscall(CALLS[name][_COLUMN], *arguments))
     if result < 0:
         raise OSError(ctypes.get_errno(), name)
     return result

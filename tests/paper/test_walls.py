@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -225,6 +226,31 @@ def test_the_filter_decides_by_the_calls_of_its_own_machine(machine: str) -> Non
     assert decide(steps, clone3, audit) == 0x00050000 | errno.ENOSYS
     assert decide(steps, numbers["recvmsg"], 0x40000003) == KILLED
     assert decide(steps, 0x40000000 | numbers["recvmsg"], audit) == DENIED
+
+
+HEADERS = (Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm-generic/unistd.h"))
+"""Where linux-libc-dev names the calls of each machine; aarch64 has the generic ones."""
+PASSES = """
+    brk clock_nanosleep clone clone3 close exit exit_group fcntl futex getpid getrandom getsockname madvise mmap
+    mprotect mremap munmap pread64 recvmsg restart_syscall rseq rt_sigprocmask rt_sigreturn sched_yield sendto
+    set_robust_list write
+"""
+
+
+@pytest.mark.parametrize("column", [0, 1], ids=["x86_64", "aarch64"])
+def test_the_numbers_of_the_calls_are_those_of_the_kernel(column: int) -> None:
+    """No machine but the one that this runs on would tell otherwise that a number is another call's."""
+    if not HEADERS[column].exists():
+        pytest.skip(f"no {HEADERS[column]} (linux-libc-dev)")
+    # Some have their number through a second name: __NR_mmap is __NR3264_mmap, which is 222.
+    said: dict[str, str] = dict(re.findall(r"#define (__NR\w+)\s+(\w+)$", HEADERS[column].read_text(), re.MULTILINE))
+    resolved = {name.removeprefix("__NR_"): said.get(value, value) for name, value in said.items()}
+    numbers = {name: int(value) for name, value in resolved.items() if value.isdigit()}
+    steps, audit = walls.program(["x86_64", "aarch64"][column]), [0xC000003E, 0xC00000B7][column]
+    # With what clone and fcntl are asked when they pass.
+    passed = {number for number in numbers.values() if decide(steps, number, audit, 0x3D0F00, 1030) != DENIED}
+    assert passed == {numbers[name] for name in PASSES.split()}
+    assert {name: numbers[name] for name in hostile.CALLS} == {name: own[column] for name, own in hostile.CALLS.items()}
 
 
 ALLOWED, DENIED, KILLED = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000

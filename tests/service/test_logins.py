@@ -1,7 +1,6 @@
 """Who may enter the embedded Postgres, and what each login can do there: what its part of the archive needs."""
 
 import os
-import pwd
 import stat
 import subprocess
 import sys
@@ -129,15 +128,17 @@ def test_the_passwords_are_for_the_archives_account_alone(prepared: tuple[Settin
 
 if AS_ROOT:
 
-    def test_the_hosts_own_account_postgres_does_not_come_in(prepared: tuple[Settings, Addresses]) -> None:
-        account = pwd.getpwnam("postgres")
-        asked = f"host={embedded(prepared[0].home).home} dbname=dossier user=postgres"
+    def test_the_account_that_the_cluster_runs_as_does_not_come_in(prepared: tuple[Settings, Addresses]) -> None:
+        """The host's own `postgres`, or `nobody` where there is none."""
+        home = embedded(prepared[0].home).home
+        account = (home / "pgdata").stat()
+        asked = f"host={home} dbname=dossier user=postgres"
         program = f"import psycopg; psycopg.connect({asked!r})"
         python = f"/usr/bin/python3.{sys.version_info.minor}"
         told = subprocess.run(
             [python, "-c", program],
-            user=account.pw_uid,
-            group=account.pw_gid,
+            user=account.st_uid,
+            group=account.st_gid,
             extra_groups=[],
             env={"PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,

@@ -53,6 +53,7 @@ QUERY_CHARACTERS = "%!$&'()*+,;=:@/?-._~"
 OWN_WRITES_SHOWN = "own_writes_shown"
 VIEWS = frozenset({DOCUMENTS, HISTORY, AUTHORIZATIONS, SCANS})
 LINES = "access_lines"
+PAUSED_LOOK = 3  # after so many looks at a view that is behind, a few milliseconds, it is asked whether it is paused
 encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -314,12 +315,16 @@ class Call:
     async def _read_from(self, view: str, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
         """As read() from a position that the caller names: tries the query again when a hint or a poll is due."""
         with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
+            looks = 0
             while True:
                 try:
                     return await self._found(find, floor)
                 except ViewBehind:
+                    looks += 1
                     if not await patience.lasts():
                         await self._require_views(floor.position, writer=floor.writer, views=[view], wait_seconds=0)
+                    elif looks == PAUSED_LOOK:
+                        await self.parts.views_at(floor.position, wait_seconds=0, writer=floor.writer, views=[view])
 
     async def _found(self, find: Callable[[Any, Floor], Awaitable[T]], floor: Floor) -> T:
         try:

@@ -1,6 +1,10 @@
-"""What a request remembers of the lines that it wrote (api/call.py). Lines of the real program: test_api_looks.py."""
+"""A request by itself (api/call.py): the lines that it remembers, the views that it waits for.
+
+With the real program: test_api_looks.py, test_read_your_writes.py.
+"""
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -11,7 +15,9 @@ import pytest
 from api.call import Call
 from api.parts import Parts
 from domain.access import Principal, Role
-from domain.refusals import Unavailable
+from domain.limits import Limits
+from domain.refusals import Unavailable, ViewPaused
+from projections.reading import DOCUMENTS, Floor, ViewBehind
 
 
 class Lines:
@@ -26,17 +32,47 @@ class Lines:
         self.written += lines
 
 
-def call_of(lines: Lines) -> Call:
-    req = falcon.testing.create_asgi_req()
+def call_of(parts: SimpleNamespace, **options: Any) -> Call:
+    req = falcon.testing.create_asgi_req(**options)
     req.scope["state"] = {"trace_id": "0" * 32}
-    parts = cast(Parts, SimpleNamespace(record_access=lines.record, branch="MAIN"))
-    return Call(req, None, parts, Principal(name="reader", role=Role.STAFF), {}, {})
+    return Call(req, None, cast(Parts, parts), Principal(name="reader", role=Role.STAFF), {}, {})
+
+
+class Patience:
+    """Of a reader whose time is never over."""
+
+    async def lasts(self) -> bool:
+        await asyncio.sleep(0.001)
+        return True
+
+
+def test_who_waits_for_a_position_is_told_soon_that_the_view_is_paused() -> None:
+    async def views_at(position: int, **_: Any) -> int | None:
+        raise ViewPaused(retry_after_seconds=30)
+
+    async def find(conn: Any, floor: Floor) -> None:
+        raise ViewBehind
+
+    parts = SimpleNamespace(
+        branch="MAIN",
+        limits=Limits(),
+        connection=lambda: nullcontext(),
+        views_at=views_at,
+        patience=lambda *_, **__: nullcontext(Patience()),
+    )
+
+    async def read() -> None:
+        async with asyncio.timeout(10):
+            await call_of(parts, headers={"Archive-Min-Position": "7"}).read(DOCUMENTS, find)
+
+    with pytest.raises(ViewPaused):
+        asyncio.run(read())
 
 
 def test_a_read_that_was_refused_for_want_of_its_line_is_not_shown_the_next_time_either() -> None:
     """A page may go on without one of its parts and ask for the same paper again."""
     lines, paper = Lines(), uuid4()
-    call = call_of(lines)
+    call = call_of(SimpleNamespace(record_access=lines.record, branch="MAIN"))
 
     async def read_twice() -> None:
         lines.is_away = True

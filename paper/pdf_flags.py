@@ -15,6 +15,8 @@ _DEFLATED_BYTES_MAX: Final = 64 * 1024 * 1024
 _PIECE_BYTES: Final = 4096
 _DICTIONARY_BYTES_MAX: Final = 512
 _ACTION_BYTES_MAX: Final = 1024
+_REFERENCES_MAX: Final = 4
+"""How far an action is followed from what triggers it: to additional actions, one of them, and two that come next."""
 # Names long enough not to turn up by chance in the packed bytes of a scan, as /JS does.
 _NAMES: Final = (
     ("javascript", re.compile(rb"/JavaScript\b")),
@@ -22,7 +24,11 @@ _NAMES: Final = (
     ("active-content", re.compile(rb"/(?:Launch|RichMedia|SubmitForm|ImportData|GoToR|GoToE|Movie|Rendition)\b")),
 )
 _ADDRESS: Final = re.compile(rb"/S\s{0,9}/URI\b")
-_OPEN_ACTION: Final = re.compile(rb"/OpenAction\s{0,9}(?:(\d{1,10})\s{1,9}\d{1,5}\s{1,9}R\b|(?=<<))")
+_REFERENCE: Final = rb"(\d{1,10})\s{1,9}\d{1,5}\s{1,9}R\b"
+# What happens by itself: on opening the file, a page, or a field (ISO 32000 12.6.3); a link has /A.
+_TRIGGER: Final = re.compile(rb"/(?:OpenAction|AA)\s{0,9}(?:%b|(?=<<))" % _REFERENCE)
+_FOLLOWED: Final = re.compile(rb"/(?:Next|[OCEXDUKFV]|Fo|Bl|P[OCVI]|W[CSP]|D[SP])\s{0,9}%b" % _REFERENCE)
+_BRACKETS: Final = re.compile(rb"<<|>>|\((?:[^()\\]|\\.)*\)", re.DOTALL)
 _OBJECT: Final = re.compile(rb"(?<!\d)(\d{1,10})\s{1,9}\d{1,5}\s{1,9}obj\b")
 _NUMBERS: Final = re.compile(rb"\s*(?:\d{1,10}\s+)+")
 _STREAM: Final = re.compile(rb">>\s*stream\r?\n")
@@ -30,25 +36,66 @@ _ESCAPE: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
 
 
 def find(content: Content) -> set[str]:
-    """Flags of messages.Finding. An address that opens with the file is active content, one behind a link is not."""
-    found, pointed, has_address = set[str](), set[int](), False
+    """Flags of messages.Finding. An address that opens by itself is active content, one behind a link is not."""
+    found, has_address = set[str](), False
     for part in _readable(content):
         found |= {name for name, pattern in _NAMES if pattern.search(part)}
         has_address = has_address or _ADDRESS.search(part) is not None
-        for action in _OPEN_ACTION.finditer(part):
-            if action[1]:
-                pointed.add(int(action[1]))
-            elif _is_address(part, action.end()):
-                found.add("active-content")
-    if pointed and has_address and any(_leads_to_address(part, pointed) for part in _readable(content)):
+    if has_address and "active-content" not in found and _opens_address(content):
         found.add("active-content")
     return found
 
 
-def _leads_to_address(part: bytes | Content, objects: set[int]) -> bool:
-    """Whether one of these objects lies in this part and is an action that opens an address."""
+def _opens_address(content: Content) -> bool:
+    """Whether an action that nobody has to click on opens an address."""
+    pointed, seen = set[int](), set[int]()
+    for part in _readable(content):
+        at = 0
+        while trigger := _TRIGGER.search(part, at):
+            at = trigger.end()
+            if trigger[1]:
+                pointed.add(int(trigger[1]))
+                continue
+            action = _dictionary(part, at)
+            if _ADDRESS.search(action):
+                return True
+            pointed |= _followed(action)
+            at += len(action)
+    for _ in range(_REFERENCES_MAX):
+        seen |= pointed
+        actions = [action for part in _readable(content) for action in _dictionaries(part, pointed)] if pointed else []
+        if any(_ADDRESS.search(action) for action in actions):
+            return True
+        pointed = {number for action in actions for number in _followed(action)} - seen
+    return False
+
+
+def _followed(action: bytes) -> set[int]:
+    """Objects that hold an additional action or the next one."""
+    return {int(reference[1]) for reference in _FOLLOWED.finditer(action)}
+
+
+def _dictionaries(part: bytes | Content, objects: set[int]) -> Iterator[bytes]:
+    """Those of these objects that lie in this part, each byte at most once."""
     plain = ((int(header[1]), header.end()) for header in _OBJECT.finditer(part))
-    return any(number in objects and _is_address(part, at) for number, at in (*_packed(part), *plain))
+    done = 0
+    for at in sorted(at for number, at in (*_packed(part), *plain) if number in objects):
+        if at >= done:
+            yield (found := _dictionary(part, at))
+            done = at + len(found)
+
+
+def _dictionary(part: bytes | Content, at: int) -> bytes:
+    """The dictionary that begins here, cut where it is long; nothing where something else begins."""
+    rest = bytes(part[at : at + _ACTION_BYTES_MAX])
+    if not rest.lstrip().startswith(b"<<"):
+        return b""
+    depth = 0
+    for bracket in _BRACKETS.finditer(rest):
+        depth += (bracket[0] == b"<<") - (bracket[0] == b">>")
+        if depth == 0:
+            return rest[: bracket.end()]
+    return rest
 
 
 def _packed(part: bytes | Content) -> Iterator[tuple[int, int]]:
@@ -56,10 +103,6 @@ def _packed(part: bytes | Content) -> Iterator[tuple[int, int]]:
     if header := _NUMBERS.match(part):
         numbers = [int(number) for number in header[0].split()]
         yield from ((number, header.end() + at) for number, at in zip(numbers[::2], numbers[1::2], strict=False))
-
-
-def _is_address(part: bytes | Content, at: int) -> bool:
-    return _ADDRESS.search(part[at : at + _ACTION_BYTES_MAX].partition(b"endobj")[0]) is not None
 
 
 def _readable(content: Content) -> Iterator[bytes | Content]:

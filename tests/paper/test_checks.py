@@ -240,6 +240,8 @@ def test_a_pdf_that_only_forbids_printing_has_no_password() -> None:
         (files.a_pdf(catalogue=b"/OpenAction << /S /GoToR /F (other.pdf) >>"), "active-content"),
         (files.a_pdf(catalogue=b"/OpenAction << /S /URI /URI (http://x.test) >>"), "active-content"),
         (files.a_pdf(catalogue=b"/OpenAction << /S /GoTo /D [] /Next << /S /#55RI /URI () >> >>"), "active-content"),
+        (files.a_pdf(catalogue=b"/AA << /WC << /S /JavaScript /JS () >> >>"), "javascript"),
+        (files.a_pdf(catalogue=b"/AA << /WC << /S /Launch /F (calc.exe) >> >>"), "active-content"),
         (files.a_pdf(catalogue=b"/OpenAction [0 /Fit] /X << /S /URI /URI (http://x.test) >>"), None),
         (files.a_pdf(catalogue=b"/Names << /EmbeddedFiles << /Names [] >> >>"), "attachments"),
     ],
@@ -275,6 +277,44 @@ def test_an_address_is_flagged_when_it_opens_with_the_file_and_not_behind_a_link
             pdf.Root.OpenAction = pdf.make_indirect(pikepdf.Array([pdf.pages[0].obj, pikepdf.Name.Fit]))
         pdf.save(file, object_stream_mode=getattr(pikepdf.ObjectStreamMode, mode))
     assert examine(file.getvalue()).flags == flags
+
+
+@pytest.mark.parametrize("mode", ["disable", "generate"])
+@pytest.mark.parametrize("by_reference", [False, True])
+@pytest.mark.parametrize("place", ["file", "page", "annotation"])
+def test_an_address_among_the_additional_actions_is_flagged(mode: str, by_reference: bool, place: str) -> None:
+    file = io.BytesIO()
+    with pikepdf.open(io.BytesIO(files.a_pdf())) as pdf:
+        link, ours = a_link(), pikepdf.Dictionary(S=pikepdf.Name.URI, URI="http://x.test/(a>>b)")
+        first = pikepdf.Dictionary(S=pikepdf.Name.GoTo, D=pikepdf.String("(>>"), Next=ours)
+        actions = pikepdf.Dictionary(O=first)
+        if by_reference:
+            first.Next = pdf.make_indirect(ours)
+            actions.O = pdf.make_indirect(first)
+            actions = pdf.make_indirect(actions)
+        pdf.pages[0].obj.Annots = pikepdf.Array([pdf.make_indirect(link)])
+        holder = {"file": pdf.Root, "page": pdf.pages[0].obj, "annotation": pdf.pages[0].obj.Annots[0]}[place]
+        holder.AA = actions
+        pdf.save(file, object_stream_mode=getattr(pikepdf.ObjectStreamMode, mode))
+    assert examine(file.getvalue()).flags == ("active-content",)
+
+
+@pytest.mark.parametrize("mode", ["disable", "generate"])
+def test_a_link_beside_additional_actions_is_not_flagged(mode: str) -> None:
+    file = io.BytesIO()
+    with pikepdf.open(io.BytesIO(files.a_pdf(3))) as pdf:
+        for page in pdf.pages:
+            going = pikepdf.Dictionary(S=pikepdf.Name.GoTo, D=pikepdf.Array([page.obj, pikepdf.Name.Fit]))
+            page.obj.AA = pikepdf.Dictionary(O=pdf.make_indirect(going))
+            page.obj.Annots = pikepdf.Array([pdf.make_indirect(a_link()), a_link()])
+            page.obj.Annots[0].AA = pikepdf.Dictionary(E=going)
+        pdf.save(file, object_stream_mode=getattr(pikepdf.ObjectStreamMode, mode))
+    assert examine(file.getvalue()).flags == ()
+
+
+def a_link() -> pikepdf.Dictionary:
+    action = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="http://x.test")
+    return pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Link, Rect=[0, 0, 9, 9], A=action)
 
 
 @settings(max_examples=150)

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+import msgspec
+
 from domain.limits import Limits
 from domain.refusals import FileDamaged, FileEmpty, FileTooManyPixels, InsufficientStorage, Unavailable
 from paper import messages
@@ -197,9 +199,12 @@ class Examiner:
 
 
 def _answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
-    """The answer to a question for a `kind`. Raises what decode_answer() raises, and _Lost: a child that was taken over
-    may answer another question than its own."""
-    answer = messages.decode_answer(encoded)
+    """The answer to a question for a `kind`. Raises the refusal in it, and _Lost: a child that was taken over may
+    answer another question than its own, or none."""
+    try:
+        answer = messages.decode_answer(encoded)
+    except msgspec.DecodeError:
+        raise _Lost(messages.FAULT) from None
     if not isinstance(answer, kind):
         raise _Lost(messages.FAULT)
     return answer

@@ -243,8 +243,9 @@ def test_a_file_that_kills_its_child_twice_is_called_damaged(tmp_path: Path) -> 
         assert examine(pool, files.a_jpeg()) == JPEG
 
 
-def test_a_child_that_answers_another_question_is_not_believed(tmp_path: Path) -> None:
-    otherwise = "from paper import messages; messages.Found = lambda _: messages.Drawn(b'%PDF')\n"
+@pytest.mark.parametrize("answer", ["messages.Drawn(b'%PDF')", "7"])
+def test_a_child_that_answers_another_question_or_none_is_not_believed(tmp_path: Path, answer: str) -> None:
+    otherwise = f"from paper import messages; messages.Found = lambda _: {answer}\n"
     with a_pool(tmp_path, within=otherwise) as pool, pytest.raises(refusals.FileDamaged):
         examine(pool, files.a_jpeg())
 

@@ -10,6 +10,7 @@ from service.beats import Standing
 from service.metrics import lines
 from service.release import commit, version
 from service.settings import Settings
+from store.image_cache import FOLDER, noted_bytes
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -41,6 +42,11 @@ def more(settings: Settings, standing: Sequence[Standing], runs: Iterable[tuple[
             lines("dossier_build_info", "Which program runs", [built]),
             *_parts(standing),
             lines("dossier_free_bytes", "Room on the disk", _disks(settings)),
+            lines(
+                "dossier_page_image_cache_bytes",
+                "What cached page images take of the disk",
+                [f"dossier_page_image_cache_bytes {noted_bytes(settings.home / FOLDER)}"],
+            ),
             *(
                 lines(name, meaning, [f'{name}{{run="{run[0]}"}} {run[n]}' for run in runs])
                 for n, (name, meaning) in enumerate(RUNS, 1)

@@ -48,7 +48,7 @@ from store.content_directory import ContentDirectory
 from store.contents import SealedContents
 from store.hints import FOLLOWER, READER, Hints
 from store.identity import ArchiveId
-from store.image_cache import ImageCache
+from store.image_cache import FOLDER, ImageCache
 from store.key_encryption import KeyEncryptionKeys, read_or_make
 from store.keys import Keys, customer_ids, reference_of
 from store.log import Log
@@ -183,7 +183,7 @@ def open_store(
 
 def image_cache(settings: Settings, keys: Keys) -> ImageCache:
     return ImageCache(
-        settings.home / "page-images",
+        settings.home / FOLDER,
         keys,
         bytes_max=settings.page_image_cache_bytes,
         free_bytes_min=IMAGE_FLOORS * settings.limits.disk_free_bytes_min,

@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from domain.page_image import PageImage
 
+FOLDER: Final = "page-images"
+"""In HOME."""
 FORM: Final = b"DPI1"
 KEY_INFO: Final = b"dossier page image key 1"
 KEY_BYTES, NONCE_BYTES = 32, 12
@@ -38,6 +40,9 @@ FOLDER_BYTES_MIN: Final = 8 * 1024 * 1024
 BLOCK_BYTES: Final = 4096
 FRESH_SECONDS: Final = 60.0
 """How old the time of the last look may be before it is written again."""
+SIZES: Final = ".sizes"
+"""In the root: 8 bytes for each folder, what its files took when somebody last added one or swept."""
+SIZE_BYTES: Final = 8
 UNFINISHED: Final = ".unfinished-"
 UNFINISHED_SECONDS_MAX: Final = 3600.0
 BATCH_NAMES_MAX: Final = 500
@@ -113,6 +118,7 @@ class ImageCache:
         `readable` tells which of up to 500 contents (ids as text) can still be read. `now`: seconds since the epoch.
         """
         self.make_way()
+        self._forget_sizes()
         removed = 0
         for folder in self._found_folders():
             with suppress(OSError):
@@ -157,7 +163,7 @@ class ImageCache:
         """In place at once or not at all; what a kill leaves has a name of its own and is swept."""
         for folder in (self._root, path.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
-        self._trim(path.parent, self._folder_bytes - _room_of(len(sealed)))
+        self._trim(path.parent, self._folder_bytes, coming_bytes=_room_of(len(sealed)))
         part = path.with_name(UNFINISHED + secrets.token_hex(8))
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -167,16 +173,31 @@ class ImageCache:
             _unlink(part)
             raise
 
-    def _trim(self, folder: Path, bytes_max: int) -> int:
-        """Remove what was not looked at for longest until so many bytes are left; how many files went."""
+    def _trim(self, folder: Path, bytes_max: int, *, coming_bytes: int = 0) -> int:
+        """Remove what was not looked at for longest until there is room for what comes; how many files went."""
         files = list(_files(folder))
-        total, removed = sum(file.size_bytes for file in files), 0
+        total, removed = coming_bytes + sum(file.size_bytes for file in files), 0
         for file in sorted(files) if total > bytes_max else ():
             _unlink(file.path)
             total, removed = total - file.size_bytes, removed + 1
             if total <= bytes_max:
                 break
+        self._note_size(folder, total)
         return removed
+
+    def _note_size(self, folder: Path, size_bytes: int) -> None:
+        """Best effort, as all of the cache: what a note missed is right after the next sweep."""
+        with suppress(OSError):
+            notes = os.open(self._root / SIZES, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(notes, size_bytes.to_bytes(SIZE_BYTES), int(folder.name, 16) * SIZE_BYTES)
+            finally:
+                os.close(notes)
+
+    def _forget_sizes(self) -> None:
+        """Somebody may have removed folders; a sweep notes those that are there."""
+        with suppress(OSError):
+            os.truncate(self._root / SIZES, 0)
 
     def _found_folders(self) -> Iterator[Path]:
         return (path for n in range(FOLDERS_MAX) if (path := self._root / f"{n:02x}").is_dir())
@@ -225,6 +246,16 @@ class ImageCache:
     def _bound(self, image: PageImage) -> bytes:
         """What a cached image is tied to: what it shows, whose it is, and the programs that drew it."""
         return FORM + msgspec.msgpack.encode([self._renderer, *msgspec.structs.astuple(image)])
+
+
+def noted_bytes(root: Path) -> int:
+    """What the images below this root take of the disk, by the notes of their writers: no folder is looked into."""
+    try:
+        with (root / SIZES).open("rb") as file:
+            notes = file.read(FOLDERS_MAX * SIZE_BYTES)
+    except OSError:
+        return 0
+    return sum(int.from_bytes(notes[at : at + SIZE_BYTES]) for at in range(0, len(notes), SIZE_BYTES))
 
 
 def _cipher(secret: bytes, image: PageImage) -> AESGCM:

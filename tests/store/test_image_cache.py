@@ -3,6 +3,7 @@
 import os
 import random
 import secrets
+import shutil
 import signal
 import stat
 import time
@@ -17,7 +18,14 @@ import pytest
 from msgspec.structs import replace
 
 from domain.page_image import PageImage
-from store.image_cache import FOLDER_BYTES_MIN, UNFINISHED, UNFINISHED_SECONDS_MAX, ImageCache
+from store.image_cache import (
+    FOLDER_BYTES_MIN,
+    SIZES,
+    UNFINISHED,
+    UNFINISHED_SECONDS_MAX,
+    ImageCache,
+    noted_bytes,
+)
 from tests.http.served import wait_until
 
 MIB = 1024 * 1024
@@ -46,7 +54,7 @@ def a_cache(root: Path, ring: Ring, **more: Any) -> ImageCache:
 
 
 def files_in(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if not path.is_dir())
+    return sorted(path for path in root.rglob("*") if not path.is_dir() and path.name != SIZES)
 
 
 def only_file(root: Path) -> Path:
@@ -197,6 +205,28 @@ def test_the_room_is_never_exceeded(tmp_path: Path, ring: Ring, bytes_max: int) 
     assert sum(path.stat().st_size for path in files_in(tmp_path)) > bytes_max / 2
     cache.put(IMAGE, bytes(bytes_max))
     assert cache.get(IMAGE) is None
+
+
+def taken_bytes(root: Path) -> int:
+    """What the files take, in blocks of 4 KiB."""
+    return sum(-(-(path.stat().st_size + 64) // 4096) * 4096 for path in files_in(root))
+
+
+def test_what_the_images_take_is_known_without_a_look_into_the_folders(tmp_path: Path, ring: Ring) -> None:
+    root, cache = tmp_path / "images", a_cache(tmp_path, ring, bytes_max=3 * FOLDER_BYTES_MIN)
+    assert noted_bytes(root) == 0
+    for page in range(500):
+        a_cache(tmp_path, ring, bytes_max=3 * FOLDER_BYTES_MIN).put(replace(IMAGE, page=page), JPEG)
+    assert noted_bytes(root) == taken_bytes(tmp_path) > 2 * FOLDER_BYTES_MIN
+
+    shutil.rmtree(root / "01")
+    cache.sweep(everything, time.time())
+    assert noted_bytes(root) == taken_bytes(tmp_path) > FOLDER_BYTES_MIN
+
+    cache.sweep(lambda _: set(), time.time())
+    assert noted_bytes(root) == 0
+    (root / SIZES).unlink()
+    assert noted_bytes(root) == 0
 
 
 def test_what_nobody_looked_at_for_longest_goes_first(tmp_path: Path, ring: Ring) -> None:

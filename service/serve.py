@@ -240,11 +240,11 @@ def serve(settings: Settings) -> int:
     missing_walls = require_walls()
     require_free_base(settings)
     make_folders(settings)
-    ballast = ballast_of(settings)
     with (
         only_one(settings.home),
         doors(settings) as metrics_door,
         metrics.prepare(settings.home),
+        lend_ballast(settings) as ballast,
         database(settings) as (cluster, addresses),
     ):
         require_server(addresses, settings.workers)
@@ -257,6 +257,12 @@ def serve(settings: Settings) -> int:
         gc.freeze()
         silence = settings.limits.silence_seconds_max
         return Supervisor(cluster, children, beats, door, ballast, silence_seconds=silence).run()
+
+
+@contextmanager
+def lend_ballast(settings: Settings) -> Iterator[Ballast | None]:
+    """Entered behind the lock of HOME, for it may cut the file, and before Postgres, which may need the room."""
+    yield ballast_of(settings)
 
 
 def ballast_of(settings: Settings) -> Ballast | None:

@@ -105,11 +105,13 @@ def test_a_second_serve_on_the_same_home_is_refused_and_the_first_goes_on(home: 
     with running(home) as first:
         with first.client() as client:
             counted = client.get("/metrics").text.count("\n")
-            with begun(home) as second:
+            ballast = (home / "ballast").stat().st_blocks
+            with begun(home, DOSSIER_BALLAST_BYTES="0") as second:
                 assert second.process.wait(SECONDS) == 5
                 assert f"{home} is already served by another process" in second.err
             assert client.get("/readyz").status_code == 200
             assert client.get("/metrics").text.count("\n") >= counted
+            assert (home / "ballast").stat().st_blocks == ballast > 0
         assert first.stop() == 0
 
 

@@ -35,9 +35,10 @@ def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None
     """
     from msgspec.structs import asdict
 
+    from api.bodies import reason_of
     from service.grounds import groundless
 
-    settings = load_settings()
+    settings, reason = load_settings(), reason_of(reason)
     with opened_store(settings) as store:
         caller = caller_of(settings, actor, branch)
         found = [*groundless(store, store.log.fence())]

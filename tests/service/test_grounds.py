@@ -113,6 +113,14 @@ def test_nothing_is_changed_without_being_asked(archive: Program, desk: Desk) ->
     assert desk.status(statement) == "active"
 
 
+@pytest.mark.parametrize("reason", ["", " ", "a\x1bb"])
+def test_a_reason_that_no_correction_may_have_mends_nothing(archive: Program, desk: Desk, reason: str) -> None:
+    desk.withdrawn_by_the_older_release()
+    before = archive.store.log.last_position()
+    archive.run("grounds", "--mend", "--yes", "--reason", reason, code=2)
+    assert archive.store.log.last_position() == before
+
+
 def test_mended_it_is_issued_again_and_takes_its_form_again(archive: Program, desk: Desk) -> None:
     statement, _ = desk.withdrawn_by_the_older_release()
     content = an_upload(f"%PDF-1.7 {statement}".encode())

@@ -20,6 +20,7 @@ import msgspec
 from api.subpath import base_of, rooted
 from domain import refusals
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
+from domain.values import NO_DAY
 
 Translate = Callable[[str], str]
 Write = Callable[[bytes], object]
@@ -260,7 +261,7 @@ DECODER_MESSAGES = tuple(
         (r"Expected `bool\b.*, got", N_("must be true or false")),
         (r"Expected `array\b.*, got", N_("must be a list")),
         (r"Expected `object\b.*, got", N_("must be an object with fields")),
-        (r"Expected `date\b|Invalid RFC3339 encoded date", N_("must be a date like 2026-11-24")),
+        (r"Expected `date\b|Invalid RFC3339 encoded date", NO_DAY),
         (r"Invalid enum value", N_("is none of the values that are taken here")),
         (r"", N_("has a wrong value")),
     )

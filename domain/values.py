@@ -69,6 +69,7 @@ BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 NO_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 TYPED_DAY = re.compile(r"([0-9]{1,2})[-./ ]([0-9]{1,2})[-./ ]([0-9]{4})")
+NO_DAY = N_("must be a date like 2026-11-24")
 # No sign that cannot be seen: in a history nobody may look like another.
 UNSEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
 ACTOR = re.compile(f"[^{UNSEEN}]{{1,80}}")
@@ -99,7 +100,7 @@ def calendar_date(text: str, pointer: str) -> date:
     try:
         return date.fromisoformat(text if DAY.fullmatch(text) else "")
     except ValueError:
-        raise FieldError(pointer, N_("must be a date like 2026-11-24")) from None
+        raise FieldError(pointer, NO_DAY) from None
 
 
 def prose(text: str, pointer: str, *, characters_max: int) -> str:

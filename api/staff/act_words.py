@@ -25,7 +25,7 @@ OF_PAPERS = {
     "customer-linked": Words(N_("Second customer linked"), "link"),
     "customer-unlinked": Words(N_("Second customer unlinked"), "link"),
     "authorization-issued": Words(N_("Form issued"), "print"),
-    "authorization-registered": Words(N_("Authorization noted"), "seal"),
+    "authorization-registered": Words(N_("Authorization recorded"), "seal"),
     "authorization-signed": Words(N_("Authorization signed"), "seal"),
     "evidence-attached": Words(N_("Evidence attached"), "link"),
     "evidence-withdrawn": Words(N_("Evidence withdrawn"), "hide"),
@@ -71,7 +71,7 @@ ACTS = {**OF_PAPERS, **OF_OTHERS}
 BY_SOURCE = {
     ("document-archived", "scan"): Words(N_("Scanned and saved"), "scan"),
     ("document-archived", "file"): Words(N_("File saved"), "upload"),
-    ("authorization-registered", "none"): Words(N_("Authorization noted, no file"), "held"),
+    ("authorization-registered", "none"): Words(N_("Authorization recorded, no file"), "held"),
 }
 BY_FIELDS = {
     ("document-described", frozenset({"note"})): Words(N_("Description changed"), "pen"),

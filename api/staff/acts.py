@@ -230,7 +230,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any, Reader], str]]] = {
     "mandate_reference": (N_("Mandate reference"), text),
     "creditor_id": (N_("Creditor identifier"), text),
     "signature_date": (N_("Date of signature"), day),
-    "sequence_type": (N_("Sequence"), one_of(SEQUENCES)),
+    "sequence_type": (N_("Payment type"), one_of(SEQUENCES)),
     "problem": (N_("Problem"), text),
     "revoked": (N_("Revoked"), yes_no),
     "disabled": (N_("Disabled"), yes_no),

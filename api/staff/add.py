@@ -89,6 +89,7 @@ async def show_with(
     scanners = await scanners_of(call, entry.source)
     if entry.source:
         lately.remember_source(call, entry.source)
+    pane = await scan.pane(call, entry.fields, scanners) if entry.source == "scan" else None
     told = problem_of(call, refusal) if refusal else problem
     render.show(
         call,
@@ -102,7 +103,8 @@ async def show_with(
         looked_up=looked_up,
         scanners=scanners,
         elsewhere=[] if scanners else await scanners_elsewhere(call),
-        scan=await scan.pane(call, entry.fields, scanners) if entry.source == "scan" else None,
+        scan=pane,
+        unfinished=await scan.unfinished(call) if pane and not pane.session else [],
         key=key_after(refusal, call.text("key") or fields.get("key")),
     )
 

@@ -31,6 +31,8 @@ async def check(call: Call, fields: Mapping[str, str]) -> Check:
     fields = voided(fields)
     if fields.pop("without_code", None):
         fields = {**without_check(fields), "scan_code": ""}
+    if fields.pop("not_them", None):
+        fields = {**without_check(fields), "scan_code": "", "customer": "", "type": ""}
     if owner := fields.pop("instead", None):
         fields |= {"customer": owner, "check": "instead"}
     code = fields.get("scan_code", "")

@@ -31,12 +31,17 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
         call,
         "choice.html",
         lately=used,
-        documents=[one for one in others if one["kind"] == "document"],
+        documents=sorted((one for one in others if one["kind"] == "document"), key=kept_first),
         authorizations=[one for one in others if one["kind"] != "document"],
         chosen=preset(fields.get("type"), used, types),
         source=source,
         kept=without(fields, *OWN),
     )
+
+
+def kept_first(kind: Mapping[str, Any]) -> bool:
+    """What is only verified is seldom chosen: it stands behind what is kept."""
+    return bool(kind["verify_only"])
 
 
 def preset(chosen: str | None, used: list[dict[str, Any]], types: list[dict[str, Any]]) -> str | None:

@@ -16,7 +16,7 @@ from api.staff.add import show_with
 from api.staff.checking import existing
 from api.staff.door import ask
 from api.staff.fields import fields_of, new_key, number
-from api.staff.refused import Problem, Wrong, field_of
+from api.staff.refused import Problem, Wrong, as_typed, field_of
 from api.staff.saved import go_on
 from api.uploads import FIELD_BYTES_MAX
 from domain.refusals import N_, FieldError, MalformedRequest, Refusal, ValidationFailed, every
@@ -114,7 +114,9 @@ def problem_of(call: Call, told: Told) -> Problem:
         status=told.status,
         title=told.title or (words(kind.title) if kind else slug),
         detail=told.detail or (words(kind.sentence).replace("{found}", told.found or "?") if kind else ""),
-        errors=tuple(Wrong(field_of(error.get("pointer", "")), error.get("detail", "")) for error in told.errors),
+        errors=tuple(
+            Wrong(field_of(error.get("pointer", "")), as_typed(error.get("detail", ""), words)) for error in told.errors
+        ),
         extra={"existing": told.existing, "found": told.found},
     )
 

@@ -11,7 +11,8 @@ import msgspec
 from api.call import Call
 from api.problems import catalog, cure, detail, field_detail
 from api.staff.render import go, language_of, show
-from domain.refusals import PasswordMustBeChanged, Refusal, Unauthenticated, ValidationFailed
+from domain.refusals import N_, PasswordMustBeChanged, Refusal, Unauthenticated, ValidationFailed
+from domain.values import NO_DAY
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -56,9 +57,18 @@ FIELDS = {"iban-invalid": "iban", "mandate-exists": "iban", "mandate-reference-t
 def wrong_fields(refusal: Refusal, says: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
     if isinstance(refusal, ValidationFailed):
         for error in refusal.errors:
-            yield Wrong(field_of(error.pointer), field_detail(error, translate))
+            yield Wrong(field_of(error.pointer), as_typed(field_detail(error, translate), translate))
     elif refusal.slug in FIELDS:
         yield Wrong(FIELDS[refusal.slug], says)
+
+
+# Beside domain/values.NO_DAY: pages take a day as people type it in their language.
+NO_TYPED_DAY = N_("must be a date like 24/11/2026")
+
+
+def as_typed(says: str, translate: Callable[[str], str]) -> str:
+    """What a field's refusal says to people: a day is asked for as the page's fields show it."""
+    return translate(NO_TYPED_DAY) if says == translate(NO_DAY) else says
 
 
 # What a pointer may begin with and a form has no field for: where it stood, and the parts of a body.

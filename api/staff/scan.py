@@ -11,8 +11,10 @@ import msgspec
 
 from api.call import Call
 from api.staff import lately
-from api.staff.door import ask
+from api.staff.door import LIST_PAGE, ask
 from api.staff.fields import number
+from api.staff.render import allowed
+from domain.access import Verb
 from domain.document_type import schemes
 from domain.refusals import NotFound
 from domain.scan_code import is_well_formed
@@ -139,6 +141,19 @@ async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any]
     except NotFound:
         return None, "cancelled"
     return (None, found["state"]) if found["state"] in ("archived", "cancelled", "expired") else (found, "")
+
+
+async def unfinished(call: Call) -> list[dict[str, Any]]:
+    """Scans that the reader began at this branch and has not finished, the last one first."""
+    if not allowed(call, Verb.SCANS_USE):
+        return []
+    found = await ask(call, "GET", "/v1/scan-sessions", query={"branch": call.branch(), "limit": LIST_PAGE})
+    mine = [
+        one
+        for one in found.body["items"]
+        if one["actor"] == call.principal.name and one["pages"] and one["state"] != "expired"
+    ]
+    return sorted(mine, key=lambda one: str(one["started_at"]), reverse=True)
 
 
 async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[list[int]], list[int]]:

@@ -153,16 +153,20 @@ def test_drop_paste_and_button_are_equal_ways(desk: Desk) -> None:
 
 
 def test_a_drop_on_a_customers_page_leads_to_add_with_the_file_chosen_for_them(desk: Desk) -> None:
-    """From their list and from a paper of theirs; Back leads to where it was."""
+    """From their list and from a paper of theirs. Nothing of the page that was left stays; Back leads to it."""
     customer = a_customer(desk.served, name="Ada Vermeer")
     paper = archived(desk.served.as_("staff"), customer)
     for count, way in enumerate((f"/customers/{customer}", f"/documents/{paper['id']}"), start=2):
         at = Adding(desk, source="none")
         page = desk.open(way)
-        page.locator("main").evaluate(DROP, [f"drop-{count}.pdf", base64.b64encode(a_letter()).decode()])
+        drop(page, f"drop-{count}.pdf")
         expect(page).to_have_url(re.compile(rf"/add\?source=file&customer={customer}$"))
         expect(page.locator("#pick")).to_have_text(f"drop-{count}.pdf")
         expect(page.locator("#who")).to_contain_text("Ada Vermeer")
+        expect(page.locator("main")).to_have_count(1)
+        expect(
+            page.locator(f"body [data-live]:visible, [src*='{paper['id']}'], [href*='{paper['id']}']")
+        ).to_have_count(0)
         page.locator("#type-choice").click()
         at.choose_type("letter").until_it_can_be_saved().save_button.click()
         expect(at.done).to_contain_text(f"for Ada Vermeer: Letter, drop-{count}.pdf")
@@ -172,29 +176,55 @@ def test_a_drop_on_a_customers_page_leads_to_add_with_the_file_chosen_for_them(d
     expect(page.get_by_role("heading", name="Letter", level=1)).to_be_visible()
 
 
-DROP = """(main, [name, base64]) => {
+DRAG = """(main, [event, name, base64]) => {
     const bytes = Uint8Array.from(atob(base64), (sign) => sign.codePointAt(0));
     const data = new DataTransfer();
     data.items.add(new File([bytes], name, {type: "application/pdf"}));
-    main.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+    return !main.dispatchEvent(new DragEvent(event, {dataTransfer: data, bubbles: true, cancelable: true}));
 }"""
 
 
-@pytest.mark.parametrize("way", ["/add?source=none", "/work"])
-def test_a_drop_elsewhere_keeps_the_page_and_says_where_it_would_be_taken(desk: Desk, way: str) -> None:
-    """Not prevented, a browser opens the file in place of the page."""
-    page = desk.open(way)
-    give = """(name) => {
-        const data = new DataTransfer();
-        data.items.add(new File(["%PDF-1.7"], "letter.pdf", {type: "application/pdf"}));
-        const event = new DragEvent(name, {dataTransfer: data, bubbles: true, cancelable: true});
-        return !document.querySelector("main").dispatchEvent(event);
-    }"""
-    assert page.evaluate(give, "dragover")
-    assert page.evaluate(give, "drop")
-    said = page.locator("#said")
-    expect(said).to_contain_text("Nothing was added. Files can be dropped once Select file (Alt+L) is chosen.")
+def drop(page: Page, name: str) -> None:
+    """A file; not prevented, a browser would open it in place of the page."""
+    for event in ("dragover", "drop"):
+        assert page.locator("main").evaluate(DRAG, [event, name, base64.b64encode(a_letter()).decode()])
+
+
+def test_a_drop_elsewhere_leads_to_select_file_too(desk: Desk) -> None:
+    """From a page of nobody, and from another source, of which nothing that is entered is lost."""
+    page = desk.open("/work")
+    drop(page, "one.pdf")
+    expect(page.locator("#pick")).to_have_text("one.pdf")
+    expect(page.locator("#who")).to_have_text("No customer chosen")
+    for source in ("none", "scan"):
+        customer = a_customer(desk.served, name="Ada Vermeer")
+        at = Adding(desk, source=source, customer=customer)
+        if source == "none":
+            at.page.get_by_label("Note").fill("kept by hand")
+        drop(page, "two.pdf")
+        expect(page.locator("#pick")).to_have_text("two.pdf")
+        expect(page.locator("#who")).to_contain_text("Ada Vermeer")
+        expect(page.get_by_role("radio", name="Select file")).to_be_checked()
+        if source == "none":
+            expect(page.get_by_label("Description")).to_have_value("kept by hand")
     assert desk.violations() == []
+
+
+def test_a_drop_is_not_taken_where_something_typed_would_be_lost_or_by_who_may_not_add(
+    desks: Callable[..., Desk], desk: Desk
+) -> None:
+    page = desk.open(f"/customers/{a_customer(desk.served)}/form")
+    page.get_by_label("Description").fill("as agreed")
+    drop(page, "one.pdf")
+    said = page.locator("#said")
+    expect(said).to_contain_text("Nothing was added.")
+    expect(page.get_by_label("Description")).to_have_value("as agreed")
+    assert desk.violations() == []
+    said.get_by_role("link", name="Select file").click()
+    expect(page.locator("file-upload")).to_be_visible()
+    page = desks("viewer").open("/customers")
+    drop(page, "two.pdf")
+    expect(page.locator("#said")).to_have_text(re.compile(r"Nothing was added\.\s*$"))
 
 
 def test_leaving_asks_when_something_was_typed_or_chosen_and_only_then(desk: Desk) -> None:
@@ -247,6 +277,27 @@ def test_a_second_click_saves_once(desk: Desk) -> None:
     at.documents(customer, 1)
 
 
+def test_save_is_not_lit_while_it_is_at_work(desk: Desk) -> None:
+    """Pressed once more it says how far the file is; after a refusal it can be pressed again."""
+    customer = a_customer(desk.served)
+    desk.expected = (REFUSED,)
+    at = Adding(desk, source="file", customer=customer, type="LETTER").choose_file(a_payload())
+
+    def answer(route: Route) -> None:
+        expect(at.save_button).to_have_attribute("aria-disabled", "true")
+        at.page.keyboard.press("Control+Enter")
+        expect(at.page.locator("#files")).to_have_class(re.compile("pointed"))
+        problem = {"type": "/problems/disk-full", "title": "The disk is full", "status": 507, "detail": "Full."}
+        route.fulfill(status=507, json=problem)
+
+    at.page.route("**/v1/documents", answer, times=1)
+    at.save_button.click()
+    expect(at.summary).to_contain_text("The disk is full")
+    at.until_it_can_be_saved().save_button.click()
+    expect(at.done).to_have_count(1)
+    at.documents(customer, 1)
+
+
 def test_a_large_upload_shows_how_far_it_is_and_goes_on_behind_a_cut(
     desks: Callable[..., Desk], served: Served, tmp_path: Path
 ) -> None:
@@ -265,7 +316,7 @@ def test_a_large_upload_shows_how_far_it_is_and_goes_on_behind_a_cut(
         expect(at.page.locator("[data-state]")).to_contain_text(re.compile(r"^([2-9]\d)% of"))
         line.cut()
         # The browser itself does not always notice; then upload.js does, when nothing has moved for 30 s.
-        expect(at.page.locator("[data-state]")).to_contain_text("It goes on by itself.", timeout=40_000)
+        expect(at.page.locator("[data-state]")).to_contain_text("It resumes automatically.", timeout=40_000)
         at.page.wait_for_timeout(5_000)
         line.mend()
         expect(at.done).to_contain_text("large.pdf, 1 page", timeout=60_000)
@@ -503,7 +554,7 @@ def test_no_upload_by_search_as_the_help_page_has_it(desk: Desk) -> None:
     expect(at.save_button).to_be_focused()
     at.save_button.click()
     question.get_by_role("button", name="OK").click()
-    expect(at.page.locator("#noted")).to_contain_text("Authorization noted for Ada Vermeer.")
+    expect(at.page.locator("#noted")).to_contain_text("Authorization recorded for Ada Vermeer.")
     expect(at.page.locator("#noted").get_by_role("button", name="OK")).to_be_focused()
     assert desk.violations() == []
     at.page.get_by_role("link", name="View", exact=True).click()
@@ -755,7 +806,7 @@ def test_without_scripts_a_file_is_saved(plain: Desk) -> None:
     customer = a_customer(plain.served, name="Ada Vermeer")
     page = plain.open("/add")
     page.get_by_role("radio", name="Select file").check()
-    pressed(page, "Take this source")
+    pressed(page, "Use this source")
     page.locator("#note").fill("as agreed")
     page.locator("#customer-search").click()
     page.get_by_label("Name, card number or birth date").fill(customer)
@@ -779,9 +830,9 @@ def test_without_scripts_an_authorization_is_noted(plain: Desk) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#collection")).to_contain_text("Issued for Ada Vermeer")
     pressed(page, "OK")
-    expect(page.get_by_role("heading", name="Note the authorization?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Record this authorization?")).to_be_visible()
     pressed(page, "OK")
-    expect(page.locator("#noted")).to_contain_text("Authorization noted for Ada Vermeer.")
+    expect(page.locator("#noted")).to_contain_text("Authorization recorded for Ada Vermeer.")
     expect(page.get_by_role("button", name="OK")).to_be_focused()
 
 

@@ -96,7 +96,7 @@ def test_an_amendment_is_typed_beside_what_stands_and_starts_the_collections_ane
     send(form, "Amend the mandate", IBAN=IBANS[1], Reason="Moved to another bank")
     recorded(page, "Mandate amended.")
     expect(fact(page, "IBAN")).to_have_text("BE68 5390 0754 7034")
-    expect(fact(page, "Sequence")).to_have_text("First")
+    expect(fact(page, "Payment type")).to_have_text("First")
 
 
 def test_a_revocation_tells_when_the_word_came_in_and_ends_it(desk: Desk) -> None:
@@ -297,7 +297,7 @@ def test_who_asks_for_a_page_without_the_right_is_told_who_can_give_it(desks: Ca
     desk = desks(role="viewer")
     desk.expected = ("Failed to load resource",)
     page = desk.open(f"/customers/{a_customer(desk.served)}/form")
-    expect(page.get_by_text("Who runs Dossier in your library can give it.", exact=False)).to_be_visible()
+    expect(page.get_by_text("Ask your Dossier administrator for access.", exact=False)).to_be_visible()
     assert desk.violations() == []
 
 
@@ -312,6 +312,6 @@ def test_its_paper_and_its_dossier_are_one_press_away(desk: Desk) -> None:
     image = page.get_by_role("img", name="First page of the paper")
     expect(image).to_be_visible()
     image.evaluate("image => image.decode()")  # it came
-    page.get_by_role("link", name="Open the paper").click()
+    page.get_by_role("link", name="Open the document").click()
     page.wait_for_url(f"**/documents/{signed['evidence']}")
     assert staff.get(f"/v1/documents/{signed['evidence']}", headers=at(signed["position"])).is_success

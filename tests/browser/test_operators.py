@@ -60,7 +60,7 @@ def test_a_view_is_paused_and_resumed_by_its_buttons(page: Page, going_on: None)
 
 
 def test_a_view_is_rebuilt_and_the_one_before_put_back(page: Page) -> None:
-    press(page, "Rebuild beside and swap")
+    press(page, "Rebuild and switch over")
     expect(newest(page)).to_contain_text(re.compile(f"{VIEW}: identical, .* swapped in .* ms"), timeout=DONE)
     expect(view(page)).to_contain_text("rebuilt", timeout=DONE)
     press(page, "Back to the one before")

@@ -98,7 +98,7 @@ def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
         )
         expect(desk.page.get_by_role("navigation", name="Work list")).to_contain_text("Interrupted uploads 1")
         assert desk.violations() == []
-        uploads.get_by_role("link", name="Go on long.pdf").click()
+        uploads.get_by_role("link", name="Continue long.pdf").click()
         expect(desk.page.locator("#who")).to_have_attribute("data-customer", customer)
         page = desk.open(f"{desk.page.url}&type=LETTER")
         page.locator("#file").set_input_files({"name": "long.pdf", "mimeType": "application/pdf", "buffer": LONG})
@@ -164,7 +164,7 @@ def test_a_role_that_does_not_scan_sees_no_scans(desks: Callable[..., Desk]) -> 
     desk = desks(role="viewer")
     filled(desk.served.as_("staff"), a_page())
     page = work(desk, "?all=1")
-    expect(page.get_by_text("No scan waits for anybody.")).to_be_visible()
+    expect(page.get_by_text("There are no unfinished scans.")).to_be_visible()
 
 
 def test_papers_of_a_sensitivity_that_the_reader_lacks_do_not_wait(desks: Callable[..., Desk]) -> None:

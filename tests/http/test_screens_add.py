@@ -83,10 +83,10 @@ def test_a_desk_has_its_last_source_again(desk: Visitor, served: Served) -> None
 def test_the_list_says_what_is_missing_and_the_outcome_what_save_does(desk: Visitor, served: Served) -> None:
     customer = a_customer(served, name="Ada Vermeer")
     page = desk.open("/add", source="none", customer=customer)
-    assert "Save waits for one thing" in page.text_of("outcome")
+    assert "Still needed:" in page.text_of("outcome")
     assert page.one("save")[1].items() >= HELD.items()
     page = desk.open("/add", source="none", customer=customer, type=CONSENT)
-    assert "The authorization is noted for Ada Vermeer." in page.text_of("outcome")
+    assert "The authorization is recorded for Ada Vermeer." in page.text_of("outcome")
     assert "aria-disabled" not in page.one("save")[1]
 
 
@@ -388,7 +388,7 @@ def test_no_upload_asks_and_then_notes(desk: Visitor, served: Served) -> None:
         assert words in question.main
     assert view(served.as_("staff"), customer) == []
     done = confirm(desk, question)
-    assert "Authorization noted for Ada Vermeer." in done.text_of("noted")
+    assert "Authorization recorded for Ada Vermeer." in done.text_of("noted")
     assert [one["type"] for one, words in done.all("button") if words.startswith("OK")] == ["submit"]
     position = position_of(done)
     (item,) = view(served.as_("staff"), customer, position)
@@ -441,7 +441,7 @@ def test_a_mandate_on_paper_takes_its_collection_data(desk: Visitor, served: Ser
     assert "The IBAN is wrong" in wrong.text_of("alert")
     assert wrong.value("debtor_name") == "A. Vermeer"
     done = confirm(desk, save_note(desk, wrong, iban="NL91 ABNA 0417 1643 00"))
-    assert "Authorization noted" in done.text_of("noted")
+    assert "Authorization recorded" in done.text_of("noted")
     position = position_of(done)
     staff = served.as_("staff")
     (item,) = view(staff, customer, position)
@@ -456,7 +456,7 @@ def test_an_identity_that_was_seen_leaves_what_was_seen(desk: Visitor, served: S
     refused = save_note(desk, page)
     assert "Kind of paper: is required" in refused.text_of("alert")
     done = confirm(desk, save_note(desk, refused, paper="Passport", number_suffix="412"))
-    assert "Noted for Ada Vermeer: Identification was seen." in done.text_of("noted")
+    assert "Recorded for Ada Vermeer: Identification was seen." in done.text_of("noted")
     position = position_of(done)
     (item,) = view(served.as_("staff"), customer, position)
     assert item["verification"]["number_suffix"] == "412"
@@ -550,7 +550,7 @@ def test_undo_of_an_authorizations_paper_tells_what_became_of_it(desk: Visitor, 
     staff = served.as_("staff")
     paper = staff.get(f"/v1/documents/{undo['id']}", headers=at(position_of(done))).json()
     statement = desk.open(f"/authorizations/{paper['evidence_of']}")
-    assert "The paper of this authorization was withdrawn." in statement.words
+    assert "The document of this authorization was withdrawn." in statement.words
     assert f"/documents/{undo['id']}" in statement.answer.text
 
 

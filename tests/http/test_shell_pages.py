@@ -118,7 +118,7 @@ def test_who_lacks_a_right_is_told_who_can_give_it_and_keeps_the_bar(served: Ser
     with Visitor(served, "viewer") as visitor:
         page = visitor.open("/operators")
         assert page.answer.status_code == 403
-        assert "Who runs Dossier in your library can give it." in page.main
+        assert "Ask your Dossier administrator for access." in page.main
         assert [words for attributes, words in page.all("a", href="/customers")] == ["Documents", "Search customer"]
         assert not page.all("a", href="/operators")
 

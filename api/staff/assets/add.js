@@ -6,8 +6,8 @@ import { at, pathOf } from "./place.js";
 import { load, take } from "./swap.js";
 import { overwrite } from "./wand.js";
 
-const PARTS = ["who-band", "alert", "about", "details", "rail"];
-const WHOLE = ["who-band", "done", "alert", "enter", "rail"];
+const PARTS = ["bar-documents", "who-band", "alert", "about", "details", "rail"];
+const WHOLE = ["bar-documents", "who-band", "done", "alert", "enter", "rail"];
 const WAITED_FOR = ["scan-code", "shelf_mark", "paper", "number_suffix", "ground"];
 const form = () => document.getElementById("enter");
 const source = () => document.querySelector("#sources [name=source]:checked")?.value ?? "";
@@ -189,7 +189,14 @@ function changed({ target }) {
 /** A code that came before its source is checked now. */
 function chooseSource() {
   const code = form().elements.scan_code?.value;
-  refresh(code ? { check: "1" } : {}, [...WHOLE.filter((id) => id !== "done")]);
+  return refresh(code ? { check: "1" } : {}, [...WHOLE.filter((id) => id !== "done")]);
+}
+
+/** Files that were dropped while another source was chosen: Select file takes them. */
+export async function takeFiles(files) {
+  document.querySelector("#sources [value=file]").checked = true;
+  await chooseSource();
+  return document.querySelector("file-upload")?.add(files);
 }
 
 /** A code that is changed voids its Check; what is begun or emptied changes what Save waits for. */

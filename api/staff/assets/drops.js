@@ -1,7 +1,7 @@
-// A file that is dropped never takes the place of the page. On a page of a customer it leads to Select file for them; where
-// nothing takes it, a note says what would.
+// A file that is dropped never takes the place of the page. It leads to Select file, for the customer of the page where it
+// has one. Where something typed would be lost, or nobody may add, a note says that nothing was added.
 
-import { part, signedInAs } from "./parts.js";
+import { leave, part, signedInAs } from "./parts.js";
 import { at } from "./place.js";
 import { load } from "./swap.js";
 
@@ -18,34 +18,47 @@ const isFile = ({ dataTransfer }) => dataTransfer?.types.includes("Files") ?? fa
 function keep(event) {
   event.preventDefault();
   if (!signedInAs || document.querySelector("file-upload")) return;
-  const customer = document.querySelector("[data-customer]")?.dataset.customer;
   const way = document.getElementById("desk").dataset.drop;
   const files = [...event.dataTransfer.files];
-  if (way && customer && files.length > 0 && !document.getElementById("enter")) lead(way + encodeURIComponent(customer), files);
-  else say();
+  if (!way || files.length === 0) say();
+  else if (document.getElementById("enter")) choose(files);
+  else if (isBegun()) say();
+  else lead(way + encodeURIComponent(document.querySelector("[data-customer]")?.dataset.customer ?? ""), files);
+}
+
+/** The page that adds documents changes its source, and keeps what is entered. */
+async function choose(files) {
+  const { takeFiles } = await import("./add.js");
+  return takeFiles(files);
+}
+
+/** Whether something is typed that would be lost. */
+function isBegun() {
+  const fields = document.querySelectorAll("main form[method=post] :is(input, textarea)");
+  return [...fields].some((one) => one.checkVisibility() && one.value !== one.defaultValue);
 }
 
 /** Files cannot go along to another page, so Select file takes the place of this one without a load. */
 async function lead(address, files) {
   const { page } = await load(address).catch(() => ({}));
   if (!page?.querySelector("file-upload")) return say();
-  leave(page);
+  leave();
+  replace(page);
   history.pushState(null, "", at(address));
   addEventListener("popstate", () => location.reload());
   await Promise.all(["./add.js", "./upload.js", "./scan.js"].map((script) => import(script)));
   return document.querySelector("file-upload").add(files);
 }
 
-/** What is left stays behind the new page, unseen: its scripts go on to find their parts. */
-function leave(page) {
-  const left = document.createElement("div");
-  Object.assign(left, { hidden: true, inert: true });
-  const before = document.getElementById("main");
-  for (const name of PARTS) document.querySelector(name).replaceWith(document.adoptNode(page.querySelector(name)));
-  left.append(before);
+/** Nothing of the page that is left stays in the document: it may be another customer's. */
+function replace(page) {
+  for (const name of PARTS) {
+    const [here, there] = [document.querySelector(name), document.adoptNode(page.querySelector(name))];
+    if (here) here.replaceWith(there);
+    else document.querySelector(".top").append(there);
+  }
   document.title = page.title;
   document.body.className = "";
-  document.body.append(left);
   document.getElementById("main").focus();
 }
 

@@ -2,7 +2,7 @@
 // Ids and addresses alone are kept, in the window's own storage: it ends with the window, and is another user's never.
 
 import { ask } from "./archive.js";
-import { signedInAs } from "./parts.js";
+import { signedInAs, whileHere } from "./parts.js";
 import { pathOf } from "./place.js";
 
 const KEPT = "dossier-lately";
@@ -33,13 +33,13 @@ function keepList() {
     const address = new URL(location.href);
     for (const name of ["cursor", "at", "saved"]) address.searchParams.delete(name);
     write({ ...read(), list: address.pathname + address.search });
-  });
+  }, { signal: whileHere });
 }
 
 /** Links to the whole list of the same customer lead to the list as it was. */
 function leadBack(list) {
   const path = new URL(list, location.href).pathname;
-  for (const link of document.querySelectorAll(".crumbs a, #who-band a")) {
+  for (const link of document.querySelectorAll(".crumbs a, #who-band a, #bar-documents")) {
     const there = new URL(link.href);
     if (LIST.test(pathOf(there)) && there.pathname === path && !there.search) link.href = list;
   }

@@ -1,6 +1,7 @@
 // What happens in the archive, for a page: one stream for all pages of the browser (live-worker.js). In what way it
 // comes is said in the bar, in the words of its data attributes.
 
+import { whileHere } from "./parts.js";
 import { url } from "./trust.js";
 
 const WORKER = new URL("./live-worker.js", import.meta.url).href;
@@ -27,7 +28,14 @@ function connect(after) {
   port = shared() ?? alone();
   port.postMessage({ after });
   addEventListener("pagehide", () => port.postMessage({ leaves: true }));
-  addEventListener("pageshow", (event) => event.persisted && port.postMessage({ after: reached }));
+  addEventListener("pageshow", (event) => event.persisted && port.postMessage({ after: reached }), { signal: whileHere });
+  whileHere.addEventListener("abort", end);
+}
+
+function end() {
+  listeners.clear();
+  port.postMessage({ leaves: true });
+  for (const dot of document.querySelectorAll("[data-live]")) dot.hidden = true;
 }
 
 function shared() {
@@ -51,6 +59,7 @@ function alone() {
 }
 
 function hear({ event, state: now }) {
+  if (whileHere.aborted) return;
   if (event) {
     reached = Number(event.id);
     for (const { onEvent } of listeners) onEvent(event);

@@ -1,7 +1,7 @@
 // The operators' screen: charts by uPlot, each with its table beside it, and what stands there read again. A part in which
 // somebody is at something stays as it is until they leave it.
 
-import { say } from "./parts.js";
+import { say, whileHere } from "./parts.js";
 import { swap } from "./swap.js";
 import uPlot from "./vendor/uPlot.js";
 
@@ -38,11 +38,12 @@ async function again() {
   const before = tasks().ended;
   const parts = [...document.querySelectorAll("[data-part][id]")].filter((part) => !isUsed(part)).map((part) => part.id);
   await swap(location.href, ["read-at", ...parts], { lane: "operators" });
-  if (tasks().ended !== before) say(tasks().says);
+  if (!whileHere.aborted && tasks().ended !== before) say(tasks().says);
 }
 
 draw();
 document.addEventListener("swapped", draw);
 addEventListener("resize", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-setInterval(again, 1000 * Number(readAt().dataset.every));
+const timer = setInterval(again, 1000 * Number(readAt().dataset.every));
+whileHere.addEventListener("abort", () => clearInterval(timer));

@@ -5,6 +5,13 @@ const kept = document.getElementById("desk");
 /** Whether somebody is signed in: only then there are parts. */
 export const signedInAs = kept?.dataset.user;
 
+const here = new AbortController();
+
+/** Aborted when another page takes the place of this one without a load: what a page's scripts do ends with the page. */
+export const whileHere = here.signal;
+
+export const leave = () => here.abort();
+
 /** A new copy of a part of desk.html, not in the page yet. */
 export function part(name) {
   return document.importNode(kept.content.querySelector(`[data-part="${name}"]`), true);

@@ -3,6 +3,7 @@
 // 120 ms after the last move, and a later load ends an earlier one (swap.js).
 
 import { attempt } from "./network.js";
+import { whileHere } from "./parts.js";
 import { follow } from "./swap.js";
 
 const DELAY_MS = 120;
@@ -26,14 +27,15 @@ let timer;
 export async function start() {
   slider.addEventListener("input", drag);
   slider.addEventListener("keydown", press);
-  document.addEventListener("swapped", settle);
+  document.addEventListener("swapped", settle, { signal: whileHere });
+  whileHere.addEventListener("abort", () => clearTimeout(timer));
   await redraw();
 }
 
 /** The changes that there are by now. Before the first one there is nothing to look back at. */
 export async function redraw() {
   const answer = await attempt(`/v1/customers/${encodeURIComponent(view.dataset.customer)}/changes`);
-  if (!answer?.ok) return;
+  if (!answer?.ok || whileHere.aborted) return;
   ({ moments } = await answer.json());
   if (moments.length === 0) return;
   begin = Date.parse(moments.at(-1));

@@ -2,7 +2,7 @@
 // or the focus. What changed in a row that is there is put in place as soon as neither is in the list.
 
 import { listen } from "./live.js";
-import { say } from "./parts.js";
+import { say, whileHere } from "./parts.js";
 import { load, take } from "./swap.js";
 
 const TOGETHER_MS = 150;
@@ -23,7 +23,7 @@ export function start(changed) {
   fresh.addEventListener("click", show);
   view.addEventListener("pointerout", calm);
   view.addEventListener("focusout", calm);
-  document.addEventListener("swapped", (event) => event.detail.includes("list") && begin());
+  document.addEventListener("swapped", (event) => event.detail.includes("list") && begin(), { signal: whileHere });
   listen((event) => isOurs(event) && (changed(), hear(event)), stand, { after: view.dataset.position });
 }
 
@@ -47,7 +47,7 @@ function begin() {
 /** Who comes back to the page finds as many rows as there were, where they were. */
 async function unfold() {
   const { more: times = 0, y = 0 } = history.state ?? {};
-  addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, ""));
+  addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, ""), { signal: whileHere });
   for (let n = 0; n < times; n++) if (!(await more())) break;
   if (times > 0) scrollTo(0, y);
 }
@@ -78,7 +78,7 @@ async function more() {
 async function loaded(address, lane, headers = {}) {
   try {
     const { answer, page } = await load(address, { lane, headers: { Accept: "text/html", ...headers } });
-    return answer.ok && page.getElementById("list") ? page : undefined;
+    return !whileHere.aborted && answer.ok && page.getElementById("list") ? page : undefined;
   } catch {
     return undefined;
   }
@@ -103,7 +103,7 @@ function stand(state) {
 
 async function check() {
   timer = undefined;
-  if (isPast()) return;
+  if (isPast() || whileHere.aborted) return;
   const address = new URL(location.href);
   address.searchParams.delete("cursor");
   const page = await loaded(address.href, "live", position ? { "Archive-Min-Position": position } : {});

@@ -2,7 +2,7 @@
 // Without scripts the same links and forms load whole pages.
 
 import { visit } from "./archive.js";
-import { pause } from "./parts.js";
+import { pause, whileHere } from "./parts.js";
 import { html } from "./trust.js";
 
 const PRESSED = "a, button, label, summary";
@@ -17,6 +17,8 @@ function press({ target }) {
   const over = new Promise((done) => (release = done));
   released = Promise.race([over, pause(PRESS_MS_MAX)]).then(() => pause(0));
 }
+
+whileHere.addEventListener("abort", () => running.forEach((control) => control.abort()));
 
 addEventListener("pointerdown", press, true);
 for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => release(), true);

@@ -168,10 +168,15 @@ class FileUpload extends HTMLElement {
     return inTurn(() => this.sendAll(next)).finally(() => this.hold(false));
   }
 
-  /** The way that a document comes by does not change under one that is coming. */
+  /** The way that a document comes by does not change under one that is coming, and Save says that it is at work. */
   hold(busy) {
     this.busy = busy;
     document.getElementById("sources").inert = busy;
+    if (busy) this.buttons = document.querySelectorAll("#save, #save-next");
+    for (const button of this.buttons) {
+      if (busy) wait(button);
+      else for (const name of ["aria-disabled", "aria-describedby"]) button.removeAttribute(name);
+    }
   }
 
   async sendAll(next) {
@@ -372,6 +377,12 @@ class FileUpload extends HTMLElement {
     for (const one of this.chosen) if (!row || one.row === row) one.anyway = true;
     this.save(this.next);
   }
+}
+
+/** What is pressed meanwhile points at how far each file is. */
+function wait(button) {
+  button.setAttribute("aria-disabled", "true");
+  button.setAttribute("aria-describedby", "files");
 }
 
 /** A day as people type it, as the archive takes it: domain/values.py has the rule. */

@@ -2,6 +2,8 @@
 // when they come near, larger ones when they are looked at closely, and let go when they are far: a thousand pages take
 // no more memory than twenty. Turning is for the eye alone. Without scripts they are a list, one below the other.
 
+import { whileHere } from "./parts.js";
+
 const STEPS = [0.5, 0.75, 1, 1.25, 1.5, 2, 3];
 const WIDTHS = [1000, 1600, 2400];
 const NEAR = "150% 0px";
@@ -44,6 +46,7 @@ const DO = {
 function observe(notice, options) {
   const observer = new IntersectionObserver((entries) => entries.forEach(notice), options);
   for (const page of pages) observer.observe(page);
+  whileHere.addEventListener("abort", () => observer.disconnect());
 }
 
 // -- which pages are there ------------------------------------------------------------------------------------------

@@ -241,6 +241,7 @@ async def open_parts(
             streams=metrics.streaming,
         )
         signals.on_catalogue(catalogue.changed)
+        signals.on_lost_key(store.keys.forget)
         new_events = Bell()
         signals.on_events(live.hear, new_events.ring)
         standing = Standing(reads.connection)

@@ -33,6 +33,11 @@ class Recent(Generic[K, V]):
                 self._older, self._younger = self._younger, {}
             self._younger.update(fresh)
 
+    def drop(self, key: K) -> None:
+        with self._lock:
+            self._younger.pop(key, None)
+            self._older.pop(key, None)
+
     def clear(self) -> None:
         with self._lock:
             self._younger, self._older = {}, {}

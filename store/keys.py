@@ -193,6 +193,10 @@ class Keys:
                 continue  # a foreign key-encryption key: the paper reads as erased, verify tells of it
         return found
 
+    def forget(self, paper: UUID) -> None:
+        """Drop the key of a paper, which was destroyed. A read that is under way may bring it back for its 60 s."""
+        self._papers.drop(paper.int)
+
     def forget_all(self) -> None:
         """Drop every key that was read: called when the database says that one of them was destroyed."""
         self._papers.clear()

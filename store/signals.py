@@ -2,13 +2,15 @@
 
 `archive`: there are new events, told once when a follower, or who waits for what it will show, may be asleep.
 `dossier_catalogue`: a document type or a token changed. How far the views are is asked when somebody waits for it
-(store/standing.py): hearing of every step cost more (see docs/design-notes.md).
+(store/standing.py): hearing of every step cost more (see docs/design-notes.md). `dossier_keys`: a paper's key was
+destroyed, its id is the payload; while nothing can be heard, a key in memory ends by its age.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from uuid import UUID
 
 from psycopg import AsyncConnection, Error, OperationalError, sql
 from psycopg.rows import tuple_row
@@ -16,7 +18,7 @@ from psycopg.rows import tuple_row
 from domain.promises import require_value
 from store.pools import Connect
 
-NEW_EVENTS, CATALOGUE = "archive", "dossier_catalogue"
+NEW_EVENTS, CATALOGUE, KEYS = "archive", "dossier_catalogue", "dossier_keys"
 # A follower that has just had events looks by itself every few milliseconds for longer than this.
 QUIET_SECONDS = 0.1
 RECONNECT_SECONDS = 0.5
@@ -30,6 +32,7 @@ class Signals:
     def __init__(self, url: str, *, connection: Connect) -> None:
         self._url, self._connection = url, connection
         self._hearers: dict[str, tuple[Callable[[], None], ...]] = {}
+        self._forget: Callable[[UUID], None] = lambda _: None
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
         self._new = asyncio.Event()
@@ -51,6 +54,10 @@ class Signals:
         """Whom to tell that there are new events, which the views are still to take."""
         self._hearers[NEW_EVENTS] = hearers
 
+    def on_lost_key(self, forget: Callable[[UUID], None]) -> None:
+        """Whom to tell of a paper whose key was destroyed."""
+        self._forget = forget
+
     # -- hearing ------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
@@ -66,12 +73,15 @@ class Signals:
     async def _listen_once(self) -> None:
         conn = await AsyncConnection.connect(self._url, autocommit=True)
         async with conn:
-            for channel in (CATALOGUE, NEW_EVENTS):
+            for channel in (CATALOGUE, NEW_EVENTS, KEYS):
                 await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
             self._heard(CATALOGUE)
             self.listening = True
             async for notify in conn.notifies():
-                self._heard(notify.channel)
+                if notify.channel == KEYS:
+                    self._forget(UUID(notify.payload))
+                else:
+                    self._heard(notify.channel)
 
     def _heard(self, channel: str) -> None:
         for hear in self._hearers.get(channel, ()):

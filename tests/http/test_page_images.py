@@ -21,7 +21,7 @@ from domain.refusals import NotFound, Unavailable
 from service.sweep import sweep
 from service.wiring import Blocking, Store, open_store
 from tests.http.desk import a_customer, a_letter, access_lines, archived, at, corrected, problem_of, replace
-from tests.http.served import Served, serving
+from tests.http.served import Served, serving, wait_until
 from tests.paper.files import saved
 from tests.paper.pools import a_pool
 
@@ -155,6 +155,21 @@ def test_an_image_of_a_paper_without_its_key_cannot_be_opened_and_is_swept(
     assert len(cached(served, letter)) == 1
     sweep(beside, served.settings.limits)
     assert (len(cached(served, letter)), len(cached(served, other))) == (0, 1)
+
+
+def test_a_destroyed_key_is_forgotten_by_every_worker_at_once(
+    served: Served, staff: httpx.Client, letter: dict[str, Any]
+) -> None:
+    """Workers went on to serve contents and cached images from memory for a minute."""
+    addresses = (page_of(letter), f"/v1/documents/{letter['id']}/content")
+
+    def statuses() -> set[int]:
+        """By connections of their own, so that both workers are asked."""
+        return {staff.get(address, headers={"Connection": "close"}).status_code for address in addresses * 8}
+
+    assert statuses() == {200}
+    served.sql("delete from keys.paper where paper = %s", [letter["id"]])
+    wait_until(lambda: 200 not in statuses(), 20, "a worker still serves what has lost its key")
 
 
 def test_an_image_that_is_asked_for_many_times_at_once_is_drawn_once(

@@ -9,7 +9,7 @@ from typing import Any
 
 # Attributes of our templates that hold addresses. Text of people cannot look like one: a quote in it is escaped.
 # str.replace for each takes 0.02 ms a page, one regular expression 0.27 ms.
-ADDRESSES = ("href", "src", "action", "data-address", "data-contract", "data-else", "data-else-customer")
+ADDRESSES = ("href", "src", "action", "data-address", "data-contract", "data-drop", "data-else", "data-else-customer")
 COOKIE_PATH = re.compile(rb"(;\s*path=)(/[^;]*)", re.IGNORECASE)
 LINK = re.compile(rb"<(/[^>]*)>")
 

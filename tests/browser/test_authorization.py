@@ -309,7 +309,7 @@ def test_its_paper_and_its_dossier_are_one_press_away(desk: Desk) -> None:
     with page.expect_download() as dossier:
         page.get_by_role("link", name="Mandate dossier").click()
     assert dossier.value.path().read_bytes().startswith(b"PK")
-    image = page.get_by_role("img", name="First page of the paper")
+    image = page.get_by_role("img", name="First page of the document")
     expect(image).to_be_visible()
     image.evaluate("image => image.decode()")  # it came
     page.get_by_role("link", name="Open the document").click()

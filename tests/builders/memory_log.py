@@ -119,8 +119,8 @@ class MemoryRecorder(POPOApplicationRecorder):
 
     def _reclaimed(self, claims: Sequence[Claim], released: Sequence[Claim]) -> dict[tuple[str, bytes], UUID]:
         """Who owns what, as it will be."""
-        given_back = {(c.kind, c.digest): c.owner for c in released}
-        owned = {value: owner for value, owner in self._claims.items() if given_back.get(value) != owner}
+        given_back = {(c.kind, c.digest, c.owner) for c in released}
+        owned = {value: owner for value, owner in self._claims.items() if (*value, owner) not in given_back}
         for claim in claims:
             holder = owned.setdefault((claim.kind, claim.digest), claim.owner)
             if holder != claim.owner and not claim.shared:

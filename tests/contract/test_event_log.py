@@ -357,6 +357,16 @@ def test_nobody_releases_what_another_owns_or_what_is_of_another_kind(given: Giv
         archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
 
 
+@pytest.mark.parametrize("owner_is_last", [False, True])
+def test_a_value_that_several_give_back_is_free_whoever_of_them_owns_it(given: Given, owner_is_last: bool) -> None:
+    """As when an authorization moves with two papers of one content, of which one is withdrawn."""
+    owner = uuid7()
+    paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
+    released = [a_claim(owner), a_claim(uuid7())]
+    withdraw(given, paper, released=released[::-1] if owner_is_last else released)
+    assert given.log.claimed("external-id", [b"value"]) == {}
+
+
 def test_a_refused_command_releases_nothing(given: Given) -> None:
     owner, other = uuid7(), uuid7()
     paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner), a_claim(other, b"taken")])

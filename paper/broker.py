@@ -111,22 +111,25 @@ class Broker:
     def run(self) -> None:
         """Until SIGTERM; then every child is killed."""
         allow_descriptors()
-        wake = wake_on_signals()
-        self._epoll.register(wake.fileno(), select.EPOLLIN)
-        self.open()
-        try:
-            while True:
-                self._beat()
-                ready = self.poll(self._pause())
-                if wake.fileno() in ready:
-                    if signal.SIGTERM in wake.recv(4096):
-                        return
-                    self._reap()
-                self.work_off(ready)
-        finally:
-            signal.set_wakeup_fd(-1)
-            for pid in self._children:
-                end(pid)
+        with wake_on_signals() as wake:
+            self._epoll.register(wake.fileno(), select.EPOLLIN)
+            self.open()
+            try:
+                self._serve(wake)
+            finally:
+                signal.set_wakeup_fd(-1)
+                for pid in self._children:
+                    end(pid)
+
+    def _serve(self, wake: socket.socket) -> None:
+        while True:
+            self._beat()
+            ready = self.poll(self._pause())
+            if wake.fileno() in ready:
+                if signal.SIGTERM in wake.recv(4096):
+                    return
+                self._reap()
+            self.work_off(ready)
 
     def open(self) -> None:
         """Watch for connections, and ask for the first children."""

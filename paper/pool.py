@@ -36,11 +36,10 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
     _drop_descriptors()
-    listener = _listen(socket_path)
     try:
         if not confinement.leave_network():
             _log.warning("paper: this system lets no process leave the network; decoding goes on without that wall")
-        with zygote.started(limits) as source:
+        with _listen(socket_path) as listener, zygote.started(limits) as source:
             Broker(listener, source, children=children, limits=limits, beat=beat).run()
     finally:
         socket_path.unlink(missing_ok=True)

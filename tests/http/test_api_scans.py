@@ -719,7 +719,7 @@ def listed(client: httpx.Client, position: str, **query: Any) -> list[dict[str, 
 
 def listed_everywhere(client: httpx.Client) -> Iterator[dict[str, Any]]:
     """All pages: other tests leave more unfinished scans than one of them holds."""
-    cursor = {}
+    cursor: dict[str, str] = {}
     while True:
         page = item_of(client.get(SESSIONS, params={"limit": 200, **cursor}))
         yield from page["items"]

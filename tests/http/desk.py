@@ -206,12 +206,17 @@ def access_lines(served: Served, actor: str, role: str = "operator", **query: An
 
 
 def view(client: httpx.Client, customer: str, position: int = 0, **query: Any) -> list[dict[str, Any]]:
-    """Every item of the customer's list, page by page."""
+    """Every item of the customer's list."""
+    return every_item(client, f"/v1/customers/{customer}/documents", position, **query)
+
+
+def every_item(client: httpx.Client, path: str, position: int = 0, **query: Any) -> list[dict[str, Any]]:
+    """Every item of a list, page by page."""
     items: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
         params = {**query, **({"cursor": cursor} if cursor else {})}
-        page = client.get(f"/v1/customers/{customer}/documents", params=params, headers=at(position)).json()
+        page = client.get(path, params=params, headers=at(position)).json()
         items += page["items"]
         cursor = page["next"]
         if cursor is None:

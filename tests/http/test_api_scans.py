@@ -2,7 +2,7 @@
 
 import io
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -17,6 +17,7 @@ from tests.http.desk import (
     a_customer,
     at,
     debt_issued,
+    every_item,
     handed_in,
     issued,
     item_of,
@@ -717,17 +718,6 @@ def listed(client: httpx.Client, position: str, **query: Any) -> list[dict[str, 
     return items
 
 
-def listed_everywhere(client: httpx.Client) -> Iterator[dict[str, Any]]:
-    """All pages: other tests leave more unfinished scans than one of them holds."""
-    cursor: dict[str, str] = {}
-    while True:
-        page = item_of(client.get(SESSIONS, params={"limit": 200, **cursor}))
-        yield from page["items"]
-        if page["next"] is None:
-            return
-        cursor = {"cursor": page["next"]}
-
-
 def test_sessions_that_are_not_over_are_listed_the_longest_untouched_first(served: Served, customer: str) -> None:
     branch = f"B{secrets.token_hex(3)}"
     desk = served.as_("staff", branch=branch)
@@ -742,7 +732,7 @@ def test_sessions_that_are_not_over_are_listed_the_longest_untouched_first(serve
     }  # fmt: skip
     assert items[2]["started_at"] < items[2]["changed_at"]
     assert [item["id"] for item in listed(desk, position, limit=1)] == [second["id"]]
-    everywhere = {item["id"] for item in listed_everywhere(served.as_("staff"))}
+    everywhere = {item["id"] for item in every_item(served.as_("staff"), SESSIONS, int(position), limit=200)}
     assert {of["id"] for of in (first, second, third)} <= everywhere
     assert {gone["id"], done["id"]}.isdisjoint(everywhere)
 

@@ -252,13 +252,8 @@ def unheard(served: Served) -> Iterator[None]:
     listening = "select pid from pg_stat_activity where query like 'listen%%' and datname = current_database()"
     pids = [pid for (pid,) in served.sql(listening)]
     assert len(pids) >= 4, "two workers of two nodes"
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(pids):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def two_tokens(served: Served) -> list[str]:
@@ -269,10 +264,16 @@ def two_tokens(served: Served) -> list[str]:
 def standing_still(nodes: list[Served]) -> Iterator[None]:
     projectors = [pid for node in nodes for pid in node.processes() if name_of(pid) == "dossier-project"]
     assert projectors
-    for pid in projectors:
+    with stopped(projectors):
+        yield
+
+
+@contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in projectors:
+        for pid in pids:
             os.kill(pid, signal.SIGCONT)

@@ -345,6 +345,11 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.pages, default=0)
 
     @property
+    def is_shut(self) -> bool:
+        """Whether its key is gone: the digest of a page is read with it."""
+        return any(not page.sha256 for page in self.pages.values())
+
+    @property
     def ordered(self) -> list[tuple[int, CapturedPage]]:
         return sorted(self.pages.items())
 

@@ -384,6 +384,12 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return found
 
     def _session(self, session: UUID, up_to: int = MAX_POSITION) -> Session:
+        found = self._load_session(session, up_to)
+        if up_to == MAX_POSITION and found.state.is_shut and found.state.state not in OVER:
+            return self._load_session(session, up_to)  # it ended between its events and its key
+        return found
+
+    def _load_session(self, session: UUID, up_to: int) -> Session:
         recorded = self.log.load_recorded([session], up_to)
         state = scan_session.fold(r.envelope.body for r in recorded if isinstance(r.envelope.body, ScanEvent))
         if state is None:

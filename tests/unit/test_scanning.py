@@ -1,6 +1,6 @@
 """Scan page (domain.md B, edge cases 4, 5, 24) as use cases in memory: what is stored, held, let go and refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from domain.archive import Outcome, Reach, Session
 from domain.authorization import AuthorizationStatus, EvidenceAttached
 from domain.document import DocumentArchived
-from domain.envelope import UNSET
+from domain.envelope import UNSET, Recorded
 from domain.refusals import (
     CheckRequired,
     CustomerErased,
@@ -432,6 +432,35 @@ def test_what_a_person_discarded_or_saved_is_not_reopened(
     session = scans.handed_in()
     end(scans, session)
     left_alone(desk, IllegalTransition, lambda: scans.reopen(session))
+
+
+class EndsMeanwhile:
+    """A log whose next look at a session has its events of before it ended, and finds its key gone."""
+
+    def __init__(self, desk: MemoryDesk, end: Callable[[], object]) -> None:
+        self._log = desk.log
+        self._end: Callable[[], object] | None = end
+
+    def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
+        if self._end is not None:
+            before, end, self._end = self._log.last_position(), self._end, None
+            end()
+            return self._log.load_recorded(streams, before)
+        return self._log.load_recorded(streams, up_to)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
+def test_who_saves_pages_that_another_has_just_saved_is_told_so(desk: MemoryDesk, scans: Scans) -> None:
+    """It was told that the pages were others: they were read without the key, which goes with the end."""
+    session = scans.handed_in(2)
+    seen = desk.archive.scan_session(session, EVERYWHERE)
+    log: Any = EndsMeanwhile(desk, lambda: scans.ok(session))
+    late = Scans(replace(desk.archive, log=log))
+    with pytest.raises(IllegalTransition):
+        late.ok(session, seen=seen)
+    assert desk.topics.count("document-archived.v1") == 1
 
 
 def test_a_session_that_somebody_came_back_to_goes_on(desk: MemoryDesk, scans: Scans) -> None:

@@ -653,11 +653,16 @@ def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
         case ScanExpired():
             return msgspec.structs.replace(state, state=EXPIRED)
         case ScanReopened():
-            return msgspec.structs.replace(state, state=FAILED if state.problem else REVIEW)
+            return msgspec.structs.replace(state, state=state_reopened(state.problem))
         case ScanClosed():
             return msgspec.structs.replace(state, state=ARCHIVED)
         case ScannerYielded():
             return state
+
+
+def state_reopened(problem: str | None) -> ScanState:
+    """The state of a session that is reopened: that in which it expired, as its last problem tells."""
+    return FAILED if problem else REVIEW
 
 
 def _started(event: ScanStarted) -> ScanSession:

@@ -29,6 +29,7 @@ from domain.scan_session import (
     ScanReopened,
     ScanStarted,
     ScanState,
+    state_reopened,
 )
 from projections.reading import OPEN, PINNED, read_cursor, write_cursor
 from projections.view import RowVersion, Versions, View
@@ -91,7 +92,7 @@ def _changes(row: Row, body: ScanEvent) -> dict[str, Any]:
         case ScanExpired():
             return {"state": ScanState.EXPIRED.value}
         case ScanReopened():
-            return {"state": (ScanState.FAILED if row.problem else ScanState.REVIEW).value}
+            return {"state": state_reopened(row.problem).value}
         case ScanClosed():
             return {"state": ScanState.ARCHIVED.value}
         case ScannerYielded():

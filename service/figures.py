@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from service.beats import Standing
 from service.metrics import lines
+from service.processes import PROC, stat_fields
 from service.release import commit, version
 from service.settings import Settings
 from store.image_cache import FOLDER, noted_bytes
@@ -75,20 +75,19 @@ def _used(pids: list[int]) -> tuple[float, int, int, int]:
     cpu, resident, files, there = 0.0, 0, 0, 0
     for pid in pids:
         with suppress(OSError):  # it ended meanwhile
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+            fields = stat_fields(pid)
             there += 1
             cpu += sum(map(int, fields[11:15])) / TICKS  # its own and that of children which ended
             resident += int(fields[21]) * PAGE_BYTES
-            files += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+            files += sum(1 for _ in (PROC / str(pid) / "fd").iterdir())
     return cpu, resident, files, there
 
 
 def children_of_all() -> dict[int, list[int]]:
     found = dict[int, list[int]]()
-    for entry in Path("/proc").glob("[0-9]*"):
+    for entry in PROC.glob("[0-9]*"):
         with suppress(OSError):
-            parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
-            found.setdefault(parent, []).append(int(entry.name))
+            found.setdefault(int(stat_fields(entry.name)[1]), []).append(int(entry.name))
     return found
 
 

@@ -18,6 +18,7 @@ from api.page_images import CACHE, DECODER
 from api.wrapper import METHODS
 from paper.client import VERDICTS
 from service.logs import reason, tell
+from service.processes import is_there
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEMORY = Path("/dev/shm")  # the folder made in it is private and its name cannot be foreseen
@@ -91,21 +92,26 @@ def _shrink_dead(folder: Path) -> None:
     """Give back the room that processes reserved and did not use before they ended; their numbers stay."""
     _forget_dead(folder)
     for file in folder.glob("*_*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        if pid != os.getpid() and not Path(f"/proc/{pid}").exists():
+        if _is_dead(file):
             with file.open("rb") as dead:
                 used = struct.unpack("i", dead.read(4).ljust(4, b"\0"))[0]
             os.truncate(file, max(used, 8))
     for part in folder.glob(f"*_*{PART}"):
-        if not Path(f"/proc/{part.stem.rpartition('_')[2]}").exists():
+        if _is_dead(part):
             part.unlink(missing_ok=True)
 
 
 def _forget_dead(folder: Path) -> None:
     """What a process has at hand ends with it, whatever it counted stays."""
     for file in folder.glob("gauge_live*.db"):
-        if not Path(f"/proc/{file.stem.rpartition('_')[2]}").exists():
+        if _is_dead(file):
             file.unlink(missing_ok=True)
+
+
+def _is_dead(file: Path) -> bool:
+    """Whether the process that a file is named for has ended."""
+    pid = int(file.stem.rpartition("_")[2])
+    return pid != os.getpid() and not is_there(pid)
 
 
 class Metrics:

@@ -36,6 +36,7 @@ from service.logs import tell
 from service.output import say
 from service.parts_door import Door, path_of
 from service.prepare import make_folders, prepare
+from service.processes import stat_fields
 from service.release import commit
 from service.settings import Settings, SettingsError, strange_names
 from store.postgres import Cluster, PostgresError
@@ -199,7 +200,7 @@ def alive(child: Child) -> bool:
 
 def title_process(title: str) -> None:
     """What `ps` shows as its command line: written over the memory that holds it, and cut to the room there."""
-    fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    fields = stat_fields("self")
     begin, end = int(fields[ARGUMENTS_BEGIN]), int(fields[ARGUMENTS_BEGIN + 1])
     if 0 < begin < end:
         room = end - begin

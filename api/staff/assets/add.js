@@ -213,7 +213,7 @@ function typed({ target }) {
 /** Customer, type and scanned pages are there again; what was typed, and a file that was chosen, are not. */
 function isUnsaved() {
   const isTyped = [...begun].some((id) => document.getElementById(id)?.value);
-  return isTyped || (document.querySelector("file-upload")?.chosen.some((one) => !one.saved) ?? false);
+  return isTyped || (document.querySelector("file-upload")?.chosen?.some((one) => !one.saved) ?? false);
 }
 
 async function open(way) {

@@ -33,6 +33,8 @@ HEARTBEAT_SECONDS = 30
 ARBITER_LEAD_SECONDS = 4
 # How long a handler still runs whose client has left; then it is cancelled, and its decoder is free.
 GONE_SECONDS = 1
+# How long a worker that stops waits for the first request of a caller who has just come.
+JUST_COME_SECONDS = 1
 NO_DESCRIPTORS_SECONDS = 1.0
 ANOTHERS_TURN_SECONDS = 0.001
 SLOTS, NOBODY = 32, -1
@@ -102,8 +104,15 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
         self.worker.tell_load()
 
     def leave(self) -> None:
-        """Close a connection that waits for a next request; one that is being served goes on."""
-        if self._awaiting_request:
+        """Close a connection that waits for a next request; one that is being served goes on, and one that has just
+        come has a moment to ask: its request may be on the way, and an empty answer would be all that it gets."""
+        if self.header_deadline is not None:
+            self.worker.loop.call_later(JUST_COME_SECONDS, self._leave_if_idle)
+        else:
+            self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
+        if self._awaiting_request and not self._request_ready.is_set():
             self._close_transport()
             self._request_ready.set()
 

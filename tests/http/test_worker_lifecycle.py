@@ -79,6 +79,18 @@ def test_a_stop_lets_an_upload_end(tmp_path: Path) -> None:
         assert served.process.wait(10) == 0
 
 
+def test_a_stop_answers_a_caller_who_has_just_come(tmp_path: Path) -> None:
+    """It is connected and its request is on the way; who has been served and waits is closed."""
+    with serving(tmp_path) as served, connect(served) as client, connect(served) as idle:
+        idle.sendall(HELLO.replace("Connection: close\r\n", "").encode())
+        eventually(lambda: b"200" in idle.recv(65536, socket.MSG_PEEK))
+        served.process.send_signal(signal.SIGTERM)
+        assert drain(idle).count(b"HTTP/1.1") == 1
+        client.sendall(HELLO.encode())
+        assert drain(client).startswith(b"HTTP/1.1 200 ")
+        assert served.process.wait(10) == 0
+
+
 def test_only_the_master_comes_back_from_run(tmp_path: Path) -> None:
     """Whoever calls run has clean-up of its own behind it, which must not happen in each worker as well."""
     with serving(tmp_path, workers=2) as served:

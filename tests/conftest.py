@@ -3,6 +3,10 @@
 import os
 
 import hypothesis
+import pytest
+
+# A helper's bare assertion then says what it compared, as one in a test does.
+pytest.register_assert_rewrite("tests.browser", "tests.builders", "tests.http", "tests.service", "tests.store")
 
 pytest_plugins = ["tests.fixtures.archive", "tests.fixtures.database", "tests.fixtures.long", "tests.fixtures.network",
                   "tests.fixtures.skips", "tests.fixtures.times"]  # fmt: skip

@@ -133,7 +133,7 @@ def test_a_form_on_the_glass_becomes_the_evidence_of_its_authorization(
     expect(found).to_contain_text("Guardian consent")
     assert view(archive.as_("staff"), customer)[0]["evidence"] is None
     desk.page.get_by_role("button", name="OK").click()
-    expect(desk.page.get_by_text("Saved")).to_contain_text("Saved")
+    expect(desk.page.locator("div[data-done]")).to_contain_text("Saved")
     expect(desk.page.get_by_label("Card number or scan code")).to_be_focused()
     [row] = view(archive.as_("staff"), customer)
     assert (row["status"], row["source"], row["scan_code"], row["pages"]) == ("active", "scan", code, 1)

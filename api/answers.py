@@ -1,4 +1,4 @@
-"""How a row of the view becomes the item of api.md §4, for reads and for the answer of a write alike."""
+"""How a row of the view becomes an item of the API, for reads and for the answer of a write alike."""
 
 from collections.abc import Callable
 from functools import partial

@@ -668,7 +668,7 @@ def customer_answer(customer: Customer) -> CustomerAnswer:
 
 
 def known_customer(customer: Customer | None, customer_id: str) -> CustomerAnswer:
-    """One whom the library system does not know any more has its id and nothing else (domain.md §7)."""
+    """One whom the library system does not know any more has its id and nothing else (docs/domain.md §7)."""
     return customer_answer(customer or Customer(id=customer_id, name="", status=CustomerStatus.DELETED_IN_SOURCE))
 
 
@@ -757,7 +757,7 @@ def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
 
 
 def reason_of(text: str, pointer: str = "/reason") -> str:
-    """Why something is corrected: every correction says so (domain.md §2, G)."""
+    """Why something is corrected: every correction says so (G1 to G7)."""
     if not text.strip():
         raise ValidationFailed(FieldError(pointer, N_("is required")))
     return prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)

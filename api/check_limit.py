@@ -1,4 +1,4 @@
-"""Guessing of scan codes is slowed down: a code opens a customer's data (domain.md §5). api/scan_codes.py asks here.
+"""Guessing of scan codes is slowed down: a code opens a customer's data (docs/domain.md §5). Asked by scan_codes.py.
 
 What counts are an actor's misses in the access log, which all workers share.
 """

@@ -1,6 +1,6 @@
 """The dossier of an authorization: form, evidence, amendments, collections and history in one zip, for a dispute.
 
-A debtor can ask for 13 months that the creditor shows the mandate (domain.md §6): this is what is handed over.
+A debtor can ask for 13 months that the creditor shows the mandate (docs/domain.md §6): this is what is handed over.
 """
 
 import os

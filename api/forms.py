@@ -1,4 +1,4 @@
-"""Forms: issued with a scan code, printed as often as somebody needs the sheet (domain.md F1 to F4)."""
+"""Forms: issued with a scan code, printed as often as somebody needs the sheet (docs/domain.md F1 to F4)."""
 
 from typing import Any
 

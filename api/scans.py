@@ -1,4 +1,4 @@
-"""Scan page: sessions with their pages, from the first sheet to the document (domain.md B); api/stations.py scans."""
+"""Scan page: sessions with their pages, from the first sheet to the document (B1 to B11); api/stations.py scans."""
 
 import hashlib
 import re

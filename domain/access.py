@@ -1,4 +1,4 @@
-"""Who may do what: one principal for tokens and users, one policy function, one default table (api.md "Rights")."""
+"""Who may do what: one principal for tokens and users, one policy function, the default table of docs/api-guide.md."""
 
 from collections.abc import Iterable
 from enum import StrEnum

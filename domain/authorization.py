@@ -41,9 +41,9 @@ from domain.values import Kind, Source, TypeStamp
 
 
 class AuthorizationStatus(StrEnum):
-    """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (domain.md §3). Active
-    or suspended → issued when its only evidence is withdrawn, and back when it is restored. Expired, or revoked by the
-    calendar, → what it was before, when the calendar was wrong."""
+    """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (docs/domain.md §3).
+    Active or suspended → issued when its only evidence is withdrawn, and back when it is restored. Expired, or revoked
+    by the calendar, → what it was before, when the calendar was wrong."""
 
     ISSUED = "issued"
     ACTIVE = "active"
@@ -966,7 +966,7 @@ def _valid_until_by_type(terms: Terms, kind: DocumentType) -> Terms:
 
 
 def _dated(mandate: Mandate | None, terms: Terms) -> Terms:
-    """A date of signature in the mandate counts before the one that was given with the paper (api.md §3)."""
+    """A date of signature in the mandate counts before the one that was given with the paper (docs/domain.md §6)."""
     return msgspec.structs.replace(terms, signed_on=_signature_date(mandate) or terms.signed_on)
 
 

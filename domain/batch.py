@@ -1,4 +1,4 @@
-"""Batches: what a feeder took in one go becomes documents, one for each form (domain.md B, edge case 5).
+"""Batches: what a feeder took in one go becomes documents, one for each form (B1 to B11, edge case 5).
 
 Pure. paper/ reads pages; a person sees what comes out here before anything of it is archived (scan_session.py).
 """

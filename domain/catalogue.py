@@ -1,4 +1,4 @@
-"""The document types that the archive ships (domain.md §4). An institution changes them by API; nothing is undone."""
+"""The document types that the archive ships (docs/domain.md §4). An institution changes them by API."""
 
 from domain.document_type import Definition, Retention
 from domain.scan_code import Scheme

@@ -1,4 +1,4 @@
-"""The token of a Check (domain.md B9): it says for a while who checked which code. Forms give it, Filing asks for it.
+"""The token of a Check (B9): it says for a while who checked which code. Forms give it, Filing asks for it.
 
 A token binds its actor, the code and the authorization's version; the institution's key signs it, so none is stored.
 """

@@ -1,4 +1,4 @@
-"""Corrections of documents (domain.md G1 to G6), each with a reason: what was wrong stays in the history."""
+"""Corrections of documents (docs/domain.md G1 to G6), each with a reason: what was wrong stays in the history."""
 
 from collections.abc import Callable
 from datetime import timedelta

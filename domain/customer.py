@@ -38,7 +38,7 @@ class CustomerStatus(StrEnum):
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
-    """No more than is needed to find a customer at the desk (domain.md §7)."""
+    """No more than is needed to find a customer at the desk (docs/domain.md §7)."""
 
     id: str
     name: str

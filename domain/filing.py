@@ -518,7 +518,7 @@ NOT_SEEN = (
 
 
 def _signed_terms(order: NoteAuthorization, mandate: Mandate | None, today: date) -> Terms:
-    """A signature date is that of the mandate, else `signed_on`, else today (api.md §3)."""
+    """A signature date is that of the mandate, else `signed_on`, else today (docs/domain.md §6)."""
     signed = (mandate and mandate.signature_date) or order.signed_on or today
     return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
 

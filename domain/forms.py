@@ -1,4 +1,4 @@
-"""Forms with scan codes: issued, found by their code, checked before their paper is archived (domain.md F, B5-B8)."""
+"""Forms with scan codes: issued, found by their code, checked before their paper is archived (F1 to F4, B5 to B8)."""
 
 from datetime import date, timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The life of an authorization (domain.md G7): amended, suspended, revoked, superseded, collected, lapsed."""
+"""The life of an authorization (docs/domain.md G7): amended, suspended, revoked, superseded, collected, lapsed."""
 
 from datetime import date
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Collection data of a SEPA direct debit mandate and its rules (domain.md §6), for domain/authorization.py."""
+"""Collection data of a SEPA direct debit mandate and its rules (docs/domain.md §6), for domain/authorization.py."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -28,7 +28,7 @@ class CollectionOutcome(StrEnum):
 
 
 class Mandate(msgspec.Struct, frozen=True, kw_only=True):
-    """Collection data of a SEPA mandate. Complete when IBAN and signature date are known (I7).
+    """Collection data of a SEPA mandate. Complete when IBAN and signature date are known.
 
     `sequence_type` is None only in what a caller gave; the use cases fill it in."""
 

@@ -287,7 +287,7 @@ class SourceNotAllowed(Refusal):
     title = N_("Source not allowed for this type")
     sentence = N_("The document type {type} does not take the source {source}. Choose another source or type.")
 
-    # In the words of domain.md §2.
+    # In the words of docs/domain.md §2.
     sources: ClassVar[dict[str, str]] = {"scan": N_("Scan page"), "file": N_("Select file"), "none": N_("No upload")}
 
     def __init__(self, *, source: str, **values: Any) -> None:
@@ -389,7 +389,7 @@ class IllegalTransition(Refusal):
     title = N_("Not possible in this state")
     sentence = N_("This cannot be done while it is {state}.")
 
-    # In the words of domain.md §3, and what else a thing can be.
+    # In the words of docs/domain.md §3, and what else a thing can be.
     states: ClassVar[dict[str, str]] = {
         "archived": N_("archived"),
         "withdrawn": N_("withdrawn"),

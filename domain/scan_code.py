@@ -1,4 +1,4 @@
-"""Scan codes: the code of a form that we print, and what desks and guns deliver for it (domain.md §5).
+"""Scan codes: the code of a form that we print, and what desks and guns deliver for it (docs/domain.md §5).
 
 Pure. Who owns a code, and that none is ever used again, is a claim of domain/archive.py.
 """

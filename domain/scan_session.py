@@ -1,4 +1,4 @@
-"""A scan session: pages on their way from a scanner, or from any other program, into documents (domain.md B).
+"""A scan session: pages on their way from a scanner, or from any other program, into documents (B1 to B11).
 
 Decide / evolve, no I/O. Its images are sealed under a key of its own, which goes when it is over; domain/scanning.py
 loads, decides and appends. Nobody's name is known here: a session belongs to no customer until it is archived.
@@ -112,7 +112,7 @@ class Capture(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """The station is done with pass `number`; `problem` is a slug of api.md §5, `told` the driver's own text."""
+    """The station is done with pass `number`; `problem` is a slug of a problem, `told` the driver's own text."""
 
     number: int
     problem: str | None = None

@@ -1,4 +1,4 @@
-"""Scan page: sessions from the first sheet to the document (domain.md B). What a session is: domain/scan_session.py.
+"""Scan page: sessions from the first sheet to the document (B1 to B11). What a session is: domain/scan_session.py.
 
 The images of a session are sealed under its own key, which belongs to the archive's intake until the pages are in a
 document of a customer; then, or when it is cancelled, key and images go.

@@ -22,7 +22,7 @@ class Source(StrEnum):
 
 
 class ScannerSource(StrEnum):
-    """Where a scanner takes its paper from. The glass asks for a Yes, a feeder does not (B2)."""
+    """Where a scanner takes its paper from. The glass asks for a Yes, a feeder does not."""
 
     FLATBED = "flatbed"
     FEEDER = "feeder"

@@ -1,4 +1,4 @@
-"""Page images into one PDF that loses nothing of them (design.md §8), written while it is made: child.py streams it.
+"""Page images into one PDF that loses nothing of them, written while it is made: child.py streams it.
 
 A JPEG goes in as it is, byte for byte, the pixels of a PNG as they are packed; others are packed anew without loss.
 How a picture stands in a PDF is known by img2pdf; the file around it is written here, so that one page at a time is

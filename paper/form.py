@@ -1,4 +1,4 @@
-"""The printed form of an authorization (domain.md F2): one A4 page as a PDF, drawn by child.py.
+"""The printed form of an authorization (docs/domain.md F2): one A4 page as a PDF, drawn by child.py.
 
 Words are in form_words.py, fonts and line breaks in form_text.py, the page itself in form_sheet.py; here stands what
 goes where. The bytes depend on the form and on the libraries alone: not on the clock, nor on what was drawn before.

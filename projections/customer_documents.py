@@ -1,4 +1,4 @@
-"""View customer documents (domain.md E): every paper of a customer, authorizations without a file included.
+"""View customer documents (E1 to E6): every paper of a customer, authorizations without a file included.
 
 An authorization and its evidence are one row of the list: the authorization's, showing what is on its document. A
 withdrawn document has a row of its own.
@@ -340,7 +340,7 @@ def _ground(row: Row, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, A
 
 
 def _over(row: Row, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
-    """domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
+    """docs/domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
     return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
 
 

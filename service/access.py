@@ -1,4 +1,4 @@
-"""Reads by command are entered in the access log like those by HTTP: before anything is shown (design.md §7)."""
+"""Reads by command are entered in the access log like those by HTTP: before anything is shown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

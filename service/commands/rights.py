@@ -1,4 +1,4 @@
-"""The options that say what a token or a user may do (api.md "Rights"), checked before anything is written."""
+"""The options that say what a token or a user may do (docs/api-guide.md), checked before anything is written."""
 
 import functools
 from collections.abc import Callable

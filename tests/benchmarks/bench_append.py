@@ -39,7 +39,7 @@ from tests.views.desk import open_desk, open_log
 
 PROCESSES = 4
 SECONDS = 1.2
-# Writers, rounds, and the ratio to reach: design.md asks for it at 32; fewer are printed beside it.
+# Writers, rounds, and the ratio to reach: the goal is set for 32; fewer are printed beside it.
 LOADS = ((32, 7, 0.35), (8, 3, None), (1, 3, None))
 FENCE_WRITERS, FENCE_SECONDS = 16, 5.0
 META = Meta("j.smit", "CENTRAL", datetime(2026, 11, 24, tzinfo=UTC), UUID(int=8), UUID(int=9))

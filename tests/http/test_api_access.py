@@ -1,4 +1,4 @@
-"""Who may do what over HTTP (api.md "Rights"), what does not exist for whom, and who read what (the access log).
+"""Who may do what over HTTP (docs/api-guide.md), what does not exist for whom, and who read what (the access log).
 
 The history as a reader sees it is in test_api_history.py; the policy function alone is in tests/unit/test_access.py.
 """
@@ -59,7 +59,7 @@ READERS = "viewer staff supervisor operator"
 DESK = "staff supervisor operator"
 SUPERVISION = "supervisor operator"
 
-# The rights of api.md, written out for each address by hand: who may.
+# The rights of docs/api-guide.md, written out for each address by hand: who may.
 TABLE = {
     ("PUT", "/v1/customers/{id}"): "operator integration",
     ("GET", "/v1/customers"): f"{READERS} integration",

@@ -1,4 +1,4 @@
-"""As of a moment in the past (domain.md E6): every answer is the one that a caller got then, by position and by time.
+"""As of a moment in the past (E6): every answer is the one that a caller got then, by position and by time.
 
 A desk works at random, and after each step all that can be read of its papers is kept. Later, and again after the views
 were made anew from the log, the same is asked as of each step.

@@ -1,4 +1,4 @@
-"""The life of an authorization over HTTP (domain.md G7, §6): each step, who may take it, what it leaves behind."""
+"""The life of an authorization over HTTP (docs/domain.md G7, §6): each step, who may take it, what it leaves behind."""
 
 import secrets
 from collections.abc import Callable
@@ -182,7 +182,7 @@ def test_a_step_sent_again_with_its_key_is_answered_as_before(served: Served, st
 
 @pytest.mark.parametrize("verb", [verb for verb in STEPS if verb != "collections"])
 def test_a_step_needs_a_reason(served: Served, staff: httpx.Client, verb: str) -> None:
-    """domain.md G: every one with a reason."""
+    """G1 to G7: every one with a reason."""
     item = ready_for(served, verb)
     body = {**body_of(served, verb, item)}
     for reason in (None, "", "   ", "\n\t", 7, "x" * 1001, "a\0b"):
@@ -229,7 +229,7 @@ def test_two_steps_at_once_of_one_version_are_one(served: Served, staff: httpx.C
 
 
 def test_an_amendment_keeps_old_and_new(served: Served, staff: httpx.Client) -> None:
-    """domain.md §6."""
+    """docs/domain.md §6."""
     item = a_debt(served, iban=SAME_BANK[0], bic="ABNANL2A")
     amended = stepped(staff, item, "amend", iban=SAME_BANK[1], debtor_name="K. de Vries")
     mandate = read(staff, amended)["mandate"]
@@ -461,7 +461,7 @@ def test_a_successor_that_the_caller_may_not_see_is_none(served: Served) -> None
 
 
 def test_a_program_reports_collections(served: Served, staff: httpx.Client) -> None:
-    """domain.md §6: by API only."""
+    """docs/domain.md §6: by API only."""
     program, item = served.as_("integration"), a_debt(served)
     version = item["version"]
     for due_on, outcome in (("2026-02-06", "paid"), ("2026-03-06", "rejected"), ("2026-02-20", "returned")):
@@ -638,7 +638,7 @@ def calendar(served: Served) -> dict[str, dict[str, Any]]:
 def test_what_the_calendar_has_ended_is_written_down_by_the_system(
     served: Served, staff: httpx.Client, calendar: dict[str, dict[str, Any]], what: str, cause: str
 ) -> None:
-    """domain.md §6: 36 months without a collection, or its own validity."""
+    """docs/domain.md §6: 36 months without a collection, or its own validity."""
     item = calendar[what]
     last = history(staff, item)[0]
     assert (last["action"], last["actor"], last["branch"]) == ("authorization-expired", "system", item["branch"])

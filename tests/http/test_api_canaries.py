@@ -1,7 +1,7 @@
 """What names a person is nowhere in clear: not in the log's schema, the keys, content files, temporary files, or logs.
 
 Canaries – words like no other – go in wherever a caller can put a word. Then everything that rests on the disk outside
-the views and the register, which are searched and therefore clear (design.md §4), is looked through for them.
+the views and the register, which are searched and therefore clear (docs/architecture.md), is looked through for them.
 """
 
 import base64

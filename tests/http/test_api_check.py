@@ -1,4 +1,4 @@
-"""Check (domain.md B5 to B8): whose form a scan code is and what it says; each refusal in its own words; guessing."""
+"""Check (B5 to B8): whose form a scan code is and what it says; each refusal in its own words; guessing."""
 
 import secrets
 import string
@@ -109,7 +109,7 @@ def test_check_shows_the_collection_data_with_the_whole_iban(served: Served, sta
 
 
 def test_after_no_upload_the_same_code_still_checks(served: Served, staff: httpx.Client) -> None:
-    """domain.md §3: redeemed means that evidence is attached; the paper can be scanned later."""
+    """docs/domain.md §3: redeemed means that evidence is attached; the paper can be scanned later."""
     made = debt_issued(staff, a_customer(served))
     noted = item_of(no_upload(staff, None, type=None, scan_code=made["scan_code"], signed_on="2026-01-05"))
     shown = item_of(check(staff, made["scan_code"]))
@@ -139,7 +139,7 @@ def test_check_shows_the_customer_of_today(served: Served, staff: httpx.Client) 
 def test_a_customer_whom_the_library_system_no_longer_knows_has_an_id_and_a_status(
     served: Served, staff: httpx.Client
 ) -> None:
-    """domain.md §7: an orphan; its paper may still come in."""
+    """docs/domain.md §7: an orphan; its paper may still come in."""
     customer = a_customer(served)
     made = issued(staff, customer)
     served.sql("delete from register.customer where customer_id = %s", [customer])

@@ -1,4 +1,4 @@
-"""The dossier of a dispute (domain.md §6): form, evidence of every version, amendments, collections and history."""
+"""The dossier of a dispute (docs/domain.md §6): form, evidence of every version, amendments, collections, history."""
 
 import io
 import json
@@ -234,7 +234,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES, ids=NAMES.values())
 def test_no_name_of_a_file_leads_out_of_the_zip_or_hides_in_it(served: Served, staff: httpx.Client, name: str) -> None:
-    """domain.md §8, 7: whoever unpacks it gets what is in it, beside the texts."""
+    """docs/domain.md §8, 7: whoever unpacks it gets what is in it, beside the texts."""
     customer = a_customer(served)
     answer = select_file(staff, customer, data := a_letter(), type="GUARDIAN_CONSENT", name=name or "x")
     files = opened(download(staff, item_of(answer)["id"]))

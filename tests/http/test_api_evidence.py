@@ -1,4 +1,4 @@
-"""A signed form comes back (domain.md B9, D2, D8, D9): as a file or kept on paper, one row, one winner, never twice."""
+"""A signed form comes back (B9, D2, D8, D9): as a file or kept on paper, one row, one winner, never twice."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -356,7 +356,7 @@ def test_it_is_noted_once(served: Served, staff: httpx.Client) -> None:
 
 
 def test_an_external_id_of_the_note_finds_the_authorization(served: Served, staff: httpx.Client) -> None:
-    """The caller's own id is kept wherever it may be given (api.md §3)."""
+    """The caller's own id is kept wherever it may be given."""
     external = secrets.token_hex(6)
     item = item_of(note_signed(staff, issued(staff, a_customer(served))["scan_code"], external_id=external))
     assert item["external_id"] == external
@@ -595,7 +595,7 @@ def test_a_signature_of_long_ago_is_kept_and_what_is_over_by_it_is_over(
 
 
 def test_a_file_of_an_authorization_type_without_a_code_is_still_one_save(served: Served, staff: httpx.Client) -> None:
-    """domain.md §3: registered, archived, attached; there is no code to it then."""
+    """docs/domain.md §3: registered, archived, attached; there is no code to it then."""
     item = archived(staff, a_customer(served), type=DEBT)
     assert (item["scan_code"], item["status"], item["kind"]) == (None, "active", "mandate")
     assert read(staff, item)["collection"]["complete"] is False

@@ -1,4 +1,4 @@
-"""Forms (domain.md F1 to F4): an authorization is issued with its scan code, and printed as often as it is needed."""
+"""Forms (F1 to F4): an authorization is issued with its scan code, and printed as often as it is needed."""
 
 import re
 import secrets

@@ -191,7 +191,7 @@ def test_as_of_tells_the_history_as_it_was(served: Served, story: Story) -> None
 
 
 def test_as_of_in_the_future_is_refused_as_a_time_and_as_a_position(served: Served, story: Story) -> None:
-    """api.md §2. A position that nobody was given yet would else pin pages that still change."""
+    """docs/api-guide.md, "Consistency". A position that nobody was given yet would else pin pages that still change."""
     staff, letter = served.as_("staff"), story.letter["id"]
     addresses = (
         f"/v1/documents/{letter}/history",

@@ -1,4 +1,4 @@
-"""Who looked through lists, searched, printed, saw a scanned page: their lines in the access log (domain.md, "Words").
+"""Who looked through lists, searched, printed, saw a scanned page: their lines in the access log (docs/domain.md §1).
 
 What is sensitive waits for its line; other lists have it a moment later. Contents and histories: test_api_access.py.
 """

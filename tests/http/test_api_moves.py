@@ -1,4 +1,4 @@
-"""Moves, new contents, joint papers (domain.md G2, G4, G6): rows, keys, histories and contents of both customers.
+"""Moves, new contents, joint papers (docs/domain.md G2, G4, G6): rows, keys, histories and contents of both customers.
 
 On an archive of their own, so that `dossier verify` can say at the end that all of it hangs together.
 """

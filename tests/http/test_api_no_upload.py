@@ -1,4 +1,4 @@
-"""No upload (domain.md D1 to D8): an authorization is noted, the original stays on paper; what was seen is not kept."""
+"""No upload (D1 to D8): an authorization is noted, the original stays on paper; what was seen is not kept."""
 
 import secrets
 from datetime import date, timedelta

@@ -748,7 +748,7 @@ def test_a_bad_address_with_a_good_form_stores_nothing(served: Served, staff: ht
 
 
 def assert_problem_or_the_servers_own(answer: Answer) -> None:
-    """api.md §2: a web server's own 400 to broken HTTP, before a request exists, may lack problem+json."""
+    """A web server's own 400 to broken HTTP, before a request exists, may lack problem+json."""
     if answer.headers.get("content-type") == "application/problem+json":
         assert set(json.loads(answer.body)) >= MEMBERS
     else:

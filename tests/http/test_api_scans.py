@@ -1,4 +1,4 @@
-"""Scan page (domain.md B1 to B11, edge cases 4, 5, 24): sessions from the caller's own pages to the document."""
+"""Scan page (docs/domain.md B1 to B11, edge cases 4, 5, 24): sessions from the caller's own pages to the document."""
 
 import io
 import secrets

@@ -1,4 +1,4 @@
-"""Batches (domain.md B, edge case 5): a stack of forms becomes one document for each, two passes become sheets."""
+"""Batches (B1 to B11, edge case 5): a stack of forms becomes one document for each, two passes become sheets."""
 
 import secrets
 from collections.abc import Iterator

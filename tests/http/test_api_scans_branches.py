@@ -1,4 +1,4 @@
-"""Whose scanners and sessions (api.md "Rights"): those of the caller's own branch. And a start that is sent again."""
+"""Whose scanners and sessions: those of the caller's own branch. And a start that is sent again."""
 
 import secrets
 from typing import Any

@@ -1,4 +1,4 @@
-"""Select file (domain.md C1 to C8): what is archived, what is refused, and that a refusal leaves nothing behind."""
+"""Select file (C1 to C8): what is archived, what is refused, and that a refusal leaves nothing behind."""
 
 import hashlib
 import json

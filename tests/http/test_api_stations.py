@@ -1,4 +1,4 @@
-"""Scan stations (domain.md B1 to B4, edge cases 5, 24): what they have, what they are to scan, pages they bring."""
+"""Scan stations (B1 to B4, edge cases 5, 24): what they have, what they are to scan, pages they bring."""
 
 import secrets
 import time

@@ -1,4 +1,4 @@
-"""View customer documents (domain.md E1 to E6): every paper of a customer, its filters, its pages, its past."""
+"""View customer documents (E1 to E6): every paper of a customer, its filters, its pages, its past."""
 
 import secrets
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from tests.http.desk import (
 from tests.http.served import Served
 from tests.paper.files import a_jpeg
 
-# An item of the list in api.md §4. Fields may be added, never renamed.
+# An item of the list. Fields may be added, never renamed.
 FIELDS = {
     "id", "kind", "type", "type_label", "status", "source", "file_name", "note", "media_type", "size_bytes", "sha256",
     "pages", "scan_code", "evidence", "original_held", "shelf_mark", "received_on", "recorded_at", "actor", "branch",

@@ -1,4 +1,4 @@
-"""Read your own writes: what a caller was told is in all that it reads next; others do not wait for it (api.md §2).
+"""Read your own writes: what a caller was told is in all that it reads next; others do not wait for it.
 
 Many clients, two web servers and a projector that stops at random: tests/property/test_own_writes.py.
 """

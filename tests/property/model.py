@@ -1,4 +1,4 @@
-"""What the archive has to say of its papers, written from domain.md alone: no line here is shared with domain/.
+"""What the archive has to say of its papers, written from docs/domain.md alone: no line here is shared with domain/.
 
 Statuses, kinds and refusals are words, days are counted anew. A `why` maps each refusal that is right to what it tells
 (None: nothing to compare); an empty one says that the command must succeed. life.py acts and compares.

@@ -1,4 +1,4 @@
-"""Random lives of papers at several desks (lives.py), in memory and on Postgres, against the model of domain.md."""
+"""Random lives of papers at several desks (lives.py), in memory and on Postgres, against model.py."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The policy against the table of rights in the contract (api.md "Rights"), written out by hand."""
+"""The policy against the table of rights in the contract (docs/api-guide.md, "Rights"), written out by hand."""
 
 import pytest
 

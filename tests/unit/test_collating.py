@@ -1,4 +1,4 @@
-"""Two passes of a one-sided feeder become sheets (domain.md edge case 5): by their passes, or as a person says."""
+"""Two passes of a one-sided feeder become sheets (docs/domain.md edge case 5): by their passes, or as a person says."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Edge cases of domain.md §8 by their number, as far as use cases can tell them; what a screen or a file says of them
+"""Edge cases of docs/domain.md §8 by their number, as far as use cases tell them; what a screen or a file says of them
 is told by tests/http, tests/paper and tests/views."""
 
 from datetime import UTC, date, datetime, timedelta

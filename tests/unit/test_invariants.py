@@ -1,4 +1,4 @@
-"""Invariants I1 to I7 and I10 to I13 of domain.md §3, one plain example each; over random lives: tests/property."""
+"""Invariants I1 to I7 and I10 to I13 of docs/domain.md §3, one plain example each; random lives: tests/property."""
 
 from datetime import date, timedelta
 from typing import Any, get_args

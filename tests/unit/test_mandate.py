@@ -1,4 +1,4 @@
-"""Mandates (domain.md §6): completion, amendments, collections, 36 months. Their life: test_authorization.py."""
+"""Mandates (docs/domain.md §6): completion, amendments, collections, 36 months. Their life: test_authorization.py."""
 
 from datetime import date, timedelta
 from typing import Any

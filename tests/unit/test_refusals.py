@@ -13,7 +13,7 @@ from domain.refusals import FieldError, Refusal, ValidationFailed, every
 ROOMS = ("api", "domain", "paper", "projections", "scanner", "service", "store")
 ROOT = Path(refusals.__file__).parent.parent
 
-# api.md, section 5, as it stands there, and what section 6 adds.
+# The slugs of docs/reference.md, "Problems", that programs were promised; written out by hand.
 CONTRACT = """
 malformed-request 400, unauthenticated 401, forbidden 403, not-found 404, method-not-allowed 405,
 not-acceptable 406, length-required 411, precondition-failed 412, content-too-large 413,

@@ -1,4 +1,4 @@
-"""Scan sessions (domain.md B, edge cases 5 and 24): given events, when a command, then events or a refusal."""
+"""Scan sessions (B1 to B11, edge cases 5 and 24): given events, when a command, then events or a refusal."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Scan page (domain.md B, edge cases 4, 5, 24) as use cases in memory: what is stored, held, let go and refused."""
+"""Scan page (B1 to B11, edge cases 4, 5, 24) as use cases in memory: what is stored, held, let go and refused."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta

@@ -316,6 +316,8 @@ class Call:
         """As read() from a position that the caller names: tries the query again when a hint or a poll is due."""
         with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
             looks = 0
+            if patience.is_early:
+                await patience.lasts()
             while True:
                 try:
                     return await self._found(find, floor)

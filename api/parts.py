@@ -219,8 +219,10 @@ class Reads(Protocol):
 
 
 class Patience(Protocol):
-    """Of one reader who looks for a view to get to a position: `lasts` waits until it may be there, or it is worth
-    looking anyhow; False when the time is over."""
+    """The wait of one reader for a view to get to a position. `lasts` waits until it may be there or the next poll is
+    due; False when the time is over. `is_early`: a look before `lasts` would be in vain."""
+
+    is_early: bool
 
     async def lasts(self) -> bool: ...
 

@@ -26,6 +26,8 @@ STANDBY_SECONDS = 1.0
 POLL_SECONDS = 0.5
 HOT_SECONDS = 0.2
 HOT_POLL_SECONDS = 0.005
+# The least time from one page to the next while events come in ones: a page costs as much as ten events in it.
+GATHER_SECONDS = 0.006
 KNOWN_SECONDS = 0.1
 PIPELINED_MAX = 8
 BACK_OFF_SECONDS = (0.05, 5.0)
@@ -74,7 +76,7 @@ class Follower:
         self._views, self._clock, self._on_parked = views, clock, on_parked
         self._poll_seconds, self._beat, self._hints = poll_seconds, beat, hints
         self.state = State()
-        self._hot_until = 0.0
+        self._hot_until = self._gather_until = 0.0
         self._known: list[Tracked] = []
         self._known_until, self._is_fresh = 0.0, True
 
@@ -110,12 +112,14 @@ class Follower:
             with without_collector():
                 seconds = self._step(conn)
             self._wait(conn, seconds)
+            self._gather()
 
     def _step(self, conn: psycopg.Connection[Any]) -> float:
         """Bring the rearmost views on by a page; the answer is for how long it is not worth while to look again.
 
         After events came the log is looked at every few milliseconds for a while, so that appenders need not notify
         on each commit."""
+        began = self._clock()
         behind = self._page(conn)
         if behind is None:
             return HOT_POLL_SECONDS if self._clock() < self._hot_until else self._poll_seconds
@@ -131,7 +135,10 @@ class Follower:
             self._hints.tell(READER, behind.position)
         self._hot_until = self._clock() + HOT_SECONDS
         self.state.events += len(behind.events)
-        return 0.0
+        if behind.more:
+            return 0.0
+        self._gather_until = began + GATHER_SECONDS
+        return HOT_POLL_SECONDS
 
     def _wait(self, conn: psycopg.Connection[Any], seconds: float) -> None:
         """Until the next notification or hint, at most so long."""
@@ -143,6 +150,10 @@ class Follower:
             return
         select.select([conn.fileno(), self._hints.fileno()], [], [], seconds)
         self._hints.hear()
+
+    def _gather(self) -> None:
+        """Let events come together when the last page is not long ago; the first one after a pause never waits."""
+        time.sleep(max(0.0, self._gather_until - self._clock()))
 
     def _page(self, conn: psycopg.Connection[Any]) -> Behind | None:
         """The next events for the rearmost views: one page serves all that stand at the same position."""

@@ -5,6 +5,7 @@ who ask meanwhile share one question, which is sent after each of them came.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,9 @@ from store.pools import Connect
 # log, so the pause grows only after ten looks.
 POLL_SECONDS = (0.003, 0.05)
 POLLS_AT_ONCE = 10
+# While hints come, a reader waits for its own and polls only in case one was lost.
+HINTED_POLL_SECONDS = 0.02
+HINTS_COME_SECONDS = 5.0
 # An operator pauses a view for minutes or hours.
 PAUSED_RETRY_SECONDS = 30
 
@@ -39,13 +43,15 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class Patience:
-    """The wait of one reader until the views are at `position`; made by Standing.patience()."""
+    """The wait of one reader until the views are at `position`; made by Standing.patience(). `is_early`: a hint will
+    come, so a look before it would be in vain."""
 
-    def __init__(self, position: int, wait_seconds: float) -> None:
+    def __init__(self, position: int, wait_seconds: float, *, pause_seconds: float, is_early: bool) -> None:
         self.position = position
         self._deadline = time.monotonic() + wait_seconds
         self._hinted = asyncio.Event()
-        self._pause, self._looks = POLL_SECONDS[0], 0
+        self._pause, self._looks = pause_seconds, 0
+        self.is_early = is_early
 
     def hear(self, position: int) -> None:
         if position >= self.position:
@@ -73,6 +79,7 @@ class Standing:
         self._waiting: list[tuple[str | None, asyncio.Future[Look]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._patient: set[Patience] = set()
+        self._heard, self._heard_at = 0, -math.inf
 
     async def views_at(
         self, position: int, *, wait_seconds: float, writer: str | None = None, views: Collection[str] = ()
@@ -96,7 +103,11 @@ class Standing:
     @contextmanager
     def patience(self, position: int, *, wait_seconds: float) -> Iterator[Patience]:
         """A wait in which hints count; enter it before the first look, so that no hint is missed."""
-        patience = Patience(position, wait_seconds)
+        hinted = time.monotonic() < self._heard_at + HINTS_COME_SECONDS
+        pause_seconds = HINTED_POLL_SECONDS if hinted else POLL_SECONDS[0]
+        patience = Patience(
+            position, wait_seconds, pause_seconds=pause_seconds, is_early=hinted and self._heard < position
+        )
         self._patient.add(patience)
         try:
             yield patience
@@ -105,6 +116,8 @@ class Standing:
 
     def hear(self, position: int) -> None:
         """Wake the readers that wait for this position."""
+        if position:
+            self._heard, self._heard_at = position, time.monotonic()
         for patience in self._patient:
             patience.hear(position)
 

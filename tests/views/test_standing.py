@@ -131,6 +131,26 @@ async def asking(standing: Standing, stop: threading.Event) -> None:
         await standing.look("m.bakker")
 
 
+def test_a_reader_waits_for_the_first_hint_only_while_hints_come(desk: Desk) -> None:
+    """Without hints (a follower on another node) it looks at once, as it does for a position that was heard of."""
+    position = desk.letter().position
+
+    async def wait(standing: Standing) -> tuple[bool, bool, bool, bool]:
+        with standing.patience(position, wait_seconds=LONG) as unheard:
+            pass
+        standing.hear(position - 1)
+        with (
+            standing.patience(position - 1, wait_seconds=LONG) as old,
+            standing.patience(position, wait_seconds=LONG) as new,
+        ):
+            standing.hear(0)
+            waiting = asyncio.create_task(new.lasts())
+            standing.hear(position)
+            return unheard.is_early, old.is_early, new.is_early, await waiting
+
+    assert with_standing(desk, wait) == (False, False, True, True)
+
+
 def test_a_database_that_fails_is_told_to_each_who_asked(desk: Desk) -> None:
     class Away(Exception):
         pass

@@ -1,6 +1,6 @@
 """The Falcon application: one resource an address of api/routes.py, one way in for every call.
 
-A call is authenticated, then the route's verb is checked, then its handler runs. api/wrapper.py stands before it,
+A call is authenticated, then the route's verb is checked, then its handler runs. web/wrapper.py stands before it,
 service/wiring.py hands in how the parts are opened after the fork.
 """
 
@@ -14,19 +14,19 @@ from typing import Any
 import falcon
 import falcon.asgi
 
-from api import problems
 from api.admission import admitted
 from api.parts import Parts
-from api.problems import Write
-from api.query import require_known
 from api.routes import ROUTES, Route
 from api.staff.assets import assets
 from api.staff.pages import PAGES
 from api.staff.refused import refused
-from api.wrapper import Front
 from domain.limits import Limits
 from domain.promises import require_value
 from domain.refusals import LengthRequired
+from web import problems
+from web.problems import Write
+from web.query import require_known
+from web.wrapper import Front
 
 TAKING_FILES = {(route.method, route.path) for route in ROUTES if route.form is not None or route.image}
 OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]

@@ -12,9 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.headers import etag
 from api.parts import Parts, Session
-from api.problems import preferred, trace_id_of
 from domain.access import OPEN, AccessAction, AccessKind, Principal, Rights, rights
 from domain.archive import Caller
 from domain.document_type import DocumentType
@@ -44,6 +42,8 @@ from projections.reading import (
     read_cursor,
     write_cursor,
 )
+from web.headers import etag
+from web.problems import preferred, trace_id_of
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -171,7 +171,7 @@ class Call:
             raise NotFound from None
 
     async def body(self, kind: type[S]) -> S:
-        """The JSON body as a checked struct. Raises what api/problems.py turns into 400 or 422."""
+        """The JSON body as a checked struct. Raises what web/problems.py turns into 400 or 422."""
         media = (self.req.content_type or "").partition(";")[0].strip().lower()
         if media not in ("", "application/json"):
             raise UnsupportedMediaType(reason=N_("send it as application/json"))

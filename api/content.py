@@ -6,9 +6,7 @@ from functools import partial
 from itertools import islice
 
 from api.call import Call
-from api.headers import content_disposition, digest_field, etag
 from api.parts import Blocking
-from api.ranges import Part, not_modified, span
 from domain.access import Verb, may
 from domain.document import DocumentStatus
 from domain.page_image import PageImage
@@ -16,6 +14,8 @@ from domain.refusals import NotFound
 from projections import customer_documents
 from projections.customer_documents import File
 from projections.reading import DOCUMENTS
+from web.headers import content_disposition, digest_field, etag
+from web.ranges import Part, not_modified, span
 
 CHUNKS_PER_HOP = 16  # of 64 KiB: one thread hop a MiB
 IN_MEMORY_BYTES_MAX = 1024 * 1024

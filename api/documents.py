@@ -12,7 +12,6 @@ from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyB
 from api.call import Call
 from api.looks import record_list, record_paper
 from api.scan_codes import named
-from api.uploads import Form, free_bytes, receive_form
 from domain.archive import ArchiveFile, Examined, Outcome, examined
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DocumentType
@@ -28,6 +27,7 @@ from domain.refusals import (
 from domain.values import Kind, calendar_date, customer_id, typed_day
 from projections import customer_documents
 from projections.reading import DOCUMENTS
+from web.uploads import Form, free_bytes, receive_form
 
 FIELDS = {
     "customer": "the customer's id in the library system; may be left out with a scan code",

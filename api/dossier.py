@@ -17,9 +17,7 @@ from api.answers import item_of
 from api.call import Call
 from api.content import Streamed, some
 from api.forms import drawn
-from api.headers import ascii_fallback, printable
 from api.history import history_item, with_customer_ids
-from api.problems import catalog
 from api.scan_codes import collection_of
 from domain import authorization
 from domain.archive import Outcome
@@ -30,6 +28,8 @@ from domain.promises import require_value
 from domain.refusals import N_, NotFound
 from domain.values import Content
 from projections import audit_history, customer_documents
+from web.headers import ascii_fallback, printable
+from web.problems import catalog
 
 PIECE_BYTES = 64 * 1024
 HEADERS = {

@@ -8,9 +8,9 @@ from api.answers import item_of, outcome_of
 from api.bodies import FormBody, issue_form_of, known_customer
 from api.call import Call
 from api.documents import require_type
-from api.subpath import base_of
 from domain.archive import PrintedForm
 from projections import customer_documents
+from web.subpath import base_of
 
 PDF_HEADERS = {
     "X-Content-Type-Options": "nosniff",

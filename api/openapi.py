@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from api.cookies import COOKIE
 from api.meanings import NOTHING, PATH_PARAMETERS, ROOMS, meaning_of
-from api.query import Query
 from api.routes import ROUTES, Route
 from domain.access import Verb
 from domain.promises import require_value
 from domain.refusals import every
+from web.cookies import COOKIE
+from web.query import Query
 
 REQUEST_HEADERS = {
     "Archive-Branch": ("Code of the branch to write for, when the token has none of its own.", "CENTRAL"),

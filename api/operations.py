@@ -7,8 +7,8 @@ from importlib.resources import files
 import msgspec
 
 from api.call import Call
-from api.subpath import base_of
 from domain.refusals import NotFound
+from web.subpath import base_of
 
 
 async def alive(call: Call) -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 from api.bodies import SECRET_CHARACTERS_MAX, ChoiceBody, PasswordBody, SessionAnswer, SignInBody
 from api.call import Call
-from api.cookies import cookie_of, give, take
-from api.origin import address_of, require_no_other_page
 from api.parts import Person, Session, Signed
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import branch_code
 from projections.reading import moment
+from web.cookies import cookie_of, give, take
+from web.origin import address_of, require_no_other_page
 
 
 async def sign_in(call: Call) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -22,9 +21,9 @@ from domain.document_type import DocumentType
 from domain.envelope import Recorded
 from domain.limits import Limits
 from domain.page_image import PageImage
+from web.origin import Network
 
 T = TypeVar("T")
-Network = IPv4Network | IPv6Network
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
 

@@ -72,7 +72,6 @@ from api.bodies import (
 )
 from api.call import Call
 from api.events import CloudEvent
-from api.query import Query
 from api.staff import problem_pages
 from domain.access import AccessAction, Verb
 from domain.authorization import AuthorizationStatus
@@ -80,6 +79,7 @@ from domain.document import DocumentStatus
 from domain.values import Kind, Source
 from projections.customer_documents import NEWEST, SORTS, Item
 from projections.feed import TOPICS
+from web.query import Query
 
 Handle = Callable[[Call], Awaitable[None]]
 

@@ -28,11 +28,8 @@ from api.bodies import (
 from api.call import Call
 from api.content import SAFE_HEADERS, Streamed, some
 from api.documents import require_room, require_type
-from api.problems import catalog, detail
 from api.scan_codes import named
 from api.stations import device, own_stations
-from api.subpath import base_of
-from api.uploads import ReceivedFile, receive_file
 from domain import batch, refusals
 from domain.access import Role
 from domain.archive import ArchiveFile, Examined, Inspected, Outcome, Reach, Session
@@ -62,6 +59,9 @@ from domain.use_cases import require_version
 from domain.values import Source, customer_id
 from projections import scan_sessions
 from projections.reading import SCANS, moment
+from web.problems import catalog, detail
+from web.subpath import base_of
+from web.uploads import ReceivedFile, receive_file
 
 PDF = "application/pdf"
 CAPTURE = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}")

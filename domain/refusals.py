@@ -1,4 +1,4 @@
-"""Every way in which the archive says no. api/problems.py turns these into HTTP, service/ into exit codes.
+"""Every way in which the archive says no. web/problems.py turns these into HTTP, service/ into exit codes.
 
 A refusal has a slug (stable, part of the contract), a title, and a sentence that a desk worker can act on.
 Sentences are message ids for gettext: `N_` marks them, the edge translates them and fills in `values`.

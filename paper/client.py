@@ -227,7 +227,7 @@ def _lent(data: bytes) -> Iterator[int]:
 
 
 async def _finish_in_thread(work: Callable[..., None], *arguments: object) -> None:
-    """As api/threads.py, which is out of reach here: however often it is cancelled, it ends only after the thread."""
+    """As web/threads.py, which is out of reach here: however often it is cancelled, it ends only after the thread."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         await asyncio.shield(running)

@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from api.uploads import ReceivedFile, displayable
 from domain.importing import ImportLine
 from domain.limits import Limits
 from domain.refusals import ContentTooLarge, FieldError, Refusal
 from domain.values import calendar_date, customer_id, prose
 from service.csv_lines import FileUnreadable, records
+from web.uploads import ReceivedFile, displayable
 
 HEADER = [
     "file",

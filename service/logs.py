@@ -2,7 +2,7 @@
 
 A line holds time, level, part, pid and message; our messages name parts, views and positions, never a person. What
 could quote data is left out: the words of an exception, of which service/causes.py tells the reason, and the values in
-a library's message but for numbers and names of signals. Requests: api/wrapper.py.
+a library's message but for numbers and names of signals. Requests: web/wrapper.py.
 """
 
 import json
@@ -77,6 +77,6 @@ def become(part: str) -> None:
 
 
 def begin(part: str = "serve") -> None:
-    """From warnings up, in this process and what it forks, gunicorn among it (api/worker.py)."""
+    """From warnings up, in this process and what it forks, gunicorn among it (web/worker.py)."""
     become(part)
     logging.basicConfig(handlers=[Lines()], level=logging.WARNING, force=True)

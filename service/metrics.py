@@ -15,10 +15,10 @@ from typing import Any
 from uuid import UUID
 
 from api.page_images import CACHE, DECODER
-from api.wrapper import METHODS
 from paper.client import VERDICTS
 from service.logs import reason, tell
 from service.processes import is_there
+from web.wrapper import METHODS
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEMORY = Path("/dev/shm")  # the folder made in it is private and its name cannot be foreseen

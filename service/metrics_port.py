@@ -14,8 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from api.problems import problem
 from domain.refusals import N_, MalformedRequest, MethodNotAllowed, NotFound, Refusal, Unavailable
+from web.problems import problem
 
 REQUEST_SECONDS = 5.0
 HEAD_BYTES_MAX = 8 * 1024

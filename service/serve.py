@@ -2,7 +2,7 @@ r"""`dossier serve`: Postgres where none is given, then its children. This proce
 
     supervisor --- paper      the limited decoders (paper/pool.py)
               \--- projector  follows the log, sweeps, minds the clock (service/projector.py)
-               \-- web        gunicorn and its workers (api/worker.py)
+               \-- web        gunicorn and its workers (web/worker.py)
                 \- station    where scanners are configured (service/scan_station.py)
 
 A child that dies is started again, a Postgres that dies too. When the supervisor dies its children die with it, and

@@ -1,17 +1,17 @@
-"""The web child of serve: gunicorn with the guard of api/worker.py over the application of api/app.py."""
+"""The web child of serve: gunicorn with the guard of web/worker.py over the application of api/app.py."""
 
 import os
 from functools import partial
 from pathlib import Path
 
 from api.app import create_app
-from api.problems import to_stderr
-from api.worker import run as run_server
 from paper.confinement import die_with_parent
 from service.beats import Beats
 from service.ports import address
 from service.settings import Settings
 from service.wiring import UNAVAILABLE, Proven, open_parts
+from web.problems import to_stderr
+from web.worker import run as run_server
 
 
 def run(

@@ -24,7 +24,6 @@ from api.live import Live
 from api.page_images import PageImages
 from api.parts import IdentityProvider, Parts
 from api.sessions import LiveSessions
-from api.threads import outlive
 from domain.access import Rights
 from domain.archive import Archive
 from domain.customer import Customer
@@ -60,6 +59,7 @@ from store.recorder import ArchiveRecorder, as_role, by_index, datastore
 from store.signals import Signals
 from store.standing import Standing
 from store.system import RandomIds, SystemClock
+from web.threads import outlive
 
 T = TypeVar("T")
 APP_ROLE, PROJECTOR_ROLE = "dossier_app", "dossier_projector"

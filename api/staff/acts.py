@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from api.call import Call
-from api.problems import catalog
 from api.staff import render
 from api.staff.act_words import ACTS, BY_FIELDS, BY_SOURCE, CAUSES, OUTCOMES, SEQUENCES, SOURCES, STATUSES, VIEWS, Words
 from domain.refusals import N_
+from web.problems import catalog
 
 
 class Reader(NamedTuple):

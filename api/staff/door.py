@@ -13,11 +13,11 @@ import falcon.asgi
 import msgspec
 
 from api.call import OWN_WRITES_SHOWN, Call
-from api.problems import of_decode_error
-from api.query import require_known
 from api.routes import ROUTES
 from domain.access import require
 from domain.refusals import FieldError, ValidationFailed
+from web.problems import of_decode_error
+from web.query import require_known
 
 BY_ADDRESS = {(route.method, route.path): route for route in ROUTES}
 LIST_PAGE = 200

@@ -14,12 +14,12 @@ import msgspec
 
 from api import own_session
 from api.call import Call
-from api.origin import own_origin
 from api.parts import IdentityProvider
 from api.staff.entrance import local, show_sign_in_form
 from api.staff.render import go
-from api.subpath import base_of
 from domain.refusals import IdentityNotProven, NotFound, Refusal
+from web.origin import own_origin
+from web.subpath import base_of
 
 COOKIE = "dossier_sign_in"
 HERE, BACK = "/sign-in/elsewhere", "/sign-in/elsewhere/back"

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from api import own_session
 from api.admission import session_of
 from api.call import Call
-from api.origin import require_own_page
-from api.problems import headers_of
 from api.staff.fields import fields_of
 from api.staff.refused import problem_of
 from api.staff.render import go, show
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
+from web.origin import require_own_page
+from web.problems import headers_of
 
 HOME = "/"
 # A path of this host, which neither //elsewhere nor /\elsewhere is, and no way round in a circle.

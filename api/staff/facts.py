@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.call import Call
-from api.headers import digest_field
 from api.staff import acts, past, render
 from api.staff.door import Reply, ask, opened
 from domain.refusals import NotFound
+from web.headers import digest_field
 
 PAGES_SHOWN = 100
 """How many pages stand on one page: of a longer document there are several."""

@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 
 from api.call import Call
-from api.multipart import Part, Splitter, boundary_of
-from api.problems import catalog
 from api.staff import render
 from api.staff.add import show_with
 from api.staff.checking import existing
@@ -18,8 +16,10 @@ from api.staff.door import ask
 from api.staff.fields import fields_of, new_key, number
 from api.staff.refused import Problem, Wrong, as_typed, field_of
 from api.staff.saved import go_on
-from api.uploads import FIELD_BYTES_MAX
 from domain.refusals import N_, FieldError, MalformedRequest, Refusal, ValidationFailed, every
+from web.multipart import Part, Splitter, boundary_of
+from web.problems import catalog
+from web.uploads import FIELD_BYTES_MAX
 
 REFUSALS = {kind.slug: kind for kind in every()}
 

@@ -11,7 +11,6 @@ from urllib.parse import quote
 import msgspec
 
 from api.call import Call
-from api.problems import catalog
 from api.staff import add, render
 from api.staff.checking import existing
 from api.staff.door import ask
@@ -22,6 +21,7 @@ from api.staff.search import without
 from domain.customer import card_code
 from domain.refusals import N_, Refusal, ScanCodeMalformed, ScanCodeUnknown
 from domain.scan_code import SYMBOLOGY, is_well_formed
+from web.problems import catalog
 
 CHARACTERS_MAX = 200
 EXACT_AMONG = 20

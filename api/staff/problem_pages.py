@@ -1,12 +1,12 @@
-"""The pages behind a problem's `type`: what it means, and what to do. api/problems.py sends the problems themselves."""
+"""The pages behind a problem's `type`: what it means, and what to do. web/problems.py sends the problems themselves."""
 
 import re
 
 from api.call import Call
-from api.problems import catalog, cure
 from api.staff import render
 from domain import refusals
 from domain.refusals import NotFound
+from web.problems import catalog, cure
 
 
 async def every(call: Call) -> None:

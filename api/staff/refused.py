@@ -1,4 +1,4 @@
-"""A refusal as a page for people: its sentence, what to do, the reference number. api/problems.py calls it.
+"""A refusal as a page for people: its sentence, what to do, the reference number. web/problems.py calls it.
 
 Who is not signed in, or has a password to change first, is sent to where that is done and comes back afterwards.
 """
@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from api.call import Call
-from api.problems import catalog, cure, detail, field_detail
 from api.staff.render import go, language_of, show
 from domain.refusals import N_, PasswordMustBeChanged, Refusal, Unauthenticated, ValidationFailed
 from domain.values import NO_DAY
+from web.problems import catalog, cure, detail, field_detail
 
 
 class Wrong(msgspec.Struct, frozen=True):

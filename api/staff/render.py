@@ -18,12 +18,12 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from api.call import Call
-from api.problems import best_language, languages, translations
 from api.staff import assets
-from api.subpath import base_of, rooted_page
 from domain.access import Verb, may
 from domain.refusals import FieldError
 from domain.values import typed_day
+from web.problems import best_language, languages, translations
+from web.subpath import base_of, rooted_page
 
 LANGUAGES = ("en", "nl", "de")
 LOCALES = {"en": "en_GB"}

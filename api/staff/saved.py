@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from api.call import Call
-from api.problems import catalog
 from api.staff import lately, render
 from api.staff.door import Reply, ask
 from api.staff.fields import change, fields_of, new_key
 from domain.refusals import N_, NotFound
+from web.problems import catalog
 
 UNDO = timedelta(seconds=30)
 ON_THE_WAY = timedelta(seconds=5)  # between the last second that a page shows and the press that arrives here

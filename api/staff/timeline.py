@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from api.call import Call, encode_json
-from api.headers import content_disposition
 from api.staff import acts, render
 from api.staff.act_words import OF_PAPERS, VIEWS
 from api.staff.door import ask
 from api.staff.past import LAST_OF_DAY
 from domain.values import calendar_date, typed_day
+from web.headers import content_disposition
 
 FILTERS = ("show", "actor", "action", "from", "to")
 EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}

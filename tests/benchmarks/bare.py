@@ -18,8 +18,8 @@ import msgspec
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from api.worker import run
 from domain.limits import Limits
+from web.worker import run
 
 TABLES = """
     create table event (id uuid primary key, topic text, state jsonb, at timestamptz default now());

@@ -23,7 +23,7 @@ from tests.docs.translations import mo, sentences
 from tests.http.served import ROOT, serving
 
 LANGUAGE = "nl"
-ROOMS = ("domain", "migrations", "paper", "projections", "scanner", "service", "store", "tests")
+ROOMS = ("api", "domain", "migrations", "paper", "projections", "scanner", "service", "store", "tests")
 MARK = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
 DATA = {
@@ -44,13 +44,13 @@ EVERYWHERE = (
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showroom]:
     """The showroom, served in the marked language."""
     tree = tmp_path_factory.mktemp("marked")
-    shutil.copytree(ROOT / "api", tree / "api", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "web", tree / "web", ignore=shutil.ignore_patterns("__pycache__"))
     for room in ROOMS:
         (tree / room).symlink_to(ROOT / room)
     catalog = Catalog(LANGUAGE)
     for sentence in sentences():
         catalog.add(sentence, f"⟦{sentence}⟧")
-    (tree / "api" / "locale" / LANGUAGE / "LC_MESSAGES" / "dossier.mo").write_bytes(mo(catalog))  # type: ignore[arg-type]  # like ours
+    (tree / "web" / "locale" / LANGUAGE / "LC_MESSAGES" / "dossier.mo").write_bytes(mo(catalog))  # type: ignore[arg-type]  # like ours
     with serving(None, tree, **SETTINGS) as served:
         yield furnish(served)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from api.wrapper import AccessLine
 from service.connections import (
     OF_A_WORKER,
     OF_COMMANDS,
@@ -28,6 +27,7 @@ from tests.docs.reference import DOCS
 from tests.http.desk import a_customer, archived, at, noted
 from tests.http.served import ROOT, Served, new_home
 from tests.service.program import command
+from web.wrapper import AccessLine
 
 PAGE = (DOCS / "operations.md").read_text(encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tests.docs.translations
 
-finds the sentences that `N_` marks and those of the screens' templates, brings api/locale/*/LC_MESSAGES/dossier.po up
+finds the sentences that `N_` marks and those of the screens' templates, brings web/locale/*/LC_MESSAGES/dossier.po up
 to them, compiles the .mo beside it, and lists what is left to translate. A sentence that changed a little keeps its old
 translation, marked `fuzzy`: mend it, drop the mark, and run this again.
 """
@@ -18,8 +18,8 @@ from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import generate_po, read_po
 
-from api.problems import LOCALE
 from api.staff.render import TEMPLATES
+from web.problems import LOCALE
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = ("de", "nl")

@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api.problems import catalog
 from domain import refusals
 from domain.archive import Caller, IssueForm
 from domain.refusals import AuthorizationNotActive
@@ -42,6 +41,7 @@ from tests.http.desk import (
     view,
 )
 from tests.http.served import Served, wait_until
+from web.problems import catalog
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()  # two days, so that no zone matters
 MISSES_MAX = 20

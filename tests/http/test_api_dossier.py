@@ -12,7 +12,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.problems import catalog
 from tests.http import wire
 from tests.http.desk import (
     DEBT,
@@ -36,6 +35,7 @@ from tests.http.desk import (
 )
 from tests.http.memory import MIB, memory_of
 from tests.http.served import Served, wait_until
+from web.problems import catalog
 
 GROWTH_BYTES_MAX = 100 * MIB
 TEXTS = {"dossier.json", "dossier.txt"}

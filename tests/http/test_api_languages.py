@@ -3,13 +3,13 @@
 import httpx
 import pytest
 
-from api.problems import catalog
 from domain import refusals
 from domain.refusals import Refusal
 from tests.docs.translations import LANGUAGES
 from tests.http import wire
 from tests.http.desk import a_customer, archived, correct, corrected, no_upload, problem_of
 from tests.http.served import Served
+from web.problems import catalog
 
 # So that the archive does not wait for a body that it has refused.
 EXPECT = "Expect: 100-continue"

@@ -14,7 +14,6 @@ import httpx
 import psycopg
 import pytest
 
-from api.problems import catalog
 from api.routes import ROUTES
 from domain import refusals
 from tests.http import wire
@@ -48,6 +47,7 @@ from tests.http.scanning import start as start_scan
 from tests.http.served import ROOT, Served
 from tests.http.tiny import Answer
 from tests.paper.files import a_blank_png, a_locked_pdf
+from web.problems import catalog
 
 Provoke = Callable[[Served, httpx.Client], httpx.Response | Answer]
 REACHED: dict[str, Provoke] = {}
@@ -691,7 +691,7 @@ def sentences(tree: ast.AST) -> Iterator[ast.expr]:
 def test_everything_that_is_said_is_marked_for_translation() -> None:
     """A literal that is not within N_() would never reach a translator."""
     bare, found = [], 0
-    for room in ("api", "domain", "paper", "projections", "store"):
+    for room in ("api", "domain", "paper", "projections", "store", "web"):
         for file in (ROOT / room).rglob("*.py"):
             for said in sentences(ast.parse(file.read_text("utf-8"))):
                 found += 1

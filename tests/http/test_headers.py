@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.headers import (
+from domain.refusals import MalformedRequest, PreconditionFailed, PreconditionRequired
+from web.headers import (
     EntityTag,
     content_disposition,
     digest_field,
@@ -20,7 +21,6 @@ from api.headers import (
     strong_match,
     weak_match,
 )
-from domain.refusals import MalformedRequest, PreconditionFailed, PreconditionRequired
 
 names = st.text(st.characters(codec=None), max_size=60)
 SAFE = re.compile(r"attachment(; filename=\"[ -~]+\"(; filename\*=UTF-8''[!-~]+)?)?")

@@ -13,13 +13,13 @@ import falcon.testing
 import msgspec
 import pytest
 
-from api import problems
 from api.bodies import Code, line
-from api.problems import BodyIncomplete, best_language, install, preferred, problem
 from domain import refusals
 from domain.refusals import FieldError, Refusal, ValidationFailed
 from tests.builders.refusals import a_refusal
 from tests.docs.translations import Sentences, mo
+from web import problems
+from web.problems import BodyIncomplete, best_language, install, preferred, problem
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SECRET = "Jansen 1970-01-01"

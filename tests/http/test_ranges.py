@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.ranges import Part, Whole, not_modified, span
 from domain.refusals import RangeNotSatisfiable
+from web.ranges import Part, Whole, not_modified, span
 
 ETAG = '"7"'
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.subpath import rooted, rooted_header, rooted_page, stripped
 from service.serve import require_free_base
 from service.settings import SettingsError, load
 from tests.http.desk import a_customer, a_letter, archived, at, issue, noted
 from tests.http.served import OWN_PASSWORD, Served, serving
 from tests.http.sub_path import proxied
+from web.subpath import rooted, rooted_header, rooted_page, stripped
 
 BASE = "/archive"
 PUBLIC = f"http://library.example{BASE}"

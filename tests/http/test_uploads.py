@@ -12,8 +12,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api import uploads
-from api.uploads import FIELD_BYTES_MAX, PIECE_BYTES, UNNAMED, Form, displayable, receive_form
 from domain.limits import Limits
 from domain.refusals import (
     ContentTooLarge,
@@ -24,6 +22,8 @@ from domain.refusals import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from web import uploads
+from web.uploads import FIELD_BYTES_MAX, PIECE_BYTES, UNNAMED, Form, displayable, receive_form
 
 FIELDS = frozenset({"customer", "note", "type"})
 LIMITS = Limits(upload_bytes_max=3_000_000, disk_free_bytes_min=0)
@@ -177,7 +177,7 @@ def test_a_disk_full_on_the_way_is_told_as_such(tmp_path: Path, monkeypatch: pyt
     def on_full_disk(**_: object) -> object:
         return open("/dev/full", "w+b", buffering=0)  # noqa: PTH123  # a device, closed by the form
 
-    monkeypatch.setattr("api.uploads.tempfile.TemporaryFile", on_full_disk)
+    monkeypatch.setattr("web.uploads.tempfile.TemporaryFile", on_full_disk)
     for size in (PIECE_BYTES + 1, PIECE_BYTES * 2):
         with pytest.raises(InsufficientStorage) as refusal:
             receive(sent(part("file", b"x" * size, "a")), tmp_path)

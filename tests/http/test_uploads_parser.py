@@ -11,8 +11,8 @@ from falcon.media.multipart import MultipartParseOptions
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.multipart import PART_HEADER_BYTES_MAX, Part, Splitter, boundary_of, part_of
 from domain.refusals import MalformedRequest, UnsupportedMediaType
+from web.multipart import PART_HEADER_BYTES_MAX, Part, Splitter, boundary_of, part_of
 
 BOUNDARY = b"-x-"
 Piece = tuple[str, str | None, bytes]

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # gunicorn ships no types
 
-from api.worker import Protocol, Server, Worker, serve_options
 from domain.limits import Limits
 from tests.http.tiny import Served, ask, connect, drain, eventually, serving
+from web.worker import Protocol, Server, Worker, serve_options
 
 LIMITS = {"header_seconds_max": 1.0, "connections_max": 20}
 GET = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"

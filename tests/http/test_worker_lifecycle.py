@@ -10,9 +10,9 @@ from pathlib import Path
 import gunicorn  # type: ignore[import-untyped]  # gunicorn ships no types
 import pytest
 
-from api.worker import run
 from domain.limits import Limits
 from tests.http.tiny import Served, ask, connect, drain, eventually, serving
+from web.worker import run
 
 HELLO = "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 

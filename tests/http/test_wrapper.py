@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api import wrapper
-from api.problems import BodyIncomplete
-from api.wrapper import HOSTS_REMEMBERED_MAX, Front, Message, Receive, Scope, Send, header
 from domain.limits import Limits
 from domain.refusals import NotFound, RequestTimeout
+from web import wrapper
+from web.problems import BodyIncomplete
+from web.wrapper import HOSTS_REMEMBERED_MAX, Front, Message, Receive, Scope, Send, header
 
 LIMITS = Limits(upload_bytes_max=1_000_000, json_body_bytes_max=1_000)
 DISCONNECT: Message = {"type": "http.disconnect"}

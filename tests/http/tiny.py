@@ -22,11 +22,11 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from api import problems, worker
-from api.uploads import receive_form
-from api.wrapper import Front
 from domain.limits import Limits
 from domain.refusals import Unauthenticated
+from web import problems, worker
+from web.uploads import receive_form
+from web.wrapper import Front
 
 ROOT = Path(__file__).parents[2]
 FIELDS = frozenset({"customer", "type", "note"})

@@ -123,7 +123,7 @@ def python_of(account: str | None) -> str:
         return sys.executable
     name = f"python3.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/local/bin/{name}", f"/usr/bin/{name}"):
-        tried = [*switch, "env", f"PYTHONPATH={PACKAGES}", python, "-c", "import service.serve, api.worker, paper.pool"]
+        tried = [*switch, "env", f"PYTHONPATH={PACKAGES}", python, "-c", "import service.serve, web.worker, paper.pool"]
         if subprocess.run(tried, cwd=ROOT, capture_output=True).returncode == 0:
             return python
     raise AssertionError(f"{account} can reach no {name}, or not this checkout")

@@ -9,7 +9,6 @@ from string import Formatter
 import pytest
 from babel.messages import Catalog
 
-from api.problems import CURES, LOCALE, catalog, languages
 from domain import refusals
 from tests.docs.translations import (
     COMMAND,
@@ -25,6 +24,7 @@ from tests.docs.translations import (
     untranslated,
     updated,
 )
+from web.problems import CURES, LOCALE, catalog, languages
 
 both = pytest.mark.parametrize("tag", LANGUAGES)
 FOUND = sentences()
@@ -115,7 +115,7 @@ def test_a_language_without_a_catalog_is_english() -> None:
 def test_an_installed_archive_has_the_catalogs() -> None:
     settings = ConfigParser()
     settings.read(ROOT / "setup.cfg")
-    patterns = settings["options.package_data"]["api"].split(", ")
+    patterns = settings["options.package_data"]["web"].split(", ")
     carried = {pattern: {*LOCALE.parent.glob(pattern)} for pattern in patterns}
     assert {path(tag).with_suffix(".mo") for tag in LANGUAGES} <= set().union(*carried.values())
     assert [pattern for pattern, files in carried.items() if not files] == []

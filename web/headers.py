@@ -1,4 +1,4 @@
-"""Header values built and read: names of files, entity tags, digests. Pure; api/ranges.py decides with them."""
+"""Header values built and read: names of files, entity tags, digests. Pure; web/ranges.py decides with them."""
 
 import base64
 import re

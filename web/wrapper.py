@@ -1,7 +1,7 @@
 """What stands before Falcon on every request: framing checks, body limits and deadlines, HEAD, trace id, access log.
 
 Falcon reads the first body event before it routes and takes a disconnect for the end of a body; both are mended here,
-so a handler sees either the whole body or an exception. Refusals become problems in api/problems.py.
+so a handler sees either the whole body or an exception. Refusals become problems in web/problems.py.
 """
 
 import asyncio
@@ -16,9 +16,6 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from api.places import Places
-from api.problems import PART, BodyIncomplete, Write, best_language, failure_line, problem
-from api.subpath import rooted_header, stripped
 from domain.limits import Limits
 from domain.refusals import (
     N_,
@@ -30,6 +27,9 @@ from domain.refusals import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from web.places import Places
+from web.problems import PART, BodyIncomplete, Write, best_language, failure_line, problem
+from web.subpath import rooted_header, stripped
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -44,7 +44,7 @@ SMALL_BODY_BYTES = 64 * 1024
 # How long an answered request's unread body is still taken in, so that the answer is not lost in a reset.
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 256 * 1024 * 1024
-# The longest wait for the next piece of a body; below gunicorn's own (api/worker.py), which ends it without an answer.
+# The longest wait for the next piece of a body; below gunicorn's own (web/worker.py), which ends it without an answer.
 SILENCE_SECONDS = 20.0
 ENDLESS = 1 << 62
 PATH_CHARACTERS_MAX = 2048
@@ -102,7 +102,7 @@ class Front:
     """An ASGI application around another. One stands in each worker process; its limits count per process.
 
     `hosts` are the host names answered to, lower case and without port; empty: any that is well-formed. `base` is the
-    sub-path of DOSSIER_PUBLIC_URL (api/subpath.py).
+    sub-path of DOSSIER_PUBLIC_URL (web/subpath.py).
     `uploading` hears of each large body that it comes in (1) and is through (-1).
     `write` takes one JSON line a request, and one for each exception that the application let through.
     """

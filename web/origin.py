@@ -5,12 +5,12 @@ a page of the archive itself.
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Any
 
-from api.parts import Network
 from domain.refusals import ForeignPage
 
+Network = IPv4Network | IPv6Network
 OWN = ("same-origin", "none")  # none: the user's own doing, as typed into the address bar
 READS = ("GET", "HEAD")
 
@@ -37,7 +37,7 @@ def require_no_other_page(req: Any) -> None:
 
 
 def own_origin(req: Any) -> str:
-    """As a browser writes it. The scheme is what a trusted proxy says (api/worker.py)."""
+    """As a browser writes it. The scheme is what a trusted proxy says (web/worker.py)."""
     return f"{req.scheme}://{req.get_header('Host')}".lower()
 
 

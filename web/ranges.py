@@ -1,10 +1,10 @@
-"""Which bytes of a content a request asks for (RFC 9110, section 14). Pure; api/headers.py reads the entity tags."""
+"""Which bytes of a content a request asks for (RFC 9110, section 14). Pure; web/headers.py reads the entity tags."""
 
 import re
 from typing import NamedTuple
 
-from api.headers import weak_match
 from domain.refusals import MalformedRequest, RangeNotSatisfiable
+from web.headers import weak_match
 
 ONE_RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
 HEADER_CHARACTERS_MAX = 100

@@ -1,4 +1,4 @@
-"""Places for large bodies in one worker process: so many in all, and so many of one caller; api/wrapper.py takes them.
+"""Places for large bodies in one worker process: so many in all, and so many of one caller; web/wrapper.py takes them.
 
 Who has all its own places waits for one of those, and meanwhile holds none that another could have.
 """

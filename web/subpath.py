@@ -1,7 +1,7 @@
 """The sub-path of DOSSIER_PUBLIC_URL: it is taken off requests and put into answers; inside nobody knows of it.
 
-A proxy may strip the sub-path or leave it: both arrive as the same address. api/wrapper.py does the headers of every
-answer, api/staff/render.py the pages, api/problems.py the types of problems. `base` is "" or a path such as /archive.
+A proxy may strip the sub-path or leave it: both arrive as the same address. web/wrapper.py does the headers of every
+answer, api/staff/render.py the pages, web/problems.py the types of problems. `base` is "" or a path such as /archive.
 """
 
 import re
@@ -15,7 +15,7 @@ LINK = re.compile(rb"<(/[^>]*)>")
 
 
 def base_of(scope: Any) -> str:
-    """The sub-path that api/wrapper.py left in a request's scope; "" for an app that runs without it."""
+    """The sub-path that web/wrapper.py left in a request's scope; "" for an app that runs without it."""
     return str(scope.get("state", {}).get("base", ""))
 
 

@@ -17,10 +17,10 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from api.subpath import base_of, rooted
 from domain import refusals
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 from domain.values import NO_DAY
+from web.subpath import base_of, rooted
 
 Translate = Callable[[str], str]
 Write = Callable[[bytes], object]
@@ -54,7 +54,7 @@ def problem(
     refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE, base: str = ""
 ) -> Answer:
     """The problem+json for a refusal. `instance` is the request's path without its query, `language` one of ours,
-    `base` the sub-path that both addresses are below (api/subpath.py)."""
+    `base` the sub-path that both addresses are below (web/subpath.py)."""
     translate = catalog(language, locale)
     members: dict[str, Any] = {
         **refusal.extra,
@@ -109,7 +109,7 @@ def headers_of(refusal: Refusal) -> list[tuple[str, str]]:
 
 
 def with_head(allow: str) -> str:
-    """HEAD works wherever GET does (api/wrapper.py answers it), so Allow says so."""
+    """HEAD works wherever GET does (web/wrapper.py answers it), so Allow says so."""
     methods = [m.strip() for m in allow.split(",") if m.strip()]
     return ", ".join(dict.fromkeys([*methods, "HEAD"] if "GET" in methods else methods))
 
@@ -190,7 +190,7 @@ def put(req: Any, resp: Any, refusal: Refusal) -> None:
 
 
 def trace_id_of(scope: Any) -> str:
-    """What api/wrapper.py left in the scope; empty for an app that runs without it."""
+    """What web/wrapper.py left in the scope; empty for an app that runs without it."""
     return str(scope.get("state", {}).get("trace_id", ""))
 
 

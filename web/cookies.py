@@ -7,7 +7,7 @@ domain cannot set a second one. Below a sub-path it is `__Secure-`, for `__Host-
 from datetime import UTC, datetime
 from typing import Any
 
-from api.subpath import base_of
+from web.subpath import base_of
 
 COOKIE = "dossier_session"
 COOKIE_CHARACTERS_MAX = 100

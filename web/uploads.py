@@ -1,4 +1,4 @@
-"""A multipart form with at most one file, taken in to a temporary file without a name; api/multipart.py cuts it.
+"""A multipart form with at most one file, taken in to a temporary file without a name; web/multipart.py cuts it.
 
 While bytes are awaited no thread is held; nothing has a name on disk, so nothing is left behind however it ends.
 """
@@ -15,9 +15,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from api.headers import printable
-from api.multipart import Part, Splitter, boundary_of
-from api.threads import finish_in_thread
 from domain.limits import Limits
 from domain.promises import require_value
 from domain.refusals import (
@@ -29,6 +26,9 @@ from domain.refusals import (
     MalformedRequest,
     ValidationFailed,
 )
+from web.headers import printable
+from web.multipart import Part, Splitter, boundary_of
+from web.threads import finish_in_thread
 
 FIELD_BYTES_MAX = 32 * 1024
 FILE_NAME_CHARACTERS_TAKEN_MAX = 4096

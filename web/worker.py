@@ -1,4 +1,4 @@
-"""gunicorn's asgi worker with the guards it lacks, and how to run it; api/wrapper.py guards each request after it.
+"""gunicorn's asgi worker with the guards it lacks, and how to run it; web/wrapper.py guards each request after it.
 
 Private names of gunicorn are used on purpose, so the version is pinned and checked. What the guard adds, each proved
 by tests/http/test_worker_*.py: a deadline for the first request's headers, a cap on connections, a listen backlog, an

@@ -9,11 +9,11 @@ from urllib.parse import unquote
 
 from api.call import Call
 from api.parts import Parts, Session
-from api.routes import Route
 from domain.access import Principal, Verb, require
 from domain.refusals import PasswordMustBeChanged, Unauthenticated
 from web.cookies import cookie_of
 from web.origin import require_own_page
+from web.route import Route
 
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 

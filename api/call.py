@@ -73,7 +73,7 @@ NOTHING = dict.fromkeys(About.__annotations__)
 
 class Call:
     """`principal` is None only on public routes, `session` for a token too. `types` are today's document types.
-    `is_of_a_page`: a page asks (api/staff/door.py) and sends values as people typed them."""
+    `is_of_a_page`: a page asks (desk/door.py) and sends values as people typed them."""
 
     __slots__ = (
         "is_of_a_page",
@@ -287,7 +287,7 @@ class Call:
         Archive-Min-Position. 503 when they do not get there in time, or are paused. The past has settled, so a read
         with `as_of` waits for its own instant.
 
-        Once a request and view: the calls of a screen share the answer, until one writes (api/staff/door.py)."""
+        Once a request and view: the calls of a screen share the answer, until one writes (desk/door.py)."""
         writer, minimum = self._writer(views), self._min_position()
         if minimum is not None:
             seen = await self._require_views(minimum, writer=writer, views=views)

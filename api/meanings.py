@@ -6,25 +6,15 @@ A field means the same wherever it appears; where it does not, an entry `Struct.
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from domain.access import Role
 from domain.authorization import AuthorizationStatus
 from domain.customer import CustomerKind, CustomerStatus
 from domain.document import DocumentStatus
 from domain.scan_session import ScanState
 from domain.values import Kind, ScannerSource, Source
+from web.openapi import NOTHING, Meaning
 
-NOTHING: Any = object()
 SCANNER_STATES = ("ready", "busy", "offline", "jammed", "cover_open", "out_of_paper")
-
-
-class Meaning(msgspec.Struct, frozen=True):
-    """`example` is one value; `values` are all there are, where the list is closed."""
-
-    text: str
-    example: Any = NOTHING
-    values: tuple[str, ...] | None = None
 
 
 def means(text: str, example: Any = NOTHING, values: Iterable[str] | None = None) -> Meaning:
@@ -345,11 +335,6 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "width_px": means("Width in pixels.", 2480),
 }
-
-
-def meaning_of(struct: str, field: str) -> Meaning | None:
-    return MEANINGS.get(f"{struct}.{field}") or MEANINGS.get(field)
-
 
 ROOMS = {
     "customers": "The register of customers, and each customer's papers.",

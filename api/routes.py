@@ -1,6 +1,6 @@
 """The route table: every address, who may use it, what it takes and gives. openapi.json and the policy test read it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, get_args
 
 import msgspec
@@ -70,9 +70,7 @@ from api.bodies import (
     TypeBody,
     WorkItem,
 )
-from api.call import Call
 from api.events import CloudEvent
-from api.staff import problem_pages
 from domain.access import AccessAction, Verb
 from domain.authorization import AuthorizationStatus
 from domain.document import DocumentStatus
@@ -80,45 +78,7 @@ from domain.values import Kind, Source
 from projections.customer_documents import NEWEST, SORTS, Item
 from projections.feed import TOPICS
 from web.query import Query
-
-Handle = Callable[[Call], Awaitable[None]]
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer. `form`: the fields
-    of a multipart body beside its file, with their meanings. `image`: the body is a picture. `if_match`: a change needs
-    the version that was read; `may_match`: it takes it. `passive`: pages ask by themselves, so a session gets no longer
-    by it. `does`: the operation's name behind its room, where the path does not tell it. `beside`: what a list's answer
-    has beside its items. `positioned`: the answer tells the position of the log."""
-
-    method: str
-    path: str
-    verb: Verb
-    handle: Handle
-    summary: str
-    body: type[msgspec.Struct] | None = None
-    form: Mapping[str, str] | None = None
-    image: bool = False
-    answer: type[msgspec.Struct] | None = None
-    listed: bool = False
-    status: tuple[int, ...] = (200,)
-    query: tuple[Query, ...] = ()
-    media_type: str = "application/json"
-    if_match: bool = False
-    may_match: bool = False
-    idempotent: bool = False
-    passive: bool = False
-    does: str | None = None
-    beside: Mapping[str, type[msgspec.Struct]] = msgspec.field(default_factory=dict)
-    positioned: bool = True
-
-    @property
-    def versioned(self) -> bool:
-        """Whether the answer has an ETag."""
-        if self.answer is None:
-            return self.media_type in ("*/*", "image/jpeg")
-        named = "version" in self.answer.__struct_fields__ or self.answer in (CheckAnswer, FormAnswer)
-        return named and not self.listed
+from web.route import Handle, Route
 
 
 def one_of(values: Iterable[str]) -> dict[str, Any]:
@@ -434,6 +394,7 @@ ROUTES: tuple[Route, ...] = (
         summary="Issue an authorization with a printable form and its scan code",
         body=FormBody,
         answer=FormAnswer,
+        tagged=True,
         status=(201,),
         idempotent=True,
         does="issue",
@@ -452,6 +413,7 @@ ROUTES: tuple[Route, ...] = (
         scan_codes.check,
         "Check: whose form this is and what it says",
         answer=CheckAnswer,
+        tagged=True,
         does="check",
         positioned=False,
     ),
@@ -629,6 +591,7 @@ ROUTES: tuple[Route, ...] = (
         answer=TypeAnswer,
         listed=True,
         query=PAGING,
+        archive_headers=False,
     ),
     read(
         "/v1/document-types/{code}",
@@ -637,6 +600,7 @@ ROUTES: tuple[Route, ...] = (
         "One document type",
         answer=TypeAnswer,
         positioned=False,
+        archive_headers=False,
     ),
     Route(
         method="PUT",
@@ -747,6 +711,7 @@ ROUTES: tuple[Route, ...] = (
         status=(201,),
         does="sign_in",
         positioned=False,
+        archive_headers=False,
     ),
     read(
         "/v1/session",
@@ -756,6 +721,7 @@ ROUTES: tuple[Route, ...] = (
         answer=SessionAnswer,
         passive=True,
         positioned=False,
+        archive_headers=False,
     ),
     Route(
         method="PUT",
@@ -767,6 +733,7 @@ ROUTES: tuple[Route, ...] = (
         answer=SessionAnswer,
         does="choose",
         positioned=False,
+        archive_headers=False,
     ),
     Route(
         method="DELETE",
@@ -776,6 +743,7 @@ ROUTES: tuple[Route, ...] = (
         summary="Sign out",
         status=(204,),
         does="sign_out",
+        archive_headers=False,
     ),
     Route(
         method="PUT",
@@ -787,6 +755,7 @@ ROUTES: tuple[Route, ...] = (
         answer=SessionAnswer,
         does="change_password",
         positioned=False,
+        archive_headers=False,
     ),
     read(
         "/livez",
@@ -824,21 +793,5 @@ ROUTES: tuple[Route, ...] = (
         operations.contract,
         "This contract",
         does="contract",
-    ),
-    read(
-        "/problems",
-        Verb.PUBLIC,
-        problem_pages.every,
-        "Every refusal",
-        media_type="text/html",
-        does="problems",
-    ),
-    read(
-        "/problems/{slug}",
-        Verb.PUBLIC,
-        problem_pages.one,
-        "One refusal explained",
-        media_type="text/html",
-        does="problem",
     ),
 )

@@ -1,6 +1,6 @@
 """Sign-in by the library's own identity provider: OpenID Connect, the code flow with PKCE, state and nonce.
 
-Needs the extra `oidc`. api/staff/elsewhere.py sends a browser there and takes it back; who may come in, the archive
+Needs the extra `oidc`. desk/elsewhere.py sends a browser there and takes it back; who may come in, the archive
 says. Nothing of the provider's word counts before its signature, issuer, audience, time and nonce were checked.
 """
 

@@ -298,7 +298,7 @@ def require_extras(settings: Settings) -> None:
 
 def require_free_base(settings: Settings) -> None:
     """A sub-path that begins like a route could not be told from it in a request."""
-    from api.app import rooms
+    from desk.app import rooms
 
     first = settings.base.split("/")[1] if settings.base else ""
     if first in rooms():

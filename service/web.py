@@ -1,10 +1,10 @@
-"""The web child of serve: gunicorn with the guard of web/worker.py over the application of api/app.py."""
+"""The web child of serve: gunicorn with the guard of web/worker.py over the application of web/app.py."""
 
 import os
 from functools import partial
 from pathlib import Path
 
-from api.app import create_app
+from desk.app import create_app
 from paper.confinement import die_with_parent
 from service.beats import Beats
 from service.ports import address

@@ -1,5 +1,5 @@
 """The one place that turns refusals into HTTP: RFC 9457 problems, and the handlers that install them. Their pages for
-people: api/staff/problem_pages.py."""
+people: desk/problem_pages.py."""
 
 import os
 import re
@@ -123,7 +123,7 @@ def install(
 ) -> None:
     """Make every error of the app, the framework's own included, leave it as a problem.
 
-    `show` makes a page of it where one is looked for (api/staff/refused.py). `unavailable` are the driver exceptions
+    `show` makes a page of it where one is looked for (desk/refused.py). `unavailable` are the driver exceptions
     that mean a part is down (503); `write` takes one JSON log line each for these and for what nobody foresaw (500). A
     line holds types and places, never a message: messages quote data.
     """

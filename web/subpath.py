@@ -1,7 +1,7 @@
 """The sub-path of DOSSIER_PUBLIC_URL: it is taken off requests and put into answers; inside nobody knows of it.
 
 A proxy may strip the sub-path or leave it: both arrive as the same address. web/wrapper.py does the headers of every
-answer, api/staff/render.py the pages, web/problems.py the types of problems. `base` is "" or a path such as /archive.
+answer, desk/render.py the pages, web/problems.py the types of problems. `base` is "" or a path such as /archive.
 """
 
 import re

@@ -230,7 +230,7 @@ class Exchange:
             raise LengthRequired
         length = seen.get(b"content-length")
         if length is None:
-            # Whether this address has such a method at all is said first (api/app.py).
+            # Whether this address has such a method at all is said first (web/app.py).
             self.scope["state"]["length_missing"] = self.method in WITH_BODY
             return
         self.expects = b"expect" in seen

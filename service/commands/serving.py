@@ -117,9 +117,10 @@ def version(as_json: bool) -> None:
 @always_json
 def openapi() -> None:
     """Print the HTTP contract as OpenAPI 3.1, as it is committed in api/openapi.json."""
-    from api.openapi import text
+    from desk.contract import CONTRACT
+    from web.openapi import text
 
-    click.echo(text(), nl=False)
+    click.echo(text(CONTRACT), nl=False)
 
 
 COMMANDS = (serve, migrate, adopt, sweep, version, openapi)

@@ -14,10 +14,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # It ships without types.
 from playwright.sync_api import Page, Response
 
-from api.routes import Route
-from api.staff.pages import PAGES
+from desk.pages import PAGES
 from tests.browser.desks import AXE, Desk
 from tests.browser.showroom import SCREENS, Screen, Showroom
+from web.route import Route
 
 WEIGHTS_MAX = {"javascript": 60_000, "css": 15_000}
 """Bytes of a page, gzipped."""

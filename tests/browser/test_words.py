@@ -14,16 +14,16 @@ from babel.dates import get_day_names, get_month_names
 from babel.messages import Catalog
 from playwright.sync_api import Page, expect
 
-from api.openapi import room_of
-from api.routes import ROUTES
-from api.staff import render
+from desk import render
+from desk.contract import ROUTES
 from tests.browser.desks import Desk
 from tests.browser.showroom import SCREENS, SETTINGS, Screen, Showroom, furnish
 from tests.docs.translations import mo, sentences
 from tests.http.served import ROOT, serving
+from web.openapi import room_of
 
 LANGUAGE = "nl"
-ROOMS = ("api", "domain", "migrations", "paper", "projections", "scanner", "service", "store", "tests")
+ROOMS = ("api", "desk", "domain", "migrations", "paper", "projections", "scanner", "service", "store", "tests")
 MARK = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
 DATA = {

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from api.events import CloudEvent
-from api.routes import ROUTES
+from desk.contract import ROUTES
 from domain.document import DocumentWithdrawn
 from domain.envelope import UNSET, Event, Sealed
 from domain.limits import Limits

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 
-from api.staff.assets import FOLDER, MEDIA_TYPES
+from desk.assets import FOLDER, MEDIA_TYPES
 
 VENDOR = FOLDER / "vendor"
 

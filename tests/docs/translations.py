@@ -18,7 +18,7 @@ from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import generate_po, read_po
 
-from api.staff.render import TEMPLATES
+from desk.render import TEMPLATES
 from web.problems import LOCALE
 
 ROOT = Path(__file__).parents[2]

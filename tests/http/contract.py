@@ -10,7 +10,8 @@ from urllib.parse import unquote
 import httpx
 import jsonschema
 
-from api import openapi
+from desk.contract import CONTRACT
+from web import openapi
 
 PROBLEM_TYPE = "application/problem+json"
 JSON_TYPES = ("application/json", PROBLEM_TYPE)
@@ -23,7 +24,7 @@ seen: Counter[tuple[str, str, int]] = Counter()
 
 @cache
 def contract() -> dict[str, Any]:
-    return openapi.document()
+    return openapi.document(CONTRACT)
 
 
 @cache

@@ -19,9 +19,9 @@ import httpx
 import psycopg
 import pytest
 
-from api.app import create_app
-from api.routes import ROUTES, Route
-from api.staff.pages import PAGES
+from desk.app import create_app
+from desk.contract import ROUTES
+from desk.pages import PAGES
 from domain.access import Verb
 from domain.limits import Limits
 from tests.http.desk import (
@@ -51,6 +51,7 @@ from tests.http.desk import (
 from tests.http.scanning import FEEDER, JPEG, SESSIONS, Station, a_page, a_scanner, started
 from tests.http.scanning import filled as with_page
 from tests.http.served import Served, wait_until
+from web.route import Route
 
 ROLES = ("viewer", "staff", "supervisor", "operator", "station", "integration")
 ANYONE = "anyone, without a token too"

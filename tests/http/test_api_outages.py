@@ -22,7 +22,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.routes import ROUTES, Route
+from desk.contract import ROUTES
 from domain.access import Verb
 from tests.builders.mounts import mounted
 from tests.faults.killing import kind_of
@@ -44,6 +44,7 @@ from tests.http.desk import (
 from tests.http.served import Served, parent_of, serving, wait_until
 from tests.http.streams import Stream
 from tests.paper.files import a_jpeg
+from web.route import Route
 
 MIB = 1024 * 1024
 VOLUME_BYTES = 6 * MIB

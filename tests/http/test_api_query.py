@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api.routes import ROUTES, Route
+from desk.contract import ROUTES
 from tests.http.desk import a_branch, a_customer, archived, at, item_of, noted, pointers
 from tests.http.scanning import filled
 from tests.http.served import Served
 from tests.http.test_api_work_list import in_days
 from tests.http.wire import ask, head
+from web.route import Route
 
 V1 = [route for route in ROUTES if route.path.startswith("/v1/")]
 LISTS = [route for route in V1 if route.listed]

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, settings
 from schemathesis import checks
 from schemathesis.specs.openapi import checks as conformance
 
-from api import openapi
 from api.meanings import MEANINGS
-from api.routes import ROUTES
+from desk.contract import CONTRACT, ROUTES
 from domain.access import Verb
 from tests.http import contract
 from tests.http.desk import DEBT, a_customer, archived, at, issued, noted
 from tests.http.served import ROOT, Served
+from web import openapi
 
 COMMITTED = ROOT / "api" / "openapi.json"
 EXAMPLES, EXAMPLES_LONG = 12, 60
@@ -37,8 +37,8 @@ KEPT_TO = [
     conformance.ignored_auth,
 ]
 # The stream has no end to wait for: test_api_events_stream.py has it.
-schema = schemathesis.openapi.from_dict(openapi.document()).exclude(path="/v1/events/stream")
-schema_long = schemathesis.openapi.from_dict(openapi.document()).exclude(path="/v1/events/stream")
+schema = schemathesis.openapi.from_dict(openapi.document(CONTRACT)).exclude(path="/v1/events/stream")
+schema_long = schemathesis.openapi.from_dict(openapi.document(CONTRACT)).exclude(path="/v1/events/stream")
 # The phase that tries each bound of each field has 4,000 cases of its own.
 schema.config.phases.coverage.enabled = False
 
@@ -48,7 +48,7 @@ schema.config.phases.coverage.enabled = False
 
 def test_the_committed_document_is_the_one_that_the_route_table_gives() -> None:
     """`dossier openapi > api/openapi.json` brings it up to date."""
-    assert COMMITTED.read_bytes() == openapi.text()
+    assert COMMITTED.read_bytes() == openapi.text(CONTRACT)
 
 
 def test_the_running_archive_gives_it_to_anyone(served: Served) -> None:
@@ -64,7 +64,7 @@ def test_it_is_valid_openapi_3_1() -> None:
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in openapi.document()["paths"].items():
+    for path, methods in openapi.document(CONTRACT)["paths"].items():
         for method, operation in methods.items():
             yield method.upper(), path, operation
 
@@ -88,11 +88,11 @@ def test_operations_are_named_for_what_they_do() -> None:
 
 def test_every_tag_is_explained() -> None:
     used = {tag for *_, operation in operations() for tag in operation["tags"]}
-    assert {tag["name"] for tag in openapi.document()["tags"]} == used
+    assert {tag["name"] for tag in openapi.document(CONTRACT)["tags"]} == used
 
 
 def properties() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, component in openapi.document()["components"]["schemas"].items():
+    for name, component in openapi.document(CONTRACT)["components"]["schemas"].items():
         for field, about in component.get("properties", {}).items():
             yield f"{name}.{field}", about
 
@@ -133,7 +133,7 @@ def test_a_file_is_binary_for_every_generator() -> None:
 
 
 def test_problem_types_are_open() -> None:
-    kind = openapi.document()["components"]["schemas"]["Problem"]["properties"]["type"]
+    kind = openapi.document(CONTRACT)["components"]["schemas"]["Problem"]["properties"]["type"]
     assert "enum" not in kind
     assert "/problems/validation-failed" in kind["description"]
 

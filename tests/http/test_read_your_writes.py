@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.routes import ROUTES
+from desk.contract import ROUTES
 from tests.http.desk import a_customer, a_letter, archived, at, correct, corrected, noted, problem_of, view
 from tests.http.pages import Visitor
 from tests.http.served import Served

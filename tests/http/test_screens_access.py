@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.staff.pages import PAGES
+from desk.pages import PAGES
 from tests.http.desk import a_customer, archived, at, issued
 from tests.http.served import Served
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.staff import reference, render
-from api.staff.assets import FOLDER
-from api.staff.refused import field_of
+from desk import reference, render
+from desk.assets import FOLDER
+from desk.refused import field_of
 from tests.http.desk import a_customer, problem_of
 from tests.http.pages import Page, Visitor
 from tests.http.served import Served

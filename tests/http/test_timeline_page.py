@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from api.staff.act_words import ACTS, OF_PAPERS
-from api.staff.acts import words_of
-from api.staff.timeline import VIEWS_SHOWN
+from desk.act_words import ACTS, OF_PAPERS
+from desk.acts import words_of
+from desk.timeline import VIEWS_SHOWN
 from projections.view import EVENTS
 from tests.http.desk import (
     a_customer,

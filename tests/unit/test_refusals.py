@@ -10,7 +10,7 @@ import pytest
 from domain import refusals
 from domain.refusals import FieldError, Refusal, ValidationFailed, every
 
-ROOMS = ("api", "domain", "paper", "projections", "scanner", "service", "store", "web")
+ROOMS = ("api", "desk", "domain", "paper", "projections", "scanner", "service", "store", "web")
 ROOT = Path(refusals.__file__).parent.parent
 
 # The slugs of docs/reference.md, "Problems", that programs were promised; written out by hand.

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.staff.find import cleaned, is_exactly, is_name
-from api.staff.saved import ON_THE_WAY, UNDO, is_fresh, seconds_left
-from api.staff.search import marked
+from desk.find import cleaned, is_exactly, is_name
+from desk.saved import ON_THE_WAY, UNDO, is_fresh, seconds_left
+from desk.search import marked
 
 SAVED = datetime(2026, 11, 24, 9, 30, 11, 123_000, tzinfo=UTC)
 ITEM = {"recorded_at": "2026-11-24T09:30:11.123Z", "status": "archived"}

@@ -1,0 +1,50 @@
+"""The whole application: the routes of the API and the pages of the desk, over web/app.py.
+
+service/wiring.py hands in how the parts are opened after the fork.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from api.admission import admitted
+from api.parts import Parts
+from desk.assets import assets
+from desk.contract import ROUTES
+from desk.pages import PAGES
+from desk.refused import refused
+from domain.limits import Limits
+from web.app import build_app
+from web.problems import Write
+from web.wrapper import Front
+
+ALL = (*ROUTES, *PAGES)
+
+
+def create_app(
+    open_parts: Callable[[], AbstractAsyncContextManager[Parts]],
+    *,
+    limits: Limits,
+    write: Write,
+    hosts: tuple[str, ...] = (),
+    base: str = "",
+    unavailable: tuple[type[Exception], ...] = (),
+) -> Front:
+    """The ASGI application. Nothing is opened here but the assets, which all workers share: it is built before they are
+    forked."""
+    assets()
+    return build_app(
+        ALL,
+        open_parts,
+        admit=admitted,
+        show=refused,
+        limits=limits,
+        write=write,
+        hosts=hosts,
+        base=base,
+        unavailable=unavailable,
+    )
+
+
+def rooms() -> set[str]:
+    """The first steps of all addresses: a sub-path must not begin with one of them."""
+    return {route.path.split("/")[1] for route in ALL} - {""}

@@ -1,0 +1,170 @@
+"""One authorization and its life (G7): what it says, its paper, and every step with its reason.
+
+A step is sent once, at the version that was read; what somebody else changed meanwhile is shown beside what was typed.
+Neighbour: document.py.
+"""
+
+from asyncio import gather
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from api.call import Call
+from desk import acts, past, render
+from desk.changes import Fields, Form, end_of_log, found_for, is_searching, only_reason, shown, to_customer
+from desk.door import Reply, ask
+from desk.facts import instant_of, pages_of
+from desk.fields import change, fields_of, filled
+from domain.administration import SYSTEM
+from domain.refusals import Forbidden, NotFound, Refusal
+
+IN_FORCE = ("active", "suspended")
+HISTORY_SHOWN = 6
+ENDS = ("authorization-expired", "authorization-revoked")
+
+
+def amendment(fields: Fields) -> dict[str, Any]:
+    return {**only_reason(fields), **filled(fields, "debtor_name", "iban", "bic", "mandate_reference")}
+
+
+def revocation(fields: Fields) -> dict[str, Any]:
+    return {**only_reason(fields), "received_on": fields.get("received_on", ""), **filled(fields, "effective_on")}
+
+
+def succession(fields: Fields) -> dict[str, Any]:
+    return {**only_reason(fields), "by": fields.get("by", "")}
+
+
+def collection(fields: Fields) -> dict[str, Any]:
+    taken = {name: fields.get(name, "") for name in ("presented_on", "due_on", "outcome")}
+    return {**taken, **filled(fields, "reference")}
+
+
+class Step(NamedTuple):
+    """One step of a life: in which states it is offered, to mandates alone or not, whose right it is, its body."""
+
+    states: tuple[str, ...]
+    body: Callable[[Fields], dict[str, Any]] = only_reason
+    mandates_only: bool = False
+    verb: str = "authorizations.change"
+
+
+STEPS = {
+    "amend": Step(IN_FORCE, amendment, mandates_only=True),
+    "suspend": Step(("active",)),
+    "resume": Step(("suspended",)),
+    "revoke": Step(IN_FORCE, revocation),
+    "supersede": Step(IN_FORCE, succession),
+    "cancel": Step(("issued",)),
+    "reinstate": Step(("expired", "revoked")),
+    "collections": Step(
+        ("active", "suspended", "revoked", "expired", "superseded"), collection, True, "collections.report"
+    ),
+    "reassign": Step(
+        ("issued", *IN_FORCE, "revoked", "expired", "superseded", "cancelled"), to_customer, verb="documents.move"
+    ),
+}
+
+
+async def show(call: Call) -> None:
+    """GET /authorizations/{id}, as it is or as it was; `change` names the step that is open."""
+    await show_with(call, Form(call.text("change")))
+
+
+async def step(call: Call) -> None:
+    """POST /authorizations/{id}/{step}: back to the page when it is done, else the page with what was typed."""
+    name, fields = call.params["step"], await fields_of(call)
+    if name not in STEPS:
+        raise NotFound
+    if name == "reassign" and is_searching(fields):
+        await show_with(call, Form(name, fields, found=await found_for(call, fields)))
+        return
+    path = f"/v1/authorizations/{{id}}/{name}"
+    try:
+        done = await change(call, path, fields, STEPS[name].body(fields), id=call.params["id"])
+    except (NotFound, Forbidden):
+        raise
+    except Refusal as refusal:
+        await show_with(call, Form(name, fields, refusal))
+    else:
+        render.go(call, f"/authorizations/{call.params['id']}", done=name, at=done.position)
+
+
+async def show_with(call: Call, form: Form) -> None:
+    facts = await facts_of(call, at=await end_of_log(call) if form.refusal else None)
+    item = facts["item"]
+    offered = [] if facts["past"] else [name for name in STEPS if is_offered(call, name, item, facts["ended_by"])]
+    render.show(
+        call,
+        "authorization.html",
+        **facts,
+        **await shown(call, "authorizations", item, form, offered),
+        successors=await successors(call, item) if "supersede" in offered else [],
+    )
+
+
+async def facts_of(call: Call, *, at: str | None) -> dict[str, Any]:
+    """All that the page tells of the authorization, at a position `at` or later; default is that of the address."""
+    as_of = past.as_of(call)
+    item = (await read(call, at=at)).body
+    customer, history, instant = await gather(
+        ask(call, "GET", "/v1/customers/{id}", id=item["customer"]),
+        ask(
+            call,
+            "GET",
+            "/v1/authorizations/{id}/history",
+            query={"limit": HISTORY_SHOWN, "as_of": as_of},
+            id=item["id"],
+        ),
+        instant_of(call, item, as_of),
+    )
+    reader = acts.reader_of(call)
+    return {
+        "item": item,
+        "image": await image_of(call, item, as_of),
+        "customer": customer.body,
+        "history": [acts.act(one, reader) for one in history.body["items"]],
+        "ended_by": next((one["actor"] for one in history.body["items"] if one["action"] in ENDS), None),
+        "past": instant,
+    }
+
+
+async def image_of(call: Call, item: Mapping[str, Any], as_of: str | None) -> str | None:
+    """Where the first page of its paper is; None without one, or where this reader may not see it."""
+    if item["evidence"] is None:
+        return None
+    try:
+        paper = (await ask(call, "GET", "/v1/documents/{id}", query={"as_of": as_of}, id=item["evidence"])).body
+    except (NotFound, Forbidden):
+        return None
+    pages = pages_of(call, paper, paper)
+    return f"{pages['address']}1" if pages else None
+
+
+async def read(call: Call, *, at: str | None) -> Reply:
+    """At least as new as the step that led here."""
+    at = at or call.text("at")
+    return await ask(
+        call,
+        "GET",
+        "/v1/authorizations/{id}",
+        query={"as_of": call.text("as_of")},
+        headers={"Archive-Min-Position": at} if at else {},
+        id=call.params["id"],
+    )
+
+
+def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | None) -> bool:
+    """`ended_by`: what the calendar ended alone can be taken back, not what a person did."""
+    found = STEPS[name]
+    fits = item["kind"] == "mandate" or not found.mandates_only
+    if name == "reinstate":
+        fits = ended_by == SYSTEM
+    return fits and item["status"] in found.states and render.allowed(call, found.verb)
+
+
+async def successors(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The customer's other authorizations that can take its place."""
+    query = {"kind": item["kind"], "limit": call.parts.limits.list_page_max}
+    listed = await ask(call, "GET", "/v1/customers/{id}/documents", query=query, id=item["customer"])
+    others = [other for other in listed.body["items"] if other["id"] != item["id"]]
+    return [other for other in others if other["status"] in ("issued", "active")]

@@ -1,0 +1,81 @@
+"""Check at the desk (B5 to B8): whose form a code is, what it says, and what that settles of the page's fields."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from api.call import Call
+from desk.changes import end_of_log
+from desk.door import ask
+from desk.refused import Problem, problem_of
+from domain.refusals import NotFound, Refusal, Unavailable
+from domain.scan_code import candidates
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """`fields` are the page's, with customer and type of the form where `found` is the answer of Check. `other`: the
+    code is somebody else's than the customer who was chosen; `existing`: the paper that it was used for."""
+
+    fields: Mapping[str, str]
+    found: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+    other: Mapping[str, Any] | None = None
+    existing: Mapping[str, Any] | None = None
+    is_current: bool = False
+
+
+async def check(call: Call, fields: Mapping[str, str]) -> Check:
+    """Asks the archive only where the page asks for it, or shows that it refused this code; else says whether the Check
+    that it shows still holds."""
+    fields = voided(fields)
+    if fields.pop("without_code", None):
+        fields = {**without_check(fields), "scan_code": ""}
+    if fields.pop("not_them", None):
+        fields = {**without_check(fields), "scan_code": "", "customer": "", "type": ""}
+    if owner := fields.pop("instead", None):
+        fields |= {"customer": owner, "check": "instead"}
+    code = fields.get("scan_code", "")
+    wanted = fields.get("check") or code == fields.get("refused_code")
+    kept = {name: value for name, value in fields.items() if name not in ("check", "refused_code")}
+    if not (code and wanted):
+        return Check(fields=kept, is_current=bool(fields.get("by_code") and fields.get("check_token")))
+    try:
+        found = (await ask(call, "GET", "/v1/scan-codes/{code}", code=code)).body
+    except Refusal as refusal:
+        problem = problem_of(call, refusal)
+        return Check(fields=without_check(kept), problem=problem, existing=await existing(call, problem.extra))
+    return settled(kept, found)
+
+
+def voided(fields: Mapping[str, str]) -> dict[str, str]:
+    """A code that was changed since voids its Check, and what the Check had filled in (B9)."""
+    by_code = fields.get("by_code")
+    if by_code and by_code not in candidates(fields.get("scan_code", "")):
+        return {**without_check(fields), "customer": "", "type": ""}
+    return dict(fields)
+
+
+def without_check(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if name not in ("by_code", "check_token")}
+
+
+def settled(fields: Mapping[str, str], found: Mapping[str, Any]) -> Check:
+    """Customer and type are the form's; whom somebody has chosen beside it must be the same (D8)."""
+    customer, chosen = found["customer"]["id"], fields.get("customer")
+    if chosen and chosen != customer:
+        return Check(fields=without_check(fields), other=found["customer"])
+    code, token = found["scan_code"], found["check_token"]
+    form = {"customer": customer, "type": found["authorization"]["type"], "by_code": code, "check_token": token}
+    return Check(fields={**fields, **form, "scan_code": code}, found=found, is_current=True)
+
+
+async def existing(call: Call, extra: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The paper that a refusal names, however lately it was saved."""
+    if not (paper := extra.get("existing")):
+        return None
+    try:
+        headers = {"Archive-Min-Position": await end_of_log(call)}
+        return dict((await ask(call, "GET", "/v1/documents/{id}", headers=headers, id=paper)).body)
+    except (NotFound, Unavailable):
+        return None

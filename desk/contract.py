@@ -1,0 +1,26 @@
+"""What openapi.json promises: the routes of the API and the pages of problems. web/openapi.py makes the document of it.
+
+The committed file (api/openapi.json) is served; a test fails when it drifts.
+"""
+
+from api.meanings import MEANINGS, PATH_PARAMETERS, ROOMS
+from api.routes import ROUTES as OF_API
+from desk.pages import PROBLEM_PAGES
+from web.openapi import Contract
+
+DESCRIPTION = """The archive of a library's customer documents and authorizations.
+
+Errors are RFC 9457 problems with the media type application/problem+json; each type has a page below /problems.
+An unknown query parameter or body field is refused. Every answer carries Request-Id."""
+
+ROUTES = (*OF_API, *PROBLEM_PAGES)
+CONTRACT = Contract(
+    title="Dossier",
+    summary="The customer document archive of a library",
+    description=DESCRIPTION,
+    routes=ROUTES,
+    rooms=ROOMS,
+    path_parameters=PATH_PARAMETERS,
+    meanings=MEANINGS,
+    may_be_absent={("Subject", "label")},
+)

@@ -1,0 +1,159 @@
+"""How the screens ask the archive: by the routes of the API, in the same process, as whoever looks at them.
+
+What /v1 refuses, the screens refuse; what it enters in the access log is entered for them. Neighbour: api/routes.py.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from copy import copy
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from api.call import OWN_WRITES_SHOWN, Call
+from api.routes import ROUTES
+from domain.access import require
+from domain.refusals import FieldError, ValidationFailed
+from web.inner import inner_request
+from web.problems import of_decode_error
+from web.query import require_known
+
+BY_ADDRESS = {(route.method, route.path): route for route in ROUTES}
+LIST_PAGE = 200
+KEPT_HEADERS = (b"host", b"archive-branch")
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """`body` is the decoded JSON, None without one; header names in lower case."""
+
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def position(self) -> str:
+        """What a read that has to show this write waits for."""
+        return self.headers["archive-position"]
+
+
+async def ask(
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+    form: AsyncIterator[bytes] | None = None,
+    **params: str,
+) -> Reply:
+    """The answer of one route. `path` is as the table has it, `params` are its parts; query values of None are left
+    out. `body` goes as JSON; `form` is the multipart body of the page's own request. Raises the route's Refusal.
+    """
+    content = b"" if body is None else msgspec.json.encode(body)
+    told = [*kept(call, form is not None), *sent(headers or {}), *([] if form else described(content))]
+    return reply(await answer(call, method, path, params, query, told, pieces_of(form) if form else once(content)))
+
+
+async def ask_all(call: Call, path: str) -> list[Any]:
+    """Every item of a list, page by page."""
+    items: list[Any] = []
+    cursor = None
+    while True:
+        found = (await ask(call, "GET", path, query={"limit": LIST_PAGE, "cursor": cursor})).body
+        items += found["items"]
+        cursor = found["next"]
+        if cursor is None:
+            return items
+
+
+@asynccontextmanager
+async def opened(
+    call: Call, path: str, *, query: Mapping[str, Any] | None = None, **params: str
+) -> AsyncIterator[tuple[Mapping[str, str], AsyncIterator[bytes]]]:
+    """A GET whose answer is a file: its headers, names in lower case, and its bytes as they come."""
+    resp = await answer(call, "GET", path, params, query, kept(call, form=False), once(b""))
+    try:
+        yield lowered(resp.headers), resp.stream or whole(resp.data)
+    finally:
+        if resp.stream is not None:
+            await resp.stream.close()
+
+
+async def whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def answer(
+    call: Call,
+    method: str,
+    path: str,
+    params: Mapping[str, str],
+    query: Mapping[str, Any] | None,
+    headers: list[tuple[bytes, bytes]],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+) -> Any:
+    route = BY_ADDRESS[method, path]
+    require(call.principal, route.verb)
+    if method != "GET":
+        call.req.scope["state"].pop(OWN_WRITES_SHOWN, None)
+    inner = copy(call)
+    inner.params, inner.is_of_a_page = params, True
+    asked = urlencode({k: v for k, v in (query or {}).items() if v is not None}, quote_via=quote)
+    inner.req, inner.resp = inner_request(
+        call.req, method=method, path=path.format_map(params), query=asked, headers=headers, receive=receive
+    )
+    require_known(route.query, inner.req.params)
+    await answered(route.handle, inner)
+    call.types, call.types_version = inner.types, inner.types_version  # it may have read them anew
+    return inner.resp
+
+
+def kept(call: Call, form: bool) -> list[tuple[bytes, bytes]]:
+    names = (*KEPT_HEADERS, b"content-type", b"content-length") if form else KEPT_HEADERS
+    return [(name, value) for name, value in call.req.scope["headers"] if name in names]
+
+
+def sent(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def described(content: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+
+
+def once(content: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return receive
+
+
+def pieces_of(pieces: AsyncIterator[bytes]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """The body of the outer request as it comes in: nothing is held."""
+
+    async def receive() -> dict[str, Any]:
+        piece = await anext(pieces, b"")
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+    return receive
+
+
+async def answered(handle: Callable[[Call], Awaitable[None]], inner: Call) -> None:
+    try:
+        await handle(inner)
+    except msgspec.DecodeError as error:
+        raise of_decode_error(error) from None
+    except FieldError as error:
+        raise ValidationFailed(error) from None
+
+
+def reply(resp: Any) -> Reply:
+    return Reply(
+        body=msgspec.json.decode(resp.data) if resp.data else None,
+        headers=lowered(resp.headers),
+    )
+
+
+def lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,118 @@
+"""Sign in with the library's own identity provider: a browser is sent there, and taken back with its word.
+
+What it has to bring back is in a cookie of its own, signed and good for ten minutes: a link that somebody else made
+signs nobody in. service/oidc.py asks the provider.
+"""
+
+import base64
+import binascii
+import hmac
+import time
+from typing import Any
+
+import msgspec
+
+from api import own_session
+from api.call import Call
+from api.parts import IdentityProvider
+from desk.entrance import local, show_sign_in_form
+from desk.render import go
+from domain.refusals import IdentityNotProven, NotFound, Refusal
+from web.origin import own_origin
+from web.subpath import base_of
+
+COOKIE = "dossier_sign_in"
+HERE, BACK = "/sign-in/elsewhere", "/sign-in/elsewhere/back"
+SECONDS = 600
+
+
+class Way(msgspec.Struct, frozen=True, array_like=True):
+    """What somebody who was sent away has to come back with; `expires` in seconds since the epoch."""
+
+    state: str
+    nonce: str
+    verifier: str
+    next: str
+    expires: int
+
+
+async def leave(call: Call) -> None:
+    """GET /sign-in/elsewhere?next=."""
+    following = local(call.text("next"))
+    try:
+        begun = await provider(call).begin(redirect_uri(call))
+    except Refusal as refusal:
+        return show_sign_in_form(call, following=following, refusal=refusal)
+    way = Way(begun.state, begun.nonce, begun.verifier, following, int(time.time()) + SECONDS)
+    secure = call.req.scheme == "https"
+    call.resp.set_cookie(
+        COOKIE, await packed(call, way), path=HERE, http_only=True, same_site="Lax", secure=secure, max_age=SECONDS
+    )
+    return go(call, begun.address)
+
+
+async def come_back(call: Call) -> None:
+    """GET /sign-in/elsewhere/back: once, whatever comes of it."""
+    asked, following = provider(call), "/"
+    way = await unpacked(call, call.req.get_cookie_values(COOKIE) or [])
+    call.resp.unset_cookie(COOKIE, path=HERE, same_site="Lax")
+    try:
+        if way is None or not hmac.compare_digest(way.state.encode(), (call.text("state") or "").encode()):
+            raise IdentityNotProven
+        following = way.next
+        person = await asked.person_of(
+            call.text("code") or "",
+            redirect_uri(call),
+            nonce=way.nonce,
+            verifier=way.verifier,
+            issuer=call.text("iss"),
+        )
+        await own_session.come_in_as(call, person)
+    except Refusal as refusal:
+        return show_sign_in_form(call, following=following, refusal=refusal)
+    return go(call, following)
+
+
+def provider(call: Call) -> IdentityProvider:
+    found = call.parts.identity_provider
+    if found is None:
+        raise NotFound
+    return found
+
+
+def redirect_uri(call: Call) -> str:
+    """As it has to be registered with the provider."""
+    return own_origin(call.req) + base_of(call.req.scope) + BACK
+
+
+# -- the cookie -------------------------------------------------------------------------------------------------------
+
+
+async def packed(call: Call, way: Way) -> str:
+    content = msgspec.msgpack.encode(way)
+    return f"{text(content)}.{text(await signature(call, content))}"
+
+
+async def unpacked(call: Call, found: list[str]) -> Way | None:
+    """None for what was not made here, or too long ago."""
+    try:
+        [whole] = found
+        content, signed = (raw(part) for part in whole.split(".", 1))
+        way = msgspec.msgpack.decode(content, type=Way)
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        return None
+    genuine = hmac.compare_digest(signed, await signature(call, content))
+    return way if genuine and time.time() < way.expires else None
+
+
+async def signature(call: Call, content: bytes) -> bytes:
+    signed: Any = await call.parts.blocking(call.parts.archive.keys.digest, "sign-in", content)
+    return bytes(signed)
+
+
+def text(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def raw(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

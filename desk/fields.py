@@ -1,0 +1,74 @@
+"""What a form of a page sent, and how a change goes to the archive: once, at the version that was read."""
+
+import re
+from collections.abc import Container, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+from api.call import Call
+from desk.door import Reply, ask
+from domain.refusals import (
+    N_,
+    IdempotencyInFlight,
+    MalformedRequest,
+    Refusal,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from domain.values import typed_day
+
+FIELDS_MAX = 200
+URLENCODED = "application/x-www-form-urlencoded"
+UNCERTAIN = (Unavailable, IdempotencyInFlight)
+DAYS = frozenset({
+    "received_on", "signed_on", "seen_on", "valid_from", "valid_until", "birth_date", "effective_on", "presented_on",
+    "due_on",
+})  # fmt: skip
+NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+async def fields_of(call: Call, *, as_typed: Container[str] = ()) -> dict[str, str]:
+    """An urlencoded form. Blanks around a value are nobody's intention, but in `as_typed`: those of a password are. The
+    last of several values counts. Of another media type it could have the size of a file."""
+    if (call.req.content_type or "").partition(";")[0].strip().lower() != URLENCODED:
+        raise UnsupportedMediaType(reason=N_("send it as application/x-www-form-urlencoded"))
+    try:
+        text = (await call.req.stream.read()).decode("utf-8")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+    except ValueError:
+        raise MalformedRequest(reason=N_("its form is malformed")) from None
+    return {name: value if name in as_typed else read(name, value.strip()) for name, value in pairs}
+
+
+def read(name: str, value: str) -> str:
+    return typed_day(value) if name in DAYS else value
+
+
+def number(text: str) -> int | None:
+    """What a page wrote as a number and got back; None for anything else."""
+    return int(text) if NUMBER.fullmatch(text) else None
+
+
+def new_key() -> str:
+    """The Idempotency-Key of a form, made when it is shown: sent twice, it is taken once."""
+    return str(uuid4())
+
+
+def key_after(refusal: Refusal | None, sent: str | None) -> str:
+    """The key of a form that is shown again. After some refusals nobody knows whether it was taken all the same: then
+    it goes out again under the key that it had."""
+    return sent if sent and isinstance(refusal, UNCERTAIN) else new_key()
+
+
+def filled(fields: Mapping[str, str], *names: str) -> dict[str, Any]:
+    """Those of these fields that have something in them: what is empty is left out of a body."""
+    return {name: fields[name] for name in names if fields.get(name)}
+
+
+async def change(call: Call, path: str, fields: Mapping[str, str], body: Mapping[str, Any], **params: Any) -> Reply:
+    """POST a change with the form's `key` and `version`, which the page was made with."""
+    headers = {"If-Match": f'"{fields.get("version", "")}"'}
+    if key := fields.get("key"):
+        headers["Idempotency-Key"] = key
+    return await ask(call, "POST", path, headers=headers, body=body, **params)

@@ -1,0 +1,149 @@
+"""The code field on every page: a card, a customer number or a scan code, told apart by who has it.
+
+It never saves (notes of the wand: Enter means look up). On the page that adds a document it chooses there.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from api.call import Call
+from desk import add, render
+from desk.checking import existing
+from desk.door import ask
+from desk.fields import fields_of
+from desk.refused import Problem, problem_of
+from desk.search import show_with as show_search
+from desk.search import without
+from domain.customer import card_code
+from domain.refusals import N_, Refusal, ScanCodeMalformed, ScanCodeUnknown
+from domain.scan_code import SYMBOLOGY, is_well_formed
+from web.problems import catalog
+
+CHARACTERS_MAX = 200
+EXACT_AMONG = 20
+OURS = re.compile(r"[A-Z]{2}[0-9OIL]{8,20}", re.IGNORECASE)
+OWN = ("code", "at", "check")
+UNKNOWN = N_("No customer or authorization has this code.")
+FITS_SEVERAL = N_("This code fits {count} customers. Choose one.")
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """`customers` have exactly this card or number; `form` is the answer of Check where it is a scan code, `refusal`
+    says why the form of the code cannot come in any more, or that it is mistyped."""
+
+    customers: list[dict[str, Any]]
+    form: Mapping[str, Any] | None = None
+    refusal: Refusal | None = None
+
+
+async def show(call: Call) -> None:
+    """GET /find?code=."""
+    await find(call, add.texts(call))
+
+
+async def search(call: Call) -> None:
+    """POST /find: with the fields of the page that adds a document."""
+    await find(call, await fields_of(call))
+
+
+async def find(call: Call, fields: Mapping[str, str]) -> None:
+    code = cleaned(fields.get("code", ""))
+    adding = fields.get("at") == "add"
+    if not code:
+        await (add.show_with(call, without(fields, *OWN)) if adding else to_customers(call))
+    elif is_name(code):
+        await (show_search(call, {**without(fields, *OWN), "q": code}) if adding else to_customers(call, code))
+    else:
+        found = await look_up(call, code)
+        await (choose(call, fields, code, found) if adding else lead(call, code, found))
+
+
+def cleaned(text: str) -> str:
+    """Without what a gun adds: control characters, the sign of the barcode's kind, blanks at the ends."""
+    printable = "".join(sign for sign in text[:CHARACTERS_MAX] if sign.isprintable())
+    return SYMBOLOGY.sub("", printable).strip()
+
+
+def is_name(code: str) -> bool:
+    return not any(sign.isdigit() for sign in code)
+
+
+async def to_customers(call: Call, query: str | None = None) -> None:
+    render.go(call, "/customers", q=query)
+
+
+# -- who has it ---------------------------------------------------------------------------------------------------
+
+
+async def look_up(call: Call, code: str) -> Found:
+    """A form is asked for where it is one of ours by its check digits, or where it is nobody's card."""
+    listed = await ask(call, "GET", "/v1/customers", query={"q": code, "limit": EXACT_AMONG})
+    customers = [one for one in listed.body["items"] if is_exactly(one, code)]
+    may_check = render.allowed(call, "scan-codes.check")
+    if not may_check or (customers and not is_well_formed(code, ())):
+        return Found(customers=customers)
+    try:
+        form = (await ask(call, "GET", "/v1/scan-codes/{code}", code=code)).body
+    except ScanCodeUnknown:
+        return Found(customers=customers)
+    except ScanCodeMalformed as refusal:
+        return Found(customers=customers, refusal=refusal if looks_like_ours(code) else None)
+    except Refusal as refusal:
+        return Found(customers=customers, refusal=refusal)
+    return Found(customers=[one for one in customers if one["id"] != form["customer"]["id"]], form=form)
+
+
+def is_exactly(customer: Mapping[str, Any], code: str) -> bool:
+    return customer["id"] == code or card_code(code) in map(card_code, customer["card_numbers"])
+
+
+def looks_like_ours(code: str) -> bool:
+    return OURS.fullmatch(card_code(code)) is not None
+
+
+# -- on the page that adds a document -----------------------------------------------------------------------------
+
+
+async def choose(call: Call, fields: Mapping[str, str], code: str, found: Found) -> None:
+    entered = without(fields, *OWN)
+    if len(found.customers) + (found.form is not None) > 1:
+        show_several(call, code, found, kept=entered)
+    elif found.form or (found.refusal and not found.customers):
+        await add.show_with(call, {**entered, "scan_code": code, "check": "found"})
+    elif found.customers:
+        await add.show_with(call, {**entered, "customer": found.customers[0]["id"]})
+    else:
+        await add.show_with(call, entered, problem=unknown(call), looked_up=code)
+
+
+def show_several(call: Call, code: str, found: Found, *, kept: Mapping[str, str] | None) -> None:
+    """`kept` is what goes along to the page that adds a document; without it each leads to the customer's papers."""
+    count = len(found.customers) + (found.form is not None)
+    sentence = catalog(call.language)(FITS_SEVERAL).format(count=count)
+    render.show(call, "find.html", code=code, found=found, kept=kept, sentence=sentence, problem=None)
+
+
+def unknown(call: Call) -> Problem:
+    sentence = catalog(call.language)(UNKNOWN)
+    return Problem(slug="code.unknown", status=404, title=sentence, detail="", errors=(), extra={})
+
+
+# -- everywhere else ----------------------------------------------------------------------------------------------
+
+
+async def lead(call: Call, code: str, found: Found) -> None:
+    """To the customer's papers; a form that was used before leads to whose paper it became."""
+    people = [one["id"] for one in found.customers] + ([found.form["customer"]["id"]] if found.form else [])
+    if not people and found.refusal and (paper := await existing(call, found.refusal.extra)):
+        people = [paper["customer"]]
+    if len(people) == 1:
+        render.go(call, f"/customers/{quote(people[0], safe='')}")
+    elif people:
+        show_several(call, code, found, kept=None)
+    else:
+        problem = problem_of(call, found.refusal) if found.refusal else unknown(call)
+        render.show(call, "find.html", status=problem.status, code=code, found=found, kept=None, problem=problem)

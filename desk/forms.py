@@ -1,0 +1,68 @@
+"""Issue a form (F1 to F4): an authorization with its scan code, and the sheet that the customer signs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.call import Call
+from desk import render
+from desk.door import ask, ask_all
+from desk.fields import fields_of, filled, key_after, new_key
+from desk.refused import problem_of
+from domain.refusals import Refusal
+
+MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference")
+
+
+async def show(call: Call) -> None:
+    """GET /customers/{id}/form."""
+    await show_with(call, {"type": call.text("type") or ""})
+
+
+async def issue(call: Call) -> None:
+    """POST /customers/{id}/form: to the new authorization, where its form is printed."""
+    fields = await fields_of(call)
+    mandates = [kind["code"] for kind in await types_for(call) if kind["kind"] == "mandate"]
+    try:
+        issued = await ask(
+            call,
+            "POST",
+            "/v1/forms",
+            headers={"Idempotency-Key": fields.get("key") or new_key()},
+            body=body_of(call, fields, is_mandate=fields.get("type") in mandates),
+        )
+    except Refusal as refusal:
+        await show_with(call, fields, refusal)
+    else:
+        render.go(call, f"/authorizations/{issued.body['authorization']['id']}", done="issue", at=issued.position)
+
+
+def body_of(call: Call, fields: Mapping[str, str], *, is_mandate: bool) -> dict[str, Any]:
+    """Of another type the page does not show the collection data: what was typed there before does not count."""
+    mandate = filled(fields, *MANDATE_FIELDS) if is_mandate else {}
+    return {
+        "customer": call.params["id"],
+        "type": fields.get("type", ""),
+        "language": fields.get("language") or call.language,
+        **({"mandate": mandate} if mandate else {}),
+        **filled(fields, "valid_from", "valid_until", "note"),
+    }
+
+
+async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | None = None) -> None:
+    customer = await ask(call, "GET", "/v1/customers/{id}", id=call.params["id"])
+    render.show(
+        call,
+        "form.html",
+        status=refusal.status if refusal else 200,
+        customer=customer.body,
+        types=await types_for(call),
+        fields=fields,
+        problem=problem_of(call, refusal) if refusal else None,
+        key=key_after(refusal, fields.get("key")),
+    )
+
+
+async def types_for(call: Call) -> list[dict[str, Any]]:
+    """What can be authorized."""
+    types = await ask_all(call, "/v1/document-types")
+    return [kind for kind in types if kind["active"] and kind["kind"] != "document"]

@@ -1,0 +1,73 @@
+"""No upload (D1 to D8): an authorization whose paper is kept, or a paper that was seen; asked once more, then noted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from api.call import Call
+from desk import render
+from desk.add import Entry, entry_of, show_with
+from desk.door import Reply, ask
+from desk.fields import fields_of, filled, new_key
+from domain.refusals import N_, CheckRequired, FieldError, Refusal, ValidationFailed
+
+SEEN = ("paper", "number_suffix", "seen_on")
+MANDATE = ("debtor_name", "iban", "bic", "mandate_reference")
+
+
+async def save(call: Call) -> None:
+    """POST /add/note: first the question (D5), with its answer the note."""
+    fields = {**await fields_of(call), "source": "none"}
+    entry = await entry_of(call, fields)
+    try:
+        require_enough(entry)
+        if not fields.get("confirmed"):
+            render.show(call, "confirm.html", entry=entry, fields={**entry.fields, "key": fields.get("key", "")})
+            return
+        noted = await note(call, entry, fields.get("key") or new_key())
+    except Refusal as refusal:
+        await show_with(call, fields, refusal=refusal)
+    else:
+        go_on(call, noted)
+
+
+def require_enough(entry: Entry) -> None:
+    if entry.fields.get("scan_code") and not entry.check.is_current:
+        raise CheckRequired
+    if missing := [FieldError(f"/{name}", N_("is required")) for name in missing_of(entry)]:
+        raise ValidationFailed(*missing)
+
+
+def missing_of(entry: Entry) -> Iterator[str]:
+    if entry.customer is None:
+        yield "customer"
+    if entry.kind is None:
+        yield "type"
+    elif entry.kind["verify_only"]:
+        yield from (f"verification/{name}" for name in SEEN if not entry.fields.get(name))
+
+
+async def note(call: Call, entry: Entry, key: str) -> Reply:
+    return await ask(call, "POST", "/v1/authorizations", headers={"Idempotency-Key": key}, body=body_of(entry))
+
+
+def body_of(entry: Entry) -> dict[str, Any]:
+    """A paper that is only seen leaves nothing behind but what was seen of it."""
+    fields = entry.fields
+    body = filled(fields, "customer", "type", "note")
+    if entry.kind is not None and entry.kind["verify_only"]:
+        return {**body, "verification": filled(fields, *SEEN)}
+    code = filled(fields, "scan_code", "check_token") if entry.check.is_current else {}
+    mandate = filled(fields, *MANDATE)
+    return {
+        **body,
+        **code,
+        **filled(fields, "signed_on", "valid_from", "valid_until"),
+        "original": {"held": True, **filled(fields, "shelf_mark")},
+        **({"mandate": mandate} if mandate else {}),
+    }
+
+
+def go_on(call: Call, noted: Reply) -> None:
+    item = noted.body
+    name = "seen" if item["kind"] == "document" else "noted"
+    render.go(call, "/add", **{"source": "none", name: item["id"], "at": noted.position})

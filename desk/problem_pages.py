@@ -1,0 +1,35 @@
+"""The pages behind a problem's `type`: what it means, and what to do. web/problems.py sends the problems themselves."""
+
+import re
+
+from api.call import Call
+from desk import render
+from domain import refusals
+from domain.refusals import NotFound
+from web.problems import catalog, cure
+
+
+async def every(call: Call) -> None:
+    """GET /problems: every way in which the archive says no."""
+    call.language = render.language_of(call)
+    translate = catalog(call.language)
+    kinds = [(kind.slug, kind.status, translate(kind.title)) for kind in refusals.every()]
+    render.show(call, "problems.html", kinds=kinds)
+
+
+async def one(call: Call) -> None:
+    """GET /problems/{slug}: title, sentence, status, cure. NotFound for a slug that we never send."""
+    kind = next((kind for kind in refusals.every() if kind.slug == call.params["slug"]), None)
+    if kind is None:
+        raise NotFound
+    call.language = render.language_of(call)
+    translate = catalog(call.language)
+    render.show(
+        call,
+        "problem_page.html",
+        slug=kind.slug,
+        code=kind.status,
+        title=translate(kind.title),
+        sentence=re.sub(r"\{(\w+)\}", "…", translate(kind.sentence)),
+        cure=translate(cure(kind.status)),
+    )

@@ -1,0 +1,265 @@
+"""HTML of the screens: templates in the reader's language, dates in the library's time zone, a page's headers.
+
+Templates lie in templates/; base.html is the shell around every screen, parts.html has what several of them show.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from functools import cache, lru_cache, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time, format_timedelta
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from api.call import Call
+from desk import assets
+from domain.access import Verb, may
+from domain.refusals import FieldError
+from domain.values import typed_day
+from web.problems import best_language, languages, translations
+from web.subpath import base_of, rooted_page
+
+LANGUAGES = ("en", "nl", "de")
+LOCALES = {"en": "en_GB"}
+"""Where dates and numbers are another region's than the language's first one."""
+TYPED_DAYS = {"en": "%d/%m/%Y", "nl": "%d-%m-%Y", "de": "%d.%m.%Y"}
+"""How staff type a day: domain/values.py reads all three."""
+TEMPLATES = Path(__file__).parent / "templates"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
+    " font-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types dossier"
+)
+HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}
+# Those of RFC 3986, and the sign of what is escaped already.
+ADDRESS_CHARACTERS = "%/?#[]@:!$&'()*+,;=~"
+SIZES = ((1024**3, "GB"), (1024**2, "MB"), (1024, "KB"))
+
+
+def show(call: Call, template: str, *, status: int = 200, **context: Any) -> None:
+    """Answer with a page. `context` are the template's own names; those of the shell come from the call."""
+    call.resp.status = status
+    call.resp.content_type = "text/html; charset=utf-8"
+    call.resp.set_headers({**HEADERS, "Content-Language": call.language})
+    call.resp.data = page(call, template, **context).encode()
+
+
+def page(call: Call, template: str, **context: Any) -> str:
+    html = environment(call.language).get_template(template).render({**shell(call), **context})
+    return rooted_page(html, base_of(call.req.scope))
+
+
+def go(call: Call, path: str, **query: str | None) -> None:
+    """To another page, by GET; a query value of None is left out. What no header may hold is escaped in `path`: the ids
+    of customers are a library's own."""
+    call.resp.status = 303
+    call.resp.set_header("Location", address(quote(path, safe=ADDRESS_CHARACTERS), query))
+
+
+def shell(call: Call) -> dict[str, Any]:
+    """What base.html needs of every page. Who has a password to change first is no `user` of anything else yet."""
+    principal = None if call.session and call.session.must_change else call.principal_
+    return {
+        "language": call.language,
+        "locale": LOCALES.get(call.language, call.language),
+        "languages": LANGUAGES,
+        "zone": call.parts.zone,
+        "institution": call.parts.institution,
+        "now": call.parts.archive.clock.now(),
+        "today": call.parts.archive.clock.today(),
+        "user": principal.name if principal else None,
+        "session": call.session,
+        "branch": branch_of(call) if principal else None,
+        "allowed": partial(allowed, call),
+        "here": "/" + call.req.path.lstrip("/"),  # of //elsewhere a link would lead there
+        "query": call.req.params,
+        "trace_id": call.trace_id,
+        "limits": call.parts.limits,
+    }
+
+
+def branch_of(call: Call) -> str:
+    """A page that tells what is wrong with the branch that was asked for needs one too."""
+    try:
+        return call.branch()
+    except FieldError:
+        return call.parts.branch
+
+
+def allowed(call: Call, verb: str) -> bool:
+    """Whether the reader's role has a verb at all: a button that it has not is not shown."""
+    return call.principal_ is not None and may(call.principal_, Verb(verb))
+
+
+def language_of(call: Call) -> str:
+    """One of ours: what the user chose, else what the address asks for, else the browser."""
+    if call.session is not None and call.session.language is not None:
+        return call.session.language
+    asked = call.req.params.get("lang")
+    if isinstance(asked, str) and asked in languages():
+        return asked
+    return best_language(call.req.get_header("Accept-Language"))
+
+
+# -- templates ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def environment(language: str) -> Environment:
+    """The templates in one language. A name that nobody gave is an error and not an empty place."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals |= {"_": sentences(language), "asset": assets.address, "address": address, "drawn": drawn}
+    made.filters |= {
+        "day": day,
+        "moment": moment,
+        "long_day": long_day,
+        "later": later,
+        "typed_day": partial(day_as_typed, language=language),
+        "clock": clock,
+        "second": second,
+        "ago": ago,
+        "digest": digest,
+        "size": partial(size, language=language),
+        "number": partial(number, language=language),
+        "code": grouped,
+        "iban": grouped_iban,
+    }
+    return made
+
+
+def address(path: str, query: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
+    """A path with a query, some of whose values are changed; None takes one out."""
+    kept = {name: value for name, value in {**(query or {}), **changes}.items() if value is not None}
+    return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
+
+
+def sentences(language: str) -> Callable[..., Markup]:
+    """What `_` does in a template. Those without values are looked up once: a page has two hundred of them."""
+    gettext = translations(language).gettext
+
+    @cache
+    def fixed(sentence: str) -> Markup:
+        return Markup(gettext(sentence)) % {}
+
+    def say(sentence: str, **values: Any) -> Markup:
+        return Markup(gettext(sentence)) % values if values else fixed(sentence)
+
+    return say
+
+
+@cache
+def drawn(name: str) -> Markup:
+    """An icon of the sprite; beside it stands a word."""
+    picture = f"{assets.address('icons.svg')}#{name}"
+    return Markup('<svg class="i" aria-hidden="true"><use href="{}"/></svg>').format(picture)
+
+
+@pass_context
+def day(context: Context, value: str | date) -> str:
+    """24 Nov 2026; of a moment the day that it was in the library."""
+    return day_text(value, context["zone"], context["locale"])
+
+
+@pass_context
+def clock(context: Context, value: str | datetime) -> str:
+    """14:05, in the library's time zone."""
+    return clock_text(value, context["zone"], context["locale"])
+
+
+# A list has three times a row, and most of them are those of the row before: each is written out once.
+@lru_cache(maxsize=4_000)
+def day_text(value: str | date, zone: ZoneInfo, locale: str) -> str:
+    at = local(value, zone)
+    return format_date(at.date() if isinstance(at, datetime) else at, "medium", locale=locale)
+
+
+@lru_cache(maxsize=4_000)
+def clock_text(value: str | datetime, zone: ZoneInfo, locale: str) -> str:
+    at = local(value, zone)
+    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm", locale=locale)
+
+
+@pass_context
+def second(context: Context, value: str | datetime) -> str:
+    """14:05:12, likewise."""
+    at = local(value, context["zone"])
+    return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm:ss", locale=context["locale"])
+
+
+@pass_context
+def moment(context: Context, value: str | datetime) -> str:
+    return f"{day(context, value)}, {clock(context, value)}"
+
+
+@pass_context
+def long_day(context: Context, value: date) -> str:
+    """Tuesday 24 November 2026."""
+    return format_date(value, "full", locale=context["locale"])
+
+
+@pass_context
+def ago(context: Context, value: str) -> str:
+    """20 seconds ago; of what is a clock's error ahead of us, now."""
+    passed = context["now"] - parsed(value)
+    return format_timedelta(-max(passed, timedelta()), add_direction=True, locale=context["locale"])
+
+
+def day_as_typed(value: str | None, *, language: str) -> str:
+    """24-11-2026, as it is typed in that language; what is no day stays as it was typed."""
+    try:
+        return date.fromisoformat(typed_day(value or "")).strftime(TYPED_DAYS[language])
+    except ValueError:
+        return value or ""
+
+
+def digest(text: str) -> str:
+    """9f2c 41d7 … e08b 5a13: enough of it to compare by eye."""
+    return f"{text[:4]} {text[4:8]} … {text[-8:-4]} {text[-4:]}"
+
+
+def later(value: str, by: timedelta) -> str:
+    return (datetime.fromisoformat(value) + by).isoformat()
+
+
+def local(value: str | date, zone: ZoneInfo) -> date:
+    at = value if isinstance(value, date) else parsed(value)
+    return at.astimezone(zone) if isinstance(at, datetime) else at
+
+
+def parsed(text: str) -> date:
+    return date.fromisoformat(text) if len(text) == len("2026-11-24") else datetime.fromisoformat(text)
+
+
+def size(count: int, *, language: str) -> str:
+    """1.2 MB; of 1,024 KB, as limits are set."""
+    for unit, name in SIZES:
+        if count >= unit:
+            return f"{format_decimal(round(count / unit, 1), locale=language)} {name}"
+    return f"{count} B"
+
+
+def number(count: int, *, language: str) -> str:
+    return str(format_decimal(count, locale=language))
+
+
+def grouped(code: str) -> str:
+    """A scan code as it is printed: DA 4827 1903 6651 44."""
+    head, rest = (code[:2], code[2:]) if code[:2].isalpha() else ("", code)
+    return " ".join([*([head] if head else []), *(rest[at : at + 4] for at in range(0, len(rest), 4))])
+
+
+def grouped_iban(iban: str) -> str:
+    return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))

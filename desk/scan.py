@@ -1,0 +1,209 @@
+"""Scan page (S2): scanners, the pages of a session, and what they ask of a person. assets/scan.js acts on them.
+
+The pane is made anew from the session whenever that has changed; the form's fields say what somebody is about to do.
+Neighbours: add.py shows it beside the code and its Check, scanned.py makes documents of the pages.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from api.call import Call
+from desk import lately
+from desk.door import LIST_PAGE, ask
+from desk.fields import number
+from desk.render import allowed
+from domain.access import Verb
+from domain.document_type import schemes
+from domain.refusals import NotFound
+from domain.scan_code import is_well_formed
+
+DEVICE, PROFILE = "device", "profile"
+OPEN = ("review", "failed")
+QUESTIONS = ("add", "rescan", "sides", "remove", "discard")
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A scanner and one of its two ways to take paper."""
+
+    scanner: Mapping[str, Any]
+    source: str
+
+    @property
+    def value(self) -> str:
+        return f"{self.source}~{self.scanner['id']}"
+
+
+class Pane(msgspec.Struct, frozen=True, kw_only=True):
+    """`session` is None before the first scan; `over`: what became of it elsewhere, archived, cancelled or expired.
+    `page` is looked at, `taken` are the numbers of the pages that are to be saved. `groups`: the documents of a batch
+    by their pages, `left` the pages of none. `asks`: what waits for a yes. `codes`: those on the taken pages, with the
+    page of each; `warnings`: what was seen, and on which pages."""
+
+    choices: list[Choice]
+    chosen: Choice | None
+    profile: str
+    session: Mapping[str, Any] | None
+    over: str
+    page: Mapping[str, Any] | None
+    taken: list[int]
+    groups: list[list[int]]
+    left: list[int]
+    asks: str
+    codes: list[tuple[str, int]]
+    warnings: dict[str, list[int]]
+
+    @property
+    def is_scanning(self) -> bool:
+        return self.session is not None and self.session["state"] == "scanning"
+
+    @property
+    def pages(self) -> list[dict[str, Any]]:
+        return self.session["pages"] if self.session else []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its pages can be arranged: nothing is on its way."""
+        return self.session is not None and self.session["state"] in OPEN
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is something to save besides."""
+        return bool(self.taken) and self.is_open
+
+
+async def pane(call: Call, fields: Mapping[str, str], scanners: Iterable[Mapping[str, Any]]) -> Pane:
+    """With what the fields `session`, `page`, `pages`, `asks`, `kept`, `device` and `profile` say."""
+    choices = choices_of(scanners)
+    session, over = await session_of(call, fields.get("session"))
+    groups, left = await split_of(call, session)
+    chosen = chosen_of(choices, session, fields.get("device") or lately.cookie(call, DEVICE))
+    profile = fields.get("profile") or lately.cookie(call, PROFILE)
+    pages = session["pages"] if session else []
+    taken = taken_of(pages, groups, fields.get("pages", ""))
+    profile = profile_of(chosen, session, profile)
+    remember(call, fields, chosen, profile)
+    return Pane(
+        choices=choices,
+        chosen=chosen,
+        profile=profile,
+        session=session,
+        over=over,
+        page=looked_at(pages, taken, fields.get("page", "")),
+        taken=taken,
+        groups=groups,
+        left=left,
+        asks=asks_of(session, fields.get("asks", "")),
+        codes=codes_of(call, pages, taken),
+        warnings=warnings_of(pages, kept=fields.get("kept", "").split(",")),
+    )
+
+
+# -- scanners -----------------------------------------------------------------------------------------------------
+
+
+def choices_of(scanners: Iterable[Mapping[str, Any]]) -> list[Choice]:
+    return [Choice(scanner=scanner, source=source) for scanner in scanners for source in scanner["sources"]]
+
+
+def chosen_of(choices: list[Choice], session: Mapping[str, Any] | None, wanted: str) -> Choice | None:
+    """That of the session, for it stays with one; else the one wanted, else the first that is ready."""
+    if session is not None and session["scanner"] is not None:
+        wanted = f"{session['source']}~{session['scanner']}"
+    ready = [choice for choice in choices if choice.scanner["state"] == "ready"]
+    return next((choice for choice in choices if choice.value == wanted), next(iter([*ready, *choices]), None))
+
+
+def profile_of(chosen: Choice | None, session: Mapping[str, Any] | None, wanted: str) -> str:
+    offered: list[str] = chosen.scanner["profiles"] if chosen else []
+    if session is not None and session["profile"] is not None:
+        return str(session["profile"])
+    return wanted if wanted in offered else next(iter(offered), "")
+
+
+def remember(call: Call, fields: Mapping[str, str], chosen: Choice | None, profile: str) -> None:
+    """What this desk scans with: of what is asked for only what there is, for a link may have asked for anything."""
+    for name, offered in ((DEVICE, chosen.value if chosen else ""), (PROFILE, profile)):
+        if offered and fields.get(name) == offered:
+            lately.remember(call, name, offered)
+
+
+# -- pages --------------------------------------------------------------------------------------------------------
+
+
+async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any] | None, str]:
+    """It, or what became of it where it is over."""
+    if not session:
+        return None, ""
+    try:
+        found = (await ask(call, "GET", "/v1/scan-sessions/{id}", id=session)).body
+    except NotFound:
+        return None, "cancelled"
+    return (None, found["state"]) if found["state"] in ("archived", "cancelled", "expired") else (found, "")
+
+
+async def unfinished(call: Call) -> list[dict[str, Any]]:
+    """Scans that the reader began at this branch and has not finished, the last one first."""
+    if not allowed(call, Verb.SCANS_USE):
+        return []
+    found = await ask(call, "GET", "/v1/scan-sessions", query={"branch": call.branch(), "limit": LIST_PAGE})
+    mine = [
+        one
+        for one in found.body["items"]
+        if one["actor"] == call.principal.name and one["pages"] and one["state"] != "expired"
+    ]
+    return sorted(mine, key=lambda one: str(one["started_at"]), reverse=True)
+
+
+async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[list[int]], list[int]]:
+    """The documents that a batch seems to be, and the pages of none; nothing where it seems to be one."""
+    if session is None or session["state"] not in OPEN or len(session["pages"]) < 2:
+        return [], []
+    found = (await ask(call, "GET", "/v1/scan-sessions/{id}/split", id=session["id"])).body
+    if len(found["documents"]) < 2:
+        return [], []
+    return [one["pages"] for one in found["documents"]], sorted([*found["separators"], *found["blanks"]])
+
+
+def taken_of(pages: Iterable[Mapping[str, Any]], groups: list[list[int]], wanted: str) -> list[int]:
+    """Those that are wanted; of a batch its first document, else all."""
+    numbers = [page["n"] for page in pages]
+    chosen = {number(text) for text in wanted.split(",")}
+    if wanted != "all" and (taken := [n for n in numbers if n in chosen]):
+        return taken
+    return groups[0] if groups and wanted != "all" else numbers
+
+
+def looked_at(pages: list[dict[str, Any]], taken: list[int], wanted: str) -> dict[str, Any] | None:
+    found = [page for page in pages if str(page["n"]) == wanted] + [page for page in pages if page["n"] in taken]
+    return next(iter([*found, *pages]), None)
+
+
+def asks_of(session: Mapping[str, Any] | None, wanted: str) -> str:
+    if session is None:
+        return ""
+    if session["state"] == "awaiting_confirmation":
+        return "first"
+    return wanted if wanted in QUESTIONS and session["state"] in OPEN else ""
+
+
+def codes_of(call: Call, pages: Iterable[Mapping[str, Any]], taken: list[int]) -> list[tuple[str, int]]:
+    """What is no scan code, such as the number of a book, is not offered."""
+    known = schemes(call.types.values())
+    found: dict[str, int] = {}
+    for page in pages:
+        for code in page["scan_codes"] if page["n"] in taken else ():
+            if is_well_formed(code, known):
+                found.setdefault(code, page["n"])
+    return list(found.items())
+
+
+def warnings_of(pages: Iterable[Mapping[str, Any]], *, kept: list[str]) -> dict[str, list[int]]:
+    """By what was seen. A blank page that somebody wants to keep is none of them any more."""
+    found: dict[str, list[int]] = {}
+    for page in pages:
+        for warning in page["warnings"]:
+            if warning != "blank" or page["sha256"] not in kept:
+                found.setdefault(warning, []).append(page["n"])
+    return found

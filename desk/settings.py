@@ -1,0 +1,36 @@
+"""What a user chooses: the language of the pages, keys on or off, the branch of this session. Works without scripts."""
+
+from api import own_session
+from api.call import Call
+from desk.entrance import local
+from desk.fields import fields_of
+from desk.refused import problem_of
+from desk.render import LANGUAGES, go, show
+from domain.refusals import FieldError, Refusal, ValidationFailed
+from domain.values import branch_code
+
+HERE = "/settings"
+
+
+async def show_settings(call: Call) -> None:
+    """GET /settings."""
+    own_session.of(call)
+    show(call, "settings.html", named=None, problem=None)
+
+
+async def choose(call: Call) -> None:
+    """POST /settings: from its own page, or a language from the bar of any other, where it leads back to."""
+    own_session.of(call)
+    fields = await fields_of(call)
+    language, branch = fields.get("language"), fields.get("branch")
+    try:
+        await own_session.remember(
+            call,
+            language=language if language in LANGUAGES else None,
+            branch=branch_code(branch, "/branch") if branch else None,
+            keys_off="keys_off" in fields if "own_page" in fields else None,
+        )
+    except FieldError as wrong:
+        refusal: Refusal = ValidationFailed(wrong)
+        return show(call, "settings.html", status=refusal.status, named=branch, problem=problem_of(call, refusal))
+    return go(call, local(fields.get("next") or HERE))

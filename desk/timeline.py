@@ -1,0 +1,301 @@
+"""Timeline (S10): what was done for a customer or with one paper, and by right who looked at it, newest first.
+
+Each act leads to the list, or the paper, as it was right after it. What is shown goes out as JSON or CSV as well.
+"""
+
+import csv
+import io
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import msgspec
+
+from api.call import Call, encode_json
+from desk import acts, render
+from desk.act_words import OF_PAPERS, VIEWS
+from desk.door import ask
+from desk.past import LAST_OF_DAY
+from domain.values import calendar_date, typed_day
+from web.headers import content_disposition
+
+FILTERS = ("show", "actor", "action", "from", "to")
+EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
+VIEWS_SHOWN = 200
+LABELS_MAX = 200
+EXPORTED_AT_ONCE = 200
+VIEWS_VERB = "access-log.read"
+# What a sheet would take for a formula, or for the end of the text before it (OWASP, CSV injection).
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where the comma stands in numbers, as in Dutch and German, a sheet parts the line here.
+FORMULA_BEHIND = re.compile(r";(\"*)(?=[=+@-])")
+COLUMNS = (
+    "position", "recorded_at", "actor", "branch", "action", "kind", "id", "label", "reason", "before", "after",
+)  # fmt: skip
+
+
+class Of(NamedTuple):
+    """Whose timeline it is: the route of its history, where one of its moments is looked at, whose it is."""
+
+    kind: str
+    path: str
+    history: str
+    customer: dict[str, Any]
+    label: str
+    views: dict[str, str]
+
+
+async def of_customer(call: Call) -> None:
+    """GET /customers/{id}/timeline."""
+    await show(call, await customer(call))
+
+
+async def of_document(call: Call) -> None:
+    await show(call, await paper(call, "documents"))
+
+
+async def of_authorization(call: Call) -> None:
+    await show(call, await paper(call, "authorizations"))
+
+
+async def customer(call: Call) -> Of:
+    found = await ask(call, "GET", "/v1/customers/{id}", id=call.params["id"])
+    name = found.body["id"]
+    return Of("customers", f"/customers/{name}", "/v1/customers/{id}/history", found.body, "", {"customer": name})
+
+
+async def paper(call: Call, room: str) -> Of:
+    found = await ask(call, "GET", f"/v1/{room}/{{id}}", id=call.params["id"])
+    owner = await ask(call, "GET", "/v1/customers/{id}", id=found.body["customer"])
+    label = found.body.get("title") or found.body["type_label"]
+    name = found.body["id"]
+    return Of(room, f"/{room}/{name}", f"/v1/{room}/{{id}}/history", owner.body, label, {"paper": name})
+
+
+async def show(call: Call, of: Of) -> None:
+    chosen = {name: call.text(name) for name in FILTERS}
+    watched = render.allowed(call, VIEWS_VERB)
+    reader = acts.reader_of(call)
+    if watched and is_of_views(chosen):
+        told, seen, following = await only_views(call, of, chosen, reader)
+    else:
+        told, seen, following = await with_changes(call, of, chosen, reader, watched=watched)
+    render.show(
+        call,
+        "timeline.html",
+        of=of,
+        customer=of.customer,
+        summary=await summary(call, of.customer["id"]) if of.kind == "customers" else None,
+        days=[*days(call, merged(told, seen))],
+        next=following,
+        continued=call.text("cursor") is not None,
+        kept={**chosen, "lang": call.text("lang")},
+        watched=watched,
+        actions=[(name, reader.translate(words)) for name, (words, _) in OF_PAPERS.items()],
+        looks=[(name, reader.translate(words)) for name, (words, _) in VIEWS.items()] if watched else [],
+        actors=sorted({act.actor for act in (*told, *seen)}),
+    )
+
+
+def is_of_views(chosen: Mapping[str, str | None]) -> bool:
+    """Whether the filters leave nothing that was done."""
+    return chosen["show"] == "views" or chosen["action"] in VIEWS
+
+
+Shown = tuple[list[acts.Act], list[acts.Act], str | None]
+
+
+async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.Reader) -> Shown:
+    """Who looked, page by page of the access log."""
+    if chosen["show"] == "changes" or (chosen["action"] and chosen["action"] not in VIEWS):
+        return [], [], None
+    more = {"action": chosen["action"], "cursor": call.text("cursor")}
+    lines = await looks(call, of, chosen, **period(call, chosen), **more)
+    return [], await seen_in(call, of, lines["items"], reader, {}), lines["next"]
+
+
+async def with_changes(
+    call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.Reader, *, watched: bool
+) -> Shown:
+    """What was done, and who looked meanwhile."""
+    found = await history(call, of, chosen, cursor=call.text("cursor"))
+    told = [acts.act(item, reader) for item in found["items"]]
+    wants_views = watched and chosen["show"] != "changes" and not chosen["action"]
+    seen = await views(call, of, chosen, found, reader) if wants_views else []
+    return told, seen, found["next"]
+
+
+# -- what is asked --------------------------------------------------------------------------------------------------
+
+
+async def summary(call: Call, customer: str) -> dict[str, Any]:
+    """What there is of a customer, which the tabs count."""
+    found: dict[str, Any] = (await ask(call, "GET", "/v1/customers/{id}/summary", id=customer)).body
+    return found
+
+
+async def history(call: Call, of: Of, chosen: Mapping[str, str | None], **more: Any) -> dict[str, Any]:
+    query = {"actor": chosen["actor"], "action": chosen["action"], **period(call, chosen), **more}
+    found = await ask(call, "GET", of.history, query=query, id=call.params["id"])
+    body: dict[str, Any] = found.body
+    return body
+
+
+def period(call: Call, chosen: Mapping[str, str | None]) -> dict[str, str]:
+    """Whole days of the library."""
+    bounds = {}
+    if text := chosen["from"]:
+        bounds["from"] = moment(call, calendar_date(typed_day(text), "/query/from"), time.min)
+    if text := chosen["to"]:
+        bounds["to"] = moment(call, calendar_date(typed_day(text), "/query/to"), LAST_OF_DAY)
+    return bounds
+
+
+def moment(call: Call, day: date, at: time) -> str:
+    return datetime.combine(day, at, call.parts.zone).isoformat()
+
+
+async def views(
+    call: Call, of: Of, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.Reader
+) -> list[acts.Act]:
+    """Who looked, in the time that the page tells of: between its own ends, and beyond them at its first and last."""
+    lines = await looks(call, of, chosen, **{**period(call, chosen), **spanned(call, found)})
+    labels = {item["subject"]["id"]: item["subject"].get("label", "") for item in found["items"]}
+    return await seen_in(call, of, lines["items"], reader, labels)
+
+
+async def looks(call: Call, of: Of, chosen: Mapping[str, str | None], **query: str | None) -> dict[str, Any]:
+    query = {"actor": chosen["actor"], **of.views, **query, "limit": str(VIEWS_SHOWN)}
+    body: dict[str, Any] = (await ask(call, "GET", "/v1/access-log", query=query)).body
+    return body
+
+
+async def seen_in(
+    call: Call, of: Of, lines: Sequence[Mapping[str, Any]], reader: acts.Reader, labels: dict[str, str]
+) -> list[acts.Act]:
+    if any(paper not in labels for line in lines if (paper := looked_at(line))):
+        labels |= await labels_of(call, of.customer["id"])
+    return grouped(call, [acts.view(line, reader, labels) for line in lines])
+
+
+def looked_at(line: Mapping[str, Any]) -> str | None:
+    paper: str | None = line["document"] or line["authorization"]
+    return paper
+
+
+async def labels_of(call: Call, customer: str) -> dict[str, str]:
+    """What the customer's papers are called, for lines about those that this page of the history does not name."""
+    found = await ask(call, "GET", "/v1/customers/{id}/documents", query={"limit": LABELS_MAX}, id=customer)
+    labels: dict[str, str] = {}
+    for item in found.body["items"]:
+        label = item["title"] or item["type_label"]
+        labels |= {name: label for name in (item["id"], item["evidence"]) if name}
+    return labels
+
+
+def spanned(call: Call, found: Mapping[str, Any]) -> dict[str, str]:
+    """The first page goes up to now, the last one down to the beginning."""
+    moments = [item["recorded_at"] for item in found["items"]]
+    upper = {"to": moments[0]} if moments and call.text("cursor") else {}
+    lower = {"from": moments[-1]} if moments and found["next"] else {}
+    return {**upper, **lower}
+
+
+# -- how it is ordered ----------------------------------------------------------------------------------------------
+
+
+def grouped(call: Call, looks: Iterable[acts.Act]) -> list[acts.Act]:
+    """The looks of one kind that one person had in one day are one act: else they would hide what was done."""
+    groups: dict[tuple[date, str, str, str], list[acts.Act]] = {}
+    for look in looks:
+        groups.setdefault((local_day(call, look.at), look.actor, look.branch, look.words), []).append(look)
+    return [acts.together(group) for group in groups.values()]
+
+
+def merged(told: Iterable[acts.Act], seen: Iterable[acts.Act]) -> list[acts.Act]:
+    """Newest first. What was done in one moment stays in the order of the log."""
+    return sorted([*seen, *told], key=lambda one: (one.at[:23], one.position or 0), reverse=True)
+
+
+def days(call: Call, told: Iterable[acts.Act]) -> Iterator[tuple[date, list[acts.Act]]]:
+    for day, group in groupby(told, key=lambda one: local_day(call, one.at)):
+        yield day, [*group]
+
+
+def local_day(call: Call, at: str) -> date:
+    return datetime.fromisoformat(at).astimezone(call.parts.zone).date()
+
+
+# -- what goes out --------------------------------------------------------------------------------------------------
+
+
+async def export(call: Call, *, room: str, kind: str) -> None:
+    """GET …/timeline.json and …/timeline.csv: all of it that the filters leave, page by page as it is read."""
+    of = await customer(call) if room == "customers" else await paper(call, room)
+    first = await exported(call, of, None)  # whatever is refused is refused before the answer has begun
+    write = {"json": as_json, "csv": as_csv}[kind]
+    call.resp.content_type = EXPORTS[kind]
+    name = f"timeline-{call.params['id']}.{kind}"
+    call.resp.set_headers({"Content-Disposition": content_disposition(name), "Cache-Control": "no-store"})
+    call.resp.stream = write(items_of(call, of, first))
+
+
+async def exported(call: Call, of: Of, cursor: str | None) -> dict[str, Any]:
+    chosen = {name: call.text(name) for name in FILTERS}
+    return await history(call, of, chosen, cursor=cursor, limit=EXPORTED_AT_ONCE)
+
+
+async def items_of(call: Call, of: Of, found: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    for item in found["items"]:
+        yield item
+    while found["next"] is not None:
+        found = await exported(call, of, found["next"])
+        for item in found["items"]:
+            yield item
+
+
+async def as_json(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    yield b'{"items":['
+    before = b"\n"
+    async for item in items:
+        yield before + encode_json(item)
+        before = b",\n"
+    yield b"\n]}\n"
+
+
+async def as_csv(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """UTF-8 with the mark by which sheets know it; what looks like a formula is text."""
+    yield "\ufeff".encode() + line(COLUMNS)
+    async for item in items:
+        subject = item["subject"]
+        yield line(
+            cell(value)
+            for value in (
+                item["position"],
+                item["recorded_at"],
+                item["actor"],
+                item["branch"],
+                item["action"],
+                subject["kind"],
+                subject["id"],
+                subject.get("label"),
+                item["reason"],
+                item["before"],
+                item["after"],
+            )
+        )
+
+
+def line(cells: Iterable[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue().encode()
+
+
+def cell(value: Any) -> str:
+    if isinstance(value, dict):
+        value = msgspec.json.encode(value).decode() if value else ""
+    text = FORMULA_BEHIND.sub(r";\1'", "" if value is None else str(value))
+    return f"'{text}" if text.startswith(FORMULAS) else text

@@ -1,0 +1,146 @@
+"""View customer documents (S8): all documents and authorizations of a customer, as they are or as they were.
+
+A day and a time, or `as_of` as the API takes it, choose the moment; filters and moment stand in the address, so that
+every state of the page can be kept, sent and come back to. assets/view.js exchanges the parts that differ.
+"""
+
+from asyncio import gather
+from collections.abc import Iterator, Mapping
+from datetime import datetime, time
+from types import SimpleNamespace
+from typing import Any
+
+from api.call import Call
+from desk import acts, render
+from desk.door import Reply, ask
+from desk.past import LAST_OF_DAY, as_of
+from desk.refused import problem_of
+from domain.refusals import N_, FieldError, ValidationFailed
+from domain.values import calendar_date, typed_day
+from projections.reading import moment
+
+TABS = ("documents", "authorizations")
+FILTERS = ("papers", "q", "type", "status", "source", "from", "to", "sort")
+SORT = "-received"
+ORIGINAL_HELD = "held"  # among the states of the filter, for that is how people ask for it
+
+
+async def show(call: Call) -> None:
+    """GET /customers/{id}: `at` says at which position it has to stand at least, for who has just saved something."""
+    try:
+        await show_as_of(call, moment_of(call))
+    except ValidationFailed as refusal:
+        await show_as_of(call, None, refusal)
+
+
+async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | None = None) -> None:
+    chosen = {name: call.text(name) for name in FILTERS}
+    query, sort = {**asked(chosen), "as_of": as_of}, chosen["sort"] or SORT
+    summary, listed = await gather(
+        read(call, "summary", query),
+        read(call, "documents", {**query, **papers(chosen), "sort": sort, "cursor": call.text("cursor")}),
+    )
+    render.show(
+        call,
+        "view.html",
+        status=refusal.status if refusal else 200,
+        problem=problem_of(call, refusal) if refusal else None,
+        customer=listed.body["customer"],
+        items=[SimpleNamespace(**item) for item in listed.body["items"]],  # a template reads them twice as fast
+        next=listed.body["next"],
+        summary=summary.body,
+        past=past_of(call, as_of, summary.body),
+        kept={**chosen, "as_of": as_of, "lang": call.text("lang")},
+        sort=sort,
+        types=[*types_of(call)],
+        retention={code: trigger_of(call, code) for code in call.types},
+        continued=call.text("cursor") is not None,
+    )
+
+
+async def read(call: Call, what: str, query: Mapping[str, Any]) -> Reply:
+    """At least as new as what the script heard of, or what was saved on the way here."""
+    at = call.req.get_header("Archive-Min-Position") or call.text("at")
+    headers = {"Archive-Min-Position": at} if at else {}
+    return await ask(call, "GET", f"/v1/customers/{{id}}/{what}", query=query, headers=headers, id=call.params["id"])
+
+
+def asked(chosen: Mapping[str, str | None]) -> dict[str, Any]:
+    """The filters as the API takes them: there an original held is no state."""
+    held = chosen["status"] == ORIGINAL_HELD
+    return {
+        "q": chosen["q"],
+        "type": chosen["type"],
+        "status": None if held else chosen["status"],
+        "original_held": "true" if held else None,
+        "source": chosen["source"],
+        "received_from": typed_day(chosen["from"] or "") or None,
+        "received_to": typed_day(chosen["to"] or "") or None,
+    }
+
+
+def papers(chosen: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {"papers": chosen["papers"] if chosen["papers"] in TABS else None}
+
+
+# -- moments --------------------------------------------------------------------------------------------------------
+
+
+def moment_of(call: Call) -> str | None:
+    """What to see: None is now, and so is the rest of today. A minute is over at its end, so that what shows its time
+    is included."""
+    text = call.text("day")
+    if text is None:
+        return as_of(call)
+    day = calendar_date(typed_day(text), "/query/day")
+    at = datetime.combine(day, clock_of(call.text("time")), call.parts.zone)
+    now = call.parts.archive.clock.now()
+    if day > now.astimezone(call.parts.zone).date():
+        raise ValidationFailed(FieldError("/query/day", N_("must not be in the future")))
+    return None if at >= now else rfc3339(at)
+
+
+def clock_of(text: str | None) -> time:
+    """The end of a minute of the day; of a day alone its last one."""
+    if text is None:
+        return LAST_OF_DAY
+    try:
+        return time.fromisoformat(text).replace(second=59, microsecond=999000, tzinfo=None)
+    except ValueError:
+        raise ValidationFailed(FieldError("/query/time", N_("must be a time like 14:05"))) from None
+
+
+def rfc3339(at: datetime) -> str:
+    try:
+        return moment(at)
+    except OverflowError:
+        raise ValidationFailed(FieldError("/query/day", N_("is not in the calendar"))) from None
+
+
+def past_of(call: Call, as_of: str | None, summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """None for now. `as_of` is what links go on with, `at` the moment to show: that which was asked for, where it was a
+    moment, and else the one of the position."""
+    if as_of is None:
+        return None
+    at = summary["as_of"]["at"] if as_of.isdigit() else as_of
+    local = datetime.fromisoformat(at).astimezone(call.parts.zone) if at else None
+    return {
+        "as_of": as_of,
+        "at": at,
+        "day": local.date().isoformat() if local else None,
+        "time": local.strftime("%H:%M") if local else None,
+    }
+
+
+# -- choices --------------------------------------------------------------------------------------------------------
+
+
+def types_of(call: Call) -> Iterator[tuple[str, str]]:
+    """The types whose papers this reader may see, in the order of their names."""
+    yield from sorted(acts.reader_of(call).labels.items(), key=lambda type_: type_[1].casefold())
+
+
+def trigger_of(call: Call, code: str) -> str | None:
+    """The event from which a type's retention counts."""
+    retention = call.types[code].definition.retention
+    return retention.trigger if retention else None

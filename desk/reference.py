@@ -1,6 +1,6 @@
 """The API's contract for people: /docs as a page to read and print, /docs/try to call it from the browser.
 
-Both are made of openapi.json, which api/openapi.py generates from the route table.
+Both are made of openapi.json, which web/openapi.py generates from the route tables.
 """
 
 from collections.abc import Iterator, Mapping

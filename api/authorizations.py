@@ -17,7 +17,6 @@ from api.bodies import (
     amendment_of,
     collection_of,
     note_authorization_of,
-    reason_of,
     revocation_of,
     superseding_of,
 )
@@ -30,7 +29,7 @@ from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.iban import masked
 from domain.life import Order
 from domain.refusals import NotFound
-from domain.values import customer_id
+from domain.values import customer_id, reason_of
 from projections import authorizations, customer_documents
 from projections.reading import AUTHORIZATIONS, DOCUMENTS
 

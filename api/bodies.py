@@ -15,12 +15,20 @@ from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.scan_code import Scheme
 from domain.scan_session import ScanState
-from domain.values import Kind, ScannerSource, Sensitivity, Source, customer_id, prose
+from domain.values import (
+    REASON_CHARACTERS_MAX,
+    Kind,
+    ScannerSource,
+    Sensitivity,
+    Source,
+    customer_id,
+    prose,
+    reason_of,
+)
 from projections.customer_documents import Item
 from projections.reading import Moment
 from projections.work_list import Why
 
-REASON_CHARACTERS_MAX = 1000
 DUE_AFTER = timedelta(days=366)
 # Control characters are nobody's text, and Postgres takes no NUL: an event with one could never enter a view.
 VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -505,29 +513,6 @@ class CheckAnswer(msgspec.Struct, frozen=True):
     check_token: str
 
 
-class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What something was done to."""
-
-    kind: str
-    id: str
-    label: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class HistoryItem(msgspec.Struct, frozen=True):
-    """One thing that was done."""
-
-    position: int
-    recorded_at: Moment
-    occurred_at: Moment
-    actor: str
-    branch: str
-    action: str
-    subject: Subject
-    reason: str | None
-    before: dict[str, Any]
-    after: dict[str, Any]
-
-
 class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """User name and password."""
 
@@ -754,10 +739,3 @@ def collection_of(body: CollectionBody, today: date) -> ReportCollection:
 def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
     """A note of people, None when there is nothing in it."""
     return prose(text, pointer, characters_max=limits.note_characters_max) if text and text.strip() else None
-
-
-def reason_of(text: str, pointer: str = "/reason") -> str:
-    """Why something is corrected: every correction says so (G1 to G7)."""
-    if not text.strip():
-        raise ValidationFailed(FieldError(pointer, N_("is required")))
-    return prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)

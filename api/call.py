@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
@@ -39,6 +39,7 @@ from projections.reading import (
     Floor,
     TypesOld,
     ViewBehind,
+    parse_moment,
     read_cursor,
     write_cursor,
 )
@@ -230,7 +231,7 @@ class Call:
     def moment(self, name: str) -> datetime | None:
         """An RFC 3339 time of the query, in UTC."""
         text = self.text(name)
-        return parse_moment(text, name) if text else None
+        return parse_moment(text, f"/query/{name}") if text else None
 
     def as_of(self) -> int | datetime | None:
         """A position or a moment of the past; the future is refused."""
@@ -239,7 +240,7 @@ class Call:
             return None
         if re.fullmatch(r"[0-9]{1,18}", text):
             return int(text)
-        moment = parse_moment(text, "as_of")
+        moment = parse_moment(text, "/query/as_of")
         if moment > self.parts.archive.clock.now():
             raise _query("as_of", N_("must not be in the future"))
         return moment
@@ -463,17 +464,6 @@ def language_of(accept_language: str | None) -> str:
     """The language wanted first; labels without it fall back to English."""
     wanted = preferred((accept_language or "")[:500])
     return wanted[0].lower().partition("-")[0] if wanted else "en"
-
-
-def parse_moment(text: str, name: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in a query is a blank
-        in_utc = moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # an offset can lead out of the calendar
-        raise _query(name, N_("must be a time like 2026-11-24T09:30:00Z or a position")) from None
-    if moment.tzinfo is None:
-        raise _query(name, N_("must say its offset from UTC, as in 2026-11-24T09:30:00Z"))
-    return in_utc
 
 
 def _query(name: str, detail: str, **values: Any) -> ValidationFailed:

@@ -1,7 +1,6 @@
 """The register, and the view that all is for: the documents and authorizations of one customer."""
 
 from datetime import date
-from uuid import UUID
 
 from api.answers import items_of
 from api.bodies import ChangesAnswer, CustomerBody, Instant, SummaryAnswer, customer_answer
@@ -14,10 +13,9 @@ from domain.scan_code import candidates, is_well_formed
 from domain.values import calendar_date, customer_id
 from projections import customer_documents, moments
 from projections.customer_documents import Filters
-from projections.reading import DOCUMENTS, HISTORY, moment
+from projections.reading import DOCUMENTS, HISTORY, NOBODY, moment
 
 HITS_MAX = 1_000  # of one search, over all its pages
-NOBODY = UUID(int=0)  # a customer of whom nothing was ever archived has no reference
 
 
 async def put(call: Call) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api.answers import answer_made, changed, item_of, items_of, outcome_of
-from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyBody, note_of, reason_of
+from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyBody, note_of
 from api.call import Call
 from api.looks import record_list, record_paper
 from api.scan_codes import named
@@ -24,7 +24,7 @@ from domain.refusals import (
     NotFound,
     ValidationFailed,
 )
-from domain.values import Kind, calendar_date, customer_id, typed_day
+from domain.values import Kind, calendar_date, customer_id, reason_of, typed_day
 from projections import customer_documents
 from projections.reading import DOCUMENTS
 from web.uploads import Form, free_bytes, receive_form

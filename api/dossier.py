@@ -17,18 +17,20 @@ from api.answers import item_of
 from api.call import Call
 from api.content import Streamed, some
 from api.forms import drawn
-from api.history import history_item, with_customer_ids
+from api.history import with_customer_ids
 from api.scan_codes import collection_of
 from domain import authorization
 from domain.archive import Outcome
 from domain.authorization import Authorization, AuthorizationIssued, CollectionReported, MandateAmended
 from domain.document import ContentReplaced, DocumentArchived
 from domain.envelope import Recorded
+from domain.file_name import printable
 from domain.promises import require_value
 from domain.refusals import N_, NotFound
 from domain.values import Content
 from projections import audit_history, customer_documents
-from web.headers import ascii_fallback, printable
+from projections.history_items import history_item
+from web.headers import ascii_fallback
 from web.problems import catalog
 
 PIECE_BYTES = 64 * 1024

@@ -14,8 +14,6 @@ from uuid import UUID
 import msgspec
 
 from api.call import Call, encode_json
-from api.customers import NOBODY
-from api.history import shown
 from api.parts import Parts
 from domain.access import Principal, Verb, may, rights
 from domain.document_type import DocumentType
@@ -23,7 +21,8 @@ from domain.envelope import Recorded
 from domain.refusals import N_, FieldError, ValidationFailed
 from projections import feed
 from projections.feed import TOPICS, Row
-from projections.reading import Moment, moment
+from projections.history_items import shown
+from projections.reading import NOBODY, Moment, moment
 from projections.view import OTHER_CUSTOMER
 
 SOURCE = "/v1/events"

@@ -6,15 +6,14 @@ from uuid import UUID
 
 import msgspec
 
-from api.bodies import AccessItem, HistoryItem, Subject
+from api.bodies import AccessItem
 from api.call import Call
-from api.customers import NOBODY
 from domain.access import Verb, may
-from domain.iban import masked
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
 from projections.audit_history import Filters
-from projections.reading import DOCUMENTS, HISTORY, moment, read_cursor, write_cursor
+from projections.history_items import history_item
+from projections.reading import DOCUMENTS, HISTORY, NOBODY, moment, read_cursor, write_cursor
 
 
 async def of_customer(call: Call) -> None:
@@ -95,39 +94,6 @@ async def with_customer_ids(call: Call, rows: Sequence[audit_history.Row]) -> li
     references = audit_history.customers_in(rows)
     ids = await call.parts.customers.ids_of(references) if references else {}
     return [audit_history.with_customer_ids(row, ids) for row in rows]
-
-
-def history_item(
-    row: audit_history.Row, *, whole_iban: bool, labels: Mapping[str, str] | None = None, language: str = "en"
-) -> HistoryItem:
-    """`labels`: those of the type that the paper has now; its subject is named by one of them."""
-    label = labels.get(language) or labels["en"] if labels else msgspec.UNSET
-    subject = Subject(row.subject_kind, row.subject_name or str(row.subject_id), label)
-    return HistoryItem(
-        row.position,
-        moment(row.recorded_at),
-        moment(row.occurred_at),
-        row.actor,
-        row.branch,
-        row.action,
-        subject,
-        row.reason,
-        shown(row.before or {}, whole_iban=whole_iban),
-        shown(row.after or {}, whole_iban=whole_iban),
-    )
-
-
-def shown(fields: Mapping[str, Any], *, whole_iban: bool) -> dict[str, Any]:
-    """The fields as this reader sees them: an IBAN is whole only for who may amend it."""
-    if whole_iban:
-        return dict(fields)
-    return {name: shown_value(name, value) for name, value in fields.items()}
-
-
-def shown_value(name: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return shown(value, whole_iban=False)
-    return masked(value) if name == "iban" and isinstance(value, str) else value
 
 
 async def access_log(call: Call) -> None:

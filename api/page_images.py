@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import IO, Protocol
 from uuid import UUID
 
-from api.parts import Blocking, Examiner
+from api.parts import Blocking, Examiner, ImageSource
 from domain.limits import Limits
 from domain.page_image import PageImage
 from domain.promises import require_value
 from domain.refusals import Unavailable
-
-CACHE, DECODER = "cache", "decoder"
 
 
 class Cache(Protocol):
@@ -41,7 +39,7 @@ class PageImages:
         blocking: Blocking,
         limits: Limits,
         temporary: Path,
-        count: Callable[[str, int], None],
+        count: Callable[[ImageSource, int], None],
     ) -> None:
         """`count` hears where an image came from, and of how many bytes it is."""
         self._cache, self._examiner, self._blocking = cache, examiner, blocking
@@ -58,7 +56,7 @@ class PageImages:
                 jpeg = await self._blocking(self._cache.get, image)  # an earlier turn may have drawn it
                 if jpeg is None:
                     return await self._draw_now(image, turn, asker, plain)
-        self._count(CACHE, len(jpeg))
+        self._count("cache", len(jpeg))
         return jpeg
 
     async def make_way(self) -> None:
@@ -81,7 +79,7 @@ class PageImages:
         )
         with suppress(Unavailable):  # the threads are busy: it is drawn again another time
             await self._blocking(self._cache.put, image, jpeg)
-        self._count(DECODER, len(jpeg))
+        self._count("decoder", len(jpeg))
         return jpeg
 
     @asynccontextmanager

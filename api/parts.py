@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,8 @@ from domain.page_image import PageImage
 from web.origin import Network
 
 T = TypeVar("T")
+ImageSource = Literal["cache", "decoder"]
+"""Where a page image came from, for counters."""
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
 

@@ -42,7 +42,6 @@ from api.bodies import (
     FinishBody,
     FormAnswer,
     FormBody,
-    HistoryItem,
     JobItem,
     MoveBody,
     NothingBody,
@@ -77,6 +76,7 @@ from domain.document import DocumentStatus
 from domain.values import Kind, Source
 from projections.customer_documents import NEWEST, SORTS, Item
 from projections.feed import TOPICS
+from projections.history_items import HistoryItem
 from web.query import Query
 from web.route import Handle, Route
 

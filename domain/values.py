@@ -10,7 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from domain.refusals import N_, FieldError
+from domain.refusals import N_, FieldError, ValidationFailed
+
+REASON_CHARACTERS_MAX = 1000
 
 
 class Source(StrEnum):
@@ -110,6 +112,13 @@ def prose(text: str, pointer: str, *, characters_max: int) -> str:
     if NO_PROSE.search(text):
         raise FieldError(pointer, N_("must not contain control characters"))
     return text
+
+
+def reason_of(text: str, pointer: str = "/reason") -> str:
+    """Why something is corrected: every correction says so (G1 to G7)."""
+    if not text.strip():
+        raise ValidationFailed(FieldError(pointer, N_("is required")))
+    return prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)
 
 
 MILLISECONDS = (1 << 48) - 1

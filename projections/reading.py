@@ -5,6 +5,7 @@ import binascii
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 
@@ -12,6 +13,8 @@ from domain.refusals import N_, FieldError, ValidationFailed
 
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
+NOBODY = UUID(int=0)
+"""The reference of a customer of whom nothing was archived: no row has it."""
 
 
 DOCUMENTS, HISTORY = "customer_documents", "audit_history"
@@ -116,3 +119,17 @@ def moment(at: datetime) -> Moment:
     """RFC 3339 in UTC to the millisecond, as times are stored."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def parse_moment(text: str, pointer: str) -> datetime:
+    """An RFC 3339 time, in UTC. Raises ValidationFailed."""
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in a query is a blank
+        in_utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset can lead out of the calendar
+        detail = N_("must be a time like 2026-11-24T09:30:00Z or a position")
+        raise ValidationFailed(FieldError(pointer, detail)) from None
+    if moment.tzinfo is None:
+        detail = N_("must say its offset from UTC, as in 2026-11-24T09:30:00Z")
+        raise ValidationFailed(FieldError(pointer, detail))
+    return in_utc

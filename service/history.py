@@ -14,15 +14,13 @@ from uuid import UUID
 import msgspec
 from psycopg import AsyncConnection
 
-from api.bodies import HistoryItem
-from api.call import parse_moment
-from api.customers import NOBODY
-from api.history import history_item
 from domain.access import Rights
 from domain.archive import Caller
 from domain.refusals import N_, FieldError, NotFound, Unavailable
 from projections import audit_history, customer_documents, moments
 from projections.audit_history import Filters
+from projections.history_items import HistoryItem, history_item
+from projections.reading import NOBODY, parse_moment
 from service.access import connected, read_by, record
 from service.wiring import Store
 from store.keys import customer_ids, reference_of
@@ -114,7 +112,7 @@ async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int
         if int(as_of) > store.log.last_position():
             raise FieldError("/as-of", N_("must not be in the future"))
         return int(as_of)
-    moment: datetime = parse_moment(as_of, "as-of")
+    moment: datetime = parse_moment(as_of, "/as-of")
     if moment > store.archive().clock.now():
         raise FieldError("/as-of", N_("must not be in the future"))
     instant = await moments.position_at(conn, moment)

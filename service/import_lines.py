@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
+from domain.file_name import displayable
 from domain.importing import ImportLine
 from domain.limits import Limits
 from domain.refusals import ContentTooLarge, FieldError, Refusal
 from domain.values import calendar_date, customer_id, prose
 from service.csv_lines import FileUnreadable, records
-from web.uploads import ReceivedFile, displayable
 
 HEADER = [
     "file",
@@ -48,6 +48,15 @@ Read = Callable[[str, str], Any]
 """A text and where it stands to its value. Raises FieldError."""
 Column = tuple[str, str, Read]
 """Name, pointer, and how it is read."""
+
+
+class ListedFile(msgspec.Struct, frozen=True):
+    """An open file of the list. `size` in bytes, `sha256` the 32 bytes of the digest."""
+
+    name: str
+    file: FileIO
+    size: int
+    sha256: bytes
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,16 +203,14 @@ def opened(listed: Listed, root: Path, limits: Limits, stack: ExitStack) -> Impo
         return (error,)
 
 
-def _received(path: Path, root: Path, limits: Limits, stack: ExitStack) -> ReceivedFile:
+def _received(path: Path, root: Path, limits: Limits, stack: ExitStack) -> ListedFile:
     """Hashed by reading it once, and only when it is not too large."""
     name = displayable(path.name, "/file", limits.file_name_characters_max)
     file = stack.enter_context(_file(path, root))
     size = os.fstat(file.fileno()).st_size
     if size > limits.upload_bytes_max:
         raise ContentTooLarge(limit_bytes=limits.upload_bytes_max)
-    received = ReceivedFile(name, file)
-    received.size, received.sha256 = size, hashlib.file_digest(file, "sha256").digest()
-    return received
+    return ListedFile(name, file, size, hashlib.file_digest(file, "sha256").digest())
 
 
 def _file(path: Path, root: Path) -> FileIO:

@@ -11,14 +11,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
-from api.page_images import CACHE, DECODER
+from api.parts import ImageSource
 from paper.client import VERDICTS
 from service.logs import reason, tell
 from service.processes import is_there
-from web.wrapper import METHODS
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEMORY = Path("/dev/shm")  # the folder made in it is private and its name cannot be foreseen
@@ -136,7 +135,7 @@ class Metrics:
         )
         images = Counter("dossier_page_images", "Page images, by where they came from", ["source"], registry=own)
         sizes = Counter("dossier_page_image_bytes", "Bytes of these", ["source"], registry=own)
-        self._images = {source: (images.labels(source), sizes.labels(source)) for source in (CACHE, DECODER)}
+        self._images = {source: (images.labels(source), sizes.labels(source)) for source in get_args(ImageSource)}
         self._refused = Counter(
             "dossier_refusals", "Refused requests by reason; upload: those that bring a file",
             ["reason", "upload"], registry=own,
@@ -157,8 +156,6 @@ class Metrics:
         self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A method that HTTP does not have counts as OTHER: callers may invent as many as they like."""
-        method = method if method in METHODS else "OTHER"
         found = self._labelled.get((method, route, status))
         if found is None:
             found = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
@@ -166,7 +163,7 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def image(self, source: str, size_bytes: int) -> None:
+    def image(self, source: ImageSource, size_bytes: int) -> None:
         for counter, more in zip(self._images[source], (1, size_bytes), strict=True):
             counter.inc(more)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from domain.limits import Limits
 from projections.follow import Follower
-from service import metrics_port
 from service.beats import Beats, Standing, always, nothing, waited
 from service.belonging import OtherArchive, StoreUnfit
 from service.database import Addresses
@@ -28,6 +27,7 @@ from store import runs
 from store.clocks import read_times
 from store.content_sweeper import SweepRefused
 from store.hints import FOLLOWER, Hints
+from web import metrics_port
 
 SWEEP_SECONDS = 3600.0
 LOOK_SECONDS = 2.0

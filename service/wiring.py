@@ -4,7 +4,6 @@ import asyncio
 import functools
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +27,6 @@ from domain.access import Rights
 from domain.archive import Archive
 from domain.customer import Customer
 from domain.promises import require_value
-from domain.refusals import Unavailable
 from domain.users import Users
 from paper.client import Examiner
 from projections.tracking import LAG_SECONDS
@@ -59,11 +57,10 @@ from store.recorder import ArchiveRecorder, as_role, by_index, datastore
 from store.signals import Signals
 from store.standing import Standing
 from store.system import RandomIds, SystemClock
-from web.threads import outlive
+from web.threads import Blocking
 
 T = TypeVar("T")
 APP_ROLE, PROJECTOR_ROLE = "dossier_app", "dossier_projector"
-BLOCKING_WAITING_MAX = 200
 POOLS_LOOK_SECONDS = 1.0
 SIGN_INS_WAITING_MAX = 30
 REFERENCES_REMEMBERED_MAX = 20_000
@@ -349,8 +346,8 @@ def parts_of(
     archive: Archive,
     connection: Connect,
     accesses: "Accesses",
-    blocking: "Blocking",
-    slowly: "Blocking",
+    blocking: Blocking,
+    slowly: Blocking,
     catalogue: LiveCatalogue,
     standing: Standing,
     live: Live,
@@ -441,33 +438,6 @@ WHERE_VIEWS_STAND = f"""
     from views.tracking as t
     order by t.name
 """  # noqa: S608  # a constant of projections/tracking.py
-
-
-class Blocking:
-    """Use cases are synchronous: they run in as many threads as there are connections for them, no more."""
-
-    def __init__(self, threads: int, *, waiting_max: int = BLOCKING_WAITING_MAX) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="use-case")
-        self._waiting, self._waiting_max = 0, waiting_max
-
-    async def __call__(self, function: Callable[..., T], *arguments: Any) -> T:
-        """The function's result. Cancelled, it ends only after the thread has: what the thread uses stays open."""
-        if self._waiting >= self._waiting_max:
-            raise Unavailable
-        self._waiting += 1
-        work = self._executor.submit(function, *arguments)
-        ended = asyncio.wrap_future(work)
-        try:
-            return await asyncio.shield(ended)
-        except asyncio.CancelledError:
-            if not work.cancel():
-                await outlive(ended)
-            raise
-        finally:
-            self._waiting -= 1
-
-    def close(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 class Accesses:

@@ -21,7 +21,7 @@ from web import problems
 from web.problems import Show, Write
 from web.query import require_known
 from web.route import Route
-from web.wrapper import Front
+from web.wrapper import METHODS, Front
 
 
 class Parts(Protocol):
@@ -83,7 +83,9 @@ class Lifespan:
     async def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
         if self.parts is not None:
             route = req.scope["state"].get("route", "-")
-            self.parts.answered(req.method, route, resp.status_code, time.perf_counter() - req.context.began)
+            # Callers may invent as many methods as they like: those that HTTP does not have are counted as one.
+            method = req.method if req.method in METHODS else "OTHER"
+            self.parts.answered(method, route, resp.status_code, time.perf_counter() - req.context.began)
             if reason := getattr(req.context, "refused", None):
                 self.parts.refused(reason, (req.method, route) in self._taking_files)
 

@@ -6,6 +6,7 @@ import unicodedata
 from typing import NamedTuple
 from urllib.parse import quote
 
+from domain.file_name import printable
 from domain.refusals import N_, MalformedRequest, PreconditionFailed, PreconditionRequired
 
 # RFC 8187, attr-char: what stands unescaped in an extended value.
@@ -14,8 +15,6 @@ ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 FALLBACK_UNSAFE = re.compile(r"[^ !#$&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}~]")
 # RFC 9110, section 8.8.3: an opaque tag has no quote, blank or control character.
 ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-JOINERS = "\u200c\u200d"
 
 
 class EntityTag(NamedTuple):
@@ -35,14 +34,6 @@ def content_disposition(file_name: str | None, *, kind: str = "attachment") -> s
     if fallback == name:
         return f'{kind}; filename="{fallback}"'
     return f"{kind}; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe=ATTRIBUTE_CHARACTERS)}"
-
-
-def printable(name: str) -> str:
-    """The name without what cannot be seen: controls, lone surrogates, marks that turn the writing direction.
-
-    The two joiners stay, since some scripts are misspelled without them.
-    """
-    return "".join(c for c in name if unicodedata.category(c) not in HIDDEN or c in JOINERS)
 
 
 def ascii_fallback(name: str) -> str:

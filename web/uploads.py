@@ -6,15 +6,14 @@ While bytes are awaited no thread is held; nothing has a name on disk, so nothin
 import errno
 import hashlib
 import os
-import re
 import tempfile
-import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from domain.file_name import UNNAMED, displayable
 from domain.limits import Limits
 from domain.promises import require_value
 from domain.refusals import (
@@ -26,14 +25,10 @@ from domain.refusals import (
     MalformedRequest,
     ValidationFailed,
 )
-from web.headers import printable
 from web.multipart import Part, Splitter, boundary_of
 from web.threads import finish_in_thread
 
 FIELD_BYTES_MAX = 32 * 1024
-FILE_NAME_CHARACTERS_TAKEN_MAX = 4096
-EXTENSION_CHARACTERS_MAX = 16
-UNNAMED = "unnamed"
 # Written and hashed at once: up to this much on the event loop (under a millisecond), more in a thread.
 PIECE_BYTES = 1024 * 1024
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -257,22 +252,3 @@ def text_of_field(part: str, value: bytes) -> str:
     if "\0" in text:
         raise refused(part, N_("must not contain control characters"))
     return text
-
-
-def displayable(name: str, pointer: str, characters_max: int) -> str:
-    """A sender's file name made safe to show: no path, no hidden characters, cut to the limit with its extension kept.
-
-    Nothing on disk is ever called by it. A name beyond 4,096 characters is refused: no one chose that.
-    """
-    if len(name) > FILE_NAME_CHARACTERS_TAKEN_MAX:
-        raise ValidationFailed(FieldError(pointer, N_("has a name that is too long")))
-    last_step = re.split(r"[/\\]", name)[-1]
-    plain = " ".join(printable(unicodedata.normalize("NFC", last_step)).split())
-    return shortened(plain, characters_max) if plain.strip(". ") else UNNAMED
-
-
-def shortened(name: str, characters_max: int) -> str:
-    stem, dot, extension = name.rpartition(".")
-    if len(name) <= characters_max or not stem or len(extension) > EXTENSION_CHARACTERS_MAX:
-        return name[:characters_max]
-    return stem[: characters_max - len(extension) - 1].rstrip() + dot + extension

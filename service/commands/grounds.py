@@ -35,7 +35,7 @@ def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None
     """
     from msgspec.structs import asdict
 
-    from api.bodies import reason_of
+    from domain.values import reason_of
     from service.grounds import groundless
 
     settings, reason = load_settings(), reason_of(reason)

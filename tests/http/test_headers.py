@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.file_name import printable
 from domain.refusals import MalformedRequest, PreconditionFailed, PreconditionRequired
 from web.headers import (
     EntityTag,
@@ -16,7 +17,6 @@ from web.headers import (
     digest_field,
     entity_tags,
     etag,
-    printable,
     require_match,
     strong_match,
     weak_match,

@@ -19,11 +19,12 @@ from domain.limits import Limits
 from domain.page_image import PageImage
 from domain.refusals import NotFound, Unavailable
 from service.sweep import sweep
-from service.wiring import Blocking, Store, open_store
+from service.wiring import Store, open_store
 from tests.http.desk import a_customer, a_letter, access_lines, archived, at, corrected, problem_of, replace
 from tests.http.served import Served, serving, wait_until
 from tests.paper.files import saved
 from tests.paper.pools import a_pool
+from web.threads import Blocking
 
 SOURCES = 'dossier_page_images_total{{source="{}"}}'
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.file_name import UNNAMED, displayable
 from domain.limits import Limits
 from domain.refusals import (
     ContentTooLarge,
@@ -23,7 +24,7 @@ from domain.refusals import (
     ValidationFailed,
 )
 from web import uploads
-from web.uploads import FIELD_BYTES_MAX, PIECE_BYTES, UNNAMED, Form, displayable, receive_form
+from web.uploads import FIELD_BYTES_MAX, PIECE_BYTES, Form, receive_form
 
 FIELDS = frozenset({"customer", "note", "type"})
 LIMITS = Limits(upload_bytes_max=3_000_000, disk_free_bytes_min=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.refusals import Unavailable
-from service.wiring import Blocking
+from web.threads import Blocking
 
 
 def test_a_cancelled_call_ends_after_its_thread(tmp_path: Path) -> None:

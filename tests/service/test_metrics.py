@@ -132,7 +132,7 @@ def test_what_is_no_request_gets_a_400(apart: Served, said: bytes) -> None:
 
 
 def test_callers_that_say_nothing_or_too_much_are_let_go_and_hold_up_nobody(apart: Served) -> None:
-    from service.metrics_port import CONNECTIONS_MAX, HEAD_BYTES_MAX
+    from web.metrics_port import CONNECTIONS_MAX, HEAD_BYTES_MAX
 
     where = (apart.settings.host, apart.settings.metrics_port or 0)
     silent = [socket.create_connection(where, SECONDS) for _ in range(CONNECTIONS_MAX - 2)]

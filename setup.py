@@ -13,9 +13,9 @@ class WithCommit(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            from service.release import commit
+            from service.release import release_commit
 
-            Path(self.build_lib, "service", "commit.txt").write_text(f"{commit()}\n", encoding="ascii")
+            Path(self.build_lib, "service", "commit.txt").write_text(f"{release_commit()}\n", encoding="ascii")
 
 
 setup(cmdclass={"build_py": WithCommit})

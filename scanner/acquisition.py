@@ -10,7 +10,7 @@ from scanner.driver import Device, Raster, Watcher
 from scanner.errors import DeviceFault, Fault
 from scanner.messages import Event, Finished, Opened, PageDone, PageStarted, Progress, Scan
 from scanner.profiles import PageMode, PageSource
-from scanner.spool import Job, Page, Spool, digest_of
+from scanner.spool import Spool, SpoolJob, SpoolPage, digest_of
 
 PROGRESS_SECONDS_MIN: Final = 0.25
 
@@ -31,43 +31,43 @@ class Acquisition:
         scan = self._scan
         sources = tuple(device.sources())
         source = scan.source or sources[0]
-        self._begin()
+        self._begin_job()
         dpi = device.prepare(scan.profile, source)
         self._tell(Opened(scan.device, sources))
         if source is PageSource.FLATBED:
-            self._page(device, scan.first_page, dpi)
+            self._scan_page(device, scan.first_page, dpi)
             return Finished(1)
-        return Finished(self._batch(device, dpi))
+        return Finished(self._scan_batch(device, dpi))
 
-    def _begin(self) -> None:
+    def _begin_job(self) -> None:
         scan = self._scan
-        job = Job(id=scan.job, device=scan.device, source=scan.source, profile=scan.profile, begun_at=self._now())
-        self._spool.begin(job)
+        job = SpoolJob(id=scan.job, device=scan.device, source=scan.source, profile=scan.profile, begun_at=self._now())
+        self._spool.begin_job(job)
 
-    def _batch(self, device: Device, dpi: int) -> int:
+    def _scan_batch(self, device: Device, dpi: int) -> int:
         """Until the feeder is empty. That it is empty from the beginning is a fault."""
         first = self._scan.first_page
         number = first
         while True:
             try:
-                self._page(device, number, dpi)
+                self._scan_page(device, number, dpi)
             except DeviceFault as fault:
                 if fault.fault is Fault.OUT_OF_PAPER and number > first:
                     return number - first
                 raise
             number += 1
 
-    def _page(self, device: Device, number: int, dpi: int) -> None:
+    def _scan_page(self, device: Device, number: int, dpi: int) -> None:
         if self._is_cancelled():
             raise DeviceFault(Fault.CANCELLED)
         sheet = device.start_page()
         if number > self._scan.pages_max:
             raise DeviceFault(Fault.TOO_MANY_PAGES, f"more than {self._scan.pages_max} pages")
         self._tell(PageStarted(number))
-        raster = device.read_page(self._watcher(number, sheet.rows))
-        self._keep(number, raster, dpi)
+        raster = device.read_page(self._make_watcher(number, sheet.rows))
+        self._store_page(number, raster, dpi)
 
-    def _watcher(self, number: int, rows_total: int | None) -> Watcher:
+    def _make_watcher(self, number: int, rows_total: int | None) -> Watcher:
         told_at = time.monotonic()
 
         def watch(rows: int) -> bool:
@@ -80,9 +80,9 @@ class Acquisition:
 
         return watch
 
-    def _keep(self, number: int, raster: Raster, dpi: int) -> None:
-        data = pages.encoded(raster, dpi)
-        page = Page(
+    def _store_page(self, number: int, raster: Raster, dpi: int) -> None:
+        data = pages.encode_page(raster, dpi)
+        page = SpoolPage(
             number=number,
             sha256=digest_of(data),
             size_bytes=len(data),
@@ -93,5 +93,5 @@ class Acquisition:
             warnings=pages.warnings_of(raster),
             scanned_at=self._now(),
         )
-        path = self._spool.store(self._scan.job, page, data)
+        path = self._spool.store_page(self._scan.job, page, data)
         self._tell(PageDone(page, str(path.absolute())))

@@ -22,8 +22,8 @@ from scanner import messages
 from scanner.acquisition import Acquisition
 from scanner.driver import Device, Driver
 from scanner.errors import DeviceFault, Fault
-from scanner.lock import held
-from scanner.messages import Describe, Devices, Event, Finished, ListDevices, Opened, Request, Scan, faulted
+from scanner.lock import lock_device
+from scanner.messages import Describe, Devices, Event, Finished, ListDevices, Opened, Request, Scan, fault_event
 from scanner.simulated import SCHEME, SimulatedDriver
 from scanner.spool import Spool
 
@@ -31,65 +31,65 @@ MEMORY_BYTES_MAX: Final = 640 * 1024 * 1024
 """Private memory. A page of A4 at 600 dpi in colour takes about 280 MiB, one of A3 520 MiB."""
 
 
-class Child:
+class DeviceChild:
     def __init__(self, locks: Path, spool: Spool, out: BinaryIO) -> None:
         self._locks, self._spool, self._out = locks, spool, out
         self._cancelled = False
-        signal.signal(signal.SIGTERM, self._cancel)
+        signal.signal(signal.SIGTERM, self._set_cancelled)
 
-    def answer(self, request: Request) -> None:
+    def answer_request(self, request: Request) -> None:
         """Tells all events of the request, the last one when the device is about to be let go."""
         try:
-            self._work(request)
+            self._perform_request(request)
         except DeviceFault as fault:
-            self._tell(faulted(fault))
+            self._send_event(fault_event(fault))
         except Exception as error:  # noqa: BLE001  # the edge of the process: the parent is told what ended it
-            self._tell(faulted(DeviceFault(Fault.FAILED, _place(error))))
+            self._send_event(fault_event(DeviceFault(Fault.FAILED, _place_of(error))))
 
-    def _cancel(self, *_: object) -> None:
+    def _set_cancelled(self, *_: object) -> None:
         self._cancelled = True
 
-    def _tell(self, event: Event) -> None:
+    def _send_event(self, event: Event) -> None:
         try:
-            self._out.write(messages.encode(event))
+            self._out.write(messages.encode_message(event))
             self._out.flush()
         except BrokenPipeError:  # who listened is gone, and the kernel is about to end this too
             os._exit(1)
 
-    def _work(self, request: Request) -> None:
+    def _perform_request(self, request: Request) -> None:
         match request:
             case ListDevices():
-                self._tell(Devices(tuple(_driver("").devices())))
-                self._tell(Finished())
+                self._send_event(Devices(tuple(_driver_for("").devices())))
+                self._send_event(Finished())
             case Describe(device=name, holder=holder):
-                with self._opened(name, holder) as device:
-                    self._tell(Opened(name, tuple(device.sources())))
-                    self._tell(Finished())
+                with self._open_device(name, holder) as device:
+                    self._send_event(Opened(name, tuple(device.sources())))
+                    self._send_event(Finished())
             case Scan(device=name, holder=holder):
-                with self._opened(name, holder) as device:
-                    self._scan(request, device)
+                with self._open_device(name, holder) as device:
+                    self._perform_scan(request, device)
 
-    def _scan(self, scan: Scan, device: Device) -> None:
+    def _perform_scan(self, scan: Scan, device: Device) -> None:
         """The end is told first: a device that wedges in `cancel` must not hold up who waits for the pages."""
         job = Acquisition(
             scan,
             self._spool,
-            self._tell,
+            self._send_event,
             is_cancelled=lambda: self._cancelled,
             now=lambda: datetime.now(UTC),
         )
         try:
-            self._tell(job.run(device))
+            self._send_event(job.run(device))
         except DeviceFault as fault:
             # A call that was interrupted says something else.
-            self._tell(faulted(DeviceFault(Fault.CANCELLED, fault.raw) if self._cancelled else fault))
+            self._send_event(fault_event(DeviceFault(Fault.CANCELLED, fault.raw) if self._cancelled else fault))
         finally:
             device.cancel()
 
     @contextmanager
-    def _opened(self, name: str, holder: str) -> Iterator[Device]:
-        with held(self._locks, name, holder):
-            device = _driver(name).open(name)
+    def _open_device(self, name: str, holder: str) -> Iterator[Device]:
+        with lock_device(self._locks, name, holder):
+            device = _driver_for(name).open(name)
             try:
                 yield device
             finally:
@@ -104,12 +104,12 @@ def main() -> NoReturn:
     request = messages.decode_request(FileIO(0, closefd=False).readline())
     _end_with_parent()
     _limit_memory()
-    Child(Path(sys.argv[1]), Spool(Path(sys.argv[2])), out).answer(request)
+    DeviceChild(Path(sys.argv[1]), Spool(Path(sys.argv[2])), out).answer_request(request)
     # Not through the interpreter's own end: nothing of a driver shall run any more.
     os._exit(0)
 
 
-def _driver(name: str) -> Driver:
+def _driver_for(name: str) -> Driver:
     """Loads python-sane only where a device of SANE is meant."""
     if name.startswith(SCHEME):
         return SimulatedDriver()
@@ -136,7 +136,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _place(error: Exception) -> str:
+def _place_of(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 

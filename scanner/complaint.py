@@ -16,14 +16,14 @@ class Complaint:
         self._since: float | None = None
         self._told = ""
 
-    def make(self, why: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
+    def report(self, why: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
         if self._since is None:
             self._since = monotonic()
         if why != self._told and monotonic() - self._since >= grace_seconds:
             self._told = why
             logger.warning("%s: %s", self._what, why)
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         if self._told:
             logger.warning("%s no longer", self._what)
         self._since, self._told = None, ""

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from scanner.archive import Archive, Job, Unreachable, Verdict
+from scanner.archive import ArchiveClient, PassJob, Unreachable, Verdict
 from scanner.complaint import Complaint
 from scanner.errors import DeviceFault, Fault, slug_of
 from scanner.spool import Spool, write_file
@@ -30,25 +30,25 @@ logger = logging.getLogger("dossier.station")
 T_ = TypeVar("T_")
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class PassOutcome(msgspec.Struct, frozen=True):
     """How a pass ended; `problem` is a slug, `told` is for operators: the driver's own words."""
 
     problem: str | None = None
     told: str | None = None
 
 
-def outcome_of(fault: Fault | None, told: str = "") -> Outcome:
+def outcome_of(fault: Fault | None, told: str = "") -> PassOutcome:
     """What a person wanted is no problem."""
     slug = slug_of(fault) if fault is not None else None
-    return Outcome(slug and of_a_scanner(slug), told[:_TOLD_CHARACTERS_MAX] or None)
+    return PassOutcome(slug and scanner_slug_of(slug), told[:_TOLD_CHARACTERS_MAX] or None)
 
 
-def of_a_scanner(slug: str) -> str:
+def scanner_slug_of(slug: str) -> str:
     """What has no word of a scanner's is "the scanner failed"."""
     return slug if slug.startswith("scanner-") else _FAILED
 
 
-def pause(away_seconds: float) -> float:
+def retry_seconds_after(away_seconds: float) -> float:
     """Until the archive is asked again that has been away for so long."""
     shortest, longest = RETRY_SECONDS
     return min(max(shortest, away_seconds / 2), longest)
@@ -57,7 +57,7 @@ def pause(away_seconds: float) -> float:
 class Delivery:
     """One thread of a station. `wake` it when a page is done."""
 
-    def __init__(self, archive: Archive, spool: Spool, folder: Path) -> None:
+    def __init__(self, archive: ArchiveClient, spool: Spool, folder: Path) -> None:
         self._archive, self._spool, self._folder = archive, spool, folder
         self._woken = threading.Event()
         self._complaint = Complaint("pages wait in the spool")
@@ -66,41 +66,41 @@ class Delivery:
 
     # -- what a pass is, and how it ended -----------------------------------------------------------------------
 
-    def asked(self, job: Job) -> None:
+    def record_job(self, job: PassJob) -> None:
         """Remember what a job of the spool is for. Durable on return."""
         write_file(self._folder / job.spool_id / _ASKED, msgspec.json.encode(job))
 
-    def ended(self, job: Job, outcome: Outcome) -> None:
+    def record_outcome(self, job: PassJob, outcome: PassOutcome) -> None:
         """No more pages come. Durable on return."""
         write_file(self._folder / job.spool_id / _OUTCOME, msgspec.json.encode(outcome))
         self.wake()
 
-    def decline(self, job: Job, outcome: Outcome) -> None:
+    def decline_pass(self, job: PassJob, outcome: PassOutcome) -> None:
         """Nothing comes of this pass, and nothing of it lies here. Raises Unreachable when that was not taken."""
-        answer = self._archive.finish(job, outcome.problem, outcome.told)
-        if answer.verdict(job) is Verdict.LATER:
-            raise Unreachable(answer.why)
+        answer = self._archive.finish_pass(job, outcome.problem, outcome.told)
+        if answer.verdict_for(job) is Verdict.LATER:
+            raise Unreachable(answer.summary)
         self._over.add(job.spool_id)
 
-    def passes(self) -> list[Job]:
+    def list_passes(self) -> list[PassJob]:
         """Those that lie here, done or not: session after session, each in the order of its passes."""
-        found = (self._job(name) for name in self._spool.names())
+        found = (self._load_job(name) for name in self._spool.list_job_ids())
         return sorted((job for job in found if job is not None), key=lambda job: (job.id, job.number))
 
-    def interrupted(self) -> list[Job]:
+    def list_interrupted(self) -> list[PassJob]:
         """Passes without an end. At the start, when none is under way, an end of the station cut them off."""
-        return [job for job in self.passes() if self._outcome(job) is None]
+        return [job for job in self.list_passes() if self._load_outcome(job) is None]
 
-    def is_over(self, job: Job) -> bool:
+    def is_finished(self, job: PassJob) -> bool:
         """Whether nothing more is to be done for it here; the archive may go on telling of it for a moment."""
         return job.spool_id in self._over
 
-    def sweep(self) -> None:
+    def sweep_leftovers(self) -> None:
         """At the start: what was half begun or half dropped goes; what waits for somebody to look at it is told."""
-        for name in self._spool.names():
-            if not self._spool.is_begun(name) or (self._job(name) is None and not self._pictures(name)):
-                self._spool.drop(name)
-            elif self._job(name) is None:
+        for name in self._spool.list_job_ids():
+            if not self._spool.is_begun(name) or (self._load_job(name) is None and not self._has_pictures(name)):
+                self._spool.drop_job(name)
+            elif self._load_job(name) is None:
                 logger.warning("pages that are not in the archive lie in %s", self._folder / name)
 
     def wake(self) -> None:
@@ -116,71 +116,73 @@ class Delivery:
             why = self._deliver_all()
             if why is None:
                 waits_since = None
-                self._complaint.settle()
+                self._complaint.resolve()
             else:
                 waits_since = waits_since or monotonic()
-                self._complaint.make(why)
-            self._woken.wait(IDLE_SECONDS if waits_since is None else pause(monotonic() - waits_since))
+                self._complaint.report(why)
+            self._woken.wait(IDLE_SECONDS if waits_since is None else retry_seconds_after(monotonic() - waits_since))
 
     def _deliver_all(self) -> str | None:
         """Why something has to wait, if it does. Passes of a session come one after the other, so that their pages keep
         their order; sessions do not wait for each other."""
         waiting: dict[str, str] = {}
-        for job in self.passes():
-            if job.id not in waiting and (why := self._tried(job)):
+        for job in self.list_passes():
+            if job.id not in waiting and (why := self._try_delivery(job)):
                 waiting[job.id] = why
         return next(iter(waiting.values()), None)
 
-    def _tried(self, job: Job) -> str | None:
+    def _try_delivery(self, job: PassJob) -> str | None:
         try:
-            return self._deliver(job)
+            return self._deliver_pass(job)
         except Unreachable as error:
             return str(error)
         except (DeviceFault, OSError) as error:
             return f"{job.spool_id}: {error}"
 
-    def _deliver(self, job: Job) -> str | None:
+    def _deliver_pass(self, job: PassJob) -> str | None:
         """All that is there of a pass; why some of it has to wait, if it does. Raises Unreachable."""
-        outcome = self._outcome(job)  # before its pages are listed: no more come after it
+        outcome = self._load_outcome(job)  # before its pages are listed: no more come after it
         refused = self._refused.setdefault(job.spool_id, {})
-        for page in self._spool.waiting(job.spool_id):
+        for page in self._spool.iter_waiting(job.spool_id):
             if page.number in refused:
                 continue
-            answer = self._archive.put_page(job, page, self._spool.path(job.spool_id, page.number))
-            match answer.verdict(job):
+            answer = self._archive.put_page(job, page, self._spool.picture_path(job.spool_id, page.number))
+            match answer.verdict_for(job):
                 case Verdict.TAKEN:
-                    self._spool.forget(job.spool_id, page.number)
+                    self._spool.forget_page(job.spool_id, page.number)
                 case Verdict.REFUSED:
                     refused[page.number] = answer.slug
                 case Verdict.LATER:
-                    return answer.why
+                    return answer.summary
                 case Verdict.CANCELLED:
-                    self._no_more(job, outcome)
+                    self._abandon_pass(job, outcome)
                     return None
-        return None if outcome is None else self._finish(job, outcome)
+        return None if outcome is None else self._finish_pass(job, outcome)
 
-    def _no_more(self, job: Job, outcome: Outcome | None) -> None:
+    def _abandon_pass(self, job: PassJob, outcome: PassOutcome | None) -> None:
         """The session was cancelled. A pass under way keeps its folder until its process has ended."""
         self._over.add(job.spool_id)
         if outcome is not None:
-            self._spool.drop(job.spool_id)
+            self._spool.drop_job(job.spool_id)
 
-    def _finish(self, job: Job, outcome: Outcome) -> str | None:
+    def _finish_pass(self, job: PassJob, outcome: PassOutcome) -> str | None:
         """A page that is missing is told at the desk, or the rest would pass for the whole."""
-        missing = dict.fromkeys(self._spool.torn(job.spool_id), _FAILED) | self._refused[job.spool_id]
-        problem = outcome.problem or next(map(of_a_scanner, missing.values()), None)
-        answer = self._archive.finish(job, problem, outcome.told)
-        if answer.verdict(job) is Verdict.LATER:
-            return answer.why
+        missing = dict.fromkeys(self._spool.list_damaged(job.spool_id), _FAILED) | self._refused[job.spool_id]
+        problem = outcome.problem or next(map(scanner_slug_of, missing.values()), None)
+        answer = self._archive.finish_pass(job, problem, outcome.told)
+        if answer.verdict_for(job) is Verdict.LATER:
+            return answer.summary
         del self._refused[job.spool_id]
         self._over.add(job.spool_id)
         if missing:
-            self._keep(job, ", ".join(f"page {number} {slug}" for number, slug in sorted(missing.items())))
+            self._keep_for_inspection(
+                job, ", ".join(f"page {number} {slug}" for number, slug in sorted(missing.items()))
+            )
         else:
-            self._spool.drop(job.spool_id)
+            self._spool.drop_job(job.spool_id)
         return None
 
-    def _keep(self, job: Job, why: str) -> None:
+    def _keep_for_inspection(self, job: PassJob, why: str) -> None:
         """For somebody to look at, since the paper may be gone."""
         folder = self._folder / job.spool_id
         (folder / _ASKED).unlink()
@@ -188,18 +190,18 @@ class Delivery:
 
     # -- files --------------------------------------------------------------------------------------------------
 
-    def _job(self, name: str) -> Job | None:
-        return self._read(name, _ASKED, Job) if self._spool.is_begun(name) else None
+    def _load_job(self, name: str) -> PassJob | None:
+        return self._load_json(name, _ASKED, PassJob) if self._spool.is_begun(name) else None
 
-    def _outcome(self, job: Job) -> Outcome | None:
-        return self._read(job.spool_id, _OUTCOME, Outcome)
+    def _load_outcome(self, job: PassJob) -> PassOutcome | None:
+        return self._load_json(job.spool_id, _OUTCOME, PassOutcome)
 
-    def _read(self, name: str, file: str, kind: type[T_]) -> T_ | None:
+    def _load_json(self, name: str, file: str, kind: type[T_]) -> T_ | None:
         """What a damaged disk has changed counts as not there."""
         try:
             return msgspec.json.decode((self._folder / name / file).read_bytes(), type=kind)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def _pictures(self, name: str) -> bool:
+    def _has_pictures(self, name: str) -> bool:
         return any((self._folder / name).glob("*.jpg"))

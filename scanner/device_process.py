@@ -19,7 +19,7 @@ import msgspec
 
 from domain.promises import require_value
 from scanner import messages
-from scanner.driver import Found
+from scanner.driver import DeviceInfo
 from scanner.errors import DeviceFault, Fault
 from scanner.messages import Devices, Event, Faulted, Finished, ListDevices, PageDone, Request, Scan
 from scanner.spool import Spool
@@ -54,38 +54,38 @@ class DeviceProcess:
         self._cancelled_at: float | None = None
         self._unread = b""
         self._ending = threading.Lock()
-        self._process = _start(state / "locks", folder)
+        self._process = _start_process(state / "locks", folder)
         self._exit = os.pidfd_open(self._process.pid)
         with suppress(BrokenPipeError):
-            _pipe(self._process.stdin).write(messages.encode(request))
+            _require_pipe(self._process.stdin).write(messages.encode_message(request))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self._end_process()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def events(self) -> Iterator[Event]:
+    def iter_events(self) -> Iterator[Event]:
         """All events, the last one Finished or Faulted, and the device free by then. To be run through once.
 
         A page that reached the spool is told of even when the process died in that moment.
         """
         told: set[int] = set()
-        while (event := self._next()) is not None and not isinstance(event, Faulted | Finished):
+        while (event := self._next_event()) is not None and not isinstance(event, Faulted | Finished):
             if isinstance(event, PageDone):
                 told.add(event.page.number)
             yield event
         if event is not None:
-            self._end(patiently=True)
+            self._end_process(patiently=True)
             yield event
         else:
-            ending = self._no_ending()
-            self._end()
-            yield from self._untold(told)
+            ending = self._fault_without_end()
+            self._end_process()
+            yield from self._unreported_pages(told)
             yield ending
 
     def cancel(self) -> None:
@@ -95,24 +95,24 @@ class DeviceProcess:
                 self._cancelled_at = time.monotonic()
                 signal.pidfd_send_signal(self._exit, signal.SIGTERM)
 
-    def _next(self) -> Event | None:
+    def _next_event(self) -> Event | None:
         """None when the process has ended, or has had its time."""
-        while (line := self._line()) is None:
-            if self._is_overdue() or not self._receive():
+        while (line := self._next_line()) is None:
+            if self._is_overdue() or not self._receive_piece():
                 return None
         self._heard_at = time.monotonic()
         return messages.decode_event(line)
 
-    def _line(self) -> bytes | None:
+    def _next_line(self) -> bytes | None:
         line, end, rest = self._unread.partition(b"\n")
         if not end:
             return None
         self._unread = rest
         return line
 
-    def _receive(self) -> bool:
+    def _receive_piece(self) -> bool:
         """Waits a moment for more. False when nobody is left to write: an event cut short is none."""
-        out = _pipe(self._process.stdout).fileno()
+        out = _require_pipe(self._process.stdout).fileno()
         readable, _, _ = select.select([out, self._exit], [], [], _TICK_SECONDS)
         piece = os.read(out, _PIECE_BYTES) if out in readable else b""
         self._unread += piece
@@ -126,21 +126,21 @@ class DeviceProcess:
             or (self._cancelled_at is not None and now - self._cancelled_at > patience.cancel_seconds)
         )
 
-    def _no_ending(self) -> Faulted:
+    def _fault_without_end(self) -> Faulted:
         if self._cancelled_at is not None:
             return Faulted(fault=Fault.CANCELLED)
         if self._is_overdue():
             return Faulted(fault=Fault.TIMEOUT, raw="the device gave nothing more")
         return Faulted(fault=Fault.FAILED, raw="the device process died")
 
-    def _untold(self, told: set[int]) -> Iterator[PageDone]:
+    def _unreported_pages(self, told: set[int]) -> Iterator[PageDone]:
         if isinstance(self._request, Scan):
             job, first = self._request.job, self._request.first_page
-            for page in self._spool.pages(job):
+            for page in self._spool.list_pages(job):
                 if page.number >= first and page.number not in told:
-                    yield PageDone(page, str(self._spool.path(job, page.number).absolute()))
+                    yield PageDone(page, str(self._spool.picture_path(job, page.number).absolute()))
 
-    def _end(self, *, patiently: bool = False) -> None:
+    def _end_process(self, *, patiently: bool = False) -> None:
         """The process, and what its back end has forked, is gone on return."""
         if self._process.returncode is not None:
             return
@@ -152,14 +152,14 @@ class DeviceProcess:
             self._process.wait()
             os.close(self._exit)
         for pipe in (self._process.stdin, self._process.stdout):
-            _pipe(pipe).close()
+            _require_pipe(pipe).close()
 
 
-def list_devices(state: Path) -> list[Found]:
+def list_devices(state: Path) -> list[DeviceInfo]:
     """What SANE finds, in a process of its own. Raises DeviceFault."""
     with DeviceProcess(ListDevices(), state) as process:
-        found: list[Found] = []
-        for event in process.events():
+        found: list[DeviceInfo] = []
+        for event in process.iter_events():
             match event:
                 case Devices(items=items):
                     found += items
@@ -177,11 +177,11 @@ def _patience_for(request: Request) -> Patience:
     return Patience()
 
 
-def _start(locks: Path, spool: Path) -> subprocess.Popen[bytes]:
+def _start_process(locks: Path, spool: Path) -> subprocess.Popen[bytes]:
     """In a process group of its own: some back ends fork, and a Ctrl-C at the terminal is the parent's affair."""
     command = [sys.executable, "-P", "-m", "scanner.child", str(locks), str(spool)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0)
 
 
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+def _require_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     return require_value(pipe, "the process of a device has both pipes")

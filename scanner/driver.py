@@ -17,7 +17,7 @@ Watcher = Callable[[int], bool]
 """Is told how many rows are there, once a row at most; False ends the page. What it raises ends the page too."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class DeviceInfo(msgspec.Struct, frozen=True):
     """A device as a driver lists it; `name` opens it."""
 
     name: str
@@ -68,7 +68,7 @@ class Device(Protocol):
 
 
 class Driver(Protocol):
-    def devices(self) -> list[Found]: ...
+    def devices(self) -> list[DeviceInfo]: ...
 
     def open(self, name: str) -> Device:
         """Raises OFFLINE where nothing answers under the name."""

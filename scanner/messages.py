@@ -5,10 +5,10 @@ One request in; events out, of which exactly one ends the job: Finished or Fault
 
 import msgspec
 
-from scanner.driver import Found
+from scanner.driver import DeviceInfo
 from scanner.errors import DeviceFault, Fault, slug_of
 from scanner.profiles import PageSource, Profile
-from scanner.spool import Page
+from scanner.spool import SpoolPage
 
 PAGES_MAX = 500
 
@@ -43,7 +43,7 @@ Request = ListDevices | Describe | Scan
 
 
 class Devices(msgspec.Struct, frozen=True, tag="devices"):
-    items: tuple[Found, ...]
+    items: tuple[DeviceInfo, ...]
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -66,7 +66,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 class PageDone(msgspec.Struct, frozen=True, tag="page_done"):
     """The page lies in the spool at `path`, durably."""
 
-    page: Page
+    page: SpoolPage
     path: str
 
 
@@ -93,11 +93,11 @@ _REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
-def faulted(fault: DeviceFault) -> Faulted:
+def fault_event(fault: DeviceFault) -> Faulted:
     return Faulted(fault=fault.fault, raw=fault.raw, holder=fault.holder)
 
 
-def encode(message: Request | Event) -> bytes:
+def encode_message(message: Request | Event) -> bytes:
     return msgspec.json.encode(message) + b"\n"
 
 

@@ -30,27 +30,29 @@ def sources_among(names: Sequence[str]) -> tuple[PageSource, ...]:
 def source_among(names: Sequence[str], source: PageSource, *, two_sided: bool) -> str | None:
     """The device's word for a source. One side is the front; both where that is asked and can be had."""
     if source is PageSource.FLATBED:
-        return _first(name for name in names if not _has(name, _FEEDER + _FILM))
-    feeders = [name for name in names if _has(name, _FEEDER)]
-    return min(feeders, key=lambda name: (_has(name, _BACK_ONLY), _has(name, _TWO_SIDED) != two_sided), default=None)
+        return _first_of(name for name in names if not _has_word(name, _FEEDER + _FILM))
+    feeders = [name for name in names if _has_word(name, _FEEDER)]
+    return min(
+        feeders, key=lambda name: (_has_word(name, _BACK_ONLY), _has_word(name, _TWO_SIDED) != two_sided), default=None
+    )
 
 
 def mode_among(names: Sequence[str], mode: PageMode) -> str | None:
     """The device's word for gray or colour, the other one where it lacks this; None where it has neither."""
     order = [mode, *(other for other in PageMode if other is not mode)]
-    many_bits = [name for name in names if not _has(name, _ONE_BIT)]
-    return _first(name for wanted in order for name in many_bits if _has(name, _MODES[wanted]))
+    many_bits = [name for name in names if not _has_word(name, _ONE_BIT)]
+    return _first_of(name for wanted in order for name in many_bits if _has_word(name, _MODES[wanted]))
 
 
 def resolution_of(constraint: Constraint, wanted_dpi: int) -> float:
     """The lowest resolution that is not below the wanted one, else the highest there is."""
     if isinstance(constraint, tuple):
-        return within(constraint, wanted_dpi)
+        return clamp_to(constraint, wanted_dpi)
     offered = [float(value) for value in constraint or (wanted_dpi,)]
     return min((value for value in offered if value >= wanted_dpi), default=max(offered))
 
 
-def within(constraint: Constraint, wanted: float) -> float:
+def clamp_to(constraint: Constraint, wanted: float) -> float:
     """The allowed value nearest to the wanted one. Steps are left to the device, which rounds by itself."""
     if isinstance(constraint, tuple):
         lowest, highest, _ = constraint
@@ -58,14 +60,14 @@ def within(constraint: Constraint, wanted: float) -> float:
     return min(constraint, key=lambda value: abs(value - wanted)) if constraint else wanted
 
 
-def pixels(mm: float, dpi: float) -> float:
+def pixels_of(mm: float, dpi: float) -> float:
     """For devices that measure their area in pixels."""
     return mm / _MM_PER_INCH * dpi
 
 
-def _has(name: str, words: Sequence[str]) -> bool:
+def _has_word(name: str, words: Sequence[str]) -> bool:
     return any(word in name.lower() for word in words)
 
 
-def _first(names: Iterable[str]) -> str | None:
+def _first_of(names: Iterable[str]) -> str | None:
     return next(iter(names), None)

@@ -24,11 +24,11 @@ _BORDER_SHARE: Final = 12
 _SCALE: Final = 8
 
 
-def encoded(raster: Raster, dpi: int) -> bytes:
+def encode_page(raster: Raster, dpi: int) -> bytes:
     """The page as a JPEG. Raises DAMAGED_PAGE when it cannot be read back."""
     out = io.BytesIO()
     picture_of(raster).save(out, "JPEG", quality=QUALITY, dpi=(dpi, dpi))
-    _read_back(out, (raster.width, raster.rows))
+    _verify_readable(out, (raster.width, raster.rows))
     return out.getvalue()
 
 
@@ -61,7 +61,7 @@ def _extremes(picture: Image.Image) -> list[tuple[int, int]]:
     return [channel.getextrema() for channel in picture.split()]  # type: ignore[misc]  # pairs of integers, for L
 
 
-def _read_back(file: io.BytesIO, size: tuple[int, int]) -> None:
+def _verify_readable(file: io.BytesIO, size: tuple[int, int]) -> None:
     """At an eighth of the size every bit is read all the same, in an eighth of the memory."""
     file.seek(0)
     try:

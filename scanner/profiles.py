@@ -56,14 +56,14 @@ def profiles_of(scanner: str, changes: Iterable[str] = ()) -> dict[str, Profile]
     """The profiles of a scanner by name. Later changes win; raises ValueError, which names the change and its fault."""
     profiles = dict(PROFILES)
     for change in changes:
-        whose, profile, field, value = _parsed(change)
-        changed = _changed(profiles[profile], field, value, change)
+        whose, profile, field, value = _parse_change(change)
+        changed = _change_profile(profiles[profile], field, value, change)
         if whose in (None, scanner):
             profiles[profile] = changed
     return profiles
 
 
-def _parsed(change: str) -> tuple[str | None, str, str, str]:
+def _parse_change(change: str) -> tuple[str | None, str, str, str]:
     target, equals, value = change.partition("=")
     whose, _, path = target.strip().rpartition("/")
     profile, _, field = path.partition(".")
@@ -72,7 +72,7 @@ def _parsed(change: str) -> tuple[str | None, str, str, str]:
     return whose or None, profile, field, value.strip()
 
 
-def _changed(profile: Profile, field: str, value: str, change: str) -> Profile:
+def _change_profile(profile: Profile, field: str, value: str, change: str) -> Profile:
     try:
         return msgspec.convert({**msgspec.to_builtins(profile), field: value}, Profile, strict=False)
     except msgspec.ValidationError as error:

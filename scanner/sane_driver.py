@@ -16,7 +16,7 @@ from _sane import error as SaneError  # python-sane tells its own exception nowh
 
 from domain.promises import require_value
 from scanner import options
-from scanner.driver import PIXELS_MAX, Found, Raster, Sheet, Watcher
+from scanner.driver import PIXELS_MAX, DeviceInfo, Raster, Sheet, Watcher
 from scanner.errors import DeviceFault, Fault, fault_of
 from scanner.profiles import PageSource, Profile
 
@@ -30,16 +30,16 @@ class SaneDriver:
     """Initialises SANE, which reads its configuration (SANE_CONFIG_DIR) then and never again in this process."""
 
     def __init__(self) -> None:
-        with _faults():
+        with _translate_faults():
             sane.init()
 
-    def devices(self) -> list[Found]:
+    def devices(self) -> list[DeviceInfo]:
         """What every configured back end finds; with discovery on a network this takes seconds."""
-        with _faults():
-            return [Found(*described) for described in sane.get_devices()]
+        with _translate_faults():
+            return [DeviceInfo(*described) for described in sane.get_devices()]
 
     def open(self, name: str) -> "SaneDevice":
-        with _faults(opening=True):
+        with _translate_faults(opening=True):
             return SaneDevice(sane.open(name))
 
 
@@ -52,27 +52,27 @@ class SaneDevice:
         self._sheet: Sheet | None = None
 
     def sources(self) -> Sequence[PageSource]:
-        return options.sources_among(self._choices("source"))
+        return options.sources_among(self._choices_of("source"))
 
     def prepare(self, profile: Profile, source: PageSource) -> int:
         self._check_owner()
-        with _faults():
+        with _translate_faults():
             self._choose_source(source, two_sided=profile.two_sided)
-            if mode := options.mode_among(self._choices("mode"), profile.mode):
-                self._set("mode", mode)
-            self._set("depth", 8)
+            if mode := options.mode_among(self._choices_of("mode"), profile.mode):
+                self._set_option("mode", mode)
+            self._set_option("depth", 8)
             for name in _UNWANTED:
-                self._set(name, 0)
+                self._set_option(name, 0)
             dpi = self._set_resolution(profile.resolution_dpi)
             self._set_area((profile.width_mm, profile.height_mm), dpi)
         return round(dpi)
 
     def start_page(self) -> Sheet:
         self._check_owner()
-        with _faults():
+        with _translate_faults():
             self._handle.start()
             # Before the start some back ends only guess.
-            self._sheet = _promised(self._handle.get_parameters())
+            self._sheet = _parse_sheet(self._handle.get_parameters())
         return self._sheet
 
     def read_page(self, watch: Watcher) -> Raster:
@@ -80,10 +80,10 @@ class SaneDevice:
         sheet = require_value(self._sheet, "a page is started before it is read")
         reading = _Reading(self._handle, watch, rows_max=PIXELS_MAX // sheet.width)
         try:
-            with _faults():
+            with _translate_faults():
                 data, width, rows, channels, _ = self._handle.dev.snap(True, False, reading.on_row)
         except DeviceFault as fault:
-            raise (reading.why_ended() or _torn(fault, reading.rows)) from fault
+            raise (reading.why_ended() or _fault_in_page(fault, reading.rows)) from fault
         if why := reading.why_ended():
             raise why
         if rows < (sheet.rows or 1):
@@ -104,41 +104,41 @@ class SaneDevice:
             raise RuntimeError("a device belongs to the thread that opened it")
 
     def _choose_source(self, source: PageSource, *, two_sided: bool) -> None:
-        names = self._choices("source")
+        names = self._choices_of("source")
         if source not in options.sources_among(names):
             raise DeviceFault(Fault.INVALID, f"the device has no {source}")
         if word := options.source_among(names, source, two_sided=two_sided):
-            self._set("source", word)
+            self._set_option("source", word)
 
     def _set_resolution(self, wanted_dpi: int) -> float:
         """All resolutions that the device has; the one that it took, the wanted one where it has none."""
         dpi = float(wanted_dpi)
         for name in _RESOLUTIONS:
-            if option := self._settable(name):
-                self._set(name, options.resolution_of(option.constraint, wanted_dpi))
+            if option := self._settable_option(name):
+                self._set_option(name, options.resolution_of(option.constraint, wanted_dpi))
                 dpi = float(getattr(self._handle, name))
         return dpi
 
     def _set_area(self, sides_mm: tuple[float, float], dpi: float) -> None:
         for (first, last), side_mm in zip(_AREA, sides_mm, strict=True):
-            if (begin := self._settable(first)) and (end := self._settable(last)):
+            if (begin := self._settable_option(first)) and (end := self._settable_option(last)):
                 in_pixels = end.unit == sane._sane.UNIT_PIXEL
-                lowest = options.within(begin.constraint, 0.0)
-                side = options.pixels(side_mm, dpi) if in_pixels else side_mm
-                self._set(first, lowest)
-                self._set(last, options.within(end.constraint, lowest + side))
+                lowest = options.clamp_to(begin.constraint, 0.0)
+                side = options.pixels_of(side_mm, dpi) if in_pixels else side_mm
+                self._set_option(first, lowest)
+                self._set_option(last, options.clamp_to(end.constraint, lowest + side))
 
-    def _choices(self, name: str) -> Sequence[str]:
-        option = self._settable(name)
+    def _choices_of(self, name: str) -> Sequence[str]:
+        option = self._settable_option(name)
         return option.constraint if option and isinstance(option.constraint, list) else ()
 
-    def _settable(self, name: str) -> Any:
+    def _settable_option(self, name: str) -> Any:
         option = self._handle.opt.get(name)
         return option if option and option.is_active() and option.is_settable() else None
 
-    def _set(self, name: str, value: str | float) -> None:
+    def _set_option(self, name: str, value: str | float) -> None:
         """An option that the device does not have, or not now, is left alone."""
-        if option := self._settable(name):
+        if option := self._settable_option(name):
             whole = option.type in (sane._sane.TYPE_INT, sane._sane.TYPE_BOOL)
             setattr(self._handle, name, round(value) if whole and not isinstance(value, str) else value)
 
@@ -156,26 +156,26 @@ class _Reading:
         if self._ended:
             return
         try:
-            self._look(row)
+            self._check_row(row)
         except BaseException as error:  # noqa: BLE001  # read_page raises it, once the library has returned
-            self._end(error)
+            self._end_page(error)
 
     def why_ended(self) -> BaseException | None:
         return self._ended
 
-    def _look(self, row: int) -> None:
+    def _check_row(self, row: int) -> None:
         if row > self._rows_max:
-            self._end(DeviceFault(Fault.TOO_MANY_PIXELS, f"more than {self._rows_max} rows"))
+            self._end_page(DeviceFault(Fault.TOO_MANY_PIXELS, f"more than {self._rows_max} rows"))
         elif not self._watch(row):
-            self._end(DeviceFault(Fault.CANCELLED))
+            self._end_page(DeviceFault(Fault.CANCELLED))
 
-    def _end(self, why: BaseException) -> None:
+    def _end_page(self, why: BaseException) -> None:
         self._ended = why
         with suppress(SaneError):
             self._handle.cancel()
 
 
-def _promised(parameters: tuple[str, int, tuple[int, int], int, int]) -> Sheet:
+def _parse_sheet(parameters: tuple[str, int, tuple[int, int], int, int]) -> Sheet:
     """Raises INVALID for lines that python-sane reads wrongly, TOO_MANY_PIXELS for a page over the limit."""
     kind, is_last_frame, (width, rows), depth, line_bytes = parameters
     channels = {"gray": 1, "color": 3}.get(kind, 0)
@@ -187,7 +187,7 @@ def _promised(parameters: tuple[str, int, tuple[int, int], int, int]) -> Sheet:
     return Sheet(width, rows if rows > 0 else None, channels)
 
 
-def _torn(fault: DeviceFault, rows: int) -> DeviceFault:
+def _fault_in_page(fault: DeviceFault, rows: int) -> DeviceFault:
     """The end of the paper in the middle of a page is no end of a batch."""
     if fault.fault is Fault.OUT_OF_PAPER and rows:
         return DeviceFault(Fault.SHORT_PAGE, f"{fault.raw} after {rows} rows")
@@ -195,7 +195,7 @@ def _torn(fault: DeviceFault, rows: int) -> DeviceFault:
 
 
 @contextmanager
-def _faults(*, opening: bool = False) -> Iterator[None]:
+def _translate_faults(*, opening: bool = False) -> Iterator[None]:
     try:
         yield
     except SaneError as error:

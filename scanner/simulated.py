@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from scanner import specimen
-from scanner.driver import Found, Raster, Sheet, Watcher
+from scanner.driver import DeviceInfo, Raster, Sheet, Watcher
 from scanner.errors import DeviceFault, Fault
-from scanner.options import pixels
+from scanner.options import pixels_of
 from scanner.profiles import PageMode, PageSource, Profile
 
 SCHEME: Final = "simulated"
@@ -49,12 +49,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class SimulatedDriver:
-    def devices(self) -> list[Found]:
-        return [Found(SCHEME, "Dossier", "Simulated scanner", "draws form pages")]
+    def devices(self) -> list[DeviceInfo]:
+        return [DeviceInfo(SCHEME, "Dossier", "Simulated scanner", "draws form pages")]
 
     def open(self, name: str) -> "SimulatedDevice":
         """Raises INVALID for a name that tells no device."""
-        sources, plan = parsed(name)
+        sources, plan = parse_name(name)
         if plan.offline:
             raise DeviceFault(Fault.OFFLINE, "as the name says")
         if plan.busy:
@@ -90,12 +90,12 @@ class SimulatedDevice:
         for at, fault in ((self._plan.jam, Fault.JAMMED), (self._plan.cover, Fault.COVER_OPEN)):
             if at == self._number:
                 raise DeviceFault(fault, "as the name says")
-        return Sheet(*self._size(), len(self._mode))
+        return Sheet(*self._size_px(), len(self._mode))
 
     def read_page(self, watch: Watcher) -> Raster:
-        width, rows = self._size()
+        width, rows = self._size_px()
         channels = len(self._mode)
-        data = bytearray(self._drawn())
+        data = bytearray(self._draw_page())
         for row in range(0, rows, _BAND_ROWS):
             if self._plan.stall == self._number and row > rows // 2:
                 self._sleep(_FOREVER_SECONDS)
@@ -115,21 +115,21 @@ class SimulatedDevice:
     def close(self) -> None:
         self.cancel()
 
-    def _size(self) -> tuple[int, int]:
+    def _size_px(self) -> tuple[int, int]:
         width_mm, height_mm = self._size_mm
-        return round(pixels(width_mm, self._dpi)), round(pixels(height_mm, self._dpi))
+        return round(pixels_of(width_mm, self._dpi)), round(pixels_of(height_mm, self._dpi))
 
-    def _drawn(self) -> bytes:
+    def _draw_page(self) -> bytes:
         title = f"Page {self._number}"
         if self._size_mm[1] <= _CARD_HEIGHT_MM_MAX:
-            picture = specimen.card(self._size(), self._dpi, title=title)
+            picture = specimen.draw_card(self._size_px(), self._dpi, title=title)
         else:
             code = self._plan.code or specimen.scan_code(self._number)
-            picture = specimen.form(self._size(), self._dpi, title=title, code=code)
+            picture = specimen.draw_form(self._size_px(), self._dpi, title=title, code=code)
         return picture.convert(self._mode).tobytes()
 
 
-def parsed(name: str) -> tuple[tuple[PageSource, ...], Plan]:
+def parse_name(name: str) -> tuple[tuple[PageSource, ...], Plan]:
     """Sources and plan of a device by its name. Raises DeviceFault(INVALID), which says what the name lacks."""
     kind, _, query = name.partition("?")
     scheme, colon, source = kind.partition(":")

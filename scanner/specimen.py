@@ -33,26 +33,26 @@ def scan_code(number: int) -> str:
     return make("DA", 480_000_000_000 + number)
 
 
-def form(size: tuple[int, int], dpi: int, *, title: str, code: str) -> Image.Image:
+def draw_form(size: tuple[int, int], dpi: int, *, title: str, code: str) -> Image.Image:
     """A form of A4 as it lies on the glass, cut to `size` pixels at `dpi`."""
     sheet = _Sheet(size, dpi)
-    sheet.text((20, 20), "Debt authorization", 7)
-    sheet.text((20, 32), title, 4)
-    sheet.code((155, 15), code)
-    sheet.text((155, 46), grouped(code), 3.2)
+    sheet.draw_text((20, 20), "Debt authorization", 7)
+    sheet.draw_text((20, 32), title, 4)
+    sheet.draw_code((155, 15), code)
+    sheet.draw_text((155, 46), grouped(code), 3.2)
     for row, line in enumerate(_LINES):
-        sheet.text((20, 75 + 11 * row), line, 4.5)
-    sheet.line(_SIGNATURE_MM, 0.6, _BALLPOINT)
-    return sheet.grained()
+        sheet.draw_text((20, 75 + 11 * row), line, 4.5)
+    sheet.draw_line(_SIGNATURE_MM, 0.6, _BALLPOINT)
+    return sheet.add_grain()
 
 
-def card(size: tuple[int, int], dpi: int, *, title: str) -> Image.Image:
+def draw_card(size: tuple[int, int], dpi: int, *, title: str) -> Image.Image:
     sheet = _Sheet(size, dpi)
-    sheet.box((4, 4), (4 + CARD_WIDTH_MM, 4 + CARD_HEIGHT_MM))
-    sheet.text((10, 10), "Library card", 5)
-    sheet.text((10, 20), title, 3.5)
-    sheet.text((10, 45), "2 9004 0100234 1", 4.5)
-    return sheet.grained()
+    sheet.draw_box((4, 4), (4 + CARD_WIDTH_MM, 4 + CARD_HEIGHT_MM))
+    sheet.draw_text((10, 10), "Library card", 5)
+    sheet.draw_text((10, 20), title, 3.5)
+    sheet.draw_text((10, 45), "2 9004 0100234 1", 4.5)
+    return sheet.add_grain()
 
 
 class _Sheet:
@@ -63,25 +63,25 @@ class _Sheet:
         self._picture = Image.new("RGB", size, _PAPER)
         self._draw = ImageDraw.Draw(self._picture)
 
-    def text(self, at_mm: tuple[float, float], words: str, size_mm: float) -> None:
-        self._draw.text(self._pixels(at_mm), words, _INK, font=_font(self._scale * size_mm))
+    def draw_text(self, at_mm: tuple[float, float], words: str, size_mm: float) -> None:
+        self._draw.text(self._to_pixels(at_mm), words, _INK, font=_load_font(self._scale * size_mm))
 
-    def line(self, points_mm: tuple[tuple[float, float], ...], width_mm: float, ink: tuple[int, int, int]) -> None:
-        points = [self._pixels(point) for point in points_mm]
+    def draw_line(self, points_mm: tuple[tuple[float, float], ...], width_mm: float, ink: tuple[int, int, int]) -> None:
+        points = [self._to_pixels(point) for point in points_mm]
         self._draw.line(points, ink, width=max(1, round(self._scale * width_mm)), joint="curve")
 
-    def box(self, first_mm: tuple[float, float], last_mm: tuple[float, float]) -> None:
-        corners = [self._pixels(first_mm), self._pixels(last_mm)]
+    def draw_box(self, first_mm: tuple[float, float], last_mm: tuple[float, float]) -> None:
+        corners = [self._to_pixels(first_mm), self._to_pixels(last_mm)]
         self._draw.rounded_rectangle(corners, self._scale * 3, outline=_FAINT, width=max(1, round(self._scale / 3)))
 
-    def code(self, at_mm: tuple[float, float], content: str) -> None:
+    def draw_code(self, at_mm: tuple[float, float], content: str) -> None:
         barcode = zxingcpp.create_barcode(content, zxingcpp.BarcodeFormat.QRCode, ec_level="H")
         modules = Image.fromarray(zxingcpp.write_barcode_to_image(barcode, add_quiet_zones=False))
         side = round(self._scale * _MODULE_MM * modules.width)
-        left, top = self._pixels(at_mm)
+        left, top = self._to_pixels(at_mm)
         self._picture.paste(modules.resize((side, side), Image.Resampling.NEAREST), (round(left), round(top)))
 
-    def grained(self) -> Image.Image:
+    def add_grain(self) -> Image.Image:
         """With the grain of a real scan: no two rows of paper are quite alike."""
         tile = Image.effect_noise((_GRAIN_PIXELS, _GRAIN_PIXELS), _GRAIN)
         grain = Image.new("L", self._picture.size)
@@ -90,10 +90,10 @@ class _Sheet:
                 grain.paste(tile, (left, top))
         return ImageChops.add(self._picture, grain.convert("RGB"), offset=-128)
 
-    def _pixels(self, at_mm: tuple[float, float]) -> tuple[float, float]:
+    def _to_pixels(self, at_mm: tuple[float, float]) -> tuple[float, float]:
         return self._scale * at_mm[0], self._scale * at_mm[1]
 
 
 @cache
-def _font(size: float) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
+def _load_font(size: float) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
     return ImageFont.load_default(size)

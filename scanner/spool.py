@@ -30,7 +30,7 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _JOB_FILE: Final = "job.json"
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class SpoolJob(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked of a device when the job began."""
 
     id: str
@@ -40,7 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     begun_at: datetime
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class SpoolPage(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one page, counted from 1 in its job. `sha256` is of the JPEG, in hex."""
 
     number: int
@@ -64,98 +64,98 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._root = folder
 
-    def begin(self, job: Job) -> None:
+    def begin_job(self, job: SpoolJob) -> None:
         """Durable on return. A job that was begun before goes on as it is."""
-        folder = self._folder(job.id)
-        with _disk_faults():
+        folder = self._folder_of(job.id)
+        with _translate_disk_faults():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not (folder / _JOB_FILE).exists():
                 write_file(folder / _JOB_FILE, msgspec.json.encode(job))
                 _flush_folder(self._root)
 
-    def store(self, job_id: str, page: Page, data: bytes) -> Path:
+    def store_page(self, job_id: str, page: SpoolPage, data: bytes) -> Path:
         """The page is durable on return, and listed from then on. INVALID when its number is taken."""
-        picture, facts = self.path(job_id, page.number), self._facts(job_id, page.number)
-        with _disk_faults():
+        picture, facts = self.picture_path(job_id, page.number), self._facts_path(job_id, page.number)
+        with _translate_disk_faults():
             if facts.exists():
                 raise DeviceFault(Fault.INVALID, f"page {page.number} is there already")
             write_file(picture, data)
             write_file(facts, msgspec.json.encode(page))
         return picture
 
-    def jobs(self) -> list[Job]:
+    def list_jobs(self) -> list[SpoolJob]:
         """All jobs that were begun and not dropped, in the order of their beginning."""
         jobs = []
         for file in self._root.glob(f"*/{_JOB_FILE}"):
             with suppress(FileNotFoundError, msgspec.DecodeError):
-                jobs.append(msgspec.json.decode(file.read_bytes(), type=Job))
+                jobs.append(msgspec.json.decode(file.read_bytes(), type=SpoolJob))
         return sorted(jobs, key=lambda job: job.begun_at)
 
-    def names(self) -> list[str]:
+    def list_job_ids(self) -> list[str]:
         """Of all jobs that have a folder, also of those whose beginning or dropping was cut off."""
         return sorted(folder.name for folder in self._root.glob("*/") if _JOB_ID.fullmatch(folder.name))
 
     def is_begun(self, job_id: str) -> bool:
         """Whether it was begun, and not dropped."""
-        return (self._folder(job_id) / _JOB_FILE).exists()
+        return (self._folder_of(job_id) / _JOB_FILE).exists()
 
-    def waiting(self, job_id: str) -> Iterator[Page]:
+    def iter_waiting(self, job_id: str) -> Iterator[SpoolPage]:
         """The pages to be delivered, by number: stored, whole, not acknowledged. Each is read when it is asked for."""
-        return (page for _, page in self._looked_at(job_id) if page is not None)
+        return (page for _, page in self._check_pages(job_id) if page is not None)
 
-    def pages(self, job_id: str) -> list[Page]:
+    def list_pages(self, job_id: str) -> list[SpoolPage]:
         """All that `waiting` gives."""
-        return list(self.waiting(job_id))
+        return list(self.iter_waiting(job_id))
 
-    def torn(self, job_id: str) -> list[int]:
+    def list_damaged(self, job_id: str) -> list[int]:
         """Numbers of pages that a damaged disk has changed, or does not give back. Nobody is given them; the paper has
         to be scanned again."""
-        return [number for number, page in self._looked_at(job_id) if page is None]
+        return [number for number, page in self._check_pages(job_id) if page is None]
 
     def next_page(self, job_id: str) -> int:
         """One more than the highest number ever stored, also after its page was forgotten."""
-        return max(self._numbers(job_id), default=0) + 1
+        return max(self._page_numbers(job_id), default=0) + 1
 
-    def path(self, job_id: str, number: int) -> Path:
-        return self._folder(job_id) / f"{number:04d}.jpg"
+    def picture_path(self, job_id: str, number: int) -> Path:
+        return self._folder_of(job_id) / f"{number:04d}.jpg"
 
-    def forget(self, job_id: str, number: int) -> None:
+    def forget_page(self, job_id: str, number: int) -> None:
         """Once the archive has acknowledged the page, and not before. On return the picture is gone from the disk."""
-        with _disk_faults():
-            self.path(job_id, number).unlink(missing_ok=True)
-            _flush_folder(self._folder(job_id))
+        with _translate_disk_faults():
+            self.picture_path(job_id, number).unlink(missing_ok=True)
+            _flush_folder(self._folder_of(job_id))
 
-    def drop(self, job_id: str) -> None:
+    def drop_job(self, job_id: str) -> None:
         """The job and all its pages, when it is over for the archive: archived, or cancelled by a person."""
-        folder = self._folder(job_id)
-        with _disk_faults(), suppress(FileNotFoundError):
+        folder = self._folder_of(job_id)
+        with _translate_disk_faults(), suppress(FileNotFoundError):
             # What follows is for nobody any more, so a crash in the middle must not leave it listed.
             (folder / _JOB_FILE).unlink(missing_ok=True)
             shutil.rmtree(folder)
 
-    def _looked_at(self, job_id: str) -> Iterator[tuple[int, Page | None]]:
+    def _check_pages(self, job_id: str) -> Iterator[tuple[int, SpoolPage | None]]:
         """Every number that has a picture, and its page where the picture is the one that was stored."""
-        for number in self._numbers(job_id):
+        for number in self._page_numbers(job_id):
             with suppress(FileNotFoundError):  # it was forgotten or dropped, maybe in this moment
-                yield number, self._whole(job_id, number)
+                yield number, self._load_page(job_id, number)
 
-    def _whole(self, job_id: str, number: int) -> Page | None:
+    def _load_page(self, job_id: str, number: int) -> SpoolPage | None:
         try:
-            page = msgspec.json.decode(self._facts(job_id, number).read_bytes(), type=Page)
-            data = self.path(job_id, number).read_bytes()
+            page = msgspec.json.decode(self._facts_path(job_id, number).read_bytes(), type=SpoolPage)
+            data = self.picture_path(job_id, number).read_bytes()
         except FileNotFoundError:
             raise
         except (OSError, msgspec.DecodeError):
             return None
         return page if digest_of(data) == page.sha256 else None
 
-    def _numbers(self, job_id: str) -> list[int]:
-        return sorted(int(file.stem) for file in self._folder(job_id).glob("[0-9]*.json"))
+    def _page_numbers(self, job_id: str) -> list[int]:
+        return sorted(int(file.stem) for file in self._folder_of(job_id).glob("[0-9]*.json"))
 
-    def _facts(self, job_id: str, number: int) -> Path:
-        return self._folder(job_id) / f"{number:04d}.json"
+    def _facts_path(self, job_id: str, number: int) -> Path:
+        return self._folder_of(job_id) / f"{number:04d}.json"
 
-    def _folder(self, job_id: str) -> Path:
+    def _folder_of(self, job_id: str) -> Path:
         if not _JOB_ID.fullmatch(job_id):
             raise ValueError(f"not the id of a job: {job_id!r}")
         return self._root / job_id
@@ -182,7 +182,7 @@ def _flush_folder(path: Path) -> None:
 
 
 @contextmanager
-def _disk_faults() -> Iterator[None]:
+def _translate_disk_faults() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -23,7 +23,7 @@ from service.commands import (
     users,
     verify,
 )
-from service.exits import FAILED, INTERRUPTED, OK, ending
+from service.exits import FAILED, INTERRUPTED, OK, ending_of
 from service.output import say
 
 
@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except Exception as error:  # noqa: BLE001  # the edge of the program: users get words, never a traceback
-        code, words = ending(error)
+        code, words = ending_of(error)
         say(f"dossier: {words}")
     return code if isinstance(code, int) else OK if code is None else FAILED
 

@@ -13,19 +13,19 @@ from store.access_log import Access, AccessLog
 from store.recorder import as_role
 
 
-def record(store: Store, lines: Sequence[Access]) -> None:
+def record_reads(store: Store, lines: Sequence[Access]) -> None:
     """Durable on return, else Unavailable: then nothing may be shown."""
     if lines:
-        asyncio.run(_record(store, lines))
+        asyncio.run(_record_lines(store, lines))
 
 
-async def _record(store: Store, lines: Sequence[Access]) -> None:
-    async with connected(store) as conn:
-        await AccessLog(lambda: _lent(conn)).record(*lines)
+async def _record_lines(store: Store, lines: Sequence[Access]) -> None:
+    async with open_view_connection(store) as conn:
+        await AccessLog(lambda: _reuse_connection(conn)).record(*lines)
 
 
 @asynccontextmanager
-async def connected(store: Store) -> AsyncIterator[AsyncConnection[Any]]:
+async def open_view_connection(store: Store) -> AsyncIterator[AsyncConnection[Any]]:
     """A connection for the queries of the views, which are asynchronous."""
     conn = await AsyncConnection.connect(store.url, autocommit=True, options=as_role(store.role).get("options"))
     async with conn:
@@ -33,11 +33,11 @@ async def connected(store: Store) -> AsyncIterator[AsyncConnection[Any]]:
 
 
 @asynccontextmanager
-async def _lent(conn: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
+async def _reuse_connection(conn: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
     yield conn
 
 
-def read_by(caller: Caller, action: str, **about: Any) -> Access:
+def access_of(caller: Caller, action: str, **about: Any) -> Access:
     """A line of the log; `about` are customer, document and authorization."""
     return Access(
         actor=caller.actor,

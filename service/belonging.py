@@ -43,12 +43,12 @@ class OtherArchive(Exception):
     """The content folder or the key folder belongs to another archive, or to a newer copy of this one."""
 
 
-def bind(settings: Settings, conn: Connection[Any], tell: Callable[[str], None]) -> None:
+def bind_folders(settings: Settings, conn: Connection[Any], tell: Callable[[str], None]) -> None:
     """Mark the folders of an archive that never marked any, where what they hold agrees with the database; then check
     the content folder. `conn` is the owner's, and the keys were checked. Raises StoreUnfit, OtherArchive."""
     identity, root = read_identity(conn), settings.content_directory
-    mark_keys(settings.home / "keys", identity)
-    if not identity.content_marked and read_or_refuse(root) is None:
+    mark_keys_folder(settings.home / "keys", identity)
+    if not identity.content_marked and load_marker(root) is None:
         require_agreement(conn, root)
         make_root(root, Marker(identity.id, newest_event(conn)))
         tell(f"content folder: {root} (its file {MARKER} names this archive)")
@@ -58,14 +58,14 @@ def bind(settings: Settings, conn: Connection[Any], tell: Callable[[str], None])
         make_root(root, Marker(identity.id, newest_event(conn)))
 
 
-def adopt(settings: Settings, conn: Connection[Any]) -> None:
+def adopt_folders(settings: Settings, conn: Connection[Any]) -> None:
     """Make both folders this archive's, whatever their markers say and whatever the content folder lacks."""
     identity = read_identity(conn)
     write_marker(settings.home / "keys", Marker(identity.id))
     make_root(settings.content_directory, Marker(identity.id, newest_event(conn)))
 
 
-def state_of(settings: Settings, conn: Connection[Any]) -> str:
+def describe_content_folder(settings: Settings, conn: Connection[Any]) -> str:
     """A sentence on how the content folder stands to this database, for a person who is about to adopt it."""
     try:
         require_content_folder(conn, settings.content_directory)
@@ -90,7 +90,7 @@ def require_own_keys(conn: Connection[Any], folder: Path) -> None:
 def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
     """Raises OtherArchive. A folder without a marker is judged by its keys (store/key_encryption.py)."""
     identity = read_identity(conn)
-    marker = read_or_refuse(folder)
+    marker = load_marker(folder)
     if marker is not None and marker.archive != identity.id:
         raise OtherArchive(
             f"{folder} holds the keys of another archive ({marker.archive}; this database is {identity.id}):"
@@ -113,7 +113,7 @@ def require_content_folder(conn: Connection[Any], root: Path) -> None:
     Raises StoreUnfit, OtherArchive. Costs three small queries and sixteen looks at files.
     """
     require_own_folder(conn, root)
-    require_newest(conn, root)
+    require_newest_contents(conn, root)
 
 
 def require_own_folder(conn: Connection[Any], root: Path) -> None:
@@ -122,7 +122,7 @@ def require_own_folder(conn: Connection[Any], root: Path) -> None:
     Raises StoreUnfit, OtherArchive.
     """
     identity = read_identity(conn)
-    marker = read_or_refuse(root)
+    marker = load_marker(root)
     if marker is None:
         raise StoreUnfit(f"{root} has no file {MARKER}: mount its volume or set DOSSIER_CONTENT_URL. {ADOPT}")
     if marker.archive != identity.id:
@@ -137,7 +137,7 @@ def require_own_folder(conn: Connection[Any], root: Path) -> None:
         )
 
 
-def require_newest(conn: Connection[Any], root: Path) -> None:
+def require_newest_contents(conn: Connection[Any], root: Path) -> None:
     """At least half of the newest contents that the log names are there: one may be damaged, not most."""
     newest = newest_contents(conn)
     missing = [key for key in newest if not (root / key[-2:] / key).exists()]
@@ -152,10 +152,10 @@ def require_agreement(conn: Connection[Any], root: Path) -> None:
     """Before a folder is marked for the first time. An archive without contents takes an empty folder only."""
     if not newest_contents(conn) and holds_content(root):
         raise StoreUnfit(f"{root} holds contents, and this database names none: empty it or set another. {ADOPT}")
-    require_newest(conn, root)
+    require_newest_contents(conn, root)
 
 
-def read_or_refuse(folder: Path) -> Marker | None:
+def load_marker(folder: Path) -> Marker | None:
     try:
         return read_marker(folder)
     except FileNotFoundError:
@@ -166,8 +166,8 @@ def read_or_refuse(folder: Path) -> Marker | None:
         raise StoreUnfit(f"{folder} cannot be read: {error.strerror}") from None
 
 
-def mark_keys(folder: Path, identity: Identity) -> None:
+def mark_keys_folder(folder: Path, identity: Identity) -> None:
     """The folder may lie on a medium that is not written to: the keys themselves prove whose they are."""
     with suppress(OSError):
-        if read_or_refuse(folder) is None:
+        if load_marker(folder) is None:
             write_marker(folder, Marker(identity.id))

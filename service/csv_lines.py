@@ -27,10 +27,10 @@ class Record(msgspec.Struct, frozen=True):
     fields: list[str] | FieldError
 
 
-def records(file: BinaryIO, header: Sequence[str], further: Sequence[str] = ()) -> Iterator[Record]:
+def parse_records(file: BinaryIO, header: Sequence[str], further: Sequence[str] = ()) -> Iterator[Record]:
     """All lines behind the header that are not empty. The columns of `further` may be left out; their fields are empty
     then. Raises FileUnreadable."""
-    lines = _lines(file)
+    lines = _iter_lines(file)
     _, _, first = next(lines, (1, 0, ""))
     columns = first.rstrip("\r\n").split(",")
     if columns not in ([*header], [*header, *further]):
@@ -38,11 +38,11 @@ def records(file: BinaryIO, header: Sequence[str], further: Sequence[str] = ()) 
     left_out = [""] * (len(header) + len(further) - len(columns))
     for number, end, text in lines:
         if text.strip():
-            fields = _fields(text, len(columns))
+            fields = _split_fields(text, len(columns))
             yield Record(number, end, fields if isinstance(fields, FieldError) else [*fields, *left_out])
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
+def _iter_lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
     """Number, end offset and text of each line. A line of the file is a record: no field may have line breaks in it,
     so a quote that somebody forgot costs its own line and not the thousand that follow."""
     end = 0
@@ -59,7 +59,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
             raise FileUnreadable(f"line {number} is not UTF-8; save the file as CSV in UTF-8 and start again") from None
 
 
-def _fields(text: str, count: int) -> list[str] | FieldError:
+def _split_fields(text: str, count: int) -> list[str] | FieldError:
     """Most lines have no quotes: there a field is what stands between two commas."""
     plain = text.rstrip("\r\n")
     try:

@@ -11,7 +11,7 @@ import msgspec
 from domain.customer import Customer, CustomerKind, parse_customer
 from domain.refusals import FieldError, ValidationFailed
 from domain.values import calendar_date
-from service.csv_lines import records
+from service.csv_lines import parse_records
 from store.register_load import Line, Load
 
 HEADER = ["id", "name", "birth_date", "card_numbers", "home_branch", "kind"]
@@ -28,7 +28,7 @@ class RefusedLine(msgspec.Struct, frozen=True):
         return f"line {self.number}: " + "; ".join(str(e).lstrip("/: ") for e in self.errors)
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Lines so far by what became of them, and bytes read. Empty lines count nowhere."""
 
     created: int = 0
@@ -38,7 +38,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     read_bytes: int = 0
 
 
-class Read(msgspec.Struct, frozen=True):
+class CustomerLine(msgspec.Struct, frozen=True):
     """One line of the file, as a customer or with what is wrong; `end` is the offset of the byte behind it."""
 
     number: int
@@ -52,15 +52,15 @@ def import_customers(
     *,
     today: date,
     on_refused: Callable[[RefusedLine], None],
-    on_progress: Callable[[Imported], None] = lambda _: None,
-) -> Imported:
+    on_progress: Callable[[CustomerCounts], None] = lambda _: None,
+) -> CustomerCounts:
     """Every line on its own: one that is refused stops no other. `loading` is store/register_load.loading().
 
     Batches of 1,000 lines, each durable before `on_progress` hears of it. Whoever was stopped starts again with the
     same file: what is stored already counts as unchanged. Raises FileUnreadable and Unavailable.
     """
-    done = Imported()
-    reads = _reads(file, today)
+    done = CustomerCounts()
+    reads = _parse_lines(file, today)
     with loading as load:
         while batch := list(islice(reads, BATCH_LINES)):
             loaded = load([Line(r.number, r.parsed) for r in batch if isinstance(r.parsed, Customer)])
@@ -68,7 +68,7 @@ def import_customers(
             refused += [RefusedLine(number, (error,)) for number, error in loaded.refused]
             for line in sorted(refused, key=lambda line: line.number):
                 on_refused(line)
-            done = Imported(
+            done = CustomerCounts(
                 created=done.created + loaded.created,
                 changed=done.changed + loaded.changed,
                 unchanged=done.unchanged + loaded.unchanged,
@@ -79,15 +79,15 @@ def import_customers(
     return done
 
 
-def _reads(file: BinaryIO, today: date) -> Iterator[Read]:
-    for line in records(file, HEADER):
-        parsed = (line.fields,) if isinstance(line.fields, FieldError) else _parsed(line.fields, today)
-        yield Read(line.number, line.end, parsed)
+def _parse_lines(file: BinaryIO, today: date) -> Iterator[CustomerLine]:
+    for line in parse_records(file, HEADER):
+        parsed = (line.fields,) if isinstance(line.fields, FieldError) else _parse_fields(line.fields, today)
+        yield CustomerLine(line.number, line.end, parsed)
 
 
-def _parsed(fields: Sequence[str], today: date) -> Customer | tuple[FieldError, ...]:
+def _parse_fields(fields: Sequence[str], today: date) -> Customer | tuple[FieldError, ...]:
     customer_id, name, birth_date, card_numbers, home_branch, kind = fields
-    born, wrong = _birth_date(birth_date)
+    born, wrong = _parse_birth_date(birth_date)
     try:
         customer = parse_customer(
             customer_id,
@@ -103,7 +103,7 @@ def _parsed(fields: Sequence[str], today: date) -> Customer | tuple[FieldError, 
     return wrong or customer
 
 
-def _birth_date(text: str) -> tuple[date | None, tuple[FieldError, ...]]:
+def _parse_birth_date(text: str) -> tuple[date | None, tuple[FieldError, ...]]:
     try:
         return calendar_date(text, "/birth_date") if text else None, ()
     except FieldError as error:

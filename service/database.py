@@ -30,18 +30,18 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     superuser: str | None = None
 
     @classmethod
-    def of_one(cls, url: str) -> "Addresses":
+    def from_url(cls, url: str) -> "Addresses":
         """One login does everything."""
         return cls(owner=url, web=url, projector=url)
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresses]]:
+def open_database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresses]]:
     """The given database; else that of the embedded cluster, which runs as long as this is open."""
     if settings.database_url is not None:
-        yield None, given(settings, settings.database_url)
+        yield None, build_addresses(settings, settings.database_url)
         return
-    with embedded(settings.home, settings.workers) as cluster:
+    with embedded_cluster(settings.home, settings.workers) as cluster:
         superuser = embedded_address(cluster, logins.SUPERUSER)
         logins.provide(cluster.url, superuser, DATABASE, cluster.passwords)
         yield (
@@ -55,7 +55,7 @@ def database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresses]]:
         )
 
 
-def given(settings: Settings, url: str) -> Addresses:
+def build_addresses(settings: Settings, url: str) -> Addresses:
     return Addresses(
         owner=bounded(settings.database_owner_url or url),
         web=bounded(url),
@@ -105,7 +105,7 @@ class ServerUnfit(Exception):
     """The archive cannot work on this database server."""
 
 
-def embedded(home: Path, workers: int = 1) -> Cluster:
+def embedded_cluster(home: Path, workers: int = 1) -> Cluster:
     """The cluster of a data folder, with connections for so many workers where it has to be started. Its passwords lie
     in HOME itself: as root its own folder belongs to another."""
     return Cluster(settle(home), passwords=home / "postgres.logins", connections=max_connections_for(workers))

@@ -16,7 +16,7 @@ from domain.document import DocumentEvent
 from domain.envelope import UNSET, Envelope
 from domain.refusals import NotFound
 from projections.reading import moment
-from service.access import read_by, record
+from service.access import access_of, record_reads
 from service.wiring import Store
 from store.access_log import Access
 from store.log import Row
@@ -29,26 +29,26 @@ Line = dict[str, Any]
 # -- rows of the log --------------------------------------------------------------------------------------------
 
 
-def at(store: Store, position: int) -> Row:
-    rows = _rows(store, AT, position)
+def load_event(store: Store, position: int) -> Row:
+    rows = _query_rows(store, AT, position)
     if not rows:
         raise NotFound
     return rows[0]
 
 
-def newest(store: Store, up_to: int, count: int) -> list[Row]:
+def load_newest(store: Store, up_to: int, count: int) -> list[Row]:
     """The last `count` events up to a position, in the order of the log."""
-    return _rows(store, NEWEST, up_to, count)[::-1]
+    return _query_rows(store, NEWEST, up_to, count)[::-1]
 
 
-def pages(store: Store, after: int, up_to: int) -> Iterator[list[Row]]:
+def load_pages(store: Store, after: int, up_to: int) -> Iterator[list[Row]]:
     """All events in (after, up_to], in pages that hold no snapshot open, however slowly they are taken."""
-    while rows := _rows(store, PAGE_AFTER, after, up_to, PAGE):
+    while rows := _query_rows(store, PAGE_AFTER, after, up_to, PAGE):
         yield rows
         after = rows[-1][0]
 
 
-def _rows(store: Store, query: str, *bound: int) -> list[Row]:
+def _query_rows(store: Store, query: str, *bound: int) -> list[Row]:
     with store.pool.connection() as conn:
         found: list[Row] = conn.execute(query, bound).fetchall()
     return found
@@ -66,51 +66,51 @@ PAGE_AFTER = f"{SELECT} where notification_id > %s and notification_id <= %s ord
 # -- as they are ------------------------------------------------------------------------------------------------
 
 
-def sealed_lines(rows: Sequence[Row]) -> list[Line]:
-    return [_sealed_line(row) for row in rows]
+def format_sealed(rows: Sequence[Row]) -> list[Line]:
+    return [_format_sealed_row(row) for row in rows]
 
 
-def _sealed_line(row: Row) -> Line:
+def _format_sealed_row(row: Row) -> Line:
     """No key is used. An event that this release cannot read shows its bytes: an export is complete all the same."""
     *_, topic, state = row
     try:
         wire: Wire[Any] = BY_TOPIC[topic].decode(state)
     except (KeyError, msgspec.DecodeError):
-        return {**_head(row), "state": state}
-    return {**_head(row), **_meta(wire), "body": wire.body, "sealed": wire.sealed or None}
+        return {**_head_of(row), "state": state}
+    return {**_head_of(row), **_meta_of(wire), "body": wire.body, "sealed": wire.sealed or None}
 
 
-def _head(row: Row) -> Line:
+def _head_of(row: Row) -> Line:
     position, stream, version, recorded_at, topic, _ = row
     at = moment(recorded_at)
     return {"position": position, "recorded_at": at, "stream": stream, "version": version, "topic": topic}
 
 
-def _meta(wire: Wire[Any]) -> Line:
+def _meta_of(wire: Wire[Any]) -> Line:
     return {**msgspec.structs.asdict(wire.meta), "occurred_at": moment(wire.meta.occurred_at)}
 
 
 # -- opened -----------------------------------------------------------------------------------------------------
 
 
-def opened_lines(store: Store, rows: Sequence[Row], caller: Caller) -> list[Line]:
+def format_opened(store: Store, rows: Sequence[Row], caller: Caller) -> list[Line]:
     """With all fields whose key is there. Each paper that is opened is entered in the access log first."""
-    mapper, lines = SealingMapper(store.keys.cipher), sealed_lines(rows)
+    mapper, lines = SealingMapper(store.keys.cipher), format_sealed(rows)
     store.keys.prefetch(row[1] for row in rows)
     opened = {
         row[0]: envelope
         for line, row in zip(lines, rows, strict=True)
-        if line.get("sealed") and (envelope := _opened(mapper, row))
+        if line.get("sealed") and (envelope := _open_row(mapper, row))
     }
-    record(store, _reads([*opened.values()], caller))
-    return [{**line, **_body(opened.get(line["position"]))} for line in lines]
+    record_reads(store, _accesses_of([*opened.values()], caller))
+    return [{**line, **_body_of(opened.get(line["position"]))} for line in lines]
 
 
-def _body(envelope: Envelope[Any] | None) -> Line:
+def _body_of(envelope: Envelope[Any] | None) -> Line:
     return {"body": envelope.body, "sealed": None} if envelope else {}
 
 
-def _opened(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
+def _open_row(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
     """None when there is no key that opens it."""
     _, stream, version, _, topic, state = row
     envelope = mapper.open(stream, version, topic, state)
@@ -118,13 +118,13 @@ def _opened(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
     return envelope if any(getattr(envelope.body, name) is not UNSET for name in sealed) else None
 
 
-def _reads(envelopes: Sequence[Envelope[Any]], caller: Caller) -> list[Access]:
+def _accesses_of(envelopes: Sequence[Envelope[Any]], caller: Caller) -> list[Access]:
     """One line a paper; a scan session is nobody's, and neither document nor authorization."""
     papers = {envelope.originator_id: envelope.body for envelope in envelopes}
-    return [read_by(caller, "export", **_about(paper, body)) for paper, body in papers.items()]
+    return [access_of(caller, "export", **_subject_of(paper, body)) for paper, body in papers.items()]
 
 
-def _about(paper: UUID, body: Any) -> dict[str, UUID]:
+def _subject_of(paper: UUID, body: Any) -> dict[str, UUID]:
     kind = KINDS.get(type(body))
     return {"customer": body.customer, kind: paper} if kind else {}
 

@@ -31,7 +31,7 @@ BY_STATUS = {
 BY_SLUG = {"customer-unknown": NOT_FOUND, "document-type-unknown": NOT_FOUND, "idempotency-in-flight": TRY_AGAIN}
 
 
-class Ended(Exception):
+class CommandFailed(Exception):
     """What a command itself has to say when it cannot do its work: an exit code and a sentence."""
 
     def __init__(self, code: int, sentence: str) -> None:
@@ -39,10 +39,10 @@ class Ended(Exception):
         self.code = code
 
 
-def ending(error: Exception) -> tuple[int, str]:
+def ending_of(error: Exception) -> tuple[int, str]:
     """The exit code and the words for an error. Never a traceback, never a message that could name a person."""
     match error:
-        case Ended():
+        case CommandFailed():
             return error.code, str(error)
         case NotFound():  # its sentence is for readers with rights, a command sees everything
             return NOT_FOUND, "nothing has this name or id"
@@ -52,7 +52,7 @@ def ending(error: Exception) -> tuple[int, str]:
             return USAGE, "; ".join(field_words(wrong) for wrong in error.errors) or str(error)
         case Refusal() if error.status == 503 and error.__cause__ is not None:
             return (
-                _ending_of_others(error.__cause__)
+                _ending_of_unexpected(error.__cause__)
                 if isinstance(error.__cause__, Exception)
                 else (TRY_AGAIN, str(error))
             )
@@ -60,7 +60,7 @@ def ending(error: Exception) -> tuple[int, str]:
             return BY_SLUG.get(error.slug, BY_STATUS.get(error.status, FAILED)), str(error)
         case FieldError():
             return USAGE, field_words(error)
-    return _ending_of_others(error)
+    return _ending_of_unexpected(error)
 
 
 def field_words(error: FieldError) -> str:
@@ -69,7 +69,7 @@ def field_words(error: FieldError) -> str:
     return f"{name.rpartition('/')[2]}: {detail}"
 
 
-def _ending_of_others(error: Exception) -> tuple[int, str]:
+def _ending_of_unexpected(error: Exception) -> tuple[int, str]:
     """Imported here: most commands end well and should not wait for what only an error needs."""
     import psycopg
     from psycopg_pool import PoolTimeout
@@ -106,10 +106,10 @@ def _ending_of_others(error: Exception) -> tuple[int, str]:
             return NOT_ALLOWED, "the database login may not do this"
         case psycopg.OperationalError() | PoolTimeout():
             return TRY_AGAIN, database_cause(error)
-    return FAILED, f"an error in the program itself: {type(error).__name__} at {_place(error)}"
+    return FAILED, f"an error in the program itself: {type(error).__name__} at {_place_of(error)}"
 
 
-def _place(error: Exception) -> str:
+def _place_of(error: Exception) -> str:
     """Where it was raised, for a bug report: a message of an unknown error could name a person, a place cannot."""
     last = traceback.extract_tb(error.__traceback__)[-1:]
     return f"{'/'.join(last[0].filename.split('/')[-2:])}:{last[0].lineno}" if last else "an unknown place"

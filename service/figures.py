@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from service.beats import Standing
-from service.metrics import lines
+from service.beats import PartStatus
+from service.metrics import format_family
 from service.processes import PROC, stat_fields
-from service.release import commit, version
+from service.release import release_commit, release_version
 from service.settings import Settings
 from store.image_cache import FOLDER, noted_bytes
 
@@ -32,26 +32,28 @@ RUNS = (
 )
 
 
-def more(settings: Settings, standing: Sequence[Standing], runs: Iterable[tuple[str, float, float, int, Any]]) -> bytes:
+def build_figures(
+    settings: Settings, standing: Sequence[PartStatus], runs: Iterable[tuple[str, float, float, int, Any]]
+) -> bytes:
     """`runs`: name, end since the epoch, seconds, problems, result of each last run (store/runs.py)."""
-    built = f'dossier_build_info{{version="{version()}",commit="{commit()}"}} 1'
+    built = f'dossier_build_info{{version="{release_version()}",commit="{release_commit()}"}} 1'
     runs = [*runs]
     orphans = [result["orphans"] for name, *_, result in runs if name == "verify" and "orphans" in result]
     return b"".join(
         [
-            lines("dossier_build_info", "Which program runs", [built]),
-            *_parts(standing),
-            lines("dossier_free_bytes", "Room on the disk", _disks(settings)),
-            lines(
+            format_family("dossier_build_info", "Which program runs", [built]),
+            *_part_figures(standing),
+            format_family("dossier_free_bytes", "Room on the disk", _disk_samples(settings)),
+            format_family(
                 "dossier_page_image_cache_bytes",
                 "What cached page images take of the disk",
                 [f"dossier_page_image_cache_bytes {noted_bytes(settings.home / FOLDER)}"],
             ),
             *(
-                lines(name, meaning, [f'{name}{{run="{run[0]}"}} {run[n]}' for run in runs])
+                format_family(name, meaning, [f'{name}{{run="{run[0]}"}} {run[n]}' for run in runs])
                 for n, (name, meaning) in enumerate(RUNS, 1)
             ),
-            lines(
+            format_family(
                 "dossier_orphans",
                 "Contents that no event names, of the last verification",
                 [f"dossier_orphans {orphans[0]}"] if orphans else [],
@@ -60,18 +62,20 @@ def more(settings: Settings, standing: Sequence[Standing], runs: Iterable[tuple[
     )
 
 
-def _parts(standing: Sequence[Standing]) -> list[bytes]:
-    children = children_of_all()
-    used = {one.part: _used([*family(one.pid, children)] if one.pid else []) for one in standing}  # 0: not begun yet
+def _part_figures(standing: Sequence[PartStatus]) -> list[bytes]:
+    children = children_by_parent()
+    used = {
+        one.part: _usage_of([*family_of(one.pid, children)] if one.pid else []) for one in standing
+    }  # 0: not begun yet
     told = {one.part: (one.since, one.restarts, one.beat_seconds) for one in standing}
     return [
-        lines(name, meaning, [f'{name}{{part="{part}"}} {values[n]}' for part, values in found.items()], kind)
+        format_family(name, meaning, [f'{name}{{part="{part}"}} {values[n]}' for part, values in found.items()], kind)
         for found, families in ((used, PARTS), (told, STANDING))
         for n, (name, meaning, kind) in enumerate(families)
     ]
 
 
-def _used(pids: list[int]) -> tuple[float, int, int, int]:
+def _usage_of(pids: list[int]) -> tuple[float, int, int, int]:
     cpu, resident, files, there = 0.0, 0, 0, 0
     for pid in pids:
         with suppress(OSError):  # it ended meanwhile
@@ -83,7 +87,7 @@ def _used(pids: list[int]) -> tuple[float, int, int, int]:
     return cpu, resident, files, there
 
 
-def children_of_all() -> dict[int, list[int]]:
+def children_by_parent() -> dict[int, list[int]]:
     found = dict[int, list[int]]()
     for entry in PROC.glob("[0-9]*"):
         with suppress(OSError):
@@ -91,14 +95,14 @@ def children_of_all() -> dict[int, list[int]]:
     return found
 
 
-def family(pid: int, children: dict[int, list[int]]) -> Iterable[int]:
+def family_of(pid: int, children: dict[int, list[int]]) -> Iterable[int]:
     """A process, its children, and theirs."""
     yield pid
     for child in children.get(pid, ()):
-        yield from family(child, children)
+        yield from family_of(child, children)
 
 
-def _disks(settings: Settings) -> list[str]:
+def _disk_samples(settings: Settings) -> list[str]:
     samples = []
     for of, folder in (("home", settings.home), ("content", settings.content_directory)):
         with suppress(OSError):

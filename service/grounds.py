@@ -29,19 +29,19 @@ class Groundless(msgspec.Struct, frozen=True):
     collected: bool
 
 
-def groundless(store: Store, up_to: int) -> Iterator[Groundless]:
+def find_groundless(store: Store, up_to: int) -> Iterator[Groundless]:
     """Yields those of the log up to a position: in force today, paper withdrawn, no original on a shelf."""
     today = store.archive().clock.today()
     with store.pool.connection() as conn:
         withdrawn = conn.execute(LAST, [[f"{WITHDRAWN}.%", f"{RESTORED}.%"], up_to, f"{WITHDRAWN}.%"]).fetchall()
     for paper, position in withdrawn:
-        statement, state = _signed_by(store, paper)
+        statement, state = _authorization_of(store, paper)
         if statement and state and state.status_on(today) in IN_FORCE and state.evidence == paper and not state.noted:
             collected = state.last_due_on is not None
             yield Groundless(statement, paper, position, state.status.value, collected)
 
 
-def _signed_by(store: Store, paper: UUID) -> tuple[UUID | None, Authorization | None]:
+def _authorization_of(store: Store, paper: UUID) -> tuple[UUID | None, Authorization | None]:
     """The authorization that a document is evidence of. None where events cannot be read: `verify` names these."""
     try:
         state = document.fold(e.body for e in store.log.load(paper))

@@ -16,7 +16,7 @@ from domain.limits import Limits
 from domain.refusals import InsufficientStorage, Unavailable
 from migrations.runner import newest
 from projections.tracking import LAG_SECONDS
-from service.lapses import read_note
+from service.lapses import load_note
 from store.clocks import TIMES, Times, disagreement
 from store.content_directory import ContentDirectory
 from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
@@ -52,29 +52,29 @@ class Health:
         self._keys_told, self._keys_until = "ok", 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
-    async def parts(self) -> dict[str, str]:
+    async def check_parts(self) -> dict[str, str]:
         checks: dict[str, Check] = {
-            "database": self._database,
-            "migrations": self._migrations,
-            "projections": self._projections,
-            "content": self._content,
-            "keys": self._keys,
-            "decoders": self._decoders,
-            "clock": self._clock,
+            "database": self._check_database,
+            "migrations": self._check_migrations,
+            "projections": self._check_projections,
+            "content": self._check_content,
+            "keys": self._check_keys,
+            "decoders": self._check_decoders,
+            "clock": self._check_clock,
         }
-        states = await asyncio.gather(*(_state(check) for check in checks.values()))
+        states = await asyncio.gather(*(_state_of(check) for check in checks.values()))
         return dict(zip(checks, states, strict=True))
 
-    async def _database(self) -> str:
-        await self._ask("select 1")
+    async def _check_database(self) -> str:
+        await self._fetch_row("select 1")
         return "ok"
 
-    async def _migrations(self) -> str:
-        applied = (await self._ask("select max(version) from public.schema_migration"))[0]
+    async def _check_migrations(self) -> str:
+        applied = (await self._fetch_row("select max(version) from public.schema_migration"))[0]
         return "ok" if applied == newest() else f"at {applied}, this program needs {newest()}"
 
-    async def _projections(self) -> str:
-        seconds, paused, parked = await self._ask(LAG)
+    async def _check_projections(self) -> str:
+        seconds, paused, parked = await self._fetch_row(LAG)
         if seconds > self._limits.view_lag_seconds_max:
             return f"{seconds:.0f} s behind"
         notes = [
@@ -84,25 +84,25 @@ class Health:
         ]
         return ", ".join(["ok", *notes])
 
-    async def _content(self) -> str:
-        return await self._storage(self._look_at_content)
+    async def _check_content(self) -> str:
+        return await self._run_in_thread(self._probe_content)
 
-    def _look_at_content(self) -> str:
+    def _probe_content(self) -> str:
         """Writes a byte, as an upload would: a read-only or failing disk still tells how much room it has."""
         with suppress(InsufficientStorage):
             self._directory.require_writable()
         free = self._directory.free_bytes()
         return "ok" if free >= self._limits.disk_free_bytes_min else f"only {free} bytes free"
 
-    async def _clock(self) -> str:
+    async def _check_clock(self) -> str:
         """Requests are answered with a wrong clock too; what lapses by the calendar waits (service/lapses.py), also
         while the clocks agree again but not for long enough."""
-        row = await self._ask(TIMES)
+        row = await self._fetch_row(TIMES)
         wrong = disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
-        wrong = wrong or read_note(self._lapses_note)
+        wrong = wrong or load_note(self._lapses_note)
         return f"ok, lapses wait: {wrong}" if wrong else "ok"
 
-    async def _keys(self) -> str:
+    async def _check_keys(self) -> str:
         """Another server may wrap with a key that this one has not read. What only the folder lacks stops the next
         start, and nothing that runs. Looked at once a minute: each file of the folder is read."""
         if time.monotonic() >= self._keys_until:
@@ -114,35 +114,35 @@ class Health:
         async with self._connection() as conn:
             rows = await (await conn.execute(NAMED)).fetchall()
         if unfit := find_unfit(self._kek, rows):
-            return await self._sentence(unfit)
+            return await self._sentence_of(unfit)
         try:
-            of_folder = await self._storage(lambda: read(self._keys_folder))
+            of_folder = await self._run_in_thread(lambda: read(self._keys_folder))
         except KeyUnfit as error:
             lacking = str(error).replace(str(self._keys_folder), "keys")
         else:
             unfit = find_unfit(of_folder, rows)
-            lacking = await self._sentence(unfit) if unfit else ""
+            lacking = await self._sentence_of(unfit) if unfit else ""
         return f"ok, but the next start is refused: {lacking}" if lacking else "ok"
 
-    async def _sentence(self, unfit: Unfit) -> str:
+    async def _sentence_of(self, unfit: Unfit) -> str:
         async with self._connection() as conn:
             customers = await (await conn.execute(CUSTOMERS)).fetchall()
         return sentence(unfit, customers, Path("keys"))
 
-    async def _decoders(self) -> str:
+    async def _check_decoders(self) -> str:
         """`serve` does not start where what is left would not hold a decoder that is taken over."""
         return ", ".join(["ok", *(f"NO WALL: {name}" for name in self._missing_walls)])
 
-    async def _storage(self, look: Callable[[], T]) -> T:
+    async def _run_in_thread(self, look: Callable[[], T]) -> T:
         """In a thread of its own: a disk that hangs holds up the probes that come, and nothing else."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, look)
 
-    async def _ask(self, query: str) -> Any:
+    async def _fetch_row(self, query: str) -> Any:
         async with self._connection() as conn:
             return await (await conn.execute(query)).fetchone()
 
 
-async def _state(check: Check) -> str:
+async def _state_of(check: Check) -> str:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()

@@ -21,7 +21,7 @@ from projections import audit_history, customer_documents, moments
 from projections.audit_history import Filters
 from projections.history_items import HistoryItem, history_item
 from projections.reading import NOBODY, parse_moment
-from service.access import connected, read_by, record
+from service.access import access_of, open_view_connection, record_reads
 from service.wiring import Store
 from store.keys import customer_ids, reference_of
 
@@ -46,47 +46,49 @@ class History(msgspec.Struct, frozen=True):
     last: int
 
 
-def of_customer(store: Store, customer_id: str, caller: Caller, *, as_of: str | None) -> History:
-    async def find(conn: Connection) -> Subject:
+def history_of_customer(store: Store, customer_id: str, caller: Caller, *, as_of: str | None) -> History:
+    async def find_customer(conn: Connection) -> Subject:
         reference = await reference_of(conn, customer_id)
         if reference is None and store.register.get(customer_id) is None:
             raise NotFound
         return Subject(customer=reference)
 
-    return _told(store, find, caller, as_of)
+    return _load_logged(store, find_customer, caller, as_of)
 
 
-def of_paper(store: Store, paper: UUID, caller: Caller, *, document: bool, as_of: str | None) -> History:
-    async def find(conn: Connection) -> Subject:
-        row, _ = await customer_documents.one(conn, paper, _everything(store))
+def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: bool, as_of: str | None) -> History:
+    async def find_paper(conn: Connection) -> Subject:
+        row, _ = await customer_documents.one(conn, paper, _all_rights(store))
         if row is None or (row.kind == "document") is not document:
             raise NotFound
         return Subject(row.customer, paper if document else None, None if document else paper)
 
-    return _told(store, find, caller, as_of)
+    return _load_logged(store, find_paper, caller, as_of)
 
 
-def _everything(store: Store) -> Rights:
+def _all_rights(store: Store) -> Rights:
     """Whoever may read the keys of the archive may read it."""
     return Rights(list(store.archive().types()))
 
 
-def _told(store: Store, find: Callable[[Connection], Awaitable[Subject]], caller: Caller, as_of: str | None) -> History:
-    async def found() -> tuple[Subject, int | None]:
-        async with connected(store) as conn:
-            await _views_at(store, conn, store.log.last_position())
+def _load_logged(
+    store: Store, find: Callable[[Connection], Awaitable[Subject]], caller: Caller, as_of: str | None
+) -> History:
+    async def find_subject() -> tuple[Subject, int | None]:
+        async with open_view_connection(store) as conn:
+            await _wait_for_views(store, conn, store.log.last_position())
             return await find(conn), await _position_of(store, conn, as_of)
 
-    async def read(subject: Subject, position: int | None) -> History:
-        async with connected(store) as conn:
-            return await _read(store, conn, subject, position)
+    async def load_history(subject: Subject, position: int | None) -> History:
+        async with open_view_connection(store) as conn:
+            return await _load_items(store, conn, subject, position)
 
-    subject, position = asyncio.run(found())
-    record(store, [read_by(caller, "history", **msgspec.structs.asdict(subject))])
-    return asyncio.run(read(subject, position))
+    subject, position = asyncio.run(find_subject())
+    record_reads(store, [access_of(caller, "history", **msgspec.structs.asdict(subject))])
+    return asyncio.run(load_history(subject, position))
 
 
-async def _read(store: Store, conn: Connection, subject: Subject, as_of: int | None) -> History:
+async def _load_items(store: Store, conn: Connection, subject: Subject, as_of: int | None) -> History:
     paper = subject.document or subject.authorization
     # Without a reference the filter would be none at all, and the history one over everybody.
     about = Filters(subject=paper) if paper else Filters(customer=subject.customer or NOBODY)
@@ -94,7 +96,7 @@ async def _read(store: Store, conn: Connection, subject: Subject, as_of: int | N
     cursor: str | None = None
     while True:
         page = await audit_history.page(
-            conn, about, _everything(store), operations=True, as_of=as_of, limit=PAGE, cursor=cursor
+            conn, about, _all_rights(store), operations=True, as_of=as_of, limit=PAGE, cursor=cursor
         )
         ids = await customer_ids(conn, audit_history.customers_in(page.rows))
         rows = [audit_history.with_customer_ids(row, ids) for row in page.rows]
@@ -117,13 +119,13 @@ async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int
         raise FieldError("/as-of", N_("must not be in the future"))
     instant = await moments.position_at(conn, moment)
     if not instant.final:
-        if not await _views_at(store, conn, store.log.fence()):
+        if not await _wait_for_views(store, conn, store.log.fence()):
             raise Unavailable
         instant = await moments.position_at(conn, moment)
     return instant.position
 
 
-async def _views_at(store: Store, conn: Connection, position: int) -> bool:
+async def _wait_for_views(store: Store, conn: Connection, position: int) -> bool:
     """Wait for what was just saved; False when the views do not get there in time."""
     deadline = time.monotonic() + store.settings.limits.min_position_wait_seconds
     while True:

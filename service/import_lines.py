@@ -20,7 +20,7 @@ from domain.importing import ImportLine
 from domain.limits import Limits
 from domain.refusals import ContentTooLarge, FieldError, Refusal
 from domain.values import calendar_date, customer_id, prose
-from service.csv_lines import FileUnreadable, records
+from service.csv_lines import FileUnreadable, parse_records
 
 HEADER = [
     "file",
@@ -90,31 +90,31 @@ def listing_of(source: Path, limits: Limits) -> Listing:
     source = source.resolve()
     manifest = source / MANIFEST if source.is_dir() else source
     if manifest.is_file():
-        return Listing(root=manifest.parent, size=manifest.stat().st_size, lines=_of_manifest(manifest, limits))
-    files = _files(source)
-    return Listing(root=source, size=len(files), lines=_of_folder(source, files))
+        return Listing(root=manifest.parent, size=manifest.stat().st_size, lines=_iter_manifest(manifest, limits))
+    files = _list_files(source)
+    return Listing(root=source, size=len(files), lines=_iter_folder(source, files))
 
 
 # -- a list in CSV ------------------------------------------------------------------------------------------------
 
 
-def _of_manifest(manifest: Path, limits: Limits) -> Iterator[Listed]:
-    columns = _columns(limits)
+def _iter_manifest(manifest: Path, limits: Limits) -> Iterator[Listed]:
+    columns = _build_readers(limits)
     with manifest.open("rb") as file:
-        for line in records(file, HEADER, FURTHER):
+        for line in parse_records(file, HEADER, FURTHER):
             place = f"line {line.number}"
             if isinstance(line.fields, FieldError):
                 yield Listed(number=line.number, place=place, texts=(), read=line.end, parsed=(line.fields,))
                 continue
             texts = [field.strip() for field in line.fields]
             path = manifest.parent / texts[0].replace("\\", "/") if texts[0] else None
-            parsed = _parsed(texts[1:], columns)
+            parsed = _parse_line(texts[1:], columns)
             yield Listed(number=line.number, place=place, texts=texts, read=line.end, parsed=parsed, path=path)
 
 
-def _columns(limits: Limits) -> list[Column]:
+def _build_readers(limits: Limits) -> list[Column]:
     """How the text of each column behind that of the file is read. What depends on the type is the domain's."""
-    number = _printable(NUMBER_CHARACTERS_MAX)
+    number = _build_printable_reader(NUMBER_CHARACTERS_MAX)
     readers: dict[str, Read] = {
         "customer": customer_id,
         "type": number,
@@ -122,25 +122,25 @@ def _columns(limits: Limits) -> list[Column]:
         "note": partial(prose, characters_max=limits.note_characters_max),
         "scan_code": number,
         "iban": number,
-        "debtor_name": _printable(NAME_CHARACTERS_MAX),
+        "debtor_name": _build_printable_reader(NAME_CHARACTERS_MAX),
         "mandate_reference": number,
         "signature_date": calendar_date,
-        "external_id": _printable(EXTERNAL_ID_CHARACTERS_MAX),
+        "external_id": _build_printable_reader(EXTERNAL_ID_CHARACTERS_MAX),
         "last_collection_on": calendar_date,
     }
     return [(name, f"/{name}", readers[name]) for name in COLUMNS[1:]]
 
 
-def _printable(characters_max: int) -> Read:
-    def read(text: str, pointer: str) -> str:
+def _build_printable_reader(characters_max: int) -> Read:
+    def parse_printable(text: str, pointer: str) -> str:
         if len(text) > characters_max or not text.isprintable():
             raise FieldError(pointer, "must have at most {limit} printable characters", limit=characters_max)
         return text
 
-    return read
+    return parse_printable
 
 
-def _parsed(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine | Wrong:
+def _parse_line(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine | Wrong:
     values: dict[str, Any] = {}
     wrong: list[FieldError] = []
     for text, (name, pointer, read) in zip(texts, columns, strict=True):
@@ -157,33 +157,33 @@ def _parsed(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine | Wro
 # -- a folder CUSTOMER/TYPE/FILE ----------------------------------------------------------------------------------
 
 
-def _files(root: Path) -> list[Path]:
+def _list_files(root: Path) -> list[Path]:
     """Every file below, relative to the folder, in the order of the names; hidden ones are nobody's papers."""
     found = [
         (Path(folder) / name).relative_to(root)
-        for folder, folders, names in os.walk(root, onerror=_unreadable)
+        for folder, folders, names in os.walk(root, onerror=_raise_unreadable)
         for name in names
     ]
     return sorted(path for path in found if not any(part.startswith(".") for part in path.parts))
 
 
-def _unreadable(error: OSError) -> None:
+def _raise_unreadable(error: OSError) -> None:
     raise FileUnreadable(f"{error.filename} cannot be read: {error.strerror}")
 
 
-def _of_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
+def _iter_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
     for number, path in enumerate(files, start=1):
         name = os.fsencode(path).decode(errors="backslashreplace")  # names on a disk are bytes
         place = f"file {number} in {name.rpartition('/')[0] or '.'}"  # its own name may be a person's
         folders = name.split("/")[:-1]
         if len(folders) == 2:
-            texts, parsed = (name, *folders), _of_folders(*folders)
+            texts, parsed = (name, *folders), _parse_folders(*folders)
         else:
             texts, parsed = (name,), (FieldError("/file", "must stand in CUSTOMER/TYPE/ of the folder"),)
         yield Listed(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
 
 
-def _of_folders(customer: str, kind: str) -> ImportLine | Wrong:
+def _parse_folders(customer: str, kind: str) -> ImportLine | Wrong:
     try:
         return ImportLine(customer=customer_id(customer, "/customer"), type=kind)
     except FieldError as error:
@@ -193,27 +193,27 @@ def _of_folders(customer: str, kind: str) -> ImportLine | Wrong:
 # -- files --------------------------------------------------------------------------------------------------------
 
 
-def opened(listed: Listed, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | Wrong:
+def open_line(listed: Listed, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | Wrong:
     """The line with its file, which stays open as long as the stack."""
     if not isinstance(listed.parsed, ImportLine) or listed.path is None:
         return listed.parsed
     try:
-        return msgspec.structs.replace(listed.parsed, file=_received(listed.path, root, limits, stack))
+        return msgspec.structs.replace(listed.parsed, file=_receive_file(listed.path, root, limits, stack))
     except (Refusal, FieldError) as error:
         return (error,)
 
 
-def _received(path: Path, root: Path, limits: Limits, stack: ExitStack) -> ListedFile:
+def _receive_file(path: Path, root: Path, limits: Limits, stack: ExitStack) -> ListedFile:
     """Hashed by reading it once, and only when it is not too large."""
     name = displayable(path.name, "/file", limits.file_name_characters_max)
-    file = stack.enter_context(_file(path, root))
+    file = stack.enter_context(_open_file(path, root))
     size = os.fstat(file.fileno()).st_size
     if size > limits.upload_bytes_max:
         raise ContentTooLarge(limit_bytes=limits.upload_bytes_max)
     return ListedFile(name, file, size, hashlib.file_digest(file, "sha256").digest())
 
 
-def _file(path: Path, root: Path) -> FileIO:
+def _open_file(path: Path, root: Path) -> FileIO:
     """Never one that blocks or has no end, and none that a link brings in from elsewhere."""
     try:
         real = path.resolve(strict=True)

@@ -19,7 +19,7 @@ from domain.ports import AlreadyClaimed, Claim, EventLog, KeyRing, Owner, Stored
 PIECE_BYTES = 1024 * 1024
 
 
-def rehearsed(archive: Archive) -> Archive:
+def rehearsal_of(archive: Archive) -> Archive:
     """To prepare and take lines with, and for nothing else."""
     return replace(
         archive, log=RehearsedLog(archive.log), keys=RehearsedKeys(archive.keys), contents=RehearsedContents()
@@ -51,9 +51,9 @@ class RehearsedLog:
     def append_later(
         self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim], papers: object
     ) -> "RehearsedAppend":
-        return RehearsedAppend(partial(self._append, envelopes, claims))
+        return RehearsedAppend(partial(self._record_append, envelopes, claims))
 
-    def _append(self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim]) -> None:
+    def _record_append(self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim]) -> None:
         for kind in dict.fromkeys(claim.kind for claim in claims):
             for owner in self.claimed(kind, [claim.digest for claim in claims if claim.kind == kind]).values():
                 raise AlreadyClaimed(kind, owner)

@@ -23,7 +23,7 @@ from paper.client import Examiner
 from projections.view import without_collector
 from service.csv_lines import FileUnreadable
 from service.exits import field_words
-from service.import_lines import Listed, Listing, Wrong, opened
+from service.import_lines import Listed, Listing, Wrong, open_line
 
 EXAMINED_AT_ONCE = 4
 LOOKED_UP_AT_ONCE = 1_000  # lines, whose customers are asked for in one question
@@ -31,7 +31,7 @@ UNDER_WAY_MAX = 2  # batches: while one is made durable the database is at work 
 CONNECTIONS = UNDER_WAY_MAX + 1  # of a store that an import works with: one more to ask by
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class LineOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a line: `outcome` is taken, there or refused; `words` say why, or what else is to be known."""
 
     line: Listed
@@ -41,7 +41,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool = False
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
+class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Lines by what became of them. `ended` count among the taken: authorizations whose time was over already."""
 
     taken: int = 0
@@ -49,9 +49,9 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     refused: int = 0
     ended: int = 0
 
-    def with_(self, told: Sequence[Told]) -> "Imported":
+    def add_lines(self, told: Sequence[LineOutcome]) -> "ImportCounts":
         outcomes = [one.outcome for one in told]
-        return Imported(
+        return ImportCounts(
             taken=self.taken + outcomes.count("taken"),
             there=self.there + outcomes.count("there"),
             refused=self.refused + outcomes.count("refused"),
@@ -69,24 +69,26 @@ class Importer(msgspec.Struct, frozen=True, kw_only=True):
     free_bytes: Callable[[], int]
 
 
-def import_listing(listing: Listing, importer: Importer, on_told: Callable[[Sequence[Told]], None]) -> Imported:
+def import_listing(
+    listing: Listing, importer: Importer, on_told: Callable[[Sequence[LineOutcome]], None]
+) -> ImportCounts:
     """Everything that can be taken. Batches of 100 lines, each durable before `on_told` hears of it.
 
     Whoever was stopped starts again with the same list: what was taken is there already. Raises FileUnreadable,
     Unavailable and InsufficientStorage.
     """
     with without_collector():
-        run = Run(importer, listing, on_told)
+        run = ImportRun(importer, listing, on_told)
         try:
-            ahead = Ahead(listing.lines)
-            while lines := ahead.stretch():
-                run.bring(lines, meanwhile=partial(ahead.read, BATCH_LINES_MAX))
+            ahead = ReadAhead(listing.lines)
+            while lines := ahead.next_stretch():
+                run.import_stretch(lines, meanwhile=partial(ahead.fetch_lines, BATCH_LINES_MAX))
         finally:
             run.settle()
     return run.done
 
 
-class Ahead:
+class ReadAhead:
     """Lines that are read while those before them are on their way into the log."""
 
     def __init__(self, lines: Iterator[Listed]) -> None:
@@ -94,16 +96,16 @@ class Ahead:
         self._read: list[Listed] = []
         self._fault: FileUnreadable | None = None
 
-    def read(self, number: int) -> None:
+    def fetch_lines(self, number: int) -> None:
         try:
             self._read.extend(islice(self._lines, number))
         except FileUnreadable as fault:
             self._fault = fault
 
-    def stretch(self) -> list[Listed]:
+    def next_stretch(self) -> list[Listed]:
         """As many lines as are looked up at once, none at the end of the list. Raises FileUnreadable, when it cannot be
         read on, behind the lines before that place."""
-        self.read(LOOKED_UP_AT_ONCE - len(self._read))
+        self.fetch_lines(LOOKED_UP_AT_ONCE - len(self._read))
         lines, self._read = self._read, []
         if self._fault and not lines:
             raise self._fault
@@ -115,92 +117,92 @@ class Batch:
 
     def __init__(self, lines: Sequence[Listed], listing: Listing, limits: Limits) -> None:
         self._lines, self._files = lines, ExitStack()
-        self._parsed = [opened(line, listing.root, limits, self._files) for line in lines]
+        self._parsed = [open_line(line, listing.root, limits, self._files) for line in lines]
         self.readable = [parsed for parsed in self._parsed if isinstance(parsed, ImportLine)]
         self.close = self._files.close
 
-    def ended(self, results: Sequence[Result]) -> list[tuple[Listed, Result | Wrong]]:
+    def pair_results(self, results: Sequence[Result]) -> list[tuple[Listed, Result | Wrong]]:
         """Every line with what is to be said of it."""
         found = iter(results)
         parsed = zip(self._lines, self._parsed, strict=True)
         return [(line, next(found) if isinstance(one, ImportLine) else one) for line, one in parsed]
 
 
-class Run:
+class ImportRun:
     """One import. Batches are under way while the next is looked at, none of which says anything that another says: it
     is all the same which of them the log takes first."""
 
-    def __init__(self, importer: Importer, listing: Listing, on_told: Callable[[Sequence[Told]], None]) -> None:
+    def __init__(self, importer: Importer, listing: Listing, on_told: Callable[[Sequence[LineOutcome]], None]) -> None:
         self._importer, self._listing, self._on_told = importer, listing, on_told
         self._under_way: deque[tuple[Batch, Prepared]] = deque()
         self._places: dict[UUID, str] = {}
-        self.done = Imported()
+        self.done = ImportCounts()
 
-    def bring(self, lines: Sequence[Listed], meanwhile: Callable[[], None]) -> None:
+    def import_stretch(self, lines: Sequence[Listed], meanwhile: Callable[[], None]) -> None:
         """A stretch of the list, a batch after the other. What the last of them came to is told by those that follow,
         or by settle(). `meanwhile` is done while a batch is on its way."""
         customers = {line.parsed.customer for line in lines if isinstance(line.parsed, ImportLine)}
-        self._make_known(customers)
+        self._settle_newcomers(customers)
         known = self._importer.archive.look_up(customers)
         for n in range(0, len(lines), BATCH_LINES_MAX):
-            self._bring(Batch(lines[n : n + BATCH_LINES_MAX], self._listing, self._importer.limits), known)
+            self._import_batch(Batch(lines[n : n + BATCH_LINES_MAX], self._listing, self._importer.limits), known)
             meanwhile()
 
-    def _make_known(self, customers: set[str]) -> None:
+    def _settle_newcomers(self, customers: set[str]) -> None:
         if any(prepared.newcomers & customers for _, prepared in self._under_way):
             self.settle()
 
-    def _bring(self, batch: Batch, known: Known) -> None:
+    def _import_batch(self, batch: Batch, known: Known) -> None:
         """The database is not to wait for what is told."""
-        self._make_known({line.customer for line in batch.readable})
+        self._settle_newcomers({line.customer for line in batch.readable})
         archive, caller = self._importer.archive, self._importer.caller
         with ExitStack() as failing:
             failing.callback(batch.close)
             prepared = archive.prepare_lines(batch.readable, known, caller, self._examine)
             if any(prepared.attempt.values & other.attempt.values for _, other in self._under_way):
                 self.settle()
-            ended = self._ended() if len(self._under_way) == UNDER_WAY_MAX else []
+            ended = self._finish_batch() if len(self._under_way) == UNDER_WAY_MAX else []
             failing.pop_all()
         self._under_way.append((batch, prepared))
         try:
             prepared.send()
         finally:
-            self._tell(ended)
+            self._report_results(ended)
 
     def settle(self) -> None:
         """Wait for all batches under way, whatever happens to one of them, and tell what became of them."""
         if not self._under_way:
             return
         try:
-            self._tell(self._ended())
+            self._report_results(self._finish_batch())
         finally:
             self.settle()
 
-    def _ended(self) -> Sequence[tuple[Listed, Result | Wrong]]:
+    def _finish_batch(self) -> Sequence[tuple[Listed, Result | Wrong]]:
         """What became of the first batch under way, of which nothing was told yet."""
         batch, prepared = self._under_way.popleft()
         with closing(batch):
             results = self._importer.archive.take_lines(prepared)
-        return batch.ended(results)
+        return batch.pair_results(results)
 
-    def _tell(self, ended: Sequence[tuple[Listed, Result | Wrong]]) -> None:
+    def _report_results(self, ended: Sequence[tuple[Listed, Result | Wrong]]) -> None:
         if not ended:
             return
         told = []
         for line, result in ended:
-            told.append(told_of(line, result, self._places))
+            told.append(outcome_of(line, result, self._places))
             if isinstance(result, Taken):
                 self._places[result.paper] = line.place
-        self.done = self.done.with_(told)
+        self.done = self.done.add_lines(told)
         self._on_told(told)
 
     def _examine(self, files: Sequence[Received]) -> Sequence[Examined | Refusal]:
         """Files are about to be stored, so there has to be room."""
         if self._importer.free_bytes() < self._importer.limits.disk_free_bytes_min:
             raise InsufficientStorage
-        return asyncio.run(self._examined(files))
+        return asyncio.run(self._examine_all(files))
 
-    async def _examined(self, files: Sequence[Received]) -> Sequence[Examined | Refusal]:
+    async def _examine_all(self, files: Sequence[Received]) -> Sequence[Examined | Refusal]:
         examiner, free = self._importer.examiner, asyncio.Semaphore(EXAMINED_AT_ONCE)
 
         async def one(received: Received) -> Examined | Refusal:
@@ -239,19 +241,19 @@ OVER = {
 }
 
 
-def told_of(line: Listed, result: Result | Wrong, places: Mapping[UUID, str]) -> Told:
+def outcome_of(line: Listed, result: Result | Wrong, places: Mapping[UUID, str]) -> LineOutcome:
     """`places` are those of the papers that this import made."""
     match result:
         case Taken(paper, over):
             words = f"{OVER[over.cause]} on {over.on}: `serve` will note it as expired" if over else ""
-            return Told(line=line, outcome="taken", paper=paper, words=words, ended=over is not None)
+            return LineOutcome(line=line, outcome="taken", paper=paper, words=words, ended=over is not None)
         case There(paper):
             words = f"{places[paper]} says the same" if paper in places else ""
-            return Told(line=line, outcome="there", paper=paper, words=words)
+            return LineOutcome(line=line, outcome="there", paper=paper, words=words)
         case Refused(error, owner):
             where = f" ({places.get(owner, owner)})" if owner else ""
-            return Told(line=line, outcome="refused", words=words_of(error) + where)
-    return Told(line=line, outcome="refused", words="; ".join(map(words_of, result)))
+            return LineOutcome(line=line, outcome="refused", words=words_of(error) + where)
+    return LineOutcome(line=line, outcome="refused", words="; ".join(map(words_of, result)))
 
 
 def words_of(error: Refusal | FieldError) -> str:

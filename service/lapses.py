@@ -20,8 +20,8 @@ from domain.administration import SYSTEM
 from domain.archive import Archive, Caller
 from domain.limits import Limits
 from projections import authorizations, scan_sessions
-from service.beats import always, nothing, waited
-from service.logs import reason
+from service.beats import ignore_beat, is_sole_leader, wait_with_beats
+from service.logs import reason_of
 from store.clocks import Stopped, Times, Trust, read_times, steady_seconds
 from store.keys import Connections
 from store.private_files import write_private
@@ -32,7 +32,7 @@ PAGE = 500
 logger = logging.getLogger("dossier.lapses")
 
 
-def keep_lapsing(
+def run_lapses(
     connections: Connections,
     archive: Archive,
     limits: Limits,
@@ -40,8 +40,8 @@ def keep_lapsing(
     stop: threading.Event,
     *,
     look_seconds: float = LOOK_SECONDS,
-    beat: Callable[[], None] = nothing,
-    is_leading: Callable[[], bool] = always,
+    beat: Callable[[], None] = ignore_beat,
+    is_leading: Callable[[], bool] = is_sole_leader,
     note: Path | None = None,
 ) -> None:
     """Until `stop`. One that stands by compares the clocks as well, so that it knows of a step when it comes to lead.
@@ -50,7 +50,7 @@ def keep_lapsing(
     file `note` says it to /readyz and `dossier status`.
     """
     trust, alarm = Trust(limits.clock_tolerance_seconds), Alarm(note)
-    while not waited(stop, look_seconds, beat):
+    while not wait_with_beats(stop, look_seconds, beat):
         try:
             with connections.connection() as conn:
                 times = read_times(conn, archive.clock.now())
@@ -58,7 +58,7 @@ def keep_lapsing(
             wrong = trust.doubt(times, steady)
             if not is_leading():
                 continue
-            alarm.tell(wrong, times, steady)
+            alarm.report(wrong, times, steady)
             if wrong:
                 continue
             settled = replace(archive, clock=Stopped(archive.clock, times.program))
@@ -66,16 +66,16 @@ def keep_lapsing(
             end_scans(connections, settled, limits, branch, beat)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
             logger.warning(
-                "the check for what has ended failed, the next one is in %.0f s: %s", look_seconds, reason(error)
+                "the check for what has ended failed, the next one is in %.0f s: %s", look_seconds, reason_of(error)
             )
 
 
-def note_of(home: Path) -> Path:
+def note_path_of(home: Path) -> Path:
     """Where the projector of this HOME says why nothing lapses; no file while all is well."""
     return home / "run" / "lapses-wait"
 
 
-def read_note(note: Path) -> str | None:
+def load_note(note: Path) -> str | None:
     try:
         return note.read_text("utf-8")
     except OSError:
@@ -90,8 +90,8 @@ class Alarm:
         self._told: float | None = None
         self._note = note
 
-    def tell(self, wrong: str | None, times: Times, steady: float) -> None:
-        self._write_down(wrong)
+    def report(self, wrong: str | None, times: Times, steady: float) -> None:
+        self._write_note(wrong)
         if wrong is None and self._told is not None:
             logger.warning("the clocks agree again, what is due lapses from now on")
             self._told = None
@@ -104,7 +104,7 @@ class Alarm:
             )
             self._told = steady
 
-    def _write_down(self, wrong: str | None) -> None:
+    def _write_note(self, wrong: str | None) -> None:
         """A disk without room takes no note; the log has it all the same."""
         with suppress(OSError):
             if self._note and wrong:
@@ -113,7 +113,7 @@ class Alarm:
                 self._note.unlink(missing_ok=True)
 
 
-def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], None] = nothing) -> int:
+def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], None] = ignore_beat) -> int:
     """Write down all that is due today where the institution stands; how many events it took. Durable on return."""
     today, written = archive.clock.today(), 0
     passed: list[UUID] = []
@@ -122,12 +122,12 @@ def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], Non
             due = authorizations.due(conn, today, PAGE, passed=passed)
         if not due:
             return written
-        written += ended(due, archive.lapse, beat)
+        written += end_each(due, archive.lapse, beat)
         passed += due  # the view learns of it a moment later
 
 
 def end_scans(
-    connections: Connections, archive: Archive, limits: Limits, branch: str, beat: Callable[[], None] = nothing
+    connections: Connections, archive: Archive, limits: Limits, branch: str, beat: Callable[[], None] = ignore_beat
 ) -> int:
     """Interrupt scans of a silent station, end sessions that nobody came back to, and destroy the pages of those that
     ended longer than the grace ago; how many. Durable on return.
@@ -145,10 +145,10 @@ def end_scans(
     interrupt = partial(archive.interrupt_scan, problem="scanner-offline", caller=caller)
     expire = partial(archive.expire_scan, untouched_since=since, caller=caller)
     drop = partial(archive.drop_expired_scan, untouched_since=dropped_before, caller=caller)
-    return ended(abandoned, interrupt, beat) + ended(untouched, expire, beat) + ended(expired, drop, beat)
+    return end_each(abandoned, interrupt, beat) + end_each(untouched, expire, beat) + end_each(expired, drop, beat)
 
 
-def ended(papers: Iterable[UUID], end: Callable[[UUID], object], beat: Callable[[], None] = nothing) -> int:
+def end_each(papers: Iterable[UUID], end: Callable[[UUID], object], beat: Callable[[], None] = ignore_beat) -> int:
     """One that cannot be ended, such as an erased one, must not keep the others from their end."""
     count = 0
     for paper in papers:
@@ -156,5 +156,5 @@ def ended(papers: Iterable[UUID], end: Callable[[UUID], object], beat: Callable[
         try:
             count += bool(end(paper))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this paper's alone, or comes with the next
-            logger.warning("%s was not ended, it is tried again: %s", paper, reason(error))
+            logger.warning("%s was not ended, it is tried again: %s", paper, reason_of(error))
     return count

@@ -21,62 +21,66 @@ SIGNAL = re.compile(r"SIG[A-Z0-9+]{1,12}")
 _part = ["serve"]
 
 
-class Lines(logging.Handler):
+class JsonLines(logging.Handler):
     """One write a line, so that those of several processes do not mix."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        tell(record.levelname.lower(), words(record) + (f": {reason(error)}" if error else ""))
+        log_line(record.levelname.lower(), message_of(record) + (f": {reason_of(error)}" if error else ""))
 
 
-def words(record: logging.LogRecord) -> str:
+def message_of(record: logging.LogRecord) -> str:
     if record.name.startswith(OURS):
         return record.getMessage()
     template = str(record.msg).partition("\n")[0]
-    return f"{record.name}: {filled(template, record.args)}"
+    return f"{record.name}: {fill_template(template, record.args)}"
 
 
-def filled(template: str, values: Any) -> str:
+def fill_template(template: str, values: Any) -> str:
     """A library's message with its numbers, signals and the reasons of its errors; other values could be data."""
     if not values:
         return template
-    shown = {k: shown_of(v) for k, v in values.items()} if isinstance(values, dict) else tuple(map(shown_of, values))
+    shown = (
+        {k: format_value(v) for k, v in values.items()}
+        if isinstance(values, dict)
+        else tuple(map(format_value, values))
+    )
     try:
         return re.sub(r"%(\([^)]*\))?[-#0 +]*[0-9.]*[a-zA-Z]", r"%\1s", template) % shown
     except (TypeError, ValueError, KeyError):
         return template
 
 
-def shown_of(value: Any) -> str:
+def format_value(value: Any) -> str:
     if isinstance(value, int | float) or (isinstance(value, str) and SIGNAL.fullmatch(value)):
         return str(value)
-    return reason(value) if isinstance(value, BaseException) else HIDDEN
+    return reason_of(value) if isinstance(value, BaseException) else HIDDEN
 
 
-def reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The type, and what is behind it where that can be told: `OperationalError: no server listens at that address`."""
     name, why = type(error).__name__, cause_of(error)
     return name if why == name else why if why.startswith(f"{name} ") else f"{name}: {why}"
 
 
-def line(level: str, message: str) -> str:
+def format_line(level: str, message: str) -> str:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     told = {"time": now, "level": level, "part": _part[0], "pid": os.getpid(), "message": message}
     return json.dumps(told, ensure_ascii=False) + "\n"
 
 
-def tell(level: str, message: str) -> None:
+def log_line(level: str, message: str) -> None:
     """A line of the structured log."""
-    sys.stderr.write(line(level, message))
+    sys.stderr.write(format_line(level, message))
     sys.stderr.flush()
 
 
-def become(part: str) -> None:
+def set_part(part: str) -> None:
     """From now on this process and what it forks speaks as this part."""
     _part[0] = part
 
 
-def begin(part: str = "serve") -> None:
+def begin_logging(part: str = "serve") -> None:
     """From warnings up, in this process and what it forks, gunicorn among it (web/worker.py)."""
-    become(part)
-    logging.basicConfig(handlers=[Lines()], level=logging.WARNING, force=True)
+    set_part(part)
+    logging.basicConfig(handlers=[JsonLines()], level=logging.WARNING, force=True)

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from api.parts import ImageSource
 from paper.client import VERDICTS
-from service.logs import reason, tell
+from service.logs import log_line, reason_of
 from service.processes import is_there
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -28,7 +28,7 @@ PART = ".part"
 
 
 @contextmanager
-def prepare(home: Path, memory: Path = MEMORY) -> Iterator[Path]:
+def prepare_folder(home: Path, memory: Path = MEMORY) -> Iterator[Path]:
     """Lends the folder of the files; to be entered before the library is imported, which reads the variable then."""
     folder = _folder_in(memory, home) or _folder_on_disk(home)
     os.environ[FOLDER] = str(folder)
@@ -62,19 +62,19 @@ def _folder_on_disk(home: Path) -> Path:
     return folder
 
 
-def _reserve(folder: Path) -> None:
+def _reserve_room(folder: Path) -> None:
     """Take the room of this process's files. Raises OSError when there is none, and leaves none of them then."""
     files = {folder / f"{kind}_{os.getpid()}.db": size_bytes for kind, size_bytes in RESERVED_BYTES.items()}
     try:
         for path, size_bytes in files.items():
-            _make_whole(path, size_bytes)
+            _allocate_file(path, size_bytes)
     except OSError:
         for path in files:
             path.unlink(missing_ok=True)
         raise
 
 
-def _make_whole(path: Path, size_bytes: int) -> None:
+def _allocate_file(path: Path, size_bytes: int) -> None:
     """A file has its name only when it has its room: whoever collects cannot read one without its first bytes. That of
     an earlier process with this number goes on."""
     part = path if path.exists() else path.with_suffix(PART)
@@ -89,7 +89,7 @@ def _make_whole(path: Path, size_bytes: int) -> None:
 
 def _shrink_dead(folder: Path) -> None:
     """Give back the room that processes reserved and did not use before they ended; their numbers stay."""
-    _forget_dead(folder)
+    _remove_dead_gauges(folder)
     for file in folder.glob("*_*.db"):
         if _is_dead(file):
             with file.open("rb") as dead:
@@ -100,7 +100,7 @@ def _shrink_dead(folder: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _forget_dead(folder: Path) -> None:
+def _remove_dead_gauges(folder: Path) -> None:
     """What a process has at hand ends with it, whatever it counted stays."""
     for file in folder.glob("gauge_live*.db"):
         if _is_dead(file):
@@ -121,9 +121,11 @@ class Metrics:
 
         try:
             _shrink_dead(folder := Path(os.environ[FOLDER]))
-            _reserve(folder)
+            _reserve_room(folder)
         except OSError as error:
-            tell("error", f"no room for the numbers of this process, /metrics goes without them: {reason(error)}")
+            log_line(
+                "error", f"no room for the numbers of this process, /metrics goes without them: {reason_of(error)}"
+            )
             values.ValueClass = values.MutexValue
         own = CollectorRegistry()
         self._requests = Counter("dossier_requests", "Answered requests", ["method", "route", "status"], registry=own)
@@ -155,7 +157,7 @@ class Metrics:
         self._waiting = gauge("dossier_pool_waiting", "Requests that wait for a database connection", ["pool"])
         self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def count_answer(self, method: str, route: str, status: int, seconds: float) -> None:
         found = self._labelled.get((method, route, status))
         if found is None:
             found = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
@@ -163,44 +165,49 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def image(self, source: ImageSource, size_bytes: int) -> None:
+    def count_image(self, source: ImageSource, size_bytes: int) -> None:
         for counter, more in zip(self._images[source], (1, size_bytes), strict=True):
             counter.inc(more)
 
-    def refused(self, reason: str, upload: bool) -> None:
+    def count_refusal(self, reason: str, upload: bool) -> None:
         self._refused.labels(reason, "yes" if upload else "no").inc()
 
-    def decoder_failed(self, verdict: str) -> None:
+    def count_decoder_failure(self, verdict: str) -> None:
         self._decoders.labels(verdict).inc()
 
-    def uploading(self, more: int) -> None:
+    def change_uploads(self, more: int) -> None:
         self._uploads.inc(more)
 
-    def streaming(self, more: int) -> None:
+    def change_streams(self, more: int) -> None:
         self._streams.inc(more)
 
-    def pool(self, name: str, size: int, free: int, waiting: int) -> None:
+    def set_pool(self, name: str, size: int, free: int, waiting: int) -> None:
         """How a pool of this process stands."""
         self._pool.labels(name, "busy").set(size - free)
         self._pool.labels(name, "free").set(free)
         self._waiting.labels(name).set(waiting)
 
-    def damaged(self, stream: UUID, version: int) -> None:
+    def count_damaged(self, stream: UUID, version: int) -> None:
         self._damaged.inc()
 
 
-def text(rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None, more: bytes = b"") -> bytes:
+def render_metrics(
+    rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None, more: bytes = b""
+) -> bytes:
     """All processes' numbers, and of each view (name, position, lag, parked events, lag in seconds) how it stands;
     how far the program's clock is ahead of the database's, where that answers; `more` of service/figures.py."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
     everything = CollectorRegistry()
-    _forget_dead(Path(os.environ.get(FOLDER, "/nowhere")))
+    _remove_dead_gauges(Path(os.environ.get(FOLDER, "/nowhere")))
     with suppress(ValueError):  # there is no folder: no room for it at the start, or somebody removed it
         MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
-    views = [_by_view(name, meaning, {row[0]: row[n] for row in rows}) for n, (name, meaning) in enumerate(GAUGES, 1)]
-    clock = b"" if skew_seconds is None else lines(SKEW, SKEW_MEANING, [f"{SKEW} {skew_seconds}"])
+    views = [
+        _format_view_family(name, meaning, {row[0]: row[n] for row in rows})
+        for n, (name, meaning) in enumerate(GAUGES, 1)
+    ]
+    clock = b"" if skew_seconds is None else format_family(SKEW, SKEW_MEANING, [f"{SKEW} {skew_seconds}"])
     return b"".join([generate_latest(everything), *views, clock, more])
 
 
@@ -215,10 +222,10 @@ GAUGES = (
 SKEW, SKEW_MEANING = "dossier_clock_skew_seconds", "How far the program's clock is ahead of the database's"
 
 
-def _by_view(name: str, meaning: str, by_view: dict[str, Any]) -> bytes:
-    return lines(name, meaning, [f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()])
+def _format_view_family(name: str, meaning: str, by_view: dict[str, Any]) -> bytes:
+    return format_family(name, meaning, [f'{name}{{view="{view}"}} {value}' for view, value in by_view.items()])
 
 
-def lines(name: str, meaning: str, samples: list[str], kind: str = "gauge") -> bytes:
+def format_family(name: str, meaning: str, samples: list[str], kind: str = "gauge") -> bytes:
     """As the library writes it; in its own files such a figure would be one of each process."""
     return "\n".join([f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", *samples, ""]).encode()

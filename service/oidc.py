@@ -62,7 +62,7 @@ class IdentityProvider:
 
     async def begin(self, redirect_uri: str) -> Begun:
         """Where to send a browser, and what it has to bring back. Unavailable when the provider does not answer."""
-        metadata = await self._described()
+        metadata = await self._load_metadata()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         address = prepare_grant_uri(
             metadata.authorization_endpoint,
@@ -72,7 +72,7 @@ class IdentityProvider:
             SCOPE,
             state,
             nonce=nonce,
-            code_challenge=challenge(verifier),
+            code_challenge=challenge_of(verifier),
             code_challenge_method="S256",
         )
         return Begun(address=address, state=state, nonce=nonce, verifier=verifier)
@@ -83,8 +83,8 @@ class IdentityProvider:
         Raises IdentityNotProven, or Unavailable when the provider does not answer."""
         if issuer not in (None, self._issuer):
             raise IdentityNotProven
-        tokens = await self._exchanged(code, redirect_uri, verifier)
-        claims = await self._proven(tokens, nonce)
+        tokens = await self._exchange_code(code, redirect_uri, verifier)
+        claims = await self._check_claims(tokens, nonce)
         subject, name = claims.get("sub"), claims.get(self._claim)
         if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_CHARACTERS_MAX:
             raise IdentityNotProven
@@ -92,23 +92,23 @@ class IdentityProvider:
 
     # -- the provider ---------------------------------------------------------------------------------------------
 
-    async def _described(self) -> Metadata:
+    async def _load_metadata(self) -> Metadata:
         """Kept for an hour. One that describes another issuer is not ours (OpenID Connect Discovery, section 4.3)."""
         if self._metadata is None or time.monotonic() - self._metadata_at > KEPT_SECONDS:
-            found = await self._get(self._issuer.rstrip("/") + DISCOVERY, Metadata)
+            found = await self._fetch_json(self._issuer.rstrip("/") + DISCOVERY, Metadata)
             if found.issuer != self._issuer:
                 raise Unavailable
             self._metadata, self._metadata_at = found, time.monotonic()
         return self._metadata
 
-    async def _exchanged(self, code: str, redirect_uri: str, verifier: str) -> Tokens:
+    async def _exchange_code(self, code: str, redirect_uri: str, verifier: str) -> Tokens:
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": redirect_uri,
             "code_verifier": verifier,
         }
-        endpoint = (await self._described()).token_endpoint
+        endpoint = (await self._load_metadata()).token_endpoint
         try:
             answer = await self._http.post(endpoint, data=form, auth=(self._client_id, self._client_secret))
         except httpx.HTTPError:
@@ -122,10 +122,10 @@ class IdentityProvider:
         except msgspec.DecodeError:
             raise IdentityNotProven from None
 
-    async def _proven(self, tokens: Tokens, nonce: str) -> dict[str, Any]:
+    async def _check_claims(self, tokens: Tokens, nonce: str) -> dict[str, Any]:
         """The claims of an ID token that was checked as OpenID Connect Core, section 3.1.3.7, asks for."""
         try:
-            token = await self._verified(tokens.id_token)
+            token = await self._check_signature(tokens.id_token)
             claims = CodeIDToken(
                 token.claims,
                 token.header,
@@ -137,16 +137,16 @@ class IdentityProvider:
             raise IdentityNotProven from None
         return dict(claims)
 
-    async def _verified(self, id_token: str) -> jwt.Token:
+    async def _check_signature(self, id_token: str) -> jwt.Token:
         """Its keys may have changed since they were read."""
         try:
-            return jwt.decode(id_token, await self._key_set(), ALGORITHMS)
+            return jwt.decode(id_token, await self._load_keys(), ALGORITHMS)
         except (JoseError, ValueError):
-            return jwt.decode(id_token, await self._key_set(anew=True), ALGORITHMS)
+            return jwt.decode(id_token, await self._load_keys(anew=True), ALGORITHMS)
 
-    async def _key_set(self, *, anew: bool = False) -> KeySet:
+    async def _load_keys(self, *, anew: bool = False) -> KeySet:
         if anew or self._keys is None or time.monotonic() - self._keys_at > KEPT_SECONDS:
-            found = await self._get((await self._described()).jwks_uri, dict[str, Any])
+            found = await self._fetch_json((await self._load_metadata()).jwks_uri, dict[str, Any])
             try:
                 self._keys = KeySet.import_key_set(found)
             except (JoseError, ValueError, KeyError, TypeError):
@@ -154,7 +154,7 @@ class IdentityProvider:
             self._keys_at = time.monotonic()
         return self._keys
 
-    async def _get(self, address: str, kind: Any) -> Any:
+    async def _fetch_json(self, address: str, kind: Any) -> Any:
         try:
             answer = await self._http.get(address, headers={"Accept": "application/json"})
             answer.raise_for_status()
@@ -163,6 +163,6 @@ class IdentityProvider:
             raise Unavailable from None
 
 
-def challenge(verifier: str) -> str:
+def challenge_of(verifier: str) -> str:
     """RFC 7636, section 4.2: who has seen it cannot make the verifier of it."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")

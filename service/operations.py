@@ -24,11 +24,11 @@ from paper.confinement import die_with_parent
 from projections import parking, rebuild, tracking
 from projections.rebuild import Rebuilt
 from service import logs
-from service.beats import nothing
+from service.beats import ignore_beat
 from service.belonging import require_own_folder
 from service.database import Addresses
-from service.settings import Settings, load
-from service.verify import Report, note, verify
+from service.settings import Settings, load_settings_from
+from service.verify import Report, record_verification, verify
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
 from store import tasks
 from store.tasks import Task
@@ -45,27 +45,27 @@ Tell = Callable[[int, int], None]
 logger = logging.getLogger("dossier.operations")
 
 
-def keep_operating(
+def run_operations(
     addresses: Addresses,
     role: str | None,
     stop: threading.Event,
     *,
     look_seconds: float = LOOK_SECONDS,
-    beat: Callable[[], None] = nothing,
+    beat: Callable[[], None] = ignore_beat,
 ) -> None:
     """Until `stop`. Of several projectors the one that has the lock does the work; what it leaves is given up."""
     while not stop.wait(look_seconds):
         beat()
         try:
             with tracking.connect(addresses.projector, role=role) as conn:
-                work(conn, addresses, stop, look_seconds, beat)
+                work_through_tasks(conn, addresses, stop, look_seconds, beat)
         except (psycopg.Error, OSError) as error:  # a database that is away, no memory for a process
             logger.warning(
-                "tasks of operators cannot be read, next attempt in %.0f s: %s", look_seconds, logs.reason(error)
+                "tasks of operators cannot be read, next attempt in %.0f s: %s", look_seconds, logs.reason_of(error)
             )
 
 
-def work(
+def work_through_tasks(
     conn: psycopg.Connection[Any],
     addresses: Addresses,
     stop: threading.Event,
@@ -73,7 +73,7 @@ def work(
     beat: Callable[[], None],
 ) -> None:
     """As long as the connection lasts; only as the one who has the lock."""
-    while not has_lock(conn):
+    while not try_lock(conn):
         beat()
         if stop.wait(look_seconds):
             return
@@ -81,19 +81,19 @@ def work(
     while not stop.wait(look_seconds):
         beat()
         while not stop.is_set() and (task := tasks.begin(conn)) is not None:
-            run(conn, addresses, task, stop, beat)
+            run_task(conn, addresses, task, stop, beat)
 
 
-def has_lock(conn: psycopg.Connection[Any]) -> bool:
+def try_lock(conn: psycopg.Connection[Any]) -> bool:
     return conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,)
 
 
-def run(
+def run_task(
     conn: psycopg.Connection[Any],
     addresses: Addresses,
     task: Task,
     stop: threading.Event,
-    beat: Callable[[], None] = nothing,
+    beat: Callable[[], None] = ignore_beat,
 ) -> None:
     """In a process of its own, so that the follower keeps its core; it ends with us, and with the connection that has
     the lock: without that another projector may begin the next one."""
@@ -107,11 +107,11 @@ def run(
             beat()
             conn.execute("select 1")
     finally:
-        end(child)
+        end_task_process(child)
     tasks.end(conn, task.id, INTERRUPTED)  # no more than a word for one that could not end itself
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
+def end_task_process(child: subprocess.Popen[bytes]) -> None:
     """Asked, so that it cleans up behind itself; then ended."""
     if child.poll() is None:
         child.terminate()
@@ -127,20 +127,22 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 def main(task_id: UUID, parent: int) -> None:
     die_with_parent(parent)
-    logs.begin("operations")
+    logs.begin_logging("operations")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a statement under way is cancelled, a shadow dropped
     try:
-        operate(task_id, load(os.environ), msgspec.json.decode(os.environ[ADDRESSES], type=Addresses))
+        execute_task(
+            task_id, load_settings_from(os.environ), msgspec.json.decode(os.environ[ADDRESSES], type=Addresses)
+        )
     except KeyboardInterrupt:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001  # the edge of the process: the log has a form of its own
         logger.warning(
-            "the outcome of task %s was not written, it counts as interrupted: %s", task_id, logs.reason(error)
+            "the outcome of task %s was not written, it counts as interrupted: %s", task_id, logs.reason_of(error)
         )
         sys.exit(1)
 
 
-def operate(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
+def execute_task(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
     projector = addresses.projector
     with tracking.connect(projector, role=role_of(projector, PROJECTOR_ROLE)) as conn:
         task = tasks.one(conn, task_id)
@@ -152,10 +154,10 @@ def operate(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
             if task.kind == "verify":
                 with store.pool.connection() as checking:
                     require_own_folder(checking, settings.content_directory)
-            tasks.end(conn, task_id, outcome(store, conn, task, telling(conn, task_id)))
+            tasks.end(conn, task_id, outcome_of(store, conn, task, progress_writer(conn, task_id)))
 
 
-def telling(conn: psycopg.Connection[Any], task: UUID) -> Tell:
+def progress_writer(conn: psycopg.Connection[Any], task: UUID) -> Tell:
     """Progress is written down once a second at most."""
     told_at = 0.0
 
@@ -168,18 +170,18 @@ def telling(conn: psycopg.Connection[Any], task: UUID) -> Tell:
     return tell
 
 
-def outcome(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Tell) -> Any:
+def outcome_of(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Tell) -> Any:
     """What the command of this name would print; a refusal by its slug, a failure by its kind: neither names people."""
     try:
-        return carried_out(store, conn, task, tell)
+        return execute_command(store, conn, task, tell)
     except Refusal as refusal:
         return {"error": refusal.slug}
     except Exception as error:  # noqa: BLE001  # the edge of the process: the operator is told what it was
-        logger.warning("the task %s failed, the operators' page shows it: %s", task.kind, logs.reason(error))
+        logger.warning("the task %s failed, the operators' page shows it: %s", task.kind, logs.reason_of(error))
         return {"error": type(error).__name__}
 
 
-def carried_out(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Tell) -> Any:
+def execute_command(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Tell) -> Any:
     match task.kind:
         case "pause":
             tracking.pause(conn, task.view or "")
@@ -189,20 +191,24 @@ def carried_out(store: Store, conn: psycopg.Connection[Any], task: Task, tell: T
         case "back":
             return {"position": rebuild.back(store.projector_url, task.view or "", role=store.role)}
         case "replay":
-            return shown(rebuild.replay(store.projector_url, store.log, task.view, role=store.role, progress=tell))
+            return shorten_rebuilt(
+                rebuild.replay(store.projector_url, store.log, task.view, role=store.role, progress=tell)
+            )
         case "rebuild":
-            return shown(rebuild.rebuild(store.projector_url, store.log, task.view, role=store.role, progress=tell))
+            return shorten_rebuilt(
+                rebuild.rebuild(store.projector_url, store.log, task.view, role=store.role, progress=tell)
+            )
         case _:
             report = verify(store, projector_role=role_of(store.projector_url, PROJECTOR_ROLE), progress=tell)
-            note(store, report)
-            return shortened(report)
+            record_verification(store, report)
+            return shorten_report(report)
 
 
-def shown(made: Sequence[Rebuilt]) -> list[Rebuilt]:
+def shorten_rebuilt(made: Sequence[Rebuilt]) -> list[Rebuilt]:
     return [replace(one, differences=one.differences[:SHOWN_MAX], parked=one.parked[:SHOWN_MAX]) for one in made]
 
 
-def shortened(report: Report) -> Report:
+def shorten_report(report: Report) -> Report:
     return replace(report, problems=report.problems[:SHOWN_MAX])
 
 

@@ -21,33 +21,33 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def put_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """One line of JSON, in UTF-8 whatever the terminal takes."""
     click.echo(msgspec.json.encode(value))
 
 
-def put_list(items: Sequence[Item], columns: Sequence[str], *, as_json: bool, **more: Any) -> None:
+def print_list(items: Sequence[Item], columns: Sequence[str], *, as_json: bool, **more: Any) -> None:
     """As the lists of the HTTP door: {"items": […], …}. Else a table of some columns, tab-separated off a terminal."""
     if as_json:
-        put_json({"items": items, **more})
+        print_json({"items": items, **more})
     elif sys.stdout.isatty():
-        _put_table(items, columns)
+        _print_table(items, columns)
     else:
-        put_line(columns)
+        print_line(columns)
         for item in items:
-            put_line([item.get(column) for column in columns])
+            print_line([item.get(column) for column in columns])
 
 
-def put_facts(facts: Item, *, as_json: bool) -> None:
+def print_facts(facts: Item, *, as_json: bool) -> None:
     """One thing: a JSON object, or a line for each of its facts."""
     if as_json:
-        put_json(facts)
+        print_json(facts)
         return
     for name, value in facts.items():
-        put_line([name, value])
+        print_line([name, value])
 
 
-def put_line(values: Sequence[Any]) -> None:
+def print_line(values: Sequence[Any]) -> None:
     click.echo("\t".join(text_of(value) for value in values))
 
 
@@ -66,7 +66,7 @@ def text_of(value: Any) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
 
 
-def _put_table(items: Sequence[Item], columns: Sequence[str]) -> None:
+def _print_table(items: Sequence[Item], columns: Sequence[str]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -81,7 +81,7 @@ def _put_table(items: Sequence[Item], columns: Sequence[str]) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Advance]:
+def show_progress(what: str) -> Iterator[Advance]:
     """Lends a function that is told how much of how much is done; it draws a bar when stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda done, total: None

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import msgspec
 
-from service.beats import Standing
+from service.beats import PartStatus
 
 ASK_SECONDS = 2.0
 TELL_SECONDS = 0.5
 
 
-class Door:
+class PartsDoor:
     """Lives in the supervisor's loop, in place of its sleep."""
 
-    def __init__(self, path: Path, standing: Callable[[], list[Standing]]) -> None:
+    def __init__(self, path: Path, standing: Callable[[], list[PartStatus]]) -> None:
         self._standing = standing
         path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX)
@@ -29,7 +29,7 @@ class Door:
     def close(self) -> None:
         self._socket.close()
 
-    def wait(self, seconds: float) -> None:
+    def answer_for(self, seconds: float) -> None:
         """So long at most; whoever asks meanwhile is told."""
         if not select.select([self._socket], [], [], seconds)[0]:
             return
@@ -42,17 +42,17 @@ class Door:
             return  # whoever asked is gone
 
 
-def ask(home: Path) -> list[Standing] | None:
+def fetch_part_statuses(home: Path) -> list[PartStatus] | None:
     """None where no `serve` runs on this HOME, or where it does not answer."""
     try:
         with socket.socket(socket.AF_UNIX) as asking:
             asking.settimeout(ASK_SECONDS)
-            asking.connect(str(path_of(home)))
+            asking.connect(str(socket_path_of(home)))
             told = b"".join(iter(lambda: asking.recv(65_536), b""))
-        return msgspec.json.decode(told, type=list[Standing])
+        return msgspec.json.decode(told, type=list[PartStatus])
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def path_of(home: Path) -> Path:
+def socket_path_of(home: Path) -> Path:
     return home / "run" / "parts.sock"

@@ -12,9 +12,9 @@ class PortUnfit(Exception):
     """This machine or this account cannot listen there."""
 
 
-def listener(host: str, port: int, *, setting: str) -> socket.socket:
+def listen_on(host: str, port: int, *, setting: str) -> socket.socket:
     """A socket that takes connections from now on. `setting` is what a person has to change when it cannot be had."""
-    where = address(host, port)
+    where = address_of(host, port)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family)
@@ -26,9 +26,9 @@ def listener(host: str, port: int, *, setting: str) -> socket.socket:
 
 def require_free(host: str, port: int, *, setting: str) -> None:
     """Raises as listener() does. The web child takes the port a moment later; gunicorn alone would try for seconds."""
-    listener(host, port, setting=setting).close()
+    listen_on(host, port, setting=setting).close()
 
 
-def address(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
     """HOST:PORT as a URL has it: the address of IPv6 stands in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -22,12 +22,12 @@ from domain.values import uuid7
 from migrations.runner import migrate
 from projections.rebuild import renew
 from projections.tracking import tracked
-from service.belonging import bind, require_own_keys
+from service.belonging import bind_folders, require_own_keys
 from service.database import Addresses
 from service.first_user import password_file
-from service.ports import address
+from service.ports import address_of
 from service.settings import Settings
-from service.wiring import APP_ROLE, PROJECTOR_ROLE, Proven, key_encryption_keys, open_store, role_of
+from service.wiring import APP_ROLE, PROJECTOR_ROLE, Proven, load_key_encryption_keys, open_store, role_of
 from store.identity import read_identity
 from store.keys import make_institution_key
 from store.log import Log
@@ -47,7 +47,7 @@ def make_folders(settings: Settings) -> None:
     """
     try:
         settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        _close(settings.home)
+        _close_to_others(settings.home)
         for name in ("keys", "tmp", "run", "page-images"):
             (settings.home / name).mkdir(mode=0o700, exist_ok=True)
         for name in ("tmp", "run"):
@@ -56,7 +56,7 @@ def make_folders(settings: Settings) -> None:
         raise HomeUnfit(f"DOSSIER_HOME {settings.home} cannot be used: {error.strerror} ({error.filename})") from None
 
 
-def _close(home: Path) -> None:
+def _close_to_others(home: Path) -> None:
     """To others, when it is our own: adduser makes a home that all may list. Root's may be a folder of the system."""
     status = home.stat()
     if status.st_uid == os.geteuid() != 0 and status.st_mode & 0o077:
@@ -67,7 +67,7 @@ class HomeUnfit(Exception):
     """The data folder cannot be made, or this account may not write in it."""
 
 
-def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None]) -> Proven:
+def prepare_archive(settings: Settings, addresses: Addresses, tell: Callable[[str], None]) -> Proven:
     """Migrations, keys, folders, types, views, first token.
 
     `tell` hears at once what a person should know, never a secret.
@@ -79,15 +79,18 @@ def prepare(settings: Settings, addresses: Addresses, tell: Callable[[str], None
         tell(f"migrated: {name}")
     with psycopg.connect(owner, autocommit=True) as conn:
         require_own_keys(conn, settings.home / "keys")
-        proven = Proven(read_identity(conn).id, key_encryption_keys(settings))
+        proven = Proven(read_identity(conn).id, load_key_encryption_keys(settings))
         make_institution_key(conn, proven.kek)
-        bind(settings, conn, tell)
+        bind_folders(settings, conn, tell)
     with open_store(settings, url, role=role_of(url, APP_ROLE), proven=proven) as store:
         archive = store.archive()
         caller = system_caller(settings)
         archive.ship_types(SHIPPED, caller)
         renew_views(owner, store.log, tell)
-        for line in [*first_token(settings, archive, caller), *first_user(settings, store.users(archive), caller)]:
+        for line in [
+            *make_first_token(settings, archive, caller),
+            *make_first_user(settings, store.users(archive), caller),
+        ]:
             tell(line)
         if settings.scanners:
             make_station_token(settings, archive, caller)
@@ -99,7 +102,7 @@ def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_secon
 
     Unavailable when another rebuild or replay takes longer than `wait_seconds`."""
     role, deadline = role_of(owner, PROJECTOR_ROLE), time.monotonic() + wait_seconds
-    while older := outdated(owner):
+    while older := list_outdated_views(owner):
         tell(f"views of an older release are made anew, which may take minutes: {', '.join(older)}")
         try:
             for made in renew(owner, log, role=role):
@@ -110,7 +113,7 @@ def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_secon
             time.sleep(RENEW_PAUSE_SECONDS)
 
 
-def outdated(url: str) -> list[str]:
+def list_outdated_views(url: str) -> list[str]:
     with psycopg.connect(url, autocommit=True) as conn:
         return [view.name for view in tracked(conn) if view.outdated]
 
@@ -119,7 +122,7 @@ def system_caller(settings: Settings) -> Caller:
     return Caller(actor=SYSTEM, branch=settings.branch, correlation_id=uuid7())
 
 
-def first_token(settings: Settings, archive: Archive, caller: Caller) -> list[str]:
+def make_first_token(settings: Settings, archive: Archive, caller: Caller) -> list[str]:
     """An operator token in HOME/operator.token (0600) when the archive has none yet."""
     if archive.access().tokens:
         return []
@@ -136,7 +139,7 @@ def first_token(settings: Settings, archive: Archive, caller: Caller) -> list[st
     ]
 
 
-def first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
+def make_first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
     """An operator with a one-time password in HOME/admin.password (0600) when the archive has no user yet."""
     if users.archive.access().users:
         return []
@@ -147,7 +150,7 @@ def first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
     path = password_file(settings)
     write_private(path, f"{password}\n".encode())
     return [
-        f"sign in at {settings.public_url or 'http://' + address(settings.host, settings.port)}/ as {FIRST_USER}",
+        f"sign in at {settings.public_url or 'http://' + address_of(settings.host, settings.port)}/ as {FIRST_USER}",
         f"its password for the first sign-in: {path}",
     ]
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from domain.limits import Limits
 from projections.follow import Follower
-from service.beats import Beats, Standing, always, nothing, waited
+from service.beats import Beats, PartStatus, ignore_beat, is_sole_leader, wait_with_beats
 from service.belonging import OtherArchive, StoreUnfit
 from service.database import Addresses
-from service.figures import more
-from service.lapses import keep_lapsing, note_of
-from service.logs import reason
-from service.metrics import Metrics, text
-from service.operations import keep_operating
+from service.figures import build_figures
+from service.lapses import note_path_of, run_lapses
+from service.logs import reason_of
+from service.metrics import Metrics, render_metrics
+from service.operations import run_operations
 from service.settings import Settings
 from service.sweep import note_refusal, sweep, sweep_images
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Proven, Store, open_store, role_of
@@ -35,7 +35,9 @@ LEAVE_SECONDS = 5.0
 logger = logging.getLogger("dossier.sweep")
 
 
-def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None, beats: Beats, proven: Proven) -> None:
+def run_projector(
+    settings: Settings, addresses: Addresses, metrics: socket.socket | None, beats: Beats, proven: Proven
+) -> None:
     """Until SIGTERM. Where another projector leads, this one stands by. On `metrics` it tells the figures of all."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,43 +45,43 @@ def run(settings: Settings, addresses: Addresses, metrics: socket.socket | None,
     url, web = addresses.projector, addresses.web
     role = role_of(url, PROJECTOR_ROLE)
     with (
-        open_store(settings, url, role=role, damaged=Metrics().damaged, proven=proven) as store,
+        open_store(settings, url, role=role, damaged=Metrics().count_damaged, proven=proven) as store,
         open_store(settings, web, role=role_of(web, APP_ROLE), connections=1, proven=proven) as writing,
         closing(Hints(settings.home / "run", FOLLOWER)) as hints,
     ):
-        follower = Follower(url, store.log, role=role, beat=beats.of("projector"), hints=hints)
+        follower = Follower(url, store.log, role=role, beat=beats.beat_of("projector"), hints=hints)
         lead = {"is_leading": lambda: follower.state.leading}
-        start(keep_sweeping, store, settings.limits, stop, beat=beats.of("projector.sweeps"), **lead)
-        operating = start(keep_operating, addresses, role, stop, beat=beats.of("projector.operations"))
+        start_thread(run_sweeps, store, settings.limits, stop, beat=beats.beat_of("projector.sweeps"), **lead)
+        operating = start_thread(run_operations, addresses, role, stop, beat=beats.beat_of("projector.operations"))
         lapsing = (writing.pool, writing.archive(), settings.limits, settings.branch, stop)
-        note = note_of(settings.home)
+        note = note_path_of(settings.home)
         note.unlink(missing_ok=True)  # of a projector that ended
-        start(keep_lapsing, *lapsing, beat=beats.of("projector.lapses"), note=note, **lead)
+        start_thread(run_lapses, *lapsing, beat=beats.beat_of("projector.lapses"), note=note, **lead)
         if metrics is not None:
-            metrics_port.start(metrics, partial(metrics_text, store, beats.standing))
+            metrics_port.start_metrics_port(metrics, partial(metrics_text, store, beats.part_statuses))
         follower.run(stop)
         operating.join(LEAVE_SECONDS)  # a task under way cleans up behind itself
 
 
-def start(work: Callable[..., None], *arguments: Any, **more: Any) -> threading.Thread:
+def start_thread(work: Callable[..., None], *arguments: Any, **more: Any) -> threading.Thread:
     thread = threading.Thread(target=work, args=arguments, kwargs=more, daemon=True)
     thread.start()
     return thread
 
 
-def keep_sweeping(
+def run_sweeps(
     store: Store,
     limits: Limits,
     stop: threading.Event,
     *,
     pause_seconds: float = SWEEP_SECONDS,
-    beat: Callable[[], None] = nothing,
-    is_leading: Callable[[], bool] = always,
+    beat: Callable[[], None] = ignore_beat,
+    is_leading: Callable[[], bool] = is_sole_leader,
 ) -> None:
     """One that stands by sweeps the page images of its own HOME alone; what all share is the leader's.
 
     A sweep that is refused, or that finds no database, is told and tried again the next time."""
-    while not waited(stop, pause_seconds, beat):
+    while not wait_with_beats(stop, pause_seconds, beat):
         try:
             if is_leading():
                 sweep(store, limits, beat)
@@ -89,16 +91,16 @@ def keep_sweeping(
             logger.error("the sweep is refused, nothing was removed: %s", refused)
             note_refusal(store, refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
-            logger.warning("the sweep failed, the next one is in %.0f s: %s", pause_seconds, reason(error))
+            logger.warning("the sweep failed, the next one is in %.0f s: %s", pause_seconds, reason_of(error))
 
 
-def metrics_text(store: Store, standing: Callable[[], Sequence[Standing]]) -> bytes:
+def metrics_text(store: Store, standing: Callable[[], Sequence[PartStatus]]) -> bytes:
     """Where the views stand is left out while the database does not answer; what was counted is always told."""
     try:
         with store.pool.connection(timeout=LOOK_SECONDS) as conn:
             views = conn.execute(WHERE_VIEWS_STAND).fetchall()
             last = conn.execute(runs.LAST).fetchall()
             skew = read_times(conn, datetime.now(UTC)).skew_seconds
-            return text(views, skew, more(store.settings, standing(), last))
+            return render_metrics(views, skew, build_figures(store.settings, standing(), last))
     except UNAVAILABLE:
-        return text([], more=more(store.settings, standing(), []))
+        return render_metrics([], more=build_figures(store.settings, standing(), []))

@@ -13,21 +13,21 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def version() -> str:
+def release_version() -> str:
     return importlib.metadata.version("dossier")
 
 
 @cache
-def commit(root: Path = ROOT) -> str:
+def release_commit(root: Path = ROOT) -> str:
     """40 hexadecimal digits, or "unknown". Asked at a start and remembered: a later pull changes nothing that runs."""
     try:
         built_in = (root / "service" / "commit.txt").read_text(encoding="ascii").strip()
-        return built_in if COMMIT.fullmatch(built_in) else _checked_out(root)
+        return built_in if COMMIT.fullmatch(built_in) else _commit_of_checkout(root)
     except (OSError, UnicodeDecodeError):
         return UNKNOWN
 
 
-def _checked_out(root: Path) -> str:
+def _commit_of_checkout(root: Path) -> str:
     """Read from git's files: its command may be missing, and refuses a checkout of another account."""
     git = root / ".git"
     if git.is_file():  # a work tree beside another one
@@ -37,10 +37,16 @@ def _checked_out(root: Path) -> str:
     common = git / "commondir"
     home = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
     loose = home / name
-    found = head if name == head else loose.read_text(encoding="ascii") if loose.exists() else _packed(home, name)
+    found = (
+        head
+        if name == head
+        else loose.read_text(encoding="ascii")
+        if loose.exists()
+        else _commit_in_packed_refs(home, name)
+    )
     return found.strip() if COMMIT.fullmatch(found.strip()) else UNKNOWN
 
 
-def _packed(home: Path, name: str) -> str:
+def _commit_in_packed_refs(home: Path, name: str) -> str:
     lines = (home / "packed-refs").read_text(encoding="utf-8").splitlines()
     return next((line.split()[0] for line in lines if line.endswith(f" {name}")), UNKNOWN)

@@ -5,34 +5,34 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scanner.archive import Archive
+from scanner.archive import ArchiveClient
 from scanner.station import Station
-from service.beats import nothing
+from service.beats import ignore_beat
 from service.settings import Settings
 
 NAME = "local"
 
 
-def run(
-    archive: Archive,
+def run_station(
+    archive: ArchiveClient,
     devices: Sequence[str],
     state: Path,
     *,
     changes: Sequence[str] = (),
     names: Sequence[str] = (),
-    beat: Callable[[], None] = nothing,
+    beat: Callable[[], None] = ignore_beat,
 ) -> None:
     """Until SIGTERM or SIGINT, and then a second at most."""
-    Station(archive, devices, state, changes=changes, names=names, beat=beat).run(until_told())
+    Station(archive, devices, state, changes=changes, names=names, beat=beat).run(install_stop_handlers())
 
 
-def run_beside(settings: Settings, beat: Callable[[], None] = nothing) -> None:
+def run_local_station(settings: Settings, beat: Callable[[], None] = ignore_beat) -> None:
     """The station of the host that serves, with the scanners that are configured there."""
     token = (settings.home / "station.token").read_text().strip()
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # what it listens on
     address = f"[{host}]" if ":" in host else host
-    archive = Archive(f"http://{address}:{settings.port}", token, station=NAME, branch=settings.branch)
-    run(
+    archive = ArchiveClient(f"http://{address}:{settings.port}", token, station=NAME, branch=settings.branch)
+    run_station(
         archive,
         settings.scanners,
         settings.home / "scan",
@@ -42,7 +42,7 @@ def run_beside(settings: Settings, beat: Callable[[], None] = nothing) -> None:
     )
 
 
-def until_told() -> Callable[[], object]:
+def install_stop_handlers() -> Callable[[], object]:
     """From now on SIGTERM and SIGINT do not end the process, but what this gives, which waits for one of them.
 
     Not an Event that a handler sets: where the main thread is about to wait for it, or has just waited, the handler

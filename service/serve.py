@@ -29,16 +29,16 @@ import msgspec
 
 from paper import walls
 from service import logs, metrics, ports
-from service.ballast import Ballast, remove
+from service.ballast import Ballast, remove_ballast
 from service.beats import Beats
-from service.database import Addresses, database, embedded, require_server
-from service.logs import tell
+from service.database import Addresses, embedded_cluster, open_database, require_server
+from service.logs import log_line
 from service.output import say
-from service.parts_door import Door, path_of
-from service.prepare import make_folders, prepare
+from service.parts_door import PartsDoor, socket_path_of
+from service.prepare import make_folders, prepare_archive
 from service.processes import stat_fields
-from service.release import commit
-from service.settings import Settings, SettingsError, strange_names
+from service.release import release_commit
+from service.settings import Settings, SettingsError, describe_unknown_names
 from store.postgres import Cluster, PostgresError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Supervisor:
         cluster: Cluster | None,
         children: list[Child],
         beats: Beats,
-        door: Door,
+        door: PartsDoor,
         ballast: Ballast | None,
         *,
         silence_seconds: float,
@@ -85,40 +85,40 @@ class Supervisor:
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; returns the exit code."""
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._request_stop)
+        signal.signal(signal.SIGINT, self._request_stop)
         for child in self._children:
-            self._start(child, again=False)
+            self._start_child(child, again=False)
         while not self._stopping:
-            self._door.wait(TICK_SECONDS)
+            self._door.answer_for(TICK_SECONDS)
             if self._ballast is not None:
-                self._ballast.look()
-            self._end_silent()
+                self._ballast.adjust()
+            self._kill_silent()
             self._restart_dead()
             self._restart_database()
-        self._end()
+        self._stop_all()
         return 0
 
-    def _stop(self, *_: object) -> None:
+    def _request_stop(self, *_: object) -> None:
         self._stopping = True
 
-    def _start(self, child: Child, *, again: bool) -> None:
-        start(child)
-        self._beats.begun(child.name, child.pid, again=again)
+    def _start_child(self, child: Child, *, again: bool) -> None:
+        start_child(child)
+        self._beats.record_start(child.name, child.pid, again=again)
 
-    def _end_silent(self) -> None:
+    def _kill_silent(self) -> None:
         """Whoever looks late has itself been stopped, or was at work for long: then nobody is blamed for silence."""
         now = time.monotonic()
         late, self._looked_at = now - self._looked_at > LATE_SECONDS, now
         if late:
-            self._beats.forgive()
+            self._beats.reset_all()
             return
         for child in self._children:
-            silent = self._beats.silent(child.name, self._silence_seconds)
+            silent = self._beats.find_silent_loop(child.name, self._silence_seconds)
             if silent is not None and not child.killed and not self._stopping:
                 loop, seconds = silent
                 since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
-                tell(
+                log_line(
                     "error",
                     f"{child.name} hangs: {loop} (pid {child.pid}) gave no sign of life for {seconds:.0f} s, since"
                     f" {since}; it is killed and started again",
@@ -129,12 +129,12 @@ class Supervisor:
 
     def _restart_dead(self) -> None:
         for child in self._children:
-            ended = how_it_ended(child)
+            ended = describe_end(child)
             if ended is not None and not self._stopping:
-                tell("warning", f"{child.name} (pid {child.pid}) {ended}; it is started again")
+                log_line("warning", f"{child.name} (pid {child.pid}) {ended}; it is started again")
                 if time.monotonic() - child.started_at < YOUNG_SECONDS:
                     time.sleep(BACK_OFF_SECONDS)
-                self._start(child, again=True)
+                self._start_child(child, again=True)
 
     def _restart_database(self) -> None:
         if self._cluster is None or time.monotonic() - self._checked_at < DATABASE_CHECK_SECONDS:
@@ -144,29 +144,29 @@ class Supervisor:
             if self._cluster.alive():
                 self._cluster.keep()
             else:
-                tell("warning", "the embedded database ended and is started again")
+                log_line("warning", "the embedded database ended and is started again")
                 self._cluster.start()
         except (PostgresError, OSError, subprocess.SubprocessError) as error:  # a full disk, say: it is tried again
-            tell("error", f"the embedded database does not start, the next attempt is in 2 s: {error}")
+            log_line("error", f"the embedded database does not start, the next attempt is in 2 s: {error}")
 
-    def _end(self) -> None:
+    def _stop_all(self) -> None:
         """The door first, so that nothing new comes in while the rest still works; then the others; then Postgres."""
         for child in reversed(self._children):
-            stop(child)
+            stop_child(child)
         self._door.close()
 
 
-def start(child: Child) -> None:
+def start_child(child: Child) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     supervisor = os.getpid()
     child.started_at, child.killed = time.monotonic(), False
     child.pid = os.fork()
     if child.pid == 0:
-        _live(child, supervisor)
+        _run_child(child, supervisor)
 
 
-def _live(child: Child, supervisor: int) -> None:
+def _run_child(child: Child, supervisor: int) -> None:
     from paper.confinement import die_with_parent
 
     code = 1
@@ -174,7 +174,7 @@ def _live(child: Child, supervisor: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         die_with_parent(supervisor)
-        logs.become(child.name)
+        logs.set_part(child.name)
         name_process(f"dossier-{child.name}")
         title_process(f"dossier: {child.name}")
         child.run()
@@ -182,7 +182,7 @@ def _live(child: Child, supervisor: int) -> None:
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
     except BaseException as error:  # noqa: BLE001  # the edge of a process: say what ended it, then end
-        tell("error", f"{child.name} cannot go on: {logs.reason(error)}; the supervisor starts it again")
+        log_line("error", f"{child.name} cannot go on: {logs.reason_of(error)}; the supervisor starts it again")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -194,8 +194,8 @@ def name_process(name: str) -> None:
     Path("/proc/self/comm").write_text(name[:15], encoding="ascii")
 
 
-def alive(child: Child) -> bool:
-    return how_it_ended(child) is None
+def is_alive(child: Child) -> bool:
+    return describe_end(child) is None
 
 
 def title_process(title: str) -> None:
@@ -207,7 +207,7 @@ def title_process(title: str) -> None:
         ctypes.memmove(begin, title.encode("ascii")[: room - 1].ljust(room, b"\0"), room)
 
 
-def how_it_ended(child: Child) -> str | None:
+def describe_end(child: Child) -> str | None:
     """In words; None while it lives."""
     try:
         pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -220,12 +220,12 @@ def how_it_ended(child: Child) -> str | None:
     return f"ended with {os.waitstatus_to_exitcode(status)}"
 
 
-def stop(child: Child) -> None:
+def stop_child(child: Child) -> None:
     """Ask, wait, and end what does not listen."""
     deadline = time.monotonic() + STOP_SECONDS
-    if alive(child):
+    if is_alive(child):
         os.kill(child.pid, signal.SIGTERM)
-    while alive(child):
+    while is_alive(child):
         if time.monotonic() > deadline:
             os.kill(child.pid, signal.SIGKILL)
         time.sleep(0.02)
@@ -233,26 +233,26 @@ def stop(child: Child) -> None:
 
 def serve(settings: Settings) -> int:
     """Run the archive until it is told to stop; the exit code of the command."""
-    logs.begin()
-    commit()  # of the program that runs, before somebody pulls another one
-    for words in strange_names(os.environ):
-        tell("warning", words)
+    logs.begin_logging()
+    release_commit()  # of the program that runs, before somebody pulls another one
+    for words in describe_unknown_names(os.environ):
+        log_line("warning", words)
     require_extras(settings)
     missing_walls = require_walls()
     require_free_base(settings)
     make_folders(settings)
     with (
-        only_one(settings.home),
-        doors(settings) as metrics_door,
-        metrics.prepare(settings.home),
+        lock_home(settings.home),
+        open_ports(settings) as metrics_door,
+        metrics.prepare_folder(settings.home),
         lend_ballast(settings) as ballast,
-        database(settings) as (cluster, addresses),
+        open_database(settings) as (cluster, addresses),
     ):
         require_server(addresses, settings.workers)
-        proven = prepare(settings, addresses, telling())
-        web_ready(settings.home).unlink(missing_ok=True)
+        proven = prepare_archive(settings, addresses, choose_output())
+        ready_file_of(settings.home).unlink(missing_ok=True)
         beats = Beats(part_names(settings))
-        door = Door(path_of(settings.home), beats.standing)
+        door = PartsDoor(socket_path_of(settings.home), beats.part_statuses)
         children = make_children(settings, addresses, metrics_door, missing_walls, beats, proven)
         gc.collect()
         gc.freeze()
@@ -263,27 +263,27 @@ def serve(settings: Settings) -> int:
 @contextmanager
 def lend_ballast(settings: Settings) -> Iterator[Ballast | None]:
     """Entered behind the lock of HOME, for it may cut the file, and before Postgres, which may need the room."""
-    yield ballast_of(settings)
+    yield prepare_ballast(settings)
 
 
-def ballast_of(settings: Settings) -> Ballast | None:
+def prepare_ballast(settings: Settings) -> Ballast | None:
     """For the embedded Postgres, where it lies on the file system of HOME; looked at once before that is started."""
     home = settings.home
     if settings.database_url is not None or not settings.limits.ballast_bytes:
-        remove(home)
+        remove_ballast(home)
         return None
-    place = embedded(home).home
+    place = embedded_cluster(home).home
     if place.exists() and place.stat().st_dev != home.stat().st_dev:
-        tell("warning", f"no ballast is kept: the database lies on another file system than {home}")
+        log_line("warning", f"no ballast is kept: the database lies on another file system than {home}")
         return None
     ballast = Ballast(home, settings.limits.ballast_bytes, settings.limits.disk_free_bytes_min)
-    ballast.look()
+    ballast.adjust()
     return ballast
 
 
-def telling() -> Callable[[str], None]:
+def choose_output() -> Callable[[str], None]:
     """How a start speaks: to a person on a terminal in plain words, to a log in lines of it."""
-    return say if sys.stderr.isatty() else partial(tell, "info")
+    return say if sys.stderr.isatty() else partial(log_line, "info")
 
 
 def part_names(settings: Settings) -> list[str]:
@@ -314,7 +314,7 @@ def require_walls() -> tuple[str, ...]:
             " does not forbid them"
         )
     if missing:
-        tell(
+        log_line(
             "warning", f"paper: this system does not give the decoders: {', '.join(missing)}; seccomp holds them alone"
         )
     return missing
@@ -325,14 +325,14 @@ class WallsMissing(Exception):
 
 
 @contextmanager
-def doors(settings: Settings) -> Iterator[socket.socket | None]:
+def open_ports(settings: Settings) -> Iterator[socket.socket | None]:
     """Both ports, before anything is started for them; lends the socket of /metrics where it has a port of its own."""
     ports.require_free(settings.host, settings.port, setting="DOSSIER_PORT")
     if settings.metrics_port is None:
         yield None
         return
-    with ports.listener(settings.host, settings.metrics_port, setting="DOSSIER_METRICS_PORT") as door:
-        tell("info", f"metrics at http://{ports.address(*door.getsockname()[:2])}/metrics")
+    with ports.listen_on(settings.host, settings.metrics_port, setting="DOSSIER_METRICS_PORT") as door:
+        log_line("info", f"metrics at http://{ports.address_of(*door.getsockname()[:2])}/metrics")
         yield door
 
 
@@ -354,28 +354,30 @@ def make_children(
 
     role = role_of(addresses.web, APP_ROLE)
     decoders = settings.home / "run" / "paper.sock"
-    ready = web_ready(settings.home)
+    ready = ready_file_of(settings.home)
     children = [
-        Child("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.of("paper"))),
-        Child("projector", partial(projector.run, settings, addresses, metrics_door, beats, proven)),
-        Child("web", partial(web.run, settings, addresses.web, role, decoders, ready, missing_walls, beats, proven)),
+        Child("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.beat_of("paper"))),
+        Child("projector", partial(projector.run_projector, settings, addresses, metrics_door, beats, proven)),
+        Child(
+            "web", partial(web.run_web, settings, addresses.web, role, decoders, ready, missing_walls, beats, proven)
+        ),
     ]
     if settings.scanners:
         from service import scan_station
 
-        children.append(Child("station", partial(scan_station.run_beside, settings, beats.of("station"))))
+        children.append(Child("station", partial(scan_station.run_local_station, settings, beats.beat_of("station"))))
     return children
 
 
-def web_ready(home: Path) -> Path:
+def ready_file_of(home: Path) -> Path:
     """Made when this start said that it is ready, so that a web child started again does not say it twice."""
     return home / "run" / "ready"
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[None]:
+def lock_home(home: Path) -> Iterator[None]:
     """A second serve on the same HOME is refused; the kernel drops the lock however the first one ends."""
-    with lock_file(home / "run" / "serve.lock") as file:
+    with open_lock_file(home / "run" / "serve.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -387,5 +389,5 @@ class AlreadyServed(Exception):
     """Another `dossier serve` runs on this HOME."""
 
 
-def lock_file(path: Path) -> IO[bytes]:
+def open_lock_file(path: Path) -> IO[bytes]:
     return path.open("ab")

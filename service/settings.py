@@ -33,40 +33,40 @@ class Setting(msgspec.Struct, frozen=True):
     """One setting: its name in the environment, how its text is read, its default, what it is, whether it is secret."""
 
     name: str
-    read: Callable[[str], Any]
+    parse: Callable[[str], Any]
     default: Any
     meaning: str
     secret: bool = False
 
 
-def _port(text: str) -> int:
+def _parse_port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
         raise ValueError
     return port
 
 
-def _positive(text: str) -> int:
+def _parse_positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise ValueError
     return number
 
 
-def _not_negative(text: str) -> int:
+def _parse_not_negative(text: str) -> int:
     if (number := int(text)) < 0:
         raise ValueError
     return number
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _parse_words(text: str) -> tuple[str, ...]:
     return tuple(w.strip() for w in text.split(",") if w.strip())
 
 
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(word) for word in _words(text))
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(word) for word in _parse_words(text))
 
 
-def _issuer(text: str) -> str:
+def _parse_issuer(text: str) -> str:
     """HTTPS, but on this machine itself."""
     parts = urlsplit(text)
     plain = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
@@ -75,7 +75,7 @@ def _issuer(text: str) -> str:
     return text
 
 
-def _public_url(text: str) -> str:
+def _parse_public_url(text: str) -> str:
     """http(s)://HOST or a sub-path of it, without a slash at its end."""
     parts = urlsplit(text)
     path = parts.path.rstrip("/")
@@ -86,78 +86,90 @@ def _public_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
-def _database(text: str) -> str:
+def _parse_database_url(text: str) -> str:
     """A postgresql:// address, or libpq's NAME=VALUE words."""
     if not text.startswith(("postgresql://", "postgres://")) and ("://" in text or "=" not in text):
         raise ValueError
     return text
 
 
-def _zone(text: str) -> str:
+def _parse_zone(text: str) -> str:
     return ZoneInfo(text).key
 
 
 SETTINGS = {
     "home": Setting("DOSSIER_HOME", Path, Path(".dossier"), "data folder: database, content, keys, tokens"),
     "host": Setting("DOSSIER_HOST", str, "127.0.0.1", "address the web server listens on"),
-    "port": Setting("DOSSIER_PORT", _port, 8080, "port the web server listens on"),
-    "hosts": Setting("DOSSIER_HOSTS", _words, (), "host names that requests may name, comma separated; empty: any"),
+    "port": Setting("DOSSIER_PORT", _parse_port, 8080, "port the web server listens on"),
+    "hosts": Setting(
+        "DOSSIER_HOSTS", _parse_words, (), "host names that requests may name, comma separated; empty: any"
+    ),
     "public_url": Setting(
         "DOSSIER_PUBLIC_URL",
-        _public_url,
+        _parse_public_url,
         None,
         "where browsers find the archive behind a proxy, with its sub-path: https://library.example/archive",
     ),
     "trusted_proxies": Setting(
         "DOSSIER_TRUSTED_PROXIES",
-        _networks,
+        _parse_networks,
         (ip_network("127.0.0.1"), ip_network("::1")),
         "reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses or networks",
     ),
     "database_url": Setting(
         "DOSSIER_DATABASE_URL",
-        _database,
+        _parse_database_url,
         None,
         "an own Postgres in place of the embedded one: postgresql://LOGIN:PASSWORD@HOST/DATABASE",
         secret=True,
     ),
     "database_owner_url": Setting(
         "DOSSIER_DATABASE_OWNER_URL",
-        _database,
+        _parse_database_url,
         None,
         "login that owns the schema, for migrations: postgresql://…",
         secret=True,
     ),
     "database_projector_url": Setting(
-        "DOSSIER_DATABASE_PROJECTOR_URL", _database, None, "login that owns the views, for the projector", secret=True
+        "DOSSIER_DATABASE_PROJECTOR_URL",
+        _parse_database_url,
+        None,
+        "login that owns the views, for the projector",
+        secret=True,
     ),
     "content_url": Setting("DOSSIER_CONTENT_URL", str, None, "where content lies: file:///…; default HOME/content"),
     "page_image_cache_bytes": Setting(
         "DOSSIER_PAGE_IMAGE_CACHE_BYTES",
-        _not_negative,
+        _parse_not_negative,
         2 * 1024 * 1024 * 1024,
         "room for page images that were drawn once, sealed in HOME/page-images; 0: none are kept",
     ),
-    "workers": Setting("DOSSIER_WORKERS", _positive, 2, "web worker processes"),
+    "workers": Setting("DOSSIER_WORKERS", _parse_positive, 2, "web worker processes"),
     "metrics_port": Setting(
-        "DOSSIER_METRICS_PORT", _port, None, "own port of /metrics; none: main port, operator only"
+        "DOSSIER_METRICS_PORT", _parse_port, None, "own port of /metrics; none: main port, operator only"
     ),
     "institution": Setting("DOSSIER_INSTITUTION", str, "Library", "name of the library"),
     "branch": Setting("DOSSIER_BRANCH", branch_code, "MAIN", "branch of a caller that names none"),
     "creditor_id": Setting("DOSSIER_CREDITOR_ID", creditor_id, None, "the library's own SEPA creditor identifier"),
-    "timezone": Setting("DOSSIER_TIMEZONE", _zone, "Europe/Amsterdam", "where a day begins and ends"),
+    "timezone": Setting("DOSSIER_TIMEZONE", _parse_zone, "Europe/Amsterdam", "where a day begins and ends"),
     "scanners": Setting(
-        "DOSSIER_SCANNERS", _words, (), "SANE names of the scanners that serve's own station offers, or simulated"
+        "DOSSIER_SCANNERS", _parse_words, (), "SANE names of the scanners that serve's own station offers, or simulated"
     ),
     "scanner_names": Setting(
-        "DOSSIER_SCANNER_NAMES", _words, (), "what desks call the scanners: DEVICE=NAME, such as test:0=Front desk"
+        "DOSSIER_SCANNER_NAMES",
+        _parse_words,
+        (),
+        "what desks call the scanners: DEVICE=NAME, such as test:0=Front desk",
     ),
     "scan_profiles": Setting(
-        "DOSSIER_SCAN_PROFILES", _words, (), "changed scan profiles: letter.resolution_dpi=200, SCANNER/photo.mode=gray"
+        "DOSSIER_SCAN_PROFILES",
+        _parse_words,
+        (),
+        "changed scan profiles: letter.resolution_dpi=200, SCANNER/photo.mode=gray",
     ),
     "oidc_issuer": Setting(
         "DOSSIER_OIDC_ISSUER",
-        _issuer,
+        _parse_issuer,
         None,
         "the library's own identity provider, as it names itself (extra oidc)",
     ),
@@ -172,7 +184,7 @@ SETTINGS = {
         "claim of the provider that is shown as a person's name",
     ),
     "oidc_role": Setting("DOSSIER_OIDC_ROLE", Role, None, "role of a person without a user; none: only bound users"),
-    "extras": Setting("DOSSIER_EXTRAS", _words, (), "what ./run installs beyond the default: scanner, oidc"),
+    "extras": Setting("DOSSIER_EXTRAS", _parse_words, (), "what ./run installs beyond the default: scanner, oidc"),
 }
 
 
@@ -208,7 +220,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def content_directory(self) -> Path:
-        return content_directory(self.content_url) or self.home / "content"
+        return parse_content_url(self.content_url) or self.home / "content"
 
     @property
     def base(self) -> str:
@@ -216,7 +228,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return urlsplit(self.public_url).path if self.public_url else ""
 
 
-def content_directory(url: str | None) -> Path | None:
+def parse_content_url(url: str | None) -> Path | None:
     """The folder that DOSSIER_CONTENT_URL names, None for the default."""
     if url is None:
         return None
@@ -227,7 +239,7 @@ def content_directory(url: str | None) -> Path | None:
     return Path(unquote(parts.path))
 
 
-def clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
+def find_clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
     """The setting that does not go with another one, and why; `values` by field."""
     for name in ("database_owner_url", "database_projector_url"):
         if values[name] is not None and values["database_url"] is None:
@@ -241,30 +253,30 @@ def clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def load(environ: Mapping[str, str]) -> Settings:
+def load_settings_from(environ: Mapping[str, str]) -> Settings:
     """Raises SettingsError for a value that cannot be used and for a name in the file that is not a setting."""
-    file = _file(environ)
+    file = _load_file(environ)
     origins: dict[str, str] = {}
-    values = {field: _value(s, environ, file, origins) for field, s in SETTINGS.items()}
-    limits = {field: _value(s, environ, file, origins) for field, s in limit_settings().items()}
+    values = {field: _value_of(s, environ, file, origins) for field, s in SETTINGS.items()}
+    limits = {field: _value_of(s, environ, file, origins) for field, s in limit_settings().items()}
     known = {s.name for s in all_settings()}
     if unknown := [n for n in file if n not in known]:
         raise SettingsError(f"{environ['DOSSIER_CONFIG']}: there is no setting {', '.join(sorted(unknown))}")
-    if clashing := clash(values):
+    if clashing := find_clash(values):
         raise SettingsError(": ".join(clashing))
-    content_directory(values["content_url"])
+    parse_content_url(values["content_url"])
     values["home"] = values["home"].absolute()
     return Settings(**values, limits=Limits(**limits), origins=origins)
 
 
-def strange_names(environ: Mapping[str, str]) -> list[str]:
+def describe_unknown_names(environ: Mapping[str, str]) -> list[str]:
     """What is wrong with names in the environment that look like settings and are none: they are ignored."""
     known = [setting.name for setting in all_settings()]
     found = sorted(n for n in environ if n.startswith("DOSSIER_") and n not in known and n not in OTHER_NAMES)
-    return [f"{name}: there is no such setting, it is ignored{_meant(name, known)}" for name in found]
+    return [f"{name}: there is no such setting, it is ignored{_suggest_name(name, known)}" for name in found]
 
 
-def _meant(name: str, known: list[str]) -> str:
+def _suggest_name(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, 1)
     return f"; {near[0]} is meant, perhaps" if near else ""
 
@@ -272,28 +284,28 @@ def _meant(name: str, known: list[str]) -> str:
 def limit_settings() -> dict[str, Setting]:
     """The limits of domain/limits.py as settings: the field in capitals behind DOSSIER_."""
     defaults = Limits()
-    return {f: _limit(f, getattr(defaults, f)) for f in Limits.__struct_fields__}
+    return {f: _build_limit_setting(f, getattr(defaults, f)) for f in Limits.__struct_fields__}
 
 
 MAY_BE_NONE = ("ballast_bytes",)
 
 
-def _limit(field: str, default: float) -> Setting:
-    def read(text: str) -> float:
+def _build_limit_setting(field: str, default: float) -> Setting:
+    def parse_number(text: str) -> float:
         number = type(default)(text)
         if not 0 <= number < math.inf or (number == 0 and field not in MAY_BE_NONE):
             raise ValueError
         return number
 
     name = LIMIT_NAMES.get(field, f"DOSSIER_{field.upper()}")
-    return Setting(name, read, default, MEANINGS[field])
+    return Setting(name, parse_number, default, MEANINGS[field])
 
 
 def all_settings() -> list[Setting]:
     return [*SETTINGS.values(), *limit_settings().values()]
 
 
-def _file(environ: Mapping[str, str]) -> dict[str, Any]:
+def _load_file(environ: Mapping[str, str]) -> dict[str, Any]:
     path = environ.get("DOSSIER_CONFIG")
     if not path:
         return {}
@@ -303,22 +315,22 @@ def _file(environ: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError(f"DOSSIER_CONFIG {path}: {error}") from error
 
 
-def _text(value: Any) -> str:
+def _text_of(value: Any) -> str:
     """A value of the file as the environment would have it; a list with commas."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _value(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any], origins: dict[str, str]) -> Any:
+def _value_of(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any], origins: dict[str, str]) -> Any:
     if environ.get(setting.name):
         text, origin = environ[setting.name], "environment"
     elif setting.name in file:
-        text, origin = _text(file[setting.name]), "file"
+        text, origin = _text_of(file[setting.name]), "file"
     else:
         origins[setting.name] = "default"
         return setting.default
     origins[setting.name] = origin
     try:
-        return setting.read(text)
+        return setting.parse(text)
     except (ValueError, ZoneInfoNotFoundError, FieldError) as error:
         shown = "its value" if setting.secret else repr(text)
         raise SettingsError(f"{setting.name}: {shown} cannot be used ({setting.meaning})") from error
@@ -333,40 +345,40 @@ class Checked(msgspec.Struct, frozen=True):
     wrong: str | None
 
 
-def check(environ: Mapping[str, str]) -> list[Checked]:
+def check_settings(environ: Mapping[str, str]) -> list[Checked]:
     """Every setting, good or bad, secrets masked. SettingsError when the file as a whole cannot be read."""
-    file = _file(environ)
+    file = _load_file(environ)
     known = {s.name: s for s in all_settings()}
     unknown = [Checked(name, "", "file", "there is no such setting") for name in sorted(file.keys() - known.keys())]
-    found = [*(_checked(s, environ, file) for s in known.values()), *unknown]
-    return found if any(setting.wrong for setting in found) else _agreed(found, environ, file)
+    found = [*(_check_setting(s, environ, file) for s in known.values()), *unknown]
+    return found if any(setting.wrong for setting in found) else _add_clash(found, environ, file)
 
 
-def _agreed(found: list[Checked], environ: Mapping[str, str], file: Mapping[str, Any]) -> list[Checked]:
-    name, why = clash({field: _value(s, environ, file, {}) for field, s in SETTINGS.items()}) or ("", None)
+def _add_clash(found: list[Checked], environ: Mapping[str, str], file: Mapping[str, Any]) -> list[Checked]:
+    name, why = find_clash({field: _value_of(s, environ, file, {}) for field, s in SETTINGS.items()}) or ("", None)
     return [msgspec.structs.replace(setting, wrong=why) if setting.name == name else setting for setting in found]
 
 
-def _checked(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any]) -> Checked:
+def _check_setting(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any]) -> Checked:
     origins: dict[str, str] = {}
     try:
-        value = _value(setting, environ, file, origins)
+        value = _value_of(setting, environ, file, origins)
         if setting.name == "DOSSIER_CONTENT_URL":
-            content_directory(value)
+            parse_content_url(value)
     except SettingsError as error:
         return Checked(setting.name, "", origins[setting.name], str(error).removeprefix(f"{setting.name}: "))
-    return Checked(setting.name, _shown(setting, value), origins[setting.name], None)
+    return Checked(setting.name, _display_of(setting, value), origins[setting.name], None)
 
 
-def _shown(setting: Setting, value: Any) -> str:
+def _display_of(setting: Setting, value: Any) -> str:
     if value is None:
         return ""
     if setting.secret:
-        return masked(value) if setting.name.endswith("_URL") else "***"
+        return mask_address(value) if setting.name.endswith("_URL") else "***"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def masked(address: str) -> str:
+def mask_address(address: str) -> str:
     """A database address as it may be shown: its parts as libpq reads them, without what is secret in them."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict, make_conninfo

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from domain.limits import Limits
-from service.beats import nothing
+from service.beats import ignore_beat
 from service.belonging import note_newest_event, require_content_folder
 from service.wiring import UNAVAILABLE, Store
 from store import runs
@@ -23,7 +23,7 @@ class Swept(msgspec.Struct, frozen=True):
     idempotency_keys: int
 
 
-def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> Swept:
+def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) -> Swept:
     """Safe beside uploads: content younger than `orphan_age_hours` is left alone. A content folder that does not belong
     to this database raises StoreUnfit or OtherArchive, and nothing is removed."""
     begun, root = time.monotonic(), store.settings.content_directory
@@ -31,13 +31,13 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = nothing) -> S
     with store.pool.connection() as conn:
         require_content_folder(conn, root)
 
-    def named(keys: Sequence[str]) -> set[str]:
+    def find_named(keys: Sequence[str]) -> set[str]:
         beat()
-        return referenced(store, keys)
+        return contents_in_log(store, keys)
 
     swept = sweep_content(
         store.directory,
-        named,
+        find_named,
         older_than_seconds=limits.orphan_age_hours * 3600,
         now=time.time(),
     )
@@ -58,15 +58,15 @@ def note_refusal(store: Store, error: Exception) -> None:
 def sweep_images(store: Store, beat: Callable[[], None]) -> int:
     """A cache: it is swept also where the content folder is not."""
 
-    def readable(contents: Sequence[str]) -> set[str]:
+    def find_readable(contents: Sequence[str]) -> set[str]:
         beat()
         with store.pool.connection() as conn:
             return {content for (content,) in conn.execute(READABLE, [list(contents)])}
 
-    return store.page_images.sweep(readable, time.time())
+    return store.page_images.sweep(find_readable, time.time())
 
 
-def referenced(store: Store, keys: Sequence[str]) -> set[str]:
+def contents_in_log(store: Store, keys: Sequence[str]) -> set[str]:
     """Which of these contents the log names."""
     with store.pool.connection() as conn:
         return {key for (key,) in conn.execute(REFERENCED, [list(keys)])}

@@ -30,9 +30,9 @@ from domain.scan_session import ScanCancelled, ScanClosed, ScanEvent, ScanStarte
 from projections.rebuild import replay
 from projections.views import VIEWS, table_of
 from service import verify_keys
-from service.grounds import groundless
-from service.verify_contents import Named, check_content, count_unnamed
-from service.verify_scans import OpenScans, intake_of, let_go_since
+from service.grounds import find_groundless
+from service.verify_contents import NamedContent, check_content, count_unnamed
+from service.verify_scans import OpenScans, intake_of, may_be_gone_since
 from service.wiring import Store
 from store import runs
 from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
@@ -74,13 +74,13 @@ class Report(msgspec.Struct, kw_only=True):
     problems_found: int = 0
     problems: list[Problem] = msgspec.field(default_factory=list)
 
-    def add(self, kind: str, subject: object, position: int | None = None, detail: str = "") -> None:
+    def add_problem(self, kind: str, subject: object, position: int | None = None, detail: str = "") -> None:
         self.problems_found += 1
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(Problem(kind, str(subject), position, detail))
 
 
-def note(store: Store, report: Report) -> None:
+def record_verification(store: Store, report: Report) -> None:
     """Write down when it was and what it found, for `dossier status` and /metrics; of the problems their kinds. The log
     says when that fails: what was found, perhaps in hours, is told all the same."""
     kinds = Counter(problem.kind for problem in report.problems)
@@ -134,13 +134,13 @@ def _check_views(store: Store, report: Report, role: str | None) -> None:
     except (Refusal, psycopg.OperationalError):
         raise
     except Exception as error:  # noqa: BLE001  # whatever a damaged log does to a fold must not hide the other findings
-        report.add("view-cannot-be-replayed", "views", detail=type(error).__name__)
+        report.add_problem("view-cannot-be-replayed", "views", detail=type(error).__name__)
         return
     report.views = len(found)
     for rebuilt in found:
         for difference in rebuilt.differences:
             what = f"{difference.kind}: {', '.join(difference.columns)}"
-            report.add("view-differs", f"{rebuilt.view} {' '.join(difference.key)}", detail=what)
+            report.add_problem("view-differs", f"{rebuilt.view} {' '.join(difference.key)}", detail=what)
         report.problems_found += rebuilt.different - len(rebuilt.differences)
     _check_ahead(store, report)
 
@@ -153,7 +153,7 @@ def _check_ahead(store: Store, report: Report) -> None:
             latest = "greatest(from_position, to_position)" if view.versioned else "position"
             query = AHEAD.format(key=", ".join(view.key), table=table_of(view), latest=latest)
             for key, position in conn.execute(query, [view.name, PROBLEMS_MAX]):
-                report.add("view-differs", f"{view.name} {key}", position, "ahead of the log")
+                report.add_problem("view-differs", f"{view.name} {key}", position, "ahead of the log")
 
 
 # -- the log ----------------------------------------------------------------------------------------------------
@@ -164,20 +164,20 @@ def _check_log(
 ) -> None:
     for kind, query in ORDER.items():
         for subject, position in conn.execute(query, [report.position]):
-            report.add(kind, subject, position)
-    for rows in _pages(conn, report.position):
+            report.add_problem(kind, subject, position)
+    for rows in _iter_pages(conn, report.position):
         report.events += len(rows)
         _check_contents(store, conn, report, _check_page(store, conn, report, rows, scans), quick=quick)
         progress(rows[-1][0], report.position)
-    images = list(scans.images())
+    images = list(scans.list_images())
     for first in range(0, len(images), PAGE):
         _check_contents(store, conn, report, images[first : first + PAGE], quick=quick)
     row = conn.execute(COUNT, [report.position]).fetchone()
     if row is not None and row[0] != report.events:
-        report.add("events-miscounted", "archive_events", detail=f"read {report.events} of {row[0]}")
+        report.add_problem("events-miscounted", "archive_events", detail=f"read {report.events} of {row[0]}")
 
 
-def _pages(conn: Connection, up_to: int) -> Iterator[list[Row]]:
+def _iter_pages(conn: Connection, up_to: int) -> Iterator[list[Row]]:
     after = 0
     while rows := conn.execute(EVENTS, [after, up_to, PAGE]).fetchall():
         yield rows
@@ -186,35 +186,37 @@ def _pages(conn: Connection, up_to: int) -> Iterator[list[Row]]:
 
 def _check_page(
     store: Store, conn: Connection, report: Report, rows: Sequence[Row], scans: OpenScans
-) -> Sequence[Named]:
+) -> Sequence[NamedContent]:
     """Every event of a page; the contents that they name, but for images of scans, which may go later on."""
     store.keys.prefetch(row[1] for row in rows)
-    reader = Reader(store, report, scans)
+    reader = PageReader(store, report, scans)
     for row in rows:
         reader.check(row)
     verify_keys.remember_holders(conn, reader.told, reader.lost, scans.intake)
     return reader.named
 
 
-def _check_contents(store: Store, conn: Connection, report: Report, named: Sequence[Named], *, quick: bool) -> None:
+def _check_contents(
+    store: Store, conn: Connection, report: Report, named: Sequence[NamedContent], *, quick: bool
+) -> None:
     for content in named:
         problem = check_content(store, content, quick=quick)
-        if problem and not let_go_since(conn, content, report.position):
-            report.add(problem[0], content.id, content.position, problem[1])
+        if problem and not may_be_gone_since(conn, content, report.position):
+            report.add_problem(problem[0], content.id, content.position, problem[1])
         report.contents += 1
         report.content_bytes += content.content.sealed_size_bytes
-    _remember(conn, report, named)
+    _remember_contents(conn, report, named)
 
 
-class Reader:
+class PageReader:
     """Reads events of one page. `told` are papers with the bodies of their events, `lost` those whose key is not there,
     with their position."""
 
     def __init__(self, store: Store, report: Report, scans: OpenScans) -> None:
         self._keys, self._report, self._scans = store.keys, report, scans
-        self._mapper = SealingMapper(store.keys.cipher, self._damaged)
+        self._mapper = SealingMapper(store.keys.cipher, self._report_tampered)
         self._position = 0
-        self.named: list[Named] = []
+        self.named: list[NamedContent] = []
         self.told: list[tuple[UUID, Any]] = []
         self.lost: list[tuple[UUID, int]] = []
 
@@ -222,24 +224,26 @@ class Reader:
         position, stream, version, recorded_at, topic, state, leaf = row
         self._position = position
         if recorded_at.microsecond % 1000:
-            self._report.add("time-not-whole-milliseconds", stream, position)
+            self._report.add_problem("time-not-whole-milliseconds", stream, position)
         if leaf != leaf_of(stream, version, recorded_at, topic, state):
-            self._report.add("leaf-differs", stream, position)
+            self._report.add_problem("leaf-differs", stream, position)
         plan = BY_TOPIC.get(topic)
         if plan is None:
-            self._report.add("topic-unknown", stream, position)
+            self._report.add_problem("topic-unknown", stream, position)
             return
         try:
             wire: Wire[Any] = plan.decode(state)
         except msgspec.DecodeError:
-            self._report.add("event-unreadable", stream, position)
+            self._report.add_problem("event-unreadable", stream, position)
             return
-        self._open(row, plan, wire)
+        self._open_event(row, plan, wire)
 
-    def _open(self, row: Row, plan: Plan, wire: Wire[Any]) -> None:
+    def _open_event(self, row: Row, plan: Plan, wire: Wire[Any]) -> None:
         position, stream, version, _, topic, state, _ = row
         if bool(plan.sealed) != bool(wire.sealed):
-            self._report.add("sealed-part-missing" if plan.sealed else "sealed-part-unexpected", stream, position)
+            self._report.add_problem(
+                "sealed-part-missing" if plan.sealed else "sealed-part-unexpected", stream, position
+            )
         body, sealed = wire.body, plan.sealed and wire.sealed
         if hasattr(body, "customer") or isinstance(body, ScanStarted | ScanCancelled | ScanClosed):
             self.told.append((stream, body))
@@ -247,20 +251,20 @@ class Reader:
             self.lost.append((stream, position))
         elif sealed:
             body = self._mapper.open(stream, version, topic, state).body
-        named = named_by(body, stream, position)
+        named = content_of_event(body, stream, position)
         if isinstance(body, ScanEvent):
-            self._scans.take(stream, body, named)
+            self._scans.apply_event(stream, body, named)
         elif named:
             self.named.append(named)
 
-    def _damaged(self, stream: UUID, _version: int) -> None:
-        self._report.add("event-tampered", stream, self._position)
+    def _report_tampered(self, stream: UUID, _version: int) -> None:
+        self._report.add_problem("event-tampered", stream, self._position)
 
 
-def named_by(body: Any, paper: UUID, position: int) -> Named | None:
+def content_of_event(body: Any, paper: UUID, position: int) -> NamedContent | None:
     """The content of an event, with its digest where that could be opened."""
     content, digest = getattr(body, "content", None), getattr(body, "sha256", UNSET)
-    return Named(content, paper, position, digest if isinstance(digest, bytes) else None) if content else None
+    return NamedContent(content, paper, position, digest if isinstance(digest, bytes) else None) if content else None
 
 
 def leaf_of(stream: UUID, version: int, recorded_at: datetime, topic: str, state: bytes) -> bytes:
@@ -270,14 +274,14 @@ def leaf_of(stream: UUID, version: int, recorded_at: datetime, topic: str, state
     return hashlib.sha256(head + state).digest()
 
 
-def _remember(conn: Connection, report: Report, named: Sequence[Named]) -> None:
+def _remember_contents(conn: Connection, report: Report, named: Sequence[NamedContent]) -> None:
     """For _check_sets(), which knows every content that the log names, however many there are."""
     if not named:
         return
     ids = [content.id for content in named]
     conn.execute(REMEMBER, [ids, [content.paper for content in named], [content.position for content in named]])
     for subject, position in conn.execute(NAMED_TWICE, [ids, [content.position for content in named]]):
-        report.add("content-named-twice", subject, position)
+        report.add_problem("content-named-twice", subject, position)
 
 
 # -- what stands beside the log ---------------------------------------------------------------------------------
@@ -287,16 +291,16 @@ def _check_sets(conn: Connection, report: Report, intake: UUID) -> None:
     conn.execute("analyze named")
     for kind, query in BESIDE.items():
         for subject, position in conn.execute(query, {"up_to": report.position}):
-            report.add(kind, subject, position)
+            report.add_problem(kind, subject, position)
     for kind, paper, position in verify_keys.check_keys(conn, report.position, intake):
-        report.add(kind, paper, position)
+        report.add_problem(kind, paper, position)
     report.erased_events, report.ended_scan_events = verify_keys.count_lost(conn)
 
 
 def _check_grounds(store: Store, report: Report) -> None:
-    for found in groundless(store, report.position):
+    for found in find_groundless(store, report.position):
         detail = f"{found.status}; its paper {found.document} is withdrawn"
-        report.add("signed-without-ground", found.authorization, found.position, detail)
+        report.add_problem("signed-without-ground", found.authorization, found.position, detail)
 
 
 def _check_store(store: Store, report: Report) -> None:

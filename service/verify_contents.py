@@ -15,7 +15,7 @@ from store.content_format import Tally, content_key, open_range
 KEYS_PER_LOOK = 1_000
 
 
-class Named(msgspec.Struct, frozen=True):
+class NamedContent(msgspec.Struct, frozen=True):
     """A content as its event tells of it; `sha256` of the plain bytes is None where the event cannot be opened."""
 
     content: Content
@@ -28,7 +28,7 @@ class Named(msgspec.Struct, frozen=True):
         return self.content.id
 
 
-def check_content(store: Store, named: Named, *, quick: bool) -> tuple[str, str] | None:
+def check_content(store: Store, named: NamedContent, *, quick: bool) -> tuple[str, str] | None:
     """Kind and detail of what is wrong, None when all is right. Reads it once, in pieces, however large it is."""
     expected = named.content.sealed_size_bytes
     try:
@@ -46,19 +46,19 @@ def check_content(store: Store, named: Named, *, quick: bool) -> tuple[str, str]
         return "content-unreadable", type(error.__cause__).__name__
 
 
-def _check_bytes(store: Store, named: Named) -> tuple[str, str] | None:
+def _check_bytes(store: Store, named: NamedContent) -> tuple[str, str] | None:
     """The ciphertext against its digest in clear; what it opens to against the digest that is sealed in the event."""
     sealed, plain = Tally(), Tally()
     content, secret = named.content, store.keys.secret(named.paper)
 
-    def read(first: int, last: int) -> Iterator[bytes]:
+    def fetch_range(first: int, last: int) -> Iterator[bytes]:
         return sealed.over(store.directory.read(str(content.id), first, last))
 
     if secret is None:
-        _drain(read(0, content.sealed_size_bytes - 1))
+        _drain(fetch_range(0, content.sealed_size_bytes - 1))
     else:
         key = content_key(secret, content.id)
-        _drain(plain.over(open_range(key, content.id, read, content.sealed_size_bytes)))
+        _drain(plain.over(open_range(key, content.id, fetch_range, content.sealed_size_bytes)))
     if sealed.sha256 != content.sealed_sha256:
         return "content-digest-differs", "sealed"
     if secret is None or named.sha256 is None:

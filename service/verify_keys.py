@@ -22,7 +22,7 @@ Lost = tuple[UUID, int]
 def remember_holders(conn: Connection, told: Sequence[tuple[UUID, Any]], lost: Sequence[Lost], intake: UUID) -> None:
     """Take in a page of the log: papers with the bodies of their events in order; papers and positions of events that
     cannot be opened because there is no key."""
-    changes = holders(told, intake)
+    changes = holders_after(told, intake)
     for query, holds in ((LEAVE, False), (JOIN, True)):
         if pairs := [pair for pair, now in changes.items() if now is holds]:
             conn.execute(query, [[paper for paper, _ in pairs], [customer for _, customer in pairs]])
@@ -32,7 +32,7 @@ def remember_holders(conn: Connection, told: Sequence[tuple[UUID, Any]], lost: S
         conn.execute(LOSE, [[paper for paper, _ in lost], [position for _, position in lost]])
 
 
-def holders(told: Iterable[tuple[UUID, Any]], intake: UUID) -> dict[tuple[UUID, UUID], bool]:
+def holders_after(told: Iterable[tuple[UUID, Any]], intake: UUID) -> dict[tuple[UUID, UUID], bool]:
     """Papers and customers, and whether the paper is theirs after these events."""
     found: dict[tuple[UUID, UUID], bool] = {}
     for paper, body in told:

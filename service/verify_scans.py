@@ -19,7 +19,7 @@ from domain.scan_session import (
     ScanClosed,
     ScanEvent,
 )
-from service.verify_contents import Named
+from service.verify_contents import NamedContent
 from store.keys import INTAKE
 
 NOBODY = UUID(int=0)
@@ -29,35 +29,35 @@ class OpenScans:
     """`intake` is whom sessions belong to; nobody where there never was one, or where it is gone."""
 
     def __init__(self, intake: UUID) -> None:
-        self._held: dict[UUID, dict[UUID, Named]] = {}
+        self._held: dict[UUID, dict[UUID, NamedContent]] = {}
         self.intake = intake
 
-    def take(self, session: UUID, event: ScanEvent, image: Named | None) -> None:
+    def apply_event(self, session: UUID, event: ScanEvent, image: NamedContent | None) -> None:
         """`image` is what the event names."""
         held = self._held.setdefault(session, {})
         match event:
             case PageCaptured(replaced=replaced):
                 image = require_value(image, "a page has a content")
                 held[image.id] = image
-                _let_go(held, [replaced] if replaced else [])
+                _drop_images(held, [replaced] if replaced else [])
             case PagesArranged(pages=pages):
-                _let_go(held, held.keys() - {page.content for page in pages})
+                _drop_images(held, held.keys() - {page.content for page in pages})
             case PagesArchived(pages=gone):
-                _let_go(held, gone)
+                _drop_images(held, gone)
             case ScanCancelled() | ScanClosed():
                 del self._held[session]
 
-    def images(self) -> Iterator[Named]:
+    def list_images(self) -> Iterator[NamedContent]:
         """Those that must be there still."""
         return (image for held in self._held.values() for image in held.values())
 
 
-def _let_go(held: dict[UUID, Named], gone: Iterable[UUID]) -> None:
+def _drop_images(held: dict[UUID, NamedContent], gone: Iterable[UUID]) -> None:
     for content in gone:
         held.pop(content, None)
 
 
-def let_go_since(conn: psycopg.Connection[Any], image: Named, position: int) -> bool:
+def may_be_gone_since(conn: psycopg.Connection[Any], image: NamedContent, position: int) -> bool:
     """Whether it may have gone since: its session got events behind this position."""
     row = conn.execute(CHANGED, [image.paper, position, image.paper]).fetchone()
     return row is not None

@@ -7,14 +7,14 @@ from pathlib import Path
 from desk.app import create_app
 from paper.confinement import die_with_parent
 from service.beats import Beats
-from service.ports import address
+from service.ports import address_of
 from service.settings import Settings
 from service.wiring import UNAVAILABLE, Proven, open_parts
 from web.problems import to_stderr
 from web.worker import run as run_server
 
 
-def run(
+def run_web(
     settings: Settings,
     url: str,
     role: str | None,
@@ -37,7 +37,7 @@ def run(
             socket=socket,
             missing_walls=missing_walls,
             proven=proven,
-            beating=beats.standing,
+            beating=beats.part_statuses,
         ),
         limits=settings.limits,
         write=to_stderr,
@@ -47,19 +47,19 @@ def run(
     )
     code = run_server(
         lambda: app,
-        bind=[address(settings.host, settings.port)],
+        bind=[address_of(settings.host, settings.port)],
         workers=settings.workers,
         limits=settings.limits,
-        on_ready=partial(say_ready, ready),
+        on_ready=partial(print_ready, ready),
         # Else workers of a killed arbiter hold the port for a second, and who takes them for the new ones is cut off.
         on_fork=die_with_parent,
-        beat=beats.of("web"),
+        beat=beats.beat_of("web"),
         trusted_proxies=[str(network) for network in settings.trusted_proxies],
     )
     raise SystemExit(code)
 
 
-def say_ready(told: Path, address: str) -> None:
+def print_ready(told: Path, address: str) -> None:
     """Once a start, also when the web child had to be started again."""
     try:
         os.close(os.open(told, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

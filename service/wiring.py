@@ -30,14 +30,14 @@ from domain.promises import require_value
 from domain.users import Users
 from paper.client import Examiner
 from projections.tracking import LAG_SECONDS
-from service.beats import Standing as Beating
+from service.beats import PartStatus as Beating
 from service.connections import READ_CONNECTIONS, WRITE_CONNECTIONS
-from service.figures import more
+from service.figures import build_figures
 from service.first_user import forget_password
 from service.health import Health
-from service.lapses import note_of
-from service.metrics import Metrics, text
-from service.release import commit, version
+from service.lapses import note_path_of
+from service.metrics import Metrics, render_metrics
+from service.release import release_commit, release_version
 from service.settings import Settings
 from store import access_log, register, runs, sessions, stations, tasks
 from store.clocks import TIMES, Times
@@ -127,7 +127,7 @@ def role_of(url: str, role: str) -> str | None:
     return role if row else None
 
 
-def key_encryption_keys(settings: Settings) -> KeyEncryptionKeys:
+def load_key_encryption_keys(settings: Settings) -> KeyEncryptionKeys:
     return read_or_make(settings.home / "keys")[0]
 
 
@@ -156,7 +156,7 @@ def open_store(
     pool.open()
     events = datastore(url, connections=connections, wait_seconds=wait, role=role)
     try:
-        keys = Keys(pool, proven.kek if proven else key_encryption_keys(settings))
+        keys = Keys(pool, proven.kek if proven else load_key_encryption_keys(settings))
         log = Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher, damaged), on_append)
         directory = ContentDirectory(settings.content_directory, ArchiveId(pool, proven.archive if proven else None))
         contents = SealedContents(directory, keys)
@@ -170,7 +170,7 @@ def open_store(
             log=log,
             contents=contents,
             directory=directory,
-            page_images=image_cache(settings, keys),
+            page_images=open_image_cache(settings, keys),
             register=register.Register(pool),
         )
     finally:
@@ -178,7 +178,7 @@ def open_store(
         pool.close()
 
 
-def image_cache(settings: Settings, keys: Keys) -> ImageCache:
+def open_image_cache(settings: Settings, keys: Keys) -> ImageCache:
     return ImageCache(
         settings.home / FOLDER,
         keys,
@@ -203,7 +203,7 @@ async def open_parts(
     set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
     wake: list[Callable[[], None]] = []
 
-    def appended() -> None:
+    def wake_followers() -> None:
         for tell in wake:
             tell()
 
@@ -220,8 +220,8 @@ async def open_parts(
         url,
         role=role,
         connections=WRITE_CONNECTIONS,
-        on_append=appended,
-        damaged=metrics.damaged,
+        on_append=wake_followers,
+        damaged=metrics.count_damaged,
         proven=proven,
     ) as store:
         blocking = Blocking(WRITE_CONNECTIONS)
@@ -235,7 +235,7 @@ async def open_parts(
             signals.standing,
             streams_max=settings.limits.events_streams_max,
             unavailable=UNAVAILABLE,
-            streams=metrics.streaming,
+            streams=metrics.change_streams,
         )
         signals.on_catalogue(catalogue.changed)
         signals.on_lost_key(store.keys.forget)
@@ -247,10 +247,10 @@ async def open_parts(
         async with (
             reads,
             aclosing(accesses),
-            running(signals, live),
-            looking_at_pools(metrics, reads=reads, writes=store.pool),
-            hearing(settings, standing) as hints,
-            asked_elsewhere(settings) as provider,
+            run_signals(signals, live),
+            measure_pools(metrics, reads=reads, writes=store.pool),
+            receive_hints(settings, standing) as hints,
+            open_identity_provider(settings) as provider,
         ):
             wake.append(functools.partial(hints.tell, FOLLOWER))
             health = Health(
@@ -260,7 +260,7 @@ async def open_parts(
                 missing_walls,
                 kek=proven.kek,
                 keys_folder=settings.home / "keys",
-                lapses_note=note_of(settings.home),
+                lapses_note=note_path_of(settings.home),
             )
             yield parts_of(
                 store=store,
@@ -284,17 +284,17 @@ async def open_parts(
 
 
 @asynccontextmanager
-async def looking_at_pools(metrics: Metrics, **pools: Any) -> AsyncIterator[None]:
+async def measure_pools(metrics: Metrics, **pools: Any) -> AsyncIterator[None]:
     """Meanwhile how the pools stand is told every second or so."""
 
-    async def look() -> None:
+    async def look_at_pools() -> None:
         while True:
             for name, pool in pools.items():
                 found = pool.get_stats()
-                metrics.pool(name, found["pool_size"], found["pool_available"], found.get("requests_waiting", 0))
+                metrics.set_pool(name, found["pool_size"], found["pool_available"], found.get("requests_waiting", 0))
             await asyncio.sleep(POOLS_LOOK_SECONDS)
 
-    looking = asyncio.create_task(look())
+    looking = asyncio.create_task(look_at_pools())
     try:
         yield
     finally:
@@ -302,7 +302,7 @@ async def looking_at_pools(metrics: Metrics, **pools: Any) -> AsyncIterator[None
 
 
 @asynccontextmanager
-async def running(signals: Signals, live: Live) -> AsyncIterator[None]:
+async def run_signals(signals: Signals, live: Live) -> AsyncIterator[None]:
     await signals.open()
     try:
         yield
@@ -312,7 +312,7 @@ async def running(signals: Signals, live: Live) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def hearing(settings: Settings, standing: Standing) -> AsyncIterator[Hints]:
+async def receive_hints(settings: Settings, standing: Standing) -> AsyncIterator[Hints]:
     """The hints of this worker, which wake the readers that wait for a view."""
     loop = asyncio.get_running_loop()
     with closing(Hints(settings.home / "run", READER)) as hints:
@@ -324,7 +324,7 @@ async def hearing(settings: Settings, standing: Standing) -> AsyncIterator[Hints
 
 
 @asynccontextmanager
-async def asked_elsewhere(settings: Settings) -> AsyncIterator[IdentityProvider | None]:
+async def open_identity_provider(settings: Settings) -> AsyncIterator[IdentityProvider | None]:
     """The library's own sign-in, where there is one. Imported here: it needs an extra."""
     if settings.oidc_issuer is None:
         yield None
@@ -359,7 +359,7 @@ def parts_of(
     socket: Path,
 ) -> Parts:
     settings = store.settings
-    examiner, temporary = Examiner(socket, settings.limits, metrics.decoder_failed), settings.home / "tmp"
+    examiner, temporary = Examiner(socket, settings.limits, metrics.count_decoder_failure), settings.home / "tmp"
     return Parts(
         archive=archive,
         blocking=blocking,
@@ -393,7 +393,7 @@ def parts_of(
             blocking=blocking,
             limits=settings.limits,
             temporary=temporary,
-            count=metrics.image,
+            count=metrics.count_image,
         ),
         stations=stations,
         tasks=tasks,
@@ -403,18 +403,18 @@ def parts_of(
         record_access=accesses.record,
         note_access=accesses.note,
         read_access=accesses.read,
-        health=health.parts,
+        health=health.check_parts,
         metrics=functools.partial(metrics_text, settings, connection, beating),
-        answered=metrics.answered,
+        answered=metrics.count_answer,
         limits=settings.limits,
         temporary=temporary,
         branch=settings.branch,
         institution=settings.institution,
         zone=ZoneInfo(settings.timezone),
-        version=version(),
-        commit=commit(),
-        refused=metrics.refused,
-        uploading=metrics.uploading,
+        version=release_version(),
+        commit=release_commit(),
+        refused=metrics.count_refusal,
+        uploading=metrics.change_uploads,
         metrics_on_main_port=settings.metrics_port is None,
         trusted_proxies=settings.trusted_proxies,
     )
@@ -425,7 +425,7 @@ async def metrics_text(settings: Settings, connection: Connect, beating: Callabl
         views = await (await conn.execute(WHERE_VIEWS_STAND)).fetchall()
         [row] = await (await conn.execute(TIMES)).fetchall()
         last = await (await conn.execute(runs.LAST)).fetchall()
-    return text(views, Times(datetime.now(UTC), *row).skew_seconds, more(settings, beating(), last))
+    return render_metrics(views, Times(datetime.now(UTC), *row).skew_seconds, build_figures(settings, beating(), last))
 
 
 WHERE_VIEWS_STAND = f"""

@@ -25,13 +25,13 @@ REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[\x21-\x7e]*) HTTP/1\.[01]\r\n")
 logger = logging.getLogger("dossier.metrics")
 
 
-def start(listener: socket.socket, text: Callable[[], bytes]) -> None:
+def start_metrics_port(listener: socket.socket, text: Callable[[], bytes]) -> None:
     """Answer until the process ends. `text` may wait for the database."""
-    door = Door(text)
+    door = MetricsDoor(text)
     threading.Thread(target=lambda: asyncio.run(door.serve(listener)), name="metrics", daemon=True).start()
 
 
-class Door:
+class MetricsDoor:
     """One request a connection; slow and surplus callers are let go."""
 
     def __init__(self, text: Callable[[], bytes]) -> None:
@@ -40,15 +40,15 @@ class Door:
         self._connections = 0
 
     async def serve(self, listener: socket.socket) -> None:
-        server = await asyncio.start_server(self._connected, sock=listener, limit=HEAD_BYTES_MAX)
+        server = await asyncio.start_server(self._serve_connection, sock=listener, limit=HEAD_BYTES_MAX)
         await server.serve_forever()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
         try:
             if self._connections <= CONNECTIONS_MAX:
                 async with asyncio.timeout(REQUEST_SECONDS):
-                    writer.write(await self._answer(await reader.readuntil(b"\r\n\r\n")))
+                    writer.write(await self._answer_to(await reader.readuntil(b"\r\n\r\n")))
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever asks like this gets no answer
@@ -56,30 +56,30 @@ class Door:
             self._connections -= 1
             writer.close()
 
-    async def _answer(self, head: bytes) -> bytes:
+    async def _answer_to(self, head: bytes) -> bytes:
         asked = REQUEST_LINE.match(head)
         if asked is None:
-            return _refusal(MalformedRequest(reason=N_("its first line is not understood")), "/", "GET")
+            return _format_refusal(MalformedRequest(reason=N_("its first line is not understood")), "/", "GET")
         method, path = asked[1].decode(), asked[2].decode().partition("?")[0]
         if path != "/metrics":
-            return _refusal(NotFound(), path, method)
+            return _format_refusal(NotFound(), path, method)
         if method not in ("GET", "HEAD"):
-            return _refusal(MethodNotAllowed(allow="GET, HEAD"), path, method)
+            return _format_refusal(MethodNotAllowed(allow="GET, HEAD"), path, method)
         try:
             body = await asyncio.get_running_loop().run_in_executor(self._thread, self._text)
         except Exception:  # the edge of a request: whoever collects is told, and the log tells why
             logger.exception("the figures cannot be told")
-            return _refusal(Unavailable(), path, method)
+            return _format_refusal(Unavailable(), path, method)
         headers = [("content-type", TEXT), ("content-length", str(len(body)))]
-        return _response(200, headers, body, with_body=method == "GET")
+        return _format_response(200, headers, body, with_body=method == "GET")
 
 
-def _refusal(refusal: Refusal, path: str, method: str) -> bytes:
+def _format_refusal(refusal: Refusal, path: str, method: str) -> bytes:
     told = problem(refusal, instance=path, trace_id=os.urandom(16).hex())
-    return _response(told.status, told.headers, told.body, with_body=method != "HEAD")
+    return _format_response(told.status, told.headers, told.body, with_body=method != "HEAD")
 
 
-def _response(status: int, headers: list[tuple[str, str]], body: bytes, *, with_body: bool) -> bytes:
+def _format_response(status: int, headers: list[tuple[str, str]], body: bytes, *, with_body: bool) -> bytes:
     always = [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("connection", "close")]
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{n}: {v}" for n, v in [*headers, *always])]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body if with_body else b"")

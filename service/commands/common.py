@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from service.exits import FAILED, TRY_AGAIN, Ended
+from service.exits import FAILED, TRY_AGAIN, CommandFailed
 
 if TYPE_CHECKING:
     from domain.archive import Caller
@@ -25,15 +25,15 @@ actor_option = click.option("--actor", metavar="NAME", help="Who does it.  [defa
 branch_option = click.option("--branch", metavar="CODE", help="Where it is done.  [default: DOSSIER_BRANCH]")
 
 
-def acting(command: F) -> F:
+def with_actor_options(command: F) -> F:
     """--branch and --actor, which every verb has that writes or that is entered in the access log."""
     return branch_option(actor_option(command))
 
 
 def load_settings() -> "Settings":
-    from service.settings import load
+    from service.settings import load_settings_from
 
-    return load(os.environ)
+    return load_settings_from(os.environ)
 
 
 def caller_of(settings: "Settings", actor: str | None, branch: str | None = None) -> "Caller":
@@ -41,14 +41,14 @@ def caller_of(settings: "Settings", actor: str | None, branch: str | None = None
     from domain.archive import Caller
     from domain.values import ACTOR, branch_code, uuid7
 
-    name = actor or f"cli:{_account()}"
+    name = actor or f"cli:{_account_name()}"
     if not ACTOR.fullmatch(name):
         raise click.BadParameter("must have 1 to 80 visible characters without blanks", param_hint="--actor")
     code = branch_code(branch, "/branch") if branch else settings.branch
     return Caller(actor=name, branch=code, correlation_id=uuid7())
 
 
-def _account() -> str:
+def _account_name() -> str:
     """Of the process, not of the environment: LOGNAME says what anybody likes."""
     import pwd
 
@@ -59,16 +59,16 @@ def _account() -> str:
 
 
 @contextmanager
-def opened_store(settings: "Settings", connections: int = 2, *, contents: bool = False) -> Iterator["Store"]:
+def open_command_store(settings: "Settings", connections: int = 2, *, contents: bool = False) -> Iterator["Store"]:
     """The archive for one command, beside a running `serve` or without: an embedded Postgres starts for the moment.
 
     With `contents` the command reads, stores or removes files: then the content folder has to be this archive's.
     """
-    from service.database import database
+    from service.database import open_database
 
     require_home(settings)
-    with database(settings) as (_, addresses):
-        role = _role_where_prepared(addresses.web)
+    with open_database(settings) as (_, addresses):
+        role = _role_of_migrated(addresses.web)
         _require_keys(settings.home)
         from service.wiring import open_store
 
@@ -92,16 +92,18 @@ def require_home(settings: "Settings") -> None:
     home = settings.home
     embedded = (home / "postgres" / "pgdata").exists() or (home / "postgres.place").exists()
     if settings.database_url is None and not embedded:
-        raise Ended(FAILED, f"there is no archive in {home}: {FIRST}")
+        raise CommandFailed(FAILED, f"there is no archive in {home}: {FIRST}")
 
 
 def _require_keys(home: Path) -> None:
     """Else opening the store would make a new key, which opens nothing of what is there."""
     if not any((home / "keys").glob("kek.[0-9]*")):
-        raise Ended(FAILED, f"the key-encryption key is not in {home / 'keys'}: bring back the copy of that folder")
+        raise CommandFailed(
+            FAILED, f"the key-encryption key is not in {home / 'keys'}: bring back the copy of that folder"
+        )
 
 
-def _role_where_prepared(url: str) -> str | None:
+def _role_of_migrated(url: str) -> str | None:
     import psycopg
 
     from migrations.runner import pending
@@ -110,10 +112,10 @@ def _role_where_prepared(url: str) -> str | None:
     try:
         missing = pending(url)
         if missing:
-            raise Ended(FAILED, f"the database lacks {len(missing)} migrations: {FIRST}")
+            raise CommandFailed(FAILED, f"the database lacks {len(missing)} migrations: {FIRST}")
         return role_of(url, APP_ROLE)
     except psycopg.OperationalError as error:
-        raise Ended(TRY_AGAIN, f"the database cannot be reached: {first_line(error)}") from error
+        raise CommandFailed(TRY_AGAIN, f"the database cannot be reached: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:

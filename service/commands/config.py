@@ -7,7 +7,7 @@ import click
 
 from service.commands.common import as_json, first_line
 from service.exits import FAILED, OK
-from service.output import put_list, say
+from service.output import print_list, say
 
 ALONE = "usual before the migrations; after them only triggers keep the event log from being changed"
 COLUMNS = ("name", "value", "origin")
@@ -29,7 +29,7 @@ def check(as_json: bool) -> int:
     from msgspec.structs import asdict
 
     from service.settings import SettingsError
-    from service.settings import check as check_all
+    from service.settings import check_settings as check_all
 
     try:
         found = check_all(os.environ)
@@ -38,29 +38,29 @@ def check(as_json: bool) -> int:
         return FAILED
     wrong = [setting for setting in found if setting.wrong]
     address = os.environ.get("DOSSIER_DATABASE_URL")
-    database = _database() if not wrong else None
-    keys = _keys(answers=bool(database and database["answers"])) if not wrong else None
-    put_list([asdict(setting) for setting in found], COLUMNS, as_json=as_json, database=database, keys=keys)
+    database = _check_database() if not wrong else None
+    keys = _check_keys(answers=bool(database and database["answers"])) if not wrong else None
+    print_list([asdict(setting) for setting in found], COLUMNS, as_json=as_json, database=database, keys=keys)
     for setting in wrong:
         say(f"{setting.name}: {setting.wrong}")
-    _tell(database)
+    _print_database(database)
     if keys:
         say(keys)
     return FAILED if wrong or keys or (address and database and not database["answers"]) else OK
 
 
-def _database() -> dict[str, Any] | None:
+def _check_database() -> dict[str, Any] | None:
     """What a given Postgres says; the embedded one is not started for this and has what it needs."""
     import psycopg
 
-    from service.database import given
-    from service.settings import load
+    from service.database import build_addresses
+    from service.settings import load_settings_from
     from service.wiring import APP_ROLE, PROJECTOR_ROLE, role_of
 
-    settings = load(os.environ)
+    settings = load_settings_from(os.environ)
     if settings.database_url is None:
         return None
-    addresses = given(settings, settings.database_url)
+    addresses = build_addresses(settings, settings.database_url)
     logins = {APP_ROLE: addresses.web, PROJECTOR_ROLE: addresses.projector}
     try:
         roles = {role: role_of(url, role) is not None for role, url in logins.items()}
@@ -69,21 +69,21 @@ def _database() -> dict[str, Any] | None:
     return {"answers": True, "why": None, "roles": roles}
 
 
-def _keys(*, answers: bool) -> str | None:
+def _check_keys(*, answers: bool) -> str | None:
     """Why a start would refuse the key folder. Makes nothing; without a given database it looks at the files only."""
     import psycopg
 
     from service.belonging import KeysLost, OtherArchive, StoreUnfit, require_own_keys
-    from service.database import given
-    from service.settings import load
+    from service.database import build_addresses
+    from service.settings import load_settings_from
     from store.key_encryption import KeyUnfit, read
 
-    settings = load(os.environ)
+    settings = load_settings_from(os.environ)
     folder = settings.home / "keys"
     try:
         read(folder)
         if answers and settings.database_url is not None:
-            with psycopg.connect(given(settings, settings.database_url).owner, autocommit=True) as conn:
+            with psycopg.connect(build_addresses(settings, settings.database_url).owner, autocommit=True) as conn:
                 require_own_keys(conn, folder)
     except (KeyUnfit, KeysLost, OtherArchive, StoreUnfit) as reason:
         return str(reason)
@@ -94,7 +94,7 @@ def _keys(*, answers: bool) -> str | None:
     return None
 
 
-def _tell(database: dict[str, Any] | None) -> None:
+def _print_database(database: dict[str, Any] | None) -> None:
     if database is None:
         return
     if not database["answers"]:

@@ -2,8 +2,8 @@
 
 import click
 
-from service.commands.common import as_json, load_settings, opened_store
-from service.output import put_list
+from service.commands.common import as_json, load_settings, open_command_store
+from service.output import print_list
 
 COLUMNS = ("code", "label", "kind", "sensitivity", "sources", "verify_only", "active", "version")
 
@@ -15,11 +15,11 @@ def types() -> None:
 
 @types.command(name="list")
 @as_json
-def list_(as_json: bool) -> None:
+def list_types(as_json: bool) -> None:
     """All document types, those switched off too, in the order in which they were defined."""
     from msgspec.structs import asdict
 
-    with opened_store(load_settings()) as store:
+    with open_command_store(load_settings()) as store:
         found = store.archive().types()
     items = [
         {
@@ -30,7 +30,7 @@ def list_(as_json: bool) -> None:
         }
         for kind in found.values()
     ]
-    put_list(items, COLUMNS, as_json=as_json)
+    print_list(items, COLUMNS, as_json=as_json)
 
 
 COMMANDS = (types,)

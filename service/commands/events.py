@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.common import acting, always_json, as_json, caller_of, load_settings, opened_store
-from service.output import put_json, put_line
+from service.commands.common import (
+    always_json,
+    as_json,
+    caller_of,
+    load_settings,
+    open_command_store,
+    with_actor_options,
+)
+from service.output import print_json, print_line
 
 if TYPE_CHECKING:
     from service.wiring import Store
@@ -29,29 +36,29 @@ def events() -> None:
 @as_json
 def tail(limit: int, follow: bool, as_json: bool) -> None:
     """The newest events, in the order of the log."""
-    with opened_store(load_settings()) as store:
-        for line in _tail(store, limit, follow=follow):
+    with open_command_store(load_settings()) as store:
+        for line in _follow_log(store, limit, follow=follow):
             if as_json:
-                put_json(line)
+                print_json(line)
             else:
-                put_line([line.get(column) for column in COLUMNS])
+                print_line([line.get(column) for column in COLUMNS])
 
 
-def _tail(store: "Store", limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
+def _follow_log(store: "Store", limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
     """What is given out is settled: no event can appear below one that was already shown."""
     from domain.refusals import Unavailable
-    from service.events import newest, pages, sealed_lines
+    from service.events import format_sealed, load_newest, load_pages
 
     last = store.log.fence()
-    yield from sealed_lines(newest(store, last, limit))
+    yield from format_sealed(load_newest(store, last, limit))
     while follow:
         time.sleep(FOLLOW_SECONDS)
         if store.log.last_position() == last:
             continue
         with suppress(Unavailable):  # a long append holds the fence: look again
             settled = store.log.fence()
-            for page in pages(store, last, settled):
-                yield from sealed_lines(page)
+            for page in load_pages(store, last, settled):
+                yield from format_sealed(page)
             last = settled
 
 
@@ -59,20 +66,20 @@ def _tail(store: "Store", limit: int, *, follow: bool) -> Iterator[dict[str, Any
 @click.argument("position", type=click.IntRange(min=1))
 @open_option
 @as_json
-@acting
+@with_actor_options
 def show(position: int, opened: bool, as_json: bool, actor: str | None, branch: str | None) -> None:
     """The event at a POSITION of the log, with its fields."""
     import msgspec
 
-    from service.events import at, opened_lines, sealed_lines
+    from service.events import format_opened, format_sealed, load_event
 
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
-    with opened_store(settings) as store:
-        rows = [at(store, position)]
-        line = (opened_lines(store, rows, caller) if opened else sealed_lines(rows))[0]
+    with open_command_store(settings) as store:
+        rows = [load_event(store, position)]
+        line = (format_opened(store, rows, caller) if opened else format_sealed(rows))[0]
     if as_json:
-        put_json(line)
+        print_json(line)
     else:
         click.echo(msgspec.json.format(msgspec.json.encode(line)))
 
@@ -81,17 +88,17 @@ def show(position: int, opened: bool, as_json: bool, actor: str | None, branch: 
 @click.option("--after", default=0, metavar="N", type=click.IntRange(min=0), help="Only what stands behind position N.")
 @open_option
 @always_json
-@acting
+@with_actor_options
 def export(after: int, opened: bool, actor: str | None, branch: str | None) -> None:
     """The whole log as JSON lines, up to its end when the command began."""
-    from service.events import opened_lines, pages, sealed_lines
+    from service.events import format_opened, format_sealed, load_pages
 
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
-    with opened_store(settings) as store:
-        for rows in pages(store, after, store.log.fence()):
-            for line in opened_lines(store, rows, caller) if opened else sealed_lines(rows):
-                put_json(line)
+    with open_command_store(settings) as store:
+        for rows in load_pages(store, after, store.log.fence()):
+            for line in format_opened(store, rows, caller) if opened else format_sealed(rows):
+                print_json(line)
 
 
 COMMANDS = (events,)

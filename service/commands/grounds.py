@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.commands.common import acting, as_json, assume_yes, caller_of, load_settings, opened_store
+from service.commands.common import (
+    as_json,
+    assume_yes,
+    caller_of,
+    load_settings,
+    open_command_store,
+    with_actor_options,
+)
 from service.exits import DIFFERENT, OK, PARTLY
-from service.output import put_list, say
+from service.output import print_list, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +32,7 @@ REASON = "Its only paper was withdrawn earlier."
 @click.option("--reason", default=REASON, show_default=True, metavar="TEXT", help="For their histories.")
 @assume_yes
 @as_json
-@acting
+@with_actor_options
 def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None, branch: str | None) -> int:
     """List authorizations that count as signed although their only paper is withdrawn; exit code 6 when there are any.
 
@@ -36,21 +43,21 @@ def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None
     from msgspec.structs import asdict
 
     from domain.values import reason_of
-    from service.grounds import groundless
+    from service.grounds import find_groundless
 
     settings, reason = load_settings(), reason_of(reason)
-    with opened_store(settings) as store:
+    with open_command_store(settings) as store:
         caller = caller_of(settings, actor, branch)
-        found = [*groundless(store, store.log.fence())]
-        put_list([asdict(one) for one in found], FOUND, as_json=as_json)
+        found = [*find_groundless(store, store.log.fence())]
+        print_list([asdict(one) for one in found], FOUND, as_json=as_json)
         if not found or not mend:
             return DIFFERENT if found else OK
         if sys.stdin.isatty() and not yes and not click.confirm("Take these signatures back?", err=True):
             return DIFFERENT
-        return _mend(store, found, reason, caller)
+        return _reissue_found(store, found, reason, caller)
 
 
-def _mend(store: "Store", found: "Sequence[Groundless]", reason: str, caller: "Caller") -> int:
+def _reissue_found(store: "Store", found: "Sequence[Groundless]", reason: str, caller: "Caller") -> int:
     archive = store.archive()
     mended = sum(archive.withdraw_ground(one.authorization, reason, caller) for one in found if not one.collected)
     say(f"{mended} of {len(found)} are issued again")

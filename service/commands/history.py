@@ -5,8 +5,8 @@ from uuid import UUID
 
 import click
 
-from service.commands.common import acting, as_json, caller_of, load_settings, opened_store
-from service.output import put_list, say
+from service.commands.common import as_json, caller_of, load_settings, open_command_store, with_actor_options
+from service.output import print_list, say
 
 if TYPE_CHECKING:
     from service.history import History
@@ -26,55 +26,55 @@ def history() -> None:
 @click.argument("id")
 @as_of_option
 @as_json
-@acting
+@with_actor_options
 def customer(id: str, as_of: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:  # noqa: A002  # the argument's name
     """Of the customer with this ID of the library system."""
-    from service.history import of_customer
+    from service.history import history_of_customer
 
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
-    with opened_store(settings) as store:
-        _put(of_customer(store, id, caller, as_of=as_of), as_json=as_json)
+    with open_command_store(settings) as store:
+        _print_history(history_of_customer(store, id, caller, as_of=as_of), as_json=as_json)
 
 
 @history.command()
 @click.argument("id", type=click.UUID)
 @as_of_option
 @as_json
-@acting
+@with_actor_options
 def document(id: UUID, as_of: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:  # noqa: A002  # the argument's name
     """Of the document with this ID."""
-    _of_paper(id, as_of, actor, branch, document=True, as_json=as_json)
+    _print_paper_history(id, as_of, actor, branch, document=True, as_json=as_json)
 
 
 @history.command()
 @click.argument("id", type=click.UUID)
 @as_of_option
 @as_json
-@acting
+@with_actor_options
 def authorization(id: UUID, as_of: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:  # noqa: A002  # the argument's name
     """Of the authorization or mandate with this ID."""
-    _of_paper(id, as_of, actor, branch, document=False, as_json=as_json)
+    _print_paper_history(id, as_of, actor, branch, document=False, as_json=as_json)
 
 
-def _of_paper(
+def _print_paper_history(
     paper: UUID, as_of: str | None, actor: str | None, branch: str | None, *, document: bool, as_json: bool
 ) -> None:
-    from service.history import of_paper
+    from service.history import history_of_paper
 
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
-    with opened_store(settings) as store:
-        _put(of_paper(store, paper, caller, document=document, as_of=as_of), as_json=as_json)
+    with open_command_store(settings) as store:
+        _print_history(history_of_paper(store, paper, caller, document=document, as_of=as_of), as_json=as_json)
 
 
-def _put(found: "History", *, as_json: bool) -> None:
+def _print_history(found: "History", *, as_json: bool) -> None:
     import msgspec
 
     if found.position < found.last:
         say(f"the view stands at position {found.position}, the log at {found.last}: does `dossier serve` run?")
     items = msgspec.to_builtins(found.items)
-    put_list(items, COLUMNS, as_json=as_json, position=found.position)
+    print_list(items, COLUMNS, as_json=as_json, position=found.position)
 
 
 COMMANDS = (history,)

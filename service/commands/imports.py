@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.common import acting, as_json, caller_of, load_settings, opened_store
+from service.commands.common import as_json, caller_of, load_settings, open_command_store, with_actor_options
 from service.exits import FAILED, OK, PARTLY
-from service.output import Item, progress, put_facts, put_list, say, text_of
+from service.output import Item, print_facts, print_list, say, show_progress, text_of
 
 if TYPE_CHECKING:
     from domain.archive import Caller
-    from service.import_run import Imported, Told
+    from service.import_run import ImportCounts, LineOutcome
     from service.settings import Settings
     from service.wiring import Store
 
-Tell = Callable[[Sequence["Told"]], None]
+Tell = Callable[[Sequence["LineOutcome"]], None]
 TEMPORARY_BYTES_MAX = 60  # the path of a socket has at most 107
 SHOWN = ("line", "file", "customer", "outcome", "words")
 COLUMNS = ("line", "file", "customer", "type", "external_id", "outcome", "paper", "words")
@@ -37,8 +37,8 @@ COLUMNS = ("line", "file", "customer", "type", "external_id", "outcome", "paper"
     help="Write there what became of every line.",
 )
 @as_json
-@acting
-def import_(
+@with_actor_options
+def import_papers(
     source: Path, dry_run: bool, report: Path | None, as_json: bool, actor: str | None, branch: str | None
 ) -> int:
     """Take in papers of another system, from a list or a folder.
@@ -56,10 +56,10 @@ def import_(
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
     items: list[Item] = []
-    opened = opened_store(settings, CONNECTIONS, contents=True)
-    with decoders(settings) as socket, opened as store, written(report, source) as write:
+    opened = open_command_store(settings, CONNECTIONS, contents=True)
+    with decoders(settings) as socket, opened as store, open_report(report, source) as write:
 
-        def tell(told: Sequence["Told"]) -> None:
+        def write_outcomes(told: Sequence["LineOutcome"]) -> None:
             if report is None and not dry_run:
                 return
             lines = [item_of(one, dry_run=dry_run) for one in told]
@@ -67,57 +67,59 @@ def import_(
             if dry_run:
                 items.extend(lines)
 
-        done = _import(store, socket, caller, source, tell, dry_run=dry_run)
-    return _ended(done, items, dry_run=dry_run, as_json=as_json)
+        done = _run_import(store, socket, caller, source, write_outcomes, dry_run=dry_run)
+    return _print_result(done, items, dry_run=dry_run, as_json=as_json)
 
 
-def _import(store: "Store", socket: Path, caller: "Caller", source: Path, tell: Tell, *, dry_run: bool) -> "Imported":
+def _run_import(
+    store: "Store", socket: Path, caller: "Caller", source: Path, tell: Tell, *, dry_run: bool
+) -> "ImportCounts":
     from paper.client import Examiner
     from service.import_lines import listing_of
-    from service.import_rehearsal import rehearsed
+    from service.import_rehearsal import rehearsal_of
     from service.import_run import Importer, import_listing
 
     limits = store.settings.limits
     listing = listing_of(source, limits)
     importer = Importer(
-        archive=rehearsed(store.archive()) if dry_run else store.archive(),
+        archive=rehearsal_of(store.archive()) if dry_run else store.archive(),
         caller=caller,
         examiner=Examiner(socket, limits),
         limits=limits,
         free_bytes=store.free_bytes,
     )
-    with progress(f"importing {text_of(source.name)}") as advance:
+    with show_progress(f"importing {text_of(source.name)}") as advance:
 
-        def told(some: Sequence["Told"]) -> None:
+        def report_outcomes(some: Sequence["LineOutcome"]) -> None:
             tell(some)
-            _tell_people(some)
+            _print_refusals(some)
             advance(some[-1].line.read, listing.size)
 
-        return import_listing(listing, importer, told)
+        return import_listing(listing, importer, report_outcomes)
 
 
-def _ended(done: "Imported", items: Sequence[Item], *, dry_run: bool, as_json: bool) -> int:
+def _print_result(done: "ImportCounts", items: Sequence[Item], *, dry_run: bool, as_json: bool) -> int:
     """A dry run's data are its lines, those of an import its counts."""
     from msgspec.structs import asdict
 
     counts = asdict(done)
     if dry_run:
-        put_list(items, SHOWN, as_json=as_json, **counts, dry_run=True)
+        print_list(items, SHOWN, as_json=as_json, **counts, dry_run=True)
         say(", ".join(f"{name} {count}" for name, count in counts.items()))
     else:
-        put_facts({**counts, "dry_run": False}, as_json=as_json)
+        print_facts({**counts, "dry_run": False}, as_json=as_json)
     if done.refused == 0:
         return OK
     return PARTLY if done.taken + done.there else FAILED
 
 
-def _tell_people(told: Sequence["Told"]) -> None:
+def _print_refusals(told: Sequence["LineOutcome"]) -> None:
     for one in told:
         if one.outcome == "refused" or one.ended:
             say(text_of(f"{one.line.place}: {one.words}"))
 
 
-def item_of(told: "Told", *, dry_run: bool) -> Item:
+def item_of(told: "LineOutcome", *, dry_run: bool) -> Item:
     """In a dry run a paper is named only where it is in the archive."""
     row = told.line.row
     named = {name: row.get(name) or None for name in ("file", "customer", "type", "external_id")}
@@ -127,7 +129,7 @@ def item_of(told: "Told", *, dry_run: bool) -> Item:
 
 
 @contextmanager
-def written(report: Path | None, source: Path) -> Iterator[Callable[[Sequence[Item]], None]]:
+def open_report(report: Path | None, source: Path) -> Iterator[Callable[[Sequence[Item]], None]]:
     """Lends a function that writes lines of the report, so that they are there when the import is stopped. Only for
     its owner: it names customers."""
     if report is None:
@@ -153,17 +155,17 @@ def decoders(settings: "Settings") -> Iterator[Path]:
     """The limited children that look at files, as `serve` has them; lends their socket. Forked before anything that
     holds threads or connections."""
     from paper import pool
-    from service.serve import Child, start, stop
+    from service.serve import Child, start_child, stop_child
 
     place = None if len(os.fsencode(gettempdir())) < TEMPORARY_BYTES_MAX else "/tmp"
     with TemporaryDirectory(prefix="dossier-import-", dir=place) as folder:
         socket = Path(folder) / "paper.sock"
         child = Child("paper", partial(pool.serve, socket, limits=settings.limits))
-        start(child)
+        start_child(child)
         try:
             yield socket
         finally:
-            stop(child)
+            stop_child(child)
 
 
-COMMANDS: tuple[Any, ...] = (import_,)
+COMMANDS: tuple[Any, ...] = (import_papers,)

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.common import acting, as_json, caller_of, load_settings, opened_store, projector_role
+from service.commands.common import (
+    as_json,
+    caller_of,
+    load_settings,
+    open_command_store,
+    projector_role,
+    with_actor_options,
+)
 from service.exits import DIFFERENT, OK, PARTLY
-from service.output import progress, put_facts, put_json, put_line, put_list, say
+from service.output import print_facts, print_json, print_line, print_list, say, show_progress
 
 if TYPE_CHECKING:
     import psycopg
@@ -35,7 +42,7 @@ def replay(view: str | None, from_position: int, to_position: int | None, dry_ru
     """
     from projections.rebuild import replay as run
 
-    with opened_store(load_settings()) as store, progress("replaying") as advance:
+    with open_command_store(load_settings()) as store, show_progress("replaying") as advance:
         found = run(
             store.projector_url,
             store.log,
@@ -45,7 +52,7 @@ def replay(view: str | None, from_position: int, to_position: int | None, dry_ru
             role=projector_role(store),
             progress=advance,
         )
-    _put_rebuilt(found, as_json=as_json)
+    _print_rebuilt(found, as_json=as_json)
     return OK if all(r.identical for r in found) else DIFFERENT
 
 
@@ -62,15 +69,15 @@ def status(as_json: bool) -> None:
 
     from projections import tracking
 
-    with _projecting() as (store, conn):
+    with _open_views() as (store, conn):
         items = [asdict(line) for line in tracking.status(conn, store.log.last_position())]
-    put_list(items, STATUS, as_json=as_json)
+    print_list(items, STATUS, as_json=as_json)
 
 
 @projection.command()
 @click.argument("view", required=False)
 @as_json
-@acting
+@with_actor_options
 def rebuild(view: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:
     """Make VIEW, or all, anew from the log and put it in place of the live one, while the archive goes on.
 
@@ -80,34 +87,34 @@ def rebuild(view: str | None, as_json: bool, actor: str | None, branch: str | No
 
     settings = load_settings()
     caller_of(settings, actor, branch)
-    with opened_store(settings) as store, progress("rebuilding") as advance:
+    with open_command_store(settings) as store, show_progress("rebuilding") as advance:
         found = run(store.projector_url, store.log, view, role=projector_role(store), progress=advance)
-    _put_rebuilt(found, as_json=as_json)
+    _print_rebuilt(found, as_json=as_json)
 
 
 @projection.command()
 @click.argument("view")
-@acting
+@with_actor_options
 def back(view: str, actor: str | None, branch: str | None) -> None:
     """Put the table of before the last rebuild of VIEW in place again; `serve` brings it up to date."""
     from projections.rebuild import back as run
 
     settings = load_settings()
     caller_of(settings, actor, branch)
-    with opened_store(settings) as store:
+    with open_command_store(settings) as store:
         position = run(store.projector_url, view, role=projector_role(store))
     say(f"{view} stands at position {position} again")
 
 
 @projection.command()
 @click.argument("view")
-@acting
+@with_actor_options
 def pause(view: str, actor: str | None, branch: str | None) -> None:
     """Stop VIEW after the batch under way; it falls behind until `resume`."""
     from projections import tracking
 
     caller_of(load_settings(), actor, branch)
-    with _projecting() as (_, conn):
+    with _open_views() as (_, conn):
         tracking.pause(conn, view)
     say(f"{view} is paused")
 
@@ -115,7 +122,7 @@ def pause(view: str, actor: str | None, branch: str | None) -> None:
 @projection.command()
 @click.argument("view")
 @as_json
-@acting
+@with_actor_options
 def resume(view: str, as_json: bool, actor: str | None, branch: str | None) -> int:
     """Let VIEW go on and try its parked events again; the exit code is 7 when some are parked still."""
     from msgspec.structs import asdict
@@ -123,52 +130,52 @@ def resume(view: str, as_json: bool, actor: str | None, branch: str | None) -> i
     from projections import parking
 
     caller_of(load_settings(), actor, branch)
-    with _projecting() as (store, conn):
+    with _open_views() as (store, conn):
         resumed = parking.resume(conn, store.log, view)
-    put_facts(asdict(resumed), as_json=as_json)
+    print_facts(asdict(resumed), as_json=as_json)
     return PARTLY if resumed.parked else OK
 
 
-@projection.command()
+@projection.command(name="parked")
 @click.argument("view", required=False)
 @as_json
-def parked(view: str | None, as_json: bool) -> None:
+def list_parked(view: str | None, as_json: bool) -> None:
     """Events that VIEW, or any view, could not take, and those of the same customer that wait behind them."""
     from msgspec.structs import asdict
 
     from projections import parking
 
-    with _projecting() as (_, conn):
+    with _open_views() as (_, conn):
         found = parking.parked(conn, view)
-    put_list([asdict(p) for p in found], PARKED, as_json=as_json)
+    print_list([asdict(p) for p in found], PARKED, as_json=as_json)
 
 
 @contextmanager
-def _projecting() -> "Iterator[tuple[Store, psycopg.Connection[Any]]]":
+def _open_views() -> "Iterator[tuple[Store, psycopg.Connection[Any]]]":
     from projections import tracking
 
     with (
-        opened_store(load_settings()) as store,
+        open_command_store(load_settings()) as store,
         tracking.connect(store.projector_url, role=projector_role(store)) as conn,
     ):
         yield store, conn
 
 
-def _put_rebuilt(found: "Sequence[Rebuilt]", *, as_json: bool) -> None:
+def _print_rebuilt(found: "Sequence[Rebuilt]", *, as_json: bool) -> None:
     """A line of JSON a view, or a table and the differences below it."""
     import msgspec
 
     for rebuilt in found:
         if as_json:
-            put_json(rebuilt)
+            print_json(rebuilt)
         for parked in rebuilt.parked:
             say(f"{rebuilt.view}: cannot take {parked.topic} at position {parked.position} ({parked.error_type})")
     if as_json:
         return
-    put_list([msgspec.structs.asdict(r) for r in found], REBUILT, as_json=False)
+    print_list([msgspec.structs.asdict(r) for r in found], REBUILT, as_json=False)
     for rebuilt in found:
         for difference in rebuilt.differences:
-            put_line([rebuilt.view, difference.kind, " ".join(difference.key), difference.columns])
+            print_line([rebuilt.view, difference.kind, " ".join(difference.key), difference.columns])
         if rebuilt.different > len(rebuilt.differences):
             say(f"{rebuilt.view}: {rebuilt.different} rows differ, the first {len(rebuilt.differences)} are shown")
 

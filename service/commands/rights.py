@@ -57,7 +57,7 @@ def with_rights(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def told(principal: Principal) -> dict[str, Any]:
+def rights_fields_of(principal: Principal) -> dict[str, Any]:
     """What a list says of a token's or a user's rights."""
     return {
         "name": principal.name,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.commands.common import as_json, load_settings
-from service.exits import FAILED, OK, Ended
-from service.output import progress, put_list, say
+from service.exits import FAILED, OK, CommandFailed
+from service.output import print_list, say, show_progress
 
 if TYPE_CHECKING:
     from domain.refusals import Refusal
@@ -44,11 +44,13 @@ def devices(as_json: bool) -> int:
     settings = load_settings()
     found, code = [], OK
     try:
-        found = [(device.name, device.vendor, device.model, device.kind) for device in list_devices(state_of(settings))]
+        found = [
+            (device.name, device.vendor, device.model, device.kind) for device in list_devices(scan_folder_of(settings))
+        ]
     except DeviceFault as fault:
         say(f"SANE cannot be asked: {fault.raw}")
         code = OK if settings.scanners else FAILED
-    put_list(_named(_listed(found, settings.scanners), settings.scanner_names), DEVICES, as_json=as_json)
+    print_list(_add_names(_device_rows(found, settings.scanners), settings.scanner_names), DEVICES, as_json=as_json)
     return code
 
 
@@ -71,12 +73,12 @@ def test(device: str, profile: str, source: str | None, out: Path | None, as_jso
         job=JOB,
         device=device,
         holder="dossier scan test",
-        profile=_profile(settings, device, profile),
+        profile=_find_profile(settings, device, profile),
         source=PageSource(source) if source else None,
     )
-    with _scanned(request, settings) as (pages, fault):
-        _keep([Path(done.path) for done in pages], out)
-        put_list([_facts(done) for done in pages], PAGES, as_json=as_json)
+    with _scan_pages(request, settings) as (pages, fault):
+        _copy_pages([Path(done.path) for done in pages], out)
+        print_list([_facts_of(done) for done in pages], PAGES, as_json=as_json)
     if fault:
         say(f"{fault.fault}: {fault.raw}" + (f" (in use by: {fault.holder})" if fault.holder else ""))
         raise refusal_of(fault)
@@ -102,24 +104,26 @@ def station(url: str, token_file: Path, name: str, devices_: tuple[str, ...], br
     until the archive has them, whatever happens to this machine, the network or the archive. Runs until it is told to
     stop.
     """
-    from scanner.archive import Archive
+    from scanner.archive import ArchiveClient
     from scanner.station import AlreadyRunning
     from service import logs
-    from service.scan_station import run
+    from service.scan_station import run_station
 
     settings = load_settings()
     scanners = devices_ or settings.scanners
     if not scanners:
         raise click.UsageError("no scanner is named: give --device, or set DOSSIER_SCANNERS")
-    logs.begin()
+    logs.begin_logging()
     try:
-        archive = Archive(url, token_file.read_text().strip(), station=name, branch=branch)
-        run(archive, scanners, state_of(settings), changes=settings.scan_profiles, names=settings.scanner_names)
+        archive = ArchiveClient(url, token_file.read_text().strip(), station=name, branch=branch)
+        run_station(
+            archive, scanners, scan_folder_of(settings), changes=settings.scan_profiles, names=settings.scanner_names
+        )
     except (ValueError, AlreadyRunning) as error:
-        raise Ended(FAILED, str(error)) from error
+        raise CommandFailed(FAILED, str(error)) from error
 
 
-def state_of(settings: "Settings") -> Path:
+def scan_folder_of(settings: "Settings") -> Path:
     """The folder of locks and spool: that of the station beside `serve`, so that both respect each other."""
     return settings.home / "scan"
 
@@ -132,7 +136,7 @@ def refusal_of(fault: "Faulted") -> "Refusal":
     return kind()
 
 
-def _listed(found: list[tuple[str, str, str, str]], configured: tuple[str, ...]) -> list[dict[str, Any]]:
+def _device_rows(found: list[tuple[str, str, str, str]], configured: tuple[str, ...]) -> list[dict[str, Any]]:
     """Those of SANE, then the configured ones that it does not find: simulated, or away."""
     from scanner.simulated import SCHEME
 
@@ -146,31 +150,31 @@ def _listed(found: list[tuple[str, str, str, str]], configured: tuple[str, ...])
     return rows
 
 
-def _named(rows: list[dict[str, Any]], given: tuple[str, ...]) -> list[dict[str, Any]]:
+def _add_names(rows: list[dict[str, Any]], given: tuple[str, ...]) -> list[dict[str, Any]]:
     """With the name that the desk shows."""
     from scanner.names import names_of
 
     try:
         names = names_of([row["device"] for row in rows], given)
     except ValueError as error:
-        raise Ended(FAILED, f"DOSSIER_SCANNER_NAMES: {error}") from error
+        raise CommandFailed(FAILED, f"DOSSIER_SCANNER_NAMES: {error}") from error
     return [{**row, "name": names[row["device"]]} for row in rows]
 
 
-def _profile(settings: "Settings", device: str, name: str) -> "Profile":
+def _find_profile(settings: "Settings", device: str, name: str) -> "Profile":
     from scanner.profiles import profiles_of
 
     try:
         profiles = profiles_of(device, settings.scan_profiles)
     except ValueError as error:
-        raise Ended(FAILED, f"DOSSIER_SCAN_PROFILES: {error}") from error
+        raise CommandFailed(FAILED, f"DOSSIER_SCAN_PROFILES: {error}") from error
     if name not in profiles:
         raise click.BadParameter(f"is one of {', '.join(profiles)}", param_hint="--profile")
     return profiles[name]
 
 
 @contextmanager
-def _scanned(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[PageDone], Faulted | None]]":
+def _scan_pages(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[PageDone], Faulted | None]]":
     """The pages, in files that are gone afterwards, and what ended the batch."""
     from scanner.device_process import DeviceProcess
     from scanner.messages import Faulted, PageDone, Progress
@@ -178,10 +182,10 @@ def _scanned(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[Page
     with TemporaryDirectory(prefix="dossier-scan-") as folder:
         pages, fault = [], None
         with (
-            progress("scanning") as advance,
-            DeviceProcess(request, state_of(settings), spool=Path(folder)) as process,
+            show_progress("scanning") as advance,
+            DeviceProcess(request, scan_folder_of(settings), spool=Path(folder)) as process,
         ):
-            for event in process.events():
+            for event in process.iter_events():
                 match event:
                     case Progress(rows=rows, rows_total=total):
                         advance(rows, total or rows)
@@ -192,7 +196,7 @@ def _scanned(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[Page
         yield pages, fault
 
 
-def _keep(pages: list[Path], out: Path | None) -> None:
+def _copy_pages(pages: list[Path], out: Path | None) -> None:
     """The first as `out`, the second as `out-2`."""
     if out is None:
         return
@@ -200,7 +204,7 @@ def _keep(pages: list[Path], out: Path | None) -> None:
         shutil.copyfile(page, out if number == 1 else out.with_stem(f"{out.stem}-{number}"))
 
 
-def _facts(done: "PageDone") -> dict[str, Any]:
+def _facts_of(done: "PageDone") -> dict[str, Any]:
     import msgspec
 
     return {name: value for name, value in msgspec.to_builtins(done.page).items() if name in PAGES}

@@ -3,16 +3,16 @@
 import click
 
 from service.commands.common import (
-    acting,
     always_json,
     as_json,
     assume_yes,
     caller_of,
     load_settings,
-    opened_store,
+    open_command_store,
     require_home,
+    with_actor_options,
 )
-from service.output import put_facts, put_json, say
+from service.output import print_facts, print_json, say
 
 
 @click.command()
@@ -23,8 +23,8 @@ def serve() -> int:
     """
     import sys
 
-    from service.exits import ending
-    from service.logs import tell
+    from service.exits import ending_of
+    from service.logs import log_line
     from service.serve import serve as run
 
     try:
@@ -32,8 +32,8 @@ def serve() -> int:
     except Exception as error:  # the edge of the program: what reads the log gets a line of it
         if sys.stderr.isatty():
             raise
-        code, words = ending(error)
-        tell("error", f"serve does not start, exit code {code}: {words}")
+        code, words = ending_of(error)
+        log_line("error", f"serve does not start, exit code {code}: {words}")
         return code
 
 
@@ -44,19 +44,19 @@ def migrate() -> None:
     `serve` does the same each time it starts.
     """
     from migrations.runner import newest
-    from service.database import database
-    from service.prepare import make_folders, prepare
+    from service.database import open_database
+    from service.prepare import make_folders, prepare_archive
 
     settings = load_settings()
     make_folders(settings)
-    with database(settings) as (_, addresses):
-        prepare(settings, addresses, say)
+    with open_database(settings) as (_, addresses):
+        prepare_archive(settings, addresses, say)
     say(f"the database is at migration {newest()}")
 
 
 @click.command()
 @as_json
-@acting
+@with_actor_options
 def sweep(as_json: bool, actor: str | None, branch: str | None) -> None:
     """Remove what nobody needs: content that no event names after a day, stale temporary files, old Idempotency-Keys.
 
@@ -68,13 +68,13 @@ def sweep(as_json: bool, actor: str | None, branch: str | None) -> None:
 
     settings = load_settings()
     caller_of(settings, actor, branch)
-    with opened_store(settings, contents=True) as store:
-        put_facts(asdict(remove(store, settings.limits)), as_json=as_json)
+    with open_command_store(settings, contents=True) as store:
+        print_facts(asdict(remove(store, settings.limits)), as_json=as_json)
 
 
 @click.command()
 @assume_yes
-@acting
+@with_actor_options
 def adopt(yes: bool, actor: str | None, branch: str | None) -> None:
     """Make the content folder and the key folder at hand this archive's, for good.
 
@@ -83,16 +83,16 @@ def adopt(yes: bool, actor: str | None, branch: str | None) -> None:
     """
     import psycopg
 
-    from service.belonging import adopt as make_ours
-    from service.belonging import require_keys, state_of
-    from service.database import database
+    from service.belonging import adopt_folders as make_ours
+    from service.belonging import describe_content_folder, require_keys
+    from service.database import open_database
 
     settings = load_settings()
     caller_of(settings, actor, branch)
     require_home(settings)
-    with database(settings) as (_, addresses), psycopg.connect(addresses.owner, autocommit=True) as conn:
+    with open_database(settings) as (_, addresses), psycopg.connect(addresses.owner, autocommit=True) as conn:
         require_keys(conn, settings.home / "keys")
-        say(state_of(settings, conn))
+        say(describe_content_folder(settings, conn))
         if not yes:
             click.confirm(
                 f"Make {settings.content_directory} the content folder of this archive?", abort=True, err=True
@@ -108,9 +108,9 @@ def version(as_json: bool) -> None:
     from service import release
 
     if as_json:
-        put_json({"version": release.version(), "commit": release.commit()})
+        print_json({"version": release.release_version(), "commit": release.release_commit()})
     else:
-        click.echo(f"{release.version()} {release.commit()}")
+        click.echo(f"{release.release_version()} {release.release_commit()}")
 
 
 @click.command()

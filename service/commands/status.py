@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.common import as_json, load_settings, opened_store
-from service.exits import FAILED, OK, ending
-from service.output import put_json, put_line, text_of
+from service.commands.common import as_json, load_settings, open_command_store
+from service.exits import FAILED, OK, ending_of
+from service.output import print_json, print_line, text_of
 
 if TYPE_CHECKING:
-    from service.beats import Standing
+    from service.beats import PartStatus
 
 
 @click.command()
@@ -20,53 +20,53 @@ def status(as_json: bool) -> int:
 
     Works beside a running `serve` and without one. The exit code is 1 when something is wrong.
     """
-    from service.lapses import note_of, read_note
-    from service.parts_door import ask
-    from service.release import commit, version
+    from service.lapses import load_note, note_path_of
+    from service.parts_door import fetch_part_statuses
+    from service.release import release_commit, release_version
 
     settings = load_settings()
-    parts = ask(settings.home)
+    parts = fetch_part_statuses(settings.home)
     found: dict[str, Any] = {
-        "version": version(),
-        "commit": commit(),
+        "version": release_version(),
+        "commit": release_commit(),
         "home": str(settings.home),
-        "settings": changed(),
+        "settings": list_settings(),
         "serving": parts is not None,
-        "parts": [told(part) for part in parts or ()],
+        "parts": [fields_of_part(part) for part in parts or ()],
         "problems": [],
     }
     try:
-        with opened_store(settings) as store:
-            found |= standing(store)
-        if note := read_note(note_of(settings.home)):
+        with open_command_store(settings) as store:
+            found |= query_store_state(store)
+        if note := load_note(note_path_of(settings.home)):
             found["clock"] = note
     except Exception as error:  # noqa: BLE001  # whatever keeps the archive shut is what is asked for
-        found["problems"].append(ending(error)[1])
-    found["problems"] += problems(found, settings.limits)
+        found["problems"].append(ending_of(error)[1])
+    found["problems"] += find_problems(found, settings.limits)
     if as_json:
-        put_json(found)
+        print_json(found)
     else:
-        put(found)
+        print_status(found)
     return FAILED if found["problems"] else OK
 
 
-def changed() -> dict[str, str]:
+def list_settings() -> dict[str, str]:
     """The settings that differ from their defaults, secrets masked."""
     import os
 
-    from service.settings import check
+    from service.settings import check_settings
 
-    return {setting.name: setting.value for setting in check(os.environ) if setting.origin != "default"}
+    return {setting.name: setting.value for setting in check_settings(os.environ) if setting.origin != "default"}
 
 
-def told(part: "Standing") -> dict[str, Any]:
+def fields_of_part(part: "PartStatus") -> dict[str, Any]:
     from msgspec.structs import asdict
 
     since = datetime.fromtimestamp(part.since, UTC).isoformat(timespec="seconds")
     return {**asdict(part), "since": since, "beat_seconds": round(part.beat_seconds, 1)}
 
 
-def standing(store: Any) -> dict[str, Any]:
+def query_store_state(store: Any) -> dict[str, Any]:
     """What database and disk tell."""
     from migrations.runner import newest
     from service.wiring import WHERE_VIEWS_STAND
@@ -103,7 +103,7 @@ def run_of(name: str, ended: float, seconds: float, problems: int, result: Any) 
     return {"run": name, **told, "problems": problems, "result": result}
 
 
-def problems(found: dict[str, Any], limits: Any) -> list[str]:
+def find_problems(found: dict[str, Any], limits: Any) -> list[str]:
     """What is wrong, each with what to do."""
     said = []
     if not found["serving"]:
@@ -133,20 +133,20 @@ def problems(found: dict[str, Any], limits: Any) -> list[str]:
     return said
 
 
-def put(found: dict[str, Any]) -> None:
+def print_status(found: dict[str, Any]) -> None:
     """A line for each fact, and for each part, view and problem."""
     for name in ("version", "commit", "home", "settings", "serving", "database", "content"):
         if name in found:
-            put_line([name, found[name]])
+            print_line([name, found[name]])
     for kind in ("keys", "stations", "runs"):
         for one in found.get(kind, ()):
-            put_line([kind.removesuffix("s"), *(f"{name} {text_of(value)}" for name, value in one.items())])
+            print_line([kind.removesuffix("s"), *(f"{name} {text_of(value)}" for name, value in one.items())])
     for part in found["parts"]:
-        put_line(["part", *(f"{name} {text_of(value)}" for name, value in part.items())])
+        print_line(["part", *(f"{name} {text_of(value)}" for name, value in part.items())])
     for view in found.get("views", ()):
-        put_line(["view", *(f"{name} {text_of(value)}" for name, value in view.items())])
+        print_line(["view", *(f"{name} {text_of(value)}" for name, value in view.items())])
     for problem in found["problems"]:
-        put_line(["problem", problem])
+        print_line(["problem", problem])
 
 
 COMMANDS = (status,)

@@ -5,17 +5,17 @@ import sys
 import click
 
 from service.commands.common import (
-    acting,
     actor_option,
     as_json,
     assume_yes,
     caller_of,
     load_settings,
-    opened_store,
+    open_command_store,
+    with_actor_options,
 )
-from service.commands.rights import COLUMNS, Rights, require_name, told, with_rights
-from service.exits import FAILED, Ended
-from service.output import put_list, say
+from service.commands.rights import COLUMNS, Rights, require_name, rights_fields_of, with_rights
+from service.exits import FAILED, CommandFailed
+from service.output import print_list, say
 
 
 @click.group()
@@ -34,25 +34,25 @@ def create(name: str, rights: Rights, actor: str | None) -> None:
     require_name(name)
     settings = load_settings()
     caller = caller_of(settings, actor)
-    with opened_store(settings) as store:
+    with open_command_store(settings) as store:
         token = create_token(store.archive(), caller, name=name, **rights)
     click.echo(token)
 
 
 @tokens.command(name="list")
 @as_json
-def list_(as_json: bool) -> None:
+def list_tokens(as_json: bool) -> None:
     """All tokens by name, revoked ones too. The tokens themselves are kept nowhere."""
-    with opened_store(load_settings()) as store:
+    with open_command_store(load_settings()) as store:
         found = store.archive().access().tokens
-    items = [{**told(token.principal), "revoked": token.revoked} for token in found.values()]
-    put_list(items, (*COLUMNS, "revoked"), as_json=as_json)
+    items = [{**rights_fields_of(token.principal), "revoked": token.revoked} for token in found.values()]
+    print_list(items, (*COLUMNS, "revoked"), as_json=as_json)
 
 
 @tokens.command()
 @click.argument("name")
 @assume_yes
-@acting
+@with_actor_options
 def revoke(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
     """End a token at once and for good; its name is never given again. Asks first on a terminal."""
     from domain.administration import RevokeToken
@@ -60,8 +60,8 @@ def revoke(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
     if sys.stdin.isatty() and not yes and not click.confirm(f"Revoke the token {name}?", err=True):
-        raise Ended(FAILED, "nothing was changed")
-    with opened_store(settings) as store:
+        raise CommandFailed(FAILED, "nothing was changed")
+    with open_command_store(settings) as store:
         changed = store.archive().administer(RevokeToken(name), caller)
     say(f"revoked: {name}" if changed else f"{name} was revoked before")
 

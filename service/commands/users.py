@@ -9,17 +9,17 @@ import click
 import msgspec
 
 from service.commands.common import (
-    acting,
     actor_option,
     as_json,
     assume_yes,
     caller_of,
     load_settings,
-    opened_store,
+    open_command_store,
+    with_actor_options,
 )
-from service.commands.rights import COLUMNS, Rights, require_name, told, with_rights
-from service.exits import CONFLICT, FAILED, Ended
-from service.output import put_list, say
+from service.commands.rights import COLUMNS, Rights, require_name, rights_fields_of, with_rights
+from service.exits import CONFLICT, FAILED, CommandFailed
+from service.output import print_list, say
 
 if TYPE_CHECKING:
     from domain.administration import User
@@ -46,26 +46,26 @@ def add(name: str, rights: Rights, actor: str | None) -> None:
     require_name(name)
     settings = load_settings()
     caller = caller_of(settings, actor)
-    with opened_users(settings) as known:
+    with open_users(settings) as known:
         click.echo(known.add(NewUser(name=name, **rights), caller))
 
 
 @users.command(name="list")
 @as_json
-def list_(as_json: bool) -> None:
+def list_users(as_json: bool) -> None:
     """All users by name, disabled ones too."""
-    with opened_users(load_settings()) as known:
+    with open_users(load_settings()) as known:
         found = known.archive.access().users.values()
         once = known.passwords.once(user.password for user in found)
     items = [
         {
-            **told(user.principal),
+            **rights_fields_of(user.principal),
             "state": state_of(user, once=once.get(user.password, True)),
             "subject": user.identity.subject if user.identity else None,
         }
         for user in found
     ]
-    put_list(items, (*COLUMNS, "state", "subject"), as_json=as_json)
+    print_list(items, (*COLUMNS, "state", "subject"), as_json=as_json)
 
 
 def state_of(user: "User", *, once: bool) -> str:
@@ -78,7 +78,7 @@ def state_of(user: "User", *, once: bool) -> str:
 @click.argument("name")
 @click.option("--subject", required=True, help="The person's `sub` at the identity provider.")
 @click.option("--issuer", help="The provider as it names itself.  [default: DOSSIER_OIDC_ISSUER]")
-@acting
+@with_actor_options
 def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch: str | None) -> None:
     """Let a person at the identity provider sign in as this user, by issuer and subject, never by a name."""
     from domain.administration import Identity
@@ -89,7 +89,7 @@ def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch:
     if issuer is None:
         raise click.UsageError("name the provider: --issuer, or DOSSIER_OIDC_ISSUER")
     caller = caller_of(settings, actor, branch)
-    with opened_store(settings) as store:
+    with open_command_store(settings) as store:
         changed = store.users(store.archive()).bind(name, Identity(issuer, subject), caller)
         with store.pool.connection() as conn:
             forget_waiting(conn, issuer, subject)
@@ -98,10 +98,10 @@ def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch:
 
 @users.command()
 @click.argument("name")
-@acting
+@with_actor_options
 def unbind(name: str, actor: str | None, branch: str | None) -> None:
     """Take the binding of a user away; sessions that the identity provider opened end at once."""
-    changed = after(name, actor, branch, lambda known, caller: known.unbind(name, caller), forget=False)
+    changed = change_user(name, actor, branch, lambda known, caller: known.unbind(name, caller), forget=False)
     say(f"unbound: {name}" if changed else f"{name} is bound to nobody")
 
 
@@ -111,44 +111,44 @@ def waiting(as_json: bool) -> None:
     """People who signed in at the identity provider and are bound to no user, the latest first."""
     from store.sessions import waiting as waiting_identities
 
-    with opened_store(load_settings()) as store, store.pool.connection() as conn:
+    with open_command_store(load_settings()) as store, store.pool.connection() as conn:
         found = waiting_identities(conn)
     items = [{**msgspec.to_builtins(one), "tried_at": one.tried_at.isoformat()} for one in found]
-    put_list(items, ("name", "subject", "issuer", "tried_at"), as_json=as_json)
+    print_list(items, ("name", "subject", "issuer", "tried_at"), as_json=as_json)
 
 
 @users.command()
 @click.argument("name")
-@acting
+@with_actor_options
 def reset(name: str, actor: str | None, branch: str | None) -> None:
     """Print a new one-time password, alone; the old one and every session of the user end at once."""
-    click.echo(after(name, actor, branch, lambda known, caller: known.reset(name, caller)))
+    click.echo(change_user(name, actor, branch, lambda known, caller: known.reset(name, caller)))
 
 
 @users.command()
 @click.argument("name")
 @assume_yes
-@acting
+@with_actor_options
 def disable(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
     """Let a user in no more; every session ends at once. Asks first on a terminal."""
     if sys.stdin.isatty() and not yes and not click.confirm(f"Disable the user {name}?", err=True):
-        raise Ended(FAILED, "nothing was changed")
-    changed = after(name, actor, branch, lambda known, caller: known.disable(name, caller))
+        raise CommandFailed(FAILED, "nothing was changed")
+    changed = change_user(name, actor, branch, lambda known, caller: known.disable(name, caller))
     say(f"disabled: {name}" if changed else f"{name} was disabled before")
 
 
 @users.command()
 @click.argument("name")
-@acting
+@with_actor_options
 def enable(name: str, actor: str | None, branch: str | None) -> None:
     """Let a disabled user in again: print a new one-time password, alone."""
-    password = after(name, actor, branch, lambda known, caller: known.enable(name, caller))
+    password = change_user(name, actor, branch, lambda known, caller: known.enable(name, caller))
     if password is None:
-        raise Ended(CONFLICT, f"{name} is not disabled; `dossier users reset` makes a new password")
+        raise CommandFailed(CONFLICT, f"{name} is not disabled; `dossier users reset` makes a new password")
     click.echo(password)
 
 
-def after(
+def change_user(
     name: str, actor: str | None, branch: str | None, step: "Callable[[Users, Caller], T]", *, forget: bool = True
 ) -> T:
     """What a step says. `forget`: the password that counted before it does no more, and a file that has it goes."""
@@ -156,7 +156,7 @@ def after(
 
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
-    with opened_users(settings) as known:
+    with open_users(settings) as known:
         said = step(known, caller)
     if forget:
         forget_password(settings, name)
@@ -164,8 +164,8 @@ def after(
 
 
 @contextmanager
-def opened_users(settings: "Settings") -> Iterator["Users"]:
-    with opened_store(settings) as store:
+def open_users(settings: "Settings") -> Iterator["Users"]:
+    with open_command_store(settings) as store:
         yield store.users(store.archive())
 
 

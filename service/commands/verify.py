@@ -2,9 +2,9 @@
 
 import click
 
-from service.commands.common import as_json, load_settings, opened_store, projector_role
+from service.commands.common import as_json, load_settings, open_command_store, projector_role
 from service.exits import DIFFERENT, OK
-from service.output import progress, put_json, put_line, say
+from service.output import print_json, print_line, say, show_progress
 
 
 @click.command()
@@ -19,20 +19,20 @@ def verify(quick: bool, no_views: bool, as_json: bool) -> int:
     """
     from msgspec.structs import asdict
 
-    from service.verify import note
+    from service.verify import record_verification
     from service.verify import verify as run
 
-    with opened_store(load_settings(), contents=True) as store, progress("verifying") as advance:
+    with open_command_store(load_settings(), contents=True) as store, show_progress("verifying") as advance:
         report = run(store, quick=quick, views=not no_views, projector_role=projector_role(store), progress=advance)
-        note(store, report)
+        record_verification(store, report)
     if as_json:
-        put_json(report)
+        print_json(report)
     else:
         for problem in report.problems:
-            put_line(["problem", problem.kind, problem.id, problem.position, problem.detail])
+            print_line(["problem", problem.kind, problem.id, problem.position, problem.detail])
         for name, value in asdict(report).items():
             if name != "problems":
-                put_line([name, value])
+                print_line([name, value])
     if report.problems_found:
         say(f"verification found {report.problems_found} problems")
     return DIFFERENT if report.problems_found else OK

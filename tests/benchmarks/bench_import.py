@@ -28,8 +28,8 @@ from paper.client import Examiner
 from service.database import Addresses
 from service.import_lines import listing_of
 from service.import_run import CONNECTIONS, Importer, import_listing
-from service.prepare import make_folders, prepare
-from service.settings import load
+from service.prepare import make_folders, prepare_archive
+from service.settings import load_settings_from
 from service.wiring import APP_ROLE, Store, open_store, role_of
 from tests.benchmarks.bench_projections import tell, tell_machine, tell_ratios
 from tests.benchmarks.databases import a_database
@@ -73,9 +73,9 @@ def main() -> None:
 def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
     """Opened as the command opens it, with a customer for every line of all lists."""
     with a_database() as (home, url):
-        settings = load(environment(home / "home", url))
+        settings = load_settings_from(environment(home / "home", url))
         make_folders(settings)
-        prepare(settings, Addresses.of_one(url), lambda _: None)
+        prepare_archive(settings, Addresses.from_url(url), lambda _: None)
         role = role_of(url, APP_ROLE)
         opened = open_store(settings, url, role=role, connections=CONNECTIONS)
         with opened as store, psycopg.connect(url) as conn:

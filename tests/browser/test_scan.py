@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
-from scanner.station import id_of
+from scanner.station import scanner_id_of
 from tests.browser.desks import Desk
 from tests.http.desk import a_customer, issue, item_of, view
 from tests.http.scanning import a_code_page, a_form_page, a_page, filled, saved
@@ -52,7 +52,7 @@ class AtScanner:
 
     def choose(self, device: str) -> "AtScanner":
         """And the pane that is made anew for it is there."""
-        option = self.page.locator(f'#scan-with option[value$=":{id_of(device)}"]').first
+        option = self.page.locator(f'#scan-with option[value$=":{scanner_id_of(device)}"]').first
         with self.page.expect_response("**/add") as answered:
             self.page.get_by_label("Scanner", exact=True).select_option(option.get_attribute("value"))
         answered.value.finished()

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import msgspec
 
-from service.settings import load
+from service.settings import load_settings_from
 from tests.builders.mounts import mounted
 from tests.http.served import ROOT, SERVE, belongs, command_of, environment_of, name_of, new_home, pids, wait_until
 
@@ -44,7 +44,7 @@ class Archive:
 
     def __init__(self, home: Path) -> None:
         self.environment = environment_of(home, None, {})
-        self.settings = load(self.environment)
+        self.settings = load_settings_from(self.environment)
         self.home = self.settings.home
         self.output = home.parent / "output"
         self.start()

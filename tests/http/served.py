@@ -21,9 +21,9 @@ from domain.access import Role
 from domain.administration import NewUser, RevokeToken
 from domain.archive import Archive
 from domain.users import Users
-from service.database import embedded, embedded_address
+from service.database import embedded_address, embedded_cluster
 from service.prepare import create_token, system_caller
-from service.settings import Settings, load
+from service.settings import Settings, load_settings_from
 from service.wiring import APP_ROLE, open_store, role_of
 from store.logins import SUPERUSER
 from tests.fixtures.database import MEMORY, in_memory
@@ -38,8 +38,8 @@ OWN_PASSWORD = "correct horse battery"
 SERVE = """
 import os, sys
 from service.serve import serve
-from service.settings import load
-sys.exit(serve(load(os.environ)))
+from service.settings import load_settings_from
+sys.exit(serve(load_settings_from(os.environ)))
 """
 
 
@@ -203,7 +203,7 @@ def serving(
             shutil.copytree(beside.home / "keys", home / "keys")
             variables = {"DOSSIER_CONTENT_URL": f"file://{beside.settings.content_directory}", **variables}
         environment = environment_of(home, database_url, variables)
-        settings = load(environment)
+        settings = load_settings_from(environment)
         output = home.parent / "output"
         output.mkdir()
         with (output / "stdout").open("wb") as out, (output / "stderr").open("wb") as err:
@@ -240,7 +240,7 @@ def environment_of(home: Path, database_url: str | None, variables: dict[str, st
 
 def embedded_url(home: Path) -> str:
     """The superuser's address: tests look at everything."""
-    return embedded_address(embedded(home), SUPERUSER)
+    return embedded_address(embedded_cluster(home), SUPERUSER)
 
 
 @contextmanager

@@ -187,10 +187,10 @@ def test_every_limit_has_its_two_sided_test() -> None:
 def test_every_limit_is_a_setting_of_its_name_that_takes_no_nought() -> None:
     for field, setting in limit_settings().items():
         assert setting.name in (f"DOSSIER_{field.upper()}", "DOSSIER_MAX_UPLOAD_BYTES")
-        assert setting.read(str(setting.default)) == setting.default == getattr(Limits(), field)
+        assert setting.parse(str(setting.default)) == setting.default == getattr(Limits(), field)
         for wrong in ("-1", "many") if field in MAY_BE_NONE else ("0", "-1", "many"):
             with pytest.raises(ValueError, match=r"^$|invalid literal|could not convert"):
-                setting.read(wrong)
+                setting.parse(wrong)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.serve import require_free_base
-from service.settings import SettingsError, load
+from service.settings import SettingsError, load_settings_from
 from tests.http.desk import a_customer, a_letter, archived, at, issue, noted
 from tests.http.served import OWN_PASSWORD, Served, serving
 from tests.http.sub_path import proxied
@@ -117,14 +117,14 @@ def test_the_archive_itself_is_asked_without_the_sub_path_by_stations_and_checks
 )
 def test_a_public_url_is_an_address_with_an_optional_path(url: str) -> None:
     with pytest.raises(SettingsError, match="DOSSIER_PUBLIC_URL"):
-        load({"DOSSIER_PUBLIC_URL": url})
+        load_settings_from({"DOSSIER_PUBLIC_URL": url})
 
 
 def test_a_sub_path_that_begins_like_an_address_of_the_archive_is_refused() -> None:
     for path in ("v1", "documents/x", "assets"):
         with pytest.raises(SettingsError, match="address of the archive itself"):
-            require_free_base(load({"DOSSIER_PUBLIC_URL": f"https://library.example/{path}"}))
-    require_free_base(load({"DOSSIER_PUBLIC_URL": "https://library.example"}))
+            require_free_base(load_settings_from({"DOSSIER_PUBLIC_URL": f"https://library.example/{path}"}))
+    require_free_base(load_settings_from({"DOSSIER_PUBLIC_URL": "https://library.example"}))
 
 
 def test_addresses_are_brought_below_once() -> None:

@@ -90,7 +90,7 @@ class Desk:
     ) -> Ran:
         events = []
         with DeviceProcess(request, self.state, patience) as process:
-            for event in process.events():
+            for event in process.iter_events():
                 events.append(event)
                 on_event(process, event)
         return Ran(events)

@@ -15,8 +15,8 @@ from typing import Any, Self
 import httpx
 import msgspec
 
-from scanner.spool import Page, Spool
-from scanner.station import id_of
+from scanner.spool import Spool, SpoolPage
+from scanner.station import scanner_id_of
 from tests.http.served import ROOT, wait_until
 
 SECONDS = 60
@@ -60,7 +60,7 @@ class Station:
 
     def scanner(self, device: str) -> str:
         """What the desk calls it."""
-        return f"{self.name}:{id_of(device)}"
+        return f"{self.name}:{scanner_id_of(device)}"
 
     def said(self) -> str:
         return self._said.read_text("utf-8")
@@ -86,13 +86,13 @@ class Station:
     def wait_until_empty(self) -> None:
         wait_until(lambda: self.spooled() == [], SECONDS, f"the spool is not emptied: {self.spooled()} {self.said()}")
 
-    def stored(self, session: str) -> list[Page]:
+    def stored(self, session: str) -> list[SpoolPage]:
         """The pages of a session that were durable here so far, delivered or not, until the pass is done with."""
         found = []
         for folder in sorted((self.home / "scan" / "spool").glob(f"{session}-*")):
             with suppress(FileNotFoundError):  # dropped in this moment
                 facts = sorted(folder.glob("[0-9]*.json"))
-                found += [msgspec.json.decode(file.read_bytes(), type=Page) for file in facts]
+                found += [msgspec.json.decode(file.read_bytes(), type=SpoolPage) for file in facts]
         return found
 
 

@@ -24,7 +24,7 @@ from scanner.messages import (
     PageStarted,
     Progress,
     Scan,
-    encode,
+    encode_message,
 )
 from scanner.profiles import PROFILES, PageMode, PageSource, Profile
 from scanner.spool import digest_of
@@ -61,7 +61,7 @@ def test_a_feeder_is_scanned_to_its_end(desk: Desk) -> None:
     assert order == [Opened, *[PageStarted, PageDone] * 3, Finished]
     assert ran.ending == Finished(3)
     assert numbers(ran) == [1, 2, 3]
-    assert desk.spool.pages("job-1") == [done.page for done in ran.pages]
+    assert desk.spool.list_pages("job-1") == [done.page for done in ran.pages]
 
 
 def test_a_page_is_in_the_spool_as_it_was_told(desk: Desk) -> None:
@@ -105,7 +105,7 @@ def test_a_job_goes_on_with_the_number_it_is_told(desk: Desk) -> None:
 
     assert (jammed.ending, numbers(jammed)) == (Faulted(fault=Fault.JAMMED, raw="as the name says"), [1, 2])
     assert (rest.ending, numbers(rest)) == (Finished(3), [3, 4, 5])
-    assert [page.number for page in desk.spool.pages("job-1")] == [1, 2, 3, 4, 5]
+    assert [page.number for page in desk.spool.list_pages("job-1")] == [1, 2, 3, 4, 5]
 
 
 def test_a_page_is_never_written_over_another(desk: Desk) -> None:
@@ -114,7 +114,7 @@ def test_a_page_is_never_written_over_another(desk: Desk) -> None:
 
     assert isinstance(again.ending, Faulted)
     assert (again.ending.fault, again.ending.raw) == (Fault.INVALID, "page 1 is there already")
-    assert desk.spool.pages("job-1") == [done.page for done in first.pages]
+    assert desk.spool.list_pages("job-1") == [done.page for done in first.pages]
 
 
 def test_progress_is_told_at_most_four_times_a_second(desk: Desk) -> None:
@@ -176,7 +176,7 @@ def test_pages_are_counted_to_their_limit(desk: Desk, pages: int, ending: object
 def test_describing_a_device_tells_its_sources_and_scans_nothing(desk: Desk) -> None:
     ran = desk.run(Describe(device=FEEDER, holder="Ms Winter"))
     assert ran.events == [Opened(FEEDER, (PageSource.FEEDER,)), Finished(0)]
-    assert desk.spool.jobs() == []
+    assert desk.spool.list_jobs() == []
 
 
 # -- who has the device -----------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_cancelling_keeps_the_finished_pages_and_no_part_of_one(desk: Desk) -> N
     assert ran.ending == Faulted(fault=Fault.CANCELLED)
     assert ran.ending.slug is None
     assert numbers(ran) == [1]
-    assert [page.number for page in desk.spool.pages("job-1")] == [1]
+    assert [page.number for page in desk.spool.list_pages("job-1")] == [1]
 
 
 def test_a_slow_read_of_a_real_back_end_is_cancelled(back_end: BackEnd, desk: Desk) -> None:
@@ -305,15 +305,15 @@ def test_a_page_that_was_stored_and_not_told_of_is_told_when_the_process_is_gone
     with DeviceProcess(desk.request("simulated:feeder?pages=3&stall=2&seconds=0", source=PageSource.FEEDER),
                        desk.state, QUICK) as process:  # fmt: skip
         while b'"number":2' not in process._unread:
-            process._receive()
+            process._receive_piece()
         process._unread = b""
-        told += process.events()
+        told += process.iter_events()
     assert [type(event) for event in told if not isinstance(event, Progress)] == [PageDone, Faulted]
 
 
 def test_leaving_early_ends_the_process(desk: Desk) -> None:
     with DeviceProcess(desk.request("simulated:feeder?stall=1", source=PageSource.FEEDER), desk.state) as process:
-        assert next(process.events()) == Opened("simulated:feeder?stall=1", (PageSource.FEEDER,))
+        assert next(process.iter_events()) == Opened("simulated:feeder?stall=1", (PageSource.FEEDER,))
         assert exists(process.pid)
     assert not exists(process.pid)
     process.cancel()
@@ -325,7 +325,7 @@ from pathlib import Path
 from scanner.device_process import DeviceProcess
 from scanner.messages import PageStarted, decode_request
 with DeviceProcess(decode_request(sys.argv[1].encode()), Path(sys.argv[2])) as process:
-    for event in process.events():
+    for event in process.iter_events():
         if isinstance(event, PageStarted):
             print(process.pid, flush=True)
 """
@@ -334,7 +334,7 @@ with DeviceProcess(decode_request(sys.argv[1].encode()), Path(sys.argv[2])) as p
 def test_a_process_ends_with_its_parent_and_leaves_the_device_free(desk: Desk) -> None:
     """Killed with -9 while the device hangs: nobody is there to end the process but the kernel."""
     request = desk.request("simulated:feeder?stall=1", source=PageSource.FEEDER)
-    command = [sys.executable, "-c", PARENT, encode(request).decode(), str(desk.state)]
+    command = [sys.executable, "-c", PARENT, encode_message(request).decode(), str(desk.state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
@@ -391,4 +391,4 @@ def test_what_a_scan_asks_goes_through_the_pipe_unchanged() -> None:
     from scanner.messages import decode_request
 
     scan = Scan(job="j", device="d", holder="h", profile=PROFILES["photo"], source=PageSource.FEEDER, first_page=7)
-    assert decode_request(encode(scan)) == scan
+    assert decode_request(encode_message(scan)) == scan

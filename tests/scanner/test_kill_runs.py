@@ -62,7 +62,7 @@ def passed(
         victim = os.pidfd_open(process.pid)
         killer = threading.Thread(target=kill, args=(victim, point(desk, job, first, chance), over))
         killer.start()
-        *events, ending = process.events()
+        *events, ending = process.iter_events()
         over.set()
         killer.join()
         os.close(victim)
@@ -74,7 +74,7 @@ def point(desk: Desk, job: str, first: int, chance: random.Random) -> Callable[[
     """A moment, or the appearance of a file: most of what matters takes too short to be hit by chance."""
     until = time.monotonic() + chance.uniform(0, 1.0)
     number = chance.randint(first, SHEETS)
-    file = desk.spool.path(job, number).with_name(chance.choice(FILES).format(number))
+    file = desk.spool.picture_path(job, number).with_name(chance.choice(FILES).format(number))
     return file.exists if chance.random() < 0.7 else lambda: time.monotonic() > until
 
 
@@ -87,8 +87,8 @@ def kill(victim: int, reached: Callable[[], bool], over: threading.Event) -> Non
 
 
 def check(desk: Desk, job: str, told: list[PageDone]) -> None:
-    pages = desk.spool.pages(job)
+    pages = desk.spool.list_pages(job)
     assert [done.page.number for done in told] == [*range(1, SHEETS + 1)]
     assert [done.page for done in told] == pages
     assert [codes_of(Path(done.path)) for done in told] == [[text_of(page.number)] for page in pages]
-    assert desk.spool.torn(job) == []
+    assert desk.spool.list_damaged(job) == []

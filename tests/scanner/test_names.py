@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanner.names import names_of, readable
+from scanner.names import names_of, readable_name
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from scanner.names import names_of, readable
     ],
 )
 def test_a_device_has_a_readable_name(device: str, name: str) -> None:
-    assert readable(device) == name
+    assert readable_name(device) == name
 
 
 def test_no_two_scanners_of_a_station_have_the_same_name() -> None:

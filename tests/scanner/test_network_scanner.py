@@ -8,7 +8,7 @@ import pytest
 
 from scanner.device_process import DeviceProcess, Patience
 from scanner.errors import Fault
-from scanner.messages import Describe, Event, Faulted, Finished, Opened, PageDone, encode
+from scanner.messages import Describe, Event, Faulted, Finished, Opened, PageDone, encode_message
 from scanner.profiles import PROFILES, PageMode, PageSource
 from tests.scanner.devices import ROOT, Desk, numbers
 from tests.scanner.escl import DEVICE, Scanner, text_of
@@ -148,7 +148,7 @@ from pathlib import Path
 from scanner.device_process import DeviceProcess
 from scanner.messages import decode_request
 with DeviceProcess(decode_request(sys.argv[1].encode()), Path(sys.argv[2])) as process:
-    [*_, ending] = process.events()
+    [*_, ending] = process.iter_events()
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, ending)
 """
 
@@ -157,10 +157,10 @@ def test_the_largest_page_fits_into_the_memory(scanner: Scanner, desk: Desk) -> 
     """A4 at 600 dpi in colour: 100 MiB of rows, and what python-sane and Pillow make of them."""
     scanner.grain = 30
     request = desk.request(DEVICE, profile=PROFILES["photo"])
-    command = [sys.executable, "-c", MEASURED, encode(request).decode(), str(desk.state)]
+    command = [sys.executable, "-c", MEASURED, encode_message(request).decode(), str(desk.state)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     peak_kib, _, ending = done.stdout.strip().partition(" ")
     assert ending == "Finished(pages=1)"
-    assert [(page.width_px, page.height_px) for page in desk.spool.pages("job-1")] == [(4961, 7016)]
+    assert [(page.width_px, page.height_px) for page in desk.spool.list_pages("job-1")] == [(4961, 7016)]
     assert 100 < int(peak_kib) / 1024 <= MEMORY_MIB_MAX

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanner.options import mode_among, pixels, resolution_of, source_among, sources_among, within
+from scanner.options import clamp_to, mode_among, pixels_of, resolution_of, source_among, sources_among
 from scanner.profiles import PageMode, PageSource
 
 FLATBED, FEEDER = PageSource.FLATBED, PageSource.FEEDER
@@ -74,7 +74,7 @@ def test_the_resolution_is_never_less_than_asked_where_there_is_enough(
 
 
 def test_lengths_are_kept_within_the_device() -> None:
-    assert [within((10.0, 200.0, 1.0), wanted) for wanted in (0.0, 95.6, 297.0)] == [10.0, 95.6, 200.0]
-    assert within([100.0, 210.0], 190.0) == 210.0
-    assert within(None, 297.0) == 297.0
-    assert pixels(25.4, 300) == 300
+    assert [clamp_to((10.0, 200.0, 1.0), wanted) for wanted in (0.0, 95.6, 297.0)] == [10.0, 95.6, 200.0]
+    assert clamp_to([100.0, 210.0], 190.0) == 210.0
+    assert clamp_to(None, 297.0) == 297.0
+    assert pixels_of(25.4, 300) == 300

@@ -45,7 +45,7 @@ def decoded_as_sane_does(data: bytes) -> Image.Image:
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_page_is_a_jpeg_with_its_resolution_and_nothing_else(mode: str) -> None:
-    data = pages.encoded(a_raster(a_page(mode)), 300)
+    data = pages.encode_page(a_raster(a_page(mode)), 300)
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
         assert (picture.format, picture.mode, picture.size, picture.info["dpi"]) == ("JPEG", mode, SIZE, (300, 300))
@@ -63,7 +63,7 @@ def test_a_page_that_cannot_be_read_back_is_not_kept(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Image.Image, "save", half)
     with pytest.raises(DeviceFault) as raised:
-        pages.encoded(a_raster(a_page()), 300)
+        pages.encode_page(a_raster(a_page()), 300)
     assert raised.value.fault is Fault.DAMAGED_PAGE
 
 
@@ -88,4 +88,4 @@ def test_an_even_margin_is_no_damage(mode: str, paper: int) -> None:
 def test_small_pages_are_looked_at_too(size: tuple[int, int]) -> None:
     assert pages.warnings_of(a_raster(Image.new("L", size, 128))) == (pages.DAMAGED,)
     assert pages.warnings_of(a_raster(Image.new("L", size, 255))) == ()
-    assert pages.encoded(a_raster(Image.new("L", size, 255)), 300)
+    assert pages.encode_page(a_raster(Image.new("L", size, 255)), 300)

@@ -86,7 +86,7 @@ def test_a_device_in_use_is_left_alone_and_its_user_named(run: Run, tmp_path: Pa
     """A station beside `serve` has the same locks."""
     desk, device = Desk(tmp_path / "home" / "scan"), "simulated:feeder?stall=1"
     with DeviceProcess(desk.request(device, source=PageSource.FEEDER), desk.state) as process:
-        assert any(isinstance(event, PageStarted) for event in process.events())
+        assert any(isinstance(event, PageStarted) for event in process.iter_events())
         ended = run("test", device)
     assert ended.code == CONFLICT
     assert "in use by: Ms Winter" in ended.err

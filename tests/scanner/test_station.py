@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from scanner.spool import digest_of
-from scanner.station import id_of
+from scanner.station import scanner_id_of
 from tests.http.desk import a_customer, check, issued, item_of, problem_of, token_for, view
 from tests.http.line import Line, a_line
 from tests.http.served import Served, name_of, new_home, wait_until
@@ -434,8 +434,8 @@ def test_a_page_that_the_disk_has_damaged_is_told_at_the_desk_and_kept(
 ) -> None:
     """The rest would else pass for the whole."""
     with left_with_three_pages(archive, at_desk, tmp_path / "home", line) as (station, session):
-        whole = station.spool.pages(f"{session}-1")
-        damaged = station.spool.path(f"{session}-1", whole[-1].number)
+        whole = station.spool.list_pages(f"{session}-1")
+        damaged = station.spool.picture_path(f"{session}-1", whole[-1].number)
         damaged.write_bytes(damaged.read_bytes()[:-1000] + bytes(1000))
         with again(station, archive.url, FEEDER) as next_start:
             failed = at_desk.when(session, lambda seen: slug(seen) == "scanner-failed")
@@ -457,15 +457,15 @@ def test_a_page_that_the_archive_refuses_is_told_at_the_desk_and_kept(
     """One that no driver would store: no picture at all."""
     with left_with_three_pages(archive, at_desk, tmp_path / "home", line) as (station, session):
         name = f"{session}-1"
-        last, text = station.spool.pages(name)[-1], b"no picture"
+        last, text = station.spool.list_pages(name)[-1], b"no picture"
         number = station.spool.next_page(name)
         bad = msgspec.structs.replace(last, number=number, sha256=digest_of(text), size_bytes=len(text))
-        station.spool.store(name, bad, text)
+        station.spool.store_page(name, bad, text)
         with again(station, archive.url, FEEDER) as next_start:
             failed = at_desk.when(session, lambda seen: slug(seen) == "scanner-failed")
             assert (failed["state"], len(failed["pages"])) == ("failed", 3)
             wait_until(lambda: f"{name}: page {number} file-" in next_start.said(), SECONDS, next_start.said())
-            assert station.spool.path(name, number).read_bytes() == text
+            assert station.spool.picture_path(name, number).read_bytes() == text
             assert [p for p in next_start.spooled() if p.endswith(".jpg")] == [f"{name}/{number:04d}.jpg"]
 
 
@@ -481,7 +481,7 @@ def test_pages_that_come_after_their_session_was_archived_wait_for_somebody(
         assert put.status_code in (200, 201), put.text
         body = {"customer": a_customer(archive), "type": "LETTER"}
         item_of(at_desk.client.post(f"/v1/scan-sessions/{session}/archive", json=body))
-        late = [page.sha256 for page in station.spool.pages(f"{session}-1")]
+        late = [page.sha256 for page in station.spool.list_pages(f"{session}-1")]
         known = at_desk.sessions()
         with again(station, archive.url, FEEDER) as next_start:
             next_start.wait_until_empty()
@@ -541,12 +541,12 @@ def durable_at(folder: Path) -> dict[int, float]:
 def test_serve_has_a_station_of_its_own_which_comes_back_and_ends_with_it() -> None:
     with new_home() as home, running(home, DOSSIER_SCANNERS=f"{GLASS},{SLOW}", DOSSIER_WORKERS="2") as archive:
         with archive.client() as client:
-            at_desk, scanner = AtDesk(client), f"local:{id_of(SLOW)}"
+            at_desk, scanner = AtDesk(client), f"local:{scanner_id_of(SLOW)}"
             cut_off = at_desk.start(scanner)
             at_desk.until(cut_off, "scanning", pages=1)
             os.kill(station_of(archive), signal.SIGKILL)
             assert slug(at_desk.until(cut_off, "failed")) == "scanner-failed"
-            other = scanned(at_desk, f"local:{id_of(GLASS)}")
+            other = scanned(at_desk, f"local:{scanner_id_of(GLASS)}")
             at_desk.until(other, "review", pages=1)
         begun_at = time.monotonic()
         assert archive.stop() == 0

@@ -6,7 +6,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import PoolTimeout
 
 from service.causes import cause_of
-from service.settings import strange_names
+from service.settings import describe_unknown_names
 from store.pools import bounded
 
 TOLD = {
@@ -37,7 +37,7 @@ def test_what_is_not_recognized_is_told_by_its_type() -> None:
 
 def test_a_mistyped_setting_in_the_environment_is_told() -> None:
     """L6: in the file it was refused, in the environment nobody heard of it."""
-    told = strange_names({"DOSSIER_PROT": "9", "DOSSIER_PORT": "8", "DOSSIER_CONFIG": "x", "HOME": "/"})
+    told = describe_unknown_names({"DOSSIER_PROT": "9", "DOSSIER_PORT": "8", "DOSSIER_CONFIG": "x", "HOME": "/"})
     assert told == ["DOSSIER_PROT: there is no such setting, it is ignored; DOSSIER_PORT is meant, perhaps"]
 
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from domain.ports import VersionConflict
 from domain.refusals import FieldError, Refusal, ValidationFailed, every
 from service.__main__ import cli
-from service.exits import FAILED, TRY_AGAIN, USAGE, ending
+from service.exits import FAILED, TRY_AGAIN, USAGE, ending_of
 from store.postgres import Cluster, settle
 from tests.builders.refusals import a_refusal
 from tests.http.served import new_home
@@ -158,7 +158,7 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
 
 @pytest.mark.parametrize("refusal", every(), ids=lambda refusal: refusal.slug)
 def test_every_refusal_has_an_exit_code_of_the_contract(refusal: type[Refusal]) -> None:
-    code, words = ending(a_refusal(refusal))
+    code, words = ending_of(a_refusal(refusal))
     assert code in CODES
     assert words
 
@@ -184,23 +184,23 @@ def test_every_refusal_has_an_exit_code_of_the_contract(refusal: type[Refusal]) 
 )
 def test_refusals_end_with_the_code_that_says_what_to_do(slug: str, code: int) -> None:
     refusal = next(kind for kind in every() if kind.slug == slug)
-    assert ending(a_refusal(refusal))[0] == code
+    assert ending_of(a_refusal(refusal))[0] == code
 
 
 def test_fields_that_are_wrong_are_each_named() -> None:
     error = ValidationFailed(FieldError("/name", "is too long"), FieldError("/branch", "is needed"))
-    assert ending(error) == (USAGE, "name: is too long; branch: is needed")
+    assert ending_of(error) == (USAGE, "name: is too long; branch: is needed")
 
 
 def test_two_who_changed_the_same_thing_meet_in_a_conflict() -> None:
-    assert ending(VersionConflict())[0] == 5
+    assert ending_of(VersionConflict())[0] == 5
 
 
 def test_an_unforeseen_error_is_told_by_kind_and_place_and_never_by_its_text() -> None:
     try:
         raise RuntimeError(f"about {NAME}")
     except RuntimeError as error:
-        code, words = ending(error)
+        code, words = ending_of(error)
     assert code == FAILED
     assert "RuntimeError at service/test_command.py:" in words
     assert NAME not in words
@@ -210,11 +210,11 @@ def test_a_database_error_says_nothing_of_the_row_that_it_met(db: str) -> None:
     with psycopg.connect(db) as conn, pytest.raises(psycopg.Error) as caught:
         conn.execute("select cast(%s as int)", [NAME])
     assert NAME in str(caught.value)
-    assert NAME not in ending(caught.value)[1]
+    assert NAME not in ending_of(caught.value)[1]
 
 
 def test_a_lost_database_connection_asks_to_try_again() -> None:
-    assert ending(psycopg.OperationalError("server closed the connection"))[0] == TRY_AGAIN
+    assert ending_of(psycopg.OperationalError("server closed the connection"))[0] == TRY_AGAIN
 
 
 def test_what_is_typed_wrongly_is_a_usage_error(tmp_path: Path) -> None:

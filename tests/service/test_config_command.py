@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from service.settings import all_settings, masked
+from service.settings import all_settings, mask_address
 from tests.service.program import Ended, Program, a_stranger, environment
 from tests.service.warm import Warm
 
@@ -65,7 +65,7 @@ def test_a_password_is_masked_however_it_is_written() -> None:
         "host=db user=archivist password=se@cret",
         "not an address at all se@cret",
     ):
-        shown = masked(address)
+        shown = mask_address(address)
         assert "cret" not in shown, shown
         assert "***" in shown
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from projections.follow import Follower
-from service.beats import Beats, waited
-from service.parts_door import ask
+from service.beats import Beats, wait_with_beats
+from service.parts_door import fetch_part_statuses
 from tests.http.desk import CONSENT
 from tests.http.served import name_of, new_home, wait_until
 from tests.service.program import Program
@@ -44,7 +44,7 @@ def pids_of(archive: Running) -> dict[str, int]:
     told = dict[str, int]()
 
     def is_told() -> bool:
-        told.update({one.part: one.pid for one in ask(archive.home) or ()})
+        told.update({one.part: one.pid for one in fetch_part_statuses(archive.home) or ()})
         return bool(told)
 
     wait_until(is_told, SECONDS, "the supervisor does not answer")
@@ -78,7 +78,7 @@ def test_a_part_that_hangs_is_killed_and_replaced_and_the_log_says_which_and_sin
     assert "it is killed and started again" in line
     (line,) = said(watched, f"{part} (pid {before}) was ended by SIGKILL; it is started again")
     wait_until(lambda: answers(watched), SECONDS, "nothing answers")
-    standing = {one.part: one for one in ask(watched.home) or ()}
+    standing = {one.part: one for one in fetch_part_statuses(watched.home) or ()}
     assert standing[part].restarts == 1
     assert all(one.beat_seconds < SILENCE for one in standing.values())
 
@@ -129,25 +129,25 @@ def test_a_long_careful_batch_gives_signs_with_each_event(archive: Program, monk
 
 def test_of_several_loops_the_most_silent_one_counts() -> None:
     beats = Beats(["paper", "projector"])
-    beats.begun("projector", 17, again=True)
+    beats.record_start("projector", 17, again=True)
     time.sleep(0.05)
     for name in ("projector", "projector.sweeps", "projector.operations"):
-        beats.of(name)()
-    silent = beats.silent("projector", 0.04)
+        beats.beat_of(name)()
+    silent = beats.find_silent_loop("projector", 0.04)
     assert silent is not None
     assert silent[0] == "projector.lapses"
-    assert beats.standing()[1].restarts == 1
-    beats.forgive()
-    assert beats.silent("projector", 0.04) is None
+    assert beats.part_statuses()[1].restarts == 1
+    beats.reset_all()
+    assert beats.find_silent_loop("projector", 0.04) is None
 
 
 def test_a_loop_that_waits_for_an_hour_gives_signs_meanwhile() -> None:
     beats, stop = list[int](), threading.Event()
     threading.Timer(0.2, stop.set).start()
-    assert waited(stop, 3600, lambda: beats.append(1))
+    assert wait_with_beats(stop, 3600, lambda: beats.append(1))
     assert beats
-    assert not waited(threading.Event(), 0.01, lambda: beats.append(1))
+    assert not wait_with_beats(threading.Event(), 0.01, lambda: beats.append(1))
 
 
 def test_nobody_answers_where_nothing_is_served(tmp_path: Path) -> None:
-    assert ask(tmp_path) is None
+    assert fetch_part_statuses(tmp_path) is None

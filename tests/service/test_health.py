@@ -28,7 +28,7 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
     """Its checks once waited one after the other for as long as a request would: 15 s, in which every probe gave up."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
     waiting = Waiting(expected=5)
-    told = asyncio.run(looked(waiting.connection, tmp_path).parts())
+    told = asyncio.run(looked(waiting.connection, tmp_path).check_parts())
     assert told == {
         "database": "no answer",
         "migrations": "no answer",
@@ -47,13 +47,13 @@ def test_views_that_lag_are_told_in_seconds(db: str, tmp_path: Path, behind: int
     health_ = looked(connected(db), tmp_path, Limits(view_lag_seconds_max=120))
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute(AN_EVENT, [timedelta(seconds=behind)])
-        assert asyncio.run(health_.parts())["projections"] == told
+        assert asyncio.run(health_.check_parts())["projections"] == told
         conn.execute("update views.tracking set paused = true")
-        assert asyncio.run(health_.parts())["projections"] == "ok, paused"
+        assert asyncio.run(health_.check_parts())["projections"] == "ok, paused"
 
 
 def test_clocks_that_disagree_are_told_and_take_nothing_out_of_service(db: str, tmp_path: Path) -> None:
-    told = looked(connected(db), tmp_path).parts
+    told = looked(connected(db), tmp_path).check_parts
     assert asyncio.run(told())["clock"] == "ok"
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute(AN_EVENT, [timedelta(hours=-1)])
@@ -65,11 +65,11 @@ def test_clocks_that_disagree_are_told_and_take_nothing_out_of_service(db: str, 
 def test_an_hour_of_doubt_is_told_as_long_as_it_lasts(db: str, tmp_path: Path) -> None:
     """The clocks agree again; that they did not, only the process knows that lapses."""
     note = tmp_path / "note"
-    told = looked(connected(db), tmp_path).parts
+    told = looked(connected(db), tmp_path).check_parts
     alarm, now = Alarm(note), datetime.now(UTC)
     step = "the machine's clock was set forward by 900 s"
     for wrong, expected in ((step, f"ok, lapses wait: {step}"), (None, "ok")):
-        alarm.tell(wrong, Times(now, now, None), 0.0)
+        alarm.report(wrong, Times(now, now, None), 0.0)
         parts = asyncio.run(told())
         assert parts["clock"] == expected
         assert is_well(parts)
@@ -83,7 +83,7 @@ def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: 
             " values ('audit_history', 1, now(), gen_random_uuid(), 'document-archived.v1', 'AssertionError')"
         )
 
-    told = asyncio.run(looked(connected(db), tmp_path).parts())
+    told = asyncio.run(looked(connected(db), tmp_path).check_parts())
     assert told["projections"] == "ok, paused, 1 parked events"
     assert is_well(told)
     assert not is_well({**told, "database": "no answer"})

@@ -11,7 +11,7 @@ import pytest
 
 from service.health import Health
 from service.prepare import make_folders
-from service.settings import load
+from service.settings import load_settings_from
 from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
 from tests.builders.content import content_directory
 from tests.service.program import Program, environment, program
@@ -90,7 +90,7 @@ def test_readyz_tells_of_keys_once_a_minute(archive: Program, keys: Path, tmp_pa
         return Health(connected(archive.url), content, USUAL, kek=kek, keys_folder=keys, lapses_note=keys / "note")
 
     def part(health: Health) -> str:
-        return asyncio.run(health.parts())["keys"]
+        return asyncio.run(health.check_parts())["keys"]
 
     assert part(told(first)) == "keys/kek.2 is missing, and 1 customer needs it: put the copy of it back"
     running = told(both)
@@ -120,7 +120,7 @@ def test_a_home_that_all_may_list_is_closed(tmp_path: Path, monkeypatch: pytest.
     """As adduser makes it. What belongs to another account, or is root's, is left as it is."""
     home = tmp_path / "home"
     home.mkdir()
-    settings = load(environment(home))
+    settings = load_settings_from(environment(home))
     home.chmod(0o755)
     make_folders(settings)
     assert home.stat().st_mode & 0o777 == 0o755

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from domain.archive import Archive
 from domain.limits import Limits
 from domain.scan_session import ScanState
-from service.lapses import end_scans, keep_lapsing
+from service.lapses import end_scans, run_lapses
 from store.clocks import AGREEMENT_SECONDS, Times, Trust, disagreement, read_times
 from tests.builders.memory import Clock
 from tests.builders.papers import a_caller, a_note
@@ -218,7 +218,7 @@ def test_the_follower_ends_what_is_due_and_outlives_a_database_that_is_away(arch
     archive.sql("alter table views.scan_sessions rename to away")
     stop = threading.Event()
     following = threading.Thread(
-        target=keep_lapsing,
+        target=run_lapses,
         args=(archive.store.pool, later(archive, 25 * HOUR), Limits(clock_tolerance_seconds=1e6), HERE, stop),
         kwargs={"look_seconds": 0.01},
     )
@@ -246,7 +246,7 @@ TOLERANCE = 300.0
 def minded(archive: Program, clock: Clock, limits: Limits, **more: Any) -> Iterator[None]:
     stop = threading.Event()
     following = threading.Thread(
-        target=keep_lapsing,
+        target=run_lapses,
         args=(archive.store.pool, replace(archive.archive, clock=clock), limits, HERE, stop),
         kwargs={"look_seconds": 0.01, **more},
     )

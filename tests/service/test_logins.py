@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.database import Addresses, database, embedded, embedded_address
-from service.prepare import make_folders, prepare
-from service.settings import Settings, load
+from service.database import Addresses, embedded_address, embedded_cluster, open_database
+from service.prepare import make_folders, prepare_archive
+from service.settings import Settings, load_settings_from
 from store import logins
 from store.postgres import PostgresError
 from tests.http.served import environment_of, new_home
@@ -52,10 +52,10 @@ def home() -> Iterator[Path]:
 def prepared() -> Iterator[tuple[Settings, Addresses]]:
     """An archive on the embedded Postgres, which runs."""
     with new_home() as home:
-        settings = load(environment_of(home, None, {}))
+        settings = load_settings_from(environment_of(home, None, {}))
         make_folders(settings)
-        with database(settings) as (_, addresses):
-            prepare(settings, addresses, lambda _: None)
+        with open_database(settings) as (_, addresses):
+            prepare_archive(settings, addresses, lambda _: None)
             yield settings, addresses
 
 
@@ -103,7 +103,7 @@ def test_each_thing_belongs_to_the_owner_or_to_the_projector(prepared: tuple[Set
 @pytest.mark.parametrize("name", logins.NAMES)
 def test_nobody_comes_in_without_a_password(prepared: tuple[Settings, Addresses], name: str) -> None:
     """Not even the account of the decoders, which is that of the archive: it would have to read the file first."""
-    place = embedded(prepared[0].home).home
+    place = embedded_cluster(prepared[0].home).home
     for secret in ("", "password=guessed"):
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(f"host={place} dbname=dossier user={name} passfile=/dev/null {secret}")
@@ -122,7 +122,7 @@ def test_the_passwords_are_for_the_archives_account_alone(prepared: tuple[Settin
         secret = logins.password(file, name)
         assert len(secret) == 64
         assert not any(secret in address for address in (addresses.owner, addresses.web, addresses.projector))
-        for other in embedded(settings.home).home.glob("*.log"):
+        for other in embedded_cluster(settings.home).home.glob("*.log"):
             assert secret.encode() not in other.read_bytes(), other
 
 
@@ -130,7 +130,7 @@ if AS_ROOT:
 
     def test_the_account_that_the_cluster_runs_as_does_not_come_in(prepared: tuple[Settings, Addresses]) -> None:
         """The host's own `postgres`, or `nobody` where there is none."""
-        home = embedded(prepared[0].home).home
+        home = embedded_cluster(prepared[0].home).home
         account = (home / "pgdata").stat()
         asked = f"host={home} dbname=dossier user=postgres"
         program = f"import psycopg; psycopg.connect({asked!r})"
@@ -153,10 +153,10 @@ if AS_ROOT:
 def as_an_earlier_release_left_it(settings: Settings) -> None:
     """Everything made by the superuser in a cluster that asks nobody for a password."""
     make_folders(settings)
-    with embedded(settings.home) as cluster:
+    with embedded_cluster(settings.home) as cluster:
         with psycopg.connect(cluster.url, autocommit=True) as conn:
             conn.execute("create database dossier")
-        prepare(settings, Addresses.of_one(embedded_address(cluster, logins.SUPERUSER)), lambda _: None)
+        prepare_archive(settings, Addresses.from_url(embedded_address(cluster, logins.SUPERUSER)), lambda _: None)
         with psycopg.connect(cluster.url, autocommit=True) as conn:
             conn.execute("alter role postgres password null")
     (cluster.data / "pg_hba.conf").write_text("local all all trust\nlocal replication all trust\n")
@@ -164,11 +164,11 @@ def as_an_earlier_release_left_it(settings: Settings) -> None:
 
 
 def test_a_home_of_an_earlier_release_keeps_everything_and_gets_logins(home: Path) -> None:
-    settings = load(environment_of(home, None, {}))
+    settings = load_settings_from(environment_of(home, None, {}))
     as_an_earlier_release_left_it(settings)
     with running(home) as first, first.client() as client:
         paper = archived(client)
-        with database(settings) as (_, addresses):
+        with open_database(settings) as (_, addresses):
             for address, name in ((addresses.owner, logins.OWNER), (addresses.web, logins.APP)):
                 with psycopg.connect(address) as conn:
                     left = rows(
@@ -185,21 +185,21 @@ def test_a_home_of_an_earlier_release_keeps_everything_and_gets_logins(home: Pat
 
 
 def test_lost_passwords_are_made_anew(home: Path) -> None:
-    settings = load(environment_of(home, None, {}))
+    settings = load_settings_from(environment_of(home, None, {}))
     make_folders(settings)
-    with database(settings) as (_, addresses):
-        prepare(settings, addresses, lambda _: None)
+    with open_database(settings) as (_, addresses):
+        prepare_archive(settings, addresses, lambda _: None)
     (home / "postgres.logins").unlink()
-    with database(settings) as (_, addresses):
+    with open_database(settings) as (_, addresses):
         for address in (addresses.owner, addresses.web, addresses.projector):
             psycopg.connect(address).close()
 
 
 def test_an_open_server_in_use_is_not_joined(home: Path) -> None:
     """A command of this release beside a `serve` of the earlier one would otherwise take its database away."""
-    settings = load(environment_of(home, None, {}))
+    settings = load_settings_from(environment_of(home, None, {}))
     make_folders(settings)
-    with database(settings):
+    with open_database(settings):
         (home / "postgres.logins").unlink()
-        with pytest.raises(PostgresError, match="earlier release"), database(settings):
+        with pytest.raises(PostgresError, match="earlier release"), open_database(settings):
             pass

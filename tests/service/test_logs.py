@@ -18,7 +18,7 @@ def root() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = [*root.handlers], root.level
     root.handlers.clear()
-    logs.begin()
+    logs.begin_logging()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)

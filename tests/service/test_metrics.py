@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from service import metrics
-from service.beats import Standing
-from service.figures import more
-from service.settings import load
+from service.beats import PartStatus
+from service.figures import build_figures
+from service.settings import load_settings_from
 from tests.builders.mounts import mounted
 from tests.http.served import ROOT, Served, free_port, name_of, parent_of, serving, wait_until
 
@@ -176,14 +176,14 @@ COUNT = """
 import os, sys
 from pathlib import Path
 from service import metrics
-with metrics.prepare(Path(sys.argv[1]), Path(sys.argv[2])) as folder:
+with metrics.prepare_folder(Path(sys.argv[1]), Path(sys.argv[2])) as folder:
     if os.fork() == 0:
-        metrics.Metrics().answered("GET", "/livez", 200, 0.1)
+        metrics.Metrics().count_answer("GET", "/livez", 200, 0.1)
         os._exit(0)
     ended = os.wait()[1]
-    metrics.Metrics().answered("GET", "/livez", 200, 0.1)
+    metrics.Metrics().count_answer("GET", "/livez", 200, 0.1)
     print(folder, *sorted(file.stat().st_blocks * 512 for file in folder.iterdir()), sep="\\n")
-    print(metrics.text([]).decode())
+    print(metrics.render_metrics([]).decode())
 sys.exit(ended)
 """
 """A child counts and ends, then its parent counts: prints the folder, the bytes that each file takes, and the sum."""
@@ -199,7 +199,7 @@ def count(home: Path, memory: Path) -> tuple[Path, list[int], dict[str, float], 
 
 
 def test_the_files_lie_in_a_private_folder_in_memory_and_go_with_serve(tmp_path: Path) -> None:
-    with metrics.prepare(tmp_path) as folder:
+    with metrics.prepare_folder(tmp_path) as folder:
         assert folder.parent == metrics.MEMORY
         assert folder.stat().st_mode & 0o777 == 0o700
     assert not folder.exists()
@@ -211,9 +211,9 @@ def test_a_start_removes_what_a_killed_serve_left_and_nobody_elses(tmp_path: Pat
     for folder in (memory, home, other):
         folder.mkdir()
     with (
-        metrics.prepare(home, memory) as left,
-        metrics.prepare(other, memory) as foreign,
-        metrics.prepare(home, memory),
+        metrics.prepare_folder(home, memory) as left,
+        metrics.prepare_folder(other, memory) as foreign,
+        metrics.prepare_folder(home, memory),
     ):
         assert not left.exists()
         assert foreign.exists()
@@ -236,13 +236,13 @@ def test_a_file_has_its_name_only_when_it_has_its_room(tmp_path: Path, monkeypat
 
     def look_and_reserve(file: int, begin: int, length: int) -> None:
         seen.extend(path.stat().st_size for path in tmp_path.glob("*.db"))
-        metrics.text([])
+        metrics.render_metrics([])
         reserve(file, begin, length)
 
     monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
     monkeypatch.setattr(os, "posix_fallocate", look_and_reserve)
-    metrics._reserve(tmp_path)
-    metrics._reserve(tmp_path)
+    metrics._reserve_room(tmp_path)
+    metrics._reserve_room(tmp_path)
     assert seen
     assert min(seen) > 0
     kinds = metrics.RESERVED_BYTES
@@ -269,9 +269,9 @@ def test_a_part_that_has_not_begun_or_has_ended_takes_nothing(tmp_path: Path) ->
     """The parent of the first process of a machine is 0, and so are the numbers of a part before its start."""
     ended = subprocess.Popen(["true"])
     ended.wait()
-    settings = load({"DOSSIER_HOME": str(tmp_path)})
-    parts = [Standing(part, pid, 0.0, 0.0, 0) for part, pid in (("web", 0), ("paper", ended.pid))]
-    told = more(settings, parts, []).decode()
+    settings = load_settings_from({"DOSSIER_HOME": str(tmp_path)})
+    parts = [PartStatus(part, pid, 0.0, 0.0, 0) for part, pid in (("web", 0), ("paper", ended.pid))]
+    told = build_figures(settings, parts, []).decode()
     for part in ("web", "paper"):
         assert f'dossier_part_processes{{part="{part}"}} 0\n' in told
         assert f'dossier_part_resident_bytes{{part="{part}"}} 0\n' in told

@@ -13,7 +13,7 @@ from domain.document import Describe
 from domain.refusals import Unavailable
 from projections.rebuild import LOCK
 from projections.views import VIEWS
-from service.prepare import outdated, renew_views
+from service.prepare import list_outdated_views, renew_views
 from tests.builders.papers import a_caller
 from tests.fixtures.database import PASSWORD, as_login, create_database, drop_database
 from tests.service.program import Program, paper_of, program
@@ -59,7 +59,7 @@ def test_an_archive_without_events_takes_the_shape_of_its_first_rows(archive: Pr
     archive.letter()
     archive.follow()
     assert archive.sql("select name, shape from views.tracking order by name") == shapes()
-    assert outdated(archive.url) == []
+    assert list_outdated_views(archive.url) == []
 
 
 def shapes() -> list[tuple[str, int]]:

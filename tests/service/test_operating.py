@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.projector import keep_sweeping
+from service.projector import run_sweeps
 from tests.http.served import wait_until
 from tests.service.program import Program, command
 
@@ -46,7 +46,7 @@ def test_serve_sweeps_again_after_a_sweep_that_was_refused(archive: Program, cap
     surplus = orphans(archive, 51)
     stop = threading.Event()
     sweeper = threading.Thread(
-        target=keep_sweeping, args=(archive.store, archive.settings.limits, stop), kwargs={"pause_seconds": 0.01}
+        target=run_sweeps, args=(archive.store, archive.settings.limits, stop), kwargs={"pause_seconds": 0.01}
     )
     sweeper.start()
     try:
@@ -68,7 +68,7 @@ def test_one_that_stands_by_sweeps_nothing_that_all_share(archive: Program) -> N
 
     stop = threading.Event()
     sweeper = threading.Thread(
-        target=keep_sweeping,
+        target=run_sweeps,
         args=(archive.store, archive.settings.limits, stop),
         kwargs={"pause_seconds": 0.01, "is_leading": is_leading},
     )

@@ -14,7 +14,7 @@ import pytest
 from projections.views import VIEWS
 from service import operations
 from service.database import Addresses
-from service.operations import keep_operating
+from service.operations import run_operations
 from service.wiring import PROJECTOR_ROLE, role_of
 from tests.http.desk import a_customer, archived, item_of, noted, view
 from tests.http.served import Served, command_of, name_of, serving, wait_until
@@ -210,8 +210,8 @@ class Runners:
     def __init__(self, archive: Program) -> None:
         self.archive, self.stops, self.threads = archive, [threading.Event(), threading.Event()], []
         for stop in self.stops:
-            arguments = (Addresses.of_one(archive.url), role_of(archive.url, PROJECTOR_ROLE), stop)
-            thread = threading.Thread(target=keep_operating, args=arguments, kwargs={"look_seconds": 0.05})
+            arguments = (Addresses.from_url(archive.url), role_of(archive.url, PROJECTOR_ROLE), stop)
+            thread = threading.Thread(target=run_operations, args=arguments, kwargs={"look_seconds": 0.05})
             self.threads.append(thread)
             thread.start()
 

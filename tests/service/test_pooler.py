@@ -74,6 +74,6 @@ def answers(url: str) -> bool:
 def test_a_pooler_is_refused_for_it_drops_the_role_of_a_login(server: Cluster, mode: str, more: str) -> None:
     """It was an error in the program itself, or a worker with all rights of its login."""
     with pooled(server, mode, more) as url, pytest.raises(ServerUnfit) as refused:
-        require_server(Addresses.of_one(url), 1)
+        require_server(Addresses.from_url(url), 1)
     assert str(refused.value) == POOLER
-    require_server(Addresses.of_one(server.url), 1)
+    require_server(Addresses.from_url(server.url), 1)

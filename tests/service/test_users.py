@@ -11,8 +11,8 @@ import pytest
 from domain.access import Role
 from domain.administration import CreateToken, User
 from service import exits
-from service.prepare import first_user, system_caller
-from service.settings import load
+from service.prepare import make_first_user, system_caller
+from service.settings import load_settings_from
 from tests.builders.memory_passwords import MemoryUsers
 from tests.builders.papers import a_caller
 from tests.service.program import Ended, Program
@@ -238,7 +238,7 @@ def test_where_a_token_has_the_name_no_first_user_is_made(tmp_path: Path) -> Non
     """An archive of an earlier release, whose operator then adds one of another name."""
     desk = MemoryUsers()
     desk.archive.administer(CreateToken(name="Admin", digest=b"d", role=Role.OPERATOR), a_caller())
-    settings = load({"DOSSIER_HOME": str(tmp_path)})
-    assert first_user(settings, desk.users, a_caller()) == []
+    settings = load_settings_from({"DOSSIER_HOME": str(tmp_path)})
+    assert make_first_user(settings, desk.users, a_caller()) == []
     assert desk.archive.access().users == {}
     assert [*tmp_path.iterdir()] == []

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 
 from domain.customer import Customer
 from domain.refusals import Unavailable
-from service.customers_csv import Imported, RefusedLine, import_customers
+from service.customers_csv import CustomerCounts, RefusedLine, import_customers
 from store.register import Register
 from store.register_load import Line, loading
 from tests.builders.customers import a_customer
@@ -42,13 +42,13 @@ def file_of(*customers: Customer) -> str:
     )
 
 
-def run(pool: ConnectionPool, text: str, *, dry_run: bool = False) -> tuple[Imported, list[str]]:
+def run(pool: ConnectionPool, text: str, *, dry_run: bool = False) -> tuple[CustomerCounts, list[str]]:
     """Counts without the bytes, and what was told of refused lines."""
     told: list[RefusedLine] = []
     file = io.BytesIO(text.encode())
     done = import_customers(file, loading(pool, dry_run=dry_run), today=TODAY, on_refused=told.append)
     assert done.read_bytes == len(text.encode())
-    return Imported(created=done.created, changed=done.changed, unchanged=done.unchanged, refused=done.refused), [
+    return CustomerCounts(created=done.created, changed=done.changed, unchanged=done.unchanged, refused=done.refused), [
         str(line) for line in told
     ]
 
@@ -73,15 +73,15 @@ def test_lines_are_created_changed_or_unchanged(pool: ConnectionPool, customers:
     cards = a_customer("0", name="Jan Bakker 0", card_numbers=("L-0", "K-0"))
     name = a_customer("1", name="Jan Bakker-Bos", card_numbers=("K-1", "L-1"))
     same, new = people(2, first=2)
-    assert run(pool, file_of(cards, name, same, new)) == (Imported(created=1, changed=2, unchanged=1), [])
+    assert run(pool, file_of(cards, name, same, new)) == (CustomerCounts(created=1, changed=2, unchanged=1), [])
     assert customers.get_many(["0", "1", "2", "3"]) == {"0": cards, "1": name, "2": same, "3": new}
 
 
 def test_the_same_file_a_second_time_changes_nothing(pool: ConnectionPool, db: str) -> None:
     text = file_of(*people(2_500))
-    assert run(pool, text) == (Imported(created=2_500), [])
+    assert run(pool, text) == (CustomerCounts(created=2_500), [])
     before = everything(db)
-    assert run(pool, text) == (Imported(unchanged=2_500), [])
+    assert run(pool, text) == (CustomerCounts(unchanged=2_500), [])
     assert everything(db) == before
 
 
@@ -89,7 +89,7 @@ def test_a_status_that_was_reported_is_no_difference(pool: ConnectionPool) -> No
     run(pool, file_of(*people(1)))
     with pool.connection() as conn:
         conn.execute("update register.customer set status = 'left'")
-    assert run(pool, file_of(*people(1))) == (Imported(unchanged=1), [])
+    assert run(pool, file_of(*people(1))) == (CustomerCounts(unchanged=1), [])
 
 
 def test_an_imported_customer_is_found_as_one_that_was_put(pool: ConnectionPool, customers: Register) -> None:
@@ -111,8 +111,8 @@ def test_of_two_lines_with_one_id_or_one_card_the_first_counts(
     at = apart + 3
     told = [f"line {at}: id: stands in line 2 too", f"line {at + 1}: card_numbers/1: stands in line 2 too"]
     text = file_of(first, *between, same_id, same_card, free_card)
-    assert run(pool, text) == (Imported(created=apart + 2, refused=2), told)
-    assert run(pool, text) == (Imported(unchanged=apart + 2, refused=2), told)
+    assert run(pool, text) == (CustomerCounts(created=apart + 2, refused=2), told)
+    assert run(pool, text) == (CustomerCounts(unchanged=apart + 2, refused=2), told)
     assert customers.get_many("ABC") == {"A": first, "C": free_card}
 
 
@@ -121,7 +121,7 @@ def test_a_card_of_a_customer_outside_the_file_costs_its_line_alone(pool: Connec
     customers.put(a_customer("1", name="Piet"))
     lines = [*people(1), a_customer("1", card_numbers=("9", "x1")), *people(2, first=2)]
     told = ["line 3: card_numbers/1: is a card of another customer"]
-    assert run(pool, file_of(*lines)) == (Imported(created=3, refused=1), told)
+    assert run(pool, file_of(*lines)) == (CustomerCounts(created=3, refused=1), told)
     assert customers.get("1") == a_customer("1", name="Piet")
     assert customers.search("9", 10) == ()
 
@@ -141,7 +141,7 @@ def test_cards_may_change_hands_within_a_file(pool: ConnectionPool, customers: R
     customers.put(a_customer("1", card_numbers=("A",)))
     customers.put(a_customer("2", card_numbers=("B",)))
     exchanged = [a_customer("1", card_numbers=("C",)), a_customer("2", card_numbers=("A", "B"))]
-    assert run(pool, file_of(*exchanged)) == (Imported(changed=2), [])
+    assert run(pool, file_of(*exchanged)) == (CustomerCounts(changed=2), [])
     assert customers.get_many(["1", "2"]) == {"1": exchanged[0], "2": exchanged[1]}
 
 
@@ -158,7 +158,7 @@ def test_a_dry_run_tells_the_same_and_stores_nothing(pool: ConnectionPool, custo
     planned = run(pool, file_of(*lines), dry_run=True)
     assert everything(db) == before
     assert planned == run(pool, file_of(*lines))
-    assert planned[0] == Imported(created=1_200, unchanged=1, refused=2)
+    assert planned[0] == CustomerCounts(created=1_200, unchanged=1, refused=2)
 
 
 def test_an_import_that_was_killed_goes_on_where_it_stopped(db: str, pool: ConnectionPool) -> None:
@@ -172,8 +172,8 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(db: str, pool: Conne
         process.send_signal(signal.SIGKILL)
         with suppress(BrokenPipeError):
             process.stdin.close()
-    assert run(pool, text) == (Imported(created=1_500, unchanged=1_000), [])
-    assert run(pool, text) == (Imported(unchanged=2_500), [])
+    assert run(pool, text) == (CustomerCounts(created=1_500, unchanged=1_000), [])
+    assert run(pool, text) == (CustomerCounts(unchanged=2_500), [])
 
 
 PROGRAM = """

@@ -9,7 +9,7 @@ import pytest
 
 from domain.customer import CustomerKind
 from service.csv_lines import FileUnreadable
-from service.customers_csv import Imported, RefusedLine, import_customers
+from service.customers_csv import CustomerCounts, RefusedLine, import_customers
 from store.register_load import Line, Load, Loaded
 from tests.builders.customers import a_customer
 
@@ -24,9 +24,9 @@ class Import:
         self.file = io.BytesIO(content)
         self.batches: list[list[Line]] = []
         self.refused: list[RefusedLine] = []
-        self.progress: list[Imported] = []
+        self.progress: list[CustomerCounts] = []
 
-    def run(self) -> Imported:
+    def run(self) -> CustomerCounts:
         return import_customers(
             self.file,
             self.loading(),
@@ -144,7 +144,7 @@ def test_batches_have_a_thousand_lines_and_progress_follows_each() -> None:
     done = imported(*(b"%d,Jan,,,,\n" % n for n in range(2_499)), b"a b,Jan,,,,\n")
     assert [len(batch) for batch in done.batches] == [1_000, 1_000, 499]
     assert [p.created for p in done.progress] == [1_000, 2_000, 2_499]
-    assert done.progress[-1] == Imported(created=2_499, refused=1, read_bytes=len(done.file.getvalue()))
+    assert done.progress[-1] == CustomerCounts(created=2_499, refused=1, read_bytes=len(done.file.getvalue()))
 
 
 def test_the_store_gets_the_first_batch_before_the_rest_is_read() -> None:

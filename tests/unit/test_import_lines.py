@@ -13,7 +13,7 @@ from domain.importing import ImportLine
 from domain.limits import Limits
 from domain.refusals import ContentTooLarge, FieldError
 from service.csv_lines import FileUnreadable
-from service.import_lines import HEADER, MANIFEST, Listed, listing_of, opened
+from service.import_lines import HEADER, MANIFEST, Listed, listing_of, open_line
 from tests.builders.imports import a_list
 
 LIMITS = Limits(upload_bytes_max=100, note_characters_max=20)
@@ -155,7 +155,7 @@ def test_a_name_that_is_no_text_is_shown_by_its_bytes(tmp_path: Path) -> None:
 
 def opened_line(line: Listed, folder: Path) -> ImportLine:
     with ExitStack() as stack:
-        found = opened(line, folder.resolve(), LIMITS, stack)
+        found = open_line(line, folder.resolve(), LIMITS, stack)
     assert isinstance(found, ImportLine), found
     return found
 
@@ -163,7 +163,7 @@ def opened_line(line: Listed, folder: Path) -> ImportLine:
 def refused_file(folder: Path, name: str) -> Exception:
     [line] = of_list(folder, NEEDED | {"file": name})
     with ExitStack() as stack:
-        found = opened(line, folder.resolve(), LIMITS, stack)
+        found = open_line(line, folder.resolve(), LIMITS, stack)
     assert isinstance(found, tuple), found
     return found[0]
 
@@ -172,7 +172,7 @@ def test_a_file_is_found_beside_the_list_hashed_and_closed_afterwards(tmp_path: 
     given(tmp_path, "scans/a.pdf", b"a paper")
     [line] = of_list(tmp_path, NEEDED | {"file": "scans/a.pdf"})
     with ExitStack() as stack:
-        found = opened(line, tmp_path.resolve(), LIMITS, stack)
+        found = open_line(line, tmp_path.resolve(), LIMITS, stack)
         assert isinstance(found, ImportLine)
         assert found.file is not None
         assert (found.file.name, found.file.size) == ("a.pdf", 7)

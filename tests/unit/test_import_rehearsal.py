@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.archive import Archive
 from domain.importing import ImportLine, Refused, Result, There
-from service.import_rehearsal import rehearsed
+from service.import_rehearsal import rehearsal_of
 from tests.builders.imports import a_given_file, a_line, a_luhn_code, a_mandate_line, examine
 from tests.builders.memory import MemoryDesk
 from tests.builders.papers import a_caller, an_iban
@@ -58,7 +58,7 @@ def test_a_dry_run_tells_what_the_import_makes_of_every_line(
     desk = a_desk()
     bring(desk.archive, before, 12)
     trace = desk.trace()
-    told = bring(rehearsed(desk.archive), lines, batch)
+    told = bring(rehearsal_of(desk.archive), lines, batch)
     assert desk.trace() == trace
     assert outcomes(told) == outcomes(bring(desk.archive, lines, batch))
 

@@ -10,7 +10,7 @@ from domain.refusals import InsufficientStorage, Unavailable
 from paper.client import Examiner
 from service.csv_lines import FileUnreadable
 from service.import_lines import listing_of
-from service.import_run import LOOKED_UP_AT_ONCE, Imported, Importer, Told, import_listing
+from service.import_run import LOOKED_UP_AT_ONCE, ImportCounts, Importer, LineOutcome, import_listing
 from tests.builders.imports import a_list
 from tests.builders.memory import MemoryDesk
 from tests.builders.papers import a_caller, an_iban
@@ -25,7 +25,7 @@ class Bringing:
 
     def __init__(self, desk: MemoryDesk, folder: Path, *, free_bytes: int = 1 << 40) -> None:
         self.manifest = folder / "list.csv"
-        self.told: list[list[Told]] = []
+        self.told: list[list[LineOutcome]] = []
         self._importer = Importer(
             archive=desk.archive,
             caller=a_caller(),
@@ -34,12 +34,12 @@ class Bringing:
             free_bytes=lambda: free_bytes,
         )
 
-    def run(self, rows: Sequence[dict[str, str]] | bytes) -> Imported:
+    def run(self, rows: Sequence[dict[str, str]] | bytes) -> ImportCounts:
         self.manifest.write_bytes(rows if isinstance(rows, bytes) else a_list(rows).encode())
         return import_listing(listing_of(self.manifest, LIMITS), self._importer, lambda told: self.told.append([*told]))
 
     @property
-    def lines(self) -> Iterator[Told]:
+    def lines(self) -> Iterator[LineOutcome]:
         return (one for batch in self.told for one in batch)
 
 
@@ -60,7 +60,7 @@ def consents(number: int) -> list[dict[str, str]]:
 @pytest.mark.parametrize("number", [0, 1, 99, 100, 101, LOOKED_UP_AT_ONCE, LOOKED_UP_AT_ONCE + 101])
 def test_every_line_is_taken_and_told_in_its_order(bringing: Bringing, number: int) -> None:
     """All are of one customer, of whom nothing was there: no batch can be prepared before the first is taken."""
-    assert bringing.run(consents(number)) == Imported(taken=number)
+    assert bringing.run(consents(number)) == ImportCounts(taken=number)
     assert [one.line.number for one in bringing.lines] == list(range(2, number + 2))
     assert len({one.paper for one in bringing.lines}) == number
 
@@ -96,7 +96,7 @@ def test_of_what_was_there_before_the_words_name_the_paper(desk: MemoryDesk, bri
 
 def test_a_line_that_cannot_be_read_is_told_among_the_others(bringing: Bringing) -> None:
     rows = [CONSENT, CONSENT | {"received_on": "soon"}, CONSENT | {"note": "x"}]
-    assert bringing.run(rows) == Imported(taken=2, refused=1)
+    assert bringing.run(rows) == ImportCounts(taken=2, refused=1)
     assert [one.words for one in bringing.lines] == ["", "received_on: must be a date like 2026-11-24", ""]
 
 
@@ -108,7 +108,7 @@ def test_all_that_is_wrong_with_a_line_is_told_at_once(bringing: Bringing) -> No
 
 def test_what_is_over_is_counted_among_the_taken(bringing: Bringing) -> None:
     old = MANDATE | {"iban": an_iban("INGB"), "signature_date": "2015-01-31"}
-    assert bringing.run([old]) == Imported(taken=1, ended=1)
+    assert bringing.run([old]) == ImportCounts(taken=1, ended=1)
     [told] = bringing.lines
     assert told.words == "36 months without a collection ended on 2018-01-31: `serve` will note it as expired"
 
@@ -134,7 +134,7 @@ def test_when_the_database_goes_away_what_was_taken_is_told_and_the_rest_is_brou
     with pytest.raises(Unavailable):
         bringing.run(rows)
     assert [one.outcome for one in bringing.lines] == ["taken"] * 100, "the batch that was under way behind it"
-    assert bringing.run(rows) == Imported(taken=100, there=200)
+    assert bringing.run(rows) == ImportCounts(taken=100, there=200)
 
 
 @pytest.mark.parametrize(

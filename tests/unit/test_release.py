@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.release import UNKNOWN, commit
+from service.release import UNKNOWN, release_commit
 
 
 def git(folder: Path, *words: str) -> str:
@@ -28,13 +28,13 @@ def checkout(tmp_path: Path) -> Path:
 def test_a_checkout_a_packed_one_a_detached_one_and_a_work_tree_tell_it(checkout: Path, tmp_path: Path) -> None:
     told = git(checkout, "rev-parse", "HEAD")
     git(checkout, "worktree", "add", "-q", "-b", "other", str(tmp_path / "beside"))
-    assert [commit(checkout), commit(tmp_path / "beside")] == [told, told]
-    commit.cache_clear()
+    assert [release_commit(checkout), release_commit(tmp_path / "beside")] == [told, told]
+    release_commit.cache_clear()
     git(checkout, "pack-refs", "--all")
-    assert commit(checkout) == told
-    commit.cache_clear()
+    assert release_commit(checkout) == told
+    release_commit.cache_clear()
     git(checkout, "checkout", "-q", "--detach")
-    assert commit(checkout) == told
+    assert release_commit(checkout) == told
 
 
 def test_a_tarball_tells_it_and_a_bare_copy_says_that_it_does_not_know(checkout: Path, tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_a_tarball_tells_it_and_a_bare_copy_says_that_it_does_not_know(checkout:
     git(checkout, "archive", "-o", str(tarball), "HEAD")
     (tmp_path / "unpacked").mkdir()
     subprocess.run(["tar", "-xf", tarball, "-C", tmp_path / "unpacked"], check=True)
-    assert commit(tmp_path / "unpacked") == git(checkout, "rev-parse", "HEAD")
+    assert release_commit(tmp_path / "unpacked") == git(checkout, "rev-parse", "HEAD")
     (tmp_path / "copy" / "service").mkdir(parents=True)
-    assert commit(tmp_path / "copy") == UNKNOWN
+    assert release_commit(tmp_path / "copy") == UNKNOWN
     (tmp_path / "copy" / "service" / "commit.txt").write_text("$Format:%H$\n")
-    assert commit(tmp_path / "copy") == UNKNOWN
+    assert release_commit(tmp_path / "copy") == UNKNOWN

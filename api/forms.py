@@ -51,7 +51,7 @@ async def pdf(call: Call) -> None:
 
 
 async def drawn(call: Call, printed: PrintedForm) -> bytes:
-    return await call.parts.examiner.form(msgspec.json.encode(sheet_of(call, printed)), asker=call.asker)
+    return await call.parts.examiner.draw_form(msgspec.json.encode(sheet_of(call, printed)), asker=call.asker)
 
 
 def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:

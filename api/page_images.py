@@ -69,7 +69,7 @@ class PageImages:
         if turn.content != image.content:
             await self._blocking(_copy, plain, turn.open(self._temporary))
             turn.content = image.content
-        jpeg = await self._examiner.page_image(
+        jpeg = await self._examiner.draw_page_image(
             turn.fileno(),
             media_type=image.media_type,
             page=image.page,

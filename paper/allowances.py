@@ -21,13 +21,13 @@ class Allowance(msgspec.Struct, frozen=True):
     steps: int
 
 
-def allowance(request: messages.Request, limits: Limits) -> Allowance:
+def allowance_of(request: messages.Request, limits: Limits) -> Allowance:
     """A small upload has little of a processor; each page of an Assemble is a step.
 
     Processor time is below that of the wall in any case, so that a file that takes too long is told from a machine that
     has no time.
     """
-    most = _most(limits)
+    most = _processor_seconds_max(limits)
     if isinstance(request, messages.Examine | messages.Inspect):
         most = min(most, limits.decode_seconds_per_mebibyte * max(1.0, request.size / _MEBIBYTE))
     steps = len(request.parts) if isinstance(request, messages.Assemble) else 1
@@ -36,9 +36,9 @@ def allowance(request: messages.Request, limits: Limits) -> Allowance:
 
 def lifetime_seconds(first: Allowance, limits: Limits) -> float:
     """Of processor time for a child whose first request has this allowance, with all that may come after it."""
-    return KEPT_PROCESSOR_SECONDS + max(first.processor_seconds * first.steps, _most(limits))
+    return KEPT_PROCESSOR_SECONDS + max(first.processor_seconds * first.steps, _processor_seconds_max(limits))
 
 
-def _most(limits: Limits) -> float:
+def _processor_seconds_max(limits: Limits) -> float:
     """Processor seconds of a step that has all the time there is."""
     return limits.decode_seconds_max * _PROCESSOR_PART

@@ -21,7 +21,7 @@ from paper.media_types import JPEG, PNG
 from paper.pictures import Page
 
 
-def _img2pdf() -> Any:
+def _import_img2pdf() -> Any:
     """img2pdf without what it brings along: pikepdf (5 MiB in every process, unused), another way to read GIFs."""
     loaded, strategy = sys.modules.get("pikepdf"), GifImagePlugin.LOADING_STRATEGY
     sys.modules["pikepdf"] = None  # type: ignore[assignment]  # So that importing it fails, says the import system.
@@ -35,7 +35,7 @@ def _img2pdf() -> Any:
     return img2pdf
 
 
-img2pdf: Final = _img2pdf()
+img2pdf: Final = _import_img2pdf()
 
 PRODUCER: Final = "Dossier"
 DPI_ASSUMED: Final = 300
@@ -87,7 +87,7 @@ class _Picture(msgspec.Struct, frozen=True, kw_only=True):
     profile: bytes | None = None
 
 
-def pdf(pages: Iterable[tuple[bytes, int]], limits: Limits) -> Iterator[bytes]:
+def assemble_pdf(pages: Iterable[tuple[bytes, int]], limits: Limits) -> Iterator[bytes]:
     """The PDF of page images, in pieces. With each comes by how many degrees it is turned clockwise (0, 90, 180, 270).
 
     A page is as large as its file says, at DPI_ASSUMED where that says nothing credible. Raises FileTypeNotAllowed for
@@ -95,13 +95,13 @@ def pdf(pages: Iterable[tuple[bytes, int]], limits: Limits) -> Iterator[bytes]:
     """
     document = img2pdf.pdfdoc(engine=img2pdf.Engine.internal, producer=PRODUCER, nodate=True)
     file = _File(document.writer)
-    yield from file.put([_HEADER])
+    yield from file.emit([_HEADER])
     for content, degrees in pages:
-        with pictures.refusing():
-            _add(document, _picture(content, limits), degrees)
-        yield from file.streams()
+        with pictures.refuse_failures():
+            _add_page(document, _picture_of(content, limits), degrees)
+        yield from file.emit_streams()
     document.finalize()
-    yield from file.rest()
+    yield from file.emit_rest()
 
 
 class _File:
@@ -113,44 +113,44 @@ class _File:
         self._places: dict[int, int] = {}
         self._seen = 0
 
-    def put(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    def emit(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             self._size += len(piece)
             yield piece
 
-    def streams(self) -> Iterator[bytes]:
+    def emit_streams(self) -> Iterator[bytes]:
         """Those among the objects that were added since."""
         added = self._writer.objects[self._seen :]
         self._seen += len(added)
         for one in added:
             if one.stream is not None:
-                yield from self._object(one)
+                yield from self._emit_object(one)
                 one.stream = None
 
-    def rest(self) -> Iterator[bytes]:
+    def emit_rest(self) -> Iterator[bytes]:
         """Objects that name others, and the table of all (ISO 32000 7.5.4)."""
         objects = self._writer.objects
         for one in objects:
             if one.identifier not in self._places:
-                yield from self._object(one)
+                yield from self._emit_object(one)
         start = self._size
-        yield from self.put([b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)])
-        yield from self.put(b"%010d 00000 n \n" % self._places[one.identifier] for one in objects)
+        yield from self.emit([b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)])
+        yield from self.emit(b"%010d 00000 n \n" % self._places[one.identifier] for one in objects)
         names = {b"/Size": len(objects) + 1, b"/Info": self._writer.docinfo, b"/Root": self._writer.catalog}
-        yield from self.put([b"trailer\n", img2pdf.parse(names), b"\nstartxref\n%d\n%%%%EOF\n" % start])
+        yield from self.emit([b"trailer\n", img2pdf.parse(names), b"\nstartxref\n%d\n%%%%EOF\n" % start])
 
-    def _object(self, one: Any) -> Iterator[bytes]:
+    def _emit_object(self, one: Any) -> Iterator[bytes]:
         self._places[one.identifier] = self._size
         length = self._length_of(one)
-        yield from self.put([b"%d 0 obj\n" % one.identifier, img2pdf.parse(one.content)])
+        yield from self.emit([b"%d 0 obj\n" % one.identifier, img2pdf.parse(one.content)])
         if one.stream is not None:
-            yield from self.put([b"\nstream\n"])
+            yield from self.emit([b"\nstream\n"])
             begin = self._size
-            yield from self.put(one.stream if length else [one.stream])
+            yield from self.emit(one.stream if length else [one.stream])
             if length:
                 length.content = self._size - begin
-            yield from self.put([b"\nendstream"])
-        yield from self.put([b"\nendobj\n"])
+            yield from self.emit([b"\nendstream"])
+        yield from self.emit([b"\nendobj\n"])
 
     def _length_of(self, one: Any) -> Any:
         """A number that follows the stream (ISO 32000 7.3.10, example 3), for one whose length is not known before."""
@@ -162,9 +162,9 @@ class _File:
         return length
 
 
-def _add(document: Any, picture: _Picture, degrees: int) -> None:
+def _add_page(document: Any, picture: _Picture, degrees: int) -> None:
     mirrored, turned = _PLACING[picture.orientation]
-    wide, high = _points(picture)
+    wide, high = _size_in_points(picture)
     document.add_imagepage(
         picture.colours,
         *picture.size,
@@ -184,56 +184,58 @@ def _add(document: Any, picture: _Picture, degrees: int) -> None:
     )
 
 
-def _points(picture: _Picture) -> tuple[float, float]:
+def _size_in_points(picture: _Picture) -> tuple[float, float]:
     across, down = picture.dpi or (DPI_ASSUMED, DPI_ASSUMED)
     wide, high = picture.size[0] * 72 / across, picture.size[1] * 72 / down
     fitting = min(1.0, SIDE_POINTS_MAX / max(wide, high))
     return wide * fitting, high * fitting
 
 
-def _picture(content: bytes, limits: Limits) -> _Picture:
+def _picture_of(content: bytes, limits: Limits) -> _Picture:
     media_type = media_types.detect(content, "")
     if media_type not in pictures.PICTURES:
         raise FileTypeNotAllowed(found=media_type)
     if media_type == JPEG:
-        return _jpeg(content, limits)
-    return (_png(content, limits) if media_type == PNG else None) or _packed(content, media_type, limits)
+        return _picture_of_jpeg(content, limits)
+    return (_picture_of_png(content, limits) if media_type == PNG else None) or _repack_picture(
+        content, media_type, limits
+    )
 
 
-def _jpeg(content: bytes, limits: Limits) -> _Picture:
-    picture = pictures.opened(content, JPEG, limits)
+def _picture_of_jpeg(content: bytes, limits: Limits) -> _Picture:
+    picture = pictures.open_picture(content, JPEG, limits)
     colours = img2pdf.Colorspace[picture.mode]
     if colours is img2pdf.Colorspace.CMYK and "adobe" in picture.info:
         # Whose programs write them the other way round.
         colours = img2pdf.Colorspace["CMYK;I"]
     return _Picture(
         size=picture.size,
-        dpi=pictures.dpi(picture, picture.size),
-        orientation=pictures.orientation(picture),
+        dpi=pictures.dpi_of(picture, picture.size),
+        orientation=pictures.orientation_of(picture),
         colours=colours,
         format=img2pdf.ImageFormat.JPEG,
         data=content,
-        profile=_profile(picture, colours),
+        profile=_profile_of(picture, colours),
     )
 
 
-def _png(content: bytes, limits: Limits) -> _Picture | None:
+def _picture_of_png(content: bytes, limits: Limits) -> _Picture | None:
     """The packed pixels as they are. None for what a PDF packs otherwise: interlaced or transparent pictures."""
-    picture = pictures.opened(content, PNG, limits)
+    picture = pictures.open_picture(content, PNG, limits)
     depth, kind, interlaced = content[24], content[25], content[28]
     if kind not in _PNG_COLOURS or interlaced or "transparency" in picture.info:
         return None
     chunks = list(_png_chunks(content))
     return _Picture(
         size=picture.size,
-        dpi=pictures.dpi(picture, picture.size),
-        orientation=pictures.orientation(picture) if any(name in _PNG_NOTES for name, _ in chunks) else 1,
+        dpi=pictures.dpi_of(picture, picture.size),
+        orientation=pictures.orientation_of(picture) if any(name in _PNG_NOTES for name, _ in chunks) else 1,
         colours=_PNG_COLOURS[kind],
         format=img2pdf.ImageFormat.PNG,
         data=b"".join(data for name, data in chunks if name == b"IDAT"),
         palette=b"".join(data for name, data in chunks if name == b"PLTE") if kind == 3 else b"",
         depth=depth,
-        profile=_profile(picture, _PNG_COLOURS[kind]),
+        profile=_profile_of(picture, _PNG_COLOURS[kind]),
     )
 
 
@@ -246,7 +248,7 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
         at += size + 12
 
 
-def _profile(picture: Image.Image, colours: Any) -> bytes | None:
+def _profile_of(picture: Image.Image, colours: Any) -> bytes | None:
     """The colour profile in the file if it can be of such a picture (ICC.1, 7.2): readers refuse a page over others."""
     profile = picture.info.get("icc_profile") or b""
     if colours not in _PROFILES or not 128 <= len(profile) <= _PROFILE_BYTES_MAX:
@@ -254,9 +256,9 @@ def _profile(picture: Image.Image, colours: Any) -> bytes | None:
     return profile if (profile[16:20], profile[36:40]) == (_PROFILES[colours], b"acsp") else None
 
 
-def _packed(content: bytes, media_type: str, limits: Limits) -> _Picture:
+def _repack_picture(content: bytes, media_type: str, limits: Limits) -> _Picture:
     """Decoded and packed anew: two levels as a fax, grey of up to 16 bits, else RGB of 8 bits, on white."""
-    page = pictures.page(content, media_type, 1, sys.maxsize, limits)
+    page = pictures.decode_page(content, media_type, 1, sys.maxsize, limits)
     picture = _Picture(
         size=(page.width, page.height),
         dpi=page.dpi,
@@ -272,7 +274,7 @@ def _packed(content: bytes, media_type: str, limits: Limits) -> _Picture:
     deep = mode.startswith("I;16")
     return msgspec.structs.replace(
         picture,
-        colours=img2pdf.Colorspace[rendering.plain(page.rows(0, 1)).mode],
+        colours=img2pdf.Colorspace[rendering.flatten(page.rows(0, 1)).mode],
         format=img2pdf.ImageFormat.PNG,
         data=_Packing(page, deep),
         depth=16 if deep else 8,
@@ -293,24 +295,24 @@ class _Packing:
 
     def __iter__(self) -> Iterator[bytes]:
         packer = zlib.compressobj(_PACKING)
-        for rows in self._tagged_rows():
+        for rows in self._filter_rows():
             yield packer.compress(rows)
         yield packer.flush()
 
-    def _tagged_rows(self) -> Iterator[bytes]:
+    def _filter_rows(self) -> Iterator[bytes]:
         above: Image.Image | None = None
         step = max(1, _STRIP_PIXELS // self._page.width)
         for top in range(0, self._page.height, step):
             strip = self._page.rows(top, min(top + step, self._page.height))
             if self._deep:
-                yield _tagged(_UNFILTERED, strip.tobytes("raw", "I;16B"), strip.height)
+                yield _tag_rows(_UNFILTERED, strip.tobytes("raw", "I;16B"), strip.height)
                 continue
-            strip = rendering.plain(strip)
-            yield _tagged(_UP, _differences(strip, above).tobytes(), strip.height)
+            strip = rendering.flatten(strip)
+            yield _tag_rows(_UP, _subtract_row_above(strip, above).tobytes(), strip.height)
             above = strip.crop((0, strip.height - 1, strip.width, strip.height))
 
 
-def _differences(strip: Image.Image, above: Image.Image | None) -> Image.Image:
+def _subtract_row_above(strip: Image.Image, above: Image.Image | None) -> Image.Image:
     """Each row less the one above it, modulo 256 (PNG 9.2, filter type 2)."""
     moved = Image.new(strip.mode, strip.size)
     if above:
@@ -319,6 +321,6 @@ def _differences(strip: Image.Image, above: Image.Image | None) -> Image.Image:
     return ImageChops.subtract_modulo(strip, moved)
 
 
-def _tagged(tag: bytes, data: bytes, rows: int) -> bytes:
+def _tag_rows(tag: bytes, data: bytes, rows: int) -> bytes:
     stride = len(data) // rows
     return b"".join(tag + data[at : at + stride] for at in range(0, len(data), stride))

@@ -25,9 +25,9 @@ import msgspec
 
 from domain.limits import Limits
 from paper import confinement, messages
-from paper.allowances import KEPT_PROCESSOR_SECONDS, Allowance, allowance
+from paper.allowances import KEPT_PROCESSOR_SECONDS, Allowance, allowance_of
 from paper.turns import QueueFull, Turns
-from paper.zygote import Zygote, end
+from paper.zygote import Zygote, end_process
 
 REQUESTS_MAX: Final = 1_000
 """In the queue, of all askers together; each holds two descriptors."""
@@ -113,68 +113,68 @@ class Broker:
         allow_descriptors()
         with wake_on_signals() as wake:
             self._epoll.register(wake.fileno(), select.EPOLLIN)
-            self.open()
+            self.start()
             try:
                 self._serve(wake)
             finally:
                 signal.set_wakeup_fd(-1)
                 for pid in self._children:
-                    end(pid)
+                    end_process(pid)
 
     def _serve(self, wake: socket.socket) -> None:
         while True:
             self._beat()
-            ready = self.poll(self._pause())
+            ready = self.poll(self._seconds_to_wait())
             if wake.fileno() in ready:
                 if signal.SIGTERM in wake.recv(4096):
                     return
-                self._reap()
-            self.work_off(ready)
+                self._reap_children()
+            self.handle_batch(ready)
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Watch for connections, and ask for the first children."""
         self._listener.setblocking(False)
         for descriptor in (self._listener.fileno(), self._zygote.channel.fileno()):
             self._epoll.register(descriptor, select.EPOLLIN)
-        self._fill()
+        self._order_children()
 
     def poll(self, seconds: float) -> list[int]:
         """Wait at most so long for the next batch of descriptors that have something to say."""
         return [descriptor for descriptor, _ in self._epoll.poll(seconds)]
 
-    def work_off(self, ready: Iterable[int]) -> None:
+    def handle_batch(self, ready: Iterable[int]) -> None:
         """Handle one batch, then what is due."""
         for descriptor in ready:
-            self._see(descriptor)
+            self._handle_event(descriptor)
         self._refuse_overdue()
         self._stop_overdue()
-        self._let_go()
+        self._stop_kept_children()
         self._close_ended()
-        self._fill()
-        self._dispatch()
+        self._order_children()
+        self._dispatch_jobs()
 
-    def _pause(self) -> float:
+    def _seconds_to_wait(self) -> float:
         if self._turns.is_empty and not self._busy and len(self._idle) == self._children_max:
             return _BEAT_SECONDS
         until = min((child.until for child in self._busy.values() if child.verdict is None), default=math.inf)
         return max(0.0, min(_LOOK_SECONDS, until - time.monotonic()))
 
-    def _see(self, descriptor: int) -> None:
+    def _handle_event(self, descriptor: int) -> None:
         """One event may have closed what the next one is about; then nothing is to be done."""
         if descriptor == self._listener.fileno():
-            self._accept()
+            self._accept_connections()
         elif descriptor == self._zygote.channel.fileno():
-            self._welcome()
+            self._register_children()
         elif descriptor in self._controls:
-            self._hear(self._controls[descriptor])
+            self._read_control(self._controls[descriptor])
         elif descriptor in self._unread:
-            self._read(descriptor)
+            self._read_request(descriptor)
         elif descriptor in self._jobs:
-            self._drop(self._jobs[descriptor])
+            self._drop_job(self._jobs[descriptor])
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
+    def _accept_connections(self) -> None:
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -188,12 +188,12 @@ class Broker:
             number = connection.detach()
             self._unread.add(number)
             self._epoll.register(number, select.EPOLLIN | select.EPOLLRDHUP)
-            self._read(number)
+            self._read_request(number)
 
-    def _read(self, number: int) -> None:
+    def _read_request(self, number: int) -> None:
         connection = packets_of(number)
         try:
-            data, files = receive(connection)
+            data, files = receive_request(connection)
         except BlockingIOError:
             return
         except OSError:
@@ -209,16 +209,16 @@ class Broker:
         if asking is None or request is None:
             for file in files:
                 os.close(file)
-            self._forget(number)
+            self._forget_connection(number)
             return
-        self._take_in(asking, request, files[0], number)
+        self._queue_request(asking, request, files[0], number)
 
-    def _take_in(self, asking: messages.Asking, request: messages.Request, file: int, connection: int) -> None:
+    def _queue_request(self, asking: messages.Asking, request: messages.Request, file: int, connection: int) -> None:
         job = Job(
             asker=asking.asker,
             stores=asking.stores,
             request=bytes(asking.request),
-            allowed=allowance(request, self._limits),
+            allowed=allowance_of(request, self._limits),
             is_upload=messages.is_upload(request),
             file=file,
             connection=connection,
@@ -229,16 +229,16 @@ class Broker:
                 raise QueueFull
             self._turns.join(job, time.monotonic())
         except QueueFull:
-            self._refuse(job, messages.BUSY)
+            self._refuse_job(job, messages.BUSY)
             return
         self._epoll.modify(connection, select.EPOLLRDHUP)
 
-    def _dispatch(self) -> None:
+    def _dispatch_jobs(self) -> None:
         while self._idle:
             job = self._turns.next(time.monotonic())
             if job is None:
                 return
-            child = self._child_for(job)
+            child = self._take_child(job)
             self._busy[child.pid] = child
             child.job, job.child = job, child
             child.steps_left = job.allowed.steps
@@ -250,7 +250,7 @@ class Broker:
             control.detach()
             os.close(job.file)
 
-    def _child_for(self, job: Job) -> Child:
+    def _take_child(self, job: Job) -> Child:
         """A fresh one is there; but an upload goes to a child that its asker's uploads had before."""
         kept = (child for child in self._kept.values() if child.asker == job.asker)
         child = next(kept, None) if job.is_upload else None
@@ -261,31 +261,31 @@ class Broker:
         child.uploads += 1
         return child
 
-    def _drop(self, job: Job) -> None:
+    def _drop_job(self, job: Job) -> None:
         """The asker has left, or has its answer already."""
         child = job.child
         if child is None:
             self._turns.leave(job)
             os.close(job.file)
-            self._forget(job.connection)
+            self._forget_connection(job.connection)
             return
-        self._hear(child)
+        self._read_control(child)
         if child.job is job:
             self._epoll.unregister(job.connection)
             if not (child.answers and job.is_upload):  # else it is about to say that it is free
-                stop(child, b"")
+                kill_child(child, b"")
 
     def _refuse_overdue(self) -> None:
         if not self._turns.is_empty:
-            for job in self._turns.overdue(time.monotonic()):
-                self._refuse(job, messages.BUSY)
+            for job in self._turns.remove_overdue(time.monotonic()):
+                self._refuse_job(job, messages.BUSY)
 
-    def _refuse(self, job: Job, verdict: bytes) -> None:
+    def _refuse_job(self, job: Job, verdict: bytes) -> None:
         os.close(job.file)
-        tell(job.connection, verdict)
-        self._forget(job.connection)
+        send_verdict(job.connection, verdict)
+        self._forget_connection(job.connection)
 
-    def _forget(self, connection: int) -> None:
+    def _forget_connection(self, connection: int) -> None:
         """Have it closed. A child may hold the same connection, so epoll has to be told."""
         self._unread.discard(connection)
         self._jobs.pop(connection, None)
@@ -301,7 +301,7 @@ class Broker:
 
     # -- children -----------------------------------------------------------------------------------------------------
 
-    def _fill(self) -> None:
+    def _order_children(self) -> None:
         """Have as many children wait as may work at a time, so that none of them is waited for."""
         while len(self._idle) + len(self._unborn) < self._children_max and time.monotonic() >= self._fork_at:
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -309,7 +309,7 @@ class Broker:
                 self._zygote.ask_for_child(its)
                 self._unborn.append(ours.detach())
 
-    def _welcome(self) -> None:
+    def _register_children(self) -> None:
         """New children say who they are, in the order in which they were asked for; some may have ended already."""
         while (pid := self._zygote.take_number()) is not None:
             control = self._unborn.popleft()
@@ -321,7 +321,7 @@ class Broker:
             self._children[pid] = self._idle[pid] = self._controls[control] = child
             self._epoll.register(control, select.EPOLLIN | select.EPOLLET)
             if pid in self._early:
-                self._bury(pid, self._early.pop(pid), 0.0)
+                self._remove_child(pid, self._early.pop(pid), 0.0)
 
     def _begin_step(self, child: Child, job: Job) -> None:
         allowed = job.allowed
@@ -329,7 +329,7 @@ class Broker:
         child.until = time.monotonic() + allowed.seconds
         child.processor_until = confinement.processor_seconds(child.pid) + allowed.processor_seconds
 
-    def _hear(self, child: Child) -> None:
+    def _read_control(self, child: Child) -> None:
         """What the child has said. One that was taken over gets no more steps than its request has."""
         control = packets_of(child.control)
         with suppress(BlockingIOError, ConnectionError):
@@ -339,12 +339,12 @@ class Broker:
                 elif said == messages.NEXT and child.steps_left:
                     self._begin_step(child, child.job)
                 elif said == messages.FREE:
-                    self._keep(child, child.job)
+                    self._finish_request(child, child.job)
         control.detach()
 
-    def _keep(self, child: Child, job: Job) -> None:
+    def _finish_request(self, child: Child, job: Job) -> None:
         """Its answer is given. It waits for its asker's next upload, unless it has had its share or was not for one."""
-        self._end(child, job)
+        self._end_job(child, job)
         del self._busy[child.pid]
         used = confinement.processor_seconds(child.pid)
         if (
@@ -356,20 +356,20 @@ class Broker:
             child.kept_until = time.monotonic() + _KEPT_SECONDS
             self._kept[child.pid] = child
         else:
-            stop(child, b"")
+            kill_child(child, b"")
 
-    def _let_go(self) -> None:
+    def _stop_kept_children(self) -> None:
         """Of those that were kept longest, the ones that are too many or have waited too long."""
         now = time.monotonic()
         for child in [*self._kept.values()]:
             if len(self._kept) <= _KEPT_MAX and now < child.kept_until:
                 return
             del self._kept[child.pid]
-            stop(child, b"")
+            kill_child(child, b"")
 
-    def _end(self, child: Child, job: Job) -> None:
+    def _end_job(self, child: Child, job: Job) -> None:
         self._turns.end(job, time.monotonic())
-        self._forget(job.connection)
+        self._forget_connection(job.connection)
         child.job, child.answers = None, False
 
     def _stop_overdue(self) -> None:
@@ -380,11 +380,11 @@ class Broker:
             self._look_at = now + _LOOK_SECONDS
         for child in self._busy.values():
             if looks and confinement.processor_seconds(child.pid) >= child.processor_until:
-                stop(child, messages.SLOW)
+                kill_child(child, messages.SLOW)
             elif now >= child.until:
-                stop(child, messages.LOST)
+                kill_child(child, messages.LOST)
 
-    def _reap(self) -> None:
+    def _reap_children(self) -> None:
         while True:
             try:
                 pid, status, used = os.wait4(-1, os.WNOHANG | os.WUNTRACED)
@@ -395,13 +395,13 @@ class Broker:
             if os.WIFSTOPPED(status):
                 os.kill(pid, signal.SIGKILL)  # its client would wait in vain
             elif pid == self._zygote.pid:
-                raise ZygoteEnded(f"what forks the decoders {how(status)}")
+                raise ZygoteEnded(f"what forks the decoders {describe_end(status)}")
             elif pid in self._children:
-                self._bury(pid, status, used.ru_utime + used.ru_stime)
+                self._remove_child(pid, status, used.ru_utime + used.ru_stime)
             else:
                 self._early[pid] = status
 
-    def _bury(self, pid: int, status: int, used_seconds: float) -> None:
+    def _remove_child(self, pid: int, status: int, used_seconds: float) -> None:
         child = self._children.pop(pid)
         was_idle = self._idle.pop(pid, None) is not None
         self._busy.pop(pid, None)
@@ -413,19 +413,19 @@ class Broker:
             if verdict == messages.LOST and used_seconds >= child.processor_until:
                 verdict = messages.SLOW
             if verdict:
-                tell(child.job.connection, verdict)
-            self._end(child, child.job)
+                send_verdict(child.job.connection, verdict)
+            self._end_job(child, child.job)
         del self._controls[child.control]
         self._ended.append(child.control)
         if child.verdict is None and status:
-            _log.warning("paper: child %d %s", pid, how(status))
+            _log.warning("paper: child %d %s", pid, describe_end(status))
 
 
 class ZygoteEnded(Exception):
     """Nothing forks children any more; the supervisor starts all of this again."""
 
 
-def stop(child: Child, verdict: bytes) -> None:
+def kill_child(child: Child, verdict: bytes) -> None:
     """Kill it; what is said of its job is decided once."""
     if child.verdict is None:
         child.verdict = verdict
@@ -437,7 +437,7 @@ def packets_of(number: int) -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=number)
 
 
-def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+def receive_request(connection: socket.socket) -> tuple[bytes, list[int]]:
     """The next packet, and the descriptor with it. Raises BlockingIOError when none is there yet, and OSError.
 
     socket.recv_fds() ignores its flags: it would wait for an asker that says nothing.
@@ -451,7 +451,7 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     return data, files.tolist()
 
 
-def tell(number: int, verdict: bytes) -> None:
+def send_verdict(number: int, verdict: bytes) -> None:
     connection = packets_of(number)
     with suppress(OSError):
         connection.send(verdict, socket.MSG_DONTWAIT)
@@ -465,7 +465,7 @@ def verdict_of(status: int) -> bytes:
     return messages.FAULT if os.WEXITSTATUS(status) else b""
 
 
-def how(status: int) -> str:
+def describe_end(status: int) -> str:
     """How a process ended, in words."""
     if os.WIFSIGNALED(status):
         return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"

@@ -11,11 +11,11 @@ def examine(content: Content, name: str, limits: Limits) -> Finding:
 
     Raises FileEmpty, FileTypeNotAllowed, FileDamaged, and FileTooManyPixels for pixels, frames, pages, memory.
     """
-    with pictures.refusing():
-        return _examine(content, media_types.detect(content, name), limits)
+    with pictures.refuse_failures():
+        return _examine_as(content, media_types.detect(content, name), limits)
 
 
-def _examine(content: Content, media_type: str, limits: Limits) -> Finding:
+def _examine_as(content: Content, media_type: str, limits: Limits) -> Finding:
     pages: int | None = None
     locked, flags = False, tuple[str, ...]()
     if media_type == media_types.PDF:

@@ -40,7 +40,7 @@ def prepare(limits: Limits) -> None:
     """What all children share, done once before the first is forked."""
     warnings.simplefilter("ignore")
     pictures.configure(limits)
-    form_text.prepare()
+    form_text.load_fonts()
     confinement.return_memory()
 
 
@@ -50,14 +50,14 @@ def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoRet
     The first request is read before the last walls are up, for it says how much time they allow; its sender is trusted.
     """
     way = socket.SocketType(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=control)
-    request, file, connection = _received(way)
-    allowed = allowances.allowance(request, limits)
+    request, file, connection = _receive_request(way)
+    allowed = allowances.allowance_of(request, limits)
     walls.shut_in(broker, calls, processor_seconds=allowances.lifetime_seconds(allowed, limits))
     while True:
         with suppress(OSError):  # a client that went away is not answered
-            for answer in _answers(request, file, control, limits):
+            for answer in _answers_to(request, file, control, limits):
                 way.send(messages.ANSWERS)
-                for packet in messages.packets(answer):
+                for packet in messages.packets_of(answer):
                     os.write(connection, packet)
         if not messages.is_upload(request):
             os._exit(0)
@@ -65,10 +65,10 @@ def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoRet
         os.close(connection)
         gc.collect()  # a fault holds the frames that it went through, and with them the file and its descriptor
         way.send(messages.FREE)
-        request, file, connection = _received(way)
+        request, file, connection = _receive_request(way)
 
 
-def _received(way: socket.SocketType) -> tuple[messages.Request, int, int]:
+def _receive_request(way: socket.SocketType) -> tuple[messages.Request, int, int]:
     """The next request with its file and connection; ends this process when the broker has gone."""
     data, ancillary, _, _ = way.recvmsg(messages.REQUEST_BYTES_MAX, _TWO_DESCRIPTORS_BYTES)
     if not data:
@@ -78,48 +78,50 @@ def _received(way: socket.SocketType) -> tuple[messages.Request, int, int]:
     return messages.decode_request(data), file, connection
 
 
-def _answers(request: messages.Request, descriptor: int, control: int, limits: Limits) -> Iterator[messages.Answer]:
+def _answers_to(request: messages.Request, descriptor: int, control: int, limits: Limits) -> Iterator[messages.Answer]:
     """One answer to all requests but Assemble, which has pieces; a refusal is the last."""
     try:
         if isinstance(request, messages.Assemble):
-            yield from _assembled(request, descriptor, control, limits)
+            yield from _assemble_pieces(request, descriptor, control, limits)
         else:
-            yield _answer(request, _mapped(descriptor, request.size), limits)
+            yield _answer_to(request, _map_file(descriptor, request.size), limits)
     except Refusal as refusal:
-        yield messages.refused(refusal)
+        yield messages.message_of(refusal)
     except messages.FormFault as fault:
         yield messages.Faulty(str(fault))
 
 
-def _mapped(descriptor: int, size_bytes: int) -> content.Content:
+def _map_file(descriptor: int, size_bytes: int) -> content.Content:
     try:
-        return content.mapped(descriptor, size_bytes)
+        return content.map_file(descriptor, size_bytes)
     except (OSError, ValueError) as fault:
         # Shorter than its sender says, or nothing that can be mapped.
         raise FileDamaged() from fault
 
 
-def _answer(request: _Question, file: content.Content, limits: Limits) -> messages.Answer:
+def _answer_to(request: _Question, file: content.Content, limits: Limits) -> messages.Answer:
     match request:
         case messages.Examine(name=name):
             return messages.Found(checks.examine(file, name, limits))
         case messages.Inspect():
             return messages.Inspected(page.inspect(file, limits))
         case messages.Render(media_type=media_type, page=number, width=width, degrees=degrees):
-            image = rendering.page_image(file, media_type, number, width, limits, degrees=degrees)
+            image = rendering.draw_page_image(file, media_type, number, width, limits, degrees=degrees)
             return messages.Rendered(image)
         case messages.Draw():
-            return messages.Drawn(form.draw_encoded(file[:]))
+            return messages.Drawn(form.draw_json(file[:]))
 
 
-def _assembled(request: messages.Assemble, descriptor: int, control: int, limits: Limits) -> Iterator[messages.Answer]:
-    for data in assembly.pdf(_pages(request.parts, descriptor, control), limits):
+def _assemble_pieces(
+    request: messages.Assemble, descriptor: int, control: int, limits: Limits
+) -> Iterator[messages.Answer]:
+    for data in assembly.assemble_pdf(_read_pages(request.parts, descriptor, control), limits):
         for start in range(0, len(data), _PIECE_BYTES):
             yield messages.Piece(bytes(data[start : start + _PIECE_BYTES]))
     yield messages.Piece(b"")
 
 
-def _pages(parts: Sequence[messages.Part], descriptor: int, control: int) -> Iterator[tuple[bytes, int]]:
+def _read_pages(parts: Sequence[messages.Part], descriptor: int, control: int) -> Iterator[tuple[bytes, int]]:
     """Read one at a time, not mapped: a mapping counts as memory. The broker gives each the time of a request."""
     for number, part in enumerate(parts):
         if number:

@@ -70,7 +70,7 @@ class Examiner:
             raise FileEmpty()
         return await self._ask(messages.Inspect(size=size), fd, asker, PageFinding)
 
-    async def page_image(
+    async def draw_page_image(
         self, fd: int, *, media_type: str, page: int, width: int, degrees: int = 0, asker: bytes = NOBODY
     ) -> bytes:
         """JPEG of page `page` (from 1), `width` pixels wide (held to 16..2400); a small picture keeps its size.
@@ -82,14 +82,14 @@ class Examiner:
         request = messages.Render(size=size, media_type=media_type, page=page, width=width, degrees=degrees)
         return await self._ask(request, fd, asker, bytes)
 
-    async def form(self, form: bytes, *, asker: bytes = NOBODY) -> bytes:
+    async def draw_form(self, form: bytes, *, asker: bytes = NOBODY) -> bytes:
         """PDF of a form: one page of A4, the same bytes for the same form. `form` is the JSON of a form.Form.
 
         Raises FormFault for what is none, or has more than FORM_BYTES_MAX; Unavailable when no child was free.
         """
         if len(form) > messages.FORM_BYTES_MAX:
             raise FormFault(f"more than {messages.FORM_BYTES_MAX} bytes")
-        with _lent(form) as fd:
+        with _memory_file(form) as fd:
             try:
                 return await self._ask(messages.Draw(size=len(form)), fd, asker, bytes)
             except (FileDamaged, FileTooManyPixels) as lost:
@@ -111,20 +111,12 @@ class Examiner:
             raise FileTooManyPixels()
         request = messages.Assemble(parts=tuple(messages.Part(*page) for page in pages))
         seconds = len(pages) * self._limits.decode_seconds_max
-        await self._tried(lambda: self._collect(request, source, target, asker), seconds)
-
-    def examine_now(self, fd: int, *, size: int, name: str) -> Finding:
-        """`examine` for a caller without an event loop."""
-        return asyncio.run(self.examine(fd, size=size, name=name))
-
-    def page_image_now(self, fd: int, *, media_type: str, page: int, width: int) -> bytes:
-        """`page_image` for a caller without an event loop."""
-        return asyncio.run(self.page_image(fd, media_type=media_type, page=page, width=width))
+        await self._try_twice(lambda: self._collect_pieces(request, source, target, asker), seconds)
 
     async def _ask(self, request: messages.Request, fd: int, asker: bytes, kind: type[_T]) -> _T:
-        return await self._tried(lambda: self._converse(request, fd, asker, kind), self._limits.decode_seconds_max)
+        return await self._try_twice(lambda: self._ask_once(request, fd, asker, kind), self._limits.decode_seconds_max)
 
-    async def _tried(self, attempt: Callable[[], Awaitable[_T]], decode_seconds: float) -> _T:
+    async def _try_twice(self, attempt: Callable[[], Awaitable[_T]], decode_seconds: float) -> _T:
         """A child may be killed from outside, so a lost request is asked once more. FileDamaged is said only of a file
         that ended two children."""
         loop, limits = asyncio.get_running_loop(), self._limits
@@ -145,27 +137,27 @@ class Examiner:
                 await asyncio.sleep(_RETRY_SECONDS)
             except TimeoutError:
                 break
-        raise FileDamaged() if faults > 1 else self._busy()
+        raise FileDamaged() if faults > 1 else self._no_decoder_free()
 
-    def _busy(self) -> Unavailable:
+    def _no_decoder_free(self) -> Unavailable:
         return Unavailable(retry_after_seconds=self._limits.queue_wait_seconds)
 
-    async def _converse(self, request: messages.Request, fd: int, asker: bytes, kind: type[_T]) -> _T:
-        with await self._connected() as connection:
-            _send(connection, request, fd, asker)
-            return _answer(await self._received(connection), kind)
+    async def _ask_once(self, request: messages.Request, fd: int, asker: bytes, kind: type[_T]) -> _T:
+        with await self._connect() as connection:
+            _send_request(connection, request, fd, asker)
+            return _parse_answer(await self._receive_answer(connection), kind)
 
-    async def _collect(self, request: messages.Request, source: int, target: int, asker: bytes) -> None:
+    async def _collect_pieces(self, request: messages.Request, source: int, target: int, asker: bytes) -> None:
         """Pieces are written in threads: there may be hundreds of megabytes of them."""
         os.ftruncate(target, 0)
-        with await self._connected() as connection:
-            _send(connection, request, source, asker)
+        with await self._connect() as connection:
+            _send_request(connection, request, source, asker)
             at = 0
-            while piece := _answer(await self._received(connection), bytes):
-                await _finish_in_thread(_write, target, piece, at)
+            while piece := _parse_answer(await self._receive_answer(connection), bytes):
+                await _finish_in_thread(_write_piece, target, piece, at)
                 at += len(piece)
 
-    async def _connected(self) -> socket.socket:
+    async def _connect(self) -> socket.socket:
         """A connection in the queue of the server. Raises Unavailable when nobody listens all through the wait."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._limits.queue_wait_seconds
@@ -177,10 +169,10 @@ class Examiner:
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
                 connection.close()
             if loop.time() >= until:
-                raise self._busy()
+                raise self._no_decoder_free()
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _received(self, connection: socket.socket) -> bytearray:
+    async def _receive_answer(self, connection: socket.socket) -> bytearray:
         """The next whole answer. Raises _Lost, and Unavailable when no child was free in time."""
         loop, answer = asyncio.get_running_loop(), bytearray()
         while True:
@@ -190,7 +182,7 @@ class Examiner:
                 packet = b""
             kind = packet[:1]
             if kind == messages.BUSY:
-                raise self._busy()
+                raise self._no_decoder_free()
             if kind not in (messages.MORE, messages.LAST):
                 raise _Lost(kind or messages.LOST)
             answer += memoryview(packet)[1:]
@@ -198,7 +190,7 @@ class Examiner:
                 return answer
 
 
-def _answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
+def _parse_answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
     """The answer to a question for a `kind`. Raises the refusal in it, and _Lost: a child that was taken over may
     answer another question than its own, or none."""
     try:
@@ -210,7 +202,7 @@ def _answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
     return answer
 
 
-def _send(connection: socket.socket, request: messages.Request, fd: int, asker: bytes) -> None:
+def _send_request(connection: socket.socket, request: messages.Request, fd: int, asker: bytes) -> None:
     """Raises _Lost when the server has ended since the connection was made."""
     try:
         socket.send_fds(connection, [messages.encode_request(request, asker=asker)], [fd])
@@ -219,7 +211,7 @@ def _send(connection: socket.socket, request: messages.Request, fd: int, asker: 
 
 
 @contextmanager
-def _lent(data: bytes) -> Iterator[int]:
+def _memory_file(data: bytes) -> Iterator[int]:
     """The bytes as a file that is nowhere but in memory: a form is too long for a request."""
     with os.fdopen(os.memfd_create("form"), "wb", buffering=0) as file:
         file.write(data)
@@ -239,7 +231,7 @@ async def _finish_in_thread(work: Callable[..., None], *arguments: object) -> No
         raise
 
 
-def _write(target: int, piece: bytes, at: int) -> None:
+def _write_piece(target: int, piece: bytes, at: int) -> None:
     """All of it. Raises InsufficientStorage."""
     left = memoryview(piece)
     try:

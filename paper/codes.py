@@ -39,7 +39,7 @@ class _Look(msgspec.Struct, frozen=True):
     again: bool = False
 
 
-def read(page: Image.Image) -> tuple[str, ...]:
+def find_texts(page: Image.Image) -> tuple[str, ...]:
     """Texts of the codes on a grey page (`L`) of at most PIXELS_MAX pixels, in the order in which they are found.
 
     Each once, at most CODES_MAX, cut to CHARACTERS_MAX; signs that cannot be seen are a blank. Empty: nothing is read.
@@ -51,16 +51,16 @@ def read(page: Image.Image) -> tuple[str, ...]:
         if look.small not in (None, _is_small(page)):
             continue
         picture = look.change(picture if look.again else page)
-        for text, is_sure in _seen(look, picture):
+        for text, is_sure in _look_at(look, picture):
             if is_sure or text in doubtful:
                 found.append(text)
             doubtful.add(text)
         if found and doubtful <= {*found}:
             break
-    return tuple(dict.fromkeys(filter(None, map(_visible, found))))[:CODES_MAX]
+    return tuple(dict.fromkeys(filter(None, map(_visible_text, found))))[:CODES_MAX]
 
 
-def _seen(look: _Look, picture: Image.Image) -> Iterator[tuple[str, bool]]:
+def _look_at(look: _Look, picture: Image.Image) -> Iterator[tuple[str, bool]]:
     """Each text once, and whether it is right for sure.
 
     Bars now and then are misread into others that look right, but hardly ever twice into the same.
@@ -71,40 +71,40 @@ def _seen(look: _Look, picture: Image.Image) -> Iterator[tuple[str, bool]]:
     yield from dict.fromkeys((code.text, code.symbology in _CORRECTING) for code in found)
 
 
-def _visible(text: str) -> str:
+def _visible_text(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in text).strip()[:CHARACTERS_MAX].strip()
 
 
-def _unchanged(page: Image.Image) -> Image.Image:
+def _as_it_is(page: Image.Image) -> Image.Image:
     return page
 
 
-def _middle(page: Image.Image) -> Image.Image:
+def _filter_grains(page: Image.Image) -> Image.Image:
     """Each pixel the middle one of three across, then of three down: takes grains away and leaves edges.
 
     A ninth of the time of the median of nine, and as good for codes.
     """
-    across = _middle_of(ImageChops.offset(page, -1, 0), page, ImageChops.offset(page, 1, 0))
-    return _middle_of(ImageChops.offset(across, 0, -1), across, ImageChops.offset(across, 0, 1))
+    across = _median_of(ImageChops.offset(page, -1, 0), page, ImageChops.offset(page, 1, 0))
+    return _median_of(ImageChops.offset(across, 0, -1), across, ImageChops.offset(across, 0, 1))
 
 
-def _middle_of(one: Image.Image, two: Image.Image, three: Image.Image) -> Image.Image:
+def _median_of(one: Image.Image, two: Image.Image, three: Image.Image) -> Image.Image:
     return ImageChops.lighter(ImageChops.darker(one, two), ImageChops.darker(ImageChops.lighter(one, two), three))
 
 
-def _resized(page: Image.Image) -> Image.Image:
+def _resize(page: Image.Image) -> Image.Image:
     """Two thirds as wide; what is small, twice."""
     wide, high = (page.width * 2, page.height * 2) if _is_small(page) else (page.width * 2 // 3, page.height * 2 // 3)
     return page.resize((wide, high), Image.Resampling.BILINEAR)
 
 
-def _edged(page: Image.Image) -> Image.Image:
+def _add_border(page: Image.Image) -> Image.Image:
     """With white around it, for a code that ends where the picture does."""
     return ImageOps.expand(page, _EDGE_PIXELS, 255)
 
 
-def _small_and_smooth(page: Image.Image) -> Image.Image:
-    small = _edged(page if _is_small(page) else page.reduce(2))
+def _shrink_and_smooth(page: Image.Image) -> Image.Image:
+    small = _add_border(page if _is_small(page) else page.reduce(2))
     return ImageOps.autocontrast(small.filter(ImageFilter.BoxBlur(1)), cutoff=_CUTOFF_PERCENT)
 
 
@@ -113,12 +113,12 @@ def _is_small(page: Image.Image) -> bool:
 
 
 _LOOKS: Final = (
-    _Look(_unchanged, (*_QR, *_BARS, *_EAN)),
+    _Look(_as_it_is, (*_QR, *_BARS, *_EAN)),
     # No EAN, the most easily misread of all: so the page as it is must be one of the two that agree on it.
-    _Look(_middle, (*_QR, *_BARS), small=False),
-    _Look(_resized, (*_QR, *_BARS, *_EAN), again=True),
-    _Look(_edged, (*_QR, *_DENSE), small=True),
+    _Look(_filter_grains, (*_QR, *_BARS), small=False),
+    _Look(_resize, (*_QR, *_BARS, *_EAN), again=True),
+    _Look(_add_border, (*_QR, *_DENSE), small=True),
     # No bars: halved, 1 EAN in 4 is misread, and always into the same.
-    _Look(_small_and_smooth, _QR, Binarizer.GlobalHistogram),
+    _Look(_shrink_and_smooth, _QR, Binarizer.GlobalHistogram),
 )
 """The first reads nearly all; what each of the others adds is measured in tests/benchmarks/bench_codes.py."""

@@ -71,10 +71,10 @@ def give_up_privileges() -> None:
 
 def limit_resources(*, data_bytes: int, descriptors: int) -> None:
     """Private memory up to `data_bytes`; no descriptor at or above `descriptors`; no files written."""
-    _set(resource.RLIMIT_DATA, data_bytes)
-    _set(resource.RLIMIT_NOFILE, descriptors)
-    _set(resource.RLIMIT_FSIZE, 0)
-    _set(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_DATA, data_bytes)
+    _set_limit(resource.RLIMIT_NOFILE, descriptors)
+    _set_limit(resource.RLIMIT_FSIZE, 0)
+    _set_limit(resource.RLIMIT_CORE, 0)
 
 
 def limit_work(processor_seconds: float) -> None:
@@ -83,10 +83,10 @@ def limit_work(processor_seconds: float) -> None:
     The kernel counts the threads of an account. Where others have this one too (neither leave_account nor a user
     namespace), the limit leaves room for theirs.
     """
-    _set(resource.RLIMIT_CPU, math.ceil(processor_seconds) + 1)
+    _set_limit(resource.RLIMIT_CPU, math.ceil(processor_seconds) + 1)
     tasks = _TASKS_MAX if os.geteuid() in (_NOBODYS, _UNMAPPED) else _TASKS_OF_ALL_MAX
     _, given = resource.getrlimit(resource.RLIMIT_NPROC)
-    _set(resource.RLIMIT_NPROC, tasks if given == resource.RLIM_INFINITY else min(tasks, given))
+    _set_limit(resource.RLIMIT_NPROC, tasks if given == resource.RLIM_INFINITY else min(tasks, given))
 
 
 def fork_sibling() -> int:
@@ -97,7 +97,7 @@ def fork_sibling() -> int:
     """
     pid = int(_locked_libc.syscall(_CLONE[os.uname().machine], _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0))
     if pid < 0:
-        _raise()
+        _raise_errno()
     return pid
 
 
@@ -132,15 +132,15 @@ def data_bytes() -> int:
     return int(Path("/proc/self/statm").read_bytes().split()[5]) * resource.getpagesize()
 
 
-def _set(kind: int, limit: int) -> None:
+def _set_limit(kind: int, limit: int) -> None:
     resource.setrlimit(kind, (limit, limit))
 
 
 def _prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0) != 0:
-        _raise()
+        _raise_errno()
 
 
-def _raise() -> NoReturn:
+def _raise_errno() -> NoReturn:
     code = ctypes.get_errno()
     raise OSError(code, os.strerror(code))

@@ -16,7 +16,7 @@ Content = bytes | Mapped
 """Both can be sliced, searched and measured alike, so the functions that look at bytes are pure."""
 
 
-def mapped(descriptor: int, size_bytes: int) -> Content:
+def map_file(descriptor: int, size_bytes: int) -> Content:
     """The first `size_bytes` of a file. Raises ValueError when it is shorter; private, so nobody's file is changed."""
     if not size_bytes:
         return b""

@@ -101,7 +101,7 @@ class _Field(msgspec.Struct, frozen=True):
 _forms = msgspec.json.Decoder(Form)
 
 
-def draw_encoded(data: bytes) -> bytes:
+def draw_json(data: bytes) -> bytes:
     """The PDF of a Form in JSON. Raises FormFault for what is no Form, and for whatever else stops it."""
     try:
         return draw(_forms.decode(data))
@@ -115,63 +115,69 @@ def draw_encoded(data: bytes) -> bytes:
 def draw(form: Form) -> bytes:
     """The PDF: one page of A4, the same bytes for the same form."""
     language, words = form_words.language_of(form.language)
-    title = f"{form_text.one_line(form.type_label)} {grouped(form.scan_code)}"
-    sheet = Sheet(title=title, author=form_text.one_line(form.library), language=language, day=form.issued_on)
-    top = max(_head(sheet, form, words), _code(sheet, form.scan_code))
-    top = _customer(sheet, form, words, top + 6)
-    top = _statement(sheet, form, words, top + 3)
+    title = f"{form_text.join_lines(form.type_label)} {grouped(form.scan_code)}"
+    sheet = Sheet(title=title, author=form_text.join_lines(form.library), language=language, day=form.issued_on)
+    top = max(_draw_head(sheet, form, words), _draw_code(sheet, form.scan_code))
+    top = _draw_customer(sheet, form, words, top + 6)
+    top = _draw_statement(sheet, form, words, top + 3)
     if form.kind == "mandate":
-        top = _collection(sheet, form, words, top + 4)
+        top = _draw_collection(sheet, form, words, top + 4)
     if form.note and form.note.strip():
-        _note(sheet, form.note, words, top + 4, _signing_top(form) - 3)
-    _signing(sheet, form, words)
-    sheet.text(LEFT, BOTTOM - _SMALL.leading_mm, words.readable, _SMALL, _WIDTH)
-    return sheet.pdf()
+        _draw_note(sheet, form.note, words, top + 4, _top_of_signing(form) - 3)
+    _draw_signing(sheet, form, words)
+    sheet.draw_text(LEFT, BOTTOM - _SMALL.leading_mm, words.readable, _SMALL, _WIDTH)
+    return sheet.finish()
 
 
-def _head(sheet: Sheet, form: Form, words: Words) -> float:
+def _draw_head(sheet: Sheet, form: Form, words: Words) -> float:
     """Upper left: the library, what this is, and until when it can be used."""
-    top = sheet.text(LEFT, TOP - 1, form_text.one_line(form.library), _LIBRARY, _HEAD_WIDTH, 2) + 5
-    title = form_text.one_line(form.type_label)
-    top = sheet.text(LEFT, top, title, _fitting(title, _TITLE, _LONG_TITLE, _HEAD_WIDTH), _HEAD_WIDTH, 2)
+    top = sheet.draw_text(LEFT, TOP - 1, form_text.join_lines(form.library), _LIBRARY, _HEAD_WIDTH, 2) + 5
+    title = form_text.join_lines(form.type_label)
+    top = sheet.draw_text(LEFT, top, title, _choose_style(title, _TITLE, _LONG_TITLE, _HEAD_WIDTH), _HEAD_WIDTH, 2)
     if form.kind == "mandate":
-        top = sheet.text(LEFT, top, words.mandate, _KIND, _HEAD_WIDTH)
-    top = sheet.text(LEFT, top + 3, words.issued.format(first=words.date(form.issued_on)), _SMALL, _HEAD_WIDTH)
+        top = sheet.draw_text(LEFT, top, words.mandate, _KIND, _HEAD_WIDTH)
+    top = sheet.draw_text(
+        LEFT, top + 3, words.issued.format(first=words.format_date(form.issued_on)), _SMALL, _HEAD_WIDTH
+    )
     if form.lapses_on:
-        top = sheet.text(LEFT, top, words.lapses.format(last=words.date(form.lapses_on)), _SMALL, _HEAD_WIDTH)
+        top = sheet.draw_text(
+            LEFT, top, words.lapses.format(last=words.format_date(form.lapses_on)), _SMALL, _HEAD_WIDTH
+        )
     return top
 
 
-def _code(sheet: Sheet, code: str) -> float:
+def _draw_code(sheet: Sheet, code: str) -> float:
     """Upper right, where no hole is punched and no staple set: the QR code, and the same in groups to read aloud."""
-    module = sheet.qr_code(RIGHT - MODULES_MM, TOP, MODULES_MM, code)
+    module = sheet.draw_qr_code(RIGHT - MODULES_MM, TOP, MODULES_MM, code)
     top = TOP + MODULES_MM + QUIET_MODULES * module
     groups = grouped(code)
-    return sheet.text_right(RIGHT, top, groups, _fitting(groups, _CODE, _LONG_CODE, _CODE_WIDTH), _CODE_WIDTH, 3)
+    return sheet.draw_text_right(
+        RIGHT, top, groups, _choose_style(groups, _CODE, _LONG_CODE, _CODE_WIDTH), _CODE_WIDTH, 3
+    )
 
 
-def _customer(sheet: Sheet, form: Form, words: Words, top: float) -> float:
-    top = _heading(sheet, top, words.customer)
+def _draw_customer(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+    top = _draw_heading(sheet, top, words.customer)
     fields = [_Field(words.name, form.customer_name, _FIRST, 3), _Field(words.number, form.customer_id, 42, 4)]
     if form.birth_date:
-        fields.append(_Field(words.birth_date, words.date(form.birth_date), 35))
-    top = _row(sheet, top, fields)
-    return sheet.text(LEFT, top, words.minor, _BODY, _WIDTH) if form.guardian else top
+        fields.append(_Field(words.birth_date, words.format_date(form.birth_date), 35))
+    top = _draw_row(sheet, top, fields)
+    return sheet.draw_text(LEFT, top, words.minor, _BODY, _WIDTH) if form.guardian else top
 
 
-def _statement(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+def _draw_statement(sheet: Sheet, form: Form, words: Words, top: float) -> float:
     """What the signature is for, in plain words, and for how long."""
-    top = _heading(sheet, top, words.statement)
+    top = _draw_heading(sheet, top, words.statement)
     says = [words.direct_debit, words.refund] if form.kind == "mandate" else [words.declaration]
-    for paragraph in [*says, *_validity(form, words)]:
-        text = paragraph.format(library=_short(form.library), type=_short(form.type_label))
-        top = sheet.text(LEFT, top, text, _BODY, _WIDTH, _STATEMENT_LINES_MAX) + _PARAGRAPH
+    for paragraph in [*says, *_texts_of_validity(form, words)]:
+        text = paragraph.format(library=_shorten(form.library), type=_shorten(form.type_label))
+        top = sheet.draw_text(LEFT, top, text, _BODY, _WIDTH, _STATEMENT_LINES_MAX) + _PARAGRAPH
     return top - _PARAGRAPH
 
 
-def _validity(form: Form, words: Words) -> list[str]:
-    first = words.date(form.valid_from) if form.valid_from else ""
-    last = words.date(form.valid_until) if form.valid_until else ""
+def _texts_of_validity(form: Form, words: Words) -> list[str]:
+    first = words.format_date(form.valid_from) if form.valid_from else ""
+    last = words.format_date(form.valid_until) if form.valid_until else ""
     if first and last:
         return [words.from_until.format(first=first, last=last)]
     if first:
@@ -179,85 +185,87 @@ def _validity(form: Form, words: Words) -> list[str]:
     return [words.only_until.format(last=last)] if last else []
 
 
-def _collection(sheet: Sheet, form: Form, words: Words, top: float) -> float:
-    top = _heading(sheet, top, words.collection)
+def _draw_collection(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+    top = _draw_heading(sheet, top, words.collection)
     creditor = _Field(words.creditor, form.library, _FIRST, 2)
-    top = _row(sheet, top, [creditor, _Field(words.creditor_id, form.creditor_id, _SECOND, 2)])
+    top = _draw_row(sheet, top, [creditor, _Field(words.creditor_id, form.creditor_id, _SECOND, 2)])
     reference = _Field(words.reference, form.mandate_reference, _FIRST, 2)
     if form.sequence_type:
         payment = words.one_off if form.sequence_type == "one_off" else words.recurring
-        top = _row(sheet, top, [reference, _Field(words.payment, payment, _SECOND)])
+        top = _draw_row(sheet, top, [reference, _Field(words.payment, payment, _SECOND)])
     else:
-        _choice(sheet, RIGHT - _SECOND, top, words)
-        top = _row(sheet, top, [reference])
-    top = _row(sheet, top, [_Field(words.debtor, form.debtor_name, _WIDTH, 2)])
-    return _row(sheet, top, [_Field("IBAN", _in_fours(form.iban), _FIRST), _Field("BIC", form.bic, _SECOND)])
+        _draw_choice(sheet, RIGHT - _SECOND, top, words)
+        top = _draw_row(sheet, top, [reference])
+    top = _draw_row(sheet, top, [_Field(words.debtor, form.debtor_name, _WIDTH, 2)])
+    return _draw_row(sheet, top, [_Field("IBAN", _group_by_four(form.iban), _FIRST), _Field("BIC", form.bic, _SECOND)])
 
 
-def _choice(sheet: Sheet, left: float, top: float, words: Words) -> None:
+def _draw_choice(sheet: Sheet, left: float, top: float, words: Words) -> None:
     """The type of payment, to be ticked by hand."""
-    top = sheet.text(left, top, words.payment, _LABEL, _SECOND)
+    top = sheet.draw_text(left, top, words.payment, _LABEL, _SECOND)
     for option in (words.recurring, words.one_off):
-        sheet.box(left, top + 0.9, _SQUARE)
-        left = sheet.word(left + _SQUARE + 1.5, top, option, _BODY) + 4
+        sheet.draw_box(left, top + 0.9, _SQUARE)
+        left = sheet.draw_word(left + _SQUARE + 1.5, top, option, _BODY) + 4
 
 
-def _note(sheet: Sheet, note: str, words: Words, top: float, bottom: float) -> None:
+def _draw_note(sheet: Sheet, note: str, words: Words, top: float, bottom: float) -> None:
     """As many lines of the note as there is room for above `bottom`."""
-    top = _heading(sheet, top, words.note)
+    top = _draw_heading(sheet, top, words.note)
     room = int((bottom - top) / _BODY.leading_mm)
-    sheet.text(LEFT, top, note.strip(), _BODY, _WIDTH, min(room, NOTE_LINES_MAX))
+    sheet.draw_text(LEFT, top, note.strip(), _BODY, _WIDTH, min(room, NOTE_LINES_MAX))
 
 
-def _signing_top(form: Form) -> float:
+def _top_of_signing(form: Form) -> float:
     """The signature is at the same place on every form, at the foot; above it, who signs for a minor."""
     return BOTTOM - 8 - _SIGNATURE - (_GUARDIAN if form.guardian else 0)
 
 
-def _signing(sheet: Sheet, form: Form, words: Words) -> None:
+def _draw_signing(sheet: Sheet, form: Form, words: Words) -> None:
     """Who signs, where and when: all to be written by hand."""
-    top = _signing_top(form)
+    top = _top_of_signing(form)
     signature = words.debtor_signature if form.kind == "mandate" else words.signature
     if form.guardian:
         signature = words.guardian_signature
-        _row(sheet, top, [_Field(words.guardian_name, None, _FIRST), _Field(words.guardian_capacity, None, _SECOND)])
+        _draw_row(
+            sheet, top, [_Field(words.guardian_name, None, _FIRST), _Field(words.guardian_capacity, None, _SECOND)]
+        )
         top += _GUARDIAN
     signing = [_Field(words.place_and_date, None, _FIRST), _Field(signature, None, _SECOND)]
-    _row(sheet, top, signing, _SIGNATURE)
+    _draw_row(sheet, top, signing, _SIGNATURE)
 
 
-def _heading(sheet: Sheet, top: float, text: str) -> float:
-    top = sheet.text(LEFT, top, text, _HEADING, _WIDTH) + 0.5
-    sheet.rule(LEFT, top, _WIDTH)
+def _draw_heading(sheet: Sheet, top: float, text: str) -> float:
+    top = sheet.draw_text(LEFT, top, text, _HEADING, _WIDTH) + 0.5
+    sheet.draw_rule(LEFT, top, _WIDTH)
     return top + 1.5
 
 
-def _row(sheet: Sheet, top: float, fields: list[_Field], high: float = _FIELD) -> float:
+def _draw_row(sheet: Sheet, top: float, fields: list[_Field], high: float = _FIELD) -> float:
     """Fields side by side; answers where the longest ends."""
     left, bottom = LEFT, top + high
     for field in fields:
-        bottom = max(bottom, _field(sheet, left, top, field, high))
+        bottom = max(bottom, _draw_field(sheet, left, top, field, high))
         left += field.wide + _GUTTER
     return bottom
 
 
-def _field(sheet: Sheet, left: float, top: float, field: _Field, high: float) -> float:
-    below = sheet.text(left, top, field.label, _LABEL, field.wide)
-    if value := form_text.one_line(field.value or ""):
-        style = _fitting(value, _VALUE, _LONG_VALUE, field.wide)
-        return sheet.text(left, below, value, style, field.wide, field.lines_max) + 1
-    sheet.rule(left, top + high - 2, field.wide, 0)
+def _draw_field(sheet: Sheet, left: float, top: float, field: _Field, high: float) -> float:
+    below = sheet.draw_text(left, top, field.label, _LABEL, field.wide)
+    if value := form_text.join_lines(field.value or ""):
+        style = _choose_style(value, _VALUE, _LONG_VALUE, field.wide)
+        return sheet.draw_text(left, below, value, style, field.wide, field.lines_max) + 1
+    sheet.draw_rule(left, top + high - 2, field.wide, 0)
     return top + high
 
 
-def _fitting(line: str, style: Style, smaller: Style, wide: float) -> Style:
-    return style if form_text.width(line, style) <= wide * mm else smaller
+def _choose_style(line: str, style: Style, smaller: Style, wide: float) -> Style:
+    return style if form_text.width_of(line, style) <= wide * mm else smaller
 
 
-def _in_fours(iban: str | None) -> str | None:
+def _group_by_four(iban: str | None) -> str | None:
     return None if iban is None else " ".join(iban[i : i + 4] for i in range(0, len(iban), 4))
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     """A name as it stands inside a sentence."""
-    return "".join(form_text.lines(form_text.one_line(name), _BODY, _NAME_WIDTH * mm, 1))
+    return "".join(form_text.break_lines(form_text.join_lines(name), _BODY, _NAME_WIDTH * mm, 1))

@@ -30,7 +30,7 @@ class Sheet:
 
     def __init__(self, *, title: str, author: str, language: str, day: date) -> None:
         self._file = io.BytesIO()
-        form_text.prepare()
+        form_text.load_fonts()
         self._canvas = Canvas(
             self._file,
             A4,
@@ -49,38 +49,40 @@ class Sheet:
         # A printer that fits pages to its paper would make the code smaller.
         self._canvas.setViewerPreference("PrintScaling", "None")
 
-    def text(self, left: float, top: float, text: str, style: Style, wide: float, count_max: int = 1) -> float:
+    def draw_text(self, left: float, top: float, text: str, style: Style, wide: float, count_max: int = 1) -> float:
         """The text on at most `count_max` lines, broken and cut to the width."""
-        for line in form_text.lines(text, style, wide * mm, count_max):
-            self._type(left * mm, top, line, style)
+        for line in form_text.break_lines(text, style, wide * mm, count_max):
+            self._draw_line(left * mm, top, line, style)
             top += style.leading_mm
         return top
 
-    def word(self, left: float, top: float, text: str, style: Style) -> float:
+    def draw_word(self, left: float, top: float, text: str, style: Style) -> float:
         """A short text of ours, whole; answers where it ends to the right."""
-        self._type(left * mm, top, text, style)
-        return left + form_text.width(text, style) / mm
+        self._draw_line(left * mm, top, text, style)
+        return left + form_text.width_of(text, style) / mm
 
-    def text_right(self, right: float, top: float, text: str, style: Style, wide: float, count_max: int = 1) -> float:
+    def draw_text_right(
+        self, right: float, top: float, text: str, style: Style, wide: float, count_max: int = 1
+    ) -> float:
         """The same, each line ending at `right`."""
-        for line in form_text.lines(text, style, wide * mm, count_max):
-            self._type(right * mm - form_text.width(line, style), top, line, style)
+        for line in form_text.break_lines(text, style, wide * mm, count_max):
+            self._draw_line(right * mm - form_text.width_of(line, style), top, line, style)
             top += style.leading_mm
         return top
 
-    def rule(self, left: float, top: float, wide: float, shade: float = _RULE_SHADE) -> None:
+    def draw_rule(self, left: float, top: float, wide: float, shade: float = _RULE_SHADE) -> None:
         """A thin line, light to part things, dark to write on."""
         self._canvas.setStrokeGray(shade)
         self._canvas.setLineWidth(_HAIRLINE)
         self._canvas.line(left * mm, _HEIGHT - top * mm, (left + wide) * mm, _HEIGHT - top * mm)
 
-    def box(self, left: float, top: float, side: float) -> None:
+    def draw_box(self, left: float, top: float, side: float) -> None:
         """An empty square to tick."""
         self._canvas.setStrokeGray(0)
         self._canvas.setLineWidth(_HAIRLINE)
         self._canvas.rect(left * mm, _HEIGHT - (top + side) * mm, side * mm, side * mm)
 
-    def qr_code(self, left: float, top: float, side: float, content: str) -> float:
+    def draw_qr_code(self, left: float, top: float, side: float, content: str) -> float:
         """A QR code of level H on `side` without its quiet zone; answers the side of one module.
 
         All its bars are one path, so that no viewer shows seams between them.
@@ -90,19 +92,19 @@ class Sheet:
         path = self._canvas.beginPath()
         for number, row in enumerate(rows):
             below = _HEIGHT - (top + (number + 1) * module) * mm
-            for start, length in _runs(row):
+            for start, length in _dark_runs(row):
                 path.rect((left + start * module) * mm, below, length * module * mm, module * mm)
         self._canvas.setFillGray(0)
         self._canvas.drawPath(path, stroke=0, fill=1)
         return module
 
-    def pdf(self) -> bytes:
+    def finish(self) -> bytes:
         """The file; nothing more can be drawn."""
         self._canvas.showPage()
         self._canvas.save()
         return self._file.getvalue()
 
-    def _type(self, left_points: float, top: float, line: str, style: Style) -> None:
+    def _draw_line(self, left_points: float, top: float, line: str, style: Style) -> None:
         baseline = _HEIGHT - top * mm - (style.leading + _CAP_HEIGHT * style.size) / 2
         self._canvas.setFont(style.font, style.size)
         self._canvas.setFillGray(style.shade)
@@ -126,7 +128,7 @@ def qr_modules(content: str) -> list[bytes]:
     return [pixels[start : start + picture.width] for start in range(0, len(pixels), picture.width)]
 
 
-def _runs(row: bytes) -> list[tuple[int, int]]:
+def _dark_runs(row: bytes) -> list[tuple[int, int]]:
     """The dark bars of a row: where each begins, and how long it is."""
     runs, start = [], 0
     for level, group in groupby(row):

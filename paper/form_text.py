@@ -53,14 +53,14 @@ class Style(msgspec.Struct, frozen=True):
         return self.leading / mm
 
 
-def prepare() -> None:
+def load_fonts() -> None:
     """Load the fonts. child.py does so before it forks, since a child may open no file; again it costs nothing."""
     for name in FONTS:
-        font(name)
+        load_font(name)
 
 
 @cache
-def font(name: str) -> TTFont:
+def load_font(name: str) -> TTFont:
     """The font, decoded at its first use and known to reportlab from then on."""
     data = importlib.import_module(f"pymupdf_fonts.{name}").fontbuffer
     # Without asciiReadable only the signs that are printed go into the PDF.
@@ -69,24 +69,24 @@ def font(name: str) -> TTFont:
     return face
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """The text with every blank, tab and line end as one blank, and printable()."""
-    return " ".join(printable(text).split())
+    return " ".join(replace_unprintable(text).split())
 
 
-def printable(text: str) -> str:
+def replace_unprintable(text: str) -> str:
     """What is left without control, bidi and other invisible signs. Tabs and line ends become blanks."""
-    signs = (_sign(sign) for sign in unicodedata.normalize("NFC", text))
+    signs = (_printed_sign(sign) for sign in unicodedata.normalize("NFC", text))
     return "".join(signs)
 
 
-def _sign(sign: str) -> str:
+def _printed_sign(sign: str) -> str:
     """What is printed for one sign: itself, a blank, MISSING, or nothing."""
     if sign.isspace():
         return _TAB if sign == "\t" else " "
     if unicodedata.category(sign) in ("Cc", "Cf") or _is_selector(sign):
         return ""
-    return sign if ord(sign) in font(PLAIN).face.charToGlyph else MISSING
+    return sign if ord(sign) in load_font(PLAIN).face.charToGlyph else MISSING
 
 
 def _is_selector(sign: str) -> bool:
@@ -94,32 +94,32 @@ def _is_selector(sign: str) -> bool:
     return "\ufe00" <= sign <= "\ufe0f" or "\U000e0100" <= sign <= "\U000e01ef"
 
 
-def width(text: str, style: Style) -> float:
+def width_of(text: str, style: Style) -> float:
     """How wide one line is, in points."""
-    return float(font(style.font).stringWidth(text, style.size)) + len(text) * style.stroke
+    return float(load_font(style.font).stringWidth(text, style.size)) + len(text) * style.stroke
 
 
-def lines(text: str, style: Style, wide: float, count_max: int) -> list[str]:
+def break_lines(text: str, style: Style, wide: float, count_max: int) -> list[str]:
     """A text of paragraphs as at most `count_max` (1 or more) lines of `wide` points, an ELLIPSIS where it is cut."""
-    paragraphs = (printable(paragraph) for paragraph in text.splitlines())
-    broken = (line for paragraph in paragraphs for line in _broken(paragraph, style, wide))
+    paragraphs = (replace_unprintable(paragraph) for paragraph in text.splitlines())
+    broken = (line for paragraph in paragraphs for line in _break_paragraph(paragraph, style, wide))
     shown = list(islice(broken, count_max + 1))
     if len(shown) > count_max:
-        shown = [*shown[: count_max - 1], _cut(shown[count_max - 1], style, wide)]
+        shown = [*shown[: count_max - 1], _shorten_line(shown[count_max - 1], style, wide)]
     return shown
 
 
-def _broken(paragraph: str, style: Style, wide: float) -> Iterator[str]:
+def _break_paragraph(paragraph: str, style: Style, wide: float) -> Iterator[str]:
     """The paragraph's lines, broken between words, and inside a word that is wider than a line."""
     line = ""
     for word in _WORD.findall(paragraph):
-        if width(line + word, style) <= wide:
+        if width_of(line + word, style) <= wide:
             line += word
             continue
         if line:
             yield line
         line = word.lstrip(" ")
-        while width(line, style) > wide:
+        while width_of(line, style) > wide:
             count = _count_fitting(line, style, wide)
             yield line[:count]
             line = line[count:]
@@ -130,11 +130,11 @@ def _count_fitting(text: str, style: Style, wide: float) -> int:
     """How many signs of the text fit, at least one."""
     room = wide
     for count, sign in enumerate(text):
-        room -= width(sign, style)
+        room -= width_of(sign, style)
         if room < 0:
             return max(count, 1)
     return len(text)
 
 
-def _cut(line: str, style: Style, wide: float) -> str:
-    return line[: _count_fitting(line, style, wide - width(ELLIPSIS, style))].rstrip(" ") + ELLIPSIS
+def _shorten_line(line: str, style: Style, wide: float) -> str:
+    return line[: _count_fitting(line, style, wide - width_of(ELLIPSIS, style))].rstrip(" ") + ELLIPSIS

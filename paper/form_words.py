@@ -54,7 +54,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     guardian_signature: str
     readable: str
 
-    def date(self, day: date) -> str:
+    def format_date(self, day: date) -> str:
         """A date in words: nobody takes its day for its month."""
         return self.day.format(day=day.day, month=self.months[day.month - 1], year=day.year)
 

@@ -39,10 +39,10 @@ def paper_and_ink(grey: Image.Image) -> tuple[int, Image.Image]:
     # The lightest within two centimetres is paper, so the shadow of a telephone is no ink.
     paper = inner.reduce(_PAPER_PIXELS).filter(ImageFilter.MaxFilter(_PAPER_CELLS))
     darker = ImageChops.subtract(paper.resize(inner.size, Image.Resampling.BILINEAR), inner)
-    return round(statistics.median(paper.tobytes())), _above(darker, _CONTRAST)
+    return round(statistics.median(paper.tobytes())), _mark_above(darker, _CONTRAST)
 
 
-def ratio(ink: Image.Image) -> float:
+def ink_share(ink: Image.Image) -> float:
     """Which part of the page has ink on it."""
     return ink.histogram()[255] / (ink.width * ink.height)
 
@@ -59,27 +59,27 @@ def find_lines(ink: Image.Image) -> Lines | None:
 
     At the right angle rows of pixels are full and empty in turn. On a page that lies on its side columns are.
     """
-    if ratio(ink) < _LINE_INK_MIN:
+    if ink_share(ink) < _LINE_INK_MIN:
         return None
     for laid in (ink, ink.transpose(Image.Transpose.ROTATE_90)):
-        contrast, angle = _lines(laid)
+        contrast, angle = _find_angle(laid)
         if contrast >= _LINE_CONTRAST_MIN:
             return Lines(laid, angle)
     return None
 
 
-def _lines(ink: Image.Image) -> tuple[float, float]:
+def _find_angle(ink: Image.Image) -> tuple[float, float]:
     """How much better the best angle is than the usual one, and that angle.
 
     Not the page is turned, but a few upright strips of it are moved up and down, each a single column of pixels.
     """
     strips = ink.resize((_COLUMNS, ink.height), Image.Resampling.BOX)
-    scores = [(_unevenness(_sheared(strips, angle, ink.width / _COLUMNS)), angle) for angle in _ANGLES]
+    scores = [(_unevenness(_shear(strips, angle, ink.width / _COLUMNS)), angle) for angle in _ANGLES]
     best, angle = max(scores)
     return best / max(1.0, statistics.median(score for score, _ in scores)), angle
 
 
-def _sheared(strips: Image.Image, angle: float, strip_width: float) -> Image.Image:
+def _shear(strips: Image.Image, angle: float, strip_width: float) -> Image.Image:
     fall = math.tan(math.radians(angle)) * strip_width
     place = (1, 0, 0, fall, 1, -fall * strips.width / 2)
     return strips.transform(strips.size, Image.Transform.AFFINE, place, Image.Resampling.BILINEAR)
@@ -90,14 +90,14 @@ def _unevenness(strips: Image.Image) -> float:
     return float(sum((above - below) ** 2 for above, below in pairwise(rows)))
 
 
-def look(ink: Image.Image, lines: Lines | None) -> bytes:
+def look_of(ink: Image.Image, lines: Lines | None) -> bytes:
     """The map of page_look.py: which cells have how much ink, on the page laid straight and moved to the corner.
 
     The scale is that of the page, so that little ink stays small. Of a page with an odd shape the part beyond is cut.
     """
-    straight = _straightened(ink, lines) if lines else ink
+    straight = _straighten(ink, lines) if lines else ink
     scale = min(page_look.WIDE / straight.width, page_look.HIGH / straight.height)
-    written = _written(straight)
+    written = _crop_to_ink(straight)
     size = (max(1, round(written.width * scale)), max(1, round(written.height * scale)))
     # Each cell takes a little of its neighbours, for a stroke that lies on the border of two.
     fine = written.resize((2 * size[0], 2 * size[1]), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(1.5))
@@ -106,20 +106,20 @@ def look(ink: Image.Image, lines: Lines | None) -> bytes:
     return page_look.pack(cells.point([level * page_look.LEVELS // 256 for level in range(256)]).tobytes())
 
 
-def _straightened(ink: Image.Image, lines: Lines) -> Image.Image:
+def _straighten(ink: Image.Image, lines: Lines) -> Image.Image:
     laid, angle = lines
     strips = laid.resize((_COLUMNS, laid.height), Image.Resampling.BOX)
     fine = (angle + tenth / 10 for tenth in range(-5, 6))
-    best = max(fine, key=lambda one: _unevenness(_sheared(strips, one, laid.width / _COLUMNS)))
+    best = max(fine, key=lambda one: _unevenness(_shear(strips, one, laid.width / _COLUMNS)))
     return ink.rotate(best, Image.Resampling.BILINEAR)
 
 
-def _written(ink: Image.Image) -> Image.Image:
+def _crop_to_ink(ink: Image.Image) -> Image.Image:
     """From the first row and column with more than a speck of ink to the last; the whole where there is none."""
-    rows = _above(ink.resize((1, ink.height), Image.Resampling.BOX), _SPECK).getbbox()
-    columns = _above(ink.resize((ink.width, 1), Image.Resampling.BOX), _SPECK).getbbox()
+    rows = _mark_above(ink.resize((1, ink.height), Image.Resampling.BOX), _SPECK).getbbox()
+    columns = _mark_above(ink.resize((ink.width, 1), Image.Resampling.BOX), _SPECK).getbbox()
     return ink.crop((columns[0], rows[1], columns[2], rows[3])) if rows and columns else ink
 
 
-def _above(picture: Image.Image, level: int) -> Image.Image:
+def _mark_above(picture: Image.Image, level: int) -> Image.Image:
     return picture.point([255 * (one > level) for one in range(256)])

@@ -106,7 +106,7 @@ def detect(content: Content, name: str) -> str:
         or _by_container(content, head)
         or _by_pdf_header(head)
         or texts.detect(content, name_ending(name))
-        or _unknown(name)
+        or _refuse_unknown(name)
     )
 
 
@@ -154,7 +154,7 @@ def _by_pdf_header(head: bytes) -> str | None:
     return PDF if _PDF_HEADER in head and not texts.is_markup(head) else None
 
 
-def _unknown(name: str) -> str:
+def _refuse_unknown(name: str) -> str:
     """Neither text nor a known start. Where the name promises an allowed type, the honest word is: damaged."""
     if name_ending(name) in _BINARY_ENDINGS:
         raise FileDamaged()

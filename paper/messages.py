@@ -54,7 +54,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What one page image is, as it is seen: with the size of the page that stands upright.
 
-    `dpi`: where the file tells it credibly, the same across and down. `scan_codes`: texts of codes.read.
+    `dpi`: where the file tells it credibly, the same across and down. `scan_codes`: texts of codes.find_texts.
     `warnings`: of page.py. `look`: the map of domain/page_look.py, to tell a sheet that was fed twice.
     """
 
@@ -200,7 +200,7 @@ def decode_request(data: bytes) -> Request:
     return request
 
 
-def packets(answer: Answer) -> Iterator[bytes]:
+def packets_of(answer: Answer) -> Iterator[bytes]:
     """An answer as the packets that it is sent in."""
     body = memoryview(_encoder.encode(answer))
     step = PACKET_BYTES_MAX - 1
@@ -223,6 +223,6 @@ def decode_answer(encoded: bytes | bytearray) -> Finding | PageFinding | bytes:
     raise AssertionError(answer)
 
 
-def refused(refusal: refusals.Refusal) -> Refused:
+def message_of(refusal: refusals.Refusal) -> Refused:
     """The message for a refusal."""
     return Refused(refusal.slug, {name: str(value) for name, value in refusal.values.items()})

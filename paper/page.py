@@ -45,15 +45,15 @@ def inspect(content: Content, limits: Limits) -> PageFinding:
 
     Raises FileTypeNotAllowed for what is no picture, FileDamaged, and FileTooManyPixels also for a second page.
     """
-    with pictures.refusing():
+    with pictures.refuse_failures():
         media_type = media_types.detect(content, "")
         if media_type not in pictures.PICTURES:
             raise FileTypeNotAllowed(found=media_type)
-        return _finding(media_type, pictures.only_page(content, media_type, _READING_WIDTH, limits))
+        return _finding_of(media_type, pictures.decode_only_page(content, media_type, _READING_WIDTH, limits))
 
 
-def _finding(media_type: str, page: Page) -> PageFinding:
-    grey = _upright(page)
+def _finding_of(media_type: str, page: Page) -> PageFinding:
+    grey = _upright_grey(page)
     paper, on_it = ink.paper_and_ink(grey)
     lines = ink.find_lines(on_it)
     wide, high = page.full_size
@@ -62,30 +62,30 @@ def _finding(media_type: str, page: Page) -> PageFinding:
         media_type=media_type,
         width_px=high if on_side else wide,
         height_px=wide if on_side else high,
-        dpi=_dpi(page),
-        scan_codes=codes.read(grey),
-        warnings=_warnings(page, paper, on_it, lines),
-        look=ink.look(on_it, lines),
+        dpi=_dpi_of(page),
+        scan_codes=codes.find_texts(grey),
+        warnings=_warnings_of(page, paper, on_it, lines),
+        look=ink.look_of(on_it, lines),
     )
 
 
-def _upright(page: Page) -> Image.Image:
+def _upright_grey(page: Page) -> Image.Image:
     """The page in grey, as large as codes are read."""
     wide, high = page.width, page.height
     scale = min(1.0, math.sqrt(codes.PIXELS_MAX / (wide * high)), rendering.SIDE_MAX / max(wide, high))
-    grey = rendering.reduced(page, (max(1, int(wide * scale)), max(1, int(high * scale)))).convert("L")
+    grey = rendering.reduce_page(page, (max(1, int(wide * scale)), max(1, int(high * scale)))).convert("L")
     return grey.transpose(rendering.UPRIGHT[page.orientation]) if page.orientation in rendering.UPRIGHT else grey
 
 
-def _dpi(page: Page) -> int | None:
+def _dpi_of(page: Page) -> int | None:
     """None also for a fax, which has more dots across than down."""
     across, down = page.dpi or (0.0, 1.0)
     return round(across) if round(across) == round(down) else None
 
 
-def _warnings(page: Page, paper: int, on_it: Image.Image, lines: ink.Lines | None) -> tuple[str, ...]:
+def _warnings_of(page: Page, paper: int, on_it: Image.Image, lines: ink.Lines | None) -> tuple[str, ...]:
     words = {
-        BLANK: ink.ratio(on_it) <= BLANK_INK_MAX,
+        BLANK: ink.ink_share(on_it) <= BLANK_INK_MAX,
         DARK: paper <= DARK_PAPER_MAX,
         SKEWED: lines is not None and abs(lines.skew_degrees) >= SKEW_DEGREES_MIN,
         SMALL: _is_small(page),

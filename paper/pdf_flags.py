@@ -35,10 +35,10 @@ _STREAM: Final = re.compile(rb">>\s*stream\r?\n")
 _ESCAPE: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
 
 
-def find(content: Content) -> set[str]:
+def find_flags(content: Content) -> set[str]:
     """Flags of messages.Finding. An address that opens by itself is active content, one behind a link is not."""
     found, has_address = set[str](), False
-    for part in _readable(content):
+    for part in _readable_parts(content):
         found |= {name for name, pattern in _NAMES if pattern.search(part)}
         has_address = has_address or _ADDRESS.search(part) is not None
     if has_address and "active-content" not in found and _opens_address(content):
@@ -49,43 +49,47 @@ def find(content: Content) -> set[str]:
 def _opens_address(content: Content) -> bool:
     """Whether an action that nobody has to click on opens an address."""
     pointed, seen = set[int](), set[int]()
-    for part in _readable(content):
+    for part in _readable_parts(content):
         at = 0
         while trigger := _TRIGGER.search(part, at):
             at = trigger.end()
             if trigger[1]:
                 pointed.add(int(trigger[1]))
                 continue
-            action = _dictionary(part, at)
+            action = _dictionary_at(part, at)
             if _ADDRESS.search(action):
                 return True
-            pointed |= _followed(action)
+            pointed |= _references_in(action)
             at += len(action)
     for _ in range(_REFERENCES_MAX):
         seen |= pointed
-        actions = [action for part in _readable(content) for action in _dictionaries(part, pointed)] if pointed else []
+        actions = (
+            [action for part in _readable_parts(content) for action in _dictionaries_of(part, pointed)]
+            if pointed
+            else []
+        )
         if any(_ADDRESS.search(action) for action in actions):
             return True
-        pointed = {number for action in actions for number in _followed(action)} - seen
+        pointed = {number for action in actions for number in _references_in(action)} - seen
     return False
 
 
-def _followed(action: bytes) -> set[int]:
+def _references_in(action: bytes) -> set[int]:
     """Objects that hold an additional action or the next one."""
     return {int(reference[1]) for reference in _FOLLOWED.finditer(action)}
 
 
-def _dictionaries(part: bytes | Content, objects: set[int]) -> Iterator[bytes]:
+def _dictionaries_of(part: bytes | Content, objects: set[int]) -> Iterator[bytes]:
     """Those of these objects that lie in this part, each byte at most once."""
     plain = ((int(header[1]), header.end()) for header in _OBJECT.finditer(part))
     done = 0
-    for at in sorted(at for number, at in (*_packed(part), *plain) if number in objects):
+    for at in sorted(at for number, at in (*_object_places(part), *plain) if number in objects):
         if at >= done:
-            yield (found := _dictionary(part, at))
+            yield (found := _dictionary_at(part, at))
             done = at + len(found)
 
 
-def _dictionary(part: bytes | Content, at: int) -> bytes:
+def _dictionary_at(part: bytes | Content, at: int) -> bytes:
     """The dictionary that begins here, cut where it is long; nothing where something else begins."""
     rest = bytes(part[at : at + _ACTION_BYTES_MAX])
     if not rest.lstrip().startswith(b"<<"):
@@ -98,29 +102,29 @@ def _dictionary(part: bytes | Content, at: int) -> bytes:
     return rest
 
 
-def _packed(part: bytes | Content) -> Iterator[tuple[int, int]]:
+def _object_places(part: bytes | Content) -> Iterator[tuple[int, int]]:
     """Number and place of each object, where the part is an unpacked object stream (ISO 32000 7.5.7)."""
     if header := _NUMBERS.match(part):
         numbers = [int(number) for number in header[0].split()]
         yield from ((number, header.end() + at) for number, at in zip(numbers[::2], numbers[1::2], strict=False))
 
 
-def _readable(content: Content) -> Iterator[bytes | Content]:
+def _readable_parts(content: Content) -> Iterator[bytes | Content]:
     """The file, and its compressed object streams unpacked to 16 MiB in all: names hide there since PDF 1.5."""
-    yield content if content.find(b"#") < 0 else _unescaped(content[:])
+    yield content if content.find(b"#") < 0 else _unescape_names(content[:])
     left, unread = _INFLATED_BYTES_MAX, _DEFLATED_BYTES_MAX
     for start in _STREAM.finditer(content):
         if content.rfind(b"/ObjStm", max(0, start.start() - _DICTIONARY_BYTES_MAX), start.start()) < 0:
             continue
-        part, read = _inflated(content, start.end(), left, unread)
+        part, read = _inflate(content, start.end(), left, unread)
         if part:
-            yield _unescaped(part)
+            yield _unescape_names(part)
         left, unread = left - len(part), unread - read
         if left <= 0 or unread <= 0:
             return
 
 
-def _inflated(content: Content, at: int, bytes_max: int, read_max: int) -> tuple[bytes, int]:
+def _inflate(content: Content, at: int, bytes_max: int, read_max: int) -> tuple[bytes, int]:
     """What the bytes from `at` unpack to, and how many were read for it; nothing where they are broken.
 
     Read in pieces, because a file can claim a stream every few bytes.
@@ -136,6 +140,6 @@ def _inflated(content: Content, at: int, bytes_max: int, read_max: int) -> tuple
     return bytes(part), read
 
 
-def _unescaped(part: bytes) -> bytes:
+def _unescape_names(part: bytes) -> bytes:
     """Names with #xx spelled out, as ISO 32000 7.3.5 allows (and malware likes)."""
     return _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), part)

@@ -28,23 +28,23 @@ def examine(content: Content, limits: Limits) -> tuple[int | None, bool, tuple[s
     """
     endings.check_pdf(content)
     try:
-        with _opened(content) as document:
+        with _open_document(content) as document:
             if len(document) > limits.pdf_pages_max:
                 raise FileTooManyPixels()
             for number in range(len(document)):
                 document.get_page(number).close()
-            return len(document), False, _flags(content, document)
+            return len(document), False, _flags_of(content, document)
     except FilePasswordProtected:
         return None, True, ()
 
 
-def draw(content: Content, number: int, scale: Callable[[float, float], float], limits: Limits) -> Image.Image:
+def draw_page(content: Content, number: int, scale: Callable[[float, float], float], limits: Limits) -> Image.Image:
     """Page `number` (from 1); `scale` says pixels a point for a page of that width and height in points.
 
     Raises NotFound for a page that is not there, FilePasswordProtected, FileDamaged, and FileTooManyPixels when its
     pictures together have more than all frames of a file may have.
     """
-    with _opened(content) as document:
+    with _open_document(content) as document:
         document.init_forms()
         if not 1 <= number <= len(document):
             raise NotFound()
@@ -62,7 +62,7 @@ def draw(content: Content, number: int, scale: Callable[[float, float], float], 
 
 
 @contextmanager
-def _opened(content: Content) -> Iterator[Any]:
+def _open_document(content: Content) -> Iterator[Any]:
     """The document, read where it lies. Raises FilePasswordProtected and FileDamaged."""
     first = content if isinstance(content, bytes) else ctypes.byref(ctypes.c_char.from_buffer(content))
     handle = pdfium.FPDF_LoadMemDocument64(first, len(content), None)
@@ -75,9 +75,9 @@ def _opened(content: Content) -> Iterator[Any]:
         yield document
 
 
-def _flags(content: Content, document: Any) -> tuple[str, ...]:
+def _flags_of(content: Content, document: Any) -> tuple[str, ...]:
     """What a desk should know before it opens the original: by pdfium's own count, and by the names in the file."""
-    found = pdf_flags.find(content)
+    found = pdf_flags.find_flags(content)
     if pdfium.FPDFDoc_GetJavaScriptActionCount(document) > 0:
         found.add("javascript")
     if pdfium.FPDFDoc_GetAttachmentCount(document) > 0:

@@ -72,7 +72,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def refuse_failures() -> Iterator[None]:
     """Whatever a decoder raises comes out as a refusal: FileTooManyPixels for what it could not hold, else FileDamaged.
 
     Bad bytes are answered with any exception there is; for whoever sent them they all mean the same.
@@ -103,13 +103,13 @@ def examine(content: Content, media_type: str, limits: Limits) -> int:
     """
     if media_type == HEIC:
         return _examine_heif(content, limits)
-    picture = _open_whole(content, media_type, limits)
+    picture = _open_complete(content, media_type, limits)
     _check_file_pixels(_frame_pixels(picture, limits), limits)
     frames = _decode_frames(picture, limits)
     return frames if media_type == TIFF else 1
 
 
-def only_page(content: Content, media_type: str, width: int, limits: Limits) -> Page:
+def decode_only_page(content: Content, media_type: str, width: int, limits: Limits) -> Page:
     """The page of a picture that has no other, examined as above and decoded once.
 
     Of a JPEG only the grey, only as large as `width` pixels need. Raises FileTooManyPixels also for a second page.
@@ -117,29 +117,29 @@ def only_page(content: Content, media_type: str, width: int, limits: Limits) -> 
     if media_type == HEIC:
         if len(_open_heif(content, limits)) > 1:
             raise FileTooManyPixels()
-        return _heif_page(content, 1, limits)
-    picture = _open_whole(content, media_type, limits)
+        return _decode_heif_page(content, 1, limits)
+    picture = _open_complete(content, media_type, limits)
     if isinstance(picture, TiffImagePlugin.TiffImageFile) and picture.n_frames > 1:
         raise FileTooManyPixels()
-    return _decoded(picture, width, "L")
+    return _decode_reduced(picture, width, "L")
 
 
-def page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Page:
+def decode_page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Page:
     """Page `number` (from 1). A JPEG is decoded only as large as an image of `width` pixels needs.
 
     Raises NotFound for a page that is not there.
     """
     if media_type == HEIC:
-        return _heif_page(content, number, limits)
+        return _decode_heif_page(content, number, limits)
     if number != 1 and media_type != TIFF:
         raise NotFound()
-    picture = opened(content, media_type, limits)
+    picture = open_picture(content, media_type, limits)
     try:
         picture.seek(number - 1)
     except EOFError as beyond:
         raise NotFound() from beyond
     check_pixels(picture.size, limits)
-    return _decoded(picture, width)
+    return _decode_reduced(picture, width)
 
 
 def check_pixels(size: tuple[int, int], limits: Limits) -> None:
@@ -169,7 +169,7 @@ def _frame_pixels(picture: ImageFile.ImageFile, limits: Limits) -> Iterator[int]
     picture.seek(0)
 
 
-def opened(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
+def open_picture(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
     """A picture (no HEIC) of which no more than the header is read yet. Raises FileTooManyPixels."""
     file = content if isinstance(content, Mapped) else io.BytesIO(content)
     file.seek(0)
@@ -178,17 +178,17 @@ def opened(content: Content, media_type: str, limits: Limits) -> ImageFile.Image
     return picture
 
 
-def _open_whole(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
+def _open_complete(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
     """Raises FileDamaged for what has no end."""
     if media_type == PNG:
         endings.check_png(content)
     if media_type == JPEG:
         _check_scans(content, limits)
     if media_type == TIFF:
-        tiff_directories.check(content, limits.image_frames_max)
+        tiff_directories.check_directories(content, limits.image_frames_max)
     if media_type == AVIF:
         _check_iso(content, limits)
-    picture = opened(content, media_type, limits)
+    picture = open_picture(content, media_type, limits)
     if media_type == GIF:
         # Only now: the walk through its blocks takes time, which a lying header shall not get.
         endings.check_gif(content)
@@ -197,11 +197,11 @@ def _open_whole(content: Content, media_type: str, limits: Limits) -> ImageFile.
 
 def _check_scans(content: Content, limits: Limits) -> None:
     """Each scan of a progressive JPEG goes through all pixels again, so it counts as a frame."""
-    width, height = opened(content, JPEG, limits).size
-    _check_file_pixels((width * height for _ in _found(content, _JPEG_SCAN)), limits)
+    width, height = open_picture(content, JPEG, limits).size
+    _check_file_pixels((width * height for _ in _places_of(content, _JPEG_SCAN)), limits)
 
 
-def _found(content: Content, pattern: bytes) -> Iterator[int]:
+def _places_of(content: Content, pattern: bytes) -> Iterator[int]:
     at = content.find(pattern)
     while at >= 0:
         yield at
@@ -234,18 +234,18 @@ def _decode_frames(picture: ImageFile.ImageFile, limits: Limits) -> int:
     raise FileTooManyPixels()
 
 
-def _decoded(picture: ImageFile.ImageFile, width: int, mode: str | None = None) -> Page:
+def _decode_reduced(picture: ImageFile.ImageFile, width: int, mode: str | None = None) -> Page:
     full_size = picture.size
     picture.draft(mode, (width, width))
     picture.load()
-    return Page(*picture.size, _rows_of(picture), orientation(picture), full_size, dpi(picture, full_size))
+    return Page(*picture.size, _rows_of(picture), orientation_of(picture), full_size, dpi_of(picture, full_size))
 
 
 def _rows_of(picture: Image.Image) -> Callable[[int, int], Image.Image]:
     return lambda top, bottom: picture.crop((0, top, picture.width, bottom))
 
 
-def orientation(picture: Image.Image) -> int:
+def orientation_of(picture: Image.Image) -> int:
     """1 to 8; a metadata block that cannot be read says nothing about the picture, so it counts as upright."""
     try:
         told = picture.getexif().get(_ORIENTATION_TAG, 1)
@@ -254,7 +254,7 @@ def orientation(picture: Image.Image) -> int:
     return told if told in range(1, 9) else 1
 
 
-def dpi(picture: Image.Image, size: tuple[int, int]) -> tuple[float, float] | None:
+def dpi_of(picture: Image.Image, size: tuple[int, int]) -> tuple[float, float] | None:
     """What a file says unless it cannot be so: cameras write 72 whatever they saw, which would be a page of a metre."""
     try:
         across, down = map(float, picture.info["dpi"])
@@ -281,7 +281,7 @@ def _examine_heif(content: Content, limits: Limits) -> int:
     return len(pictures)
 
 
-def _heif_page(content: Content, number: int, limits: Limits) -> Page:
+def _decode_heif_page(content: Content, number: int, limits: Limits) -> Page:
     """The picture that the file calls primary is page 1, the others follow in their order."""
     pictures = _open_heif(content, limits)
     order = sorted(range(len(pictures)), key=lambda index: index != pictures.primary_index)

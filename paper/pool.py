@@ -39,7 +39,7 @@ def serve(
     try:
         if not confinement.leave_network():
             _log.warning("paper: this system lets no process leave the network; decoding goes on without that wall")
-        with _listen(socket_path) as listener, zygote.started(limits) as source:
+        with _listen(socket_path) as listener, zygote.start_zygote(limits) as source:
             Broker(listener, source, children=children, limits=limits, beat=beat).run()
     finally:
         socket_path.unlink(missing_ok=True)

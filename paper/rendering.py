@@ -37,7 +37,9 @@ _CLOCKWISE: Final = {
 }
 
 
-def page_image(content: Content, media_type: str, page: int, width: int, limits: Limits, *, degrees: int = 0) -> bytes:
+def draw_page_image(
+    content: Content, media_type: str, page: int, width: int, limits: Limits, *, degrees: int = 0
+) -> bytes:
     """JPEG of page `page` (from 1): upright, grey or RGB, on white, without metadata, `width` (16..2400) pixels wide.
 
     `degrees` (0, 90, 180, 270) turn the upright page clockwise; the width is that of the turned one. A picture narrower
@@ -47,41 +49,41 @@ def page_image(content: Content, media_type: str, page: int, width: int, limits:
     width = min(max(width, WIDTH_MIN), WIDTH_MAX)
     if media_type not in media_types.WITH_PREVIEW:
         raise NotFound()
-    with pictures.refusing():
-        return _jpeg(_page(content, media_type, page, width, degrees, limits))
+    with pictures.refuse_failures():
+        return _encode_jpeg(_draw_page(content, media_type, page, width, degrees, limits))
 
 
-def _page(content: Content, media_type: str, number: int, width: int, degrees: int, limits: Limits) -> Image.Image:
+def _draw_page(content: Content, media_type: str, number: int, width: int, degrees: int, limits: Limits) -> Image.Image:
     turned = degrees in (90, 270)
     if media_type == media_types.PDF:
-        return _turned(
-            pdfs.draw(content, number, lambda wide, high: _scale(wide, high, width, turned), limits), degrees
+        return _turn(
+            pdfs.draw_page(content, number, lambda wide, high: _scale_of(wide, high, width, turned), limits), degrees
         )
-    page = pictures.page(content, media_type, number, width, limits)
-    scale = min(1.0, _scale(page.width, page.height, width, turned != (page.orientation >= ON_SIDE)))
-    small = reduced(page, (max(1, round(page.width * scale)), max(1, round(page.height * scale))))
+    page = pictures.decode_page(content, media_type, number, width, limits)
+    scale = min(1.0, _scale_of(page.width, page.height, width, turned != (page.orientation >= ON_SIDE)))
+    small = reduce_page(page, (max(1, round(page.width * scale)), max(1, round(page.height * scale))))
     upright = small.transpose(UPRIGHT[page.orientation]) if page.orientation in UPRIGHT else small
-    return _turned(upright, degrees)
+    return _turn(upright, degrees)
 
 
-def _turned(upright: Image.Image, degrees: int) -> Image.Image:
+def _turn(upright: Image.Image, degrees: int) -> Image.Image:
     return upright.transpose(_CLOCKWISE[degrees]) if degrees in _CLOCKWISE else upright
 
 
-def _scale(wide: float, high: float, width: int, on_side: bool) -> float:
+def _scale_of(wide: float, high: float, width: int, on_side: bool) -> float:
     """Pixels for a unit of a page that is to be `width` wide when it stands upright."""
     across = high if on_side else wide
     return min(width / across, SIDE_MAX / max(wide, high), math.sqrt(PIXELS_MAX / (wide * high)))
 
 
-def reduced(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
+def reduce_page(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
     """The page in `size`, as it lies in the file, grey or RGB on white.
 
     Colours are converted a strip at a time, so a large page is never there twice.
     """
     factor = max(1, min(page.width // size[0], page.height // size[1]))
     step = max(1, _STRIP_PIXELS // page.width // factor) * factor
-    strips = ((top, plain(page.rows(top, min(top + step, page.height)))) for top in range(0, page.height, step))
+    strips = ((top, flatten(page.rows(top, min(top + step, page.height)))) for top in range(0, page.height, step))
     whole: Image.Image | None = None
     for top, strip in strips:
         if whole is None:
@@ -92,7 +94,7 @@ def reduced(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
     return whole if whole.size == size else whole.resize(size, Image.Resampling.LANCZOS)
 
 
-def plain(strip: Image.Image) -> Image.Image:
+def flatten(strip: Image.Image) -> Image.Image:
     """Grey or RGB, on white where it was transparent."""
     if strip.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in strip.info:
         white = Image.new("RGBA", strip.size, "white")
@@ -105,7 +107,7 @@ def plain(strip: Image.Image) -> Image.Image:
     return strip if strip.mode in ("L", "RGB") else strip.convert("RGB")
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def _encode_jpeg(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()

@@ -43,7 +43,7 @@ _MAIL_FIELD = re.compile(
 
 def detect(content: Content, ending: str) -> str | None:
     """Media type of a text, None for what is no text. Raises FileTypeNotAllowed for markup and other kinds of text."""
-    encoding = _encoding(content)
+    encoding = _detect_encoding(content)
     if encoding is None:
         return None
     head = content[:_HEAD_BYTES].decode(encoding, "ignore").lstrip("\ufeff")
@@ -71,12 +71,12 @@ def _markup_name(head: str) -> str:
     return "XML"
 
 
-def _encoding(content: Content) -> str | None:
+def _detect_encoding(content: Content) -> str | None:
     """Encoding by which every byte is text; latin-1 stands for all the 8-bit ones, which only their use tells apart."""
     for bom, encoding in _BOMS:
         if content[: len(bom)] == bom:
             return encoding if _is_clean_unicode(content, encoding) else None
-    wide = _wide_encoding(content[:_HEAD_BYTES])
+    wide = _detect_wide_encoding(content[:_HEAD_BYTES])
     if wide is not None:
         return wide if _is_clean_unicode(content, wide) else None
     control = _CONTROL_BYTE.search(content)
@@ -85,7 +85,7 @@ def _encoding(content: Content) -> str | None:
     return "utf-8" if _is_clean_unicode(content, "utf-8") else "latin-1"
 
 
-def _wide_encoding(head: bytes) -> str | None:
+def _detect_wide_encoding(head: bytes) -> str | None:
     """UTF-16 without a mark: the zero halves of its spaces and digits all stand on the same side."""
     low, high = head[0::2].count(0), head[1::2].count(0)
     if high and not low:
@@ -95,12 +95,12 @@ def _wide_encoding(head: bytes) -> str | None:
 
 def _is_clean_unicode(content: Content, encoding: str) -> bool:
     try:
-        return not any(_CONTROL_CHARACTER.search(text.rstrip("\x1a")) for text in _decoded(content, encoding))
+        return not any(_CONTROL_CHARACTER.search(text.rstrip("\x1a")) for text in _decode_chunks(content, encoding))
     except UnicodeDecodeError:
         return False
 
 
-def _decoded(content: Content, encoding: str) -> Iterator[str]:
+def _decode_chunks(content: Content, encoding: str) -> Iterator[str]:
     decoder = _DECODERS[encoding]("strict")
     for at in range(0, len(content), _CHUNK_BYTES):
         yield decoder.decode(content[at : at + _CHUNK_BYTES], at + _CHUNK_BYTES >= len(content))

@@ -27,11 +27,11 @@ class _Layout(msgspec.Struct, frozen=True):
     offset: str
 
 
-def check(content: Content, pages_max: int) -> None:
+def check_directories(content: Content, pages_max: int) -> None:
     """Directories, tag values and pixel data of the first `pages_max` pages lie in the file, else FileDamaged."""
     try:
-        layout = _layout(content)
-        at = _number(layout, content, layout.offset, 8 if layout.offset == "Q" else 4)
+        layout = _layout_of(content)
+        at = _number_at(layout, content, layout.offset, 8 if layout.offset == "Q" else 4)
         seen: set[int] = set()
         while at and at not in seen and len(seen) <= pages_max:
             seen.add(at)
@@ -40,7 +40,7 @@ def check(content: Content, pages_max: int) -> None:
         raise FileDamaged() from cut
 
 
-def _layout(content: Content) -> _Layout:
+def _layout_of(content: Content) -> _Layout:
     order = "<" if content[:2] == b"II" else ">"
     if b"+" in content[2:4]:
         return _Layout(order, "Q", struct.Struct(order + "HHQ8s"), "Q")
@@ -50,24 +50,24 @@ def _layout(content: Content) -> _Layout:
 def _check_page(layout: _Layout, content: Content, at: int) -> int:
     """Check one directory and return where the next one starts, 0 after the last."""
     first = at + struct.calcsize(layout.order + layout.count)
-    end = first + _number(layout, content, layout.count, at) * layout.entry.size
+    end = first + _number_at(layout, content, layout.count, at) * layout.entry.size
     if end > len(content):
         raise FileDamaged()
     values = {
-        tag: _values(layout, content, tag, kind, length, inline)
+        tag: _values_of(layout, content, tag, kind, length, inline)
         for tag, kind, length, inline in layout.entry.iter_unpack(content[first:end])
     }
     for offsets, lengths in _PIXEL_DATA:
         pieces = zip(values.get(offsets, ()), values.get(lengths, ()), strict=False)
         if any(offset + length > len(content) for offset, length in pieces):
             raise FileDamaged()
-    return _number(layout, content, layout.offset, end)
+    return _number_at(layout, content, layout.offset, end)
 
 
-def _values(layout: _Layout, content: Content, tag: int, kind: int, length: int, inline: bytes) -> tuple[int, ...]:
+def _values_of(layout: _Layout, content: Content, tag: int, kind: int, length: int, inline: bytes) -> tuple[int, ...]:
     """All values of a tag must lie in the file; those of the tags in _PIXEL_DATA are returned."""
     size = _TYPE_BYTES.get(kind, 0) * length
-    at = _number(layout, inline, layout.offset, 0) if size > len(inline) else 0
+    at = _number_at(layout, inline, layout.offset, 0) if size > len(inline) else 0
     if at + size > len(content):
         raise FileDamaged()
     if tag not in _PIXEL_TAGS or kind not in _NUMBERS:
@@ -75,5 +75,5 @@ def _values(layout: _Layout, content: Content, tag: int, kind: int, length: int,
     return struct.unpack_from(f"{layout.order}{length}{_NUMBERS[kind]}", content if at else inline, at)
 
 
-def _number(layout: _Layout, content: Content, kind: str, at: int) -> int:
+def _number_at(layout: _Layout, content: Content, kind: str, at: int) -> int:
     return int(struct.unpack_from(layout.order + kind, content, at)[0])

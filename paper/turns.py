@@ -66,9 +66,9 @@ class Turns(Generic[R]):
         running = sum(map(len, self._running.values()))
         firsts = sum(turns[0].request.stores for turns in self._running.values())
         stores_only = running - firsts >= self._pages_max
-        found = min(self._allowed(stores_only=stores_only), key=lambda t: self._rank(t, now), default=None)
+        found = min(self._candidates(stores_only=stores_only), key=lambda t: self._rank_of(t, now), default=None)
         if found is None and not stores_only and running < self._decoders - 1:
-            found = self._further()
+            found = self._extra_upload()
         if found is None or running >= self._decoders:
             return None
         self._remove(found)
@@ -95,9 +95,9 @@ class Turns(Generic[R]):
             for asker in least[: _ASKERS_REMEMBERED // 2]:
                 del self._used[asker]
 
-    def overdue(self, now: float) -> list[R]:
+    def remove_overdue(self, now: float) -> list[R]:
         """Requests that have waited too long; they leave the queue."""
-        late = [turn for queue in self._waiting.values() for turn in queue if now >= self._until(turn)]
+        late = [turn for queue in self._waiting.values() for turn in queue if now >= self._deadline_of(turn)]
         for turn in late:
             self._remove(turn)
         return [turn.request for turn in late]
@@ -106,7 +106,7 @@ class Turns(Generic[R]):
     def is_empty(self) -> bool:
         return not self._waiting
 
-    def _allowed(self, *, stores_only: bool) -> Iterator[Turn[R]]:
+    def _candidates(self, *, stores_only: bool) -> Iterator[Turn[R]]:
         """The first request of each asker that has none running; with `stores_only` the first that stores."""
         for asker, queue in self._waiting.items():
             if asker not in self._running:
@@ -114,14 +114,14 @@ class Turns(Generic[R]):
                 if turn is not None:
                     yield turn
 
-    def _further(self) -> Turn[R] | None:
+    def _extra_upload(self) -> Turn[R] | None:
         """The next upload of an asker that has some running; None while more than one asker waits."""
         if len(self._waiting) != 1:
             return None
         [queue] = self._waiting.values()
         return next((turn for turn in queue if turn.request.stores), None)
 
-    def _rank(self, turn: Turn[R], now: float) -> tuple[float, float]:
+    def _rank_of(self, turn: Turn[R], now: float) -> tuple[float, float]:
         return self._use_of(turn.request.asker, now), turn.since
 
     def _use_of(self, asker: bytes, now: float) -> float:
@@ -129,7 +129,7 @@ class Turns(Generic[R]):
         used, at = self._used.get(asker, (0.0, now))
         return float(used * 0.5 ** ((now - at) / HALF_LIFE_SECONDS))
 
-    def _until(self, turn: Turn[R]) -> float:
+    def _deadline_of(self, turn: Turn[R]) -> float:
         """An asker's wait for others begins when its own earlier request has ended."""
         asker = turn.request.asker
         if asker in self._running:

@@ -132,7 +132,7 @@ def shut_in(parent: int, calls: Filter, *, processor_seconds: float) -> bool:
     """
     confinement.die_with_parent(parent)
     confinement.limit_work(processor_seconds)
-    return install(calls)
+    return install_filter(calls)
 
 
 def find_missing() -> tuple[str, ...]:
@@ -157,12 +157,12 @@ def _try_out(report: int) -> None:
         lacking += raise_lasting(parent, memory_bytes=_TRIAL_BYTES, descriptors=report + 1)
         is_filtered = shut_in(parent, call_filter(), processor_seconds=_TRIAL_SECONDS)
         os.write(report, "\n".join(lacking if is_filtered else [*lacking, SECCOMP]).encode())
-        code = 0 if not is_filtered or _holds(parent) else 1
+        code = 0 if not is_filtered or _walls_hold(parent) else 1
     finally:
         os._exit(code)
 
 
-def _holds(parent: int) -> bool:
+def _walls_hold(parent: int) -> bool:
     attempts = (lambda: os.open("/", os.O_RDONLY), socket.socket, lambda: os.kill(parent, 0), os.fork)
     for attempt in attempts:
         try:
@@ -178,7 +178,7 @@ def _leave_files() -> bool:
     version = _libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
     if version < 1:
         return False
-    rights = ruleset(version)
+    rights = ruleset_for(version)
     descriptor = _libc.syscall(_LANDLOCK_CREATE, rights, len(rights), 0)
     if descriptor < 0:
         return False
@@ -188,7 +188,7 @@ def _leave_files() -> bool:
         os.close(descriptor)
 
 
-def ruleset(version: int) -> bytes:
+def ruleset_for(version: int) -> bytes:
     """struct landlock_ruleset_attr for a kernel with this Landlock version."""
     files = (1 << max(bits for since, bits in _FILE_RIGHTS.items() if since <= version)) - 1
     attributes = struct.pack("=Q", files)
@@ -202,7 +202,7 @@ def ruleset(version: int) -> bytes:
 def call_filter() -> Filter:
     """What shut_in() sets on this machine; where it is unknown, one without any instruction, which no kernel takes."""
     machine = os.uname().machine
-    return filter_of(program(machine) if machine in _ARCHITECTURES else ())
+    return filter_of(program_for(machine) if machine in _ARCHITECTURES else ())
 
 
 def filter_of(steps: Sequence[Step]) -> Filter:
@@ -211,12 +211,12 @@ def filter_of(steps: Sequence[Step]) -> Filter:
     return Filter(len(steps), instructions)
 
 
-def install(calls: Filter) -> bool:
+def install_filter(calls: Filter) -> bool:
     """Put a filter before every later system call of this thread and what it starts. False where that is forbidden."""
     return bool(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(calls), 0, 0) == 0)
 
 
-def program(machine: str) -> list[Step]:
+def program_for(machine: str) -> list[Step]:
     """The filter for a machine of platform.machine(): the calls above pass, all others are refused with EPERM."""
     column = list(_ARCHITECTURES).index(machine)
     steps = [
@@ -226,31 +226,33 @@ def program(machine: str) -> list[Step]:
         Step(_LOAD, _NUMBER_AT),
     ]
     for numbers in _ALLOWED.values():
-        steps += _where(numbers[column], [Step(_RETURN, _ALLOW)])
+        steps += _for_call(numbers[column], [Step(_RETURN, _ALLOW)])
     # Memory is written or run, never both, and what a file holds is never changed under whoever sent it.
-    steps += _where(_MMAP[column], [*_refuse_bits(2, _PROT_EXEC), *_refuse_bits(3, _MAP_SHARED), Step(_RETURN, _ALLOW)])
-    steps += _where(_MPROTECT[column], [*_refuse_bits(2, _PROT_EXEC), Step(_RETURN, _ALLOW)])
+    steps += _for_call(
+        _MMAP[column], [*_refuse_bits(2, _PROT_EXEC), *_refuse_bits(3, _MAP_SHARED), Step(_RETURN, _ALLOW)]
+    )
+    steps += _for_call(_MPROTECT[column], [*_refuse_bits(2, _PROT_EXEC), Step(_RETURN, _ALLOW)])
     # Python's mmap duplicates the descriptor; F_SETOWN and its like would send signals.
-    steps += _where(_FCNTL[column], _only(1, _F_DUPFD_CLOEXEC))
+    steps += _for_call(_FCNTL[column], _allow_only(1, _F_DUPFD_CLOEXEC))
     # The flags of clone3 lie in memory, where a filter cannot look: told that it is unknown, glibc takes clone.
-    steps += _where(_CLONE[column], _only(0, _A_THREAD))
-    steps += _where(_CLONE3[column], [Step(_RETURN, _UNKNOWN)])
+    steps += _for_call(_CLONE[column], _allow_only(0, _A_THREAD))
+    steps += _for_call(_CLONE3[column], [Step(_RETURN, _UNKNOWN)])
     return [*steps, Step(_RETURN, _REFUSE)]
 
 
-def _where(number: int, then: list[Step]) -> list[Step]:
+def _for_call(number: int, then: list[Step]) -> list[Step]:
     """`then` ends in a decision, so that the call's number need not be loaded anew behind it."""
     return [Step(_IF_EQUAL, number, no=len(then)), *then]
 
 
 def _refuse_bits(argument: int, bits: int) -> list[Step]:
-    return [_argument(argument), Step(_IF_ANY_BIT, bits, no=1), Step(_RETURN, _REFUSE)]
+    return [_load_argument(argument), Step(_IF_ANY_BIT, bits, no=1), Step(_RETURN, _REFUSE)]
 
 
-def _only(argument: int, value: int) -> list[Step]:
-    return [_argument(argument), Step(_IF_EQUAL, value, no=1), Step(_RETURN, _ALLOW), Step(_RETURN, _REFUSE)]
+def _allow_only(argument: int, value: int) -> list[Step]:
+    return [_load_argument(argument), Step(_IF_EQUAL, value, no=1), Step(_RETURN, _ALLOW), Step(_RETURN, _REFUSE)]
 
 
-def _argument(index: int) -> Step:
+def _load_argument(index: int) -> Step:
     """The lower half of an argument: what is checked here has no bits above it."""
     return Step(_LOAD, _ARGUMENTS_AT + 8 * index)

@@ -52,7 +52,7 @@ class Zygote(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def started(limits: Limits) -> Iterator[Zygote]:
+def start_zygote(limits: Limits) -> Iterator[Zygote]:
     """A zygote that dies with this process, and is ended at the end. It may still be loading what it needs."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     flags = ["-B"] if sys.dont_write_bytecode else []
@@ -69,10 +69,10 @@ def started(limits: Limits) -> Iterator[Zygote]:
         try:
             yield Zygote(pid, ours)
         finally:
-            end(pid)
+            end_process(pid)
 
 
-def end(pid: int) -> None:
+def end_process(pid: int) -> None:
     """Kill a child of this process, which may have ended already."""
     try:
         os.kill(pid, signal.SIGKILL)
@@ -82,7 +82,7 @@ def end(pid: int) -> None:
 
 
 def main() -> None:
-    """The life of a zygote; its arguments are those of started()."""
+    """The life of a zygote; its arguments are those that start_zygote() passes."""
     broker, limits = int(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Limits)
     confinement.die_with_parent(broker)
     Path("/proc/self/comm").write_text(_NAME, encoding="ascii")
@@ -113,12 +113,12 @@ def _fork_on_demand(channel: socket.socket, limits: Limits, calls: walls.Filter,
             pid = 0
         else:
             if pid == 0:
-                _live(control, limits, calls, broker)
+                _run_child(control, limits, calls, broker)
         os.close(control)
         channel.send(b"%d" % pid)
 
 
-def _live(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoReturn:
+def _run_child(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoReturn:
     """The forked child. Whatever happens in it, it never comes back into the zygote's code."""
     from paper import child
 

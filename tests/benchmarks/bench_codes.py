@@ -79,7 +79,7 @@ def what_each_look_adds(rounds: int) -> None:
     whole = codes._LOOKS
     for count in range(1, len(whole) + 1):
         codes._LOOKS = whole[:count]  # type: ignore[misc,assignment]  # to measure what it is made of
-        read = sum(len(real & {*codes.read(picture)}) for real, picture in pages)
+        read = sum(len(real & {*codes.find_texts(picture)}) for real, picture in pages)
         print(f"    up to {whole[count - 1].change.__name__.strip('_'):18} {read}")
 
 
@@ -89,7 +89,7 @@ def the_corpus() -> None:
         if (sample := param.values[0]) is None:
             return
         found = {text for image in page_images(sample) for text in read_from(image)}
-        real = {codes._visible(text) for text in sample.code_texts}
+        real = {codes._visible_text(text) for text in sample.code_texts}
         kind = "nothing" if not real else sample.name.split("-")[0]
         counts[kind].update(of=1, right=int(found == real), wrong=len(found - real))
     print("corpus: " + "  ".join(f"{kind}: {count['right']} of {count['of']}" for kind, count in counts.items()))

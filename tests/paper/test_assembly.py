@@ -33,7 +33,7 @@ MIB = 1024 * 1024
 def pdf_of(*pages: bytes | tuple[bytes, int]) -> bytes:
     """The PDF of these images, each alone or with the degrees by which it is turned."""
     parts = [page if isinstance(page, tuple) else (page, 0) for page in pages]
-    return b"".join(assembly.pdf(parts, Limits()))
+    return b"".join(assembly.assemble_pdf(parts, Limits()))
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def test_a_picture_larger_than_one_strip_keeps_its_pixels() -> None:
 
 def test_a_photo_of_a_telephone_is_in_the_pdf_as_it_is_decoded() -> None:
     page = files.a_heic(size=(400, 300))
-    whole = pictures.page(page, "image/heic", 1, 400, Limits())
+    whole = pictures.decode_page(page, "image/heic", 1, 400, Limits())
     assert differ(pixels_of(pdf_of(page)), whole.rows(0, whole.height)) == 0
 
 
@@ -169,7 +169,7 @@ def test_a_page_stands_as_its_image_is_shown(kind: str, orientation: int, degree
     exif = Image.Exif()
     exif[0x0112] = orientation
     page = files.saved(files.a_picture((200, 120)), kind, exif=exif)
-    image = rendering.page_image(page, f"image/{kind.lower()}", 1, 200, Limits(), degrees=degrees)
+    image = rendering.draw_page_image(page, f"image/{kind.lower()}", 1, 200, Limits(), degrees=degrees)
     shown = Image.open(io.BytesIO(image)).convert("RGB")
     seen = drawn(pdf_of((page, degrees)), shown.size)
     for across in (0.25, 0.75):

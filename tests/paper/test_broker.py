@@ -15,7 +15,7 @@ from tests.paper.pools import a_descriptor
 
 
 class Bench:
-    """A broker of one child at a time, which does nothing but in work_off()."""
+    """A broker of one child at a time, which does nothing but in handle_batch()."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.stack, self.path = stack, folder / "paper.socket"
@@ -27,7 +27,7 @@ class Bench:
         )
         self.file = stack.enter_context(a_descriptor(b"a;b\n1;2\n"))
         self.broker = Broker(self.listener, Zygote(0, self.channel), children=1, limits=Limits(), beat=lambda: None)
-        self.broker.open()
+        self.broker.start()
 
     def own(self, number: int | None = None) -> socket.socket:
         """A socket that does not wait."""
@@ -41,7 +41,7 @@ class Bench:
         process = self.stack.enter_context(subprocess.Popen(["sleep", "600"]))
         self.stack.callback(process.kill)
         self.zygote.send(b"%d" % process.pid)
-        self.broker.work_off([self.channel.fileno()])
+        self.broker.handle_batch([self.channel.fileno()])
         return self.own(control)
 
     def ask(self, name: str) -> socket.socket:
@@ -72,7 +72,7 @@ def test_an_asker_that_left_is_not_taken_for_the_next_one_of_its_number(tmp_path
     """One batch says that a child is free, that the next asker is there, and that the asker before it has left."""
     with a_bench(tmp_path) as bench:
         first = bench.ask("first.csv")
-        bench.broker.work_off([bench.listener.fileno()])
+        bench.broker.handle_batch([bench.listener.fileno()])
         child = bench.fork()
         assert bench.take(child)[0] == "first.csv"
         child.send(messages.FREE)
@@ -81,7 +81,7 @@ def test_an_asker_that_left_is_not_taken_for_the_next_one_of_its_number(tmp_path
         has_left = bench.broker.poll(0)
         second = bench.ask("second.csv")
 
-        bench.broker.work_off([*is_free, bench.listener.fileno(), *has_left])
+        bench.broker.handle_batch([*is_free, bench.listener.fileno(), *has_left])
 
         name, connection = bench.take(bench.fork())
         connection.send(messages.LAST)

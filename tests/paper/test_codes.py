@@ -89,7 +89,7 @@ def test_19_of_20_codes_of_the_corpus_are_read_and_none_wrongly() -> None:
     read, missed = 0, []
     for sample in samples:
         found = {text for image in page_images(sample) for text in read_from(image)}
-        told = {codes._visible(text) for text in sample.code_texts}
+        told = {codes._visible_text(text) for text in sample.code_texts}
         assert found <= told, sample.path
         read += found == told
         missed += [sample.path] * (found != told)
@@ -232,9 +232,9 @@ def test_a_code_without_text_is_none() -> None:
 @given(wide=st.integers(1, 90), high=st.integers(1, 90), level=st.integers(0, 255))
 @settings(max_examples=60, deadline=None)
 def test_no_size_is_too_small_to_be_looked_at(wide: int, high: int, level: int) -> None:
-    assert codes.read(Image.new("L", (wide, high), level)) == ()
+    assert codes.find_texts(Image.new("L", (wide, high), level)) == ()
 
 
 @pytest.mark.parametrize("size", [(16_000, 1), (1, 16_000), (16_000, 262)])
 def test_no_shape_is_too_long_to_be_looked_at(size: tuple[int, int]) -> None:
-    assert codes.read(Image.new("L", size, 255)) == ()
+    assert codes.find_texts(Image.new("L", size, 255)) == ()

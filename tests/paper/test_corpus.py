@@ -1,5 +1,6 @@
 """Files that nobody here wrote, good and hostile, through the real pool: a fair answer each, in time and in memory."""
 
+import asyncio
 import io
 import time
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def watched() -> Iterator[Pool]:
 def examine(pool: Pool, data: bytes, name: str) -> Finding | refusals.Refusal:
     with a_descriptor(data) as descriptor:
         try:
-            return pool.examiner.examine_now(descriptor, size=len(data), name=name)
+            return asyncio.run(pool.examiner.examine(descriptor, size=len(data), name=name))
         except refusals.Refusal as refusal:
             return refusal
 
@@ -82,16 +83,24 @@ def test_a_real_file_that_is_taken_shows_its_first_page(watched: Pool, sample: c
     if not isinstance(finding, Finding) or not finding.preview:
         return
     with a_descriptor(data) as descriptor:
-        image = watched.examiner.page_image_now(descriptor, media_type=finding.media_type, page=1, width=300)
+        image = asyncio.run(
+            watched.examiner.draw_page_image(descriptor, media_type=finding.media_type, page=1, width=300)
+        )
         picture = Image.open(io.BytesIO(image), formats=("JPEG",))
         picture.load()
         assert 0 < picture.width <= 300
         assert 0 < picture.height <= rendering.SIDE_MAX
         assert finding.pages
-        last = watched.examiner.page_image_now(descriptor, media_type=finding.media_type, page=finding.pages, width=16)
+        last = asyncio.run(
+            watched.examiner.draw_page_image(descriptor, media_type=finding.media_type, page=finding.pages, width=16)
+        )
         assert last.startswith(b"\xff\xd8\xff")
         with pytest.raises(refusals.NotFound):
-            watched.examiner.page_image_now(descriptor, media_type=finding.media_type, page=finding.pages + 1, width=16)
+            asyncio.run(
+                watched.examiner.draw_page_image(
+                    descriptor, media_type=finding.media_type, page=finding.pages + 1, width=16
+                )
+            )
 
 
 def test_the_test_virus_is_refused_under_every_name(watched: Pool) -> None:

@@ -156,8 +156,8 @@ def test_the_same_form_has_the_same_bytes_whatever_was_drawn_before() -> None:
 
 def test_the_same_form_has_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     script = (
-        "import sys, hashlib; from paper.form import draw_encoded;"
-        "print(hashlib.sha256(draw_encoded(sys.stdin.buffer.read())).hexdigest())"
+        "import sys, hashlib; from paper.form import draw_json;"
+        "print(hashlib.sha256(draw_json(sys.stdin.buffer.read())).hexdigest())"
     )
     elsewhere = {"PYTHONHASHSEED": "7", "TZ": "Pacific/Auckland", "LC_ALL": "C", "HOME": str(tmp_path)}
     root = Path(__file__).resolve().parents[2]
@@ -475,7 +475,7 @@ def test_the_file_tells_its_title_language_and_day_and_brings_its_fonts() -> Non
 
 
 def printed_by(pool: Pool, data: bytes) -> bytes:
-    return asyncio.run(pool.examiner.form(data))
+    return asyncio.run(pool.examiner.draw_form(data))
 
 
 @pytest.mark.parametrize(
@@ -489,7 +489,7 @@ def test_many_forms_at_once_are_drawn(pool: Pool) -> None:
     forms = [a_mandate(customer_id=str(number)) for number in range(40)]
 
     async def draw_all() -> list[bytes]:
-        return await asyncio.gather(*(pool.examiner.form(msgspec.json.encode(printed)) for printed in forms))
+        return await asyncio.gather(*(pool.examiner.draw_form(msgspec.json.encode(printed)) for printed in forms))
 
     assert asyncio.run(draw_all()) == [form.draw(printed) for printed in forms]
 

@@ -250,7 +250,7 @@ def scanned_again(number: int, seed: int) -> Image.Image:
 
 def look_of(picture: Image.Image) -> bytes:
     on_it = ink.paper_and_ink(picture)[1]
-    return ink.look(on_it, ink.find_lines(on_it))
+    return ink.look_of(on_it, ink.find_lines(on_it))
 
 
 def are_alike(one: bytes, other: bytes) -> bool:

@@ -30,7 +30,7 @@ MIB = 1024 * 1024
 
 def examine(pool: Pool, data: bytes, name: str = "letter.bin") -> Finding:
     with a_descriptor(data) as descriptor:
-        return pool.examiner.examine_now(descriptor, size=len(data), name=name)
+        return asyncio.run(pool.examiner.examine(descriptor, size=len(data), name=name))
 
 
 def status(pid: int, field: str) -> str:
@@ -68,8 +68,8 @@ async def during(pool: Pool, data: bytes, act: Callable[[int], None]) -> Finding
 def test_a_file_is_examined_and_its_page_drawn(pool: Pool) -> None:
     data = files.a_jpeg()
     with a_descriptor(data) as descriptor:
-        assert pool.examiner.examine_now(descriptor, size=len(data), name="a.jpg") == JPEG
-        image = pool.examiner.page_image_now(descriptor, media_type="image/jpeg", page=1, width=20)
+        assert asyncio.run(pool.examiner.examine(descriptor, size=len(data), name="a.jpg")) == JPEG
+        image = asyncio.run(pool.examiner.draw_page_image(descriptor, media_type="image/jpeg", page=1, width=20))
     assert image.startswith(b"\xff\xd8\xff")
 
 
@@ -106,7 +106,7 @@ def test_the_offset_of_the_file_is_neither_used_nor_moved(pool: Pool) -> None:
     data = files.a_jpeg()
     with a_descriptor(data) as descriptor:
         os.lseek(descriptor, 17, os.SEEK_SET)
-        assert pool.examiner.examine_now(descriptor, size=len(data), name="") == JPEG
+        assert asyncio.run(pool.examiner.examine(descriptor, size=len(data), name="")) == JPEG
         assert os.lseek(descriptor, 0, os.SEEK_CUR) == 17
 
 
@@ -114,14 +114,14 @@ def test_a_large_image_comes_through_whole(pool: Pool) -> None:
     noise = os.urandom(1600 * 1200 * 3)
     data = files.saved(Image.frombytes("RGB", (1600, 1200), noise), "BMP")
     with a_descriptor(data) as descriptor:
-        image = pool.examiner.page_image_now(descriptor, media_type="image/bmp", page=1, width=1600)
+        image = asyncio.run(pool.examiner.draw_page_image(descriptor, media_type="image/bmp", page=1, width=1600))
     assert len(image) > MIB
     assert image.endswith(b"\xff\xd9")
 
 
 def test_a_file_shorter_than_was_said_is_damaged(pool: Pool) -> None:
     with a_descriptor(files.a_jpeg()) as descriptor, pytest.raises(refusals.FileDamaged):
-        pool.examiner.examine_now(descriptor, size=1_000_000, name="a.jpg")
+        asyncio.run(pool.examiner.examine(descriptor, size=1_000_000, name="a.jpg"))
 
 
 def test_a_file_shorter_than_was_said_does_not_end_its_child(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_an_asker_has_one_question_worked_on_and_others_pass_it(tmp_path: Path) 
 def test_page_images_leave_a_child_for_uploads(tmp_path: Path) -> None:
     async def upload_beside(slow: bytes, quick: bytes) -> None:
         with a_descriptor(slow) as long, a_descriptor(quick) as short:
-            image = pool.examiner.page_image
+            image = pool.examiner.draw_page_image
             viewers = [
                 asyncio.create_task(image(long, media_type="image/tiff", page=1, width=16, asker=bytes([n])))
                 for n in range(6)

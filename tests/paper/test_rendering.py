@@ -18,7 +18,7 @@ RED, LIME, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def page_image(data: bytes, media_type: str, page: int = 1, width: int = 800) -> Image.Image:
-    jpeg = rendering.page_image(data, media_type, page, width, LIMITS)
+    jpeg = rendering.draw_page_image(data, media_type, page, width, LIMITS)
     picture = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
     picture.load()
     return picture
@@ -152,7 +152,7 @@ def test_nothing_of_the_original_but_its_looks_is_in_the_image(kind: str) -> Non
     if kind == "JPEG":
         options |= {"comment": b"SECRET comment"}
     data = files.saved(files.a_picture(), kind, **options) + b"SECRET <script>alert(1)</script>"
-    image = rendering.page_image(data, f"image/{kind.lower()}", 1, 800, LIMITS)
+    image = rendering.draw_page_image(data, f"image/{kind.lower()}", 1, 800, LIMITS)
     assert b"SECRET" in data
     assert b"SECRET" not in image
     assert image.endswith(b"\xff\xd9")
@@ -177,9 +177,11 @@ def test_a_pdf_page_without_a_sound_size_is_still_answered(size: tuple[int, int]
 @pytest.mark.parametrize("is_nested", [False, True])
 def test_pixels_of_all_pictures_on_a_pdf_page_are_limited_on_both_sides(is_nested: bool) -> None:
     data = a_pdf_of_pictures([(30, 20), (40, 10), (5, 5)], is_nested=is_nested)
-    rendering.page_image(data, "application/pdf", 1, 100, msgspec.structs.replace(LIMITS, file_pixels_max=1025))
+    rendering.draw_page_image(data, "application/pdf", 1, 100, msgspec.structs.replace(LIMITS, file_pixels_max=1025))
     with pytest.raises(refusals.FileTooManyPixels):
-        rendering.page_image(data, "application/pdf", 1, 100, msgspec.structs.replace(LIMITS, file_pixels_max=1024))
+        rendering.draw_page_image(
+            data, "application/pdf", 1, 100, msgspec.structs.replace(LIMITS, file_pixels_max=1024)
+        )
 
 
 def a_pdf_of_pictures(sizes: list[tuple[int, int]], *, is_nested: bool) -> bytes:

@@ -155,7 +155,7 @@ def test_a_decoder_that_was_taken_over_has_no_part_in_the_files_of_others(first:
 
 def drawn(pool: Pool, asker: bytes) -> bytes:
     with a_descriptor(b"a page") as descriptor:
-        image = pool.examiner.page_image(descriptor, media_type="image/png", page=1, width=16, asker=asker)
+        image = pool.examiner.draw_page_image(descriptor, media_type="image/png", page=1, width=16, asker=asker)
         return asyncio.run(image)
 
 
@@ -210,7 +210,7 @@ def test_the_filter_decides_by_the_calls_of_its_own_machine(machine: str) -> Non
     """Run as the kernel runs it; calls by the other machine's numbers, or of another architecture, do not pass."""
     column = ["x86_64", "aarch64"].index(machine)
     audit = [0xC000003E, 0xC00000B7][column]
-    steps = walls.program(machine)
+    steps = walls.program_for(machine)
     numbers = {
         name: pair[column] for name, pair in {"read": (0, 63), "recvmsg": (47, 212), "openat": (257, 56)}.items()
     }
@@ -246,7 +246,7 @@ def test_the_numbers_of_the_calls_are_those_of_the_kernel(column: int) -> None:
     said: dict[str, str] = dict(re.findall(r"#define (__NR\w+)\s+(\w+)$", HEADERS[column].read_text(), re.MULTILINE))
     resolved = {name.removeprefix("__NR_"): said.get(value, value) for name, value in said.items()}
     numbers = {name: int(value) for name, value in resolved.items() if value.isdigit()}
-    steps, audit = walls.program(["x86_64", "aarch64"][column]), [0xC000003E, 0xC00000B7][column]
+    steps, audit = walls.program_for(["x86_64", "aarch64"][column]), [0xC000003E, 0xC00000B7][column]
     # With what clone and fcntl are asked when they pass.
     passed = {number for number in numbers.values() if decide(steps, number, audit, 0x3D0F00, 1030) != DENIED}
     assert passed == {numbers[name] for name in PASSES.split()}
@@ -278,7 +278,7 @@ def decide(steps: list[walls.Step], number: int, architecture: int, *arguments: 
     ("version", "size_bytes"), [(1, 8), (2, 8), (3, 8), (4, 16), (5, 16), (6, 24), (7, 24), (9, 24)]
 )
 def test_landlock_is_asked_for_no_more_than_its_version_knows(version: int, size_bytes: int) -> None:
-    rules = walls.ruleset(version)
+    rules = walls.ruleset_for(version)
     assert len(rules) == size_bytes
     files = int.from_bytes(rules[:8], sys.byteorder)
     assert files == (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1

@@ -105,8 +105,8 @@ def test_who_waits_too_long_for_others_leaves() -> None:
     joined(turns, busy)
     assert turns.next(0) is busy
     joined(turns, late, now=1)
-    assert turns.overdue(5.9) == []
-    assert turns.overdue(6) == [late]
+    assert turns.remove_overdue(5.9) == []
+    assert turns.remove_overdue(6) == [late]
     assert turns.is_empty
 
 
@@ -114,19 +114,19 @@ def test_the_wait_for_others_begins_when_the_askers_own_request_has_ended() -> N
     turns, first, second = a_queue(1), Asked(b"a"), Asked(b"a")
     joined(turns, first, second)
     assert turns.next(0) is first
-    assert turns.overdue(15) == []
+    assert turns.remove_overdue(15) == []
     turns.end(first, 15)
     joined(turns, other := Asked(b"b"), now=15)
     assert turns.next(15) is other
-    assert turns.overdue(19.9) == []
-    assert turns.overdue(20) == [second]
+    assert turns.remove_overdue(19.9) == []
+    assert turns.remove_overdue(20) == [second]
 
 
 def test_a_wait_for_ones_own_requests_ends_too() -> None:
     turns, first, second = a_queue(1), Asked(b"a"), Asked(b"a")
     joined(turns, first, second)
     assert turns.next(0) is first
-    assert turns.overdue(25) == [second]
+    assert turns.remove_overdue(25) == [second]
 
 
 def test_a_queue_of_one_asker_is_bounded_and_no_one_elses() -> None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from api.call import Call
 from api.parts import Parts, Session
-from domain.access import Principal, Verb, require
+from domain.access import Principal, Verb, require_verb
 from domain.refusals import PasswordMustBeChanged, Unauthenticated
 from web.cookies import cookie_of
 from web.origin import require_own_page
@@ -26,7 +26,7 @@ async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict
     if session is not None and session.must_change and route.verb is not Verb.SESSION:
         raise PasswordMustBeChanged
     call = req.context.call = Call(req, resp, parts, principal, {}, params, session)  # a refusal knows them
-    require(principal, route.verb)
+    require_verb(principal, route.verb)
     req.scope["state"]["asker"] = call.asker
     await call.know_types()
     return call

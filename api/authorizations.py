@@ -26,10 +26,10 @@ from api.looks import record_paper
 from api.scan_codes import named
 from domain.access import Verb, may
 from domain.authorization import Cancel, Reinstate, Resume, Suspend
-from domain.iban import masked
+from domain.iban import mask_iban
 from domain.life import Order
 from domain.refusals import NotFound
-from domain.values import customer_id, reason_of
+from domain.values import parse_customer_id, reason_of
 from projections import authorizations, customer_documents
 from projections.reading import AUTHORIZATIONS, DOCUMENTS
 
@@ -56,7 +56,7 @@ async def show(call: Call) -> None:
         raise NotFound
     mandate = statement.mandate
     if mandate is not None and mandate.iban and not may(call.principal, Verb.AUTHORIZATIONS_CHANGE):
-        mandate = msgspec.structs.replace(mandate, iban=masked(mandate.iban))
+        mandate = msgspec.structs.replace(mandate, iban=mask_iban(mandate.iban))
     await record_paper(call, row, sensitive=mandate is not None and mandate.iban is not None)
     customer = await call.customer_of(row)
     answer = item_of(
@@ -114,7 +114,7 @@ async def collections(call: Call) -> None:
 
 async def reassign(call: Call) -> None:
     body = await call.body(CustomerReasonBody)
-    customer, archive = customer_id(body.customer, "/customer"), call.parts.archive
+    customer, archive = parse_customer_id(body.customer, "/customer"), call.parts.archive
     await changed(call, partial(archive.reassign_authorization, call.id(), customer, reason_of(body.reason)))
 
 

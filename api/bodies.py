@@ -21,8 +21,8 @@ from domain.values import (
     ScannerSource,
     Sensitivity,
     Source,
-    customer_id,
-    prose,
+    parse_customer_id,
+    parse_prose,
     reason_of,
 )
 from projections.customer_documents import Item
@@ -671,7 +671,7 @@ def note_authorization_of(body: AuthorizationBody, limits: Limits, statement: UU
         if missing:
             raise ValidationFailed(*missing)
     return NoteAuthorization(
-        customer=None if body.customer is None else customer_id(body.customer, "/customer"),
+        customer=None if body.customer is None else parse_customer_id(body.customer, "/customer"),
         type=body.type,
         authorization=statement,
         check_token=body.check_token,
@@ -695,7 +695,7 @@ def mandate_of(body: MandateBody | None) -> Mandate | None:
 def issue_form_of(body: FormBody, limits: Limits, language: str) -> IssueForm:
     """The use case's order; a form without a language is printed in the caller's, as far as there is one."""
     return IssueForm(
-        customer=customer_id(body.customer, "/customer"),
+        customer=parse_customer_id(body.customer, "/customer"),
         type=body.type,
         language=body.language or (language if language in FORM_LANGUAGES else "en"),
         mandate=mandate_of(body.mandate),
@@ -738,4 +738,4 @@ def collection_of(body: CollectionBody, today: date) -> ReportCollection:
 
 def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
     """A note of people, None when there is nothing in it."""
-    return prose(text, pointer, characters_max=limits.note_characters_max) if text and text.strip() else None
+    return parse_prose(text, pointer, characters_max=limits.note_characters_max) if text and text.strip() else None

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from api.parts import Parts, Session
-from domain.access import OPEN, AccessAction, AccessKind, Principal, Rights, rights
+from domain.access import OPEN, AccessAction, AccessKind, Principal, Rights, rights_of
 from domain.archive import Caller
 from domain.document_type import DocumentType
 from domain.promises import require_value
@@ -27,7 +27,7 @@ from domain.refusals import (
     ValidationFailed,
     ViewPaused,
 )
-from domain.values import branch_code
+from domain.values import parse_branch_code
 from projections import moments
 from projections.customer_documents import Row
 from projections.reading import (
@@ -116,7 +116,7 @@ class Call:
 
     @property
     def rights(self) -> Rights:
-        return rights(self.principal, self.types.values())
+        return rights_of(self.principal, self.types.values())
 
     async def read_types(self) -> None:
         """Document types as they are now: for who has just changed one, a signal under way is too late."""
@@ -141,7 +141,7 @@ class Call:
         if self.principal.branch:
             return self.principal.branch
         if named := self.req.get_header("Archive-Branch"):
-            return branch_code(named)
+            return parse_branch_code(named)
         return (self.session and self.session.branch) or self.parts.branch
 
     def caller(self) -> Caller:
@@ -221,7 +221,7 @@ class Call:
     def read_branch_filter(self) -> str | None:
         """The branch of a filter."""
         code = self.text("branch")
-        return branch_code(code, "/query/branch") if code else None
+        return parse_branch_code(code, "/query/branch") if code else None
 
     def offset(self) -> int:
         """How many items of a list that is made whole stand before this page."""
@@ -318,13 +318,13 @@ class Call:
         with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
             looks = 0
             if patience.is_early:
-                await patience.lasts()
+                await patience.wait_for_next()
             while True:
                 try:
                     return await self._found(find, floor)
                 except ViewBehind:
                     looks += 1
-                    if not await patience.lasts():
+                    if not await patience.wait_for_next():
                         await self._require_views(floor.position, writer=floor.writer, views=[view], wait_seconds=0)
                     elif looks == PAUSED_LOOK:
                         await self.parts.views_at(floor.position, wait_seconds=0, writer=floor.writer, views=[view])

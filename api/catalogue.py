@@ -68,7 +68,7 @@ class LiveCatalogue:
         await self._refresh()
         if known in self._known:
             return self._known[known]
-        digest = self._archive.keys.digest("token", token.encode())  # its key came with the list
+        digest = self._archive.keys.keyed_digest("token", token.encode())  # its key came with the list
         if digest not in self._principals and self._read_at < asked_at:
             await asyncio.sleep(self._read_at + UNKNOWN_SECONDS - asked_at)
             if self._read_at < asked_at:
@@ -82,7 +82,7 @@ class LiveCatalogue:
     async def user(self, name: str) -> User | None:
         """Whoever has this name, in the past too."""
         await self._refresh()
-        return self._access.user(name)
+        return self._access.user_named(name)
 
     async def user_of(self, name: str, password: UUID) -> User | None:
         """The user of a session that was opened under this password; None when it is over, since another one counts
@@ -119,9 +119,9 @@ class LiveCatalogue:
         """Reads the version first, so that a change during the reading is read again. Computes a digest, so that its
         key is looked up here and not on the event loop, where that would block every caller."""
         version = self._counted()
-        self._archive.keys.digest("token", b"")
-        access = self._archive.access()
-        return version, self._archive.types(), access, access.by_digest()
+        self._archive.keys.keyed_digest("token", b"")
+        access = self._archive.load_administration()
+        return version, self._archive.load_types(), access, access.by_digest()
 
 
 def retrieve(reading: asyncio.Task[None]) -> None:

@@ -10,7 +10,7 @@ from domain.access import AccessKind
 from domain.customer import Customer, parse_customer, parse_query
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
-from domain.values import calendar_date, customer_id
+from domain.values import parse_customer_id, parse_date
 from projections import customer_documents, moments
 from projections.customer_documents import Filters
 from projections.reading import DOCUMENTS, HISTORY, NOBODY, moment
@@ -22,7 +22,7 @@ async def put(call: Call) -> None:
     """PUT /customers/{id}: 201 when it is new. The register is not in the log; the answer tells the log's position."""
     body = await call.body(CustomerBody)
     customer = parse_customer(
-        customer_id(call.params["id"], "/path/id"),
+        parse_customer_id(call.params["id"], "/path/id"),
         name=body.name,
         birth_date=body.birth_date,
         card_numbers=body.card_numbers,
@@ -148,7 +148,7 @@ async def filters_of(call: Call) -> Filters:
 
 def day_of(call: Call, name: str) -> date | None:
     text = call.text(name)
-    return calendar_date(text, f"/query/{name}") if text else None
+    return parse_date(text, f"/query/{name}") if text else None
 
 
 def own_code(text: str) -> str | None:

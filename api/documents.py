@@ -12,7 +12,7 @@ from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyB
 from api.call import Call
 from api.looks import record_list, record_paper
 from api.scan_codes import named
-from domain.archive import ArchiveFile, Examined, Outcome, examined
+from domain.archive import ArchiveFile, Examined, Outcome, build_examined
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DocumentType
 from domain.promises import require_value
@@ -24,7 +24,7 @@ from domain.refusals import (
     NotFound,
     ValidationFailed,
 )
-from domain.values import Kind, calendar_date, customer_id, reason_of, typed_day
+from domain.values import Kind, normalize_typed_day, parse_customer_id, parse_date, reason_of
 from projections import customer_documents
 from projections.reading import DOCUMENTS
 from web.uploads import Form, free_bytes, receive_form
@@ -77,7 +77,7 @@ async def order_of(form: Form, call: Call) -> ArchiveFile:
     if fields.get("signed") == "no" and (statement or (kind and kind.definition.kind is not Kind.DOCUMENT)):
         raise ValidationFailed(UNSIGNED)
     return ArchiveFile(
-        customer=customer_id(text) if (text := fields.get("customer")) else None,
+        customer=parse_customer_id(text) if (text := fields.get("customer")) else None,
         type=fields.get("type"),
         authorization=statement,
         check_token=fields.get("check_token"),
@@ -105,7 +105,7 @@ def day_of(call: Call, fields: Mapping[str, str], name: str) -> date | None:
     """The day of a form field: YYYY-MM-DD, and from a page also as people type it."""
     if name not in fields:
         return None
-    return calendar_date(typed_day(fields[name]) if call.is_of_a_page else fields[name], f"/form/{name}")
+    return parse_date(normalize_typed_day(fields[name]) if call.is_of_a_page else fields[name], f"/form/{name}")
 
 
 def external_id_of(fields: Mapping[str, str]) -> str | None:
@@ -128,7 +128,7 @@ async def file_of(form: Form, call: Call) -> Examined:
     """The file as the limited child saw it."""
     received = require_value(form.file, "the file of a form was required")
     found = await call.parts.examiner.examine(received.fd, size=received.size, name=received.name, asker=call.asker)
-    return examined(received, found)
+    return build_examined(received, found)
 
 
 async def show(call: Call) -> None:
@@ -190,12 +190,12 @@ async def restore(call: Call) -> None:
 
 
 async def correct(call: Call, command: Command) -> None:
-    await changed(call, partial(call.parts.archive.correct, call.id(), command))
+    await changed(call, partial(call.parts.archive.correct_document, call.id(), command))
 
 
 async def reassign(call: Call) -> None:
     """To the right customer, the authorization of an evidence along with it."""
-    await with_customer(call, call.parts.archive.reassign)
+    await with_customer(call, call.parts.archive.reassign_document)
 
 
 async def link_customer(call: Call) -> None:
@@ -208,7 +208,9 @@ async def unlink_customer(call: Call) -> None:
 
 async def with_customer(call: Call, use_case: Callable[..., Outcome]) -> None:
     body = await call.body(CustomerReasonBody)
-    await changed(call, partial(use_case, call.id(), customer_id(body.customer, "/customer"), reason_of(body.reason)))
+    await changed(
+        call, partial(use_case, call.id(), parse_customer_id(body.customer, "/customer"), reason_of(body.reason))
+    )
 
 
 async def replace(call: Call) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from api.call import Call, encode_json
 from api.parts import Parts
-from domain.access import Principal, Verb, may, rights
+from domain.access import Principal, Verb, may, rights_of
 from domain.document_type import DocumentType
 from domain.envelope import Recorded
 from domain.refusals import N_, FieldError, ValidationFailed
@@ -274,7 +274,7 @@ MANY = b'id: %(position)d\nevent: many\ndata: {"position": %(position)d}\n\n'
 
 def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Asked) -> Look:
     """Fields that are sealed are for those who may read histories; programs ask for the paper itself."""
-    seen = rights(principal, types.values())
+    seen = rights_of(principal, types.values())
     reader = feed.Reader(
         types=tuple(seen.types),
         branch=seen.branch,

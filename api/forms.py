@@ -43,7 +43,7 @@ async def issue(call: Call) -> None:
 
 async def pdf(call: Call) -> None:
     """GET /forms/{id}.pdf: a print is a line of the access log, for the sheet carries the code and bank data."""
-    printed = await call.parts.blocking(call.parts.archive.printed_form, call.id(), call.rights)
+    printed = await call.parts.blocking(call.parts.archive.load_printed_form, call.id(), call.rights)
     await call.record("form", customer=printed.state.customer, authorization=printed.authorization)
     call.resp.data = await drawn(call, printed)
     call.resp.set_headers(PDF_HEADERS)

@@ -26,7 +26,7 @@ async def show(call: Call) -> None:
             position=await overview.last_position(conn),
             views=[shown(ViewItem, one) for one in await overview.views(conn)],
             parked=[shown(ParkedItem, one) for one in await overview.parked(conn)],
-            tasks=[shown(TaskItem, one) for one in await call.parts.tasks.recent(conn)],
+            tasks=[shown(TaskItem, one) for one in await call.parts.tasks.list_recent(conn)],
             events_by_minute=await overview.events_by_minute(conn),
             reads_by_minute=await overview.reads_by_minute(conn),
             content_free_bytes=call.parts.content_free_bytes(),
@@ -42,7 +42,7 @@ async def ask(call: Call) -> None:
     key = caller.idempotency_key
     task = uuid5(NAMESPACE, f"{caller.actor} {key}") if key else call.parts.archive.ids.new()
     async with call.parts.connection() as conn:
-        made, is_new = await call.parts.tasks.add(conn, task, body.kind, body.view, caller.actor, caller.branch)
+        made, is_new = await call.parts.tasks.add_task(conn, task, body.kind, body.view, caller.actor, caller.branch)
     if (made.kind, made.view) != (body.kind, body.view):
         raise IdempotencyKeyReused
     if not is_new:

@@ -6,7 +6,7 @@ from api.bodies import SECRET_CHARACTERS_MAX, ChoiceBody, PasswordBody, SessionA
 from api.call import Call
 from api.parts import Person, Session, Signed
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
-from domain.values import branch_code
+from domain.values import parse_branch_code
 from projections.reading import moment
 from web.cookies import cookie_of, give, take
 from web.origin import address_of, require_no_other_page
@@ -28,7 +28,7 @@ async def choose(call: Call) -> None:
     """PUT /session: what is given is remembered; and somebody is here, so the session goes on."""
     of(call)
     body = await call.body(ChoiceBody)
-    branch = branch_code(body.branch, "/branch") if body.branch else None
+    branch = parse_branch_code(body.branch, "/branch") if body.branch else None
     await remember(call, branch=branch, language=body.language, keys_off=body.keys_off)
     call.answer(answer(call, await again(call)))
 

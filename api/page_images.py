@@ -23,7 +23,7 @@ class Cache(Protocol):
 
     def get(self, image: PageImage) -> bytes | None: ...
     def put(self, image: PageImage, jpeg: bytes) -> None: ...
-    def make_way(self) -> None: ...
+    def clear_when_full(self) -> None: ...
 
 
 class PageImages:
@@ -61,7 +61,7 @@ class PageImages:
 
     async def make_way(self) -> None:
         """Give the room of the cache back if its disk is short of it."""
-        await self._blocking(self._cache.make_way)
+        await self._blocking(self._cache.clear_when_full)
 
     async def _draw_now(
         self, image: PageImage, turn: "_Turn", asker: bytes, plain: Callable[[], Iterator[bytes]]

@@ -19,7 +19,7 @@ async def check(call: Call) -> None:
     """GET /scan-codes/{code}. Every look is in the access log before anything is shown; no event is made."""
     statement = await found(call, call.params["code"])
     try:
-        checked = await call.parts.blocking(call.parts.archive.check, statement, call.caller(), call.rights)
+        checked = await call.parts.blocking(call.parts.archive.check_form, statement, call.caller(), call.rights)
     except Refusal as refusal:
         customer = await call.parts.blocking(call.parts.archive.customer_of_form, statement, call.rights)
         await call.record("check", status=refusal.status, customer=customer, authorization=statement)
@@ -77,5 +77,5 @@ def collection_of(state: Authorization) -> CollectionAnswer | None:
         **(msgspec.structs.asdict(state.mandate) if state.mandate else {}),
         status=state.status,
         last_collection_on=state.last_due_on,
-        complete=state.mandate is not None and state.mandate.complete,
+        complete=state.mandate is not None and state.mandate.is_complete,
     )

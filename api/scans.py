@@ -33,7 +33,7 @@ from api.stations import device, own_stations
 from domain import batch, refusals
 from domain.access import Role
 from domain.archive import ArchiveFile, Examined, Inspected, Outcome, Reach, Session
-from domain.document_type import schemes
+from domain.document_type import schemes_of
 from domain.page_image import PageImage
 from domain.ports import Missing
 from domain.refusals import (
@@ -56,7 +56,7 @@ from domain.scan_session import (
     require_archivable,
 )
 from domain.use_cases import require_version
-from domain.values import Source, customer_id
+from domain.values import Source, parse_customer_id
 from projections import scan_sessions
 from projections.reading import SCANS, moment
 from web.problems import catalog, detail
@@ -74,7 +74,7 @@ async def start(call: Call) -> None:
     if body.scanner is None and (body.source or body.profile):
         raise ValidationFailed(FieldError("/scanner", N_("is required")))
     use, caller = call.parts.archive, call.caller()
-    session = await call.parts.blocking(use.started_scan, body, caller)
+    session = await call.parts.blocking(use.find_earlier_start, body, caller)
     if session is None:
         chosen = await device(call, body.scanner, body.source, body.profile) if body.scanner else None
         session = await call.parts.blocking(partial(use.start_scan, chosen, caller, asked=body))
@@ -136,13 +136,13 @@ async def finish(call: Call) -> None:
     answer(call, session)
 
 
-SCANNER_PROBLEMS = {kind.slug: kind for kind in refusals.every() if kind.slug.startswith("scanner-")}
+SCANNER_PROBLEMS = {kind.slug: kind for kind in refusals.all_refusals() if kind.slug.startswith("scanner-")}
 
 
 async def split(call: Call) -> None:
     """GET /scan-sessions/{id}/split: what a batch seems to be, for a person to see and to archive by `pages`."""
     session = await session_of(call)
-    found = batch.split(batch_pages(call, session))
+    found = batch.split_batch(batch_pages(call, session))
     item = SplitItem(
         id=session.id,
         documents=[SplitDocument(document.codes, document.pages) for document in found.documents],
@@ -156,10 +156,10 @@ async def split(call: Call) -> None:
 
 def batch_pages(call: Call, session: Session) -> list[batch.Page]:
     """With the codes of our forms and those of imported ones."""
-    known = schemes(call.types.values())
+    known = schemes_of(call.types.values())
     return [
         batch.page_of(n, page.scan_codes, blank="blank" in page.warnings, schemes=known)
-        for n, page in session.state.ordered
+        for n, page in session.state.pages_in_order
     ]
 
 
@@ -171,7 +171,7 @@ async def put_page(call: Call) -> None:
     parts, n = call.parts, page_number(call)
     await require_room(call)
     reach = await reach_of(call)
-    await parts.blocking(parts.archive.scan_session, call.id(), reach)  # before a page for nobody is taken in
+    await parts.blocking(parts.archive.load_scan_session, call.id(), reach)  # before a page for nobody is taken in
     async with receive_file(call.req, limits=parts.limits, tmp=parts.temporary) as received:
         page = await inspected(call, received)
         session, fresh = await parts.blocking(parts.archive.capture_page, call.id(), n, page, call.caller(), reach)
@@ -303,11 +303,13 @@ async def archive(call: Call) -> None:
     body, caller, session = await call.body(ArchiveScanBody), call.caller(), call.id()
     order = await order_of(call, body)
     parts, reach = call.parts, await reach_of(call)
-    found = await parts.blocking(parts.archive.scan_session, session, reach)  # first: a twin may archive it meanwhile
-    earlier = await parts.blocking(parts.archive.archived_scan, session, body.pages, order, caller)
+    found = await parts.blocking(
+        parts.archive.load_scan_session, session, reach
+    )  # first: a twin may archive it meanwhile
+    earlier = await parts.blocking(parts.archive.find_earlier_archive, session, body.pages, order, caller)
     if earlier is None:
         require_version(call.version_seen(), found.state.version)
-        numbers = body.pages if body.pages is not None else [n for n, _ in found.state.ordered]
+        numbers = body.pages if body.pages is not None else [n for n, _ in found.state.pages_in_order]
         require_archivable(found.state, numbers)
         earlier = await archived(call, found, body.pages, numbers, order, reach)
     answer_made(call, earlier)
@@ -322,7 +324,7 @@ async def archived(
             work = partial(use.archive_scan, seen, asked, numbers, order, file, caller, rights=call.rights, reach=reach)
             return await outcome_of(call, work)
     except Missing:
-        gone = partial(use.archived_meanwhile, seen, asked, numbers, order, caller, reach=reach)
+        gone = partial(use.answer_for_lost_images, seen, asked, numbers, order, caller, reach=reach)
         return await outcome_of(call, gone)
 
 
@@ -335,7 +337,7 @@ async def order_of(call: Call, body: ArchiveScanBody) -> ArchiveFile:
     if body.type is not None:
         await require_type(call, body.type)
     return ArchiveFile(
-        customer=None if body.customer is None else customer_id(body.customer, "/customer"),
+        customer=None if body.customer is None else parse_customer_id(body.customer, "/customer"),
         type=body.type,
         authorization=statement,
         check_token=body.check_token,
@@ -405,7 +407,7 @@ def measured(file: IO[bytes]) -> tuple[int, bytes]:
 
 
 async def session_of(call: Call) -> Session:
-    return await call.parts.blocking(call.parts.archive.scan_session, call.id(), await reach_of(call))
+    return await call.parts.blocking(call.parts.archive.load_scan_session, call.id(), await reach_of(call))
 
 
 async def reach_of(call: Call) -> Reach:
@@ -422,14 +424,14 @@ def answer(call: Call, session: Session, *, status: int = 200) -> None:
 
 
 def item_of(call: Call, session: Session) -> ScanItem:
-    state, device, twins = session.state, session.state.device, session.state.twins
+    state, device, twins = session.state, session.state.device, session.state.twin_places
     return ScanItem(
         id=session.id,
         state=state.state,
         scanner=device.scanner if device else None,
         source=device.source if device else None,
         profile=device.profile if device else None,
-        pages=[page_of(n, page, twin=n in twins) for n, page in state.ordered],
+        pages=[page_of(n, page, twin=n in twins) for n, page in state.pages_in_order],
         problem=problem_of(call, state.problem),
         documents=list(state.documents),
         passes=state.passes,

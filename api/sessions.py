@@ -15,7 +15,7 @@ from uuid import UUID
 
 from api.parts import Blocking, Catalogue, Connect, Person, Session, Signed
 from domain.access import Principal, Role
-from domain.administration import SYSTEM, UNKNOWN, NewUser, User, folded
+from domain.administration import SYSTEM, UNKNOWN, NewUser, User, fold_name
 from domain.archive import Caller
 from domain.limits import Limits
 from domain.promises import require_value
@@ -50,17 +50,17 @@ class Row(Protocol):
 class Rows(Protocol):
     """store/sessions.py."""
 
-    async def attempt(
+    async def count_attempt(
         self, conn: Any, name: bytes, address: bytes, *, of_name: int, of_address: int, minutes: int
     ) -> int: ...
     async def know_address(self, conn: Any, name: bytes, address: bytes) -> None: ...
     async def forget_attempts(self, conn: Any, name: bytes) -> None: ...
-    async def begin(self, conn: Any, key: bytes, password: UUID, by: str, branch: str | None) -> None: ...
-    async def find(self, conn: Any, key: bytes, *, hours: int, idle_minutes: int) -> Row | None: ...
-    async def seen(self, conn: Any, key: bytes) -> None: ...
+    async def begin_session(self, conn: Any, key: bytes, password: UUID, by: str, branch: str | None) -> None: ...
+    async def find_session(self, conn: Any, key: bytes, *, hours: int, idle_minutes: int) -> Row | None: ...
+    async def touch_session(self, conn: Any, key: bytes) -> None: ...
     async def choose_branch(self, conn: Any, key: bytes, branch: str) -> None: ...
-    async def choose(self, conn: Any, user: str, *, language: str | None, keys_off: bool | None) -> None: ...
-    async def end(self, conn: Any, key: bytes) -> None: ...
+    async def save_preferences(self, conn: Any, user: str, *, language: str | None, keys_off: bool | None) -> None: ...
+    async def end_session(self, conn: Any, key: bytes) -> None: ...
     async def wait_to_be_bound(self, conn: Any, issuer: str, subject: str, name: str | None) -> None: ...
     async def drop_ended(self, conn: Any, *, hours: int, idle_minutes: int) -> None: ...
 
@@ -93,7 +93,7 @@ class LiveSessions:
         Both are in the access log; a name that is nobody's is not, for it may be a password in the wrong field."""
         known = await self._catalogue.user(name)
         await self._attempt(name, address)
-        user = await self._slowly(self._users.signed_in, name, password)
+        user = await self._slowly(self._users.authenticate_user, name, password)
         if user is None:
             await self._record(known.principal if known else None, 401, trace_id)
             return None
@@ -119,14 +119,14 @@ class LiveSessions:
 
     async def _bound(self, person: Person, trace_id: str) -> User | None:
         """The name is never looked up: a provider may let people choose it, or give it to somebody else later."""
-        user = await self._slowly(self._users.bound_to, person.identity)
+        user = await self._slowly(self._users.find_bound_user, person.identity)
         name = person.name or ""
         if user is None and self._newcomers is not None and ACTOR.fullmatch(name) and normalize("NFKC", name) == name:
             newcomer = NewUser(name=name, role=self._newcomers)
             system = Caller(actor=SYSTEM, branch=self._branch, correlation_id=UUID(hex=trace_id))
             with suppress(ValidationFailed):  # another sign-in has just added it, or the name is somebody else's here
-                await self._slowly(self._users.add, newcomer, system, person.identity)
-            user = await self._slowly(self._users.bound_to, person.identity)
+                await self._slowly(self._users.add_user, newcomer, system, person.identity)
+            user = await self._slowly(self._users.find_bound_user, person.identity)
         return user
 
     async def session(self, cookie: str, *, passive: bool = False) -> Session | None:
@@ -166,7 +166,7 @@ class LiveSessions:
         if old is not None:
             await self._attempt(principal.name, address)
         user, caller = User(principal, session.password), self._caller(principal, trace_id)
-        changed = await self._slowly(self._users.change, user, old, new, caller)
+        changed = await self._slowly(self._users.change_password, user, old, new, caller)
         password = require_value(changed, "a change of the password that counts is one")
         self._changed(principal.name)
         return await self._begin(user, password, "password", trace_id)
@@ -185,14 +185,14 @@ class LiveSessions:
                 await self._rows.choose_branch(conn, session.key, branch)
             if (language, keys_off) != (None, None):
                 name = session.principal.name
-                await self._rows.choose(conn, name, language=language, keys_off=keys_off)
+                await self._rows.save_preferences(conn, name, language=language, keys_off=keys_off)
 
     # -- what they share ----------------------------------------------------------------------------------------
 
     async def _attempt(self, name: str, address: str) -> None:
         limits = self._limits
         async with self._connection() as conn:
-            seconds = await self._rows.attempt(
+            seconds = await self._rows.count_attempt(
                 conn,
                 *self._digests(name, address),
                 of_name=limits.sign_in_misses_max,
@@ -206,8 +206,8 @@ class LiveSessions:
         cookie = secrets.token_urlsafe(COOKIE_BYTES)
         async with self._connection() as conn:
             await self._rows.drop_ended(conn, **self._life)
-            await self._rows.forget_attempts(conn, self._digest("sign-in-name", folded(user.principal.name)))
-            await self._rows.begin(conn, await self._key(cookie), password, by, None)
+            await self._rows.forget_attempts(conn, self._digest("sign-in-name", fold_name(user.principal.name)))
+            await self._rows.begin_session(conn, await self._key(cookie), password, by, None)
         session = await self.session(cookie)
         if session is None:  # another password counts since this one was compared
             raise Unauthenticated
@@ -216,15 +216,15 @@ class LiveSessions:
 
     async def _find(self, key: bytes, *, passive: bool) -> Row | None:
         async with self._connection() as conn:
-            row = await self._rows.find(conn, key, **self._life)
+            row = await self._rows.find_session(conn, key, **self._life)
             if row is not None and row.unseen and not passive:
-                await self._rows.seen(conn, key)
-                row = await self._rows.find(conn, key, **self._life)
+                await self._rows.touch_session(conn, key)
+                row = await self._rows.find_session(conn, key, **self._life)
         return row
 
     async def _end(self, key: bytes) -> None:
         async with self._connection() as conn:
-            await self._rows.end(conn, key)
+            await self._rows.end_session(conn, key)
 
     @property
     def _life(self) -> dict[str, int]:
@@ -235,10 +235,10 @@ class LiveSessions:
         return self._digest("session", cookie)
 
     def _digests(self, name: str, address: str) -> tuple[bytes, bytes]:
-        return self._digest("sign-in-name", folded(name)), self._digest("sign-in-address", address)
+        return self._digest("sign-in-name", fold_name(name)), self._digest("sign-in-address", address)
 
     def _digest(self, kind: str, text: str) -> bytes:
-        return self._users.archive.keys.digest(kind, text.encode("utf-8", "surrogatepass"))
+        return self._users.archive.keys.keyed_digest(kind, text.encode("utf-8", "surrogatepass"))
 
     async def _record(self, principal: Principal | None, status: int, trace_id: str) -> None:
         caller = self._caller(principal, trace_id)

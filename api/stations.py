@@ -35,7 +35,7 @@ async def report(call: Call) -> None:
     name, body = station_name(call), await call.body(StationBody)
     scanners = msgspec.json.encode(body.scanners).decode()
     async with call.parts.connection() as conn:
-        told = partial(call.parts.stations.report, conn, name, call.principal.name, call.branch(), scanners)
+        told = partial(call.parts.stations.report_station, conn, name, call.principal.name, call.branch(), scanners)
         if not await told() and not await told(revoked=await revoked(call)):
             raise NotFound
     call.answer(StationItem(name, call.branch(), moment(call.parts.archive.clock.now()), "online"))
@@ -44,13 +44,13 @@ async def report(call: Call) -> None:
 async def release(call: Call) -> None:
     """DELETE /scan-stations/{name}: the name is free for any branch. The branch that had it keeps its sessions."""
     async with call.parts.connection() as conn:
-        if not await call.parts.stations.release(conn, station_name(call)):
+        if not await call.parts.stations.release_name(conn, station_name(call)):
             raise NotFound
     call.resp.status = 204
 
 
 async def revoked(call: Call) -> list[str]:
-    access = await call.parts.blocking(call.parts.archive.access)
+    access = await call.parts.blocking(call.parts.archive.load_administration)
     return [name for name, token in access.tokens.items() if token.revoked]
 
 
@@ -82,7 +82,7 @@ async def jobs(call: Call) -> None:
         async with call.parts.connection() as conn:
             if loop.time() - seen_at >= SEEN_SECONDS:
                 seen_at = loop.time()
-                if not await call.parts.stations.seen(conn, name, call.principal.name):
+                if not await call.parts.stations.touch_station(conn, name, call.principal.name):
                     raise NotFound
             found = await scan_sessions.jobs(conn, name)
         if found or loop.time() >= until or call.is_ending():
@@ -156,7 +156,7 @@ async def stations_in_reach(call: Call) -> list[Any]:
 
 async def stations_of(call: Call) -> Sequence[Any]:
     async with call.parts.connection() as conn:
-        return await call.parts.stations.stations(conn)
+        return await call.parts.stations.list_stations(conn)
 
 
 async def own_stations(call: Call) -> dict[str, datetime]:

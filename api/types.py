@@ -40,7 +40,7 @@ async def put(call: Call) -> None:
 
     def define() -> tuple[DocumentType, int]:
         archive.define_type(DefineType(code, definition), caller, expected_version=expected)
-        return archive.types()[code], call.parts.last_position()
+        return archive.load_types()[code], call.parts.last_position()
 
     kind, position = await call.parts.blocking(define)
     created = kind.version == 1 and code not in call.types

@@ -13,7 +13,7 @@ import msgspec
 
 from api.call import OWN_WRITES_SHOWN, Call
 from api.routes import ROUTES
-from domain.access import require
+from domain.access import require_verb
 from domain.refusals import FieldError, ValidationFailed
 from web.inner import inner_request
 from web.problems import of_decode_error
@@ -94,7 +94,7 @@ async def answer(
     receive: Callable[[], Awaitable[dict[str, Any]]],
 ) -> Any:
     route = BY_ADDRESS[method, path]
-    require(call.principal, route.verb)
+    require_verb(call.principal, route.verb)
     if method != "GET":
         call.req.scope["state"].pop(OWN_WRITES_SHOWN, None)
     inner = copy(call)

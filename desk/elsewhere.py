@@ -106,7 +106,7 @@ async def unpacked(call: Call, found: list[str]) -> Way | None:
 
 
 async def signature(call: Call, content: bytes) -> bytes:
-    signed: Any = await call.parts.blocking(call.parts.archive.keys.digest, "sign-in", content)
+    signed: Any = await call.parts.blocking(call.parts.archive.keys.keyed_digest, "sign-in", content)
     return bytes(signed)
 
 

@@ -16,7 +16,7 @@ from domain.refusals import (
     Unavailable,
     UnsupportedMediaType,
 )
-from domain.values import typed_day
+from domain.values import normalize_typed_day
 
 FIELDS_MAX = 200
 URLENCODED = "application/x-www-form-urlencoded"
@@ -42,7 +42,7 @@ async def fields_of(call: Call, *, as_typed: Container[str] = ()) -> dict[str, s
 
 
 def read(name: str, value: str) -> str:
-    return typed_day(value) if name in DAYS else value
+    return normalize_typed_day(value) if name in DAYS else value
 
 
 def number(text: str) -> int | None:

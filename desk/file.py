@@ -16,12 +16,12 @@ from desk.door import ask
 from desk.fields import fields_of, new_key, number
 from desk.refused import Problem, Wrong, as_typed, field_of
 from desk.saved import go_on
-from domain.refusals import N_, FieldError, MalformedRequest, Refusal, ValidationFailed, every
+from domain.refusals import N_, FieldError, MalformedRequest, Refusal, ValidationFailed, all_refusals
 from web.multipart import Part, Splitter, boundary_of
 from web.problems import catalog
 from web.uploads import FIELD_BYTES_MAX
 
-REFUSALS = {kind.slug: kind for kind in every()}
+REFUSALS = {kind.slug: kind for kind in all_refusals()}
 
 
 async def save(call: Call) -> None:

@@ -13,13 +13,13 @@ async def every(call: Call) -> None:
     """GET /problems: every way in which the archive says no."""
     call.language = render.language_of(call)
     translate = catalog(call.language)
-    kinds = [(kind.slug, kind.status, translate(kind.title)) for kind in refusals.every()]
+    kinds = [(kind.slug, kind.status, translate(kind.title)) for kind in refusals.all_refusals()]
     render.show(call, "problems.html", kinds=kinds)
 
 
 async def one(call: Call) -> None:
     """GET /problems/{slug}: title, sentence, status, cure. NotFound for a slug that we never send."""
-    kind = next((kind for kind in refusals.every() if kind.slug == call.params["slug"]), None)
+    kind = next((kind for kind in refusals.all_refusals() if kind.slug == call.params["slug"]), None)
     if kind is None:
         raise NotFound
     call.language = render.language_of(call)

@@ -21,7 +21,7 @@ from api.call import Call
 from desk import assets
 from domain.access import Verb, may
 from domain.refusals import FieldError
-from domain.values import typed_day
+from domain.values import normalize_typed_day
 from web.problems import best_language, languages, translations
 from web.subpath import base_of, rooted_page
 
@@ -220,7 +220,7 @@ def ago(context: Context, value: str) -> str:
 def day_as_typed(value: str | None, *, language: str) -> str:
     """24-11-2026, as it is typed in that language; what is no day stays as it was typed."""
     try:
-        return date.fromisoformat(typed_day(value or "")).strftime(TYPED_DAYS[language])
+        return date.fromisoformat(normalize_typed_day(value or "")).strftime(TYPED_DAYS[language])
     except ValueError:
         return value or ""
 

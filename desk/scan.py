@@ -15,7 +15,7 @@ from desk.door import LIST_PAGE, ask
 from desk.fields import number
 from desk.render import allowed
 from domain.access import Verb
-from domain.document_type import schemes
+from domain.document_type import schemes_of
 from domain.refusals import NotFound
 from domain.scan_code import is_well_formed
 
@@ -190,7 +190,7 @@ def asks_of(session: Mapping[str, Any] | None, wanted: str) -> str:
 
 def codes_of(call: Call, pages: Iterable[Mapping[str, Any]], taken: list[int]) -> list[tuple[str, int]]:
     """What is no scan code, such as the number of a book, is not offered."""
-    known = schemes(call.types.values())
+    known = schemes_of(call.types.values())
     found: dict[str, int] = {}
     for page in pages:
         for code in page["scan_codes"] if page["n"] in taken else ():

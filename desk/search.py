@@ -7,7 +7,7 @@ from desk import render
 from desk.add import texts
 from desk.door import ask
 from desk.fields import fields_of
-from domain.customer import fold
+from domain.customer import fold_text
 
 FOUND_MAX = 20
 OWN = ("q", "customer", "check")
@@ -46,12 +46,12 @@ def without(fields: Mapping[str, str], *names: str) -> dict[str, str]:
 
 def marked(name: str, query: str) -> list[tuple[str, str]]:
     """Each word of a name in two: what the query says of it, and the rest."""
-    wanted = fold(query).split()
+    wanted = fold_text(query).split()
     return [halves(word, wanted) for word in name.split()]
 
 
 def halves(word: str, wanted: list[str]) -> tuple[str, str]:
-    folded = fold(word)
+    folded = fold_text(word)
     length = max((len(one) for one in wanted if folded.startswith(one)), default=0)
     length = length if len(folded) == len(word) or not length else len(word)
     return word[:length], word[length:]

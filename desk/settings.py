@@ -7,7 +7,7 @@ from desk.fields import fields_of
 from desk.refused import problem_of
 from desk.render import LANGUAGES, go, show
 from domain.refusals import FieldError, Refusal, ValidationFailed
-from domain.values import branch_code
+from domain.values import parse_branch_code
 
 HERE = "/settings"
 
@@ -27,7 +27,7 @@ async def choose(call: Call) -> None:
         await own_session.remember(
             call,
             language=language if language in LANGUAGES else None,
-            branch=branch_code(branch, "/branch") if branch else None,
+            branch=parse_branch_code(branch, "/branch") if branch else None,
             keys_off="keys_off" in fields if "own_page" in fields else None,
         )
     except FieldError as wrong:

@@ -18,7 +18,7 @@ from desk import acts, render
 from desk.act_words import OF_PAPERS, VIEWS
 from desk.door import ask
 from desk.past import LAST_OF_DAY
-from domain.values import calendar_date, typed_day
+from domain.values import normalize_typed_day, parse_date
 from web.headers import content_disposition
 
 FILTERS = ("show", "actor", "action", "from", "to")
@@ -147,9 +147,9 @@ def period(call: Call, chosen: Mapping[str, str | None]) -> dict[str, str]:
     """Whole days of the library."""
     bounds = {}
     if text := chosen["from"]:
-        bounds["from"] = moment(call, calendar_date(typed_day(text), "/query/from"), time.min)
+        bounds["from"] = moment(call, parse_date(normalize_typed_day(text), "/query/from"), time.min)
     if text := chosen["to"]:
-        bounds["to"] = moment(call, calendar_date(typed_day(text), "/query/to"), LAST_OF_DAY)
+        bounds["to"] = moment(call, parse_date(normalize_typed_day(text), "/query/to"), LAST_OF_DAY)
     return bounds
 
 

@@ -16,7 +16,7 @@ from desk.door import Reply, ask
 from desk.past import LAST_OF_DAY, as_of
 from desk.refused import problem_of
 from domain.refusals import N_, FieldError, ValidationFailed
-from domain.values import calendar_date, typed_day
+from domain.values import normalize_typed_day, parse_date
 from projections.reading import moment
 
 TABS = ("documents", "authorizations")
@@ -74,8 +74,8 @@ def asked(chosen: Mapping[str, str | None]) -> dict[str, Any]:
         "status": None if held else chosen["status"],
         "original_held": "true" if held else None,
         "source": chosen["source"],
-        "received_from": typed_day(chosen["from"] or "") or None,
-        "received_to": typed_day(chosen["to"] or "") or None,
+        "received_from": normalize_typed_day(chosen["from"] or "") or None,
+        "received_to": normalize_typed_day(chosen["to"] or "") or None,
     }
 
 
@@ -92,7 +92,7 @@ def moment_of(call: Call) -> str | None:
     text = call.text("day")
     if text is None:
         return as_of(call)
-    day = calendar_date(typed_day(text), "/query/day")
+    day = parse_date(normalize_typed_day(text), "/query/day")
     at = datetime.combine(day, clock_of(call.text("time")), call.parts.zone)
     now = call.parts.archive.clock.now()
     if day > now.astimezone(call.parts.zone).date():

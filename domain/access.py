@@ -121,7 +121,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     sensitivities: frozenset[Sensitivity] = frozenset()
 
 
-def sensitivities(
+def sensitivities_of(
     role: Role, granted: Iterable[Sensitivity] = (), without: Iterable[Sensitivity] = ()
 ) -> frozenset[Sensitivity]:
     return (SENSITIVITIES[role] | frozenset(granted)) - frozenset(without)
@@ -138,7 +138,7 @@ def may(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None,
     )
 
 
-def require(actor: Principal, verb: Verb) -> None:
+def require_verb(actor: Principal, verb: Verb) -> None:
     if not may(actor, verb):
         raise Forbidden
 
@@ -149,7 +149,7 @@ class Rights(msgspec.Struct, frozen=True):
     types: list[str]
     branch: str | None = None
 
-    def see(self, type_code: str, branch: str) -> bool:
+    def may_see(self, type_code: str, branch: str) -> bool:
         return type_code in self.types and self.branch in (None, branch)
 
 
@@ -157,7 +157,7 @@ NO_RIGHTS = Rights([])
 """Nothing exists for this reader."""
 
 
-def rights(actor: Principal, types: Iterable[DocumentType]) -> Rights:
+def rights_of(actor: Principal, types: Iterable[DocumentType]) -> Rights:
     """Goes into the WHERE clause of every read: what a caller may not see does not exist for it."""
     codes = [t.code for t in types if t.definition.sensitivity in actor.sensitivities]
     return Rights(codes, actor.branch if actor.own_branch_only else None)

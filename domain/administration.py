@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.access import Principal, Role, sensitivities
+from domain.access import Principal, Role, sensitivities_of
 from domain.envelope import Event
 from domain.promises import require_value
 from domain.refusals import N_, FieldError, IllegalTransition, NotFound, Unauthenticated, ValidationFailed
@@ -210,40 +210,40 @@ class Administration(msgspec.Struct, frozen=True):
     def by_digest(self) -> dict[bytes, Principal]:
         return {t.digest: t.principal for t in self.tokens.values() if not t.revoked}
 
-    def user(self, name: str) -> User | None:
+    def user_named(self, name: str) -> User | None:
         """Of this name, however it is written: J.Smit is j.smit."""
-        return self.users.get(folded(name))
+        return self.users.get(fold_name(name))
 
     def user_bound_to(self, identity: Identity) -> User | None:
         """The user as whom this identity signs in, disabled or not."""
         return next((user for user in self.users.values() if user.identity == identity), None)
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
 def decide(state: Administration, command: Command) -> Sequence[AdministrationEvent]:
     match command:
         case CreateToken():
-            return [_create(state, command)]
+            return [_create_token(state, command)]
         case RevokeToken(name=name):
             token = state.tokens.get(name)
             if token is None:
                 raise NotFound
             return [] if token.revoked else [TokenRevoked(name=name)]
         case AddUser(user=user, password=password, identity=identity):
-            return [_add(state, user, password), *(_bind(state, user.name, identity) if identity else ())]
+            return [_add_user(state, user, password), *(_bind_user(state, user.name, identity) if identity else ())]
         case BindUser(name=name, identity=identity):
-            bound = _known(state, name)
-            return [] if bound.identity == identity else _bind(state, bound.principal.name, identity)
+            bound = _require_user(state, name)
+            return [] if bound.identity == identity else _bind_user(state, bound.principal.name, identity)
         case UnbindUser(name=name):
-            return _unbind(_known(state, name))
+            return _unbind_user(_require_user(state, name))
         case _:
-            return _of_user(command, _known(state, command.name))
+            return _decide_about_user(command, _require_user(state, command.name))
 
 
-def _of_user(
+def _decide_about_user(
     command: ResetPassword | ChangePassword | DisableUser | EnableUser, user: User
 ) -> Sequence[AdministrationEvent]:
     name = user.principal.name
@@ -262,10 +262,10 @@ def _of_user(
             return [UserPasswordChanged(name=name, password=password)]
 
 
-def _bind(state: Administration, name: str, identity: Identity) -> list[UserBound]:
+def _bind_user(state: Administration, name: str, identity: Identity) -> list[UserBound]:
     """A binding is for good until it is taken away: nobody becomes another person by a second one."""
-    bound = state.user(name)
-    if folded(name) == FIRST_USER:
+    bound = state.user_named(name)
+    if fold_name(name) == FIRST_USER:
         raise ValidationFailed(FieldError("/name", N_("signs in by password alone; bind another user")))
     if bound is not None and bound.identity is not None:
         raise ValidationFailed(FieldError("/name", N_("is bound to another identity; unbind the user first")))
@@ -274,21 +274,21 @@ def _bind(state: Administration, name: str, identity: Identity) -> list[UserBoun
     return [UserBound(name=name, issuer=identity.issuer, subject=identity.subject)]
 
 
-def _unbind(user: User) -> list[UserUnbound]:
+def _unbind_user(user: User) -> list[UserUnbound]:
     if user.identity is None:
         return []
     issuer, subject = user.identity.issuer, user.identity.subject
     return [UserUnbound(name=user.principal.name, issuer=issuer, subject=subject)]
 
 
-def _known(state: Administration, name: str) -> User:
-    user = state.user(name)
+def _require_user(state: Administration, name: str) -> User:
+    user = state.user_named(name)
     if user is None:
         raise NotFound
     return user
 
 
-def _create(state: Administration, command: CreateToken) -> TokenCreated:
+def _create_token(state: Administration, command: CreateToken) -> TokenCreated:
     _require_sound(state, command)
     return TokenCreated(
         name=command.name,
@@ -301,7 +301,7 @@ def _create(state: Administration, command: CreateToken) -> TokenCreated:
     )
 
 
-def _add(state: Administration, user: NewUser, password: UUID) -> UserAdded:
+def _add_user(state: Administration, user: NewUser, password: UUID) -> UserAdded:
     _require_sound(state, user)
     return UserAdded(
         name=user.name,
@@ -315,8 +315,8 @@ def _add(state: Administration, user: NewUser, password: UUID) -> UserAdded:
 
 
 def _require_sound(state: Administration, new: CreateToken | NewUser) -> None:
-    name = folded(new.name)
-    if name in state.users or name in {folded(token) for token in state.tokens}:
+    name = fold_name(new.name)
+    if name in state.users or name in {fold_name(token) for token in state.tokens}:
         raise NameTaken
     if name in (SYSTEM, UNKNOWN) or name.startswith(COMMAND):
         raise ValidationFailed(FieldError("/name", N_("is a name that the archive uses itself; choose another")))
@@ -333,18 +333,18 @@ def fold(events: Iterable[AdministrationEvent], state: Administration | None = N
         version += 1
         match event:
             case TokenCreated():
-                tokens[event.name] = Token(event.digest, _principal(event))
+                tokens[event.name] = Token(event.digest, _principal_from(event))
             case TokenRevoked(name=name):
                 tokens[name] = msgspec.structs.replace(tokens[name], revoked=True)
             case _:
-                name = folded(event.name)
-                users[name] = _evolved(users.get(name), event)
+                name = fold_name(event.name)
+                users[name] = _evolve_user(users.get(name), event)
     return Administration(version, tokens, users)
 
 
-def _evolved(user: User | None, event: UserEvent) -> User:
+def _evolve_user(user: User | None, event: UserEvent) -> User:
     if isinstance(event, UserAdded):
-        return User(_principal(event), event.password)
+        return User(_principal_from(event), event.password)
     user = require_value(user, "a user is added before anything else happens to it")
     match event:
         case UserDisabled():
@@ -359,11 +359,11 @@ def _evolved(user: User | None, event: UserEvent) -> User:
             return msgspec.structs.replace(user, identity=None)
 
 
-def _principal(event: TokenCreated | UserAdded) -> Principal:
+def _principal_from(event: TokenCreated | UserAdded) -> Principal:
     return Principal(
         name=event.name,
         role=event.role,
         branch=event.branch,
         own_branch_only=event.own_branch_only,
-        sensitivities=sensitivities(event.role, event.granted, event.without),
+        sensitivities=sensitivities_of(event.role, event.granted, event.without),
     )

@@ -2,7 +2,7 @@
 
 from domain.catalogues import Catalogues
 from domain.corrections import Corrections
-from domain.filing import ArchiveFile, Examined, NoteAuthorization, Verification, examined
+from domain.filing import ArchiveFile, Examined, NoteAuthorization, Verification, build_examined
 from domain.forms import Checked, Forms, IssueForm, PrintedForm
 from domain.importing import Importing
 from domain.life import AmendMandate, Life, SupersedeBy
@@ -25,7 +25,7 @@ __all__ = [
     "Session",
     "SupersedeBy",
     "Verification",
-    "examined",
+    "build_examined",
 ]
 
 

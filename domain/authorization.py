@@ -18,9 +18,9 @@ from domain.mandate import (
     Amendment,
     CollectionOutcome,
     Mandate,
-    amended,
-    changed_fields,
-    collected,
+    amend_mandate,
+    apply_collection,
+    diff_fields,
     last_day,
     stays_with_bank,
 )
@@ -493,7 +493,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     lapsed: Lapsed | None = None
 
     @property
-    def papers(self) -> Sequence[UUID]:
+    def evidence_papers(self) -> Sequence[UUID]:
         """All documents that were ever archived as its evidence."""
         return [*self.withdrawn, *([self.evidence] if self.evidence else [])]
 
@@ -518,7 +518,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
         days += [self.revocation.effective_on if self.revocation else None]
         return min((day for day in days if day), default=None)
 
-    def on(self, today: date) -> "Authorization":
+    def as_of(self, today: date) -> "Authorization":
         """What it is, also while nobody has yet written down what the calendar decided."""
         state = self
         for event in decide(self, Lapse(today)):
@@ -526,7 +526,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
         return state
 
     def status_on(self, today: date) -> AuthorizationStatus:
-        return self.on(today).status
+        return self.as_of(today).status
 
 
 # -- decide -----------------------------------------------------------------------------------------------------
@@ -535,40 +535,40 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
 def decide(state: Authorization | None, command: Command) -> Sequence[AuthorizationEvent]:
     match command:
         case Issue():
-            return [_issue(command)]
+            return [_issue_form(command)]
         case Register():
-            return [_register(command)]
+            return [_register_authorization(command)]
     state = require_value(state, "use cases refuse an absent authorization before they decide")
     match command:
         case NoteSigned():
-            return [_note_signed(state, command), *_suspended_again(state)]
+            return [_note_signed(state, command), *_suspend_again(state)]
         case AttachEvidence():
-            return _attach(state, command)
+            return _attach_evidence(state, command)
         case WithdrawEvidence():
             return _withdraw_evidence(state, command)
         case RestoreEvidence():
             return _restore_evidence(state, command)
         case Amend():
-            return _amend(state, command)
+            return _amend_mandate(state, command)
         case Suspend(today=today, reason=reason):
-            _require(state, today, ACTIVE)
+            _require_status(state, today, ACTIVE)
             return [AuthorizationSuspended(customer=state.customer, on=today, reason=reason)]
         case Resume(today=today, reason=reason):
-            _require(state, today, SUSPENDED)
+            _require_status(state, today, SUSPENDED)
             return [AuthorizationResumed(customer=state.customer, on=today, reason=reason)]
         case Revoke():
-            return _revoke(state, command)
+            return _revoke_authorization(state, command)
         case Supersede():
-            return [_supersede(state, command)]
+            return [_supersede_authorization(state, command)]
         case Cancel(today=today, reason=reason):
-            _require(state, today, ISSUED)
+            _require_status(state, today, ISSUED)
             return [AuthorizationCancelled(customer=state.customer, on=today, reason=reason)]
         case ReportCollection():
-            return [_report(state, command)]
+            return [_report_collection(state, command)]
         case Lapse(today=today):
-            return _lapse(state, today)
+            return _lapse_by_calendar(state, today)
         case Reinstate():
-            return _reinstate(state, command)
+            return _reinstate_authorization(state, command)
         case Reassign(customer=customer, reason=reason):
             moved = AuthorizationReassigned(customer=customer, old=state.customer, reason=reason)
             return [moved] if customer != state.customer else []
@@ -587,10 +587,10 @@ def require_unredeemed(state: Authorization) -> None:
         raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
 
 
-def _issue(command: Issue) -> AuthorizationIssued:
+def _issue_form(command: Issue) -> AuthorizationIssued:
     command.type.require_active()
     _require_kind(command.type)
-    if errors := [*_wrong_validity(command.valid_from, command.valid_until), *_wrong_mandate(command)]:
+    if errors := [*_errors_in_validity(command.valid_from, command.valid_until), *_errors_in_mandate(command)]:
         raise ValidationFailed(*errors)
     return AuthorizationIssued(
         customer=command.customer,
@@ -606,14 +606,14 @@ def _issue(command: Issue) -> AuthorizationIssued:
     )
 
 
-def _register(command: Register) -> AuthorizationRegistered:
-    command.type.require(command.source)
+def _register_authorization(command: Register) -> AuthorizationRegistered:
+    command.type.require_usable(command.source)
     _require_kind(command.type, command.source)
     if errors := [
-        *_wrong_original(command),
-        *_wrong_terms(command.terms, command.today),
-        *_wrong_mandate(command),
-        *_wrong_last_collection(command),
+        *_errors_in_original(command),
+        *_errors_in_terms(command.terms, command.today),
+        *_errors_in_mandate(command),
+        *_errors_in_last_collection(command),
     ]:
         raise ValidationFailed(*errors)
     return AuthorizationRegistered(
@@ -621,7 +621,7 @@ def _register(command: Register) -> AuthorizationRegistered:
         type=command.type.stamp,
         source=command.source,
         original_held=command.original_held,
-        terms=_valid_until_by_type(command.terms, command.type),
+        terms=_limit_validity(command.terms, command.type),
         shelf_mark=command.shelf_mark,
         mandate=command.mandate,
         note=command.note,
@@ -640,22 +640,22 @@ def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSign
         raise AuthorizationNotActive(status.value)
     command.type.require_source(Source.NONE)
     mandate = command.mandate or state.mandate
-    terms = _within(state, command.terms if command.mandate else _dated(state.mandate, command.terms))
-    if errors := [*_wrong_original(command), *_wrong_terms(terms, command.today), *_wrong_mandate(command)]:
+    terms = _fill_validity(state, command.terms if command.mandate else _date_terms(state.mandate, command.terms))
+    if errors := [*_errors_in_original(command), *_errors_in_terms(terms, command.today), *_errors_in_mandate(command)]:
         raise ValidationFailed(*errors)
     return AuthorizationSigned(
         customer=state.customer,
         source=Source.NONE,
         original_held=command.original_held,
-        terms=_valid_until_by_type(terms, command.type),
+        terms=_limit_validity(terms, command.type),
         shelf_mark=command.shelf_mark,
-        mandate=_signed(mandate, terms),
+        mandate=_date_mandate(mandate, terms),
         note=command.note,
         external_id=command.external_id,
     )
 
 
-def _attach(state: Authorization, command: AttachEvidence) -> Sequence[AuthorizationEvent]:
+def _attach_evidence(state: Authorization, command: AttachEvidence) -> Sequence[AuthorizationEvent]:
     """The paper of what is over is kept too, but brings nothing back to life (edge case 10); a form that was never
     signed in its time is no evidence of anything."""
     require_unredeemed(state)
@@ -666,10 +666,10 @@ def _attach(state: Authorization, command: AttachEvidence) -> Sequence[Authoriza
     held = EvidenceAttached(customer=state.customer, document=command.document, original_was_held=state.original_held)
     if status is not ISSUED:
         return [held]
-    return [_signed_by_paper(state, command), held, *_suspended_again(state)]
+    return [_sign_by_paper(state, command), held, *_suspend_again(state)]
 
 
-def _suspended_again(state: Authorization) -> Sequence[AuthorizationEvent]:
+def _suspend_again(state: Authorization) -> Sequence[AuthorizationEvent]:
     """A suspension was somebody's wish and not the paper's: it does not go with the paper that is signed anew."""
     return [msgspec.structs.replace(state.suspension, customer=state.customer)] if state.suspension else []
 
@@ -682,11 +682,11 @@ def _withdraw_evidence(state: Authorization, command: WithdrawEvidence) -> Seque
     if not state.noted and state.last_due_on is not None:
         raise CollectionPresented
     if state.noted or state.status_on(command.today) not in IN_FORCE:
-        return [_without_evidence(state, command)]
-    return [_issued_again(state, command)]
+        return [_withdraw_without_effect(state, command)]
+    return [_return_to_issued(state, command)]
 
 
-def _without_evidence(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
+def _withdraw_without_effect(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
     return EvidenceWithdrawn(
         customer=state.customer,
         document=command.document,
@@ -702,7 +702,7 @@ def _without_evidence(state: Authorization, command: WithdrawEvidence) -> Eviden
     )
 
 
-def _issued_again(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
+def _return_to_issued(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
     """As it was before the signature, but for amendments, which had a reason of their own. A form whose day has passed,
     and what never was a form, gets as long as a new form."""
     unsigned, lapses_on = state.unsigned, state.form_lapses_on
@@ -728,17 +728,17 @@ def _restore_evidence(state: Authorization, command: RestoreEvidence) -> Sequenc
     require_unredeemed(state)
     terms = state.withdrawn.get(command.document)
     if terms is None or state.status_on(command.today) is not ISSUED:
-        return [_with_evidence(state, command)]
+        return [_build_restored(state, command)]
     signed = msgspec.structs.replace(
         state,
         status=ACTIVE,
         mandate=state.mandate and msgspec.structs.replace(state.mandate, signature_date=terms.signed_on),
         **msgspec.structs.asdict(terms),
     )
-    return [_with_evidence(signed, command, was=ISSUED), *_suspended_again(state)]
+    return [_build_restored(signed, command, was=ISSUED), *_suspend_again(state)]
 
 
-def _with_evidence(
+def _build_restored(
     after: Authorization, command: RestoreEvidence, was: AuthorizationStatus | None = None
 ) -> EvidenceRestored:
     """`was`: where it is not as before."""
@@ -756,33 +756,33 @@ def _with_evidence(
     )
 
 
-def _signed_by_paper(state: Authorization, command: AttachEvidence) -> AuthorizationSigned:
-    terms = _within(state, _dated(state.mandate, command.terms))
-    if errors := [*_wrong_terms(terms, command.today)]:
+def _sign_by_paper(state: Authorization, command: AttachEvidence) -> AuthorizationSigned:
+    terms = _fill_validity(state, _date_terms(state.mandate, command.terms))
+    if errors := [*_errors_in_terms(terms, command.today)]:
         raise ValidationFailed(*errors)
     return AuthorizationSigned(
         customer=state.customer,
         source=command.source,
         original_held=False,
-        terms=_valid_until_by_type(terms, command.type),
+        terms=_limit_validity(terms, command.type),
         shelf_mark=None,
-        mandate=_signed(state.mandate, terms),
+        mandate=_date_mandate(state.mandate, terms),
         note=None,
         external_id=None,
     )
 
 
-def _amend(state: Authorization, command: Amend) -> Sequence[AuthorizationEvent]:
+def _amend_mandate(state: Authorization, command: Amend) -> Sequence[AuthorizationEvent]:
     """A mandate noted without its collection data takes none of it piece by piece: the IBAN comes first (I7)."""
     if state.type.kind is not Kind.MANDATE:
         raise ValidationFailed(FieldError("", N_("only mandates can be amended")))
-    _require(state, command.today, *IN_FORCE)
+    _require_status(state, command.today, *IN_FORCE)
     amendment, old = command.amendment, state.mandate
-    if not (old and old.complete) and not amendment.iban:
+    if not (old and old.is_complete) and not amendment.iban:
         raise ValidationFailed(FieldError("/iban", N_("is needed first: the mandate has no collection data yet")))
-    new = amended(old or command.blank, amendment)
+    new = amend_mandate(old or command.blank, amendment)
     new = msgspec.structs.replace(new, signature_date=new.signature_date or state.signed_on)
-    fields = changed_fields(old, new)
+    fields = diff_fields(old, new)
     if not fields:
         return []
     return [
@@ -797,8 +797,8 @@ def _amend(state: Authorization, command: Amend) -> Sequence[AuthorizationEvent]
     ]
 
 
-def _revoke(state: Authorization, command: Revoke) -> Sequence[AuthorizationEvent]:
-    _require(state, command.today, *IN_FORCE)
+def _revoke_authorization(state: Authorization, command: Revoke) -> Sequence[AuthorizationEvent]:
+    _require_status(state, command.today, *IN_FORCE)
     if command.received_on > command.today:
         raise ValidationFailed(FieldError("/received_on", N_("must not be in the future")))
     dates = {"received_on": command.received_on, "effective_on": command.effective_on}
@@ -807,8 +807,8 @@ def _revoke(state: Authorization, command: Revoke) -> Sequence[AuthorizationEven
     return [AuthorizationRevoked(customer=state.customer, was=state.status, reason=command.reason, **dates)]
 
 
-def _supersede(state: Authorization, command: Supersede) -> AuthorizationSuperseded:
-    _require(state, command.today, *IN_FORCE)
+def _supersede_authorization(state: Authorization, command: Supersede) -> AuthorizationSuperseded:
+    _require_status(state, command.today, *IN_FORCE)
     other = command.successor
     fits = other.customer == state.customer and other.type.kind is state.type.kind
     if not fits or other.status_on(command.today) not in (ISSUED, ACTIVE):
@@ -818,14 +818,14 @@ def _supersede(state: Authorization, command: Supersede) -> AuthorizationSuperse
     )
 
 
-def _report(state: Authorization, command: ReportCollection) -> CollectionReported:
+def _report_collection(state: Authorization, command: ReportCollection) -> CollectionReported:
     """Of what is over, collections of its time can still be reported: refunds come weeks later."""
     if state.type.kind is not Kind.MANDATE:
         raise ValidationFailed(FieldError("", N_("only mandates have collections")))
-    now = state.on(command.today)
+    now = state.as_of(command.today)
     if now.status is ISSUED or (now.status is not ACTIVE and not _presented_in_time(now, command)):
         raise AuthorizationNotActive(now.status.value)
-    if state.mandate is None or not state.mandate.complete:
+    if state.mandate is None or not state.mandate.is_complete:
         raise IllegalTransition(state="incomplete")
     if command.presented_on > command.today:
         raise ValidationFailed(FieldError("/presented_on", N_("must not be in the future")))
@@ -842,7 +842,7 @@ def _presented_in_time(state: Authorization, command: ReportCollection) -> bool:
     return state.signed_on is not None and state.ended_on is not None and command.presented_on <= state.ended_on
 
 
-def _lapse(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
+def _lapse_by_calendar(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
     if state.due_on is None or state.due_on > today:
         return []
     revoked = state.revocation
@@ -857,12 +857,12 @@ def _lapse(state: Authorization, today: date) -> Sequence[AuthorizationEvent]:
             )
         ]
     on = require_value(state.lapses_on, "what is due is one or the other")
-    return [AuthorizationExpired(customer=state.customer, was=state.status, on=on, cause=_cause(state))]
+    return [AuthorizationExpired(customer=state.customer, was=state.status, on=on, cause=_expiry_cause(state))]
 
 
-def _reinstate(state: Authorization, command: Reinstate) -> Sequence[AuthorizationEvent]:
+def _reinstate_authorization(state: Authorization, command: Reinstate) -> Sequence[AuthorizationEvent]:
     """Only where it would not lapse again at once. It comes back as it would be now, so it needs its ground again."""
-    now = state.on(command.today)
+    now = state.as_of(command.today)
     if now.lapsed is None:
         raise IllegalTransition(state=now.status.value)
     _require_ground(now, now.lapsed.status)
@@ -875,7 +875,7 @@ def _reinstate(state: Authorization, command: Reinstate) -> Sequence[Authorizati
         )
     ]
     if now.lapsed.status is SUSPENDED:
-        events += _suspended_again(now)
+        events += _suspend_again(now)
     if now.lapsed.revocation:
         events += [msgspec.structs.replace(now.lapsed.revocation, customer=now.customer)]
     again = now
@@ -894,13 +894,13 @@ def _require_ground(state: Authorization, status: AuthorizationStatus) -> None:
         raise EvidenceChanged
 
 
-def _cause(state: Authorization) -> ExpiryCause:
+def _expiry_cause(state: Authorization) -> ExpiryCause:
     if state.status is ISSUED:
         return ExpiryCause.FORM
     return ExpiryCause.VALIDITY if state.lapses_on == state.valid_until else ExpiryCause.NO_COLLECTION
 
 
-def _require(state: Authorization, today: date, *allowed: AuthorizationStatus) -> None:
+def _require_status(state: Authorization, today: date, *allowed: AuthorizationStatus) -> None:
     status = state.status_on(today)
     if status not in allowed:
         raise IllegalTransition(state=status.value)
@@ -912,24 +912,24 @@ def _require_kind(kind: DocumentType, source: Source = Source.NONE) -> None:
         raise SourceNotAllowed(type=kind.code, source=source.value)
 
 
-def _wrong_original(command: Register | NoteSigned) -> Iterable[FieldError]:
+def _errors_in_original(command: Register | NoteSigned) -> Iterable[FieldError]:
     without_file = isinstance(command, NoteSigned) or command.source is Source.NONE
     if without_file and not command.original_held:
         yield FieldError("/original/held", N_("must be true: without a file the original must be kept on paper"))
 
 
-def _wrong_terms(terms: Terms, today: date) -> Iterable[FieldError]:
+def _errors_in_terms(terms: Terms, today: date) -> Iterable[FieldError]:
     if terms.signed_on > today:
         yield FieldError("/signed_on", N_("must not be in the future"))
-    yield from _wrong_validity(terms.valid_from, terms.valid_until)
+    yield from _errors_in_validity(terms.valid_from, terms.valid_until)
 
 
-def _wrong_validity(valid_from: date | None, valid_until: date | None) -> Iterable[FieldError]:
+def _errors_in_validity(valid_from: date | None, valid_until: date | None) -> Iterable[FieldError]:
     if valid_from and valid_until and valid_until < valid_from:
         yield FieldError("/valid_until", N_("must not be before valid_from"))
 
 
-def _wrong_mandate(command: Issue | Register | NoteSigned) -> Iterable[FieldError]:
+def _errors_in_mandate(command: Issue | Register | NoteSigned) -> Iterable[FieldError]:
     if command.mandate is None:
         return
     if command.type.definition.kind is not Kind.MANDATE:
@@ -939,7 +939,7 @@ def _wrong_mandate(command: Issue | Register | NoteSigned) -> Iterable[FieldErro
         yield FieldError("/mandate/signature_date", N_("must not be in the future"))
 
 
-def _wrong_last_collection(command: Register) -> Iterable[FieldError]:
+def _errors_in_last_collection(command: Register) -> Iterable[FieldError]:
     day = command.last_collection_on
     if day is None:
         return
@@ -949,7 +949,7 @@ def _wrong_last_collection(command: Register) -> Iterable[FieldError]:
         yield FieldError("/last_collection_on", N_("must lie between the signature and today"))
 
 
-def _within(state: Authorization, terms: Terms) -> Terms:
+def _fill_validity(state: Authorization, terms: Terms) -> Terms:
     """What was signed, with the validity that the form was issued with where nothing else is said."""
     return msgspec.structs.replace(
         terms,
@@ -958,19 +958,19 @@ def _within(state: Authorization, terms: Terms) -> Terms:
     )
 
 
-def _valid_until_by_type(terms: Terms, kind: DocumentType) -> Terms:
+def _limit_validity(terms: Terms, kind: DocumentType) -> Terms:
     months = kind.definition.validity_months
     if terms.valid_until is not None or months is None:
         return terms
     return msgspec.structs.replace(terms, valid_until=add_months(terms.valid_from or terms.signed_on, months))
 
 
-def _dated(mandate: Mandate | None, terms: Terms) -> Terms:
+def _date_terms(mandate: Mandate | None, terms: Terms) -> Terms:
     """A date of signature in the mandate counts before the one that was given with the paper (docs/domain.md §6)."""
     return msgspec.structs.replace(terms, signed_on=_signature_date(mandate) or terms.signed_on)
 
 
-def _signed(mandate: Mandate | None, terms: Terms) -> Mandate | None:
+def _date_mandate(mandate: Mandate | None, terms: Terms) -> Mandate | None:
     """A mandate's date of signature and that of its authorization are one."""
     return mandate and msgspec.structs.replace(mandate, signature_date=terms.signed_on)
 
@@ -981,20 +981,20 @@ def _signed(mandate: Mandate | None, terms: Terms) -> Mandate | None:
 def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorization:
     match event:
         case AuthorizationIssued():
-            return _issued(event)
+            return _state_from_issued(event)
         case AuthorizationRegistered():
-            return _registered(event)
+            return _state_from_registered(event)
     state = require_value(state, "an authorization begins with AuthorizationIssued or AuthorizationRegistered")
     state = msgspec.structs.replace(state, version=state.version + 1)
     match event:
         case AuthorizationSigned():
-            return _in_force(state, event)
+            return _apply_signature(state, event)
         case EvidenceAttached(document=document):
             return msgspec.structs.replace(state, original_held=False, evidence=document)
         case EvidenceWithdrawn():
-            return _evidence_gone(state, event)
+            return _apply_withdrawal(state, event)
         case EvidenceRestored():
-            return _evidence_back(state, event)
+            return _apply_restoration(state, event)
         case MandateAmended(new=new):
             return msgspec.structs.replace(state, mandate=new or None)
         case AuthorizationSuspended(on=on):
@@ -1004,27 +1004,27 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
         case RevocationReceived():
             return msgspec.structs.replace(state, revocation=event)
         case AuthorizationRevoked(effective_on=on):
-            lapsed = _lapsed(state) if state.revocation and state.revocation.effective_on == on else None
-            return _over(state, AuthorizationStatus.REVOKED, day_before(on), lapsed)
+            lapsed = _build_lapsed(state) if state.revocation and state.revocation.effective_on == on else None
+            return _end_authorization(state, AuthorizationStatus.REVOKED, day_before(on), lapsed)
         case AuthorizationSuperseded(on=on):
-            return _over(state, AuthorizationStatus.SUPERSEDED, on)
+            return _end_authorization(state, AuthorizationStatus.SUPERSEDED, on)
         case AuthorizationExpired(on=on):
-            return _over(state, AuthorizationStatus.EXPIRED, on, _lapsed(state))
+            return _end_authorization(state, AuthorizationStatus.EXPIRED, on, _build_lapsed(state))
         case AuthorizationReinstated(status=status):
             return msgspec.structs.replace(state, status=status, ended_on=None, lapsed=None)
         case AuthorizationCancelled(on=on):
-            return _over(state, AuthorizationStatus.CANCELLED, on)
+            return _end_authorization(state, AuthorizationStatus.CANCELLED, on)
         case CollectionReported(due_on=due_on, outcome=outcome):
             return msgspec.structs.replace(
                 state,
                 last_due_on=max(due_on, state.last_due_on or due_on),
-                mandate=collected(state.mandate, outcome),
+                mandate=apply_collection(state.mandate, outcome),
             )
         case AuthorizationReassigned(customer=customer):
             return msgspec.structs.replace(state, customer=customer)
 
 
-def _issued(event: AuthorizationIssued) -> Authorization:
+def _state_from_issued(event: AuthorizationIssued) -> Authorization:
     return Authorization(
         customer=event.customer,
         type=event.type,
@@ -1043,7 +1043,7 @@ def _signature_date(mandate: Mandate | UnsetType | None) -> date | None:
     return mandate.signature_date if mandate else None
 
 
-def _registered(event: AuthorizationRegistered) -> Authorization:
+def _state_from_registered(event: AuthorizationRegistered) -> Authorization:
     return Authorization(
         customer=event.customer,
         type=event.type,
@@ -1061,7 +1061,7 @@ def _registered(event: AuthorizationRegistered) -> Authorization:
     )
 
 
-def _in_force(state: Authorization, event: AuthorizationSigned) -> Authorization:
+def _apply_signature(state: Authorization, event: AuthorizationSigned) -> Authorization:
     return msgspec.structs.replace(
         state,
         status=ACTIVE,
@@ -1074,7 +1074,7 @@ def _in_force(state: Authorization, event: AuthorizationSigned) -> Authorization
     )
 
 
-def _evidence_gone(state: Authorization, event: EvidenceWithdrawn) -> Authorization:
+def _apply_withdrawal(state: Authorization, event: EvidenceWithdrawn) -> Authorization:
     after = msgspec.structs.replace(
         state,
         status=event.status,
@@ -1093,7 +1093,7 @@ def _evidence_gone(state: Authorization, event: EvidenceWithdrawn) -> Authorizat
     return msgspec.structs.replace(after, ended_on=None, withdrawn={**state.withdrawn, event.document: terms})
 
 
-def _evidence_back(state: Authorization, event: EvidenceRestored) -> Authorization:
+def _apply_restoration(state: Authorization, event: EvidenceRestored) -> Authorization:
     return msgspec.structs.replace(
         state,
         status=event.status,
@@ -1107,11 +1107,13 @@ def _evidence_back(state: Authorization, event: EvidenceRestored) -> Authorizati
     )
 
 
-def _lapsed(state: Authorization) -> Lapsed:
+def _build_lapsed(state: Authorization) -> Lapsed:
     return Lapsed(state.status, state.revocation)
 
 
-def _over(state: Authorization, status: AuthorizationStatus, last: date, lapsed: Lapsed | None = None) -> Authorization:
+def _end_authorization(
+    state: Authorization, status: AuthorizationStatus, last: date, lapsed: Lapsed | None = None
+) -> Authorization:
     """A suspended one was not in force since then; a revocation may count from before that."""
     ended_on = min(state.ended_on or last, last)
     return msgspec.structs.replace(state, status=status, ended_on=ended_on, revocation=None, lapsed=lapsed)

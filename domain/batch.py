@@ -62,44 +62,46 @@ def page_of(number: int, texts: Iterable[str], *, blank: bool, schemes: Iterable
     )
 
 
-def split(pages: Iterable[Page]) -> Batch:
+def split_batch(pages: Iterable[Page]) -> Batch:
     """The documents of a batch, in the order of its pages.
 
     A page with a code begins a document and stays in it, unless the page before it has the same code. A separator ends
     one and is in none, and a blank page right behind it is its back. A code says nothing beyond the next code or
     separator. Other blank pages stay where they are; where there is nothing else, there is no document.
     """
-    runs, separators, backs = _runs(pages)
-    documents = tuple(Document(codes=run[0].codes, pages=_numbers(run)) for run in runs if not all(map(_is_empty, run)))
+    runs, separators, backs = _split_runs(pages)
+    documents = tuple(
+        Document(codes=run[0].codes, pages=_numbers_of(run)) for run in runs if not all(map(_is_empty, run))
+    )
     empty = chain.from_iterable(run for run in runs if all(map(_is_empty, run)))
     return Batch(
         documents=documents,
-        separators=_numbers(separators),
-        blanks=tuple(sorted(_numbers((*backs, *empty)))),
-        repeated=_repeated(documents),
+        separators=_numbers_of(separators),
+        blanks=tuple(sorted(_numbers_of((*backs, *empty)))),
+        repeated=_codes_of_several(documents),
     )
 
 
-def _runs(pages: Iterable[Page]) -> tuple[list[list[Page]], list[Page], list[Page]]:
+def _split_runs(pages: Iterable[Page]) -> tuple[list[list[Page]], list[Page], list[Page]]:
     """Pages from one boundary to the next, some without any; the separators; their backs."""
     runs: list[list[Page]] = [[]]
     separators, backs = list[Page](), list[Page]()
     behind_separator = False
     for page in pages:
-        if _separates(page):
+        if _is_separator_sheet(page):
             separators.append(page)
             runs.append([])
         elif behind_separator and _is_empty(page):
             backs.append(page)
-        elif page.codes and not _goes_on(runs[-1], page):
+        elif page.codes and not _is_same_form(runs[-1], page):
             runs.append([page])
         else:
             runs[-1].append(page)
-        behind_separator = _separates(page)
+        behind_separator = _is_separator_sheet(page)
     return runs, separators, backs
 
 
-def _separates(page: Page) -> bool:
+def _is_separator_sheet(page: Page) -> bool:
     """A sheet with a scan code is a form, whatever else is on it, and is never dropped."""
     return page.separator and not page.codes
 
@@ -108,22 +110,22 @@ def _is_empty(page: Page) -> bool:
     return page.blank and not page.codes
 
 
-def _goes_on(run: Sequence[Page], page: Page) -> bool:
+def _is_same_form(run: Sequence[Page], page: Page) -> bool:
     """Forms of several pages have their code on each, and in a duplex feeder perhaps blank backs between."""
     before = next((one for one in reversed(run) if not _is_empty(one)), None)
     return before is not None and {*before.codes} == {*page.codes}
 
 
-def _numbers(pages: Iterable[Page]) -> tuple[int, ...]:
+def _numbers_of(pages: Iterable[Page]) -> tuple[int, ...]:
     return tuple(page.number for page in pages)
 
 
-def _repeated(documents: Iterable[Document]) -> tuple[str, ...]:
+def _codes_of_several(documents: Iterable[Document]) -> tuple[str, ...]:
     counts = Counter(chain.from_iterable(document.codes for document in documents))
     return tuple(code for code, count in counts.items() if count > 1)
 
 
-def collate(fronts: Sequence[_T], backs: Sequence[_T], *, last_first: bool) -> tuple[_T, ...]:
+def collate_sides(fronts: Sequence[_T], backs: Sequence[_T], *, last_first: bool) -> tuple[_T, ...]:
     """Two passes of a one-sided feeder as one stack: front, back, front, back.
 
     `last_first`: the stack was turned over as a whole, so that the back of the last sheet came first. Raises

@@ -9,13 +9,13 @@ ALL_SOURCES = (Source.SCAN, Source.FILE, Source.NONE)
 MEMBERSHIP = Retention(trigger="membership_end", months=24, legal_basis="privacy statement of the library")
 
 
-def _labels(en: str, nl: str, de: str) -> dict[str, str]:
+def _build_labels(en: str, nl: str, de: str) -> dict[str, str]:
     return {"en": en, "nl": nl, "de": de}
 
 
-def _letter(en: str, nl: str, de: str) -> Definition:
+def _build_letter(en: str, nl: str, de: str) -> Definition:
     return Definition(
-        labels=_labels(en, nl, de),
+        labels=_build_labels(en, nl, de),
         kind=Kind.DOCUMENT,
         sensitivity=Sensitivity.ORDINARY,
         sources=SCAN_AND_FILE,
@@ -25,7 +25,7 @@ def _letter(en: str, nl: str, de: str) -> Definition:
 
 SHIPPED: dict[str, Definition] = {
     "DEBT_AUTHORIZATION": Definition(
-        labels=_labels("Debt authorization", "Incassomachtiging", "Einzugsermächtigung"),
+        labels=_build_labels("Debt authorization", "Incassomachtiging", "Einzugsermächtigung"),
         kind=Kind.MANDATE,
         sensitivity=Sensitivity.FINANCIAL,
         sources=ALL_SOURCES,
@@ -34,7 +34,7 @@ SHIPPED: dict[str, Definition] = {
         retention=Retention(trigger="mandate_end", months=14, legal_basis="SEPA core rulebook, refund of 13 months"),
     ),
     "READING_DISABILITY": Definition(
-        labels=_labels("Reading disability form", "Formulier leesbeperking", "Nachweis einer Lesebehinderung"),
+        labels=_build_labels("Reading disability form", "Formulier leesbeperking", "Nachweis einer Lesebehinderung"),
         kind=Kind.AUTHORIZATION,
         sensitivity=Sensitivity.HEALTH,
         sources=ALL_SOURCES,
@@ -42,7 +42,9 @@ SHIPPED: dict[str, Definition] = {
         retention=Retention(trigger="entitlement_end", months=3, legal_basis="GDPR Art. 9"),
     ),
     "GUARDIAN_CONSENT": Definition(
-        labels=_labels("Guardian consent", "Toestemming ouder of voogd", "Einwilligung der Erziehungsberechtigten"),
+        labels=_build_labels(
+            "Guardian consent", "Toestemming ouder of voogd", "Einwilligung der Erziehungsberechtigten"
+        ),
         kind=Kind.AUTHORIZATION,
         sensitivity=Sensitivity.ORDINARY,
         sources=ALL_SOURCES,
@@ -51,19 +53,21 @@ SHIPPED: dict[str, Definition] = {
         retention=Retention(trigger="age_limit", months=12, legal_basis="proof of consent"),
     ),
     "IDENTIFICATION": Definition(
-        labels=_labels("Identification", "Identificatie", "Ausweis"),
+        labels=_build_labels("Identification", "Identificatie", "Ausweis"),
         kind=Kind.DOCUMENT,
         sensitivity=Sensitivity.IDENTITY,
         sources=ALL_SOURCES,
         verify_only=True,
         retention=Retention(trigger="verification", months=0, legal_basis="verify, do not keep"),
     ),
-    "LETTER": _letter("Letter", "Brief", "Brief"),
-    "FORM": _letter("Form", "Formulier", "Formular"),
-    "REGISTRATION_CERTIFICATE": _letter("Registration certificate", "Inschrijfbewijs", "Anmeldebescheinigung"),
-    "DEREGISTRATION_CERTIFICATE": _letter("Deregistration certificate", "Uitschrijfbewijs", "Abmeldebescheinigung"),
+    "LETTER": _build_letter("Letter", "Brief", "Brief"),
+    "FORM": _build_letter("Form", "Formulier", "Formular"),
+    "REGISTRATION_CERTIFICATE": _build_letter("Registration certificate", "Inschrijfbewijs", "Anmeldebescheinigung"),
+    "DEREGISTRATION_CERTIFICATE": _build_letter(
+        "Deregistration certificate", "Uitschrijfbewijs", "Abmeldebescheinigung"
+    ),
     "OTHER_AUTHORIZATION": Definition(
-        labels=_labels("Other authorization", "Overige machtiging", "Sonstige Ermächtigung"),
+        labels=_build_labels("Other authorization", "Overige machtiging", "Sonstige Ermächtigung"),
         kind=Kind.AUTHORIZATION,
         sensitivity=Sensitivity.ORDINARY,
         sources=ALL_SOURCES,

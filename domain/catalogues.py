@@ -27,26 +27,26 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
         """Add or change a document type; False when nothing changes. Durable on return."""
         stream = document_type.stream_of(command.code)
 
-        def attempt() -> bool:
+        def decide_and_append() -> bool:
             state = document_type.fold(e.body for e in self.log.load(stream)).get(command.code)
             version = state.version if state else 0
             require_version(expected_version, version)
             return self._append_catalogue(stream, version, document_type.decide(state, command), caller)
 
-        return self._repeated(attempt)
+        return self._retry_conflicts(decide_and_append)
 
     def ship_types(self, shipped: Mapping[str, document_type.Definition], caller: Caller) -> list[str]:
         """Define the types that the archive brings and that were never defined; what people changed stays."""
-        known = self.types()
-        return [code for code in shipped if code not in known and self._ship(code, shipped[code], caller)]
+        known = self.load_types()
+        return [code for code in shipped if code not in known and self._ship_type(code, shipped[code], caller)]
 
-    def _ship(self, code: str, definition: document_type.Definition, caller: Caller) -> bool:
+    def _ship_type(self, code: str, definition: document_type.Definition, caller: Caller) -> bool:
         try:
             return self.define_type(DefineType(code, definition), caller, expected_version=0)
         except PreconditionFailed:
             return False  # somebody was quicker
 
-    def access(self) -> Administration:
+    def load_administration(self) -> Administration:
         """As the log has it now: only the events behind those that were read before are loaded and folded."""
         known = self.remembered.access
         new = self.log.load(administration.STREAM, after=known.version)
@@ -57,14 +57,14 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
     def administer(self, command: administration.Command, caller: Caller) -> bool:
         """Create or revoke a token; False when nothing changes. Durable on return."""
 
-        def attempt() -> bool:
-            state = self.access()
+        def decide_and_append() -> bool:
+            state = self.load_administration()
             events = administration.decide(state, command)
             return self._append_catalogue(administration.STREAM, state.version, events, caller)
 
-        return self._repeated(attempt)
+        return self._retry_conflicts(decide_and_append)
 
     def _append_catalogue(self, stream: UUID, version: int, events: Sequence[Any], caller: Caller) -> bool:
         if events:
-            self._append(Change(steps=in_stream(stream, events), versions={stream: version}), caller)
+            self._append_change(Change(steps=in_stream(stream, events), versions={stream: version}), caller)
         return bool(events)

@@ -28,10 +28,10 @@ class CheckTokens(UseCases, frozen=True, kw_only=True):
     """Asked for by the use cases themselves, behind the replay of an Idempotency-Key: the save that a token was good
     for changes the version that it names."""
 
-    def _check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
+    def _issue_check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
         expires = int(self.clock.now().timestamp()) + self.check_token_seconds
         payload = msgspec.msgpack.encode(Token(statement, state.version, expires))
-        return f"{_text(payload)}.{_text(self._signature_of(payload, state, actor))}"
+        return f"{_encode_base64(payload)}.{_encode_base64(self._signature_of(payload, state, actor))}"
 
     def _require_check(self, token: str | None, statement: UUID, state: Authorization, actor: str) -> None:
         """That this actor checked this code not long ago and nothing changed since; else CheckRequired.
@@ -40,7 +40,7 @@ class CheckTokens(UseCases, frozen=True, kw_only=True):
         if token is None or state.evidence is not None:
             return
         try:
-            payload, signature = (_bytes(part) for part in token.split(".", 1))
+            payload, signature = (_decode_base64(part) for part in token.split(".", 1))
             found = msgspec.msgpack.decode(payload, type=Token)
         except (ValueError, binascii.Error, msgspec.DecodeError):
             raise CheckRequired from None
@@ -51,12 +51,12 @@ class CheckTokens(UseCases, frozen=True, kw_only=True):
 
     def _signature_of(self, payload: bytes, state: Authorization, actor: str) -> bytes:
         bound: list[Any] = [payload, actor, state.scan_code]
-        return self.keys.digest("check-token", msgspec.msgpack.encode(bound))
+        return self.keys.keyed_digest("check-token", msgspec.msgpack.encode(bound))
 
 
-def _text(value: bytes) -> str:
+def _encode_base64(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def _bytes(text: str) -> bytes:
+def _decode_base64(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

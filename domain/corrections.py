@@ -14,7 +14,7 @@ from domain.filing import Examined, Filing
 from domain.ports import Claim, Owner
 from domain.promises import require_value
 from domain.refusals import AuthorizationOutOfReach, NotFound
-from domain.use_cases import Caller, Change, Outcome, in_stream, require_version, together
+from domain.use_cases import Caller, Change, Outcome, in_stream, merge_changes, require_version
 from domain.values import Content
 
 
@@ -30,7 +30,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
     Raises NotFound, PreconditionFailed and what the command refuses. Durable on return.
     """
 
-    def correct(
+    def correct_document(
         self, paper: UUID, command: document.Command, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
         """Describe, reclassify, withdraw or restore. What a withdrawn or restored paper means to its authorization goes
@@ -41,90 +41,90 @@ class Corrections(Filing, frozen=True, kw_only=True):
             corrected = Change(steps=in_stream(paper, events), versions={paper: state.version})
             match command:
                 case Withdraw(reason=reason):
-                    return together(corrected, self._withdrawal(paper, state, reason, rights))
+                    return merge_changes(corrected, self._withdrawal_change(paper, state, reason, rights))
                 case Restore(reason=reason):
-                    return together(corrected, self._restoration(paper, state, reason, rights))
+                    return merge_changes(corrected, self._restoration_change(paper, state, reason, rights))
             return corrected
 
-        return self._corrected(paper, _asked(command), change, caller, rights, expected_version)
+        return self._apply_correction(paper, _request_of(command), change, caller, rights, expected_version)
 
-    def _withdrawal(self, paper: UUID, state: Document, reason: str, rights: Rights | None) -> Change:
+    def _withdrawal_change(self, paper: UUID, state: Document, reason: str, rights: Rights | None) -> Change:
         """Beside the document itself: the same content may come again, and what it alone signed is signed no more."""
-        released = [claim for owner in self._owners(state) for claim in self._content_claims(state, owner, paper)]
+        released = [claim for owner in self._owners_of(state) for claim in self._content_claims(state, owner, paper)]
         let_go = Change(steps=(), released=released)
         if state.evidence_of is None:
             return let_go
         today = self.clock.today()
         lapses_on = today + timedelta(days=self.form_days)
         command = WithdrawEvidence(document=paper, lapses_on=lapses_on, today=today, reason=reason)
-        return together(let_go, self._of_authorization(state.evidence_of, command, rights))
+        return merge_changes(let_go, self._authorization_change(state.evidence_of, command, rights))
 
-    def _restoration(self, paper: UUID, state: Document, reason: str, rights: Rights) -> Change:
-        claims = [claim for owner in self._owners(state) for claim in self._content_claims(state, owner, paper)]
+    def _restoration_change(self, paper: UUID, state: Document, reason: str, rights: Rights) -> Change:
+        claims = [claim for owner in self._owners_of(state) for claim in self._content_claims(state, owner, paper)]
         taken_up = Change(steps=(), claims=claims)
         if state.evidence_of is None:
             return taken_up
         command = RestoreEvidence(document=paper, today=self.clock.today(), reason=reason)
-        return together(taken_up, self._of_authorization(state.evidence_of, command, rights))
+        return merge_changes(taken_up, self._authorization_change(state.evidence_of, command, rights))
 
-    def _of_authorization(self, statement: UUID, command: authorization.Command, rights: Rights | None) -> Change:
+    def _authorization_change(self, statement: UUID, command: authorization.Command, rights: Rights | None) -> Change:
         """`rights` None sees every paper."""
         try:
-            state = self._authorization(statement, rights)
+            state = self._load_authorization(statement, rights)
         except NotFound:
             raise AuthorizationOutOfReach from None
-        return self._changed(statement, state, authorization.decide(state, command))
+        return self._change_of_authorization(statement, state, authorization.decide(state, command))
 
     def withdraw_ground(self, statement: UUID, reason: str, caller: Caller) -> bool:
         """Take back the signature whose only paper an earlier release withdrew without doing so. False where the
         authorization has a ground or is over. Raises CollectionPresented. Durable on return."""
 
-        def attempt() -> bool:
+        def decide_and_append() -> bool:
             state = authorization.fold(e.body for e in self.log.load(statement))
             if state is None or state.evidence is None or state.status_on(self.clock.today()) not in IN_FORCE:
                 return False
-            paper = self._loaded(state.evidence)
+            paper = self._load_evidence(state.evidence)
             if paper.is_archived or state.noted:
                 return False
-            self._append(self._withdrawal(state.evidence, paper, reason, None), caller)
+            self._append_change(self._withdrawal_change(state.evidence, paper, reason, None), caller)
             return True
 
-        return self._repeated(attempt)
+        return self._retry_conflicts(decide_and_append)
 
-    def reassign(
+    def reassign_document(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
         """Move to the right customer; an authorization and its papers, withdrawn ones included, move together (I5). The
         keys go along: with the key of the customer of before nothing of it can be opened any more."""
 
         def change(state: Document) -> Change:
-            move = self._move(state.customer, customer, reason)
-            moved = self._moved_document(paper, state, move)
+            move = self._load_move(state.customer, customer, reason)
+            moved = self._move_document(paper, state, move)
             if state.evidence_of is None or not moved.steps:
                 return moved
-            return together(moved, self._moved_authorization(state.evidence_of, move, but=paper))
+            return merge_changes(moved, self._move_authorization(state.evidence_of, move, but=paper))
 
-        return self._corrected(paper, ("reassign", customer, reason), change, caller, rights, expected_version)
+        return self._apply_correction(paper, ("reassign", customer, reason), change, caller, rights, expected_version)
 
     def reassign_authorization(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
         """As reassign, asked of the authorization; it may have no evidence."""
-        key = self._command(caller, paper, "reassign", customer, reason)
+        key = self._command_key(caller, paper, "reassign", customer, reason)
 
-        def attempt() -> Outcome:
-            state = self._authorization(paper, rights)
+        def decide_and_append() -> Outcome:
+            state = self._load_authorization(paper, rights)
             require_version(expected_version, state.version)
-            move = self._move(state.customer, customer, reason)
-            return self._change(paper, self._moved_authorization(paper, move), caller, key)
+            move = self._load_move(state.customer, customer, reason)
+            return self._append_to_paper(paper, self._move_authorization(paper, move), caller, key)
 
-        return self._once(lambda: self._earlier(key, paper), attempt)
+        return self._answer_once(lambda: self._find_earlier(key, paper), decide_and_append)
 
-    def _move(self, old: UUID, customer: str, reason: str) -> Move:
+    def _load_move(self, old: UUID, customer: str, reason: str) -> Move:
         self._require_customer(customer)
-        return Move(self._owner(old), self.keys.owner(customer), reason)
+        return Move(self._owner_of(old), self.keys.owner_of(customer), reason)
 
-    def _moved_document(self, paper: UUID, state: Document, move: Move) -> Change:
+    def _move_document(self, paper: UUID, state: Document, move: Move) -> Change:
         return Change(
             steps=in_stream(paper, document.decide(state, Reassign(move.new.reference, move.reason))),
             versions={paper: state.version},
@@ -134,33 +134,33 @@ class Corrections(Filing, frozen=True, kw_only=True):
             unwrapped=[(paper, move.old.reference)],
         )
 
-    def _moved_authorization(self, paper: UUID, move: Move, *, but: UUID | None = None) -> Change:
+    def _move_authorization(self, paper: UUID, move: Move, *, but: UUID | None = None) -> Change:
         """With all its papers `but` one, which is moved already."""
         state = authorization.fold(e.body for e in self.log.load(paper))
         state = require_value(state, "evidence is of an authorization")
         events = authorization.decide(state, authorization.Reassign(move.new.reference, move.reason))
         unwrapped = [(paper, move.old.reference)]
-        moved = self._changed(paper, state, events, papers={paper: move.new}, unwrapped=unwrapped)
-        for document_id in state.papers if events else ():
+        moved = self._change_of_authorization(paper, state, events, papers={paper: move.new}, unwrapped=unwrapped)
+        for document_id in state.evidence_papers if events else ():
             if document_id != but:
-                moved = together(moved, self._moved_document(document_id, self._loaded(document_id), move))
+                moved = merge_changes(moved, self._move_document(document_id, self._load_evidence(document_id), move))
         return moved
 
     def replace_content(
         self, paper: UUID, file: Examined, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
         """A new version of the content; the earlier ones stay readable for who has the right (G4)."""
-        key = self._command(caller, paper, "replace", reason, file.sha256)
+        key = self._command_key(caller, paper, "replace", reason, file.sha256)
 
-        def attempt() -> Outcome:
-            state = self._read(paper, rights, expected_version)
+        def decide_and_append() -> Outcome:
+            state = self._load_at_version(paper, rights, expected_version)
             document.require_replaceable(state)
-            self._refuse_content(self._type(state.type.code), file)
-            owner = self._owner(state.customer)
+            self._refuse_content(self._require_type(state.type.code), file)
+            owner = self._owner_of(state.customer)
             if state.files[-1].sha256 == file.sha256:
-                return self._unchanged(paper)
-            return self._stored(
-                paper, file, lambda content: self._change(paper, replaced(state, content, owner), caller, key)
+                return self._current_outcome(paper)
+            return self._store_then_append(
+                paper, file, lambda content: self._append_to_paper(paper, replaced(state, content, owner), caller, key)
             )
 
         def replaced(state: Document, content: Content, owner: Owner) -> Change:
@@ -171,7 +171,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
                 claims=[self._content_claim(owner, file.sha256, paper, shared=True)],
             )
 
-        return self._once(lambda: self._earlier(key, paper), attempt)
+        return self._answer_once(lambda: self._find_earlier(key, paper), decide_and_append)
 
     def link_customer(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
@@ -180,7 +180,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
 
         def change(state: Document) -> Change:
             self._require_customer(customer)
-            owner = self.keys.owner(customer)
+            owner = self.keys.owner_of(customer)
             return Change(
                 steps=in_stream(paper, document.decide(state, LinkCustomer(owner.reference, reason))),
                 versions={paper: state.version},
@@ -188,14 +188,14 @@ class Corrections(Filing, frozen=True, kw_only=True):
                 papers={paper: owner},
             )
 
-        return self._corrected(paper, ("link", customer, reason), change, caller, rights, expected_version)
+        return self._apply_correction(paper, ("link", customer, reason), change, caller, rights, expected_version)
 
     def unlink_customer(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
         def change(state: Document) -> Change:
-            self._owner(state.customer)  # of an erased one nothing is left but the linked customer's wrap
-            owner = self.keys.owner(customer)
+            self._owner_of(state.customer)  # of an erased one nothing is left but the linked customer's wrap
+            owner = self.keys.owner_of(customer)
             return Change(
                 steps=in_stream(paper, document.decide(state, UnlinkCustomer(owner.reference, reason))),
                 versions={paper: state.version},
@@ -203,11 +203,11 @@ class Corrections(Filing, frozen=True, kw_only=True):
                 unwrapped=[(paper, owner.reference)],
             )
 
-        return self._corrected(paper, ("unlink", customer, reason), change, caller, rights, expected_version)
+        return self._apply_correction(paper, ("unlink", customer, reason), change, caller, rights, expected_version)
 
     # -- shared -----------------------------------------------------------------------------------------------
 
-    def _corrected(
+    def _apply_correction(
         self,
         paper: UUID,
         asked: tuple[object, ...],
@@ -216,25 +216,27 @@ class Corrections(Filing, frozen=True, kw_only=True):
         rights: Rights,
         expected_version: int | None,
     ) -> Outcome:
-        key = self._command(caller, paper, *asked)
+        key = self._command_key(caller, paper, *asked)
 
-        def attempt() -> Outcome:
-            return self._change(paper, change(self._read(paper, rights, expected_version)), caller, key)
+        def decide_and_append() -> Outcome:
+            return self._append_to_paper(
+                paper, change(self._load_at_version(paper, rights, expected_version)), caller, key
+            )
 
-        return self._once(lambda: self._earlier(key, paper), attempt)
+        return self._answer_once(lambda: self._find_earlier(key, paper), decide_and_append)
 
-    def _read(self, paper: UUID, rights: Rights, expected_version: int | None) -> Document:
-        state = self._document(paper, rights)
+    def _load_at_version(self, paper: UUID, rights: Rights, expected_version: int | None) -> Document:
+        state = self._load_document(paper, rights)
         require_version(expected_version, state.version)
         return state
 
-    def _loaded(self, paper: UUID) -> Document:
+    def _load_evidence(self, paper: UUID) -> Document:
         return require_value(document.fold(e.body for e in self.log.load(paper)), "evidence is a document")
 
-    def _owners(self, state: Document) -> list[Owner]:
+    def _owners_of(self, state: Document) -> list[Owner]:
         """The customers of a document who are still known, the linked ones included."""
         ids = self.keys.customer_ids([state.customer, *state.linked])
-        return [self.keys.owner(customer) for customer in ids.values()]
+        return [self.keys.owner_of(customer) for customer in ids.values()]
 
     def _content_claims(self, state: Document, owner: Owner, paper: UUID) -> list[Claim]:
         """What tells a file that this customer has already: no hindrance where somebody wants it so. A withdrawn
@@ -243,7 +245,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return [self._content_claim(owner, digest, paper, shared=True) for digest in digests]
 
 
-def _asked(command: document.Command) -> tuple[object, ...]:
+def _request_of(command: document.Command) -> tuple[object, ...]:
     """A correction as its Idempotency-Key knows it: whatever the day it is sent again, and the type then."""
     name = type(command).__name__
     match command:

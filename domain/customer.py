@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from domain.refusals import N_, FieldError, ValidationFailed
-from domain.values import branch_code, customer_id
+from domain.values import parse_branch_code, parse_customer_id
 
 NAME_CHARACTERS_MAX = 200
 NAME_CHARACTERS_TYPED_MAX = 2000  # before blanks are squeezed; to normalize more takes the square of the time
@@ -61,18 +61,18 @@ def parse_customer(
 ) -> Customer:
     """A register entry; blanks in the name are squeezed. Raises ValidationFailed with all fields that are wrong."""
     wrong = [
-        *_wrong(customer_id, id, "/id"),
-        *_wrong(_check_name, name),
-        *_wrong(_check_birth_date, birth_date, today),
-        *_wrong_cards(card_numbers),
-        *(_wrong(branch_code, home_branch, "/home_branch") if home_branch is not None else ()),
-        *_wrong(_check_kind, kind),
+        *_errors_of(parse_customer_id, id, "/id"),
+        *_errors_of(_check_name, name),
+        *_errors_of(_check_birth_date, birth_date, today),
+        *_errors_of_cards(card_numbers),
+        *(_errors_of(parse_branch_code, home_branch, "/home_branch") if home_branch is not None else ()),
+        *_errors_of(_check_kind, kind),
     ]
     if wrong:
         raise ValidationFailed(*wrong)
     return Customer(
         id=id,
-        name=_squeezed(name),
+        name=_squeeze_blanks(name),
         birth_date=birth_date,
         card_numbers=tuple(card_numbers),
         home_branch=home_branch,
@@ -80,7 +80,7 @@ def parse_customer(
     )
 
 
-def _wrong(check: Callable[..., object], *arguments: Any) -> list[FieldError]:
+def _errors_of(check: Callable[..., object], *arguments: Any) -> list[FieldError]:
     try:
         check(*arguments)
     except FieldError as error:
@@ -89,7 +89,7 @@ def _wrong(check: Callable[..., object], *arguments: Any) -> list[FieldError]:
 
 
 def _check_name(name: str) -> None:
-    if len(name) > NAME_CHARACTERS_TYPED_MAX or not 1 <= len(_squeezed(name)) <= NAME_CHARACTERS_MAX:
+    if len(name) > NAME_CHARACTERS_TYPED_MAX or not 1 <= len(_squeeze_blanks(name)) <= NAME_CHARACTERS_MAX:
         raise FieldError("/name", N_("must have 1 to {limit} characters"), limit=NAME_CHARACTERS_MAX)
     if NOT_IN_NAMES.search(name):
         raise FieldError("/name", N_("must not contain control characters"))
@@ -99,7 +99,7 @@ def _check_name(name: str) -> None:
 NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
-def _squeezed(name: str) -> str:
+def _squeeze_blanks(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
@@ -112,13 +112,13 @@ def _check_birth_date(birth_date: date | None, today: date) -> None:
         raise FieldError("/birth_date", N_("must not lie more than {limit} years back"), limit=BIRTH_YEARS_MAX)
 
 
-def _wrong_cards(numbers: Sequence[str]) -> Iterator[FieldError]:
+def _errors_of_cards(numbers: Sequence[str]) -> Iterator[FieldError]:
     if len(numbers) > CARD_NUMBERS_MAX:
         yield FieldError("/card_numbers", N_("must be at most {limit} numbers"), limit=CARD_NUMBERS_MAX)
         return
     seen: set[str] = set()
     for i, number in enumerate(numbers):
-        yield from _wrong(_check_card, number, f"/card_numbers/{i}", seen)
+        yield from _errors_of(_check_card, number, f"/card_numbers/{i}", seen)
         seen.add(card_code(number))
 
 
@@ -165,7 +165,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         return "number" if any(c.isdigit() for c in self.text) and self.birth_year is None else "name"
 
     @property
-    def other_words(self) -> tuple[str, ...]:
+    def words_beside_year(self) -> tuple[str, ...]:
         return tuple(w for w in self.words if w != str(self.birth_year))
 
     @property
@@ -174,7 +174,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.card_code) >= CARD_BEGINNING_CHARACTERS_MIN and any(c.isdigit() for c in self.card_code)
 
     @property
-    def telling_words(self) -> list[str]:
+    def selective_words(self) -> list[str]:
         """Those that narrow a search, the longest first: no particles, no single Latin letter."""
         telling = (w for w in self.words if w not in PARTICLES and len(w.encode()) > 1)
         return sorted(telling, key=len, reverse=True)
@@ -191,7 +191,7 @@ def parse_query(text: str) -> Query:
     """Anything can be searched for; what nobody can be called by finds nobody. A date may stand beside a name."""
     text = "".join(c if c.isprintable() else " " for c in text[:QUERY_CHARACTERS_MAX]).strip()
     birth_date, rest = _split_date(text)
-    words = tuple(dict.fromkeys(fold(rest).split()))[:QUERY_WORDS_MAX]
+    words = tuple(dict.fromkeys(fold_text(rest).split()))[:QUERY_WORDS_MAX]
     year = None if birth_date else next((int(w) for w in words if BIRTH_YEAR.fullmatch(w)), None)
     return Query(text=text, card_code=card_code(text), birth_date=birth_date, words=words, birth_year=year)
 
@@ -219,16 +219,16 @@ def search_name(name: str) -> str:
     Other spellings of its words follow at the end: O'Neill and Anne-Marie in one word, Müller as Mueller.
     """
     words = unicodedata.normalize("NFC", name).lower().split()
-    together = [fold(CONNECTORS.sub("", w)) for w in words if CONNECTORS.search(w)]
-    transcribed = [fold(w.translate(TRANSCRIPTION)) for w in words if w.translate(TRANSCRIPTION) != w]
-    return " ".join([fold(name), *together, *transcribed])[:SEARCH_NAME_CHARACTERS_MAX].strip()
+    together = [fold_text(CONNECTORS.sub("", w)) for w in words if CONNECTORS.search(w)]
+    transcribed = [fold_text(w.translate(TRANSCRIPTION)) for w in words if w.translate(TRANSCRIPTION) != w]
+    return " ".join([fold_text(name), *together, *transcribed])[:SEARCH_NAME_CHARACTERS_MAX].strip()
 
 
 CONNECTORS = re.compile(r"(?<=\w)['\u2019\u2010-\u2015-](?=\w)")
 TRANSCRIPTION = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """Small letters without diacritics; whatever is neither letter nor digit becomes one blank."""
     if not text.isascii():
         small = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())

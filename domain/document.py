@@ -257,32 +257,32 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
     match command:
         case ArchiveDocument():
-            return [_archive(command)]
+            return [_archive_document(command)]
         case NoteSeen():
             return [_note_seen(command)]
     if state is None:
         raise AssertionError("use cases refuse an absent document before they decide")
     match command:
         case Describe():
-            return _describe(state, command)
+            return _describe_document(state, command)
         case Reclassify():
-            return _reclassify(state, command)
+            return _reclassify_document(state, command)
         case Withdraw(reason=reason):
-            _require(state, DocumentStatus.ARCHIVED)
+            _require_status(state, DocumentStatus.ARCHIVED)
             return [DocumentWithdrawn(customer=state.customer, reason=reason)]
         case Restore(reason=reason):
-            _require(state, DocumentStatus.WITHDRAWN)
+            _require_status(state, DocumentStatus.WITHDRAWN)
             return [DocumentRestored(customer=state.customer, reason=reason)]
         case Reassign(customer=customer, reason=reason):
             moved = DocumentReassigned(customer=customer, old=state.customer, reason=reason)
             return [moved] if customer != state.customer else []
         case ReplaceContent():
-            return _replace(state, command)
+            return _replace_content(state, command)
         case LinkCustomer(customer=customer, reason=reason):
             linked = CustomerLinked(customer=state.customer, linked=customer, reason=reason)
-            return [linked] if customer not in _customers(state) else []
+            return [linked] if customer not in _customers_of(state) else []
         case UnlinkCustomer():
-            return _unlink(state, command)
+            return _unlink_customer(state, command)
 
 
 def require_archivable(kind: DocumentType, source: Source, ground: str | None, *, evidence: bool = False) -> None:
@@ -294,16 +294,18 @@ def require_archivable(kind: DocumentType, source: Source, ground: str | None, *
     kind.require_source(source)
     if kind.definition.verify_only and not ground:
         raise ValidationFailed(
-            FieldError(field(source, "ground"), N_("this type is verified, not kept: give the legal ground for a copy"))
+            FieldError(
+                field_pointer(source, "ground"), N_("this type is verified, not kept: give the legal ground for a copy")
+            )
         )
 
 
-def field(source: Source, name: str) -> str:
+def field_pointer(source: Source, name: str) -> str:
     """Where it stands in what was sent: a file comes in a form, the order to archive a scan is a JSON body."""
     return f"/{name}" if source is Source.SCAN else f"/form/{name}"
 
 
-def _archive(command: ArchiveDocument) -> DocumentArchived:
+def _archive_document(command: ArchiveDocument) -> DocumentArchived:
     require_archivable(command.type, command.source, command.ground, evidence=command.evidence_of is not None)
     return DocumentArchived(
         customer=command.customer,
@@ -320,7 +322,7 @@ def _archive(command: ArchiveDocument) -> DocumentArchived:
 
 
 def _note_seen(command: NoteSeen) -> IdentitySeen:
-    command.type.require(Source.NONE)
+    command.type.require_usable(Source.NONE)
     return IdentitySeen(
         customer=command.customer,
         type=command.type.stamp,
@@ -332,8 +334,8 @@ def _note_seen(command: NoteSeen) -> IdentitySeen:
     )
 
 
-def _describe(state: Document, command: Describe) -> Sequence[DocumentEvent]:
-    _require(state, DocumentStatus.ARCHIVED)
+def _describe_document(state: Document, command: Describe) -> Sequence[DocumentEvent]:
+    _require_status(state, DocumentStatus.ARCHIVED)
     old = state.description
     if old is None:
         return []
@@ -347,9 +349,9 @@ def _describe(state: Document, command: Describe) -> Sequence[DocumentEvent]:
     return [DocumentDescribed(customer=state.customer, old=old, new=new, reason=command.reason)] if new != old else []
 
 
-def _reclassify(state: Document, command: Reclassify) -> Sequence[DocumentEvent]:
-    _require(state, DocumentStatus.ARCHIVED)
-    command.type.require(state.source)
+def _reclassify_document(state: Document, command: Reclassify) -> Sequence[DocumentEvent]:
+    _require_status(state, DocumentStatus.ARCHIVED)
+    command.type.require_usable(state.source)
     if command.type.definition.kind is not Kind.DOCUMENT or state.evidence_of is not None:
         raise ValidationFailed(FieldError("/type", N_("evidence and authorizations keep their type")))
     if command.type.code == state.type.code:
@@ -360,12 +362,12 @@ def _reclassify(state: Document, command: Reclassify) -> Sequence[DocumentEvent]
 
 
 def require_replaceable(state: Document) -> None:
-    _require(state, DocumentStatus.ARCHIVED)
+    _require_status(state, DocumentStatus.ARCHIVED)
     if not state.files:
         raise ValidationFailed(FieldError("/form/file", N_("there is no content to replace: the paper was only seen")))
 
 
-def _replace(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent]:
+def _replace_content(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent]:
     require_replaceable(state)
     old = state.files[-1]
     if old.sha256 is None or old.sha256 == command.sha256:
@@ -384,7 +386,7 @@ def _replace(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent
     ]
 
 
-def _unlink(state: Document, command: UnlinkCustomer) -> Sequence[DocumentEvent]:
+def _unlink_customer(state: Document, command: UnlinkCustomer) -> Sequence[DocumentEvent]:
     """I1: the primary customer stays; who is not linked can't be unlinked."""
     if command.customer == state.customer:
         raise ValidationFailed(FieldError("/customer", N_("is the primary customer: move the document instead")))
@@ -393,11 +395,11 @@ def _unlink(state: Document, command: UnlinkCustomer) -> Sequence[DocumentEvent]
     return [CustomerUnlinked(customer=state.customer, linked=command.customer, reason=command.reason)]
 
 
-def _customers(state: Document) -> frozenset[UUID]:
+def _customers_of(state: Document) -> frozenset[UUID]:
     return state.linked | {state.customer}
 
 
-def _require(state: Document, status: DocumentStatus) -> None:
+def _require_status(state: Document, status: DocumentStatus) -> None:
     if state.status is not status:
         raise IllegalTransition(state=state.status.value)
 
@@ -412,7 +414,7 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
                 status=DocumentStatus.ARCHIVED,
                 version=1,
                 description=event.description or None,
-                files=(_file(event),),
+                files=(_file_from(event),),
                 evidence_of=event.evidence_of,
             )
         case IdentitySeen():
@@ -439,14 +441,14 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
             linked = state.linked - {customer}
             return msgspec.structs.replace(state, version=version, customer=customer, linked=linked)
         case ContentReplaced():
-            return msgspec.structs.replace(state, version=version, files=(*state.files, _file(event)))
+            return msgspec.structs.replace(state, version=version, files=(*state.files, _file_from(event)))
         case CustomerLinked(linked=customer):
             return msgspec.structs.replace(state, version=version, linked=state.linked | {customer})
         case CustomerUnlinked(linked=customer):
             return msgspec.structs.replace(state, version=version, linked=state.linked - {customer})
 
 
-def _file(event: DocumentArchived | ContentReplaced) -> File:
+def _file_from(event: DocumentArchived | ContentReplaced) -> File:
     return File(event.content, event.sha256 or None, event.file_name or None)
 
 

@@ -89,7 +89,7 @@ class DocumentType(msgspec.Struct, frozen=True):
             return None
         return day >= add_months(birth_date, 12 * years)
 
-    def require(self, source: Source) -> None:
+    def require_usable(self, source: Source) -> None:
         """I2: the type is active and allows the source."""
         self.require_active()
         self.require_source(source)
@@ -128,12 +128,12 @@ def fold(events: Iterable[TypeEvent]) -> dict[str, DocumentType]:
     return types
 
 
-def schemes(kinds: Iterable[DocumentType]) -> set[Scheme]:
+def schemes_of(kinds: Iterable[DocumentType]) -> set[Scheme]:
     """By which the codes of paper that these types brought along guard themselves."""
     return {kind.definition.scheme for kind in kinds if kind.definition.scheme}
 
 
-def changes(old: Definition, new: Definition) -> tuple[dict[str, Any], dict[str, Any]]:
+def diff_definitions(old: Definition, new: Definition) -> tuple[dict[str, Any], dict[str, Any]]:
     """Before and after of a change: the changed fields only."""
     names = [f for f in Definition.__struct_fields__ if getattr(old, f) != getattr(new, f)]
     return {n: getattr(old, n) for n in names}, {n: getattr(new, n) for n in names}

@@ -25,7 +25,7 @@ from domain.refusals import (
     Unavailable,
     ValidationFailed,
 )
-from domain.use_cases import Caller, Change, Outcome, in_stream, together
+from domain.use_cases import Caller, Change, Outcome, in_stream, merge_changes
 from domain.values import Content, Kind, Source
 
 
@@ -78,7 +78,7 @@ class Finding(Protocol):
     def flags(self) -> tuple[str, ...]: ...
 
 
-def examined(received: Received, found: Finding) -> Examined:
+def build_examined(received: Received, found: Finding) -> Examined:
     return Examined(
         file=received.file,
         name=received.name or None,
@@ -175,17 +175,17 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     def archive_file(self, order: ArchiveFile, file: Examined, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """Select file (C1 to C8): content first, then its event. An authorization type gets its authorization too; the
         signed form of an issued one is attached to that (D9). `rights` are those of whoever names an authorization."""
-        command = self._command(caller, without_token(order), file.sha256)
+        command = self._command_key(caller, without_token(order), file.sha256)
 
-        def attempt() -> Outcome:
+        def decide_and_append() -> Outcome:
             if order.authorization is not None:
                 return self._archive_evidence(order.authorization, order, file, caller, command, rights)
-            kind = self._type(order.type or "")
+            kind = self._require_type(order.type or "")
             self._refuse_file(kind, order, file)
             self._require_customer(order.customer or "")
             return self._archive_file(order, kind, file, caller, command)
 
-        return self._once(lambda: self._earlier(command), attempt)
+        return self._answer_once(lambda: self._find_earlier(command), decide_and_append)
 
     def _archive_file(
         self,
@@ -196,17 +196,17 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         command: CommandKey | None,
         along: Callable[[Arrival], Change] = lambda _: NOTHING,
     ) -> Outcome:
-        owner = self.keys.owner(order.customer or "")
+        owner = self.keys.owner_of(order.customer or "")
         needs_authorization = kind.definition.kind is not Kind.DOCUMENT
         statement = self.ids.new() if needs_authorization else None
 
         def append(arrival: Arrival) -> Outcome:
-            change = together(self._arriving(order, arrival), along(arrival))
+            change = merge_changes(self._arrival_change(order, arrival), along(arrival))
             return self._append_new(change, owner, caller, command)
 
-        return self._with_content(file, owner, kind, statement, append)
+        return self._archive_new_paper(file, owner, kind, statement, append)
 
-    def _with_content(
+    def _archive_new_paper(
         self,
         file: Examined,
         owner: Owner,
@@ -231,13 +231,13 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
                 )
             )
 
-        return self._stored(paper, file, with_stored)
+        return self._store_then_append(paper, file, with_stored)
 
-    def _stored(self, paper: UUID, file: Examined, append: Callable[[Content], A]) -> A:
+    def _store_then_append(self, paper: UUID, file: Examined, append: Callable[[Content], A]) -> A:
         """Content that the log did not come to name is dropped, unless nobody knows whether it did: then the sweeper
         decides, a day later."""
         content_id = self.ids.new()
-        content = self._store(paper, content_id, file)
+        content = self._store_content(paper, content_id, file)
         try:
             answer = append(content)
         except Unavailable:
@@ -249,7 +249,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             self.contents.drop(content_id)
         return answer
 
-    def _store(self, paper: UUID, content_id: UUID, file: Examined) -> Content:
+    def _store_content(self, paper: UUID, content_id: UUID, file: Examined) -> Content:
         """Raises FileChanged, which a file in a folder of others may be and one that was received never is."""
         stored = self.contents.put(paper, content_id, file.file)
         if (stored.size_bytes, stored.sha256) != (file.size_bytes, file.sha256):
@@ -267,25 +267,27 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             flags=file.flags,
         )
 
-    def _arriving(self, order: ArchiveFile, arrival: Arrival, register: Register | None = None) -> Change:
+    def _arrival_change(self, order: ArchiveFile, arrival: Arrival, register: Register | None = None) -> Change:
         """A new document; the authorization of a file that is itself the evidence is noted in the same save, with what
         `register` says of it where more is known than the order tells."""
-        archived = self._archived(order, arrival)
+        archived = self._archive_steps(order, arrival)
         claims = [
             self._content_claim(arrival.owner, arrival.sha256, arrival.paper, shared=order.duplicate_allowed),
-            *self._external(order.external_id, arrival.statement or arrival.paper),
+            *self._external_id_claims(order.external_id, arrival.statement or arrival.paper),
         ]
         papers = {arrival.paper: arrival.owner}
         if arrival.statement is None:
             return Change(steps=archived, claims=claims, papers=papers)
         papers[arrival.statement] = arrival.owner
         self.keys.new_paper(arrival.statement)
-        registered = authorization.decide(None, register or self._registering(order, arrival))
-        attached = authorization.decide(authorization.fold(registered), self._attach(order, arrival))
-        beside = self._changed(arrival.statement, None, [*registered, *attached], claims=claims, papers=papers)
+        registered = authorization.decide(None, register or self._registration_of_file(order, arrival))
+        attached = authorization.decide(authorization.fold(registered), self._attachment_of(order, arrival))
+        beside = self._change_of_authorization(
+            arrival.statement, None, [*registered, *attached], claims=claims, papers=papers
+        )
         return msgspec.structs.replace(beside, steps=[*beside.steps[:1], *archived, *beside.steps[1:]])
 
-    def _archived(self, order: ArchiveFile, arrival: Arrival) -> list[tuple[UUID, Any]]:
+    def _archive_steps(self, order: ArchiveFile, arrival: Arrival) -> list[tuple[UUID, Any]]:
         archive = ArchiveDocument(
             customer=arrival.owner.reference,
             type=arrival.type,
@@ -300,29 +302,29 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         )
         return [(arrival.paper, event) for event in document.decide(None, archive)]
 
-    def _registering(self, order: ArchiveFile, arrival: Arrival) -> Register:
+    def _registration_of_file(self, order: ArchiveFile, arrival: Arrival) -> Register:
         return Register(
             customer=arrival.owner.reference,
             type=arrival.type,
             source=order.source,
             original_held=False,
             shelf_mark=None,
-            terms=self._terms(order),
+            terms=self._terms_of(order),
             today=self.clock.today(),
             note=order.note,
             external_id=order.external_id,
         )
 
-    def _attach(self, order: ArchiveFile, arrival: Arrival) -> AttachEvidence:
+    def _attachment_of(self, order: ArchiveFile, arrival: Arrival) -> AttachEvidence:
         return AttachEvidence(
             document=arrival.paper,
             type=arrival.type,
             source=order.source,
-            terms=self._terms(order),
+            terms=self._terms_of(order),
             today=self.clock.today(),
         )
 
-    def _terms(self, order: ArchiveFile) -> Terms:
+    def _terms_of(self, order: ArchiveFile) -> Terms:
         """Signed when it is said to be, else not later than it was received."""
         today = self.clock.today()
         return Terms(signed_on=order.signed_on or min(order.received_on or today, today))
@@ -335,7 +337,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         today = self.clock.today()
         late = [n for n in ("received_on", "signed_on") if (day := getattr(order, n)) is not None and day > today]
         if late:
-            where = [document.field(order.source, name) for name in late]
+            where = [document.field_pointer(order.source, name) for name in late]
             raise ValidationFailed(*(FieldError(pointer, N_("must not be in the future")) for pointer in where))
 
     def _refuse_content(self, kind: DocumentType, file: Examined) -> None:
@@ -359,54 +361,56 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     ) -> Outcome:
         """Document, signature and evidence in one save; the loser of a race is told of the winner's document. `along`:
         what else goes into the save."""
-        state = self._authorization(statement, rights)
+        state = self._load_authorization(statement, rights)
         self._require_check(order.check_token, statement, state, caller.actor)
-        kind, owner = self._type(state.type.code), self._owner(state.customer)
-        require_agreement(state, owner.customer_id, order, document.field(order.source, "type"))
+        kind, owner = self._require_type(state.type.code), self._owner_of(state.customer)
+        require_agreement(state, owner.customer_id, order, document.field_pointer(order.source, "type"))
         self._refuse_file(kind, order, file)
 
         def append(arrival: Arrival) -> Outcome:
-            change = together(self._evidence(state, order, arrival, statement), along(arrival))
-            return self._change(statement, change, caller, command)
+            change = merge_changes(self._evidence_change(state, order, arrival, statement), along(arrival))
+            return self._append_to_paper(statement, change, caller, command)
 
-        return self._with_content(file, owner, kind, statement, append)
+        return self._archive_new_paper(file, owner, kind, statement, append)
 
-    def _evidence(self, state: Authorization, order: ArchiveFile, arrival: Arrival, statement: UUID) -> Change:
-        events = authorization.decide(state, self._attach(order, arrival))
+    def _evidence_change(self, state: Authorization, order: ArchiveFile, arrival: Arrival, statement: UUID) -> Change:
+        events = authorization.decide(state, self._attachment_of(order, arrival))
         claims = [
             self._content_claim(arrival.owner, arrival.sha256, arrival.paper, shared=order.duplicate_allowed),
-            *self._external(order.external_id, arrival.paper),
+            *self._external_id_claims(order.external_id, arrival.paper),
         ]
-        change = self._changed(statement, state, events, claims=claims, papers={arrival.paper: arrival.owner})
-        return msgspec.structs.replace(change, steps=[*self._archived(order, arrival), *change.steps])
+        change = self._change_of_authorization(
+            statement, state, events, claims=claims, papers={arrival.paper: arrival.owner}
+        )
+        return msgspec.structs.replace(change, steps=[*self._archive_steps(order, arrival), *change.steps])
 
     # -- No upload --------------------------------------------------------------------------------------------
 
     def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """No upload (D1 to D8): an authorization without a file, or what was seen of a paper that is not kept."""
-        command = self._command(caller, without_token(order))
+        command = self._command_key(caller, without_token(order))
 
-        def attempt() -> Outcome:
+        def decide_and_append() -> Outcome:
             if order.authorization is not None:
                 return self._note_signed(order.authorization, order, caller, command, rights)
-            kind = self._type(order.type or "")
+            kind = self._require_type(order.type or "")
             self._require_customer(order.customer or "")
-            note = self._note_seen if kind.definition.verify_only else self._register
-            return note(order, kind, self.keys.owner(order.customer or ""), caller, command)
+            note = self._note_seen if kind.definition.verify_only else self._register_authorization
+            return note(order, kind, self.keys.owner_of(order.customer or ""), caller, command)
 
-        return self._once(lambda: self._earlier(command), attempt)
+        return self._answer_once(lambda: self._find_earlier(command), decide_and_append)
 
     def _note_seen(
         self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
     ) -> Outcome:
         paper = self.ids.new()
-        events = document.decide(None, self._seen(order, kind, owner))
+        events = document.decide(None, self._build_note_seen(order, kind, owner))
         self.keys.new_paper(paper)
-        claims = self._external(order.external_id, paper)
+        claims = self._external_id_claims(order.external_id, paper)
         change = Change(steps=in_stream(paper, events), claims=claims, papers={paper: owner})
         return self._append_new(change, owner, caller, command)
 
-    def _seen(self, order: NoteAuthorization, kind: DocumentType, owner: Owner) -> NoteSeen:
+    def _build_note_seen(self, order: NoteAuthorization, kind: DocumentType, owner: Owner) -> NoteSeen:
         given = [name for name in NOT_SEEN if getattr(order, name)]
         if given:
             raise ValidationFailed(
@@ -426,17 +430,19 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             external_id=order.external_id,
         )
 
-    def _register(
+    def _register_authorization(
         self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
     ) -> Outcome:
         statement = self.ids.new()
-        events = authorization.decide(None, self._registration(order, kind, owner, statement, self.clock.today()))
+        events = authorization.decide(
+            None, self._registration_of_note(order, kind, owner, statement, self.clock.today())
+        )
         self.keys.new_paper(statement)
-        claims = self._external(order.external_id, statement)
-        change = self._changed(statement, None, events, claims=claims, papers={statement: owner})
+        claims = self._external_id_claims(order.external_id, statement)
+        change = self._change_of_authorization(statement, None, events, claims=claims, papers={statement: owner})
         return self._append_new(change, owner, caller, command)
 
-    def _registration(
+    def _registration_of_note(
         self,
         order: NoteAuthorization,
         kind: DocumentType,
@@ -447,8 +453,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     ) -> Register:
         if order.verification is not None:
             raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
-        terms = _signed_terms(order, order.mandate, today)
-        mandate = self._signed_mandate(order.mandate, kind, statement, terms)
+        terms = _terms_of_note(order, order.mandate, today)
+        mandate = self._complete_mandate(order.mandate, kind, statement, terms)
         return Register(
             customer=owner.reference,
             type=kind,
@@ -464,42 +470,44 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             last_collection_on=order.last_collection_on,
         )
 
-    def _signed_mandate(
+    def _complete_mandate(
         self, given: Mandate | None, kind: DocumentType, statement: UUID, terms: Terms
     ) -> Mandate | None:
         if given is None or kind.definition.kind is not Kind.MANDATE:
             return given
-        return msgspec.structs.replace(self._mandate(given, statement), signature_date=terms.signed_on)
+        return msgspec.structs.replace(self._parse_mandate(given, statement), signature_date=terms.signed_on)
 
     def _note_signed(
         self, statement: UUID, order: NoteAuthorization, caller: Caller, command: CommandKey | None, rights: Rights
     ) -> Outcome:
         """No upload by code (D2): the issued form was signed and is kept on paper."""
-        state = self._authorization(statement, rights)
+        state = self._load_authorization(statement, rights)
         self._require_check(order.check_token, statement, state, caller.actor)
-        kind, customer = self._type(state.type.code), self._customer_id(state.customer)
+        kind, customer = self._require_type(state.type.code), self._customer_id(state.customer)
         require_agreement(state, customer, order, "/type")
         if order.verification is not None:
             raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
         if order.last_collection_on is not None:
             raise ValidationFailed(FieldError("/last_collection_on", N_("is only for what was signed elsewhere")))
-        events = authorization.decide(state, self._signature(state, order, kind, statement))
-        claims: list[Claim] = self._external(order.external_id, statement)
-        return self._change(statement, self._changed(statement, state, events, claims=claims), caller, command)
+        events = authorization.decide(state, self._note_signed_of(state, order, kind, statement))
+        claims: list[Claim] = self._external_id_claims(order.external_id, statement)
+        return self._append_to_paper(
+            statement, self._change_of_authorization(statement, state, events, claims=claims), caller, command
+        )
 
-    def _signature(
+    def _note_signed_of(
         self, state: Authorization, order: NoteAuthorization, kind: DocumentType, statement: UUID
     ) -> NoteSigned:
         today = self.clock.today()
-        given = order.mandate and merged(state.mandate, order.mandate)
-        terms = _signed_terms(order, given or state.mandate, today)
+        given = order.mandate and merge_mandates(state.mandate, order.mandate)
+        terms = _terms_of_note(order, given or state.mandate, today)
         return NoteSigned(
             type=kind,
             original_held=order.original_held,
             shelf_mark=order.shelf_mark,
             terms=terms,
             today=today,
-            mandate=self._signed_mandate(given, kind, statement, terms),
+            mandate=self._complete_mandate(given, kind, statement, terms),
             note=order.note,
             external_id=order.external_id,
         )
@@ -517,7 +525,7 @@ NOT_SEEN = (
 )
 
 
-def _signed_terms(order: NoteAuthorization, mandate: Mandate | None, today: date) -> Terms:
+def _terms_of_note(order: NoteAuthorization, mandate: Mandate | None, today: date) -> Terms:
     """A signature date is that of the mandate, else `signed_on`, else today (docs/domain.md §6)."""
     signed = (mandate and mandate.signature_date) or order.signed_on or today
     return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
@@ -538,7 +546,7 @@ def require_agreement(
         raise ValidationFailed(FieldError(type_pointer, N_("is not the type that the form was issued for")))
 
 
-def merged(issued: Mandate | None, given: Mandate) -> Mandate:
+def merge_mandates(issued: Mandate | None, given: Mandate) -> Mandate:
     """What is on the form, with what staff typed off the signed paper in its place."""
     typed = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not None}
     return msgspec.structs.replace(issued or Mandate(), **typed)

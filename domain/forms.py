@@ -10,11 +10,11 @@ from domain.access import Rights
 from domain.authorization import Authorization, AuthorizationIssued, Issue, require_checkable
 from domain.check_tokens import CheckTokens
 from domain.customer import Customer
-from domain.document_type import DocumentType, schemes
+from domain.document_type import DocumentType, schemes_of
 from domain.mandate import Mandate
 from domain.ports import CommandKey, Owner, VersionConflict
 from domain.refusals import NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
-from domain.scan_code import candidates, is_well_formed, make, prefix_of, random_number
+from domain.scan_code import candidates, is_well_formed, make_code, prefix_of, random_number
 from domain.use_cases import Caller, Outcome
 from domain.values import Kind
 
@@ -57,34 +57,34 @@ class PrintedForm(msgspec.Struct, frozen=True, kw_only=True):
 class Forms(CheckTokens, frozen=True, kw_only=True):
     def issue_form(self, order: IssueForm, caller: Caller) -> Outcome:
         """Issue (F1): the authorization and its scan code in one statement. Durable on return."""
-        command = self._command(caller, order)
+        command = self._command_key(caller, order)
 
-        def attempt() -> Outcome:
-            kind = self._type(order.type)
+        def decide_and_append() -> Outcome:
+            kind = self._require_type(order.type)
             self._require_customer(order.customer)
-            return self._issue(order, kind, self.keys.owner(order.customer), caller, command)
+            return self._issue_with_code(order, kind, self.keys.owner_of(order.customer), caller, command)
 
-        return self._once(lambda: self._earlier(command), attempt)
+        return self._answer_once(lambda: self._find_earlier(command), decide_and_append)
 
-    def _issue(
+    def _issue_with_code(
         self, order: IssueForm, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
     ) -> Outcome:
         statement = self.ids.new()
-        code = make(prefix_of(kind.code), random_number())
-        events = authorization.decide(None, self._issuing(order, kind, owner, statement, code))
+        code = make_code(prefix_of(kind.code), random_number())
+        events = authorization.decide(None, self._build_issue(order, kind, owner, statement, code))
         self.keys.new_paper(statement)
-        claims = [self._claim("scan-code", code, statement), *self._external(order.external_id, statement)]
-        change = self._changed(statement, None, events, claims=claims, papers={statement: owner})
+        claims = [self._claim_of("scan-code", code, statement), *self._external_id_claims(order.external_id, statement)]
+        change = self._change_of_authorization(statement, None, events, claims=claims, papers={statement: owner})
         try:
             return self._append_new(change, owner, caller, command)
         except ScanCodeTaken:  # of 10^12 numbers the same one: another is drawn
             raise VersionConflict from None
 
-    def _issuing(self, order: IssueForm, kind: DocumentType, owner: Owner, statement: UUID, code: str) -> Issue:
+    def _build_issue(self, order: IssueForm, kind: DocumentType, owner: Owner, statement: UUID, code: str) -> Issue:
         """A mandate's form carries a reference and the creditor even when nothing else is known yet."""
         mandate, today = order.mandate, self.clock.today()
         if kind.definition.kind is Kind.MANDATE:
-            mandate = self._mandate(mandate or Mandate(), statement)
+            mandate = self._parse_mandate(mandate or Mandate(), statement)
         return Issue(
             customer=owner.reference,
             type=kind,
@@ -99,10 +99,10 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
             external_id=order.external_id,
         )
 
-    def printed_form(self, statement: UUID, rights: Rights) -> PrintedForm:
+    def load_printed_form(self, statement: UUID, rights: Rights) -> PrintedForm:
         """The form of an authorization, to be printed again as well: the code stays the same (F3). NotFound where none
         was issued; CustomerErased."""
-        state = self._authorization(statement, rights)
+        state = self._load_authorization(statement, rights)
         recorded = self.log.load_recorded([statement], 2**63 - 1)
         issued = recorded[0].envelope.body
         if not isinstance(issued, AuthorizationIssued):
@@ -111,7 +111,7 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         return PrintedForm(
             authorization=statement,
             issued=issued,
-            issued_on=self.clock.day(recorded[0].recorded_at),
+            issued_on=self.clock.day_of(recorded[0].recorded_at),
             state=state,
             customer_id=customer_id,
             customer=self.customers.get(customer_id),
@@ -123,29 +123,29 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         """The authorization that a typed or scanned code stands for, whatever its state. Raises ScanCodeMalformed, or
         ScanCodeUnknown, also for what this caller may not see."""
         digests = [self.keys.claim_digest("scan-code", code.encode()) for code in candidates(text)]
-        owners = self.log.claimed("scan-code", digests) if digests else {}
+        owners = self.log.owners_of_claims("scan-code", digests) if digests else {}
         for digest in digests:
             if digest in owners and self.is_visible(owners[digest], rights):
                 return owners[digest]
-        known = schemes(self.types().values())
+        known = schemes_of(self.load_types().values())
         raise ScanCodeUnknown if is_well_formed(text, known) else ScanCodeMalformed
 
     def customer_of_form(self, statement: UUID, rights: Rights) -> UUID:
         """The reference of whom a form is about, whether or not it may still come in."""
-        return self._authorization(statement, rights).customer
+        return self._load_authorization(statement, rights).customer
 
-    def check(self, statement: UUID, caller: Caller, rights: Rights) -> Checked:
+    def check_form(self, statement: UUID, caller: Caller, rights: Rights) -> Checked:
         """Check (B5 to B8): whose form it is and what it says. Writes nothing but, by the caller, the access log.
 
         Raises AuthorizationNotActive, ScanCodeRedeemed, CustomerErased.
         """
-        state = self._authorization(statement, rights)
-        outcome = self._unchanged(statement)
+        state = self._load_authorization(statement, rights)
+        outcome = self._current_outcome(statement)
         require_checkable(state, self.clock.today())
         return Checked(
             authorization=statement,
             state=state,
             outcome=outcome,
             customer=self.customers.get(outcome.customer),
-            check_token=self._check_token(statement, state, caller.actor),
+            check_token=self._issue_check_token(statement, state, caller.actor),
         )

@@ -31,7 +31,7 @@ NUMBERS = {ord(sign): str(n) for n, sign in enumerate(digits + ascii_uppercase)}
 BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 
 
-def iban(text: str) -> str:
+def parse_iban(text: str) -> str:
     """The IBAN without blanks, in capitals. Refuses a wrong country, length or check number."""
     folded = (text if text.isalnum() else BLANKS.sub("", text)).upper()
     if not IBAN.fullmatch(folded) or len(folded) != LENGTHS.get(folded[:2]):
@@ -41,7 +41,7 @@ def iban(text: str) -> str:
     return folded
 
 
-def creditor_id(text: str, pointer: str = "/mandate/creditor_id") -> str:
+def parse_creditor_id(text: str, pointer: str = "/mandate/creditor_id") -> str:
     """A SEPA creditor identifier. Its check number leaves out the business code in places 5 to 7 (EPC262-08)."""
     folded = re.sub(r"\s", "", text).upper()
     if not CREDITOR.fullmatch(folded) or mod97(folded[7:] + folded[:4]) != 1:
@@ -49,14 +49,14 @@ def creditor_id(text: str, pointer: str = "/mandate/creditor_id") -> str:
     return folded
 
 
-def bic(text: str, pointer: str = "/mandate/bic") -> str:
+def parse_bic(text: str, pointer: str = "/mandate/bic") -> str:
     folded = text.strip().upper()
     if not BIC.fullmatch(folded):
         raise FieldError(pointer, N_("must be a BIC of 8 or 11 letters and digits"))
     return folded
 
 
-def mandate_reference(text: str, pointer: str = "/mandate/mandate_reference") -> str:
+def parse_mandate_reference(text: str, pointer: str = "/mandate/mandate_reference") -> str:
     """A UMR: at most 35 characters of SEPA's Latin set, no slash at an end and no two in a row."""
     stripped = text.strip()
     if not REFERENCE.fullmatch(stripped) or stripped[0] == "/" or stripped[-1] == "/" or "//" in stripped:
@@ -69,16 +69,16 @@ def mod97(text: str) -> int:
     return int(text.translate(NUMBERS)) % 97
 
 
-def same_bank(one: str, other: str) -> bool:
+def is_same_bank(one: str, other: str) -> bool:
     """Whether two IBANs as iban() gives them name the same bank."""
-    return one[:2] == other[:2] and _bank(one) == _bank(other)
+    return one[:2] == other[:2] and _bank_of(one) == _bank_of(other)
 
 
-def _bank(value: str) -> str:
+def _bank_of(value: str) -> str:
     first, end = BANK[value[:2]]
     return value[4:][first:end]
 
 
-def masked(value: str) -> str:
+def mask_iban(value: str) -> str:
     """What is shown of an IBAN to a reader who need not compare it: country, check number, last four."""
     return value[:4] + "•" * (len(value) - 8) + value[-4:]

@@ -33,7 +33,7 @@ from domain.refusals import (
     Unavailable,
     ValidationFailed,
 )
-from domain.scan_code import Scheme, require
+from domain.scan_code import Scheme, parse_code
 from domain.use_cases import ATTEMPTS, MAX_POSITION, Caller, Change, in_stream, refusal_of
 from domain.values import Kind, Source
 
@@ -96,7 +96,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     customers: Set[str]
     owners: dict[str, Owner]
 
-    def learn(self, stored: Iterable[Owner]) -> None:
+    def add_owners(self, stored: Iterable[Owner]) -> None:
         """These are known to the log from now on."""
         self.owners.update((owner.customer_id, replace(owner, fresh=False)) for owner in stored if owner.fresh)
 
@@ -157,8 +157,8 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     def look_up(self, customer_ids: Set[str]) -> Known:
         """For all lines of these customers that are going to be prepared."""
-        customers = self.customers.existing(customer_ids)
-        return Known(types=self.types(), customers=customers, owners=self.keys.owners(customers))
+        customers = self.customers.existing_ids(customer_ids)
+        return Known(types=self.load_types(), customers=customers, owners=self.keys.owners_of(customers))
 
     def prepare_lines(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
         """Look at up to 100 lines; the content of those that may be taken is durable on return.
@@ -169,17 +169,19 @@ class Importing(Filing, frozen=True, kw_only=True):
             raise ValueError(f"a batch has at most {BATCH_LINES_MAX} lines")
         waiting = [known]
 
-        def attempt() -> Prepared:
-            return self._prepare(lines, waiting.pop() if waiting else self.look_up(_customers(lines)), caller, examine)
+        def prepare() -> Prepared:
+            return self._prepare_once(
+                lines, waiting.pop() if waiting else self.look_up(_customers_of(lines)), caller, examine
+            )
 
-        return self._repeated(attempt)
+        return self._retry_conflicts(prepare)
 
-    def _prepare(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
-        entries = self._entries(self._new(self._drafted(lines, known)), examine)
+    def _prepare_once(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
+        entries = self._build_entries(self._find_imported(self._draft_lines(lines, known)), examine)
         try:
-            attempt = self._attempt(entries, {}, caller)
+            attempt = self._build_attempt(entries, {}, caller)
         except OwnerRaced:  # erased since they were looked up
-            self._drop(entries)
+            self._drop_contents(entries)
             raise
         owners = [entry.draft.owner for entry in entries if isinstance(entry, Entry)]
         return Prepared(
@@ -192,54 +194,54 @@ class Importing(Filing, frozen=True, kw_only=True):
             newcomers={owner.customer_id for owner in owners if owner.fresh},
         )
 
-    def take_lines(self, prepared: Prepared) -> Sequence[Result]:
+    def append_lines(self, prepared: Prepared) -> Sequence[Result]:
         """What became of each line. Those that are taken are durable on return, all by one append.
 
         Raises Unavailable and InsufficientStorage: then the same lines may be brought again, whatever became of them.
         """
         waiting = [prepared]
 
-        def attempt() -> Sequence[Result]:
-            return self._take(waiting.pop() if waiting else self._prepared_again(prepared, prepared.lines))
+        def append() -> Sequence[Result]:
+            return self._append_prepared(waiting.pop() if waiting else self._prepare_again(prepared, prepared.lines))
 
         try:
-            return self._repeated(attempt)
+            return self._retry_conflicts(append)
         except CustomerErased as erased:  # a moment ago, and the log does not say which
             if len(prepared.lines) == 1:
                 return [Refused(erased)]
-            alone = (self._prepared_again(prepared, [line]) for line in prepared.lines)
-            return [result for one in alone for result in self.take_lines(one)]
+            alone = (self._prepare_again(prepared, [line]) for line in prepared.lines)
+            return [result for one in alone for result in self.append_lines(one)]
 
-    def _prepared_again(self, prepared: Prepared, lines: Sequence[ImportLine]) -> Prepared:
-        return self.prepare_lines(lines, self.look_up(_customers(lines)), prepared.caller, prepared.examine)
+    def _prepare_again(self, prepared: Prepared, lines: Sequence[ImportLine]) -> Prepared:
+        return self.prepare_lines(lines, self.look_up(_customers_of(lines)), prepared.caller, prepared.examine)
 
-    def _take(self, prepared: Prepared) -> Sequence[Result]:
+    def _append_prepared(self, prepared: Prepared) -> Sequence[Result]:
         """Content that the log did not come to name is dropped, unless nobody knows whether it did."""
         try:
-            results = self._taken(prepared)
+            results = self._append_until_free(prepared)
         except Unavailable:
             raise  # the commit may have happened
         except (Refusal, OwnerRaced):
-            self._drop(prepared.entries)
+            self._drop_contents(prepared.entries)
             raise
         ended = [*zip(prepared.entries, results, strict=True)]
-        self._drop([entry for entry, result in ended if not isinstance(result, Taken)])
+        self._drop_contents([entry for entry, result in ended if not isinstance(result, Taken)])
         taken = (entry for entry, result in ended if isinstance(entry, Entry) and isinstance(result, Taken))
-        prepared.known.learn(entry.draft.owner for entry in taken)
+        prepared.known.add_owners(entry.draft.owner for entry in taken)
         return results
 
-    def _drop(self, entries: Sequence[Entry | Result]) -> None:
+    def _drop_contents(self, entries: Sequence[Entry | Result]) -> None:
         for entry in entries:
             if isinstance(entry, Entry) and entry.content:
                 self.contents.drop(entry.content)
 
     # -- what needs no claim ----------------------------------------------------------------------------------
 
-    def _drafted(self, lines: Sequence[ImportLine], known: Known) -> list[Draft | Result]:
+    def _draft_lines(self, lines: Sequence[ImportLine], known: Known) -> list[Draft | Result]:
         today = self.clock.today()
-        return [_or_refused(partial(self._draft, line, known, today)) for line in lines]
+        return [_or_refused(partial(self._draft_line, line, known, today)) for line in lines]
 
-    def _draft(self, line: ImportLine, known: Known, today: date) -> Draft:
+    def _draft_line(self, line: ImportLine, known: Known, today: date) -> Draft:
         kind = known.types.get(line.type)
         if kind is None:
             raise DocumentTypeUnknown(type=line.type)
@@ -249,44 +251,44 @@ class Importing(Filing, frozen=True, kw_only=True):
             raise CustomerErased
         _require_fit(line, kind, today)
         paper = self.ids.new()
-        code = require(line.scan_code, kind.definition.scheme or Scheme.MOD97) if line.scan_code else None
+        code = parse_code(line.scan_code, kind.definition.scheme or Scheme.MOD97) if line.scan_code else None
         return Draft(
             line=line,
             type=kind,
             owner=known.owners[line.customer],
             paper=paper,
-            itself=self._itself(line, paper),
+            itself=self._claim_of_line(line, paper),
             scan_code=code,
             today=today,
         )
 
-    def _itself(self, line: ImportLine, paper: UUID) -> Claim:
+    def _claim_of_line(self, line: ImportLine, paper: UUID) -> Claim:
         if line.external_id:
-            return self._claim("external-id", line.external_id, paper)
-        return Claim(kind="import-line", digest=self.keys.claim_digest("import-line", identity(line)), owner=paper)
+            return self._claim_of("external-id", line.external_id, paper)
+        return Claim(kind="import-line", digest=self.keys.claim_digest("import-line", line_identity(line)), owner=paper)
 
-    def _new(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
+    def _find_imported(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
         """Before files are looked at: which lines are there already. Of lines without a file the append tells it."""
         asked = [draft for draft in drafts if isinstance(draft, Draft)]
         if not any(draft.line.file for draft in asked):
             return [*drafts]
-        owners = self._owned([draft.itself for draft in asked])
-        found = [(isinstance(draft, Draft) and _in_the_way([draft.itself], owners)) or draft for draft in drafts]
-        return self._recognized(drafts, found)
+        owners = self._owners_of_claims([draft.itself for draft in asked])
+        found = [(isinstance(draft, Draft) and _conflict_of([draft.itself], owners)) or draft for draft in drafts]
+        return self._recognize_imported(drafts, found)
 
     # -- files and events -------------------------------------------------------------------------------------
 
-    def _entries(self, drafts: Sequence[Draft | Result], examine: Examine) -> list[Entry | Result]:
+    def _build_entries(self, drafts: Sequence[Draft | Result], examine: Examine) -> list[Entry | Result]:
         files = [draft.line.file for draft in drafts if isinstance(draft, Draft) and draft.line.file]
         examined = iter(examine(files) if files else ())
         return [
-            _or_refused(partial(self._entry, draft, next(examined) if draft.line.file else None))
+            _or_refused(partial(self._build_entry, draft, next(examined) if draft.line.file else None))
             if isinstance(draft, Draft)
             else draft
             for draft in drafts
         ]
 
-    def _entry(self, draft: Draft, file: Examined | Refusal | None) -> Entry:
+    def _build_entry(self, draft: Draft, file: Examined | Refusal | None) -> Entry:
         if file is None:
             return self._without_file(draft)
         if isinstance(file, Refusal):
@@ -295,14 +297,14 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     def _without_file(self, draft: Draft) -> Entry:
         """The paper of an imported authorization lies somewhere, and nobody said where: held, without a shelf mark."""
-        events = authorization.decide(None, self._statement(draft))
+        events = authorization.decide(None, self._registration_of_draft(draft))
         state = authorization.fold(events)
         self.keys.new_paper(draft.paper)
         claims = [*self._reference_claims(state, draft.paper), *self._account_claims(state, draft.paper)]
         change = Change(steps=in_stream(draft.paper, events), claims=claims, papers={draft.paper: draft.owner})
-        return self._claimed(draft, change, state)
+        return self._claim_entry(draft, change, state)
 
-    def _statement(self, draft: Draft) -> Register:
+    def _registration_of_draft(self, draft: Draft) -> Register:
         line, mandate = draft.line, None
         if line.iban or line.debtor_name or line.mandate_reference:
             mandate = Mandate(debtor_name=line.debtor_name, iban=line.iban, mandate_reference=line.mandate_reference)
@@ -314,57 +316,61 @@ class Importing(Filing, frozen=True, kw_only=True):
             external_id=line.external_id,
             last_collection_on=line.last_collection_on,
         )
-        return self._registration(order, draft.type, draft.owner, draft.paper, draft.today, draft.scan_code)
+        return self._registration_of_note(order, draft.type, draft.owner, draft.paper, draft.today, draft.scan_code)
 
     def _with_file(self, draft: Draft, file: Examined) -> Entry:
         """An authorization's file is its evidence, and the original need not be held."""
         self._refuse_content(draft.type, file)
         alone = draft.type.definition.kind is Kind.DOCUMENT
-        register = None if alone else replace(self._statement(draft), source=Source.FILE, original_held=False)
+        register = (
+            None if alone else replace(self._registration_of_draft(draft), source=Source.FILE, original_held=False)
+        )
         paper, content = draft.paper if alone else self.ids.new(), self.ids.new()
         self.keys.new_paper(paper)
         arrival = Arrival(
             paper=paper,
             owner=draft.owner,
             type=draft.type,
-            content=self._store(paper, content, file),
+            content=self._store_content(paper, content, file),
             sha256=file.sha256,
             file_name=file.name,
             statement=None if alone else draft.paper,
         )
         try:
-            change = self._arriving(_order(draft.line), arrival, register)
-            return self._claimed(draft, change, _statement_in(change), content)
+            change = self._arrival_change(_order_from(draft.line), arrival, register)
+            return self._claim_entry(draft, change, _statement_in(change), content)
         except (Refusal, OwnerRaced):
             self.contents.drop(content)
             raise
 
-    def _claimed(self, draft: Draft, change: Change, state: Authorization | None, content: UUID | None = None) -> Entry:
+    def _claim_entry(
+        self, draft: Draft, change: Change, state: Authorization | None, content: UUID | None = None
+    ) -> Entry:
         """`state`: of the authorization that is noted. One whose time is over leaves its account free: the one that
         came after it may stand in the same list."""
-        over = _over(state, draft.today)
-        code = [self._claim("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
+        over = _expiry_of(state, draft.today)
+        code = [self._claim_of("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
         left = (draft.itself.kind, "mandate" if over else None)
         claims = [draft.itself, *code, *[claim for claim in change.claims if claim.kind not in left]]
         return Entry(draft=draft, change=replace(change, claims=claims), content=content, over=over)
 
     # -- append -----------------------------------------------------------------------------------------------
 
-    def _attempt(self, entries: Sequence[Entry | Result], known: Mapping[Value, UUID], caller: Caller) -> Attempt:
+    def _build_attempt(self, entries: Sequence[Entry | Result], known: Mapping[Value, UUID], caller: Caller) -> Attempt:
         digests = [c.digest for entry in entries if isinstance(entry, Entry) for c in entry.change.claims]
         values = {*digests}
-        found = sorted_out(entries, known) if known or len(values) < len(digests) else entries
+        found = refuse_conflicts(entries, known) if known or len(values) < len(digests) else entries
         chosen = [entry for entry in found if isinstance(entry, Entry)]
         return Attempt(found=found, append=self._append_of(chosen, caller) if chosen else None, values=values)
 
     def _append_of(self, entries: Sequence[Entry], caller: Caller) -> Later:
         return self.log.append_later(
-            self._envelopes([step for entry in entries for step in entry.change.steps], caller, {}),
+            self._wrap_steps([step for entry in entries for step in entry.change.steps], caller, {}),
             claims=[claim for entry in entries for claim in entry.change.claims],
             papers={paper: owner for entry in entries for paper, owner in entry.change.papers.items()},
         )
 
-    def _taken(self, prepared: Prepared) -> list[Result]:
+    def _append_until_free(self, prepared: Prepared) -> list[Result]:
         """Tried without asking first. When a value is taken all are looked up, and what is left is tried again."""
         entries, attempt = prepared.entries, prepared.attempt
         for _ in range(ATTEMPTS):
@@ -373,30 +379,30 @@ class Importing(Filing, frozen=True, kw_only=True):
                     attempt.append.result()
             except AlreadyClaimed:
                 claims = [claim for entry in entries if isinstance(entry, Entry) for claim in entry.change.claims]
-                attempt = self._attempt(entries, self._owned(claims), prepared.caller)
+                attempt = self._build_attempt(entries, self._owners_of_claims(claims), prepared.caller)
                 continue
             drafts = [entry.draft if isinstance(entry, Entry) else entry for entry in entries]
             return [
                 Taken(result.draft.paper, result.over) if isinstance(result, Entry) else result
-                for result in self._recognized(drafts, attempt.found)
+                for result in self._recognize_imported(drafts, attempt.found)
             ]
         raise Unavailable
 
-    def _owned(self, claims: Sequence[Claim]) -> dict[Value, UUID]:
+    def _owners_of_claims(self, claims: Sequence[Claim]) -> dict[Value, UUID]:
         """Who has what these claim."""
         return {
             (kind, digest): owner
             for kind in dict.fromkeys(claim.kind for claim in claims)
-            for digest, owner in self.log.claimed(kind, [c.digest for c in claims if c.kind == kind]).items()
+            for digest, owner in self.log.owners_of_claims(kind, [c.digest for c in claims if c.kind == kind]).items()
         }
 
-    def _recognized(self, drafts: Sequence[Draft | Result], found: Sequence[F | Result]) -> list[F | Result]:
+    def _recognize_imported(self, drafts: Sequence[Draft | Result], found: Sequence[F | Result]) -> list[F | Result]:
         """A paper with a line's external id that began as one of the line's customer and type is what the line became,
         by whatever door it came in."""
         others = [one.owner for one in found if isinstance(one, Refused) and isinstance(one.error, ExternalIdTaken)]
         if not others:
             return list(found)
-        origins = self._origins([paper for paper in others if paper])
+        origins = self._origins_of([paper for paper in others if paper])
 
         def recognized(draft: Draft | Result, result: F | Result) -> F | Result:
             match draft, result:
@@ -406,14 +412,14 @@ class Importing(Filing, frozen=True, kw_only=True):
 
         return [recognized(draft, result) for draft, result in zip(drafts, found, strict=True)]
 
-    def _origins(self, papers: Sequence[UUID]) -> dict[UUID, tuple[UUID, str]]:
+    def _origins_of(self, papers: Sequence[UUID]) -> dict[UUID, tuple[UUID, str]]:
         """The customer and the type with which they began."""
         recorded = self.log.load_recorded(papers, MAX_POSITION)
         firsts = [one.envelope for one in recorded if one.envelope.originator_version == 1]
         return {first.originator_id: (first.body.customer, first.body.type.code) for first in firsts}
 
 
-def identity(line: ImportLine) -> bytes:
+def line_identity(line: ImportLine) -> bytes:
     """What makes a line without an external id the same one: all that it says and what is in its file. Not the file's
     name: in the next delivery it stands for another scan. Columns that are empty, or came later, change nothing."""
     said = {name: value for name, value in msgspec.structs.asdict(line).items() if value is not None}
@@ -432,7 +438,7 @@ FOREIGN: dict[Kind, dict[str, str]] = {
 }
 
 
-def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldError]:
+def errors_in_line(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldError]:
     """What the type of a line, or the day, does not allow in it."""
     definition = kind.definition
     if definition.verify_only:
@@ -448,20 +454,20 @@ def unfit(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldEr
         yield FieldError("/signature_date", N_("must not be in the future"))
 
 
-def sorted_out(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
+def refuse_conflicts(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
     """Those that can be taken, in the order of the lines: what one of them claims the next may not. `known` are the
     owners in the log."""
     owners = dict(known)
     found: list[Entry | Result] = []
     for entry in entries:
-        result = (_in_the_way(entry.change.claims, owners) or entry) if isinstance(entry, Entry) else entry
+        result = (_conflict_of(entry.change.claims, owners) or entry) if isinstance(entry, Entry) else entry
         if isinstance(result, Entry):
             owners.update(((claim.kind, claim.digest), claim.owner) for claim in result.change.claims)
         found.append(result)
     return found
 
 
-def _in_the_way(claims: Iterable[Claim], owners: Mapping[Value, UUID]) -> Result | None:
+def _conflict_of(claims: Iterable[Claim], owners: Mapping[Value, UUID]) -> Result | None:
     for claim in claims:
         if (owner := owners.get((claim.kind, claim.digest))) is None:
             continue
@@ -473,7 +479,7 @@ def _in_the_way(claims: Iterable[Claim], owners: Mapping[Value, UUID]) -> Result
 
 def _require_fit(line: ImportLine, kind: DocumentType, today: date) -> None:
     kind.require_active()
-    if errors := [*unfit(line, kind, today)]:
+    if errors := [*errors_in_line(line, kind, today)]:
         raise ValidationFailed(*errors)
     kind.require_source(Source.FILE if line.file else Source.NONE)
 
@@ -483,7 +489,7 @@ def _statement_in(change: Change) -> Authorization | None:
     return authorization.evolve(None, first) if isinstance(first, AuthorizationRegistered) else None
 
 
-def _over(state: Authorization | None, today: date) -> AuthorizationExpired | None:
+def _expiry_of(state: Authorization | None, today: date) -> AuthorizationExpired | None:
     if state is None or (lapses_on := state.lapses_on) is None or lapses_on >= today:
         return None
     match authorization.decide(state, Lapse(today)):
@@ -504,11 +510,11 @@ def _or_refused(step: Callable[[], T]) -> T | Refused:
         return Refused(FieldError("/file", N_("changed while it was read")))
 
 
-def _customers(lines: Sequence[ImportLine]) -> set[str]:
+def _customers_of(lines: Sequence[ImportLine]) -> set[str]:
     return {line.customer for line in lines}
 
 
-def _order(line: ImportLine) -> ArchiveFile:
+def _order_from(line: ImportLine) -> ArchiveFile:
     return ArchiveFile(
         received_on=line.received_on, signed_on=line.signature_date, note=line.note, external_id=line.external_id
     )

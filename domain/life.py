@@ -10,7 +10,7 @@ from domain import authorization
 from domain.access import Rights
 from domain.administration import SYSTEM
 from domain.authorization import Amend, Authorization, Lapse, Supersede
-from domain.iban import bic, iban, mandate_reference
+from domain.iban import parse_bic, parse_iban, parse_mandate_reference
 from domain.mandate import Amendment, Mandate
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.use_cases import Caller, Outcome, UseCases, require_version
@@ -48,69 +48,71 @@ class Life(UseCases, frozen=True, kw_only=True):
 
         Raises NotFound, PreconditionFailed and what the life cycle forbids. Durable on return.
         """
-        key = self._command(caller, paper, *_asked(order))
+        key = self._command_key(caller, paper, *_request_of(order))
 
-        def attempt() -> Outcome:
-            state = self._authorization(paper, rights)
+        def decide_and_append() -> Outcome:
+            state = self._load_authorization(paper, rights)
             require_version(expected_version, state.version)
             events = authorization.decide(state, self._command_of(order, paper, rights))
-            return self._change(paper, self._changed(paper, state, events), caller, key)
+            return self._append_to_paper(paper, self._change_of_authorization(paper, state, events), caller, key)
 
-        return self._once(lambda: self._earlier(key, paper), attempt)
+        return self._answer_once(lambda: self._find_earlier(key, paper), decide_and_append)
 
     def _command_of(self, order: Order, paper: UUID, rights: Rights) -> authorization.Command:
         match order:
             case AmendMandate(amendment=amendment, reason=reason):
-                return Amend(_checked(amendment), self.clock.today(), reason, self._mandate(Mandate(), paper))
+                return Amend(
+                    _parse_amendment(amendment), self.clock.today(), reason, self._parse_mandate(Mandate(), paper)
+                )
             case SupersedeBy(by=by, reason=reason):
-                return Supersede(by, self._successor(by, paper, rights), self.clock.today(), reason)
+                return Supersede(by, self._load_successor(by, paper, rights), self.clock.today(), reason)
         return order
 
-    def _successor(self, by: UUID, paper: UUID, rights: Rights) -> Authorization:
+    def _load_successor(self, by: UUID, paper: UUID, rights: Rights) -> Authorization:
         try:
             if by != paper:
-                return self._authorization(by, rights)
+                return self._load_authorization(by, rights)
         except NotFound:
             pass
         raise ValidationFailed(FieldError("/by", N_("must be another authorization of the same customer")))
 
-    def told(self, paper: UUID, rights: Rights) -> Outcome:
+    def load_outcome(self, paper: UUID, rights: Rights) -> Outcome:
         """All events of an authorization and its evidence, for who may see it. Raises NotFound, CustomerErased."""
-        self._authorization(paper, rights)
-        return self._unchanged(paper)
+        self._load_authorization(paper, rights)
+        return self._current_outcome(paper)
 
-    def lapse(self, paper: UUID) -> bool:
+    def lapse_authorization(self, paper: UUID) -> bool:
         """Write down what the calendar decided, as `system`; False when there is nothing. Durable on return."""
 
-        def attempt() -> bool:
+        def decide_and_append() -> bool:
             envelopes = self.log.load(paper)
             state = authorization.fold(e.body for e in envelopes)
             events = authorization.decide(state, Lapse(self.clock.today()))
             if events:
                 caller = Caller(actor=SYSTEM, branch=envelopes[0].meta.branch, correlation_id=self.ids.new())
-                self._append(self._changed(paper, state, events), caller)
+                self._append_change(self._change_of_authorization(paper, state, events), caller)
             return bool(events)
 
-        return self._repeated(attempt)
+        return self._retry_conflicts(decide_and_append)
 
 
-def _checked(amendment: Amendment) -> Amendment:
+def _parse_amendment(amendment: Amendment) -> Amendment:
     """The numbers of an amendment, each by its own rule. Raises IbanInvalid, FieldError."""
     if not amendment.changes:
         raise ValidationFailed(FieldError("", N_("says nothing that is to be changed")))
     return Amendment(
         debtor_name=amendment.debtor_name,
-        iban=amendment.iban if amendment.iban is UNSET else iban(amendment.iban),
-        bic=bic(amendment.bic, "/bic") if amendment.bic else amendment.bic,
+        iban=amendment.iban if amendment.iban is UNSET else parse_iban(amendment.iban),
+        bic=parse_bic(amendment.bic, "/bic") if amendment.bic else amendment.bic,
         mandate_reference=(
             amendment.mandate_reference
             if amendment.mandate_reference is UNSET
-            else mandate_reference(amendment.mandate_reference, "/mandate_reference")
+            else parse_mandate_reference(amendment.mandate_reference, "/mandate_reference")
         ),
     )
 
 
-def _asked(order: Order) -> tuple[object, ...]:
+def _request_of(order: Order) -> tuple[object, ...]:
     """An order as its Idempotency-Key knows it: whatever the day it is sent again."""
     name = type(order).__name__
     if isinstance(order, AmendMandate):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.calendar import add_months
-from domain.iban import same_bank
+from domain.iban import is_same_bank
 
 MONTHS_WITHOUT_COLLECTION = 36
 MONTHS_DISPUTABLE = 13  # a collection as unauthorised: so long the creditor must be able to show the mandate
@@ -41,7 +41,7 @@ class Mandate(msgspec.Struct, frozen=True, kw_only=True):
     sequence_type: SequenceType | None = None
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         return self.iban is not None and self.signature_date is not None
 
 
@@ -58,18 +58,18 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
 
 
-def amended(mandate: Mandate, amendment: Amendment) -> Mandate:
+def amend_mandate(mandate: Mandate, amendment: Amendment) -> Mandate:
     """The mandate with its new data. Another bank makes the next collection the first one again; a BIC that was not
     given anew belonged to the bank of before."""
     changes = amendment.changes
     if mandate.iban and stays_with_bank(mandate, amendment) is False:
         changes.setdefault("bic", None)
         new = msgspec.structs.replace(mandate, **changes)
-        return new if new.sequence_type is SequenceType.ONE_OFF else _first(new)
+        return new if new.sequence_type is SequenceType.ONE_OFF else _restart_sequence(new)
     return msgspec.structs.replace(mandate, **changes)
 
 
-def _first(mandate: Mandate) -> Mandate:
+def _restart_sequence(mandate: Mandate) -> Mandate:
     return msgspec.structs.replace(mandate, sequence_type=SequenceType.FIRST)
 
 
@@ -77,15 +77,15 @@ def stays_with_bank(mandate: Mandate, amendment: Amendment) -> bool | None:
     """Whether a new account is at the bank of the old one; None when the account does not change."""
     if mandate.iban is None or amendment.iban is UNSET or amendment.iban == mandate.iban:
         return None
-    return same_bank(mandate.iban, amendment.iban)
+    return is_same_bank(mandate.iban, amendment.iban)
 
 
-def changed_fields(old: Mandate | None, new: Mandate) -> Sequence[str]:
+def diff_fields(old: Mandate | None, new: Mandate) -> Sequence[str]:
     before = old or Mandate()
     return [name for name in Mandate.__struct_fields__ if getattr(before, name) != getattr(new, name)]
 
 
-def collected(mandate: Mandate | None, outcome: CollectionOutcome) -> Mandate | None:
+def apply_collection(mandate: Mandate | None, outcome: CollectionOutcome) -> Mandate | None:
     """After a first collection that the bank took on, the next ones recur; a rejected one never was one."""
     if mandate is None or mandate.sequence_type is not SequenceType.FIRST or outcome is CollectionOutcome.REJECTED:
         return mandate

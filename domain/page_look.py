@@ -26,12 +26,12 @@ APART_MAX: Final = 0.45
 window differed by at most 0.44; of 76 pairs of pages in one layout with other words by at least 0.49."""
 
 
-def pack(cells: bytes) -> bytes:
+def pack_map(cells: bytes) -> bytes:
     """The map as it is stored: WIDE × HIGH levels, row by row, compressed to 0.1 to 3 KB."""
     return zlib.compress(cells)
 
 
-def unpack(look: bytes) -> bytes:
+def unpack_map(look: bytes) -> bytes:
     """WIDE × HIGH levels; empty for what is no map. The size is bounded, whatever the bytes claim."""
     try:
         cells = zlib.decompressobj().decompress(look, WIDE * HIGH + 1)
@@ -48,16 +48,16 @@ def is_same_sheet(one: bytes, other: bytes) -> bool:
     inks = sorted((sum(one), sum(other)))
     if inks[0] == 0 or inks[1] - inks[0] > TOTAL_APART_MAX * inks[1]:
         return False
-    down = _shift([sum(row) for row in _rows(one)], [sum(row) for row in _rows(other)])
-    across = _shift([sum(one[x::WIDE]) for x in range(WIDE)], [sum(other[x::WIDE]) for x in range(WIDE)])
-    return _is_alike_everywhere(one, _moved(other, down, across))
+    down = _best_shift([sum(row) for row in _rows_of(one)], [sum(row) for row in _rows_of(other)])
+    across = _best_shift([sum(one[x::WIDE]) for x in range(WIDE)], [sum(other[x::WIDE]) for x in range(WIDE)])
+    return _is_alike_everywhere(one, _shift_map(other, down, across))
 
 
-def _rows(cells: bytes) -> list[bytes]:
+def _rows_of(cells: bytes) -> list[bytes]:
     return [cells[y * WIDE : (y + 1) * WIDE] for y in range(HIGH)]
 
 
-def _shift(one: Sequence[int], other: Sequence[int]) -> int:
+def _best_shift(one: Sequence[int], other: Sequence[int]) -> int:
     """By how many cells the second profile has to move back to fit the first best."""
     inner = range(SHIFT_MAX, len(one) - SHIFT_MAX)
     return min(
@@ -65,9 +65,9 @@ def _shift(one: Sequence[int], other: Sequence[int]) -> int:
     )
 
 
-def _moved(cells: bytes, down: int, across: int) -> bytes:
+def _shift_map(cells: bytes, down: int, across: int) -> bytes:
     edge = bytes(SHIFT_MAX)
-    padded = [edge + row + edge for row in _rows(cells)]
+    padded = [edge + row + edge for row in _rows_of(cells)]
     empty = [bytes(WIDE + 2 * SHIFT_MAX)] * SHIFT_MAX
     first = SHIFT_MAX + across
     return b"".join(row[first : first + WIDE] for row in [*empty, *padded, *empty][SHIFT_MAX + down :][:HIGH])

@@ -39,7 +39,7 @@ class ContentStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove the key; removing an absent one is no error."""
 
-    def listing(self) -> Iterator[tuple[str, float]]:
+    def list_keys(self) -> Iterator[tuple[str, float]]:
         """All keys, each once, in an order of the store's own, with the time of creation (seconds since the epoch)."""
 
 
@@ -129,7 +129,7 @@ class Later(Protocol):
 class EventLog(Protocol):
     """The log. `append` is one transaction and durable on return; a paper's key is stored with its first event."""
 
-    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+    def owners_of_claims(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
         """Which papers own these values; what nobody owns is left out."""
 
     def load(self, stream: UUID, after: int = 0) -> Sequence[Envelope[Any]]:
@@ -141,7 +141,7 @@ class EventLog(Protocol):
     def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
         """Every event of these topics in the order of the log: for small catalogues only."""
 
-    def earlier(self, command: CommandKey) -> Earlier | None:
+    def find_command(self, command: CommandKey) -> Earlier | None:
         """What the key was used for, None when it is new. Raises IdempotencyKeyReused for another body."""
 
     def append(
@@ -171,13 +171,13 @@ class EventLog(Protocol):
 class KeyRing(Protocol):
     """Keys of customers and papers. Key bytes never leave the store."""
 
-    def owner(self, customer_id: str) -> Owner:
+    def owner_of(self, customer_id: str) -> Owner:
         """The customer's reference, made when there is none yet. CustomerErased when the key was destroyed."""
 
-    def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
         """As `owner`, for many in one question; those whose key was destroyed are left out."""
 
-    def intake(self) -> Owner:
+    def intake_owner(self) -> Owner:
         """Whom papers belong to whose customer is not known yet; made when there is none."""
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
@@ -186,7 +186,7 @@ class KeyRing(Protocol):
     def new_paper(self, paper: UUID) -> None:
         """Make a key for a paper that is about to be appended."""
 
-    def digest(self, kind: str, value: bytes) -> bytes:
+    def keyed_digest(self, kind: str, value: bytes) -> bytes:
         """A keyed digest of 32 bytes under the institution's key, for tokens and command bodies."""
 
     def claim_digest(self, kind: str, value: bytes) -> bytes:
@@ -210,7 +210,7 @@ class Contents(Protocol):
 class Passwords(Protocol):
     """Passwords of users, as what costs time and memory to guess at (argon2id). Each has an id of its own."""
 
-    def alone(self, folded_name: str) -> AbstractContextManager[None]:
+    def lock_user(self, folded_name: str) -> AbstractContextManager[None]:
         """One at a time for each user: others wait, and who waits too long is refused as when nothing answers."""
 
     def put(self, password: UUID, user: str, plain: str, *, once: bool) -> None:
@@ -225,7 +225,7 @@ class Passwords(Protocol):
     def end_sessions_from_elsewhere(self, user: str) -> None:
         """End the sessions that an identity provider's word opened for this user. Durable on return."""
 
-    def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
+    def find_one_time(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
         """Of each that is there, whether it is a one-time password."""
 
 
@@ -241,7 +241,7 @@ class CustomerDirectory(Protocol):
     def get(self, customer_id: str) -> Customer | None:
         """The customer of exactly this id."""
 
-    def existing(self, customer_ids: Iterable[str]) -> set[str]:
+    def existing_ids(self, customer_ids: Iterable[str]) -> set[str]:
         """Those of the ids that the library knows just now, in one question to the directory."""
 
     def search(self, text: str, limit: int) -> Sequence[Customer]:
@@ -259,7 +259,7 @@ class Clock(Protocol):
     def today(self) -> date:
         """The present day where the institution stands."""
 
-    def day(self, moment: datetime) -> date:
+    def day_of(self, moment: datetime) -> date:
         """The day that it was there at some moment."""
 
 

@@ -492,6 +492,6 @@ class ExternalIdTaken(Refusal):
     sentence = N_("Another document or authorization already has this external id.")
 
 
-def every() -> list[type[Refusal]]:
+def all_refusals() -> list[type[Refusal]]:
     """All refusals, in the order in which they stand here: for the problem pages, openapi.json and the tests."""
     return list(Refusal.__subclasses__())

@@ -40,7 +40,7 @@ class Scheme(StrEnum):
     MOD11 = "mod11"
 
 
-def make(prefix: str, number: int) -> str:
+def make_code(prefix: str, number: int) -> str:
     """Our code of 16 characters: prefix, 12 digits, and two by which the whole is 1 modulo 97 (ISO 7064 MOD 97-10).
 
     Raises ValueError unless the prefix has two capital letters and 0 <= number < 10**12.
@@ -63,7 +63,7 @@ def prefix_of(type_code: str) -> str:
     return letters.ljust(2, "X")
 
 
-def grouped(code: str) -> str:
+def group_code(code: str) -> str:
     """A canonical code as it is printed and read aloud: `DA 4827 1903 6651 44`, others in fours."""
     start = 2 if OURS.fullmatch(code) else 0
     groups = [code[:start], *(code[i : i + 4] for i in range(start, len(code), 4))]
@@ -75,34 +75,34 @@ def candidates(text: str) -> tuple[str, ...]:
 
     Ours comes first, and only when its check digits hold; then the text as a foreign code. Empty: it is no code.
     """
-    folded = _folded(text)
-    return tuple(dict.fromkeys(filter(None, (_ours(folded), folded))))
+    folded = _fold_code(text)
+    return tuple(dict.fromkeys(filter(None, (_parse_own_code(folded), folded))))
 
 
 def is_well_formed(text: str, schemes: Iterable[Scheme]) -> bool:
     """Whether it is a code of ours or of one of these schemes, known or not."""
-    folded = _folded(text)
-    return any(_canonical(folded, scheme) for scheme in (Scheme.MOD97, *schemes))
+    folded = _fold_code(text)
+    return any(_canonical_form(folded, scheme) for scheme in (Scheme.MOD97, *schemes))
 
 
-def require(text: str, scheme: Scheme) -> str:
+def parse_code(text: str, scheme: Scheme) -> str:
     """The canonical form of an imported code. Codes of ours are taken under every scheme: forms that we printed.
 
     Raises ScanCodeMalformed, also under `none` for our own form with wrong check digits: that is a slip of the pen.
     """
-    canonical = _canonical(_folded(text), scheme)
+    canonical = _canonical_form(_fold_code(text), scheme)
     if canonical is None:
         raise ScanCodeMalformed
     return canonical
 
 
-def _canonical(folded: str, scheme: Scheme) -> str | None:
+def _canonical_form(folded: str, scheme: Scheme) -> str | None:
     if OURS_TYPED.fullmatch(folded):
-        return _ours(folded)
-    return folded if _satisfies(folded, scheme) else None
+        return _parse_own_code(folded)
+    return folded if _satisfies_scheme(folded, scheme) else None
 
 
-def _satisfies(folded: str, scheme: Scheme) -> bool:
+def _satisfies_scheme(folded: str, scheme: Scheme) -> bool:
     match scheme:
         case Scheme.NONE:
             return folded != ""
@@ -114,15 +114,15 @@ def _satisfies(folded: str, scheme: Scheme) -> bool:
             return False
 
 
-def _ours(folded: str) -> str | None:
+def _parse_own_code(folded: str) -> str | None:
     """Made anew and compared: 00, 01 and 99 also leave 1 modulo 97, but no code of ours ends in them."""
     if not OURS_TYPED.fullmatch(folded):
         return None
     code = folded[:2] + folded[2:].translate(LOOKALIKES)
-    return code if code == make(code[:2], int(code[2:14])) else None
+    return code if code == make_code(code[:2], int(code[2:14])) else None
 
 
-def _folded(text: str) -> str:
+def _fold_code(text: str) -> str:
     """Capital letters and digits of ASCII, at most 64; empty when anything else is left or too much was sent."""
     if FOREIGN.fullmatch(text):  # most are typed or listed as they are
         return text.upper()

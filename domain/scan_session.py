@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from domain import page_look
-from domain.batch import collate
+from domain.batch import collate_sides
 from domain.envelope import UNSET, Event, Sealed
 from domain.promises import require_value
 from domain.refusals import (
@@ -341,7 +341,7 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[UUID, ...] = ()
 
     @property
-    def last(self) -> int:
+    def last_place(self) -> int:
         return max(self.pages, default=0)
 
     @property
@@ -350,14 +350,14 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
         return any(not page.sha256 for page in self.pages.values())
 
     @property
-    def ordered(self) -> list[tuple[int, CapturedPage]]:
+    def pages_in_order(self) -> list[tuple[int, CapturedPage]]:
         return sorted(self.pages.items())
 
     @property
-    def twins(self) -> frozenset[int]:
+    def twin_places(self) -> frozenset[int]:
         """Places of pages that show the same sheet as one before them: it was fed twice, perhaps."""
         twins, seen, liked = set(), set[UUID](), set[UUID]()
-        for n, page in self.ordered:
+        for n, page in self.pages_in_order:
             if page.content.id in liked or not seen.isdisjoint(page.like):
                 twins.add(n)
             seen.add(page.content.id)
@@ -370,31 +370,31 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
 
 def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
     if isinstance(command, Start):
-        return _start(command)
+        return _start_session(command)
     if isinstance(command, TakeUp):
         return _take_up(command)
     state = require_value(state, "use cases refuse an absent session before they decide")
     match command:
         case Confirm():
-            return _confirm(state, command)
+            return _confirm_pass(state, command)
         case Capture():
-            return _capture(state, command)
+            return _capture_page(state, command)
         case Finish():
-            return _finish(state, command)
+            return _finish_pass(state, command)
         case Stop():
-            return _stop(state)
+            return _stop_pass(state)
         case Rotate() | MovePage() | RemovePage():
-            return _arrange(state, command)
+            return _arrange_pages(state, command)
         case CollatePasses() | CollateSheets():
-            return _collate(state, command)
+            return _collate_pages(state, command)
         case ArchivePages():
-            return _archive(state, command)
+            return _archive_pages(state, command)
         case Cancel():
-            return _cancel(state)
+            return _cancel_session(state)
         case Expire():
-            return _expire(state)
+            return _expire_session(state)
         case Reopen():
-            return _reopen(state)
+            return _reopen_session(state)
         case DropExpired():
             return [ScanCancelled()] if state.state is EXPIRED else []
         case Interrupt(problem=problem):
@@ -406,7 +406,7 @@ def decide(state: ScanSession | None, command: Command) -> Sequence[ScanEvent]:
             return [ScannerYielded()] if state.state is AWAITING else []
 
 
-def _start(command: Start) -> Sequence[ScanEvent]:
+def _start_session(command: Start) -> Sequence[ScanEvent]:
     started = ScanStarted(device=command.device, at=command.now)
     if command.device is None or command.device.source is ScannerSource.FLATBED:
         return [started]
@@ -421,12 +421,12 @@ def _take_up(command: TakeUp) -> Sequence[ScanEvent]:
     ]
 
 
-def _confirm(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
+def _confirm_pass(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
     """From the caller alone there is nothing to confirm."""
-    _require(state, AWAITING, REVIEW, FAILED)
+    _require_state(state, AWAITING, REVIEW, FAILED)
     if state.device is None:
         raise IllegalTransition(state=state.state.value)
-    if state.last >= command.pages_max:
+    if state.last_place >= command.pages_max:
         raise ScannerTooManyPages
     return [ScanConfirmed(number=_next_pass(state), at=command.now)]
 
@@ -437,16 +437,16 @@ def _next_pass(state: ScanSession) -> int:
     return FIRST_PASS_OF_ITS_OWN if state.passes == 0 and state.captures else state.passes + 1
 
 
-def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
+def _capture_page(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
     """The same again changes nothing: a station's sheet by its capture, since two sheets may look alike to the last
     bit, and whatever has become of the session; a caller's page by its place and digest."""
     page, n = command.page, command.n
     if page.capture is not None and page.capture in state.captures:
         return []
-    _require(state, SCANNING, REVIEW, FAILED)
+    _require_state(state, SCANNING, REVIEW, FAILED)
     there = state.pages.get(n)
     if there is not None and page.capture is not None:
-        n, there = state.last + 1, None
+        n, there = state.last_place + 1, None
     elif there is not None and there.sha256 == page.sha256:
         return []
     if n > command.pages_max:
@@ -464,7 +464,7 @@ def _capture(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
             sha256=page.sha256,
             scan_codes=page.scan_codes,
             look=page.look,
-            like=pages_like(page, (one for m, one in state.ordered if m != n)),
+            like=pages_like(page, (one for m, one in state.pages_in_order if m != n)),
         )
     ]
 
@@ -477,18 +477,18 @@ def pages_like(page: CapturedPage, others: Iterable[CapturedPage]) -> tuple[UUID
     """The contents of the pages with the same codes that show the same sheet. Blank pages are like none."""
     if "blank" in page.warnings:
         return ()
-    cells = page_look.unpack(page.look)
+    cells = page_look.unpack_map(page.look)
     same = (
         other.content.id
         for other in others
         if other.scan_codes == page.scan_codes
         and "blank" not in other.warnings
-        and page_look.is_same_sheet(cells, page_look.unpack(other.look))
+        and page_look.is_same_sheet(cells, page_look.unpack_map(other.look))
     )
     return tuple(same)[-LIKE_MAX:]
 
 
-def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
+def _finish_pass(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
     """A station that was given up may still come back and say that all is well; of an older pass nothing is taken."""
     if state.state not in (SCANNING, FAILED) or command.number != state.passes:
         return []
@@ -499,18 +499,18 @@ def _finish(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
     return [ScanInterrupted(problem=command.problem, told=command.told)]
 
 
-def _stop(state: ScanSession) -> Sequence[ScanEvent]:
+def _stop_pass(state: ScanSession) -> Sequence[ScanEvent]:
     """Who asks again has not heard the answer, and a pass may have come to its end meanwhile."""
-    _require(state, SCANNING, REVIEW, FAILED)
+    _require_state(state, SCANNING, REVIEW, FAILED)
     return [ScanFinished(number=state.passes)] if state.state is SCANNING else []
 
 
-def _arrange(state: ScanSession, command: Rotate | MovePage | RemovePage) -> Sequence[ScanEvent]:
-    _require(state, REVIEW, FAILED)
+def _arrange_pages(state: ScanSession, command: Rotate | MovePage | RemovePage) -> Sequence[ScanEvent]:
+    _require_state(state, REVIEW, FAILED)
     _require_page(state, command.n)
-    places = [n for n, _ in state.ordered]
+    places = [n for n, _ in state.pages_in_order]
     at = places.index(command.n)
-    placed = [Placed(page.content.id, page.degrees) for _, page in state.ordered]
+    placed = [Placed(page.content.id, page.degrees) for _, page in state.pages_in_order]
     match command:
         case Rotate(degrees=degrees):
             placed[at] = Placed(placed[at].content, (placed[at].degrees + degrees) % 360)
@@ -523,11 +523,11 @@ def _arrange(state: ScanSession, command: Rotate | MovePage | RemovePage) -> Seq
     return [PagesArranged(pages=tuple(placed))]
 
 
-def _collate(state: ScanSession, command: CollatePasses | CollateSheets) -> Sequence[ScanEvent]:
+def _collate_pages(state: ScanSession, command: CollatePasses | CollateSheets) -> Sequence[ScanEvent]:
     """Sheet by sheet from where the first of these pages was; the others around them as they were."""
-    _require(state, REVIEW, FAILED)
+    _require_state(state, REVIEW, FAILED)
     numbers = _sheet_by_sheet(state, command)
-    places, chosen = [n for n, _ in state.ordered], {*numbers}
+    places, chosen = [n for n, _ in state.pages_in_order], {*numbers}
     others = [n for n in places if n not in chosen]
     before = min(map(places.index, numbers))
     order = [*others[:before], *numbers, *others[before:]]
@@ -538,50 +538,50 @@ def _collate(state: ScanSession, command: CollatePasses | CollateSheets) -> Sequ
 
 def _sheet_by_sheet(state: ScanSession, command: CollatePasses | CollateSheets) -> Sequence[int]:
     if isinstance(command, CollatePasses):
-        return collate(*_sides(state), last_first=command.last_first)
+        return collate_sides(*_sides_of_passes(state), last_first=command.last_first)
     numbers = [n for sheet in command.sheets for n in sheet]
     _require_pages(state, numbers, "/sheets")
     return numbers
 
 
-def _sides(state: ScanSession) -> tuple[Sequence[int], Sequence[int]]:
+def _sides_of_passes(state: ScanSession) -> tuple[Sequence[int], Sequence[int]]:
     """Places of the pages that the last two passes brought, in the order of their sheets: who collated them the wrong
     way may say the other. A pass that brought nothing, or nothing that is still there, was none."""
     passes: defaultdict[int, list[int]] = defaultdict(list)
-    for number, _, n in sorted((*_sheet(page.capture), n) for n, page in state.pages.items() if page.capture):
+    for number, _, n in sorted((*_parse_capture(page.capture), n) for n, page in state.pages.items() if page.capture):
         passes[number].append(n)
     fronts, backs = [*list(passes.values())[-2:], [], []][:2]
     return fronts, backs
 
 
-def _sheet(capture: str) -> tuple[int, int]:
+def _parse_capture(capture: str) -> tuple[int, int]:
     """Pass and sheet."""
     number, _, sheet = capture.partition(".")
     return int(number), int(sheet)
 
 
-def _cancel(state: ScanSession) -> Sequence[ScanEvent]:
+def _cancel_session(state: ScanSession) -> Sequence[ScanEvent]:
     """Who asks again has not heard the answer."""
     if state.state is CANCELLED:
         return []
-    _require(state, AWAITING, SCANNING, REVIEW, FAILED, EXPIRED)
+    _require_state(state, AWAITING, SCANNING, REVIEW, FAILED, EXPIRED)
     return [ScanCancelled()]
 
 
-def _expire(state: ScanSession) -> Sequence[ScanEvent]:
+def _expire_session(state: ScanSession) -> Sequence[ScanEvent]:
     """A session without pages has nothing to keep."""
     if state.state in (*OVER, EXPIRED):
         return []
     return [ScanExpired()] if state.pages else [ScanCancelled()]
 
 
-def _reopen(state: ScanSession) -> Sequence[ScanEvent]:
+def _reopen_session(state: ScanSession) -> Sequence[ScanEvent]:
     """Idempotent: the command again returns no events."""
-    _require(state, EXPIRED, REVIEW, FAILED)
+    _require_state(state, EXPIRED, REVIEW, FAILED)
     return [ScanReopened()] if state.state is EXPIRED else []
 
 
-def _archive(state: ScanSession, command: ArchivePages) -> Sequence[ScanEvent]:
+def _archive_pages(state: ScanSession, command: ArchivePages) -> Sequence[ScanEvent]:
     require_archivable(state, command.numbers)
     gone = tuple(state.pages[n].content.id for n in command.numbers)
     archived = PagesArchived(document=command.document, pages=gone)
@@ -590,7 +590,7 @@ def _archive(state: ScanSession, command: ArchivePages) -> Sequence[ScanEvent]:
 
 def require_archivable(state: ScanSession, numbers: Sequence[int]) -> None:
     """There is something to archive: each page once, and each of this session."""
-    _require(state, REVIEW, FAILED)
+    _require_state(state, REVIEW, FAILED)
     if not numbers:
         raise ValidationFailed(FieldError("/pages", N_("there are no pages to archive")))
     _require_pages(state, numbers, "/pages")
@@ -612,7 +612,7 @@ def _require_page(state: ScanSession, n: int) -> None:
         raise NotFound
 
 
-def _require(state: ScanSession, *allowed: ScanState) -> None:
+def _require_state(state: ScanSession, *allowed: ScanState) -> None:
     if state.state not in allowed:
         raise IllegalTransition(state=state.state.value)
 
@@ -629,22 +629,22 @@ def keeps_scanner(state: ScanSession, now: datetime) -> bool:
 
 def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
     if isinstance(event, ScanStarted):
-        return _started(event)
+        return _state_from_started(event)
     state = require_value(state, "a session begins with ScanStarted")
     state = msgspec.structs.replace(state, version=state.version + 1)
     match event:
         case ScanConfirmed(number=number, at=at):
             return msgspec.structs.replace(state, state=SCANNING, passes=number, asked_at=at, problem=None)
         case PageCaptured():
-            return _captured(state, event)
+            return _apply_capture(state, event)
         case PagesArranged(pages=placed):
-            return msgspec.structs.replace(state, pages=_arranged(state, placed))
+            return msgspec.structs.replace(state, pages=_apply_arrangement(state, placed))
         case ScanFinished():
             return msgspec.structs.replace(state, state=REVIEW, problem=None)
         case ScanInterrupted(problem=problem):
             return msgspec.structs.replace(state, state=FAILED, problem=problem)
         case PagesArchived(document=document, pages=gone):
-            kept = [page for _, page in state.ordered if page.content.id not in gone]
+            kept = [page for _, page in state.pages_in_order if page.content.id not in gone]
             return msgspec.structs.replace(
                 state, pages=dict(enumerate(kept, 1)), documents=(*state.documents, document)
             )
@@ -665,13 +665,13 @@ def state_reopened(problem: str | None) -> ScanState:
     return FAILED if problem else REVIEW
 
 
-def _started(event: ScanStarted) -> ScanSession:
+def _state_from_started(event: ScanStarted) -> ScanSession:
     if event.device is None:
         return ScanSession(state=REVIEW, version=1, device=None, asked_at=event.at)
     return ScanSession(state=AWAITING, version=1, device=event.device, asked_at=event.at)
 
 
-def _captured(state: ScanSession, event: PageCaptured) -> ScanSession:
+def _apply_capture(state: ScanSession, event: PageCaptured) -> ScanSession:
     page = CapturedPage(
         content=event.content,
         sha256=event.sha256 or b"",
@@ -688,7 +688,7 @@ def _captured(state: ScanSession, event: PageCaptured) -> ScanSession:
     return msgspec.structs.replace(state, pages={**state.pages, event.n: page}, captures=captures)
 
 
-def _arranged(state: ScanSession, placed: Sequence[Placed]) -> dict[int, CapturedPage]:
+def _apply_arrangement(state: ScanSession, placed: Sequence[Placed]) -> dict[int, CapturedPage]:
     pages = {page.content.id: page for page in state.pages.values()}
     turned = (msgspec.structs.replace(pages[p.content], degrees=p.degrees) for p in placed)
     return dict(enumerate(turned, 1))

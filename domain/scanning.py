@@ -49,7 +49,7 @@ from domain.scan_session import (
     require_archivable,
     require_unchanged,
 )
-from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, require_version, together
+from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, merge_changes, require_version
 from domain.values import Content, time_of
 
 
@@ -104,73 +104,73 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     # -- begin and end ----------------------------------------------------------------------------------------
 
-    def started_scan(self, asked: object, caller: Caller) -> Session | None:
+    def find_earlier_start(self, asked: object, caller: Caller) -> Session | None:
         """The answer that this request was given before, when it carries the key of that one; its scanner may have
         been switched off since."""
-        return self._told_before(self._starting(asked, caller))
+        return self._find_earlier_session(self._start_key(asked, caller))
 
-    def _starting(self, asked: object, caller: Caller) -> CommandKey | None:
-        return self._command(caller, "scan", asked)
+    def _start_key(self, asked: object, caller: Caller) -> CommandKey | None:
+        return self._command_key(caller, "scan", asked)
 
     def start_scan(self, device: Device | None, caller: Caller, *, asked: object) -> Session:
         """Begin; a scanner is held for it. `asked` is what the caller named to get this device. Raises ScannerBusy,
         with who holds it."""
-        command = self._starting(asked, caller)
+        command = self._start_key(asked, caller)
 
-        def attempt() -> Session:
+        def decide_and_append() -> Session:
             session = self.ids.new()
             events = scan_session.decide(None, Start(device, self.clock.now()))
             self.keys.new_paper(session)
             state = scan_session.evolve(None, events[0])
             change = Change(
                 steps=in_stream(session, events),
-                claims=self._scanner(state, session),
-                papers={session: self.keys.intake()},
+                claims=self._scanner_claims(state, session),
+                papers={session: self.keys.intake_owner()},
             )
             return self._scan_append(session, change, caller, command)
 
-        return self._once(lambda: self._told_before(command), attempt)
+        return self._answer_once(lambda: self._find_earlier_session(command), decide_and_append)
 
     def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """The Yes: for the glass, and for every further pass."""
-        return self._scan(session, Confirm(self.clock.now(), self.scan_pages_max), "confirm", caller, reach)
+        return self._change_session(session, Confirm(self.clock.now(), self.scan_pages_max), "confirm", caller, reach)
 
     def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> Session:
-        return self._scan(session, finish, finish, caller, reach)
+        return self._change_session(session, finish, finish, caller, reach)
 
     def stop_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """No more of the pass under way; its pages stay, and its station lets go of the device in a moment."""
-        return self._scan(session, Stop(), "stop", caller, reach)
+        return self._change_session(session, Stop(), "stop", caller, reach)
 
     def arrange_pages(
         self, session: UUID, command: Arrangement, caller: Caller, reach: Reach, *, version: int | None = None
     ) -> Session:
         """`version` is that in which the caller saw the pages, for their numbers change: PreconditionFailed when it is
         past. None: as they are."""
-        return self._scan(session, command, (type(command).__name__, command), caller, reach, version)
+        return self._change_session(session, command, (type(command).__name__, command), caller, reach, version)
 
     def cancel_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """Leave nothing behind: the key of the session and its images go."""
-        return self._scan(session, Cancel(), "cancel", caller, reach)
+        return self._change_session(session, Cancel(), "cancel", caller, reach)
 
     def interrupt_scan(self, session: UUID, problem: str, caller: Caller) -> bool:
         """What the station does not come back from; its pages stay and more may come. False when it scans no more."""
-        return self._end(session, Interrupt(problem), caller, untouched_since=None)
+        return self._end_by_clock(session, Interrupt(problem), caller, untouched_since=None)
 
     def expire_scan(self, session: UUID, untouched_since: datetime, caller: Caller) -> bool:
         """End a session that nobody came back to; its pages and its key stay for a grace. False when somebody did, or
         when it is over."""
-        return self._end(session, Expire(), caller, untouched_since=untouched_since)
+        return self._end_by_clock(session, Expire(), caller, untouched_since=untouched_since)
 
     def drop_expired_scan(self, session: UUID, untouched_since: datetime, caller: Caller) -> bool:
         """As cancel_scan(), when the grace of an expired session is over; False when somebody reopened it."""
-        return self._end(session, DropExpired(), caller, untouched_since=untouched_since)
+        return self._end_by_clock(session, DropExpired(), caller, untouched_since=untouched_since)
 
     def reopen_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
         """Take back the end that the calendar wrote down, with all pages; IllegalTransition when they are gone."""
-        return self._scan(session, Reopen(), "reopen", caller, reach)
+        return self._change_session(session, Reopen(), "reopen", caller, reach)
 
-    def _end(
+    def _end_by_clock(
         self,
         session: UUID,
         command: Interrupt | Expire | DropExpired,
@@ -180,8 +180,8 @@ class Scanning(Filing, frozen=True, kw_only=True):
     ) -> bool:
         """By the clock, which asked a view: whether it is so is asked of the log."""
 
-        def attempt() -> bool:
-            found = self._session(session)
+        def decide_and_append() -> bool:
+            found = self._load_session(session)
             if found.state.state in OVER or (untouched_since and found.touched_at >= untouched_since):
                 return False
             change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
@@ -189,9 +189,9 @@ class Scanning(Filing, frozen=True, kw_only=True):
                 self._scan_append(session, change, caller, None)
             return bool(change.steps)
 
-        return self._repeated(attempt)
+        return self._retry_conflicts(decide_and_append)
 
-    def _scan(
+    def _change_session(
         self,
         session: UUID,
         command: scan_session.Command,
@@ -201,24 +201,24 @@ class Scanning(Filing, frozen=True, kw_only=True):
         version: int | None = None,
     ) -> Session:
         """`asked` is the command as its Idempotency-Key knows it."""
-        key = self._command(caller, session, asked)
+        key = self._command_key(caller, session, asked)
 
-        def attempt() -> Session:
-            found = self.scan_session(session, reach)
+        def decide_and_append() -> Session:
+            found = self.load_scan_session(session, reach)
             require_version(version, found.state.version)
             change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
             return self._scan_append(session, change, caller, key) if change.steps else found
 
-        return self._once(lambda: self._told_before(key, session), attempt)
+        return self._answer_once(lambda: self._find_earlier_session(key, session), decide_and_append)
 
-    def _told_before(self, command: CommandKey | None, session: UUID | None = None) -> Session | None:
-        earlier = self.log.earlier(command) if command else None
-        return self._replayed(earlier, session) if earlier else None
+    def _find_earlier_session(self, command: CommandKey | None, session: UUID | None = None) -> Session | None:
+        earlier = self.log.find_command(command) if command else None
+        return self._replay_session(earlier, session) if earlier else None
 
-    def _replayed(self, earlier: Earlier, session: UUID | None = None) -> Session:
+    def _replay_session(self, earlier: Earlier, session: UUID | None = None) -> Session:
         """Of a start it is the youngest: one that yielded its scanner to it had waited for two minutes."""
         about = session if session in earlier.papers else max(earlier.papers)
-        return msgspec.structs.replace(self._session(about, earlier.position), replayed=True)
+        return msgspec.structs.replace(self._load_session(about, earlier.position), replayed=True)
 
     # -- pages ------------------------------------------------------------------------------------------------
 
@@ -228,70 +228,72 @@ class Scanning(Filing, frozen=True, kw_only=True):
         """One page image at place `n`; False when it is there already, by its digest or its capture. The session that
         has it is another one when a station's page comes after the one that was asked for was archived."""
 
-        def attempt() -> tuple[Session, bool]:
-            found = self._taker(self.scan_session(session, reach), page.capture, caller)
+        def decide_and_append() -> tuple[Session, bool]:
+            found = self._session_for_page(self.load_scan_session(session, reach), page.capture, caller)
             place = n if found.id == session else 1
-            if not scan_session.decide(found.state, self._capture(place, page, NOT_STORED)):
+            if not scan_session.decide(found.state, self._build_capture(place, page, NOT_STORED)):
                 return found, False
             try:
-                stored = self._stored(found.id, page.file, partial(append, found.id, place))
+                stored = self._store_then_append(found.id, page.file, partial(append, found.id, place))
             except CustomerErased:
                 raise VersionConflict from None  # its key went with its end
             return msgspec.structs.replace(stored, replayed=False), not stored.replayed
 
         def append(taker: UUID, place: int, content: Content) -> Session:
             """Many may come at once: the content is stored, and who is overtaken by another page appends again."""
-            return self._repeated(lambda: self._append_page(taker, self._capture(place, page, content), caller, reach))
+            return self._retry_conflicts(
+                lambda: self._append_page(taker, self._build_capture(place, page, content), caller, reach)
+            )
 
-        return self._repeated(attempt)
+        return self._retry_conflicts(decide_and_append)
 
-    def _taker(self, found: Session, capture: str | None, caller: Caller) -> Session:
+    def _session_for_page(self, found: Session, capture: str | None, caller: Caller) -> Session:
         """What takes a page of this session: it itself, or, once it is archived, the one that takes up what a station
         brings later. That one may be archived by then, too."""
         state = found.state
         if state.state is not ARCHIVED or state.device is None or capture is None or capture in state.captures:
             return found
-        claim = self._claim("late-pages", str(found.id), self.ids.new())
-        taker = self.log.claimed(claim.kind, [claim.digest]).get(claim.digest)
+        claim = self._claim_of("late-pages", str(found.id), self.ids.new())
+        taker = self.log.owners_of_claims(claim.kind, [claim.digest]).get(claim.digest)
         if taker is None:
             taker = claim.owner
             self._take_up(state.device, claim, msgspec.structs.replace(caller, branch=found.branch))
-        return self._taker(self._session(taker), capture, caller)
+        return self._session_for_page(self._load_session(taker), capture, caller)
 
     def _take_up(self, device: Device, claim: Claim, caller: Caller) -> None:
         session = claim.owner
         self.keys.new_paper(session)
         events = scan_session.decide(None, TakeUp(device, self.clock.now()))
-        papers = {session: self.keys.intake()}
-        self._append(Change(steps=in_stream(session, events), claims=[claim], papers=papers), caller)
+        papers = {session: self.keys.intake_owner()}
+        self._append_change(Change(steps=in_stream(session, events), claims=[claim], papers=papers), caller)
 
     def _append_page(self, session: UUID, capture: Capture, caller: Caller, reach: Reach) -> Session:
         """`replayed` when it came in by another way meanwhile."""
-        found = self.scan_session(session, reach)
+        found = self.load_scan_session(session, reach)
         events = scan_session.decide(found.state, capture)
         if not events:
             return msgspec.structs.replace(found, replayed=True)
         return self._scan_append(session, self._scan_change(session, found.state, events), caller, None)
 
-    def _capture(self, n: int, page: Inspected, content: Content) -> Capture:
-        return Capture(n, _captured(page, content), self.scan_pages_max)
+    def _build_capture(self, n: int, page: Inspected, content: Content) -> Capture:
+        return Capture(n, _page_from(page, content), self.scan_pages_max)
 
     # -- into a document --------------------------------------------------------------------------------------
 
-    def archived_scan(
+    def find_earlier_archive(
         self, session: UUID, asked: Sequence[int] | None, order: ArchiveFile, caller: Caller
     ) -> Outcome | None:
         """The answer that this request was given before, when it carries the key of that one."""
-        command = self._archiving(session, asked, order, caller)
-        earlier = self.log.earlier(command) if command else None
+        command = self._archive_key(session, asked, order, caller)
+        earlier = self.log.find_command(command) if command else None
         papers = [paper for paper in earlier.papers if paper != session] if earlier else []
-        return self._replay(papers, earlier.position) if earlier else None
+        return self._replay_outcome(papers, earlier.position) if earlier else None
 
-    def _archiving(
+    def _archive_key(
         self, session: UUID, asked: Sequence[int] | None, order: ArchiveFile, caller: Caller
     ) -> CommandKey | None:
         pages = None if asked is None else tuple(asked)
-        return self._command(caller, "archive-scan", session, pages, without_token(order))
+        return self._command_key(caller, "archive-scan", session, pages, without_token(order))
 
     def archive_scan(
         self,
@@ -311,9 +313,9 @@ class Scanning(Filing, frozen=True, kw_only=True):
         With a code its Check must hold: CheckRequired. PreconditionFailed when the pages are others by now, as well as
         whatever filing.py refuses.
         """
-        command = self._archiving(seen.id, asked, order, caller)
+        command = self._archive_key(seen.id, asked, order, caller)
 
-        def attempt() -> Outcome:
+        def decide_and_append() -> Outcome:
             found = self._require_pages(seen, numbers, reach)
             try:
                 outcome = self._archive_pages(found, numbers, order, file, caller, command, rights)
@@ -324,9 +326,9 @@ class Scanning(Filing, frozen=True, kw_only=True):
                 self._drop_images([found.state.pages[n].content.id for n in numbers])
             return outcome
 
-        return self._once(lambda: self.archived_scan(seen.id, asked, order, caller), attempt)
+        return self._answer_once(lambda: self.find_earlier_archive(seen.id, asked, order, caller), decide_and_append)
 
-    def archived_meanwhile(
+    def answer_for_lost_images(
         self,
         seen: Session,
         asked: Sequence[int] | None,
@@ -338,14 +340,14 @@ class Scanning(Filing, frozen=True, kw_only=True):
     ) -> Outcome:
         """What archive_scan() says of pages whose images went before a file was made of them. Unavailable when nobody
         archived, changed or cancelled them, so that they should be there."""
-        if twin := self.archived_scan(seen.id, asked, order, caller):
+        if twin := self.find_earlier_archive(seen.id, asked, order, caller):
             return twin
         self._require_pages(seen, numbers, reach)
         raise Unavailable
 
     def _require_pages(self, seen: Session, numbers: Sequence[int], reach: Reach) -> Session:
         """The session now, in which these pages are as they were seen."""
-        found = self.scan_session(seen.id, reach)
+        found = self.load_scan_session(seen.id, reach)
         require_archivable(found.state, numbers)
         require_unchanged(seen.state, found.state, numbers)
         return found
@@ -370,26 +372,26 @@ class Scanning(Filing, frozen=True, kw_only=True):
             if order.check_token is None:
                 raise CheckRequired
             return self._archive_evidence(order.authorization, order, file, caller, command, rights, leaving)
-        kind = self._type(order.type or "")
+        kind = self._require_type(order.type or "")
         self._refuse_file(kind, order, file)
         self._require_customer(order.customer or "")
         return self._archive_file(order, kind, file, caller, command, leaving)
 
     # -- shared -----------------------------------------------------------------------------------------------
 
-    def scan_session(self, session: UUID, reach: Reach) -> Session:
-        found = self._session(session)
+    def load_scan_session(self, session: UUID, reach: Reach) -> Session:
+        found = self._load_session(session)
         if not reach.covers(found):
             raise NotFound
         return found
 
-    def _session(self, session: UUID, up_to: int = MAX_POSITION) -> Session:
-        found = self._load_session(session, up_to)
+    def _load_session(self, session: UUID, up_to: int = MAX_POSITION) -> Session:
+        found = self._load_session_once(session, up_to)
         if up_to == MAX_POSITION and found.state.is_shut and found.state.state not in OVER:
-            return self._load_session(session, up_to)  # it ended between its events and its key
+            return self._load_session_once(session, up_to)  # it ended between its events and its key
         return found
 
-    def _load_session(self, session: UUID, up_to: int) -> Session:
+    def _load_session_once(self, session: UUID, up_to: int) -> Session:
         recorded = self.log.load_recorded([session], up_to)
         state = scan_session.fold(r.envelope.body for r in recorded if isinstance(r.envelope.body, ScanEvent))
         if state is None:
@@ -410,7 +412,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         for event in events:
             after = scan_session.evolve(after, event)
         kept = {page.content.id for page in after.pages.values()}
-        scanner = self._scanner(before, session)
+        scanner = self._scanner_claims(before, session)
         return Change(
             steps=in_stream(session, events),
             versions={session: before.version},
@@ -422,37 +424,37 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def _scan_append(self, session: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Session:
         try:
-            recorded = self._append(change, caller, command)
+            recorded = self._append_change(change, caller, command)
         except Replayed as replayed:
-            return self._replayed(replayed.earlier, session)
+            return self._replay_session(replayed.earlier, session)
         except ScannerBusy as busy:
-            return self._scan_append(session, self._in_place_of(busy, change), caller, command)
+            return self._scan_append(session, self._yield_scanner(busy, change), caller, command)
         except CustomerErased:
             raise VersionConflict from None  # its key went with its end
         self._drop_images(change.forgotten)
-        return self._session(session, recorded[-1].position)
+        return self._load_session(session, recorded[-1].position)
 
-    def _in_place_of(self, busy: ScannerBusy, change: Change) -> Change:
+    def _yield_scanner(self, busy: ScannerBusy, change: Change) -> Change:
         """The change with the scanner taken from a session that waits too long for its Yes; else it is busy."""
-        holder = self._session(UUID(busy.extra["session"]))
+        holder = self._load_session(UUID(busy.extra["session"]))
         try:
             events = scan_session.decide(holder.state, YieldScanner(self.clock.now()))
         except ScannerBusy:
-            raise ScannerBusy(extra={"holder": holder.actor, "page": holder.state.last + 1}) from None
+            raise ScannerBusy(extra={"holder": holder.actor, "page": holder.state.last_place + 1}) from None
         yielded = self._scan_change(holder.id, holder.state, events)
-        return together(change, yielded)
+        return merge_changes(change, yielded)
 
     def _drop_images(self, contents: Sequence[UUID]) -> None:
         """After the commit; should this end before, they are orphans and swept."""
         for content in contents:
             self.contents.drop(content)
 
-    def _scanner(self, state: ScanSession, session: UUID) -> list[Claim]:
+    def _scanner_claims(self, state: ScanSession, session: UUID) -> list[Claim]:
         """One session at a time has a scanner: the claim for it, none of a session without one."""
-        return [self._claim("scanner", state.device.scanner, session)] if state.device else []
+        return [self._claim_of("scanner", state.device.scanner, session)] if state.device else []
 
 
-def _captured(page: Inspected, content: Content) -> CapturedPage:
+def _page_from(page: Inspected, content: Content) -> CapturedPage:
     return CapturedPage(
         content=content,
         sha256=page.file.sha256,

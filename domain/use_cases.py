@@ -16,7 +16,7 @@ from domain.authorization import IN_FORCE, Authorization
 from domain.document import Document
 from domain.document_type import DocumentType
 from domain.envelope import Envelope, Meta, Recorded
-from domain.iban import bic, creditor_id, iban, mandate_reference
+from domain.iban import parse_bic, parse_creditor_id, parse_iban, parse_mandate_reference
 from domain.mandate import Mandate, SequenceType
 from domain.ports import (
     AlreadyClaimed,
@@ -109,9 +109,11 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- append -----------------------------------------------------------------------------------------------
 
-    def _append(self, change: Change, caller: Caller, command: CommandKey | None = None) -> Sequence[Recorded[Any]]:
+    def _append_change(
+        self, change: Change, caller: Caller, command: CommandKey | None = None
+    ) -> Sequence[Recorded[Any]]:
         """The events as recorded. Raises Replayed, VersionConflict, OwnerRaced and the refusals of claims."""
-        envelopes = self._envelopes(change.steps, caller, change.versions)
+        envelopes = self._wrap_steps(change.steps, caller, change.versions)
         try:
             appended = self.log.append(
                 envelopes,
@@ -127,32 +129,32 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             if taken.kind == "late-pages" or self._is_outdated(change):
                 raise VersionConflict from None
             raise refusal_of(taken) from None
-        return _recorded(envelopes, appended)
+        return _pair_with_positions(envelopes, appended)
 
     def _is_outdated(self, change: Change) -> bool:
         """Claims are looked at before versions: what a paper has become since may say something else, or ask for
         other claims. Who takes up late pages is found by who looks again."""
         return any(len(self.log.load(stream)) != version for stream, version in change.versions.items())
 
-    def _change(self, paper: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Outcome:
+    def _append_to_paper(self, paper: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Outcome:
         """A change of what is there, told of the paper that the caller named; nothing is appended for no steps."""
         if not change.steps:
-            return self._unchanged(paper)
+            return self._current_outcome(paper)
         try:
-            recorded = self._append(change, caller, command)
+            recorded = self._append_change(change, caller, command)
         except Replayed as replayed:
-            return self._replay([paper], replayed.earlier.position)
-        return self._told([paper], recorded[-1].position)
+            return self._replay_outcome([paper], replayed.earlier.position)
+        return self._outcome_at([paper], recorded[-1].position)
 
     def _append_new(self, change: Change, owner: Owner, caller: Caller, command: CommandKey | None) -> Outcome:
         """Papers that are new, with whatever they bring along; a twin's answer is that of the first."""
         try:
-            recorded = self._append(change, caller, command)
+            recorded = self._append_change(change, caller, command)
         except Replayed as replayed:
-            return self._replay(replayed.earlier.papers, replayed.earlier.position)
-        return self._outcome(owner.customer_id, recorded)
+            return self._replay_outcome(replayed.earlier.papers, replayed.earlier.position)
+        return self._outcome_of(owner.customer_id, recorded)
 
-    def _envelopes(self, steps: Steps, caller: Caller, known: Mapping[UUID, int]) -> list[Envelope[Any]]:
+    def _wrap_steps(self, steps: Steps, caller: Caller, known: Mapping[UUID, int]) -> list[Envelope[Any]]:
         meta = Meta(caller.actor, caller.branch, self.clock.now(), self.ids.new(), caller.correlation_id)
         versions = dict(known)
         envelopes = []
@@ -161,7 +163,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             envelopes.append(Envelope(stream, version, body, meta))
         return envelopes
 
-    def _repeated(self, attempt: Callable[[], T]) -> T:
+    def _retry_conflicts(self, attempt: Callable[[], T]) -> T:
         """Two first papers race for a customer's reference, two changes for a stream: the loser goes again."""
         for _ in range(ATTEMPTS):
             try:
@@ -170,7 +172,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
                 continue
         raise Unavailable
 
-    def _once(self, told: Callable[[], T | None], attempt: Callable[[], T]) -> T:
+    def _answer_once(self, told: Callable[[], T | None], attempt: Callable[[], T]) -> T:
         """What the first request of an Idempotency-Key was `told`, else what this one comes to.
 
         A twin may be stored between the look for it and the decision, which then meets its own work: that is asked
@@ -178,7 +180,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         if earlier := told():
             return earlier
         try:
-            return self._repeated(attempt)
+            return self._retry_conflicts(attempt)
         except Unavailable:
             raise
         except Refusal:
@@ -188,24 +190,24 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- what a caller is told --------------------------------------------------------------------------------
 
-    def _command(self, caller: Caller, *parts: object) -> CommandKey | None:
+    def _command_key(self, caller: Caller, *parts: object) -> CommandKey | None:
         """The key itself is kept as a digest: programs put names of people into it."""
         if caller.idempotency_key is None:
             return None
-        body = self.keys.digest("command", msgspec.msgpack.encode((caller.branch, parts)))
-        key = self.keys.digest("idempotency-key", caller.idempotency_key.encode())
+        body = self.keys.keyed_digest("command", msgspec.msgpack.encode((caller.branch, parts)))
+        key = self.keys.keyed_digest("idempotency-key", caller.idempotency_key.encode())
         return CommandKey(caller.actor, key.hex(), body)
 
-    def _earlier(self, command: CommandKey | None, about: UUID | None = None) -> Outcome | None:
+    def _find_earlier(self, command: CommandKey | None, about: UUID | None = None) -> Outcome | None:
         """Looked up before deciding: a second Save must not be refused as a duplicate of the first. `about`: the paper
         that the caller named, where a command changes others along with it."""
-        earlier = self.log.earlier(command) if command else None
-        return self._replay([about] if about else earlier.papers, earlier.position) if earlier else None
+        earlier = self.log.find_command(command) if command else None
+        return self._replay_outcome([about] if about else earlier.papers, earlier.position) if earlier else None
 
-    def _replay(self, papers: Sequence[UUID], position: int) -> Outcome:
-        return msgspec.structs.replace(self._told(papers, position), replayed=True)
+    def _replay_outcome(self, papers: Sequence[UUID], position: int) -> Outcome:
+        return msgspec.structs.replace(self._outcome_at(papers, position), replayed=True)
 
-    def _told(self, papers: Sequence[UUID], position: int) -> Outcome:
+    def _outcome_at(self, papers: Sequence[UUID], position: int) -> Outcome:
         """What is to be said of these papers as they were at `position`: with an authorization goes its evidence."""
         recorded = self.log.load_recorded(papers, position)
         attached = [b.document for r in recorded if isinstance(b := r.envelope.body, authorization.EvidenceAttached)]
@@ -216,33 +218,35 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         customer = self._customer_id(owners[-1])
         return Outcome(customer=customer, recorded=recorded, position=position)
 
-    def _unchanged(self, paper: UUID) -> Outcome:
+    def _current_outcome(self, paper: UUID) -> Outcome:
         """Nothing was to be done: what the paper is."""
-        told = self._told([paper], MAX_POSITION)
+        told = self._outcome_at([paper], MAX_POSITION)
         return msgspec.structs.replace(told, position=told.recorded[-1].position)
 
-    def _outcome(self, customer: str, recorded: Sequence[Recorded[Any]]) -> Outcome:
+    def _outcome_of(self, customer: str, recorded: Sequence[Recorded[Any]]) -> Outcome:
         return Outcome(customer=customer, recorded=recorded, position=recorded[-1].position)
 
     # -- papers -----------------------------------------------------------------------------------------------
 
-    def _document(self, paper: UUID, rights: Rights) -> Document:
-        return self._visible(paper, rights, document.fold, document.DocumentEvent)
+    def _load_document(self, paper: UUID, rights: Rights) -> Document:
+        return self._load_visible(paper, rights, document.fold, document.DocumentEvent)
 
-    def _authorization(self, paper: UUID, rights: Rights | None) -> Authorization:
-        return self._visible(paper, rights, authorization.fold, authorization.AuthorizationEvent)
+    def _load_authorization(self, paper: UUID, rights: Rights | None) -> Authorization:
+        return self._load_visible(paper, rights, authorization.fold, authorization.AuthorizationEvent)
 
-    def _visible(self, paper: UUID, rights: Rights | None, fold: Callable[[Iterable[Any]], P | None], events: Any) -> P:
+    def _load_visible(
+        self, paper: UUID, rights: Rights | None, fold: Callable[[Iterable[Any]], P | None], events: Any
+    ) -> P:
         """A paper of this kind as it is, when it exists for this reader (None: every paper does); else NotFound."""
         envelopes = self.log.load(paper)
         state = fold(e.body for e in envelopes if isinstance(e.body, events))
-        if state is None or (rights and not rights.see(state.type.code, envelopes[0].meta.branch)):
+        if state is None or (rights and not rights.may_see(state.type.code, envelopes[0].meta.branch)):
             raise NotFound
         return state
 
     def is_visible(self, paper: UUID, rights: Rights) -> bool:
         """Whether a document or an authorization exists for this reader, asked of the log: no view lags behind it."""
-        for read in (self._document, self._authorization):
+        for read in (self._load_document, self._load_authorization):
             try:
                 read(paper, rights)
             except NotFound:
@@ -260,30 +264,30 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             raise CustomerErased
         return found[reference]
 
-    def _owner(self, reference: UUID) -> Owner:
+    def _owner_of(self, reference: UUID) -> Owner:
         """The owner of papers that are there. Raises CustomerErased."""
-        return self.keys.owner(self._customer_id(reference))
+        return self.keys.owner_of(self._customer_id(reference))
 
     def _require_customer(self, customer: str) -> None:
         if not self.customers.exists(customer):
             raise CustomerUnknown
 
-    def types(self) -> dict[str, DocumentType]:
+    def load_types(self) -> dict[str, DocumentType]:
         return document_type.fold(e.body for e in self.log.load_topics(TYPE_TOPICS))
 
-    def _type(self, code: str) -> DocumentType:
-        kind = self.types().get(code)
+    def _require_type(self, code: str) -> DocumentType:
+        kind = self.load_types().get(code)
         if kind is None:
             raise DocumentTypeUnknown(type=code)
         return kind
 
     # -- what is unique ---------------------------------------------------------------------------------------
 
-    def _claim(self, kind: str, value: str, owner: UUID) -> Claim:
+    def _claim_of(self, kind: str, value: str, owner: UUID) -> Claim:
         return Claim(kind=kind, digest=self.keys.claim_digest(kind, value.encode()), owner=owner)
 
-    def _external(self, external_id: str | None, paper: UUID) -> list[Claim]:
-        return [self._claim("external-id", external_id, paper)] if external_id else []
+    def _external_id_claims(self, external_id: str | None, paper: UUID) -> list[Claim]:
+        return [self._claim_of("external-id", external_id, paper)] if external_id else []
 
     def _content_claim(self, owner: Owner, sha256: bytes, paper: UUID, *, shared: bool) -> Claim:
         return Claim(kind="content", digest=self.keys.claim_digest_within(owner, sha256), owner=paper, shared=shared)
@@ -291,7 +295,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     def _reference_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:
         """I6: a mandate reference is unique, for ever."""
         reference = state and state.mandate and state.mandate.mandate_reference
-        return [self._claim("mandate-reference", reference.upper(), paper)] if reference else []
+        return [self._claim_of("mandate-reference", reference.upper(), paper)] if reference else []
 
     def _account_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:
         """I6: at most one mandate in force per customer, creditor and IBAN; free again when it is over."""
@@ -299,9 +303,11 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             return []
         customer = msgspec.to_builtins(state.customer)  # what str() makes of it in Python, in a quarter of the time
         account = f"{customer}|{state.mandate.creditor_id or ''}|{state.mandate.iban}"
-        return [self._claim("mandate", account, paper)]
+        return [self._claim_of("mandate", account, paper)]
 
-    def _changed(self, paper: UUID, before: Authorization | None, events: Sequence[Any], **more: Any) -> Change:
+    def _change_of_authorization(
+        self, paper: UUID, before: Authorization | None, events: Sequence[Any], **more: Any
+    ) -> Change:
         """A change of one authorization with the claims that it makes and lets go."""
         after = before
         for event in events:
@@ -318,14 +324,14 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- mandates ---------------------------------------------------------------------------------------------
 
-    def _mandate(self, given: Mandate, paper: UUID) -> Mandate:
+    def _parse_mandate(self, given: Mandate, paper: UUID) -> Mandate:
         """The collection data with every number checked; what the archive can know itself is filled in."""
         return msgspec.structs.replace(
             given,
-            iban=iban(given.iban) if given.iban else None,
-            bic=bic(given.bic) if given.bic else None,
-            mandate_reference=mandate_reference(given.mandate_reference or reference_of(paper)),
-            creditor_id=creditor_id(given.creditor_id) if given.creditor_id else self.creditor,
+            iban=parse_iban(given.iban) if given.iban else None,
+            bic=parse_bic(given.bic) if given.bic else None,
+            mandate_reference=parse_mandate_reference(given.mandate_reference or reference_of(paper)),
+            creditor_id=parse_creditor_id(given.creditor_id) if given.creditor_id else self.creditor,
             sequence_type=given.sequence_type or SequenceType.RECURRING,
         )
 
@@ -341,7 +347,7 @@ def require_version(expected: int | None, version: int) -> None:
         raise PreconditionFailed(version=version)
 
 
-def together(one: Change, other: Change) -> Change:
+def merge_changes(one: Change, other: Change) -> Change:
     """Both in one append."""
     return Change(
         steps=[*one.steps, *other.steps],
@@ -359,7 +365,7 @@ def in_stream(stream: UUID, events: Sequence[Any]) -> Steps:
     return [(stream, event) for event in events]
 
 
-def _recorded(envelopes: Sequence[Envelope[Any]], appended: Appended) -> list[Recorded[Any]]:
+def _pair_with_positions(envelopes: Sequence[Envelope[Any]], appended: Appended) -> list[Recorded[Any]]:
     pairs = zip(appended.positions, envelopes, strict=True)
     return [Recorded(position, appended.recorded_at, envelope) for position, envelope in pairs]
 

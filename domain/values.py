@@ -77,35 +77,35 @@ UNSEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe
 ACTOR = re.compile(f"[^{UNSEEN}]{{1,80}}")
 
 
-def customer_id(text: str, pointer: str = "/form/customer") -> str:
+def parse_customer_id(text: str, pointer: str = "/form/customer") -> str:
     """The library system's own id: 1 to 64 printable characters without blanks or any of / \\ ? # %."""
     if not CUSTOMER_ID.fullmatch(text):
         raise FieldError(pointer, N_("must be a customer number of 1 to 64 characters without blanks"))
     return text
 
 
-def branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str:
+def parse_branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str:
     """A branch is a code; none needs to be made before it is used."""
     if not BRANCH.fullmatch(text):
         raise FieldError(pointer, N_("must be a branch code of 1 to 32 letters, digits, dots, dashes or underscores"))
     return text
 
 
-def typed_day(text: str) -> str:
+def normalize_typed_day(text: str) -> str:
     """A day as staff type it, day first and with the whole year (3-12-2026, 3.12.2026, 3/12/2026), as YYYY-MM-DD.
     Other text as it is: calendar_date() refuses what is no day."""
     found = TYPED_DAY.fullmatch(text.strip())
     return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if found else text
 
 
-def calendar_date(text: str, pointer: str) -> date:
+def parse_date(text: str, pointer: str) -> date:
     try:
         return date.fromisoformat(text if DAY.fullmatch(text) else "")
     except ValueError:
         raise FieldError(pointer, NO_DAY) from None
 
 
-def prose(text: str, pointer: str, *, characters_max: int) -> str:
+def parse_prose(text: str, pointer: str, *, characters_max: int) -> str:
     """Free text of people: any language, several lines, no control characters but line ends and tabs."""
     if len(text) > characters_max:
         raise FieldError(pointer, N_("must have at most {limit} characters"), limit=characters_max)
@@ -118,7 +118,7 @@ def reason_of(text: str, pointer: str = "/reason") -> str:
     """Why something is corrected: every correction says so (G1 to G7)."""
     if not text.strip():
         raise ValidationFailed(FieldError(pointer, N_("is required")))
-    return prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)
+    return parse_prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)
 
 
 MILLISECONDS = (1 << 48) - 1

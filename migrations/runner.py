@@ -41,32 +41,32 @@ def migrate(url: str, folder: Traversable | None = None) -> list[str]:
     Each file and its row are one transaction. A file with a line `-- no-transaction` runs statement by statement, a
     line `-- next` between them; it has to be repeatable, since a failure leaves the first ones applied.
     """
-    wanted = _read(folder)
+    wanted = _read_files(folder)
     with psycopg.connect(url, autocommit=True) as connection:
-        _lock(connection)
+        _take_lock(connection)
         connection.execute(TABLE)
         connection.execute("set lock_timeout = '10s'")  # a DDL statement must not queue behind a long reader
-        missing = _missing(wanted, _applied(connection))
+        missing = _find_missing(wanted, _load_applied(connection))
         for migration in missing:
-            _apply(connection, migration)
+            _apply_file(connection, migration)
     return [migration.name for migration in missing]
 
 
-def pending(url: str, folder: Traversable | None = None) -> list[str]:
+def list_pending(url: str, folder: Traversable | None = None) -> list[str]:
     """The files that migrate() would apply, without changing anything; raises MigrationError as it would."""
-    wanted = _read(folder)
+    wanted = _read_files(folder)
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute("select to_regclass('public.schema_migration') is not null").fetchone()
-        applied = _applied(connection) if found == (True,) else {}
-    return [migration.name for migration in _missing(wanted, applied)]
+        applied = _load_applied(connection) if found == (True,) else {}
+    return [migration.name for migration in _find_missing(wanted, applied)]
 
 
-def newest(folder: Traversable | None = None) -> int:
+def newest_version(folder: Traversable | None = None) -> int:
     """The version that a database of this release stands at."""
-    return max(migration.version for migration in _read(folder))
+    return max(migration.version for migration in _read_files(folder))
 
 
-def _read(folder: Traversable | None) -> list[Migration]:
+def _read_files(folder: Traversable | None) -> list[Migration]:
     wanted: dict[int, Migration] = {}
     for file in (folder or files("migrations")).iterdir():
         if not file.name.endswith(".sql"):
@@ -78,17 +78,17 @@ def _read(folder: Traversable | None) -> list[Migration]:
     return [wanted[version] for version in sorted(wanted)]
 
 
-def _lock(connection: psycopg.Connection) -> None:
+def _take_lock(connection: psycopg.Connection) -> None:
     """Polled, for a session that waits inside the lock deadlocks with another's CREATE INDEX CONCURRENTLY."""
     while connection.execute("select pg_try_advisory_lock(%s)", (LOCK,)).fetchone() != (True,):
         connection.execute("select pg_sleep(0.1)")
 
 
-def _applied(connection: psycopg.Connection) -> dict[int, str]:
+def _load_applied(connection: psycopg.Connection) -> dict[int, str]:
     return dict(connection.execute("select version, sha256 from public.schema_migration").fetchall())
 
 
-def _missing(wanted: list[Migration], applied: Mapping[int, str]) -> list[Migration]:
+def _find_missing(wanted: list[Migration], applied: Mapping[int, str]) -> list[Migration]:
     if unknown := applied.keys() - {migration.version for migration in wanted}:
         raise MigrationError(f"this release does not know {sorted(unknown)}, which the database has")
     for migration in wanted:
@@ -100,21 +100,21 @@ def _missing(wanted: list[Migration], applied: Mapping[int, str]) -> list[Migrat
     return missing
 
 
-def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+def _apply_file(connection: psycopg.Connection, migration: Migration) -> None:
     try:
         if OUTSIDE.search(migration.sql):
             for part in NEXT.split(migration.sql):
                 connection.execute(part)
-            _record(connection, migration)
+            _record_file(connection, migration)
         else:
             with connection.transaction():
                 connection.execute(migration.sql)
-                _record(connection, migration)
+                _record_file(connection, migration)
     except psycopg.Error as error:
         raise MigrationError(f"{migration.name}: {error}") from error
 
 
-def _record(connection: psycopg.Connection, migration: Migration) -> None:
+def _record_file(connection: psycopg.Connection, migration: Migration) -> None:
     connection.execute(
         "insert into public.schema_migration (version, name, sha256) values (%s, %s, %s)",
         (migration.version, migration.name, migration.sha256),

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from reportlab.lib.units import mm
 
-from domain.scan_code import grouped
+from domain.scan_code import group_code
 from paper import form_text, form_words
 from paper.form_sheet import Sheet
 from paper.form_text import MONO, PLAIN, Style
@@ -115,7 +115,7 @@ def draw_json(data: bytes) -> bytes:
 def draw(form: Form) -> bytes:
     """The PDF: one page of A4, the same bytes for the same form."""
     language, words = form_words.language_of(form.language)
-    title = f"{form_text.join_lines(form.type_label)} {grouped(form.scan_code)}"
+    title = f"{form_text.join_lines(form.type_label)} {group_code(form.scan_code)}"
     sheet = Sheet(title=title, author=form_text.join_lines(form.library), language=language, day=form.issued_on)
     top = max(_draw_head(sheet, form, words), _draw_code(sheet, form.scan_code))
     top = _draw_customer(sheet, form, words, top + 6)
@@ -150,7 +150,7 @@ def _draw_code(sheet: Sheet, code: str) -> float:
     """Upper right, where no hole is punched and no staple set: the QR code, and the same in groups to read aloud."""
     module = sheet.draw_qr_code(RIGHT - MODULES_MM, TOP, MODULES_MM, code)
     top = TOP + MODULES_MM + QUIET_MODULES * module
-    groups = grouped(code)
+    groups = group_code(code)
     return sheet.draw_text_right(
         RIGHT, top, groups, _choose_style(groups, _CODE, _LONG_CODE, _CODE_WIDTH), _CODE_WIDTH, 3
     )

@@ -103,7 +103,7 @@ def look_of(ink: Image.Image, lines: Lines | None) -> bytes:
     fine = written.resize((2 * size[0], 2 * size[1]), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(1.5))
     cells = Image.new("L", (page_look.WIDE, page_look.HIGH))
     cells.paste(fine.resize(size, Image.Resampling.BOX).crop((0, 0, *cells.size)), (0, 0))
-    return page_look.pack(cells.point([level * page_look.LEVELS // 256 for level in range(256)]).tobytes())
+    return page_look.pack_map(cells.point([level * page_look.LEVELS // 256 for level in range(256)]).tobytes())
 
 
 def _straighten(ink: Image.Image, lines: Lines) -> Image.Image:

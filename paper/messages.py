@@ -174,7 +174,7 @@ _encoder = msgspec.msgpack.Encoder()
 _askings = msgspec.msgpack.Decoder(Asking)
 _requests = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
-_REFUSALS: Final[dict[str, type[refusals.Refusal]]] = {refusal.slug: refusal for refusal in refusals.every()}
+_REFUSALS: Final[dict[str, type[refusals.Refusal]]] = {refusal.slug: refusal for refusal in refusals.all_refusals()}
 
 
 def is_upload(request: Request) -> bool:

@@ -61,7 +61,7 @@ from domain.document import (
     DocumentWithdrawn,
     IdentitySeen,
 )
-from domain.document_type import DocumentTypeChanged, DocumentTypeDefined, TypeEvent, changes
+from domain.document_type import DocumentTypeChanged, DocumentTypeDefined, TypeEvent, diff_definitions
 from domain.envelope import UNSET, Event, Recorded
 from domain.mandate import Mandate
 from domain.scan_session import PageCaptured, PagesArchived, ScanEvent, ScanInterrupted, ScanStarted
@@ -206,7 +206,7 @@ def _of_type(body: TypeEvent) -> Changed:
         case DocumentTypeDefined(definition=definition):
             return {}, _present(msgspec.structs.asdict(definition))
         case DocumentTypeChanged(old=before, new=after):
-            return changes(before, after)
+            return diff_definitions(before, after)
 
 
 def _of_user(body: UserEvent) -> Changed:

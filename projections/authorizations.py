@@ -159,7 +159,7 @@ def _complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -
             return row.complete if row else None
     if state.type.kind is not Kind.MANDATE or given is UNSET:
         return None
-    return state.mandate is not None and state.mandate.complete
+    return state.mandate is not None and state.mandate.is_complete
 
 
 def _said(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:

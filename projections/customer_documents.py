@@ -714,7 +714,7 @@ async def page(
     behind = {"before": place.last, "key": place.key} if place else {}
     rows, position, entry = await _fetch_listed(conn, query, {**_bound(rights, at, floor), **given, **whose, **behind})
     more = _cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
-    return Page(rows[:limit], position, more, register.customer_of(entry) if entry else None)
+    return Page(rows[:limit], position, more, register.customer_from_json(entry) if entry else None)
 
 
 def _cursor(last: Listed, order: Order, pinned: int) -> str:

@@ -132,7 +132,7 @@ class Follower:
             self._forget()
             return 0.0
         if self._hints is not None:
-            self._hints.tell(READER, behind.position)
+            self._hints.send_hint(READER, behind.position)
         self._hot_until = self._clock() + HOT_SECONDS
         self.state.events += len(behind.events)
         if behind.more:
@@ -149,7 +149,7 @@ class Follower:
         for _ in conn.notifies(timeout=0, stop_after=1):
             return
         select.select([conn.fileno(), self._hints.fileno()], [], [], seconds)
-        self._hints.hear()
+        self._hints.receive_hints()
 
     def _gather(self) -> None:
         """Let events come together when the last page is not long ago; the first one after a pause never waits."""
@@ -161,7 +161,7 @@ class Follower:
         if not running:
             return None
         positions = sorted({t.position for t in running})
-        page = self._log.read(positions[0], PAGE)
+        page = self._log.read_after(positions[0], PAGE)
         if not page:
             return None
         position, more = page[-1].position, len(page) == PAGE

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain.iban import masked
+from domain.iban import mask_iban
 from projections import audit_history
 from projections.reading import Moment, moment
 
@@ -63,4 +63,4 @@ def shown(fields: Mapping[str, Any], *, whole_iban: bool) -> dict[str, Any]:
 def shown_value(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return shown(value, whole_iban=False)
-    return masked(value) if name == "iban" and isinstance(value, str) else value
+    return mask_iban(value) if name == "iban" and isinstance(value, str) else value

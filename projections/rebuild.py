@@ -199,7 +199,7 @@ def _copy(
     last: dict[UUID, int] = dict(conn.execute(LAST, [until]).fetchall())
     folds = [beside.view.fold(()) for beside in made]
     as_of: datetime | None = None
-    for page in log.pages(0, until):
+    for page in log.read_pages(0, until):
         events = steps(page, as_of)
         as_of = events[-1][1]
         for beside, fold in zip(made, folds, strict=True):
@@ -229,7 +229,7 @@ def _seed(conn: psycopg.Connection[Any], beside: Beside, position: int) -> None:
 
 def _catch_up(conn: psycopg.Connection[Any], log: Log, beside: Beside, until: int) -> None:
     """The follower's way, into the shadow, up to a position where the live view stands."""
-    for page in log.pages(beside.position, until):
+    for page in log.read_pages(beside.position, until):
         events = steps(page, beside.as_of)
         _take(conn, beside, events)
         beside.as_of = events[-1][1]

@@ -9,7 +9,7 @@ from typing import Final
 import zxingcpp
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from domain.scan_code import grouped, make
+from domain.scan_code import group_code, make_code
 from scanner.profiles import CARD_HEIGHT_MM, CARD_WIDTH_MM
 
 _MM_PER_INCH: Final = 25.4
@@ -30,7 +30,7 @@ _SIGNATURE_MM: Final = ((52, 140), (60, 129), (64, 142), (70, 131), (78, 140), (
 
 def scan_code(number: int) -> str:
     """A code in the form of ours for page `number`; the archive has never issued it."""
-    return make("DA", 480_000_000_000 + number)
+    return make_code("DA", 480_000_000_000 + number)
 
 
 def draw_form(size: tuple[int, int], dpi: int, *, title: str, code: str) -> Image.Image:
@@ -39,7 +39,7 @@ def draw_form(size: tuple[int, int], dpi: int, *, title: str, code: str) -> Imag
     sheet.draw_text((20, 20), "Debt authorization", 7)
     sheet.draw_text((20, 32), title, 4)
     sheet.draw_code((155, 15), code)
-    sheet.draw_text((155, 46), grouped(code), 3.2)
+    sheet.draw_text((155, 46), group_code(code), 3.2)
     for row, line in enumerate(_LINES):
         sheet.draw_text((20, 75 + 11 * row), line, 4.5)
     sheet.draw_line(_SIGNATURE_MM, 0.6, _BALLPOINT)

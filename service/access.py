@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from domain.archive import Caller
 from service.wiring import Store
 from store.access_log import Access, AccessLog
-from store.recorder import as_role
+from store.recorder import role_options
 
 
 def record_reads(store: Store, lines: Sequence[Access]) -> None:
@@ -27,7 +27,7 @@ async def _record_lines(store: Store, lines: Sequence[Access]) -> None:
 @asynccontextmanager
 async def open_view_connection(store: Store) -> AsyncIterator[AsyncConnection[Any]]:
     """A connection for the queries of the views, which are asynchronous."""
-    conn = await AsyncConnection.connect(store.url, autocommit=True, options=as_role(store.role).get("options"))
+    conn = await AsyncConnection.connect(store.url, autocommit=True, options=role_options(store.role).get("options"))
     async with conn:
         yield conn
 

@@ -24,8 +24,8 @@ from store.identity import (
     note_content_marked,
     read_identity,
 )
-from store.key_encryption import read
-from store.key_wraps import CUSTOMERS, NAMED, find_unfit, sentence
+from store.key_encryption import load_keys
+from store.key_wraps import CUSTOMERS, NAMED, explain_unfit, find_unfit
 from store.marker import MARKER, Marker, read_marker, write_marker
 
 ADOPT = "`dossier adopt` makes it this archive's"
@@ -103,8 +103,8 @@ def require_keys(conn: Connection[Any], folder: Path) -> None:
 
     Raises KeysLost, KeyUnfit. Customers are counted only for that sentence: figures in docs/reliability.md.
     """
-    if unfit := find_unfit(read(folder), conn.execute(NAMED)):
-        raise KeysLost(sentence(unfit, conn.execute(CUSTOMERS).fetchall(), folder))
+    if unfit := find_unfit(load_keys(folder), conn.execute(NAMED)):
+        raise KeysLost(explain_unfit(unfit, conn.execute(CUSTOMERS).fetchall(), folder))
 
 
 def require_content_folder(conn: Connection[Any], root: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from domain.customer import Customer, CustomerKind, parse_customer
 from domain.refusals import FieldError, ValidationFailed
-from domain.values import calendar_date
+from domain.values import parse_date
 from service.csv_lines import parse_records
 from store.register_load import Line, Load
 
@@ -105,6 +105,6 @@ def _parse_fields(fields: Sequence[str], today: date) -> Customer | tuple[FieldE
 
 def _parse_birth_date(text: str) -> tuple[date | None, tuple[FieldError, ...]]:
     try:
-        return calendar_date(text, "/birth_date") if text else None, ()
+        return parse_date(text, "/birth_date") if text else None, ()
     except FieldError as error:
         return None, (error,)

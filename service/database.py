@@ -11,8 +11,8 @@ import psycopg
 from service.connections import TooFewConnections, max_connections_for, require_connections
 from service.settings import Settings
 from store import logins
-from store.pools import bounded
-from store.postgres import Cluster, settle
+from store.pools import limit_connect_time
+from store.postgres import Cluster, choose_folder
 
 DATABASE = "dossier"
 SERVER_VERSION_MIN = 15
@@ -43,7 +43,7 @@ def open_database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresse
         return
     with embedded_cluster(settings.home, settings.workers) as cluster:
         superuser = embedded_address(cluster, logins.SUPERUSER)
-        logins.provide(cluster.url, superuser, DATABASE, cluster.passwords)
+        logins.provide_logins(cluster.url, superuser, DATABASE, cluster.passwords)
         yield (
             cluster,
             Addresses(
@@ -57,9 +57,9 @@ def open_database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresse
 
 def build_addresses(settings: Settings, url: str) -> Addresses:
     return Addresses(
-        owner=bounded(settings.database_owner_url or url),
-        web=bounded(url),
-        projector=bounded(settings.database_projector_url or url),
+        owner=limit_connect_time(settings.database_owner_url or url),
+        web=limit_connect_time(url),
+        projector=limit_connect_time(settings.database_projector_url or url),
     )
 
 
@@ -108,8 +108,8 @@ class ServerUnfit(Exception):
 def embedded_cluster(home: Path, workers: int = 1) -> Cluster:
     """The cluster of a data folder, with connections for so many workers where it has to be started. Its passwords lie
     in HOME itself: as root its own folder belongs to another."""
-    return Cluster(settle(home), passwords=home / "postgres.logins", connections=max_connections_for(workers))
+    return Cluster(choose_folder(home), passwords=home / "postgres.logins", connections=max_connections_for(workers))
 
 
 def embedded_address(cluster: Cluster, login: str) -> str:
-    return logins.address(cluster.home, cluster.passwords, login=login, database=DATABASE)
+    return logins.url_of(cluster.home, cluster.passwords, login=login, database=DATABASE)

@@ -95,8 +95,8 @@ def _meta_of(wire: Wire[Any]) -> Line:
 
 def format_opened(store: Store, rows: Sequence[Row], caller: Caller) -> list[Line]:
     """With all fields whose key is there. Each paper that is opened is entered in the access log first."""
-    mapper, lines = SealingMapper(store.keys.cipher), format_sealed(rows)
-    store.keys.prefetch(row[1] for row in rows)
+    mapper, lines = SealingMapper(store.keys.cipher_of), format_sealed(rows)
+    store.keys.prefetch_keys(row[1] for row in rows)
     opened = {
         row[0]: envelope
         for line, row in zip(lines, rows, strict=True)
@@ -113,7 +113,7 @@ def _body_of(envelope: Envelope[Any] | None) -> Line:
 def _open_row(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
     """None when there is no key that opens it."""
     _, stream, version, _, topic, state = row
-    envelope = mapper.open(stream, version, topic, state)
+    envelope = mapper.open_event(stream, version, topic, state)
     sealed = PLANS[type(envelope.body)].sealed
     return envelope if any(getattr(envelope.body, name) is not UNSET for name in sealed) else None
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from domain.administration import FIRST_USER, folded
+from domain.administration import FIRST_USER, fold_name
 from service.settings import Settings
 
 
@@ -12,5 +12,5 @@ def password_file(settings: Settings) -> Path:
 
 def forget_password(settings: Settings, user: str) -> None:
     """Once it was changed it is of no use, and a secret in a file less. Whoever writes Admin means this user too."""
-    if folded(user) == FIRST_USER:
+    if fold_name(user) == FIRST_USER:
         password_file(settings).unlink(missing_ok=True)

@@ -14,13 +14,13 @@ from psycopg_pool import PoolTimeout
 
 from domain.limits import Limits
 from domain.refusals import InsufficientStorage, Unavailable
-from migrations.runner import newest
+from migrations.runner import newest_version
 from projections.tracking import LAG_SECONDS
 from service.lapses import load_note
-from store.clocks import TIMES, Times, disagreement
+from store.clocks import TIMES, Times, find_disagreement
 from store.content_directory import ContentDirectory
-from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
-from store.key_wraps import CUSTOMERS, NAMED, Unfit, find_unfit, sentence
+from store.key_encryption import KeyEncryptionKeys, KeyUnfit, load_keys
+from store.key_wraps import CUSTOMERS, NAMED, Unfit, explain_unfit, find_unfit
 from store.pools import Connect
 
 LAG_SECONDS_NOTED = 10.0
@@ -71,7 +71,7 @@ class Health:
 
     async def _check_migrations(self) -> str:
         applied = (await self._fetch_row("select max(version) from public.schema_migration"))[0]
-        return "ok" if applied == newest() else f"at {applied}, this program needs {newest()}"
+        return "ok" if applied == newest_version() else f"at {applied}, this program needs {newest_version()}"
 
     async def _check_projections(self) -> str:
         seconds, paused, parked = await self._fetch_row(LAG)
@@ -98,7 +98,7 @@ class Health:
         """Requests are answered with a wrong clock too; what lapses by the calendar waits (service/lapses.py), also
         while the clocks agree again but not for long enough."""
         row = await self._fetch_row(TIMES)
-        wrong = disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
+        wrong = find_disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
         wrong = wrong or load_note(self._lapses_note)
         return f"ok, lapses wait: {wrong}" if wrong else "ok"
 
@@ -116,7 +116,7 @@ class Health:
         if unfit := find_unfit(self._kek, rows):
             return await self._sentence_of(unfit)
         try:
-            of_folder = await self._run_in_thread(lambda: read(self._keys_folder))
+            of_folder = await self._run_in_thread(lambda: load_keys(self._keys_folder))
         except KeyUnfit as error:
             lacking = str(error).replace(str(self._keys_folder), "keys")
         else:
@@ -127,7 +127,7 @@ class Health:
     async def _sentence_of(self, unfit: Unfit) -> str:
         async with self._connection() as conn:
             customers = await (await conn.execute(CUSTOMERS)).fetchall()
-        return sentence(unfit, customers, Path("keys"))
+        return explain_unfit(unfit, customers, Path("keys"))
 
     async def _check_decoders(self) -> str:
         """`serve` does not start where what is left would not hold a decoder that is taken over."""

@@ -68,7 +68,7 @@ def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: boo
 
 def _all_rights(store: Store) -> Rights:
     """Whoever may read the keys of the archive may read it."""
-    return Rights(list(store.archive().types()))
+    return Rights(list(store.archive().load_types()))
 
 
 def _load_logged(

@@ -19,7 +19,7 @@ from domain.file_name import displayable
 from domain.importing import ImportLine
 from domain.limits import Limits
 from domain.refusals import ContentTooLarge, FieldError, Refusal
-from domain.values import calendar_date, customer_id, prose
+from domain.values import parse_customer_id, parse_date, parse_prose
 from service.csv_lines import FileUnreadable, parse_records
 
 HEADER = [
@@ -116,17 +116,17 @@ def _build_readers(limits: Limits) -> list[Column]:
     """How the text of each column behind that of the file is read. What depends on the type is the domain's."""
     number = _build_printable_reader(NUMBER_CHARACTERS_MAX)
     readers: dict[str, Read] = {
-        "customer": customer_id,
+        "customer": parse_customer_id,
         "type": number,
-        "received_on": calendar_date,
-        "note": partial(prose, characters_max=limits.note_characters_max),
+        "received_on": parse_date,
+        "note": partial(parse_prose, characters_max=limits.note_characters_max),
         "scan_code": number,
         "iban": number,
         "debtor_name": _build_printable_reader(NAME_CHARACTERS_MAX),
         "mandate_reference": number,
-        "signature_date": calendar_date,
+        "signature_date": parse_date,
         "external_id": _build_printable_reader(EXTERNAL_ID_CHARACTERS_MAX),
-        "last_collection_on": calendar_date,
+        "last_collection_on": parse_date,
     }
     return [(name, f"/{name}", readers[name]) for name in COLUMNS[1:]]
 
@@ -185,7 +185,7 @@ def _iter_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
 
 def _parse_folders(customer: str, kind: str) -> ImportLine | Wrong:
     try:
-        return ImportLine(customer=customer_id(customer, "/customer"), type=kind)
+        return ImportLine(customer=parse_customer_id(customer, "/customer"), type=kind)
     except FieldError as error:
         return (error,)
 

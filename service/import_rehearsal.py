@@ -37,9 +37,9 @@ class RehearsedLog:
     def __getattr__(self, reading: str) -> Any:
         return getattr(self._log, reading)
 
-    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+    def owners_of_claims(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
         would_be = {digest: self._owners[kind, digest] for digest in digests if (kind, digest) in self._owners}
-        return self._log.claimed(kind, digests) | would_be
+        return self._log.owners_of_claims(kind, digests) | would_be
 
     def load_recorded(self, streams: Sequence[UUID], up_to: int) -> list[Recorded[Any]]:
         would_be = [self._firsts[stream] for stream in streams if stream in self._firsts]
@@ -55,7 +55,7 @@ class RehearsedLog:
 
     def _record_append(self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim]) -> None:
         for kind in dict.fromkeys(claim.kind for claim in claims):
-            for owner in self.claimed(kind, [claim.digest for claim in claims if claim.kind == kind]).values():
+            for owner in self.owners_of_claims(kind, [claim.digest for claim in claims if claim.kind == kind]).values():
                 raise AlreadyClaimed(kind, owner)
         self._owners.update(((claim.kind, claim.digest), claim.owner) for claim in claims)
         known = {claim.owner for claim in claims if claim.kind == "external-id"}
@@ -84,9 +84,9 @@ class RehearsedKeys:
     def __getattr__(self, reading: str) -> Any:
         return getattr(self._keys, reading)
 
-    def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
         wanted = set(customer_ids)
-        found = self._keys.owners(wanted - self._new.keys())
+        found = self._keys.owners_of(wanted - self._new.keys())
         self._new |= {name: replace(owner, fresh=False) for name, owner in found.items() if owner.fresh}
         return found | {name: self._new[name] for name in wanted & self._new.keys()}
 

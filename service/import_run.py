@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.archive import Archive, Caller, Examined, examined
+from domain.archive import Archive, Caller, Examined, build_examined
 from domain.authorization import ExpiryCause
 from domain.filing import Received
 from domain.importing import BATCH_LINES_MAX, ImportLine, Known, Prepared, Refused, Result, Taken, There
@@ -182,7 +182,7 @@ class ImportRun:
         """What became of the first batch under way, of which nothing was told yet."""
         batch, prepared = self._under_way.popleft()
         with closing(batch):
-            results = self._importer.archive.take_lines(prepared)
+            results = self._importer.archive.append_lines(prepared)
         return batch.pair_results(results)
 
     def _report_results(self, ended: Sequence[tuple[Listed, Result | Wrong]]) -> None:
@@ -213,7 +213,7 @@ class ImportRun:
                     raise
                 except Refusal as refused:
                     return refused
-            return examined(received, found)
+            return build_examined(received, found)
 
         return await asyncio.gather(*map(one, files))
 

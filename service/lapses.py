@@ -55,7 +55,7 @@ def run_lapses(
             with connections.connection() as conn:
                 times = read_times(conn, archive.clock.now())
             steady = steady_seconds()
-            wrong = trust.doubt(times, steady)
+            wrong = trust.find_doubt(times, steady)
             if not is_leading():
                 continue
             alarm.report(wrong, times, steady)
@@ -122,7 +122,7 @@ def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], Non
             due = authorizations.due(conn, today, PAGE, passed=passed)
         if not due:
             return written
-        written += end_each(due, archive.lapse, beat)
+        written += end_each(due, archive.lapse_authorization, beat)
         passed += due  # the view learns of it a moment later
 
 

@@ -80,7 +80,7 @@ def work_through_tasks(
     tasks.give_up(conn)
     while not stop.wait(look_seconds):
         beat()
-        while not stop.is_set() and (task := tasks.begin(conn)) is not None:
+        while not stop.is_set() and (task := tasks.begin_next(conn)) is not None:
             run_task(conn, addresses, task, stop, beat)
 
 
@@ -108,7 +108,7 @@ def run_task(
             conn.execute("select 1")
     finally:
         end_task_process(child)
-    tasks.end(conn, task.id, INTERRUPTED)  # no more than a word for one that could not end itself
+    tasks.end_task(conn, task.id, INTERRUPTED)  # no more than a word for one that could not end itself
 
 
 def end_task_process(child: subprocess.Popen[bytes]) -> None:
@@ -145,7 +145,7 @@ def main(task_id: UUID, parent: int) -> None:
 def execute_task(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
     projector = addresses.projector
     with tracking.connect(projector, role=role_of(projector, PROJECTOR_ROLE)) as conn:
-        task = tasks.one(conn, task_id)
+        task = tasks.load_task(conn, task_id)
         if task is None:
             return
         # The checker reads what no view needs.
@@ -154,7 +154,7 @@ def execute_task(task_id: UUID, settings: Settings, addresses: Addresses) -> Non
             if task.kind == "verify":
                 with store.pool.connection() as checking:
                     require_own_folder(checking, settings.content_directory)
-            tasks.end(conn, task_id, outcome_of(store, conn, task, progress_writer(conn, task_id)))
+            tasks.end_task(conn, task_id, outcome_of(store, conn, task, progress_writer(conn, task_id)))
 
 
 def progress_writer(conn: psycopg.Connection[Any], task: UUID) -> Tell:
@@ -165,7 +165,7 @@ def progress_writer(conn: psycopg.Connection[Any], task: UUID) -> Tell:
         nonlocal told_at
         if time.monotonic() - told_at >= TELL_SECONDS:
             told_at = time.monotonic()
-            tasks.progress(conn, task, done, total)
+            tasks.save_progress(conn, task, done, total)
 
     return tell
 

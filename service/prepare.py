@@ -124,7 +124,7 @@ def system_caller(settings: Settings) -> Caller:
 
 def make_first_token(settings: Settings, archive: Archive, caller: Caller) -> list[str]:
     """An operator token in HOME/operator.token (0600) when the archive has none yet."""
-    if archive.access().tokens:
+    if archive.load_administration().tokens:
         return []
     path = settings.home / "operator.token"
     try:
@@ -141,10 +141,10 @@ def make_first_token(settings: Settings, archive: Archive, caller: Caller) -> li
 
 def make_first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
     """An operator with a one-time password in HOME/admin.password (0600) when the archive has no user yet."""
-    if users.archive.access().users:
+    if users.archive.load_administration().users:
         return []
     try:
-        password = users.add(NewUser(name=FIRST_USER, role=Role.OPERATOR), caller)
+        password = users.add_user(NewUser(name=FIRST_USER, role=Role.OPERATOR), caller)
     except ValidationFailed:
         return []  # another start was first, or a token has this name: `dossier users add` makes one of another
     path = password_file(settings)
@@ -166,6 +166,6 @@ def make_station_token(settings: Settings, archive: Archive, caller: Caller) -> 
 def create_token(archive: Archive, caller: Caller, *, name: str, role: Role, **more: object) -> str:
     """A new token, shown once: the log keeps its keyed digest only."""
     token = f"dsr_{secrets.token_urlsafe(32)}"
-    command = CreateToken(name=name, digest=archive.keys.digest("token", token.encode()), role=role, **more)  # type: ignore[arg-type]  # the fields of CreateToken
+    command = CreateToken(name=name, digest=archive.keys.keyed_digest("token", token.encode()), role=role, **more)  # type: ignore[arg-type]  # the fields of CreateToken
     archive.administer(command, caller)
     return token

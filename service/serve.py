@@ -141,8 +141,8 @@ class Supervisor:
             return
         self._checked_at = time.monotonic()
         try:
-            if self._cluster.alive():
-                self._cluster.keep()
+            if self._cluster.is_alive():
+                self._cluster.maintain_keeper()
             else:
                 log_line("warning", "the embedded database ended and is started again")
                 self._cluster.start()

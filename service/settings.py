@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from domain.access import Role
-from domain.iban import creditor_id
+from domain.iban import parse_creditor_id
 from domain.limits import Limits
 from domain.refusals import FieldError
-from domain.values import branch_code
+from domain.values import parse_branch_code
 from service.limit_meanings import MEANINGS
 
 SUB_PATH = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)+")
@@ -149,8 +149,10 @@ SETTINGS = {
         "DOSSIER_METRICS_PORT", _parse_port, None, "own port of /metrics; none: main port, operator only"
     ),
     "institution": Setting("DOSSIER_INSTITUTION", str, "Library", "name of the library"),
-    "branch": Setting("DOSSIER_BRANCH", branch_code, "MAIN", "branch of a caller that names none"),
-    "creditor_id": Setting("DOSSIER_CREDITOR_ID", creditor_id, None, "the library's own SEPA creditor identifier"),
+    "branch": Setting("DOSSIER_BRANCH", parse_branch_code, "MAIN", "branch of a caller that names none"),
+    "creditor_id": Setting(
+        "DOSSIER_CREDITOR_ID", parse_creditor_id, None, "the library's own SEPA creditor identifier"
+    ),
     "timezone": Setting("DOSSIER_TIMEZONE", _parse_zone, "Europe/Amsterdam", "where a day begins and ends"),
     "scanners": Setting(
         "DOSSIER_SCANNERS", _parse_words, (), "SANE names of the scanners that serve's own station offers, or simulated"

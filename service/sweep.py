@@ -13,7 +13,7 @@ from service.beats import ignore_beat
 from service.belonging import note_newest_event, require_content_folder
 from service.wiring import UNAVAILABLE, Store
 from store import runs
-from store.content_sweeper import sweep as sweep_content
+from store.content_sweeper import sweep_contents as sweep_content
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -45,14 +45,14 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) 
         note_newest_event(conn, root)
         row = conn.execute(EXPIRE, [limits.idempotency_key_hours]).fetchone()
         done = Swept(len(swept.removed), images, swept.unfinished, row[0] if row else 0)
-        runs.record(conn, "sweep", seconds=time.monotonic() - begun, problems=0, result=asdict(done))
+        runs.record_run(conn, "sweep", seconds=time.monotonic() - begun, problems=0, result=asdict(done))
     return done
 
 
 def note_refusal(store: Store, error: Exception) -> None:
     """So that whoever looks at the last sweep sees that it removed nothing, and of which kind the reason is."""
     with suppress(*UNAVAILABLE), store.pool.connection() as conn:
-        runs.record(conn, "sweep", seconds=0.0, problems=1, result={"error": type(error).__name__})
+        runs.record_run(conn, "sweep", seconds=0.0, problems=1, result={"error": type(error).__name__})
 
 
 def sweep_images(store: Store, beat: Callable[[], None]) -> int:
@@ -63,7 +63,7 @@ def sweep_images(store: Store, beat: Callable[[], None]) -> int:
         with store.pool.connection() as conn:
             return {content for (content,) in conn.execute(READABLE, [list(contents)])}
 
-    return store.page_images.sweep(find_readable, time.time())
+    return store.page_images.sweep_images(find_readable, time.time())
 
 
 def contents_in_log(store: Store, keys: Sequence[str]) -> set[str]:

@@ -88,7 +88,7 @@ def record_verification(store: Store, report: Report) -> None:
     result = {**counts, "kinds": kinds}
     try:
         with store.pool.connection() as conn:
-            runs.record(conn, "verify", seconds=report.seconds, problems=report.problems_found, result=result)
+            runs.record_run(conn, "verify", seconds=report.seconds, problems=report.problems_found, result=result)
     except (psycopg.Error, PoolTimeout) as error:
         logger.warning("how the verification ended could not be written down: %s", type(error).__name__)
 
@@ -188,7 +188,7 @@ def _check_page(
     store: Store, conn: Connection, report: Report, rows: Sequence[Row], scans: OpenScans
 ) -> Sequence[NamedContent]:
     """Every event of a page; the contents that they name, but for images of scans, which may go later on."""
-    store.keys.prefetch(row[1] for row in rows)
+    store.keys.prefetch_keys(row[1] for row in rows)
     reader = PageReader(store, report, scans)
     for row in rows:
         reader.check(row)
@@ -214,7 +214,7 @@ class PageReader:
 
     def __init__(self, store: Store, report: Report, scans: OpenScans) -> None:
         self._keys, self._report, self._scans = store.keys, report, scans
-        self._mapper = SealingMapper(store.keys.cipher, self._report_tampered)
+        self._mapper = SealingMapper(store.keys.cipher_of, self._report_tampered)
         self._position = 0
         self.named: list[NamedContent] = []
         self.told: list[tuple[UUID, Any]] = []
@@ -247,10 +247,10 @@ class PageReader:
         body, sealed = wire.body, plan.sealed and wire.sealed
         if hasattr(body, "customer") or isinstance(body, ScanStarted | ScanCancelled | ScanClosed):
             self.told.append((stream, body))
-        if sealed and self._keys.cipher(stream) is None:
+        if sealed and self._keys.cipher_of(stream) is None:
             self.lost.append((stream, position))
         elif sealed:
-            body = self._mapper.open(stream, version, topic, state).body
+            body = self._mapper.open_event(stream, version, topic, state).body
         named = content_of_event(body, stream, position)
         if isinstance(body, ScanEvent):
             self._scans.apply_event(stream, body, named)

@@ -49,16 +49,16 @@ def check_content(store: Store, named: NamedContent, *, quick: bool) -> tuple[st
 def _check_bytes(store: Store, named: NamedContent) -> tuple[str, str] | None:
     """The ciphertext against its digest in clear; what it opens to against the digest that is sealed in the event."""
     sealed, plain = Tally(), Tally()
-    content, secret = named.content, store.keys.secret(named.paper)
+    content, secret = named.content, store.keys.secret_of(named.paper)
 
     def fetch_range(first: int, last: int) -> Iterator[bytes]:
-        return sealed.over(store.directory.read(str(content.id), first, last))
+        return sealed.pass_through(store.directory.read(str(content.id), first, last))
 
     if secret is None:
         _drain(fetch_range(0, content.sealed_size_bytes - 1))
     else:
         key = content_key(secret, content.id)
-        _drain(plain.over(open_range(key, content.id, fetch_range, content.sealed_size_bytes)))
+        _drain(plain.pass_through(open_range(key, content.id, fetch_range, content.sealed_size_bytes)))
     if sealed.sha256 != content.sealed_sha256:
         return "content-digest-differs", "sealed"
     if secret is None or named.sha256 is None:
@@ -77,7 +77,7 @@ def count_unnamed(store: Store, *, now: float) -> tuple[int, int]:
     """Contents in the store that no event names: old enough to be orphans, and so young that they may be under way."""
     oldest = now - store.settings.limits.orphan_age_hours * 3600
     orphans = in_flight = 0
-    keys = store.directory.listing()
+    keys = store.directory.list_keys()
     while look := dict(islice(keys, KEYS_PER_LOOK)):
         with store.pool.connection() as conn:
             known = {key for (key,) in conn.execute(LISTED, [list(look)])}

@@ -46,14 +46,14 @@ from store.contents import SealedContents
 from store.hints import FOLLOWER, READER, Hints
 from store.identity import ArchiveId
 from store.image_cache import FOLDER, ImageCache
-from store.key_encryption import KeyEncryptionKeys, read_or_make
+from store.key_encryption import KeyEncryptionKeys, load_or_make_keys
 from store.keys import Keys, customer_ids, reference_of
 from store.log import Log
 from store.mapper import SealingMapper
 from store.passwords import HashedPasswords
 from store.pools import Connect, make_async_pool, make_pool
 from store.postgres import require_fast_driver
-from store.recorder import ArchiveRecorder, as_role, by_index, datastore
+from store.recorder import ArchiveRecorder, index_options, make_datastore, role_options
 from store.signals import Signals
 from store.standing import Standing
 from store.system import RandomIds, SystemClock
@@ -88,7 +88,7 @@ class Store(msgspec.Struct, frozen=True):
     def free_bytes(self) -> int:
         """Free where contents are stored. Page images make way before what is stored would be refused."""
         if self.directory.free_bytes() < self.settings.limits.disk_free_bytes_min:
-            self.page_images.make_way()
+            self.page_images.clear_when_full()
         return self.directory.free_bytes()
 
     def archive(self) -> Archive:
@@ -107,7 +107,7 @@ class Store(msgspec.Struct, frozen=True):
 
     def users(self, archive: Archive) -> Users:
         limits = self.settings.limits
-        hashed = HashedPasswords(self.pool, self.keys.digest, once_days=limits.one_time_password_days)
+        hashed = HashedPasswords(self.pool, self.keys.keyed_digest, once_days=limits.one_time_password_days)
         return Users(archive=archive, passwords=hashed, password_characters_min=limits.password_characters_min)
 
 
@@ -128,7 +128,7 @@ def role_of(url: str, role: str) -> str | None:
 
 
 def load_key_encryption_keys(settings: Settings) -> KeyEncryptionKeys:
-    return read_or_make(settings.home / "keys")[0]
+    return load_or_make_keys(settings.home / "keys")[0]
 
 
 @contextmanager
@@ -151,13 +151,13 @@ def open_store(
     require_fast_driver()
     wait = settings.limits.queue_wait_seconds
     pool = make_pool(
-        url, min_size=1, max_size=connections, wait_seconds=wait, kwargs={"autocommit": True, **by_index(role)}
+        url, min_size=1, max_size=connections, wait_seconds=wait, kwargs={"autocommit": True, **index_options(role)}
     )
     pool.open()
-    events = datastore(url, connections=connections, wait_seconds=wait, role=role)
+    events = make_datastore(url, connections=connections, wait_seconds=wait, role=role)
     try:
         keys = Keys(pool, proven.kek if proven else load_key_encryption_keys(settings))
-        log = Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher, damaged), on_append)
+        log = Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher_of, damaged), on_append)
         directory = ContentDirectory(settings.content_directory, ArchiveId(pool, proven.archive if proven else None))
         contents = SealedContents(directory, keys)
         yield Store(
@@ -213,7 +213,7 @@ async def open_parts(
         min_size=1,
         max_size=READ_CONNECTIONS,
         wait_seconds=settings.limits.queue_wait_seconds,
-        kwargs={"autocommit": True, **as_role(role)},
+        kwargs={"autocommit": True, **role_options(role)},
     )
     with open_store(
         settings,
@@ -232,17 +232,17 @@ async def open_parts(
             archive, blocking, listening=lambda: signals.listening, version=store.log.catalogue_version
         )
         live = Live(
-            signals.standing,
+            signals.load_positions,
             streams_max=settings.limits.events_streams_max,
             unavailable=UNAVAILABLE,
             streams=metrics.change_streams,
         )
         signals.on_catalogue(catalogue.changed)
-        signals.on_lost_key(store.keys.forget)
+        signals.on_lost_key(store.keys.forget_key)
         new_events = Bell()
         signals.on_events(live.hear, new_events.ring)
         standing = Standing(reads.connection)
-        wake.append(signals.new_events)
+        wake.append(signals.announce_events)
         accesses = Accesses(reads.connection)
         async with (
             reads,
@@ -252,7 +252,7 @@ async def open_parts(
             receive_hints(settings, standing) as hints,
             open_identity_provider(settings) as provider,
         ):
-            wake.append(functools.partial(hints.tell, FOLLOWER))
+            wake.append(functools.partial(hints.send_hint, FOLLOWER))
             health = Health(
                 reads.connection,
                 store.directory,
@@ -316,7 +316,7 @@ async def receive_hints(settings: Settings, standing: Standing) -> AsyncIterator
     """The hints of this worker, which wake the readers that wait for a view."""
     loop = asyncio.get_running_loop()
     with closing(Hints(settings.home / "run", READER)) as hints:
-        loop.add_reader(hints.fileno(), lambda: standing.hear(hints.hear()))
+        loop.add_reader(hints.fileno(), lambda: standing.wake_at(hints.receive_hints()))
         try:
             yield hints
         finally:
@@ -365,10 +365,10 @@ def parts_of(
         blocking=blocking,
         connection=connection,
         views_at=standing.views_at,
-        patience=standing.patience,
+        patience=standing.open_patience,
         live=live,
         new_events=new_events,
-        events_at=store.log.at,
+        events_at=store.log.read_positions,
         last_position=store.log.last_position,
         fence=store.log.fence,
         customers=AsyncCustomers(store.register, connection, blocking),
@@ -457,11 +457,11 @@ class Accesses:
 
     async def read(self, rights: Rights, **filters: Any) -> Any:
         async with self._connection() as conn:
-            return await access_log.read(conn, rights, **filters)
+            return await access_log.read_lines(conn, rights, **filters)
 
     async def missed_checks(self, actor: str) -> int:
         async with self._connection() as conn:
-            return await access_log.missed_checks(conn, actor)
+            return await access_log.count_missed_checks(conn, actor)
 
 
 class AsyncCustomers:
@@ -478,15 +478,15 @@ class AsyncCustomers:
 
     async def get(self, customer_id: str) -> Customer | None:
         async with self._connection() as conn:
-            return await register.customer(conn, customer_id)
+            return await register.load_customer(conn, customer_id)
 
     async def get_all(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
         async with self._connection() as conn:
-            return await register.customers(conn, customer_ids)
+            return await register.load_customers(conn, customer_ids)
 
     async def search(self, query: str, limit: int) -> Sequence[Customer]:
         async with self._connection() as conn:
-            return await register.search(conn, query, limit)
+            return await register.search_customers(conn, query, limit)
 
     async def put(self, customer: Customer) -> bool:
         return await self._blocking(self._register.put, customer)

@@ -95,9 +95,9 @@ class AccessLog:
 
     def _keep_writing(self) -> None:
         if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+            self._writer = asyncio.create_task(self._write_queued())
 
-    async def _write(self) -> None:
+    async def _write_queued(self) -> None:
         while self._waiting or self._noted:
             if not self._waiting:
                 await self._until_due()
@@ -116,7 +116,7 @@ class AccessLog:
     async def _write_waiting(self) -> None:
         batch = self._waiting[:BATCH_MAX]
         del self._waiting[:BATCH_MAX]
-        error = await self._insert([access for access, _ in batch])
+        error = await self._insert_lines([access for access, _ in batch])
         for _, done in batch:
             if not done.done():
                 done.set_exception(error) if error else done.set_result(None)
@@ -126,23 +126,23 @@ class AccessLog:
         commit was not confirmed is written again: twice is better than never."""
         batch = [self._noted[n] for n in range(min(BATCH_MAX, len(self._noted)))]
         now = time.monotonic()
-        error = await self._insert([msgspec.structs.replace(line, seconds_ago=now - at) for line, at in batch])
+        error = await self._insert_lines([msgspec.structs.replace(line, seconds_ago=now - at) for line, at in batch])
         if error is None:
             for _ in batch:
                 self._noted.popleft()
             self._due = now if len(self._noted) >= BATCH_MAX else now + GROUP_SECONDS
         else:
             self._due = now + RETRY_SECONDS
-            self._say(error, now)
+            self._log_failure(error, now)
 
-    def _say(self, error: Exception, now: float) -> None:
+    def _log_failure(self, error: Exception, now: float) -> None:
         """Log a failure, at most once a minute."""
         if now >= self._said + SAID_EVERY_SECONDS:
             self._said = now
             why = type(error).__name__
             logger.error("access log: %d lines wait, tried again each %g s: %s", len(self._noted), RETRY_SECONDS, why)
 
-    async def _insert(self, lines: list[Access]) -> Exception | None:
+    async def _insert_lines(self, lines: list[Access]) -> Exception | None:
         """As one JSON text: eight arrays of parameters cost the driver more than all else here."""
         try:
             await self._insert_with_patience(msgspec.json.encode(lines).decode())
@@ -183,7 +183,7 @@ class Line(msgspec.Struct, frozen=True):
     page: int | None
 
 
-async def read(
+async def read_lines(
     conn: AsyncConnection[Any],
     rights: Rights,
     *,
@@ -199,30 +199,30 @@ async def read(
     The lines of a paper are those of its evidence too, and those of the scan session that it came from. Who may not
     see a paper is not told that somebody read it (I12).
     """
-    papers = await _of_paper(conn, paper) if paper else None
-    sessions = await _column(conn, SESSIONS_OF_PAPERS, papers) if papers else []
-    sessions += await _column(conn, SESSIONS_OF_CUSTOMER, customer) if customer else []
+    papers = await _papers_of(conn, paper) if paper else None
+    sessions = await _ids_from(conn, SESSIONS_OF_PAPERS, papers) if papers else []
+    sessions += await _ids_from(conn, SESSIONS_OF_CUSTOMER, customer) if customer else []
     given = {"customer": customer, "papers": papers, "before": before, **wanted}
     given = {name: value for name, value in given.items() if value is not None}
     bound = {**given, "sessions": sessions, "types": rights.types, "own_branch": rights.branch, "limit": limit + 1}
     async with conn.cursor(row_factory=tuple_row) as rows:
-        await rows.execute(_reading(tuple(given), scanned=bool(sessions)), bound, prepare=True)
+        await rows.execute(_build_query(tuple(given), scanned=bool(sessions)), bound, prepare=True)
         lines = [Line(*row) for row in await rows.fetchall()]
     return lines[:limit], lines[limit - 1].id if len(lines) > limit else None
 
 
-async def _of_paper(conn: AsyncConnection[Any], paper: UUID) -> list[UUID]:
+async def _papers_of(conn: AsyncConnection[Any], paper: UUID) -> list[UUID]:
     """It, and of an authorization all the evidence that it ever had."""
-    return [paper, *await _column(conn, EVIDENCE, paper)]
+    return [paper, *await _ids_from(conn, EVIDENCE, paper)]
 
 
-async def _column(conn: AsyncConnection[Any], query: str, value: Any) -> list[UUID]:
+async def _ids_from(conn: AsyncConnection[Any], query: str, value: Any) -> list[UUID]:
     async with conn.cursor(row_factory=scalar_row) as rows:
         await rows.execute(query, [value], prepare=True)
         return await rows.fetchall()
 
 
-async def missed_checks(conn: AsyncConnection[Any], actor: str) -> int:
+async def count_missed_checks(conn: AsyncConnection[Any], actor: str) -> int:
     """How often this actor asked for scan codes that are none, in the last minute."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(MISSED_CHECKS, [actor], prepare=True)
@@ -272,7 +272,7 @@ SEEN = """exists (
 
 
 @cache
-def _reading(given: tuple[str, ...], *, scanned: bool) -> str:
+def _build_query(given: tuple[str, ...], *, scanned: bool) -> str:
     """Each filter stands there only where it is asked for, so that a plan that is kept has its index."""
     or_scanned = {name: f"({FILTERS[name]} or scan_session = any(%(sessions)s))" for name in SCANNED if scanned}
     asked = [{**FILTERS, **or_scanned}[name] for name in given]

@@ -36,28 +36,28 @@ class Blobs(Packed):
 P = TypeVar("P", bound=Packed)
 
 
-def ids(values: Iterable[UUID]) -> Ids | None:
+def pack_ids(values: Iterable[UUID]) -> Ids | None:
     """As texts() and blobs(): None when there are none, which means the same to archive.append()."""
-    return _of_any_length(Ids, [value.int.to_bytes(16) for value in values])  # as `bytes`, in half the time
+    return _pack_elements(Ids, [value.int.to_bytes(16) for value in values])  # as `bytes`, in half the time
 
 
-def texts(values: Iterable[str]) -> Texts | None:
-    return _of_any_length(Texts, [value.encode() for value in values])
+def pack_texts(values: Iterable[str]) -> Texts | None:
+    return _pack_elements(Texts, [value.encode() for value in values])
 
 
-def blobs(values: Iterable[bytes]) -> Blobs | None:
-    return _of_any_length(Blobs, [*values])
+def pack_blobs(values: Iterable[bytes]) -> Blobs | None:
+    return _pack_elements(Blobs, [*values])
 
 
-def _of_any_length(kind: type[P], elements: Sequence[bytes]) -> P | None:
+def _pack_elements(kind: type[P], elements: Sequence[bytes]) -> P | None:
     lengths = {*map(len, elements)}
     if len(lengths) == 1:  # keys and digests
         length = pack(">i", *lengths)
-        return _packed(kind, len(elements), length + length.join(elements))
-    return _packed(kind, len(elements), b"".join([pack(">i", len(element)) + element for element in elements]))
+        return _pack_array(kind, len(elements), length + length.join(elements))
+    return _pack_array(kind, len(elements), b"".join([pack(">i", len(element)) + element for element in elements]))
 
 
-def _packed(kind: type[P], number: int, elements: bytes) -> P | None:
+def _pack_array(kind: type[P], number: int, elements: bytes) -> P | None:
     header = pack(">iiIii", 1, 0, kind.element.oid, number, 1)  # dimensions, nulls, type, length, first index
     return kind(header + elements) if number else None
 

@@ -43,7 +43,7 @@ TIMES = """
 """
 
 
-def disagreement(times: Times, tolerance_seconds: float) -> str | None:
+def find_disagreement(times: Times, tolerance_seconds: float) -> str | None:
     """Which clock is off, in words; None while they agree within the tolerance."""
     skew = times.skew_seconds
     if abs(skew) > tolerance_seconds:
@@ -65,9 +65,9 @@ class Trust:
         self._trusted: float | None = None  # the moment at which the steady clock began, as a trusted clock tells it
         self._doubted: tuple[float, float] | None = None  # the same as a doubted clock tells it, and since when
 
-    def doubt(self, times: Times, steady: float) -> str | None:
+    def find_doubt(self, times: Times, steady: float) -> str | None:
         """Why nothing may lapse at these times, in words; None when it may."""
-        if wrong := disagreement(times, self._tolerance):
+        if wrong := find_disagreement(times, self._tolerance):
             self._doubted = None
             return wrong
         began = times.program.timestamp() - steady
@@ -86,9 +86,9 @@ class Trust:
         if left <= 0:
             self._trusted, self._doubted = began, None
             return None
-        return f"{self._cause(began)}; unless it is set again, what is due lapses in {left:.0f} s"
+        return f"{self._cause_of(began)}; unless it is set again, what is due lapses in {left:.0f} s"
 
-    def _cause(self, began: float) -> str:
+    def _cause_of(self, began: float) -> str:
         if self._trusted is None:
             return f"nothing was written in the {QUIET.days} days before, the clock may have been set while nothing ran"
         return f"the machine's clock was set forward by {began - self._trusted:.0f} s"
@@ -109,7 +109,7 @@ class Stopped:
         return self._moment
 
     def today(self) -> date:
-        return self.day(self._moment)
+        return self.day_of(self._moment)
 
-    def day(self, moment: datetime) -> date:
-        return self._clock.day(moment)
+    def day_of(self, moment: datetime) -> date:
+        return self._clock.day_of(moment)

@@ -57,13 +57,13 @@ class ContentDirectory:
 
         On return the bytes and the name are on the disk. When anything raises, the chunks included, nothing is left.
         """
-        with self._own_root() as root, _opened(_folder_of(key), folder=root) as folder:
-            with self._temporary(root, folder) as (file, name):
-                size = sum(_write(file, chunk) for chunk in chunks)
+        with self._open_root() as root, _open_descriptor(_folder_of(key), folder=root) as folder:
+            with self._new_file(root, folder) as (file, name):
+                size = sum(_write_all(file, chunk) for chunk in chunks)
                 with _disk_faults():
                     os.fdatasync(file)
-                _link(folder, name, key)
-            _settle(folder, key)
+                _link_name(folder, name, key)
+            _flush_name(folder, key)
         return size
 
     def read(self, key: str, first: int = 0, last: int | None = None) -> Iterator[bytes]:
@@ -73,28 +73,28 @@ class ContentDirectory:
         """
         if first < 0:
             raise ValueError(f"a range cannot begin at {first}")
-        return self._pieces(self._path(key), first, last)
+        return self._read_pieces(self._path_of(key), first, last)
 
     def size(self, key: str) -> int | None:
         """Size in bytes, None when there is no such key."""
-        found = self._found(self._path(key), Path.stat)
+        found = self._look_at(self._path_of(key), Path.stat)
         return found.st_size if found else None
 
     def delete(self, key: str) -> None:
         """Remove the key. On return its name is gone from the disk, also when an earlier call was cut short."""
-        with self._own_root() as root, _opened(_folder_of(key), folder=root) as folder, _disk_faults():
+        with self._open_root() as root, _open_descriptor(_folder_of(key), folder=root) as folder, _disk_faults():
             with suppress(FileNotFoundError):
                 os.unlink(key, dir_fd=folder)
             os.fsync(folder)
 
-    def listing(self) -> Iterator[tuple[str, float]]:
+    def list_keys(self) -> Iterator[tuple[str, float]]:
         """All keys, each once, with the time of its last write (seconds since the epoch); folder by folder.
 
         Memory is that of one folder of 256. A key that comes or goes meanwhile may or may not be listed.
         """
         for name in FOLDERS:
-            with self._own_root() as root, _opened(name, folder=root) as folder, _disk_faults():
-                found = sorted(_listed(folder))
+            with self._open_root() as root, _open_descriptor(name, folder=root) as folder, _disk_faults():
+                found = sorted(_list_folder(folder))
             yield from found
 
     def free_bytes(self) -> int:
@@ -105,19 +105,19 @@ class ContentDirectory:
 
     def require_writable(self) -> None:
         """Write one byte as an upload would and let go of it; raises as put() does."""
-        with self._own_root() as root, self._temporary(root, root) as (file, _):
-            _write(file, b"\0")
+        with self._open_root() as root, self._new_file(root, root) as (file, _):
+            _write_all(file, b"\0")
 
     def discard_unfinished(self, before: float) -> int:
         """Remove temporary files last written before a time (seconds since the epoch); how many there were."""
         count = 0
         for name in (".", *FOLDERS):
-            with self._own_root() as root, _opened(name, folder=root) as folder, _disk_faults():
-                count += _discard(folder, before)
+            with self._open_root() as root, _open_descriptor(name, folder=root) as folder, _disk_faults():
+                count += _discard_stale(folder, before)
         return count
 
     @contextmanager
-    def _own_root(self) -> Iterator[int]:
+    def _open_root(self) -> Iterator[int]:
         """The root as a descriptor, once its marker was compared: what is done by it stays on that volume, also when
         another one is mounted over it in this moment."""
         archive = self._archive()
@@ -133,15 +133,15 @@ class ContentDirectory:
         finally:
             os.close(root)
 
-    def _temporary(self, root: int, folder: int) -> "_Temporary":
+    def _new_file(self, root: int, folder: int) -> "_Temporary":
         """A new file for writing. That unnamed files work is remembered; that they do not is tried again: the reason
         may have been a full or failing disk."""
         if self._unnamed is None and _links_unnamed(root):
             self._unnamed = True
-        return _unnamed(folder) if self._unnamed else _named(folder)
+        return _open_unnamed(folder) if self._unnamed else _open_named(folder)
 
-    def _pieces(self, path: Path, first: int, last: int | None) -> Iterator[bytes]:
-        file = self._found(path, lambda path: os.open(path, os.O_RDONLY))
+    def _read_pieces(self, path: Path, first: int, last: int | None) -> Iterator[bytes]:
+        file = self._look_at(path, lambda path: os.open(path, os.O_RDONLY))
         if file is None:
             raise Missing(path.name)
         try:
@@ -155,7 +155,7 @@ class ContentDirectory:
         finally:
             os.close(file)
 
-    def _found(self, path: Path, look: Callable[[Path], _Look]) -> _Look | None:
+    def _look_at(self, path: Path, look: Callable[[Path], _Look]) -> _Look | None:
         """What the look at a file gives, None when this archive's root has no such file.
 
         Where the root is another's, or the folder is missing as well, nothing is known about the file.
@@ -165,10 +165,10 @@ class ContentDirectory:
                 return look(path)
             except FileNotFoundError:
                 pass
-        with self._own_root() as root, _opened(path.parent.name, folder=root):
+        with self._open_root() as root, _open_descriptor(path.parent.name, folder=root):
             return None
 
-    def _path(self, key: str) -> Path:
+    def _path_of(self, key: str) -> Path:
         return self._root / _folder_of(key) / key
 
 
@@ -204,7 +204,7 @@ def _require_marker(root: int, archive: UUID) -> None:
         raise OSError(errno.ESTALE, FOREIGN)
 
 
-def _listed(folder: int) -> Iterator[tuple[str, float]]:
+def _list_folder(folder: int) -> Iterator[tuple[str, float]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if _KEY.fullmatch(entry.name):
@@ -242,17 +242,17 @@ _Temporary = AbstractContextManager[tuple[int, str]]
 
 
 @contextmanager
-def _unnamed(folder: int) -> Iterator[tuple[int, str]]:
+def _open_unnamed(folder: int) -> Iterator[tuple[int, str]]:
     """A new file that vanishes unless it is linked, and the name by which it can be."""
-    with _opened(".", os.O_WRONLY | os.O_TMPFILE, folder) as file:
+    with _open_descriptor(".", os.O_WRONLY | os.O_TMPFILE, folder) as file:
         yield file, f"/proc/self/fd/{file}"
 
 
 @contextmanager
-def _named(folder: int) -> Iterator[tuple[int, str]]:
+def _open_named(folder: int) -> Iterator[tuple[int, str]]:
     """A new file under a temporary name, which is taken away at the end."""
     name = _temporary_name()
-    with _opened(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as file:
+    with _open_descriptor(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as file:
         try:
             yield file, name
         finally:
@@ -264,7 +264,7 @@ def _temporary_name() -> str:
     return UNFINISHED + secrets.token_hex(16)
 
 
-def _write(file: int, chunk: bytes) -> int:
+def _write_all(file: int, chunk: bytes) -> int:
     rest = memoryview(chunk)
     with _disk_faults():
         while rest:
@@ -272,7 +272,7 @@ def _write(file: int, chunk: bytes) -> int:
     return len(chunk)
 
 
-def _link(folder: int, name: str, key: str) -> None:
+def _link_name(folder: int, name: str, key: str) -> None:
     with _disk_faults():
         try:
             # With a folder given Python calls linkat(AT_SYMLINK_FOLLOW), which alone can name an unnamed file.
@@ -283,7 +283,7 @@ def _link(folder: int, name: str, key: str) -> None:
             raise AlreadyStored(key) from None
 
 
-def _settle(folder: int, key: str) -> None:
+def _flush_name(folder: int, key: str) -> None:
     """Flush the new name, or take it back: after a failed flush nobody knows what is on the disk."""
     with _disk_faults():
         try:
@@ -294,10 +294,10 @@ def _settle(folder: int, key: str) -> None:
             raise
 
 
-def _discard(folder: int, before: float) -> int:
+def _discard_stale(folder: int, before: float) -> int:
     with os.scandir(folder) as entries:
         unfinished = [entry for entry in entries if entry.name.startswith(UNFINISHED)]
-        stale = [entry.name for entry in unfinished if _written_at(entry) < before]
+        stale = [entry.name for entry in unfinished if _modified_at(entry) < before]
     for name in stale:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder)
@@ -306,7 +306,7 @@ def _discard(folder: int, before: float) -> int:
     return len(stale)
 
 
-def _written_at(entry: "os.DirEntry[str]") -> float:
+def _modified_at(entry: "os.DirEntry[str]") -> float:
     """Now for one that is gone."""
     try:
         return entry.stat().st_mtime
@@ -315,12 +315,12 @@ def _written_at(entry: "os.DirEntry[str]") -> float:
 
 
 def _flush_folder(path: Path) -> None:
-    with _opened(path) as folder:
+    with _open_descriptor(path) as folder:
         os.fsync(folder)
 
 
 @contextmanager
-def _opened(path: Path | str, flags: int = os.O_RDONLY, folder: int | None = None) -> Iterator[int]:
+def _open_descriptor(path: Path | str, flags: int = os.O_RDONLY, folder: int | None = None) -> Iterator[int]:
     with _disk_faults():
         file = os.open(path, flags, 0o600, dir_fd=folder)
     try:
@@ -336,13 +336,13 @@ def _disk_faults() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        _tell(error.strerror or type(error).__name__)
+        _log_cause(error.strerror or type(error).__name__)
         if error.errno in _NO_ROOM:
             raise InsufficientStorage() from error
         raise Unavailable() from error
 
 
-def _tell(cause: str) -> None:
+def _log_cause(cause: str) -> None:
     """One line a cause and minute: while the disk is away every request meets it."""
     now = time.monotonic()
     if now - _told_at.get(cause, -TELL_AGAIN_SECONDS) >= TELL_AGAIN_SECONDS:

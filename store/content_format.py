@@ -39,22 +39,22 @@ def content_key(paper_key: bytes, content_id: UUID) -> bytes:
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=KEY_INFO + content_id.bytes).derive(paper_key)
 
 
-def seal(
+def seal_content(
     key: bytes, content_id: UUID, source: Source, *, randomness: Callable[[int], bytes] = os.urandom
 ) -> Iterator[bytes]:
     """Seal the source, in pieces of at most 64 KiB and 28 bytes. Holds two chunks at a time, however long the source.
 
     `key` comes from `content_key`. OverflowError beyond 2**32 chunks (256 TiB); an empty source gives 28 bytes.
     """
-    cipher, bound = _cipher(key), _bound(content_id)
+    cipher, bound = _cipher_of(key), _associated_data(content_id)
     prefix = randomness(NONCE_PREFIX_BYTES)
-    header, counter, take = FORM + prefix, 0, _taker(source)
+    header, counter, take = FORM + prefix, 0, _build_taker(source)
     chunk, following = take(CHUNK_BYTES), take(CHUNK_BYTES)
     while following:
-        yield header + cipher.encrypt(_nonce(prefix, counter, last=False), chunk, bound)
+        yield header + cipher.encrypt(_nonce_of(prefix, counter, last=False), chunk, bound)
         header, counter = b"", counter + 1
         chunk, following = following, take(CHUNK_BYTES)
-    yield header + cipher.encrypt(_nonce(prefix, counter, last=True), chunk, bound)
+    yield header + cipher.encrypt(_nonce_of(prefix, counter, last=True), chunk, bound)
 
 
 class Sealing:
@@ -64,13 +64,15 @@ class Sealing:
         self, key: bytes, content_id: UUID, source: Source, *, randomness: Callable[[int], bytes] = os.urandom
     ) -> None:
         self._plain, self._sealed, self._complete = Tally(), Tally(), False
-        self._pieces = self._sealed.over(seal(key, content_id, self._plain.over(source), randomness=randomness))
+        self._pieces = self._sealed.pass_through(
+            seal_content(key, content_id, self._plain.pass_through(source), randomness=randomness)
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._pieces
         self._complete = True
 
-    def measured(self) -> Stored:
+    def measure(self) -> Stored:
         """Sizes and SHA-256 of both sides. RuntimeError before the last piece was taken: half a digest is no digest."""
         if not self._complete:
             raise RuntimeError("the sealing is not complete")
@@ -89,9 +91,9 @@ class Tally:
         self.size_bytes = 0
         self._digest = hashlib.sha256()
 
-    def over(self, source: Source) -> Iterator[bytes]:
+    def pass_through(self, source: Source) -> Iterator[bytes]:
         """The bytes of the source, unchanged."""
-        for part in _parts(source):
+        for part in _parts_of(source):
             self._digest.update(part)
             self.size_bytes += len(part)
             yield part
@@ -102,7 +104,7 @@ class Tally:
         return self._digest.digest()
 
 
-def sealed_size(plain_size_bytes: int) -> int:
+def size_when_sealed(plain_size_bytes: int) -> int:
     """Bytes that so many plain bytes take when sealed. ValueError for a size that the format cannot hold."""
     if not 0 <= plain_size_bytes <= PLAIN_BYTES_MAX:
         raise ValueError(f"content of {plain_size_bytes} bytes cannot be sealed")
@@ -110,11 +112,11 @@ def sealed_size(plain_size_bytes: int) -> int:
     return HEADER_BYTES + plain_size_bytes + chunks * TAG_BYTES
 
 
-def plain_size(sealed_size_bytes: int) -> int:
+def size_when_opened(sealed_size_bytes: int) -> int:
     """The inverse of `sealed_size`. ContentDamaged for a size that no sealed content has."""
     body = sealed_size_bytes - HEADER_BYTES
     plain = body - TAG_BYTES * -(-body // (CHUNK_BYTES + TAG_BYTES))
-    if not 0 <= plain <= PLAIN_BYTES_MAX or sealed_size(plain) != sealed_size_bytes:
+    if not 0 <= plain <= PLAIN_BYTES_MAX or size_when_sealed(plain) != sealed_size_bytes:
         raise ContentDamaged(f"no sealed content has {sealed_size_bytes} bytes")
     return plain
 
@@ -134,32 +136,32 @@ def open_range(
     ValueError for a range outside the content, at once. ContentDamaged at once for an impossible size, else with the
     piece that it concerns: take the first piece before you answer with a status.
     """
-    size = plain_size(sealed_size_bytes)
+    size = size_when_opened(sealed_size_bytes)
     final = size - 1 if last is None else last
     if not 0 <= first <= max(final, 0) or not (0 <= final < size or size == 0 == final + 1):
         raise ValueError(f"the range {first}..{last} lies outside the {size} bytes of the content")
-    return _opened(_cipher(key), content_id, read, size, first, final)
+    return _open_chunks(_cipher_of(key), content_id, read, size, first, final)
 
 
-def _opened(
+def _open_chunks(
     cipher: AESGCM, content_id: UUID, read: Callable[[int, int], Iterator[bytes]], size: int, first: int, last: int
 ) -> Iterator[bytes]:
     counter_first, counter_last, counter_end = (max(byte, 0) // CHUNK_BYTES for byte in (first, last, size - 1))
-    bound = _bound(content_id)
+    bound = _associated_data(content_id)
     with ExitStack() as sources:
-        read = _closed_with(sources, read)
+        read = _close_with(sources, read)
         prefix, take = _header_then_chunks(content_id, read, size, counter_first, counter_last)
         for counter in range(counter_first, counter_last + 1):
             start = counter * CHUNK_BYTES
             sealed = take(min(CHUNK_BYTES, size - start) + TAG_BYTES)
             try:
-                plain = cipher.decrypt(_nonce(prefix, counter, last=counter == counter_end), sealed, bound)
+                plain = cipher.decrypt(_nonce_of(prefix, counter, last=counter == counter_end), sealed, bound)
             except InvalidTag as error:
                 raise ContentDamaged(f"content {content_id}: chunk {counter} is not what was sealed") from error
             yield plain[max(first - start, 0) : last + 1 - start]
 
 
-def _closed_with(
+def _close_with(
     sources: ExitStack, read: Callable[[int, int], Iterator[bytes]]
 ) -> Callable[[int, int], Iterator[bytes]]:
     """What is read is closed at the end, also of damaged content: the error would keep its file open for as long as
@@ -179,43 +181,43 @@ def _header_then_chunks(
 ) -> tuple[bytes, Callable[[int], bytes | bytearray | memoryview]]:
     """The nonce prefix and what takes the chunks. One read where the chunks follow the header, else two."""
     begin = HEADER_BYTES + counter_first * (CHUNK_BYTES + TAG_BYTES)
-    end = min(HEADER_BYTES + (counter_last + 1) * (CHUNK_BYTES + TAG_BYTES), sealed_size(size))
+    end = min(HEADER_BYTES + (counter_last + 1) * (CHUNK_BYTES + TAG_BYTES), size_when_sealed(size))
     if counter_first == 0:
-        take = _taker(read(0, end - 1))
+        take = _build_taker(read(0, end - 1))
         header = bytes(take(HEADER_BYTES))
     else:
         header = b"".join(read(0, HEADER_BYTES - 1))
-        take = _taker(read(begin, end - 1))
+        take = _build_taker(read(begin, end - 1))
     if len(header) != HEADER_BYTES or not header.startswith(FORM):
         raise ContentDamaged(f"content {content_id}: the header is missing or of another format")
     return header[len(FORM) :], take
 
 
-def _cipher(key: bytes) -> AESGCM:
+def _cipher_of(key: bytes) -> AESGCM:
     if len(key) != KEY_BYTES:
         raise ValueError(f"the key of a content has {KEY_BYTES} bytes, not {len(key)}")
     return AESGCM(key)
 
 
-def _bound(content_id: UUID) -> bytes:
+def _associated_data(content_id: UUID) -> bytes:
     """What every chunk is tied to beside its place: the format and whose content it is."""
     return FORM + content_id.bytes
 
 
-def _nonce(prefix: bytes, counter: int, *, last: bool) -> bytes:
+def _nonce_of(prefix: bytes, counter: int, *, last: bool) -> bytes:
     return prefix + counter.to_bytes(4, "big") + (b"\x01" if last else b"\x00")
 
 
-def _parts(source: Source) -> Iterable[bytes]:
+def _parts_of(source: Source) -> Iterable[bytes]:
     """The source as it comes, a file in pieces of one chunk (iterating a file would cut it at line ends)."""
     if hasattr(source, "read"):
         return iter(partial(source.read, CHUNK_BYTES), b"")
     return source
 
 
-def _taker(source: Source) -> Callable[[int], bytes | bytearray | memoryview]:
+def _build_taker(source: Source) -> Callable[[int], bytes | bytearray | memoryview]:
     """A function that takes the next n bytes, fewer only at the end. Copies only what one part does not hold."""
-    parts, rest = iter(_parts(source)), memoryview(b"")
+    parts, rest = iter(_parts_of(source)), memoryview(b"")
 
     def take(count: int) -> bytes | bytearray | memoryview:
         nonlocal rest

@@ -34,7 +34,7 @@ class SweepRefused(Exception):
     """Far more content without an event than with one: rather the wrong or an older log than so many dead uploads."""
 
 
-def sweep(
+def sweep_contents(
     store: Sweepable, referenced: Callable[[Sequence[str]], set[str]], *, older_than_seconds: float, now: float
 ) -> Swept:
     """Remove content last written more than `older_than_seconds` before `now` (epoch seconds) that no event names.
@@ -45,17 +45,19 @@ def sweep(
     """
     before = now - older_than_seconds
     named, orphans = 0, list[str]()
-    for keys in _batches(key for key, written in store.listing() if written < before):
+    for keys in _split_batches(key for key, written in store.list_keys() if written < before):
         known = referenced(keys)
         named += len(known.intersection(keys))
         orphans += [key for key in keys if key not in known]
     if len(orphans) > named + SURPLUS_MAX:
         raise SweepRefused(f"{len(orphans)} contents have no event, {named} have one: is this the right log?")
-    removed = tuple(key for keys in _batches(orphans) for key in _remove(store, referenced, keys))
+    removed = tuple(key for keys in _split_batches(orphans) for key in _remove_orphans(store, referenced, keys))
     return Swept(removed=removed, named=named, unfinished=store.discard_unfinished(before))
 
 
-def _remove(store: Sweepable, referenced: Callable[[Sequence[str]], set[str]], keys: Sequence[str]) -> list[str]:
+def _remove_orphans(
+    store: Sweepable, referenced: Callable[[Sequence[str]], set[str]], keys: Sequence[str]
+) -> list[str]:
     known = referenced(keys)
     orphans = [key for key in keys if key not in known]
     for key in orphans:
@@ -63,7 +65,7 @@ def _remove(store: Sweepable, referenced: Callable[[Sequence[str]], set[str]], k
     return orphans
 
 
-def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+def _split_batches(keys: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(keys)
     while batch := list(islice(rest, BATCH_KEYS_MAX)):
         yield batch

@@ -18,12 +18,12 @@ class SealedContents:
 
     def put(self, paper: UUID, content: UUID, file: BinaryIO) -> Stored:
         file.seek(0)
-        secret = self._keys.secret(paper)
+        secret = self._keys.secret_of(paper)
         if secret is None:
             raise CustomerErased
         sealing = Sealing(content_key(secret, content), content, file)
         self.store.put(str(content), sealing)
-        return sealing.measured()
+        return sealing.measure()
 
     def drop(self, content: UUID) -> None:
         self.store.delete(str(content))
@@ -33,7 +33,7 @@ class SealedContents:
 
         Raises Missing, or ContentDamaged before any byte that is not authentic.
         """
-        secret = self._keys.secret(paper)
+        secret = self._keys.secret_of(paper)
         if secret is None:
             return None
         key = content_key(secret, content)

@@ -32,7 +32,7 @@ class Hints:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def tell(self, kind: str, position: int = 0) -> None:
+    def send_hint(self, kind: str, position: int = 0) -> None:
         """Send a hint to every process of this kind, as far as it can be sent. One whose queue is full has hints
         enough; the socket of a dead one is removed where the disk allows it."""
         for path in self._folder.glob(f"{kind}-*"):
@@ -42,7 +42,7 @@ class Hints:
                 except ConnectionRefusedError:
                     path.unlink()
 
-    def hear(self) -> int:
+    def receive_hints(self) -> int:
         """Read all datagrams; returns the highest position, 0 if there was none."""
         highest = 0
         with suppress(BlockingIOError):

@@ -55,7 +55,7 @@ logger = logging.getLogger("dossier.images")
 class Secrets(Protocol):
     """What the cache needs of store/keys.py."""
 
-    def secret(self, paper: UUID) -> bytes | None: ...
+    def secret_of(self, paper: UUID) -> bytes | None: ...
 
 
 class _File(NamedTuple):
@@ -83,57 +83,57 @@ class ImageCache:
         """The JPEG, None where it is not here, or its paper's key is gone."""
         if not self._bytes_max:
             return None
-        secret = self._keys.secret(image.paper)
-        sealed = self._read(self._path(image)) if secret else None
-        return self._opened(secret, image, sealed) if secret and sealed else None
+        secret = self._keys.secret_of(image.paper)
+        sealed = self._read_file(self._path_of(image)) if secret else None
+        return self._open_image(secret, image, sealed) if secret and sealed else None
 
     def put(self, image: PageImage, jpeg: bytes) -> None:
         """Keep the JPEG if there is room for it, in the place of what has its name."""
         if not self._bytes_max or _room_of(len(jpeg)) > min(self._folder_bytes, IMAGE_BYTES_MAX):
             return
-        secret = self._keys.secret(image.paper)
+        secret = self._keys.secret_of(image.paper)
         if secret is None:
             return
         try:
             if not self._has_room():
-                self._trim(self._folder(image), 0)
+                self._trim_folder(self._folder_for(image), 0)
                 return
-            self._write(self._path(image), self._sealed(secret, image, jpeg))
+            self._write_file(self._path_of(image), self._seal_image(secret, image, jpeg))
         except OSError as error:
-            self._tell(error)
+            self._log_fault(error)
 
-    def make_way(self) -> None:
+    def clear_when_full(self) -> None:
         """Remove every image if the disk is short of room: uploads come first."""
         try:
             if not self._has_room():
-                for folder in self._found_folders():
-                    self._trim(folder, 0)
+                for folder in self._list_folders():
+                    self._trim_folder(folder, 0)
         except OSError as error:
-            self._tell(error)
+            self._log_fault(error)
 
-    def sweep(self, readable: Callable[[Sequence[str]], set[str]], now: float) -> int:
+    def sweep_images(self, readable: Callable[[Sequence[str]], set[str]], now: float) -> int:
         """Remove the images of contents that are gone or have lost their key, what lies in the wrong folder or over
         its share, and what was never finished; how many files went.
 
         `readable` tells which of up to 500 contents (ids as text) can still be read. `now`: seconds since the epoch.
         """
-        self.make_way()
+        self.clear_when_full()
         self._forget_sizes()
         removed = 0
-        for folder in self._found_folders():
+        for folder in self._list_folders():
             with suppress(OSError):
                 removed += self._sweep_folder(folder, readable, now)
         return removed
 
     def _sweep_folder(self, folder: Path, readable: Callable[[Sequence[str]], set[str]], now: float) -> int:
-        files = list(_files(folder))
+        files = list(_list_files(folder))
         contents = sorted({file.content for file in files if file.content})
         batches = (contents[n : n + BATCH_NAMES_MAX] for n in range(0, len(contents), BATCH_NAMES_MAX))
         kept = {content for batch in batches for content in readable(batch)}
         needless = [file for file in files if not self._is_needed(file, folder, kept, now)]
         for file in needless:
-            _unlink(file.path)
-        return len(needless) + self._trim(folder, self._folder_bytes)
+            _unlink_quietly(file.path)
+        return len(needless) + self._trim_folder(folder, self._folder_bytes)
 
     def _is_needed(self, file: _File, folder: Path, kept: set[str], now: float) -> bool:
         if not file.content:
@@ -142,7 +142,7 @@ class ImageCache:
 
     # -- files ------------------------------------------------------------------------------------------------------
 
-    def _read(self, path: Path) -> bytes | None:
+    def _read_file(self, path: Path) -> bytes | None:
         """None also for what is no plain file or too large, whoever put it there."""
         try:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -159,26 +159,26 @@ class ImageCache:
         finally:
             os.close(file)
 
-    def _write(self, path: Path, sealed: bytes) -> None:
+    def _write_file(self, path: Path, sealed: bytes) -> None:
         """In place at once or not at all; what a kill leaves has a name of its own and is swept."""
         for folder in (self._root, path.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
-        self._trim(path.parent, self._folder_bytes, coming_bytes=_room_of(len(sealed)))
+        self._trim_folder(path.parent, self._folder_bytes, coming_bytes=_room_of(len(sealed)))
         part = path.with_name(UNFINISHED + secrets.token_hex(8))
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(sealed)
             part.replace(path)
         except OSError:
-            _unlink(part)
+            _unlink_quietly(part)
             raise
 
-    def _trim(self, folder: Path, bytes_max: int, *, coming_bytes: int = 0) -> int:
+    def _trim_folder(self, folder: Path, bytes_max: int, *, coming_bytes: int = 0) -> int:
         """Remove what was not looked at for longest until there is room for what comes; how many files went."""
-        files = list(_files(folder))
+        files = list(_list_files(folder))
         total, removed = coming_bytes + sum(file.size_bytes for file in files), 0
         for file in sorted(files) if total > bytes_max else ():
-            _unlink(file.path)
+            _unlink_quietly(file.path)
             total, removed = total - file.size_bytes, removed + 1
             if total <= bytes_max:
                 break
@@ -199,7 +199,7 @@ class ImageCache:
         with suppress(OSError):
             os.truncate(self._root / SIZES, 0)
 
-    def _found_folders(self) -> Iterator[Path]:
+    def _list_folders(self) -> Iterator[Path]:
         return (path for n in range(FOLDERS_MAX) if (path := self._root / f"{n:02x}").is_dir())
 
     def _has_room(self) -> bool:
@@ -209,17 +209,17 @@ class ImageCache:
             disk = os.statvfs(self._root.parent)
         return disk.f_bavail * disk.f_frsize >= self._free_bytes_min
 
-    def _path(self, image: PageImage) -> Path:
-        return self._folder(image) / _name(image)
+    def _path_of(self, image: PageImage) -> Path:
+        return self._folder_for(image) / _name_of(image)
 
-    def _folder(self, image: PageImage) -> Path:
-        return self._folder_of(_name(image))
+    def _folder_for(self, image: PageImage) -> Path:
+        return self._folder_of(_name_of(image))
 
     def _folder_of(self, name: str) -> Path:
         digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
         return self._root / f"{int.from_bytes(digest) % self._folders:02x}"
 
-    def _tell(self, error: OSError) -> None:
+    def _log_fault(self, error: OSError) -> None:
         """One line a minute: images are drawn each time, and nobody is refused for it."""
         now = time.monotonic()
         if now - self._told_at >= TELL_AGAIN_SECONDS:
@@ -229,21 +229,21 @@ class ImageCache:
 
     # -- sealing ----------------------------------------------------------------------------------------------------
 
-    def _sealed(self, secret: bytes, image: PageImage, jpeg: bytes) -> bytes:
+    def _seal_image(self, secret: bytes, image: PageImage, jpeg: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        return FORM + nonce + _cipher(secret, image).encrypt(nonce, jpeg, self._bound(image))
+        return FORM + nonce + _cipher_of(secret, image).encrypt(nonce, jpeg, self._associated_data(image))
 
-    def _opened(self, secret: bytes, image: PageImage, sealed: bytes) -> bytes | None:
+    def _open_image(self, secret: bytes, image: PageImage, sealed: bytes) -> bytes | None:
         """None for anything else than what was sealed as this image."""
         nonce, rest = sealed[len(FORM) : len(FORM) + NONCE_BYTES], sealed[len(FORM) + NONCE_BYTES :]
         if not sealed.startswith(FORM) or not rest:
             return None
         try:
-            return _cipher(secret, image).decrypt(nonce, rest, self._bound(image))
+            return _cipher_of(secret, image).decrypt(nonce, rest, self._associated_data(image))
         except InvalidTag:
             return None
 
-    def _bound(self, image: PageImage) -> bytes:
+    def _associated_data(self, image: PageImage) -> bytes:
         """What a cached image is tied to: what it shows, whose it is, and the programs that drew it."""
         return FORM + msgspec.msgpack.encode([self._renderer, *msgspec.structs.astuple(image)])
 
@@ -258,12 +258,12 @@ def noted_bytes(root: Path) -> int:
     return sum(int.from_bytes(notes[at : at + SIZE_BYTES]) for at in range(0, len(notes), SIZE_BYTES))
 
 
-def _cipher(secret: bytes, image: PageImage) -> AESGCM:
+def _cipher_of(secret: bytes, image: PageImage) -> AESGCM:
     """The key is derived from the paper's: gone when that is destroyed."""
     return AESGCM(HKDF(SHA256(), KEY_BYTES, salt=None, info=KEY_INFO + image.content.bytes).derive(secret))
 
 
-def _name(image: PageImage) -> str:
+def _name_of(image: PageImage) -> str:
     return f"{image.content}-{image.page}-{image.width}-{image.degrees}"
 
 
@@ -272,7 +272,7 @@ def _room_of(size_bytes: int) -> int:
     return -(-(size_bytes + 64) // BLOCK_BYTES) * BLOCK_BYTES
 
 
-def _files(folder: Path) -> Iterator[_File]:
+def _list_files(folder: Path) -> Iterator[_File]:
     """What the cache wrote; files of others are left alone and not counted. The folder may be missing."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
@@ -290,6 +290,6 @@ def _note_look(file: int, noted_at: float) -> None:
             os.utime(file)
 
 
-def _unlink(path: Path) -> None:
+def _unlink_quietly(path: Path) -> None:
     with suppress(OSError):
         path.unlink()

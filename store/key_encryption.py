@@ -20,46 +20,46 @@ class KeyEncryptionKeys:
         self.versions = frozenset(versions)
         self.current = max(versions)
 
-    def wrap(self, key: bytes, *, bound_to: bytes) -> bytes:
-        return wrap(self._ciphers[self.current], key, bound_to=bound_to)
+    def wrap_key(self, key: bytes, *, bound_to: bytes) -> bytes:
+        return wrap_with(self._ciphers[self.current], key, bound_to=bound_to)
 
-    def unwrap(self, wrapped: bytes, *, version: int, bound_to: bytes) -> bytes:
+    def unwrap_key(self, wrapped: bytes, *, version: int, bound_to: bytes) -> bytes:
         """Raises InvalidTag or KeyError when this is not the key that wrapped it."""
-        return unwrap(self._ciphers[version], wrapped, bound_to=bound_to)
+        return unwrap_with(self._ciphers[version], wrapped, bound_to=bound_to)
 
-    def fits(self, version: int, wrapped: bytes, bound_to: bytes = b"institution") -> bool:
+    def has_wrapped(self, version: int, wrapped: bytes, bound_to: bytes = b"institution") -> bool:
         """Whether this is the key that wrapped it."""
         try:
-            self.unwrap(wrapped, version=version, bound_to=bound_to)
+            self.unwrap_key(wrapped, version=version, bound_to=bound_to)
         except (InvalidTag, KeyError, ValueError):  # ValueError: too short to be a wrapped key
             return False
         return True
 
 
-def wrap(cipher: AESGCM, key: bytes, *, bound_to: bytes) -> bytes:
+def wrap_with(cipher: AESGCM, key: bytes, *, bound_to: bytes) -> bytes:
     nonce = os.urandom(12)
     return nonce + cipher.encrypt(nonce, key, bound_to)
 
 
-def unwrap(cipher: AESGCM, wrapped: bytes, *, bound_to: bytes) -> bytes:
+def unwrap_with(cipher: AESGCM, wrapped: bytes, *, bound_to: bytes) -> bytes:
     return cipher.decrypt(wrapped[:12], wrapped[12:], bound_to)
 
 
-def read_or_make(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
+def load_or_make_keys(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
     """The keys of `folder` (files kek.1, kek.2, …, 0600, 64 hex digits); True when the first was made just now.
 
     A new key is durable before it is used: without it nothing that names a person can ever be read again.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if found := read(folder):
+    if found := load_keys(folder):
         return found, False
-    _write(folder / "kek.1", secrets.token_bytes(KEY_BYTES))
-    return KeyEncryptionKeys({1: _read(folder / "kek.1")}), True
+    _write_key(folder / "kek.1", secrets.token_bytes(KEY_BYTES))
+    return KeyEncryptionKeys({1: _read_key(folder / "kek.1")}), True
 
 
-def read(folder: Path) -> KeyEncryptionKeys | None:
+def load_keys(folder: Path) -> KeyEncryptionKeys | None:
     """The keys of `folder`, None when there are none. Raises KeyUnfit."""
-    versions = {_version(p): _read(p) for p in folder.glob("kek.[0-9]*")}
+    versions = {_version_of(p): _read_key(p) for p in folder.glob("kek.[0-9]*")}
     if not versions:
         return None
     _require_private(folder)
@@ -79,7 +79,7 @@ def _require_private(path: Path) -> None:
         raise KeyUnfit(f"others can use {path} (mode {status.st_mode & 0o777:04o}): chmod {mode} {path}")
 
 
-def _read(path: Path) -> bytes:
+def _read_key(path: Path) -> bytes:
     _require_private(path)
     try:
         key = bytes.fromhex(path.read_text().strip())
@@ -92,13 +92,13 @@ def _read(path: Path) -> bytes:
     return key
 
 
-def _version(path: Path) -> int:
+def _version_of(path: Path) -> int:
     if not path.suffix[1:].isdecimal() or path.stem != "kek":
         raise KeyUnfit(f"{path} is not a key in use: move it out of this folder, or name it kek.N")
     return int(path.suffix[1:])
 
 
-def _write(path: Path, key: bytes) -> None:
+def _write_key(path: Path, key: bytes) -> None:
     """Create once and durably; whoever comes second keeps the first one's key. In a container the process of the next
     start has the same number as the one that was killed, so the part's name is random."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

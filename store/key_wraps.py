@@ -26,7 +26,7 @@ def find_unfit(kek: KeyEncryptionKeys | None, rows: Iterable[tuple[Any, ...]]) -
     for version, wraps in _by_version(rows).items():
         if kek is None or version not in kek.versions:
             return Unfit(version, is_missing=True)
-        if not any(kek.fits(version, wrapped, bound_to) for wrapped, bound_to in wraps):
+        if not any(kek.has_wrapped(version, wrapped, bound_to) for wrapped, bound_to in wraps):
             return Unfit(version, is_missing=False)
     return None
 
@@ -38,15 +38,15 @@ def _by_version(rows: Iterable[tuple[int, bytes, bytes]]) -> dict[int, list[tupl
     return found
 
 
-def sentence(unfit: Unfit, customers: Sequence[tuple[int, int]], folder: Path) -> str:
+def explain_unfit(unfit: Unfit, customers: Sequence[tuple[int, int]], folder: Path) -> str:
     """What is wrong with the key of `folder`, who needs it by the rows of CUSTOMERS, and what to do."""
-    path, who = folder / f"kek.{unfit.version}", _who(dict(customers).get(unfit.version, 0))
+    path, who = folder / f"kek.{unfit.version}", _count_phrase(dict(customers).get(unfit.version, 0))
     if unfit.is_missing:
         return f"{path} is missing, and {who} it: put the copy of it back"
     return f"{path} is not the key of this database, and {who} that one: put the copy of it back"
 
 
-def _who(customers: int) -> str:
+def _count_phrase(customers: int) -> str:
     if customers == 1:
         return "1 customer needs"
     return f"{customers} customers need" if customers else "the archive itself needs"

@@ -21,9 +21,9 @@ from psycopg import AsyncConnection, Connection
 from domain.ports import Owner, OwnerRaced
 from domain.refusals import CustomerErased
 from domain.values import uuid7
-from store.arrays import blobs, texts
+from store.arrays import pack_blobs, pack_texts
 from store.key_cache import Recent, Unstored
-from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap, wrap
+from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap_with, wrap_with
 
 # Whom scan sessions belong to. No customer's id begins with a blank.
 INTAKE = " intake"
@@ -76,21 +76,21 @@ class Keys:
 
     # -- customers ----------------------------------------------------------------------------------------------
 
-    def owner(self, customer_id: str) -> Owner:
+    def owner_of(self, customer_id: str) -> Owner:
         """The customer's reference. Not cached over an erasure: append() checks the key again under its lock."""
         known = self._customers.get(customer_id)
-        found = {customer_id: _stored(known)} if known else self.owners([customer_id])
+        found = {customer_id: _owner_from(known)} if known else self.owners_of([customer_id])
         if customer_id not in found:
             raise CustomerErased
         return found[customer_id]
 
-    def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
         wanted = list(dict.fromkeys(customer_ids))  # two first papers of one customer get one reference
         with self._pool.connection() as conn:
-            rows = conn.execute(BY_CUSTOMER_IDS, [texts(wanted)], prepare=True).fetchall()
-        found = {key.customer_id: _stored(key) for key in map(self._remember_customer, rows)}
+            rows = conn.execute(BY_CUSTOMER_IDS, [pack_texts(wanted)], prepare=True).fetchall()
+        found = {key.customer_id: _owner_from(key) for key in map(self._remember_customer, rows)}
         unknown = [customer_id for customer_id in wanted if customer_id not in found]
-        erased = self._erased(unknown) if unknown else frozenset()
+        erased = self._find_erased(unknown) if unknown else frozenset()
         return found | self._new_owners(customer_id for customer_id in unknown if customer_id not in erased)
 
     def _new_owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
@@ -99,8 +99,8 @@ class Keys:
             self._new_customers.put(key.reference.int, key)
         return {key.customer_id: Owner(key.customer_id, key.reference, fresh=True) for key in keys}
 
-    def intake(self) -> Owner:
-        return self.owner(INTAKE)
+    def intake_owner(self) -> Owner:
+        return self.owner_of(INTAKE)
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         wanted = list(references)
@@ -112,7 +112,7 @@ class Keys:
 
     def _remember_customer(self, row: tuple[UUID, str, int, bytes]) -> CustomerKey:
         reference, customer_id, version, wrapped = row
-        secret = self._kek.unwrap(wrapped, version=version, bound_to=reference.bytes)
+        secret = self._kek.unwrap_key(wrapped, version=version, bound_to=reference.bytes)
         key = CustomerKey(reference, customer_id, secret)
         self._customers.put([(reference.int, key), (customer_id, key)])
         return key
@@ -120,57 +120,57 @@ class Keys:
     def _secret_of(self, owner: Owner) -> bytes:
         """The customer's own key. Raises OwnerRaced when it was lost since somebody asked for the owner."""
         number = owner.reference.int
-        key = self._new_customers.get(number) or self._customers.get(number) or self._read_customer(owner.reference)
+        key = self._new_customers.get(number) or self._customers.get(number) or self._load_customer(owner.reference)
         if key is None:
             raise OwnerRaced
         return key.secret
 
-    def _read_customer(self, reference: UUID) -> CustomerKey | None:
+    def _load_customer(self, reference: UUID) -> CustomerKey | None:
         with self._pool.connection() as conn:
             row = conn.execute(BY_REFERENCE, [reference], prepare=True).fetchone()
         return self._remember_customer(row) if row else None
 
-    def _erased(self, customer_ids: Sequence[str]) -> set[str]:
-        digests = {self.digest("erased", c.encode()): c for c in customer_ids}  # may itself need a connection
+    def _find_erased(self, customer_ids: Sequence[str]) -> set[str]:
+        digests = {self.keyed_digest("erased", c.encode()): c for c in customer_ids}  # may itself need a connection
         with self._pool.connection() as conn:
-            return {digests[d] for (d,) in conn.execute(ERASED, [blobs(digests)], prepare=True)}
+            return {digests[d] for (d,) in conn.execute(ERASED, [pack_blobs(digests)], prepare=True)}
 
     # -- papers -------------------------------------------------------------------------------------------------
 
     def new_paper(self, paper: UUID) -> None:
         self._new_papers.put(paper.int, _paper_key(os.urandom(KEY_BYTES)))
 
-    def cipher(self, paper: UUID) -> AESGCM | None:
+    def cipher_of(self, paper: UUID) -> AESGCM | None:
         """The paper's key, None when it is gone. One look-up in the database when it is not in memory."""
-        entry = self._paper(paper)
+        entry = self._load_paper_key(paper)
         return entry.cipher if entry else None
 
-    def secret(self, paper: UUID) -> bytes | None:
+    def secret_of(self, paper: UUID) -> bytes | None:
         """The raw key, for deriving content keys (store/contents.py)."""
-        entry = self._paper(paper)
+        entry = self._load_paper_key(paper)
         return entry.secret if entry else None
 
-    def _paper(self, paper: UUID) -> PaperKey | None:
-        entry = self._cached(paper)
+    def _load_paper_key(self, paper: UUID) -> PaperKey | None:
+        entry = self._find_cached(paper)
         if entry is None and not self._keyless.get(paper.int):
-            self._read([paper])
-            entry = self._cached(paper)
+            self._load_papers([paper])
+            entry = self._find_cached(paper)
         return entry
 
-    def _cached(self, paper: UUID) -> PaperKey | None:
+    def _find_cached(self, paper: UUID) -> PaperKey | None:
         number = paper.int
         return self._new_papers.get(number) or self._papers.get(number)
 
-    def prefetch(self, papers: Iterable[UUID]) -> None:
+    def prefetch_keys(self, papers: Iterable[UUID]) -> None:
         """Read the keys of many papers in one query; a reader of the log calls this once a page. A paper that has
         events has its key from then on or never again, so that of one without a key nothing is asked for a while."""
         wanted = {p.int: p for p in papers}
-        stale = [p for n, p in wanted.items() if self._cached(p) is None and not self._keyless.get(n)]
+        stale = [p for n, p in wanted.items() if self._find_cached(p) is None and not self._keyless.get(n)]
         if stale:
-            found = self._read(stale)
+            found = self._load_papers(stale)
             self._keyless.put((p.int, True) for p in stale if p.int not in found)
 
-    def _read(self, papers: list[UUID]) -> set[int]:
+    def _load_papers(self, papers: list[UUID]) -> set[int]:
         """Those that have a key at all."""
         with self._pool.connection() as conn:
             rows = conn.execute(PAPERS, [papers], prepare=True, binary=True).fetchall()
@@ -188,12 +188,12 @@ class Keys:
                         (reference, customer_id, version, customer_wrapped)
                     )
                     cipher = customers[reference.int] = AESGCM(key.secret)
-                found.append((paper.int, _paper_key(unwrap(cipher, wrapped, bound_to=paper.bytes))))
+                found.append((paper.int, _paper_key(unwrap_with(cipher, wrapped, bound_to=paper.bytes))))
             except (InvalidTag, KeyError, ValueError):  # ValueError: too short to be a wrapped key
                 continue  # a foreign key-encryption key: the paper reads as erased, verify tells of it
         return found
 
-    def forget(self, paper: UUID) -> None:
+    def forget_key(self, paper: UUID) -> None:
         """Drop the key of a paper, which was destroyed. A read that is under way may bring it back for its 60 s."""
         self._papers.drop(paper.int)
 
@@ -205,7 +205,7 @@ class Keys:
 
     # -- what append() stores -----------------------------------------------------------------------------------
 
-    def settle(self, papers: Mapping[UUID, Owner], *, kept: bool = True) -> None:
+    def settle_keys(self, papers: Mapping[UUID, Owner], *, kept: bool = True) -> None:
         """An append of these was tried: what is new of them ages now as if it was read. When it was not stored it can
         be tried again that long; when it was, nobody may read it for longer after an erasure. New papers that are not
         to be `kept` are forgotten at once."""
@@ -214,27 +214,27 @@ class Keys:
             self._papers.put(found)
         self._customers.put(self._new_customers.take(owner.reference.int for owner in papers.values()))
 
-    def fresh(self, owner: Owner) -> FreshOwner:
+    def wrap_new_owner(self, owner: Owner) -> FreshOwner:
         secret = self._secret_of(owner)
-        wrapped = self._kek.wrap(secret, bound_to=owner.reference.bytes)
+        wrapped = self._kek.wrap_key(secret, bound_to=owner.reference.bytes)
         return FreshOwner(owner.reference, owner.customer_id, self._kek.current, wrapped)
 
-    def wrapped(self, paper: UUID, owner: Owner) -> bytes:
+    def wrap_paper_key(self, paper: UUID, owner: Owner) -> bytes:
         """The paper's key, a new one or that of a paper which this customer comes to, under the customer's key."""
-        key = self._paper(paper)
+        key = self._load_paper_key(paper)
         if key is None:
             raise CustomerErased
-        return wrap(AESGCM(self._secret_of(owner)), key.secret, bound_to=paper.bytes)
+        return wrap_with(AESGCM(self._secret_of(owner)), key.secret, bound_to=paper.bytes)
 
     # -- keyed digests ------------------------------------------------------------------------------------------
 
-    def digest(self, kind: str, value: bytes) -> bytes:
+    def keyed_digest(self, kind: str, value: bytes) -> bytes:
         mac = (self._macs.get(kind) or self._mac_of(kind)).copy()
         mac.update(value)
         return mac.finalize()
 
     def claim_digest(self, kind: str, value: bytes) -> bytes:
-        return self.digest(kind, value)[:CLAIM_BYTES]
+        return self.keyed_digest(kind, value)[:CLAIM_BYTES]
 
     def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
         return hmac.digest(self._secret_of(owner), b"content\x00" + value, "sha256")[:CLAIM_BYTES]
@@ -252,12 +252,12 @@ class Keys:
                 row = conn.execute(INSTITUTION).fetchone()
             if row is None:
                 raise LookupError("the institution has no key: run the migrations and `prepare` first")
-            secret = self._kek.unwrap(row[1], version=row[0], bound_to=b"institution")
+            secret = self._kek.unwrap_key(row[1], version=row[0], bound_to=b"institution")
             self._institution = HMAC(secret, SHA256())
         return self._institution
 
 
-def _stored(key: CustomerKey) -> Owner:
+def _owner_from(key: CustomerKey) -> Owner:
     return Owner(key.customer_id, key.reference, fresh=False)
 
 
@@ -267,7 +267,7 @@ def _paper_key(secret: bytes) -> PaperKey:
 
 def make_institution_key(conn: Connection[Any], kek: KeyEncryptionKeys) -> None:
     """Make the institution's key where there is none; run by the owner of the schema after the migrations."""
-    wrapped = kek.wrap(os.urandom(KEY_BYTES), bound_to=b"institution")
+    wrapped = kek.wrap_key(os.urandom(KEY_BYTES), bound_to=b"institution")
     conn.execute(MAKE_INSTITUTION, [kek.current, wrapped])
 
 

@@ -18,7 +18,7 @@ from domain.promises import require_value
 from domain.refusals import CustomerErased
 from store.keys import Keys
 from store.mapper import PLANS, EventUnreadable, SealingMapper
-from store.recorder import ArchiveRecorder, Batch, arguments, refusing
+from store.recorder import ArchiveRecorder, Batch, append_arguments, translate_errors
 from store.sealed_append import SealedAppend
 
 Row = tuple[int, UUID, int, datetime, str, bytes]
@@ -39,34 +39,34 @@ class Log:
     # -- by stream ----------------------------------------------------------------------------------------------
 
     def load(self, stream: UUID, after: int = 0) -> Sequence[Envelope[Any]]:
-        with refusing():
+        with translate_errors():
             return list(self._events.get(stream, gt=after or None))  # type: ignore[arg-type]  # the mapper makes envelopes
 
     def load_recorded(self, streams: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
-        with refusing(), self._cursor() as cursor:
+        with translate_errors(), self._open_cursor() as cursor:
             rows = cursor.execute(OF_STREAMS, [list(streams), up_to], prepare=True).fetchall()
-        return self._open(rows)
+        return self._open_rows(rows)
 
     def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
         """From memory while there are as many of them as then: counting costs one look into a small index."""
         known = self._catalogues.get(tuple(topics))
-        with refusing(), self._cursor() as cursor:
+        with translate_errors(), self._open_cursor() as cursor:
             count = cursor.execute(COUNT_OF_TOPICS, [list(topics)], prepare=True).fetchone()
             if known is not None and count == (len(known),):
                 return known
             rows = cursor.execute(OF_TOPICS, [list(topics)], prepare=True).fetchall()
-        envelopes = [r.envelope for r in self._open(rows)]
+        envelopes = [r.envelope for r in self._open_rows(rows)]
         self._catalogues[tuple(topics)] = envelopes
         return envelopes
 
     # -- append -------------------------------------------------------------------------------------------------
 
-    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
-        with refusing(), self._cursor() as cursor:
+    def owners_of_claims(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+        with translate_errors(), self._open_cursor() as cursor:
             return dict(cursor.execute(CLAIMED, [kind, list(digests)], prepare=True).fetchall())
 
-    def earlier(self, command: CommandKey) -> Earlier | None:
-        return self._recorder.earlier(command)
+    def find_command(self, command: CommandKey) -> Earlier | None:
+        return self._recorder.find_command(command)
 
     def append(
         self,
@@ -83,35 +83,37 @@ class Log:
         """A paper that loses a wrap keeps its key, so what is cached of it stays right, here and in other processes.
         Who may read it is asked of the views; the wrap decides whose erasure takes it along."""
         papers = papers or {}
-        stored, batch = self._sealed(envelopes, claims, papers)
+        stored, batch = self._seal_batch(envelopes, claims, papers)
         batch = msgspec.structs.replace(
             batch, command=command, released=released, unwrapped=unwrapped, ended=ended, forgotten=forgotten
         )
-        return self._decided(papers, lambda: self._recorder.append(stored, batch))
+        return self._run_append(papers, lambda: self._recorder.append(stored, batch))
 
     def append_later(
         self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
     ) -> Later:
         """Of papers that come in thousands nobody asks here again: their keys are not kept. Those of the last 16,000
         would push all else out of the processor's own memory, and an import took a tenth longer for it."""
-        stored, batch = self._sealed(envelopes, claims, papers)
-        decided = partial(self._decided, papers, kept=False)
-        return SealedAppend(self._recorder.datastore, arguments(stored, batch), decided)
+        stored, batch = self._seal_batch(envelopes, claims, papers)
+        decided = partial(self._run_append, papers, kept=False)
+        return SealedAppend(self._recorder.datastore, append_arguments(stored, batch), decided)
 
-    def _sealed(
+    def _seal_batch(
         self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim], papers: Mapping[UUID, Owner]
     ) -> tuple[list[StoredEvent], Batch]:
         fresh = {o.reference: o for o in papers.values() if o.fresh}
         return [self._mapper.to_stored_event(e) for e in envelopes], Batch(
             claims=claims,
-            owners=[self._keys.fresh(o) for o in fresh.values()],
-            wraps=[(paper, o.reference, self._keys.wrapped(paper, o)) for paper, o in papers.items()],
-            guarded=_guarded(envelopes, papers),
+            owners=[self._keys.wrap_new_owner(o) for o in fresh.values()],
+            wraps=[(paper, o.reference, self._keys.wrap_paper_key(paper, o)) for paper, o in papers.items()],
+            guarded=_papers_to_guard(envelopes, papers),
             contents=[(c.id, e.originator_id) for e in envelopes if (c := getattr(e.body, "content", None))],
             writer=envelopes[-1].meta.actor,
         )
 
-    def _decided(self, papers: Mapping[UUID, Owner], append: Callable[[], Appended], *, kept: bool = True) -> Appended:
+    def _run_append(
+        self, papers: Mapping[UUID, Owner], append: Callable[[], Appended], *, kept: bool = True
+    ) -> Appended:
         stored = False
         try:
             appended = append()
@@ -120,73 +122,73 @@ class Log:
             self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
             raise
         finally:
-            self._keys.settle(papers, kept=kept or not stored)
+            self._keys.settle_keys(papers, kept=kept or not stored)
         with suppress(RuntimeError):  # no more than a hint, and the loop that passes it on may be closed already
             self._on_append()
         return appended
 
     # -- by position --------------------------------------------------------------------------------------------
 
-    def read(self, after: int, limit: int) -> list[Recorded[Any]]:
+    def read_after(self, after: int, limit: int) -> list[Recorded[Any]]:
         """Up to `limit` events behind position `after`, in order; none can appear before the last one later on."""
 
         def page() -> Sequence[Row]:
-            with self._cursor() as cursor:
+            with self._open_cursor() as cursor:
                 return cursor.execute(AFTER, [after, limit], prepare=True).fetchall()
 
-        with refusing():
-            rows = self._recorder.checked(after, page(), page, lambda row: row[0])
-        return self._open(rows)
+        with translate_errors():
+            rows = self._recorder.drop_unsettled(after, page(), page, lambda row: row[0])
+        return self._open_rows(rows)
 
-    def at(self, positions: Sequence[int], *, opened: Collection[int]) -> list[Recorded[Any]]:
+    def read_positions(self, positions: Sequence[int], *, opened: Collection[int]) -> list[Recorded[Any]]:
         """The events at some positions, in any order. Of those that are not to be `opened` the sealed fields are UNSET,
         as if the key were gone."""
-        with refusing(), self._cursor() as cursor:
+        with translate_errors(), self._open_cursor() as cursor:
             rows = cursor.execute(AT, [list(positions)], prepare=True).fetchall()
-        shut = [self._recorded(row, self._shut) for row in rows if row[0] not in opened]
-        return shut + self._open(row for row in rows if row[0] in opened)
+        shut = [self._open_row(row, self._shut) for row in rows if row[0] not in opened]
+        return shut + self._open_rows(row for row in rows if row[0] in opened)
 
     def catalogue_version(self) -> int:
         """How often types, tokens and users were changed."""
-        with refusing(), self._cursor() as cursor:
+        with translate_errors(), self._open_cursor() as cursor:
             row = cursor.execute(CATALOGUE_VERSION, prepare=True).fetchone()
         return int(require_value(row, "the catalogue has one version")[0])
 
     def last_position(self) -> int:
         """The highest position that is committed; a lower one may still be under way."""
-        with refusing():
+        with translate_errors():
             return self._recorder.max_notification_id() or 0
 
-    def pages(self, after: int, up_to: int, page: int = 5_000) -> Iterator[list[Recorded[Any]]]:
+    def read_pages(self, after: int, up_to: int, page: int = 5_000) -> Iterator[list[Recorded[Any]]]:
         """All events in (after, up_to], for rebuilds; `up_to` is at most what a `fence` has settled."""
-        while rows := self._settled(after, up_to, page):
-            yield self._open(rows)
+        while rows := self._read_between(after, up_to, page):
+            yield self._open_rows(rows)
             after = rows[-1][0]
 
-    def _settled(self, after: int, up_to: int, limit: int) -> Sequence[Row]:
-        with refusing(), self._cursor() as cursor:
+    def _read_between(self, after: int, up_to: int, limit: int) -> Sequence[Row]:
+        with translate_errors(), self._open_cursor() as cursor:
             return cursor.execute(BETWEEN, [after, up_to, limit], prepare=True).fetchall()
 
     def fence(self) -> int:
         """Wait for the appends under way; every position up to the answer is settled."""
         return self._recorder.fence()
 
-    def _open(self, rows: Iterable[Row]) -> list[Recorded[Any]]:
+    def _open_rows(self, rows: Iterable[Row]) -> list[Recorded[Any]]:
         rows = list(rows)
-        self._keys.prefetch(stream for _, stream, _, _, topic, _ in rows if not topic.startswith(CLEAR))
-        return [self._recorded(row, self._mapper) for row in rows]
+        self._keys.prefetch_keys(stream for _, stream, _, _, topic, _ in rows if not topic.startswith(CLEAR))
+        return [self._open_row(row, self._mapper) for row in rows]
 
-    def _recorded(self, row: Row, mapper: SealingMapper) -> Recorded[Any]:
+    def _open_row(self, row: Row, mapper: SealingMapper) -> Recorded[Any]:
         """One event that cannot be read must not keep readers from all that come after it."""
         position, stream, version, at, topic, state = row
         try:
-            return Recorded(position, at, mapper.open(stream, version, topic, state))
+            return Recorded(position, at, mapper.open_event(stream, version, topic, state))
         except EventUnreadable:
             nobody = Meta("", "", at, NO_COMMAND, NO_COMMAND)
             return Recorded(position, at, Envelope(stream, version, Unreadable(topic), nobody))
 
     @contextmanager
-    def _cursor(self) -> Iterator[Cursor[Any]]:
+    def _open_cursor(self) -> Iterator[Cursor[Any]]:
         """Rows as tuples, sent in binary: the library's own are dictionaries, which cost more than opening them, and
         the driver takes a COPY row by row, which costs four times as much as a whole answer."""
         with (
@@ -196,7 +198,7 @@ class Log:
             yield cursor
 
 
-def _guarded(envelopes: Sequence[Envelope[Any]], papers: Mapping[UUID, Owner]) -> list[UUID]:
+def _papers_to_guard(envelopes: Sequence[Envelope[Any]], papers: Mapping[UUID, Owner]) -> list[UUID]:
     """Papers that must not have been erased meanwhile: all but those whose first event and wrap come together. By the
     numbers of their ids, as in store/keys.py."""
     sealed = {e.originator_id.int: e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}

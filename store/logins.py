@@ -32,24 +32,24 @@ HBA: Final = (
 LOCK: Final = 4_701_912_011
 
 
-def make(path: Path) -> None:
+def make_passwords(path: Path) -> None:
     """New passwords for all logins, durable, in place at once."""
     lines = (f"*:*:*:{name}:{secrets.token_hex(32)}\n" for name in NAMES)
     write_private(path, "".join(lines).encode())
 
 
-def password(path: Path, name: str) -> str:
+def password_of(path: Path, name: str) -> str:
     """Raises KeyError for a login that has none."""
     return dict(line.split(":")[3:5] for line in path.read_text().splitlines())[name]
 
 
-def address(folder: Path, passwords: Path, *, login: str = SUPERUSER, database: str = "postgres") -> str:
+def url_of(folder: Path, passwords: Path, *, login: str = SUPERUSER, database: str = "postgres") -> str:
     """The libpq URL of a database on the server whose socket is in `folder`."""
     place, file = quote(str(folder), safe="/"), quote(str(passwords), safe="/")
     return f"postgresql:///{database}?host={place}&user={login}&passfile={file}"
 
 
-def provide(superuser_url: str, database_url: str, database: str, passwords: Path) -> None:
+def provide_logins(superuser_url: str, database_url: str, database: str, passwords: Path) -> None:
     """The other logins and the archive's database, made or brought up to this release. Many may call it at once.
 
     `superuser_url` and `database_url` are the superuser's, of the database postgres and of the archive's. One query
@@ -62,11 +62,11 @@ def provide(superuser_url: str, database_url: str, database: str, passwords: Pat
         conn.execute("select pg_advisory_lock(%s)", [LOCK])
         conn.execute(FEW_ITERATIONS)
         for name in NAMES:
-            _set_password(conn, name, password(passwords, name))
-        conn.execute(_named("grant {} to {}", PROJECTOR, OWNER))
+            _set_password(conn, name, password_of(passwords, name))
+        conn.execute(_format_names("grant {} to {}", PROJECTOR, OWNER))
         if conn.execute("select from pg_database where datname = %s", [database]).fetchone() is None:
-            conn.execute(_named("create database {} owner {}", database, OWNER))
-        conn.execute(_named("alter database {} owner to {}", database, OWNER))
+            conn.execute(_format_names("create database {} owner {}", database, OWNER))
+        conn.execute(_format_names("alter database {} owner to {}", database, OWNER))
         with psycopg.connect(database_url, autocommit=True) as inside:
             inside.execute(HAND_OVER)
         conn.execute(sql.SQL("comment on role {} is {}").format(sql.Identifier(OWNER), sql.Literal(mark)))
@@ -80,12 +80,12 @@ def hand_over(database_url: str) -> None:
 
 def _set_password(conn: psycopg.Connection[Any], name: str, password: str) -> None:
     if conn.execute("select from pg_roles where rolname = %s", [name]).fetchone() is None:
-        conn.execute(_named("create role {}", name))
+        conn.execute(_format_names("create role {}", name))
     statement = sql.SQL("alter role {} login password {}")
     conn.execute(statement.format(sql.Identifier(name), sql.Literal(password)))
 
 
-def _named(statement: str, *names: str) -> sql.Composed:
+def _format_names(statement: str, *names: str) -> sql.Composed:
     return sql.SQL(statement).format(*map(sql.Identifier, names))
 
 

@@ -50,7 +50,7 @@ class Plan(msgspec.Struct):
 
 def plan_of(kind: type[Event]) -> Plan:
     hints = get_type_hints(kind, include_extras=True)
-    sealed = {n: _plain(h) for n, h in hints.items() if _is_sealed(h)}
+    sealed = {n: _strip_mark(h) for n, h in hints.items() if _is_sealed(h)}
     return Plan(
         topic=kind.topic,
         kind=kind,
@@ -66,7 +66,7 @@ def _is_sealed(hint: Any) -> bool:
     return any(isinstance(m, msgspec.Meta) and (m.extra or {}).get("sealed") for m in metadata)
 
 
-def _plain(hint: Any) -> Any:
+def _strip_mark(hint: Any) -> Any:
     """The type without the mark and without UnsetType: a sealed value that was written is never UNSET."""
     union = [a for a in get_args(get_args(hint)[0]) if a is not msgspec.UnsetType]
     kind = union[0]
@@ -108,12 +108,12 @@ class SealingMapper(Mapper[UUID]):
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         envelope: Envelope[Event] = domain_event
         plan = PLANS[type(envelope.body)]
-        sealed = self._seal(plan, envelope) if plan.sealed else b""
+        sealed = self._seal_values(plan, envelope) if plan.sealed else b""
         body = msgspec.structs.replace(envelope.body, **plan.blank) if plan.sealed else envelope.body
         state = self.encode(Wire(body, envelope.meta, sealed))
         return StoredEvent(envelope.originator_id, envelope.originator_version, plan.topic, state)
 
-    def _seal(self, plan: Plan, envelope: Envelope[Event]) -> bytes:
+    def _seal_values(self, plan: Plan, envelope: Envelope[Event]) -> bytes:
         values = [getattr(envelope.body, name) for name in plan.sealed]
         if UNSET in values:
             raise ValueError(f"{plan.topic}: a sealed field was left out; it would read as erased")
@@ -123,16 +123,16 @@ class SealingMapper(Mapper[UUID]):
         if cipher is None:
             raise LookupError(f"{plan.topic}: new_paper() comes before the first event")
         nonce = self._randomness(NONCE_BYTES)
-        return nonce + cipher.encrypt(nonce, self.encode(values), _bound(envelope, plan.topic))
+        return nonce + cipher.encrypt(nonce, self.encode(values), _associated_data(envelope, plan.topic))
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         if not isinstance(stored_event.originator_id, UUID):
             raise TypeError("a stream of this archive is named by a UUID")
-        return self.open(
+        return self.open_event(
             stored_event.originator_id, stored_event.originator_version, stored_event.topic, stored_event.state
         )
 
-    def open(self, stream: UUID, version: int, topic: str, state: bytes) -> Envelope[Any]:
+    def open_event(self, stream: UUID, version: int, topic: str, state: bytes) -> Envelope[Any]:
         try:
             plan = BY_TOPIC[topic]
             wire = plan.decode(state)
@@ -147,7 +147,7 @@ class SealingMapper(Mapper[UUID]):
 
     def _open_sealed(self, plan: Plan, envelope: Envelope[Any], sealed: bytes, cipher: AESGCM) -> None:
         try:
-            plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound(envelope, plan.topic))
+            plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(envelope, plan.topic))
             values = plan.open(plain)
         except (InvalidTag, ValueError, msgspec.DecodeError):  # ValueError: too short to hold a nonce
             self.damaged(envelope.originator_id, envelope.originator_version)
@@ -156,5 +156,5 @@ class SealingMapper(Mapper[UUID]):
             msgspec.structs.force_setattr(envelope.body, name, value)
 
 
-def _bound(envelope: Envelope[Any], topic: str) -> bytes:
+def _associated_data(envelope: Envelope[Any], topic: str) -> bytes:
     return envelope.originator_id.bytes + pack(">q", envelope.originator_version) + topic.encode()

@@ -41,7 +41,7 @@ class Marker(msgspec.Struct, frozen=True):
                 return cls(UUID(archive), Event(int(position), bytes.fromhex(leaf)))
         raise ValueError("not a marker")
 
-    def text(self) -> bytes:
+    def to_bytes(self) -> bytes:
         seen = f"seen {self.seen.position} {self.seen.leaf.hex()}\n" if self.seen else ""
         return f"archive {self.archive}\n{seen}".encode()
 
@@ -50,7 +50,7 @@ def read_marker(folder: Path | int) -> Marker | None:
     """The marker of a folder (a path or a descriptor), None where there is none. Raises ValueError and OSError."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY) if isinstance(folder, Path) else folder
     try:
-        return Marker.parse(_read(opened))
+        return Marker.parse(_read_file(opened))
     except FileNotFoundError:
         return None
     finally:
@@ -58,7 +58,7 @@ def read_marker(folder: Path | int) -> Marker | None:
             os.close(opened)
 
 
-def _read(folder: int) -> bytes:
+def _read_file(folder: int) -> bytes:
     file = os.open(MARKER, os.O_RDONLY, dir_fd=folder)
     try:
         return os.read(file, BYTES_MAX)
@@ -68,4 +68,4 @@ def _read(folder: int) -> bytes:
 
 def write_marker(folder: Path, marker: Marker) -> None:
     """Put the marker in place at once and durably."""
-    write_private(folder / MARKER, marker.text())
+    write_private(folder / MARKER, marker.to_bytes())

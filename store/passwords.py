@@ -31,7 +31,7 @@ class HashedPasswords:
         self._turn = Lock()
 
     @contextmanager
-    def alone(self, folded_name: str) -> Iterator[None]:
+    def lock_user(self, folded_name: str) -> Iterator[None]:
         """Across processes; it ends with the connection. Of the pool it takes one only, however many threads come: the
         others are left to what is done meanwhile."""
         with self._turn, self._pool.connection() as conn, conn.transaction():
@@ -40,12 +40,12 @@ class HashedPasswords:
             yield
 
     def put(self, password: UUID, user: str, plain: str, *, once: bool) -> None:
-        hashed = HASHER.hash(self._keyed(plain))
+        hashed = HASHER.hash(self._digest_of(plain))
         with self._pool.connection() as conn:
             conn.execute(PUT, [password, user, hashed, once])
 
     def matches(self, password: UUID | None, plain: str) -> bool:
-        keyed = self._keyed(plain)
+        keyed = self._digest_of(plain)
         with self._pool.connection() as conn:
             row = conn.execute(HASH, [password, self._once_days]).fetchone()
         try:
@@ -61,11 +61,11 @@ class HashedPasswords:
         with self._pool.connection() as conn:
             conn.execute(END_SESSIONS_FROM_ELSEWHERE, [user])
 
-    def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
+    def find_one_time(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
         with self._pool.connection() as conn:
             return dict(conn.execute(ONCE, [list(passwords)]).fetchall())
 
-    def _keyed(self, plain: str) -> bytes:
+    def _digest_of(self, plain: str) -> bytes:
         """The same for what looks the same, however a keyboard composes it (NIST SP 800-63B)."""
         return self._digest("password", normalize("NFKC", plain).encode("utf-8", "surrogatepass"))
 

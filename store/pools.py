@@ -23,7 +23,7 @@ Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 """How one is lent."""
 
 
-def bounded(url: str) -> str:
+def limit_connect_time(url: str) -> str:
     """The address with a time limit for each attempt to connect, unless it has one: psycopg's own is 130 s."""
     given = conninfo_to_dict(url)
     return url if "connect_timeout" in given else make_conninfo(url, connect_timeout=CONNECT_SECONDS)
@@ -41,7 +41,7 @@ def make_pool(
     """A pool that is not open yet. Who waits longer than `wait_seconds` for a connection gets a PoolTimeout."""
 
     def check(conn: Connection[Any]) -> None:
-        if has_something_to_say(conn):
+        if is_readable(conn):
             try:
                 ConnectionPool.check_connection(conn)
             except Exception:
@@ -68,7 +68,7 @@ def make_async_pool(
     """The same for an event loop."""
 
     async def check(conn: AsyncConnection[Any]) -> None:
-        if has_something_to_say(conn):
+        if is_readable(conn):
             try:
                 await AsyncConnectionPool.check_connection(conn)
             except Exception:
@@ -88,7 +88,7 @@ def make_async_pool(
     return pool
 
 
-def has_something_to_say(conn: Connection[Any] | AsyncConnection[Any]) -> bool:
+def is_readable(conn: Connection[Any] | AsyncConnection[Any]) -> bool:
     """Whether an idle connection can be read: almost always that is its end, and then all others have ended too.
 
     Asks the kernel and not the server, which takes microseconds.

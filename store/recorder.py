@@ -28,7 +28,7 @@ from domain.refusals import (
     InsufficientStorage,
     Unavailable,
 )
-from store.arrays import blobs, ids, texts
+from store.arrays import pack_blobs, pack_ids, pack_texts
 from store.keys import FreshOwner
 from store.pools import make_pool
 
@@ -60,19 +60,19 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     writer: str | None = None
 
     @property
-    def lets_go(self) -> bool:
+    def has_removals(self) -> bool:
         return bool(self.ended or self.forgotten)
 
 
-def once(method: Any) -> Any:
+def without_retries(method: Any) -> Any:
     """A method of the library without its retries: of a database that is away it asks ten times, each time waiting
     for a connection, and holds a use case's thread for as long. Asking again is the caller's."""
     return method.__wrapped__
 
 
 class ArchiveRecorder(PostgresApplicationRecorder):
-    select_events = once(PostgresApplicationRecorder.select_events)
-    max_notification_id = once(PostgresApplicationRecorder.max_notification_id)
+    select_events = without_retries(PostgresApplicationRecorder.select_events)
+    max_notification_id = without_retries(PostgresApplicationRecorder.max_notification_id)
 
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore, events_table_name=TABLE)
@@ -86,7 +86,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
     def append(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
         """Keys are looked at before versions: what does not fit them may have been decided before another's events."""
         try:
-            return self._append(stored_events, batch)
+            return self._append_once(stored_events, batch)
         except ValueError:
             if self._is_overtaken(stored_events):
                 raise VersionConflict from None
@@ -94,26 +94,26 @@ class ArchiveRecorder(PostgresApplicationRecorder):
 
     def _is_overtaken(self, stored_events: Sequence[StoredEvent]) -> bool:
         of = [cast("UUID", e.originator_id) for e in stored_events], [e.originator_version for e in stored_events]
-        with refusing(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+        with translate_errors(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             return cursor.execute(OVERTAKEN, of, prepare=True).fetchone() is not None
 
-    def _append(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
+    def _append_once(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
         with (
-            refusing(with_key=batch.command is not None),
+            translate_errors(with_key=batch.command is not None),
             self.datastore.get_connection() as conn,
-            conn.transaction() if batch.lets_go else nullcontext(),
+            conn.transaction() if batch.has_removals else nullcontext(),
             conn.cursor(row_factory=tuple_row) as cursor,
         ):
-            row = cursor.execute(APPEND, arguments(stored_events, batch), prepare=True).fetchone()
+            row = cursor.execute(APPEND, append_arguments(stored_events, batch), prepare=True).fetchone()
             positions, at, papers = require_value(row, "archive.append() returns one row")
-            if batch.lets_go and papers is None:
+            if batch.has_removals and papers is None:
                 cursor.execute(LET_GO, [list(batch.ended), list(batch.forgotten)], prepare=True)
         if papers is not None:
             raise Replayed(Earlier(tuple(papers), self._last_of(papers, at)))
         return Appended(tuple(positions), at)
 
-    def earlier(self, command: CommandKey) -> Earlier | None:
-        with refusing(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+    def find_command(self, command: CommandKey) -> Earlier | None:
+        with translate_errors(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(EARLIER, [command.actor, command.key], prepare=True).fetchone()
         if row is None:
             return None
@@ -123,7 +123,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         return Earlier(tuple(papers), self._last_of(papers, at))
 
     def _last_of(self, papers: Sequence[UUID], at: datetime) -> int:
-        with refusing(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+        with translate_errors(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(LAST_OF, [list(papers), at], prepare=True).fetchone()
         return int(require_value(row, "an aggregate has one row")[0])
 
@@ -139,30 +139,30 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         """The library's reader, made safe: it never passes over a position that may still be committed."""
 
         def read() -> Sequence[Notification]:
-            unfenced: Sequence[Notification] = once(PostgresApplicationRecorder.select_notifications)(
+            unfenced: Sequence[Notification] = without_retries(PostgresApplicationRecorder.select_notifications)(
                 self, start, limit, stop, topics, inclusive_of_start=inclusive_of_start
             )
             return unfenced
 
         after = 0 if start is None else start - 1 if inclusive_of_start else start
-        return self.checked(after, read(), read, lambda n: int(n.id))
+        return self.drop_unsettled(after, read(), read, lambda n: int(n.id))
 
-    def checked(
+    def drop_unsettled(
         self, after: int, page: Sequence[R], again: Callable[[], Sequence[R]], position: Callable[[R], int]
     ) -> Sequence[R]:
         """The part of a page (in rising order, all behind `after`) that no later commit can come before."""
-        if self._prefix(after, page, position) < len(page):
+        if self._settled_length(after, page, position) < len(page):
             try:
                 self.fence()
             except (Unavailable, IdempotencyInFlight):
-                return page[: self._prefix(after, page, position)]
+                return page[: self._settled_length(after, page, position)]
             page = again()
-            page = page[: self._prefix(after, page, position)]
+            page = page[: self._settled_length(after, page, position)]
         if page and after <= self._safe:  # where a reader chose to begin settles nothing before it
             self._safe = max(self._safe, position(page[-1]))
         return page
 
-    def _prefix(self, after: int, page: Sequence[R], position: Callable[[R], int]) -> int:
+    def _settled_length(self, after: int, page: Sequence[R], position: Callable[[R], int]) -> int:
         before = after
         for n, row in enumerate(page):
             here = position(row)
@@ -173,7 +173,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
 
     def fence(self) -> int:
         """Wait until every append that drew a position is decided; all up to the answer is final."""
-        with refusing(), self.datastore.transaction(commit=True) as cursor:
+        with translate_errors(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(f"set local lock_timeout = '{FENCE_WAIT}'")
             cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
             row = cursor.execute(self.max_notification_id_statement).fetchone()
@@ -187,7 +187,7 @@ class Datastore(PostgresDatastore):
         begins while that is away must begin all the same, for it answers that nothing can be answered."""
 
 
-def datastore(url: str, *, connections: int, wait_seconds: float, role: str | None) -> PostgresDatastore:
+def make_datastore(url: str, *, connections: int, wait_seconds: float, role: str | None) -> PostgresDatastore:
     """A pool for use cases in autocommit. Open it after the fork; a wait longer than `wait_seconds` is Unavailable."""
     store = Datastore("", "", "", "", "", pool_size=connections, connect_timeout=wait_seconds, schema=SCHEMA)
     store.pool = make_pool(  # type: ignore[assignment]  # rows are dicts by row_factory, which no type can tell
@@ -195,34 +195,34 @@ def datastore(url: str, *, connections: int, wait_seconds: float, role: str | No
         min_size=connections,
         max_size=connections,
         wait_seconds=wait_seconds,
-        kwargs={"row_factory": dict_row, **by_index(role)},
+        kwargs={"row_factory": dict_row, **index_options(role)},
         configure=store.after_connect_func(),
     )
     return store
 
 
-def as_role(role: str | None) -> dict[str, str]:
+def role_options(role: str | None) -> dict[str, str]:
     """What a connection is opened with: this role, and UTC, whatever zone the database was set to."""
     return {"options": "-c timezone=UTC" + (f" -c role={role}" if role else "")}
 
 
-def by_index(role: str | None) -> dict[str, str]:
+def index_options(role: str | None) -> dict[str, str]:
     """As as_role, for use cases: each of their questions has an index. A connection keeps the plans that it made, and
     one made while a table fitted a page would read all of it at every question until the table is next analyzed: an
     import into a young archive fell from 6,500 to 1,300 papers a second within 20,000."""
-    return {"options": f"{as_role(role)['options']} -c enable_seqscan=off"}
+    return {"options": f"{role_options(role)['options']} -c enable_seqscan=off"}
 
 
 @contextmanager
-def refusing(*, with_key: bool = False) -> Iterator[None]:
+def translate_errors(*, with_key: bool = False) -> Iterator[None]:
     """Database errors as the words of domain/ports.py and domain/refusals.py."""
     try:
         yield
     except FAULTS as error:
-        raise _meaning(error, with_key=with_key) from error
+        raise _refusal_from(error, with_key=with_key) from error
 
 
-def _meaning(error: Exception, *, with_key: bool) -> Exception:
+def _refusal_from(error: Exception, *, with_key: bool) -> Exception:
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     if not isinstance(cause, psycopg.Error):
         return Unavailable()
@@ -250,38 +250,38 @@ def _meaning(error: Exception, *, with_key: bool) -> Exception:
     return error
 
 
-def arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
+def append_arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
     command, claims, released, owners, wraps = batch.command, batch.claims, batch.released, batch.owners, batch.wraps
     return (
-        ids(cast("UUID", e.originator_id) for e in events),
-        _words([str(e.originator_version) for e in events]),
-        _words([e.topic for e in events]),
-        blobs(e.state for e in events),
+        pack_ids(cast("UUID", e.originator_id) for e in events),
+        _array_text([str(e.originator_version) for e in events]),
+        _array_text([e.topic for e in events]),
+        pack_blobs(e.state for e in events),
         *((command.actor, command.key, command.body) if command else (None, None, None)),
-        _words([c.kind for c in claims]),
-        blobs(c.digest for c in claims),
-        ids(c.owner for c in claims),
-        _words(["t" if c.shared else "f" for c in claims]),
-        _words([c.kind for c in released]),
-        blobs(c.digest for c in released),
-        ids(c.owner for c in released),
-        ids(o.reference for o in owners),
-        texts(o.customer_id for o in owners),
-        _words([str(o.kek_version) for o in owners]),
-        blobs(o.wrapped for o in owners),
-        ids(w[0] for w in wraps),
-        ids(w[1] for w in wraps),
-        blobs(w[2] for w in wraps),
-        ids(u[0] for u in batch.unwrapped),
-        ids(u[1] for u in batch.unwrapped),
-        ids(batch.guarded),
-        ids(c[0] for c in batch.contents),
-        ids(c[1] for c in batch.contents),
+        _array_text([c.kind for c in claims]),
+        pack_blobs(c.digest for c in claims),
+        pack_ids(c.owner for c in claims),
+        _array_text(["t" if c.shared else "f" for c in claims]),
+        _array_text([c.kind for c in released]),
+        pack_blobs(c.digest for c in released),
+        pack_ids(c.owner for c in released),
+        pack_ids(o.reference for o in owners),
+        pack_texts(o.customer_id for o in owners),
+        _array_text([str(o.kek_version) for o in owners]),
+        pack_blobs(o.wrapped for o in owners),
+        pack_ids(w[0] for w in wraps),
+        pack_ids(w[1] for w in wraps),
+        pack_blobs(w[2] for w in wraps),
+        pack_ids(u[0] for u in batch.unwrapped),
+        pack_ids(u[1] for u in batch.unwrapped),
+        pack_ids(batch.guarded),
+        pack_ids(c[0] for c in batch.contents),
+        pack_ids(c[1] for c in batch.contents),
         batch.writer,
     )
 
 
-def _words(words: list[str]) -> str | None:
+def _array_text(words: list[str]) -> str | None:
     """An array as Postgres writes it, of words that need no quotes; null for one that is empty, as store/arrays.py."""
     text = ",".join(words)
     return f"{{{text}}}" if text else None

@@ -14,9 +14,9 @@ from psycopg.rows import args_row
 
 from domain.customer import Customer, CustomerKind, CustomerStatus, Query, card_code, parse_query, search_name
 from domain.refusals import N_, FieldError, Unavailable, ValidationFailed
-from store.arrays import texts
+from store.arrays import pack_texts
 from store.keys import Connections
-from store.recorder import refusing
+from store.recorder import translate_errors
 
 CANDIDATES_MAX = 1_000  # by name, of whom the order is made: the pages of one search show no more
 ALIKE_MAX = 500  # spelled alike, of whom the nearest are taken
@@ -47,14 +47,14 @@ class Register:
 
         Durable on return. Raises ValidationFailed when a card is another customer's.
         """
-        with refusing(), self._pool.connection() as conn:
-            return undeadlocked(lambda: _put(conn, customer))
+        with translate_errors(), self._pool.connection() as conn:
+            return retry_deadlocks(lambda: _put_customer(conn, customer))
 
     def exists(self, customer_id: str) -> bool:
         """Who was seen here once is not asked for again: an entry is never removed."""
         if customer_id in self._seen:
             return True
-        with refusing(), self._pool.connection() as conn:
+        with translate_errors(), self._pool.connection() as conn:
             found = conn.execute(EXISTS, [customer_id], prepare=True).fetchone() is not None
         if found:
             if len(self._seen) >= SEEN_MAX:
@@ -62,67 +62,71 @@ class Register:
             self._seen.add(customer_id)
         return found
 
-    def existing(self, customer_ids: Iterable[str]) -> set[str]:
-        with refusing(), self._pool.connection() as conn:
-            return {i for (i,) in conn.execute(EXISTING, [texts(customer_ids)], prepare=True).fetchall()}
+    def existing_ids(self, customer_ids: Iterable[str]) -> set[str]:
+        with translate_errors(), self._pool.connection() as conn:
+            return {i for (i,) in conn.execute(EXISTING, [pack_texts(customer_ids)], prepare=True).fetchall()}
 
     def get(self, customer_id: str) -> Customer | None:
         return self.get_many([customer_id]).get(customer_id)
 
     def get_many(self, customer_ids: Iterable[str]) -> dict[str, Customer]:
-        with refusing(), self._pool.connection() as conn:
-            return by_id(conn, customer_ids)
+        with translate_errors(), self._pool.connection() as conn:
+            return load_by_id(conn, customer_ids)
 
     def search(self, text: str, limit: int) -> tuple[Customer, ...]:
         found: dict[str, Customer] = {}
-        with refusing(), self._pool.connection() as conn, conn.cursor(row_factory=args_row(_customer)) as cursor:
-            for step in statements(parse_query(text), limit):
+        with (
+            translate_errors(),
+            self._pool.connection() as conn,
+            conn.cursor(row_factory=args_row(_customer_from_row)) as cursor,
+        ):
+            for step in search_steps(parse_query(text), limit):
                 if len(found) < step.below:
-                    found = _with(found, cursor.execute(step.sql, step.values).fetchall())
+                    found = _add_unseen(found, cursor.execute(step.sql, step.values).fetchall())
         return tuple(found.values())[:limit]
 
 
-async def customer(connection: AsyncConnection[Any], customer_id: str) -> Customer | None:
-    return (await customers(connection, [customer_id])).get(customer_id)
+async def load_customer(connection: AsyncConnection[Any], customer_id: str) -> Customer | None:
+    return (await load_customers(connection, [customer_id])).get(customer_id)
 
 
-async def customers(connection: AsyncConnection[Any], customer_ids: Iterable[str]) -> dict[str, Customer]:
-    with refusing():
-        async with connection.cursor(row_factory=args_row(_customer)) as cursor:
+async def load_customers(connection: AsyncConnection[Any], customer_ids: Iterable[str]) -> dict[str, Customer]:
+    with translate_errors():
+        async with connection.cursor(row_factory=args_row(_customer_from_row)) as cursor:
             await cursor.execute(BY_ID, [list(customer_ids)])
             return {c.id: c for c in await cursor.fetchall()}
 
 
-def customer_of(entry: str) -> Customer:
+def customer_from_json(entry: str) -> Customer:
     """What ENTRY gave."""
     return msgspec.json.decode(entry, type=Customer)
 
 
-async def search(connection: AsyncConnection[Any], text: str, limit: int) -> tuple[Customer, ...]:
+async def search_customers(connection: AsyncConnection[Any], text: str, limit: int) -> tuple[Customer, ...]:
     """As `Register.search`."""
     found: dict[str, Customer] = {}
-    with refusing():
-        async with connection.cursor(row_factory=args_row(_customer)) as cursor:
-            for step in statements(parse_query(text), limit):
+    with translate_errors():
+        async with connection.cursor(row_factory=args_row(_customer_from_row)) as cursor:
+            for step in search_steps(parse_query(text), limit):
                 if len(found) < step.below:
                     await cursor.execute(step.sql, step.values)
-                    found = _with(found, await cursor.fetchall())
+                    found = _add_unseen(found, await cursor.fetchall())
     return tuple(found.values())[:limit]
 
 
-def by_id(
+def load_by_id(
     connection: Connection[Any], customer_ids: Iterable[str], *, prepare: bool | None = None
 ) -> dict[str, Customer]:
-    with connection.cursor(row_factory=args_row(_customer)) as cursor:
+    with connection.cursor(row_factory=args_row(_customer_from_row)) as cursor:
         return {c.id: c for c in cursor.execute(BY_ID, [list(customer_ids)], prepare=prepare)}
 
 
-def _with(found: dict[str, Customer], more: Iterable[Customer]) -> dict[str, Customer]:
+def _add_unseen(found: dict[str, Customer], more: Iterable[Customer]) -> dict[str, Customer]:
     """Whoever was found before keeps the place."""
     return found | {c.id: c for c in more if c.id not in found}
 
 
-def _customer(
+def _customer_from_row(
     customer_id: str,
     name: str,
     birth_date: date | None,
@@ -145,17 +149,17 @@ def _customer(
 # -- search -----------------------------------------------------------------------------------------------------
 
 
-def statements(query: Query, limit: int) -> Iterator[Statement]:
+def search_steps(query: Query, limit: int) -> Iterator[Statement]:
     """The steps of a search, the best findings first. Particles alone ("van d") are looked for as a phrase first."""
-    words, telling = query.words, query.telling_words
+    words, telling = query.words, query.selective_words
     every = {"text": query.text, "card_code": query.card_code, "name": " ".join(words), "limit": limit}
     yield Statement(limit, EXACTLY, every)
     if query.birth_date is not None:
-        yield Statement(limit, BORN, {**every, "birth_date": query.birth_date, "patterns": _beginnings(words)})
+        yield Statement(limit, BORN, {**every, "birth_date": query.birth_date, "patterns": _beginning_patterns(words)})
         return
     if query.birth_year is not None:
         years = {"from": date(query.birth_year, 1, 1), "to": date(query.birth_year, 12, 31)}
-        yield Statement(limit, BORN_IN, {**every, **years, "patterns": _beginnings(query.other_words)})
+        yield Statement(limit, BORN_IN, {**every, **years, "patterns": _beginning_patterns(query.words_beside_year)})
     if query.text and " " not in query.text:
         yield Statement(limit, BY_BEGINNING_OF_ID, every)
     if query.may_begin_card:
@@ -165,16 +169,16 @@ def statements(query: Query, limit: int) -> Iterator[Statement]:
     if words and not telling:
         phrase = " ".join(words)
         for form in ("% {} %", "% {}%"):
-            yield Statement(limit, NAMED, {**every, **_patterns([phrase], [phrase], form)})
-        yield Statement(limit, NAMED, {**every, **_patterns(words, words, "% {}%")})
+            yield Statement(limit, NAMED, {**every, **_name_patterns([phrase], [phrase], form)})
+        yield Statement(limit, NAMED, {**every, **_name_patterns(words, words, "% {}%")})
     if telling:
-        yield Statement(limit, NAMED, {**every, **_patterns(telling, words, "% {} %")})
-        yield Statement(limit, NAMED, {**every, **_patterns(telling, words, "% {}%")})
+        yield Statement(limit, NAMED, {**every, **_name_patterns(telling, words, "% {} %")})
+        yield Statement(limit, NAMED, {**every, **_name_patterns(telling, words, "% {}%")})
     if telling and len(telling[0]) >= ALIKE_CHARACTERS_MIN:
-        yield Statement(min(limit, ALIKE_BELOW), ALIKE, {**every, **_likeness(telling)})
+        yield Statement(min(limit, ALIKE_BELOW), ALIKE, {**every, **_likeness_values(telling)})
 
 
-def _patterns(telling: Sequence[str], words: Sequence[str], form: str) -> dict[str, Any]:
+def _name_patterns(telling: Sequence[str], words: Sequence[str], form: str) -> dict[str, Any]:
     """The index looks for at most three words, the longest; the names it finds are then held to all of them."""
     first, second, third = (form.format(telling[min(i, len(telling) - 1)]) for i in range(3))
     return {
@@ -186,14 +190,14 @@ def _patterns(telling: Sequence[str], words: Sequence[str], form: str) -> dict[s
     }
 
 
-def _likeness(telling: Sequence[str]) -> dict[str, Any]:
+def _likeness_values(telling: Sequence[str]) -> dict[str, Any]:
     """The longest word may be misspelled anywhere, other long ones behind their second letter, short ones nowhere;
     particles are not looked at. Likeness then orders what was found, by all words."""
-    others = _beginnings([w[:2] if len(w) >= ALIKE_CHARACTERS_MIN else w for w in telling[1:]]) or ["%"]
+    others = _beginning_patterns([w[:2] if len(w) >= ALIKE_CHARACTERS_MIN else w for w in telling[1:]]) or ["%"]
     return {"word": telling[0], "pattern": others[0], "patterns": others, "most": ALIKE_MAX}
 
 
-def _beginnings(words: Sequence[str]) -> list[str]:
+def _beginning_patterns(words: Sequence[str]) -> list[str]:
     """LIKE patterns; folded words have no wildcards in them."""
     return [f"% {w}%" for w in words]
 
@@ -201,9 +205,9 @@ def _beginnings(words: Sequence[str]) -> list[str]:
 # -- writing ----------------------------------------------------------------------------------------------------
 
 
-def _put(connection: Connection[Any], customer: Customer) -> bool:
+def _put_customer(connection: Connection[Any], customer: Customer) -> bool:
     with connection.transaction():
-        created, taken = write(connection, [customer])
+        created, taken = write_customers(connection, [customer])
         if taken:
             raise ValidationFailed(*(another_customers_card(n) for _, n in taken))
     return bool(created)
@@ -213,7 +217,9 @@ def another_customers_card(n: int) -> FieldError:
     return FieldError(f"/card_numbers/{n}", N_("is a card of another customer"))
 
 
-def write(connection: Connection[Any], customers: Sequence[Customer]) -> tuple[set[str], list[tuple[str, int]]]:
+def write_customers(
+    connection: Connection[Any], customers: Sequence[Customer]
+) -> tuple[set[str], list[tuple[str, int]]]:
     """Inside the caller's transaction. Ids of new customers, and id and index of each card that is another's.
 
     No id and no card may stand here twice. Rows are locked in the order of ids, then of cards, so that writers who
@@ -223,7 +229,7 @@ def write(connection: Connection[Any], customers: Sequence[Customer]) -> tuple[s
     rows = [
         (c.id, c.name, f" {search_name(c.name)} ", c.birth_date, c.home_branch, c.kind, c.status) for c in customers
     ]
-    put = connection.execute(PUT_CUSTOMERS, _columns(rows, 7), prepare=False)
+    put = connection.execute(PUT_CUSTOMERS, _columns_of(rows, 7), prepare=False)
     created = {customer_id for customer_id, new in put if new}
     codes, numbers, owners, ns = card_columns(customers)
     connection.execute(DROP_CARDS, ([c.id for c in customers], codes, owners), prepare=False)
@@ -234,14 +240,14 @@ def write(connection: Connection[Any], customers: Sequence[Customer]) -> tuple[s
 def card_columns(customers: Sequence[Customer]) -> list[list[Any]]:
     """Codes, numbers, ids of customers and indexes of all their cards."""
     cards = [(card_code(number), number, c.id, n) for c in customers for n, number in enumerate(c.card_numbers)]
-    return _columns(cards, 4)
+    return _columns_of(cards, 4)
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [[row[i] for row in rows] for i in range(width)]
 
 
-def undeadlocked(transaction: Callable[[], T]) -> T:
+def retry_deadlocks(transaction: Callable[[], T]) -> T:
     """Postgres ends one of two transactions that wait for each other; nothing of it was stored, so do it again."""
     for _ in range(ATTEMPTS):
         try:

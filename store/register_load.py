@@ -11,8 +11,8 @@ from psycopg import Connection, Rollback
 from domain.customer import Customer, card_code
 from domain.refusals import N_, FieldError
 from store.keys import Connections
-from store.recorder import refusing
-from store.register import another_customers_card, by_id, card_columns, undeadlocked, write
+from store.recorder import translate_errors
+from store.register import another_customers_card, card_columns, load_by_id, retry_deadlocks, write_customers
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -33,28 +33,28 @@ Load = Callable[[Sequence[Line]], Loaded]
 
 
 @contextmanager
-def loading(pool: Connections, *, dry_run: bool = False) -> Iterator[Load]:
+def open_loader(pool: Connections, *, dry_run: bool = False) -> Iterator[Load]:
     """Lends a function that stores one batch, durable on return; a dry run only asks and answers the same.
 
     An id or a card that stands in two lines is the first one's, whatever batch the second comes with. That is held in
     a temporary table, so a file of any length costs no memory here. In a dry run no batch sees what an earlier one
     would have changed: a card that one line gives back cannot be another line's a batch later.
     """
-    with refusing(), pool.connection() as conn:
+    with translate_errors(), pool.connection() as conn:
         conn.execute("create temporary table claimed (what text, value text, line int, primary key (what, value))")
         try:
-            yield partial(_load, conn, dry_run=dry_run)
+            yield partial(_load_batch, conn, dry_run=dry_run)
         finally:
             if not conn.broken:
                 conn.execute("drop table claimed")
 
 
-def _load(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) -> Loaded:
-    refused = dict(_claimed_before(connection, lines))
+def _load_batch(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) -> Loaded:
+    refused = dict(_refuse_repeated(connection, lines))
     lines = [line for line in lines if line.number not in refused]
-    known = by_id(connection, [line.customer.id for line in lines], prepare=False)
-    news = [line for line in lines if not _same(known.get(line.customer.id), line.customer)]
-    taken = undeadlocked(lambda: _store(connection, news, dry_run=dry_run))
+    known = load_by_id(connection, [line.customer.id for line in lines], prepare=False)
+    news = [line for line in lines if not _is_same(known.get(line.customer.id), line.customer)]
+    taken = retry_deadlocks(lambda: _store_lines(connection, news, dry_run=dry_run))
     refused |= {line.number: taken[line.customer.id] for line in news if line.customer.id in taken}
     stored = [line for line in news if line.number not in refused]
     created = sum(line.customer.id not in known for line in stored)
@@ -66,19 +66,19 @@ def _load(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) 
     )
 
 
-def _claimed_before(connection: Connection[Any], lines: Sequence[Line]) -> Iterator[tuple[int, FieldError]]:
+def _refuse_repeated(connection: Connection[Any], lines: Sequence[Line]) -> Iterator[tuple[int, FieldError]]:
     """Lines whose id, or one of whose cards, an earlier line has. A line refused for its id claims no card."""
-    repeated = _claim(connection, "id", [(line.customer.id, line.number) for line in lines])
+    repeated = _claim_values(connection, "id", [(line.customer.id, line.number) for line in lines])
     for i, earlier in repeated.items():
         yield lines[i].number, FieldError("/id", N_("stands in line {line} too"), line=earlier)
     rest = [line for i, line in enumerate(lines) if i not in repeated]
     cards = [(line.number, n, number) for line in rest for n, number in enumerate(line.customer.card_numbers)]
-    for i, earlier in _claim(connection, "card", [(card_code(card), line) for line, _, card in cards]).items():
+    for i, earlier in _claim_values(connection, "card", [(card_code(card), line) for line, _, card in cards]).items():
         line, n, _ = cards[i]
         yield line, FieldError(f"/card_numbers/{n}", N_("stands in line {line} too"), line=earlier)
 
 
-def _claim(connection: Connection[Any], what: str, claims: Sequence[tuple[str, int]]) -> dict[int, int]:
+def _claim_values(connection: Connection[Any], what: str, claims: Sequence[tuple[str, int]]) -> dict[int, int]:
     """Index of each claim that came too late, with the line that was first."""
     values, lines = [value for value, _ in claims], [line for _, line in claims]
     first = set(connection.execute(CLAIM, (what, values, lines), prepare=False))
@@ -87,27 +87,27 @@ def _claim(connection: Connection[Any], what: str, claims: Sequence[tuple[str, i
     return {i: earlier[value] for i, (value, line) in enumerate(claims) if earlier.get(value, line) != line}
 
 
-def _same(known: Customer | None, customer: Customer) -> bool:
+def _is_same(known: Customer | None, customer: Customer) -> bool:
     """Whether an import would change nothing; a status is not imported."""
     return known is not None and msgspec.structs.replace(known, status=customer.status) == customer
 
 
-def _store(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) -> dict[str, FieldError]:
+def _store_lines(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) -> dict[str, FieldError]:
     """Store all but those with a card of another customer, who are answered by id.
 
     Without them others may lose a card that they would have given back, so it is tried until none is left.
     """
-    attempt = _would_lose if dry_run else _lose
+    attempt = _would_lose if dry_run else _write_or_lose
     taken: dict[str, FieldError] = {}
     while lost := attempt(connection, [line.customer for line in lines if line.customer.id not in taken]):
         taken |= {customer_id: another_customers_card(n) for customer_id, n in reversed(lost)}
     return taken
 
 
-def _lose(connection: Connection[Any], customers: Sequence[Customer]) -> list[tuple[str, int]]:
+def _write_or_lose(connection: Connection[Any], customers: Sequence[Customer]) -> list[tuple[str, int]]:
     """Cards that are another customer's; where there is none all customers are stored, else nobody."""
     with connection.transaction():
-        _, lost = write(connection, customers)
+        _, lost = write_customers(connection, customers)
         if lost:
             raise Rollback
     return lost

@@ -7,7 +7,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 
-def record(conn: psycopg.Connection[Any], name: str, *, seconds: float, problems: int, result: Any) -> None:
+def record_run(conn: psycopg.Connection[Any], name: str, *, seconds: float, problems: int, result: Any) -> None:
     """`name` is sweep or verify; `result` holds counts, never a name."""
     conn.execute(RECORD, [name, seconds, problems, Jsonb(result, dumps=msgspec.json.encode)])
 

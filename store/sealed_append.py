@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGresult
 
 from domain.ports import Appended
 from domain.promises import require_value
-from store.recorder import APPEND, FAULTS, refusing
+from store.recorder import APPEND, FAULTS, translate_errors
 
 
 class SealedAppend:
@@ -51,10 +51,10 @@ class SealedAppend:
     def result(self) -> Appended:
         if self._conn is None and self._fault is None:
             self.send()
-        return self._decided(self._answered)
+        return self._decided(self._read_answer)
 
-    def _answered(self) -> Appended:
-        with refusing(), self._held:
+    def _read_answer(self) -> Appended:
+        with translate_errors(), self._held:
             if self._fault is not None:
                 raise self._fault
             conn = require_value(self._conn, "it was sent")
@@ -92,9 +92,9 @@ def answer_of(conn: Connection[Any]) -> PGresult:
     return result
 
 
-def _numbered(statement: str) -> bytes:
+def _number_parameters(statement: str) -> bytes:
     numbers = count(1)
     return re.sub("%[sb]", lambda _: f"${next(numbers)}", statement).encode()
 
 
-NUMBERED = _numbered(APPEND)
+NUMBERED = _number_parameters(APPEND)

@@ -38,7 +38,7 @@ class Waiting(msgspec.Struct, frozen=True):
     tried_at: datetime
 
 
-async def attempt(
+async def count_attempt(
     conn: AsyncConnection[Any], name: bytes, address: bytes, *, of_name: int, of_address: int, minutes: int
 ) -> int:
     """Seconds to wait before another attempt by this name, or from this address; 0: go on, and it counts from now."""
@@ -58,20 +58,20 @@ async def forget_attempts(conn: AsyncConnection[Any], name: bytes) -> None:
     await conn.execute(FORGET_ATTEMPTS, [name])
 
 
-async def begin(conn: AsyncConnection[Any], key: bytes, password: UUID, by: str, branch: str | None) -> None:
+async def begin_session(conn: AsyncConnection[Any], key: bytes, password: UUID, by: str, branch: str | None) -> None:
     """Durable on return; nothing begins under a password that is forgotten by now. `by` is password or oidc."""
     with suppress(ForeignKeyViolation):  # forgotten just now
         await conn.execute(BEGIN, [key, by, branch, password])
 
 
-async def find(conn: AsyncConnection[Any], key: bytes, *, hours: int, idle_minutes: int) -> Row | None:
+async def find_session(conn: AsyncConnection[Any], key: bytes, *, hours: int, idle_minutes: int) -> Row | None:
     """None when there is none, or when it is over: `hours` after it began, `idle_minutes` after its user was here."""
     async with conn.cursor(row_factory=args_row(Row)) as cursor:
         await cursor.execute(FIND, {"key": key, "hours": hours, "minutes": idle_minutes}, prepare=True)
         return await cursor.fetchone()
 
 
-async def seen(conn: AsyncConnection[Any], key: bytes) -> None:
+async def touch_session(conn: AsyncConnection[Any], key: bytes) -> None:
     await conn.execute(SEEN, [key], prepare=True)
 
 
@@ -79,12 +79,14 @@ async def choose_branch(conn: AsyncConnection[Any], key: bytes, branch: str) -> 
     await conn.execute(CHOOSE_BRANCH, [branch, key])
 
 
-async def choose(conn: AsyncConnection[Any], user: str, *, language: str | None, keys_off: bool | None) -> None:
+async def save_preferences(
+    conn: AsyncConnection[Any], user: str, *, language: str | None, keys_off: bool | None
+) -> None:
     """What is None stays as it is."""
     await conn.execute(CHOOSE, {"user": user, "language": language, "keys_off": keys_off})
 
 
-async def end(conn: AsyncConnection[Any], key: bytes) -> None:
+async def end_session(conn: AsyncConnection[Any], key: bytes) -> None:
     await conn.execute(END, [key])
 
 
@@ -94,7 +96,7 @@ async def wait_to_be_bound(conn: AsyncConnection[Any], issuer: str, subject: str
     await conn.execute(FORGET_WAITING, [WAITING_MAX])
 
 
-def waiting(conn: Connection[Any]) -> list[Waiting]:
+def list_waiting(conn: Connection[Any]) -> list[Waiting]:
     """Identities that signed in and are bound to no user as far as is known here, the latest first."""
     with conn.cursor(row_factory=args_row(Waiting)) as cursor:
         return cursor.execute(WAITING).fetchall()

@@ -39,7 +39,7 @@ class Signals:
         self.listening = False
 
     async def open(self) -> None:
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
+        self._tasks = [asyncio.create_task(self._keep_listening()), asyncio.create_task(self._notify_followers())]
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -60,7 +60,7 @@ class Signals:
 
     # -- hearing ------------------------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
+    async def _keep_listening(self) -> None:
         while True:
             try:
                 await self._listen_once()
@@ -75,19 +75,19 @@ class Signals:
         async with conn:
             for channel in (CATALOGUE, NEW_EVENTS, KEYS):
                 await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-            self._heard(CATALOGUE)
+            self._call_hearers(CATALOGUE)
             self.listening = True
             async for notify in conn.notifies():
                 if notify.channel == KEYS:
                     self._forget(UUID(notify.payload))
                 else:
-                    self._heard(notify.channel)
+                    self._call_hearers(notify.channel)
 
-    def _heard(self, channel: str) -> None:
+    def _call_hearers(self, channel: str) -> None:
         for hear in self._hearers.get(channel, ()):
             hear()
 
-    async def standing(self) -> tuple[int, int]:
+    async def load_positions(self) -> tuple[int, int]:
         """Where the rearmost view stands, and the last position of the log."""
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(STANDING, prepare=True)
@@ -95,11 +95,11 @@ class Signals:
 
     # -- telling ------------------------------------------------------------------------------------------------
 
-    def new_events(self) -> None:
+    def announce_events(self) -> None:
         """Called after a commit, from any thread: sleeping followers are woken, once for many commits."""
         self._loop.call_soon_threadsafe(self._new.set)
 
-    async def _tell(self) -> None:
+    async def _notify_followers(self) -> None:
         while True:
             await self._new.wait()
             self._new.clear()

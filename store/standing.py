@@ -37,7 +37,7 @@ class Look(msgspec.Struct, frozen=True):
     catalogue: int
     written: int
 
-    def behind(self, position: int, views: Collection[str]) -> set[str]:
+    def views_behind(self, position: int, views: Collection[str]) -> set[str]:
         """The views, of these or of all, that are behind a position."""
         return {name for name, at in self.views.items() if at < position and (not views or name in views)}
 
@@ -53,11 +53,11 @@ class Patience:
         self._pause, self._looks = pause_seconds, 0
         self.is_early = is_early
 
-    def hear(self, position: int) -> None:
+    def wake_at(self, position: int) -> None:
         if position >= self.position:
             self._hinted.set()
 
-    async def lasts(self) -> bool:
+    async def wait_for_next(self) -> bool:
         """Wait for a hint or the next poll; False when the time is over. A hint since the last look counts."""
         if time.monotonic() + self._pause > self._deadline:
             return False
@@ -89,19 +89,19 @@ class Standing:
         paused view is behind.
 
         Never remembered: a crash of Postgres or `projection back` sets views back, and other workers write too."""
-        with self.patience(position, wait_seconds=wait_seconds) as patience:
-            look = await self.look(writer)
+        with self.open_patience(position, wait_seconds=wait_seconds) as patience:
+            look = await self.load_look(writer)
             patience.position = wanted = max(position, look.written)
-            while behind := look.behind(wanted, views):
+            while behind := look.views_behind(wanted, views):
                 if behind & look.paused:
                     raise ViewPaused(retry_after_seconds=PAUSED_RETRY_SECONDS)
-                if not await patience.lasts():
+                if not await patience.wait_for_next():
                     return None
-                look = await self.look(None)
+                look = await self.load_look(None)
         return look.catalogue
 
     @contextmanager
-    def patience(self, position: int, *, wait_seconds: float) -> Iterator[Patience]:
+    def open_patience(self, position: int, *, wait_seconds: float) -> Iterator[Patience]:
         """A wait in which hints count; enter it before the first look, so that no hint is missed."""
         hinted = time.monotonic() < self._heard_at + HINTS_COME_SECONDS
         pause_seconds = HINTED_POLL_SECONDS if hinted else POLL_SECONDS[0]
@@ -114,26 +114,26 @@ class Standing:
         finally:
             self._patient.discard(patience)
 
-    def hear(self, position: int) -> None:
+    def wake_at(self, position: int) -> None:
         """Wake the readers that wait for this position."""
         if position:
             self._heard, self._heard_at = position, time.monotonic()
         for patience in self._patient:
-            patience.hear(position)
+            patience.wake_at(position)
 
-    async def look(self, writer: str | None) -> Look:
+    async def load_look(self, writer: str | None) -> Look:
         answer: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
         self._waiting.append((writer, answer))
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
+            self._asking = asyncio.create_task(self._answer_waiting())
         return await answer
 
-    async def _ask(self) -> None:
+    async def _answer_waiting(self) -> None:
         while waiting := self._waiting:
             self._waiting = []
             writers = list({writer for writer, _ in waiting if writer is not None})
             try:
-                seen, written = await self._asked(writers)
+                seen, written = await self._query_looks(writers)
             except Exception as error:  # noqa: BLE001  # all who wait must hear of it, or they wait for ever
                 for _, answer in waiting:
                     if not answer.done():
@@ -144,7 +144,7 @@ class Standing:
                 if not answer.done():
                     answer.set_result(msgspec.structs.replace(seen, written=(writer and told[writer]) or 0))
 
-    async def _asked(self, writers: Sequence[str]) -> tuple[Look, Sequence[int | None]]:
+    async def _query_looks(self, writers: Sequence[str]) -> tuple[Look, Sequence[int | None]]:
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(LOOK, [writers], prepare=True)
             row = require_value(await cursor.fetchone(), "a question without a table has one row")

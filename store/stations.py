@@ -22,7 +22,7 @@ class Station(msgspec.Struct, frozen=True):
     owned_since: datetime
 
 
-async def report(
+async def report_station(
     conn: AsyncConnection[Any], name: str, actor: str, branch: str, scanners: str, *, revoked: Sequence[str] = ()
 ) -> bool:
     """Store what a station has now (`scanners`: JSON). False when the name belongs to another branch, or to another
@@ -32,21 +32,21 @@ async def report(
         return await cursor.fetchone() is not None
 
 
-async def release(conn: AsyncConnection[Any], name: str) -> bool:
+async def release_name(conn: AsyncConnection[Any], name: str) -> bool:
     """Make the name free for any branch; False when no station has it."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(RELEASE, [name])
         return await cursor.fetchone() is not None
 
 
-async def seen(conn: AsyncConnection[Any], name: str, actor: str) -> bool:
+async def touch_station(conn: AsyncConnection[Any], name: str, actor: str) -> bool:
     """That it is there; False when there is no such station of this token."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(SEEN, [name, actor], prepare=True)
         return await cursor.fetchone() is not None
 
 
-async def stations(conn: AsyncConnection[Any]) -> Sequence[Station]:
+async def list_stations(conn: AsyncConnection[Any]) -> Sequence[Station]:
     async with conn.cursor(row_factory=args_row(Station)) as cursor:
         await cursor.execute(ALL, prepare=True)
         return await cursor.fetchall()

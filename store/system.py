@@ -15,9 +15,9 @@ class SystemClock:
         return datetime.now(UTC)
 
     def today(self) -> date:
-        return self.day(self.now())
+        return self.day_of(self.now())
 
-    def day(self, moment: datetime) -> date:
+    def day_of(self, moment: datetime) -> date:
         return moment.astimezone(self._zone).date()
 
 

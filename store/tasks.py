@@ -32,7 +32,7 @@ class Task(msgspec.Struct, frozen=True):
     result: Any
 
 
-async def add(
+async def add_task(
     conn: AsyncConnection[Any], task: UUID, kind: str, view: str | None, actor: str, branch: str
 ) -> tuple[Task, bool]:
     """Asked for, durably; it is begun within a second or two. Where the id is known the task of before as it is now,
@@ -43,7 +43,7 @@ async def add(
     return require_value(made, "it was put there"), added.rowcount == 1
 
 
-async def recent(conn: AsyncConnection[Any]) -> Sequence[Task]:
+async def list_recent(conn: AsyncConnection[Any]) -> Sequence[Task]:
     """The last twenty, the newest first."""
     async with conn.cursor(row_factory=args_row(Task)) as cursor:
         return await (await cursor.execute(NEWEST, [RECENT], prepare=True)).fetchall()
@@ -52,22 +52,22 @@ async def recent(conn: AsyncConnection[Any]) -> Sequence[Task]:
 # -- who carries them out ---------------------------------------------------------------------------------------------
 
 
-def begin(conn: psycopg.Connection[Any]) -> Task | None:
+def begin_next(conn: psycopg.Connection[Any]) -> Task | None:
     """The next one, marked as begun; None when nothing is asked for."""
     with conn.cursor(row_factory=args_row(Task)) as cursor:
         return cursor.execute(BEGIN).fetchone()
 
 
-def one(conn: psycopg.Connection[Any], task: UUID) -> Task | None:
+def load_task(conn: psycopg.Connection[Any], task: UUID) -> Task | None:
     with conn.cursor(row_factory=args_row(Task)) as cursor:
         return cursor.execute(ONE, [task]).fetchone()
 
 
-def progress(conn: psycopg.Connection[Any], task: UUID, done: int, total: int) -> None:
+def save_progress(conn: psycopg.Connection[Any], task: UUID, done: int, total: int) -> None:
     conn.execute(PROGRESS, [done, total, task])
 
 
-def end(conn: psycopg.Connection[Any], task: UUID, result: Any) -> None:
+def end_task(conn: psycopg.Connection[Any], task: UUID, result: Any) -> None:
     """The first end counts."""
     conn.execute(END, [Jsonb(result, dumps=msgspec.json.encode), task])
 

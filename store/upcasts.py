@@ -26,7 +26,7 @@ class AuthorizationRegisteredV1(Event, frozen=True, kw_only=True):
     external_id: Sealed[str | None] = UNSET
 
 
-def registered(old: AuthorizationRegisteredV1) -> AuthorizationRegistered:
+def upcast_registered(old: AuthorizationRegisteredV1) -> AuthorizationRegistered:
     """Nothing of it can be opened without its key, so then it is not known either that there was no scan code."""
     return AuthorizationRegistered(
         customer=old.customer,
@@ -60,7 +60,7 @@ class PageCapturedV1(Event, frozen=True, kw_only=True):
     fingerprint: Sealed[int] = UNSET
 
 
-def captured(old: PageCapturedV1) -> PageCaptured:
+def upcast_captured(old: PageCapturedV1) -> PageCaptured:
     """The page is like no other one: a session lives for a day, and the pages of its next pass are compared again."""
     return PageCaptured(
         n=old.n,
@@ -79,6 +79,6 @@ def captured(old: PageCapturedV1) -> PageCaptured:
 
 
 UPCASTS: dict[type[Event], Callable[[Any], Event]] = {
-    AuthorizationRegisteredV1: registered,
-    PageCapturedV1: captured,
+    AuthorizationRegisteredV1: upcast_registered,
+    PageCapturedV1: upcast_captured,
 }

@@ -14,7 +14,7 @@ import msgspec
 
 from domain.access import Verb
 from domain.promises import require_value
-from domain.refusals import every
+from domain.refusals import all_refusals
 from web.cookies import COOKIE
 from web.query import Query
 from web.route import Route
@@ -381,8 +381,8 @@ def problem_schema(contract: Contract) -> dict[str, Any]:
     types = {
         "type": "string",
         "format": "uri-reference",
-        "description": f"What kind of problem it is. There are: {', '.join(f'/problems/{k.slug}' for k in every())}; "
-        "a later release may have more.",
+        "description": "What kind of problem it is. There are: "
+        f"{', '.join(f'/problems/{k.slug}' for k in all_refusals())}; a later release may have more.",
         "examples": ["/problems/validation-failed"],
     }
     fields = {**required, "status": {"type": "integer"}, **optional}

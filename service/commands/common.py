@@ -39,12 +39,12 @@ def load_settings() -> "Settings":
 def caller_of(settings: "Settings", actor: str | None, branch: str | None = None) -> "Caller":
     """Who acts, checked as the log takes it."""
     from domain.archive import Caller
-    from domain.values import ACTOR, branch_code, uuid7
+    from domain.values import ACTOR, parse_branch_code, uuid7
 
     name = actor or f"cli:{_account_name()}"
     if not ACTOR.fullmatch(name):
         raise click.BadParameter("must have 1 to 80 visible characters without blanks", param_hint="--actor")
-    code = branch_code(branch, "/branch") if branch else settings.branch
+    code = parse_branch_code(branch, "/branch") if branch else settings.branch
     return Caller(actor=name, branch=code, correlation_id=uuid7())
 
 
@@ -106,11 +106,11 @@ def _require_keys(home: Path) -> None:
 def _role_of_migrated(url: str) -> str | None:
     import psycopg
 
-    from migrations.runner import pending
+    from migrations.runner import list_pending
     from service.wiring import APP_ROLE, role_of
 
     try:
-        missing = pending(url)
+        missing = list_pending(url)
         if missing:
             raise CommandFailed(FAILED, f"the database lacks {len(missing)} migrations: {FIRST}")
         return role_of(url, APP_ROLE)

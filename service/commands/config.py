@@ -76,12 +76,12 @@ def _check_keys(*, answers: bool) -> str | None:
     from service.belonging import KeysLost, OtherArchive, StoreUnfit, require_own_keys
     from service.database import build_addresses
     from service.settings import load_settings_from
-    from store.key_encryption import KeyUnfit, read
+    from store.key_encryption import KeyUnfit, load_keys
 
     settings = load_settings_from(os.environ)
     folder = settings.home / "keys"
     try:
-        read(folder)
+        load_keys(folder)
         if answers and settings.database_url is not None:
             with psycopg.connect(build_addresses(settings, settings.database_url).owner, autocommit=True) as conn:
                 require_own_keys(conn, folder)

@@ -45,13 +45,13 @@ def import_file(file: Path, dry_run: bool, as_json: bool, actor: str | None, bra
 
 def _run_import(store: "Store", file: Path, *, dry_run: bool) -> "CustomerCounts":
     from service.customers_csv import import_customers
-    from store.register_load import loading
+    from store.register_load import open_loader
 
     size = file.stat().st_size
     with file.open("rb") as lines, show_progress(f"importing {file.name}") as advance:
         return import_customers(
             lines,
-            loading(store.pool, dry_run=dry_run),
+            open_loader(store.pool, dry_run=dry_run),
             today=store.archive().clock.today(),
             on_refused=_print_refused_line,
             on_progress=lambda done: advance(done.read_bytes, size),

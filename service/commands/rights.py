@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 import click
 
 from domain.access import Principal, Role
-from domain.values import ACTOR, Sensitivity, branch_code
+from domain.values import ACTOR, Sensitivity, parse_branch_code
 
 SENSITIVITIES = click.Choice([s.value for s in Sensitivity])
 COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities")
@@ -45,7 +45,7 @@ def with_rights(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         rights = Rights(
             role=Role(role),
-            branch=branch_code(branch, "/branch") if branch else None,
+            branch=parse_branch_code(branch, "/branch") if branch else None,
             own_branch_only=own_branch_only,
             granted=tuple(Sensitivity(s) for s in grant),
             without=tuple(Sensitivity(s) for s in without),

@@ -130,9 +130,9 @@ def scan_folder_of(settings: "Settings") -> Path:
 
 def refusal_of(fault: "Faulted") -> "Refusal":
     """What staff would be told."""
-    from domain.refusals import every
+    from domain.refusals import all_refusals
 
-    [kind] = [refusal for refusal in every() if refusal.slug == fault.slug]
+    [kind] = [refusal for refusal in all_refusals() if refusal.slug == fault.slug]
     return kind()
 
 

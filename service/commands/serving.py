@@ -43,7 +43,7 @@ def migrate() -> None:
 
     `serve` does the same each time it starts.
     """
-    from migrations.runner import newest
+    from migrations.runner import newest_version
     from service.database import open_database
     from service.prepare import make_folders, prepare_archive
 
@@ -51,7 +51,7 @@ def migrate() -> None:
     make_folders(settings)
     with open_database(settings) as (_, addresses):
         prepare_archive(settings, addresses, say)
-    say(f"the database is at migration {newest()}")
+    say(f"the database is at migration {newest_version()}")
 
 
 @click.command()

@@ -68,7 +68,7 @@ def fields_of_part(part: "PartStatus") -> dict[str, Any]:
 
 def query_store_state(store: Any) -> dict[str, Any]:
     """What database and disk tell."""
-    from migrations.runner import newest
+    from migrations.runner import newest_version
     from service.wiring import WHERE_VIEWS_STAND
     from store import runs
     from store.key_wraps import CUSTOMERS
@@ -82,7 +82,7 @@ def query_store_state(store: Any) -> dict[str, Any]:
         offered = conn.execute(ALL).fetchall()
     names = ("view", "position", "lag_events", "parked", "lag_seconds")
     return {
-        "database": {"server_version": server, "migration": newest()},
+        "database": {"server_version": server, "migration": newest_version()},
         "views": [dict(zip(names, row, strict=True)) for row in rows],
         "keys": [{"name": f"kek.{version}", "customers": customers} for version, customers in needed],
         "stations": [station_of(*row) for row in offered],

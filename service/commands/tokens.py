@@ -44,7 +44,7 @@ def create(name: str, rights: Rights, actor: str | None) -> None:
 def list_tokens(as_json: bool) -> None:
     """All tokens by name, revoked ones too. The tokens themselves are kept nowhere."""
     with open_command_store(load_settings()) as store:
-        found = store.archive().access().tokens
+        found = store.archive().load_administration().tokens
     items = [{**rights_fields_of(token.principal), "revoked": token.revoked} for token in found.values()]
     print_list(items, (*COLUMNS, "revoked"), as_json=as_json)
 

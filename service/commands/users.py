@@ -47,7 +47,7 @@ def add(name: str, rights: Rights, actor: str | None) -> None:
     settings = load_settings()
     caller = caller_of(settings, actor)
     with open_users(settings) as known:
-        click.echo(known.add(NewUser(name=name, **rights), caller))
+        click.echo(known.add_user(NewUser(name=name, **rights), caller))
 
 
 @users.command(name="list")
@@ -55,8 +55,8 @@ def add(name: str, rights: Rights, actor: str | None) -> None:
 def list_users(as_json: bool) -> None:
     """All users by name, disabled ones too."""
     with open_users(load_settings()) as known:
-        found = known.archive.access().users.values()
-        once = known.passwords.once(user.password for user in found)
+        found = known.archive.load_administration().users.values()
+        once = known.passwords.find_one_time(user.password for user in found)
     items = [
         {
             **rights_fields_of(user.principal),
@@ -90,7 +90,7 @@ def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch:
         raise click.UsageError("name the provider: --issuer, or DOSSIER_OIDC_ISSUER")
     caller = caller_of(settings, actor, branch)
     with open_command_store(settings) as store:
-        changed = store.users(store.archive()).bind(name, Identity(issuer, subject), caller)
+        changed = store.users(store.archive()).bind_user(name, Identity(issuer, subject), caller)
         with store.pool.connection() as conn:
             forget_waiting(conn, issuer, subject)
     say(f"bound: {name} is {subject} at {issuer}" if changed else f"{name} was bound to {subject} before")
@@ -101,7 +101,7 @@ def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch:
 @with_actor_options
 def unbind(name: str, actor: str | None, branch: str | None) -> None:
     """Take the binding of a user away; sessions that the identity provider opened end at once."""
-    changed = change_user(name, actor, branch, lambda known, caller: known.unbind(name, caller), forget=False)
+    changed = change_user(name, actor, branch, lambda known, caller: known.unbind_user(name, caller), forget=False)
     say(f"unbound: {name}" if changed else f"{name} is bound to nobody")
 
 
@@ -109,7 +109,7 @@ def unbind(name: str, actor: str | None, branch: str | None) -> None:
 @as_json
 def waiting(as_json: bool) -> None:
     """People who signed in at the identity provider and are bound to no user, the latest first."""
-    from store.sessions import waiting as waiting_identities
+    from store.sessions import list_waiting as waiting_identities
 
     with open_command_store(load_settings()) as store, store.pool.connection() as conn:
         found = waiting_identities(conn)
@@ -122,7 +122,7 @@ def waiting(as_json: bool) -> None:
 @with_actor_options
 def reset(name: str, actor: str | None, branch: str | None) -> None:
     """Print a new one-time password, alone; the old one and every session of the user end at once."""
-    click.echo(change_user(name, actor, branch, lambda known, caller: known.reset(name, caller)))
+    click.echo(change_user(name, actor, branch, lambda known, caller: known.reset_password(name, caller)))
 
 
 @users.command()
@@ -133,7 +133,7 @@ def disable(name: str, yes: bool, actor: str | None, branch: str | None) -> None
     """Let a user in no more; every session ends at once. Asks first on a terminal."""
     if sys.stdin.isatty() and not yes and not click.confirm(f"Disable the user {name}?", err=True):
         raise CommandFailed(FAILED, "nothing was changed")
-    changed = change_user(name, actor, branch, lambda known, caller: known.disable(name, caller))
+    changed = change_user(name, actor, branch, lambda known, caller: known.disable_user(name, caller))
     say(f"disabled: {name}" if changed else f"{name} was disabled before")
 
 
@@ -142,7 +142,7 @@ def disable(name: str, yes: bool, actor: str | None, branch: str | None) -> None
 @with_actor_options
 def enable(name: str, actor: str | None, branch: str | None) -> None:
     """Let a disabled user in again: print a new one-time password, alone."""
-    password = change_user(name, actor, branch, lambda known, caller: known.enable(name, caller))
+    password = change_user(name, actor, branch, lambda known, caller: known.enable_user(name, caller))
     if password is None:
         raise CommandFailed(CONFLICT, f"{name} is not disabled; `dossier users reset` makes a new password")
     click.echo(password)

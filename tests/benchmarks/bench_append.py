@@ -136,7 +136,7 @@ class Writer:
         self.paper = uuid7()
         self._letter(self.paper)
         self._version = itertools.count(1)
-        sample = SealingMapper(keys.cipher).to_stored_event(self.described())
+        sample = SealingMapper(keys.cipher_of).to_stored_event(self.described())
         self._topic, self._state = sample.topic, sample.state
 
     def until(self, way: str, begin: float, end: float) -> int:
@@ -160,7 +160,7 @@ class Writer:
         self._letter(uuid7())
 
     def _letter(self, paper: UUID) -> None:
-        owner = self.keys.owner(self.customer)
+        owner = self.keys.owner_of(self.customer)
         self.keys.new_paper(paper)
         letter = a_letter(owner.reference, content=a_content(id=uuid7()))
         claim = Claim(kind="content", digest=os.urandom(16), owner=paper, shared=False)
@@ -191,7 +191,7 @@ def fence(url: str) -> None:
         begun = reader.fence()
         desks = [Writer(*logs[n % 4], conn, f"fence-{n}") for n in range(FENCE_WRITERS)]
         begun = reader.fence()
-        fenced = executor.submit(follow, lambda after: [r.position for r in reader.read(after, 500)], begun, stop)
+        fenced = executor.submit(follow, lambda after: [r.position for r in reader.read_after(after, 500)], begun, stop)
         unfenced = executor.submit(follow, lambda after: unsafe(conn, after), begun, stop)
         for _ in executor.map(append_and_be_refused, desks):
             pass

@@ -123,7 +123,7 @@ class Archive(Application[UUID]):
     name = "archive"
 
     def construct_mapper(self) -> SealingMapper:
-        return SealingMapper(Shared.keys.cipher)
+        return SealingMapper(Shared.keys.cipher_of)
 
 
 class Tables(PostgresTrackingRecorder):
@@ -187,7 +187,7 @@ def read_the_log(desk: Desk) -> None:
                 pass
         desk.keys.forget_all()
         with without_collector(), measured() as opened:
-            for _ in desk.log.pages(0, last):
+            for _ in desk.log.read_pages(0, last):
                 pass
         ratios.append(copied.seconds / opened.seconds)
         speeds.append(events / opened.seconds)

@@ -32,7 +32,7 @@ class MemoryCustomers:
     def get(self, customer_id: str) -> Customer | None:
         return self.known.get(customer_id)
 
-    def existing(self, customer_ids: Iterable[str]) -> set[str]:
+    def existing_ids(self, customer_ids: Iterable[str]) -> set[str]:
         return set(customer_ids) & self.known.keys()
 
     def search(self, text: str, limit: int) -> list[Customer]:
@@ -68,7 +68,7 @@ def born_that_year(customer: Customer, query: Query) -> bool:
         query.birth_year is not None
         and born is not None
         and born.year == query.birth_year
-        and all(any(word.startswith(typed) for word in words) for typed in query.other_words)
+        and all(any(word.startswith(typed) for word in words) for typed in query.words_beside_year)
     )
 
 

@@ -33,9 +33,9 @@ class Clock:
         return self.moment
 
     def today(self) -> date:
-        return self.day(self.moment)
+        return self.day_of(self.moment)
 
-    def day(self, moment: datetime) -> date:
+    def day_of(self, moment: datetime) -> date:
         return moment.astimezone(self.zone).date()
 
     def move_to(self, day: date) -> None:
@@ -66,7 +66,7 @@ class Directory:
     def get(self, customer_id: str) -> Customer | None:
         return self.known.get(customer_id)
 
-    def existing(self, customer_ids: Iterable[str]) -> set[str]:
+    def existing_ids(self, customer_ids: Iterable[str]) -> set[str]:
         return set(customer_ids) & self.known.keys()
 
     def search(self, text: str, limit: int) -> Sequence[Customer]:
@@ -157,7 +157,7 @@ class MemoryDesk(MemoryArchive):
         return self.archive.change_authorization(paper, order, caller, rights=rights, expected_version=version)
 
     def correct(self, paper: UUID, command: document.Command, version: int | None = None) -> Outcome:
-        return self.archive.correct(paper, command, a_caller(), rights=EVERYTHING, expected_version=version)
+        return self.archive.correct_document(paper, command, a_caller(), rights=EVERYTHING, expected_version=version)
 
     def define(self, code: str, **changes: Any) -> None:
         self.archive.define_type(DefineType(code, a_document_type(code, **changes).definition), a_caller())

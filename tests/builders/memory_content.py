@@ -44,7 +44,7 @@ class MemoryContent:
             self.bytes_of.pop(key, None)
             self.written_at.pop(key, None)
 
-    def listing(self) -> Iterator[tuple[str, float]]:
+    def list_keys(self) -> Iterator[tuple[str, float]]:
         with self._lock:
             found = list(self.written_at.items())
         yield from found

@@ -21,7 +21,7 @@ class MemoryKeys:
         self._secrets: dict[UUID, bytes] = {}
         self._institution = secrets.token_bytes(32)
 
-    def owner(self, customer_id: str) -> Owner:
+    def owner_of(self, customer_id: str) -> Owner:
         if customer_id in self._erased:
             raise CustomerErased
         if known := self.references.get(customer_id):
@@ -30,11 +30,11 @@ class MemoryKeys:
         self._secrets[reference] = secrets.token_bytes(32)
         return Owner(customer_id, reference, fresh=True)
 
-    def owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
-        return {c: self.owner(c) for c in dict.fromkeys(customer_ids) if c not in self._erased}
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+        return {c: self.owner_of(c) for c in dict.fromkeys(customer_ids) if c not in self._erased}
 
-    def intake(self) -> Owner:
-        return self.owner(" intake")
+    def intake_owner(self) -> Owner:
+        return self.owner_of(" intake")
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
         names = {reference: customer_id for customer_id, reference in self.references.items()}
@@ -43,18 +43,18 @@ class MemoryKeys:
     def new_paper(self, paper: UUID) -> None:
         self._secrets[paper] = secrets.token_bytes(32)
 
-    def digest(self, kind: str, value: bytes) -> bytes:
+    def keyed_digest(self, kind: str, value: bytes) -> bytes:
         return hmac.digest(self._institution, kind.encode() + b"\x00" + value, "sha256")
 
     def claim_digest(self, kind: str, value: bytes) -> bytes:
-        return self.digest(kind, value)[:16]
+        return self.keyed_digest(kind, value)[:16]
 
     def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
         if owner.reference not in self._secrets:
             raise OwnerRaced
         return hmac.digest(self._secrets[owner.reference], value, "sha256")[:16]
 
-    def cipher(self, paper: UUID) -> AESGCM | None:
+    def cipher_of(self, paper: UUID) -> AESGCM | None:
         secret = self._secrets.get(paper)
         return AESGCM(secret) if secret else None
 

@@ -52,7 +52,7 @@ class MemoryRecorder(POPOApplicationRecorder):
     ) -> Appended:
         """The checks in the order of archive.append(); nothing is changed before the last of them is passed."""
         with self._database_lock:
-            if command and (earlier := self.earlier(command)):
+            if command and (earlier := self.find_command(command)):
                 raise Replayed(earlier)
             self._check_owners(papers)
             wraps = self._rewrapped(stored_events, papers, unwrapped)
@@ -70,7 +70,7 @@ class MemoryRecorder(POPOApplicationRecorder):
                 self._keys.end(paper)
             return self._settle(stored_events, positions, command)
 
-    def earlier(self, command: CommandKey) -> Earlier | None:
+    def find_command(self, command: CommandKey) -> Earlier | None:
         body, earlier = self._commands.get((command.actor, command.key), (command.body, None))
         if body != command.body:
             raise IdempotencyKeyReused
@@ -127,7 +127,7 @@ class MemoryRecorder(POPOApplicationRecorder):
                 raise AlreadyClaimed(claim.kind, holder)
         return owned
 
-    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+    def owners_of_claims(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
         return {d: self._claims[kind, d] for d in digests if (kind, d) in self._claims}
 
     def _settle(
@@ -162,7 +162,7 @@ class MemoryLog:
 
     def __init__(self, keys: MemoryKeys, clock: Clock) -> None:
         self._recorder = MemoryRecorder(keys, clock)
-        self.mapper = SealingMapper(keys.cipher)
+        self.mapper = SealingMapper(keys.cipher_of)
         self._events = EventStore[UUID](self.mapper, self._recorder)
         self.before_append: list[Callable[[], object]] = []
         self.later: list[str] = []
@@ -177,11 +177,11 @@ class MemoryLog:
     def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
         return [r.envelope for r in self._all() if r.envelope.body.topic in topics]
 
-    def earlier(self, command: CommandKey) -> Earlier | None:
-        return self._recorder.earlier(command)
+    def find_command(self, command: CommandKey) -> Earlier | None:
+        return self._recorder.find_command(command)
 
-    def claimed(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
-        return self._recorder.claimed(kind, digests)
+    def owners_of_claims(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
+        return self._recorder.owners_of_claims(kind, digests)
 
     def append(
         self,

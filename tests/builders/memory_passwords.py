@@ -24,7 +24,7 @@ class MemoryPasswords:
         self.compared: list[UUID | None] = []
 
     @contextmanager
-    def alone(self, folded_name: str) -> Iterator[None]:
+    def lock_user(self, folded_name: str) -> Iterator[None]:
         """Nobody else is here."""
         yield
 
@@ -41,7 +41,7 @@ class MemoryPasswords:
     def end_sessions_from_elsewhere(self, user: str) -> None:
         """There are no sessions in memory."""
 
-    def once(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
+    def find_one_time(self, passwords: Iterable[UUID]) -> dict[UUID, bool]:
         return {password: self.kept[password].once for password in passwords if password in self.kept}
 
 

@@ -16,7 +16,7 @@ from store.keys import Keys, make_institution_key
 from store.log import Log
 from store.mapper import SealingMapper
 from store.pools import make_pool
-from store.recorder import LOCK, ArchiveRecorder, as_role, datastore
+from store.recorder import LOCK, ArchiveRecorder, make_datastore, role_options
 from store.system import RandomIds
 from tests.builders.events import a_letter, an_envelope
 from tests.builders.memory import Clock, Directory, MemoryContents
@@ -42,13 +42,13 @@ def open_log(
     """One process's log. Open two on one database for two processes: they share nothing else."""
     with psycopg.connect(url, autocommit=True) as conn:
         make_institution_key(conn, kek)
-    kwargs = {"autocommit": True, **as_role(role)}
+    kwargs = {"autocommit": True, **role_options(role)}
     damaged: list[tuple[UUID, int]] = []
-    events = datastore(url, connections=connections, wait_seconds=wait_seconds, role=role)
+    events = make_datastore(url, connections=connections, wait_seconds=wait_seconds, role=role)
     with make_pool(url, min_size=1, max_size=connections, wait_seconds=wait_seconds, kwargs=kwargs) as pool, events:
         keys = Keys(pool, kek)
         recorder = ArchiveRecorder(events)
-        mapper = SealingMapper(keys.cipher, lambda paper, version: damaged.append((paper, version)))
+        mapper = SealingMapper(keys.cipher_of, lambda paper, version: damaged.append((paper, version)))
         yield PostgresLog(url, keys, recorder, Log(recorder, keys, mapper), damaged)
 
 
@@ -78,7 +78,7 @@ def archive_letter(
 ) -> tuple[UUID, Appended]:
     """Append a new paper of this customer, with its first event; its id and what append() answered."""
     paper = paper or uuid7()
-    owner = keys.owner(customer_id)
+    owner = keys.owner_of(customer_id)
     keys.new_paper(paper)
     letter = a_letter(owner.reference, content=a_content(id=uuid7()))
     return paper, log.append([an_envelope(letter, paper)], claims=claims, papers={paper: owner}, command=command)

@@ -54,7 +54,7 @@ def a_page(mark: int = 1, **changes: Any) -> CapturedPage:
 def a_look(mark: int) -> bytes:
     """The map of a page that looks like that of no other mark: ink strewn over a third of its cells."""
     chance = random.Random(mark)
-    return page_look.pack(bytes(15 * (chance.random() < 0.3) for _ in range(page_look.WIDE * page_look.HIGH)))
+    return page_look.pack_map(bytes(15 * (chance.random() < 0.3) for _ in range(page_look.WIDE * page_look.HIGH)))
 
 
 def an_image(mark: int = 1, **changes: Any) -> Inspected:
@@ -128,11 +128,11 @@ class Scans:
         return self.archive.reopen_scan(session, a_caller(), EVERYWHERE)
 
     def state(self, session: UUID) -> ScanSession:
-        return self.archive.scan_session(session, EVERYWHERE).state
+        return self.archive.load_scan_session(session, EVERYWHERE).state
 
     def plain(self, session: UUID) -> list[bytes]:
         """The images of a session as they lie there, in its order."""
-        return [self.read(session, page) for _, page in self.state(session).ordered]
+        return [self.read(session, page) for _, page in self.state(session).pages_in_order]
 
     def ok(
         self,
@@ -145,8 +145,8 @@ class Scans:
         **order: Any,
     ) -> Outcome:
         """OK, for a letter of customer 100234 if nothing else is said. `seen`: when the file was put together."""
-        seen = seen or self.archive.scan_session(session, EVERYWHERE)
-        numbers = [n for n, _ in seen.state.ordered] if pages is None else pages
+        seen = seen or self.archive.load_scan_session(session, EVERYWHERE)
+        numbers = [n for n, _ in seen.state.pages_in_order] if pages is None else pages
         file = self.document_of(seen, numbers)
         caller = a_caller(idempotency_key=key, actor=actor)
         return self.archive.archive_scan(

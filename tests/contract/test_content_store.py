@@ -45,7 +45,7 @@ def everything(store: ContentStore, key: str) -> bytes:
 
 
 def listed(store: ContentStore) -> list[str]:
-    return sorted(key for key, _ in store.listing())
+    return sorted(key for key, _ in store.list_keys())
 
 
 def test_what_was_put_is_read_back(store: Sweepable) -> None:
@@ -206,7 +206,7 @@ def test_keys_tell_when_they_were_written(store: Sweepable) -> None:
     before = time.time() - 1
     store.put(new_key(), [b"paper"])
 
-    [(_, written)] = store.listing()
+    [(_, written)] = store.list_keys()
 
     assert before <= written <= time.time() + 1
 
@@ -217,7 +217,7 @@ def test_keys_may_be_deleted_while_they_are_listed(store: Sweepable) -> None:
         store.put(key, [b"paper"])
 
     seen = []
-    for key, _ in store.listing():
+    for key, _ in store.list_keys():
         seen.append(key)
         store.delete(key)
 

@@ -58,8 +58,8 @@ def test_what_was_put_is_known_under_its_exact_id(directory: Writable) -> None:
 
 def test_many_are_asked_for_at_once_and_the_unknown_are_left_out(directory: Writable) -> None:
     put(directory, *named("Jan", "Piet", "Wei"))
-    assert directory.existing(["C3", "C9", "C1", "C1"]) == {"C1", "C3"}
-    assert directory.existing([]) == set()
+    assert directory.existing_ids(["C3", "C9", "C1", "C1"]) == {"C1", "C3"}
+    assert directory.existing_ids([]) == set()
 
 
 def test_the_exact_id_comes_before_ids_that_begin_with_it(directory: Writable) -> None:

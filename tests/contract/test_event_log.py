@@ -62,7 +62,7 @@ def in_postgres(url: Callable[[], str]) -> Iterator[Given]:
     with open_log(url(), connections=4) as parts:
 
         def erase(customer_id: str) -> None:
-            digest = parts.keys.digest("erased", customer_id.encode())
+            digest = parts.keys.keyed_digest("erased", customer_id.encode())
             with psycopg.connect(parts.url) as conn:
                 gone = "delete from keys.customer where customer_id = %s returning reference"
                 [reference] = conn.execute(gone, [customer_id]).fetchone() or [None]
@@ -159,7 +159,7 @@ def test_a_catalogue_is_read_by_its_topics_in_the_order_of_the_log(given: Given)
 
 
 def test_a_command_of_two_papers_is_one_moment_in_the_order_given(given: Given) -> None:
-    owner = given.keys.owner("100234")
+    owner = given.keys.owner_of("100234")
     one, other = uuid7(), uuid7()
     for paper in (one, other):
         given.keys.new_paper(paper)
@@ -191,13 +191,13 @@ def test_a_key_that_was_used_answers_what_it_made_and_appends_nothing(given: Giv
 
 
 def test_a_key_names_all_the_papers_that_its_command_changed(given: Given) -> None:
-    owner = given.keys.owner("100234")
+    owner = given.keys.owner_of("100234")
     papers = [uuid7(), uuid7()]
     letters = [an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper) for paper in papers]
     for paper in papers:
         given.keys.new_paper(paper)
     appended = given.log.append(letters, papers=dict.fromkeys(papers, owner), command=a_key())
-    earlier = given.log.earlier(a_key())
+    earlier = given.log.find_command(a_key())
     assert earlier is not None
     assert (set(earlier.papers), earlier.position) == (set(papers), appended.positions[-1])
 
@@ -205,21 +205,21 @@ def test_a_key_names_all_the_papers_that_its_command_changed(given: Given) -> No
 def test_what_a_key_made_ends_where_its_command_ended(given: Given) -> None:
     paper, first = archive_letter(given.log, given.keys, command=a_key())
     withdraw(given, paper, command=a_key("another"))
-    earlier = given.log.earlier(a_key())
+    earlier = given.log.find_command(a_key())
     assert earlier is not None
     assert earlier.position == first.positions[-1]
 
 
 def test_a_new_key_made_nothing(given: Given) -> None:
     archive_letter(given.log, given.keys, command=a_key())
-    assert given.log.earlier(a_key("another")) is None
-    assert given.log.earlier(a_key(actor="p.jansen")) is None
+    assert given.log.find_command(a_key("another")) is None
+    assert given.log.find_command(a_key(actor="p.jansen")) is None
 
 
 def test_a_key_with_another_body_is_refused_where_it_is_asked_for_and_where_it_is_appended(given: Given) -> None:
     archive_letter(given.log, given.keys, command=a_key())
     with pytest.raises(IdempotencyKeyReused):
-        given.log.earlier(a_key(body=b"other"))
+        given.log.find_command(a_key(body=b"other"))
     with pytest.raises(IdempotencyKeyReused):
         archive_letter(given.log, given.keys, command=a_key(body=b"other"))
 
@@ -317,9 +317,9 @@ def test_who_owns_which_value_can_be_asked(given: Given) -> None:
     archive_letter(
         given.log, given.keys, claims=[a_claim(one, b"a"), a_claim(other, b"b"), a_claim(one, b"c", kind="k")]
     )
-    assert given.log.claimed("external-id", [b"b", b"a", b"c"]) == {b"a": one, b"b": other}
-    assert given.log.claimed("k", [b"c"]) == {b"c": one}
-    assert given.log.claimed("external-id", []) == {}
+    assert given.log.owners_of_claims("external-id", [b"b", b"a", b"c"]) == {b"a": one, b"b": other}
+    assert given.log.owners_of_claims("k", [b"c"]) == {b"c": one}
+    assert given.log.owners_of_claims("external-id", []) == {}
 
 
 # -- Claims given back ----------------------------------------------------------------------------------------
@@ -329,30 +329,30 @@ def test_a_released_value_may_be_claimed_by_another(given: Given) -> None:
     owner, next_ = uuid7(), uuid7()
     paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner), a_claim(owner, b"kept")])
     withdraw(given, paper, released=[a_claim(owner)])
-    assert given.log.claimed("external-id", [b"value", b"kept"]) == {b"kept": owner}
+    assert given.log.owners_of_claims("external-id", [b"value", b"kept"]) == {b"kept": owner}
     assert archive_letter(given.log, given.keys, claims=[a_claim(next_)])
-    assert given.log.claimed("external-id", [b"value"]) == {b"value": next_}
+    assert given.log.owners_of_claims("external-id", [b"value"]) == {b"value": next_}
 
 
 def test_a_value_changes_hands_in_one_command(given: Given) -> None:
     owner, next_ = uuid7(), uuid7()
     paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
     withdraw(given, paper, released=[a_claim(owner)], claims=[a_claim(next_)])
-    assert given.log.claimed("external-id", [b"value"]) == {b"value": next_}
+    assert given.log.owners_of_claims("external-id", [b"value"]) == {b"value": next_}
 
 
 def test_what_is_released_and_claimed_by_its_owner_stays(given: Given) -> None:
     owner = uuid7()
     paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
     withdraw(given, paper, released=[a_claim(owner)], claims=[a_claim(owner)])
-    assert given.log.claimed("external-id", [b"value"]) == {b"value": owner}
+    assert given.log.owners_of_claims("external-id", [b"value"]) == {b"value": owner}
 
 
 def test_nobody_releases_what_another_owns_or_what_is_of_another_kind(given: Given) -> None:
     owner = uuid7()
     paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
     withdraw(given, paper, released=[a_claim(uuid7()), a_claim(owner, kind="mandate"), a_claim(owner, b"nobody's")])
-    assert given.log.claimed("external-id", [b"value"]) == {b"value": owner}
+    assert given.log.owners_of_claims("external-id", [b"value"]) == {b"value": owner}
     with pytest.raises(AlreadyClaimed):
         archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
 
@@ -364,7 +364,7 @@ def test_a_value_that_several_give_back_is_free_whoever_of_them_owns_it(given: G
     paper, _ = archive_letter(given.log, given.keys, claims=[a_claim(owner)])
     released = [a_claim(owner), a_claim(uuid7())]
     withdraw(given, paper, released=released[::-1] if owner_is_last else released)
-    assert given.log.claimed("external-id", [b"value"]) == {}
+    assert given.log.owners_of_claims("external-id", [b"value"]) == {}
 
 
 def test_a_refused_command_releases_nothing(given: Given) -> None:
@@ -374,7 +374,7 @@ def test_a_refused_command_releases_nothing(given: Given) -> None:
         withdraw(given, paper, released=[a_claim(owner)], claims=[a_claim(owner, b"taken")])
     with pytest.raises(VersionConflict):
         withdraw(given, paper, version=1, released=[a_claim(owner)])
-    assert given.log.claimed("external-id", [b"value"]) == {b"value": owner}
+    assert given.log.owners_of_claims("external-id", [b"value"]) == {b"value": owner}
 
 
 # -- All or nothing -------------------------------------------------------------------------------------------
@@ -387,8 +387,8 @@ def test_a_refused_claim_leaves_no_event_no_other_claim_no_key_and_no_command(gi
     with pytest.raises(AlreadyClaimed):
         archive_letter(given.log, given.keys, "newcomer", paper=refused, claims=claims, command=a_key())
     assert list(given.log.load(refused)) == []
-    assert given.log.earlier(a_key()) is None
-    assert given.keys.owner("newcomer").fresh
+    assert given.log.find_command(a_key()) is None
+    assert given.keys.owner_of("newcomer").fresh
     assert archive_letter(given.log, given.keys, claims=[a_claim(uuid7(), b"free")], command=a_key())
 
 
@@ -398,7 +398,7 @@ def test_a_stream_that_grew_meanwhile_refuses_the_whole_command(given: Given) ->
     with pytest.raises(VersionConflict):
         withdraw(given, paper, version=2, claims=[a_claim(paper)], command=a_key())
     assert len(given.log.load(paper)) == 2
-    assert given.log.earlier(a_key()) is None
+    assert given.log.find_command(a_key()) is None
     assert archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
 
 
@@ -406,7 +406,7 @@ def test_a_stream_that_grew_meanwhile_refuses_the_whole_command(given: Given) ->
 
 
 def test_two_first_papers_of_one_customer_race_and_the_second_asks_again(given: Given) -> None:
-    first, second = given.keys.owner("100234"), given.keys.owner("100234")
+    first, second = given.keys.owner_of("100234"), given.keys.owner_of("100234")
     assert first.fresh
     assert second.fresh
     one, other = uuid7(), uuid7()
@@ -417,13 +417,13 @@ def test_two_first_papers_of_one_customer_race_and_the_second_asks_again(given: 
     with pytest.raises(OwnerRaced):
         given.log.append([letter], papers={other: second}, claims=[a_claim(other)])
     assert list(given.log.load(other)) == []
-    assert given.keys.owner("100234").reference == first.reference
+    assert given.keys.owner_of("100234").reference == first.reference
     assert archive_letter(given.log, given.keys, claims=[a_claim(other)])
 
 
 def test_what_was_refused_may_be_appended_again(given: Given) -> None:
     archive_letter(given.log, given.keys, claims=[a_claim(uuid7())])
-    owner, paper = given.keys.owner("newcomer"), uuid7()
+    owner, paper = given.keys.owner_of("newcomer"), uuid7()
     given.keys.new_paper(paper)
     letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
     with pytest.raises(AlreadyClaimed):
@@ -436,17 +436,17 @@ def test_the_owners_of_many_customers_are_those_of_each(given: Given) -> None:
     for customer in ("100234", "erased"):
         archive_letter(given.log, given.keys, customer)
     given.erase("erased")
-    owners = given.keys.owners(["100234", "newcomer", "erased", "100234", "newcomer"])
+    owners = given.keys.owners_of(["100234", "newcomer", "erased", "100234", "newcomer"])
     assert list(owners) == ["100234", "newcomer"]
-    assert owners["100234"] == given.keys.owner("100234")
+    assert owners["100234"] == given.keys.owner_of("100234")
     assert owners["newcomer"].fresh
-    assert given.keys.owners([]) == {}
+    assert given.keys.owners_of([]) == {}
 
 
 def test_papers_of_many_customers_are_appended_at_once(given: Given) -> None:
     archive_letter(given.log, given.keys)
     customers = ["100234", "newcomer", "newcomer", "another"]
-    owners = given.keys.owners(customers)
+    owners = given.keys.owners_of(customers)
     papers = {uuid7(): owners[customer] for customer in customers}
     for paper in papers:
         given.keys.new_paper(paper)
@@ -474,12 +474,12 @@ def test_an_erased_customers_paper_takes_no_event(given: Given) -> None:
     with pytest.raises(CustomerErased):
         withdraw(given, paper, claims=[a_claim(paper)], command=a_key())
     assert len(given.log.load(paper)) == 1
-    assert given.log.earlier(a_key()) is None
+    assert given.log.find_command(a_key()) is None
 
 
 def test_a_customer_erased_between_asking_and_appending_takes_no_paper(given: Given) -> None:
     archive_letter(given.log, given.keys)
-    owner, paper = given.keys.owner("100234"), uuid7()
+    owner, paper = given.keys.owner_of("100234"), uuid7()
     given.erase("100234")
     given.keys.new_paper(paper)
     letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
@@ -490,10 +490,10 @@ def test_a_customer_erased_between_asking_and_appending_takes_no_paper(given: Gi
 
 def test_an_erased_customer_has_no_owner_any_more(given: Given) -> None:
     archive_letter(given.log, given.keys)
-    reference = given.keys.owner("100234").reference
+    reference = given.keys.owner_of("100234").reference
     given.erase("100234")
     with pytest.raises(CustomerErased):
-        given.keys.owner("100234")
+        given.keys.owner_of("100234")
     assert given.keys.customer_ids([reference]) == {}
 
 
@@ -518,7 +518,7 @@ def file_name(given: Given, paper: UUID) -> object:
 
 def test_a_linked_paper_is_read_as_long_as_one_of_its_customers_is_there(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
-    wrap(given, paper, given.keys.owner("100235"))
+    wrap(given, paper, given.keys.owner_of("100235"))
     given.erase("100234")
     assert file_name(given, paper) == "verhuizing.pdf"
     given.erase("100235")
@@ -527,7 +527,7 @@ def test_a_linked_paper_is_read_as_long_as_one_of_its_customers_is_there(given: 
 
 def test_a_moved_paper_goes_with_the_customer_it_came_to_and_stays_without_the_other(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
-    first, second = given.keys.owner("100234"), given.keys.owner("100235")
+    first, second = given.keys.owner_of("100234"), given.keys.owner_of("100235")
     assert second.fresh
     wrap(given, paper, second, gone=[first])
     assert file_name(given, paper) == "verhuizing.pdf"
@@ -540,9 +540,9 @@ def test_a_moved_paper_goes_with_the_customer_it_came_to_and_stays_without_the_o
 
 def test_an_unlinked_customers_erasure_leaves_the_paper(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
-    second = given.keys.owner("100235")
+    second = given.keys.owner_of("100235")
     wrap(given, paper, second)
-    unwrap(given, paper, given.keys.owner("100235"), version=3)
+    unwrap(given, paper, given.keys.owner_of("100235"), version=3)
     given.erase("100235")
     assert file_name(given, paper) == "verhuizing.pdf"
     given.erase("100234")
@@ -551,8 +551,8 @@ def test_an_unlinked_customers_erasure_leaves_the_paper(given: Given) -> None:
 
 def test_a_customer_who_holds_the_paper_already_may_come_to_it_again(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
-    wrap(given, paper, given.keys.owner("100235"))
-    wrap(given, paper, given.keys.owner("100235"), version=3, gone=[given.keys.owner("100234")])
+    wrap(given, paper, given.keys.owner_of("100235"))
+    wrap(given, paper, given.keys.owner_of("100235"), version=3, gone=[given.keys.owner_of("100234")])
     given.erase("100234")
     assert file_name(given, paper) == "verhuizing.pdf"
 
@@ -560,14 +560,14 @@ def test_a_customer_who_holds_the_paper_already_may_come_to_it_again(given: Give
 def test_to_take_a_wrap_that_is_not_there_does_nothing(given: Given) -> None:
     archive_letter(given.log, given.keys, "100235")
     paper, _ = archive_letter(given.log, given.keys)
-    assert unwrap(given, paper, given.keys.owner("100235"), version=2)
+    assert unwrap(given, paper, given.keys.owner_of("100235"), version=2)
     assert file_name(given, paper) == "verhuizing.pdf"
 
 
 def test_a_wrap_that_another_took_meanwhile_is_a_conflict_of_versions(given: Given) -> None:
     """Decided while two held it: the paper moved to the second, whom the first desk lets go."""
     paper, _ = archive_letter(given.log, given.keys)
-    first, second = given.keys.owner("100234"), given.keys.owner("100235")
+    first, second = given.keys.owner_of("100234"), given.keys.owner_of("100235")
     wrap(given, paper, second)
     unwrap(given, paper, first, version=3)
     with pytest.raises(VersionConflict):
@@ -576,7 +576,7 @@ def test_a_wrap_that_another_took_meanwhile_is_a_conflict_of_versions(given: Giv
 
 def test_the_last_wrap_of_a_paper_cannot_be_taken(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
-    first, second = given.keys.owner("100234"), given.keys.owner("100235")
+    first, second = given.keys.owner_of("100234"), given.keys.owner_of("100235")
     with pytest.raises(ValueError, match="left without a key"):
         unwrap(given, paper, first, version=2)
     wrap(given, paper, second)
@@ -591,8 +591,8 @@ def test_a_paper_is_unwrapped_together_with_an_event_of_its_own_only(given: Give
     """So the version of its stream stands between two that would each leave the other's wrap."""
     paper, _ = archive_letter(given.log, given.keys)
     other, _ = archive_letter(given.log, given.keys)
-    first = given.keys.owner("100234")
-    wrap(given, paper, given.keys.owner("100235"))
+    first = given.keys.owner_of("100234")
+    wrap(given, paper, given.keys.owner_of("100235"))
     event = DocumentWithdrawn(customer=first.reference, reason="x")
     with pytest.raises(ValueError, match="without an event"):
         given.log.append([an_envelope(event, other, 2)], unwrapped=[(paper, first.reference)])
@@ -602,7 +602,7 @@ def test_an_erased_paper_comes_back_to_nobody(given: Given) -> None:
     """Not even by a process that held its key in memory when it was erased."""
     paper, _ = archive_letter(given.log, given.keys)
     archive_letter(given.log, given.keys, "100235")
-    second = given.keys.owner("100235")
+    second = given.keys.owner_of("100235")
     given.erase("100234")
     with pytest.raises(CustomerErased):
         wrap(given, paper, second)
@@ -612,7 +612,7 @@ def test_an_erased_paper_comes_back_to_nobody(given: Given) -> None:
 def test_a_paper_comes_to_no_erased_customer(given: Given) -> None:
     paper, _ = archive_letter(given.log, given.keys)
     archive_letter(given.log, given.keys, "100235")
-    second = given.keys.owner("100235")
+    second = given.keys.owner_of("100235")
     given.erase("100235")
     with pytest.raises((CustomerErased, OwnerRaced)):
         wrap(given, paper, second)
@@ -624,7 +624,7 @@ def test_a_refused_move_leaves_the_paper_where_it_was(given: Given) -> None:
     withdraw(given, paper)
     archive_letter(given.log, given.keys, "100235")
     with pytest.raises(VersionConflict):
-        wrap(given, paper, given.keys.owner("100235"), version=2, gone=[given.keys.owner("100234")])
+        wrap(given, paper, given.keys.owner_of("100235"), version=2, gone=[given.keys.owner_of("100234")])
     given.erase("100235")
     assert file_name(given, paper) == "verhuizing.pdf"
 
@@ -637,7 +637,7 @@ def begin_scan(given: Given) -> UUID:
     session = uuid7()
     given.keys.new_paper(session)
     begun = [an_envelope(BY_KIND[ScanStarted], session), an_envelope(a_captured_page(), session, 2)]
-    given.log.append(begun, papers={session: given.keys.intake()})
+    given.log.append(begun, papers={session: given.keys.intake_owner()})
     return session
 
 
@@ -694,7 +694,7 @@ def test_only_a_session_that_is_over_lets_go_of_its_key(given: Given) -> None:
 
 def letters_later(given: Given, *papers: UUID, customer: str = "100234", claims: Sequence[Claim] = ()) -> Later:
     """First letters of a customer, ready to be appended."""
-    owner = given.keys.owner(customer)
+    owner = given.keys.owner_of(customer)
     for paper in papers:
         given.keys.new_paper(paper)
     letters = [an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper) for paper in papers]
@@ -711,7 +711,7 @@ def test_an_append_that_is_asked_for_later_is_one_like_any_other(given: Given, i
     recorded = given.log.load_recorded(papers, max(appended.positions))
     assert [(r.position, r.recorded_at) for r in recorded] == [(p, appended.recorded_at) for p in appended.positions]
     assert [given.load_afresh(paper)[0].body.file_name for paper in papers] == ["verhuizing.pdf"] * 2
-    assert given.log.claimed("external-id", [b"value"]) == {b"value": papers[0]}
+    assert given.log.owners_of_claims("external-id", [b"value"]) == {b"value": papers[0]}
 
 
 def test_while_one_is_under_way_others_read_and_append(given: Given) -> None:

@@ -80,7 +80,7 @@ def verbs(path: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 def problems() -> Iterator[str]:
     yield "## Problems\n\nEach `type` is `/problems/` and the slug, a page of a running archive.\n"
     yield "| Slug | Status | What is said |\n|---|---|---|"
-    for kind in refusals.every():
+    for kind in refusals.all_refusals():
         yield f"| `{kind.slug}` | {kind.status} | {kind.title}. {kind.sentence} |"
     yield ""
 

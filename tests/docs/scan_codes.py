@@ -12,7 +12,7 @@ from random import Random
 from string import ascii_uppercase, digits
 from typing import NamedTuple
 
-from domain.scan_code import NUMBERS, Scheme, is_well_formed, luhn, make, mod11
+from domain.scan_code import NUMBERS, Scheme, is_well_formed, luhn, make_code, mod11
 
 PAGE = Path(__file__).parents[2] / "docs" / "scan-codes.md"
 MARK = "<!-- from here on made by tests/docs/scan_codes.py -->\n"
@@ -67,7 +67,7 @@ def _number(rng: Random, length: int) -> str:
 
 
 def _ours(rng: Random) -> str:
-    return make("".join(rng.choices(ascii_uppercase, k=2)), rng.randrange(NUMBERS))
+    return make_code("".join(rng.choices(ascii_uppercase, k=2)), rng.randrange(NUMBERS))
 
 
 COLUMNS: dict[str, tuple[Scheme, Callable[[Random], str]]] = {
@@ -170,7 +170,7 @@ def landings() -> Iterator[str]:
 def stocks() -> dict[str, Stock]:
     rng = Random(SEED)
     serials = [int(rng.random() * NUMBERS) for _ in range(ISSUED)]
-    ours = Stock(serials, lambda number: make("DA", number), 2, 2, Scheme.MOD97)
+    ours = Stock(serials, lambda number: make_code("DA", number), 2, 2, Scheme.MOD97)
     return {
         "ours: 12 random digits behind one prefix": ours,
         "our check digits on sequential numbers": ours._replace(numbers=range(ISSUED)),

@@ -108,13 +108,13 @@ def second_version(monkeypatch: pytest.MonkeyPatch) -> type[Event]:
 
 def test_the_example_reads_what_today_stores(second_version: type[Event]) -> None:
     file = golden.of(WITHDRAWN)
-    body = file.mapper().open(file.stream, file.version, WITHDRAWN, bytes.fromhex(file.state)).body
+    body = file.mapper().open_event(file.stream, file.version, WITHDRAWN, bytes.fromhex(file.state)).body
     assert type(body) is second_version
     assert golden.plain(body) == {**file.event, "on_request": False}
 
 
 def test_the_example_hands_on_that_the_key_is_gone(second_version: type[Event]) -> None:
     file = golden.of(WITHDRAWN)
-    body = file.mapper(erased=True).open(file.stream, file.version, WITHDRAWN, bytes.fromhex(file.state)).body
+    body = file.mapper(erased=True).open_event(file.stream, file.version, WITHDRAWN, bytes.fromhex(file.state)).body
     assert body == second_version(customer=UUID(file.event["customer"]), on_request=False)
     assert body.reason is UNSET

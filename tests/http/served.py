@@ -94,7 +94,7 @@ class Served:
     def new_user(self, name: str, role: str, **rights: Any) -> str:
         """The password for the first sign-in, as `dossier users add` prints it."""
         with self.users() as users:
-            return users.add(NewUser(name=name, role=Role(role), **rights), system_caller(self.settings))
+            return users.add_user(NewUser(name=name, role=Role(role), **rights), system_caller(self.settings))
 
     def as_user(self, role: str, **rights: Any) -> httpx.Client:
         """The browser of a user of this role who has chosen a password and is signed in; the same one for the same
@@ -147,7 +147,7 @@ class Served:
     def key_at_rest(self, idempotency_key: str) -> str:
         """Programs put names of people into their keys, so a digest is what is kept of one."""
         with self.archive() as archive:
-            return archive.keys.digest("idempotency-key", idempotency_key.encode()).hex()
+            return archive.keys.keyed_digest("idempotency-key", idempotency_key.encode()).hex()
 
     def contents(self) -> set[str]:
         """The content files there are."""

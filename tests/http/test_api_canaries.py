@@ -18,8 +18,8 @@ import httpx
 import msgspec
 import pytest
 
-from domain.scan_code import grouped
-from store.postgres import Cluster, settle
+from domain.scan_code import group_code
+from store.postgres import Cluster, choose_folder
 from tests.http.desk import (
     DEBT,
     a_customer,
@@ -154,7 +154,7 @@ def say_with_forms(served: Served, customer: str, words: dict[str, str]) -> None
                   external_id=words["form external id"])  # fmt: skip
     words["scan code"] = code = made["scan_code"]
     assert staff.get(made["form"]).status_code == 200
-    token = token_for(staff, grouped(code).lower())
+    token = token_for(staff, group_code(code).lower())
     signed = {"debtor_name": words["signed debtor"], "iban": words["signed IBAN"]}
     answer = no_upload(
         staff, None, type=None, scan_code=code, check_token=token, mandate=signed, note=words["signed note"],
@@ -292,7 +292,7 @@ def found_in(places: Iterator[tuple[str, bytes]], words: dict[str, str]) -> list
 
 def dumped(served: Served, *schemas: str) -> bytes:
     """All rows of these schemas as SQL, by Postgres's own program; bytes are hex there."""
-    program = binaries(Cluster(settle(served.home))) / "pg_dump"
+    program = binaries(Cluster(choose_folder(served.home))) / "pg_dump"
     chosen = [f"--schema={schema}" for schema in schemas]
     return subprocess.run(
         [str(program), "--inserts", *chosen, served.database_url], check=True, capture_output=True
@@ -307,7 +307,7 @@ def binaries(cluster: Cluster) -> Path:
 
 def files(served: Served, since: float) -> Iterator[tuple[str, bytes]]:
     """Every file under HOME and of the program's output written since, but the database's own: it has the views."""
-    cluster = settle(served.home)
+    cluster = choose_folder(served.home)
     for folder in (served.home, served.output, cluster):
         for path in folder.rglob("*"):
             if path.is_file() and "pgdata" not in path.parts and path.stat().st_mtime > since - 2:
@@ -316,7 +316,7 @@ def files(served: Served, since: float) -> Iterator[tuple[str, bytes]]:
 
 def postgres_log(served: Served) -> bytes:
     """What the server said since its start; a quiet one said so only."""
-    said = (settle(served.home) / "postgres.log").read_bytes()
+    said = (choose_folder(served.home) / "postgres.log").read_bytes()
     assert b"database system is ready" in said
     return said
 

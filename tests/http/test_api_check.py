@@ -15,7 +15,7 @@ import pytest
 from domain import refusals
 from domain.archive import Caller, IssueForm
 from domain.refusals import AuthorizationNotActive
-from domain.scan_code import grouped, make, random_number
+from domain.scan_code import group_code, make_code, random_number
 from tests.http.desk import (
     CONSENT,
     DEBT,
@@ -68,7 +68,7 @@ def a_desk(served: Served, role: str = "supervisor", **rights: Any) -> tuple[str
 
 def a_code(prefix: str = "GC") -> str:
     """One of ours that no form has."""
-    return make(prefix, random_number())
+    return make_code(prefix, random_number())
 
 
 def mistyped(code: str) -> str:
@@ -163,7 +163,7 @@ def test_check_writes_no_event_and_changes_nothing(served: Served, staff: httpx.
 # -- what people and guns type ------------------------------------------------------------------------------------
 
 TYPED: dict[str, Callable[[str], str]] = {
-    "as it is printed": grouped,
+    "as it is printed": group_code,
     "small letters": str.lower,
     "hyphens": lambda code: "-".join((code[:2], code[2:6], code[6:10], code[10:])),
     "hyphens that do not break": lambda code: code[:6] + "\u2011" + code[6:],
@@ -204,9 +204,9 @@ def test_the_enter_of_a_gun_is_no_part_of_a_code(served: Served, staff: httpx.Cl
 def test_every_escape_of_an_address_is_read(served: Served, staff: httpx.Client) -> None:
     code = issued(staff, a_customer(served))["scan_code"]
     escaped = "".join(f"%{ord(sign):02X}" for sign in code)
-    for written in (escaped, escaped.lower(), quote(grouped(code))):
+    for written in (escaped, escaped.lower(), quote(group_code(code))):
         assert item_of(staff.get(f"/v1/scan-codes/{written}"))["scan_code"] == code
-    assert problem_of(staff.get(f"/v1/scan-codes/{grouped(code).replace(' ', '+')}"), 422) == "scan-code-malformed"
+    assert problem_of(staff.get(f"/v1/scan-codes/{group_code(code).replace(' ', '+')}"), 422) == "scan-code-malformed"
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def _(served: Served, staff: httpx.Client) -> tuple[str, dict[str, Any]]:
     caller = Caller(actor="staff", branch="MAIN", correlation_id=uuid4())
     with served.archive() as archive:
         outcome = archive.issue_form(IssueForm(customer=customer, type=CONSENT, language="en"), caller)
-        digest = archive.keys.digest("erased", customer.encode())
+        digest = archive.keys.keyed_digest("erased", customer.encode())
     served.sql(
         "with gone as (delete from keys.customer where customer_id = %s returning reference)"
         " insert into keys.erasure (reference, customer_digest) select reference, %s from gone",
@@ -390,7 +390,7 @@ def words_of(what: str) -> tuple[type[refusals.Refusal], str]:
     """The kind of a refusal and the sentence that is its own."""
     if what in AuthorizationNotActive.sentences:
         return AuthorizationNotActive, AuthorizationNotActive.sentences[what]
-    kind = next(kind for kind in refusals.every() if kind.slug == what)
+    kind = next(kind for kind in refusals.all_refusals() if kind.slug == what)
     return kind, kind.sentence
 
 
@@ -644,11 +644,11 @@ def test_a_save_that_names_no_form_is_a_miss_like_any_other(served: Served) -> N
 
 def test_no_code_is_in_what_the_program_says(served: Served, staff: httpx.Client) -> None:
     code = issued(staff, a_customer(served))["scan_code"]
-    for typed in (code, grouped(code), mistyped(code)):
+    for typed in (code, group_code(code), mistyped(code)):
         check(staff, typed)
     assert code not in served.said()
     assert mistyped(code) not in served.said()
-    assert quote(grouped(code)) not in served.said()
+    assert quote(group_code(code)) not in served.said()
 
 
 # -- guessing -----------------------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ def test_an_erased_customer_has_no_name_in_it(served: Served) -> None:
     staff, customer = served.as_("staff"), a_customer(served)
     with served.archive() as archive:
         outcome = archive.note_authorization(a_note(customer=customer), a_caller(), EVERYTHING)
-        digest = archive.keys.digest("erased", customer.encode())
+        digest = archive.keys.keyed_digest("erased", customer.encode())
     served.sql(
         "with gone as (delete from keys.customer where customer_id = %s returning reference)"
         " insert into keys.erasure (reference, customer_digest) select reference, %s from gone",

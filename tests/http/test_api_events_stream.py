@@ -293,7 +293,7 @@ def test_who_is_no_more_is_told_of_nothing_more(small: Served) -> None:
             stream.heartbeat()
         small.revoke_token(names[0])
         with small.users() as users:
-            assert users.disable(names[1], system_caller(small.settings))
+            assert users.disable_user(names[1], system_caller(small.settings))
         archived(small.as_("staff"), customer)
         for stream in (first, second):
             assert [message for message in stream if message.event] == []

@@ -13,7 +13,7 @@ import pypdfium2  # type: ignore[import-untyped]  # It ships without types.
 import pytest
 import zxingcpp
 
-from domain.scan_code import grouped, is_well_formed
+from domain.scan_code import group_code, is_well_formed
 from tests.http.desk import (
     CONSENT,
     DEBT,
@@ -292,7 +292,7 @@ def test_the_code_is_on_it_for_the_gun_and_for_the_eye(served: Served, staff: ht
     made = issued(staff, a_customer(served))
     pdf = printed(staff, made)
     assert codes_on(pdf) == [made["scan_code"]]
-    assert grouped(made["scan_code"]) in text_of(pdf)
+    assert group_code(made["scan_code"]) in text_of(pdf)
 
 
 def test_the_customer_and_the_collection_data_are_on_it(served: Served, staff: httpx.Client) -> None:

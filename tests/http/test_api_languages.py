@@ -137,7 +137,7 @@ def test_what_is_refused_before_the_application_is_in_the_readers_language_too(
 @every_language
 def test_the_page_of_a_problem_is_in_the_readers_language(served: Served, language: str) -> None:
     anyone, translate = served.client(None), catalog(language)
-    for kind in refusals.every():
+    for kind in refusals.all_refusals():
         page = anyone.get(f"/problems/{kind.slug}", headers={"Accept-Language": f"fr, {language};q=0.5"})
         assert f'<html lang="{language}">' in page.text
         assert f"<h1>{translate(kind.title)}</h1>" in page.text.replace("&#39;", "'")
@@ -150,5 +150,5 @@ def test_the_list_of_problems_is_in_the_readers_language(served: Served, languag
     page = served.client(None).get("/problems", headers={"Accept-Language": language})
     assert f'<html lang="{language}">' in page.text
     assert f"<h1>{catalog(language)('Problems')}</h1>" in page.text
-    assert all(catalog(language)(kind.title) in page.text.replace("&#39;", "'") for kind in refusals.every())
+    assert all(catalog(language)(kind.title) in page.text.replace("&#39;", "'") for kind in refusals.all_refusals())
     assert (page.headers["Content-Language"], page.headers["Vary"]) == (language, "Accept-Language, Cookie")

@@ -679,7 +679,7 @@ def test_a_forgotten_wrap_would_be_noticed(served: Served, boss: httpx.Client) -
 def erase(served: Served, customer: str) -> None:
     """What an erasure will do: the customer's key goes, and with it every wrap that it made."""
     with served.archive() as archive:
-        digest = archive.keys.digest("erased", customer.encode())
+        digest = archive.keys.keyed_digest("erased", customer.encode())
     served.sql(
         "with gone as (delete from keys.customer where customer_id = %s returning reference)"
         " insert into keys.erasure (reference, customer_digest) select reference, %s from gone",

@@ -216,7 +216,7 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     customer = a_customer(served)
     archived(staff, customer)
     with served.archive() as archive:
-        digest = archive.keys.digest("erased", customer.encode())
+        digest = archive.keys.keyed_digest("erased", customer.encode())
     served.sql(
         "with gone as (delete from keys.customer where customer_id = %s returning reference)"
         " insert into keys.erasure (reference, customer_digest) select reference, %s from gone",
@@ -447,7 +447,7 @@ def a_type(served: Served, **changes: Any) -> str:
     return code
 
 
-STATUS = {kind.slug: kind.status for kind in refusals.every()}
+STATUS = {kind.slug: kind.status for kind in refusals.all_refusals()}
 
 
 @pytest.mark.parametrize("slug", REACHED)
@@ -466,7 +466,7 @@ def test_a_refusal_is_reached_through_http(served: Served, staff: httpx.Client, 
 
 
 def test_every_refusal_is_reached_or_it_is_said_why_not() -> None:
-    every = {kind.slug for kind in refusals.every()}
+    every = {kind.slug for kind in refusals.all_refusals()}
     assert {*REACHED, *REACHED_THERE, *NOT_REACHED} == every
     assert len(REACHED) + len(REACHED_THERE) + len(NOT_REACHED) == len(every)
 
@@ -652,11 +652,11 @@ def test_a_revoked_token_is_no_token(served: Served) -> None:
 # -- pages and words ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("slug", [kind.slug for kind in refusals.every()])
+@pytest.mark.parametrize("slug", [kind.slug for kind in refusals.all_refusals()])
 def test_each_problem_has_a_page_that_anyone_may_read(served: Served, slug: str) -> None:
     anyone = served.client(None)
     page = anyone.get(f"/problems/{slug}")
-    kind = next(kind for kind in refusals.every() if kind.slug == slug)
+    kind = next(kind for kind in refusals.all_refusals() if kind.slug == slug)
     assert page.status_code == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -684,7 +684,7 @@ def sentences(tree: ast.AST) -> Iterator[ast.expr]:
         name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
         if name == "FieldError" and len(call.args) > 1:
             yield call.args[1]
-        if any(kind.__name__ == name for kind in refusals.every()):
+        if any(kind.__name__ == name for kind in refusals.all_refusals()):
             yield from (keyword.value for keyword in call.keywords if keyword.arg == "reason")
 
 

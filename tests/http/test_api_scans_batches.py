@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.scan_code import make
+from domain.scan_code import make_code
 from tests.http import wire
 from tests.http.desk import CONSENT, a_customer, at, issued, item_of, pointers, problem_of, token_for, view
 from tests.http.scanning import (
@@ -34,7 +34,7 @@ from tests.http.served import Served
 from tests.paper.files import a_blank_png
 
 SPLIT_SHAPE = {"id", "documents", "separators", "blanks", "repeated", "version"}
-CODE, OTHER = "DA48271903665144", make("GC", 222_222_222_222)
+CODE, OTHER = "DA48271903665144", make_code("GC", 222_222_222_222)
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_all_who_may_not_come_in_are_told_the_same(served: Served, staff: Staff)
     """A wrong password, a name that is none, that of a token, a disabled user: byte for byte."""
     gone = Staff(served).choose()
     with served.users() as users:
-        users.disable(gone.name, system_caller(served.settings))
+        users.disable_user(gone.name, system_caller(served.settings))
     served.sql("delete from staff.attempt")
     told = []
     for name, password in ((staff.name, "wrong"), ("nobody", "wrong"), ("operator", "x"), (gone.name, gone.password)):
@@ -550,9 +550,9 @@ def refusing_lines(served: Served) -> Iterator[None]:
 def test_the_history_tells_operators_what_became_of_a_user(served: Served) -> None:
     staff = Staff(served).choose()
     with served.users() as users:
-        users.disable(staff.name, system_caller(served.settings))
-        users.enable(staff.name, system_caller(served.settings))
-        users.reset(staff.name, system_caller(served.settings))
+        users.disable_user(staff.name, system_caller(served.settings))
+        users.enable_user(staff.name, system_caller(served.settings))
+        users.reset_password(staff.name, system_caller(served.settings))
         last = served.last_position()
     items = [
         item

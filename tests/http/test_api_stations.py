@@ -38,7 +38,7 @@ from tests.http.scanning import (
 from tests.http.served import Served
 
 DRIVERS_WORDS = "SANE_STATUS_IO_ERROR: Error during device I/O on libusb:001:007"
-PROBLEMS = {kind.slug: kind for kind in refusals.every() if kind.slug.startswith("scanner-")}
+PROBLEMS = {kind.slug: kind for kind in refusals.all_refusals() if kind.slug.startswith("scanner-")}
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def call_of(parts: SimpleNamespace, **options: Any) -> Call:
 class Patience:
     """Of a reader whose time is never over."""
 
-    async def lasts(self) -> bool:
+    async def wait_for_next(self) -> bool:
         await asyncio.sleep(0.001)
         return True
 

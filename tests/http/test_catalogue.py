@@ -31,7 +31,7 @@ class Catalogues:
         self.digested_in: list[threading.Thread] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def digest(self, kind: str, value: bytes) -> bytes:
+    def keyed_digest(self, kind: str, value: bytes) -> bytes:
         self.digested_in.append(threading.current_thread())
         if self.keys_away:
             raise Unavailable

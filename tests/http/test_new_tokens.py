@@ -35,7 +35,7 @@ class Door:
 
 
 def make_token(archive: Archive, token: str) -> None:
-    command = CreateToken(name=token, digest=archive.keys.digest("token", token.encode()), role=Role.STAFF)
+    command = CreateToken(name=token, digest=archive.keys.keyed_digest("token", token.encode()), role=Role.STAFF)
     archive.administer(command, a_caller())
 
 

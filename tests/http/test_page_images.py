@@ -226,7 +226,7 @@ class Kept(dict[PageImage, bytes]):
     def put(self, image: PageImage, jpeg: bytes) -> None:
         self[image] = jpeg
 
-    def make_way(self) -> None:
+    def clear_when_full(self) -> None:
         self.clear()
 
 

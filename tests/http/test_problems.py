@@ -30,7 +30,7 @@ def members_of(refusal: Refusal, *, instance: str = "/v1/x") -> dict[str, Any]:
     return members
 
 
-@pytest.mark.parametrize("kind", refusals.every(), ids=lambda kind: kind.slug)
+@pytest.mark.parametrize("kind", refusals.all_refusals(), ids=lambda kind: kind.slug)
 def test_each_refusal_is_a_complete_problem(kind: type[Refusal]) -> None:
     members = members_of(a_refusal(kind))
     assert members.keys() >= {"type", "title", "status", "detail", "instance", "trace_id"}

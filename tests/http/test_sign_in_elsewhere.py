@@ -114,7 +114,7 @@ def said(archive: Served, provider: Provider, *words: str) -> str:
 
 def bind(archive: Served, provider: Provider, name: str, subject: str) -> bool:
     with archive.users() as users:
-        return users.bind(name, Identity(provider.issuer, subject), system_caller(archive.settings))
+        return users.bind_user(name, Identity(provider.issuer, subject), system_caller(archive.settings))
 
 
 def refused(answer: httpx.Response, browser: Browser, words: str) -> None:
@@ -276,7 +276,7 @@ def test_a_cookie_that_was_changed_or_is_old_is_none(browser: Browser, archive: 
             way[3 if change == "next" else 4] = "/elsewhere" if change == "next" else int(time.time()) - 1
             content = msgspec.msgpack.encode(way)
             with archive.archive() as opened:
-                genuine = opened.keys.digest("sign-in", content)
+                genuine = opened.keys.keyed_digest("sign-in", content)
             cookie = changed(content, signature if change == "next" else genuine)
         browser.client.cookies.delete(WAY)
         answer = browser.client.get(address, headers={"Cookie": f"{WAY}={cookie}"})
@@ -307,7 +307,7 @@ def test_who_is_no_user_here_does_not_come_in_and_is_told_why(
     provider.person = {"sub": secrets.token_hex(8), "preferred_username": name}
     refused(browser.round_trip(), browser, "is not a user of this archive")
     with archive.users() as users:
-        assert users.known_as(name) is None
+        assert users.find_user(name) is None
 
 
 @pytest.mark.parametrize("name", ["admin", "ADMIN", "known"])
@@ -334,7 +334,7 @@ def test_the_same_subject_of_another_provider_is_somebody_else(
     name, subject = f"other-{secrets.token_hex(4)}", secrets.token_hex(8)
     archive.new_user(name, "staff")
     with archive.users() as users:
-        users.bind(name, Identity("https://elsewhere.example", subject), system_caller(archive.settings))
+        users.bind_user(name, Identity("https://elsewhere.example", subject), system_caller(archive.settings))
     provider.person = {"sub": subject, "preferred_username": name}
     refused(browser.round_trip(), browser, "is not a user of this archive")
 
@@ -373,7 +373,7 @@ def test_a_binding_that_is_taken_away_ends_the_sessions_that_it_opened(
     subject = provider.person["sub"]
     browser.round_trip()
     with archive.users() as users:
-        assert users.unbind(known, system_caller(archive.settings))
+        assert users.unbind_user(known, system_caller(archive.settings))
     assert browser.session is None
     refused(another(archive).round_trip(), browser, "is not a user of this archive")
     bind(archive, provider, known, subject)
@@ -388,7 +388,7 @@ def test_a_binding_that_is_taken_away_ends_the_sessions_that_it_opened(
 def test_a_disabled_user_does_not_come_in(browser: Browser, archive: Served, known: str) -> None:
     browser.round_trip()
     with archive.users() as users:
-        users.disable(known, system_caller(archive.settings))
+        users.disable_user(known, system_caller(archive.settings))
     assert browser.session is None, "and whoever was in is out"
     refused(browser.round_trip(), browser, "is not a user of this archive")
 
@@ -420,7 +420,7 @@ def test_where_a_role_is_named_who_comes_first_is_added_with_it(
         provider.person = {"sub": "m", "email": "operator"}
         refused(other.round_trip(), other, "is not a user of this archive")  # a token has this name
         with archive.users() as users:
-            assert sorted(users.archive.access().users) == ["admin", "k.visser@library.example"]
+            assert sorted(users.archive.load_administration().users) == ["admin", "k.visser@library.example"]
         bound = archive.as_("operator").get("/v1/history", params={"action": "user-bound"}).json()["items"]
         assert [item["after"] for item in bound] == [{"issuer": provider.issuer, "subject": "k"}]
         history = archive.as_("operator").get("/v1/history", params={"action": "user-added"}).json()["items"]
@@ -437,7 +437,7 @@ def test_who_comes_first_with_two_browsers_at_once_is_added_once_and_comes_in_wi
         browser, stored = another(archive), uuid4()
         back = browser.returned(browser.leave())
         with archive.users() as users, ThreadPoolExecutor(1) as threads:
-            with users.passwords.alone(name):
+            with users.passwords.lock_user(name):
                 answer = threads.submit(browser.client.get, back)
                 wait_until_one_waits(archive)
                 users.passwords.put(stored, name, "of the other", once=True)

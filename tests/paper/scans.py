@@ -28,7 +28,7 @@ _PLANES_SIGMA = 36.8
 
 
 def a_code(number: int) -> str:
-    return scan_code.make("DA", number)
+    return scan_code.make_code("DA", number)
 
 
 def a_form_page(code: str, dpi: int, **changes: Any) -> Image.Image:

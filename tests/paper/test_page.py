@@ -254,7 +254,7 @@ def look_of(picture: Image.Image) -> bytes:
 
 
 def are_alike(one: bytes, other: bytes) -> bool:
-    return page_look.is_same_sheet(page_look.unpack(one), page_look.unpack(other))
+    return page_look.is_same_sheet(page_look.unpack_map(one), page_look.unpack_map(other))
 
 
 def test_two_scans_of_a_sheet_look_alike_and_two_letters_do_not() -> None:
@@ -296,7 +296,7 @@ def test_a_file_in_another_format_looks_like_itself(kind: str) -> None:
 
 
 def test_the_map_of_a_page_takes_a_few_kilobytes() -> None:
-    assert not any(page_look.unpack(look_of(Image.new("L", (800, 1000), 255))))
+    assert not any(page_look.unpack_map(look_of(Image.new("L", (800, 1000), 255))))
     assert all(100 < len(look_of(scans.a_letter(number))) < 4_000 for number in range(5))
 
 

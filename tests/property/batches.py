@@ -138,7 +138,7 @@ class Batches(RuleBasedStateMachine):
 
     def place_in(self, session: UUID, at: int) -> int:
         """One of its places, now and then one that is not."""
-        there = [n for n, _ in self.scans.state(session).ordered]
+        there = [n for n, _ in self.scans.state(session).pages_in_order]
         return there[at % len(there)] if there and at < 6 else at
 
     # -- begin and end ----------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class Batches(RuleBasedStateMachine):
     def begun(self, session: UUID) -> None:
         before, now = self.step(session)
         if now.passes > (before.passes if before else 0):
-            self.passes.append(Pass(session, now.passes, now.last + 1))
+            self.passes.append(Pass(session, now.passes, now.last_place + 1))
 
     @precondition(lambda self: self.sessions)
     @rule(n=pick)
@@ -373,7 +373,7 @@ class Batches(RuleBasedStateMachine):
                 fold.add(recorded, recorded.recorded_at)
             [row] = [r for r in fold.take().rows if isinstance(r, scan_sessions.Row) and r.to_position is None]
             assert (row.state, row.passes, row.pages, row.last_page, row.problem, row.version) == (
-                state.state, state.passes, len(state.pages), state.last, state.problem, state.version,
+                state.state, state.passes, len(state.pages), state.last_place, state.problem, state.version,
             )  # fmt: skip
 
 
@@ -387,7 +387,7 @@ def marks(state: ScanSession) -> set[int]:
 
 
 def ordered_marks(state: ScanSession) -> list[int]:
-    return [mark_of(page) for _, page in state.ordered]
+    return [mark_of(page) for _, page in state.pages_in_order]
 
 
 def is_archived(event: object) -> bool:

@@ -76,7 +76,7 @@ class Correcting(Acting):
         apply: Callable[[], bool],
     ) -> None:
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.correct(paper, command, caller, **more)
+            return self.archive.correct_document(paper, command, caller, **more)
 
         self.correct(desk, paper, how, use_case, why, apply)
 
@@ -84,7 +84,7 @@ class Correcting(Acting):
     @rule(desk=desks, n=pick, how=expected, kind=kinds)
     def reclassify(self, desk: Desk, n: int, how: str, kind: str) -> None:
         paper = self.paper(n)
-        command = Reclassify(self.archive.types()[kind], SECRET)
+        command = Reclassify(self.archive.load_types()[kind], SECRET)
 
         def why() -> Why:
             p = self.model.papers[paper]
@@ -132,7 +132,7 @@ class Correcting(Acting):
 
     def move_paper(self, desk: Desk, paper: UUID, to: str, how: str = "any") -> None:
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.reassign(paper, to, SECRET, caller, **more)
+            return self.archive.reassign_document(paper, to, SECRET, caller, **more)
 
         def statement() -> UUID | None:
             return self.model.papers[paper].evidence_of

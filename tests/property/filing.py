@@ -13,7 +13,7 @@ from domain.archive import ArchiveFile, Caller, IssueForm, NoteAuthorization, Ou
 from domain.authorization import Authorization
 from domain.mandate import Mandate, SequenceType
 from domain.refusals import ScanCodeMalformed
-from domain.scan_code import grouped
+from domain.scan_code import group_code
 from tests.builders.memory import EVERYTHING
 from tests.builders.papers import CREDITOR, an_upload
 from tests.property.acting import (
@@ -339,7 +339,7 @@ class Filing(Acting):
     # -- codes --------------------------------------------------------------------------------------------------
 
     @has_form
-    @rule(desk=desks, n=pick, typed=st.sampled_from([str, str.lower, grouped]))
+    @rule(desk=desks, n=pick, typed=st.sampled_from([str, str.lower, group_code]))
     def check(self, desk: Desk, n: int, typed: Callable[[str], str]) -> None:
         paper = self.form(n)
         code = self.model.statements[paper].code or ""
@@ -349,7 +349,7 @@ class Filing(Acting):
             return False
 
         def look(caller: Caller) -> Any:
-            return self.archive.check(self.archive.find_form(typed(code), EVERYTHING), caller, EVERYTHING)
+            return self.archive.check_form(self.archive.find_form(typed(code), EVERYTHING), caller, EVERYTHING)
 
         self.do(desk, lambda: self.model.uncheckable(paper), look, checked)
 

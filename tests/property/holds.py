@@ -131,7 +131,7 @@ class Holds(RuleBasedStateMachine):
             if state.signed_on:
                 assert state.signed_on <= self.model.today
                 assert state.mandate is None or state.mandate.signature_date == state.signed_on
-            if state.status in IN_FORCE and (state.mandate is None or not state.mandate.complete):
+            if state.status in IN_FORCE and (state.mandate is None or not state.mandate.is_complete):
                 topics = {e.body.topic for e in self.archive.log.load(paper)}
                 assert not topics & {"collection-reported.v1", "mandate-amended.v1"}
 
@@ -155,9 +155,9 @@ class Holds(RuleBasedStateMachine):
 
     def is_hidden(self, paper: UUID, code: str | None) -> None:
         asked: list[Callable[[], object]] = [
-            lambda: self.archive.told(paper, NO_HEALTH),
-            lambda: self.archive.check(paper, a_caller(), NO_HEALTH),
-            lambda: self.archive.printed_form(paper, NO_HEALTH),
+            lambda: self.archive.load_outcome(paper, NO_HEALTH),
+            lambda: self.archive.check_form(paper, a_caller(), NO_HEALTH),
+            lambda: self.archive.load_printed_form(paper, NO_HEALTH),
         ]
         asked += [lambda: self.archive.find_form(code, NO_HEALTH)] if code else []
         for ask in asked:

@@ -205,5 +205,5 @@ class Steps(Acting):
     @rule()
     def write_down_what_is_due(self) -> None:
         for paper in [*self.model.statements]:
-            assert self.archive.lapse(paper) == self.model.lapse(paper)
+            assert self.archive.lapse_authorization(paper) == self.model.lapse(paper)
         self.left = self.place.trace()

@@ -115,11 +115,11 @@ class Program:
         """A letter that was described and then withdrawn: three events of one stream."""
         from domain.access import Rights
 
-        everything = Rights(list(self.archive.types()))
+        everything = Rights(list(self.archive.load_types()))
         letter = self.letter(customer)
         today = self.archive.clock.today()
         for step in (Describe(note="other", today=today, reason="a slip"), Withdraw(reason="not ours")):
-            self.archive.correct(paper_of(letter), step, a_caller(), rights=everything, expected_version=None)
+            self.archive.correct_document(paper_of(letter), step, a_caller(), rights=everything, expected_version=None)
         return letter
 
     @property

@@ -7,7 +7,7 @@ from psycopg_pool import PoolTimeout
 
 from service.causes import cause_of
 from service.settings import describe_unknown_names
-from store.pools import bounded
+from store.pools import limit_connect_time
 
 TOLD = {
     'connection failed: FATAL:  password authentication failed for user "j.smit"': "refuses the password",
@@ -43,5 +43,5 @@ def test_a_mistyped_setting_in_the_environment_is_told() -> None:
 
 def test_an_attempt_to_connect_has_a_limit_unless_the_address_has_one() -> None:
     """psycopg's own are 130 s: a failover then took a worker away for two minutes."""
-    assert conninfo_to_dict(bounded("postgresql://a:b@h1,h2/x"))["connect_timeout"] == "10"
-    assert bounded("postgresql://h/x?connect_timeout=3") == "postgresql://h/x?connect_timeout=3"
+    assert conninfo_to_dict(limit_connect_time("postgresql://a:b@h1,h2/x"))["connect_timeout"] == "10"
+    assert limit_connect_time("postgresql://h/x?connect_timeout=3") == "postgresql://h/x?connect_timeout=3"

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from domain.ports import VersionConflict
-from domain.refusals import FieldError, Refusal, ValidationFailed, every
+from domain.refusals import FieldError, Refusal, ValidationFailed, all_refusals
 from service.__main__ import cli
 from service.exits import FAILED, TRY_AGAIN, USAGE, ending_of
-from store.postgres import Cluster, settle
+from store.postgres import Cluster, choose_folder
 from tests.builders.refusals import a_refusal
 from tests.http.served import new_home
 from tests.service.program import NAME, PRIVATE, ROOT, Program, a_stranger, command, environment, paper_of
@@ -156,7 +156,7 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
 # -- how a command ends -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("refusal", every(), ids=lambda refusal: refusal.slug)
+@pytest.mark.parametrize("refusal", all_refusals(), ids=lambda refusal: refusal.slug)
 def test_every_refusal_has_an_exit_code_of_the_contract(refusal: type[Refusal]) -> None:
     code, words = ending_of(a_refusal(refusal))
     assert code in CODES
@@ -183,7 +183,7 @@ def test_every_refusal_has_an_exit_code_of_the_contract(refusal: type[Refusal]) 
     ],
 )
 def test_refusals_end_with_the_code_that_says_what_to_do(slug: str, code: int) -> None:
-    refusal = next(kind for kind in every() if kind.slug == slug)
+    refusal = next(kind for kind in all_refusals() if kind.slug == slug)
     assert ending_of(a_refusal(refusal))[0] == code
 
 
@@ -294,9 +294,9 @@ def test_a_command_starts_the_embedded_database_for_the_moment_and_lets_it_go() 
     with new_home() as home:
         env = environment(home)
         assert command("migrate", env=env).code == 0
-        assert not Cluster(settle(home)).alive()
+        assert not Cluster(choose_folder(home)).is_alive()
         assert command("tokens", "list", "--json", env=env).json["items"]
-        assert not Cluster(settle(home)).alive()
+        assert not Cluster(choose_folder(home)).is_alive()
 
         follower = subprocess.Popen(
             [sys.executable, "-m", "service", "events", "tail", "--follow", "--json"],
@@ -317,7 +317,7 @@ def test_a_command_starts_the_embedded_database_for_the_moment_and_lets_it_go() 
         finally:
             follower.kill()
             follower.communicate()
-        assert not Cluster(settle(home)).alive()
+        assert not Cluster(choose_folder(home)).is_alive()
 
 
 def test_ctrl_c_ends_a_command_with_130_and_no_traceback(filled: Program) -> None:

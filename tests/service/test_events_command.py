@@ -47,7 +47,7 @@ def test_an_open_export_shows_it_and_enters_each_paper_in_the_access_log(archive
     assert opened[str(paper_of(letter))]["description"]["note"] == NOTE
     assert opened[str(paper_of(mandate))]["mandate"]["iban"]
     assert {line["sealed"] for line in lines} == {None}
-    reference = archive.store.keys.owner("100234").reference
+    reference = archive.store.keys.owner_of("100234").reference
     assert reads(archive) == [
         ("auditor", "WEST", "export", paper_of(letter), None, reference),
         ("auditor", "WEST", "export", None, paper_of(mandate), reference),

@@ -25,7 +25,7 @@ class Desk:
 
     def __init__(self, program: Program) -> None:
         self.program, self.archive = program, program.archive
-        self.everything, self.accounts = Rights([*self.archive.types()]), 0
+        self.everything, self.accounts = Rights([*self.archive.load_types()]), 0
 
     def signed(self) -> tuple[UUID, UUID]:
         """A mandate whose form came back, and its paper."""
@@ -49,10 +49,12 @@ class Desk:
         state = document.fold(e.body for e in self.program.store.log.load(paper))
         assert state is not None
         steps = in_stream(paper, document.decide(state, Withdraw(REASON)))
-        self.archive._append(Change(steps=steps, versions={paper: state.version}), a_caller())  # what it appended
+        self.archive._append_change(
+            Change(steps=steps, versions={paper: state.version}), a_caller()
+        )  # what it appended
 
     def correct(self, paper: UUID, command: document.Command) -> None:
-        self.archive.correct(paper, command, a_caller(), rights=self.everything, expected_version=None)
+        self.archive.correct_document(paper, command, a_caller(), rights=self.everything, expected_version=None)
 
     def step(self, statement: UUID, order: Any) -> None:
         self.archive.change_authorization(statement, order, a_caller(), rights=self.everything, expected_version=None)

@@ -96,7 +96,7 @@ def test_reading_a_history_is_entered_with_who_and_whose(archive: Program) -> No
     archive.follow()
     archive.run("history", "customer", "100234", "--actor", "j.smit", "--branch", "WEST")
     archive.run("history", "document", paper)
-    reference = archive.store.keys.owner("100234").reference
+    reference = archive.store.keys.owner_of("100234").reference
     first, second = archive.sql("select actor, branch, action, customer, document, status from access.log order by id")
     assert first == ("j.smit", "WEST", "history", reference, None, 200)
     assert second[0].startswith("cli:")

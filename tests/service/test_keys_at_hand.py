@@ -12,7 +12,7 @@ import pytest
 from service.health import Health
 from service.prepare import make_folders
 from service.settings import load_settings_from
-from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read
+from store.key_encryption import KeyEncryptionKeys, KeyUnfit, load_keys
 from tests.builders.content import content_directory
 from tests.service.program import Program, environment, program
 from tests.service.test_health import USUAL, connected
@@ -81,7 +81,7 @@ def test_one_damaged_wrap_of_many_refuses_nothing(archive: Program, keys: Path) 
 
 
 def test_readyz_tells_of_keys_once_a_minute(archive: Program, keys: Path, tmp_path: Path) -> None:
-    both = read(keys)
+    both = load_keys(keys)
     assert both is not None
     first = KeyEncryptionKeys({1: bytes.fromhex((keys / "kek.1").read_text())})
 
@@ -107,12 +107,12 @@ def test_what_root_mounts_for_the_group_of_the_account_is_private(
     write_key(tmp_path / "kek.1", SECOND, 0o440)
     tmp_path.chmod(0o550)
     with pytest.raises(KeyUnfit, match="others can use"):
-        read(tmp_path)
+        load_keys(tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-    assert read(tmp_path)
+    assert load_keys(tmp_path)
     (tmp_path / "kek.1").chmod(0o444)
     with pytest.raises(KeyUnfit, match="others can use"):
-        read(tmp_path)
+        load_keys(tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

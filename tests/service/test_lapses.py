@@ -18,7 +18,7 @@ from domain.archive import Archive
 from domain.limits import Limits
 from domain.scan_session import ScanState
 from service.lapses import end_scans, run_lapses
-from store.clocks import AGREEMENT_SECONDS, Times, Trust, disagreement, read_times
+from store.clocks import AGREEMENT_SECONDS, Times, Trust, find_disagreement, read_times
 from tests.builders.memory import Clock
 from tests.builders.papers import a_caller, a_note
 from tests.builders.scans import FEEDER, GLASS, Scans
@@ -310,16 +310,16 @@ def seen(ahead: float, *, newest: datetime | None = NOW) -> Times:
 
 @pytest.mark.parametrize("ahead", [-TOLERANCE, 0.0, TOLERANCE])
 def test_clocks_within_the_tolerance_agree(ahead: float) -> None:
-    assert disagreement(seen(ahead), TOLERANCE) is None
-    assert disagreement(seen(0, newest=NOW + abs(ahead) * SECOND), TOLERANCE) is None
-    assert disagreement(seen(0, newest=None), TOLERANCE) is None
+    assert find_disagreement(seen(ahead), TOLERANCE) is None
+    assert find_disagreement(seen(0, newest=NOW + abs(ahead) * SECOND), TOLERANCE) is None
+    assert find_disagreement(seen(0, newest=None), TOLERANCE) is None
 
 
 def test_each_clock_that_is_off_is_named() -> None:
-    assert disagreement(seen(301), TOLERANCE) == "the program's clock is 301 s ahead of the database's"
-    assert disagreement(seen(-301), TOLERANCE) == "the program's clock is 301 s behind the database's"
+    assert find_disagreement(seen(301), TOLERANCE) == "the program's clock is 301 s ahead of the database's"
+    assert find_disagreement(seen(-301), TOLERANCE) == "the program's clock is 301 s behind the database's"
     future = seen(0, newest=NOW + 301 * SECOND)
-    assert disagreement(future, TOLERANCE) == "the newest event is dated 301 s ahead of the database's clock"
+    assert find_disagreement(future, TOLERANCE) == "the newest event is dated 301 s ahead of the database's clock"
 
 
 def test_the_times_are_the_databases_and_that_of_the_newest_event(archive: Program) -> None:
@@ -335,7 +335,7 @@ def test_the_times_are_the_databases_and_that_of_the_newest_event(archive: Progr
 
 def waits(trust: Trust, step: float, steady: float, newest: datetime | None = NOW) -> bool:
     moment = NOW + (step + steady) * SECOND
-    return trust.doubt(Times(moment, moment, newest), steady) is not None
+    return trust.find_doubt(Times(moment, moment, newest), steady) is not None
 
 
 def test_after_a_step_of_the_whole_machine_nothing_lapses_for_an_hour_of_agreement() -> None:

@@ -108,7 +108,7 @@ def test_nobody_comes_in_without_a_password(prepared: tuple[Settings, Addresses]
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(f"host={place} dbname=dossier user={name} passfile=/dev/null {secret}")
     with psycopg.connect(
-        logins.address(place, prepared[0].home / "postgres.logins", login=name, database="dossier")
+        logins.url_of(place, prepared[0].home / "postgres.logins", login=name, database="dossier")
     ) as conn:
         assert rows(conn, "select current_user::text") == [(name,)]
 
@@ -119,7 +119,7 @@ def test_the_passwords_are_for_the_archives_account_alone(prepared: tuple[Settin
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.stat().st_uid == os.geteuid()
     for name in logins.NAMES:
-        secret = logins.password(file, name)
+        secret = logins.password_of(file, name)
         assert len(secret) == 64
         assert not any(secret in address for address in (addresses.owner, addresses.web, addresses.projector))
         for other in embedded_cluster(settings.home).home.glob("*.log"):

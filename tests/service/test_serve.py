@@ -238,7 +238,7 @@ def test_a_given_database_is_used_as_superuser_and_outlives_the_archive(home: Pa
         wait_until(lambda: client.get("/readyz").status_code == 200, SECONDS, "it does not come back")
         assert content(client, paper) == LETTER
         assert archive.stop() == 0
-    assert foreign.alive()
+    assert foreign.is_alive()
 
 
 @contextmanager

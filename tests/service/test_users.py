@@ -22,7 +22,7 @@ OWN = "correct horse battery"
 
 
 def signed_in(archive: Program, name: str, password: str) -> User | None:
-    return archive.store.users(archive.archive).signed_in(name, password)
+    return archive.store.users(archive.archive).authenticate_user(name, password)
 
 
 def added(archive: Program, name: str = "j.smit", *rights: str) -> str:
@@ -67,7 +67,7 @@ def test_the_list_tells_rights_and_what_becomes_of_a_password(archive: Program) 
     archive.run("users", "add", "west", "--role", "viewer", *rights)
     user = signed_in(archive, "own", added(archive, "own"))
     assert user is not None
-    archive.store.users(archive.archive).change(user, None, OWN, system_caller(archive.settings))
+    archive.store.users(archive.archive).change_password(user, None, OWN, system_caller(archive.settings))
     added(archive, "gone")
     archive.run("users", "disable", "gone")
     listed = {item["name"]: item for item in archive.run("users", "list", "--json").json["items"]}
@@ -154,9 +154,9 @@ def test_of_two_at_once_the_password_of_the_last_one_counts(
     monkeypatch.setattr(users.passwords, "keep_only", late)
     with ThreadPoolExecutor(1) as threads:
         if first == "change":
-            users.change(user, None, OWN, caller)
+            users.change_password(user, None, OWN, caller)
         else:
-            users.disable("j.smit", caller)
+            users.disable_user("j.smit", caller)
     assert signed_in(archive, "j.smit", begun[0].result().out.strip()) is not None
 
 
@@ -240,5 +240,5 @@ def test_where_a_token_has_the_name_no_first_user_is_made(tmp_path: Path) -> Non
     desk.archive.administer(CreateToken(name="Admin", digest=b"d", role=Role.OPERATOR), a_caller())
     settings = load_settings_from({"DOSSIER_HOME": str(tmp_path)})
     assert make_first_user(settings, desk.users, a_caller()) == []
-    assert desk.archive.access().users == {}
+    assert desk.archive.load_administration().users == {}
     assert [*tmp_path.iterdir()] == []

@@ -110,12 +110,12 @@ class Corrected:
 
     def __init__(self, archive: Program) -> None:
         self._program, self._archive = archive, archive.archive
-        self._how: dict[str, Any] = {"rights": Rights(list(self._archive.types())), "expected_version": None}
+        self._how: dict[str, Any] = {"rights": Rights(list(self._archive.load_types())), "expected_version": None}
 
     def moved(self, **order: Any) -> UUID:
         """From 100234 to 100235."""
         paper = document_of(self._program.letter(**order))
-        self._archive.reassign(paper, "100235", "of the daughter", a_caller(), **self._how)
+        self._archive.reassign_document(paper, "100235", "of the daughter", a_caller(), **self._how)
         return paper
 
     def linked(self) -> UUID:

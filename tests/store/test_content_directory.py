@@ -100,7 +100,7 @@ def test_each_folder_is_looked_into_once_however_many_keys_there_are(
         return real(folder)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    assert sorted(key for key, _ in content.listing()) == keys
+    assert sorted(key for key, _ in content.list_keys()) == keys
     assert len(looks) == len(FOLDERS)
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_content_is_not_listed(tmp_path: Path) -> None:
     for name in ("README", ".unfinished-12", key.upper(), key + "~"):
         (tmp_path / "00" / name).write_bytes(b"")
 
-    assert [found for found, _ in content.listing()] == [key]
+    assert [found for found, _ in content.list_keys()] == [key]
 
 
 def test_free_bytes_are_those_of_the_file_system(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_without_its_volume_it_is_unavailable_rather_than_empty(tmp_path: Path) 
         lambda: list(content.read(key)),
         lambda: content.size(key),
         lambda: content.delete(key),
-        lambda: list(content.listing()),
+        lambda: list(content.list_keys()),
         lambda: content.discard_unfinished(time.time()),
         content.free_bytes,
         content.require_writable,
@@ -276,7 +276,7 @@ def test_a_killed_put_leaves_no_content_and_what_it_leaves_is_discarded_when_old
 
     left = files_below(tmp_path)
 
-    assert (content.size(key), list(content.listing())) == (None, [])
+    assert (content.size(key), list(content.list_keys())) == (None, [])
     assert len(left) == (0 if unnamed else 1)
     assert content.discard_unfinished(before=time.time() - 3_600) == 0
     assert files_below(tmp_path) == left
@@ -323,7 +323,7 @@ def test_a_full_disk_refuses_keeps_what_it_has_and_goes_on_when_there_is_room(tm
         for _ in range(3):
             with file_size_limit(2 * MIB), pytest.raises(InsufficientStorage):
                 content.put(new_key(), [bytes(65_536)] * 40)
-            assert [key for key, _ in content.listing()] == [kept]
+            assert [key for key, _ in content.list_keys()] == [kept]
             assert len(files_below(tmp_path)) == 1
             assert b"".join(content.read(kept)) == bytes(MIB)
 
@@ -357,7 +357,7 @@ def uses_of(content: ContentDirectory, key: str) -> list[Callable[[], object]]:
         lambda: content.delete(key),
         lambda: list(content.read(new_key())),
         lambda: content.size(new_key()),
-        lambda: list(content.listing()),
+        lambda: list(content.list_keys()),
         lambda: content.discard_unfinished(time.time() + 60),
         content.require_writable,
     ]

@@ -24,9 +24,9 @@ from store.content_format import (
     Tally,
     content_key,
     open_range,
-    plain_size,
-    seal,
-    sealed_size,
+    seal_content,
+    size_when_opened,
+    size_when_sealed,
 )
 
 SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
@@ -37,7 +37,7 @@ AROUND_CHUNKS = [0, 1, 15, 16, 17, 20_480] + [n * CHUNK_BYTES + d for n in (1, 2
 
 
 def sealed(plain: bytes, key: bytes = KEY, content: UUID = CONTENT) -> bytes:
-    return b"".join(seal(key, content, [plain]))
+    return b"".join(seal_content(key, content, [plain]))
 
 
 def reading(stored: bytes, piece_bytes: int = 1024 * 1024) -> Callable[[int, int], Iterator[bytes]]:
@@ -93,7 +93,7 @@ def test_what_was_sealed_opens(size: int) -> None:
     stored = sealed(plain)
 
     assert opened(stored) == plain
-    assert len(stored) == sealed_size(size)
+    assert len(stored) == size_when_sealed(size)
 
 
 @given(
@@ -105,9 +105,9 @@ def test_neither_the_pieces_of_the_source_nor_those_of_the_store_matter(cuts: li
     edges = [0, *sorted(cuts), len(plain)]
     pieces = [plain[begin:end] for begin, end in pairwise(edges)]
 
-    stored = b"".join(seal(KEY, CONTENT, pieces, randomness=lambda count: b"\7" * count))
+    stored = b"".join(seal_content(KEY, CONTENT, pieces, randomness=lambda count: b"\7" * count))
 
-    assert stored == b"".join(seal(KEY, CONTENT, [plain], randomness=lambda count: b"\7" * count))
+    assert stored == b"".join(seal_content(KEY, CONTENT, [plain], randomness=lambda count: b"\7" * count))
     assert b"".join(open_range(KEY, CONTENT, reading(stored, store_piece), len(stored))) == plain
 
 
@@ -117,7 +117,7 @@ def test_a_file_is_a_source_too_even_one_that_reads_short() -> None:
             return super().read(min(size or 0, 1_000))
 
     for file in (io.BytesIO(PLAIN), Short(PLAIN)):
-        assert opened(b"".join(seal(KEY, CONTENT, file))) == PLAIN
+        assert opened(b"".join(seal_content(KEY, CONTENT, file))) == PLAIN
 
 
 def test_no_two_seals_are_alike() -> None:
@@ -140,21 +140,21 @@ def test_keys_of_another_length_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         content_key(bytes(size), CONTENT)
     with pytest.raises(ValueError, match="32 bytes"):
-        next(seal(bytes(size), CONTENT, [b"paper"]))
+        next(seal_content(bytes(size), CONTENT, [b"paper"]))
 
 
 def test_a_sealing_tells_sizes_and_digests_of_both_sides_and_only_when_complete() -> None:
     sealing = Sealing(KEY, CONTENT, io.BytesIO(PLAIN))
     with pytest.raises(RuntimeError):
-        sealing.measured()
+        sealing.measure()
     pieces = iter(sealing)
     begun = next(pieces)
     with pytest.raises(RuntimeError):
-        sealing.measured()
+        sealing.measure()
 
     stored = begun + b"".join(pieces)
 
-    measured = sealing.measured()
+    measured = sealing.measure()
     assert measured.size_bytes == len(PLAIN)
     assert measured.sha256 == hashlib.sha256(PLAIN).digest()
     assert measured.sealed_size_bytes == len(stored)
@@ -165,7 +165,7 @@ def test_a_sealing_tells_sizes_and_digests_of_both_sides_and_only_when_complete(
 def test_a_tally_lets_the_bytes_through_unchanged() -> None:
     tally = Tally()
 
-    assert b"".join(tally.over([b"a", b"", b"paper"])) == b"apaper"
+    assert b"".join(tally.pass_through([b"a", b"", b"paper"])) == b"apaper"
     assert (tally.size_bytes, tally.sha256) == (6, hashlib.sha256(b"apaper").digest())
 
 
@@ -176,12 +176,12 @@ def test_memory_does_not_grow_with_the_content() -> None:
 
     tracemalloc.start()
     try:
-        total = sum(map(len, seal(KEY, CONTENT, source())))
+        total = sum(map(len, seal_content(KEY, CONTENT, source())))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
-    assert total == sealed_size(64 * 1024 * 1024)
+    assert total == size_when_sealed(64 * 1024 * 1024)
     assert peak < 4 * 1024 * 1024
 
 
@@ -191,27 +191,27 @@ def test_memory_does_not_grow_with_the_content() -> None:
 @example(CHUNK_BYTES + 1)
 @example(PLAIN_BYTES_MAX)
 def test_sizes_convert_both_ways(size: int) -> None:
-    assert plain_size(sealed_size(size)) == size
+    assert size_when_opened(size_when_sealed(size)) == size
 
 
 def test_every_size_is_either_that_of_some_plain_size_or_refused() -> None:
     limit = 2 * SEALED_CHUNK_BYTES + HEADER_BYTES + 200
-    possible = {sealed_size(size) for size in range(2 * CHUNK_BYTES + 201)}
+    possible = {size_when_sealed(size) for size in range(2 * CHUNK_BYTES + 201)}
 
     for size in range(-2, limit):
         if size in possible:
-            assert sealed_size(plain_size(size)) == size
+            assert size_when_sealed(size_when_opened(size)) == size
         else:
             with pytest.raises(ContentDamaged):
-                plain_size(size)
+                size_when_opened(size)
 
 
 def test_sizes_beyond_the_format_are_refused() -> None:
     for size in (-1, PLAIN_BYTES_MAX + 1):
         with pytest.raises(ValueError, match=str(size)):
-            sealed_size(size)
+            size_when_sealed(size)
     with pytest.raises(ContentDamaged):
-        plain_size(sealed_size(PLAIN_BYTES_MAX) + 1 + TAG_BYTES)
+        size_when_opened(size_when_sealed(PLAIN_BYTES_MAX) + 1 + TAG_BYTES)
 
 
 def test_every_single_flipped_bit_is_found(small: bytes) -> None:
@@ -286,8 +286,8 @@ def test_the_content_of_another_id_or_key_does_not_open() -> None:
 
 @pytest.mark.parametrize("size", [0, 20_480, 3 * CHUNK_BYTES])
 def test_an_empty_file_in_place_of_the_content_is_found(size: int) -> None:
-    assert is_found_damaged(b"", size=sealed_size(size))
-    assert is_found_damaged(bytes(sealed_size(size)), size=sealed_size(size))
+    assert is_found_damaged(b"", size=size_when_sealed(size))
+    assert is_found_damaged(bytes(size_when_sealed(size)), size=size_when_sealed(size))
 
 
 def test_a_cut_tail_is_found_by_a_range_that_touches_what_is_then_last(long: bytes) -> None:
@@ -324,7 +324,7 @@ def test_a_range_outside_the_content_is_refused_before_anything_is_read(first: i
         raise AssertionError("nothing is to be read")
 
     with pytest.raises(ValueError, match="outside the 10 bytes"):
-        open_range(KEY, CONTENT, read, sealed_size(10), first, last)
+        open_range(KEY, CONTENT, read, size_when_sealed(10), first, last)
 
 
 def test_empty_content_is_proved_to_be_empty() -> None:
@@ -374,4 +374,4 @@ def test_a_store_that_misses_the_key_is_heard() -> None:
         raise Missing(str(CONTENT))
 
     with pytest.raises(Missing):
-        list(open_range(KEY, CONTENT, read, sealed_size(10)))
+        list(open_range(KEY, CONTENT, read, size_when_sealed(10)))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from store.content_format import CHUNK_BYTES, KEY_INFO, MAGIC, content_key, seal, sealed_size
+from store.content_format import CHUNK_BYTES, KEY_INFO, MAGIC, content_key, seal_content, size_when_sealed
 from tests.builders.content import content_directory
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "content-format.md").read_text()
@@ -20,7 +20,7 @@ CONTENT = UUID(VECTOR["content id"])
 
 def sealed_with_the_prefix(plain: bytes) -> bytes:
     prefix = bytes.fromhex(VECTOR["nonce prefix"])
-    return b"".join(seal(content_key(PAPER_KEY, CONTENT), CONTENT, [plain], randomness=lambda _count: prefix))
+    return b"".join(seal_content(content_key(PAPER_KEY, CONTENT), CONTENT, [plain], randomness=lambda _count: prefix))
 
 
 def read_with_the_reader(folder: Path, file: Path) -> subprocess.CompletedProcess[bytes]:
@@ -36,7 +36,7 @@ def test_the_printed_reader_opens_what_a_store_holds(tmp_path: Path, size: int) 
     plain = bytes(number % 251 for number in range(size))
     content = UUID("0199a000-0000-7000-8000-0000000000c5")
     store = content_directory(tmp_path / "content")
-    store.put(str(content), seal(content_key(PAPER_KEY, content), content, [plain]))
+    store.put(str(content), seal_content(content_key(PAPER_KEY, content), content, [plain]))
 
     done = read_with_the_reader(tmp_path, tmp_path / "content" / "c5" / str(content))
 
@@ -73,4 +73,4 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
 
     assert f"ASCII `{MAGIC.decode()}`" in page
     assert f'the {len(KEY_INFO)} ASCII bytes "{KEY_INFO.decode()}"' in page
-    assert f"{sealed_size(0)} bytes for empty content, {sealed_size(20_480):,} for 20 KiB" in page
+    assert f"{size_when_sealed(0)} bytes for empty content, {size_when_sealed(20_480):,} for 20 KiB" in page

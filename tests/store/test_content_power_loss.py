@@ -71,7 +71,7 @@ def found_after(copy: Path) -> dict[str, bytes]:
     """Key and bytes of all that is there when the machine comes back, read with a store that has just started."""
     with mounted(copy.with_name(f"{copy.name}-disk"), "-o", "loop", str(copy)) as folder:
         content = opened_directory(folder)
-        found = {key: b"".join(content.read(key)) for key, _ in content.listing()}
+        found = {key: b"".join(content.read(key)) for key, _ in content.list_keys()}
     copy.unlink()
     return found
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from store.content_sweeper import BATCH_KEYS_MAX, SURPLUS_MAX, SweepRefused, Swept, sweep
+from store.content_sweeper import BATCH_KEYS_MAX, SURPLUS_MAX, SweepRefused, Swept, sweep_contents
 from tests.builders.content import content_directory
 from tests.builders.memory_content import MemoryContent
 
@@ -38,7 +38,7 @@ def stored(content: MemoryContent, *, age_seconds: float) -> str:
 
 
 def swept(content: MemoryContent, referenced: Callable[[Sequence[str]], set[str]]) -> Swept:
-    return sweep(content, referenced, older_than_seconds=DAY_SECONDS, now=NOW)
+    return sweep_contents(content, referenced, older_than_seconds=DAY_SECONDS, now=NOW)
 
 
 def test_old_content_without_an_event_is_removed_and_all_else_stays() -> None:
@@ -108,7 +108,7 @@ def test_old_unfinished_files_go_too(tmp_path: Path) -> None:
     file.write_bytes(b"half a paper")
 
     def sweep_at(now: float) -> int:
-        return sweep(content, Log().referenced, older_than_seconds=DAY_SECONDS, now=now).unfinished
+        return sweep_contents(content, Log().referenced, older_than_seconds=DAY_SECONDS, now=now).unfinished
 
     assert sweep_at(time.time() + DAY_SECONDS - 60) == 0
     assert sweep_at(time.time() + DAY_SECONDS + 60) == 1
@@ -139,7 +139,7 @@ def test_raced_against_uploads_it_never_takes_what_an_event_names(tmp_path: Path
     def sweep_on() -> int:
         rounds = 0
         while not done.is_set():
-            removed.update(sweep(content, log.referenced, older_than_seconds=DAY_SECONDS, now=now).removed)
+            removed.update(sweep_contents(content, log.referenced, older_than_seconds=DAY_SECONDS, now=now).removed)
             rounds += 1
         return rounds
 
@@ -150,8 +150,8 @@ def test_raced_against_uploads_it_never_takes_what_an_event_names(tmp_path: Path
         finally:
             done.set()
 
-    removed.update(sweep(content, log.referenced, older_than_seconds=DAY_SECONDS, now=now).removed)
+    removed.update(sweep_contents(content, log.referenced, older_than_seconds=DAY_SECONDS, now=now).removed)
     assert rounds.result() > 1
     assert removed == old_orphans
-    assert {key for key, _ in content.listing()} == log.named | young_orphans
+    assert {key for key, _ in content.list_keys()} == log.named | young_orphans
     assert all(b"".join(content.read(key)) == key.encode() for key in log.named)

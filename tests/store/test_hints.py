@@ -14,18 +14,18 @@ from tests.builders.mounts import mounted
 
 def is_heard(hints: Hints, seconds: float = 5.0) -> bool:
     heard = bool(select.select([hints.fileno()], [], [], seconds)[0])
-    hints.hear()
+    hints.receive_hints()
     return heard
 
 
 def test_a_hint_wakes_those_it_is_for_once(tmp_path: Path) -> None:
     with closing(Hints(tmp_path, FOLLOWER)) as follower, closing(Hints(tmp_path, READER)) as reader:
         for _ in range(1_000):  # more than a queue holds: nothing blocks
-            reader.tell(FOLLOWER)
+            reader.send_hint(FOLLOWER)
         assert is_heard(follower)
         assert not is_heard(follower, 0)
         assert not is_heard(reader, 0)
-        follower.tell(READER)
+        follower.send_hint(READER)
         assert is_heard(reader)
     assert [*tmp_path.iterdir()] == []
 
@@ -35,7 +35,7 @@ def test_the_socket_of_a_dead_process_is_removed(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", dies, str(tmp_path)], check=True)
     assert len([*tmp_path.iterdir()]) == 1
     with closing(Hints(tmp_path, FOLLOWER)) as follower:
-        follower.tell(READER)
+        follower.send_hint(READER)
         assert [path.name for path in tmp_path.iterdir()] == [f"{FOLLOWER}-{os.getpid()}"]
 
 
@@ -47,7 +47,7 @@ def test_on_a_disk_that_only_reads_a_process_starts_tells_and_ends(tmp_path: Pat
         dead.close()
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
         with closing(Hints(folder, FOLLOWER)) as follower:
-            follower.tell(READER)
+            follower.send_hint(READER)
             assert not is_heard(follower, 0)
 
 
@@ -58,5 +58,5 @@ def test_where_the_decoders_socket_has_room_the_hints_have(tmp_path: Path) -> No
     longest = f"{FOLLOWER}-{4_194_304}"  # no process has a higher number
     assert len(longest) <= len("paper.sock")
     with closing(Hints(folder, FOLLOWER)) as follower, closing(Hints(folder, READER)) as reader:
-        reader.tell(FOLLOWER)
+        reader.send_hint(FOLLOWER)
         assert is_heard(follower)

@@ -39,7 +39,7 @@ JPEG = b"\xff\xd8" + secrets.token_bytes(60_000)
 class Ring(dict[UUID, bytes]):
     """The secrets of papers."""
 
-    def secret(self, paper: UUID) -> bytes | None:
+    def secret_of(self, paper: UUID) -> bytes | None:
         return self.get(paper)
 
 
@@ -180,8 +180,8 @@ def test_the_folder_may_be_deleted_at_any_time(tmp_path: Path, ring: Ring) -> No
     cache.put(IMAGE, JPEG)
     (tmp_path / "images").rename(tmp_path / "gone")
     assert cache.get(IMAGE) is None
-    cache.make_way()
-    assert cache.sweep(everything, time.time()) == 0
+    cache.clear_when_full()
+    assert cache.sweep_images(everything, time.time()) == 0
     cache.put(IMAGE, JPEG)
     assert cache.get(IMAGE) == JPEG
 
@@ -192,7 +192,7 @@ def test_nothing_is_kept_with_no_room_and_what_was_there_is_swept(tmp_path: Path
     assert off.get(IMAGE) is None
     off.put(replace(IMAGE, page=8), JPEG)
     assert len(files_in(tmp_path)) == 1
-    assert off.sweep(everything, time.time()) == 1
+    assert off.sweep_images(everything, time.time()) == 1
     assert files_in(tmp_path) == []
 
 
@@ -220,10 +220,10 @@ def test_what_the_images_take_is_known_without_a_look_into_the_folders(tmp_path:
     assert noted_bytes(root) == taken_bytes(tmp_path) > 2 * FOLDER_BYTES_MIN
 
     shutil.rmtree(root / "01")
-    cache.sweep(everything, time.time())
+    cache.sweep_images(everything, time.time())
     assert noted_bytes(root) == taken_bytes(tmp_path) > FOLDER_BYTES_MIN
 
-    cache.sweep(lambda _: set(), time.time())
+    cache.sweep_images(lambda _: set(), time.time())
     assert noted_bytes(root) == 0
     (root / SIZES).unlink()
     assert noted_bytes(root) == 0
@@ -258,14 +258,14 @@ def test_a_disk_short_of_room_gets_no_image_and_gets_theirs_back(tmp_path: Path,
     short.put(replace(IMAGE, page=99), JPEG)
     assert short.get(replace(IMAGE, page=99)) is None
     assert short.get(IMAGE) in (JPEG, None)
-    short.make_way()
+    short.clear_when_full()
     assert files_in(tmp_path) == []
 
 
 def test_room_is_made_only_when_it_is_short(tmp_path: Path, ring: Ring) -> None:
     cache = a_cache(tmp_path, ring, free_bytes_min=1)
     cache.put(IMAGE, JPEG)
-    cache.make_way()
+    cache.clear_when_full()
     assert cache.get(IMAGE) == JPEG
 
 
@@ -277,8 +277,8 @@ def test_a_folder_that_cannot_be_written_is_no_error_and_told_once(
     for page in range(5):
         cache.put(replace(IMAGE, page=page), JPEG)
     assert cache.get(IMAGE) is None
-    cache.make_way()
-    assert cache.sweep(everything, time.time()) == 0
+    cache.clear_when_full()
+    assert cache.sweep_images(everything, time.time()) == 0
     [told] = caplog.messages
     assert "not cached" in told
 
@@ -294,7 +294,7 @@ def test_a_sweep_takes_what_can_no_longer_be_read_and_what_was_not_finished(tmp_
         path.write_bytes(b"part")
     os.utime(old, (now - UNFINISHED_SECONDS_MAX - 1,) * 2)
 
-    assert cache.sweep(lambda contents: set(contents) - {str(gone.content)}, now) == 9
+    assert cache.sweep_images(lambda contents: set(contents) - {str(gone.content)}, now) == 9
     assert all(cache.get(replace(kept, page=page)) == JPEG for page in range(8))
     assert not any(cache.get(replace(gone, page=page)) for page in range(8))
     assert (old.exists(), young.exists(), foreign.exists()) == (False, True, True)
@@ -305,7 +305,7 @@ def test_a_changed_setting_leaves_nothing_behind(tmp_path: Path, ring: Ring) -> 
     for page in range(40):
         a_cache(tmp_path, ring, bytes_max=256 * FOLDER_BYTES_MIN).put(replace(IMAGE, page=page), JPEG)
     smaller = a_cache(tmp_path, ring, bytes_max=MIB)
-    smaller.sweep(everything, time.time())
+    smaller.sweep_images(everything, time.time())
     for page in range(40):
         smaller.put(replace(IMAGE, page=page), JPEG)
     assert sum(path.stat().st_size for path in files_in(tmp_path)) <= MIB
@@ -355,5 +355,5 @@ def test_a_kill_in_the_middle_of_writing_leaves_no_wrong_image(tmp_path: Path, r
                     assert reader.get(image) in (None, jpeg)
         for image, jpeg in images.items():
             assert reader.get(image) in (None, jpeg)
-    reader.sweep(everything, time.time() + 2 * UNFINISHED_SECONDS_MAX)
+    reader.sweep_images(everything, time.time() + 2 * UNFINISHED_SECONDS_MAX)
     assert not [path for path in files_in(tmp_path) if path.name.startswith(UNFINISHED)]

@@ -71,30 +71,30 @@ def reads(url: str, paper: UUID, kek: KeyEncryptionKeys = KEK) -> Any:
 
 
 def test_nothing_is_stored_before_the_first_event(parts: PostgresLog) -> None:
-    parts.keys.owner("100234")
+    parts.keys.owner_of("100234")
     parts.keys.new_paper(uuid7())
     assert ask(parts.url, "select (select count(*) from keys.customer), (select count(*) from keys.paper)") == [(0, 0)]
 
 
 def test_a_customer_keeps_the_reference_of_the_first_paper(parts: PostgresLog, keys: Keys) -> None:
     archive(parts)
-    first = parts.keys.owner("100234")
+    first = parts.keys.owner_of("100234")
     assert not first.fresh
-    assert keys.owner("100234") == first
+    assert keys.owner_of("100234") == first
     assert keys.customer_ids([first.reference, uuid4()]) == {first.reference: "100234"}
 
 
 def test_a_reference_tells_nothing_of_the_customer(parts: PostgresLog) -> None:
     """Made anew after an erasure, so it is not derived from the id."""
     archive(parts)
-    before = parts.keys.owner("100234").reference
+    before = parts.keys.owner_of("100234").reference
     erase(parts.url, "100234")
     parts.keys.forget_all()
-    assert parts.keys.owner("100234").reference != before
+    assert parts.keys.owner_of("100234").reference != before
 
 
 def test_no_key_stands_in_the_database_as_it_is(parts: PostgresLog) -> None:
-    secret = parts.keys.secret(archive(parts))
+    secret = parts.keys.secret_of(archive(parts))
     assert secret is not None
     rows = ask(parts.url, "select wrapped from keys.paper union all select wrapped from keys.customer"
                           " union all select wrapped from keys.institution")  # fmt: skip
@@ -140,9 +140,9 @@ def test_a_wrap_that_was_moved_to_another_paper_opens_nothing(parts: PostgresLog
 def test_a_paper_of_two_customers_outlives_one_of_them(parts: PostgresLog) -> None:
     paper = archive(parts)
     archive(parts, "100235")
-    second = parts.keys.owner("100235")
+    second = parts.keys.owner_of("100235")
     ask(parts.url, "insert into keys.paper values (%s, %s, %s)", paper, second.reference,
-        parts.keys.wrapped(paper, second))  # fmt: skip
+        parts.keys.wrap_paper_key(paper, second))  # fmt: skip
     erase(parts.url, "100234")
     assert reads(parts.url, paper) == "verhuizing.pdf"
     erase(parts.url, "100235")
@@ -160,15 +160,15 @@ def test_one_destroyed_paper_leaves_the_customers_others(parts: PostgresLog) -> 
 
 def test_the_first_look_up_needs_one_connection_at_a_time(keys: Keys) -> None:
     """A second one inside the first would starve a pool whose connections all wait like that."""
-    assert keys.owner("nobody yet").fresh
+    assert keys.owner_of("nobody yet").fresh
 
 
 def test_the_keys_of_a_page_are_read_in_one_query(parts: PostgresLog, keys: Keys, pool: Counting) -> None:
     papers = [archive(parts, f"customer {n % 3}") for n in range(12)]
-    keys.prefetch([*papers, *papers, uuid4()])
+    keys.prefetch_keys([*papers, *papers, uuid4()])
     assert pool.asked == 1
-    assert all(keys.cipher(paper) for paper in papers)
-    keys.prefetch(papers)
+    assert all(keys.cipher_of(paper) for paper in papers)
+    keys.prefetch_keys(papers)
     assert pool.asked == 1
 
 
@@ -179,19 +179,19 @@ def test_of_papers_that_were_read_and_have_no_key_nothing_is_asked_again(
     gone, kept = archive(parts), archive(parts)
     ask(parts.url, "delete from keys.paper where paper = %s", gone)
     for _ in range(3):
-        keys.prefetch([gone, kept])
-        assert (keys.cipher(gone), keys.secret(gone)) == (None, None)
-        assert keys.cipher(kept)
+        keys.prefetch_keys([gone, kept])
+        assert (keys.cipher_of(gone), keys.secret_of(gone)) == (None, None)
+        assert keys.cipher_of(kept)
     assert pool.asked == 1
     keys.forget_all()
-    assert keys.cipher(gone) is None
+    assert keys.cipher_of(gone) is None
     assert pool.asked == 2
 
 
 def test_a_key_that_is_not_there_is_none_and_asked_for_again(keys: Keys, pool: Counting) -> None:
     missing = uuid4()
-    assert keys.cipher(missing) is None
-    assert keys.secret(missing) is None
+    assert keys.cipher_of(missing) is None
+    assert keys.secret_of(missing) is None
     assert pool.asked == 2
 
 
@@ -200,22 +200,22 @@ def test_a_key_is_read_again_when_its_time_is_over(
 ) -> None:
     """So long may another process go on reading what was erased, if it does not hear of it."""
     paper = archive(parts)
-    assert keys.cipher(paper)
+    assert keys.cipher_of(paper)
     erase(parts.url, "100234")
-    assert keys.cipher(paper)
+    assert keys.cipher_of(paper)
     monkeypatch.setattr(key_cache, "CACHE_SECONDS", 0.0)
-    assert keys.cipher(paper) is None
+    assert keys.cipher_of(paper) is None
     assert pool.asked == 2
 
 
 def test_what_was_forgotten_is_read_again(parts: PostgresLog, keys: Keys, pool: Counting) -> None:
     paper = archive(parts)
-    keys.owner("100234")
-    keys.cipher(paper)
+    keys.owner_of("100234")
+    keys.cipher_of(paper)
     erase(parts.url, "100234")
     keys.forget_all()
-    assert keys.cipher(paper) is None
-    assert keys.owner("100234").fresh
+    assert keys.cipher_of(paper) is None
+    assert keys.owner_of("100234").fresh
 
 
 def test_memory_holds_two_generations_of_keys_and_no_more(
@@ -224,11 +224,11 @@ def test_memory_holds_two_generations_of_keys_and_no_more(
     monkeypatch.setattr(keys, "_papers", Recent[int, Any](4))
     papers = [archive(parts) for _ in range(12)]
     for paper in papers:
-        keys.prefetch([paper])
+        keys.prefetch_keys([paper])
     asked = pool.asked
-    assert [keys.cipher(paper) is not None for paper in papers[-4:]] == [True] * 4
+    assert [keys.cipher_of(paper) is not None for paper in papers[-4:]] == [True] * 4
     assert pool.asked == asked
-    assert keys.cipher(papers[0]) is not None
+    assert keys.cipher_of(papers[0]) is not None
     assert pool.asked == asked + 1
 
 
@@ -239,11 +239,11 @@ def test_memory_holds_two_generations_of_customers_and_no_more(
     customers = [f"customer {n}" for n in range(6)]
     for customer in customers:
         archive(parts, customer)
-        keys.owner(customer)
+        keys.owner_of(customer)
     asked = pool.asked
-    assert [keys.owner(customer).fresh for customer in customers[-3:]] == [False] * 3
+    assert [keys.owner_of(customer).fresh for customer in customers[-3:]] == [False] * 3
     assert pool.asked == asked
-    keys.owner(customers[0])
+    keys.owner_of(customers[0])
     assert pool.asked == asked + 1
 
 
@@ -253,11 +253,11 @@ def test_the_owners_of_a_page_are_read_in_one_query_and_one_more_for_erased_ones
     known = [f"customer {n}" for n in range(6)]
     for customer in known:
         archive(parts, customer)
-    assert not any(owner.fresh for owner in keys.owners([*known, *known]).values())
+    assert not any(owner.fresh for owner in keys.owners_of([*known, *known]).values())
     assert pool.asked == 1
-    keys.digest("token", b"the institution's key is in memory from now on")
+    keys.keyed_digest("token", b"the institution's key is in memory from now on")
     asked = pool.asked
-    assert all(owner.fresh for owner in keys.owners(f"newcomer {n}" for n in range(6)).values())
+    assert all(owner.fresh for owner in keys.owners_of(f"newcomer {n}" for n in range(6)).values())
     assert pool.asked == asked + 2
 
 
@@ -276,18 +276,18 @@ def test_a_file_may_take_longer_to_store_than_a_key_stays_in_memory(
 def test_once_stored_a_new_key_ages_like_any_other(parts: PostgresLog, monkeypatch: pytest.MonkeyPatch) -> None:
     paper = archive(parts)
     erase(parts.url, "100234")
-    assert parts.keys.cipher(paper)
+    assert parts.keys.cipher_of(paper)
     monkeypatch.setattr(key_cache, "CACHE_SECONDS", 0.0)
-    assert parts.keys.cipher(paper) is None
+    assert parts.keys.cipher_of(paper) is None
 
 
 def test_the_key_of_a_paper_of_an_import_is_not_kept_once_it_is_stored(parts: PostgresLog) -> None:
-    owner, paper = parts.keys.owner("100234"), uuid7()
+    owner, paper = parts.keys.owner_of("100234"), uuid7()
     parts.keys.new_paper(paper)
     parts.log.append_later([an_envelope(a_letter(owner.reference), paper)], papers={paper: owner}).result()
     assert reads(parts.url, paper) == "verhuizing.pdf"
     erase(parts.url, "100234")
-    assert parts.keys.cipher(paper) is None
+    assert parts.keys.cipher_of(paper) is None
 
 
 def test_new_keys_of_commands_that_came_to_nothing_make_room_for_others(
@@ -297,15 +297,15 @@ def test_new_keys_of_commands_that_came_to_nothing_make_room_for_others(
     papers = [uuid7() for _ in range(12)]
     for paper in papers:
         keys.new_paper(paper)
-    assert [keys.cipher(paper) is not None for paper in papers] == [False] * 8 + [True] * 4
+    assert [keys.cipher_of(paper) is not None for paper in papers] == [False] * 8 + [True] * 4
 
 
 # -- Keyed digests --------------------------------------------------------------------------------------------
 
 
 def test_a_digest_is_the_same_in_every_process_and_differs_by_kind_and_value(parts: PostgresLog, keys: Keys) -> None:
-    assert keys.digest("token", b"x") == parts.keys.digest("token", b"x")
-    digests = {keys.digest(kind, value) for kind in ("token", "command") for value in (b"", b"x", b"y")}
+    assert keys.keyed_digest("token", b"x") == parts.keys.keyed_digest("token", b"x")
+    digests = {keys.keyed_digest(kind, value) for kind in ("token", "command") for value in (b"", b"x", b"y")}
     assert len(digests) == 6
     assert {len(d) for d in digests} == {32}
 
@@ -313,34 +313,34 @@ def test_a_digest_is_the_same_in_every_process_and_differs_by_kind_and_value(par
 def test_two_institutions_digest_differently(parts: PostgresLog, cluster_url: str, template: str) -> None:
     name = f"test_{uuid4().hex}"
     with open_log(create_database(cluster_url, name, template)) as neighbour:
-        assert neighbour.keys.digest("token", b"x") != parts.keys.digest("token", b"x")
+        assert neighbour.keys.keyed_digest("token", b"x") != parts.keys.keyed_digest("token", b"x")
     drop_database(cluster_url, name)
 
 
 def test_equal_contents_of_two_customers_cannot_be_linked(parts: PostgresLog, keys: Keys) -> None:
     for customer in ("100234", "100235"):
         archive(parts, customer)
-    one, other = parts.keys.owner("100234"), parts.keys.owner("100235")
+    one, other = parts.keys.owner_of("100234"), parts.keys.owner_of("100235")
     assert parts.keys.claim_digest_within(one, b"x") != parts.keys.claim_digest_within(other, b"x")
-    assert parts.keys.claim_digest_within(one, b"x") == keys.claim_digest_within(keys.owner("100234"), b"x")
+    assert parts.keys.claim_digest_within(one, b"x") == keys.claim_digest_within(keys.owner_of("100234"), b"x")
 
 
 def test_the_institutions_key_is_made_once(parts: PostgresLog) -> None:
-    before = parts.keys.digest("token", b"x")
+    before = parts.keys.keyed_digest("token", b"x")
     with open_log(parts.url) as later:
-        assert later.keys.digest("token", b"x") == before
+        assert later.keys.keyed_digest("token", b"x") == before
 
 
 def test_without_an_institution_key_nothing_is_digested(db: str) -> None:
     with ConnectionPool(db, min_size=1, kwargs={"autocommit": True}) as opened, pytest.raises(LookupError):
-        Keys(opened, KEK).digest("token", b"x")
+        Keys(opened, KEK).keyed_digest("token", b"x")
 
 
 def test_a_foreign_key_encryption_key_does_not_fit(parts: PostgresLog) -> None:
     [row] = ask(parts.url, "select kek_version, wrapped from keys.institution")
-    assert KEK.fits(*row)
-    assert not OTHER.fits(*row)
-    assert not KeyEncryptionKeys({2: bytes(range(32))}).fits(*row)
+    assert KEK.has_wrapped(*row)
+    assert not OTHER.has_wrapped(*row)
+    assert not KeyEncryptionKeys({2: bytes(range(32))}).has_wrapped(*row)
 
 
 # -- Asked without a ring, by the web's own connections -------------------------------------------------------
@@ -348,7 +348,7 @@ def test_a_foreign_key_encryption_key_does_not_fit(parts: PostgresLog) -> None:
 
 def test_references_and_ids_are_found_both_ways(parts: PostgresLog) -> None:
     archive(parts)
-    reference = parts.keys.owner("100234").reference
+    reference = parts.keys.owner_of("100234").reference
 
     async def look() -> tuple[Any, ...]:
         async with await AsyncConnection.connect(parts.url, autocommit=True) as conn:

@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from store.key_encryption import KeyEncryptionKeys, KeyUnfit, read_or_make
+from store.key_encryption import KeyEncryptionKeys, KeyUnfit, load_or_make_keys
 
 STARTERS = 8
 PLACE = b"where it belongs"
 
 
 def sealed_by(folder: Path) -> bytes:
-    return read_or_make(folder)[0].wrap(b"secret", bound_to=PLACE)
+    return load_or_make_keys(folder)[0].wrap_key(b"secret", bound_to=PLACE)
 
 
 def opens(folder: Path, wrapped: bytes, version: int = 1) -> bool:
-    return read_or_make(folder)[0].unwrap(wrapped, version=version, bound_to=PLACE) == b"secret"
+    return load_or_make_keys(folder)[0].unwrap_key(wrapped, version=version, bound_to=PLACE) == b"secret"
 
 
 def test_the_first_start_makes_a_key_and_says_so_and_the_next_reads_it(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
-    _, made = read_or_make(folder)
+    _, made = load_or_make_keys(folder)
     assert made
     wrapped = sealed_by(folder)
-    _, made = read_or_make(folder)
+    _, made = load_or_make_keys(folder)
     assert not made
     assert opens(folder, wrapped)
 
@@ -37,7 +37,7 @@ def test_the_first_start_makes_a_key_and_says_so_and_the_next_reads_it(tmp_path:
 def test_file_and_folder_are_for_the_owner_only(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
-        read_or_make(tmp_path / "keys")
+        load_or_make_keys(tmp_path / "keys")
     finally:
         os.umask(old)
     assert [oct(p.stat().st_mode & 0o777) for p in (tmp_path / "keys", tmp_path / "keys" / "kek.1")] == [
@@ -47,14 +47,14 @@ def test_file_and_folder_are_for_the_owner_only(tmp_path: Path) -> None:
 
 
 def test_nothing_but_the_key_is_left(tmp_path: Path) -> None:
-    read_or_make(tmp_path)
+    load_or_make_keys(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["kek.1"]
 
 
 def test_what_a_killed_start_left_does_not_hinder_the_next(tmp_path: Path) -> None:
     """In a container the next process has the same number."""
     (tmp_path / f".kek.1.{os.getpid()}").write_text("half a k")
-    assert read_or_make(tmp_path)[1]
+    assert load_or_make_keys(tmp_path)[1]
 
 
 def test_two_archives_have_two_keys(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_highest_version_wraps_and_every_version_opens(tmp_path: Path) -> No
         (tmp_path / f"kek.{version}").touch(0o600)
     (tmp_path / "kek.2").write_text("02" * 32 + "\n")
     (tmp_path / "kek.10").write_text("10" * 32 + "\n")
-    keys, made = read_or_make(tmp_path)
+    keys, made = load_or_make_keys(tmp_path)
     assert (keys.current, made) == (10, False)
     assert opens(tmp_path, old, version=1)
     assert opens(tmp_path, sealed_by(tmp_path), version=10)
@@ -116,22 +116,22 @@ def test_a_key_that_is_none_stops_the_start(tmp_path: Path, text: str) -> None:
     (tmp_path / "kek.1").touch(0o600)
     (tmp_path / "kek.1").write_text(text)
     with pytest.raises(KeyUnfit, match=r"kek\.1 is damaged"):
-        read_or_make(tmp_path)
+        load_or_make_keys(tmp_path)
     assert (tmp_path / "kek.1").read_text() == text
 
 
 def test_a_wrapped_key_opens_only_where_it_belongs() -> None:
     keys = KeyEncryptionKeys({1: b"\x01" * 32})
-    wrapped = keys.wrap(b"secret", bound_to=PLACE)
-    assert keys.unwrap(wrapped, version=1, bound_to=PLACE) == b"secret"
+    wrapped = keys.wrap_key(b"secret", bound_to=PLACE)
+    assert keys.unwrap_key(wrapped, version=1, bound_to=PLACE) == b"secret"
     with pytest.raises(InvalidTag):
-        keys.unwrap(wrapped, version=1, bound_to=b"elsewhere")
+        keys.unwrap_key(wrapped, version=1, bound_to=b"elsewhere")
     with pytest.raises(KeyError):
-        keys.unwrap(wrapped, version=2, bound_to=PLACE)
+        keys.unwrap_key(wrapped, version=2, bound_to=PLACE)
 
 
 def test_a_file_beside_the_keys_is_named_in_words(tmp_path: Path) -> None:
-    read_or_make(tmp_path)
+    load_or_make_keys(tmp_path)
     (tmp_path / "kek.9.bak").write_text("00" * 32)
     with pytest.raises(KeyUnfit, match=r"kek\.9\.bak is not a key in use"):
-        read_or_make(tmp_path)
+        load_or_make_keys(tmp_path)

@@ -66,7 +66,7 @@ def test_a_refused_append_leaves_not_one_row(parts: PostgresLog) -> None:
 
 def test_a_refused_content_leaves_not_one_row(parts: PostgresLog) -> None:
     """One content belongs to one paper: naming it twice is a mistake that must not half happen."""
-    owner = parts.keys.owner("100234")
+    owner = parts.keys.owner_of("100234")
     letters = {uuid7(): a_letter(owner.reference, content=a_content()) for _ in range(2)}
     for paper in letters:
         parts.keys.new_paper(paper)
@@ -104,8 +104,8 @@ def test_a_database_with_another_time_zone_answers_in_utc(parts: PostgresLog) ->
     with open_log(parts.url) as later:
         paper, appended = archive(later)
         [read] = later.log.load_recorded([paper], appended.positions[-1])
-        [page] = later.log.read(0, 10)
-        [[copied]] = later.log.pages(0, page.position)
+        [page] = later.log.read_after(0, 10)
+        [[copied]] = later.log.read_pages(0, page.position)
     texts = [
         moment.isoformat() for moment in (appended.recorded_at, read.recorded_at, page.recorded_at, copied.recorded_at)
     ]

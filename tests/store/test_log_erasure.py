@@ -34,9 +34,9 @@ def withdraw(parts: PostgresLog, paper: UUID, customer: UUID, version: int) -> N
 
 def test_a_process_that_still_holds_the_key_cannot_append_under_it(parts: PostgresLog) -> None:
     paper, _ = archive_letter(parts.log, parts.keys)
-    customer = parts.keys.owner("100234").reference
+    customer = parts.keys.owner_of("100234").reference
     erase(parts.url, "100234")
-    assert parts.keys.cipher(paper) is not None, "the cache has not heard of it"
+    assert parts.keys.cipher_of(paper) is not None, "the cache has not heard of it"
     with pytest.raises(CustomerErased):
         withdraw(parts, paper, customer, 2)
     assert ask(parts.url, "select count(*) from archive.archive_events") == [(1,)]
@@ -44,7 +44,7 @@ def test_a_process_that_still_holds_the_key_cannot_append_under_it(parts: Postgr
 
 def test_a_process_that_hears_of_an_erasure_by_a_refusal_reads_no_longer_what_it_held(parts: PostgresLog) -> None:
     papers = [archive_letter(parts.log, parts.keys)[0] for _ in range(2)]
-    customer = parts.keys.owner("100234").reference
+    customer = parts.keys.owner_of("100234").reference
     erase(parts.url, "100234")
     assert parts.log.load(papers[1])[0].body.file_name == "verhuizing.pdf"
     with pytest.raises(CustomerErased):
@@ -54,7 +54,7 @@ def test_a_process_that_hears_of_an_erasure_by_a_refusal_reads_no_longer_what_it
 
 def test_a_process_that_still_knows_the_customer_cannot_add_a_paper(parts: PostgresLog) -> None:
     archive_letter(parts.log, parts.keys)
-    owner, paper = parts.keys.owner("100234"), uuid7()
+    owner, paper = parts.keys.owner_of("100234"), uuid7()
     parts.keys.new_paper(paper)
     erase(parts.url, "100234")
     letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
@@ -68,9 +68,9 @@ def test_a_process_that_still_holds_the_key_cannot_bring_an_erased_paper_to_anot
 ) -> None:
     paper, _ = archive_letter(parts.log, parts.keys)
     archive_letter(parts.log, parts.keys, "100235")
-    old, new = parts.keys.owner("100234"), parts.keys.owner("100235")
+    old, new = parts.keys.owner_of("100234"), parts.keys.owner_of("100235")
     erase(parts.url, "100234")
-    assert parts.keys.cipher(paper) is not None, "the cache has not heard of it"
+    assert parts.keys.cipher_of(paper) is not None, "the cache has not heard of it"
     moved = an_envelope(DocumentReassigned(customer=new.reference, old=old.reference, reason="x"), paper, 2)
     with pytest.raises(CustomerErased):
         parts.log.append([moved], papers={paper: new}, unwrapped=[(paper, old.reference)])
@@ -82,7 +82,7 @@ def test_another_process_reads_an_erased_event_as_erased_at_once(parts: Postgres
     erase(parts.url, "100234")
     with open_log(parts.url) as other:
         [envelope] = other.log.load(paper)
-        [recorded] = other.log.read(0, 10)
+        [recorded] = other.log.read_after(0, 10)
         assert envelope.body.file_name is recorded.envelope.body.file_name is UNSET
         assert other.damaged == []
 
@@ -101,14 +101,14 @@ def test_one_customers_erasure_leaves_the_others(parts: PostgresLog) -> None:
     erase(parts.url, "100234")
     parts.keys.forget_all()
     assert parts.log.load(kept)[0].body.file_name == "verhuizing.pdf"
-    withdraw(parts, kept, parts.keys.owner("100235").reference, 2)
+    withdraw(parts, kept, parts.keys.owner_of("100235").reference, 2)
 
 
 def test_appends_racing_erasures_leave_no_event_under_a_destroyed_key(parts: PostgresLog) -> None:
     """Every writer goes on with the keys it has in memory, as a web worker would for a minute, until one is refused."""
     customers = [f"customer {n}" for n in range(CUSTOMERS)]
     papers = {c: archive_letter(parts.log, parts.keys, c)[0] for c in customers}
-    references = {c: parts.keys.owner(c).reference for c in customers}
+    references = {c: parts.keys.owner_of(c).reference for c in customers}
     running, told = threading.Event(), Counter[str]()
     running.set()
 
@@ -156,6 +156,6 @@ def lost_events(parts: PostgresLog, last_under: dict[UUID, int]) -> list[int]:
     """Positions behind an erasure of events that name the erased reference."""
     return [
         recorded.position
-        for recorded in parts.log.read(0, 100_000)
+        for recorded in parts.log.read_after(0, 100_000)
         if recorded.position > last_under.get(recorded.envelope.body.customer, 1 << 62)
     ]

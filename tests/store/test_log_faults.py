@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from domain.ports import AlreadyClaimed, Appended, Claim, CommandKey, Replayed
 from domain.refusals import IdempotencyInFlight, Unavailable
 from domain.values import uuid7
-from store.recorder import LOCK, ArchiveRecorder, datastore
+from store.recorder import LOCK, ArchiveRecorder, make_datastore
 from tests.builders.events import a_letter, an_envelope
 from tests.builders.papers import a_content
 from tests.builders.postgres_log import PostgresLog, archive_letter, ask, open_log
@@ -102,7 +102,7 @@ def test_a_claim_that_is_released_just_as_another_meets_it_is_the_others(parts: 
     with psycopg.connect(parts.url, autocommit=True) as conn:
         conn.execute(sql.SQL(LET_GO).format(sql.Literal(first)))
     archive(parts, claims=[Claim(kind="external-id", digest=b"value", owner=second)])
-    assert parts.log.claimed("external-id", [b"value"]) == {b"value": second}
+    assert parts.log.owners_of_claims("external-id", [b"value"]) == {b"value": second}
 
 
 LET_GO = """
@@ -156,7 +156,7 @@ def test_maintenance_of_the_table_does_not_stop_appends(parts: PostgresLog) -> N
 def test_after_its_idle_connections_were_cut_the_log_works_as_if_nothing_had_been(db: str) -> None:
     with open_log(db, connections=1) as parts:
         archive(parts)
-        owner = parts.keys.owner("100234")
+        owner = parts.keys.owner_of("100234")
         assert not owner.fresh
         ask(db, TERMINATE)
         paper, _ = archive(parts)
@@ -174,7 +174,7 @@ def test_after_its_idle_connections_were_cut_the_log_works_as_if_nothing_had_bee
 )
 def test_a_database_that_is_away_is_asked_once(db: str, ask_for: Callable[[ArchiveRecorder], object]) -> None:
     """The library asks ten times: with 5 s for each wait a correction held its thread for 52 s."""
-    with datastore(db.replace("/test_", "/gone_"), connections=1, wait_seconds=0.1, role=None) as gone:
+    with make_datastore(db.replace("/test_", "/gone_"), connections=1, wait_seconds=0.1, role=None) as gone:
         with pytest.raises((PersistenceError, PoolTimeout)):
             ask_for(ArchiveRecorder(gone))
         assert gone.pool.get_stats()["requests_num"] == 1
@@ -193,7 +193,7 @@ def test_a_cut_connection_in_the_middle_of_an_append_is_unavailable_and_leaves_n
 
 
 def test_a_connection_that_is_cut_under_an_append_that_was_sent_is_told_when_it_is_asked(parts: PostgresLog) -> None:
-    owner, paper = parts.keys.owner("100234"), uuid7()
+    owner, paper = parts.keys.owner_of("100234"), uuid7()
     parts.keys.new_paper(paper)
     letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
     later = parts.log.append_later([letter], papers={paper: owner})
@@ -230,5 +230,5 @@ def test_a_key_is_forgotten_after_its_term_and_its_papers_stay(parts: PostgresLo
     paper, _ = archive(parts, "k")
     assert ask(parts.url, "select archive.expire_commands(interval '1 hour')") == [(0,)]
     assert ask(parts.url, "select archive.expire_commands(interval '0')") == [(1,)]
-    assert parts.log.earlier(CommandKey("j.smit", "k", b"other body")) is None
+    assert parts.log.find_command(CommandKey("j.smit", "k", b"other body")) is None
     assert len(parts.log.load(paper)) == 1

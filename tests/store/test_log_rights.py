@@ -27,7 +27,7 @@ def test_the_application_does_all_its_work_without_owning_anything(parts: Postgr
     with pytest.raises(Replayed):
         archive_letter(parts.log, parts.keys, command=command)
     assert [e.body.file_name for e in parts.log.load(paper)] == ["verhuizing.pdf"]
-    assert len(parts.log.read(0, 10)) == len([r for page in parts.log.pages(0, 1 << 31) for r in page]) == 2
+    assert len(parts.log.read_after(0, 10)) == len([r for page in parts.log.read_pages(0, 1 << 31) for r in page]) == 2
     assert parts.log.fence() == parts.log.last_position() > appended.positions[-1]
 
 
@@ -101,7 +101,7 @@ def test_no_paper_but_a_session_that_is_over_loses_its_keys_or_contents(parts: P
     parts.log.append([an_envelope(event, letter, n) for n, event in enumerate((ScanCancelled(), ScanClosed()), 2)])
     going_on = uuid7()
     parts.keys.new_paper(going_on)
-    parts.log.append([an_envelope(BY_KIND[ScanStarted], going_on)], papers={going_on: parts.keys.intake()})
+    parts.log.append([an_envelope(BY_KIND[ScanStarted], going_on)], papers={going_on: parts.keys.intake_owner()})
     [(content,)] = ask(parts.url, "select content from archive.content where paper = %s", letter)
     for ended, forgotten in (([letter], []), ([going_on], []), ([uuid7()], []), ([], [content])):
         with psycopg.connect(parts.url, autocommit=True, options="-c role=dossier_app") as conn:

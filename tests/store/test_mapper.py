@@ -41,7 +41,7 @@ def name(event: Any) -> str:
 
 def open_at(ring: Ring, stored: StoredEvent, **moved: Any) -> Any:
     place = {"stream": stored.originator_id, "version": stored.originator_version, "topic": stored.topic, **moved}
-    return ring.mapper.open(place["stream"], place["version"], place["topic"], stored.state).body
+    return ring.mapper.open_event(place["stream"], place["version"], place["topic"], stored.state).body
 
 
 def sealed_of(event: Event) -> dict[str, Any]:

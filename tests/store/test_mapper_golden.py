@@ -54,7 +54,7 @@ def test_no_two_classes_share_a_topic() -> None:
 @pytest.mark.parametrize("topic", golden.topics())
 def test_golden_bytes_read_as_they_always_did(topic: str) -> None:
     file = golden.of(topic)
-    envelope = file.mapper().open(file.stream, file.version, topic, bytes.fromhex(file.state))
+    envelope = file.mapper().open_event(file.stream, file.version, topic, bytes.fromhex(file.state))
     assert golden.plain(envelope.body) == golden.reading(topic, type(envelope.body).topic)
     assert (envelope.originator_id, envelope.originator_version) == (file.stream, file.version)
     assert envelope.meta == file.meta
@@ -63,7 +63,7 @@ def test_golden_bytes_read_as_they_always_did(topic: str) -> None:
 @pytest.mark.parametrize("topic", golden.topics())
 def test_golden_bytes_without_their_key_keep_what_is_clear(topic: str) -> None:
     file = golden.of(topic)
-    envelope = file.mapper(erased=True).open(file.stream, file.version, topic, bytes.fromhex(file.state))
+    envelope = file.mapper(erased=True).open_event(file.stream, file.version, topic, bytes.fromhex(file.state))
     body, whole = golden.plain(envelope.body), golden.reading(topic, type(envelope.body).topic)
     erased = {field for field in whole if field not in body}
     assert body == {field: value for field, value in whole.items() if field not in erased}
@@ -87,5 +87,5 @@ def test_every_class_that_is_written_has_an_example_with_every_field() -> None:
 def test_an_outdated_class_is_read_as_one_that_is_written() -> None:
     for kind in UPCASTS:
         file = golden.of(PLANS[kind].topic)
-        envelope = file.mapper().open(file.stream, file.version, file.topic, bytes.fromhex(file.state))
+        envelope = file.mapper().open_event(file.stream, file.version, file.topic, bytes.fromhex(file.state))
         assert type(envelope.body) not in UPCASTS

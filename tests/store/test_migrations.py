@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from domain.values import uuid7
-from migrations.runner import MigrationError, migrate, pending
+from migrations.runner import MigrationError, list_pending, migrate
 
 RELEASED = Path(__file__).parents[2] / "migrations"
 TABLE = "create table book (id int primary key, title text);\ncreate table loan (book int references book);"
@@ -36,10 +36,10 @@ def exists(url: str, name: str) -> bool:
 
 def test_files_are_applied_in_order_and_once(empty_db: str, tmp_path: Path) -> None:
     write(tmp_path, _0002_more="insert into book values (1, 'Emma')", _0001_table=TABLE)
-    assert pending(empty_db, tmp_path) == ["0001_table.sql", "0002_more.sql"]
+    assert list_pending(empty_db, tmp_path) == ["0001_table.sql", "0002_more.sql"]
     assert migrate(empty_db, tmp_path) == ["0001_table.sql", "0002_more.sql"]
     assert migrate(empty_db, tmp_path) == []
-    assert pending(empty_db, tmp_path) == []
+    assert list_pending(empty_db, tmp_path) == []
     assert rows(empty_db, "select title from book") == [("Emma",)]
     assert rows(empty_db, "select version, name from schema_migration order by 1") == [
         (1, "0001_table.sql"),
@@ -48,7 +48,7 @@ def test_files_are_applied_in_order_and_once(empty_db: str, tmp_path: Path) -> N
 
 
 def test_asking_what_is_pending_changes_nothing(empty_db: str, tmp_path: Path) -> None:
-    assert pending(empty_db, write(tmp_path, _0001_table=TABLE)) == ["0001_table.sql"]
+    assert list_pending(empty_db, write(tmp_path, _0001_table=TABLE)) == ["0001_table.sql"]
     assert not exists(empty_db, "schema_migration")
 
 
@@ -90,7 +90,7 @@ def test_a_file_without_transaction_can_be_repeated_after_a_failure(empty_db: st
 def test_an_edited_file_is_refused(empty_db: str, tmp_path: Path) -> None:
     migrate(empty_db, write(tmp_path, _0001_table=TABLE))
     write(tmp_path, _0001_table=TABLE + " -- changed", _0002_more="create table more (id int)")
-    for call in (migrate, pending):
+    for call in (migrate, list_pending):
         with pytest.raises(MigrationError, match=r"0001_table\.sql was changed"):
             call(empty_db, tmp_path)
     assert not exists(empty_db, "more")
@@ -128,7 +128,7 @@ def test_a_doubled_number_is_refused(empty_db: str, tmp_path: Path) -> None:
 
 
 def test_the_releases_own_files_apply_and_then_none_is_pending(db: str) -> None:
-    assert pending(db) == []
+    assert list_pending(db) == []
     assert rows(db, "select count(*) > 0 from schema_migration") == [(True,)]
 
 

@@ -101,11 +101,11 @@ def test_a_one_time_password_is_good_for_a_while(passwords: HashedPasswords, db:
 
 def test_all_others_of_a_user_are_forgotten_and_no_other_users(passwords: HashedPasswords) -> None:
     old, new, other = put(passwords, "old"), put(passwords, "new", once=True), put(passwords, "x", user="k")
-    assert passwords.once([old, new, other]) == {old: False, new: True, other: False}
+    assert passwords.find_one_time([old, new, other]) == {old: False, new: True, other: False}
     passwords.keep_only("j.smit", new)
-    assert passwords.once([old, new, other]) == {new: True, other: False}
+    assert passwords.find_one_time([old, new, other]) == {new: True, other: False}
     passwords.keep_only("j.smit", None)
-    assert passwords.once([old, new, other]) == {other: False}
+    assert passwords.find_one_time([old, new, other]) == {other: False}
 
 
 def test_however_many_come_at_once_the_pool_has_a_connection_for_the_one_whose_turn_it_is(
@@ -114,7 +114,7 @@ def test_however_many_come_at_once_the_pool_has_a_connection_for_the_one_whose_t
     """It has two."""
 
     def stored(n: int) -> UUID:
-        with passwords.alone(f"user-{n % 2}"):
+        with passwords.lock_user(f"user-{n % 2}"):
             return put(passwords, "x", user=f"user-{n % 2}")
 
     with ThreadPoolExecutor(6) as threads:

@@ -17,7 +17,7 @@ import pytest
 from psycopg import pq
 
 from store import postgres
-from store.postgres import PATH_BYTES_MAX, Cluster, PostgresError, require_fast_driver, settle
+from store.postgres import PATH_BYTES_MAX, Cluster, PostgresError, choose_folder, require_fast_driver
 from tests.fixtures.database import MEMORY, PREFIX, in_memory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,16 +172,16 @@ def test_a_cold_start_makes_a_durable_cluster_that_only_its_owner_reaches(folder
         )
         found = [value(cluster.url, f"select current_setting('{name}')") for name in names]
         assert found == ["on", "on", "on", "", "off", "UTC", "UTF8"]
-    assert not cluster.alive()
+    assert not cluster.is_alive()
 
 
 def test_later_users_attach_and_the_last_one_out_stops_it(home: Path) -> None:
     first, second = Cluster(home), Cluster(home)
     assert first.start() == second.start()
     assert first.release() is False
-    assert second.alive()
+    assert second.is_alive()
     assert second.release() is True
-    assert not second.alive()
+    assert not second.is_alive()
     assert second.release() is False
 
 
@@ -197,7 +197,7 @@ def test_of_four_first_users_at_once_one_makes_the_cluster(folder: Path) -> None
     assert len({told(user) for user in users}) == 1
     left = [user.communicate()[0].strip() for user in users]
     assert sorted(left) == ["False", "False", "False", "True"]
-    assert not Cluster(folder / "pg").alive()
+    assert not Cluster(folder / "pg").is_alive()
 
 
 def test_the_server_stops_when_its_only_user_was_killed(home: Path) -> None:
@@ -273,7 +273,7 @@ def test_after_a_kill_of_the_postmaster_a_start_brings_every_row_back(home: Path
         until(lambda: value(cluster.url, backend) != 0)
         pid = int(str(value(cluster.url, backend)))
         os.kill(postmaster(home), signal.SIGKILL)
-        until(lambda: not cluster.alive())
+        until(lambda: not cluster.is_alive())
         assert not gone(pid)
         assert value(cluster.start(), "select count(*) from kept") == 1000
         assert gone(pid)
@@ -298,9 +298,9 @@ def test_a_killed_keeper_comes_back_and_still_stops_the_server(home: Path) -> No
     (old,) = keepers(home)
     os.kill(old, signal.SIGKILL)
     until(lambda: keepers(home) == [])
-    Cluster(home).keep()
+    Cluster(home).maintain_keeper()
     (new,) = keepers(home)
-    Cluster(home).keep()
+    Cluster(home).maintain_keeper()
     assert keepers(home) == [new]
     kill(user)
     until(lambda: gone(server))
@@ -315,13 +315,13 @@ def test_a_log_that_is_full_goes_on_in_an_empty_file_and_is_kept_once(
     with Cluster(home) as cluster, psycopg.connect(cluster.url, autocommit=True) as connection:
         for n in range(2):
             log.write_text(f"{n}" * 1001)
-            cluster.keep()
+            cluster.maintain_keeper()
             assert kept.read_text() == f"{n}" * 1001
             assert kept.stat().st_mode & 0o777 == 0o600
             connection.execute("select pg_reload_conf()")
             until(lambda: "SIGHUP" in log.read_text())
             assert log.read_text().startswith("20"), "the server goes on behind the old end"
-        cluster.keep()
+        cluster.maintain_keeper()
         assert kept.read_text() == "1" * 1001
 
 
@@ -329,7 +329,7 @@ def test_data_at_too_long_a_path_say_that_it_is_the_length(folder: Path) -> None
     long = folder / ("x" * PATH_BYTES_MAX)
     (long / "postgres" / "pgdata").mkdir(parents=True)
     with pytest.raises(PostgresError, match="at most 90"):
-        settle(long)
+        choose_folder(long)
 
 
 def keepers(home: Path) -> list[int]:
@@ -403,19 +403,19 @@ def test_a_cluster_of_another_major_version_is_refused(home: Path) -> None:
 
 
 def test_the_cluster_lies_in_the_data_folder(folder: Path) -> None:
-    assert settle(folder / "home", state=folder / "state") == folder / "home/postgres"
+    assert choose_folder(folder / "home", state=folder / "state") == folder / "home/postgres"
     assert list((folder / "home").iterdir()) == []
 
 
 def test_too_long_a_data_folder_gets_a_derived_place_that_it_remembers(folder: Path) -> None:
     home = folder / ("long" * 20)
-    place = settle(home, state=folder / "state")
+    place = choose_folder(home, state=folder / "state")
     assert place.parent == folder / "state"
-    assert settle(home, state=folder / "elsewhere") == place
-    assert settle(home.with_name("long" * 21), state=folder / "state") != place
+    assert choose_folder(home, state=folder / "elsewhere") == place
+    assert choose_folder(home.with_name("long" * 21), state=folder / "state") != place
     place.rmdir()
     with pytest.raises(PostgresError, match="is gone"):
-        settle(home, state=folder / "state")
+        choose_folder(home, state=folder / "state")
 
 
 def test_as_a_plain_user_it_starts_attaches_and_keeps_its_rows(folder: Path, wheel: Path) -> None:
@@ -449,7 +449,7 @@ if AS_ROOT:
 
     def test_root_gets_a_place_that_the_servers_account_can_reach(folder: Path) -> None:
         (folder / "private").mkdir(mode=0o700)
-        place = settle(folder / "private/home", state=folder / "state")
+        place = choose_folder(folder / "private/home", state=folder / "state")
         assert place.parent == folder / "state"
         with Cluster(place) as cluster:
             assert value(cluster.url, "select 1") == 1
@@ -457,11 +457,11 @@ if AS_ROOT:
 
     def test_data_whose_way_was_closed_is_not_replaced_by_an_empty_cluster(folder: Path) -> None:
         home = folder / "home"
-        with Cluster(settle(home, state=folder / "state")):
+        with Cluster(choose_folder(home, state=folder / "state")):
             pass
         home.chmod(0o700)
         with pytest.raises(PostgresError, match="no longer reach"):
-            settle(home, state=folder / "state")
+            choose_folder(home, state=folder / "state")
 
     def test_root_may_keep_the_programs_where_the_servers_account_cannot_go(folder: Path, wheel: Path) -> None:
         wheel.parent.chmod(0o700)

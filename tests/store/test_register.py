@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from domain.customer import Customer, CustomerKind, parse_query
 from domain.refusals import Unavailable, ValidationFailed
 from store import register
-from store.register import Register, statements
+from store.register import Register, search_steps
 from tests.builders.customers import a_customer
 
 
@@ -142,11 +142,11 @@ def test_the_readers_of_the_door_find_the_same(customers: Register, db: str) -> 
 
     async def read() -> None:
         async with await psycopg.AsyncConnection.connect(db, autocommit=True) as conn:
-            assert await register.customer(conn, "1") == customers.get("1")
-            assert await register.customer(conn, "9") is None
-            assert await register.customers(conn, ["2", "9", "1"]) == customers.get_many(["1", "2"])
+            assert await register.load_customer(conn, "1") == customers.get("1")
+            assert await register.load_customer(conn, "9") is None
+            assert await register.load_customers(conn, ["2", "9", "1"]) == customers.get_many(["1", "2"])
             for text in ("1", "a1", "jan", "jansen", "23-05-1971", "nobody", ""):
-                assert await register.search(conn, text, 10) == customers.search(text, 10)
+                assert await register.search_customers(conn, text, 10) == customers.search(text, 10)
 
     asyncio.run(read())
 
@@ -187,7 +187,7 @@ PLANS = [
 @pytest.mark.parametrize(("text", "indexes"), PLANS)
 def test_no_step_of_a_search_reads_the_whole_table(pool: ConnectionPool, text: str, indexes: list[str]) -> None:
     crowd(pool, 5_000, "Jan de Vries")
-    steps = [s for s in statements(parse_query(text), 20) if s.sql not in (register.NAMED, register.ALIKE)]
+    steps = [s for s in search_steps(parse_query(text), 20) if s.sql not in (register.NAMED, register.ALIKE)]
     with pool.connection() as conn:
         for step, index in zip(steps, indexes, strict=True):
             plan = "\n".join(line for (line,) in conn.execute(f"explain {step.sql}", step.values))
@@ -206,7 +206,7 @@ def test_names_come_out_of_the_trigram_index_however_common_they_are(pool: Conne
         conn.execute("set auto_explain.log_min_duration = 0")
         conn.execute("set auto_explain.log_nested_statements = on")
         conn.execute("set auto_explain.log_level = notice")
-        for step in statements(parse_query(text), 20):
+        for step in search_steps(parse_query(text), 20):
             conn.execute(step.sql, step.values)
         conn.execute("set auto_explain.log_min_duration = -1")
     inside = [plan for plan in told if "from register.customer\n" in plan]

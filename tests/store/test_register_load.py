@@ -17,7 +17,7 @@ from domain.customer import Customer
 from domain.refusals import Unavailable
 from service.customers_csv import CustomerCounts, RefusedLine, import_customers
 from store.register import Register
-from store.register_load import Line, loading
+from store.register_load import Line, open_loader
 from tests.builders.customers import a_customer
 
 HEADER = "id,name,birth_date,card_numbers,home_branch,kind\n"
@@ -46,7 +46,7 @@ def run(pool: ConnectionPool, text: str, *, dry_run: bool = False) -> tuple[Cust
     """Counts without the bytes, and what was told of refused lines."""
     told: list[RefusedLine] = []
     file = io.BytesIO(text.encode())
-    done = import_customers(file, loading(pool, dry_run=dry_run), today=TODAY, on_refused=told.append)
+    done = import_customers(file, open_loader(pool, dry_run=dry_run), today=TODAY, on_refused=told.append)
     assert done.read_bytes == len(text.encode())
     return CustomerCounts(created=done.created, changed=done.changed, unchanged=done.unchanged, refused=done.refused), [
         str(line) for line in told
@@ -206,7 +206,7 @@ def test_a_connection_that_breaks_is_unavailable_and_the_batches_before_are_stor
     db: str, pool: ConnectionPool
 ) -> None:
     def broken_after_three() -> None:
-        with loading(pool) as load:
+        with open_loader(pool) as load:
             load([Line(n, customer) for n, customer in enumerate(people(3), 2)])
             with psycopg.connect(db, autocommit=True) as other:
                 other.execute(END_THE_OTHERS)

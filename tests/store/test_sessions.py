@@ -45,11 +45,11 @@ class Desk:
 
     def begun(self, password: UUID | None = None, *, by: str = "password", branch: str | None = None) -> bytes:
         key = secrets.token_bytes(32)
-        self.do(lambda conn: sessions.begin(conn, key, password or self.password, by, branch))
+        self.do(lambda conn: sessions.begin_session(conn, key, password or self.password, by, branch))
         return key
 
     def find(self, key: bytes) -> Row | None:
-        return self.do(lambda conn: sessions.find(conn, key, **LIFE))
+        return self.do(lambda conn: sessions.find_session(conn, key, **LIFE))
 
     def found(self, key: bytes) -> Row:
         row = self.find(key)
@@ -67,7 +67,7 @@ class Desk:
 
     def attempt(self, name: bytes = NAME, address: bytes = ADDRESS, *, of_name: int = 3, of_address: int = 6) -> int:
         return self.do(
-            lambda conn: sessions.attempt(conn, name, address, of_name=of_name, of_address=of_address, minutes=10)
+            lambda conn: sessions.count_attempt(conn, name, address, of_name=of_name, of_address=of_address, minutes=10)
         )
 
 
@@ -120,11 +120,11 @@ def test_that_its_user_is_here_is_written_once_a_minute(desk: Desk) -> None:
     desk.age(key, seen="59 seconds")
     before = desk.sql(seen)
     assert not desk.found(key).unseen
-    desk.do(lambda conn: sessions.seen(conn, key))
+    desk.do(lambda conn: sessions.touch_session(conn, key))
     assert desk.sql(seen) == before
     desk.age(key, seen="61 seconds")
     assert desk.found(key).unseen
-    desk.do(lambda conn: sessions.seen(conn, key))
+    desk.do(lambda conn: sessions.touch_session(conn, key))
     assert not desk.found(key).unseen
 
 
@@ -148,7 +148,7 @@ def test_only_who_came_in_by_a_one_time_password_has_to_change_it(desk: Desk) ->
 
 def test_one_session_ends_and_the_others_go_on(desk: Desk) -> None:
     key, other = desk.begun(), desk.begun()
-    desk.do(lambda conn: sessions.end(conn, key))
+    desk.do(lambda conn: sessions.end_session(conn, key))
     assert (desk.find(key), desk.found(other).user) == (None, "j.smit")
 
 
@@ -165,7 +165,7 @@ def test_sessions_that_are_over_are_swept(desk: Desk) -> None:
 
 def choose(desk: Desk, **choices: Any) -> None:
     none = {"language": None, "keys_off": None}
-    desk.do(lambda conn: sessions.choose(conn, "j.smit", **{**none, **choices}))
+    desk.do(lambda conn: sessions.save_preferences(conn, "j.smit", **{**none, **choices}))
 
 
 def test_what_a_user_chose_is_kept_for_every_session_one_by_one(desk: Desk) -> None:
@@ -244,7 +244,7 @@ def test_of_many_attempts_at_once_no_more_are_let_through(desk: Desk) -> None:
     async def one() -> int:
         conn = await AsyncConnection.connect(desk.db, autocommit=True, options="-c role=dossier_app")
         async with conn:
-            return await sessions.attempt(conn, NAME, ADDRESS, of_name=3, of_address=50, minutes=10)
+            return await sessions.count_attempt(conn, NAME, ADDRESS, of_name=3, of_address=50, minutes=10)
 
     async def many() -> list[int]:
         return await asyncio.gather(*(one() for _ in range(12)))

@@ -17,10 +17,10 @@ from store.system import SystemClock
     ],
 )
 def test_a_moment_belongs_to_the_day_of_the_institution(timezone: str, day: date) -> None:
-    assert SystemClock(timezone).day(datetime(2026, 12, 31, 23, 30, tzinfo=UTC)) == day
+    assert SystemClock(timezone).day_of(datetime(2026, 12, 31, 23, 30, tzinfo=UTC)) == day
 
 
 def test_today_is_the_day_of_now() -> None:
     clock = SystemClock("Pacific/Kiritimati")
-    before, today, after = clock.day(clock.now()), clock.today(), clock.day(clock.now())
+    before, today, after = clock.day_of(clock.now()), clock.today(), clock.day_of(clock.now())
     assert before <= today <= after

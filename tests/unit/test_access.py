@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.access import Principal, Rights, Role, Verb, may, require, rights, sensitivities
+from domain.access import Principal, Rights, Role, Verb, may, require_verb, rights_of, sensitivities_of
 from domain.refusals import Forbidden
 from domain.values import Sensitivity
 from tests.builders.papers import a_document_type
@@ -47,7 +47,7 @@ CELLS = [(verb, role, cell) for verb, row in TABLE.items() for role, cell in zip
 
 
 def of(role: Role, **changes: object) -> Principal:
-    return Principal(**{"name": "j.smit", "role": role, "sensitivities": sensitivities(role), **changes})  # type: ignore[arg-type]  # a builder
+    return Principal(**{"name": "j.smit", "role": role, "sensitivities": sensitivities_of(role), **changes})  # type: ignore[arg-type]  # a builder
 
 
 @pytest.mark.parametrize(("verb", "role", "cell"), CELLS)
@@ -65,17 +65,17 @@ def test_the_table_names_every_verb_and_role() -> None:
 def test_each_role_sees_the_sensitivities_of_the_contract(role: Role, sensitivity: Sensitivity) -> None:
     sees = sensitivity.value in SEES[role].split()
     reads = may(of(role), Verb.DOCUMENTS_READ)
-    assert (sensitivity in sensitivities(role)) is sees
+    assert (sensitivity in sensitivities_of(role)) is sees
     assert may(of(role), Verb.DOCUMENTS_READ, sensitivity=sensitivity) is (sees and reads)
 
 
 def test_a_grant_adds_one_and_without_takes_one_away() -> None:
-    assert sensitivities(Role.VIEWER, [Sensitivity.HEALTH]) == sensitivities(Role.VIEWER) | {Sensitivity.HEALTH}
-    assert sensitivities(Role.STAFF, without=[Sensitivity.HEALTH]) == set(Sensitivity) - {Sensitivity.HEALTH}
+    assert sensitivities_of(Role.VIEWER, [Sensitivity.HEALTH]) == sensitivities_of(Role.VIEWER) | {Sensitivity.HEALTH}
+    assert sensitivities_of(Role.STAFF, without=[Sensitivity.HEALTH]) == set(Sensitivity) - {Sensitivity.HEALTH}
 
 
 def test_what_is_granted_and_taken_away_is_taken_away() -> None:
-    both = sensitivities(Role.VIEWER, [Sensitivity.HEALTH], [Sensitivity.HEALTH])
+    both = sensitivities_of(Role.VIEWER, [Sensitivity.HEALTH], [Sensitivity.HEALTH])
     assert Sensitivity.HEALTH not in both
 
 
@@ -98,22 +98,22 @@ def test_own_branch_only_ends_at_the_branch(own_branch_only: bool, branch: str |
 
 
 def test_what_is_not_allowed_is_refused() -> None:
-    require(of(Role.SUPERVISOR), Verb.TYPES_WRITE)
+    require_verb(of(Role.SUPERVISOR), Verb.TYPES_WRITE)
     with pytest.raises(Forbidden):
-        require(of(Role.STAFF), Verb.TYPES_WRITE)
+        require_verb(of(Role.STAFF), Verb.TYPES_WRITE)
 
 
 def test_types_of_a_sensitivity_that_was_taken_away_do_not_exist() -> None:
     types = [a_document_type("LETTER"), a_document_type("READING_DISABILITY"), a_document_type("IDENTIFICATION")]
-    without = of(Role.STAFF, sensitivities=sensitivities(Role.STAFF, without=[Sensitivity.HEALTH]))
-    assert rights(of(Role.STAFF), types) == Rights(["LETTER", "READING_DISABILITY", "IDENTIFICATION"])
-    assert rights(without, types) == Rights(["LETTER", "IDENTIFICATION"])
-    assert rights(of(Role.STATION), types) == Rights([])
+    without = of(Role.STAFF, sensitivities=sensitivities_of(Role.STAFF, without=[Sensitivity.HEALTH]))
+    assert rights_of(of(Role.STAFF), types) == Rights(["LETTER", "READING_DISABILITY", "IDENTIFICATION"])
+    assert rights_of(without, types) == Rights(["LETTER", "IDENTIFICATION"])
+    assert rights_of(of(Role.STATION), types) == Rights([])
 
 
 def test_a_reader_sees_papers_of_its_types_and_where_said_of_its_branch() -> None:
-    everywhere = rights(of(Role.STAFF, branch="WEST"), [a_document_type("LETTER")])
-    own = rights(of(Role.STAFF, branch="WEST", own_branch_only=True), [a_document_type("LETTER")])
-    assert [everywhere.see("LETTER", "WEST"), everywhere.see("LETTER", "EAST")] == [True, True]
-    assert [own.see("LETTER", "WEST"), own.see("LETTER", "EAST")] == [True, False]
-    assert not everywhere.see("FORM", "WEST")
+    everywhere = rights_of(of(Role.STAFF, branch="WEST"), [a_document_type("LETTER")])
+    own = rights_of(of(Role.STAFF, branch="WEST", own_branch_only=True), [a_document_type("LETTER")])
+    assert [everywhere.may_see("LETTER", "WEST"), everywhere.may_see("LETTER", "EAST")] == [True, True]
+    assert [own.may_see("LETTER", "WEST"), own.may_see("LETTER", "EAST")] == [True, False]
+    assert not everywhere.may_see("FORM", "WEST")

@@ -117,7 +117,7 @@ def test_reading_the_own_branch_only_needs_a_branch() -> None:
 
 
 def known(state: Administration, name: str = "j.smit") -> User:
-    user = state.user(name)
+    user = state.user_named(name)
     assert user is not None
     return user
 

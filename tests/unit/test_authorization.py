@@ -297,7 +297,7 @@ def test_an_issued_form_waits_for_its_signature() -> None:
     assert (state.status, state.version, state.signed_on) == (AuthorizationStatus.ISSUED, 1, None)
     assert (state.scan_code, state.valid_until, state.original_held) == (CODE, TOMORROW, False)
     assert state.mandate is not None
-    assert not state.mandate.complete
+    assert not state.mandate.is_complete
 
 
 def test_no_form_is_issued_for_a_document() -> None:
@@ -788,4 +788,4 @@ def test_an_erased_revocation_of_a_later_day_still_comes_into_force() -> None:
 def test_a_mandate_is_complete_with_iban_and_signature_date(
     iban: str | None, signature_date: date | None, complete: bool
 ) -> None:
-    assert Mandate(iban=iban, signature_date=signature_date).complete is complete
+    assert Mandate(iban=iban, signature_date=signature_date).is_complete is complete

@@ -41,7 +41,7 @@ def fed(*sheets_of_passes: int) -> ScanSession:
 
 def marks(state: ScanSession) -> list[int]:
     """The pages in their order, by what they were captured with."""
-    return [page.content.id.int - 0xC000 for _, page in state.ordered]
+    return [page.content.id.int - 0xC000 for _, page in state.pages_in_order]
 
 
 def refused_fields(state: ScanSession, command: Command) -> list[str]:
@@ -71,7 +71,7 @@ def test_who_chose_the_wrong_order_says_the_other() -> None:
 
 def test_pages_keep_their_turn() -> None:
     state = after(fed(2, 2), Rotate(3, 180), AS_SCANNED)
-    assert [(mark, page.degrees) for mark, (_, page) in zip(marks(state), state.ordered, strict=True)] == [
+    assert [(mark, page.degrees) for mark, (_, page) in zip(marks(state), state.pages_in_order, strict=True)] == [
         (101, 0), (201, 180), (102, 0), (202, 0),
     ]  # fmt: skip
 

@@ -41,7 +41,7 @@ class Desk(MemoryArchive):
     def correct(
         self, command: Command, *, version: int | None = None, key: str | None = None, rights: Rights = ALL
     ) -> Outcome:
-        return self.archive.correct(
+        return self.archive.correct_document(
             self.paper, command, a_caller(idempotency_key=key), rights=rights, expected_version=version
         )
 
@@ -117,7 +117,7 @@ def test_what_is_no_document_is_not_found(desk: Desk) -> None:
     noted = desk.archive.note_authorization(a_note(), a_caller()).recorded[0].envelope.originator_id
     for paper in (UUID(int=99), noted):
         with pytest.raises(NotFound):
-            desk.archive.correct(paper, Withdraw("x"), a_caller(), rights=ALL, expected_version=1)
+            desk.archive.correct_document(paper, Withdraw("x"), a_caller(), rights=ALL, expected_version=1)
 
 
 def test_two_corrections_of_one_version_and_the_second_is_told(desk: Desk) -> None:
@@ -178,7 +178,9 @@ def test_a_key_is_for_one_document_only(desk: Desk) -> None:
     other = desk.archive.archive_file(an_order(), an_upload(b"other"), a_caller()).recorded[0].envelope.originator_id
     desk.correct(Withdraw("x"), version=1, key="k")
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.correct(other, Withdraw("x"), a_caller(idempotency_key="k"), rights=ALL, expected_version=1)
+        desk.archive.correct_document(
+            other, Withdraw("x"), a_caller(idempotency_key="k"), rights=ALL, expected_version=1
+        )
 
 
 def test_a_description_sent_again_after_midnight_is_the_same_request(desk: Desk) -> None:
@@ -200,7 +202,7 @@ def test_a_type_is_defined_changed_and_left_alone(desk: Desk) -> None:
     post = DefineType("POST", a_document_type(labels={"en": "Post"}).definition)
     assert desk.archive.define_type(post, a_caller(), expected_version=0)
     assert not desk.archive.define_type(post, a_caller(), expected_version=1)
-    assert desk.archive.types()["POST"].definition.labels == {"en": "Post"}
+    assert desk.archive.load_types()["POST"].definition.labels == {"en": "Post"}
     with pytest.raises(PreconditionFailed):
         desk.archive.define_type(post, a_caller(), expected_version=2)
 
@@ -210,7 +212,7 @@ def test_shipped_types_that_people_changed_stay_as_they_are(desk: Desk) -> None:
     desk.archive.define_type(DefineType("FORM", renamed), a_caller())
     shipped = {"FORM": a_document_type("FORM").definition, "POST": a_document_type().definition}
     assert desk.archive.ship_types(shipped, a_caller()) == ["POST"]
-    assert desk.archive.types()["FORM"].definition == renamed
+    assert desk.archive.load_types()["FORM"].definition == renamed
 
 
 def race(desk: Desk, first: Callable[[], object]) -> None:
@@ -223,7 +225,7 @@ def test_two_changes_of_one_type_both_arrive(desk: Desk) -> None:
 
     race(desk, lambda: desk.archive.define_type(named("one"), a_caller()))
     assert desk.archive.define_type(named("two"), a_caller())
-    assert desk.archive.types()["FORM"].definition.labels == {"en": "two"}
+    assert desk.archive.load_types()["FORM"].definition.labels == {"en": "two"}
     assert desk.topics == ["document-type-changed.v1"] * 2
 
 
@@ -246,7 +248,7 @@ def test_a_type_that_people_defined_meanwhile_is_not_shipped_over_theirs(desk: D
     theirs = a_document_type(labels={"en": "Post"}).definition
     race(desk, lambda: desk.archive.define_type(DefineType("POST", theirs), a_caller()))
     assert desk.archive.ship_types({"POST": a_document_type().definition}, a_caller()) == []
-    assert desk.archive.types()["POST"].definition == theirs
+    assert desk.archive.load_types()["POST"].definition == theirs
 
 
 def test_two_tokens_made_at_once_both_arrive(desk: Desk) -> None:
@@ -255,7 +257,7 @@ def test_two_tokens_made_at_once_both_arrive(desk: Desk) -> None:
 
     race(desk, lambda: make("one"))
     assert make("two")
-    assert set(desk.archive.access().tokens) == {"one", "two"}
+    assert set(desk.archive.load_administration().tokens) == {"one", "two"}
 
 
 def test_a_token_name_taken_meanwhile_is_refused(desk: Desk) -> None:
@@ -265,7 +267,7 @@ def test_a_token_name_taken_meanwhile_is_refused(desk: Desk) -> None:
     race(desk, lambda: make(b"first"))
     with pytest.raises(ValidationFailed):
         make(b"second")
-    assert list(desk.archive.access().by_digest()) == [b"first"]
+    assert list(desk.archive.load_administration().by_digest()) == [b"first"]
 
 
 def test_who_may_come_in_is_read_on_from_where_it_was_read_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +283,6 @@ def test_who_may_come_in_is_read_on_from_where_it_was_read_before(desk: Desk, mo
     monkeypatch.setattr(desk.archive.log, "load", counted)
     for name in ("one", "two", "three"):
         desk.archive.administer(CreateToken(name=name, digest=name.encode(), role=Role.STAFF), a_caller())
-        assert name in desk.archive.access().tokens
-        assert name in desk.archive.access().tokens
+        assert name in desk.archive.load_administration().tokens
+        assert name in desk.archive.load_administration().tokens
     assert sum(loaded) == 3

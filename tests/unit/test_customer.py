@@ -13,7 +13,7 @@ from domain.customer import (
     Customer,
     CustomerKind,
     card_code,
-    fold,
+    fold_text,
     parse_customer,
     parse_query,
     search_name,
@@ -135,7 +135,7 @@ def test_all_fields_that_are_wrong_are_told_at_once() -> None:
     ],
 )
 def test_names_are_folded_to_words(name: str, folded: str) -> None:
-    assert fold(name) == folded
+    assert fold_text(name) == folded
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_name_that_grows_when_folded_is_cut() -> None:
 
 @given(st.text(max_size=60))
 def test_folding_twice_changes_nothing_more(text: str) -> None:
-    assert fold(fold(text)) == fold(text)
+    assert fold_text(fold_text(text)) == fold_text(text)
 
 
 @given(st.text())
@@ -199,7 +199,7 @@ def test_a_day_is_understood_in_the_forms_that_papers_show(
 
 
 def test_words_that_narrow_a_search_stand_longest_first_without_particles_and_single_letters() -> None:
-    assert parse_query("j van der berg dijkstra 王 al").telling_words == ["dijkstra", "berg", "王"]
+    assert parse_query("j van der berg dijkstra 王 al").selective_words == ["dijkstra", "berg", "王"]
 
 
 def test_hyphens_blanks_and_case_do_not_tell_cards_apart() -> None:

@@ -11,8 +11,8 @@ from domain.document_type import (
     DocumentTypeDefined,
     Retention,
     TypeEvent,
-    changes,
     decide,
+    diff_definitions,
     evolve,
     fold,
     keep_until,
@@ -55,7 +55,7 @@ def test_the_catalogue_keeps_the_order_in_which_types_were_defined() -> None:
 
 
 def test_before_and_after_hold_the_changed_fields_only() -> None:
-    assert changes(LETTER.definition, RENAMED) == (
+    assert diff_definitions(LETTER.definition, RENAMED) == (
         {"labels": {"en": "Letter", "nl": "Brief", "de": "Brief"}},
         {"labels": {"en": "Post"}},
     )
@@ -67,11 +67,11 @@ def test_a_stream_belongs_to_its_code_for_ever() -> None:
 
 
 def test_a_type_requires_to_be_active_before_it_looks_at_the_source() -> None:
-    LETTER.require(Source.FILE)
+    LETTER.require_usable(Source.FILE)
     with pytest.raises(DocumentTypeInactive):
-        a_document_type(active=False).require(Source.NONE)
+        a_document_type(active=False).require_usable(Source.NONE)
     with pytest.raises(SourceNotAllowed):
-        LETTER.require(Source.NONE)
+        LETTER.require_usable(Source.NONE)
 
 
 def test_a_paper_is_kept_for_its_period_after_the_trigger() -> None:

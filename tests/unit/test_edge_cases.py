@@ -53,7 +53,9 @@ def test_edge_case_1_of_the_wrong_customer_mandate_and_evidence_move_together_wi
     form = desk.issue(type="DEBT_AUTHORIZATION", mandate=UNSIGNED)
     desk.attach(form)
     evidence = desk.evidence(form)
-    desk.archive.reassign(evidence, "100235", "of the daughter", a_caller(), rights=EVERYTHING, expected_version=1)
+    desk.archive.reassign_document(
+        evidence, "100235", "of the daughter", a_caller(), rights=EVERYTHING, expected_version=1
+    )
     right = desk.keys.references["100235"]
     assert desk.authorization(form).customer == desk.document(evidence).customer == right
     for paper in (form, evidence):
@@ -96,7 +98,7 @@ def test_edge_case_3_a_code_that_is_redeemed_names_the_paper_which_takes_a_new_v
     form = desk.issue()
     desk.attach(form)
     with pytest.raises(ScanCodeRedeemed) as refused:
-        desk.archive.check(form, a_caller(), EVERYTHING)
+        desk.archive.check_form(form, a_caller(), EVERYTHING)
     evidence = desk.evidence(form)
     assert refused.value.extra == {"existing": str(evidence)}
     desk.archive.replace_content(
@@ -109,7 +111,7 @@ def test_edge_case_3_a_code_that_is_redeemed_names_the_paper_which_takes_a_new_v
 def test_edge_case_4_of_two_desks_with_one_code_one_wins_and_the_other_is_told_who(desk: MemoryDesk) -> None:
     """At the same instant: tests/property/test_one_code.py."""
     form = desk.issue()
-    token = desk.archive.check(form, a_caller(actor="p.jansen"), EVERYTHING).check_token
+    token = desk.archive.check_form(form, a_caller(actor="p.jansen"), EVERYTHING).check_token
     desk.log.before_append.append(lambda: desk.attach(form, b"of the quicker desk"))
     order = an_order(customer=None, type=None, authorization=form, check_token=token)
     with pytest.raises(ScanCodeRedeemed) as refused:
@@ -141,7 +143,7 @@ def test_edge_case_8_after_no_upload_the_paper_arrives_and_its_original_need_not
     form = desk.issue()
     desk.note_signed(form, shelf_mark="B 12")
     assert (desk.authorization(form).original_held, desk.authorization(form).evidence) == (True, None)
-    assert desk.archive.check(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ACTIVE
+    assert desk.archive.check_form(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ACTIVE
     desk.attach(form)
     state = desk.authorization(form)
     assert (state.status, state.original_held) == (AuthorizationStatus.ACTIVE, False)
@@ -179,9 +181,9 @@ def test_edge_case_11_36_months_after_a_leap_day_are_the_28th(outcome: Collectio
     today = desk.clock.today()
     desk.change(paper, ReportCollection(presented_on=today, due_on=today, outcome=outcome, today=today))
     desk.clock.move_to(date(2031, 2, 28))
-    assert not desk.archive.lapse(paper)
+    assert not desk.archive.lapse_authorization(paper)
     desk.clock.move_to(date(2031, 3, 1))
-    assert desk.archive.lapse(paper)
+    assert desk.archive.lapse_authorization(paper)
     assert desk.authorization(paper).ended_on == date(2031, 2, 28)
 
 
@@ -207,10 +209,10 @@ def test_edge_case_12_the_account_holder_may_be_another_and_the_customer_a_schoo
 def test_edge_case_13_on_the_18th_birthday_a_guardians_consent_is_neither_ended_nor_gone(desk: MemoryDesk) -> None:
     """What its form asks of a guardian, and where the flag is shown: tests/http."""
     paper, born = desk.file(type="GUARDIAN_CONSENT"), date(2010, 1, 2)
-    kind = desk.archive.types()["GUARDIAN_CONSENT"]
+    kind = desk.archive.load_types()["GUARDIAN_CONSENT"]
     assert [kind.is_of_age(born, day) for day in (date(2028, 1, 1), date(2028, 1, 2))] == [False, True]
     desk.clock.move_to(date(2028, 1, 3))
-    assert not desk.archive.lapse(paper)
+    assert not desk.archive.lapse_authorization(paper)
     assert desk.authorization(paper).status_on(desk.clock.today()) is AuthorizationStatus.ACTIVE
     assert desk.contents.plain[desk.document(desk.evidence(paper)).files[-1].content.id] == PDF
 
@@ -225,16 +227,16 @@ def test_edge_case_18_a_reading_disability_form_does_not_exist_without_its_permi
     for paper in (form, evidence):
         assert not desk.archive.is_visible(paper, NO_HEALTH)
     with pytest.raises(NotFound):
-        desk.archive.check(form, a_caller(), NO_HEALTH)
+        desk.archive.check_form(form, a_caller(), NO_HEALTH)
     with pytest.raises(NotFound):
-        desk.archive.printed_form(form, NO_HEALTH)
+        desk.archive.load_printed_form(form, NO_HEALTH)
     with pytest.raises(NotFound):
-        desk.archive.told(form, NO_HEALTH)
+        desk.archive.load_outcome(form, NO_HEALTH)
     with pytest.raises(NotFound):
         desk.change(form, Suspend(TODAY, "x"), rights=NO_HEALTH)
     describe = Describe(note="x", today=TODAY, reason="x")
     with pytest.raises(NotFound):
-        desk.archive.correct(evidence, describe, a_caller(), rights=NO_HEALTH, expected_version=None)
+        desk.archive.correct_document(evidence, describe, a_caller(), rights=NO_HEALTH, expected_version=None)
 
 
 def test_edge_case_19_a_copy_of_what_is_only_verified_needs_its_legal_ground(desk: MemoryDesk) -> None:
@@ -281,7 +283,7 @@ def test_edge_case_21_what_a_staff_member_did_stays_readable_after_they_left(des
     desk.archive.administer(CreateToken(name="p.jansen", digest=b"x" * 32, role=Role.STAFF), a_caller())
     paper = desk.archive.issue_form(a_form(), a_caller(actor="p.jansen", branch="WEST")).recorded[0].envelope
     desk.archive.administer(RevokeToken("p.jansen"), a_caller())
-    [told] = desk.archive.told(paper.originator_id, EVERYTHING).recorded
+    [told] = desk.archive.load_outcome(paper.originator_id, EVERYTHING).recorded
     assert (told.envelope.meta.actor, told.envelope.meta.branch) == ("p.jansen", "WEST")
 
 
@@ -322,4 +324,4 @@ def test_edge_case_22_what_ends_with_the_year_ends_by_the_institutions_clock() -
         desk = MemoryDesk()
         paper = desk.note(valid_until=date(2026, 12, 31))
         desk.clock.moment, desk.clock.zone = NEW_YEAR, zone
-        assert desk.archive.lapse(paper) is ended
+        assert desk.archive.lapse_authorization(paper) is ended

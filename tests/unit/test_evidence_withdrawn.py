@@ -180,7 +180,7 @@ def test_what_is_over_stays_over_without_its_paper_and_with_it(desk: MemoryDesk,
         desk.change(form, Revoke(received_on=TODAY, effective_on=TODAY, today=TODAY, reason="x"))
     else:
         desk.clock.move_to(TODAY + timedelta(days=1_200))
-        assert desk.archive.lapse(form)
+        assert desk.archive.lapse_authorization(form)
     desk.correct(paper, Withdraw("x"))
     state = desk.authorization(form)
     assert (state.status.value, state.evidence, state.original_held) == (ended, None, False)
@@ -212,7 +212,7 @@ def test_who_may_not_see_the_authorization_withdraws_no_paper_of_it(desk: Memory
     paper, trace = desk.evidence(form), desk.trace()
     for command in (Withdraw("x"), Restore("x")):
         with pytest.raises(AuthorizationOutOfReach):
-            desk.archive.correct(
+            desk.archive.correct_document(
                 paper, command, a_caller(branch="WEST"), rights=Rights(list(SHIPPED), "WEST"), expected_version=None
             )
         assert desk.trace() == trace

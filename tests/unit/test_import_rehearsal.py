@@ -43,7 +43,7 @@ def bring(archive: Archive, lines: Sequence[ImportLine], batch: int) -> list[Res
     known = archive.look_up({line.customer for line in lines})
     batches = [lines[n : n + batch] for n in range(0, len(lines), batch)]
     prepared = (archive.prepare_lines(some, known, a_caller(), examine) for some in batches)
-    return [result for one in prepared for result in archive.take_lines(one)]
+    return [result for one in prepared for result in archive.append_lines(one)]
 
 
 def outcomes(results: Sequence[Result]) -> list[tuple[type[object], type[object]]]:

@@ -31,7 +31,7 @@ from domain.refusals import (
     Unavailable,
     ValidationFailed,
 )
-from domain.scan_code import make
+from domain.scan_code import make_code
 from domain.values import Source
 from tests.builders.imports import (
     a_file_line,
@@ -47,7 +47,7 @@ from tests.builders.memory import EVERYTHING, MemoryDesk
 from tests.builders.papers import CREDITOR, a_caller, a_mandate, an_iban, an_upload
 
 TODAY, TOMORROW = date(2026, 11, 24), date(2026, 11, 25)
-OURS = make("DA", 482719036651)
+OURS = make_code("DA", 482719036651)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def desk() -> MemoryDesk:
 
 
 def bring(desk: MemoryDesk, *lines: ImportLine) -> Sequence[Result]:
-    return desk.archive.take_lines(prepared(desk, *lines))
+    return desk.archive.append_lines(prepared(desk, *lines))
 
 
 def prepared(desk: MemoryDesk, *lines: ImportLine, examine: Examine = examine) -> Prepared:
@@ -193,7 +193,7 @@ def test_a_mandate_of_more_than_36_months_ago_is_taken_and_told_to_be_over(desk:
     assert isinstance(result, Taken)
     assert result.over is not None
     assert (result.over.on, result.over.cause) == (date(2023, 2, 28), ExpiryCause.NO_COLLECTION)
-    assert desk.archive.lapse(result.paper)
+    assert desk.archive.lapse_authorization(result.paper)
     assert desk.authorization(result.paper).status is AuthorizationStatus.EXPIRED
 
 
@@ -226,7 +226,7 @@ def test_a_line_that_is_brought_again_is_there_and_its_file_is_not_looked_at_aga
     paper = taken(desk, line)
     before = desk.trace()
     again = prepared(desk, line, examine=lambda files: pytest.fail("looked at again"))
-    assert desk.archive.take_lines(again) == [There(paper)]
+    assert desk.archive.append_lines(again) == [There(paper)]
     assert desk.trace() == before
 
 
@@ -268,7 +268,7 @@ def test_an_external_id_of_another_customer_or_type_is_refused(desk: MemoryDesk)
 def test_a_file_whose_external_id_another_paper_has_is_not_looked_at(desk: MemoryDesk) -> None:
     paper = taken(desk, a_line(external_id="old-9"))
     line = a_file_line(b"letter", external_id="old-9")
-    [result] = desk.archive.take_lines(prepared(desk, line, examine=lambda files: pytest.fail("looked at")))
+    [result] = desk.archive.append_lines(prepared(desk, line, examine=lambda files: pytest.fail("looked at")))
     assert isinstance(result, Refused)
     assert (type(result.error), result.owner) == (ExternalIdTaken, paper)
 
@@ -380,7 +380,11 @@ def test_a_file_that_is_refused_stops_no_other(desk: MemoryDesk) -> None:
         return [FileDamaged() if plain_of(file) == b"torn" else an_upload(b"whole") for file in files]
 
     lines = [a_file_line(b"torn"), a_line(), a_file_line(b"whole")]
-    assert kinds(desk.archive.take_lines(prepared(desk, *lines, examine=one_is_damaged))) == [FileDamaged, Taken, Taken]
+    assert kinds(desk.archive.append_lines(prepared(desk, *lines, examine=one_is_damaged))) == [
+        FileDamaged,
+        Taken,
+        Taken,
+    ]
     assert list(desk.contents.plain.values()) == [b"whole"]
 
 
@@ -390,7 +394,7 @@ def test_a_type_may_refuse_files_with_a_password(desk: MemoryDesk) -> None:
     def locked(files: Sequence[Received]) -> list[Examined]:
         return [an_upload(b"locked", password_protected=True)]
 
-    assert kinds(desk.archive.take_lines(prepared(desk, a_file_line(b"locked"), examine=locked))) == [
+    assert kinds(desk.archive.append_lines(prepared(desk, a_file_line(b"locked"), examine=locked))) == [
         FilePasswordProtected
     ]
 
@@ -400,7 +404,7 @@ def test_a_file_that_changes_under_the_import_is_refused(desk: MemoryDesk) -> No
         return [an_upload(b"after", sha256=files[0].sha256)]
 
     lines = [a_file_line(b"before"), a_line()]
-    [changed, other] = desk.archive.take_lines(prepared(desk, *lines, examine=before_it_changed))
+    [changed, other] = desk.archive.append_lines(prepared(desk, *lines, examine=before_it_changed))
     assert isinstance(changed, Refused)
     assert str(changed.error) == "/file: changed while it was read"
     assert isinstance(other, Taken)
@@ -463,11 +467,11 @@ def test_customers_of_whom_nothing_was_archived_are_named(desk: MemoryDesk) -> N
     lines = [a_line(), a_line(customer="100235", type="NO_SUCH"), a_line(customer="nobody")]
     first = desk.archive.prepare_lines(lines, known, a_caller(), examine)
     assert first.newcomers == {"100234"}
-    assert kinds(desk.archive.take_lines(first)) == [Taken, DocumentTypeUnknown, CustomerUnknown]
+    assert kinds(desk.archive.append_lines(first)) == [Taken, DocumentTypeUnknown, CustomerUnknown]
     lines = [a_line(note="next"), a_line(customer="100235")]
     second = desk.archive.prepare_lines(lines, known, a_caller(), examine)
     assert second.newcomers == {"100235"}
-    assert kinds(desk.archive.take_lines(second)) == [Taken, Taken]
+    assert kinds(desk.archive.append_lines(second)) == [Taken, Taken]
 
 
 def test_who_is_erased_after_the_look_costs_only_its_lines(desk: MemoryDesk) -> None:
@@ -476,5 +480,5 @@ def test_who_is_erased_after_the_look_costs_only_its_lines(desk: MemoryDesk) -> 
     desk.keys.erase("100234")
     lines = [a_file_line(b"gone"), a_line(customer="100235")]
     late = desk.archive.prepare_lines(lines, known, a_caller(), examine)
-    assert kinds(desk.archive.take_lines(late)) == [CustomerErased, Taken]
+    assert kinds(desk.archive.append_lines(late)) == [CustomerErased, Taken]
     assert desk.contents.plain == {}

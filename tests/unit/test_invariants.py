@@ -12,7 +12,7 @@ from domain.authorization import AuthorizationEvent, ReportCollection, Revoke, S
 from domain.catalogue import SHIPPED
 from domain.document import DocumentEvent, LinkCustomer, UnlinkCustomer
 from domain.document import decide as decide_document
-from domain.iban import mandate_reference
+from domain.iban import parse_mandate_reference
 from domain.mandate import Amendment, CollectionOutcome
 from domain.refusals import (
     DocumentTypeInactive,
@@ -101,10 +101,10 @@ def test_i6_a_mandate_reference_is_given_once_and_has_35_characters_of_the_latin
     desk.note(type="DEBT_AUTHORIZATION", mandate=a_mandate(mandate_reference="UMR 1"))
     with pytest.raises(MandateReferenceTaken):
         desk.note(customer="100235", type="DEBT_AUTHORIZATION", mandate=a_mandate(mandate_reference="UMR 1"))
-    assert mandate_reference("A" * 35)
+    assert parse_mandate_reference("A" * 35)
     for wrong in ("A" * 36, "ÄRGER", "", "a//b"):
         with pytest.raises(FieldError):
-            mandate_reference(wrong)
+            parse_mandate_reference(wrong)
 
 
 def test_i7_without_iban_and_signature_date_a_mandate_is_active_and_neither_collected_nor_amended(
@@ -164,7 +164,7 @@ def test_i10_no_personal_word_stands_in_clear_in_what_is_stored(desk: MemoryDesk
 def test_i11_every_event_names_who_did_it_and_where(desk: MemoryDesk) -> None:
     paper = desk.note(valid_until=TODAY)
     desk.clock.move_to(TODAY + timedelta(days=1))
-    desk.archive.lapse(paper)
+    desk.archive.lapse_authorization(paper)
     assert [(e.meta.actor, e.meta.branch) for e in desk.log.load(paper)] == [
         ("j.smit", "CENTRAL"),
         ("system", "CENTRAL"),
@@ -177,7 +177,7 @@ def test_i12_a_sensitive_paper_does_not_exist_without_its_permission(desk: Memor
     ordinary = Rights([c for c, d in SHIPPED.items() if d.sensitivity == "ordinary"])
     assert (desk.archive.is_visible(paper, EVERYTHING), desk.archive.is_visible(paper, ordinary)) == (True, False)
     with pytest.raises(NotFound):
-        desk.archive.told(paper, ordinary)
+        desk.archive.load_outcome(paper, ordinary)
 
 
 def test_i13_two_desks_with_one_code_in_one_second_and_one_wins(desk: MemoryDesk) -> None:

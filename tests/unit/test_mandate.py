@@ -24,7 +24,7 @@ from domain.authorization import (
     decide,
     evolve,
 )
-from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType, amended, changed_fields, last_day
+from domain.mandate import Amendment, CollectionOutcome, Mandate, SequenceType, amend_mandate, diff_fields, last_day
 from domain.refusals import AuthorizationNotActive, IllegalTransition
 from tests.builders.papers import CREDITOR, a_mandate, an_iban
 from tests.unit.test_authorization import (
@@ -118,13 +118,13 @@ def test_a_new_account_at_another_bank_makes_the_next_collection_the_first(
 
 
 def test_the_bic_of_the_new_bank_is_kept() -> None:
-    assert amended(FULL, Amendment(iban=OTHER_BANK, bic="ABNANL2A")).bic == "ABNANL2A"
-    assert amended(FULL, Amendment(bic=None)).bic is None
+    assert amend_mandate(FULL, Amendment(iban=OTHER_BANK, bic="ABNANL2A")).bic == "ABNANL2A"
+    assert amend_mandate(FULL, Amendment(bic=None)).bic is None
 
 
 def test_a_one_off_mandate_stays_one_at_any_bank() -> None:
     once = replace(FULL, sequence_type=SequenceType.ONE_OFF)
-    assert amended(once, Amendment(iban=OTHER_BANK)) == replace(once, iban=OTHER_BANK, bic=None)
+    assert amend_mandate(once, Amendment(iban=OTHER_BANK)) == replace(once, iban=OTHER_BANK, bic=None)
 
 
 def test_a_mandate_that_waits_for_its_first_collection_waits_at_the_other_bank_too() -> None:
@@ -141,13 +141,13 @@ def test_other_authorizations_have_nothing_to_amend_or_to_collect() -> None:
 
 
 def test_changed_fields_stand_in_the_order_of_the_collection_data() -> None:
-    assert changed_fields(None, replace(BLANK, iban=RABO)) == [
+    assert diff_fields(None, replace(BLANK, iban=RABO)) == [
         "iban",
         "mandate_reference",
         "creditor_id",
         "sequence_type",
     ]
-    assert changed_fields(FULL, FULL) == []
+    assert diff_fields(FULL, FULL) == []
 
 
 # -- without its collection data (I7) ---------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_a_mandate_noted_without_data_is_completed_with_what_the_archive_itself_
     new = replace(BLANK, iban=RABO, debtor_name="J. Peeters", signature_date=YESTERDAY)
     assert isinstance(event, MandateAmended)
     assert (event.old, event.new, event.same_bank) == (None, new, None)
-    assert new.complete
+    assert new.is_complete
     assert decide(evolve(state, event), collecting())
 
 

@@ -54,7 +54,7 @@ class Desk(MemoryDesk):
         return use_case(*arguments, caller, rights=rights, expected_version=version)
 
     def move(self, paper: UUID, to: str = HER, **more: Any) -> Outcome:
-        return self._do(self.archive.reassign, paper, to, "of the daughter", **more)
+        return self._do(self.archive.reassign_document, paper, to, "of the daughter", **more)
 
     def move_authorization(self, paper: UUID, to: str = HER, **more: Any) -> Outcome:
         return self._do(self.archive.reassign_authorization, paper, to, "of the daughter", **more)
@@ -248,7 +248,7 @@ def test_an_issued_form_moves_with_its_code(desk: Desk) -> None:
     form = desk.issue()
     desk.move_authorization(form)
     assert desk.archive.find_form(desk.code(form), EVERYTHING) == form
-    assert desk.archive.check(form, a_caller(), EVERYTHING).outcome.customer == HER
+    assert desk.archive.check_form(form, a_caller(), EVERYTHING).outcome.customer == HER
     desk.attach(form, customer=HER)
     assert desk.document(desk.evidence(form)).customer == desk.her
 

@@ -122,7 +122,7 @@ def test_collection_data_is_folded_and_completed(desk: MemoryArchive) -> None:
     mandate = noted_mandate(desk, iban="be68 5390 0754 7034", bic="gkccbebb", signature_date=None)
     assert (mandate.iban, mandate.bic, mandate.creditor_id) == (IBAN, "GKCCBEBB", CREDITOR)
     assert mandate.signature_date == TODAY
-    assert mandate.complete
+    assert mandate.is_complete
 
 
 def test_a_reference_that_was_not_given_is_made_and_is_one(desk: MemoryArchive) -> None:
@@ -146,7 +146,7 @@ def test_the_signature_date_is_that_of_the_mandate_then_of_the_form_then_today(d
 def test_a_mandate_without_collection_data_is_noted_and_is_not_complete(desk: MemoryArchive) -> None:
     assert registered(desk, a_mandate_note(mandate=None)).mandate is None
     incomplete = noted_mandate(desk, iban=None)
-    assert not incomplete.complete
+    assert not incomplete.is_complete
 
 
 def test_a_second_mandate_for_the_same_account_and_creditor_names_the_first(desk: MemoryArchive) -> None:

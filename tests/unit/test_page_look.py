@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import page_look
-from domain.page_look import HIGH, WIDE, is_same_sheet, pack, unpack
+from domain.page_look import HIGH, WIDE, is_same_sheet, pack_map, unpack_map
 
 FULL = page_look.LEVELS - 1
 
@@ -59,7 +59,7 @@ def test_a_page_without_ink_is_like_nothing() -> None:
 
 
 def test_a_map_is_packed_and_read_again() -> None:
-    assert unpack(pack(a_map())) == a_map()
+    assert unpack_map(pack_map(a_map())) == a_map()
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_a_map_is_packed_and_read_again() -> None:
     [
         b"",
         b"no map",
-        pack(b"\x01"),
-        pack(bytes(WIDE * HIGH + 1)),
-        pack(bytes(10_000_000)),
-        pack(a_map())[:-20],
+        pack_map(b"\x01"),
+        pack_map(bytes(WIDE * HIGH + 1)),
+        pack_map(bytes(10_000_000)),
+        pack_map(a_map())[:-20],
     ],
     ids=["empty", "other bytes", "too few cells", "one cell more", "a bomb", "cut"],
 )
 def test_what_is_no_map_reads_as_none(damaged: bytes) -> None:
-    assert unpack(damaged) == b""
+    assert unpack_map(damaged) == b""

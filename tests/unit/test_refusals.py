@@ -8,7 +8,7 @@ from string import Formatter
 import pytest
 
 from domain import refusals
-from domain.refusals import FieldError, Refusal, ValidationFailed, every
+from domain.refusals import FieldError, Refusal, ValidationFailed, all_refusals
 
 ROOMS = ("api", "desk", "domain", "paper", "projections", "scanner", "service", "store", "web")
 ROOT = Path(refusals.__file__).parent.parent
@@ -46,20 +46,20 @@ def contract() -> dict[str, int]:
 
 
 def test_every_slug_has_the_status_of_the_contract() -> None:
-    assert {r.slug: r.status for r in every()}.items() <= (contract() | OWN).items()
+    assert {r.slug: r.status for r in all_refusals()}.items() <= (contract() | OWN).items()
 
 
 def test_what_stands_beside_the_contract_exists_and_is_not_in_it() -> None:
-    assert OWN.keys() <= {r.slug for r in every()}
+    assert OWN.keys() <= {r.slug for r in all_refusals()}
     assert not OWN.keys() & contract().keys()
 
 
 def test_no_two_refusals_share_a_slug() -> None:
-    slugs = [r.slug for r in every()]
+    slugs = [r.slug for r in all_refusals()]
     assert len(slugs) == len(set(slugs))
 
 
-@pytest.mark.parametrize("refusal", every(), ids=lambda r: r.slug)
+@pytest.mark.parametrize("refusal", all_refusals(), ids=lambda r: r.slug)
 def test_a_title_is_short_and_a_sentence_ends(refusal: type[Refusal]) -> None:
     assert len(refusal.title) <= 60
     assert not refusal.title.endswith(".")
@@ -87,7 +87,7 @@ def placeholders(sentence: str) -> set[str]:
 
 def raised() -> Iterator[tuple[str, str, set[str]]]:
     """Every call of a refusal in the rooms, and every bare `raise` of one: where, which, with which values."""
-    names = {r.__name__ for r in every()}
+    names = {r.__name__ for r in all_refusals()}
     for path in [p for room in ROOMS for p in sorted((ROOT / room).rglob("*.py"))]:
         tree = ast.parse(path.read_text())
         imported = {
@@ -111,7 +111,7 @@ def _refusal_of(node: ast.AST) -> tuple[str, set[str]]:
 
 
 def test_every_refusal_is_raised_with_the_values_of_its_sentence() -> None:
-    by_name = {r.__name__: r for r in every()}
+    by_name = {r.__name__: r for r in all_refusals()}
     lacking = [
         (where, name, missing)
         for where, name, values in raised()

@@ -14,18 +14,18 @@ from domain.scan_code import (
     TYPED_CHARACTERS_MAX,
     Scheme,
     candidates,
-    grouped,
+    group_code,
     is_well_formed,
-    make,
+    make_code,
+    parse_code,
     prefix_of,
     random_number,
-    require,
 )
 
 CODE = "DA48271903665144"
 CARD = "20001012345678"
 PREFIXES = st.text(ascii_uppercase, min_size=2, max_size=2)
-CODES = st.builds(make, PREFIXES, st.integers(0, NUMBERS - 1))
+CODES = st.builds(make_code, PREFIXES, st.integers(0, NUMBERS - 1))
 OUR_FORM = re.compile(r"[A-Z]{2}[0-9]{14}")
 BLANKS = [" ", "\u00a0", "\u2009", "\u202f", "\u3000", "\u200b", "\ufeff"]
 DASHES = ["-", "\u2010", "\u2011", "\u2013", "\u2014", "\u2212", "\u00ad", "\uff0d", "\u2043", "\u02d7"]
@@ -38,13 +38,13 @@ LOOKALIKES = {"0": "0Oo", "1": "1IiLl"}
 
 
 def test_the_code_of_the_rules_is_made_and_printed_in_groups() -> None:
-    assert make("DA", 482719036651) == CODE
-    assert grouped(CODE) == "DA 4827 1903 6651 44"
+    assert make_code("DA", 482719036651) == CODE
+    assert group_code(CODE) == "DA 4827 1903 6651 44"
 
 
 @given(PREFIXES, st.integers(0, NUMBERS - 1))
 def test_a_code_is_1_modulo_97_with_letters_as_in_an_iban(prefix: str, number: int) -> None:
-    code = make(prefix, number)
+    code = make_code(prefix, number)
     assert re.fullmatch(rf"{prefix}{number:012d}[0-9]{{2}}", code)
     assert int("".join(str(ord(c) - 55) if c > "9" else c for c in code)) % 97 == 1
 
@@ -54,7 +54,7 @@ def test_a_code_is_1_modulo_97_with_letters_as_in_an_iban(prefix: str, number: i
 )
 def test_nothing_else_becomes_a_code(prefix: str, number: int) -> None:
     with pytest.raises(ValueError, match="two capital letters"):
-        make(prefix, number)
+        make_code(prefix, number)
 
 
 def test_numbers_are_spread_over_twelve_digits() -> None:
@@ -87,7 +87,7 @@ def test_a_prefix_has_the_initials_of_the_type(type_code: str, prefix: str) -> N
 
 @given(st.text(ascii_uppercase + digits + "_"))
 def test_every_type_has_a_prefix_that_a_code_takes(type_code: str) -> None:
-    assert make(prefix_of(type_code), 0).startswith(prefix_of(type_code))
+    assert make_code(prefix_of(type_code), 0).startswith(prefix_of(type_code))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_every_type_has_a_prefix_that_a_code_takes(type_code: str) -> None:
     [("12345678901234", "1234 5678 9012 34"), ("A123", "A123"), ("DA4827190366514X", "DA48 2719 0366 514X")],
 )
 def test_other_codes_stand_in_groups_of_four(code: str, printed: str) -> None:
-    assert grouped(code) == printed
+    assert group_code(code) == printed
 
 
 # -- folding ----------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_other_codes_stand_in_groups_of_four(code: str, printed: str) -> None:
 
 @given(CODES)
 def test_what_is_printed_stands_for_its_code(code: str) -> None:
-    assert candidates(code) == candidates(grouped(code)) == (code,)
+    assert candidates(code) == candidates(group_code(code)) == (code,)
 
 
 @given(CODES, st.data())
@@ -115,7 +115,7 @@ def test_however_a_code_is_typed_it_comes_first(code: str, data: st.DataObject) 
     text = before + "".join(a + b for a, b in zip(typed, between, strict=True)) + behind
     assert candidates(text)[0] == code
     assert is_well_formed(text, [])
-    assert all(require(text, scheme) == code for scheme in Scheme)
+    assert all(parse_code(text, scheme) == code for scheme in Scheme)
 
 
 def spellings(place: int, sign: str) -> str:
@@ -139,7 +139,7 @@ def test_what_is_imported_can_be_looked_up_by_the_same_text(text: str, scheme: S
 
 def imported(text: str, scheme: Scheme) -> str | None:
     try:
-        return require(text, scheme)
+        return parse_code(text, scheme)
     except ScanCodeMalformed:
         return None
 
@@ -163,7 +163,7 @@ def test_a_foreign_code_keeps_its_letters() -> None:
 
 
 def test_a_prefix_keeps_its_letters() -> None:
-    code = make("OI", 7)
+    code = make_code("OI", 7)
     assert candidates(code.lower()) == (code,)
     assert candidates("01" + code[2:]) == ("01" + code[2:],)
     assert not is_well_formed("01" + code[2:], [])
@@ -230,7 +230,7 @@ def phonetics(code: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("slip", [single_errors, swaps, jump_swaps, doubled, dropped, twins, phonetics])
 @settings(max_examples=50)
-@given(code=CODES | st.builds(make, st.sampled_from(["AA", "ZZ"]), st.sampled_from([0, 10**11, 155555555550])))
+@given(code=CODES | st.builds(make_code, st.sampled_from(["AA", "ZZ"]), st.sampled_from([0, 10**11, 155555555550])))
 def test_every_slip_of_a_kind_people_make_is_noticed(slip: Slip, code: str) -> None:
     """At every place, with every digit. A text that is still of our form is noticed beside all other schemes too."""
     wrong = [(text, tuple(Scheme) if OUR_FORM.fullmatch(text) else ()) for text in slip(code) if text != code]
@@ -241,7 +241,7 @@ def test_every_slip_of_a_kind_people_make_is_noticed(slip: Slip, code: str) -> N
 def test_only_the_two_digits_that_were_made_are_taken(ending: int) -> None:
     """02 and 99 leave the same remainder, but only one of them is printed."""
     for number in range(97):
-        code = make("DA", number)
+        code = make_code("DA", number)
         text = f"{code[:14]}{ending:02d}"
         assert is_well_formed(text, []) == (text == code)
 
@@ -252,14 +252,14 @@ def test_only_the_two_digits_that_were_made_are_taken(ending: int) -> None:
 @pytest.mark.parametrize("text", ["79927398713", "7992 7398 713", "000000", "4539-1488-0343-6467", "0" * 32])
 def test_luhn_takes_digits_whose_sum_holds(text: str) -> None:
     assert is_well_formed(text, [Scheme.LUHN])
-    assert require(text, Scheme.LUHN) == text.replace(" ", "").replace("-", "")
+    assert parse_code(text, Scheme.LUHN) == text.replace(" ", "").replace("-", "")
 
 
 @pytest.mark.parametrize("text", ["79927398710", "00000", "0" * 33, "7992739871X", "O00000"])
 def test_luhn_refuses_other_sums_lengths_and_letters(text: str) -> None:
     assert not is_well_formed(text, [Scheme.LUHN])
     with pytest.raises(ScanCodeMalformed):
-        require(text, Scheme.LUHN)
+        parse_code(text, Scheme.LUHN)
 
 
 # Numbers of the German authority file (Goethe, Bach), and the examples of the ISBN standard.
@@ -268,19 +268,19 @@ MOD11 = ["118540238", "11850553X", "11850553x", "0-306-40615-2", "0-8044-2957-X"
 
 @pytest.mark.parametrize("text", MOD11)
 def test_mod_11_takes_the_numbers_of_libraries(text: str) -> None:
-    assert require(text, Scheme.MOD11) == text.replace("-", "").upper()
+    assert parse_code(text, Scheme.MOD11) == text.replace("-", "").upper()
 
 
 @pytest.mark.parametrize("text", ["118540239", "118505530", "1185055X3", "X18540238", "00000", "0" * 33, "11850553XX"])
 def test_mod_11_refuses_other_sums_lengths_and_an_x_elsewhere(text: str) -> None:
     assert not is_well_formed(text, [Scheme.MOD11])
     with pytest.raises(ScanCodeMalformed):
-        require(text, Scheme.MOD11)
+        parse_code(text, Scheme.MOD11)
 
 
 @pytest.mark.parametrize("text", ["1", "anything goes 1", "DA4827190366514", "9" * 64])
 def test_a_type_without_a_scheme_takes_what_it_gets(text: str) -> None:
-    assert require(text, Scheme.NONE) == text.replace(" ", "").upper()
+    assert parse_code(text, Scheme.NONE) == text.replace(" ", "").upper()
     assert not is_well_formed(text, [Scheme.LUHN, Scheme.MOD97])
 
 
@@ -288,7 +288,7 @@ def test_our_form_with_wrong_check_digits_is_refused_even_without_a_scheme() -> 
     assert not is_well_formed("DA48271903665145", Scheme)
     for scheme in Scheme:
         with pytest.raises(ScanCodeMalformed):
-            require("DA 4827 I9O3 6651 45", scheme)
+            parse_code("DA 4827 I9O3 6651 45", scheme)
 
 
 # -- edge case 2, as a careful librarian tries it ---------------------------------------------------------------
@@ -317,4 +317,4 @@ def test_enter_from_the_gun_changes_nothing(ending: str) -> None:
 
 def test_what_is_said_tells_the_desk_what_to_do() -> None:
     with pytest.raises(ScanCodeMalformed, match="Compare it with the paper, group by group"):
-        require("DA 4827 1903 6651 45", Scheme.MOD97)
+        parse_code("DA 4827 1903 6651 45", Scheme.MOD97)

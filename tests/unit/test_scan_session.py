@@ -85,12 +85,12 @@ def decided(state: ScanSession | None, command: Command) -> list[type[ScanEvent]
 
 
 def contents(state: ScanSession) -> dict[int, UUID]:
-    return {n: page.content.id for n, page in state.ordered}
+    return {n: page.content.id for n, page in state.pages_in_order}
 
 
 def marks(state: ScanSession) -> list[int]:
     """The pages in their order, by what they were captured with."""
-    return [page.content.id.int - 0xC000 for _, page in state.ordered]
+    return [page.content.id.int - 0xC000 for _, page in state.pages_in_order]
 
 
 # -- every state and every command ------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ def test_the_same_page_at_another_place_is_another_page() -> None:
 
 def test_places_may_be_missing_while_pages_come_in() -> None:
     state = after(None, Start(None, NOW), capture(5), capture(2))
-    assert (list(state.pages), [n for n, _ in state.ordered], state.last) == ([5, 2], [2, 5], 5)
+    assert (list(state.pages), [n for n, _ in state.pages_in_order], state.last_place) == ([5, 2], [2, 5], 5)
     assert marks(after(state, capture(3))) == [2, 3, 5]
 
 
@@ -344,35 +344,35 @@ def test_a_late_sheet_for_which_there_is_no_place_is_refused() -> None:
 def test_a_sheet_that_looks_like_one_before_it_is_told() -> None:
     """For as long as both are there, whichever comes first now."""
     twice = after(handed_in(2), capture(3, 30, look=a_look(1)))
-    assert twice.twins == {3}
-    assert after(twice, MovePage(3, 1)).twins == {2}
-    assert after(twice, RemovePage(1)).twins == frozenset()
+    assert twice.twin_places == {3}
+    assert after(twice, MovePage(3, 1)).twin_places == {2}
+    assert after(twice, RemovePage(1)).twin_places == frozenset()
 
 
 def test_of_three_scans_of_a_sheet_two_are_alike_when_the_first_is_removed() -> None:
     thrice = after(handed_in(1), capture(2, 20, look=a_look(1)), capture(3, 30, look=a_look(1)))
-    assert thrice.twins == {2, 3}
-    assert after(thrice, RemovePage(1)).twins == {2}
+    assert thrice.twin_places == {2, 3}
+    assert after(thrice, RemovePage(1)).twin_places == {2}
 
 
 def test_a_page_that_is_replaced_is_not_compared_with_the_one_it_replaces() -> None:
-    assert after(handed_in(1), capture(1, 20, look=a_look(1))).twins == frozenset()
+    assert after(handed_in(1), capture(1, 20, look=a_look(1))).twin_places == frozenset()
 
 
 def test_pages_with_other_codes_are_other_sheets() -> None:
     form = {"look": a_look(1), "scan_codes": ("DA482719036651440",)}
-    assert after(handed_in(1), capture(2, 9, **form)).twins == frozenset()
+    assert after(handed_in(1), capture(2, 9, **form)).twin_places == frozenset()
 
 
 def test_of_many_pages_that_look_the_same_a_page_names_the_latest() -> None:
     many = after(handed_in(1), *(capture(n, n, look=a_look(1)) for n in range(2, 13)))
-    assert (many.twins, len(many.pages[12].like)) == (frozenset(range(2, 13)), LIKE_MAX)
+    assert (many.twin_places, len(many.pages[12].like)) == (frozenset(range(2, 13)), LIKE_MAX)
 
 
 def test_blank_pages_are_no_twins() -> None:
     blank: dict[str, Any] = {"look": a_look(1), "warnings": ("blank",)}
-    assert after(None, Start(None, NOW), capture(1, **blank), capture(2, **blank)).twins == frozenset()
-    assert after(handed_in(1), capture(2, **blank)).twins == frozenset()
+    assert after(None, Start(None, NOW), capture(1, **blank), capture(2, **blank)).twin_places == frozenset()
+    assert after(handed_in(1), capture(2, **blank)).twin_places == frozenset()
 
 
 # -- the end of a pass ------------------------------------------------------------------------------------------
@@ -424,7 +424,7 @@ def test_turning_adds_up() -> None:
     state = handed_in(2)
     for degrees, then in ((90, 90), (180, 270), (270, 180), (180, 0)):
         state = after(state, Rotate(2, degrees))
-        assert [page.degrees for _, page in state.ordered] == [0, then]
+        assert [page.degrees for _, page in state.pages_in_order] == [0, then]
 
 
 @pytest.mark.parametrize(
@@ -522,7 +522,7 @@ def test_what_becomes_of_other_pages_is_no_hindrance() -> None:
 
 def test_who_cancels_leaves_no_page() -> None:
     state = after(failed(), Cancel())
-    assert (state.state, contents(state), state.last) == (ScanState.CANCELLED, {}, 0)
+    assert (state.state, contents(state), state.last_place) == (ScanState.CANCELLED, {}, 0)
 
 
 def test_a_session_begins_with_its_start() -> None:

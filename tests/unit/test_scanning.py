@@ -78,8 +78,8 @@ def meanwhile(desk: MemoryDesk, *others: Callable[[], object]) -> None:
 def test_a_session_has_a_key_that_belongs_to_the_intake(desk: MemoryDesk, scans: Scans) -> None:
     session = scans.start()
     assert desk.topics == ["scan-started.v1"]
-    assert desk.keys.papers == {session: {desk.keys.intake().reference}}
-    found = desk.archive.scan_session(session, EVERYWHERE)
+    assert desk.keys.papers == {session: {desk.keys.intake_owner().reference}}
+    found = desk.archive.load_scan_session(session, EVERYWHERE)
     assert (found.actor, found.branch, found.state.state) == ("j.smit", "CENTRAL", ScanState.REVIEW)
     assert (found.position, found.touched_at) == (desk.log.last_position(), desk.clock.now())
 
@@ -227,14 +227,14 @@ def test_a_start_that_is_sent_again_is_the_same_session(desk: MemoryDesk, scans:
 def test_what_a_start_was_answered_is_known_before_its_scanner_is_looked_for(desk: MemoryDesk, scans: Scans) -> None:
     """It may have been switched off since."""
     caller = a_caller(idempotency_key="k")
-    assert desk.archive.started_scan("the glass", caller) is None
+    assert desk.archive.find_earlier_start("the glass", caller) is None
     first = desk.archive.start_scan(GLASS, caller, asked="the glass")
-    again = desk.archive.started_scan("the glass", caller)
+    again = desk.archive.find_earlier_start("the glass", caller)
     assert again is not None
     assert (again.id, again.state, again.replayed) == (first.id, first.state, True)
-    assert desk.archive.started_scan("the glass", a_caller()) is None
+    assert desk.archive.find_earlier_start("the glass", a_caller()) is None
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.started_scan("another", caller)
+        desk.archive.find_earlier_start("another", caller)
 
 
 def test_a_start_whose_twin_is_under_way_is_the_same_session(desk: MemoryDesk, scans: Scans) -> None:
@@ -455,7 +455,7 @@ class EndsMeanwhile:
 def test_who_saves_pages_that_another_has_just_saved_is_told_so(desk: MemoryDesk, scans: Scans) -> None:
     """It was told that the pages were others: they were read without the key, which goes with the end."""
     session = scans.handed_in(2)
-    seen = desk.archive.scan_session(session, EVERYWHERE)
+    seen = desk.archive.load_scan_session(session, EVERYWHERE)
     log: Any = EndsMeanwhile(desk, lambda: scans.ok(session))
     late = Scans(replace(desk.archive, log=log))
     with pytest.raises(IllegalTransition):
@@ -523,7 +523,7 @@ def test_a_batch_becomes_one_document_after_the_other(desk: MemoryDesk, scans: S
 
 
 def token(desk: MemoryDesk, form: UUID, actor: str = "j.smit") -> str:
-    return desk.archive.check(form, a_caller(actor=actor), EVERYTHING).check_token
+    return desk.archive.check_form(form, a_caller(actor=actor), EVERYTHING).check_token
 
 
 def signed(scans: Scans, session: UUID, form: UUID, check_token: str | None, **order: Any) -> Outcome:
@@ -679,7 +679,7 @@ def test_an_archive_whose_twin_is_under_way_is_done_once(
 def test_images_that_a_twin_did_not_archive_stay(desk: MemoryDesk, scans: Scans) -> None:
     """Both asked for all the pages, and another came in between the two looks."""
     session = scans.handed_in(2)
-    seen = desk.archive.scan_session(session, EVERYWHERE)
+    seen = desk.archive.load_scan_session(session, EVERYWHERE)
     scans.put(session, 3)
     meanwhile(desk, lambda: scans.ok(session, seen=seen, key="k"))
     outcome = scans.ok(session, key="k")
@@ -691,11 +691,11 @@ def test_an_archive_whose_twin_was_first_by_a_moment_is_not_refused(
     desk: MemoryDesk, scans: Scans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody knew of the twin when it was asked for, and the session was over when it came to archive it."""
-    session, known = scans.handed_in(2), desk.log.earlier
-    seen = desk.archive.scan_session(session, EVERYWHERE)
+    session, known = scans.handed_in(2), desk.log.find_command
+    seen = desk.archive.load_scan_session(session, EVERYWHERE)
     first = scans.ok(session, key="k")
     too_early = [None]
-    monkeypatch.setattr(desk.log, "earlier", lambda command: too_early.pop() if too_early else known(command))
+    monkeypatch.setattr(desk.log, "find_command", lambda command: too_early.pop() if too_early else known(command))
     again = scans.ok(session, seen=seen, key="k")
     assert (again.replayed, again.position, too_early) == (True, first.position, [])
 
@@ -789,25 +789,25 @@ def test_images_that_are_gone_before_a_file_is_made_of_them(
     desk: MemoryDesk, scans: Scans, change: Callable[[Scans, UUID], object], refusal: type[Refusal]
 ) -> None:
     session = scans.handed_in(1)
-    seen = desk.archive.scan_session(session, EVERYWHERE)
+    seen = desk.archive.load_scan_session(session, EVERYWHERE)
     change(scans, session)
     with pytest.raises(refusal):
-        desk.archive.archived_meanwhile(seen, None, [1], ORDER, a_caller(), reach=EVERYWHERE)
+        desk.archive.answer_for_lost_images(seen, None, [1], ORDER, a_caller(), reach=EVERYWHERE)
 
 
 def test_images_that_a_twin_archived_are_answered_as_to_the_twin(desk: MemoryDesk, scans: Scans) -> None:
     session = scans.handed_in(1)
-    seen = desk.archive.scan_session(session, EVERYWHERE)
+    seen = desk.archive.load_scan_session(session, EVERYWHERE)
     first = scans.ok(session, key="k")
     caller = a_caller(idempotency_key="k")
-    again = desk.archive.archived_meanwhile(seen, None, [1], ORDER, caller, reach=EVERYWHERE)
+    again = desk.archive.answer_for_lost_images(seen, None, [1], ORDER, caller, reach=EVERYWHERE)
     assert (again.replayed, again.position) == (True, first.position)
 
 
 # -- whose sessions ---------------------------------------------------------------------------------------------
 
 DOORS: dict[str, Callable[[MemoryDesk, UUID, Reach], object]] = {
-    "look": lambda desk, session, reach: desk.archive.scan_session(session, reach),
+    "look": lambda desk, session, reach: desk.archive.load_scan_session(session, reach),
     "yes": lambda desk, session, reach: desk.archive.confirm_scan(session, a_caller(), reach),
     "page": lambda desk, session, reach: desk.archive.capture_page(session, 3, an_image(3), a_caller(), reach),
     "finish": lambda desk, session, reach: desk.archive.finish_pass(session, Finish(1), a_caller(), reach),
@@ -824,7 +824,7 @@ LONG_AGO, LATER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=
 
 def archive_as_seen(desk: MemoryDesk, session: UUID, reach: Reach) -> Outcome:
     scans = Scans(desk.archive)
-    seen = desk.archive.scan_session(session, EVERYWHERE)
+    seen = desk.archive.load_scan_session(session, EVERYWHERE)
     file = scans.document_of(seen, [1, 2])
     return desk.archive.archive_scan(seen, None, [1, 2], ORDER, file, a_caller(), rights=EVERYTHING, reach=reach)
 
@@ -852,9 +852,9 @@ def test_a_session_out_of_reach_is_not_there(
 
 @pytest.mark.parametrize("reach", [Reach(branch="CENTRAL"), Reach(stations={"desk-2": LONG_AGO})])
 def test_a_session_within_reach_is(desk: MemoryDesk, scans: Scans, reach: Reach) -> None:
-    assert isinstance(desk.archive.scan_session(scans.start(FEEDER), reach), Session)
+    assert isinstance(desk.archive.load_scan_session(scans.start(FEEDER), reach), Session)
 
 
 def test_a_station_does_not_get_at_a_session_without_a_scanner(desk: MemoryDesk, scans: Scans) -> None:
     session = scans.handed_in()
-    left_alone(desk, NotFound, lambda: desk.archive.scan_session(session, Reach(stations={"desk-2": LONG_AGO})))
+    left_alone(desk, NotFound, lambda: desk.archive.load_scan_session(session, Reach(stations={"desk-2": LONG_AGO})))

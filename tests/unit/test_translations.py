@@ -95,10 +95,10 @@ def test_a_translation_begins_and_ends_as_its_sentence_does(tag: str) -> None:
 
 @both
 def test_titles_are_short_in_every_language(tag: str) -> None:
-    assert [said for kind in refusals.every() if len(said := catalog(tag)(kind.title)) > 60] == []
+    assert [said for kind in refusals.all_refusals() if len(said := catalog(tag)(kind.title)) > 60] == []
 
 
-@pytest.mark.parametrize("kind", refusals.every(), ids=lambda kind: kind.slug)
+@pytest.mark.parametrize("kind", refusals.all_refusals(), ids=lambda kind: kind.slug)
 def test_whatever_a_refusal_says_is_marked(kind: type[refusals.Refusal]) -> None:
     told = {kind.title, kind.sentence, *CURES.values()}
     for words in ("sentences", "sources", "states"):

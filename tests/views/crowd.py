@@ -25,7 +25,7 @@ Body = tuple[UUID, Any]
 
 def fill(desk: Desk, papers: int, *, customers: int, papers_at_once: int = 200, round_: int = 0) -> int:
     """Append about 1.5 events a paper for these customers of a round; returns how many events."""
-    owners = [desk.keys.owner(f"crowd-{round_}-{n}") for n in range(customers)]
+    owners = [desk.keys.owner_of(f"crowd-{round_}-{n}") for n in range(customers)]
     events, later = 0, list[Body]()
     versions: dict[UUID, int] = {}
     for begin in range(0, papers, papers_at_once):

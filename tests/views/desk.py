@@ -30,7 +30,7 @@ from store.key_encryption import KeyEncryptionKeys
 from store.keys import Keys, make_institution_key
 from store.log import Log
 from store.mapper import SealingMapper
-from store.recorder import ArchiveRecorder, datastore
+from store.recorder import ArchiveRecorder, make_datastore
 from store.system import RandomIds
 from tests.builders.memory import Clock, Directory, MemoryContents
 from tests.builders.papers import CREDITOR, a_caller, a_mandate_note, a_note, a_seen_note, an_order, an_upload
@@ -122,11 +122,11 @@ class Desk:
         )
 
     def correct(self, paper: UUID, command: Command) -> Outcome:
-        return self.archive.correct(paper, command, a_caller(), **AS_IT_IS)
+        return self.archive.correct_document(paper, command, a_caller(), **AS_IT_IS)
 
     def move(self, paper: UUID, customer: str) -> Outcome:
         """A document, with the authorization that it is evidence of."""
-        return self.archive.reassign(paper, customer, "wrong customer", a_caller(), **AS_IT_IS)
+        return self.archive.reassign_document(paper, customer, "wrong customer", a_caller(), **AS_IT_IS)
 
     def move_authorization(self, statement: UUID, customer: str) -> Outcome:
         return self.archive.reassign_authorization(statement, customer, "wrong customer", a_caller(), **AS_IT_IS)
@@ -145,10 +145,10 @@ class Desk:
         self.archive.define_type(DefineType(code, definition), a_caller())
 
     def reference(self, customer: str = CUSTOMERS[0]) -> UUID:
-        return self.keys.owner(customer).reference
+        return self.keys.owner_of(customer).reference
 
     def types(self) -> dict[str, DocumentType]:
-        return self.archive.types()
+        return self.archive.load_types()
 
     def erase_key(self, paper: UUID) -> None:
         """The paper cannot be read any more, by anyone."""
@@ -202,11 +202,11 @@ def paper_of(outcome: Outcome) -> UUID:
 @contextmanager
 def open_log(url: str, *, connections: int = 4) -> Iterator[tuple[Log, Keys]]:
     """A log of one process, with a key-encryption key that every process of a test has."""
-    events = datastore(url, connections=connections, wait_seconds=10.0, role=None)
+    events = make_datastore(url, connections=connections, wait_seconds=10.0, role=None)
     with ConnectionPool(url, min_size=1, max_size=connections, kwargs={"autocommit": True}) as pool:
         keys = Keys(pool, KEK)
         try:
-            yield Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher)), keys
+            yield Log(ArchiveRecorder(events), keys, SealingMapper(keys.cipher_of)), keys
         finally:
             events.close()
 

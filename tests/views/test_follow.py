@@ -280,7 +280,7 @@ def test_an_unknown_view_cannot_be_paused_or_resumed(desk: Desk) -> None:
 def poison_the_fold(desk: Desk, customer: str) -> UUID:
     """An event that no fold can take: a correction of a paper that was never archived."""
     paper = uuid7()
-    owner = desk.keys.owner(customer)
+    owner = desk.keys.owner_of(customer)
     desk.keys.new_paper(paper)
     body = DocumentWithdrawn(customer=owner.reference, reason="x")
     desk.log.append([Envelope(paper, 1, body, META)], papers={paper: owner})
@@ -439,9 +439,9 @@ def test_a_hint_wakes_an_idle_follower_and_readers_hear_when_it_is_done(desk: De
     ):
         desk.wait_until(desk.log.last_position())
         time.sleep(0.5)  # past the time in which it looks again by itself
-        reader.hear()
+        reader.receive_hints()
         position = desk.letter().position
-        reader.tell(FOLLOWER)
+        reader.send_hint(FOLLOWER)
         assert select.select([reader.fileno()], [], [], 10)[0]
         assert _position(desk) == position
-        reader.tell(FOLLOWER)  # so that it sees that it shall stop
+        reader.send_hint(FOLLOWER)  # so that it sees that it shall stop

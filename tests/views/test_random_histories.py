@@ -114,7 +114,7 @@ def assert_reads_as_it_did(desk: Desk, clerk: Clerk, read_then: Sequence[Then]) 
 
 def everything(desk: Desk, clerk: Clerk, as_of: int | None) -> Answers:
     """All lists, single papers, authorizations and histories that there are to ask for."""
-    owners = [desk.keys.owner(customer) for customer in clerk.customers]
+    owners = [desk.keys.owner_of(customer) for customer in clerk.customers]
     references = [owner.reference for owner in owners if not owner.fresh]
 
     async def ask(conn: AsyncConnection[Any]) -> Answers:

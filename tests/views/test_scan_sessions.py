@@ -86,9 +86,9 @@ def test_a_row_follows_the_session_step_by_step(memory: MemoryDesk) -> None:
         step(scans, session)
         state, row = scans.state(session), row_of(memory, session)
         assert shown(memory, session) == then
-        assert then == (state.state, state.passes, len(state.pages), state.last, state.problem)
+        assert then == (state.state, state.passes, len(state.pages), state.last_place, state.problem)
         assert row.version == state.version
-        assert row.changed_at == memory.archive.scan_session(session, EVERYWHERE).touched_at
+        assert row.changed_at == memory.archive.load_scan_session(session, EVERYWHERE).touched_at
 
 
 def test_a_cancelled_row_has_no_pages(memory: MemoryDesk) -> None:
@@ -237,7 +237,7 @@ def moment_between(desk: Desk) -> datetime:
 
 
 def report(desk: Desk, name: str) -> None:
-    assert desk.ask(lambda conn: stations.report(conn, name, "a-station", "CENTRAL", "[]"))
+    assert desk.ask(lambda conn: stations.report_station(conn, name, "a-station", "CENTRAL", "[]"))
 
 
 def test_a_scan_is_abandoned_when_nothing_comes_and_its_station_is_silent(desk: Desk, scans: Scans) -> None:

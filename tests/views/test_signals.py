@@ -76,7 +76,7 @@ def test_followers_are_told_of_many_commits_once(desk: Desk) -> None:
         async with listening_to(desk, signals.NEW_EVENTS) as conn:
             begun = time.monotonic()
             for _ in range(100):
-                opened.new_events()
+                opened.announce_events()
                 await asyncio.sleep(0.001)
             told = [n async for n in conn.notifies(timeout=3 * signals.QUIET_SECONDS)]
             return len(told), time.monotonic() - begun

@@ -111,7 +111,7 @@ def test_an_answer_is_never_older_than_its_question(desk: Desk) -> None:
     async def one(standing: Standing, n: int) -> bool:
         for _ in range(12):
             outcome = await asyncio.to_thread(desk.letter, CUSTOMERS[n], actor=f"clerk {n}")
-            if (await standing.look(f"clerk {n}")).written != outcome.position:
+            if (await standing.load_look(f"clerk {n}")).written != outcome.position:
                 return False
         return True
 
@@ -128,7 +128,7 @@ def test_an_answer_is_never_older_than_its_question(desk: Desk) -> None:
 
 async def asking(standing: Standing, stop: threading.Event) -> None:
     while not stop.is_set():
-        await standing.look("m.bakker")
+        await standing.load_look("m.bakker")
 
 
 def test_a_reader_waits_for_the_first_hint_only_while_hints_come(desk: Desk) -> None:
@@ -136,16 +136,16 @@ def test_a_reader_waits_for_the_first_hint_only_while_hints_come(desk: Desk) -> 
     position = desk.letter().position
 
     async def wait(standing: Standing) -> tuple[bool, bool, bool, bool]:
-        with standing.patience(position, wait_seconds=LONG) as unheard:
+        with standing.open_patience(position, wait_seconds=LONG) as unheard:
             pass
-        standing.hear(position - 1)
+        standing.wake_at(position - 1)
         with (
-            standing.patience(position - 1, wait_seconds=LONG) as old,
-            standing.patience(position, wait_seconds=LONG) as new,
+            standing.open_patience(position - 1, wait_seconds=LONG) as old,
+            standing.open_patience(position, wait_seconds=LONG) as new,
         ):
-            standing.hear(0)
-            waiting = asyncio.create_task(new.lasts())
-            standing.hear(position)
+            standing.wake_at(0)
+            waiting = asyncio.create_task(new.wait_for_next())
+            standing.wake_at(position)
             return unheard.is_early, old.is_early, new.is_early, await waiting
 
     assert with_standing(desk, wait) == (False, False, True, True)
@@ -160,7 +160,7 @@ def test_a_database_that_fails_is_told_to_each_who_asked(desk: Desk) -> None:
 
     async def ask() -> list[Any]:
         standing = Standing(connection)
-        looks = (standing.look(name) for name in ("j.smit", "m.bakker"))
+        looks = (standing.load_look(name) for name in ("j.smit", "m.bakker"))
         return [type(found) for found in await asyncio.gather(*looks, return_exceptions=True)]
 
     assert asyncio.run(ask()) == [Away, Away]

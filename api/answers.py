@@ -17,12 +17,12 @@ from projections.customer_documents import Page, Reader, Row
 
 def items_of(call: Call, page: Page) -> list[msgspec.Raw]:
     """The Items of a list as JSON."""
-    return customer_documents.items(page.rows, reader_of(call, page.customer))
+    return customer_documents.render_items(page.rows, reader_of(call, page.customer))
 
 
 def item_of(call: Call, row: Row, *, of: Customer | None = None, **more: Any) -> msgspec.Raw:
     """An Item as JSON, with what an answer adds to it; `of` is its customer where that is at hand."""
-    return customer_documents.item(row, reader_of(call, of), **more)
+    return customer_documents.render_item(row, reader_of(call, of), **more)
 
 
 def reader_of(call: Call, customer: Customer | None) -> Reader:

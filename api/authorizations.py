@@ -50,8 +50,8 @@ async def show(call: Call) -> None:
     at = await call.position_of(call.as_of(), DOCUMENTS, AUTHORIZATIONS)
     await call.wait_for_views(DOCUMENTS, AUTHORIZATIONS)
     async with call.parts.connection() as conn:
-        row, position = await customer_documents.one(conn, call.id(), call.rights, as_of=at)
-        statement, _ = await authorizations.one(conn, call.id(), call.rights, as_of=at)
+        row, position = await customer_documents.find_paper(conn, call.id(), call.rights, as_of=at)
+        statement, _ = await authorizations.find_authorization(conn, call.id(), call.rights, as_of=at)
     if row is None or statement is None:
         raise NotFound
     mandate = statement.mandate

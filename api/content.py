@@ -55,7 +55,7 @@ async def readable(call: Call) -> File:
     """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
     who correct documents."""
     file = await call.read(
-        DOCUMENTS, lambda conn, floor: customer_documents.file(conn, call.id(), call.rights, floor=floor)
+        DOCUMENTS, lambda conn, floor: customer_documents.find_file(conn, call.id(), call.rights, floor=floor)
     )
     if file is None:
         raise NotFound
@@ -65,7 +65,7 @@ async def readable(call: Call) -> File:
         raise NotFound
     if version != file.content_version:
         async with call.parts.connection() as conn:
-            file = await customer_documents.file(conn, call.id(), call.rights, content_version=version)
+            file = await customer_documents.find_file(conn, call.id(), call.rights, content_version=version)
     if file is None:
         raise NotFound
     return file

@@ -13,7 +13,7 @@ from domain.scan_code import candidates, is_well_formed
 from domain.values import parse_customer_id, parse_date
 from projections import customer_documents, moments
 from projections.customer_documents import Filters
-from projections.reading import DOCUMENTS, HISTORY, NOBODY, moment
+from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment
 
 HITS_MAX = 1_000  # of one search, over all its pages
 
@@ -74,7 +74,7 @@ async def documents(call: Call) -> None:
     reference = await call.parts.customers.reference_of(call.params["id"])
     page = await call.read(
         DOCUMENTS,
-        lambda conn, floor: customer_documents.page(
+        lambda conn, floor: customer_documents.fetch_page(
             conn,
             reference or NOBODY,
             call.rights,
@@ -102,10 +102,10 @@ async def summary(call: Call) -> None:
     customer = await known(call)
     reference = await call.parts.customers.reference_of(customer.id)
     async with call.parts.connection() as conn:
-        found = await customer_documents.counts(conn, reference or NOBODY, call.rights, filters, as_of=as_of)
+        found = await customer_documents.count_papers(conn, reference or NOBODY, call.rights, filters, as_of=as_of)
         at = await moments.moment_of(conn, as_of) if as_of else None
     await call.look("list", {"customer": reference, "kind": kind_of(filters)}, sensitive=False)
-    instant = Instant(as_of, moment(at) if at else None) if as_of is not None else None
+    instant = Instant(as_of, format_moment(at) if at else None) if as_of is not None else None
     answer = SummaryAnswer(
         customer_answer(customer), found.documents, found.authorizations, found.complete, instant, found.position
     )
@@ -118,9 +118,9 @@ async def changes(call: Call) -> None:
     customer = await known(call)
     reference = await call.parts.customers.reference_of(customer.id)
     async with call.parts.connection() as conn:
-        found = await moments.changes(conn, reference or NOBODY, call.rights)
+        found = await moments.fetch_changes(conn, reference or NOBODY, call.rights)
     await call.look("list", {"customer": reference, "kind": "papers"}, sensitive=False)
-    answer = ChangesAnswer([moment(at) for at in found.moments], found.complete, found.position)
+    answer = ChangesAnswer([format_moment(at) for at in found.moments], found.complete, found.position)
     call.answer(answer, position=found.position)
 
 

@@ -135,7 +135,8 @@ async def show(call: Call) -> None:
     """GET /documents/{id}."""
     as_of = await call.position_of(call.as_of(), DOCUMENTS)
     row, position = await call.read(
-        DOCUMENTS, lambda conn, floor: customer_documents.one(conn, call.id(), call.rights, as_of=as_of, floor=floor)
+        DOCUMENTS,
+        lambda conn, floor: customer_documents.find_paper(conn, call.id(), call.rights, as_of=as_of, floor=floor),
     )
     if row is None or row.kind != "document":
         raise NotFound
@@ -159,7 +160,9 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
     as_of = await call.position_of(call.as_of(), DOCUMENTS)
     await call.wait_for_views(DOCUMENTS)
     async with call.parts.connection() as conn:
-        page = await customer_documents.by_external_id(conn, external_id, call.rights, documents=documents, as_of=as_of)
+        page = await customer_documents.find_by_external_id(
+            conn, external_id, call.rights, documents=documents, as_of=as_of
+        )
     await record_list(call, page.rows, kind="external-id", action="search")
     call.cut_page(items_of(call, page), position=page.position)
 

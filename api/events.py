@@ -22,7 +22,7 @@ from domain.refusals import N_, FieldError, ValidationFailed
 from projections import feed
 from projections.feed import TOPICS, Row
 from projections.history_items import shown
-from projections.reading import NOBODY, Moment, moment
+from projections.reading import NOBODY, Moment, format_moment
 from projections.view import OTHER_CUSTOMER
 
 SOURCE = "/v1/events"
@@ -312,7 +312,7 @@ def item_of(row: Row, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], l
         id=str(row.position),
         type=topic,
         subject=row.subject_name or str(row.subject_id),
-        time=moment(row.recorded_at),
+        time=format_moment(row.recorded_at),
         data=brief_data(row, ids) if look.asked.brief else full_data(row, recorded, ids, look),
     )
     personal = look.personal and row.subject_kind in PAPERS

@@ -13,7 +13,7 @@ from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
 from projections.audit_history import Filters
 from projections.history_items import history_item
-from projections.reading import DOCUMENTS, HISTORY, NOBODY, moment, read_cursor, write_cursor
+from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment, read_cursor, write_cursor
 
 
 async def of_customer(call: Call) -> None:
@@ -39,7 +39,7 @@ async def of_paper(call: Call, *, document: bool) -> None:
     """GET /documents/{id}/history and /authorizations/{id}/history."""
     await call.wait_for_views(HISTORY, DOCUMENTS)
     async with call.parts.connection() as conn:
-        row, _ = await customer_documents.one(conn, call.id(), call.rights)
+        row, _ = await customer_documents.find_paper(conn, call.id(), call.rights)
     if row is None or (row.kind == "document") is not document:
         raise NotFound
     await call.record(
@@ -71,7 +71,7 @@ async def answer(call: Call, about: Filters) -> None:
     )
     await call.wait_for_views(HISTORY, DOCUMENTS)
     async with call.parts.connection() as conn:
-        page = await audit_history.page(
+        page = await audit_history.fetch_page(
             conn,
             wanted,
             call.rights,
@@ -135,7 +135,7 @@ def uuid_of(call: Call, name: str) -> UUID | None:
 
 def access_item(line: Any, names: Mapping[Any, str]) -> AccessItem:
     return AccessItem(
-        moment(line.at),
+        format_moment(line.at),
         line.actor,
         line.branch,
         line.action,

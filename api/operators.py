@@ -10,7 +10,7 @@ from api.bodies import OperationsAnswer, ParkedItem, TaskBody, TaskItem, ViewIte
 from api.call import Call
 from domain.refusals import N_, FieldError, IdempotencyKeyReused, ValidationFailed
 from projections import overview
-from projections.reading import moment
+from projections.reading import format_moment
 from projections.views import VIEWS
 
 # A key's task has an id of its own, so that the same request, sent again, finds it.
@@ -24,8 +24,8 @@ async def show(call: Call) -> None:
     async with call.parts.connection() as conn:
         answer = OperationsAnswer(
             position=await overview.last_position(conn),
-            views=[shown(ViewItem, one) for one in await overview.views(conn)],
-            parked=[shown(ParkedItem, one) for one in await overview.parked(conn)],
+            views=[shown(ViewItem, one) for one in await overview.list_views(conn)],
+            parked=[shown(ParkedItem, one) for one in await overview.list_parked(conn)],
             tasks=[shown(TaskItem, one) for one in await call.parts.tasks.list_recent(conn)],
             events_by_minute=await overview.events_by_minute(conn),
             reads_by_minute=await overview.reads_by_minute(conn),
@@ -63,7 +63,7 @@ def require_view(body: TaskBody) -> None:
 def shown(kind: type[Item], one: msgspec.Struct) -> Item:
     """The same fields, times as they are shown."""
     fields: dict[str, Any] = {
-        name: moment(value) if isinstance(value, datetime) else value
+        name: format_moment(value) if isinstance(value, datetime) else value
         for name, value in msgspec.structs.asdict(one).items()
     }
     return kind(**fields)

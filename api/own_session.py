@@ -7,7 +7,7 @@ from api.call import Call
 from api.parts import Person, Session, Signed
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import parse_branch_code
-from projections.reading import moment
+from projections.reading import format_moment
 from web.cookies import cookie_of, give, take
 from web.origin import address_of, require_no_other_page
 
@@ -125,7 +125,7 @@ def answer(call: Call, session: Session | None) -> SessionAnswer:
             "language": session.language,
             "keys_off": session.keys_off,
             "must_change_password": session.must_change,
-            "ends_at": moment(session.ends_at),
+            "ends_at": format_moment(session.ends_at),
         }
     branch = principal.branch or (session and session.branch) or call.parts.branch
     return SessionAnswer(user=principal.name, role=principal.role, branch=branch, **chosen)

@@ -58,7 +58,7 @@ from domain.scan_session import (
 from domain.use_cases import require_version
 from domain.values import Source, parse_customer_id
 from projections import scan_sessions
-from projections.reading import SCANS, moment
+from projections.reading import SCANS, format_moment
 from web.problems import catalog, detail
 from web.subpath import base_of
 from web.uploads import ReceivedFile, receive_file
@@ -87,7 +87,7 @@ async def list_sessions(call: Call) -> None:
     await call.wait_for_views(SCANS)
     own, asked, cursor = call.principal.branch, call.read_branch_filter(), call.text("cursor")
     async with call.parts.connection() as conn:
-        found = await scan_sessions.unfinished(conn, branch=own or asked, limit=call.limit(), cursor=cursor)
+        found = await scan_sessions.list_unfinished(conn, branch=own or asked, limit=call.limit(), cursor=cursor)
     mine = not (own and asked and own != asked)
     items = [listed(row) for row in found.rows] if mine else []
     call.page(items, position=found.position, next_cursor=found.next if mine else None)
@@ -475,7 +475,7 @@ def listed(row: scan_sessions.Row) -> SessionItem:
         pages=row.pages,
         actor=row.actor,
         branch=row.branch,
-        started_at=moment(row.started_at),
-        changed_at=moment(row.changed_at),
+        started_at=format_moment(row.started_at),
+        changed_at=format_moment(row.changed_at),
         version=row.version,
     )

@@ -20,7 +20,7 @@ from domain.refusals import N_, FieldError, NotFound, ScannerOffline, Validation
 from domain.scan_session import Device
 from domain.values import BRANCH, ScannerSource
 from projections import scan_sessions
-from projections.reading import SCANS, moment
+from projections.reading import SCANS, format_moment
 
 OFFLINE_AFTER_SECONDS = 15.0
 WAIT_SECONDS_MAX = 25
@@ -38,7 +38,7 @@ async def report(call: Call) -> None:
         told = partial(call.parts.stations.report_station, conn, name, call.principal.name, call.branch(), scanners)
         if not await told() and not await told(revoked=await revoked(call)):
             raise NotFound
-    call.answer(StationItem(name, call.branch(), moment(call.parts.archive.clock.now()), "online"))
+    call.answer(StationItem(name, call.branch(), format_moment(call.parts.archive.clock.now()), "online"))
 
 
 async def release(call: Call) -> None:
@@ -57,7 +57,7 @@ async def revoked(call: Call) -> list[str]:
 async def list_stations(call: Call) -> None:
     """GET /scan-stations."""
     items = [
-        StationItem(s.name, s.branch, moment(s.seen_at), "offline" if is_silent(s) else "online")
+        StationItem(s.name, s.branch, format_moment(s.seen_at), "offline" if is_silent(s) else "online")
         for s in await stations_in_reach(call)
     ]
     call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
@@ -84,7 +84,7 @@ async def jobs(call: Call) -> None:
                 seen_at = loop.time()
                 if not await call.parts.stations.touch_station(conn, name, call.principal.name):
                     raise NotFound
-            found = await scan_sessions.jobs(conn, name)
+            found = await scan_sessions.list_jobs(conn, name)
         if found or loop.time() >= until or call.is_ending():
             break
         if loop.time() < eager_until:
@@ -138,7 +138,7 @@ async def offers_elsewhere(call: Call) -> list[ScannerItem]:
 
 async def offers_of(call: Call, stations: Sequence[Any]) -> list[ScannerItem]:
     async with call.parts.connection() as conn:
-        busy = await scan_sessions.in_use(conn, [s.name for s in stations])
+        busy = await scan_sessions.scanners_in_use(conn, [s.name for s in stations])
     return [scanner_item(s, told, busy) for s in stations for told in s.scanners]
 
 

@@ -9,7 +9,7 @@ from api.looks import about, record_papers
 from domain.access import AccessKind
 from domain.customer import Customer
 from projections import work_list
-from projections.reading import AUTHORIZATIONS, moment
+from projections.reading import AUTHORIZATIONS, format_moment
 from projections.work_list import Page, Waiting
 
 
@@ -19,7 +19,7 @@ async def ending(call: Call) -> None:
     await call.wait_for_views(AUTHORIZATIONS)
     until = call.parts.archive.clock.today() + timedelta(days=days)
     async with call.parts.connection() as conn:
-        found = await work_list.ending(conn, call.rights, until=until, **paging(call))
+        found = await work_list.list_ending(conn, call.rights, until=until, **paging(call))
     await answer(call, found, "ending")
 
 
@@ -27,7 +27,7 @@ async def originals(call: Call) -> None:
     """GET /work-list/originals?branch=: papers on a shelf that wait for their scan, the longest waiting first."""
     await call.wait_for_views(AUTHORIZATIONS)
     async with call.parts.connection() as conn:
-        found = await work_list.originals(conn, call.rights, **paging(call))
+        found = await work_list.list_originals(conn, call.rights, **paging(call))
     await answer(call, found, "originals")
 
 
@@ -54,7 +54,7 @@ def item_of(call: Call, one: Waiting, customer: Customer | None) -> WorkItem:
         customer=customer.id if customer else None,
         customer_name=customer.name if customer else None,
         branch=one.branch,
-        recorded_at=moment(one.recorded_at),
+        recorded_at=format_moment(one.recorded_at),
         ends_on=one.ends_on,
         why=one.why,
         shelf_mark=one.shelf_mark,

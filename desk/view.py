@@ -17,7 +17,7 @@ from desk.past import LAST_OF_DAY, as_of
 from desk.refused import problem_of
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import normalize_typed_day, parse_date
-from projections.reading import moment
+from projections.reading import format_moment
 
 TABS = ("documents", "authorizations")
 FILTERS = ("papers", "q", "type", "status", "source", "from", "to", "sort")
@@ -112,7 +112,7 @@ def clock_of(text: str | None) -> time:
 
 def rfc3339(at: datetime) -> str:
     try:
-        return moment(at)
+        return format_moment(at)
     except OverflowError:
         raise ValidationFailed(FieldError("/query/day", N_("is not in the calendar"))) from None
 

@@ -67,7 +67,7 @@ from domain.mandate import Mandate
 from domain.scan_session import PageCaptured, PagesArchived, ScanEvent, ScanInterrupted, ScanStarted
 from domain.values import Content, Source
 from projections.reading import read_cursor, write_cursor
-from projections.view import EVENTS, ArchiveEvent, Taken, View, known, other_customer_of
+from projections.view import EVENTS, ArchiveEvent, Taken, View, second_customer_of, value_or_none
 
 NAME = "audit_history"
 CUSTOMERS = ("customer", "linked_customer")
@@ -118,18 +118,18 @@ def row_of(recorded: Recorded[ArchiveEvent], as_of: datetime) -> Row:
         subject_id=envelope.originator_id,
         subject_name=getattr(body, subject.name) if subject.name else None,
         customer=getattr(body, "customer", None),
-        reason=known(getattr(body, "reason", None)),
+        reason=value_or_none(getattr(body, "reason", None)),
         before=before,
         after=after,
-        other_customer=other_customer_of(body),
+        other_customer=second_customer_of(body),
     )
 
 
-def _of_scan(body: ScanEvent) -> Changed:
+def _changes_of_scan(body: ScanEvent) -> Changed:
     """What was on the pages is not told: of a cancelled session nothing is to be left."""
     match body:
         case ScanStarted(device=device):
-            return {}, _present(msgspec.structs.asdict(device)) if device else {}
+            return {}, _drop_absent(msgspec.structs.asdict(device)) if device else {}
         case PageCaptured(n=n):
             return {}, {"page": n}
         case PagesArchived(document=document, pages=gone):
@@ -139,14 +139,14 @@ def _of_scan(body: ScanEvent) -> Changed:
     return {}, {}
 
 
-def _of_document(body: DocumentEvent) -> Changed:
+def _changes_of_document(body: DocumentEvent) -> Changed:
     match body:
         case DocumentArchived():
-            return {}, _archived(body)
+            return {}, _fields_of_archiving(body)
         case IdentitySeen():
-            return {}, _seen(body)
+            return {}, _fields_of_verification(body)
         case DocumentDescribed(old=old, new=new):
-            return _described(old, new)
+            return _changes_of_description(old, new)
         case DocumentReclassified(old=was, new=now):
             return {"type": was.code}, {"type": now.code}
         case DocumentWithdrawn():
@@ -156,37 +156,37 @@ def _of_document(body: DocumentEvent) -> Changed:
         case DocumentReassigned(old=was, customer=now):
             return {"customer": was}, {"customer": now}
         case ContentReplaced():
-            return _replaced(body)
+            return _changes_of_content(body)
         case CustomerLinked(linked=customer):
             return {"linked_customer": None}, {"linked_customer": customer}
         case CustomerUnlinked(linked=customer):
             return {"linked_customer": customer}, {"linked_customer": None}
 
 
-def _of_authorization(body: AuthorizationEvent) -> Changed:
+def _changes_of_authorization(body: AuthorizationEvent) -> Changed:
     match body:
         case AuthorizationIssued():
-            return {}, _issued(body)
+            return {}, _fields_of_issue(body)
         case AuthorizationRegistered():
-            return {}, _registered(body)
+            return {}, _fields_of_registration(body)
         case AuthorizationSigned():
-            return {"status": AuthorizationStatus.ISSUED}, _signed(body)
+            return {"status": AuthorizationStatus.ISSUED}, _fields_of_signature(body)
         case EvidenceAttached():
-            return _attached(body)
+            return _changes_of_attachment(body)
         case EvidenceWithdrawn():
-            return _evidence_gone(body)
+            return _changes_of_withdrawal(body)
         case EvidenceRestored():
-            return _evidence_back(body)
+            return _changes_of_restoration(body)
         case MandateAmended():
-            return _amended(body)
+            return _changes_of_mandate(body)
         case AuthorizationSuspended(on=on):
             return {"status": AuthorizationStatus.ACTIVE}, {"status": AuthorizationStatus.SUSPENDED, "on": on}
         case AuthorizationResumed(on=on):
             return {"status": AuthorizationStatus.SUSPENDED}, {"status": AuthorizationStatus.ACTIVE, "on": on}
         case RevocationReceived():
-            return {}, _received(body)
+            return {}, _fields_of_revocation(body)
         case AuthorizationRevoked(was=was):
-            return {"status": was}, {"status": AuthorizationStatus.REVOKED, **_received(body)}
+            return {"status": was}, {"status": AuthorizationStatus.REVOKED, **_fields_of_revocation(body)}
         case AuthorizationSuperseded(was=was, on=on, by=by):
             return {"status": was}, {"status": AuthorizationStatus.SUPERSEDED, "on": on, "by": by}
         case AuthorizationExpired(was=was, on=on, cause=cause):
@@ -196,24 +196,24 @@ def _of_authorization(body: AuthorizationEvent) -> Changed:
         case AuthorizationCancelled(on=on):
             return {"status": AuthorizationStatus.ISSUED}, {"status": AuthorizationStatus.CANCELLED, "on": on}
         case CollectionReported():
-            return {}, _collection(body)
+            return {}, _fields_of_collection(body)
         case AuthorizationReassigned(old=was, customer=now):
             return {"customer": was}, {"customer": now}
 
 
-def _of_type(body: TypeEvent) -> Changed:
+def _changes_of_type(body: TypeEvent) -> Changed:
     match body:
         case DocumentTypeDefined(definition=definition):
-            return {}, _present(msgspec.structs.asdict(definition))
+            return {}, _drop_absent(msgspec.structs.asdict(definition))
         case DocumentTypeChanged(old=before, new=after):
             return diff_definitions(before, after)
 
 
-def _of_user(body: UserEvent) -> Changed:
+def _changes_of_user(body: UserEvent) -> Changed:
     """That a password was made or changed is what there is to tell of it."""
     match body:
         case UserAdded():
-            return {}, _created(body)
+            return {}, _fields_of_rights(body)
         case UserDisabled():
             return {"disabled": False}, {"disabled": True}
         case UserEnabled():
@@ -226,29 +226,29 @@ def _of_user(body: UserEvent) -> Changed:
             return {}, {}
 
 
-def _of_token(body: TokenEvent) -> Changed:
+def _changes_of_token(body: TokenEvent) -> Changed:
     """A token's digest appears nowhere: it is not among what changed."""
     match body:
         case TokenCreated():
-            return {}, _created(body)
+            return {}, _fields_of_rights(body)
         case TokenRevoked():
             return {"revoked": False}, {"revoked": True}
 
 
-def _present(fields: Fields) -> Fields:
+def _drop_absent(fields: Fields) -> Fields:
     """Without what was not given and what was erased."""
     return {name: value for name, value in fields.items() if value is not None and value is not UNSET}
 
 
-def _archived(body: DocumentArchived) -> Fields:
-    return _present(
+def _fields_of_archiving(body: DocumentArchived) -> Fields:
+    return _drop_absent(
         {
             "type": body.type.code,
             "source": body.source,
             "status": DocumentStatus.ARCHIVED,
             "file_name": body.file_name,
-            **_content(body.content, body.sha256),
-            **_description(body.description),
+            **_fields_of_content(body.content, body.sha256),
+            **_fields_of_description(body.description),
             "ground": body.ground,
             "external_id": body.external_id,
             "evidence_of": body.evidence_of,
@@ -256,8 +256,8 @@ def _archived(body: DocumentArchived) -> Fields:
     )
 
 
-def _seen(body: IdentitySeen) -> Fields:
-    return _present(
+def _fields_of_verification(body: IdentitySeen) -> Fields:
+    return _drop_absent(
         {
             "type": body.type.code,
             "source": Source.NONE,
@@ -265,50 +265,50 @@ def _seen(body: IdentitySeen) -> Fields:
             "paper": body.paper,
             "number_suffix": body.number_suffix,
             "seen_on": body.seen_on,
-            **_description(body.description),
+            **_fields_of_description(body.description),
             "external_id": body.external_id,
         }
     )
 
 
-def _description(description: Description | UnsetType) -> Fields:
+def _fields_of_description(description: Description | UnsetType) -> Fields:
     return {} if isinstance(description, UnsetType) else msgspec.structs.asdict(description)
 
 
-def _described(old: Description | UnsetType, new: Description | UnsetType) -> Changed:
-    return _differing(_description(old), _description(new))
+def _changes_of_description(old: Description | UnsetType, new: Description | UnsetType) -> Changed:
+    return _difference_of(_fields_of_description(old), _fields_of_description(new))
 
 
-def _differing(before: Fields, after: Fields) -> Changed:
+def _difference_of(before: Fields, after: Fields) -> Changed:
     """Only the fields whose values differ; one that is not there on both sides was erased."""
     changed = [name for name in after if name in before and before[name] != after[name]]
     return {name: before[name] for name in changed}, {name: after[name] for name in changed}
 
 
-def _replaced(body: ContentReplaced) -> Changed:
+def _changes_of_content(body: ContentReplaced) -> Changed:
     """What is known of the content of before is its name and digest; the rest stood in the event that brought it."""
-    before = {"file_name": body.old_file_name, "sha256": _hex(body.old_sha256)}
-    after = {"file_name": body.file_name, **_content(body.content, body.sha256)}
+    before = {"file_name": body.old_file_name, "sha256": _hex_of(body.old_sha256)}
+    after = {"file_name": body.file_name, **_fields_of_content(body.content, body.sha256)}
     for name in [n for n, value in before.items() if value == after[n]]:
         del before[name], after[name]
-    return _present(before), _present(after)
+    return _drop_absent(before), _drop_absent(after)
 
 
-def _content(content: Content, digest: bytes | UnsetType) -> Fields:
+def _fields_of_content(content: Content, digest: bytes | UnsetType) -> Fields:
     return {
         "media_type": content.media_type,
         "size_bytes": content.size_bytes,
-        "sha256": _hex(digest),
+        "sha256": _hex_of(digest),
         "pages": content.pages,
     }
 
 
-def _hex(digest: bytes | UnsetType) -> str | None:
+def _hex_of(digest: bytes | UnsetType) -> str | None:
     return None if isinstance(digest, UnsetType) else digest.hex()
 
 
-def _issued(body: AuthorizationIssued) -> Fields:
-    return _present(
+def _fields_of_issue(body: AuthorizationIssued) -> Fields:
+    return _drop_absent(
         {
             "type": body.type.code,
             "status": AuthorizationStatus.ISSUED,
@@ -324,8 +324,8 @@ def _issued(body: AuthorizationIssued) -> Fields:
     )
 
 
-def _registered(body: AuthorizationRegistered) -> Fields:
-    return _present(
+def _fields_of_registration(body: AuthorizationRegistered) -> Fields:
+    return _drop_absent(
         {
             "type": body.type.code,
             "source": body.source,
@@ -342,8 +342,8 @@ def _registered(body: AuthorizationRegistered) -> Fields:
     )
 
 
-def _signed(body: AuthorizationSigned) -> Fields:
-    return _present(
+def _fields_of_signature(body: AuthorizationSigned) -> Fields:
+    return _drop_absent(
         {
             "source": body.source,
             "status": AuthorizationStatus.ACTIVE,
@@ -357,7 +357,7 @@ def _signed(body: AuthorizationSigned) -> Fields:
     )
 
 
-def _amended(body: MandateAmended) -> Changed:
+def _changes_of_mandate(body: MandateAmended) -> Changed:
     """Field by field; of one that was noted without collection data every field was empty."""
     if isinstance(body.old, UnsetType) or isinstance(body.new, UnsetType):
         return {}, {}
@@ -365,37 +365,39 @@ def _amended(body: MandateAmended) -> Changed:
     return {n: getattr(old, n) for n in body.fields}, {n: getattr(body.new, n) for n in body.fields}
 
 
-def _received(body: RevocationReceived | AuthorizationRevoked) -> Fields:
+def _fields_of_revocation(body: RevocationReceived | AuthorizationRevoked) -> Fields:
     return {"received_on": body.received_on, "effective_on": body.effective_on}
 
 
-def _collection(body: CollectionReported) -> Fields:
-    return _present({name: getattr(body, name) for name in ("presented_on", "due_on", "outcome", "reference")})
+def _fields_of_collection(body: CollectionReported) -> Fields:
+    return _drop_absent({name: getattr(body, name) for name in ("presented_on", "due_on", "outcome", "reference")})
 
 
-def _attached(body: EvidenceAttached) -> Changed:
+def _changes_of_attachment(body: EvidenceAttached) -> Changed:
     before, after = {"evidence": None}, {"evidence": body.document}
     if body.original_was_held:
         return {**before, "original_held": True}, {**after, "original_held": False}
     return before, after
 
 
-def _evidence_gone(body: EvidenceWithdrawn) -> Changed:
+def _changes_of_withdrawal(body: EvidenceWithdrawn) -> Changed:
     before: Fields = {"status": body.was, "evidence": body.document, "original_held": False}
     after: Fields = {"status": body.status, "evidence": None, "original_held": body.original_held}
     until = {} if body.status is body.was else {"lapses_on": body.lapses_on}
-    before, after = _differing(before, after)
+    before, after = _difference_of(before, after)
     return before, after | until
 
 
-def _evidence_back(body: EvidenceRestored) -> Changed:
+def _changes_of_restoration(body: EvidenceRestored) -> Changed:
     before = {"status": body.was, "evidence": None, "original_held": body.original_was_held}
     after = {"status": body.status, "evidence": body.document, "original_held": False}
-    return _differing(before, after)
+    return _difference_of(before, after)
 
 
-def _created(body: TokenCreated | UserAdded) -> Fields:
-    return _present({name: getattr(body, name) for name in ("role", "branch", "own_branch_only", "granted", "without")})
+def _fields_of_rights(body: TokenCreated | UserAdded) -> Fields:
+    return _drop_absent(
+        {name: getattr(body, name) for name in ("role", "branch", "own_branch_only", "granted", "without")}
+    )
 
 
 def customers_in(rows: Iterable[Row]) -> set[UUID]:
@@ -424,12 +426,12 @@ class Subject(msgspec.Struct, frozen=True):
 
 # By the event's class: an event of a later release has none, and is parked.
 SUBJECTS: dict[type[Event], Subject] = {
-    **dict.fromkeys(get_args(DocumentEvent), Subject("document", _of_document)),
-    **dict.fromkeys(get_args(AuthorizationEvent), Subject("authorization", _of_authorization)),
-    **dict.fromkeys(get_args(ScanEvent), Subject("scan_session", _of_scan)),
-    **dict.fromkeys(get_args(TypeEvent), Subject("document_type", _of_type, "code")),
-    **dict.fromkeys(get_args(TokenEvent), Subject("token", _of_token, "name")),
-    **dict.fromkeys(get_args(UserEvent), Subject("user", _of_user, "name")),
+    **dict.fromkeys(get_args(DocumentEvent), Subject("document", _changes_of_document)),
+    **dict.fromkeys(get_args(AuthorizationEvent), Subject("authorization", _changes_of_authorization)),
+    **dict.fromkeys(get_args(ScanEvent), Subject("scan_session", _changes_of_scan)),
+    **dict.fromkeys(get_args(TypeEvent), Subject("document_type", _changes_of_type, "code")),
+    **dict.fromkeys(get_args(TokenEvent), Subject("token", _changes_of_token, "name")),
+    **dict.fromkeys(get_args(UserEvent), Subject("user", _changes_of_user, "name")),
 }
 
 
@@ -439,24 +441,24 @@ class History:
     def __init__(self) -> None:
         self._rows: list[Row] = []
 
-    def add(self, recorded: Recorded[Any], as_of: datetime) -> None:
+    def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None:
         self._rows.append(row_of(recorded, as_of))
 
-    def take(self, last: Mapping[UUID, int] | None = None) -> Taken:
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
         rows, self._rows = self._rows, []
         return Taken(rows)
 
     @property
-    def pending(self) -> int:
+    def pending_count(self) -> int:
         return 0
 
 
-def _fold(stored: Iterable[Any]) -> History:
+def _build_fold(stored: Iterable[Any]) -> History:
     return History()
 
 
 VIEW = View(
-    name=NAME, row=Row, key=("position",), json=("before", "after"), events=EVENTS, fold=_fold, read=Row, shape=2
+    name=NAME, row=Row, key=("position",), json=("before", "after"), events=EVENTS, fold=_build_fold, read=Row, shape=2
 )
 
 
@@ -486,7 +488,7 @@ class Page(msgspec.Struct, frozen=True):
     labels: dict[UUID, dict[str, str]] = {}
 
 
-async def page(
+async def fetch_page(
     conn: AsyncConnection[Any],
     filters: Filters,
     rights: Rights,
@@ -512,7 +514,7 @@ async def page(
         "limit": limit + 1,
     }
     async with conn.cursor(row_factory=tuple_row) as c:
-        await c.execute(_query(bound), bound, prepare=True)
+        await c.execute(_build_query(bound), bound, prepare=True)
         found = await c.fetchall()
     rows = [Row(*values[1:-1]) for values in found if values[1] is not None]
     labels = {row.subject_id: values[-1] for row, values in zip(rows, found, strict=False) if values[-1]}
@@ -565,13 +567,13 @@ SCAN = """(
     )"""
 
 
-def _query(bound: Mapping[str, Any]) -> str:
+def _build_query(bound: Mapping[str, Any]) -> str:
     columns = ", ".join(f"h.{n}" for n in VIEW.columns)
     wanted = [alternatives for name, alternatives in CONDITIONS.items() if bound[name] is not None]
     parts = {"columns": columns, "subjected": SUBJECTED, "visible": VISIBLE}
-    scans = [SCAN.format(**parts, conditions=_all_of(chosen)) for chosen in itertools.product(*wanted)]
+    scans = [SCAN.format(**parts, conditions=_join_conditions(chosen)) for chosen in itertools.product(*wanted)]
     return QUERY.format(scans=" union all ".join(scans))
 
 
-def _all_of(conditions: Iterable[str]) -> str:
+def _join_conditions(conditions: Iterable[str]) -> str:
     return "\n        ".join(f"and {condition}" for condition in conditions)

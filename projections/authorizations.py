@@ -27,7 +27,7 @@ from domain.envelope import UNSET, Recorded
 from domain.mandate import Mandate
 from domain.promises import require_value
 from domain.values import Kind, TypeStamp
-from projections.view import RowVersion, Versions, View, known
+from projections.view import RowVersion, Versions, View, value_or_none
 
 NAME = "authorizations"
 EVENTS = frozenset(get_args(AuthorizationEvent))
@@ -70,15 +70,15 @@ def evolve(row: Row | None, recorded: Recorded[AuthorizationEvent]) -> Row:
 
     What an event does to an authorization stands in the domain alone: the row is read, evolved and written again."""
     body = recorded.envelope.body
-    state = authorization.evolve(_state(row) if row else None, body)
-    changes = {**_columns(state), **_said(row, body), "complete": _complete(row, state, body)}
+    state = authorization.evolve(_state_from_row(row) if row else None, body)
+    changes = {**_columns_from_state(state), **_notes_of(row, body), "complete": _is_complete(row, state, body)}
     if row is None:
-        return _first(recorded, state.type, changes)
+        return _first_version(recorded, state.type, changes)
     version = recorded.envelope.originator_version
     return msgspec.structs.replace(row, from_position=recorded.position, version=version, **changes)
 
 
-def _first(recorded: Recorded[AuthorizationEvent], stamp: TypeStamp, columns: dict[str, Any]) -> Row:
+def _first_version(recorded: Recorded[AuthorizationEvent], stamp: TypeStamp, columns: dict[str, Any]) -> Row:
     envelope = recorded.envelope
     return Row(
         id=envelope.originator_id,
@@ -96,7 +96,7 @@ def _first(recorded: Recorded[AuthorizationEvent], stamp: TypeStamp, columns: di
     )
 
 
-def _columns(state: Authorization) -> dict[str, Any]:
+def _columns_from_state(state: Authorization) -> dict[str, Any]:
     revocation = state.revocation
     return {
         "customer": state.customer,
@@ -117,7 +117,7 @@ def _columns(state: Authorization) -> dict[str, Any]:
     }
 
 
-def _state(row: Row) -> Authorization:
+def _state_from_row(row: Row) -> Authorization:
     """The other way round."""
     return Authorization(
         customer=row.customer,
@@ -129,7 +129,7 @@ def _state(row: Row) -> Authorization:
         valid_from=row.valid_from,
         valid_until=row.valid_until,
         form_lapses_on=row.form_lapses_on,
-        revocation=_revocation(row),
+        revocation=_revocation_from_row(row),
         last_due_on=row.last_collection_on,
         ended_on=row.ended_on,
         mandate=row.mandate,
@@ -138,7 +138,7 @@ def _state(row: Row) -> Authorization:
     )
 
 
-def _revocation(row: Row) -> RevocationReceived | None:
+def _revocation_from_row(row: Row) -> RevocationReceived | None:
     if row.revocation_received_on is None or row.revocation_effective_on is None:
         return None
     return RevocationReceived(
@@ -146,7 +146,7 @@ def _revocation(row: Row) -> RevocationReceived | None:
     )
 
 
-def _complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -> bool | None:
+def _is_complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -> bool | None:
     """An event that brings no collection data leaves it as it was."""
     match body:
         case AuthorizationIssued(mandate=given) | AuthorizationRegistered(mandate=given):
@@ -162,29 +162,29 @@ def _complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -
     return state.mandate is not None and state.mandate.is_complete
 
 
-def _said(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
+def _notes_of(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
     """What staff noted beside it. A note and an id of the day of the signature take the place of the form's."""
     match body:
         case AuthorizationIssued():
-            return {"note": known(body.note), "external_id": known(body.external_id)}
+            return {"note": value_or_none(body.note), "external_id": value_or_none(body.external_id)}
         case AuthorizationRegistered():
-            noted = {"note": known(body.note), "external_id": known(body.external_id)}
-            return {**noted, "shelf_mark": known(body.shelf_mark)}
+            noted = {"note": value_or_none(body.note), "external_id": value_or_none(body.external_id)}
+            return {**noted, "shelf_mark": value_or_none(body.shelf_mark)}
         case AuthorizationSigned():
             row = require_value(row, "only an issued form is signed")
             return {
-                "note": row.note if known(body.note) is None else body.note,
-                "external_id": row.external_id if known(body.external_id) is None else body.external_id,
-                "shelf_mark": known(body.shelf_mark),
+                "note": row.note if value_or_none(body.note) is None else body.note,
+                "external_id": row.external_id if value_or_none(body.external_id) is None else body.external_id,
+                "shelf_mark": value_or_none(body.shelf_mark),
             }
     return {}
 
 
-def _fold(stored: Iterable[Row]) -> Versions[Row]:
+def _build_fold(stored: Iterable[Row]) -> Versions[Row]:
     return Versions(evolve, EVENTS, stored)
 
 
-def row_of(*values: Any) -> Row:
+def row_from_columns(*values: Any) -> Row:
     """A row as the driver gives it: the mandate is plain JSON there."""
     row = Row(*values)
     return msgspec.structs.replace(row, mandate=msgspec.convert(row.mandate, Mandate | None))
@@ -196,13 +196,13 @@ VIEW = View(
     key=("id", "customer", "from_position"),
     json=("labels", "mandate"),
     events=EVENTS,
-    fold=_fold,
-    read=row_of,
+    fold=_build_fold,
+    read=row_from_columns,
     shape=2,
 )
 
 
-async def one(
+async def find_authorization(
     conn: AsyncConnection[Any], authorization: UUID, rights: Rights, *, as_of: int | None = None
 ) -> tuple[Row | None, int]:
     """One authorization, None when it does not exist for this caller; and where the view stands."""
@@ -210,10 +210,10 @@ async def one(
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(ONE if as_of is None else ONE_AS_OF, bound, prepare=True)
         found = require_value(await cursor.fetchone(), "views.tracking has a row for each view")
-    return (row_of(*found[1:]) if found[1] is not None else None), found[0]
+    return (row_from_columns(*found[1:]) if found[1] is not None else None), found[0]
 
 
-def due(conn: Connection[Any], today: date, limit: int, *, passed: Sequence[UUID] = ()) -> list[UUID]:
+def list_due(conn: Connection[Any], today: date, limit: int, *, passed: Sequence[UUID] = ()) -> list[UUID]:
     """Authorizations that the calendar has ended by today and of which no event says so yet, the longest due first.
 
     `passed` are left out: those that could not be ended would stand before all others for ever."""
@@ -222,7 +222,7 @@ def due(conn: Connection[Any], today: date, limit: int, *, passed: Sequence[UUID
         return cursor.execute(DUE, bound, prepare=True).fetchall()
 
 
-def _one(held: str) -> str:
+def _build_find(held: str) -> str:
     return f"""
         select t.position, {", ".join(f"r.{name}" for name in VIEW.columns)}
         from views.tracking as t
@@ -232,8 +232,8 @@ def _one(held: str) -> str:
     """  # noqa: S608  # constants of this module
 
 
-ONE = _one("r.to_position is null")
-ONE_AS_OF = _one("r.from_position <= %(as_of)s and (r.to_position is null or r.to_position > %(as_of)s)")
+ONE = _build_find("r.to_position is null")
+ONE_AS_OF = _build_find("r.from_position <= %(as_of)s and (r.to_position is null or r.to_position > %(as_of)s)")
 DUE = """
     select id
     from views.authorizations

@@ -61,21 +61,21 @@ from domain.promises import require_value
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import Kind, Source, TypeStamp
 from projections.reading import (
+    CHECKED_POSITION,
     NO_FLOOR,
-    STANDING,
     Cursor,
     Floor,
     Moment,
+    format_moment,
     json_text,
-    like,
-    moment,
+    like_pattern,
     read_cursor,
-    require_standing,
+    require_position,
     text_array,
     unknown_cursor,
     write_cursor,
 )
-from projections.view import RowVersion, Versions, View, known
+from projections.view import RowVersion, Versions, View, value_or_none
 from store import register
 
 NAME = "customer_documents"
@@ -139,76 +139,76 @@ class Row(RowVersion, frozen=True, gc=False):
 
 def evolve(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
     """The next version of a paper's row."""
-    after = _evolved(row, recorded)
-    return msgspec.structs.replace(after, item=json_text(base(after)))
+    after = _apply_event(row, recorded)
+    return msgspec.structs.replace(after, item=json_text(item_base_of(after)))
 
 
-def _evolved(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
+def _apply_event(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
     body = recorded.envelope.body
     match body:
         case DocumentArchived():
-            return _archived(recorded, body)
+            return _row_from_archiving(recorded, body)
         case IdentitySeen():
-            return _seen(recorded, body)
+            return _row_from_verification(recorded, body)
         case AuthorizationRegistered():
-            return _registered(recorded, body)
+            return _row_from_registration(recorded, body)
         case AuthorizationIssued():
-            return _issued(recorded, body)
+            return _row_from_issue(recorded, body)
     row = require_value(row, "a paper begins with the event that archives, notes, issues or registers it")
     match body:
         case DocumentDescribed(new=new):
-            return _next(row, recorded, **_description(new))
+            return _next_version(row, recorded, **_columns_of_description(new))
         case DocumentReclassified(new=stamp):
-            return _next(row, recorded, type=stamp.code, labels=stamp.labels)
+            return _next_version(row, recorded, type=stamp.code, labels=stamp.labels)
         case DocumentWithdrawn():
-            return _next(row, recorded, status=DocumentStatus.WITHDRAWN.value)
+            return _next_version(row, recorded, status=DocumentStatus.WITHDRAWN.value)
         case DocumentRestored():
-            return _next(row, recorded, status=DocumentStatus.ARCHIVED.value)
+            return _next_version(row, recorded, status=DocumentStatus.ARCHIVED.value)
         case DocumentReassigned(customer=customer):
-            return _next(row, recorded, customer=customer, linked_customers=_without(row, customer))
+            return _next_version(row, recorded, customer=customer, linked_customers=_links_without(row, customer))
         case ContentReplaced():
-            return _next(row, recorded, content_version=row.content_version + 1, **_content(body))
+            return _next_version(row, recorded, content_version=row.content_version + 1, **_columns_of_content(body))
         case CustomerLinked(linked=customer):
-            return _next(row, recorded, linked_customers=[*row.linked_customers, str(customer)])
+            return _next_version(row, recorded, linked_customers=[*row.linked_customers, str(customer)])
         case CustomerUnlinked(linked=customer):
-            return _next(row, recorded, linked_customers=_without(row, customer))
+            return _next_version(row, recorded, linked_customers=_links_without(row, customer))
         case AuthorizationSigned():
-            return _next(row, recorded, **_signed(row, body))
+            return _next_version(row, recorded, **_columns_of_signature(row, body))
         case EvidenceAttached(document=document):
-            return _next(row, recorded, original_held=False, evidence=document, withdrawn_evidence=None)
+            return _next_version(row, recorded, original_held=False, evidence=document, withdrawn_evidence=None)
         case EvidenceWithdrawn():
-            return _next(row, recorded, **_evidence_gone(row, body))
+            return _next_version(row, recorded, **_columns_of_withdrawal(row, body))
         case EvidenceRestored():
-            return _next(row, recorded, **_evidence_back(row, body))
+            return _next_version(row, recorded, **_columns_of_restoration(row, body))
         case AuthorizationSuspended():
-            return _next(row, recorded, status=AuthorizationStatus.SUSPENDED.value)
+            return _next_version(row, recorded, status=AuthorizationStatus.SUSPENDED.value)
         case AuthorizationResumed():
-            return _next(row, recorded, status=AuthorizationStatus.ACTIVE.value)
+            return _next_version(row, recorded, status=AuthorizationStatus.ACTIVE.value)
         case AuthorizationRevoked(effective_on=on):
-            return _next(row, recorded, **_over(row, AuthorizationStatus.REVOKED, day_before(on)))
+            return _next_version(row, recorded, **_columns_of_end(row, AuthorizationStatus.REVOKED, day_before(on)))
         case AuthorizationSuperseded(on=on):
-            return _next(row, recorded, **_over(row, AuthorizationStatus.SUPERSEDED, on))
+            return _next_version(row, recorded, **_columns_of_end(row, AuthorizationStatus.SUPERSEDED, on))
         case AuthorizationExpired(on=on):
-            return _next(row, recorded, **_over(row, AuthorizationStatus.EXPIRED, on))
+            return _next_version(row, recorded, **_columns_of_end(row, AuthorizationStatus.EXPIRED, on))
         case AuthorizationReinstated(status=status):
-            return _next(row, recorded, **_reinstated(row, status))
+            return _next_version(row, recorded, **_columns_of_reinstatement(row, status))
         case AuthorizationCancelled(on=on):
-            return _next(row, recorded, **_over(row, AuthorizationStatus.CANCELLED, on))
+            return _next_version(row, recorded, **_columns_of_end(row, AuthorizationStatus.CANCELLED, on))
         case CollectionReported(due_on=due_on):
-            return _next(row, recorded, **_collected(row, due_on))
+            return _next_version(row, recorded, **_columns_of_collection(row, due_on))
         case AuthorizationReassigned(customer=customer):
-            return _next(row, recorded, customer=customer)
+            return _next_version(row, recorded, customer=customer)
         case MandateAmended() | RevocationReceived():  # not shown here, but the ETag moves
-            return _next(row, recorded)
+            return _next_version(row, recorded)
     assert_never(body)
 
 
-def _without(row: Row, customer: UUID) -> list[str]:
+def _links_without(row: Row, customer: UUID) -> list[str]:
     return [linked for linked in row.linked_customers if linked != str(customer)]
 
 
-def _archived(recorded: Recorded[PaperEvent], body: DocumentArchived) -> Row:
-    return _first(
+def _row_from_archiving(recorded: Recorded[PaperEvent], body: DocumentArchived) -> Row:
+    return _first_version(
         recorded,
         customer=body.customer,
         kind=Kind.DOCUMENT,
@@ -217,16 +217,16 @@ def _archived(recorded: Recorded[PaperEvent], body: DocumentArchived) -> Row:
         source=body.source,
         content_version=1,
         evidence_of=body.evidence_of,
-        external_id=known(body.external_id),
-        **_content(body),
-        **_description(body.description),
+        external_id=value_or_none(body.external_id),
+        **_columns_of_content(body),
+        **_columns_of_description(body.description),
     )
 
 
-def _content(body: DocumentArchived | ContentReplaced) -> dict[str, Any]:
-    content, digest = body.content, known(body.sha256)
+def _columns_of_content(body: DocumentArchived | ContentReplaced) -> dict[str, Any]:
+    content, digest = body.content, value_or_none(body.sha256)
     return {
-        "file_name": known(body.file_name),
+        "file_name": value_or_none(body.file_name),
         "media_type": content.media_type,
         "size_bytes": content.size_bytes,
         "sha256": digest.hex() if digest else None,
@@ -240,8 +240,8 @@ def _content(body: DocumentArchived | ContentReplaced) -> dict[str, Any]:
     }
 
 
-def _description(given: Description | UnsetType) -> dict[str, Any]:
-    found = known(given)
+def _columns_of_description(given: Description | UnsetType) -> dict[str, Any]:
+    found = value_or_none(given)
     return {
         "note": found.note if found else None,
         "received_on": found.received_on if found else None,
@@ -249,42 +249,42 @@ def _description(given: Description | UnsetType) -> dict[str, Any]:
     }
 
 
-def _seen(recorded: Recorded[PaperEvent], body: IdentitySeen) -> Row:
-    return _first(
+def _row_from_verification(recorded: Recorded[PaperEvent], body: IdentitySeen) -> Row:
+    return _first_version(
         recorded,
         customer=body.customer,
         kind=Kind.DOCUMENT,
         stamp=body.type,
         status=DocumentStatus.ARCHIVED.value,
         source=Source.NONE,
-        external_id=known(body.external_id),
-        paper=known(body.paper),
-        number_suffix=known(body.number_suffix),
+        external_id=value_or_none(body.external_id),
+        paper=value_or_none(body.paper),
+        number_suffix=value_or_none(body.number_suffix),
         seen_on=body.seen_on,
-        **_description(body.description),
+        **_columns_of_description(body.description),
     )
 
 
-def _issued(recorded: Recorded[PaperEvent], body: AuthorizationIssued) -> Row:
-    return _first(
+def _row_from_issue(recorded: Recorded[PaperEvent], body: AuthorizationIssued) -> Row:
+    return _first_version(
         recorded,
         customer=body.customer,
         kind=body.type.kind,
         stamp=body.type,
         status=AuthorizationStatus.ISSUED.value,
         source=Source.NONE,
-        note=known(body.note),
-        scan_code=known(body.scan_code),
-        external_id=known(body.external_id),
+        note=value_or_none(body.note),
+        scan_code=value_or_none(body.scan_code),
+        external_id=value_or_none(body.external_id),
         valid_from=body.valid_from,
         valid_until=body.valid_until,
         retention_from=body.valid_until,
     )
 
 
-def _registered(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -> Row:
+def _row_from_registration(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -> Row:
     """Its source is `none` until evidence is attached, whatever brought it: the list takes the evidence's."""
-    return _first(
+    return _first_version(
         recorded,
         customer=body.customer,
         kind=body.type.kind,
@@ -292,70 +292,75 @@ def _registered(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -
         status=AuthorizationStatus.ACTIVE.value,
         source=Source.NONE,
         original_held=body.original_held,
-        note=known(body.note),
-        shelf_mark=known(body.shelf_mark),
-        scan_code=known(body.scan_code),
-        external_id=known(body.external_id),
+        note=value_or_none(body.note),
+        shelf_mark=value_or_none(body.shelf_mark),
+        scan_code=value_or_none(body.scan_code),
+        external_id=value_or_none(body.external_id),
         last_collection_on=body.last_collection_on,
-        **_terms(body.terms),
+        **_columns_of_terms(body.terms),
     )
 
 
-def _terms(terms: Terms) -> dict[str, Any]:
+def _columns_of_terms(terms: Terms) -> dict[str, Any]:
     """While it is in force its retention counts from where it would end by itself."""
     return {**msgspec.structs.asdict(terms), "retention_from": terms.valid_until}
 
 
-def _signed(row: Row, body: AuthorizationSigned) -> dict[str, Any]:
+def _columns_of_signature(row: Row, body: AuthorizationSigned) -> dict[str, Any]:
     """A note and an id of the day of the signature take the place of the form's."""
     return {
         "status": AuthorizationStatus.ACTIVE.value,
         "original_held": body.original_held,
-        "shelf_mark": known(body.shelf_mark),
-        "note": row.note if known(body.note) is None else body.note,
-        "external_id": row.external_id if known(body.external_id) is None else body.external_id,
-        **_terms(body.terms),
+        "shelf_mark": value_or_none(body.shelf_mark),
+        "note": row.note if value_or_none(body.note) is None else body.note,
+        "external_id": row.external_id if value_or_none(body.external_id) is None else body.external_id,
+        **_columns_of_terms(body.terms),
     }
 
 
-def _evidence_gone(row: Row, body: EvidenceWithdrawn) -> dict[str, Any]:
+def _columns_of_withdrawal(row: Row, body: EvidenceWithdrawn) -> dict[str, Any]:
     """`withdrawn_evidence` stays until a paper is attached or restored."""
     return {
-        **_ground(row, body),
+        **_columns_of_ground(row, body),
         "original_held": body.original_held,
         "evidence": None,
         "withdrawn_evidence": body.document,
     }
 
 
-def _evidence_back(row: Row, body: EvidenceRestored) -> dict[str, Any]:
-    return {**_ground(row, body), "original_held": False, "evidence": body.document, "withdrawn_evidence": None}
+def _columns_of_restoration(row: Row, body: EvidenceRestored) -> dict[str, Any]:
+    return {
+        **_columns_of_ground(row, body),
+        "original_held": False,
+        "evidence": body.document,
+        "withdrawn_evidence": None,
+    }
 
 
-def _ground(row: Row, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, Any]:
+def _columns_of_ground(row: Row, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, Any]:
     """What counts as signed; the retention of what is over counts from its end, whatever becomes of its paper."""
     signed = {name: getattr(body, name) for name in ("signed_on", "valid_from", "valid_until")}
     retention_from = row.retention_from if body.status is body.was else body.valid_until
     return {"status": body.status.value, **signed, "retention_from": retention_from}
 
 
-def _over(row: Row, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
+def _columns_of_end(row: Row, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
     """docs/domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
     return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
 
 
-def _reinstated(row: Row, status: AuthorizationStatus) -> dict[str, Any]:
+def _columns_of_reinstatement(row: Row, status: AuthorizationStatus) -> dict[str, Any]:
     """Its retention counts again from where it would end by itself."""
     ends = row.valid_until
     return {"status": status.value, "retention_from": ends and max(ends, row.last_collection_on or ends)}
 
 
-def _collected(row: Row, due_on: date) -> dict[str, Any]:
+def _columns_of_collection(row: Row, due_on: date) -> dict[str, Any]:
     last = max(due_on, row.last_collection_on or due_on)
     return {"last_collection_on": last, "retention_from": row.retention_from and max(last, row.retention_from)}
 
 
-def _first(
+def _first_version(
     recorded: Recorded[PaperEvent],
     *,
     customer: UUID,
@@ -387,13 +392,13 @@ def _first(
     )
 
 
-def _next(row: Row, recorded: Recorded[PaperEvent], **changes: Any) -> Row:
+def _next_version(row: Row, recorded: Recorded[PaperEvent], **changes: Any) -> Row:
     return msgspec.structs.replace(
         row, from_position=recorded.position, version=recorded.envelope.originator_version, **changes
     )
 
 
-def expand(row: Row) -> Sequence[Row]:
+def row_and_copies(row: Row) -> Sequence[Row]:
     """The row, and a copy for each customer that is linked: there it is a document on its own, evidence or not."""
     if not row.linked_customers:
         return (row,)
@@ -410,7 +415,7 @@ VIEW = View(
     fold=lambda stored: Versions(evolve, EVENTS, stored),
     read=Row,
     shape=3,
-    expand=expand,
+    expand=row_and_copies,
 )
 
 
@@ -421,8 +426,8 @@ def fold_item(recorded: Sequence[Recorded[Any]]) -> Row:
     """
     fold = VIEW.fold(())
     for event in recorded:
-        fold.add(event, event.recorded_at)
-    rows = {row.id: row for row in fold.take().rows if isinstance(row, Row) and row.to_position is None}
+        fold.add_event(event, event.recorded_at)
+    rows = {row.id: row for row in fold.take_rows().rows if isinstance(row, Row) and row.to_position is None}
     listed = next((row for row in rows.values() if row.evidence_of not in rows), None)
     listed = require_value(listed, "they are events of a paper")
     return with_evidence(listed, rows.get(listed.evidence) if listed.evidence else None)
@@ -455,10 +460,10 @@ def with_evidence(row: Row, evidence: Row | None) -> Row:
     if evidence is None:
         return row
     shown = {name: getattr(evidence, name) for name in OF_EVIDENCE}
-    return msgspec.structs.replace(row, **shown, item=_with_evidence(row.item, evidence.item))
+    return msgspec.structs.replace(row, **shown, item=_merge_evidence(row.item, evidence.item))
 
 
-def _with_evidence(item: str, evidence: str | None) -> str:
+def _merge_evidence(item: str, evidence: str | None) -> str:
     if evidence is None:
         return item
     own, theirs = (msgspec.json.decode(text, type=dict[str, msgspec.Raw]) for text in (item, evidence))
@@ -519,7 +524,7 @@ class Item(ItemBase, frozen=True, kw_only=True):
     of_age: bool | None
 
 
-def base(row: Row) -> ItemBase:
+def item_base_of(row: Row) -> ItemBase:
     return ItemBase(
         id=row.id,
         kind=row.kind,
@@ -547,7 +552,7 @@ def base(row: Row) -> ItemBase:
         preview=row.preview,
         password_protected=row.password_protected,
         flags=row.flags,
-        recorded_at=moment(row.recorded_at),
+        recorded_at=format_moment(row.recorded_at),
         actor=row.actor,
         branch=row.branch,
         version=row.version,
@@ -576,32 +581,32 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     birth_date: date | None = None
 
 
-def items(rows: Iterable[Listed], reader: Reader) -> list[msgspec.Raw]:
+def render_items(rows: Iterable[Listed], reader: Reader) -> list[msgspec.Raw]:
     """Items as JSON, in the reader's language."""
-    return [msgspec.Raw(f"{_item(row, reader)}}}") for row in rows]
+    return [msgspec.Raw(f"{_render_open_item(row, reader)}}}") for row in rows]
 
 
-def item(row: Row, reader: Reader, **more: Any) -> msgspec.Raw:
+def render_item(row: Row, reader: Reader, **more: Any) -> msgspec.Raw:
     """One of them; `more` are fields that an answer adds to it."""
     added = "".join(f",{json_text(name)}:{json_text(value)}" for name, value in more.items())
-    return msgspec.Raw(f"{_item(row, reader)}{added}}}")
+    return msgspec.Raw(f"{_render_open_item(row, reader)}{added}}}")
 
 
-def _item(row: Row | Listed, reader: Reader) -> str:
+def _render_open_item(row: Row | Listed, reader: Reader) -> str:
     """Without its last brace. Labels are those of the event's day, what else is added follows the rules of today."""
     label = row.labels.get(reader.language) or row.labels.get("en") or row.type
     kind = reader.types.get(row.type)
     of_age = kind.is_of_age(reader.birth_date, reader.today) if kind else None
-    return f"{row.item[:-1]},{_of_today(label, kept_until(row, kind), of_age)}"
+    return f"{row.item[:-1]},{_render_dated_fields(label, keep_until_of(row, kind), of_age)}"
 
 
 @lru_cache(maxsize=1_000)
-def _of_today(label: str, keep_until: date | None, of_age: bool | None) -> str:
+def _render_dated_fields(label: str, keep_until: date | None, of_age: bool | None) -> str:
     """The fields that Item has beyond ItemBase, without braces."""
     return json_text({"type_label": label, "keep_until": keep_until, "hold": False, "of_age": of_age})[1:-1]
 
 
-def kept_until(row: Row | Listed, kind: DocumentType | None) -> date | None:
+def keep_until_of(row: Row | Listed, kind: DocumentType | None) -> date | None:
     """None while the event that the retention counts from is not known, such as the end of a membership."""
     retention = kind.definition.retention if kind else None
     if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:
@@ -679,7 +684,7 @@ class Page(msgspec.Struct, frozen=True):
     customer: Customer | None = None
 
 
-async def page(
+async def fetch_page(
     conn: AsyncConnection[Any],
     customer: UUID,
     rights: Rights,
@@ -700,9 +705,9 @@ async def page(
     With a `customer_id` the register's entry comes along: a statement of its own would cost a third of the whole.
     """
     order = ORDERS[sort or NEWEST]
-    place = _place(cursor, order) if cursor else None
+    place = _parse_cursor(cursor, order) if cursor else None
     at = place.pinned if place else as_of
-    given = _narrowing(filters, rights)
+    given = _filter_values(filters, rights)
     query = _list(
         tuple(given),
         next((n for n in FETCHED if n > limit), limit + 1),
@@ -712,16 +717,18 @@ async def page(
     )
     whose = {"customer": customer, "customer_id": customer_id, "zone": filters.zone, "language": language}
     behind = {"before": place.last, "key": place.key} if place else {}
-    rows, position, entry = await _fetch_listed(conn, query, {**_bound(rights, at, floor), **given, **whose, **behind})
-    more = _cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
+    rows, position, entry = await _fetch_listed(
+        conn, query, {**_common_parameters(rights, at, floor), **given, **whose, **behind}
+    )
+    more = _write_next_cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
     return Page(rows[:limit], position, more, register.customer_from_json(entry) if entry else None)
 
 
-def _cursor(last: Listed, order: Order, pinned: int) -> str:
+def _write_next_cursor(last: Listed, order: Order, pinned: int) -> str:
     return write_cursor(pinned, last.created_position, "" if order.name == NEWEST else order.name, last.key or "")
 
 
-def _place(cursor: str, order: Order) -> Cursor:
+def _parse_cursor(cursor: str, order: Order) -> Cursor:
     """Raises ValidationFailed where the cursor belongs to a list in another order."""
     place = read_cursor(cursor)
     if (place.sort or NEWEST) != order.name:
@@ -734,9 +741,13 @@ def _place(cursor: str, order: Order) -> Cursor:
     return place
 
 
-def _narrowing(filters: Filters, rights: Rights) -> dict[str, Any]:
+def _filter_values(filters: Filters, rights: Rights) -> dict[str, Any]:
     """What is asked for beside the customer: names in NARROWER, and their values."""
-    asked = {**msgspec.structs.asdict(filters), "branch": rights.branch, "q": like(filters.q) if filters.q else None}
+    asked = {
+        **msgspec.structs.asdict(filters),
+        "branch": rights.branch,
+        "q": like_pattern(filters.q) if filters.q else None,
+    }
     return {name: value for name, value in asked.items() if name in NARROWER and value is not None}
 
 
@@ -749,23 +760,25 @@ class Counts(msgspec.Struct, frozen=True):
     position: int
 
 
-async def counts(
+async def count_papers(
     conn: AsyncConnection[Any], customer: UUID, rights: Rights, filters: Filters, *, as_of: int | None
 ) -> Counts:
     """How many papers `page` lists, all its pages together."""
-    given = _narrowing(filters, rights)
-    bound = {**_bound(rights, as_of), **given, "customer": customer, "zone": filters.zone}
-    ((position, documents, authorizations),) = await _fetch(conn, _counting(tuple(given), as_of is not None), bound)
+    given = _filter_values(filters, rights)
+    bound = {**_common_parameters(rights, as_of), **given, "customer": customer, "zone": filters.zone}
+    ((position, documents, authorizations),) = await _fetch_rows(
+        conn, _counting(tuple(given), as_of is not None), bound
+    )
     return Counts(documents, authorizations, documents + authorizations <= COUNTED_MAX, position)
 
 
-async def one(
+async def find_paper(
     conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, floor: Floor = NO_FLOOR
 ) -> tuple[Row | None, int]:
     """One document or authorization, None when it does not exist for this caller; and where the view stands."""
-    bound = {**_bound(rights, as_of, floor), "id": paper}
-    (position, *values), *_ = await _fetch(conn, ONE if as_of is None else ONE_AS_OF, bound)
-    return (_whole(values) if values[0] else None), require_standing(position)
+    bound = {**_common_parameters(rights, as_of, floor), "id": paper}
+    (position, *values), *_ = await _fetch_rows(conn, ONE if as_of is None else ONE_AS_OF, bound)
+    return (_row_from_columns(values) if values[0] else None), require_position(position)
 
 
 class File(msgspec.Struct, frozen=True):
@@ -785,7 +798,7 @@ class File(msgspec.Struct, frozen=True):
     sealed_size_bytes: int
 
 
-async def file(
+async def find_file(
     conn: AsyncConnection[Any],
     document: UUID,
     rights: Rights,
@@ -797,27 +810,27 @@ async def file(
 
     An earlier version is for whoever may see the document today, and has the document's customer and status of today.
     """
-    bound = {**_bound(rights, None, floor), "id": document, "content_version": content_version}
-    ((position, *values),) = await _fetch(conn, FILE if content_version is None else FILE_VERSION, bound)
-    require_standing(position)
+    bound = {**_common_parameters(rights, None, floor), "id": document, "content_version": content_version}
+    ((position, *values),) = await _fetch_rows(conn, FILE if content_version is None else FILE_VERSION, bound)
+    require_position(position)
     return File(*values) if values[0] else None
 
 
-async def by_external_id(
+async def find_by_external_id(
     conn: AsyncConnection[Any], external_id: str, rights: Rights, *, documents: bool, as_of: int | None = None
 ) -> Page:
     """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
-    bound = {**_bound(rights, as_of), "external_id": external_id, "documents": documents}
+    bound = {**_common_parameters(rights, as_of), "external_id": external_id, "documents": documents}
     rows, position, _ = await _fetch_listed(conn, EXTERNAL if as_of is None else EXTERNAL_AS_OF, bound)
     return Page(rows, position)
 
 
-def _bound(rights: Rights, as_of: int | None, floor: Floor = NO_FLOOR) -> dict[str, Any]:
+def _common_parameters(rights: Rights, as_of: int | None, floor: Floor = NO_FLOOR) -> dict[str, Any]:
     least = {"minimum": floor.position, "writer": floor.writer, "known_types": floor.types}
     return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of, **least}
 
 
-async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
+async def _fetch_rows(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(query, bound, prepare=True)
         return await cursor.fetchall()
@@ -827,11 +840,11 @@ async def _fetch_listed(
     conn: AsyncConnection[Any], query: str, bound: dict[str, Any]
 ) -> tuple[list[Listed], int, str | None]:
     """Rows, position and register entry out of one statement, so that they belong together."""
-    (position, entry, *_), *rows = await _fetch(conn, query, bound)
-    return [_listed(*values) for values in rows], require_standing(position), entry
+    (position, entry, *_), *rows = await _fetch_rows(conn, query, bound)
+    return [_build_listed(*values) for values in rows], require_position(position), entry
 
 
-def _listed(
+def _build_listed(
     position: int,
     item: str,
     code: str,
@@ -841,20 +854,20 @@ def _listed(
     evidence: str | None,
     key: str | None,
 ) -> Listed:
-    shown = _with_evidence(item, evidence)
-    return Listed(shown, code, _labels(labels), retention_from, last_collection_on, position, key)
+    shown = _merge_evidence(item, evidence)
+    return Listed(shown, code, _parse_labels(labels), retention_from, last_collection_on, position, key)
 
 
-def _whole(values: list[Any]) -> Row:
+def _row_from_columns(values: list[Any]) -> Row:
     """VIEW.columns and the evidence's item."""
     *own, evidence = values
-    own[LABELS] = _labels(own[LABELS])
-    own[ITEM] = _with_evidence(own[ITEM], evidence)
+    own[LABELS] = _parse_labels(own[LABELS])
+    own[ITEM] = _merge_evidence(own[ITEM], evidence)
     return Row(*own)
 
 
 @lru_cache(maxsize=1_000)
-def _labels(text: str) -> dict[str, str]:
+def _parse_labels(text: str) -> dict[str, str]:
     """Read once for each wording: a page of rows has a handful of types, and JSON was a fifth of its cost."""
     return msgspec.json.decode(text, type=dict[str, str])
 
@@ -899,7 +912,7 @@ def _visible(held: str) -> str:
 def _whole_by(where: str, held: str) -> str:
     """The view's position and what _whole() takes, nulls where there is no such row."""
     return f"""
-        select {STANDING}, {", ".join(_shown(name) for name in VIEW.columns)}, e.item
+        select {CHECKED_POSITION}, {", ".join(_shown(name) for name in VIEW.columns)}, e.item
         from views.tracking as t
         left join views.customer_documents as r on {_visible(held)} and {where}
         left join views.customer_documents as e on e.id = r.evidence and not e.linked and {held.format("e")}
@@ -918,7 +931,7 @@ def _listed_by(
 ) -> str:
     """A first row with the view's position and the register's entry, then what _listed() takes."""
     return f"""
-        select {STANDING}, {entry}, null, null, null::date, null::date, null, null
+        select {CHECKED_POSITION}, {entry}, null, null, null::date, null::date, null, null
         from views.tracking as t
         where t.name = 'customer_documents'
         union all (
@@ -962,13 +975,13 @@ LABEL = """lower(public.unaccent(coalesce(r.labels ->> %(language)s, r.labels ->
 RANK = f"coalesce(array_position(array{[*STATUSES]}, r.status), {len(STATUSES) + 1})"
 
 
-def _plain(text: str) -> str:
+def _parse_label(text: str) -> str:
     if "\0" in text:
         raise ValueError("Postgres has no such text")
     return text
 
 
-def _rank(text: str) -> int:
+def _parse_rank(text: str) -> int:
     if not 0 < int(text) <= len(STATUSES) + 1:
         raise ValueError("no status has this rank")
     return int(text)
@@ -977,8 +990,8 @@ def _rank(text: str) -> int:
 KEYS = {
     "received": Key(RECEIVED_ON, "date", date.fromisoformat, ties="asc"),
     "recorded": None,
-    "type": Key(LABEL, "text", _plain),
-    "status": Key(RANK, "int", _rank),
+    "type": Key(LABEL, "text", _parse_label),
+    "status": Key(RANK, "int", _parse_rank),
 }
 ORDERS = {f"{sign}{name}": Order(f"{sign}{name}", sign == "-", key) for name, key in KEYS.items() for sign in ("", "-")}
 NEWEST = "-recorded"
@@ -1031,15 +1044,16 @@ BY_EXTERNAL_ID = f"""r.external_id = %(external_id)s and not r.linked
     and (r.kind = 'document') = %(documents)s and {OF_OWN_BRANCH}"""
 ONE, ONE_AS_OF = (_whole_by(BY_ID, held) for held in (OPEN, HELD))
 FILE = f"""
-    select {STANDING}, {", ".join(f"r.{name}" for name in File.__struct_fields__)}
+    select {CHECKED_POSITION}, {", ".join(f"r.{name}" for name in File.__struct_fields__)}
     from views.tracking as t
     left join views.customer_documents as r
         on r.content_id is not null and r.sha256 is not null and {_visible(OPEN)} and {BY_ID}
     where t.name = 'customer_documents'
 """  # noqa: S608  # constants of this module
 OF_TODAY = ("customer", "status")
+VERSION_COLUMNS = ", ".join(f"{'r' if name in OF_TODAY else 'v'}.{name}" for name in File.__struct_fields__)
 FILE_VERSION = f"""
-    select {STANDING}, {", ".join(f"{'r' if name in OF_TODAY else 'v'}.{name}" for name in File.__struct_fields__)}
+    select {CHECKED_POSITION}, {VERSION_COLUMNS}
     from views.tracking as t
     left join (
         views.customer_documents as r

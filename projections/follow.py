@@ -13,9 +13,9 @@ import msgspec
 import psycopg
 
 from projections import tracking
-from projections.parking import Parked, alarm, park, take, with_care
+from projections.parking import Parked, insert_parked, log_parked, project_or_park, with_care
 from projections.tracking import NotLeader, Tracked
-from projections.view import Step, View, steps, without_collector
+from projections.view import Step, View, pause_collector, steps_of
 from projections.views import VIEWS, table_of
 from store.hints import READER, Hints
 from store.log import Log
@@ -68,7 +68,7 @@ class Follower:
         views: Mapping[str, View] = VIEWS,
         clock: Callable[[], float] = time.monotonic,
         poll_seconds: float = POLL_SECONDS,
-        on_parked: Callable[[Parked], None] = alarm,
+        on_parked: Callable[[Parked], None] = log_parked,
         beat: Callable[[], None] = lambda: None,
         hints: Hints | None = None,
     ) -> None:
@@ -109,7 +109,7 @@ class Follower:
         self._forget()
         while not stop.is_set():
             self._beat()
-            with without_collector():
+            with pause_collector():
                 seconds = self._step(conn)
             self._wait(conn, seconds)
             self._gather()
@@ -169,7 +169,7 @@ class Follower:
             position, more = positions[1], True
             page = [*itertools.takewhile(lambda r: r.position <= position, page)]
         rearmost = [t for t in running if t.position == positions[0]]
-        return Behind(rearmost, steps(page, rearmost[0].as_of), position, more)
+        return Behind(rearmost, steps_of(page, rearmost[0].as_of), position, more)
 
     def _tracked(self, conn: psycopg.Connection[Any]) -> list[Tracked]:
         """Where the views stand, remembered for a moment: a busy follower saves a question for each page. Who paused a
@@ -177,7 +177,7 @@ class Follower:
         now = self._clock()
         self._is_fresh = now >= self._known_until
         if self._is_fresh:
-            self._known, self._known_until = tracking.tracked(conn, self._views), now + KNOWN_SECONDS
+            self._known, self._known_until = tracking.list_tracked(conn, self._views), now + KNOWN_SECONDS
         return self._known
 
     def _forget(self) -> None:
@@ -207,13 +207,13 @@ class Follower:
         """Rows and positions of a page in one transaction."""
         parked: list[Parked] = []
         with conn.transaction():
-            running = tracking.require(conn, behind.views)
+            running = tracking.require_unmoved(conn, behind.views)
             for now in running:
                 view = self._views[now.name]
-                parked += take(conn, view, table_of(view), behind.events, now.held, careful, beat=self._beat)
-            park(conn, parked)
+                parked += project_or_park(conn, view, table_of(view), behind.events, now.held, careful, beat=self._beat)
+            insert_parked(conn, parked)
             as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
-            tracking.advance(conn, [self._views[t.name] for t in running], behind.position, as_of)
+            tracking.advance_views(conn, [self._views[t.name] for t in running], behind.position, as_of)
         self._remember(running, behind.position, as_of)
         return parked
 

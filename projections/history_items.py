@@ -7,7 +7,7 @@ import msgspec
 
 from domain.iban import mask_iban
 from projections import audit_history
-from projections.reading import Moment, moment
+from projections.reading import Moment, format_moment
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,8 +41,8 @@ def history_item(
     subject = Subject(row.subject_kind, row.subject_name or str(row.subject_id), label)
     return HistoryItem(
         row.position,
-        moment(row.recorded_at),
-        moment(row.occurred_at),
+        format_moment(row.recorded_at),
+        format_moment(row.occurred_at),
         row.actor,
         row.branch,
         row.action,

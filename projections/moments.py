@@ -70,7 +70,7 @@ class Changes(msgspec.Struct, frozen=True):
     position: int
 
 
-async def changes(conn: AsyncConnection[Any], customer: UUID, rights: Rights) -> Changes:
+async def fetch_changes(conn: AsyncConnection[Any], customer: UUID, rights: Rights) -> Changes:
     """When something happened to papers of this customer that the reader may see: at most CHANGES_MAX events of it.
 
     As of each of these moments, what happened then is included.

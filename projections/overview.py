@@ -38,12 +38,12 @@ class ParkedEvent(msgspec.Struct, frozen=True):
     parked_at: datetime
 
 
-async def views(conn: AsyncConnection[Any]) -> Sequence[ViewState]:
+async def list_views(conn: AsyncConnection[Any]) -> Sequence[ViewState]:
     async with conn.cursor(row_factory=args_row(ViewState)) as cursor:
         return await (await cursor.execute(VIEWS, prepare=True)).fetchall()
 
 
-async def parked(conn: AsyncConnection[Any]) -> Sequence[ParkedEvent]:
+async def list_parked(conn: AsyncConnection[Any]) -> Sequence[ParkedEvent]:
     """The first hundred, in the order of the log."""
     async with conn.cursor(row_factory=args_row(ParkedEvent)) as cursor:
         return await (await cursor.execute(PARKED, [PARKED_MAX], prepare=True)).fetchall()
@@ -57,15 +57,15 @@ async def last_position(conn: AsyncConnection[Any]) -> int:
 
 async def events_by_minute(conn: AsyncConnection[Any]) -> list[int]:
     """Events recorded in each of the last sixty minutes, the present one last."""
-    return await _by_minute(conn, EVENTS)
+    return await _count_by_minute(conn, EVENTS)
 
 
 async def reads_by_minute(conn: AsyncConnection[Any]) -> list[int]:
     """Lines of the access log likewise."""
-    return await _by_minute(conn, READS)
+    return await _count_by_minute(conn, READS)
 
 
-async def _by_minute(conn: AsyncConnection[Any], query: str) -> list[int]:
+async def _count_by_minute(conn: AsyncConnection[Any], query: str) -> list[int]:
     counted = dict(await (await conn.execute(query.encode(), prepare=True)).fetchall())
     return [counted.get(ago, 0) for ago in reversed(range(MINUTES))]
 

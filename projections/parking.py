@@ -13,7 +13,7 @@ from psycopg.rows import args_row
 from domain.envelope import Recorded
 from domain.refusals import NotFound, Refusal
 from projections import tracking
-from projections.view import Step, View, other_customer_of, project
+from projections.view import Step, View, project_page, second_customer_of
 from projections.views import VIEWS, table_of
 from store.log import Log
 
@@ -36,9 +36,9 @@ class Parked(msgspec.Struct, frozen=True):
     parked_at: datetime | None = None
 
     @property
-    def holds(self) -> frozenset[UUID]:
+    def blocked_keys(self) -> frozenset[UUID]:
         """Whose later events wait behind it."""
-        return _keys(self.customer, self.other_customer, self.subject)
+        return _set_of(self.customer, self.other_customer, self.subject)
 
 
 class Resumed(msgspec.Struct, frozen=True):
@@ -74,18 +74,18 @@ def with_care(write: Callable[[bool], T]) -> T:
     return write(True)
 
 
-def held_keys(recorded: Recorded[Any]) -> frozenset[UUID]:
+def blocked_keys_of(recorded: Recorded[Any]) -> frozenset[UUID]:
     """Whom an event holds back when it is parked, and behind whom it waits: its customer, the other one of a move or a
     link, and its stream, which may have come from another customer."""
     body = recorded.envelope.body
-    return _keys(getattr(body, "customer", None), other_customer_of(body), recorded.envelope.originator_id)
+    return _set_of(getattr(body, "customer", None), second_customer_of(body), recorded.envelope.originator_id)
 
 
-def _keys(*keys: UUID | None) -> frozenset[UUID]:
+def _set_of(*keys: UUID | None) -> frozenset[UUID]:
     return frozenset(key for key in keys if key)
 
 
-def take(
+def project_or_park(
     conn: psycopg.Connection[Any],
     view: View,
     table: str,
@@ -99,13 +99,13 @@ def take(
     on."""
     beat()
     holding = set(held)
-    if careful or (holding and not all(holding.isdisjoint(held_keys(recorded)) for recorded, _ in page)):
-        return project_carefully(conn, view, table, page, holding, beat=beat)
-    project(conn, view, table, page)
+    if careful or (holding and not all(holding.isdisjoint(blocked_keys_of(recorded)) for recorded, _ in page)):
+        return project_one_by_one(conn, view, table, page, holding, beat=beat)
+    project_page(conn, view, table, page)
     return []
 
 
-def project_carefully(
+def project_one_by_one(
     conn: psycopg.Connection[Any],
     view: View,
     table: str,
@@ -118,19 +118,19 @@ def project_carefully(
     holding, found = set(held), list[Parked]()
     for step in page:
         beat()
-        keys = held_keys(step[0])
-        error_type = _attempt(conn, view, table, step) if holding.isdisjoint(keys) else BEHIND
+        keys = blocked_keys_of(step[0])
+        error_type = _try_event(conn, view, table, step) if holding.isdisjoint(keys) else BEHIND
         if error_type:
             holding |= keys
-            found.append(_parked(view, step, error_type))
+            found.append(_parked_from(view, step, error_type))
     return found
 
 
-def _attempt(conn: psycopg.Connection[Any], view: View, table: str, step: Step) -> str | None:
+def _try_event(conn: psycopg.Connection[Any], view: View, table: str, step: Step) -> str | None:
     """The type of the error that the event made, None when the view took it."""
     try:
         with conn.transaction():
-            project(conn, view, table, [step])
+            project_page(conn, view, table, [step])
     except Exception as error:
         if not is_poison(error):
             raise
@@ -138,7 +138,7 @@ def _attempt(conn: psycopg.Connection[Any], view: View, table: str, step: Step) 
     return None
 
 
-def _parked(view: View, step: Step, error_type: str) -> Parked:
+def _parked_from(view: View, step: Step, error_type: str) -> Parked:
     recorded, as_of = step
     envelope = recorded.envelope
     return Parked(
@@ -146,47 +146,47 @@ def _parked(view: View, step: Step, error_type: str) -> Parked:
         position=recorded.position,
         as_of=as_of,
         customer=getattr(envelope.body, "customer", None),
-        other_customer=other_customer_of(envelope.body),
+        other_customer=second_customer_of(envelope.body),
         subject=envelope.originator_id,
         topic=envelope.body.topic,
         error_type=error_type,
     )
 
 
-def park(conn: psycopg.Connection[Any], found: Sequence[Parked]) -> None:
+def insert_parked(conn: psycopg.Connection[Any], found: Sequence[Parked]) -> None:
     if not found:
         return
     with conn.cursor() as cursor:
         cursor.executemany(PARK, [msgspec.structs.astuple(p)[:-1] for p in found])
 
 
-def alarm(parked: Parked) -> None:
+def log_parked(parked: Parked) -> None:
     """The default alarm; it names no person."""
     logger.error("view %s parked %s at position %d: %s", parked.view, parked.topic, parked.position, parked.error_type)
 
 
-def parked(conn: psycopg.Connection[Any], view: str | None = None) -> list[Parked]:
+def list_parked(conn: psycopg.Connection[Any], view: str | None = None) -> list[Parked]:
     """What is parked, of one view or of all, in the order of the log."""
     with conn.cursor(row_factory=args_row(Parked)) as cursor:
         return cursor.execute(PARKED, {"view": view}).fetchall()
 
 
-def resume(conn: psycopg.Connection[Any], log: Log, view: str) -> Resumed:
+def resume_view(conn: psycopg.Connection[Any], log: Log, view: str) -> Resumed:
     """Let a paused view go on, and try its parked events again in their order. NotFound for an unknown view."""
     if view not in VIEWS:
         raise NotFound
     with conn.transaction():
-        tracking.lock(conn, [view])
-        held = parked(conn, view)
+        tracking.lock_views(conn, [view])
+        held = list_parked(conn, view)
         conn.execute(FORGET, [view])
-        again = project_carefully(conn, VIEWS[view], table_of(VIEWS[view]), _steps(log, held), ())
-        park(conn, again)
+        again = project_one_by_one(conn, VIEWS[view], table_of(VIEWS[view]), _load_steps(log, held), ())
+        insert_parked(conn, again)
         conn.execute(RESUME, [view])
         conn.execute(f"notify {tracking.CHANNEL_LOG}")
     return Resumed(view, len(held) - len(again), len(again))
 
 
-def _steps(log: Log, held: Sequence[Parked]) -> list[Step]:
+def _load_steps(log: Log, held: Sequence[Parked]) -> list[Step]:
     """The parked events out of the log, each with the as_of that was its own."""
     if not held:
         return []

@@ -46,7 +46,7 @@ class Floor(msgspec.Struct, frozen=True):
 NO_FLOOR = Floor()
 # In place of a view's position, with the floor bound: null when the view is behind it; when the types are old, the
 # version of the catalogue below zero. It costs an answer 10 µs of the server, a question of its own would cost 200 µs.
-STANDING = """case
+CHECKED_POSITION = """case
     when (select version from archive.catalogue) > %(known_types)s::bigint then -(select version from archive.catalogue)
     when t.position >= greatest(
         %(minimum)s::bigint,
@@ -56,8 +56,8 @@ STANDING = """case
 end"""
 
 
-def require_standing(position: int | None) -> int:
-    """The position of the view. Raises ViewBehind or TypesOld for the other values of STANDING."""
+def require_position(position: int | None) -> int:
+    """The position of the view. Raises ViewBehind or TypesOld for the other values of CHECKED_POSITION."""
     if position is None:
         raise ViewBehind
     if position < 0:
@@ -97,7 +97,7 @@ def unknown_cursor() -> ValidationFailed:
     return ValidationFailed(FieldError("/query/cursor", N_("is not a cursor issued by this archive")))
 
 
-def like(text: str) -> str:
+def like_pattern(text: str) -> str:
     """A LIKE pattern for "contains", with the wildcards of the text taken as they are."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
@@ -115,7 +115,7 @@ def text_array(texts: tuple[str, ...]) -> str:
     return "{" + ",".join(f'"{text}"' for text in texts) + "}"
 
 
-def moment(at: datetime) -> Moment:
+def format_moment(at: datetime) -> Moment:
     """RFC 3339 in UTC to the millisecond, as times are stored."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"

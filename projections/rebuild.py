@@ -16,9 +16,9 @@ from psycopg.errors import LockNotAvailable
 
 from domain.refusals import NotFound, Unavailable
 from projections import shadow, tracking
-from projections.parking import Parked, is_poison, park, take, with_care
+from projections.parking import Parked, insert_parked, is_poison, project_or_park, with_care
 from projections.shadow import Comparison, Difference
-from projections.view import Step, View, copy_in, steps, without_collector
+from projections.view import Step, View, copy_rows, pause_collector, steps_of
 from projections.views import VIEWS
 from store.log import Log
 
@@ -51,7 +51,7 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     swap_ms: float | None = None
 
 
-class Beside(msgspec.Struct):
+class ShadowTable(msgspec.Struct):
     """A shadow table under way: all events up to `position` are in it. `caught_up`: streams of those that did not come
     in the load."""
 
@@ -63,7 +63,7 @@ class Beside(msgspec.Struct):
     held: set[UUID] = msgspec.field(default_factory=set)
     caught_up: set[UUID] = msgspec.field(default_factory=set)
 
-    def copy(self) -> "Beside":
+    def copy(self) -> "ShadowTable":
         return msgspec.structs.replace(self, parked=[*self.parked], held={*self.held}, caught_up={*self.caught_up})
 
 
@@ -72,23 +72,23 @@ def rebuild(
 ) -> list[Rebuilt]:
     """One view or all anew from the log, in place of the live ones. NotFound: no such view; Unavailable: another
     rebuild is under way, or readers did not let go of the old table. The old one stays as NAME_old until the next."""
-    with _alone(url, role) as conn:
-        return _remade(conn, log, _views(view), progress)
+    with _lock_rebuilds(url, role) as conn:
+        return _rebuild(conn, log, _require_views(view), progress)
 
 
-def renew(url: str, log: Log, *, role: str | None = None) -> list[Rebuilt]:
+def rebuild_outdated(url: str, log: Log, *, role: str | None = None) -> list[Rebuilt]:
     """Those views anew whose rows have an older shape than this release makes; as rebuild, with no way back to them."""
-    with _alone(url, role) as conn:
-        return _remade(conn, log, [VIEWS[t.name] for t in tracking.tracked(conn) if t.outdated])
+    with _lock_rebuilds(url, role) as conn:
+        return _rebuild(conn, log, [VIEWS[t.name] for t in tracking.list_tracked(conn) if t.is_outdated])
 
 
-def _remade(
+def _rebuild(
     conn: psycopg.Connection[Any], log: Log, views: Sequence[View], progress: Progress = lambda *_: None
 ) -> list[Rebuilt]:
     begun = time.monotonic()
-    with _shadows(conn, views, logged=True) as made:
-        _load(conn, log, made, progress)
-        return [_finish(conn, log, beside, begun) for beside in made]
+    with _create_shadows(conn, views, logged=True) as made:
+        _load_shadows(conn, log, made, progress)
+        return [_finish_rebuild(conn, log, beside, begun) for beside in made]
 
 
 def replay(
@@ -105,27 +105,27 @@ def replay(
 
     With `from_position` the rows of before are taken as they are."""
     begun = time.monotonic()
-    with _alone(url, role) as conn, _shadows(conn, _views(view), logged=False) as made:
+    with _lock_rebuilds(url, role) as conn, _create_shadows(conn, _require_views(view), logged=False) as made:
         if from_position > 1:
             for beside in made:
-                _seed(conn, beside, from_position - 1)
+                _seed_shadow(conn, beside, from_position - 1)
         else:
-            _load(conn, log, made, progress, to_position)
-        return [_compared(conn, log, beside, to_position, begun) for beside in made]
+            _load_shadows(conn, log, made, progress, to_position)
+        return [_finish_replay(conn, log, beside, to_position, begun) for beside in made]
 
 
-def back(url: str, view: str, *, role: str | None = None) -> int:
+def roll_back(url: str, view: str, *, role: str | None = None) -> int:
     """Put the table of before the last rebuild in place again; the follower brings it on from the position returned.
 
     NotFound when there is none, or when events of it were parked at the swap: it lacks them. Unavailable as in rebuild.
     """
-    with _alone(url, role) as conn:
-        return _when_readers_let_go(lambda: _back(conn, view))
+    with _lock_rebuilds(url, role) as conn:
+        return _retry_while_locked(lambda: _roll_back(conn, view))
 
 
-def _back(conn: psycopg.Connection[Any], view: str) -> int:
+def _roll_back(conn: psycopg.Connection[Any], view: str) -> int:
     with conn.transaction():
-        tracking.lock(conn, [view])
+        tracking.lock_views(conn, [view])
         row = conn.execute(GO_BACK, [view]).fetchone()
         if row is None:
             raise NotFound
@@ -134,15 +134,15 @@ def _back(conn: psycopg.Connection[Any], view: str) -> int:
         return int(row[0])
 
 
-def _views(name: str | None) -> list[View]:
+def _require_views(name: str | None) -> list[View]:
     if name is not None and name not in VIEWS:
         raise NotFound
     return [VIEWS[name]] if name else [*VIEWS.values()]
 
 
 @contextmanager
-def _alone(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
-    with tracking.connect(url, role=role) as conn, without_collector():
+def _lock_rebuilds(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
+    with tracking.connect(url, role=role) as conn, pause_collector():
         conn.execute("set maintenance_work_mem = '256MB'")
         conn.execute(
             "set client_connection_check_interval = '1s'"
@@ -158,12 +158,14 @@ def _alone(url: str, role: str | None) -> Iterator[psycopg.Connection[Any]]:
 
 
 @contextmanager
-def _shadows(conn: psycopg.Connection[Any], views: Sequence[View], *, logged: bool) -> Iterator[list[Beside]]:
+def _create_shadows(
+    conn: psycopg.Connection[Any], views: Sequence[View], *, logged: bool
+) -> Iterator[list[ShadowTable]]:
     """Tables beside the live ones. Those that were not swapped in go, however this ends: they hold clear text."""
     try:
         for v in views:
             shadow.create(conn, v, logged=logged)
-        yield [Beside(v) for v in views]
+        yield [ShadowTable(v) for v in views]
     finally:
         with suppress(psycopg.Error):
             for v in views:
@@ -173,26 +175,26 @@ def _shadows(conn: psycopg.Connection[Any], views: Sequence[View], *, logged: bo
 # -- filling ----------------------------------------------------------------------------------------------------
 
 
-def _load(
-    conn: psycopg.Connection[Any], log: Log, made: Sequence[Beside], progress: Progress, up_to: int | None = None
+def _load_shadows(
+    conn: psycopg.Connection[Any], log: Log, made: Sequence[ShadowTable], progress: Progress, up_to: int | None = None
 ) -> None:
     """All events up to where every live view stands: read and opened once, folded for each, written by COPY."""
-    live = min(t.position for t in tracking.tracked(conn, [b.view.name for b in made]))
+    live = min(t.position for t in tracking.list_tracked(conn, [b.view.name for b in made]))
     until = live if up_to is None else min(live, up_to)
     try:
-        as_of = _copy(conn, log, made, until, progress)
+        as_of = _copy_events(conn, log, made, until, progress)
     except Exception as error:
         if not is_poison(error):
             raise
-        _empty(conn, made)  # poison is rare: from the beginning, on the way that can park it
+        _empty_shadows(conn, made)  # poison is rare: from the beginning, on the way that can park it
         until, as_of = 0, None
     for beside in made:
         beside.position, beside.as_of = until, as_of
-        shadow.index(conn, beside.view)
+        shadow.create_indexes(conn, beside.view)
 
 
-def _copy(
-    conn: psycopg.Connection[Any], log: Log, made: Sequence[Beside], until: int, progress: Progress
+def _copy_events(
+    conn: psycopg.Connection[Any], log: Log, made: Sequence[ShadowTable], until: int, progress: Progress
 ) -> datetime | None:
     """Rows leave the fold in their final form, so that nothing has to be found again and changed: an open row waits
     there only while more events of its paper are to come."""
@@ -200,84 +202,84 @@ def _copy(
     folds = [beside.view.fold(()) for beside in made]
     as_of: datetime | None = None
     for page in log.read_pages(0, until):
-        events = steps(page, as_of)
+        events = steps_of(page, as_of)
         as_of = events[-1][1]
         for beside, fold in zip(made, folds, strict=True):
             for recorded, moment in events:
-                fold.add(recorded, moment)
-            copy_in(conn, beside.view, shadow.shadow_of(beside.view), fold.take(last).rows)
+                fold.add_event(recorded, moment)
+            copy_rows(conn, beside.view, shadow.shadow_of(beside.view), fold.take_rows(last).rows)
             beside.events += len(page)
         progress(page[-1].position, until)
-    if any(fold.pending for fold in folds):
+    if any(fold.pending_count for fold in folds):
         raise LookupError("a paper's last event did not come")
     return as_of
 
 
-def _empty(conn: psycopg.Connection[Any], made: Sequence[Beside]) -> None:
+def _empty_shadows(conn: psycopg.Connection[Any], made: Sequence[ShadowTable]) -> None:
     for beside in made:
-        shadow.empty(conn, beside.view)
+        shadow.truncate(conn, beside.view)
         beside.events = 0
 
 
-def _seed(conn: psycopg.Connection[Any], beside: Beside, position: int) -> None:
-    shadow.seed(conn, beside.view, position)
-    shadow.index(conn, beside.view)
+def _seed_shadow(conn: psycopg.Connection[Any], beside: ShadowTable, position: int) -> None:
+    shadow.copy_rows_at(conn, beside.view, position)
+    shadow.create_indexes(conn, beside.view)
     row = conn.execute(AS_OF, [position]).fetchone()
     beside.position, beside.as_of = position, row[0] if row else None
     beside.held = {key for (key,) in conn.execute(HELD, [beside.view.name, position])}
 
 
-def _catch_up(conn: psycopg.Connection[Any], log: Log, beside: Beside, until: int) -> None:
+def _catch_up(conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, until: int) -> None:
     """The follower's way, into the shadow, up to a position where the live view stands."""
     for page in log.read_pages(beside.position, until):
-        events = steps(page, beside.as_of)
-        _take(conn, beside, events)
+        events = steps_of(page, beside.as_of)
+        _take_events(conn, beside, events)
         beside.as_of = events[-1][1]
         beside.events += len(page)
         beside.caught_up.update(recorded.envelope.originator_id for recorded in page)
     beside.position = until
 
 
-def _take(conn: psycopg.Connection[Any], beside: Beside, events: Sequence[Step]) -> None:
+def _take_events(conn: psycopg.Connection[Any], beside: ShadowTable, events: Sequence[Step]) -> None:
     def write(careful: bool) -> list[Parked]:
         with conn.transaction():
-            return take(conn, beside.view, shadow.shadow_of(beside.view), events, beside.held, careful)
+            return project_or_park(conn, beside.view, shadow.shadow_of(beside.view), events, beside.held, careful)
 
     found = with_care(write)
     beside.parked += found
     for parked in found:
-        beside.held |= parked.holds
+        beside.held |= parked.blocked_keys
 
 
 # -- comparing and swapping -------------------------------------------------------------------------------------
 
 
-def _compared(
-    conn: psycopg.Connection[Any], log: Log, beside: Beside, to_position: int | None, begun: float
+def _finish_replay(
+    conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, to_position: int | None, begun: float
 ) -> Rebuilt:
-    live = _position(conn, beside)
+    live = _live_position(conn, beside)
     _catch_up(conn, log, beside, max(beside.position, live if to_position is None else min(live, to_position)))
     found = shadow.compare(conn, beside.view, beside.position)
     shadow.drop(conn, beside.view)
-    return _rebuilt(beside, begun, [found])
+    return _build_result(beside, begun, [found])
 
 
-def _finish(conn: psycopg.Connection[Any], log: Log, beside: Beside, begun: float) -> Rebuilt:
+def _finish_rebuild(conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, begun: float) -> Rebuilt:
     """Nearly all is compared while the live view goes on; what came since is compared under the lock of the swap."""
-    _close_in(conn, log, beside)
-    since, (live,) = beside.position, tracking.tracked(conn, [beside.view.name])
-    found = None if live.outdated else shadow.compare(conn, beside.view, since)
+    _approach_live(conn, log, beside)
+    since, (live,) = beside.position, tracking.list_tracked(conn, [beside.view.name])
+    found = None if live.is_outdated else shadow.compare(conn, beside.view, since)
     beside.caught_up.clear()
     _drop_old(conn, beside.view)
 
-    def attempt() -> tuple[Beside, Comparison, float]:
-        _close_in(conn, log, beside)
-        return _swap(conn, log, beside.copy(), since)
+    def attempt() -> tuple[ShadowTable, Comparison, float]:
+        _approach_live(conn, log, beside)
+        return _swap_in(conn, log, beside.copy(), since)
 
-    swapped, rest, swap_ms = _when_readers_let_go(attempt)
+    swapped, rest, swap_ms = _retry_while_locked(attempt)
     if found is None:
         shadow.drop_old(conn, beside.view)
-    return _rebuilt(swapped, begun, [found, rest] if found else None, swap_ms)
+    return _build_result(swapped, begun, [found, rest] if found else None, swap_ms)
 
 
 def _drop_old(conn: psycopg.Connection[Any], view: View) -> None:
@@ -287,7 +289,7 @@ def _drop_old(conn: psycopg.Connection[Any], view: View) -> None:
         shadow.drop_old(conn, view)
 
 
-def _when_readers_let_go(attempt: Callable[[], T]) -> T:
+def _retry_while_locked(attempt: Callable[[], T]) -> T:
     """Short tries with pauses: whoever wants to read meanwhile waits for one try at most."""
     for _ in range(SWAP_TRIES):
         try:
@@ -297,34 +299,38 @@ def _when_readers_let_go(attempt: Callable[[], T]) -> T:
     raise Unavailable
 
 
-def _close_in(conn: psycopg.Connection[Any], log: Log, beside: Beside) -> None:
+def _approach_live(conn: psycopg.Connection[Any], log: Log, beside: ShadowTable) -> None:
     for _ in range(ROUNDS_MAX):
-        live = _position(conn, beside)
+        live = _live_position(conn, beside)
         behind = live - beside.position
         _catch_up(conn, log, beside, live)
         if behind <= CLOSE_ENOUGH:
             return
 
 
-def _position(conn: psycopg.Connection[Any], beside: Beside) -> int:
-    return tracking.tracked(conn, [beside.view.name])[0].position
+def _live_position(conn: psycopg.Connection[Any], beside: ShadowTable) -> int:
+    return tracking.list_tracked(conn, [beside.view.name])[0].position
 
 
-def _swap(conn: psycopg.Connection[Any], log: Log, beside: Beside, since: int) -> tuple[Beside, Comparison, float]:
+def _swap_in(
+    conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, since: int
+) -> tuple[ShadowTable, Comparison, float]:
     """One transaction: the follower waits from its first lock on, readers only for the renaming."""
     with conn.transaction():
-        live = tracking.lock(conn, [beside.view.name])[0]
+        live = tracking.lock_views(conn, [beside.view.name])[0]
         begun = time.monotonic()
         _catch_up(conn, log, beside, live.position)
         rest = shadow.compare_since(conn, beside.view, since, live.position, [*beside.caught_up])
         shadow.exchange(conn, beside.view, wait=SWAP_WAIT)
         conn.execute(SWAPPED, {"view": live.name, "shape": beside.view.shape})
         conn.execute(FORGET_PARKED, [live.name])
-        park(conn, beside.parked)
+        insert_parked(conn, beside.parked)
     return beside, rest, (time.monotonic() - begun) * 1000
 
 
-def _rebuilt(beside: Beside, begun: float, found: Sequence[Comparison] | None, swap_ms: float | None = None) -> Rebuilt:
+def _build_result(
+    beside: ShadowTable, begun: float, found: Sequence[Comparison] | None, swap_ms: float | None = None
+) -> Rebuilt:
     """`found` None: it was not compared."""
     different = sum(comparison.count for comparison in found or ())
     return Rebuilt(

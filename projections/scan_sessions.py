@@ -62,18 +62,18 @@ def evolve(row: Row | None, recorded: Recorded[ScanEvent]) -> Row:
     """The next version of a session's row."""
     body = recorded.envelope.body
     if isinstance(body, ScanStarted):
-        return _started(recorded, body)
+        return _first_version(recorded, body)
     row = require_value(row, "a session begins with ScanStarted")
     return msgspec.structs.replace(
         row,
         from_position=recorded.position,
         version=recorded.envelope.originator_version,
         changed_at=recorded.recorded_at,
-        **_changes(row, body),
+        **_columns_after(row, body),
     )
 
 
-def _changes(row: Row, body: ScanEvent) -> dict[str, Any]:
+def _columns_after(row: Row, body: ScanEvent) -> dict[str, Any]:
     match body:
         case ScanConfirmed(number=number):
             return {"state": ScanState.SCANNING.value, "passes": number, "problem": None}
@@ -102,7 +102,7 @@ def _changes(row: Row, body: ScanEvent) -> dict[str, Any]:
     assert_never(body)
 
 
-def _started(recorded: Recorded[ScanEvent], body: ScanStarted) -> Row:
+def _first_version(recorded: Recorded[ScanEvent], body: ScanStarted) -> Row:
     envelope, device = recorded.envelope, body.device
     return Row(
         id=envelope.originator_id,
@@ -150,7 +150,9 @@ class Page(msgspec.Struct, frozen=True):
     next: str | None
 
 
-async def unfinished(conn: AsyncConnection[Any], *, branch: str | None, limit: int, cursor: str | None = None) -> Page:
+async def list_unfinished(
+    conn: AsyncConnection[Any], *, branch: str | None, limit: int, cursor: str | None = None
+) -> Page:
     """Sessions that are not over, the expired ones among them, the longest untouched first: the work list."""
     place = read_cursor(cursor) if cursor else None
     bound = {
@@ -168,12 +170,12 @@ async def unfinished(conn: AsyncConnection[Any], *, branch: str | None, limit: i
     return Page(rows[:limit], position, write_cursor(pinned, rows[limit - 1].from_position) if rows[limit:] else None)
 
 
-async def jobs(conn: AsyncConnection[Any], station: str) -> list[Row]:
+async def list_jobs(conn: AsyncConnection[Any], station: str) -> list[Row]:
     """What a station has to scan just now, of the sessions that were begun since its branch has its name."""
-    return await _fetch(conn, JOBS, {"station": station, "scanning": ScanState.SCANNING.value})
+    return await _fetch_rows(conn, JOBS, {"station": station, "scanning": ScanState.SCANNING.value})
 
 
-async def in_use(conn: AsyncConnection[Any], stations: Collection[str]) -> set[str]:
+async def scanners_in_use(conn: AsyncConnection[Any], stations: Collection[str]) -> set[str]:
     """Scanners of these stations that scan just now, or that wait for a Yes."""
     bound = {
         "stations": list(stations),
@@ -186,7 +188,7 @@ async def in_use(conn: AsyncConnection[Any], stations: Collection[str]) -> set[s
         return {scanner for (scanner,) in await cursor.fetchall()}
 
 
-def untouched(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
+def list_untouched(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
     """Sessions that are not over and that nothing happened to since. Without those that took up late pages: nobody
     began them, so maybe nobody knows of them."""
     ended = [s.value for s in (*OVER, EXPIRED)]
@@ -195,19 +197,19 @@ def untouched(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
         return cursor.execute(UNTOUCHED, bound).fetchall()
 
 
-def expired(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
+def list_expired(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
     """Sessions that the calendar ended before then and that nobody reopened."""
     with conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(EXPIRED_BEFORE, [before]).fetchall()
 
 
-def abandoned(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
+def list_abandoned(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
     """Sessions that scan, but nothing came of them and nothing was heard of their station since."""
     with conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(ABANDONED, {"scanning": ScanState.SCANNING.value, "before": before}).fetchall()
 
 
-async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[Row]:
+async def _fetch_rows(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[Row]:
     async with conn.cursor(row_factory=args_row(Row)) as cursor:
         await cursor.execute(query, bound, prepare=True)
         return await cursor.fetchall()
@@ -216,7 +218,7 @@ async def _fetch(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) 
 COLUMNS = ", ".join(VIEW.columns)
 
 
-def _unfinished(where: str) -> str:
+def _select_unfinished(where: str) -> str:
     """A row with the view's position, then the columns of Row behind a null."""
     return f"""
         select position, {", ".join(["null"] * len(VIEW.columns))}
@@ -232,8 +234,8 @@ def _unfinished(where: str) -> str:
     """  # noqa: S608  # constants of this module
 
 
-UNFINISHED = _unfinished(OPEN.format("r"))
-UNFINISHED_LATER = _unfinished(f"{PINNED.format('r')} and from_position > %(last)s")
+UNFINISHED = _select_unfinished(OPEN.format("r"))
+UNFINISHED_LATER = _select_unfinished(f"{PINNED.format('r')} and from_position > %(last)s")
 JOBS = f"""
     select {COLUMNS}
     from views.scan_sessions

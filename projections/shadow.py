@@ -42,23 +42,25 @@ def shadow_of(view: View) -> str:
 def create(conn: psycopg.Connection[Any], view: View, *, logged: bool) -> None:
     """An empty table with the columns, owner and rights of the live one, without indexes. What a broken rebuild left
     goes. One that is to be swapped in has to be `logged`: another does not outlive a crash."""
-    owner, options = _one(conn, OWNER, table_of(view))
+    owner, options = _fetch_one(conn, OWNER, table_of(view))
     drop(conn, view)
-    conn.execute(SQL(CREATE).format(SQL("" if logged else "unlogged"), _shadow(view), _live(view), SQL(options)))
-    conn.execute(SQL("alter table {} owner to {}").format(_shadow(view), Identifier(owner)))
+    conn.execute(
+        SQL(CREATE).format(SQL("" if logged else "unlogged"), _shadow_name(view), _live_name(view), SQL(options))
+    )
+    conn.execute(SQL("alter table {} owner to {}").format(_shadow_name(view), Identifier(owner)))
     for grantee, privileges in conn.execute(GRANTS, [table_of(view)]).fetchall():
-        conn.execute(SQL("grant {} on {} to {}").format(SQL(privileges), _shadow(view), Identifier(grantee)))
+        conn.execute(SQL("grant {} on {} to {}").format(SQL(privileges), _shadow_name(view), Identifier(grantee)))
 
 
 def drop(conn: psycopg.Connection[Any], view: View) -> None:
-    conn.execute(SQL("drop table if exists {}").format(_shadow(view)))
+    conn.execute(SQL("drop table if exists {}").format(_shadow_name(view)))
 
 
-def empty(conn: psycopg.Connection[Any], view: View) -> None:
-    conn.execute(SQL("truncate {}").format(_shadow(view)))
+def truncate(conn: psycopg.Connection[Any], view: View) -> None:
+    conn.execute(SQL("truncate {}").format(_shadow_name(view)))
 
 
-def index(conn: psycopg.Connection[Any], view: View) -> None:
+def create_indexes(conn: psycopg.Connection[Any], view: View) -> None:
     """The live table's indexes, after the rows: that is several times faster than with each row."""
     for name, definition in conn.execute(INDEXES, [view.name]).fetchall():
         beside = definition.replace(
@@ -67,14 +69,14 @@ def index(conn: psycopg.Connection[Any], view: View) -> None:
         if beside == definition:
             raise PromiseBroken(f"an index is defined as Postgres writes it, not: {definition}")
         conn.execute(beside)
-    conn.execute(SQL("analyze {}").format(_shadow(view)))
+    conn.execute(SQL("analyze {}").format(_shadow_name(view)))
 
 
-def seed(conn: psycopg.Connection[Any], view: View, position: int) -> None:
+def copy_rows_at(conn: psycopg.Connection[Any], view: View, position: int) -> None:
     """The live rows as they were at a position, for a replay from there."""
     columns = ", ".join(view.columns)
     conn.execute(
-        f"insert into {shadow_of(view)} ({columns}) {held(view, table_of(view))}",
+        f"insert into {shadow_of(view)} ({columns}) {select_rows_at(view, table_of(view))}",
         {"up_to": position},
     )
 
@@ -82,18 +84,18 @@ def seed(conn: psycopg.Connection[Any], view: View, position: int) -> None:
 # -- comparing --------------------------------------------------------------------------------------------------
 
 
-def held(view: View, table: str, where: str = "true") -> str:
+def select_rows_at(view: View, table: str, where: str = "true") -> str:
     """A query for what a table held when it stood at %(up_to)s, whatever came later."""
     ended = "case when to_position <= %(up_to)s then to_position end as to_position"
     columns = ", ".join(ended if name == "to_position" else name for name in view.columns)
-    begun = "from_position" if view.versioned else "position"
+    begun = "from_position" if view.is_versioned else "position"
     return f"select {columns} from {table} where {begun} <= %(up_to)s and {where}"  # noqa: S608  # constants
 
 
-def digest(conn: psycopg.Connection[Any], view: View, table: str, up_to: int) -> bytes:
+def digest_rows(conn: psycopg.Connection[Any], view: View, table: str, up_to: int) -> bytes:
     """SHA-256 of the canonical dump of what a table held at a position: COPY text, in the order of its key."""
     found = hashlib.sha256()
-    ordered = f"copy ({held(view, table)} order by {', '.join(view.key)}) to stdout"
+    ordered = f"copy ({select_rows_at(view, table)} order by {', '.join(view.key)}) to stdout"
     with conn.cursor() as cursor, cursor.copy(ordered, {"up_to": up_to}) as copy:
         for block in copy:
             found.update(block)
@@ -103,9 +105,9 @@ def digest(conn: psycopg.Connection[Any], view: View, table: str, up_to: int) ->
 def compare(conn: psycopg.Connection[Any], view: View, up_to: int) -> Comparison:
     """Live and shadow as both were at a position."""
     tables = (table_of(view), shadow_of(view))
-    if len({digest(conn, view, table, up_to) for table in tables}) == 1:
+    if len({digest_rows(conn, view, table, up_to) for table in tables}) == 1:
         return Comparison()
-    return _differences(conn, view, "true", {"up_to": up_to})
+    return _find_differences(conn, view, "true", {"up_to": up_to})
 
 
 def compare_since(
@@ -114,14 +116,14 @@ def compare_since(
     """As compare(), but only what the events of some streams behind position `since` can have made."""
     if not streams:
         return Comparison()
-    where = "id = any(%(streams)s)" if view.versioned else "position > %(since)s"
-    return _differences(conn, view, where, {"up_to": up_to, "since": since, "streams": list(streams)})
+    where = "id = any(%(streams)s)" if view.is_versioned else "position > %(since)s"
+    return _find_differences(conn, view, where, {"up_to": up_to, "since": since, "streams": list(streams)})
 
 
-def _differences(conn: psycopg.Connection[Any], view: View, where: str, bound: dict[str, Any]) -> Comparison:
+def _find_differences(conn: psycopg.Connection[Any], view: View, where: str, bound: dict[str, Any]) -> Comparison:
     query = DIFFERENCES.format(
-        live=held(view, table_of(view), where),
-        shadow=held(view, shadow_of(view), where),
+        live=select_rows_at(view, table_of(view), where),
+        shadow=select_rows_at(view, shadow_of(view), where),
         key=", ".join(view.key),
         texts=", ".join(f"{name}::text" for name in view.key),
     )
@@ -134,52 +136,52 @@ def _differences(conn: psycopg.Connection[Any], view: View, where: str, bound: d
 
 
 def drop_old(conn: psycopg.Connection[Any], view: View) -> None:
-    conn.execute(SQL("drop table if exists {}").format(_named(view, "_old")))
+    conn.execute(SQL("drop table if exists {}").format(_name_with(view, "_old")))
 
 
 def exchange(conn: psycopg.Connection[Any], view: View, *, wait: str) -> None:
     """The shadow becomes the view, the view NAME_old. In the caller's transaction; readers wait for its commit.
 
     LockNotAvailable when readers of the old table take longer than `wait`: whoever comes after them must not queue."""
-    _lock(conn, view, wait)
-    _rename(conn, view, "", "_old")
-    _rename(conn, view, "_shadow", "")
+    _lock_live(conn, view, wait)
+    _rename_table(conn, view, "", "_old")
+    _rename_table(conn, view, "_shadow", "")
 
 
 def exchange_back(conn: psycopg.Connection[Any], view: View, *, wait: str) -> None:
     """NAME_old becomes the view again, the view NAME_old; else as exchange(). What a broken rebuild left goes."""
     drop(conn, view)
-    _lock(conn, view, wait)
-    _rename(conn, view, "", "_shadow")
-    _rename(conn, view, "_old", "")
-    _rename(conn, view, "_shadow", "_old")
+    _lock_live(conn, view, wait)
+    _rename_table(conn, view, "", "_shadow")
+    _rename_table(conn, view, "_old", "")
+    _rename_table(conn, view, "_shadow", "_old")
 
 
-def _lock(conn: psycopg.Connection[Any], view: View, wait: str) -> None:
+def _lock_live(conn: psycopg.Connection[Any], view: View, wait: str) -> None:
     conn.execute(SQL("set local lock_timeout = {}").format(wait))
-    conn.execute(SQL("lock table {} in access exclusive mode").format(_live(view)))
+    conn.execute(SQL("lock table {} in access exclusive mode").format(_live_name(view)))
 
 
-def _rename(conn: psycopg.Connection[Any], view: View, before: str, after: str) -> None:
-    conn.execute(SQL("alter table {} rename to {}").format(_named(view, before), Identifier(view.name + after)))
+def _rename_table(conn: psycopg.Connection[Any], view: View, before: str, after: str) -> None:
+    conn.execute(SQL("alter table {} rename to {}").format(_name_with(view, before), Identifier(view.name + after)))
     for name, _ in conn.execute(INDEXES, [view.name + after]).fetchall():
         renamed = name.removesuffix(before) + after
         conn.execute(SQL("alter index views.{} rename to {}").format(Identifier(name), Identifier(renamed)))
 
 
-def _named(view: View, suffix: str) -> Identifier:
+def _name_with(view: View, suffix: str) -> Identifier:
     return Identifier("views", view.name + suffix)
 
 
-def _live(view: View) -> Identifier:
-    return _named(view, "")
+def _live_name(view: View) -> Identifier:
+    return _name_with(view, "")
 
 
-def _shadow(view: View) -> Identifier:
-    return _named(view, "_shadow")
+def _shadow_name(view: View) -> Identifier:
+    return _name_with(view, "_shadow")
 
 
-def _one(conn: psycopg.Connection[Any], query: str, *bound: Any) -> tuple[Any, ...]:
+def _fetch_one(conn: psycopg.Connection[Any], query: str, *bound: Any) -> tuple[Any, ...]:
     return tuple(require_value(conn.execute(query, bound).fetchone(), f"there is a row of {bound}"))
 
 

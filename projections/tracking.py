@@ -32,7 +32,7 @@ null where it has taken all."""
 
 class Tracked(msgspec.Struct, frozen=True):
     """`position`: all events up to it are in the view. `as_of`: the highest recorded_at up to there. `held`: customers
-    and papers of which an event is parked (parking.held_keys). `shape`: that of its rows (View.shape)."""
+    and papers of which an event is parked (parking.blocked_keys_of). `shape`: that of its rows (View.shape)."""
 
     name: str
     position: int
@@ -42,7 +42,7 @@ class Tracked(msgspec.Struct, frozen=True):
     held: frozenset[UUID]
 
     @property
-    def outdated(self) -> bool:
+    def is_outdated(self) -> bool:
         """It holds rows that this release would make otherwise."""
         return self.position > 0 and self.shape < VIEWS[self.name].shape
 
@@ -77,34 +77,34 @@ def connect(url: str, *, role: str | None = None) -> psycopg.Connection[Any]:
     return psycopg.connect(conninfo, autocommit=True)
 
 
-def tracked(conn: psycopg.Connection[Any], names: Iterable[str] = VIEWS) -> list[Tracked]:
-    with conn.cursor(row_factory=args_row(_tracked)) as cursor:
+def list_tracked(conn: psycopg.Connection[Any], names: Iterable[str] = VIEWS) -> list[Tracked]:
+    with conn.cursor(row_factory=args_row(_build_tracked)) as cursor:
         return cursor.execute(TRACKED, [list(names)], prepare=True).fetchall()
 
 
-def _tracked(
+def _build_tracked(
     name: str, position: int, as_of: datetime | None, paused: bool, shape: int, held: Sequence[UUID] | None
 ) -> Tracked:
     return Tracked(name, position, as_of, paused, shape, frozenset(held or ()))
 
 
-def lock(conn: psycopg.Connection[Any], names: Iterable[str]) -> list[Tracked]:
+def lock_views(conn: psycopg.Connection[Any], names: Iterable[str]) -> list[Tracked]:
     """Some views' rows, locked to the end of the transaction: nobody else moves, swaps or resumes them meanwhile."""
     names = list(names)
     conn.execute(LOCK, [names], prepare=True)
-    return tracked(conn, names)
+    return list_tracked(conn, names)
 
 
-def require(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) -> list[Tracked]:
+def require_unmoved(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) -> list[Tracked]:
     """Lock some views where they are expected to stand, and return those that are not paused; else NotLeader."""
     before = {t.name: t.position for t in expected}
-    now = lock(conn, before)
+    now = lock_views(conn, before)
     if before != {t.name: t.position for t in now}:
         raise NotLeader
     return [t for t in now if not t.paused]
 
 
-def advance(conn: psycopg.Connection[Any], views: Sequence[View], position: int, as_of: datetime | None) -> None:
+def advance_views(conn: psycopg.Connection[Any], views: Sequence[View], position: int, as_of: datetime | None) -> None:
     """Move views; one that was empty takes the shape of the rows that come first.
 
     Nobody is told: who waits for a position looks by himself (store/signals.py), and a NOTIFY would take a lock of the
@@ -112,14 +112,14 @@ def advance(conn: psycopg.Connection[Any], views: Sequence[View], position: int,
     conn.execute(ADVANCE, [position, as_of, [v.name for v in views], [v.shape for v in views]], prepare=True)
 
 
-def status(conn: psycopg.Connection[Any], last: int) -> list[Status]:
+def list_states(conn: psycopg.Connection[Any], last: int) -> list[Status]:
     """All views; `last` is the log's last position."""
     with conn.cursor(row_factory=args_row(Status)) as cursor:
         return cursor.execute(STATUS, {"last": last}).fetchall()
 
 
-def pause(conn: psycopg.Connection[Any], view: str) -> None:
-    """Stop a view after the batch under way; `parking.resume` lets it go on. NotFound for an unknown view."""
+def pause_view(conn: psycopg.Connection[Any], view: str) -> None:
+    """Stop a view after the batch under way; `parking.resume_view` resumes it. NotFound for an unknown view."""
     if conn.execute(PAUSE, [view]).rowcount == 0:
         raise NotFound
 

@@ -61,14 +61,14 @@ class Taken(msgspec.Struct):
 class Fold(Protocol):
     """Events in, rows out; pure. One fold serves the follower, a rebuild and the answer to a write."""
 
-    def add(self, recorded: Recorded[Any], as_of: datetime) -> None: ...
+    def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None: ...
 
-    def take(self, last: Mapping[UUID, int] | None = None) -> Taken:
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
         """The rows that are ready, forgotten here. `last` names the last version of streams of which more than one
         event comes: their open rows stay here until then; without it every open row is ready."""
 
     @property
-    def pending(self) -> int:
+    def pending_count(self) -> int:
         """Rows that stayed here."""
 
 
@@ -93,7 +93,7 @@ class View(msgspec.Struct, frozen=True):
         return self.row.__struct_fields__
 
     @property
-    def versioned(self) -> bool:
+    def is_versioned(self) -> bool:
         """Rows are versions that end (RowVersion); else one row an event, written once."""
         return issubclass(self.row, RowVersion)
 
@@ -114,7 +114,7 @@ class Versions(Generic[V]):
         self._ended: list[V] = []
         self._closed: list[tuple[UUID, int, int]] = []
 
-    def add(self, recorded: Recorded[Any], as_of: datetime) -> None:
+    def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None:
         kind, stream = type(recorded.envelope.body), recorded.envelope.originator_id
         if kind not in self._events:
             if kind not in EVENTS:
@@ -123,29 +123,29 @@ class Versions(Generic[V]):
         before = self._open.get(stream)
         after = self._evolve(before, recorded)
         if before is not None:
-            self._end(before, recorded.position)
+            self._end_version(before, recorded.position)
         self._open[stream] = after
         self._changed[stream] = None
 
-    def _end(self, row: V, position: int) -> None:
+    def _end_version(self, row: V, position: int) -> None:
         if row.id in self._stored:
             self._closed.append((row.id, self._stored.pop(row.id), position))
         else:
             self._ended.append(msgspec.structs.replace(row, to_position=position))
 
-    def take(self, last: Mapping[UUID, int] | None = None) -> Taken:
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
         ready = self._changed if last is None else [i for i in self._changed if self._open[i].version >= last.get(i, 1)]
         taken = Taken([*self._ended, *(self._open.pop(i) for i in ready)], self._closed)
         self._changed, self._ended, self._closed = {}, [], []
         return taken
 
     @property
-    def pending(self) -> int:
+    def pending_count(self) -> int:
         return len(self._open)
 
 
 @contextmanager
-def without_collector() -> Iterator[None]:
+def pause_collector() -> Iterator[None]:
     """Pages of events hold no cycles and go with their last reference; the collector, started by their very number,
     would look through each page several times: half of the time that it takes."""
     enabled = gc.isenabled()
@@ -157,18 +157,18 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def known(value: T | UnsetType) -> T | None:
+def value_or_none(value: T | UnsetType) -> T | None:
     """A sealed value, None when it was erased: views show what was erased as absent."""
     return None if isinstance(value, UnsetType) else value
 
 
-def other_customer_of(body: Event) -> UUID | None:
+def second_customer_of(body: Event) -> UUID | None:
     """The second customer that an event is about: who had a moved paper before, who is linked to a joint one."""
     name = OTHER_CUSTOMER.get(type(body))
     return getattr(body, name) if name else None
 
 
-def steps(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step]:
+def steps_of(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step]:
     """The events with the running maximum of recorded_at, which a clock that steps back only halts."""
     found: list[Step] = []
     for recorded in page:
@@ -177,28 +177,28 @@ def steps(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step]:
     return found
 
 
-def project(conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step]) -> None:
+def project_page(conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step]) -> None:
     """Bring a table of this view on by some events, in the caller's transaction."""
     fold = view.fold(_open_rows(conn, view, table, page))
     for recorded, as_of in page:
-        fold.add(recorded, as_of)
-    write(conn, view, table, fold.take())
+        fold.add_event(recorded, as_of)
+    write_rows(conn, view, table, fold.take_rows())
 
 
 def _open_rows(conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step]) -> Sequence[Any]:
     """The open rows that these events will change: those of papers that began before this page."""
-    if not view.versioned:
+    if not view.is_versioned:
         return []
     envelopes = [recorded.envelope for recorded, _ in page]
     changed = {e.originator_id for e in envelopes if e.originator_version > 1 and type(e.body) in view.events}
     if not changed:
         return []
     with conn.cursor(row_factory=args_row(view.read)) as cursor:
-        return cursor.execute(statements(view, table).open_rows, [list(changed)]).fetchall()
+        return cursor.execute(statements_of(view, table).open_rows, [list(changed)]).fetchall()
 
 
-def write(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -> None:
-    sql = statements(view, table)
+def write_rows(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -> None:
+    sql = statements_of(view, table)
     if taken.closed:
         columns = [list(column) for column in zip(*taken.closed, strict=True)]
         with conn.cursor(row_factory=scalar_row) as cursor:
@@ -206,12 +206,12 @@ def write(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -
         if closed != len(taken.closed):  # an assert would be left out by python -O
             raise LookupError(f"{table}: {closed} of {len(taken.closed)} open rows were there")
     if len(taken.rows) < COPY_ROWS_MIN:
-        insert(conn, sql.insert, encoded(view, taken.rows))
+        insert_rows(conn, sql.insert, encode_rows(view, taken.rows))
     else:
-        copy_in(conn, view, table, taken.rows)
+        copy_rows(conn, view, table, taken.rows)
 
 
-def insert(conn: psycopg.Connection[Any], statement: str, rows: Iterable[Sequence[Any]]) -> None:
+def insert_rows(conn: psycopg.Connection[Any], statement: str, rows: Iterable[Sequence[Any]]) -> None:
     """executemany() makes one message of them, but inside a pipeline it waits for its answer."""
     with conn.cursor() as cursor:
         if conn.pgconn.pipeline_status:
@@ -221,13 +221,13 @@ def insert(conn: psycopg.Connection[Any], statement: str, rows: Iterable[Sequenc
             cursor.executemany(statement, rows)
 
 
-def copy_in(conn: psycopg.Connection[Any], view: View, table: str, rows: Iterable[msgspec.Struct]) -> None:
-    with conn.cursor() as cursor, cursor.copy(statements(view, table).copy) as copy:
-        for values in encoded(view, rows):
+def copy_rows(conn: psycopg.Connection[Any], view: View, table: str, rows: Iterable[msgspec.Struct]) -> None:
+    with conn.cursor() as cursor, cursor.copy(statements_of(view, table).copy) as copy:
+        for values in encode_rows(view, rows):
             copy.write_row(values)
 
 
-def encoded(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence[Any]]:
+def encode_rows(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence[Any]]:
     """Rows as parameters. Ids, times and structures as text already: the driver takes far longer for them."""
     renderings = renderings_of(view)
     for row in rows if view.expand is None else itertools.chain.from_iterable(map(view.expand, rows)):
@@ -243,10 +243,10 @@ def renderings_of(view: View) -> Sequence[tuple[int, Callable[[Any], str]]]:
     """By place of the column: what is still a structure among builtin types."""
     lists = [name for name, hint in get_type_hints(view.row).items() if hint == list[str] and name not in view.json]
     places = view.columns.index
-    return [*((places(name), json_text) for name in view.json), *((places(name), _text_array) for name in lists)]
+    return [*((places(name), json_text) for name in view.json), *((places(name), _encode_list) for name in lists)]
 
 
-def _text_array(value: list[str]) -> str:
+def _encode_list(value: list[str]) -> str:
     return text_array(tuple(value))
 
 
@@ -258,7 +258,7 @@ class Statements(msgspec.Struct, frozen=True):
 
 
 @cache
-def statements(view: View, table: str) -> Statements:
+def statements_of(view: View, table: str) -> Statements:
     """SQL for one table; the names in it are constants of ours. Copies are closed with their row and not counted."""
     columns = ", ".join(view.columns)
     places = ", ".join(["%s"] * len(view.columns))

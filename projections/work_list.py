@@ -53,7 +53,7 @@ class Page(msgspec.Struct, frozen=True):
     next: str | None
 
 
-async def ending(
+async def list_ending(
     conn: AsyncConnection[Any],
     rights: Rights,
     *,
@@ -63,17 +63,17 @@ async def ending(
     cursor: str | None = None,
 ) -> Page:
     """What ends by itself on or before a day, the first to end first. Of one branch, or of all that may be seen."""
-    return await _page(conn, ENDING, rights, limit=limit, branch=branch, cursor=cursor, until=until)
+    return await _fetch_page(conn, ENDING, rights, limit=limit, branch=branch, cursor=cursor, until=until)
 
 
-async def originals(
+async def list_originals(
     conn: AsyncConnection[Any], rights: Rights, *, limit: int, branch: str | None = None, cursor: str | None = None
 ) -> Page:
     """Papers that wait on a shelf for their scan, the longest waiting first; else likewise."""
-    return await _page(conn, ORIGINALS, rights, limit=limit, branch=branch, cursor=cursor)
+    return await _fetch_page(conn, ORIGINALS, rights, limit=limit, branch=branch, cursor=cursor)
 
 
-async def _page(
+async def _fetch_page(
     conn: AsyncConnection[Any],
     queries: tuple[str, str],
     rights: Rights,
@@ -93,16 +93,16 @@ async def _page(
         "limit": limit + 1,
         "pinned": place.pinned if place else None,
         "last": place.last if place else None,
-        "day": _day(place.key) if place else None,
+        "day": _parse_day(place.key) if place else None,
     }
     async with conn.cursor(row_factory=tuple_row) as rows:
         await rows.execute(later if place else first, values, prepare=True)
         (position, *_), *found = await rows.fetchall()
     waiting = [Waiting(*row) for row in found]
-    return Page(waiting[:limit], position, _next(place.pinned if place else position, waiting, limit))
+    return Page(waiting[:limit], position, _next_cursor(place.pinned if place else position, waiting, limit))
 
 
-def _day(key: str) -> date:
+def _parse_day(key: str) -> date:
     """The day of the last item; the first of all for a list that is not ordered by days."""
     try:
         return date.fromisoformat(key) if key else date.min
@@ -110,7 +110,7 @@ def _day(key: str) -> date:
         raise unknown_cursor() from None
 
 
-def _next(pinned: int, found: Sequence[Waiting], limit: int) -> str | None:
+def _next_cursor(pinned: int, found: Sequence[Waiting], limit: int) -> str | None:
     if len(found) <= limit:
         return None
     last = found[limit - 1]
@@ -128,14 +128,14 @@ VISIBLE = """
 """
 
 
-def _listed(waits: str, *, order: str, behind: str) -> tuple[str, str]:
+def _build_statements(waits: str, *, order: str, behind: str) -> tuple[str, str]:
     """The first page and a later one: a row with the view's position, then the columns of Waiting."""
     first = f"{OPEN.format('r')} and {VISIBLE} and {waits}"
     later = f"{PINNED.format('r')} and {SEEN_TODAY} and {VISIBLE} and {waits} and {behind}"
-    return _query(first, order), _query(later, order)
+    return _build_statement(first, order), _build_statement(later, order)
 
 
-def _query(where: str, order: str) -> str:
+def _build_statement(where: str, order: str) -> str:
     nothing = ", ".join(["null"] * (len(Waiting.__struct_fields__) - 1))
     columns = ", ".join(f"r.{COLUMNS.get(name, name)}" for name in Waiting.__struct_fields__)
     return f"""
@@ -153,9 +153,9 @@ def _query(where: str, order: str) -> str:
 
 
 COLUMNS = {"ends_on": "due_on"}
-ENDING = _listed(
+ENDING = _build_statements(
     "r.due_on <= %(until)s",
     order="r.due_on, r.created_position",
     behind="(r.due_on, r.created_position) > (%(day)s, %(last)s)",
 )
-ORIGINALS = _listed("r.original_held", order="r.created_position", behind="r.created_position > %(last)s")
+ORIGINALS = _build_statements("r.original_held", order="r.created_position", behind="r.created_position > %(last)s")

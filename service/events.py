@@ -15,7 +15,7 @@ from domain.authorization import AuthorizationEvent
 from domain.document import DocumentEvent
 from domain.envelope import UNSET, Envelope
 from domain.refusals import NotFound
-from projections.reading import moment
+from projections.reading import format_moment
 from service.access import access_of, record_reads
 from service.wiring import Store
 from store.access_log import Access
@@ -82,12 +82,12 @@ def _format_sealed_row(row: Row) -> Line:
 
 def _head_of(row: Row) -> Line:
     position, stream, version, recorded_at, topic, _ = row
-    at = moment(recorded_at)
+    at = format_moment(recorded_at)
     return {"position": position, "recorded_at": at, "stream": stream, "version": version, "topic": topic}
 
 
 def _meta_of(wire: Wire[Any]) -> Line:
-    return {**msgspec.structs.asdict(wire.meta), "occurred_at": moment(wire.meta.occurred_at)}
+    return {**msgspec.structs.asdict(wire.meta), "occurred_at": format_moment(wire.meta.occurred_at)}
 
 
 # -- opened -----------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def history_of_customer(store: Store, customer_id: str, caller: Caller, *, as_of
 
 def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: bool, as_of: str | None) -> History:
     async def find_paper(conn: Connection) -> Subject:
-        row, _ = await customer_documents.one(conn, paper, _all_rights(store))
+        row, _ = await customer_documents.find_paper(conn, paper, _all_rights(store))
         if row is None or (row.kind == "document") is not document:
             raise NotFound
         return Subject(row.customer, paper if document else None, None if document else paper)
@@ -95,7 +95,7 @@ async def _load_items(store: Store, conn: Connection, subject: Subject, as_of: i
     items: list[HistoryItem] = []
     cursor: str | None = None
     while True:
-        page = await audit_history.page(
+        page = await audit_history.fetch_page(
             conn, about, _all_rights(store), operations=True, as_of=as_of, limit=PAGE, cursor=cursor
         )
         ids = await customer_ids(conn, audit_history.customers_in(page.rows))

@@ -20,7 +20,7 @@ from domain.importing import BATCH_LINES_MAX, ImportLine, Known, Prepared, Refus
 from domain.limits import Limits
 from domain.refusals import FieldError, InsufficientStorage, Refusal, Unavailable, ValidationFailed
 from paper.client import Examiner
-from projections.view import without_collector
+from projections.view import pause_collector
 from service.csv_lines import FileUnreadable
 from service.exits import field_words
 from service.import_lines import Listed, Listing, Wrong, open_line
@@ -77,7 +77,7 @@ def import_listing(
     Whoever was stopped starts again with the same list: what was taken is there already. Raises FileUnreadable,
     Unavailable and InsufficientStorage.
     """
-    with without_collector():
+    with pause_collector():
         run = ImportRun(importer, listing, on_told)
         try:
             ahead = ReadAhead(listing.lines)

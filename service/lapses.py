@@ -119,7 +119,7 @@ def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], Non
     passed: list[UUID] = []
     while True:
         with connections.connection() as conn:
-            due = authorizations.due(conn, today, PAGE, passed=passed)
+            due = authorizations.list_due(conn, today, PAGE, passed=passed)
         if not due:
             return written
         written += end_each(due, archive.lapse_authorization, beat)
@@ -138,9 +138,9 @@ def end_scans(
     since = now - timedelta(hours=limits.scan_session_hours)
     with connections.connection() as conn:
         dropped_before = min(now, read_times(conn, now).database) - timedelta(hours=limits.scan_grace_hours)
-        expired = scan_sessions.expired(conn, dropped_before)
-        abandoned = scan_sessions.abandoned(conn, now - timedelta(seconds=limits.scan_silence_seconds))
-        untouched = scan_sessions.untouched(conn, since)
+        expired = scan_sessions.list_expired(conn, dropped_before)
+        abandoned = scan_sessions.list_abandoned(conn, now - timedelta(seconds=limits.scan_silence_seconds))
+        untouched = scan_sessions.list_untouched(conn, since)
     caller = Caller(actor=SYSTEM, branch=branch, correlation_id=archive.ids.new())
     interrupt = partial(archive.interrupt_scan, problem="scanner-offline", caller=caller)
     expire = partial(archive.expire_scan, untouched_since=since, caller=caller)

@@ -184,12 +184,12 @@ def outcome_of(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Te
 def execute_command(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Tell) -> Any:
     match task.kind:
         case "pause":
-            tracking.pause(conn, task.view or "")
+            tracking.pause_view(conn, task.view or "")
             return {}
         case "resume":
-            return asdict(parking.resume(conn, store.log, task.view or ""))
+            return asdict(parking.resume_view(conn, store.log, task.view or ""))
         case "back":
-            return {"position": rebuild.back(store.projector_url, task.view or "", role=store.role)}
+            return {"position": rebuild.roll_back(store.projector_url, task.view or "", role=store.role)}
         case "replay":
             return shorten_rebuilt(
                 rebuild.replay(store.projector_url, store.log, task.view, role=store.role, progress=tell)

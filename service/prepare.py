@@ -20,8 +20,8 @@ from domain.refusals import Unavailable, ValidationFailed
 from domain.users import Users
 from domain.values import uuid7
 from migrations.runner import migrate
-from projections.rebuild import renew
-from projections.tracking import tracked
+from projections.rebuild import rebuild_outdated
+from projections.tracking import list_tracked
 from service.belonging import bind_folders, require_own_keys
 from service.database import Addresses
 from service.first_user import password_file
@@ -105,7 +105,7 @@ def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_secon
     while older := list_outdated_views(owner):
         tell(f"views of an older release are made anew, which may take minutes: {', '.join(older)}")
         try:
-            for made in renew(owner, log, role=role):
+            for made in rebuild_outdated(owner, log, role=role):
                 tell(f"made anew: {made.view} ({made.events} events in {made.seconds:.1f} s)")
         except Unavailable:
             if time.monotonic() > deadline:
@@ -115,7 +115,7 @@ def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_secon
 
 def list_outdated_views(url: str) -> list[str]:
     with psycopg.connect(url, autocommit=True) as conn:
-        return [view.name for view in tracked(conn) if view.outdated]
+        return [view.name for view in list_tracked(conn) if view.is_outdated]
 
 
 def system_caller(settings: Settings) -> Caller:

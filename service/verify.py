@@ -150,7 +150,7 @@ def _check_ahead(store: Store, report: Report) -> None:
     yet readers see them at once, or, when they end there, do not see them."""
     with store.pool.connection() as conn:
         for view in VIEWS.values():
-            latest = "greatest(from_position, to_position)" if view.versioned else "position"
+            latest = "greatest(from_position, to_position)" if view.is_versioned else "position"
             query = AHEAD.format(key=", ".join(view.key), table=table_of(view), latest=latest)
             for key, position in conn.execute(query, [view.name, PROBLEMS_MAX]):
                 report.add_problem("view-differs", f"{view.name} {key}", position, "ahead of the log")

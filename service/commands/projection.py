@@ -70,7 +70,7 @@ def status(as_json: bool) -> None:
     from projections import tracking
 
     with _open_views() as (store, conn):
-        items = [asdict(line) for line in tracking.status(conn, store.log.last_position())]
+        items = [asdict(line) for line in tracking.list_states(conn, store.log.last_position())]
     print_list(items, STATUS, as_json=as_json)
 
 
@@ -97,7 +97,7 @@ def rebuild(view: str | None, as_json: bool, actor: str | None, branch: str | No
 @with_actor_options
 def back(view: str, actor: str | None, branch: str | None) -> None:
     """Put the table of before the last rebuild of VIEW in place again; `serve` brings it up to date."""
-    from projections.rebuild import back as run
+    from projections.rebuild import roll_back as run
 
     settings = load_settings()
     caller_of(settings, actor, branch)
@@ -115,7 +115,7 @@ def pause(view: str, actor: str | None, branch: str | None) -> None:
 
     caller_of(load_settings(), actor, branch)
     with _open_views() as (_, conn):
-        tracking.pause(conn, view)
+        tracking.pause_view(conn, view)
     say(f"{view} is paused")
 
 
@@ -131,7 +131,7 @@ def resume(view: str, as_json: bool, actor: str | None, branch: str | None) -> i
 
     caller_of(load_settings(), actor, branch)
     with _open_views() as (store, conn):
-        resumed = parking.resume(conn, store.log, view)
+        resumed = parking.resume_view(conn, store.log, view)
     print_facts(asdict(resumed), as_json=as_json)
     return PARTLY if resumed.parked else OK
 
@@ -146,7 +146,7 @@ def list_parked(view: str | None, as_json: bool) -> None:
     from projections import parking
 
     with _open_views() as (_, conn):
-        found = parking.parked(conn, view)
+        found = parking.list_parked(conn, view)
     print_list([asdict(p) for p in found], PARKED, as_json=as_json)
 
 

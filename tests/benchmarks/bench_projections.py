@@ -28,7 +28,7 @@ from domain.envelope import Recorded
 from projections import customer_documents, shadow
 from projections.customer_documents import Reader
 from projections.rebuild import rebuild
-from projections.view import project, without_collector
+from projections.view import pause_collector, project_page
 from projections.views import VIEWS, table_of
 from store.keys import Keys
 from store.mapper import SealingMapper
@@ -131,7 +131,7 @@ class Tables(PostgresTrackingRecorder):
         event = Recorded(tracking.notification_id, envelope.meta.occurred_at, envelope)
         with self.datastore.transaction(commit=True) as cursor:
             for view in VIEWS.values():
-                project(cursor.connection, view, f"{BESIDE}.{view.name}", [(event, event.recorded_at)])
+                project_page(cursor.connection, view, f"{BESIDE}.{view.name}", [(event, event.recorded_at)])
             self._insert_tracking(cursor, tracking)
 
 
@@ -186,7 +186,7 @@ def read_the_log(desk: Desk) -> None:
             for _ in copy:
                 pass
         desk.keys.forget_all()
-        with without_collector(), measured() as opened:
+        with pause_collector(), measured() as opened:
             for _ in desk.log.read_pages(0, last):
                 pass
         ratios.append(copied.seconds / opened.seconds)
@@ -253,10 +253,10 @@ def reads(desk: Desk) -> None:
     async def many(conn: Any) -> float:
         begun = time.perf_counter()
         for _ in range(300):
-            page = await customer_documents.page(
+            page = await customer_documents.fetch_page(
                 conn, reference, EVERYTHING, customer_documents.Filters(), as_of=None, limit=50
             )
-            customer_documents.items(page.rows, Reader(types=types, language="nl", today=date(2026, 11, 25)))
+            customer_documents.render_items(page.rows, Reader(types=types, language="nl", today=date(2026, 11, 25)))
         return (time.perf_counter() - begun) / 300
 
     tell("list of a customer, one connection", f"{desk.ask(many) * 1e3:.2f} ms")

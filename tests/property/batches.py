@@ -370,8 +370,8 @@ class Batches(RuleBasedStateMachine):
         for session in self.sessions:
             fold, state = scan_sessions.VIEW.fold(()), self.scans.state(session)
             for recorded in self.scans.archive.log.load_recorded([session], MAX_POSITION):
-                fold.add(recorded, recorded.recorded_at)
-            [row] = [r for r in fold.take().rows if isinstance(r, scan_sessions.Row) and r.to_position is None]
+                fold.add_event(recorded, recorded.recorded_at)
+            [row] = [r for r in fold.take_rows().rows if isinstance(r, scan_sessions.Row) and r.to_position is None]
             assert (row.state, row.passes, row.pages, row.last_page, row.problem, row.version) == (
                 state.state, state.passes, len(state.pages), state.last_place, state.problem, state.version,
             )  # fmt: skip

@@ -193,7 +193,7 @@ class Program:
     def wait_until_views_at(self, position: int) -> None:
         with psycopg.connect(self.url, autocommit=True) as conn:
             for _ in range(400):
-                if min(t.position for t in tracking.tracked(conn)) >= position:
+                if min(t.position for t in tracking.list_tracked(conn)) >= position:
                     return
                 time.sleep(0.05)
         raise AssertionError(f"the views did not reach {position}")

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from projections.reading import moment
+from projections.reading import format_moment
 from tests.service.program import NOTE, Program, paper_of
 
 ITEM = {"position", "recorded_at", "occurred_at", "actor", "branch", "action", "subject", "reason", "before", "after"}
@@ -44,11 +44,11 @@ def test_as_of_a_position_or_a_moment_later_deeds_do_not_exist(archive: Program)
         paper,
     )
     assert actions(archive, "customer", "100235", "--as-of", first[0]) == ["document-archived"]
-    assert actions(archive, "customer", "100235", "--as-of", moment(described[1]))[:2] == [
+    assert actions(archive, "customer", "100235", "--as-of", format_moment(described[1]))[:2] == [
         "document-described",
         "document-archived",
     ]
-    assert actions(archive, "customer", "100235", "--as-of", moment(first[1] - timedelta(seconds=60))) == []
+    assert actions(archive, "customer", "100235", "--as-of", format_moment(first[1] - timedelta(seconds=60))) == []
 
 
 def test_a_customers_history_spans_documents_and_authorizations_of_that_customer_only(archive: Program) -> None:

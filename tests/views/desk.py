@@ -23,7 +23,7 @@ from domain.document_type import DefineType, Definition, DocumentType
 from domain.life import Order
 from domain.mandate import CollectionOutcome
 from projections import parking, tracking
-from projections.customer_documents import Item, Listed, Reader, Row, item, items
+from projections.customer_documents import Item, Listed, Reader, Row, render_item, render_items
 from projections.follow import Follower
 from projections.parking import Parked
 from store.key_encryption import KeyEncryptionKeys
@@ -45,7 +45,7 @@ AS_IT_IS: Any = {"rights": EVERYTHING, "expected_version": None}
 def shown(row: Row | Listed, types: Mapping[str, DocumentType] | None = None, language: str = "en") -> Item:
     """The item that a caller gets for a row."""
     reader = Reader(types=types or {}, language=language, today=date(2026, 11, 24))
-    found = item(row, reader) if isinstance(row, Row) else items([row], reader)[0]
+    found = render_item(row, reader) if isinstance(row, Row) else render_items([row], reader)[0]
     return msgspec.json.decode(found, type=Item)
 
 
@@ -168,13 +168,13 @@ class Desk:
 
     def parked(self) -> list[Parked]:
         with psycopg.connect(self.url, autocommit=True) as conn:
-            return parking.parked(conn)
+            return parking.list_parked(conn)
 
     def wait_until(self, position: int, *, seconds: float = 20.0) -> None:
         deadline = time.monotonic() + seconds
         with psycopg.connect(self.url, autocommit=True) as conn:
             while time.monotonic() < deadline:
-                if min(t.position for t in tracking.tracked(conn) if not t.paused) >= position:
+                if min(t.position for t in tracking.list_tracked(conn) if not t.paused) >= position:
                     return
                 time.sleep(0.005)
         raise AssertionError(f"the views did not reach {position}")

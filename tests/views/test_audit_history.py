@@ -24,7 +24,7 @@ def history(desk: Desk, rights: Rights = EVERYTHING, **more: Any) -> Page:
     names = ("operations", "as_of", "limit", "cursor")
     paging = {"limit": 200, **{name: more.pop(name) for name in names if name in more}}
     filters = Filters(**more)
-    return desk.ask(lambda conn: audit_history.page(conn, filters, rights, **paging))
+    return desk.ask(lambda conn: audit_history.fetch_page(conn, filters, rights, **paging))
 
 
 def actions(page: Page) -> list[str]:
@@ -124,7 +124,7 @@ def plan_of(desk: Desk, filters: Filters) -> str:
         await conn.execute("set auto_explain.log_min_duration = 0")
         await conn.execute("set auto_explain.log_level = notice")
         await conn.execute("set enable_seqscan = off; set enable_bitmapscan = off")
-        await audit_history.page(conn, filters, EVERYTHING, limit=50)
+        await audit_history.fetch_page(conn, filters, EVERYTHING, limit=50)
 
     desk.ask(ask)
     return told[-1]

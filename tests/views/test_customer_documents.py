@@ -32,13 +32,15 @@ def listed(desk: Desk, customer: str = CUSTOMERS[0], rights: Rights = EVERYTHING
     as_of, limit, cursor = more.pop("as_of", None), more.pop("limit", 50), more.pop("cursor", None)
     reference, filters = desk.reference(customer), Filters(**more)
     page = desk.ask(
-        lambda conn: customer_documents.page(conn, reference, rights, filters, as_of=as_of, limit=limit, cursor=cursor)
+        lambda conn: customer_documents.fetch_page(
+            conn, reference, rights, filters, as_of=as_of, limit=limit, cursor=cursor
+        )
     )
     return Answered([shown(row) for row in page.rows], page.position, page.next)
 
 
 def one(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, as_of: int | None = None) -> Row | None:
-    return desk.ask(lambda conn: customer_documents.one(conn, paper, rights, as_of=as_of))[0]
+    return desk.ask(lambda conn: customer_documents.find_paper(conn, paper, rights, as_of=as_of))[0]
 
 
 def then(desk: Desk, paper: UUID, as_of: int) -> Item | None:
@@ -47,7 +49,9 @@ def then(desk: Desk, paper: UUID, as_of: int) -> Item | None:
 
 
 def known_as(desk: Desk, external_id: str, rights: Rights = EVERYTHING, *, documents: bool = True) -> list[Item]:
-    found = desk.ask(lambda conn: customer_documents.by_external_id(conn, external_id, rights, documents=documents))
+    found = desk.ask(
+        lambda conn: customer_documents.find_by_external_id(conn, external_id, rights, documents=documents)
+    )
     return [shown(row) for row in found.rows]
 
 
@@ -215,7 +219,7 @@ def test_a_hidden_type_exists_nowhere(desk: Desk) -> None:
         assert one(desk, paper, NOT_HEALTH) is None
         assert one(desk, paper, NOT_HEALTH, as_of=last) is None
         assert one(desk, paper) is not None
-        assert desk.ask(lambda conn, p=paper: authorizations.one(conn, p, NOT_HEALTH))[0] is None  # type: ignore[misc]
+        assert desk.ask(lambda conn, p=paper: authorizations.find_authorization(conn, p, NOT_HEALTH))[0] is None  # type: ignore[misc]
     for documents in (True, False):
         assert known_as(desk, "ext-1", NOT_HEALTH, documents=documents) == []
         assert len(known_as(desk, "ext-1", documents=documents)) == 1
@@ -325,7 +329,7 @@ def test_joint_evidence_is_the_second_customers_document_and_the_firsts_authoriz
 def content(
     desk: Desk, paper: UUID, rights: Rights = EVERYTHING, *, content_version: int | None = None
 ) -> customer_documents.File | None:
-    return desk.ask(lambda conn: customer_documents.file(conn, paper, rights, content_version=content_version))
+    return desk.ask(lambda conn: customer_documents.find_file(conn, paper, rights, content_version=content_version))
 
 
 def test_every_content_version_is_found_with_the_documents_status_and_customer_of_today(desk: Desk) -> None:
@@ -374,7 +378,7 @@ def test_what_the_calendar_ends_is_due_from_its_day_on_the_longest_due_first(des
 
     def due(days: int, limit: int = 10, passed: Sequence[UUID] = ()) -> list[UUID]:
         with psycopg.connect(desk.url) as conn:
-            return authorizations.due(conn, today + timedelta(days=days), limit, passed=passed)
+            return authorizations.list_due(conn, today + timedelta(days=days), limit, passed=passed)
 
     assert [due(n) for n in (3, 4, 6, 10)] == [[], [sooner], [sooner, soon], [sooner, soon, later]]
     assert due(10, limit=2) == [sooner, soon]
@@ -401,7 +405,7 @@ def test_an_external_id_finds_the_document_or_the_authorization(desk: Desk) -> N
 def test_a_mandate_is_read_with_its_collection_data(desk: Desk) -> None:
     mandate = paper_of(desk.mandate())
     last = desk.follow()
-    row, position = desk.ask(lambda conn: authorizations.one(conn, mandate, EVERYTHING))
+    row, position = desk.ask(lambda conn: authorizations.find_authorization(conn, mandate, EVERYTHING))
     assert row is not None
     assert row.mandate is not None
     assert (row.mandate.iban, row.mandate.signature_date, row.complete) == (
@@ -410,7 +414,9 @@ def test_a_mandate_is_read_with_its_collection_data(desk: Desk) -> None:
         True,
     )
     assert position == last
-    assert desk.ask(lambda conn: authorizations.one(conn, mandate, EVERYTHING, as_of=last - 1))[0] is None
+    assert (
+        desk.ask(lambda conn: authorizations.find_authorization(conn, mandate, EVERYTHING, as_of=last - 1))[0] is None
+    )
 
 
 def test_an_erased_paper_is_listed_without_what_names_a_person(desk: Desk) -> None:
@@ -441,12 +447,12 @@ def test_who_wrote_what_the_view_lacks_is_not_answered_by_it(desk: Desk) -> None
 
     def answers(writer: str) -> list[bool]:
         asked: list[Callable[[Any], Awaitable[Any]]] = [
-            lambda conn: customer_documents.page(
+            lambda conn: customer_documents.fetch_page(
                 conn, reference, EVERYTHING, Filters(), as_of=None, limit=5, floor=Floor(writer=writer)
             ),
-            lambda conn: customer_documents.one(conn, letter, EVERYTHING, floor=Floor(writer=writer)),
-            lambda conn: customer_documents.file(conn, letter, EVERYTHING, floor=Floor(writer=writer)),
-            lambda conn: customer_documents.file(conn, UUID(int=7), EVERYTHING, floor=Floor(writer=writer)),
+            lambda conn: customer_documents.find_paper(conn, letter, EVERYTHING, floor=Floor(writer=writer)),
+            lambda conn: customer_documents.find_file(conn, letter, EVERYTHING, floor=Floor(writer=writer)),
+            lambda conn: customer_documents.find_file(conn, UUID(int=7), EVERYTHING, floor=Floor(writer=writer)),
         ]
         return [is_answered(desk, find) for find in asked]
 
@@ -462,7 +468,7 @@ def test_who_knows_older_types_than_there_are_is_not_answered(desk: Desk) -> Non
     desk.follow()
 
     def asked(types: int | None) -> Any:
-        return desk.ask(lambda conn: customer_documents.one(conn, letter, EVERYTHING, floor=Floor(types=types)))
+        return desk.ask(lambda conn: customer_documents.find_paper(conn, letter, EVERYTHING, floor=Floor(types=types)))
 
     assert asked(version)[0].id == letter
     desk.define("LETTER", msgspec.structs.replace(desk.types()["LETTER"].definition, labels={"en": "Post"}))

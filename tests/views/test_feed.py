@@ -55,7 +55,7 @@ def test_what_happened_comes_in_the_order_of_the_log(desk: Desk) -> None:
 def test_it_ends_where_the_rearmost_view_stands(desk: Desk) -> None:
     before = shipped(desk)
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        tracking.pause(conn, "authorizations")
+        tracking.pause_view(conn, "authorizations")
     last = desk.letter().position
     with following(desk):
         desk.wait_until(last)
@@ -170,5 +170,7 @@ def test_a_reader_gets_what_its_histories_tell_it(desk: Desk) -> None:
 
 def told_by_history(desk: Desk, reader: Reader) -> list[int]:
     rights = Rights(list(reader.types), reader.branch)
-    page = desk.ask(lambda conn: audit_history.page(conn, Filters(), rights, operations=reader.operations, limit=200))
+    page = desk.ask(
+        lambda conn: audit_history.fetch_page(conn, Filters(), rights, operations=reader.operations, limit=200)
+    )
     return [row.position for row in page.rows][::-1]

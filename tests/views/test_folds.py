@@ -166,16 +166,16 @@ def an_amendment(**changes: Any) -> Amend:
 def statements(events: Sequence[Any]) -> list[authorizations.Row]:
     fold = authorizations.VIEW.fold(())
     for event in recorded(*events, stream=STATEMENT):
-        fold.add(event, event.recorded_at)
-    rows: list[Any] = list(fold.take().rows)
+        fold.add_event(event, event.recorded_at)
+    rows: list[Any] = list(fold.take_rows().rows)
     return sorted(rows, key=lambda row: row.from_position)
 
 
 def versions(events: Sequence[Recorded[Any]]) -> list[customer_documents.Row]:
     fold = customer_documents.VIEW.fold(())
     for event in events:
-        fold.add(event, event.recorded_at)
-    rows: list[Any] = list(fold.take().rows)
+        fold.add_event(event, event.recorded_at)
+    rows: list[Any] = list(fold.take_rows().rows)
     return sorted(rows, key=lambda row: (row.from_position, row.id))
 
 
@@ -263,14 +263,14 @@ def test_open_rows_wait_for_the_last_event_of_their_paper_when_told_how_many_com
     fold = customer_documents.VIEW.fold(())
     first, second = recorded(*corrected(Withdraw("twice")))
     other = recorded(archived(), stream=STATEMENT, first=20)[0]
-    fold.add(first, first.recorded_at)
-    fold.add(other, other.recorded_at)
-    assert [r.id for r in fold.take({PAPER: 2}).rows if isinstance(r, customer_documents.Row)] == [STATEMENT]
-    assert fold.pending == 1
-    fold.add(second, second.recorded_at)
-    rows = [r for r in fold.take({PAPER: 2}).rows if isinstance(r, customer_documents.Row)]
+    fold.add_event(first, first.recorded_at)
+    fold.add_event(other, other.recorded_at)
+    assert [r.id for r in fold.take_rows({PAPER: 2}).rows if isinstance(r, customer_documents.Row)] == [STATEMENT]
+    assert fold.pending_count == 1
+    fold.add_event(second, second.recorded_at)
+    rows = [r for r in fold.take_rows({PAPER: 2}).rows if isinstance(r, customer_documents.Row)]
     assert [(r.from_position, r.to_position) for r in rows] == [(10, 11), (11, None)]
-    assert fold.pending == 0
+    assert fold.pending_count == 0
 
 
 def test_what_was_erased_of_a_life_is_absent_and_its_days_stay() -> None:
@@ -316,7 +316,7 @@ def test_a_new_content_takes_the_place_of_the_old_one_and_counts() -> None:
 
 def expanded(events: Sequence[Any]) -> list[tuple[UUID, int, int | None, bool]]:
     """Whose row, from, to, a copy: all rows as they are written, in the order of their positions."""
-    rows = [r for row in versions(recorded(*events)) for r in customer_documents.expand(row)]
+    rows = [r for row in versions(recorded(*events)) for r in customer_documents.row_and_copies(row)]
     return [(r.customer, r.from_position, r.to_position, r.linked) for r in rows]
 
 
@@ -351,7 +351,7 @@ def test_a_move_to_who_was_linked_makes_that_one_the_primary_and_keeps_the_other
 def test_evidence_that_is_joint_is_a_document_on_its_own_for_the_second_customer() -> None:
     events = [archived(type=CONSENT, evidence_of=STATEMENT)]
     events += document.decide(document.fold(events), LinkCustomer(OTHER, "joint"))
-    own, copy = customer_documents.expand(versions(recorded(*events))[-1])
+    own, copy = customer_documents.row_and_copies(versions(recorded(*events))[-1])
     assert (own.evidence_of, copy.evidence_of, copy.linked_customers) == (STATEMENT, None, [])
     assert copy.item == own.item
 
@@ -480,7 +480,7 @@ def test_an_authorization_shows_what_is_on_its_evidence() -> None:
     assert (row.source, row.file_name, row.media_type, row.pages) == ("file", "letter.pdf", "application/pdf", 2)
     assert (row.content_version, row.sha256, row.version) == (1, "ab" * 32, 2)
     assert shown(row) == shown(
-        msgspec.structs.replace(row, item=msgspec.json.encode(customer_documents.base(row)).decode())
+        msgspec.structs.replace(row, item=msgspec.json.encode(customer_documents.item_base_of(row)).decode())
     )
 
 

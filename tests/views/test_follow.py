@@ -83,11 +83,11 @@ def test_of_two_followers_one_leads_and_the_other_takes_over(desk: Desk) -> None
 
 def test_whoever_expects_a_view_elsewhere_may_not_write(desk: Desk) -> None:
     with tracking.connect(desk.url) as conn:
-        before = tracking.tracked(conn)
+        before = tracking.list_tracked(conn)
         desk.letter()
         desk.follow()
         with pytest.raises(NotLeader), conn.transaction():
-            tracking.require(conn, before)
+            tracking.require_unmoved(conn, before)
 
 
 def test_two_that_both_believe_to_lead_write_nothing_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,10 +105,10 @@ def test_two_that_both_believe_to_lead_write_nothing_twice(desk: Desk, monkeypat
 def test_a_view_that_was_paused_meanwhile_is_left_out_of_the_batch(desk: Desk) -> None:
     desk.follow()
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        before = tracking.tracked(conn)
-        tracking.pause(conn, "authorizations")
+        before = tracking.list_tracked(conn)
+        tracking.pause_view(conn, "authorizations")
         with conn.transaction():
-            assert {t.name for t in tracking.require(conn, before)} == {*VIEWS} - {"authorizations"}
+            assert {t.name for t in tracking.require_unmoved(conn, before)} == {*VIEWS} - {"authorizations"}
 
 
 def test_a_cut_connection_is_made_again_and_nothing_is_lost(desk: Desk) -> None:
@@ -217,11 +217,11 @@ APPEND_AGAIN = """
 def test_views_that_stand_at_different_positions_come_together(desk: Desk) -> None:
     with following(desk), psycopg.connect(desk.url, autocommit=True) as conn:
         desk.wait_until(desk.letter().position)
-        tracking.pause(conn, "authorizations")
+        tracking.pause_view(conn, "authorizations")
         desk.wait_until(desk.consent().position)
-        behind = {t.name: t.position for t in tracking.tracked(conn)}
+        behind = {t.name: t.position for t in tracking.list_tracked(conn)}
         assert behind["authorizations"] < behind["audit_history"] == behind["customer_documents"]
-        parking.resume(conn, desk.log, "authorizations")
+        parking.resume_view(conn, desk.log, "authorizations")
         desk.wait_until(desk.consent().position)
     is_complete(desk)
 
@@ -244,9 +244,9 @@ def test_status_tells_where_each_view_stands(desk: Desk) -> None:
     desk.letter()
     last = desk.follow()
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        tracking.pause(conn, "authorizations")
+        tracking.pause_view(conn, "authorizations")
         desk.letter()
-        shown = {s.view: s for s in tracking.status(conn, desk.log.last_position())}
+        shown = {s.view: s for s in tracking.list_states(conn, desk.log.last_position())}
     assert [*shown] == sorted(VIEWS)
     assert all((s.position, s.last, s.lag, s.parked) == (last, last + 1, 1, 0) for s in shown.values())
     assert [s.view for s in shown.values() if s.paused] == ["authorizations"]
@@ -256,12 +256,12 @@ def test_a_paused_view_stands_still_until_it_is_resumed(desk: Desk) -> None:
     with following(desk), psycopg.connect(desk.url, autocommit=True) as conn:
         desk.wait_until(desk.log.last_position())
         for view in VIEWS:
-            tracking.pause(conn, view)
+            tracking.pause_view(conn, view)
         position = desk.letter().position
         time.sleep(0.7)  # longer than the poll
         assert _position(desk) < position
         for view in VIEWS:
-            assert parking.resume(conn, desk.log, view) == parking.Resumed(view, applied=0, parked=0)
+            assert parking.resume_view(conn, desk.log, view) == parking.Resumed(view, applied=0, parked=0)
         desk.wait_until(position)
     is_complete(desk)
 
@@ -269,9 +269,9 @@ def test_a_paused_view_stands_still_until_it_is_resumed(desk: Desk) -> None:
 def test_an_unknown_view_cannot_be_paused_or_resumed(desk: Desk) -> None:
     with psycopg.connect(desk.url, autocommit=True) as conn:
         with pytest.raises(NotFound):
-            tracking.pause(conn, "nonsense")
+            tracking.pause_view(conn, "nonsense")
         with pytest.raises(NotFound):
-            parking.resume(conn, desk.log, "nonsense")
+            parking.resume_view(conn, desk.log, "nonsense")
 
 
 # -- poison -----------------------------------------------------------------------------------------------------
@@ -354,10 +354,10 @@ def test_after_the_fault_is_mended_parked_events_are_taken_in_their_order(desk: 
         desk.wait_until(desk.correct(paper_of(fine), Withdraw("twice")).position)
         assert [p.error_type for p in parked_in(desk, "customer_documents")] == ["CheckViolation", parking.BEHIND]
         with psycopg.connect(desk.url, autocommit=True) as conn:
-            still = parking.resume(conn, desk.log, "customer_documents")
+            still = parking.resume_view(conn, desk.log, "customer_documents")
             assert (still.applied, still.parked) == (0, 2)
             refuse_in_the_table(desk, False)
-            done = parking.resume(conn, desk.log, "customer_documents")
+            done = parking.resume_view(conn, desk.log, "customer_documents")
         assert (done.applied, done.parked) == (2, 0)
         desk.wait_until(desk.correct(paper_of(poisoned), Withdraw("also")).position)
     assert desk.parked() == []
@@ -380,11 +380,11 @@ def test_a_parked_paper_that_is_moved_stays_in_order_and_holds_back_its_new_cust
         (poisoned, parking.BEHIND),
         (paper_of(behind), parking.BEHIND),
     ]
-    assert found[1].holds == {desk.reference(), desk.reference(CUSTOMERS[1]), poisoned}
+    assert found[1].blocked_keys == {desk.reference(), desk.reference(CUSTOMERS[1]), poisoned}
     assert [p.position for p in found][1:] == [moved.position, behind.position]
     refuse_in_the_table(desk, False)
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        assert parking.resume(conn, desk.log, "customer_documents") == parking.Resumed("customer_documents", 3, 0)
+        assert parking.resume_view(conn, desk.log, "customer_documents") == parking.Resumed("customer_documents", 3, 0)
     is_complete(desk)
 
 

@@ -133,18 +133,18 @@ def everything(desk: Desk, clerk: Clerk, as_of: int | None) -> Answers:
 
 async def listed(conn: AsyncConnection[Any], customer: UUID, as_of: int | None) -> list[Any]:
     filters = customer_documents.Filters()
-    page = await customer_documents.page(conn, customer, EVERYTHING, filters, as_of=as_of, limit=1_000)
+    page = await customer_documents.fetch_page(conn, customer, EVERYTHING, filters, as_of=as_of, limit=1_000)
     return [shown(row) for row in page.rows]
 
 
 async def single(conn: AsyncConnection[Any], paper: UUID, as_of: int | None) -> tuple[Any, Any]:
-    document, _ = await customer_documents.one(conn, paper, EVERYTHING, as_of=as_of)
-    authorization, _ = await authorizations.one(conn, paper, EVERYTHING, as_of=as_of)
+    document, _ = await customer_documents.find_paper(conn, paper, EVERYTHING, as_of=as_of)
+    authorization, _ = await authorizations.find_authorization(conn, paper, EVERYTHING, as_of=as_of)
     return undated(document), undated(authorization)
 
 
 async def history(conn: AsyncConnection[Any], as_of: int | None, filters: Filters) -> list[audit_history.Row]:
-    page = await audit_history.page(conn, filters, EVERYTHING, operations=True, as_of=as_of, limit=5_000)
+    page = await audit_history.fetch_page(conn, filters, EVERYTHING, operations=True, as_of=as_of, limit=5_000)
     return page.rows
 
 
@@ -196,7 +196,7 @@ def contents(desk: Desk, paper: UUID) -> list[str | None]:
 
     async def ask(conn: AsyncConnection[Any]) -> list[str | None]:
         names: list[str | None] = []
-        while file := await customer_documents.file(conn, paper, EVERYTHING, content_version=len(names) + 1):
+        while file := await customer_documents.find_file(conn, paper, EVERYTHING, content_version=len(names) + 1):
             names.append(file.file_name)
         return names
 
@@ -211,7 +211,7 @@ def assert_due_is_what_the_calendar_ends(desk: Desk, clerk: Clerk) -> None:
     }
     ends = {paper for paper, state in states.items() if state and decide(state, Lapse(day))}
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        assert {*authorizations.due(conn, day, 1_000)} == ends
+        assert {*authorizations.list_due(conn, day, 1_000)} == ends
 
 
 # -- made again -------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def assert_due_is_what_the_calendar_ends(desk: Desk, clerk: Clerk) -> None:
 def digests(desk: Desk) -> list[bytes]:
     last = desk.log.last_position()
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        return [shadow.digest(conn, view, table_of(view), last) for view in VIEWS.values()]
+        return [shadow.digest_rows(conn, view, table_of(view), last) for view in VIEWS.values()]
 
 
 def assert_made_again_alike(desk: Desk, live: list[bytes], chance: random.Random) -> None:
@@ -241,17 +241,17 @@ class Stumbling:
     def __init__(self, fold: Fold, chance: random.Random) -> None:
         self._fold, self._chance = fold, chance
 
-    def add(self, recorded: Recorded[Any], as_of: datetime) -> None:
+    def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None:
         if self._chance.random() < 0.1:
             raise psycopg.OperationalError("the connection is lost")
-        self._fold.add(recorded, as_of)
+        self._fold.add_event(recorded, as_of)
 
-    def take(self, last: Mapping[UUID, int] | None = None) -> Taken:
-        return self._fold.take(last)
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
+        return self._fold.take_rows(last)
 
     @property
-    def pending(self) -> int:
-        return self._fold.pending
+    def pending_count(self) -> int:
+        return self._fold.pending_count
 
 
 def stumbling(chance: random.Random) -> dict[str, View]:

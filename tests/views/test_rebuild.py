@@ -13,8 +13,8 @@ from psycopg import AsyncConnection
 from domain.document import Describe, Withdraw
 from domain.refusals import NotFound, Refusal, Unavailable
 from projections import customer_documents, parking, rebuild, shadow, tracking
-from projections.parking import resume
-from projections.rebuild import back, replay
+from projections.parking import resume_view
+from projections.rebuild import replay, roll_back
 from projections.shadow import Difference
 from projections.views import VIEWS, table_of
 from tests.views.clerk import Clerk
@@ -25,7 +25,7 @@ from tests.views.test_follow import is_complete, parked_in, poison_the_fold, ref
 
 def digest(desk: Desk, view: str) -> bytes:
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        return shadow.digest(conn, VIEWS[view], table_of(VIEWS[view]), desk.log.last_position())
+        return shadow.digest_rows(conn, VIEWS[view], table_of(VIEWS[view]), desk.log.last_position())
 
 
 def change(desk: Desk, statement: str, *bound: Any) -> None:
@@ -101,7 +101,7 @@ def reading(desk: Desk, uploads: Sequence[int]) -> Iterator[list[int]]:
     async def read(conn: AsyncConnection[Any]) -> None:
         while not stop.is_set():
             known = [*uploads]
-            page = await customer_documents.page(
+            page = await customer_documents.fetch_page(
                 conn, desk.reference(), EVERYTHING, customer_documents.Filters(), as_of=None, limit=5_000
             )
             assert {row.created_position for row in page.rows} >= {p for p in known if p <= page.position}
@@ -219,7 +219,7 @@ def test_the_new_table_is_like_the_old_one_in_all_but_its_rows(desk: Desk) -> No
         for _ in range(2):  # the second one meets the leavings of the first
             rebuild.rebuild(desk.url, desk.log)
             assert shape(desk) == before
-        back(desk.url, "customer_documents")
+        roll_back(desk.url, "customer_documents")
         assert shape(desk) == before
     finally:
         change(desk, "drop owned by reader_of_views")
@@ -262,10 +262,10 @@ def test_a_swap_that_readers_never_allow_leaves_the_live_view_and_no_way_back_th
         with pytest.raises(Unavailable):
             rebuild.rebuild(desk.url, desk.log, "authorizations")
     with pytest.raises(NotFound):  # the table of before gave way to the one that never came
-        back(desk.url, "authorizations")
+        roll_back(desk.url, "authorizations")
     is_complete(desk)
     rebuild.rebuild(desk.url, desk.log, "authorizations")
-    back(desk.url, "authorizations")
+    roll_back(desk.url, "authorizations")
 
 
 def test_a_rebuild_that_was_broken_off_leaves_nothing_behind(desk: Desk) -> None:
@@ -290,8 +290,8 @@ def test_what_a_killed_rebuild_left_is_no_hindrance(desk: Desk) -> None:
     with psycopg.connect(desk.url, autocommit=True) as conn:
         for view in VIEWS.values():
             shadow.create(conn, view, logged=True)
-            shadow.index(conn, view)
-    back(desk.url, "authorizations")
+            shadow.create_indexes(conn, view)
+    roll_back(desk.url, "authorizations")
     assert [r.identical for r in rebuild.rebuild(desk.url, desk.log)] == [True] * len(VIEWS)
     assert leftovers(desk) == []
     is_complete(desk)
@@ -305,8 +305,8 @@ def test_a_slow_reader_delays_the_way_back_and_no_other_reader(desk: Desk, monke
     with psycopg.connect(desk.url) as slow:
         slow.execute("select count(*) from views.customer_documents")
         with pytest.raises(Unavailable):
-            back(desk.url, "customer_documents")
-    back(desk.url, "customer_documents")
+            roll_back(desk.url, "customer_documents")
+    roll_back(desk.url, "customer_documents")
     is_complete(desk)
 
 
@@ -344,21 +344,21 @@ def test_a_view_that_there_is_not_is_not_found(desk: Desk) -> None:
         with pytest.raises(NotFound):
             attempt(desk.url, desk.log, "nonsense")
     with pytest.raises(NotFound):
-        back(desk.url, "nonsense")
+        roll_back(desk.url, "nonsense")
 
 
 def test_a_paused_view_is_made_anew_where_it_stands_and_stays_paused(desk: Desk) -> None:
     with psycopg.connect(desk.url, autocommit=True) as conn:
         first = desk.letter().position
         desk.follow()
-        tracking.pause(conn, "customer_documents")
+        tracking.pause_view(conn, "customer_documents")
         last = desk.letter().position
         with following(desk):
             desk.wait_until(last)
         (made,) = rebuild.rebuild(desk.url, desk.log, "customer_documents")
         assert (made.position, made.identical) == (first, True)
-        assert [t.paused for t in tracking.tracked(conn, ["customer_documents"])] == [True]
-        resume(conn, desk.log, "customer_documents")
+        assert [t.paused for t in tracking.list_tracked(conn, ["customer_documents"])] == [True]
+        resume_view(conn, desk.log, "customer_documents")
     desk.follow()
     is_complete(desk)
 
@@ -370,15 +370,15 @@ def test_the_table_of_before_comes_back_and_is_brought_up_to_date(desk: Desk) ->
     letter = desk.letter(note="n")
     before = desk.follow()
     with pytest.raises(NotFound):
-        back(desk.url, "customer_documents")
+        roll_back(desk.url, "customer_documents")
     rebuild.rebuild(desk.url, desk.log, "customer_documents")
     desk.correct(paper_of(letter), Describe(note="m", today=desk.clock.today(), reason="typo"))
     after = desk.follow()
-    assert back(desk.url, "customer_documents") == before
+    assert roll_back(desk.url, "customer_documents") == before
     assert desk.rows("select note from views.customer_documents") == [("n",)]
     desk.follow()
     is_complete(desk)
-    assert back(desk.url, "customer_documents") == after  # and forth
+    assert roll_back(desk.url, "customer_documents") == after  # and forth
     is_complete(desk)
 
 
@@ -391,7 +391,7 @@ def test_there_is_no_way_back_to_a_table_that_lacks_what_was_parked(desk: Desk) 
     (made,) = rebuild.rebuild(desk.url, desk.log, "customer_documents")
     assert [d.kind for d in made.differences] == ["missing in the view"]
     with pytest.raises(NotFound):
-        back(desk.url, "customer_documents")
+        roll_back(desk.url, "customer_documents")
     is_complete(desk)
 
 
@@ -404,7 +404,7 @@ def test_on_the_way_back_nothing_stays_parked_for_it_is_taken_again(desk: Desk) 
     with following(desk, on_parked=lambda _: None):
         desk.wait_until(desk.log.last_position())
     assert len(desk.parked()) == 1
-    assert back(desk.url, "customer_documents") == before
+    assert roll_back(desk.url, "customer_documents") == before
     desk.follow()
     is_complete(desk)
 

@@ -36,8 +36,8 @@ def row_of(memory: MemoryDesk, session: UUID) -> Row:
     """As the log's events make it."""
     fold = scan_sessions.VIEW.fold(())
     for recorded in memory.log.load_recorded([session], 1 << 62):
-        fold.add(recorded, recorded.recorded_at)
-    [row] = [row for row in fold.take().rows if isinstance(row, Row) and row.to_position is None]
+        fold.add_event(recorded, recorded.recorded_at)
+    [row] = [row for row in fold.take_rows().rows if isinstance(row, Row) and row.to_position is None]
     return row
 
 
@@ -118,18 +118,20 @@ def scans(desk: Desk) -> Scans:
 
 def unfinished(desk: Desk, branch: str | None = None, limit: int = 50) -> list[UUID]:
     desk.follow()
-    found = desk.ask(lambda conn: scan_sessions.unfinished(conn, branch=branch, limit=limit))
+    found = desk.ask(lambda conn: scan_sessions.list_unfinished(conn, branch=branch, limit=limit))
     return [row.id for row in found.rows]
 
 
 def jobs(desk: Desk, station: str) -> list[tuple[UUID, int, int]]:
     desk.follow()
-    return [(row.id, row.passes, row.last_page) for row in desk.ask(lambda conn: scan_sessions.jobs(conn, station))]
+    return [
+        (row.id, row.passes, row.last_page) for row in desk.ask(lambda conn: scan_sessions.list_jobs(conn, station))
+    ]
 
 
 def in_use(desk: Desk, *names: str) -> set[str]:
     desk.follow()
-    return desk.ask(lambda conn: scan_sessions.in_use(conn, names))
+    return desk.ask(lambda conn: scan_sessions.scanners_in_use(conn, names))
 
 
 def asked(desk: Desk, query: Callable[[Any, datetime], Any], before: datetime) -> set[UUID]:
@@ -211,10 +213,10 @@ def test_what_nobody_touched_since_is_untouched_whatever_it_waits_for(desk: Desk
     review, scanning, awaiting = scans.handed_in(1), scans.start(FEEDER), scans.start(GLASS)
     scans.ok(scans.handed_in(1))
     scans.cancel(scans.handed_in(1))
-    assert asked(desk, scan_sessions.untouched, in_a_moment()) == {review, scanning, awaiting}
+    assert asked(desk, scan_sessions.list_untouched, in_a_moment()) == {review, scanning, awaiting}
     between = moment_between(desk)
     scans.put(review, 2)
-    assert asked(desk, scan_sessions.untouched, between) == {scanning, awaiting}
+    assert asked(desk, scan_sessions.list_untouched, between) == {scanning, awaiting}
 
 
 def test_late_pages_wait_for_somebody_however_long(desk: Desk, scans: Scans) -> None:
@@ -224,9 +226,9 @@ def test_late_pages_wait_for_somebody_however_long(desk: Desk, scans: Scans) -> 
     scans.ok(session)
     late = an_image(2, capture="1.2")
     taker = scans.archive.capture_page(session, 2, late, a_caller(), EVERYWHERE)[0].id
-    assert asked(desk, scan_sessions.untouched, in_a_moment()) == set()
+    assert asked(desk, scan_sessions.list_untouched, in_a_moment()) == set()
     scans.confirm(taker)
-    assert asked(desk, scan_sessions.untouched, in_a_moment()) == {taker}
+    assert asked(desk, scan_sessions.list_untouched, in_a_moment()) == {taker}
 
 
 def moment_between(desk: Desk) -> datetime:
@@ -246,12 +248,12 @@ def test_a_scan_is_abandoned_when_nothing_comes_and_its_station_is_silent(desk: 
     scans.start(GLASS)
     scans.finish(scans.start(SECOND))
     between = moment_between(desk)
-    assert asked(desk, scan_sessions.abandoned, between) == {scanning, nowhere}
+    assert asked(desk, scan_sessions.list_abandoned, between) == {scanning, nowhere}
     report(desk, "desk-2")
-    assert asked(desk, scan_sessions.abandoned, between) == {nowhere}
+    assert asked(desk, scan_sessions.list_abandoned, between) == {nowhere}
     scans.put(nowhere, 1, capture="1.1")
-    assert asked(desk, scan_sessions.abandoned, between) == set()
-    assert asked(desk, scan_sessions.abandoned, in_a_moment()) == {scanning, nowhere}
+    assert asked(desk, scan_sessions.list_abandoned, between) == set()
+    assert asked(desk, scan_sessions.list_abandoned, in_a_moment()) == {scanning, nowhere}
 
 
 # -- made anew --------------------------------------------------------------------------------------------------

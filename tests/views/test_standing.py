@@ -44,7 +44,7 @@ def test_whoever_waits_for_a_position_waits_until_every_view_is_there(desk: Desk
 
     assert with_standing(desk, wait)
     with psycopg.connect(desk.url, autocommit=True) as conn:
-        tracking.pause(conn, "authorizations")
+        tracking.pause_view(conn, "authorizations")
     last = desk.letter().position
     with following(desk):
         desk.wait_until(last)

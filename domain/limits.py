@@ -40,6 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     own_writes_wait_seconds: float = 1.0
     upload_grace_seconds: float = 10.0
     upload_rate_bytes_per_second_min: int = 1024
+    upload_rate_bytes_per_second_contested: int = 64 * 1024
     upload_seconds_max: float = 600.0
     header_seconds_max: float = 5.0
     connections_max: int = 1_000

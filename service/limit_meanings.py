@@ -35,6 +35,8 @@ MEANINGS = {
     "own_writes_wait_seconds": "seconds that a read waits for its caller's own writes",
     "upload_grace_seconds": "seconds that a body may be slow before its rate counts",
     "upload_rate_bytes_per_second_min": "slowest rate of a body after that, in bytes a second",
+    "upload_rate_bytes_per_second_contested": "rate below which an upload gives way while all places are taken and"
+    " another caller waits, in bytes a second",
     "upload_seconds_max": "seconds for a whole body",
     "header_seconds_max": "seconds for the headers of a request",
     "connections_max": "connections at once, for each worker",

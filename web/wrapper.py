@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -26,8 +26,9 @@ from domain.refusals import (
     Refusal,
     RequestTimeout,
     UnsupportedMediaType,
+    UploadGaveWay,
 )
-from web.places import Places
+from web.places import Place, Places
 from web.problems import PART, BodyIncomplete, Write, best_language, failure_line, problem
 from web.subpath import rooted_header, stripped
 
@@ -157,7 +158,7 @@ class Exchange:
 
     __slots__ = (
         "began", "body_began", "expects", "form", "front", "got", "head", "last_byte", "lost", "method", "opened",
-        "over", "placed", "scope", "sent", "server_receive", "server_send", "sound", "status", "trace_id", "want",
+        "over", "place", "scope", "sent", "server_receive", "server_send", "sound", "status", "trace_id", "want",
     )  # fmt: skip
 
     def __init__(self, front: Front, scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,7 +171,8 @@ class Exchange:
         self.want = self.got = self.sent = self.status = 0
         self.body_began = self.last_byte = 0.0
         # `sound`: it passed the checks; `lost`: no more of its body is to come, or to be waited for.
-        self.sound = self.form = self.expects = self.opened = self.placed = self.lost = False
+        self.sound = self.form = self.expects = self.opened = self.lost = False
+        self.place: Place | None = None
 
     async def run(self) -> None:
         """Check, let the application answer, write the log line, take in what was left unread."""
@@ -192,8 +194,8 @@ class Exchange:
             await self.linger()
 
     def finish(self) -> None:
-        if self.placed:
-            self.front.places.give_back(self.asker)
+        if self.place is not None:
+            self.front.places.give_back(self.place)
             self.front.uploading(-1)
         if self.over is not None:
             self.over.set()
@@ -264,13 +266,16 @@ class Exchange:
             await self.take_place()
             self.body_began = self.last_byte = now()
         try:
-            async with asyncio.timeout_at(self.deadline()):
-                message = await self.server_receive()
+            async with asyncio.timeout_at(self.deadline()) as wait:
+                with self.place.awaits(wait) if self.place else nullcontext():
+                    message = await self.server_receive()
         except TimeoutError:
             self.lost = True
-            raise RequestTimeout from None
+            raise self.too_slow() from None
         self.got += len(message.get("body", b""))
         self.last_byte = now()
+        if self.place:
+            self.place.received_bytes = self.got
         if self.got > self.want or (self.got < self.want and not message.get("more_body", False)):
             self.lost = True
             raise BodyIncomplete("the body ended before its Content-Length")
@@ -282,12 +287,16 @@ class Exchange:
         by_rate = limits.upload_grace_seconds + self.got / limits.upload_rate_bytes_per_second_min
         return min(self.last_byte + SILENCE_SECONDS, self.body_began + min(by_rate, limits.upload_seconds_max))
 
+    def too_slow(self) -> RequestTimeout:
+        if self.place and self.place.gave_way:
+            return UploadGaveWay(retry_after_seconds=self.front.limits.queue_wait_seconds)
+        return RequestTimeout()
+
     async def take_place(self) -> None:
         """Wait for one of the places for large bodies. Asked for here, so callers refused before (401) need none."""
         if not self.form and self.want <= SMALL_BODY_BYTES:
             return
-        await self.front.places.take(self.asker)
-        self.placed = True
+        self.place = await self.front.places.take(self.asker)
         self.front.uploading(1)
 
     @property

@@ -300,6 +300,24 @@ def test_slow_uploads_of_one_caller_leave_places_for_all_others(served: Served, 
     assert [answer.status_code for answer in answers] == [201] * 12
 
 
+def test_dripping_uploads_of_many_callers_give_way_to_others(served: Served, staff: httpx.Client) -> None:
+    """Enough callers for all places of all workers, and half as many again: a place that is left has a next to take it.
+    None is so slow for so long that it would be given up."""
+    limits, customer = served.settings.limits, a_customer(served)
+    callers = limits.uploads_concurrent_max // limits.uploads_per_caller_max * 3 // 2
+    tokens = [served.new_token(f"drip-{secrets.token_hex(3)}", "staff") for _ in range(callers)]
+    body = wire.form(customer, a_letter(pages=20) + bytes(200_000))
+    with ExitStack() as open_ones, ThreadPoolExecutor(12) as pool:
+        for token in tokens * limits.uploads_per_caller_max * served.settings.workers:
+            open_ones.enter_context(wire.connect(served)).sendall(cut_at(token, body, 1_400))
+        wait_until(
+            lambda: len(wire.open_temporaries(served)) >= limits.uploads_concurrent_max, 10, "the places stay empty"
+        )
+        customers = [a_customer(served) for _ in range(12)]
+        answers = list(pool.map(lambda c: select_file(staff, c), customers))
+    assert [answer.status_code for answer in answers] == [201] * 12
+
+
 def test_a_length_that_says_less_than_is_sent_stores_nothing(served: Served, token: str) -> None:
     """What was announced is no whole form, and what follows is no part of it."""
     body = wire.form(a_customer(served), a_letter())

@@ -84,6 +84,7 @@ SMALL = {
     "DOSSIER_MIN_POSITION_WAIT_SECONDS": "1",
     "DOSSIER_UPLOAD_GRACE_SECONDS": "2",
     "DOSSIER_UPLOAD_RATE_BYTES_PER_SECOND_MIN": "2000",
+    "DOSSIER_UPLOAD_RATE_BYTES_PER_SECOND_CONTESTED": "1000",
     "DOSSIER_UPLOAD_SECONDS_MAX": "5",
     "DOSSIER_DECODE_SECONDS_MAX": "4",
     "DOSSIER_DECODE_SECONDS_PER_MEBIBYTE": "0.3",
@@ -130,6 +131,7 @@ TESTED: dict[str, tuple[str, str]] = {
     "own_writes_wait_seconds": (f"{OWN_WRITES}::test_what_was_just_written", f"{OWN_WRITES}::test_while_the_projector"),
     "upload_grace_seconds": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),
     "upload_rate_bytes_per_second_min": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),
+    "upload_rate_bytes_per_second_contested": (f"{HERE}::test_uploads_at_once", f"{HERE}::test_the_slowest_upload"),
     "upload_seconds_max": (f"{HERE}::test_slow_uploads", f"{HERE}::test_slow_uploads"),
     "header_seconds_max": (
         "tests/http/test_worker_connections.py::test_a_connection_that_served_lives_past_the_deadline",
@@ -494,13 +496,13 @@ def test_a_file_that_takes_the_decoder_too_long_is_refused_and_the_next_is_not(
 # -- slow and many ------------------------------------------------------------------------------------------------
 
 
-def held(small: Served, staff: httpx.Client, customer: str, count: int) -> list[Any]:
-    """Uploads that have begun and stand still; each has a place."""
-    body = wire.form(customer, a_text(), name="a.txt")
+def held(small: Served, staff: httpx.Client, customer: str, count: int, *, sent: int = -1) -> list[Any]:
+    """Uploads that have begun and stand still; each has a place, and by its first bytes a rate worth one."""
+    body, begun = wire.form(customer, a_text_of(8_000), name="a.txt"), len(wire.open_temporaries(small))
     sockets = [wire.connect(small) for _ in range(count)]
     for client in sockets:
-        client.sendall(wire.upload(token_of(staff), body[:-1], length=len(body)))
-    wait_until(lambda: len(wire.open_temporaries(small)) >= count, 10, "the uploads did not begin")
+        client.sendall(wire.upload(token_of(staff), body[:sent], length=len(body)))
+    wait_until(lambda: len(wire.open_temporaries(small)) >= begun + count, 10, "the uploads did not begin")
     return sockets
 
 
@@ -540,6 +542,21 @@ def test_uploads_of_one_caller_over_the_limit_wait_for_its_own_and_others_do_not
         assert problem_of(answer, 503) == "unavailable"
         assert answer.headers["Retry-After"] == "1"
     assert select_file(other, customer).status_code == 201
+
+
+def test_the_slowest_upload_of_others_gives_way_and_the_rest_keep_their_places(
+    small: Served, staff: httpx.Client, other: httpx.Client, customer: str
+) -> None:
+    [slow] = held(small, other, customer, 1, sent=500)
+    with ExitStack() as sockets:
+        for client in [slow, *held(small, other, customer, 4), *held(small, staff, customer, 1)]:
+            sockets.enter_context(client)
+        assert select_file(staff, customer).status_code == 201
+        [answer] = parse(drain(slow))
+        assert (answer.status, answer.slug, answer.headers["retry-after"]) == (408, "request-timeout", "1")
+        assert "while others waited" in answer.problem["detail"]
+    wait_until(lambda: wire.open_temporaries(small) == [], 10, "a temporary file stays open")
+    assert len(view(staff, customer)) == 1
 
 
 def test_who_waits_for_a_place_that_comes_free_in_time_is_served(

@@ -365,8 +365,13 @@ def test_a_burst_buys_no_endless_silence(monkeypatch: pytest.MonkeyPatch) -> Non
 class Hall:
     """Uploads of some length at one front, all with their body sent; each stays inside until it is released."""
 
-    def __init__(self, *, places: int, wait: float, of_one: int = 8) -> None:
-        limits = Limits(uploads_concurrent_max=places, uploads_per_caller_max=of_one, queue_wait_seconds=wait)
+    def __init__(self, *, places: int, wait: float, of_one: int = 8, contested: int = 64 * 1024) -> None:
+        limits = Limits(
+            uploads_concurrent_max=places,
+            uploads_per_caller_max=of_one,
+            queue_wait_seconds=wait,
+            upload_rate_bytes_per_second_contested=contested,
+        )
         self.front = Front(self.stay, limits=limits, write=lambda line: None)
         self.inside = 0
         self.released = asyncio.Event()
@@ -374,17 +379,19 @@ class Hall:
     async def stay(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         scope["state"]["asker"] = header(scope, b"user-agent") or b""
-        await receive()
+        while (await receive())["more_body"]:
+            pass
         self.inside += 1
         await self.released.wait()
         self.inside -= 1
         await greet(scope, receive, send)
 
-    def enter(self, length: int, caller: str = "") -> asyncio.Task[Served]:
-        """`caller` stands for whoever a token names."""
+    def enter(self, length: int, caller: str = "", *, sent: int | None = None) -> asyncio.Task[Served]:
+        """`caller` stands for whoever a token names. After `sent` bytes its client falls silent."""
         who = [("user-agent", caller)] if caller else []
         scope = request("POST", "/x", b"", posted(length, ("content-type", "image/png"), *who))
-        return asyncio.create_task(exchange(self.front, scope, [piece(b"x" * length, more=False)], self.stay))
+        first = length if sent is None else sent
+        return asyncio.create_task(exchange(self.front, scope, [piece(b"x" * first, more=first < length)], self.stay))
 
 
 async def settled() -> None:
@@ -450,6 +457,80 @@ def test_a_wait_for_ones_own_places_begins_anew_when_one_comes_free() -> None:
     answers, hall = asyncio.run(run())
     assert [served.status for served in answers] == [200] * 12
     assert hall.front.places._callers == {}
+
+
+def test_the_slowest_body_gives_way_to_another_caller_that_waits() -> None:
+    async def run() -> None:
+        hall = Hall(places=3, wait=0.5)
+        slow, slowest, own = (hall.enter(70_000, who, sent=n) for who, n in (("a", 2_000), ("b", 1_000), ("c", 500)))
+        await settled()
+        waiting = hall.enter(70_000, "c")
+        gone = await slowest
+        assert (gone.status, gone.slug, gone.headers["retry-after"]) == (408, "request-timeout", "1")
+        assert "others waited" in json.loads(gone.body)["detail"]
+        await settled()
+        assert (hall.inside, slow.done(), own.done()) == (1, False, False)
+        hall.released.set()
+        assert (await waiting).status == 200
+        slow.cancel(), own.cancel()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("waiter", "sent", "contested"), [("a", 1_000, 64 * 1024), ("b", 1_000, 1_000), ("b", None, 64 * 1024)]
+)
+def test_a_body_gives_way_to_no_upload_of_its_caller_nor_when_it_is_fast_or_whole(
+    waiter: str, sent: int | None, contested: int
+) -> None:
+    async def run() -> None:
+        hall = Hall(places=1, wait=0.5, contested=contested)
+        first = hall.enter(70_000, "a", sent=sent)
+        await settled()
+        assert (await hall.enter(70_000, waiter)).status == 503
+        assert not first.done()
+        first.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_slow_body_keeps_its_place_while_nobody_waits_for_one() -> None:
+    async def run() -> None:
+        hall = Hall(places=2, wait=0.1)
+        slow = hall.enter(70_000, "a", sent=100)
+        hall.released.set()
+        for _ in range(5):
+            assert (await hall.enter(70_000, "b")).status == 200
+            await asyncio.sleep(0.05)
+        assert not slow.done()
+        slow.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_body_that_the_server_does_not_read_gives_way_to_nobody() -> None:
+    """A disk that hangs makes every upload slow; none is its client's fault."""
+
+    async def run() -> None:
+        hall = Hall(places=1, wait=0.3)
+
+        async def hanging(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            scope["state"]["asker"] = b"a"
+            await receive()
+            await hall.released.wait()
+            await receive()
+            await greet(scope, receive, send)
+
+        scope = request("POST", "/x", b"", posted(70_000, ("content-type", "image/png")))
+        pieces = [piece(b"x" * 1_000), piece(b"x" * 69_000, more=False)]
+        first = asyncio.create_task(exchange(hall.front, scope, pieces, hanging))
+        await settled()
+        assert (await hall.enter(70_000, "b")).status == 503
+        hall.released.set()
+        assert (await first).status == 200
+
+    asyncio.run(run())
 
 
 def test_small_bodies_need_no_place() -> None:

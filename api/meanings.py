@@ -184,7 +184,7 @@ MEANINGS: dict[str, Meaning] = {
         "Whether the customer signs alone today by the type's age rule; null without a rule or a known birth date.",
         True,
     ),
-    "old": means("The present password; may be left out right after signing in with a one-time password."),
+    "old": means("The current password; may be left out right after signing in with a one-time password."),
     "original": means("What happens to the paper original."),
     "original_held": means("Whether the paper original is kept.", False),
     "outcome": means("What became of the direct debit.", "paid"),

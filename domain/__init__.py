@@ -1,1 +1,1 @@
-"""What the archive is: words, rules and use cases. Pure: no I/O here; store/ and api/ stand around it."""
+"""The domain: words, rules and use cases. Pure Python without I/O; store/ and api/ are built around it."""

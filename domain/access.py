@@ -1,4 +1,4 @@
-"""Who may do what: one principal for tokens and users, one policy function, the default table of docs/api-guide.md."""
+"""Access rules: one principal for tokens and users, one policy function, the default table of docs/api-guide.md."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -20,19 +20,19 @@ class Role(StrEnum):
     INTEGRATION = "integration"
 
 
-# What a line of the access log says was done.
+# The actions that a line of the access log can name.
 AccessAction = Literal[
     "content", "page", "check", "form", "history", "export", "sign-in", "authorization", "existence",
     "document", "customer", "list", "search", "print",
 ]  # fmt: skip
-# What it says of a list or a search; of the feed, that it goes on. The words that were typed are never kept.
+# The kinds of a list or a search in the access log; for the feed: that it continues. Typed words are never stored.
 AccessKind = Literal[
     "papers", "words", "ending", "originals", "name", "number", "birth-date", "external-id", "stream",
 ]  # fmt: skip
 
 
 class Verb(StrEnum):
-    """Everything a caller can ask for. A route names exactly one; a route without one fails a test."""
+    """Every action that a caller can ask for. A route names exactly one; a test fails for a route without one."""
 
     PUBLIC = "public"
     SESSION = "session"
@@ -61,7 +61,7 @@ class Verb(StrEnum):
     OPERATIONS = "operations"
 
 
-# A session is its caller's own: whoever signed in may ask about it and end it.
+# A session belongs to its caller: every signed-in caller may ask about it and end it.
 EVERYBODY = {Verb.PUBLIC, Verb.SESSION}
 PAPERS = {Verb.DOCUMENTS_READ, Verb.AUTHORIZATIONS_READ, Verb.CONTENT_READ, Verb.HISTORY_READ}
 READS = PAPERS | {Verb.EVENTS_READ, Verb.CUSTOMERS_READ, Verb.TYPES_READ}
@@ -100,7 +100,7 @@ VERBS: dict[Role, frozenset[Verb]] = {
 
 EVERYTHING = frozenset(Sensitivity)
 OPEN = frozenset({Sensitivity.ORDINARY, Sensitivity.FINANCIAL})
-"""What every reader of papers may see by default; what is beyond it is sensitive."""
+"""The sensitivities that every reader of papers sees by default; the others are granted by role."""
 SENSITIVITIES: dict[Role, frozenset[Sensitivity]] = {
     Role.VIEWER: OPEN,
     Role.STAFF: EVERYTHING,
@@ -112,7 +112,8 @@ SENSITIVITIES: dict[Role, frozenset[Sensitivity]] = {
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """A caller: a token or a user. `branch` fixes where it writes; `own_branch_only` also where it reads."""
+    """A caller: a token or a user. `branch` fixes the branch it writes for; `own_branch_only` also limits what it
+    reads."""
 
     name: str
     role: Role
@@ -124,11 +125,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 def sensitivities_of(
     role: Role, granted: Iterable[Sensitivity] = (), without: Iterable[Sensitivity] = ()
 ) -> frozenset[Sensitivity]:
+    """The sensitivities that a role may read by default, with those `granted` and minus those in `without`."""
     return (SENSITIVITIES[role] | frozenset(granted)) - frozenset(without)
 
 
 def may(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None, branch: str | None = None) -> bool:
-    """The one policy. `sensitivity` and `branch` are those of the thing asked for, None where it has none."""
+    """True if the actor may do this: the one policy. `sensitivity` and `branch` describe the requested thing; None: it
+    has none."""
     if verb in EVERYBODY:
         return True
     return (
@@ -139,25 +142,29 @@ def may(actor: Principal, verb: Verb, *, sensitivity: Sensitivity | None = None,
 
 
 def require_verb(actor: Principal, verb: Verb) -> None:
+    """Raise Forbidden unless the actor's role includes the verb."""
     if not may(actor, verb):
         raise Forbidden
 
 
 class Rights(msgspec.Struct, frozen=True):
-    """What exists for a reader: papers of these type codes and, when given, of this branch only (I12)."""
+    """The papers that exist for a reader: those of these type codes and, when `branch` is given, of that branch only
+    (I12)."""
 
     types: list[str]
     branch: str | None = None
 
     def may_see(self, type_code: str, branch: str) -> bool:
+        """True if a paper of this type and branch exists for the reader."""
         return type_code in self.types and self.branch in (None, branch)
 
 
 NO_RIGHTS = Rights([])
-"""Nothing exists for this reader."""
+"""Rights of a reader for whom no paper exists."""
 
 
 def rights_of(actor: Principal, types: Iterable[DocumentType]) -> Rights:
-    """Goes into the WHERE clause of every read: what a caller may not see does not exist for it."""
+    """The Rights of an actor, for the WHERE clause of every read: a paper that a caller may not see does not exist for
+    it."""
     codes = [t.code for t in types if t.definition.sensitivity in actor.sensitivities]
     return Rights(codes, actor.branch if actor.own_branch_only else None)

@@ -1,7 +1,7 @@
-"""Who may come in, as events of one stream: tokens of programs and users with passwords.
+"""Tokens of programs and users with passwords, as events of one stream.
 
-A password is never in an event: its hash is kept apart (store/passwords.py), and an event names the one that counts. So
-one that was stored and not named lets nobody in, nor does one that is named no longer. domain/users.py is beside it.
+A password is never in an event: store/passwords.py keeps its hash, and an event names the id of the valid one. A stored
+password that no event names, or that an event no longer names, cannot be used to sign in. Neighbour: domain/users.py.
 """
 
 import unicodedata
@@ -17,10 +17,10 @@ from domain.promises import require_value
 from domain.refusals import N_, FieldError, IllegalTransition, NotFound, Unauthenticated, ValidationFailed
 from domain.values import Sensitivity
 
-# The user of the first start signs in by password alone: an identity provider never speaks for it.
+# The user of the first start signs in by password alone; an identity provider can never sign in as it.
 FIRST_USER = "admin"
 STREAM = UUID("c0b0a9a6-2d2b-5e0e-8c36-6a1d7a5f4d01")
-# Actors that are nobody's token or user: the archive itself, and whoever tried to sign in under a name that is none.
+# Actors that are neither a token nor a user: the archive itself, and a sign-in attempt under an unknown name.
 SYSTEM, UNKNOWN = "system", "unknown"
 COMMAND = "cli:"
 
@@ -42,7 +42,7 @@ class RevokeToken(msgspec.Struct, frozen=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who signs in by name and password, with the rights that a token has."""
+    """A user to add: a person who signs in by name and password, with the rights that a token can have."""
 
     name: str
     role: Role
@@ -53,15 +53,16 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A person at an identity provider: its issuer and the subject there, which never change (OpenID Connect Core,
-    section 5.7). A name there may change and be given to somebody else."""
+    """A person at an identity provider: the issuer and the subject there, which never change (OpenID Connect Core,
+    section 5.7). The name there can change and be assigned to another person, so it is not used."""
 
     issuer: str
     subject: str
 
 
 class AddUser(msgspec.Struct, frozen=True):
-    """`password` is the id of a stored one, here and below. `identity`: who signs in elsewhere for the first time."""
+    """Add a user. `password` is the id of a stored password, here and below. `identity`: the identity to bind to the
+    new user, for a first sign-in by an identity provider."""
 
     user: NewUser
     password: UUID
@@ -74,7 +75,7 @@ class ResetPassword(msgspec.Struct, frozen=True):
 
 
 class ChangePassword(msgspec.Struct, frozen=True):
-    """By the user, who knows the `old` one."""
+    """Change the user's own password. `old` is the id of the password that the user proved to know."""
 
     name: str
     old: UUID
@@ -91,7 +92,7 @@ class EnableUser(msgspec.Struct, frozen=True):
 
 
 class BindUser(msgspec.Struct, frozen=True):
-    """From now on this identity signs in as the user."""
+    """Let this identity sign in as the user."""
 
     name: str
     identity: Identity
@@ -134,7 +135,7 @@ class UserAdded(Event, frozen=True, kw_only=True):
 
 
 class UserPasswordReset(Event, frozen=True, kw_only=True):
-    """By somebody else: what counts now is good for one sign-in."""
+    """Another person set a new password; it is valid for one sign-in."""
 
     topic: ClassVar[str] = "user-password-reset.v1"
     name: str
@@ -184,7 +185,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class User(msgspec.Struct, frozen=True):
-    """`password` is the id of the one that counts; what was opened with another one is over."""
+    """A user. `password` is the id of the valid password; a session that was opened under another one has ended."""
 
     principal: Principal
     password: UUID
@@ -193,15 +194,15 @@ class User(msgspec.Struct, frozen=True):
 
 
 class NameTaken(ValidationFailed):
-    """The name of a token or user of now or of the past."""
+    """The name belongs, or belonged, to another token or user."""
 
     def __init__(self) -> None:
         super().__init__(FieldError("/name", N_("a token or user of this name exists or existed; choose another")))
 
 
 class Administration(msgspec.Struct, frozen=True):
-    """`tokens` by name and `users` by folded name, those of the past included: a name is never given twice, and means
-    one caller, whether token or user."""
+    """All tokens and users. `tokens` are by name and `users` by folded name, revoked and disabled ones included: a name
+    is never reused, and identifies one caller, either a token or a user."""
 
     version: int = 0
     tokens: dict[str, Token] = {}
@@ -211,15 +212,16 @@ class Administration(msgspec.Struct, frozen=True):
         return {t.digest: t.principal for t in self.tokens.values() if not t.revoked}
 
     def user_named(self, name: str) -> User | None:
-        """Of this name, however it is written: J.Smit is j.smit."""
+        """The user of this name in any spelling: J.Smit is j.smit. None for an unknown name."""
         return self.users.get(fold_name(name))
 
     def user_bound_to(self, identity: Identity) -> User | None:
-        """The user as whom this identity signs in, disabled or not."""
+        """The user as whom this identity signs in, disabled or not; None when it is unbound."""
         return next((user for user in self.users.values() if user.identity == identity), None)
 
 
 def fold_name(name: str) -> str:
+    """The name as it is compared: NFKC and case-folded."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
@@ -263,10 +265,11 @@ def _decide_about_user(
 
 
 def _bind_user(state: Administration, name: str, identity: Identity) -> list[UserBound]:
-    """A binding is for good until it is taken away: nobody becomes another person by a second one."""
+    """Bind a user to an identity. A binding stays until it is removed: a second one would make a user another
+    person."""
     bound = state.user_named(name)
     if fold_name(name) == FIRST_USER:
-        raise ValidationFailed(FieldError("/name", N_("signs in by password alone; bind another user")))
+        raise ValidationFailed(FieldError("/name", N_("can only sign in by password; bind another user")))
     if bound is not None and bound.identity is not None:
         raise ValidationFailed(FieldError("/name", N_("is bound to another identity; unbind the user first")))
     if state.user_bound_to(identity) is not None:
@@ -319,14 +322,14 @@ def _require_sound(state: Administration, new: CreateToken | NewUser) -> None:
     if name in state.users or name in {fold_name(token) for token in state.tokens}:
         raise NameTaken
     if name in (SYSTEM, UNKNOWN) or name.startswith(COMMAND):
-        raise ValidationFailed(FieldError("/name", N_("is a name that the archive uses itself; choose another")))
+        raise ValidationFailed(FieldError("/name", N_("is reserved for the archive itself; choose another")))
     if new.own_branch_only and new.branch is None:
-        raise ValidationFailed(FieldError("/branch", N_("is needed for who reads its own branch only")))
+        raise ValidationFailed(FieldError("/branch", N_("is required when access is limited to one branch")))
 
 
 def fold(events: Iterable[AdministrationEvent], state: Administration | None = None) -> Administration:
-    """What these events make of `state`; None: of nothing. The tables are copied once, however many events there are:
-    a copy for each event would be quadratic in a stream that grows with every password."""
+    """Apply the events to `state` (None: the empty state). Copies the tables once per call: a copy per event would be
+    quadratic in a stream that grows with every password."""
     state = state or Administration()
     version, tokens, users = state.version, {**state.tokens}, {**state.users}
     for event in events:

@@ -1,4 +1,4 @@
-"""All use cases in one object: api/ and service/ call it, store/ fills its ports (domain/use_cases.py)."""
+"""All use cases in one object. api/ and service/ call it; store/ implements its ports (domain/use_cases.py)."""
 
 from domain.catalogues import Catalogues
 from domain.corrections import Corrections
@@ -30,4 +30,4 @@ __all__ = [
 
 
 class Archive(Importing, Corrections, Scanning, Forms, Life, Catalogues, frozen=True, kw_only=True):
-    """Filing is part of Corrections: new content comes in by the same way."""
+    """The use cases. Corrections includes Filing, because new content is stored in the same way."""

@@ -1,6 +1,6 @@
-"""An authorization: a signed statement the library may act on, with or without its paper. Mandates are a kind of it.
+"""An authorization: a signed statement that the library may act on, with or without its paper. A mandate is one kind.
 
-Decide / evolve, no I/O. What a mandate is: domain/mandate.py; domain/archive.py loads, decides and appends.
+Decide / evolve, no I/O. Mandate rules: domain/mandate.py. The use cases of domain/archive.py load, decide and append.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,8 +42,8 @@ from domain.values import Kind, Source, TypeStamp
 
 class AuthorizationStatus(StrEnum):
     """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (docs/domain.md §3).
-    Active or suspended → issued when its only evidence is withdrawn, and back when it is restored. Expired, or revoked
-    by the calendar, → what it was before, when the calendar was wrong."""
+    Active or suspended → issued when the only evidence is withdrawn, and back when it is restored. Expired, or revoked
+    by the calendar, → the previous status, when the calendar was wrong."""
 
     ISSUED = "issued"
     ACTIVE = "active"
@@ -65,7 +65,7 @@ class ExpiryCause(StrEnum):
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What was signed, as far as staff typed it."""
+    """The signed terms, as far as staff typed them."""
 
     signed_on: date
     valid_from: date | None = None
@@ -76,7 +76,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
-    """Hand out a form with a scan code (F1); it can be signed up to and including `lapses_on`."""
+    """Issue a form with a scan code (F1). It can be signed up to and including `lapses_on`."""
 
     customer: UUID
     type: DocumentType
@@ -92,7 +92,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
-    """Note an authorization on an account: by No upload, or beside its evidence that arrives in the same save."""
+    """Record an authorization of a customer: by No upload, or together with the evidence that is stored in the same
+    save."""
 
     customer: UUID
     type: DocumentType
@@ -106,11 +107,13 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     external_id: str | None = None
     scan_code: str | None = None
     last_collection_on: date | None = None
-    """Of a mandate that was in use elsewhere: due date of the last collection there, for the 36 months."""
+    """For a mandate that was used in another system: the due date of its last collection there, for the 36-month
+    rule."""
 
 
 class NoteSigned(msgspec.Struct, frozen=True, kw_only=True):
-    """No upload by code: the signed form is kept on paper (D2). A `mandate` replaces what the form was issued with."""
+    """No upload by code: the signed form is kept on paper (D2). A `mandate` replaces the one that the form was issued
+    with."""
 
     type: DocumentType
     original_held: bool
@@ -123,7 +126,7 @@ class NoteSigned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttachEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The paper is archived as `document`; the first paper of an issued form signs it."""
+    """Attach the archived `document` as evidence. The first evidence of an issued form also signs it."""
 
     document: UUID
     type: DocumentType
@@ -133,7 +136,8 @@ class AttachEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WithdrawEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The paper `document` is withdrawn. `lapses_on`: how long a paper is waited for, where no form says so."""
+    """Withdraw the `document`. `lapses_on`: the last day on which a new paper is accepted, when no form gives that
+    day."""
 
     document: UUID
     lapses_on: date
@@ -152,7 +156,7 @@ class Amend(msgspec.Struct, frozen=True):
     today: date
     reason: str
     blank: Mandate
-    """What the archive itself says of a mandate that was noted without any collection data: reference, creditor."""
+    """The reference and creditor that the archive fills in for a mandate that was noted without collection data."""
 
 
 class Suspend(msgspec.Struct, frozen=True):
@@ -166,7 +170,8 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 class Revoke(msgspec.Struct, frozen=True, kw_only=True):
-    """`received_on`: when the customer's word came in; `effective_on`: from when on it counts, a later day included."""
+    """Revoke on behalf of the customer. `received_on`: the day the customer's word arrived. `effective_on`: the first
+    day on which the authorization no longer holds; may be later than today."""
 
     received_on: date
     effective_on: date
@@ -195,13 +200,13 @@ class ReportCollection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lapse(msgspec.Struct, frozen=True):
-    """Whatever the calendar has decided by now: an expiry, or a revocation whose day has come."""
+    """Apply what the calendar has decided up to `today`: an expiry, or a revocation that has become effective."""
 
     today: date
 
 
 class Reinstate(msgspec.Struct, frozen=True):
-    """Take back what Lapse wrote on a day that was wrong, or before a collection of its time was reported."""
+    """Undo a Lapse that was recorded on a wrong day, or before a collection of its time was reported."""
 
     today: date
     reason: str
@@ -265,7 +270,7 @@ class AuthorizationRegistered(Event, frozen=True, kw_only=True):
 
 
 class AuthorizationSigned(Event, frozen=True, kw_only=True):
-    """An issued form came back with a signature. `mandate`: the whole collection data as it was signed."""
+    """An issued form was returned with a signature. `mandate`: the complete collection data as signed."""
 
     topic: ClassVar[str] = "authorization-signed.v1"
     customer: UUID
@@ -279,7 +284,7 @@ class AuthorizationSigned(Event, frozen=True, kw_only=True):
 
 
 class EvidenceAttached(Event, frozen=True, kw_only=True):
-    """The paper of an authorization is archived: the original need not be kept on a shelf any longer (D9)."""
+    """The paper of an authorization is archived, so the original need not be kept on a shelf any longer (D9)."""
 
     topic: ClassVar[str] = "evidence-attached.v1"
 
@@ -289,8 +294,8 @@ class EvidenceAttached(Event, frozen=True, kw_only=True):
 
 
 class EvidenceWithdrawn(Event, frozen=True, kw_only=True):
-    """The paper of an authorization was withdrawn. `was` is the status of before; `status` and what follows are
-    those of after: where the paper was its only ground, it is issued again, and `lapses_on` is its last day."""
+    """The paper of an authorization was withdrawn. `was` is the status before; `status` and the fields after it
+    describe the authorization afterwards: when the paper was its only ground, it is issued again until `lapses_on`."""
 
     topic: ClassVar[str] = "evidence-withdrawn.v1"
     customer: UUID
@@ -307,7 +312,8 @@ class EvidenceWithdrawn(Event, frozen=True, kw_only=True):
 
 
 class EvidenceRestored(Event, frozen=True, kw_only=True):
-    """A withdrawn paper counts again: the inverse, with the same fields. The original need not be held any longer."""
+    """A withdrawn paper is valid again: the inverse of EvidenceWithdrawn, with the same fields. The original need not
+    be kept any longer."""
 
     topic: ClassVar[str] = "evidence-restored.v1"
     customer: UUID
@@ -323,7 +329,7 @@ class EvidenceRestored(Event, frozen=True, kw_only=True):
 
 
 class MandateAmended(Event, frozen=True, kw_only=True):
-    """`fields` are those that changed; `same_bank` is None when the account did not."""
+    """`fields` are the changed fields; `same_bank` is None when the account did not change."""
 
     topic: ClassVar[str] = "mandate-amended.v1"
     customer: UUID
@@ -349,7 +355,7 @@ class AuthorizationResumed(Event, frozen=True, kw_only=True):
 
 
 class RevocationReceived(Event, frozen=True, kw_only=True):
-    """The customer revokes it from a later day on; AuthorizationRevoked follows when that day has come."""
+    """The customer revokes it from a later day on; AuthorizationRevoked follows on that day."""
 
     topic: ClassVar[str] = "revocation-received.v1"
     customer: UUID
@@ -359,7 +365,7 @@ class RevocationReceived(Event, frozen=True, kw_only=True):
 
 
 class AuthorizationRevoked(Event, frozen=True, kw_only=True):
-    """`was` is the status of before: a suspended one can be revoked as well."""
+    """`was` is the status before: a suspended authorization can be revoked too."""
 
     topic: ClassVar[str] = "authorization-revoked.v1"
     customer: UUID
@@ -379,7 +385,7 @@ class AuthorizationSuperseded(Event, frozen=True, kw_only=True):
 
 
 class AuthorizationExpired(Event, frozen=True, kw_only=True):
-    """`on` is the last day on which it held."""
+    """`on` is the last day on which the authorization was valid."""
 
     topic: ClassVar[str] = "authorization-expired.v1"
     customer: UUID
@@ -389,8 +395,8 @@ class AuthorizationExpired(Event, frozen=True, kw_only=True):
 
 
 class AuthorizationReinstated(Event, frozen=True, kw_only=True):
-    """An end that the calendar wrote down is taken back; `was` is the status of that end. `status` is issued or active:
-    a suspension and a revocation of a later day that stood before follow as events of their own."""
+    """An end that the calendar recorded is undone; `was` is the status of that end. `status` is issued or active: an
+    earlier suspension and a later revocation follow as events of their own."""
 
     topic: ClassVar[str] = "authorization-reinstated.v1"
     customer: UUID
@@ -416,7 +422,7 @@ class CollectionReported(Event, frozen=True, kw_only=True):
 
 
 class AuthorizationReassigned(Event, frozen=True, kw_only=True):
-    """`customer` is the right one, `old` the one of before."""
+    """`customer` is the right customer, `old` the previous one."""
 
     topic: ClassVar[str] = "authorization-reassigned.v1"
     customer: UUID
@@ -449,7 +455,7 @@ AuthorizationEvent = (
 
 
 class Unsigned(msgspec.Struct, frozen=True):
-    """What an authorization said before anything was signed."""
+    """The terms of an authorization before it was signed."""
 
     valid_from: date | None = None
     valid_until: date | None = None
@@ -457,19 +463,22 @@ class Unsigned(msgspec.Struct, frozen=True):
 
 
 class Lapsed(msgspec.Struct, frozen=True):
-    """What an authorization was before the calendar ended it."""
+    """The state of an authorization before the calendar ended it."""
 
     status: AuthorizationStatus
     revocation: RevocationReceived | None
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
-    """`mandate` and `scan_code` are None when they were erased. `ended_on`: the last day of force, once it is over;
-    of a suspended one the day before it was suspended. `revocation`: one of a later day is known.
+    """The state of an authorization.
 
-    `noted`: by No upload, so the original on its shelf is a ground beside the evidence. `suspension` outlives the
-    paper: an authorization that is signed again is suspended again. `withdrawn` are its withdrawn papers, with what was
-    signed on each that was its only ground. `lapsed`: the calendar ended it, and nobody has taken that back."""
+    `mandate` and `scan_code` are None after an erasure. `ended_on`: its last day in force, once it has ended; for a
+    suspended one the day before the suspension. `revocation`: a revocation of a later day is recorded.
+
+    `noted`: recorded by No upload, so the original on its shelf is a ground beside the evidence. `suspension` survives
+    the paper: an authorization that is signed again is suspended again. `withdrawn` maps each withdrawn paper to the
+    terms that it alone had signed, or None. `lapsed`: the calendar ended it, and this was not undone.
+    """
 
     customer: UUID
     type: TypeStamp
@@ -499,7 +508,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lapses_on(self) -> date | None:
-        """The last day on which it holds as things stand; None: no end is in sight, or it is over."""
+        """The last day on which it is valid, as far as is known; None when it has no end or has ended."""
         if self.status is ISSUED:
             return self.form_lapses_on
         ends = [self.valid_until, self._last_day_without_collection()] if self.status in IN_FORCE else []
@@ -512,14 +521,14 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def due_on(self) -> date | None:
-        """The first day on which Lapse has something to say; None: never, as things stand."""
+        """The first day on which Lapse returns an event; None when there is no such day."""
         lapses_on = self.lapses_on
         days = [day_after(lapses_on) if lapses_on else None]
         days += [self.revocation.effective_on if self.revocation else None]
         return min((day for day in days if day), default=None)
 
     def as_of(self, today: date) -> "Authorization":
-        """What it is, also while nobody has yet written down what the calendar decided."""
+        """The state on a day, including what the calendar decided and no event records yet."""
         state = self
         for event in decide(self, Lapse(today)):
             state = evolve(state, event)
@@ -575,7 +584,7 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
 
 
 def require_checkable(state: Authorization, today: date) -> None:
-    """Check (B8): its paper may still come in. Raises AuthorizationNotActive, ScanCodeRedeemed."""
+    """Raise AuthorizationNotActive or ScanCodeRedeemed unless its paper can still be archived (Check, B8)."""
     status = state.status_on(today)
     if status not in (ISSUED, ACTIVE):
         raise AuthorizationNotActive(status.value, evidence=state.evidence)
@@ -583,6 +592,7 @@ def require_checkable(state: Authorization, today: date) -> None:
 
 
 def require_unredeemed(state: Authorization) -> None:
+    """Raise ScanCodeRedeemed when the authorization has evidence."""
     if state.evidence is not None:
         raise ScanCodeRedeemed(extra={"existing": str(state.evidence)})
 
@@ -656,8 +666,8 @@ def _note_signed(state: Authorization, command: NoteSigned) -> AuthorizationSign
 
 
 def _attach_evidence(state: Authorization, command: AttachEvidence) -> Sequence[AuthorizationEvent]:
-    """The paper of what is over is kept too, but brings nothing back to life (edge case 10); a form that was never
-    signed in its time is no evidence of anything."""
+    """Attach the paper, and sign an issued form with it. The paper of an ended authorization is kept too, but does not
+    reactivate it (edge case 10); a form that was not signed in time accepts no evidence."""
     require_unredeemed(state)
     command.type.require_source(command.source)
     status = state.status_on(command.today)
@@ -670,13 +680,14 @@ def _attach_evidence(state: Authorization, command: AttachEvidence) -> Sequence[
 
 
 def _suspend_again(state: Authorization) -> Sequence[AuthorizationEvent]:
-    """A suspension was somebody's wish and not the paper's: it does not go with the paper that is signed anew."""
+    """Repeat the suspension, if there is one: it was a person's decision and does not end with the paper that is
+    replaced."""
     return [msgspec.structs.replace(state.suspension, customer=state.customer)] if state.suspension else []
 
 
 def _withdraw_evidence(state: Authorization, command: WithdrawEvidence) -> Sequence[AuthorizationEvent]:
-    """An authorization without a ground does not count as signed; one that is over stays over. Nothing happens where
-    another paper is its evidence."""
+    """Withdraw the evidence. An authorization without a ground returns to issued; an ended one stays ended. Returns no
+    events when another paper is the evidence."""
     if state.evidence != command.document:
         return []
     if not state.noted and state.last_due_on is not None:
@@ -703,8 +714,8 @@ def _withdraw_without_effect(state: Authorization, command: WithdrawEvidence) ->
 
 
 def _return_to_issued(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
-    """As it was before the signature, but for amendments, which had a reason of their own. A form whose day has passed,
-    and what never was a form, gets as long as a new form."""
+    """Return to the state before the signature. Amendments stay, because they had reasons of their own. A form whose
+    day has passed, and an authorization that never was a form, get the period of a new form."""
     unsigned, lapses_on = state.unsigned, state.form_lapses_on
     return EvidenceWithdrawn(
         customer=state.customer,
@@ -722,7 +733,7 @@ def _return_to_issued(state: Authorization, command: WithdrawEvidence) -> Eviden
 
 
 def _restore_evidence(state: Authorization, command: RestoreEvidence) -> Sequence[AuthorizationEvent]:
-    """What ended meanwhile stays ended, and has its paper again."""
+    """Restore the evidence. An authorization that has ended in between stays ended and gets its paper back."""
     if state.evidence == command.document:
         return []
     require_unredeemed(state)
@@ -741,7 +752,7 @@ def _restore_evidence(state: Authorization, command: RestoreEvidence) -> Sequenc
 def _build_restored(
     after: Authorization, command: RestoreEvidence, was: AuthorizationStatus | None = None
 ) -> EvidenceRestored:
-    """`was`: where it is not as before."""
+    """The EvidenceRestored event. `was`: the previous status, when it differs from that of `after`."""
     return EvidenceRestored(
         customer=after.customer,
         document=command.document,
@@ -773,13 +784,13 @@ def _sign_by_paper(state: Authorization, command: AttachEvidence) -> Authorizati
 
 
 def _amend_mandate(state: Authorization, command: Amend) -> Sequence[AuthorizationEvent]:
-    """A mandate noted without its collection data takes none of it piece by piece: the IBAN comes first (I7)."""
+    """Amend the collection data. A mandate that was noted without them must get its IBAN first (I7)."""
     if state.type.kind is not Kind.MANDATE:
         raise ValidationFailed(FieldError("", N_("only mandates can be amended")))
     _require_status(state, command.today, *IN_FORCE)
     amendment, old = command.amendment, state.mandate
     if not (old and old.is_complete) and not amendment.iban:
-        raise ValidationFailed(FieldError("/iban", N_("is needed first: the mandate has no collection data yet")))
+        raise ValidationFailed(FieldError("/iban", N_("is required first: the mandate has no collection data yet")))
     new = amend_mandate(old or command.blank, amendment)
     new = msgspec.structs.replace(new, signature_date=new.signature_date or state.signed_on)
     fields = diff_fields(old, new)
@@ -819,7 +830,8 @@ def _supersede_authorization(state: Authorization, command: Supersede) -> Author
 
 
 def _report_collection(state: Authorization, command: ReportCollection) -> CollectionReported:
-    """Of what is over, collections of its time can still be reported: refunds come weeks later."""
+    """Record a collection. For an ended mandate, collections of its time can still be reported: refunds arrive weeks
+    later."""
     if state.type.kind is not Kind.MANDATE:
         raise ValidationFailed(FieldError("", N_("only mandates have collections")))
     now = state.as_of(command.today)
@@ -861,7 +873,8 @@ def _lapse_by_calendar(state: Authorization, today: date) -> Sequence[Authorizat
 
 
 def _reinstate_authorization(state: Authorization, command: Reinstate) -> Sequence[AuthorizationEvent]:
-    """Only where it would not lapse again at once. It comes back as it would be now, so it needs its ground again."""
+    """Undo the end, unless it would lapse again at once. The authorization returns in the state it would have now, so
+    it needs its ground."""
     now = state.as_of(command.today)
     if now.lapsed is None:
         raise IllegalTransition(state=now.status.value)
@@ -887,8 +900,8 @@ def _reinstate_authorization(state: Authorization, command: Reinstate) -> Sequen
 
 
 def _require_ground(state: Authorization, status: AuthorizationStatus) -> None:
-    """Raises EvidenceChanged: a paper that was withdrawn after the end is no ground, and one that was restored then has
-    not signed the form."""
+    """Raise EvidenceChanged when the ground changed after the end: a paper withdrawn since then is no ground, and a
+    paper restored since then has not signed the form."""
     has_ground = state.evidence is not None or state.noted
     if has_ground == (status is ISSUED):
         raise EvidenceChanged
@@ -907,7 +920,8 @@ def _require_status(state: Authorization, today: date, *allowed: AuthorizationSt
 
 
 def _require_kind(kind: DocumentType, source: Source = Source.NONE) -> None:
-    """I3: No upload is for authorizations and mandates; a "verify only" type notes what was seen instead."""
+    """Raise SourceNotAllowed for a plain document type (I3): No upload is for authorizations and mandates. For a
+    "verify only" type the use cases note what was seen instead."""
     if kind.definition.kind is Kind.DOCUMENT:
         raise SourceNotAllowed(type=kind.code, source=source.value)
 
@@ -950,7 +964,7 @@ def _errors_in_last_collection(command: Register) -> Iterable[FieldError]:
 
 
 def _fill_validity(state: Authorization, terms: Terms) -> Terms:
-    """What was signed, with the validity that the form was issued with where nothing else is said."""
+    """The signed terms, with the validity of the form where the terms have none."""
     return msgspec.structs.replace(
         terms,
         valid_from=terms.valid_from or state.valid_from,
@@ -966,12 +980,13 @@ def _limit_validity(terms: Terms, kind: DocumentType) -> Terms:
 
 
 def _date_terms(mandate: Mandate | None, terms: Terms) -> Terms:
-    """A date of signature in the mandate counts before the one that was given with the paper (docs/domain.md §6)."""
+    """The terms dated by the mandate's signature date, which takes precedence over the date given with the paper
+    (docs/domain.md §6)."""
     return msgspec.structs.replace(terms, signed_on=_signature_date(mandate) or terms.signed_on)
 
 
 def _date_mandate(mandate: Mandate | None, terms: Terms) -> Mandate | None:
-    """A mandate's date of signature and that of its authorization are one."""
+    """The mandate with the signature date of its authorization: both are the same date."""
     return mandate and msgspec.structs.replace(mandate, signature_date=terms.signed_on)
 
 
@@ -1114,7 +1129,8 @@ def _build_lapsed(state: Authorization) -> Lapsed:
 def _end_authorization(
     state: Authorization, status: AuthorizationStatus, last: date, lapsed: Lapsed | None = None
 ) -> Authorization:
-    """A suspended one was not in force since then; a revocation may count from before that."""
+    """End the authorization. A suspended one was not in force since its suspension; a revocation may be effective
+    earlier."""
     ended_on = min(state.ended_on or last, last)
     return msgspec.structs.replace(state, status=status, ended_on=ended_on, revocation=None, lapsed=lapsed)
 

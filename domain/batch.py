@@ -1,6 +1,6 @@
-"""Batches: what a feeder took in one go becomes documents, one for each form (B1 to B11, edge case 5).
+"""Batches: the pages of one feeder pass become documents, one for each form (B1 to B11, edge case 5).
 
-Pure. paper/ reads pages; a person sees what comes out here before anything of it is archived (scan_session.py).
+Pure. paper/ reads pages; a person reviews the proposed documents before they are archived (scan_session.py).
 """
 
 from collections import Counter
@@ -14,13 +14,13 @@ from domain.refusals import N_, FieldError, ValidationFailed
 from domain.scan_code import Scheme, candidates, is_well_formed
 
 SEPARATORS = frozenset({"PATCHT", "DOSSIERSEPARATOR"})
-"""What the code on a separator sheet says, blanks and dashes left out: the usual Patch T, or DOSSIER-SEPARATOR."""
+"""The codes of separator sheets, without blanks and dashes: the usual Patch T, or DOSSIER-SEPARATOR."""
 
 _T = TypeVar("_T")
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a batch as it matters here: its number, the scan codes on it, nothing on it, a separator sheet."""
+    """A page of a batch: its number, the scan codes on it, whether it is blank, and whether it is a separator sheet."""
 
     number: int
     codes: tuple[str, ...] = ()
@@ -29,16 +29,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """Pages that belong together, by number. `codes` are those of its first page: none of a document that nobody is
-    named for yet, more than one where a person has to choose."""
+    """Pages that belong together, by number. `codes` are those of its first page: empty when no authorization is named
+    yet, more than one when a person has to choose."""
 
     codes: tuple[str, ...]
     pages: tuple[int, ...]
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Every page of a batch is in exactly one document, or a separator, or blank. `repeated`: codes of several
-    documents, as of a form that was fed twice or whose pages were mixed up."""
+    """Every page of a batch is in exactly one document, a separator, or blank. `repeated`: codes found in several
+    documents, for example of a form that was fed twice or whose pages were mixed up."""
 
     documents: tuple[Document, ...]
     separators: tuple[int, ...]
@@ -47,9 +47,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def page_of(number: int, texts: Iterable[str], *, blank: bool, schemes: Iterable[Scheme] = ()) -> Page:
-    """A page by the texts that were read from it: its codes in canonical form, ours and those of `schemes`.
+    """Build a page from the texts that were read from it: its codes in canonical form, ours and those of `schemes`.
 
-    What else a page says (an address in a QR code, the number of a book) begins no document.
+    Other text on a page (an address in a QR code, the number of a book) starts no document.
     """
     folded = {text: "".join(filter(str.isalnum, text)).upper() for text in texts}
     schemes = tuple(schemes)
@@ -63,11 +63,11 @@ def page_of(number: int, texts: Iterable[str], *, blank: bool, schemes: Iterable
 
 
 def split_batch(pages: Iterable[Page]) -> Batch:
-    """The documents of a batch, in the order of its pages.
+    """Split a batch into documents, in the order of its pages.
 
-    A page with a code begins a document and stays in it, unless the page before it has the same code. A separator ends
-    one and is in none, and a blank page right behind it is its back. A code says nothing beyond the next code or
-    separator. Other blank pages stay where they are; where there is nothing else, there is no document.
+    A page with a code starts a document and belongs to it, unless the page before it has the same code. A separator
+    ends a document and belongs to none; a blank page directly after it is its back. A code applies until the next code
+    or separator. Other blank pages stay in place; pages that are all blank make no document.
     """
     runs, separators, backs = _split_runs(pages)
     documents = tuple(
@@ -83,7 +83,7 @@ def split_batch(pages: Iterable[Page]) -> Batch:
 
 
 def _split_runs(pages: Iterable[Page]) -> tuple[list[list[Page]], list[Page], list[Page]]:
-    """Pages from one boundary to the next, some without any; the separators; their backs."""
+    """Pages from one boundary to the next, some runs empty; the separators; their backs."""
     runs: list[list[Page]] = [[]]
     separators, backs = list[Page](), list[Page]()
     behind_separator = False
@@ -102,7 +102,8 @@ def _split_runs(pages: Iterable[Page]) -> tuple[list[list[Page]], list[Page], li
 
 
 def _is_separator_sheet(page: Page) -> bool:
-    """A sheet with a scan code is a form, whatever else is on it, and is never dropped."""
+    """True if the page is a separator. A sheet with a scan code is a form, whatever else is on it, and is never
+    dropped."""
     return page.separator and not page.codes
 
 
@@ -111,7 +112,8 @@ def _is_empty(page: Page) -> bool:
 
 
 def _is_same_form(run: Sequence[Page], page: Page) -> bool:
-    """Forms of several pages have their code on each, and in a duplex feeder perhaps blank backs between."""
+    """True if the page continues the form of the run. Forms of several pages have their code on each page, and a duplex
+    feeder may add blank backs between them."""
     before = next((one for one in reversed(run) if not _is_empty(one)), None)
     return before is not None and {*before.codes} == {*page.codes}
 
@@ -126,14 +128,14 @@ def _codes_of_several(documents: Iterable[Document]) -> tuple[str, ...]:
 
 
 def collate_sides(fronts: Sequence[_T], backs: Sequence[_T], *, last_first: bool) -> tuple[_T, ...]:
-    """Two passes of a one-sided feeder as one stack: front, back, front, back.
+    """Interleave two passes of a one-sided feeder: front, back, front, back.
 
     `last_first`: the stack was turned over as a whole, so that the back of the last sheet came first. Raises
-    ValidationFailed, with the two counts, unless there are equally many and some: which back belongs to which front is
-    then for a person to say.
+    ValidationFailed, with the two counts, unless the counts are equal and not zero: otherwise a person has to say which
+    back belongs to which front.
     """
     counts = {"fronts": len(fronts), "backs": len(backs)}
     if not fronts or len(fronts) != len(backs):
-        uneven = N_("there are {fronts} fronts and {backs} backs; scan what is missing, or say which belong together")
+        uneven = N_("there are {fronts} fronts and {backs} backs; scan the missing side, or pair the sheets yourself")
         raise ValidationFailed(FieldError("/backs", uneven, **counts), extra=counts)
     return tuple(chain.from_iterable(zip(fronts, reversed(backs) if last_first else backs, strict=True)))

@@ -1,4 +1,4 @@
-"""Small catalogues that people change: document types, and who may come in."""
+"""Use cases of the two small catalogues: document types, and tokens and users."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +14,8 @@ from domain.use_cases import Caller, Change, UseCases, in_stream, require_versio
 
 
 class Remembered(msgspec.Struct):
-    """What this process has read of the stream of tokens and users. It only grows, so whatever was folded stays true;
-    of two threads that read on at once the later one to write may set it back, which costs a second reading."""
+    """The state of tokens and users that this process has read. The stream only grows, so a folded state stays valid;
+    of two threads that read further at once, the later one to write may set it back, which costs a second read."""
 
     access: Administration = Administration()
 
@@ -24,7 +24,7 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
     remembered: Remembered = msgspec.field(default_factory=Remembered)
 
     def define_type(self, command: DefineType, caller: Caller, *, expected_version: int | None = None) -> bool:
-        """Add or change a document type; False when nothing changes. Durable on return."""
+        """Add or change a document type. Returns False when nothing changes. Durable on return."""
         stream = document_type.stream_of(command.code)
 
         def decide_and_append() -> bool:
@@ -36,7 +36,8 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
         return self._retry_conflicts(decide_and_append)
 
     def ship_types(self, shipped: Mapping[str, document_type.Definition], caller: Caller) -> list[str]:
-        """Define the types that the archive brings and that were never defined; what people changed stays."""
+        """Define the shipped types that were never defined and return their codes; types that people changed stay as
+        they are."""
         known = self.load_types()
         return [code for code in shipped if code not in known and self._ship_type(code, shipped[code], caller)]
 
@@ -44,10 +45,10 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
         try:
             return self.define_type(DefineType(code, definition), caller, expected_version=0)
         except PreconditionFailed:
-            return False  # somebody was quicker
+            return False  # another process defined it first
 
     def load_administration(self) -> Administration:
-        """As the log has it now: only the events behind those that were read before are loaded and folded."""
+        """The current tokens and users. Loads and folds only the events after those that were read before."""
         known = self.remembered.access
         new = self.log.load(administration.STREAM, after=known.version)
         if new:
@@ -55,7 +56,7 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
         return known
 
     def administer(self, command: administration.Command, caller: Caller) -> bool:
-        """Create or revoke a token; False when nothing changes. Durable on return."""
+        """Apply a command to tokens and users. Returns False when nothing changes. Durable on return."""
 
         def decide_and_append() -> bool:
             state = self.load_administration()

@@ -1,6 +1,7 @@
-"""The token of a Check (B9): it says for a while who checked which code. Forms give it, Filing asks for it.
+"""Check tokens (B9): a signed proof, valid for some minutes, that a caller has checked a code. Forms issues it, Filing
+requires it.
 
-A token binds its actor, the code and the authorization's version; the institution's key signs it, so none is stored.
+A token binds its actor, the code and the authorization's version. The institution's key signs it, so none is stored.
 """
 
 import base64
@@ -17,7 +18,7 @@ from domain.use_cases import UseCases
 
 
 class Token(msgspec.Struct, frozen=True, array_like=True):
-    """What a check token is about; `expires` in seconds since the epoch."""
+    """The content of a check token; `expires` in seconds since the epoch."""
 
     authorization: UUID
     version: int
@@ -25,8 +26,8 @@ class Token(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CheckTokens(UseCases, frozen=True, kw_only=True):
-    """Asked for by the use cases themselves, behind the replay of an Idempotency-Key: the save that a token was good
-    for changes the version that it names."""
+    """Use cases issue and require tokens after the replay of an Idempotency-Key, because the save that used a token
+    changes the version that the token names."""
 
     def _issue_check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
         expires = int(self.clock.now().timestamp()) + self.check_token_seconds
@@ -34,9 +35,10 @@ class CheckTokens(UseCases, frozen=True, kw_only=True):
         return f"{_encode_base64(payload)}.{_encode_base64(self._signature_of(payload, state, actor))}"
 
     def _require_check(self, token: str | None, statement: UUID, state: Authorization, actor: str) -> None:
-        """That this actor checked this code not long ago and nothing changed since; else CheckRequired.
+        """Raise CheckRequired unless this actor checked this code recently and it has not changed since.
 
-        Nothing is asked without a token, nor of a code that is redeemed: its own refusal names the paper."""
+        Passes without a token, and for a redeemed code, whose own refusal names the paper.
+        """
         if token is None or state.evidence is not None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Corrections of documents (docs/domain.md G1 to G6), each with a reason: what was wrong stays in the history."""
+"""Corrections of documents (docs/domain.md G1 to G6), each with a reason; the history keeps the earlier state."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,16 +25,18 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Corrections(Filing, frozen=True, kw_only=True):
-    """Each is for a paper that the caller may see, at the version that it read (`expected_version`; None: at any).
+    """Each correction is for a paper that the caller may see, at the version it read (`expected_version`; None: any
+    version).
 
-    Raises NotFound, PreconditionFailed and what the command refuses. Durable on return.
+    Raises NotFound, PreconditionFailed and the refusals of the command. Durable on return.
     """
 
     def correct_document(
         self, paper: UUID, command: document.Command, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """Describe, reclassify, withdraw or restore. What a withdrawn or restored paper means to its authorization goes
-        into the same append; AuthorizationOutOfReach when the caller may not see that one."""
+        """Describe, reclassify, withdraw or restore a document. The effect of withdrawing or restoring on its
+        authorization is part of the same append. Raises AuthorizationOutOfReach when the caller may not see that
+        authorization."""
 
         def change(state: Document) -> Change:
             events = document.decide(state, command)
@@ -49,7 +51,8 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return self._apply_correction(paper, _request_of(command), change, caller, rights, expected_version)
 
     def _withdrawal_change(self, paper: UUID, state: Document, reason: str, rights: Rights | None) -> Change:
-        """Beside the document itself: the same content may come again, and what it alone signed is signed no more."""
+        """The change beside the document itself: its content claims are released, so that the same content can be added
+        again, and an authorization that only this paper signed returns to unsigned."""
         released = [claim for owner in self._owners_of(state) for claim in self._content_claims(state, owner, paper)]
         let_go = Change(steps=(), released=released)
         if state.evidence_of is None:
@@ -68,7 +71,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return merge_changes(taken_up, self._authorization_change(state.evidence_of, command, rights))
 
     def _authorization_change(self, statement: UUID, command: authorization.Command, rights: Rights | None) -> Change:
-        """`rights` None sees every paper."""
+        """The change of the authorization by the command. `rights` None sees every paper."""
         try:
             state = self._load_authorization(statement, rights)
         except NotFound:
@@ -76,8 +79,8 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return self._change_of_authorization(statement, state, authorization.decide(state, command))
 
     def withdraw_ground(self, statement: UUID, reason: str, caller: Caller) -> bool:
-        """Take back the signature whose only paper an earlier release withdrew without doing so. False where the
-        authorization has a ground or is over. Raises CollectionPresented. Durable on return."""
+        """Undo the signature whose only paper an earlier release withdrew without doing so. Returns False when the
+        authorization has a ground or has ended. Raises CollectionPresented. Durable on return."""
 
         def decide_and_append() -> bool:
             state = authorization.fold(e.body for e in self.log.load(statement))
@@ -94,8 +97,8 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def reassign_document(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """Move to the right customer; an authorization and its papers, withdrawn ones included, move together (I5). The
-        keys go along: with the key of the customer of before nothing of it can be opened any more."""
+        """Move a document to the right customer. An authorization and its papers, withdrawn ones included, move
+        together (I5). The keys move too: the key of the previous customer opens none of them any longer."""
 
         def change(state: Document) -> Change:
             move = self._load_move(state.customer, customer, reason)
@@ -109,7 +112,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def reassign_authorization(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """As reassign, asked of the authorization; it may have no evidence."""
+        """As reassign_document, called for the authorization, which may have no evidence."""
         key = self._command_key(caller, paper, "reassign", customer, reason)
 
         def decide_and_append() -> Outcome:
@@ -135,7 +138,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
         )
 
     def _move_authorization(self, paper: UUID, move: Move, *, but: UUID | None = None) -> Change:
-        """With all its papers `but` one, which is moved already."""
+        """The move of an authorization with all its papers, except `but`, which is moved already."""
         state = authorization.fold(e.body for e in self.log.load(paper))
         state = require_value(state, "evidence is of an authorization")
         events = authorization.decide(state, authorization.Reassign(move.new.reference, move.reason))
@@ -149,7 +152,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def replace_content(
         self, paper: UUID, file: Examined, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """A new version of the content; the earlier ones stay readable for who has the right (G4)."""
+        """Add a new version of the content; earlier versions stay readable for callers with the right (G4)."""
         key = self._command_key(caller, paper, "replace", reason, file.sha256)
 
         def decide_and_append() -> Outcome:
@@ -176,7 +179,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def link_customer(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """A joint paper: the second customer's key opens it as well (G6)."""
+        """Link a second customer to a joint paper, whose key then opens it too (G6)."""
 
         def change(state: Document) -> Change:
             self._require_customer(customer)
@@ -193,8 +196,10 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def unlink_customer(
         self, paper: UUID, customer: str, reason: str, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
+        """Unlink a customer from a joint paper; that customer's key no longer opens it."""
+
         def change(state: Document) -> Change:
-            self._owner_of(state.customer)  # of an erased one nothing is left but the linked customer's wrap
+            self._owner_of(state.customer)  # for an erased customer only the linked customer's wrap remains
             owner = self.keys.owner_of(customer)
             return Change(
                 steps=in_stream(paper, document.decide(state, UnlinkCustomer(owner.reference, reason))),
@@ -234,19 +239,20 @@ class Corrections(Filing, frozen=True, kw_only=True):
         return require_value(document.fold(e.body for e in self.log.load(paper)), "evidence is a document")
 
     def _owners_of(self, state: Document) -> list[Owner]:
-        """The customers of a document who are still known, the linked ones included."""
+        """The customers of a document that are not erased, the linked ones included."""
         ids = self.keys.customer_ids([state.customer, *state.linked])
         return [self.keys.owner_of(customer) for customer in ids.values()]
 
     def _content_claims(self, state: Document, owner: Owner, paper: UUID) -> list[Claim]:
-        """What tells a file that this customer has already: no hindrance where somebody wants it so. A withdrawn
-        document claims nothing."""
+        """The claims by which a later upload of the same file for this customer is recognized; `shared`, so they block
+        nothing here. Callers make none for a withdrawn document."""
         digests = {f.sha256 for f in state.files if f.sha256 is not None}
         return [self._content_claim(owner, digest, paper, shared=True) for digest in digests]
 
 
 def _request_of(command: document.Command) -> tuple[object, ...]:
-    """A correction as its Idempotency-Key knows it: whatever the day it is sent again, and the type then."""
+    """The correction as its Idempotency-Key compares it: without the day of the request and without the type's
+    definition."""
     name = type(command).__name__
     match command:
         case document.Describe():

@@ -1,4 +1,4 @@
-"""A customer as the register knows it, and what one search box understands. store/register.py keeps and finds them."""
+"""A customer of the register, and the query of the one search box. store/register.py stores and finds customers."""
 
 import re
 import unicodedata
@@ -13,13 +13,13 @@ from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import parse_branch_code, parse_customer_id
 
 NAME_CHARACTERS_MAX = 200
-NAME_CHARACTERS_TYPED_MAX = 2000  # before blanks are squeezed; to normalize more takes the square of the time
+NAME_CHARACTERS_TYPED_MAX = 2000  # before blanks are squeezed; normalizing longer text takes quadratic time
 CARD_NUMBERS_MAX = 20
 CARD_NUMBER_CHARACTERS_MAX = 64
 BIRTH_YEARS_MAX = 150
-SEARCH_NAME_CHARACTERS_MAX = 400  # folding can make one character to eighteen
+SEARCH_NAME_CHARACTERS_MAX = 400  # folding can turn one character into eighteen
 QUERY_CHARACTERS_MAX = 200
-CARD_BEGINNING_CHARACTERS_MIN = 3  # fewer characters fit nearly every card
+CARD_BEGINNING_CHARACTERS_MIN = 3  # fewer characters match nearly every card
 QUERY_WORDS_MAX = 8
 
 
@@ -29,7 +29,7 @@ class CustomerKind(StrEnum):
 
 
 class CustomerStatus(StrEnum):
-    """`active`, or what was last reported of the customer (POST /customers/{id}/report)."""
+    """`active`, or the status last reported for the customer (POST /customers/{id}/report)."""
 
     ACTIVE = "active"
     DECEASED = "deceased"
@@ -38,7 +38,7 @@ class CustomerStatus(StrEnum):
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
-    """No more than is needed to find a customer at the desk (docs/domain.md §7)."""
+    """The data needed to find a customer at the desk, and no more (docs/domain.md §7)."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ def parse_customer(
     kind: str,
     today: date,
 ) -> Customer:
-    """A register entry; blanks in the name are squeezed. Raises ValidationFailed with all fields that are wrong."""
+    """Parse a register entry; blanks in the name are squeezed. Raises ValidationFailed with every wrong field."""
     wrong = [
         *_errors_of(parse_customer_id, id, "/id"),
         *_errors_of(_check_name, name),
@@ -95,7 +95,7 @@ def _check_name(name: str) -> None:
         raise FieldError("/name", N_("must not contain control characters"))
 
 
-# Control characters, line and paragraph ends, halves of surrogate pairs, and what turns the direction of other text.
+# Control characters, line and paragraph separators, halves of surrogate pairs, and marks that change text direction.
 NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
@@ -107,9 +107,9 @@ def _check_birth_date(birth_date: date | None, today: date) -> None:
     if birth_date is None:
         return
     if birth_date > today:
-        raise FieldError("/birth_date", N_("must not lie in the future"))
+        raise FieldError("/birth_date", N_("must not be in the future"))
     if birth_date.year < today.year - BIRTH_YEARS_MAX:
-        raise FieldError("/birth_date", N_("must not lie more than {limit} years back"), limit=BIRTH_YEARS_MAX)
+        raise FieldError("/birth_date", N_("must be at most {limit} years ago"), limit=BIRTH_YEARS_MAX)
 
 
 def _errors_of_cards(numbers: Sequence[str]) -> Iterator[FieldError]:
@@ -128,7 +128,7 @@ def _check_card(number: str, pointer: str, seen: set[str]) -> None:
         limit = CARD_NUMBER_CHARACTERS_MAX
         raise FieldError(pointer, N_("must be 1 to {limit} printable characters without blanks"), limit=limit)
     if card_code(number) in seen:
-        raise FieldError(pointer, N_("stands here twice"))
+        raise FieldError(pointer, N_("is listed twice"))
 
 
 def _check_kind(kind: str) -> None:
@@ -137,7 +137,7 @@ def _check_kind(kind: str) -> None:
 
 
 def card_code(number: str) -> str:
-    """What tells cards apart: wands leave out the hyphens that are printed, people type blanks and small letters."""
+    """The code by which cards are compared. Scanners omit the printed hyphens; people type blanks and small letters."""
     return BETWEEN_GROUPS.sub("", number).casefold()
 
 
@@ -148,8 +148,8 @@ BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015-]+")
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """What was typed into the one search box. `words` are folded as names are, `card_code` as card numbers are.
-    `birth_year`: that of a word that can be one, where no whole date was typed; `other_words` are those beside it."""
+    """The parsed text of the search box. `words` are folded like names, `card_code` like card numbers. `birth_year`:
+    the first word that can be a year, when no whole date was typed; `words_beside_year` are the other words."""
 
     text: str
     card_code: str
@@ -159,28 +159,30 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> Literal["birth-date", "number", "name"]:
-        """What was typed, without saying it. A card, a customer's id and a scan code are numbers alike."""
+        """The kind of the query, without its text. A card number, a customer's id and a scan code all count as
+        numbers."""
         if self.birth_date is not None:
             return "birth-date"
         return "number" if any(c.isdigit() for c in self.text) and self.birth_year is None else "name"
 
     @property
     def words_beside_year(self) -> tuple[str, ...]:
+        """The words other than the birth year."""
         return tuple(w for w in self.words if w != str(self.birth_year))
 
     @property
     def may_begin_card(self) -> bool:
-        """Whether somebody may be typing a card number: every library's cards have digits in them."""
+        """True if the text may be the beginning of a card number: every library's card numbers contain digits."""
         return len(self.card_code) >= CARD_BEGINNING_CHARACTERS_MIN and any(c.isdigit() for c in self.card_code)
 
     @property
     def selective_words(self) -> list[str]:
-        """Those that narrow a search, the longest first: no particles, no single Latin letter."""
+        """The words that narrow a search, longest first: no particles and no single Latin letter."""
         telling = (w for w in self.words if w not in PARTICLES and len(w.encode()) > 1)
         return sorted(telling, key=len, reverse=True)
 
 
-# In a third of all names, so they find nothing; and people mix them up ("van de Berg", "van den Berg").
+# Found in a third of all names, so they narrow nothing; and people confuse them ("van de Berg", "van den Berg").
 PARTICLES = frozenset(
     {"aan", "al", "da", "das", "de", "del", "den", "der", "di", "do", "dos", "du", "el", "het", "in", "la", "le", "los"}
     | {"op", "te", "ten", "ter", "van", "von", "zu"}
@@ -188,7 +190,7 @@ PARTICLES = frozenset(
 
 
 def parse_query(text: str) -> Query:
-    """Anything can be searched for; what nobody can be called by finds nobody. A date may stand beside a name."""
+    """Parse any text; text that fits no customer finds none. A date may be typed beside a name."""
     text = "".join(c if c.isprintable() else " " for c in text[:QUERY_CHARACTERS_MAX]).strip()
     birth_date, rest = _split_date(text)
     words = tuple(dict.fromkeys(fold_text(rest).split()))[:QUERY_WORDS_MAX]
@@ -197,7 +199,8 @@ def parse_query(text: str) -> Query:
 
 
 def _split_date(text: str) -> tuple[date | None, str]:
-    """2001-05-23, or with the day first and any of - . / between: what forms and identity cards show."""
+    """The first valid date and the remaining text: 2001-05-23, or day first with - . or / between, as on forms and
+    identity cards."""
     for found in DATE.finditer(text):
         year, month, day = (int(found[1 + i] or found[6 - i]) for i in range(3))
         try:
@@ -214,9 +217,10 @@ BIRTH_YEAR = re.compile(r"(?:18|19|20)[0-9]{2}")
 
 
 def search_name(name: str) -> str:
-    """A name as it is searched: words in small letters without diacritics, one blank between them, 400 characters.
+    """The name as it is searched: words in small letters without diacritics, one blank between them, at most 400
+    characters.
 
-    Other spellings of its words follow at the end: O'Neill and Anne-Marie in one word, Müller as Mueller.
+    Other spellings of its words are appended: O'Neill and Anne-Marie as one word, Müller as Mueller.
     """
     words = unicodedata.normalize("NFC", name).lower().split()
     together = [fold_text(CONNECTORS.sub("", w)) for w in words if CONNECTORS.search(w)]
@@ -229,14 +233,14 @@ TRANSCRIPTION = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "
 
 
 def fold_text(text: str) -> str:
-    """Small letters without diacritics; whatever is neither letter nor digit becomes one blank."""
+    """The text in small letters without diacritics; each run of other characters becomes one blank."""
     if not text.isascii():
         small = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
         text = "".join(c for c in small if unicodedata.category(c)[0] != "M").translate(LETTERS)
     return NO_WORD.sub(" ", text.lower()).strip()
 
 
-# Letters that Unicode does not take apart; case folding has already made ß to ss.
+# Letters that Unicode does not decompose; case folding has already turned ß into ss.
 LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "ı": "i", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t", "ŋ": "n"}
 )

@@ -1,4 +1,4 @@
-"""A document: archived content (or a paper that was seen and not kept) of one customer. Decide / evolve, no I/O."""
+"""A document: archived content of one customer, or a paper that was seen and not kept. Decide / evolve, no I/O."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -21,9 +21,10 @@ class DocumentStatus(StrEnum):
 
 
 class Description(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What people say about a document; corrected as a whole, so that a correction carries both.
+    """The text that people add to a document; corrected as a whole, so that a correction carries both versions.
 
-    The title came later: an event without one is written, and reads, as before."""
+    The title was added later: an event without one is written and read as before.
+    """
 
     note: str | None
     received_on: date
@@ -44,7 +45,7 @@ class ArchiveDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoteSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """No upload for a "verify, do not keep" type: what was seen, never the paper itself."""
+    """No upload for a "verify, do not keep" type: records that a paper was seen, never the paper itself."""
 
     customer: UUID
     type: DocumentType
@@ -56,7 +57,7 @@ class NoteSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Describe(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that is UNSET stays as it is."""
+    """Change the description; an UNSET part stays as it is."""
 
     note: str | UnsetType | None = UNSET
     received_on: date | UnsetType = UNSET
@@ -79,14 +80,14 @@ class Restore(msgspec.Struct, frozen=True):
 
 
 class Reassign(msgspec.Struct, frozen=True):
-    """To the right customer (G2)."""
+    """Move the document to the right customer (G2)."""
 
     customer: UUID
     reason: str
 
 
 class ReplaceContent(msgspec.Struct, frozen=True, kw_only=True):
-    """A better scan, a further page: a new version; the earlier ones are kept (G4)."""
+    """Add a better scan or a further page as a new version; earlier versions are kept (G4)."""
 
     content: Content
     sha256: bytes
@@ -95,7 +96,7 @@ class ReplaceContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkCustomer(msgspec.Struct, frozen=True):
-    """A joint paper: a second customer sees it too (G6)."""
+    """Link a second customer to a joint paper, who then sees it too (G6)."""
 
     customer: UUID
     reason: str
@@ -174,7 +175,7 @@ class DocumentRestored(Event, frozen=True, kw_only=True):
 
 
 class DocumentReassigned(Event, frozen=True, kw_only=True):
-    """`customer` is the right one, `old` the one of before."""
+    """`customer` is the right customer, `old` the previous one."""
 
     topic: ClassVar[str] = "document-reassigned.v1"
     customer: UUID
@@ -183,7 +184,7 @@ class DocumentReassigned(Event, frozen=True, kw_only=True):
 
 
 class ContentReplaced(Event, frozen=True, kw_only=True):
-    """Names of before and after are sealed; the content of before stays under its own id."""
+    """Old and new file names are sealed; the old content stays under its own id."""
 
     topic: ClassVar[str] = "content-replaced.v1"
     customer: UUID
@@ -197,7 +198,7 @@ class ContentReplaced(Event, frozen=True, kw_only=True):
 
 
 class CustomerLinked(Event, frozen=True, kw_only=True):
-    """`customer` stays the primary one."""
+    """`linked` is the added customer; `customer` stays the primary one."""
 
     topic: ClassVar[str] = "customer-linked.v1"
     customer: UUID
@@ -227,7 +228,7 @@ DocumentEvent = (
 
 
 class File(msgspec.Struct, frozen=True):
-    """A content version with what is sealed of it; None when the paper's key is gone."""
+    """A content version. `sha256` and `name` are None when the paper's key is destroyed."""
 
     content: Content
     sha256: bytes | None
@@ -235,9 +236,11 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """`description` is None when the paper's key is gone. `files` holds every content version, the last is shown.
+    """The state of a document. `description` is None when the paper's key is destroyed. `files` holds every content
+    version; the last one is shown.
 
-    `linked` are further customers of a joint paper, `customer` is the primary one (I1)."""
+    `linked` are further customers of a joint paper; `customer` is the primary one (I1).
+    """
 
     customer: UUID
     type: TypeStamp
@@ -286,22 +289,25 @@ def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
 
 
 def require_archivable(kind: DocumentType, source: Source, ground: str | None, *, evidence: bool = False) -> None:
-    """The type takes a file from this source; a "verify, do not keep" type only with a legal ground (edge case 19).
+    """Raise a refusal unless the type accepts a file from this source; a "verify, do not keep" type requires a legal
+    ground (edge case 19).
 
-    Evidence of an issued form comes in although its type was switched off meanwhile."""
+    Evidence of an issued form is accepted although its type was switched off in between.
+    """
     if not evidence:
         kind.require_active()
     kind.require_source(source)
     if kind.definition.verify_only and not ground:
         raise ValidationFailed(
             FieldError(
-                field_pointer(source, "ground"), N_("this type is verified, not kept: give the legal ground for a copy")
+                field_pointer(source, "ground"),
+                N_("is required: copies of this document type are kept only on a legal ground"),
             )
         )
 
 
 def field_pointer(source: Source, name: str) -> str:
-    """Where it stands in what was sent: a file comes in a form, the order to archive a scan is a JSON body."""
+    """The pointer of a field in the request: a file is sent as a form, the order to archive a scan as a JSON body."""
     return f"/{name}" if source is Source.SCAN else f"/form/{name}"
 
 
@@ -362,9 +368,10 @@ def _reclassify_document(state: Document, command: Reclassify) -> Sequence[Docum
 
 
 def require_replaceable(state: Document) -> None:
+    """Raise a refusal unless the document is archived and has content."""
     _require_status(state, DocumentStatus.ARCHIVED)
     if not state.files:
-        raise ValidationFailed(FieldError("/form/file", N_("there is no content to replace: the paper was only seen")))
+        raise ValidationFailed(FieldError("/form/file", N_("has nothing to replace: this paper was seen and not kept")))
 
 
 def _replace_content(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent]:
@@ -387,7 +394,7 @@ def _replace_content(state: Document, command: ReplaceContent) -> Sequence[Docum
 
 
 def _unlink_customer(state: Document, command: UnlinkCustomer) -> Sequence[DocumentEvent]:
-    """I1: the primary customer stays; who is not linked can't be unlinked."""
+    """Unlink a customer. The primary customer cannot be unlinked (I1); no event for a customer who is not linked."""
     if command.customer == state.customer:
         raise ValidationFailed(FieldError("/customer", N_("is the primary customer: move the document instead")))
     if command.customer not in state.linked:

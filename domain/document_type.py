@@ -1,4 +1,4 @@
-"""Document types: the catalogue of "Make a choice…". Shipped by domain/catalogue.py, changed by people later."""
+"""Document types: the catalogue of "Make a choice…". domain/catalogue.py ships them; institutions change them."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -22,7 +22,7 @@ def stream_of(code: str) -> UUID:
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a paper is kept: so many months after a trigger, and why."""
+    """The retention period of a paper: `months` after a trigger, with its legal basis."""
 
     trigger: str
     months: int
@@ -31,7 +31,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set of a type. `media_types` empty: all that the archive takes."""
+    """All settings of a document type. `media_types` empty: every type that the archive accepts."""
 
     labels: dict[str, str]
     kind: Kind
@@ -48,7 +48,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CODE = r"^[A-Z0-9_]{1,64}$"
-"""A type's code, for whoever makes one and whoever names one."""
+"""The pattern of a type code, for requests that define a type and requests that name one."""
 
 
 class DefineType(msgspec.Struct, frozen=True):
@@ -82,15 +82,15 @@ class DocumentType(msgspec.Struct, frozen=True):
         return TypeStamp(self.code, self.definition.kind, self.definition.labels)
 
     def is_of_age(self, birth_date: date | None, day: date) -> bool | None:
-        """Whether the customer signs alone by the capacity rule, else a guardian does (edge case 13). None where there
-        is no rule or no birth date."""
+        """True if the customer may sign alone by the capacity rule; otherwise a guardian signs (edge case 13). None
+        without a rule or a birth date."""
         years = self.definition.capacity_years
         if years is None or birth_date is None:
             return None
         return day >= add_months(birth_date, 12 * years)
 
     def require_usable(self, source: Source) -> None:
-        """I2: the type is active and allows the source."""
+        """Raise a refusal unless the type is active and allows the source (I2)."""
         self.require_active()
         self.require_source(source)
 
@@ -121,7 +121,7 @@ def evolve(state: DocumentType | None, event: TypeEvent) -> DocumentType:
 
 
 def fold(events: Iterable[TypeEvent]) -> dict[str, DocumentType]:
-    """All types of the catalogue by code, in the order in which they were defined."""
+    """All document types by code, in the order of their definition."""
     types: dict[str, DocumentType] = {}
     for event in events:
         types[event.code] = evolve(types.get(event.code), event)
@@ -129,18 +129,18 @@ def fold(events: Iterable[TypeEvent]) -> dict[str, DocumentType]:
 
 
 def schemes_of(kinds: Iterable[DocumentType]) -> set[Scheme]:
-    """By which the codes of paper that these types brought along guard themselves."""
+    """The check-digit schemes of imported scan codes that these types use."""
     return {kind.definition.scheme for kind in kinds if kind.definition.scheme}
 
 
 def diff_definitions(old: Definition, new: Definition) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Before and after of a change: the changed fields only."""
+    """The changed fields only: their old values and their new values."""
     names = [f for f in Definition.__struct_fields__ if getattr(old, f) != getattr(new, f)]
     return {n: getattr(old, n) for n in names}, {n: getattr(new, n) for n in names}
 
 
 def keep_until(retention: Retention | None, *, ended_on: date | None) -> date | None:
-    """The last day a paper must be kept, None while its trigger has not happened."""
+    """The last day on which a paper must be kept; None until its trigger has happened."""
     if retention is None or ended_on is None:
         return None
     return add_months(ended_on, retention.months)

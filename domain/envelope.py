@@ -1,4 +1,4 @@
-"""The envelope around every event and the mark of what is sealed in it; store/mapper.py reads both."""
+"""The envelope around every event, and the mark of its sealed fields; store/mapper.py reads both."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Generic, TypeVar
@@ -13,17 +13,17 @@ T = TypeVar("T")
 E_co = TypeVar("E_co", covariant=True)
 
 Sealed = Annotated[T | UnsetType, msgspec.Meta(extra={"sealed": True})]
-"""A personal field: written under the paper's key, UNSET when that key is gone. Never written as UNSET."""
+"""A personal field: stored under the paper's key, and UNSET when that key is destroyed. It is never stored as UNSET."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every event. The topic is its stored name: chosen, versioned, never a module path, never changed."""
+    """Base of every event. The topic is its stored name: chosen and versioned; never a module path, never changed."""
 
     topic: ClassVar[str]
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """Who did it, where, when by their clock, and which command it came of. Times are UTC."""
+    """Actor, branch, the actor's time and the command of an event. Times are UTC."""
 
     actor: str
     branch: str
@@ -33,7 +33,7 @@ class Meta(msgspec.Struct, frozen=True):
 
 
 class Envelope(msgspec.Struct, Generic[E_co], frozen=True):
-    """What the event store keeps: an event in its stream. The first two names are those of the library."""
+    """An event in its stream, as the event store keeps it. The first two names are those of the library."""
 
     originator_id: UUID
     originator_version: int
@@ -42,13 +42,14 @@ class Envelope(msgspec.Struct, Generic[E_co], frozen=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """Stands in the log for an event that this release cannot read: of a later one, or damaged. No fold takes it."""
+    """Replaces an event in the log that this release cannot read, because it is damaged or from a later release. No
+    fold accepts it."""
 
     topic: str
 
 
 class Recorded(msgspec.Struct, Generic[E_co], frozen=True):
-    """An envelope as the log has it: `position` rises over the whole log and may have holes."""
+    """An envelope with its place in the log: `position` rises over the whole log and may have gaps."""
 
     position: int
     recorded_at: datetime

@@ -1,4 +1,4 @@
-"""Names of files as senders give them, made safe to show. Nothing on disk is ever called by one."""
+"""Names of files as senders give them, made safe to show. No file on the disk is named after one."""
 
 import re
 import unicodedata
@@ -15,16 +15,18 @@ JOINERS = "\u200c\u200d"
 def displayable(name: str, pointer: str, characters_max: int) -> str:
     """A sender's file name made safe to show: no path, no hidden characters, cut to the limit with its extension kept.
 
-    Nothing on disk is ever called by it. A name beyond 4,096 characters is refused: no one chose that.
+    No file on the disk is named after it. Raises ValidationFailed for a name of more than 4,096 characters, which no
+    person typed.
     """
     if len(name) > FILE_NAME_CHARACTERS_TAKEN_MAX:
         raise ValidationFailed(FieldError(pointer, N_("has a name that is too long")))
     last_step = re.split(r"[/\\]", name)[-1]
     plain = " ".join(printable(unicodedata.normalize("NFC", last_step)).split())
-    return shortened(plain, characters_max) if plain.strip(". ") else UNNAMED
+    return shorten_name(plain, characters_max) if plain.strip(". ") else UNNAMED
 
 
-def shortened(name: str, characters_max: int) -> str:
+def shorten_name(name: str, characters_max: int) -> str:
+    """The name cut to the limit, with its extension kept when that is short."""
     stem, dot, extension = name.rpartition(".")
     if len(name) <= characters_max or not stem or len(extension) > EXTENSION_CHARACTERS_MAX:
         return name[:characters_max]
@@ -32,8 +34,8 @@ def shortened(name: str, characters_max: int) -> str:
 
 
 def printable(name: str) -> str:
-    """The name without what cannot be seen: controls, lone surrogates, marks that turn the writing direction.
+    """The name without invisible characters: controls, lone surrogates, marks that change the writing direction.
 
-    The two joiners stay, since some scripts are misspelled without them.
+    The two joiners stay, because some scripts are misspelled without them.
     """
     return "".join(c for c in name if unicodedata.category(c) not in HIDDEN or c in JOINERS)

@@ -1,4 +1,4 @@
-"""Select file and No upload: what comes onto a customer's account, with or without a file, with or without a code."""
+"""Select file and No upload: documents and authorizations for a customer, with or without a file or a scan code."""
 
 from collections.abc import Callable
 from datetime import date
@@ -30,7 +30,7 @@ from domain.values import Content, Kind, Source
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
-    """A received file after paper/ looked at it. `file` is read from its start."""
+    """A received file and what paper/ found in it. `file` is read from its start."""
 
     file: BinaryIO
     name: str | None
@@ -44,7 +44,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Received(Protocol):
-    """A file that came in, whole and hashed; nobody has looked into it yet."""
+    """A received file, complete and hashed, not yet examined."""
 
     @property
     def name(self) -> str: ...
@@ -60,7 +60,7 @@ class Received(Protocol):
 
 
 class Finding(Protocol):
-    """What paper/ says of a content."""
+    """The findings of paper/ about a content."""
 
     @property
     def media_type(self) -> str: ...
@@ -79,6 +79,7 @@ class Finding(Protocol):
 
 
 def build_examined(received: Received, found: Finding) -> Examined:
+    """A received file with its findings."""
     return Examined(
         file=received.file,
         name=received.name or None,
@@ -93,8 +94,9 @@ def build_examined(received: Received, found: Finding) -> Examined:
 
 
 class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
-    """`authorization`: the file is its signed form, found by its scan code; customer and type may then be left out.
-    `check_token`: of the Check of that code; without one it is not asked for. `source`: where the file comes from."""
+    """The order to archive a file. `authorization`: the file is its signed form, found by the scan code; customer and
+    type may then be omitted. `check_token`: the token of that code's Check; without one no Check is required. `source`:
+    how the file was made."""
 
     customer: str | None = None
     type: str | None = None
@@ -110,7 +112,7 @@ class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen of a paper that is not kept: its kind, the last digits of its number, the day."""
+    """Facts about a paper that was seen and is not kept: its kind, the last digits of its number, the day."""
 
     paper: str
     number_suffix: str
@@ -118,8 +120,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
-    """`authorization`: it was issued with a form, found by its scan code; customer and type may then be left out.
-    `check_token` as of ArchiveFile."""
+    """The order to note an authorization without a file. `authorization`: it was issued with a form, found by the scan
+    code; customer and type may then be omitted. `check_token` as for ArchiveFile."""
 
     customer: str | None = None
     type: str | None = None
@@ -141,7 +143,7 @@ Order = TypeVar("Order", ArchiveFile, NoteAuthorization)
 
 
 class Answer(Protocol):
-    """What a use case tells; `replayed`: of the first request with this key."""
+    """The result of a use case. `replayed`: it repeats the result of the first request with this Idempotency-Key."""
 
     @property
     def replayed(self) -> bool: ...
@@ -151,7 +153,7 @@ A = TypeVar("A", bound=Answer)
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A paper on its way into the log: its id and content, whose it is, and what it is evidence of."""
+    """A paper about to be appended: its id and content, its owner, and the authorization that it is evidence of."""
 
     paper: UUID
     owner: Owner
@@ -166,15 +168,16 @@ NOTHING = Change(steps=())
 
 
 class FileChanged(Exception):
-    """What was stored is not what had been examined; it is dropped again."""
+    """The stored file differs from the examined one; the stored content is removed again."""
 
 
 class Filing(CheckTokens, frozen=True, kw_only=True):
     # -- Select file ------------------------------------------------------------------------------------------
 
     def archive_file(self, order: ArchiveFile, file: Examined, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
-        """Select file (C1 to C8): content first, then its event. An authorization type gets its authorization too; the
-        signed form of an issued one is attached to that (D9). `rights` are those of whoever names an authorization."""
+        """Select file (C1 to C8): store the content, then append its event. A file of an authorization type also
+        registers its authorization; the signed form of an issued authorization is attached to that one (D9). `rights`
+        are those of a caller who names an authorization. Durable on return."""
         command = self._command_key(caller, without_token(order), file.sha256)
 
         def decide_and_append() -> Outcome:
@@ -214,7 +217,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         statement: UUID | None,
         append: Callable[[Arrival], Outcome],
     ) -> Outcome:
-        """Store the content of a new paper, then append: a crash between leaves an orphan, never a dangling event."""
+        """Store the content of a new paper, then append. A crash in between leaves an orphan content, never an event
+        without content."""
         paper = self.ids.new()
         self.keys.new_paper(paper)
 
@@ -234,8 +238,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         return self._store_then_append(paper, file, with_stored)
 
     def _store_then_append(self, paper: UUID, file: Examined, append: Callable[[Content], A]) -> A:
-        """Content that the log did not come to name is dropped, unless nobody knows whether it did: then the sweeper
-        decides, a day later."""
+        """Store the content, then call `append`. Drops the content when no event names it, except when the result of
+        the commit is unknown: then the sweeper decides, a day later."""
         content_id = self.ids.new()
         content = self._store_content(paper, content_id, file)
         try:
@@ -244,13 +248,14 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             raise  # the commit may have happened
         except (Refusal, OwnerRaced, VersionConflict):
             self.contents.drop(content_id)
-            raise  # after any other error nobody knows either
-        if answer.replayed:  # a twin was quicker, and its content is the one that is named
+            raise  # after any other error the result is unknown too
+        if answer.replayed:  # a twin request was faster, and its content is the named one
             self.contents.drop(content_id)
         return answer
 
     def _store_content(self, paper: UUID, content_id: UUID, file: Examined) -> Content:
-        """Raises FileChanged, which a file in a folder of others may be and one that was received never is."""
+        """Store the file as content. Raises FileChanged, which can happen to a file in another program's folder and
+        never to a received one."""
         stored = self.contents.put(paper, content_id, file.file)
         if (stored.size_bytes, stored.sha256) != (file.size_bytes, file.sha256):
             self.contents.drop(content_id)
@@ -268,8 +273,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         )
 
     def _arrival_change(self, order: ArchiveFile, arrival: Arrival, register: Register | None = None) -> Change:
-        """A new document; the authorization of a file that is itself the evidence is noted in the same save, with what
-        `register` says of it where more is known than the order tells."""
+        """The change that adds a new document. The authorization of a file that is its evidence is registered in the
+        same save, from `register` when the caller knows more than the order says."""
         archived = self._archive_steps(order, arrival)
         claims = [
             self._content_claim(arrival.owner, arrival.sha256, arrival.paper, shared=order.duplicate_allowed),
@@ -325,12 +330,12 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         )
 
     def _terms_of(self, order: ArchiveFile) -> Terms:
-        """Signed when it is said to be, else not later than it was received."""
+        """The terms of an order: signed on the stated day, else at the latest on the day of receipt."""
         today = self.clock.today()
         return Terms(signed_on=order.signed_on or min(order.received_on or today, today))
 
     def _refuse_file(self, kind: DocumentType, order: ArchiveFile, file: Examined) -> None:
-        """All that can be refused before a byte of content is stored."""
+        """Raise every refusal that is possible before a byte of content is stored."""
         evidence = order.authorization is not None
         document.require_archivable(kind, order.source, order.ground, evidence=evidence)
         self._refuse_content(kind, file)
@@ -347,7 +352,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         if allowed and file.media_type not in allowed:
             raise FileTypeNotAllowed(found=file.media_type)
 
-    # -- a signed form comes in -------------------------------------------------------------------------------
+    # -- signed forms -----------------------------------------------------------------------------------------
 
     def _archive_evidence(
         self,
@@ -359,8 +364,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         rights: Rights,
         along: Callable[[Arrival], Change] = lambda _: NOTHING,
     ) -> Outcome:
-        """Document, signature and evidence in one save; the loser of a race is told of the winner's document. `along`:
-        what else goes into the save."""
+        """Append document, signature and evidence in one save. The loser of a race is refused with the winner's
+        document. `along` adds further changes to the save."""
         state = self._load_authorization(statement, rights)
         self._require_check(order.check_token, statement, state, caller.actor)
         kind, owner = self._require_type(state.type.code), self._owner_of(state.customer)
@@ -387,7 +392,8 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     # -- No upload --------------------------------------------------------------------------------------------
 
     def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
-        """No upload (D1 to D8): an authorization without a file, or what was seen of a paper that is not kept."""
+        """No upload (D1 to D8): note an authorization without a file, or a paper that was seen and is not kept. Durable
+        on return."""
         command = self._command_key(caller, without_token(order))
 
         def decide_and_append() -> Outcome:
@@ -414,10 +420,10 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         given = [name for name in NOT_SEEN if getattr(order, name)]
         if given:
             raise ValidationFailed(
-                *(FieldError(f"/{n}", N_("is not kept of a paper that is only seen")) for n in given)
+                *(FieldError(f"/{n}", N_("is not recorded for a paper that is only seen")) for n in given)
             )
         if order.verification is None:
-            raise ValidationFailed(FieldError("/verification", N_("is needed: say what was seen")))
+            raise ValidationFailed(FieldError("/verification", N_("is required: enter the paper that was seen")))
         if order.verification.seen_on > self.clock.today():
             raise ValidationFailed(FieldError("/verification/seen_on", N_("must not be in the future")))
         return NoteSeen(
@@ -452,7 +458,9 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         scan_code: str | None = None,
     ) -> Register:
         if order.verification is not None:
-            raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
+            raise ValidationFailed(
+                FieldError("/verification", N_("is only for document types that are seen and not kept"))
+            )
         terms = _terms_of_note(order, order.mandate, today)
         mandate = self._complete_mandate(order.mandate, kind, statement, terms)
         return Register(
@@ -486,9 +494,13 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         kind, customer = self._require_type(state.type.code), self._customer_id(state.customer)
         require_agreement(state, customer, order, "/type")
         if order.verification is not None:
-            raise ValidationFailed(FieldError("/verification", N_("is only for types that are seen and not kept")))
+            raise ValidationFailed(
+                FieldError("/verification", N_("is only for document types that are seen and not kept"))
+            )
         if order.last_collection_on is not None:
-            raise ValidationFailed(FieldError("/last_collection_on", N_("is only for what was signed elsewhere")))
+            raise ValidationFailed(
+                FieldError("/last_collection_on", N_("is only for a mandate that was signed in another system"))
+            )
         events = authorization.decide(state, self._note_signed_of(state, order, kind, statement))
         claims: list[Claim] = self._external_id_claims(order.external_id, statement)
         return self._append_to_paper(
@@ -513,7 +525,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         )
 
 
-# What a paper that is only seen leaves nothing of.
+# Fields that must be empty for a paper that is only seen.
 NOT_SEEN = (
     "original_held",
     "shelf_mark",
@@ -526,20 +538,21 @@ NOT_SEEN = (
 
 
 def _terms_of_note(order: NoteAuthorization, mandate: Mandate | None, today: date) -> Terms:
-    """A signature date is that of the mandate, else `signed_on`, else today (docs/domain.md §6)."""
+    """The terms of a note. The signature date is that of the mandate, else `signed_on`, else today (docs/domain.md
+    §6)."""
     signed = (mandate and mandate.signature_date) or order.signed_on or today
     return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
 
 
 def without_token(order: Order) -> Order:
-    """An order as its Idempotency-Key knows it: who checks the code again before sending it again asks the same."""
+    """The order as its Idempotency-Key compares it: a second Check before the repeated request changes nothing."""
     return msgspec.structs.replace(order, check_token=None)
 
 
 def require_agreement(
     state: Authorization, customer: str, order: ArchiveFile | NoteAuthorization, type_pointer: str
 ) -> None:
-    """Code and customer, code and type say the same, or it is refused (D8)."""
+    """Raise a refusal unless the code's customer and type match those of the order (D8)."""
     if order.customer not in (None, customer):
         raise ScanCodeOtherCustomer
     if order.type not in (None, state.type.code):
@@ -547,6 +560,6 @@ def require_agreement(
 
 
 def merge_mandates(issued: Mandate | None, given: Mandate) -> Mandate:
-    """What is on the form, with what staff typed off the signed paper in its place."""
+    """The mandate of the form, with the values that staff typed from the signed paper in their places."""
     typed = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not None}
     return msgspec.structs.replace(issued or Mandate(), **typed)

@@ -1,4 +1,4 @@
-"""Forms with scan codes: issued, found by their code, checked before their paper is archived (F1 to F4, B5 to B8)."""
+"""Forms with scan codes: issued, found by code, and checked before their paper is archived (F1 to F4, B5 to B8)."""
 
 from datetime import date, timedelta
 from uuid import UUID
@@ -20,7 +20,7 @@ from domain.values import Kind
 
 
 class IssueForm(msgspec.Struct, frozen=True, kw_only=True):
-    """`language` is that of the printed form: en, nl or de."""
+    """The order to issue a form. `language` is that of the printed form: en, nl or de."""
 
     customer: str
     type: str
@@ -33,8 +33,8 @@ class IssueForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What Check shows (B6, B7), and the token that says so for a while. `customer` is None when the library system
-    does not know it any more."""
+    """The result of a Check (B6, B7) and the token that proves it for some minutes. `customer` is None when the library
+    system no longer knows it."""
 
     authorization: UUID
     state: Authorization
@@ -44,7 +44,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PrintedForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sheet of an issued authorization says; the same at every print but for the customer's name of today."""
+    """The content of the sheet of an issued authorization. Every print is the same except for the customer's current
+    name."""
 
     authorization: UUID
     issued: AuthorizationIssued
@@ -56,7 +57,7 @@ class PrintedForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class Forms(CheckTokens, frozen=True, kw_only=True):
     def issue_form(self, order: IssueForm, caller: Caller) -> Outcome:
-        """Issue (F1): the authorization and its scan code in one statement. Durable on return."""
+        """Issue a form (F1): the authorization and its scan code in one append. Durable on return."""
         command = self._command_key(caller, order)
 
         def decide_and_append() -> Outcome:
@@ -77,11 +78,12 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         change = self._change_of_authorization(statement, None, events, claims=claims, papers={statement: owner})
         try:
             return self._append_new(change, owner, caller, command)
-        except ScanCodeTaken:  # of 10^12 numbers the same one: another is drawn
+        except ScanCodeTaken:  # the same one of 10^12 numbers: draw another
             raise VersionConflict from None
 
     def _build_issue(self, order: IssueForm, kind: DocumentType, owner: Owner, statement: UUID, code: str) -> Issue:
-        """A mandate's form carries a reference and the creditor even when nothing else is known yet."""
+        """The Issue command. A mandate's form shows a reference and the creditor even when no other data is known
+        yet."""
         mandate, today = order.mandate, self.clock.today()
         if kind.definition.kind is Kind.MANDATE:
             mandate = self._parse_mandate(mandate or Mandate(), statement)
@@ -100,8 +102,8 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         )
 
     def load_printed_form(self, statement: UUID, rights: Rights) -> PrintedForm:
-        """The form of an authorization, to be printed again as well: the code stays the same (F3). NotFound where none
-        was issued; CustomerErased."""
+        """The form of an authorization, also for another print: the code stays the same (F3). Raises NotFound when no
+        form was issued, or CustomerErased."""
         state = self._load_authorization(statement, rights)
         recorded = self.log.load_recorded([statement], 2**63 - 1)
         issued = recorded[0].envelope.body
@@ -120,8 +122,8 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
     # -- Check ------------------------------------------------------------------------------------------------
 
     def find_form(self, text: str, rights: Rights) -> UUID:
-        """The authorization that a typed or scanned code stands for, whatever its state. Raises ScanCodeMalformed, or
-        ScanCodeUnknown, also for what this caller may not see."""
+        """The authorization of a typed or scanned code, in any status. Raises ScanCodeMalformed, or ScanCodeUnknown,
+        also when the caller may not see the authorization."""
         digests = [self.keys.claim_digest("scan-code", code.encode()) for code in candidates(text)]
         owners = self.log.owners_of_claims("scan-code", digests) if digests else {}
         for digest in digests:
@@ -131,11 +133,12 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         raise ScanCodeUnknown if is_well_formed(text, known) else ScanCodeMalformed
 
     def customer_of_form(self, statement: UUID, rights: Rights) -> UUID:
-        """The reference of whom a form is about, whether or not it may still come in."""
+        """The reference of the form's customer, whether or not its paper can still be archived."""
         return self._load_authorization(statement, rights).customer
 
     def check_form(self, statement: UUID, caller: Caller, rights: Rights) -> Checked:
-        """Check (B5 to B8): whose form it is and what it says. Writes nothing but, by the caller, the access log.
+        """Check (B5 to B8): the customer and content of a form. The use case writes nothing; its caller writes the
+        access log.
 
         Raises AuthorizationNotActive, ScanCodeRedeemed, CustomerErased.
         """

@@ -1,4 +1,4 @@
-"""IBAN and creditor-side identifiers by their own check rules: ISO 13616 (MOD 97), SEPA's Latin set for references."""
+"""IBAN and SEPA creditor identifiers by their check rules: ISO 13616 (MOD 97), SEPA's Latin set for references."""
 
 import re
 from string import ascii_uppercase, digits
@@ -13,7 +13,7 @@ LENGTHS = {
     "MD": 24, "ME": 22, "MK": 19, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "RS": 22,
     "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TR": 26, "UA": 29, "VA": 22, "XK": 20,
 }  # fmt: skip
-# Where the bank identifier stands in the BBAN, ISO 13616 registry: (first, end) behind the check number.
+# Position of the bank identifier in the BBAN, ISO 13616 registry: (first, end) after the check number.
 BANK = {
     "AD": (0, 4), "AL": (0, 3), "AT": (0, 5), "BA": (0, 3), "BE": (0, 3), "BG": (0, 4), "CH": (0, 5), "CY": (0, 3),
     "CZ": (0, 4), "DE": (0, 8), "DK": (0, 4), "EE": (0, 2), "ES": (0, 4), "FI": (0, 3), "FO": (0, 4), "FR": (0, 5),
@@ -26,13 +26,13 @@ BLANKS = re.compile(r"[\s-]")
 IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+")
 REFERENCE = re.compile(r"[A-Za-z0-9+?/:().,' -]{1,35}")
 CREDITOR = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}")
-# Digits too, though they stay what they are: for a sign that is missing translate() makes an exception, and drops it.
+# Includes digits, which stay the same: for a missing character translate() would raise and catch an exception.
 NUMBERS = {ord(sign): str(n) for n, sign in enumerate(digits + ascii_uppercase)}
 BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 
 
 def parse_iban(text: str) -> str:
-    """The IBAN without blanks, in capitals. Refuses a wrong country, length or check number."""
+    """The IBAN without blanks, in capitals. Raises IbanInvalid for a wrong country, length or check number."""
     folded = (text if text.isalnum() else BLANKS.sub("", text)).upper()
     if not IBAN.fullmatch(folded) or len(folded) != LENGTHS.get(folded[:2]):
         raise IbanInvalid
@@ -42,7 +42,7 @@ def parse_iban(text: str) -> str:
 
 
 def parse_creditor_id(text: str, pointer: str = "/mandate/creditor_id") -> str:
-    """A SEPA creditor identifier. Its check number leaves out the business code in places 5 to 7 (EPC262-08)."""
+    """A SEPA creditor identifier. Its check number ignores the business code in places 5 to 7 (EPC262-08)."""
     folded = re.sub(r"\s", "", text).upper()
     if not CREDITOR.fullmatch(folded) or mod97(folded[7:] + folded[:4]) != 1:
         raise FieldError(pointer, N_("is not a SEPA creditor identifier; compare it with the contract of your bank"))
@@ -50,6 +50,7 @@ def parse_creditor_id(text: str, pointer: str = "/mandate/creditor_id") -> str:
 
 
 def parse_bic(text: str, pointer: str = "/mandate/bic") -> str:
+    """A BIC in capitals; raises FieldError unless it has 8 or 11 characters."""
     folded = text.strip().upper()
     if not BIC.fullmatch(folded):
         raise FieldError(pointer, N_("must be a BIC of 8 or 11 letters and digits"))
@@ -57,7 +58,7 @@ def parse_bic(text: str, pointer: str = "/mandate/bic") -> str:
 
 
 def parse_mandate_reference(text: str, pointer: str = "/mandate/mandate_reference") -> str:
-    """A UMR: at most 35 characters of SEPA's Latin set, no slash at an end and no two in a row."""
+    """A UMR: at most 35 characters of SEPA's Latin set, no slash at either end and no two in a row."""
     stripped = text.strip()
     if not REFERENCE.fullmatch(stripped) or stripped[0] == "/" or stripped[-1] == "/" or "//" in stripped:
         raise FieldError(pointer, N_("must have 1 to 35 letters, digits or + ? / : ( ) . , ' - and blanks"))
@@ -65,12 +66,12 @@ def parse_mandate_reference(text: str, pointer: str = "/mandate/mandate_referenc
 
 
 def mod97(text: str) -> int:
-    """ISO 7064 MOD 97-10 over letters (A = 10 … Z = 35) and digits."""
+    """The number modulo 97 (ISO 7064 MOD 97-10), with letters A = 10 … Z = 35."""
     return int(text.translate(NUMBERS)) % 97
 
 
 def is_same_bank(one: str, other: str) -> bool:
-    """Whether two IBANs as iban() gives them name the same bank."""
+    """True if two IBANs from parse_iban() name the same bank."""
     return one[:2] == other[:2] and _bank_of(one) == _bank_of(other)
 
 
@@ -80,5 +81,5 @@ def _bank_of(value: str) -> str:
 
 
 def mask_iban(value: str) -> str:
-    """What is shown of an IBAN to a reader who need not compare it: country, check number, last four."""
+    """The IBAN for readers who need not compare it: country, check number and the last four characters."""
     return value[:4] + "•" * (len(value) - 8) + value[-4:]

@@ -1,8 +1,9 @@
-"""Many lines of another system's list: each is decided as filing.py decides it, and all that stand go in together.
+"""Import of many lines from another system's list: each line is decided by the rules of filing.py; all valid lines of a
+batch are one append.
 
-A line is taken once: its external id, else all that it says, is a claim of the paper that it became. What a list looks
-like is the service's, service/import_lines.py; here it is not known whether anything is stored (a dry run hands in
-ports that keep nothing).
+A line is imported once: its external id, or else all of its content, is a claim of the paper that it became.
+service/import_lines.py knows the list formats. This module does not know whether anything is stored: a dry run passes
+ports that keep nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -42,8 +43,8 @@ T = TypeVar("T")
 
 
 class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What a line says. The numbers on it are checked here, for what they must be depends on the type. The file stays
-    open until the line was taken."""
+    """One line of a list. Its numbers are checked here, because their rules depend on the type. The file stays open
+    until the line is imported."""
 
     customer: str
     type: str
@@ -60,21 +61,21 @@ class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """`paper` is the authorization, of a plain document the document. `over`: an authorization whose time is over
-    already, as the follower of the calendar is going to write it down."""
+    """The line was imported. `paper` is the authorization, or for a plain document type the document. `over`: the
+    expiry that the calendar follower is going to record, for an authorization that has already ended."""
 
     paper: UUID
     over: AuthorizationExpired | None = None
 
 
 class There(msgspec.Struct, frozen=True):
-    """The line was taken before, as this paper."""
+    """The line was imported before, as this paper."""
 
     paper: UUID
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """`owner` is the paper that has what the line claims."""
+    """The line is refused. `owner` is the paper that already has a value the line claims."""
 
     error: Refusal | FieldError
     owner: UUID | None = None
@@ -82,40 +83,40 @@ class Refused(msgspec.Struct, frozen=True):
 
 Result = Taken | There | Refused
 Examine = Callable[[Sequence[Received]], Sequence[Examined | Refusal]]
-"""What the files are, in their order; asked only for those of lines that were not taken before."""
+"""Examines files and returns the results in the same order; called only for lines that were not imported before."""
 
 Value = tuple[str, bytes]
 F = TypeVar("F", "Draft", "Entry")
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked up for some batches: the document types, which customers exist, and who owns their papers. An
-    erased one has no owner."""
+    """Data looked up for several batches: the document types, the existing customers, and the owners of their papers.
+    An erased customer has no owner."""
 
     types: Mapping[str, DocumentType]
     customers: Set[str]
     owners: dict[str, Owner]
 
     def add_owners(self, stored: Iterable[Owner]) -> None:
-        """These are known to the log from now on."""
+        """Record that the log now has these owners."""
         self.owners.update((owner.customer_id, replace(owner, fresh=False)) for owner in stored if owner.fresh)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that can become a paper, if all that it claims is free."""
+    """A line that becomes a paper if all values that it claims are free."""
 
     line: ImportLine
     type: DocumentType
     owner: Owner
     paper: UUID
     itself: Claim
-    """That of its external id, else of all that it says: not to be taken twice."""
+    """The claim on its external id, or else on all of its content, so that the line is imported once."""
     scan_code: str | None
     today: date
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft with its events, its content stored."""
+    """A draft with its events; its content is stored."""
 
     draft: Draft
     change: Change
@@ -124,17 +125,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """`found` are the lines that go in with `append`, and what is known of the others already."""
+    """One attempt to append. `found` holds the entries of `append`, and the results that are known already."""
 
     found: Sequence[Entry | Result]
     append: Later | None
     values: Set[bytes]
-    """The digests of all that was to be claimed. Lines that claim one of them must not be sent before these are taken:
-    the first of two lines that say the same is to be the one that is taken."""
+    """The digests of all claims. Lines that claim one of them must not be sent before this attempt has ended: of two
+    equal lines the first one has to be imported."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines that have been looked at, one by one, and what they came to."""
+    """Lines that were examined one by one, ready to be appended."""
 
     lines: Sequence[ImportLine]
     known: Known
@@ -143,27 +144,27 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller
     examine: Examine
     newcomers: Set[str]
-    """Customers of whom nothing was archived before. Lines of theirs must not be looked up or prepared before these are
-    taken: they would be given another reference, and all would have to be done again."""
+    """Customers without an archived paper. Their other lines must not be looked up or prepared before this append: they
+    would get another reference, and all would have to be repeated."""
 
     def send(self) -> None:
-        """On their way into the log; take_lines has to follow. Raises Unavailable."""
+        """Send the append without waiting; append_lines must follow. Raises Unavailable."""
         if self.attempt.append:
             self.attempt.append.send()
 
 
 class Importing(Filing, frozen=True, kw_only=True):
-    """In parts, so that lines can be prepared while those before them are on their way into the log."""
+    """The import in steps, so that a caller prepares lines while the append of earlier lines is under way."""
 
     def look_up(self, customer_ids: Set[str]) -> Known:
-        """For all lines of these customers that are going to be prepared."""
+        """Load the data for all lines of these customers that are about to be prepared."""
         customers = self.customers.existing_ids(customer_ids)
         return Known(types=self.load_types(), customers=customers, owners=self.keys.owners_of(customers))
 
     def prepare_lines(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
-        """Look at up to 100 lines; the content of those that may be taken is durable on return.
+        """Examine up to 100 lines. The content of the valid ones is durable on return.
 
-        One that is refused stops no other. Raises Unavailable and InsufficientStorage.
+        A refused line stops no other. Raises Unavailable and InsufficientStorage.
         """
         if len(lines) > BATCH_LINES_MAX:
             raise ValueError(f"a batch has at most {BATCH_LINES_MAX} lines")
@@ -180,7 +181,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         entries = self._build_entries(self._find_imported(self._draft_lines(lines, known)), examine)
         try:
             attempt = self._build_attempt(entries, {}, caller)
-        except OwnerRaced:  # erased since they were looked up
+        except OwnerRaced:  # a customer was erased since the look-up
             self._drop_contents(entries)
             raise
         owners = [entry.draft.owner for entry in entries if isinstance(entry, Entry)]
@@ -195,9 +196,10 @@ class Importing(Filing, frozen=True, kw_only=True):
         )
 
     def append_lines(self, prepared: Prepared) -> Sequence[Result]:
-        """What became of each line. Those that are taken are durable on return, all by one append.
+        """Append the prepared lines and return the result of each. Imported lines are durable on return, all by one
+        append.
 
-        Raises Unavailable and InsufficientStorage: then the same lines may be brought again, whatever became of them.
+        Raises Unavailable and InsufficientStorage: then the caller may send the same lines again, whatever their state.
         """
         waiting = [prepared]
 
@@ -216,7 +218,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         return self.prepare_lines(lines, self.look_up(_customers_of(lines)), prepared.caller, prepared.examine)
 
     def _append_prepared(self, prepared: Prepared) -> Sequence[Result]:
-        """Content that the log did not come to name is dropped, unless nobody knows whether it did."""
+        """Append once. Drops content that no event names, except when the result of the commit is unknown."""
         try:
             results = self._append_until_free(prepared)
         except Unavailable:
@@ -268,7 +270,8 @@ class Importing(Filing, frozen=True, kw_only=True):
         return Claim(kind="import-line", digest=self.keys.claim_digest("import-line", line_identity(line)), owner=paper)
 
     def _find_imported(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
-        """Before files are looked at: which lines are there already. Of lines without a file the append tells it."""
+        """Mark the lines that were imported before, so that their files need not be examined. Lines without a file are
+        found by the append."""
         asked = [draft for draft in drafts if isinstance(draft, Draft)]
         if not any(draft.line.file for draft in asked):
             return [*drafts]
@@ -296,7 +299,8 @@ class Importing(Filing, frozen=True, kw_only=True):
         return self._with_file(draft, file)
 
     def _without_file(self, draft: Draft) -> Entry:
-        """The paper of an imported authorization lies somewhere, and nobody said where: held, without a shelf mark."""
+        """The entry of an authorization without a file: the original is held, without a shelf mark, because the list
+        does not say where it is kept."""
         events = authorization.decide(None, self._registration_of_draft(draft))
         state = authorization.fold(events)
         self.keys.new_paper(draft.paper)
@@ -319,7 +323,8 @@ class Importing(Filing, frozen=True, kw_only=True):
         return self._registration_of_note(order, draft.type, draft.owner, draft.paper, draft.today, draft.scan_code)
 
     def _with_file(self, draft: Draft, file: Examined) -> Entry:
-        """An authorization's file is its evidence, and the original need not be held."""
+        """The entry of a line with a file. An authorization's file is its evidence, and the original need not be
+        held."""
         self._refuse_content(draft.type, file)
         alone = draft.type.definition.kind is Kind.DOCUMENT
         register = (
@@ -346,8 +351,8 @@ class Importing(Filing, frozen=True, kw_only=True):
     def _claim_entry(
         self, draft: Draft, change: Change, state: Authorization | None, content: UUID | None = None
     ) -> Entry:
-        """`state`: of the authorization that is noted. One whose time is over leaves its account free: the one that
-        came after it may stand in the same list."""
+        """The entry with its claims. `state`: the authorization to register. An authorization that has already ended
+        does not claim its account, because its successor may be in the same list."""
         over = _expiry_of(state, draft.today)
         code = [self._claim_of("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
         left = (draft.itself.kind, "mandate" if over else None)
@@ -371,7 +376,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         )
 
     def _append_until_free(self, prepared: Prepared) -> list[Result]:
-        """Tried without asking first. When a value is taken all are looked up, and what is left is tried again."""
+        """Append without checking claims first. After a conflict look up all owners and append the remaining lines."""
         entries, attempt = prepared.entries, prepared.attempt
         for _ in range(ATTEMPTS):
             try:
@@ -389,7 +394,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         raise Unavailable
 
     def _owners_of_claims(self, claims: Sequence[Claim]) -> dict[Value, UUID]:
-        """Who has what these claim."""
+        """The papers that own these claims, by kind and digest."""
         return {
             (kind, digest): owner
             for kind in dict.fromkeys(claim.kind for claim in claims)
@@ -397,8 +402,8 @@ class Importing(Filing, frozen=True, kw_only=True):
         }
 
     def _recognize_imported(self, drafts: Sequence[Draft | Result], found: Sequence[F | Result]) -> list[F | Result]:
-        """A paper with a line's external id that began as one of the line's customer and type is what the line became,
-        by whatever door it came in."""
+        """Replace a conflict over an external id by There, when the paper with that id began with the line's customer
+        and type, whichever way it was archived."""
         others = [one.owner for one in found if isinstance(one, Refused) and isinstance(one.error, ExternalIdTaken)]
         if not others:
             return list(found)
@@ -413,24 +418,25 @@ class Importing(Filing, frozen=True, kw_only=True):
         return [recognized(draft, result) for draft, result in zip(drafts, found, strict=True)]
 
     def _origins_of(self, papers: Sequence[UUID]) -> dict[UUID, tuple[UUID, str]]:
-        """The customer and the type with which they began."""
+        """The customer and type of the first event of each paper."""
         recorded = self.log.load_recorded(papers, MAX_POSITION)
         firsts = [one.envelope for one in recorded if one.envelope.originator_version == 1]
         return {first.originator_id: (first.body.customer, first.body.type.code) for first in firsts}
 
 
 def line_identity(line: ImportLine) -> bytes:
-    """What makes a line without an external id the same one: all that it says and what is in its file. Not the file's
-    name: in the next delivery it stands for another scan. Columns that are empty, or came later, change nothing."""
+    """The identity of a line without an external id: all of its values and the content of its file. The file name is
+    left out, because the next delivery may use it for another scan. Empty columns, and columns added later, change
+    nothing."""
     said = {name: value for name, value in msgspec.structs.asdict(line).items() if value is not None}
     return msgspec.msgpack.encode(said | {"file": line.file.sha256} if line.file else said)
 
 
-OF_AUTHORIZATIONS = dict.fromkeys(("scan_code", "signature_date"), N_("is for authorizations only"))
+OF_AUTHORIZATIONS = dict.fromkeys(("scan_code", "signature_date"), N_("is only for authorizations"))
 OF_MANDATES = dict.fromkeys(
-    ("iban", "debtor_name", "mandate_reference", "last_collection_on"), N_("is for mandates only")
+    ("iban", "debtor_name", "mandate_reference", "last_collection_on"), N_("is only for mandates")
 )
-# What a line of this kind does not say.
+# The columns that must be empty for a kind of document type.
 FOREIGN: dict[Kind, dict[str, str]] = {
     Kind.DOCUMENT: OF_AUTHORIZATIONS | OF_MANDATES,
     Kind.AUTHORIZATION: OF_MANDATES,
@@ -439,12 +445,12 @@ FOREIGN: dict[Kind, dict[str, str]] = {
 
 
 def errors_in_line(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldError]:
-    """What the type of a line, or the day, does not allow in it."""
+    """The columns of a line that its type or the day does not allow."""
     definition = kind.definition
     if definition.verify_only:
-        yield FieldError("/type", N_("is verified and not kept: note at the desk what was seen"))
+        yield FieldError("/type", N_("is verified and not kept: note this paper at the desk"))
     elif definition.kind is Kind.DOCUMENT and line.file is None:
-        yield FieldError("/file", N_("is needed: only an authorization may come without one"))
+        yield FieldError("/file", N_("is required: only an authorization can be imported without a file"))
     for column, detail in FOREIGN[definition.kind].items():
         if getattr(line, column):
             yield FieldError(f"/{column}", detail)
@@ -455,8 +461,8 @@ def errors_in_line(line: ImportLine, kind: DocumentType, today: date) -> Iterato
 
 
 def refuse_conflicts(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
-    """Those that can be taken, in the order of the lines: what one of them claims the next may not. `known` are the
-    owners in the log."""
+    """Refuse entries whose claims are owned, in the order of the lines: a claim of one entry blocks the later ones.
+    `known` are the owners in the log."""
     owners = dict(known)
     found: list[Entry | Result] = []
     for entry in entries:
@@ -499,7 +505,7 @@ def _expiry_of(state: Authorization | None, today: date) -> AuthorizationExpired
 
 
 def _or_refused(step: Callable[[], T]) -> T | Refused:
-    """What is wrong with a line is that line's alone; what is wrong with the archive stops the batch."""
+    """The result of the step, or Refused when the line is wrong. Unavailable and InsufficientStorage stop the batch."""
     try:
         return step()
     except (Unavailable, InsufficientStorage):
@@ -507,7 +513,7 @@ def _or_refused(step: Callable[[], T]) -> T | Refused:
     except (Refusal, FieldError) as error:
         return Refused(error)
     except FileChanged:
-        return Refused(FieldError("/file", N_("changed while it was read")))
+        return Refused(FieldError("/file", N_("changed while it was being read; import the line again")))
 
 
 def _customers_of(lines: Sequence[ImportLine]) -> set[str]:

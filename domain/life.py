@@ -1,4 +1,5 @@
-"""The life of an authorization (docs/domain.md G7): amended, suspended, revoked, superseded, collected, lapsed."""
+"""Changes of an authorization during its life (docs/domain.md G7): amend, suspend, resume, revoke, supersede, cancel,
+collect, lapse."""
 
 from datetime import date
 from uuid import UUID
@@ -17,7 +18,7 @@ from domain.use_cases import Caller, Outcome, UseCases, require_version
 
 
 class AmendMandate(msgspec.Struct, frozen=True):
-    """`amendment` as it was typed; its numbers are checked here."""
+    """The order to amend a mandate: `amendment` as typed; its numbers are checked here."""
 
     amendment: Amendment
     reason: str
@@ -44,9 +45,9 @@ class Life(UseCases, frozen=True, kw_only=True):
     def change_authorization(
         self, paper: UUID, order: Order, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
-        """One step of an authorization that the caller may see, at the version that it read (None: at any).
+        """Apply one change to an authorization that the caller may see, at the version it read (None: any version).
 
-        Raises NotFound, PreconditionFailed and what the life cycle forbids. Durable on return.
+        Raises NotFound, PreconditionFailed and the refusals of the life cycle. Durable on return.
         """
         key = self._command_key(caller, paper, *_request_of(order))
 
@@ -77,12 +78,14 @@ class Life(UseCases, frozen=True, kw_only=True):
         raise ValidationFailed(FieldError("/by", N_("must be another authorization of the same customer")))
 
     def load_outcome(self, paper: UUID, rights: Rights) -> Outcome:
-        """All events of an authorization and its evidence, for who may see it. Raises NotFound, CustomerErased."""
+        """All events of an authorization and its evidence, for a caller who may see it. Raises NotFound,
+        CustomerErased."""
         self._load_authorization(paper, rights)
         return self._current_outcome(paper)
 
     def lapse_authorization(self, paper: UUID) -> bool:
-        """Write down what the calendar decided, as `system`; False when there is nothing. Durable on return."""
+        """Record what the calendar decided, as `system`. Returns False when there is nothing to record. Durable on
+        return."""
 
         def decide_and_append() -> bool:
             envelopes = self.log.load(paper)
@@ -97,9 +100,10 @@ class Life(UseCases, frozen=True, kw_only=True):
 
 
 def _parse_amendment(amendment: Amendment) -> Amendment:
-    """The numbers of an amendment, each by its own rule. Raises IbanInvalid, FieldError."""
+    """The amendment with each number parsed by its rule. Raises IbanInvalid, FieldError, or ValidationFailed when
+    nothing changes."""
     if not amendment.changes:
-        raise ValidationFailed(FieldError("", N_("says nothing that is to be changed")))
+        raise ValidationFailed(FieldError("", N_("must contain at least one change")))
     return Amendment(
         debtor_name=amendment.debtor_name,
         iban=amendment.iban if amendment.iban is UNSET else parse_iban(amendment.iban),
@@ -113,7 +117,7 @@ def _parse_amendment(amendment: Amendment) -> Amendment:
 
 
 def _request_of(order: Order) -> tuple[object, ...]:
-    """An order as its Idempotency-Key knows it: whatever the day it is sent again."""
+    """The order as its Idempotency-Key compares it: without the day of the request."""
     name = type(order).__name__
     if isinstance(order, AmendMandate):
         return name, order.amendment.changes, order.reason

@@ -4,7 +4,8 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The setting of a field is DOSSIER_ and its name in capitals (upload_bytes_max: DOSSIER_MAX_UPLOAD_BYTES)."""
+    """All limits. The setting of a field is DOSSIER_ and its name in capitals (upload_bytes_max:
+    DOSSIER_MAX_UPLOAD_BYTES)."""
 
     upload_bytes_max: int = 50 * 1024 * 1024
     image_pixels_max: int = 70_000_000

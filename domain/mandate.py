@@ -11,7 +11,7 @@ from domain.calendar import add_months
 from domain.iban import is_same_bank
 
 MONTHS_WITHOUT_COLLECTION = 36
-MONTHS_DISPUTABLE = 13  # a collection as unauthorised: so long the creditor must be able to show the mandate
+MONTHS_DISPUTABLE = 13  # months to dispute an unauthorised collection; the creditor must show the mandate until then
 
 
 class SequenceType(StrEnum):
@@ -30,7 +30,8 @@ class CollectionOutcome(StrEnum):
 class Mandate(msgspec.Struct, frozen=True, kw_only=True):
     """Collection data of a SEPA mandate. Complete when IBAN and signature date are known.
 
-    `sequence_type` is None only in what a caller gave; the use cases fill it in."""
+    `sequence_type` is None only in a caller's input; the use cases fill it in.
+    """
 
     debtor_name: str | None = None
     iban: str | None = None
@@ -46,7 +47,7 @@ class Mandate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Amendment(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; a part that is UNSET stays as it is."""
+    """The values to change; an UNSET part stays as it is."""
 
     debtor_name: str | UnsetType = UNSET
     iban: str | UnsetType = UNSET
@@ -59,8 +60,8 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def amend_mandate(mandate: Mandate, amendment: Amendment) -> Mandate:
-    """The mandate with its new data. Another bank makes the next collection the first one again; a BIC that was not
-    given anew belonged to the bank of before."""
+    """The mandate with its new data. After a change of bank the next collection is a first one again, and a BIC that
+    was not given again is removed, because it belonged to the previous bank."""
     changes = amendment.changes
     if mandate.iban and stays_with_bank(mandate, amendment) is False:
         changes.setdefault("bic", None)
@@ -74,27 +75,30 @@ def _restart_sequence(mandate: Mandate) -> Mandate:
 
 
 def stays_with_bank(mandate: Mandate, amendment: Amendment) -> bool | None:
-    """Whether a new account is at the bank of the old one; None when the account does not change."""
+    """True if the new account is at the bank of the old one; None when the account does not change."""
     if mandate.iban is None or amendment.iban is UNSET or amendment.iban == mandate.iban:
         return None
     return is_same_bank(mandate.iban, amendment.iban)
 
 
 def diff_fields(old: Mandate | None, new: Mandate) -> Sequence[str]:
+    """The names of the changed fields."""
     before = old or Mandate()
     return [name for name in Mandate.__struct_fields__ if getattr(before, name) != getattr(new, name)]
 
 
 def apply_collection(mandate: Mandate | None, outcome: CollectionOutcome) -> Mandate | None:
-    """After a first collection that the bank took on, the next ones recur; a rejected one never was one."""
+    """The mandate after a collection: after a first one that the bank accepted, the next ones recur. A rejected
+    collection changes nothing."""
     if mandate is None or mandate.sequence_type is not SequenceType.FIRST or outcome is CollectionOutcome.REJECTED:
         return mandate
     return msgspec.structs.replace(mandate, sequence_type=SequenceType.RECURRING)
 
 
 def last_day(*, signed_on: date, last_due_on: date | None) -> date:
-    """The last day of a mandate with no further collection: 36 months from the due date of the last one, whatever
-    became of it; with none ever, from the signature. From 29 February it is the 28th.
+    """The last day of a mandate without a further collection: 36 months after the due date of the last one, whatever
+    its outcome; without any collection 36 months after the signature. From 29 February it is the 28th.
 
-    A due date before the signature is a slip of somebody's, and ends nothing."""
+    A due date before the signature is a typing error and ends nothing.
+    """
     return add_months(max(signed_on, last_due_on or signed_on), MONTHS_WITHOUT_COLLECTION)

@@ -1,4 +1,4 @@
-"""Which picture of a page: all that decides its bytes, but for the program that draws it."""
+"""Which image of a page: everything that determines its bytes, except the program that draws it."""
 
 from uuid import UUID
 

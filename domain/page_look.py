@@ -1,7 +1,7 @@
-"""How a scanned page looks: a coarse map of its ink, and whether two maps show the same sheet. Pure.
+"""The look of a scanned page: a coarse map of its ink, and whether two maps show the same sheet. Pure.
 
-paper/ink.py draws the map; scan_session.py compares the pages of one session, so that a sheet that was fed twice is
-noticed and a form that was filled in differently is not.
+paper/ink.py draws the map. scan_session.py compares the pages of one session, so that a sheet that was fed twice is
+detected and a form that was filled in differently is not.
 """
 
 import zlib
@@ -13,26 +13,27 @@ WIDE: Final = 80
 HIGH: Final = 112
 """Cells across and down: 2.6 mm of A4. A word of a text line changes several of them."""
 LEVELS: Final = 16
-"""0 is a cell without ink."""
+"""Ink levels; 0 is a cell without ink."""
 
 SHIFT_MAX: Final = 2
-"""Cells. A sheet lies a few millimetres elsewhere when it is fed again."""
+"""In cells. A sheet that is fed again is a few millimetres off."""
 TOTAL_APART_MAX: Final = 0.25
 WINDOW: Final = 4
 INK_MIN: Final = 25
-"""A window with less ink is measured as if it had this much, so that grain does not count."""
+"""A window with less ink is measured as if it had this much, so that noise does not count."""
 APART_MAX: Final = 0.45
-"""Part of a window's ink. Of 72 pairs of scans of one sheet (moved by 3 mm, turned by half a degree, grainy) the worst
-window differed by at most 0.44; of 76 pairs of pages in one layout with other words by at least 0.49."""
+"""Fraction of a window's ink. In 72 pairs of scans of one sheet (moved by 3 mm, turned by half a degree, noisy) the
+worst window differed by at most 0.44; in 76 pairs of pages with one layout and other words by at least 0.49."""
 
 
 def pack_map(cells: bytes) -> bytes:
-    """The map as it is stored: WIDE × HIGH levels, row by row, compressed to 0.1 to 3 KB."""
+    """The stored form of a map: WIDE × HIGH levels, row by row, compressed to 0.1 to 3 KB."""
     return zlib.compress(cells)
 
 
 def unpack_map(look: bytes) -> bytes:
-    """WIDE × HIGH levels; empty for what is no map. The size is bounded, whatever the bytes claim."""
+    """The WIDE × HIGH levels of a stored map; empty bytes when it is invalid. The size is bounded, whatever the bytes
+    claim."""
     try:
         cells = zlib.decompressobj().decompress(look, WIDE * HIGH + 1)
     except zlib.error:
@@ -41,9 +42,9 @@ def unpack_map(look: bytes) -> bytes:
 
 
 def is_same_sheet(one: bytes, other: bytes) -> bool:
-    """Whether two unpacked maps show one sheet: no window of them differs by more than grain and placing explain.
+    """True if two unpacked maps show one sheet: no window differs by more than noise and placement explain.
 
-    A map without ink, and what unpack() found to be none, is like nothing.
+    A map without ink, and an invalid map (see unpack_map), match nothing.
     """
     inks = sorted((sum(one), sum(other)))
     if inks[0] == 0 or inks[1] - inks[0] > TOTAL_APART_MAX * inks[1]:
@@ -58,7 +59,7 @@ def _rows_of(cells: bytes) -> list[bytes]:
 
 
 def _best_shift(one: Sequence[int], other: Sequence[int]) -> int:
-    """By how many cells the second profile has to move back to fit the first best."""
+    """The shift in cells that fits the second profile best to the first."""
     inner = range(SHIFT_MAX, len(one) - SHIFT_MAX)
     return min(
         range(-SHIFT_MAX, SHIFT_MAX + 1), key=lambda shift: sum(abs(one[at] - other[at + shift]) for at in inner)

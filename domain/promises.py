@@ -1,6 +1,6 @@
-"""Checks what one part of the program promises another, with an exception: `python -O` leaves out an assert.
+"""Checks between parts of the program, raised as exceptions: `python -O` removes asserts.
 
-What a caller, a file or a device can bring about is a refusal instead (domain/refusals.py).
+A condition that a caller, a file or a device can cause is a refusal instead (domain/refusals.py).
 """
 
 from typing import TypeVar
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 class PromiseBroken(Exception):
-    """A defect of this program; the text is the promise."""
+    """A defect of this program; the text is the broken promise."""
 
 
 def require_value(value: T | None, promise: str) -> T:
-    """The value. Raises PromiseBroken where there is none."""
+    """The value. Raises PromiseBroken when it is None."""
     if value is None:
         raise PromiseBroken(promise)
     return value

@@ -1,7 +1,7 @@
-"""Every way in which the archive says no. web/problems.py turns these into HTTP, service/ into exit codes.
+"""Every refusal of the archive. web/problems.py maps them to HTTP, service/ to exit codes.
 
-A refusal has a slug (stable, part of the contract), a title, and a sentence that a desk worker can act on.
-Sentences are message ids for gettext: `N_` marks them, the edge translates them and fills in `values`.
+A refusal has a slug (stable, part of the contract), a title, and a sentence that a desk worker can act on. Sentences
+are message ids for gettext: `N_` marks them; the edge translates them and fills in `values`.
 """
 
 from datetime import date
@@ -14,7 +14,8 @@ def N_(message: str) -> str:
 
 
 class Refusal(Exception):
-    """The root, for catching only. `values` fill the sentence, `extra` are further members of the problem."""
+    """The root of all refusals, for catching only. `values` fill the sentence; `extra` are further members of the
+    problem."""
 
     slug: ClassVar[str]
     status: ClassVar[int]
@@ -33,7 +34,7 @@ class _Lenient(dict[str, Any]):
 
 
 class FieldError(Exception):
-    """One field that is wrong: `pointer` is a JSON pointer into the body, /query/NAME or /form/NAME."""
+    """One wrong field. `pointer` is a JSON pointer into the body, /query/NAME or /form/NAME."""
 
     def __init__(self, pointer: str, detail: str, **values: Any) -> None:
         self.pointer, self.detail, self.values = pointer, detail, values
@@ -53,24 +54,24 @@ class Unauthenticated(Refusal):
 
 
 class SignInFailed(Unauthenticated):
-    """Nobody comes in by this name and password: which of them it is nobody is told."""
+    """The name or the password is wrong; the answer does not say which."""
 
     title = N_("Not signed in")
     sentence = N_("The user name or the password is wrong.")
 
 
 class IdentityNotProven(Unauthenticated):
-    """What came back from the identity provider is not what it was asked for, or not from it."""
+    """The identity provider's answer does not match the request, or does not come from the provider."""
 
     title = N_("Not signed in")
-    sentence = N_("The sign-in with your library account did not come to its end. Try it again.")
+    sentence = N_("Signing in with your library account was not completed. Try again.")
 
 
 class IdentityUnknown(Unauthenticated):
-    """Somebody the identity provider knows, and the archive does not."""
+    """The identity provider knows the person, the archive does not."""
 
     title = N_("Not signed in")
-    sentence = N_("Your library account is not a user of this archive. Whoever runs it can add you.")
+    sentence = N_("Your library account is not a user of this archive. Ask its operator to add you.")
 
 
 class Forbidden(Refusal):
@@ -80,19 +81,19 @@ class Forbidden(Refusal):
 
 
 class ForeignPage(Forbidden):
-    """A browser sent the cookie of a session along with what a page of another origin asked for."""
+    """A browser sent the session cookie with a request from a page of another origin."""
 
-    sentence = N_("Another page sent this request. Go to the archive's own page and do it there.")
+    sentence = N_("Another page sent this request. Open the archive and repeat the action there.")
 
 
 class AuthorizationOutOfReach(Forbidden):
-    """What is asked of a paper would change its authorization, which this caller may not see."""
+    """The change would affect the paper's authorization, which this caller may not see."""
 
     sentence = N_("This paper belongs to an authorization that you may not change. Ask the branch that issued it.")
 
 
 class PasswordMustBeChanged(Forbidden):
-    """Somebody else made the password, for one sign-in."""
+    """Another person made the password; it is valid for one sign-in."""
 
     sentence = N_("Choose a password of your own first.")
 
@@ -100,13 +101,13 @@ class PasswordMustBeChanged(Forbidden):
 class NotFound(Refusal):
     slug, status = "not-found", 404
     title = N_("Not found")
-    sentence = N_("There is nothing here, or it is not for you to see.")
+    sentence = N_("This does not exist, or you are not allowed to see it.")
 
 
 class MethodNotAllowed(Refusal):
     slug, status = "method-not-allowed", 405
     title = N_("Method not allowed")
-    sentence = N_("This address does not take that method.")
+    sentence = N_("This address does not accept that method.")
 
 
 class NotAcceptable(Refusal):
@@ -130,7 +131,7 @@ class UploadGaveWay(RequestTimeout):
 class LengthRequired(Refusal):
     slug, status = "length-required", 411
     title = N_("Content-Length is required")
-    sentence = N_("Send the request with a Content-Length; chunked bodies are not taken.")
+    sentence = N_("Send the request with a Content-Length; chunked bodies are not accepted.")
 
 
 class PreconditionFailed(Refusal):
@@ -147,14 +148,14 @@ class ContentTooLarge(Refusal):
 
 class UnsupportedMediaType(Refusal):
     slug, status = "unsupported-media-type", 415
-    title = N_("Unsupported form of request")
-    sentence = N_("This address does not take that kind of body: {reason}.")
+    title = N_("Type of request body not supported")
+    sentence = N_("This address does not accept that type of body: {reason}.")
 
 
 class RangeNotSatisfiable(Refusal):
     slug, status = "range-not-satisfiable", 416
     title = N_("Range outside the content")
-    sentence = N_("The content has {size_bytes} bytes; the range asked for lies outside.")
+    sentence = N_("The content has {size_bytes} bytes; the requested range lies outside.")
 
 
 class ValidationFailed(Refusal):
@@ -180,11 +181,13 @@ class TooManyRequests(Refusal):
 
 
 class InternalError(Refusal):
-    """A fault of ours, not of the request: the edge answers it for every exception that nobody foresaw."""
+    """A fault of the archive, not of the request; the edge answers it for every unexpected exception."""
 
     slug, status = "internal-error", 500
     title = N_("Something went wrong here")
-    sentence = N_("The archive made a mistake. Tell the operator the trace id; what was not confirmed is not stored.")
+    sentence = N_(
+        "An error occurred in the archive. Give the operator the trace id; unconfirmed changes are not stored."
+    )
 
 
 class Unavailable(Refusal):
@@ -197,8 +200,8 @@ class ViewPaused(Refusal):
     slug, status = "view-paused", 503
     title = N_("Paused by an operator")
     sentence = N_(
-        "An operator has paused what this answer is read from, and it lacks what was asked for, such as your own last"
-        " change. Nothing was lost. Try again once it is resumed."
+        "An operator has paused the view that this answer is read from, and it lacks what you asked for, such as your"
+        " latest change. Nothing was lost. Try again after it is resumed."
     )
 
 
@@ -216,18 +219,16 @@ class FileEmpty(Refusal):
 
 class FileTypeNotAllowed(Refusal):
     slug, status = "file-type-not-allowed", 415
-    title = N_("This kind of file is not taken")
-    sentence = N_(
-        "The content of the file is of a kind that is not taken here ({found}). Save it as PDF and try again."
-    )
+    title = N_("File type not accepted")
+    sentence = N_("This file type ({found}) is not accepted. Save the file as PDF and try again.")
 
     def __init__(self, *, extra: dict[str, Any] | None = None, **values: Any) -> None:
-        """`found` is a member of the problem too: screens have a word of their own for some kinds."""
+        """`found` is a member of the problem too, because screens have their own names for some file types."""
         super().__init__(extra={**values, **(extra or {})}, **values)
 
 
 class PageTypeNotAllowed(FileTypeNotAllowed):
-    """Of a scan: a PDF would not do either."""
+    """A page of a scan has the wrong file type; a PDF is not accepted either."""
 
     sentence = N_("A page has to be a picture, such as JPEG, PNG or TIFF. This is {found}.")
 
@@ -235,20 +236,20 @@ class PageTypeNotAllowed(FileTypeNotAllowed):
 class FileDamaged(Refusal):
     slug, status = "file-damaged", 422
     title = N_("The file is damaged")
-    sentence = N_("The file cannot be read to its end. Make it again or choose another file.")
+    sentence = N_("The file cannot be read completely. Create it again or choose another file.")
 
 
 class FilePasswordProtected(Refusal):
     slug, status = "file-password-protected", 422
     title = N_("The file has a password")
-    sentence = N_("This document type takes no files with a password. Remove the password and try again.")
+    sentence = N_("This document type does not allow files with a password. Remove the password and try again.")
 
 
 class FileTooManyPixels(Refusal):
     slug, status = "file-too-many-pixels", 422
     title = N_("The picture is too large")
     sentence = N_(
-        "The file has more pixels, frames or pages than are taken. Scan it at a lower resolution or split it."
+        "The file has more pixels, frames or pages than are allowed. Scan it at a lower resolution or split it."
     )
 
 
@@ -267,7 +268,7 @@ class DuplicateContent(Refusal):
 class CustomerUnknown(Refusal):
     slug, status = "customer-unknown", 422
     title = N_("Unknown customer")
-    sentence = N_("There is no customer with this number. Search the customer first.")
+    sentence = N_("There is no customer with this number. Search for the customer first.")
 
 
 class CustomerErased(Refusal):
@@ -279,7 +280,7 @@ class CustomerErased(Refusal):
 class DocumentTypeUnknown(Refusal):
     slug, status = "document-type-unknown", 422
     title = N_("Unknown document type")
-    sentence = N_("There is no document type {type}. Choose one of the list.")
+    sentence = N_("There is no document type {type}. Choose one from the list.")
 
 
 class DocumentTypeInactive(Refusal):
@@ -291,9 +292,9 @@ class DocumentTypeInactive(Refusal):
 class SourceNotAllowed(Refusal):
     slug, status = "source-not-allowed", 422
     title = N_("Source not allowed for this type")
-    sentence = N_("The document type {type} does not take the source {source}. Choose another source or type.")
+    sentence = N_("The document type {type} does not allow the source {source}. Choose another source or type.")
 
-    # In the words of docs/domain.md §2.
+    # The names of the sources, as in docs/domain.md §2.
     sources: ClassVar[dict[str, str]] = {"scan": N_("Scan page"), "file": N_("Select file"), "none": N_("No upload")}
 
     def __init__(self, *, source: str, **values: Any) -> None:
@@ -316,7 +317,7 @@ class ScanCodeMalformed(Refusal):
 
 class ScanCodeTaken(Refusal):
     slug, status = "scan-code-taken", 409
-    title = N_("Scan code taken")
+    title = N_("Scan code already used")
     sentence = N_("This scan code already belongs to another authorization. A code is never used again.")
 
 
@@ -332,7 +333,7 @@ class ScanCodeOtherCustomer(Refusal):
     slug, status = "scan-code-other-customer", 409
     title = N_("The scan code belongs to another customer")
     sentence = N_(
-        "The form with this scan code was issued for another customer. Check the code, or search the customer."
+        "The form with this scan code was issued for another customer. Check the code, or search for the customer."
     )
 
 
@@ -343,7 +344,7 @@ class CheckRequired(Refusal):
 
 
 class AuthorizationNotActive(Refusal):
-    """`status` is that of the authorization; `extra` tells it, and the evidence when there is some."""
+    """The authorization is not active. `extra` holds its status, and its evidence when there is some."""
 
     slug, status = "authorization-not-active", 409
     title = N_("The authorization is not active")
@@ -360,7 +361,7 @@ class AuthorizationNotActive(Refusal):
     def __init__(self, authorization_status: str, *, evidence: object = None) -> None:
         existing = {"existing": str(evidence)} if evidence else {}
         super().__init__(extra={"authorization_status": authorization_status, **existing})
-        self.sentence = self.sentences[authorization_status]  # type: ignore[misc]  # this one's own words
+        self.sentence = self.sentences[authorization_status]  # type: ignore[misc]  # the sentence of this status
 
 
 class IbanInvalid(Refusal):
@@ -377,7 +378,7 @@ class MandateExists(Refusal):
 
 class MandateReferenceTaken(Refusal):
     slug, status = "mandate-reference-taken", 409
-    title = N_("Mandate reference taken")
+    title = N_("Mandate reference already used")
     sentence = N_("This mandate reference already belongs to another mandate. Use another.")
 
 
@@ -395,7 +396,7 @@ class IllegalTransition(Refusal):
     title = N_("Not possible in this state")
     sentence = N_("This cannot be done while it is {state}.")
 
-    # In the words of docs/domain.md §3, and what else a thing can be.
+    # The names of states in the sentence: those of docs/domain.md §3, and of scan sessions and users.
     states: ClassVar[dict[str, str]] = {
         "archived": N_("archived"),
         "withdrawn": N_("withdrawn"),
@@ -409,7 +410,7 @@ class IllegalTransition(Refusal):
         "incomplete": N_("without its collection data"),
         "awaiting_confirmation": N_("waiting for the Yes"),
         "scanning": N_("being scanned"),
-        "review": N_("being looked through"),
+        "review": N_("being reviewed"),
         "failed": N_("interrupted"),
         "disabled": N_("disabled"),
     }
@@ -419,11 +420,11 @@ class IllegalTransition(Refusal):
 
 
 class LapseStands(Refusal):
-    """`on`: the first day on which it was over, counted anew."""
+    """The authorization would lapse again at once. `on`: the first day on which it had ended, counted again today."""
 
     slug, status = "lapse-stands", 409
     title = N_("It has ended by today's date too")
-    sentence = N_("Counted again today, it was over on {on} and would end again at once. Issue a new form.")
+    sentence = N_("By today's date it had already ended on {on}, so it would end again at once. Issue a new form.")
 
     def __init__(self, *, on: date) -> None:
         super().__init__(extra={"on": on.isoformat()}, on=on.isoformat())
@@ -433,15 +434,15 @@ class EvidenceChanged(Refusal):
     slug, status = "evidence-changed", 409
     title = N_("The paper has changed meanwhile")
     sentence = N_(
-        "After it had ended, its only paper was withdrawn, or was restored to a form that was unsigned again. Restore"
-        " the paper first, or issue a new form."
+        "After the authorization ended, its only paper was withdrawn, or restored to a form without a signature."
+        " Restore the paper first, or issue a new form."
     )
 
 
 class ScannerBusy(Refusal):
     slug, status = "scanner-busy", 409
     title = N_("The scanner is in use")
-    sentence = N_("Somebody else is scanning with this scanner just now. Wait a moment, or choose another one.")
+    sentence = N_("Another person is using this scanner. Wait a moment, or choose another scanner.")
 
 
 class ScannerOffline(Refusal):
@@ -453,7 +454,7 @@ class ScannerOffline(Refusal):
 class ScannerJammed(Refusal):
     slug, status = "scanner-jammed", 503
     title = N_("Paper jam")
-    sentence = N_("A sheet is stuck in the scanner. Take it out and scan on; the pages before it are kept.")
+    sentence = N_("A sheet is stuck in the scanner. Take it out and continue; the pages before it are kept.")
 
 
 class ScannerCoverOpen(Refusal):
@@ -471,13 +472,13 @@ class ScannerOutOfPaper(Refusal):
 class ScannerFailed(Refusal):
     slug, status = "scanner-failed", 503
     title = N_("The scanner stopped")
-    sentence = N_("The scanner stopped before it was done. The pages that came are kept; scan the others again.")
+    sentence = N_("The scanner stopped before it had finished. The scanned pages are kept; scan the others again.")
 
 
 class ScannerTooManyPages(Refusal):
     slug, status = "scanner-too-many-pages", 422
     title = N_("Too many pages")
-    sentence = N_("More pages than one scan takes. Archive what is there, then scan the rest.")
+    sentence = N_("This scan has reached its maximum number of pages. Archive them, then scan the rest.")
 
 
 class IdempotencyKeyReused(Refusal):
@@ -488,16 +489,16 @@ class IdempotencyKeyReused(Refusal):
 
 class IdempotencyInFlight(Refusal):
     slug, status = "idempotency-in-flight", 409
-    title = N_("The same request is still under way")
-    sentence = N_("A request with this Idempotency-Key is still being stored. Ask again in a moment.")
+    title = N_("The same request is still in progress")
+    sentence = N_("A request with this Idempotency-Key is still being stored. Try again in a moment.")
 
 
 class ExternalIdTaken(Refusal):
     slug, status = "external-id-taken", 409
-    title = N_("External id taken")
+    title = N_("External id already used")
     sentence = N_("Another document or authorization already has this external id.")
 
 
 def all_refusals() -> list[type[Refusal]]:
-    """All refusals, in the order in which they stand here: for the problem pages, openapi.json and the tests."""
+    """All refusals in the order of this file: for the problem pages, openapi.json and the tests."""
     return list(Refusal.__subclasses__())

@@ -1,7 +1,8 @@
-"""A scan session: pages on their way from a scanner, or from any other program, into documents (B1 to B11).
+"""A scan session: pages from a scanner or another program, until they are documents (B1 to B11).
 
-Decide / evolve, no I/O. Its images are sealed under a key of its own, which goes when it is over; domain/scanning.py
-loads, decides and appends. Nobody's name is known here: a session belongs to no customer until it is archived.
+Decide / evolve, no I/O. Its images are sealed under the session's own key, which is destroyed at its end;
+domain/scanning.py loads, decides and appends. A session belongs to no customer until it is archived, so it holds no
+name.
 """
 
 from collections import defaultdict
@@ -35,7 +36,7 @@ FIRST_PASS_OF_ITS_OWN = 1_001
 
 
 class ScanState(StrEnum):
-    """State of a scan session; `failed` keeps its pages and takes more, `expired` keeps them for a grace."""
+    """The state of a scan session. `failed` keeps its pages and accepts more; `expired` keeps them for a grace."""
 
     AWAITING_CONFIRMATION = "awaiting_confirmation"
     SCANNING = "scanning"
@@ -53,7 +54,7 @@ OVER = (ARCHIVED, CANCELLED)
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """Which scanner, as its station calls it, and how it is asked to scan."""
+    """A scanner by its station's name for it, and the settings of the scan."""
 
     scanner: str
     station: str
@@ -62,9 +63,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One page image as it came, with what paper/ found on it. `capture` names the pass and the sheet at a station, so
-    that a page that is sent twice is known; `look` is its map (page_look.py), `like` the contents of pages that show
-    the same sheet; `degrees` is how it is to be turned, clockwise."""
+    """One page image and the findings of paper/. `capture` names the pass and the sheet at a station, so that a
+    repeated upload is recognized. `look` is its map (page_look.py), `like` the contents of pages that show the same
+    sheet. `degrees` is the rotation to apply, clockwise."""
 
     content: Content
     sha256: bytes
@@ -83,28 +84,30 @@ class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Without a device the pages come from the caller. A feeder begins at once, the glass waits for a Yes (B2)."""
+    """Start a session. Without a device the caller sends the pages. A feeder starts at once; the flatbed waits for a
+    Yes (B2)."""
 
     device: Device | None
     now: datetime
 
 
 class TakeUp(msgspec.Struct, frozen=True):
-    """A station's pages came after their session was archived: this one takes them, for somebody to look at."""
+    """Start a session for pages that a station sent after their session was archived, so that a person reviews them."""
 
     device: Device
     now: datetime
 
 
 class Confirm(msgspec.Struct, frozen=True):
-    """The "Yes" of the flatbed, and of every further pass."""
+    """Confirm a pass: the "Yes" of the flatbed, and of every further pass."""
 
     now: datetime
     pages_max: int
 
 
 class Capture(msgspec.Struct, frozen=True):
-    """A page at place `n`, from 1. One of a station goes to the end should its place be taken, for it came late."""
+    """Add a page at place `n`, from 1. A station's page goes to the end when its place is occupied, because it came
+    late."""
 
     n: int
     page: CapturedPage
@@ -112,7 +115,7 @@ class Capture(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """The station is done with pass `number`; `problem` is a slug of a problem, `told` the driver's own text."""
+    """Finish pass `number` of the station. `problem` is a problem slug, `told` the driver's own text."""
 
     number: int
     problem: str | None = None
@@ -120,8 +123,7 @@ class Finish(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """Somebody wants no more of the pass under way. The pages that are there stay, and so does a sheet that is through
-    the scanner but still on its way."""
+    """Stop the current pass. Its pages stay, and so does a sheet that has left the scanner but was not sent yet."""
 
 
 class Rotate(msgspec.Struct, frozen=True):
@@ -139,19 +141,19 @@ class RemovePage(msgspec.Struct, frozen=True):
 
 
 class CollatePasses(msgspec.Struct, frozen=True):
-    """The last two passes of a one-sided feeder were the fronts and the backs of one stack; batch.collate()."""
+    """Interleave the last two passes of a one-sided feeder, fronts and backs of one stack; batch.collate_sides()."""
 
     last_first: bool
 
 
 class CollateSheets(msgspec.Struct, frozen=True):
-    """As a person says: each sheet by its front and its back, or by the one page that there is of it."""
+    """Arrange the sheets as a person says: each by its front and back, or by its only page."""
 
     sheets: tuple[tuple[int, ...], ...]
 
 
 class ArchivePages(msgspec.Struct, frozen=True):
-    """These pages, in this order, have become a document."""
+    """Remove these pages, in this order, because they are now a document."""
 
     numbers: tuple[int, ...]
     document: UUID
@@ -162,25 +164,25 @@ class Cancel(msgspec.Struct, frozen=True):
 
 
 class Expire(msgspec.Struct, frozen=True):
-    """Nobody came back to it, by the calendar. A wrong clock may say so, so its pages stay for a grace."""
+    """End an unused session by the calendar. The clock may be wrong, so its pages stay for a grace period."""
 
 
 class Reopen(msgspec.Struct, frozen=True):
-    """Somebody comes back to a session that the calendar ended."""
+    """Reopen a session that the calendar ended."""
 
 
 class DropExpired(msgspec.Struct, frozen=True):
-    """The grace of a session that the calendar ended is over."""
+    """Destroy the pages of an expired session after the grace period."""
 
 
 class Interrupt(msgspec.Struct, frozen=True):
-    """Nothing comes of the pass any more: the station fell silent."""
+    """Interrupt the pass: its station no longer reports."""
 
     problem: str
 
 
 class YieldScanner(msgspec.Struct, frozen=True):
-    """Another session wants its scanner: refused while it keeps that, ScannerBusy."""
+    """Release the scanner for another session. Raises ScannerBusy while this session keeps it."""
 
     now: datetime
 
@@ -218,7 +220,7 @@ class ScanStarted(Event, frozen=True, kw_only=True):
 
 
 class ScanConfirmed(Event, frozen=True, kw_only=True):
-    """A pass begins; `number` counts them from 1."""
+    """A pass begins; passes are numbered from 1."""
 
     topic: ClassVar[str] = "scan-confirmed.v1"
     number: int
@@ -226,7 +228,8 @@ class ScanConfirmed(Event, frozen=True, kw_only=True):
 
 
 class PageCaptured(Event, frozen=True, kw_only=True):
-    """At place `n`; `replaced` is the content of the page that was there, `like` those of pages that look the same."""
+    """A page at place `n`. `replaced` is the content of the page that was there, `like` the contents of pages that look
+    the same."""
 
     topic: ClassVar[str] = "page-captured.v2"
     n: int
@@ -244,14 +247,14 @@ class PageCaptured(Event, frozen=True, kw_only=True):
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A page by its content, and how it is turned."""
+    """A page by its content, and its rotation in degrees."""
 
     content: UUID
     degrees: int
 
 
 class PagesArranged(Event, frozen=True, kw_only=True):
-    """The pages as they are now, in their order; a removed one is missing."""
+    """The pages in their new order; a removed page is missing."""
 
     topic: ClassVar[str] = "pages-arranged.v1"
     pages: tuple[Placed, ...]
@@ -263,7 +266,7 @@ class ScanFinished(Event, frozen=True, kw_only=True):
 
 
 class ScanInterrupted(Event, frozen=True, kw_only=True):
-    """The pages that are there stay. `told` is the driver's own text, for operators only."""
+    """The pass ended early; its pages stay. `told` is the driver's own text, for operators only."""
 
     topic: ClassVar[str] = "scan-interrupted.v1"
     problem: str
@@ -271,7 +274,7 @@ class ScanInterrupted(Event, frozen=True, kw_only=True):
 
 
 class PagesArchived(Event, frozen=True, kw_only=True):
-    """These contents are in the document, unchanged; here they go."""
+    """These contents are in the document, unchanged; the session no longer has them."""
 
     topic: ClassVar[str] = "pages-archived.v1"
     document: UUID
@@ -283,13 +286,14 @@ class ScanCancelled(Event, frozen=True, kw_only=True):
 
 
 class ScanExpired(Event, frozen=True, kw_only=True):
-    """Nobody came back to it. Its pages and its key stay until it is reopened or, after a grace, cancelled."""
+    """The session was not used in time. Its pages and its key stay until it is reopened or, after a grace period,
+    cancelled."""
 
     topic: ClassVar[str] = "scan-expired.v1"
 
 
 class ScanReopened(Event, frozen=True, kw_only=True):
-    """Somebody came back to a session that had expired."""
+    """A person reopened an expired session."""
 
     topic: ClassVar[str] = "scan-reopened.v1"
 
@@ -301,8 +305,8 @@ class ScanClosed(Event, frozen=True, kw_only=True):
 
 
 class ScannerYielded(Event, frozen=True, kw_only=True):
-    """Nobody said Yes in time, and another session has the scanner. Should somebody say it after all in this moment,
-    the version of the stream decides who has it."""
+    """The Yes was not given in time, and another session has the scanner. If the Yes arrives at the same moment, the
+    version of the stream decides which session gets it."""
 
     topic: ClassVar[str] = "scanner-yielded.v1"
 
@@ -327,8 +331,8 @@ ScanEvent = (
 
 
 class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
-    """`pages` by their place; places may be missing while pages come in. `passes`: the number of the last one, begun
-    `asked_at`; before the first that is 0, and when it was started."""
+    """The state of a session. `pages` by place; places may be missing while pages arrive. `passes`: the number of the
+    last pass, which began `asked_at`; before the first pass 0 and the time of the start."""
 
     state: ScanState
     version: int
@@ -342,20 +346,22 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_place(self) -> int:
+        """The highest place of a page; 0 without pages."""
         return max(self.pages, default=0)
 
     @property
     def is_shut(self) -> bool:
-        """Whether its key is gone: the digest of a page is read with it."""
+        """True if its key is destroyed: then the digests of its pages cannot be read."""
         return any(not page.sha256 for page in self.pages.values())
 
     @property
     def pages_in_order(self) -> list[tuple[int, CapturedPage]]:
+        """The pages with their places, in order."""
         return sorted(self.pages.items())
 
     @property
     def twin_places(self) -> frozenset[int]:
-        """Places of pages that show the same sheet as one before them: it was fed twice, perhaps."""
+        """The places of pages that show the same sheet as an earlier page, which was perhaps fed twice."""
         twins, seen, liked = set(), set[UUID](), set[UUID]()
         for n, page in self.pages_in_order:
             if page.content.id in liked or not seen.isdisjoint(page.like):
@@ -414,7 +420,8 @@ def _start_session(command: Start) -> Sequence[ScanEvent]:
 
 
 def _take_up(command: TakeUp) -> Sequence[ScanEvent]:
-    """For the desk its station fell silent: pages are here that whoever archived the others has not seen."""
+    """Start the session as interrupted: the desk sees a station that fell silent, with pages that the person who
+    archived the others has not seen."""
     return [
         ScanStarted(device=command.device, at=command.now),
         ScanInterrupted(problem=ScannerOffline.slug, told=None),
@@ -422,7 +429,7 @@ def _take_up(command: TakeUp) -> Sequence[ScanEvent]:
 
 
 def _confirm_pass(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
-    """From the caller alone there is nothing to confirm."""
+    """Begin a pass. Raises IllegalTransition for a session without a device."""
     _require_state(state, AWAITING, REVIEW, FAILED)
     if state.device is None:
         raise IllegalTransition(state=state.state.value)
@@ -432,14 +439,14 @@ def _confirm_pass(state: ScanSession, command: Confirm) -> Sequence[ScanEvent]:
 
 
 def _next_pass(state: ScanSession) -> int:
-    """Sheets are known by pass and number. Those that came late are named by the passes of another session, and more of
-    them may come: passes of its own begin far behind those."""
+    """The number of the next pass. Sheets are identified by pass and number. Late pages carry the pass numbers of
+    another session, and more may arrive, so passes of this session begin far above those."""
     return FIRST_PASS_OF_ITS_OWN if state.passes == 0 and state.captures else state.passes + 1
 
 
 def _capture_page(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
-    """The same again changes nothing: a station's sheet by its capture, since two sheets may look alike to the last
-    bit, and whatever has become of the session; a caller's page by its place and digest."""
+    """Add a page. Idempotent: a station's sheet is recognized by its capture, because two sheets may be equal to the
+    last bit, in every state of the session; a caller's page by its place and digest."""
     page, n = command.page, command.n
     if page.capture is not None and page.capture in state.captures:
         return []
@@ -470,11 +477,11 @@ def _capture_page(state: ScanSession, command: Capture) -> Sequence[ScanEvent]:
 
 
 LIKE_MAX = 8
-"""Of more pages that look the same the latest are named."""
+"""At most this many similar pages are named, the latest."""
 
 
 def pages_like(page: CapturedPage, others: Iterable[CapturedPage]) -> tuple[UUID, ...]:
-    """The contents of the pages with the same codes that show the same sheet. Blank pages are like none."""
+    """The contents of the pages with the same codes that show the same sheet. Blank pages match none."""
     if "blank" in page.warnings:
         return ()
     cells = page_look.unpack_map(page.look)
@@ -489,7 +496,8 @@ def pages_like(page: CapturedPage, others: Iterable[CapturedPage]) -> tuple[UUID
 
 
 def _finish_pass(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
-    """A station that was given up may still come back and say that all is well; of an older pass nothing is taken."""
+    """Finish the pass. A station that was given up may return and report success; reports about older passes are
+    ignored."""
     if state.state not in (SCANNING, FAILED) or command.number != state.passes:
         return []
     if command.problem is None:
@@ -500,7 +508,7 @@ def _finish_pass(state: ScanSession, command: Finish) -> Sequence[ScanEvent]:
 
 
 def _stop_pass(state: ScanSession) -> Sequence[ScanEvent]:
-    """Who asks again has not heard the answer, and a pass may have come to its end meanwhile."""
+    """Stop the pass. Idempotent: no event when the pass has ended already."""
     _require_state(state, SCANNING, REVIEW, FAILED)
     return [ScanFinished(number=state.passes)] if state.state is SCANNING else []
 
@@ -516,7 +524,7 @@ def _arrange_pages(state: ScanSession, command: Rotate | MovePage | RemovePage) 
             placed[at] = Placed(placed[at].content, (placed[at].degrees + degrees) % 360)
         case MovePage(to=to):
             if not 1 <= to <= len(placed):
-                raise ValidationFailed(FieldError("/to", N_("must be a page of the session")))
+                raise ValidationFailed(FieldError("/to", N_("must be a page of this session")))
             placed.insert(to - 1, placed.pop(at))
         case RemovePage():
             del placed[at]
@@ -524,7 +532,7 @@ def _arrange_pages(state: ScanSession, command: Rotate | MovePage | RemovePage) 
 
 
 def _collate_pages(state: ScanSession, command: CollatePasses | CollateSheets) -> Sequence[ScanEvent]:
-    """Sheet by sheet from where the first of these pages was; the others around them as they were."""
+    """Arrange the pages sheet by sheet from the place of the first of them; the other pages keep their order."""
     _require_state(state, REVIEW, FAILED)
     numbers = _sheet_by_sheet(state, command)
     places, chosen = [n for n, _ in state.pages_in_order], {*numbers}
@@ -545,8 +553,8 @@ def _sheet_by_sheet(state: ScanSession, command: CollatePasses | CollateSheets) 
 
 
 def _sides_of_passes(state: ScanSession) -> tuple[Sequence[int], Sequence[int]]:
-    """Places of the pages that the last two passes brought, in the order of their sheets: who collated them the wrong
-    way may say the other. A pass that brought nothing, or nothing that is still there, was none."""
+    """The places of the pages of the last two passes, in the order of their sheets, so that a wrong collation can be
+    repeated the other way. A pass without remaining pages is ignored."""
     passes: defaultdict[int, list[int]] = defaultdict(list)
     for number, _, n in sorted((*_parse_capture(page.capture), n) for n, page in state.pages.items() if page.capture):
         passes[number].append(n)
@@ -555,13 +563,13 @@ def _sides_of_passes(state: ScanSession) -> tuple[Sequence[int], Sequence[int]]:
 
 
 def _parse_capture(capture: str) -> tuple[int, int]:
-    """Pass and sheet."""
+    """The pass and the sheet of a capture."""
     number, _, sheet = capture.partition(".")
     return int(number), int(sheet)
 
 
 def _cancel_session(state: ScanSession) -> Sequence[ScanEvent]:
-    """Who asks again has not heard the answer."""
+    """Cancel the session. Idempotent: repeating the command returns no events."""
     if state.state is CANCELLED:
         return []
     _require_state(state, AWAITING, SCANNING, REVIEW, FAILED, EXPIRED)
@@ -569,14 +577,14 @@ def _cancel_session(state: ScanSession) -> Sequence[ScanEvent]:
 
 
 def _expire_session(state: ScanSession) -> Sequence[ScanEvent]:
-    """A session without pages has nothing to keep."""
+    """Expire the session; one without pages is cancelled, because it has nothing to keep."""
     if state.state in (*OVER, EXPIRED):
         return []
     return [ScanExpired()] if state.pages else [ScanCancelled()]
 
 
 def _reopen_session(state: ScanSession) -> Sequence[ScanEvent]:
-    """Idempotent: the command again returns no events."""
+    """Reopen the session. Idempotent: repeating the command returns no events."""
     _require_state(state, EXPIRED, REVIEW, FAILED)
     return [ScanReopened()] if state.state is EXPIRED else []
 
@@ -589,7 +597,7 @@ def _archive_pages(state: ScanSession, command: ArchivePages) -> Sequence[ScanEv
 
 
 def require_archivable(state: ScanSession, numbers: Sequence[int]) -> None:
-    """There is something to archive: each page once, and each of this session."""
+    """Raise a refusal unless the numbers are pages of this session, at least one, each once."""
     _require_state(state, REVIEW, FAILED)
     if not numbers:
         raise ValidationFailed(FieldError("/pages", N_("there are no pages to archive")))
@@ -598,11 +606,11 @@ def require_archivable(state: ScanSession, numbers: Sequence[int]) -> None:
 
 def _require_pages(state: ScanSession, numbers: Sequence[int], pointer: str) -> None:
     if len(set(numbers)) < len(numbers) or not set(numbers) <= state.pages.keys():
-        raise ValidationFailed(FieldError(pointer, N_("must be pages of the session, each once")))
+        raise ValidationFailed(FieldError(pointer, N_("must be pages of this session, each listed once")))
 
 
 def require_unchanged(seen: ScanSession, state: ScanSession, numbers: Sequence[int]) -> None:
-    """These pages are what they were when somebody made a document of them; else PreconditionFailed."""
+    """Raise PreconditionFailed unless these pages are the same as when the document was made of them."""
     if any(seen.pages.get(n) != state.pages.get(n) for n in numbers):
         raise PreconditionFailed(version=state.version)
 
@@ -618,7 +626,7 @@ def _require_state(state: ScanSession, *allowed: ScanState) -> None:
 
 
 def keeps_scanner(state: ScanSession, now: datetime) -> bool:
-    """Whether others have to wait for its scanner: while it scans, and for two minutes while a Yes is awaited."""
+    """True if other sessions must wait for its scanner: during a scan, and for two minutes while a Yes is awaited."""
     if state.state is AWAITING:
         return now - state.asked_at <= timedelta(minutes=CONFIRMATION_MINUTES)
     return state.state is SCANNING
@@ -661,7 +669,7 @@ def evolve(state: ScanSession | None, event: ScanEvent) -> ScanSession:
 
 
 def state_reopened(problem: str | None) -> ScanState:
-    """The state of a session that is reopened: that in which it expired, as its last problem tells."""
+    """The state of a reopened session: the one in which it expired, according to its last problem."""
     return FAILED if problem else REVIEW
 
 

@@ -1,7 +1,7 @@
-"""Scan page: sessions from the first sheet to the document (B1 to B11). What a session is: domain/scan_session.py.
+"""Scan page: use cases of a session from the first sheet to the document (B1 to B11). domain/scan_session.py decides.
 
 The images of a session are sealed under its own key, which belongs to the archive's intake until the pages are in a
-document of a customer; then, or when it is cancelled, key and images go.
+customer's document. Then, or when the session is cancelled, key and images are destroyed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,15 +54,18 @@ from domain.values import Content, time_of
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose sessions a caller can get at: those of a branch, or those on scanners of some stations; None: of all.
+    """The sessions that a caller may use: those of a branch, or those on the scanners of some stations; None: all of
+    them.
 
-    `stations` tells since when each is the caller's: a session from before belongs to another branch.
+    `stations` maps each station to the time since which it belongs to the caller: an earlier session belongs to another
+    branch.
     """
 
     branch: str | None = None
     stations: Mapping[str, datetime] | None = None
 
     def covers(self, session: "Session") -> bool:
+        """True if the caller may use the session."""
         return self._covers_station(session) and self.branch in (None, session.branch)
 
     def _covers_station(self, session: "Session") -> bool:
@@ -74,7 +77,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as the log has it up to `position`, who began it where, and when something last happened to it."""
+    """A session in the log up to `position`, with the actor and branch that started it and the time of its last
+    event."""
 
     id: UUID
     state: ScanSession
@@ -86,7 +90,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True):
-    """A page image after paper/ looked at it; `capture` names the pass and the sheet when a station sends it."""
+    """A page image with the findings of paper/. `capture` names the pass and the sheet when a station sends it."""
 
     file: Examined
     width_px: int
@@ -99,22 +103,22 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scanning(Filing, frozen=True, kw_only=True):
-    """Raises NotFound for a session out of reach, IllegalTransition and what scan_session.py refuses. Durable on
+    """Raises NotFound for a session out of reach, IllegalTransition and the refusals of scan_session.py. Durable on
     return."""
 
     # -- begin and end ----------------------------------------------------------------------------------------
 
     def find_earlier_start(self, asked: object, caller: Caller) -> Session | None:
-        """The answer that this request was given before, when it carries the key of that one; its scanner may have
-        been switched off since."""
+        """The answer to an earlier request with the same Idempotency-Key, or None; asked before the scanner is looked
+        up, because it may have been switched off since."""
         return self._find_earlier_session(self._start_key(asked, caller))
 
     def _start_key(self, asked: object, caller: Caller) -> CommandKey | None:
         return self._command_key(caller, "scan", asked)
 
     def start_scan(self, device: Device | None, caller: Caller, *, asked: object) -> Session:
-        """Begin; a scanner is held for it. `asked` is what the caller named to get this device. Raises ScannerBusy,
-        with who holds it."""
+        """Start a session and claim its scanner. `asked` is the caller's request for this device. Raises ScannerBusy
+        with the session's holder."""
         command = self._start_key(asked, caller)
 
         def decide_and_append() -> Session:
@@ -132,42 +136,44 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return self._answer_once(lambda: self._find_earlier_session(command), decide_and_append)
 
     def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
-        """The Yes: for the glass, and for every further pass."""
+        """Confirm the pass: the Yes of the flatbed, and of every further pass."""
         return self._change_session(session, Confirm(self.clock.now(), self.scan_pages_max), "confirm", caller, reach)
 
     def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> Session:
+        """Record a station's report that a pass has ended."""
         return self._change_session(session, finish, finish, caller, reach)
 
     def stop_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
-        """No more of the pass under way; its pages stay, and its station lets go of the device in a moment."""
+        """Stop the current pass. Its pages stay; the station releases the device within a moment."""
         return self._change_session(session, Stop(), "stop", caller, reach)
 
     def arrange_pages(
         self, session: UUID, command: Arrangement, caller: Caller, reach: Reach, *, version: int | None = None
     ) -> Session:
-        """`version` is that in which the caller saw the pages, for their numbers change: PreconditionFailed when it is
-        past. None: as they are."""
+        """Rotate, move, remove or collate pages. `version` is the version in which the caller saw the page numbers;
+        raises PreconditionFailed when it is outdated. None: the current one."""
         return self._change_session(session, command, (type(command).__name__, command), caller, reach, version)
 
     def cancel_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
-        """Leave nothing behind: the key of the session and its images go."""
+        """Cancel the session; its key and its images are destroyed."""
         return self._change_session(session, Cancel(), "cancel", caller, reach)
 
     def interrupt_scan(self, session: UUID, problem: str, caller: Caller) -> bool:
-        """What the station does not come back from; its pages stay and more may come. False when it scans no more."""
+        """Interrupt a scan whose station does not recover. Its pages stay and more may arrive. Returns False when it is
+        not scanning."""
         return self._end_by_clock(session, Interrupt(problem), caller, untouched_since=None)
 
     def expire_scan(self, session: UUID, untouched_since: datetime, caller: Caller) -> bool:
-        """End a session that nobody came back to; its pages and its key stay for a grace. False when somebody did, or
-        when it is over."""
+        """Expire a session that was not used since `untouched_since`; its pages and its key stay for a grace period.
+        Returns False when it was used or has ended."""
         return self._end_by_clock(session, Expire(), caller, untouched_since=untouched_since)
 
     def drop_expired_scan(self, session: UUID, untouched_since: datetime, caller: Caller) -> bool:
-        """As cancel_scan(), when the grace of an expired session is over; False when somebody reopened it."""
+        """As cancel_scan(), for an expired session after its grace period. Returns False when it was reopened."""
         return self._end_by_clock(session, DropExpired(), caller, untouched_since=untouched_since)
 
     def reopen_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
-        """Take back the end that the calendar wrote down, with all pages; IllegalTransition when they are gone."""
+        """Undo the end by the calendar, with all pages. Raises IllegalTransition when they are destroyed."""
         return self._change_session(session, Reopen(), "reopen", caller, reach)
 
     def _end_by_clock(
@@ -178,7 +184,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         *,
         untouched_since: datetime | None,
     ) -> bool:
-        """By the clock, which asked a view: whether it is so is asked of the log."""
+        """Apply a command that the calendar found in a view; the log decides whether it still holds."""
 
         def decide_and_append() -> bool:
             found = self._load_session(session)
@@ -200,7 +206,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         reach: Reach,
         version: int | None = None,
     ) -> Session:
-        """`asked` is the command as its Idempotency-Key knows it."""
+        """Apply a command. `asked` is the command as its Idempotency-Key compares it."""
         key = self._command_key(caller, session, asked)
 
         def decide_and_append() -> Session:
@@ -216,7 +222,8 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return self._replay_session(earlier, session) if earlier else None
 
     def _replay_session(self, earlier: Earlier, session: UUID | None = None) -> Session:
-        """Of a start it is the youngest: one that yielded its scanner to it had waited for two minutes."""
+        """The session as the first request with this key left it. For a start it is the youngest session of that
+        append: a session that yielded its scanner to it had waited for two minutes."""
         about = session if session in earlier.papers else max(earlier.papers)
         return msgspec.structs.replace(self._load_session(about, earlier.position), replayed=True)
 
@@ -225,8 +232,9 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def capture_page(
         self, session: UUID, n: int, page: Inspected, caller: Caller, reach: Reach
     ) -> tuple[Session, bool]:
-        """One page image at place `n`; False when it is there already, by its digest or its capture. The session that
-        has it is another one when a station's page comes after the one that was asked for was archived."""
+        """Store one page image at place `n`. Returns the session and False when the page is there already, by its
+        digest or its capture. The session is another one when a station's page arrives after the requested session was
+        archived."""
 
         def decide_and_append() -> tuple[Session, bool]:
             found = self._session_for_page(self.load_scan_session(session, reach), page.capture, caller)
@@ -236,7 +244,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
             try:
                 stored = self._store_then_append(found.id, page.file, partial(append, found.id, place))
             except CustomerErased:
-                raise VersionConflict from None  # its key went with its end
+                raise VersionConflict from None  # its key was destroyed when it ended
             return msgspec.structs.replace(stored, replayed=False), not stored.replayed
 
         def append(taker: UUID, place: int, content: Content) -> Session:
@@ -248,8 +256,8 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return self._retry_conflicts(decide_and_append)
 
     def _session_for_page(self, found: Session, capture: str | None, caller: Caller) -> Session:
-        """What takes a page of this session: it itself, or, once it is archived, the one that takes up what a station
-        brings later. That one may be archived by then, too."""
+        """The session that accepts a page of this one: itself, or, when it is archived, the session for the station's
+        late pages. That one may be archived too, so this repeats."""
         state = found.state
         if state.state is not ARCHIVED or state.device is None or capture is None or capture in state.captures:
             return found
@@ -268,7 +276,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         self._append_change(Change(steps=in_stream(session, events), claims=[claim], papers=papers), caller)
 
     def _append_page(self, session: UUID, capture: Capture, caller: Caller, reach: Reach) -> Session:
-        """`replayed` when it came in by another way meanwhile."""
+        """Append the page. The session is `replayed` when the page was stored by another request."""
         found = self.load_scan_session(session, reach)
         events = scan_session.decide(found.state, capture)
         if not events:
@@ -283,7 +291,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def find_earlier_archive(
         self, session: UUID, asked: Sequence[int] | None, order: ArchiveFile, caller: Caller
     ) -> Outcome | None:
-        """The answer that this request was given before, when it carries the key of that one."""
+        """The answer to an earlier request with the same Idempotency-Key, or None."""
         command = self._archive_key(session, asked, order, caller)
         earlier = self.log.find_command(command) if command else None
         papers = [paper for paper in earlier.papers if paper != session] if earlier else []
@@ -307,11 +315,11 @@ class Scanning(Filing, frozen=True, kw_only=True):
         rights: Rights,
         reach: Reach,
     ) -> Outcome:
-        """OK (B9, B10): these pages (`asked` for by number, or all) as they were `seen` have become `file`; document,
-        evidence and the end of the pages here in one save.
+        """OK (B9, B10): archive `file`, made of these pages (`asked` by number, or all) as they were `seen`. Document,
+        evidence and the removal of the pages are one append.
 
-        With a code its Check must hold: CheckRequired. PreconditionFailed when the pages are others by now, as well as
-        whatever filing.py refuses.
+        With a code its Check must be valid, else CheckRequired. Raises PreconditionFailed when the pages have changed,
+        and the refusals of filing.py.
         """
         command = self._archive_key(seen.id, asked, order, caller)
 
@@ -319,7 +327,10 @@ class Scanning(Filing, frozen=True, kw_only=True):
             found = self._require_pages(seen, numbers, reach)
             try:
                 outcome = self._archive_pages(found, numbers, order, file, caller, command, rights)
-            except (DuplicateContent, ExternalIdTaken):  # of who archived the same pages a moment ago, it may be
+            except (
+                DuplicateContent,
+                ExternalIdTaken,
+            ):  # a twin may have archived these pages
                 self._require_pages(seen, numbers, reach)
                 raise
             if not outcome.replayed:
@@ -338,15 +349,15 @@ class Scanning(Filing, frozen=True, kw_only=True):
         *,
         reach: Reach,
     ) -> Outcome:
-        """What archive_scan() says of pages whose images went before a file was made of them. Unavailable when nobody
-        archived, changed or cancelled them, so that they should be there."""
+        """The answer of archive_scan() when the images of the pages were destroyed before a file was made of them.
+        Raises Unavailable when no request archived, changed or cancelled the pages, so that the images should exist."""
         if twin := self.find_earlier_archive(seen.id, asked, order, caller):
             return twin
         self._require_pages(seen, numbers, reach)
         raise Unavailable
 
     def _require_pages(self, seen: Session, numbers: Sequence[int], reach: Reach) -> Session:
-        """The session now, in which these pages are as they were seen."""
+        """The current session. Raises a refusal unless these pages are the same as when they were seen."""
         found = self.load_scan_session(seen.id, reach)
         require_archivable(found.state, numbers)
         require_unchanged(seen.state, found.state, numbers)
@@ -362,7 +373,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         command: CommandKey | None,
         rights: Rights,
     ) -> Outcome:
-        """As Select file does it, with the pages leaving their session in the same save."""
+        """Archive as Select file does, and remove the pages from their session in the same append."""
 
         def leaving(arrival: Arrival) -> Change:
             events = scan_session.decide(found.state, ArchivePages(tuple(numbers), arrival.paper))
@@ -380,6 +391,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
     # -- shared -----------------------------------------------------------------------------------------------
 
     def load_scan_session(self, session: UUID, reach: Reach) -> Session:
+        """The session. Raises NotFound when it is out of reach."""
         found = self._load_session(session)
         if not reach.covers(found):
             raise NotFound
@@ -388,7 +400,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def _load_session(self, session: UUID, up_to: int = MAX_POSITION) -> Session:
         found = self._load_session_once(session, up_to)
         if up_to == MAX_POSITION and found.state.is_shut and found.state.state not in OVER:
-            return self._load_session_once(session, up_to)  # it ended between its events and its key
+            return self._load_session_once(session, up_to)  # it ended between the read of its events and of its key
         return found
 
     def _load_session_once(self, session: UUID, up_to: int) -> Session:
@@ -407,7 +419,8 @@ class Scanning(Filing, frozen=True, kw_only=True):
         )
 
     def _scan_change(self, session: UUID, before: ScanSession, events: Sequence[ScanEvent]) -> Change:
-        """With the scanner that it takes or lets go, the images that it gives up, and its key at its end."""
+        """The change with its consequences: the scanner it claims or releases, the images it removes, and the session's
+        key at its end."""
         after = before
         for event in events:
             after = scan_session.evolve(after, event)
@@ -435,7 +448,8 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return self._load_session(session, recorded[-1].position)
 
     def _yield_scanner(self, busy: ScannerBusy, change: Change) -> Change:
-        """The change with the scanner taken from a session that waits too long for its Yes; else it is busy."""
+        """The change, with the scanner moved from a session that has waited too long for its Yes. Raises ScannerBusy
+        when that session keeps it."""
         holder = self._load_session(UUID(busy.extra["session"]))
         try:
             events = scan_session.decide(holder.state, YieldScanner(self.clock.now()))
@@ -445,12 +459,12 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return merge_changes(change, yielded)
 
     def _drop_images(self, contents: Sequence[UUID]) -> None:
-        """After the commit; should this end before, they are orphans and swept."""
+        """Drop images after the commit; after a crash in between the sweeper removes them as orphans."""
         for content in contents:
             self.contents.drop(content)
 
     def _scanner_claims(self, state: ScanSession, session: UUID) -> list[Claim]:
-        """One session at a time has a scanner: the claim for it, none of a session without one."""
+        """The claim that gives a scanner to one session at a time; none for a session without a scanner."""
         return [self._claim_of("scanner", state.device.scanner, session)] if state.device else []
 
 
@@ -469,4 +483,4 @@ def _page_from(page: Inspected, content: Content) -> CapturedPage:
 
 
 NOT_STORED = Content(id=UUID(int=0), media_type="", size_bytes=0, sealed_size_bytes=0, sealed_sha256=b"")
-"""Stands for the content of a page of which it is not known yet whether it changes anything."""
+"""A placeholder for the content of a page until it is known whether the page changes anything."""

@@ -1,7 +1,7 @@
-"""What all use cases share: the ports, one append for all that a command changes, replays of Idempotency-Keys.
+"""The shared part of all use cases: the ports, one append per command, and replays of Idempotency-Keys.
 
-Everything a caller is told comes out of what they return, and they return only after the commit. store/ fills the
-ports; domain/archive.py puts the use cases of filing.py, forms.py, corrections.py, life.py and catalogues.py together.
+Use cases return only after the commit, and callers get no other result. store/ implements the ports; domain/archive.py
+combines the use cases of filing.py, forms.py, corrections.py, life.py and catalogues.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ Steps = Sequence[tuple[UUID, Any]]
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts, for which branch, under which Idempotency-Key (None: the caller did not send one)."""
+    """The actor, branch and request of a command. `idempotency_key` is None when the caller sent none."""
 
     actor: str
     branch: str
@@ -69,8 +69,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the log says of the papers that a command was about, up to its own events. `position`: that of the last of
-    these. `replayed`: they are those of the first request."""
+    """The events of the papers of a command, up to the command's own events. `position`: that of the command's last
+    event. `replayed`: it is the result of the first request with this key."""
 
     customer: str
     recorded: Sequence[Recorded[Any]]
@@ -79,8 +79,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one command changes. `versions` are those of streams that exist, `papers` get a key for their owner,
-    `ended` lose every key they have, `forgotten` are contents that the log does not name any longer."""
+    """Everything that one command changes. `versions` are those of existing streams, `papers` get a key for their
+    owner, `ended` papers lose all their keys, `forgotten` are contents that the log no longer names."""
 
     steps: Steps
     versions: Mapping[UUID, int] = {}
@@ -93,8 +93,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UseCases(msgspec.Struct, frozen=True, kw_only=True):
-    """`creditor` is the institution's own SEPA creditor identifier, as domain/iban.py gives it; a form can be signed
-    for `form_days`."""
+    """The ports and settings of all use cases. `creditor` is the institution's SEPA creditor identifier, as
+    domain/iban.py returns it; a form can be signed for `form_days`."""
 
     log: EventLog
     keys: KeyRing
@@ -112,7 +112,8 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     def _append_change(
         self, change: Change, caller: Caller, command: CommandKey | None = None
     ) -> Sequence[Recorded[Any]]:
-        """The events as recorded. Raises Replayed, VersionConflict, OwnerRaced and the refusals of claims."""
+        """Append the change and return its events as recorded. Durable on return. Raises Replayed, VersionConflict,
+        OwnerRaced and the refusals of claims."""
         envelopes = self._wrap_steps(change.steps, caller, change.versions)
         try:
             appended = self.log.append(
@@ -132,12 +133,13 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return _pair_with_positions(envelopes, appended)
 
     def _is_outdated(self, change: Change) -> bool:
-        """Claims are looked at before versions: what a paper has become since may say something else, or ask for
-        other claims. Who takes up late pages is found by who looks again."""
+        """True if a stream has grown. Claims are checked before versions, and the newer state may need other claims. A
+        claim on late pages is always retried, because the retry finds its owner."""
         return any(len(self.log.load(stream)) != version for stream, version in change.versions.items())
 
     def _append_to_paper(self, paper: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Outcome:
-        """A change of what is there, told of the paper that the caller named; nothing is appended for no steps."""
+        """Append a change of existing papers and return the outcome of the paper that the caller named. Appends nothing
+        for a change without steps."""
         if not change.steps:
             return self._current_outcome(paper)
         try:
@@ -147,7 +149,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return self._outcome_at([paper], recorded[-1].position)
 
     def _append_new(self, change: Change, owner: Owner, caller: Caller, command: CommandKey | None) -> Outcome:
-        """Papers that are new, with whatever they bring along; a twin's answer is that of the first."""
+        """Append new papers with everything that belongs to them; a repeated request gets the first answer."""
         try:
             recorded = self._append_change(change, caller, command)
         except Replayed as replayed:
@@ -164,7 +166,8 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return envelopes
 
     def _retry_conflicts(self, attempt: Callable[[], T]) -> T:
-        """Two first papers race for a customer's reference, two changes for a stream: the loser goes again."""
+        """Run `attempt` again after a lost race, at most ATTEMPTS times: two first papers of a customer, or two changes
+        of a stream. Raises Unavailable after that."""
         for _ in range(ATTEMPTS):
             try:
                 return attempt()
@@ -173,10 +176,11 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         raise Unavailable
 
     def _answer_once(self, told: Callable[[], T | None], attempt: Callable[[], T]) -> T:
-        """What the first request of an Idempotency-Key was `told`, else what this one comes to.
+        """The answer to the first request with this Idempotency-Key, from `told`, or else the result of `attempt`.
 
-        A twin may be stored between the look for it and the decision, which then meets its own work: that is asked
-        about again before it is refused."""
+        A twin request may be stored between this look-up and the decision, which is then refused because of the twin's
+        work. So the look-up is repeated before a refusal is raised.
+        """
         if earlier := told():
             return earlier
         try:
@@ -188,10 +192,11 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
                 return earlier
             raise
 
-    # -- what a caller is told --------------------------------------------------------------------------------
+    # -- answers -----------------------------------------------------------------------------------------------
 
     def _command_key(self, caller: Caller, *parts: object) -> CommandKey | None:
-        """The key itself is kept as a digest: programs put names of people into it."""
+        """The command key of a request, None without an Idempotency-Key. Only its digest is stored, because programs
+        put personal names into such keys."""
         if caller.idempotency_key is None:
             return None
         body = self.keys.keyed_digest("command", msgspec.msgpack.encode((caller.branch, parts)))
@@ -199,8 +204,9 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return CommandKey(caller.actor, key.hex(), body)
 
     def _find_earlier(self, command: CommandKey | None, about: UUID | None = None) -> Outcome | None:
-        """Looked up before deciding: a second Save must not be refused as a duplicate of the first. `about`: the paper
-        that the caller named, where a command changes others along with it."""
+        """The answer to an earlier request with this key, looked up before deciding: a second Save must not be refused
+        as a duplicate of the first. `about`: the paper that the caller named, for a command that changes further
+        papers."""
         earlier = self.log.find_command(command) if command else None
         return self._replay_outcome([about] if about else earlier.papers, earlier.position) if earlier else None
 
@@ -208,7 +214,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self._outcome_at(papers, position), replayed=True)
 
     def _outcome_at(self, papers: Sequence[UUID], position: int) -> Outcome:
-        """What is to be said of these papers as they were at `position`: with an authorization goes its evidence."""
+        """The outcome of these papers at `position`, with the evidence of an authorization."""
         recorded = self.log.load_recorded(papers, position)
         attached = [b.document for r in recorded if isinstance(b := r.envelope.body, authorization.EvidenceAttached)]
         if missing := [paper for paper in attached if paper not in papers]:
@@ -219,7 +225,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome(customer=customer, recorded=recorded, position=position)
 
     def _current_outcome(self, paper: UUID) -> Outcome:
-        """Nothing was to be done: what the paper is."""
+        """The outcome of a command that changed nothing: the current events of the paper."""
         told = self._outcome_at([paper], MAX_POSITION)
         return msgspec.structs.replace(told, position=told.recorded[-1].position)
 
@@ -237,7 +243,8 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     def _load_visible(
         self, paper: UUID, rights: Rights | None, fold: Callable[[Iterable[Any]], P | None], events: Any
     ) -> P:
-        """A paper of this kind as it is, when it exists for this reader (None: every paper does); else NotFound."""
+        """The current state of a paper of this kind. Raises NotFound unless it exists for this reader (`rights` None:
+        every paper does)."""
         envelopes = self.log.load(paper)
         state = fold(e.body for e in envelopes if isinstance(e.body, events))
         if state is None or (rights and not rights.may_see(state.type.code, envelopes[0].meta.branch)):
@@ -245,7 +252,8 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return state
 
     def is_visible(self, paper: UUID, rights: Rights) -> bool:
-        """Whether a document or an authorization exists for this reader, asked of the log: no view lags behind it."""
+        """True if a document or an authorization exists for this reader, according to the log, which is never behind
+        like a view."""
         for read in (self._load_document, self._load_authorization):
             try:
                 read(paper, rights)
@@ -255,7 +263,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return False
 
     def is_document(self, paper: UUID) -> bool:
-        """Whether a paper of the log is a document, and not an authorization."""
+        """True if a paper of the log is a document, and not an authorization."""
         return any(isinstance(e.body, document.DocumentEvent) for e in self.log.load(paper))
 
     def _customer_id(self, reference: UUID) -> str:
@@ -265,7 +273,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return found[reference]
 
     def _owner_of(self, reference: UUID) -> Owner:
-        """The owner of papers that are there. Raises CustomerErased."""
+        """The owner of existing papers. Raises CustomerErased."""
         return self.keys.owner_of(self._customer_id(reference))
 
     def _require_customer(self, customer: str) -> None:
@@ -273,6 +281,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             raise CustomerUnknown
 
     def load_types(self) -> dict[str, DocumentType]:
+        """All document types by code."""
         return document_type.fold(e.body for e in self.log.load_topics(TYPE_TOPICS))
 
     def _require_type(self, code: str) -> DocumentType:
@@ -293,22 +302,23 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         return Claim(kind="content", digest=self.keys.claim_digest_within(owner, sha256), owner=paper, shared=shared)
 
     def _reference_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:
-        """I6: a mandate reference is unique, for ever."""
+        """The claim on a mandate reference, which is unique for ever (I6)."""
         reference = state and state.mandate and state.mandate.mandate_reference
         return [self._claim_of("mandate-reference", reference.upper(), paper)] if reference else []
 
     def _account_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:
-        """I6: at most one mandate in force per customer, creditor and IBAN; free again when it is over."""
+        """The claim on the account: at most one mandate in force per customer, creditor and IBAN; free again after its
+        end (I6)."""
         if state is None or state.status not in IN_FORCE or not (state.mandate and state.mandate.iban):
             return []
-        customer = msgspec.to_builtins(state.customer)  # what str() makes of it in Python, in a quarter of the time
+        customer = msgspec.to_builtins(state.customer)  # the same text as str(), in a quarter of the time
         account = f"{customer}|{state.mandate.creditor_id or ''}|{state.mandate.iban}"
         return [self._claim_of("mandate", account, paper)]
 
     def _change_of_authorization(
         self, paper: UUID, before: Authorization | None, events: Sequence[Any], **more: Any
     ) -> Change:
-        """A change of one authorization with the claims that it makes and lets go."""
+        """The change of one authorization by these events, with the claims that it makes and releases."""
         after = before
         for event in events:
             after = authorization.evolve(after, event)
@@ -325,7 +335,8 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     # -- mandates ---------------------------------------------------------------------------------------------
 
     def _parse_mandate(self, given: Mandate, paper: UUID) -> Mandate:
-        """The collection data with every number checked; what the archive can know itself is filled in."""
+        """The collection data with every number parsed, and completed with the reference, creditor and sequence type
+        that the archive knows."""
         return msgspec.structs.replace(
             given,
             iban=parse_iban(given.iban) if given.iban else None,
@@ -337,18 +348,18 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reference_of(paper: UUID) -> str:
-    """The mandate reference that the archive gives where nobody brought one; 33 characters."""
+    """The mandate reference for a mandate without one of its own; 33 characters."""
     return f"M{paper.hex.upper()}"
 
 
 def require_version(expected: int | None, version: int) -> None:
-    """`expected` None: whatever it is."""
+    """Raise PreconditionFailed unless this is the expected version; None accepts every version."""
     if expected not in (None, version):
         raise PreconditionFailed(version=version)
 
 
 def merge_changes(one: Change, other: Change) -> Change:
-    """Both in one append."""
+    """One change with the steps of both."""
     return Change(
         steps=[*one.steps, *other.steps],
         versions={**one.versions, **other.versions},
@@ -362,6 +373,7 @@ def merge_changes(one: Change, other: Change) -> Change:
 
 
 def in_stream(stream: UUID, events: Sequence[Any]) -> Steps:
+    """The events as steps of one stream."""
     return [(stream, event) for event in events]
 
 
@@ -371,6 +383,7 @@ def _pair_with_positions(envelopes: Sequence[Envelope[Any]], appended: Appended)
 
 
 def refusal_of(taken: AlreadyClaimed) -> Refusal:
+    """The refusal for a claim that another paper owns."""
     existing = {"existing": str(taken.owner)}
     match taken.kind:
         case "content":

@@ -1,9 +1,9 @@
-"""Users and their passwords: added, reset, changed, disabled. domain/administration.py decides, store/ keeps hashes.
+"""Users and their passwords: add, reset, change, disable. domain/administration.py decides, store/ keeps hashes.
 
-A password is stored before an event names it, and counts from then on: after a crash in between it lets nobody in. Of
-what is refused nothing is stored. Only behind the event are the others of the user forgotten, and whatever was opened
-with them ends. All that is done alone for each user: who forgets the others must not take the one that an event has
-named meanwhile, for then nobody could sign in any more.
+A password is stored before an event names it, and is valid from that event on: after a crash in between it cannot be
+used. A refused command stores nothing. After the event the user's other passwords are deleted, and the sessions that
+they opened end. A lock per user covers all of this: deleting the others must not delete a password that an event has
+named meanwhile, because then the user could not sign in any more.
 """
 
 import secrets
@@ -32,7 +32,7 @@ from domain.ports import Passwords
 from domain.refusals import N_, FieldError, NotFound
 from domain.use_cases import Caller
 
-# Without signs that are taken for another one: 31 signs, so 20 of them are 99 bits.
+# Without characters that look alike: 31 characters, so 20 of them are 99 bits.
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
 GROUPS, GROUP_SIGNS = 4, 5
 PASSWORD_CHARACTERS_MAX = 200
@@ -44,32 +44,34 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     password_characters_min: int = 12
 
     def add_user(self, user: NewUser, caller: Caller, identity: Identity | None = None) -> str:
-        """The password that is good for the first sign-in. With an identity the user is bound to it in the same save.
-        Durable on return."""
+        """Add a user and return a one-time password for the first sign-in. With an identity the user is bound to it in
+        the same save. Durable on return."""
         password = make_one_time_password()
         self._set_password(user.name, password, lambda stored: AddUser(user, stored, identity), caller, once=True)
         return password
 
     def bind_user(self, name: str, identity: Identity, caller: Caller) -> bool:
-        """Let this identity sign in as the user; False when it did before. NotFound, or ValidationFailed for a user
-        or an identity that is bound already. Durable on return."""
+        """Let this identity sign in as the user. Returns False when it could before. Raises NotFound, or
+        ValidationFailed when the user or the identity is bound already. Durable on return."""
         return self.archive.administer(BindUser(name, identity), caller)
 
     def unbind_user(self, name: str, caller: Caller) -> bool:
-        """Take the binding away and end the sessions that it opened; False when there was none. NotFound."""
+        """Remove the user's binding and end the sessions that it opened. Returns False when there was none. Raises
+        NotFound."""
         user = self._require_user(name)
         changed = self.archive.administer(UnbindUser(name), caller)
         self.passwords.end_sessions_from_elsewhere(user.principal.name)
         return changed
 
     def reset_password(self, name: str, caller: Caller) -> str:
-        """A new one-time password; every session of the user ends. NotFound, or IllegalTransition when disabled."""
+        """Set a new one-time password, return it, and end every session of the user. Raises NotFound, or
+        IllegalTransition when the user is disabled."""
         user, password = self._require_user(name), make_one_time_password()
         self._set_password(user.principal.name, password, lambda stored: ResetPassword(name, stored), caller, once=True)
         return password
 
     def enable_user(self, name: str, caller: Caller) -> str | None:
-        """A new one-time password for a disabled user, None for one that is not."""
+        """Enable a disabled user and return a new one-time password; None for a user who is not disabled."""
         user, password = self._require_user(name), make_one_time_password()
         counts = self._set_password(
             user.principal.name, password, lambda stored: EnableUser(name, stored), caller, once=True
@@ -77,7 +79,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         return password if counts else None
 
     def disable_user(self, name: str, caller: Caller) -> bool:
-        """Every session of the user ends; False when it was disabled before."""
+        """Disable a user and end all sessions. Returns False when the user was disabled before."""
         user = self._require_user(name)
         with self.passwords.lock_user(fold_name(name)):
             changed = self.archive.administer(DisableUser(name), caller)
@@ -85,28 +87,32 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         return changed
 
     def change_password(self, user: User, old: str | None, new: str, caller: Caller) -> UUID | None:
-        """The user's own new password, by the id of what counts from now on. Every session of the user ends.
+        """Set the user's own new password and return its id. Every session of the user ends.
 
-        `old` None: not asked, as of somebody who has just signed in with it. Unauthenticated when another password
-        counts meanwhile, FieldError for /old or /new."""
+        `old` None: not checked, for a user who has just signed in with it. Raises Unauthenticated when another password
+        has become valid meanwhile, FieldError for /old or /new.
+        """
         name = user.principal.name
         if old is not None and not self.passwords.matches(user.password, old):
-            raise FieldError("/old", N_("is not your present password"))
+            raise FieldError("/old", N_("is not your current password"))
         self._require_good(user, new)
         return self._set_password(
             name, new, lambda stored: ChangePassword(name, user.password, stored), caller, once=False
         )
 
     def authenticate_user(self, name: str, password: str) -> User | None:
-        """The user who may come in by this name and password. Takes as long for a name that is none."""
+        """The user of this name and password; None when they are wrong or the user is disabled. Takes the same time for
+        an unknown name."""
         user = self.find_user(name)
         counts = None if user is None or user.disabled else user.password
         return user if self.passwords.matches(counts, password) and counts is not None else None
 
     def find_user(self, name: str) -> User | None:
+        """The user of this name in any spelling; None for an unknown name."""
         return self.archive.load_administration().user_named(name)
 
     def find_bound_user(self, identity: Identity) -> User | None:
+        """The user who is bound to this identity; None for an unbound identity."""
         return self.archive.load_administration().user_bound_to(identity)
 
     def _require_user(self, name: str) -> User:
@@ -118,7 +124,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     def _set_password(
         self, name: str, password: str, command: Callable[[UUID], UserCommand], caller: Caller, *, once: bool
     ) -> UUID | None:
-        """Store a password and have it count: its id, None when nothing changed."""
+        """Store a password and make it valid; returns its id, None when nothing changed."""
         stored = self.archive.ids.new()
         with self.passwords.lock_user(fold_name(name)):
             if not decide(self.archive.load_administration(), command(stored)):
@@ -130,7 +136,8 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         return stored
 
     def _require_good(self, user: User, new: str) -> None:
-        """No rules of composition: they make passwords worse (NIST SP 800-63B). Length, and no repetition."""
+        """Raise FieldError for a password that is too short, too long, the user name or the current one. No rules of
+        composition: they make passwords worse (NIST SP 800-63B)."""
         if len(new) < self.password_characters_min:
             least = self.password_characters_min
             raise FieldError("/new", N_("must have at least {limit} characters"), limit=least)
@@ -139,9 +146,9 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         if fold_name(new) == fold_name(user.principal.name):
             raise FieldError("/new", N_("must not be your user name"))
         if self.passwords.matches(user.password, new):
-            raise FieldError("/new", N_("must be another one than before"))
+            raise FieldError("/new", N_("must differ from your current password"))
 
 
 def make_one_time_password() -> str:
-    """For one sign-in, to be typed from paper: k7mfp-2qxtr-9wzvb-h4ncd."""
+    """A password for one sign-in that can be typed from paper: k7mfp-2qxtr-9wzvb-h4ncd."""
     return "-".join("".join(secrets.choice(SIGNS) for _ in range(GROUP_SIGNS)) for _ in range(GROUPS))

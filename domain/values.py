@@ -1,4 +1,4 @@
-"""Value types that more than one aggregate uses. Parsed once at the edge, trusted behind it."""
+"""Value types of more than one aggregate, parsed once at the edge and trusted behind it."""
 
 import os
 import re
@@ -24,7 +24,7 @@ class Source(StrEnum):
 
 
 class ScannerSource(StrEnum):
-    """Where a scanner takes its paper from. The glass asks for a Yes, a feeder does not."""
+    """The paper source of a scanner. The flatbed asks for a Yes, the feeder does not."""
 
     FLATBED = "flatbed"
     FEEDER = "feeder"
@@ -44,7 +44,7 @@ class Sensitivity(StrEnum):
 
 
 class TypeStamp(msgspec.Struct, frozen=True):
-    """What an event remembers of its document type: old rows keep the label of the day (domain rule, edge case 20)."""
+    """The document type as an event stores it, so that old rows keep the label of their day (edge case 20)."""
 
     code: str
     kind: Kind
@@ -52,7 +52,8 @@ class TypeStamp(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """Stored bytes of one content version. `sealed_*` describe the ciphertext at rest, `size_bytes` the plain bytes."""
+    """The stored bytes of one content version. `sealed_*` describe the ciphertext at rest, `size_bytes` the plain
+    bytes."""
 
     id: UUID
     media_type: str
@@ -65,14 +66,14 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
 
 
-# In an address . and .. are steps, and lead to nobody.
+# In a URL path . and .. are steps, so no customer could have them as an id.
 CUSTOMER_ID = re.compile(r"(?!\.\.?\Z)[^\s/\\?#%\x00-\x1f\x7f]{1,64}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 NO_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 TYPED_DAY = re.compile(r"([0-9]{1,2})[-./ ]([0-9]{1,2})[-./ ]([0-9]{4})")
 NO_DAY = N_("must be a date like 2026-11-24")
-# No sign that cannot be seen: in a history nobody may look like another.
+# No invisible characters, so that no actor in a history can look like another.
 UNSEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
 ACTOR = re.compile(f"[^{UNSEEN}]{{1,80}}")
 
@@ -85,7 +86,7 @@ def parse_customer_id(text: str, pointer: str = "/form/customer") -> str:
 
 
 def parse_branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str:
-    """A branch is a code; none needs to be made before it is used."""
+    """A branch code; a branch needs no creation before its first use."""
     if not BRANCH.fullmatch(text):
         raise FieldError(pointer, N_("must be a branch code of 1 to 32 letters, digits, dots, dashes or underscores"))
     return text
@@ -93,12 +94,13 @@ def parse_branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str
 
 def normalize_typed_day(text: str) -> str:
     """A day as staff type it, day first and with the whole year (3-12-2026, 3.12.2026, 3/12/2026), as YYYY-MM-DD.
-    Other text as it is: calendar_date() refuses what is no day."""
+    Returns other text unchanged; parse_date() refuses what is no day."""
     found = TYPED_DAY.fullmatch(text.strip())
     return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if found else text
 
 
 def parse_date(text: str, pointer: str) -> date:
+    """A date in the form YYYY-MM-DD; raises FieldError."""
     try:
         return date.fromisoformat(text if DAY.fullmatch(text) else "")
     except ValueError:
@@ -106,7 +108,8 @@ def parse_date(text: str, pointer: str) -> date:
 
 
 def parse_prose(text: str, pointer: str, *, characters_max: int) -> str:
-    """Free text of people: any language, several lines, no control characters but line ends and tabs."""
+    """Free text of people: any language, several lines, no control characters except line ends and tabs. Raises
+    FieldError."""
     if len(text) > characters_max:
         raise FieldError(pointer, N_("must have at most {limit} characters"), limit=characters_max)
     if NO_PROSE.search(text):
@@ -115,7 +118,7 @@ def parse_prose(text: str, pointer: str, *, characters_max: int) -> str:
 
 
 def reason_of(text: str, pointer: str = "/reason") -> str:
-    """Why something is corrected: every correction says so (G1 to G7)."""
+    """The reason of a correction, which is required (G1 to G7). Raises FieldError."""
     if not text.strip():
         raise ValidationFailed(FieldError(pointer, N_("is required")))
     return parse_prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)
@@ -123,15 +126,15 @@ def reason_of(text: str, pointer: str = "/reason") -> str:
 
 MILLISECONDS = (1 << 48) - 1
 RANDOM = 0xFFF << 64 | (1 << 62) - 1
-VERSION_7 = 0x7 << 76 | 0x2 << 62  # and the variant
+VERSION_7 = 0x7 << 76 | 0x2 << 62  # with the variant
 
 
 def uuid7(now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> UUID:
     """A time-ordered id of RFC 9562: 48 bits of milliseconds, 74 random bits."""
     number = (now_ms() & MILLISECONDS) << 80 | int.from_bytes(os.urandom(10)) & RANDOM | VERSION_7
-    return msgspec.convert(number.to_bytes(16), UUID)  # UUID() asks in Python which of six ways it is called
+    return msgspec.convert(number.to_bytes(16), UUID)  # UUID() checks in Python which of six forms it is given
 
 
 def time_of(id_: UUID) -> datetime:
-    """When an id of uuid7() was made, to the millisecond."""
+    """The time at which uuid7() made the id, to the millisecond."""
     return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)

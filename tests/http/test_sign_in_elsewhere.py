@@ -124,7 +124,7 @@ def refused(answer: httpx.Response, browser: Browser, words: str) -> None:
     assert browser.session is None
 
 
-NOT_PROVEN = "did not come to its end"
+NOT_PROVEN = "was not completed"
 
 
 # -- the way there and back -------------------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ def test_a_password_is_changed_whenever_one_likes(browser: Browser, newcomer: tu
     assert heading(page) == "Change password"
     assert inputs(page)["old"]["autocomplete"] == "current-password"
     wrong = browser.send("/password", old="wrong", new="another password", again="another password")
-    assert (wrong.status_code, "is not your present password" in wrong.text) == (422, True)
+    assert (wrong.status_code, "is not your current password" in wrong.text) == (422, True)
     done = browser.send("/password", old=OWN_PASSWORD, new=" another password ", again=" another password ")
     assert (done.status_code, "Your password is changed." in done.text) == (200, True)
     assert browser.is_in

@@ -226,7 +226,7 @@ def test_a_jam_keeps_what_came_and_the_rest_comes_with_the_next_yes(network: Net
     jammed = at_desk.until(session, "failed")
     assert (slug(jammed), codes(jammed)) == ("scanner-jammed", sheets(1, 2))
     assert jammed["problem"]["detail"] == (
-        "A sheet is stuck in the scanner. Take it out and scan on; the pages before it are kept."
+        "A sheet is stuck in the scanner. Take it out and continue; the pages before it are kept."
     )
     wait_until(lambda: at_desk.scanners()[network.id] == "jammed", SECONDS, "it is not jammed")
 

@@ -96,7 +96,7 @@ def test_a_refused_line_is_told_by_number_and_column_and_the_rest_is_taken(archi
     ended = archive.run("import", a_manifest(delivery, PROGRAM, wrong, LETTER), "--json", code=7)
     assert counts(ended.json) == (1, 0, 2)
     first, second = ended.err.splitlines()
-    assert first.startswith("line 2: file: The content of the file is of a kind that is not taken here")
+    assert first.startswith("line 2: file: This file type")
     assert second.startswith("line 3: iban: The IBAN has a wrong check number")
 
 

@@ -69,12 +69,12 @@ PLAIN_USER = """
 import os, sys
 from pathlib import Path
 import psycopg
-from store.postgres import Cluster, settle
+from store.postgres import Cluster, choose_folder
 home, binaries, uid, gid = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(gid); os.setuid(uid)
 for round in range(2):
-    with Cluster(settle(home, state=home), binaries=binaries) as cluster:
+    with Cluster(choose_folder(home, state=home), binaries=binaries) as cluster:
         with psycopg.connect(cluster.url) as connection:
             connection.execute("create table if not exists kept (id int)")
             connection.execute("insert into kept values (1)")

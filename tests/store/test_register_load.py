@@ -109,7 +109,7 @@ def test_of_two_lines_with_one_id_or_one_card_the_first_counts(
     same_card = a_customer("B", card_numbers=("4", "2"))
     free_card = a_customer("C", card_numbers=("3",))
     at = apart + 3
-    told = [f"line {at}: id: stands in line 2 too", f"line {at + 1}: card_numbers/1: stands in line 2 too"]
+    told = [f"line {at}: id: is also in line 2", f"line {at + 1}: card_numbers/1: is also in line 2"]
     text = file_of(first, *between, same_id, same_card, free_card)
     assert run(pool, text) == (CustomerCounts(created=apart + 2, refused=2), told)
     assert run(pool, text) == (CustomerCounts(unchanged=apart + 2, refused=2), told)
@@ -120,7 +120,7 @@ def test_a_card_of_a_customer_outside_the_file_costs_its_line_alone(pool: Connec
     customers.put(a_customer("other", card_numbers=("X-1",)))
     customers.put(a_customer("1", name="Piet"))
     lines = [*people(1), a_customer("1", card_numbers=("9", "x1")), *people(2, first=2)]
-    told = ["line 3: card_numbers/1: is a card of another customer"]
+    told = ["line 3: card_numbers/1: belongs to another customer"]
     assert run(pool, file_of(*lines)) == (CustomerCounts(created=3, refused=1), told)
     assert customers.get("1") == a_customer("1", name="Piet")
     assert customers.search("9", 10) == ()
@@ -181,10 +181,10 @@ import sys
 from datetime import date
 from psycopg_pool import ConnectionPool
 from service.customers_csv import import_customers
-from store.register_load import loading
+from store.register_load import open_loader
 
 with ConnectionPool(sys.argv[1], min_size=1, kwargs={"autocommit": True}) as pool:
-    import_customers(sys.stdin.buffer, loading(pool), today=date(2026, 11, 24), on_refused=print)
+    import_customers(sys.stdin.buffer, open_loader(pool), today=date(2026, 11, 24), on_refused=print)
 """
 
 

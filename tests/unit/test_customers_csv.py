@@ -115,7 +115,7 @@ def test_what_is_wrong_is_told_by_line_and_column_and_stops_no_other_line() -> N
         ["/id", "/name", "/card_numbers/0", "/kind", "/birth_date"],
         ["/birth_date"],
     ]
-    assert str(done.refused[1]) == "line 4: birth_date: must not lie in the future"
+    assert str(done.refused[1]) == "line 4: birth_date: must not be in the future"
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_a_line_that_cannot_be_read_is_told_among_the_others(bringing: Bringing)
 def test_all_that_is_wrong_with_a_line_is_told_at_once(bringing: Bringing) -> None:
     bringing.run([CONSENT | {"iban": "x", "signature_date": "2030-01-01"}])
     [refused] = bringing.lines
-    assert refused.words == "iban: is for mandates only; signature_date: must not be in the future"
+    assert refused.words == "iban: is only for mandates; signature_date: must not be in the future"
 
 
 def test_what_is_over_is_counted_among_the_taken(bringing: Bringing) -> None:

@@ -406,7 +406,7 @@ def test_a_file_that_changes_under_the_import_is_refused(desk: MemoryDesk) -> No
     lines = [a_file_line(b"before"), a_line()]
     [changed, other] = desk.archive.append_lines(prepared(desk, *lines, examine=before_it_changed))
     assert isinstance(changed, Refused)
-    assert str(changed.error) == "/file: changed while it was read"
+    assert str(changed.error) == "/file: changed while it was being read; import the line again"
     assert isinstance(other, Taken)
     assert desk.contents.plain == {}
 

@@ -68,7 +68,7 @@ def test_a_title_is_short_and_a_sentence_ends(refusal: type[Refusal]) -> None:
 
 def test_a_sentence_is_filled_with_its_values() -> None:
     refusal = refusals.SourceNotAllowed(type="LETTER", source="none")
-    assert str(refusal).startswith("The document type LETTER does not take the source No upload.")
+    assert str(refusal).startswith("The document type LETTER does not allow the source No upload.")
 
 
 def test_a_missing_value_never_hides_the_refusal() -> None:

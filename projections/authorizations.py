@@ -1,4 +1,4 @@
-"""Authorizations with their terms and the collection data of mandates; customer_documents.py lists them."""
+"""Authorizations with their terms and the collection data of mandates; customer_documents lists them."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime

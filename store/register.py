@@ -260,7 +260,7 @@ def retry_deadlocks(transaction: Callable[[], T]) -> T:
 # -- SQL --------------------------------------------------------------------------------------------------------
 
 EXISTS = "select from register.customer where customer_id = %s"
-# One customer as JSON, for a statement that reads more than the register (projections/customer_documents.py).
+# One customer as JSON, for a statement that reads more than the register (projections/customer_documents/).
 ENTRY = """
     select json_build_object(
         'id', c.customer_id, 'name', c.name, 'birth_date', c.birth_date,

@@ -1,0 +1,197 @@
+"""Items: papers as the API shows them, as JSON. An item is the part stored with its row and what today's rules add."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.calendar import add_months
+from domain.document_type import DocumentType, keep_until
+from domain.mandate import MONTHS_DISPUTABLE
+from projections.customer_documents.row import Row
+from projections.reading import Moment, format_moment, json_text
+
+ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
+# What an authorization shows of its document; its own columns of these names are empty.
+OF_EVIDENCE = (
+    "source",
+    "file_name",
+    "media_type",
+    "size_bytes",
+    "sha256",
+    "pages",
+    "preview",
+    "password_protected",
+    "flags",
+    "content_version",
+    "content_id",
+    "sealed_size_bytes",
+    "sealed_sha256",
+    "received_on",
+    "title",
+)
+
+
+def with_evidence(row: Row, evidence: Row | None) -> Row:
+    """The row as the queries give it."""
+    if evidence is None:
+        return row
+    shown = {name: getattr(evidence, name) for name in OF_EVIDENCE}
+    return msgspec.structs.replace(row, **shown, item=merge_evidence(row.item, evidence.item))
+
+
+def merge_evidence(item: str, evidence: str | None) -> str:
+    if evidence is None:
+        return item
+    own, theirs = (msgspec.json.decode(text, type=dict[str, msgspec.Raw]) for text in (item, evidence))
+    return json_text(own | {name: theirs[name] for name in own if name in OF_EVIDENCE})
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """What was seen at the desk."""
+
+    paper: str | None
+    number_suffix: str | None
+    seen_on: date
+
+
+class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an item depends neither on who reads it nor on the day; `version` is the ETag. `withdrawn_evidence`: the
+    paper of an authorization that was withdrawn last, while it has no other."""
+
+    id: UUID
+    kind: str
+    type: str
+    status: str
+    source: str
+    file_name: str | None
+    title: str | None
+    note: str | None
+    media_type: str | None
+    size_bytes: int | None
+    sha256: str | None
+    pages: int | None
+    scan_code: str | None
+    evidence: UUID | None
+    withdrawn_evidence: UUID | None
+    original_held: bool
+    shelf_mark: str | None
+    received_on: date | None
+    signed_on: date | None
+    valid_from: date | None
+    valid_until: date | None
+    verification: Verification | None
+    external_id: str | None
+    preview: bool
+    password_protected: bool
+    flags: Sequence[str]
+    recorded_at: Moment
+    actor: str
+    branch: str
+    version: int
+    content_version: int
+
+
+class Item(ItemBase, frozen=True, kw_only=True):
+    """A paper, as a row of the list."""
+
+    type_label: str
+    keep_until: date | None
+    hold: bool
+    of_age: bool | None
+
+
+def item_base_of(row: Row) -> ItemBase:
+    return ItemBase(
+        id=row.id,
+        kind=row.kind,
+        type=row.type,
+        status=row.status,
+        source=row.source,
+        file_name=row.file_name,
+        title=row.title,
+        note=row.note,
+        media_type=row.media_type,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        pages=row.pages,
+        scan_code=row.scan_code,
+        evidence=row.evidence,
+        withdrawn_evidence=row.withdrawn_evidence,
+        original_held=row.original_held,
+        shelf_mark=row.shelf_mark,
+        received_on=row.received_on,
+        signed_on=row.signed_on,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        verification=Verification(row.paper, row.number_suffix, row.seen_on) if row.seen_on else None,
+        external_id=row.external_id,
+        preview=row.preview,
+        password_protected=row.password_protected,
+        flags=row.flags,
+        recorded_at=format_moment(row.recorded_at),
+        actor=row.actor,
+        branch=row.branch,
+        version=row.version,
+        content_version=row.content_version,
+    )
+
+
+class Listed(msgspec.Struct, frozen=True, gc=False):
+    """What a list needs of a row. `item` has what is shown of its evidence, `key` is what the list is sorted by."""
+
+    item: str
+    type: str
+    labels: dict[str, str]
+    retention_from: date | None
+    last_collection_on: date | None
+    created_position: int
+    key: str | None = None
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """What an item depends on beside its row: the types and the day, who reads it, whose it is."""
+
+    types: Mapping[str, DocumentType]
+    language: str
+    today: date
+    birth_date: date | None = None
+
+
+def render_items(rows: Iterable[Listed], reader: Reader) -> list[msgspec.Raw]:
+    """Items as JSON, in the reader's language."""
+    return [msgspec.Raw(f"{_render_open_item(row, reader)}}}") for row in rows]
+
+
+def render_item(row: Row, reader: Reader, **more: Any) -> msgspec.Raw:
+    """One of them; `more` are fields that an answer adds to it."""
+    added = "".join(f",{json_text(name)}:{json_text(value)}" for name, value in more.items())
+    return msgspec.Raw(f"{_render_open_item(row, reader)}{added}}}")
+
+
+def _render_open_item(row: Row | Listed, reader: Reader) -> str:
+    """Without its last brace. Labels are those of the event's day, what else is added follows the rules of today."""
+    label = row.labels.get(reader.language) or row.labels.get("en") or row.type
+    kind = reader.types.get(row.type)
+    of_age = kind.is_of_age(reader.birth_date, reader.today) if kind else None
+    return f"{row.item[:-1]},{_render_dated_fields(label, keep_until_of(row, kind), of_age)}"
+
+
+@lru_cache(maxsize=1_000)
+def _render_dated_fields(label: str, keep_until: date | None, of_age: bool | None) -> str:
+    """The fields that Item has beyond ItemBase, without braces."""
+    return json_text({"type_label": label, "keep_until": keep_until, "hold": False, "of_age": of_age})[1:-1]
+
+
+def keep_until_of(row: Row | Listed, kind: DocumentType | None) -> date | None:
+    """None while the event that the retention counts from is not known, such as the end of a membership."""
+    retention = kind.definition.retention if kind else None
+    if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:
+        return None
+    kept = keep_until(retention, ended_on=row.retention_from)
+    if kept is None or row.last_collection_on is None:
+        return kept
+    return max(kept, add_months(row.last_collection_on, MONTHS_DISPUTABLE))

@@ -1,0 +1,251 @@
+"""Queries of the view customer_documents: a customer's list, one paper, a file. The SQL is in statements.py.
+
+Each query applies the caller's rights: a paper that the caller may not see is answered like one that does not exist.
+"""
+
+from datetime import date
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from domain.access import Rights
+from domain.customer import Customer
+from domain.refusals import N_, FieldError, ValidationFailed
+from projections.customer_documents import statements
+from projections.customer_documents.fold import VIEW
+from projections.customer_documents.items import Listed, merge_evidence
+from projections.customer_documents.row import Row
+from projections.customer_documents.statements import COUNTED_MAX, FETCHED, FILTERS, NEWEST, ORDERS, Order
+from projections.reading import (
+    NO_FLOOR,
+    Cursor,
+    Floor,
+    like_pattern,
+    read_cursor,
+    require_position,
+    text_array,
+    unknown_cursor,
+    write_cursor,
+)
+from store import register
+
+LABELS, ITEM = VIEW.columns.index("labels"), VIEW.columns.index("item")
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """`q` is looked for in the file name, title, note, type label, scan code, shelf mark and external id. `documents`:
+    only those, or, when False, only authorizations of every kind. `received_from` and `received_to` are included; what
+    has no day of receipt was received when it was recorded, by the clocks of `zone`."""
+
+    kind: str | None = None
+    documents: bool | None = None
+    type: str | None = None
+    status: str | None = None
+    source: str | None = None
+    original_held: bool | None = None
+    received_from: date | None = None
+    received_to: date | None = None
+    zone: str = "UTC"
+    q: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+
+    rows: list[Listed]
+    position: int
+    next: str | None = None
+    customer: Customer | None = None
+
+
+async def fetch_page(
+    conn: AsyncConnection[Any],
+    customer: UUID,
+    rights: Rights,
+    filters: Filters,
+    *,
+    as_of: int | None,
+    limit: int,
+    cursor: str | None = None,
+    customer_id: str | None = None,
+    sort: str | None = None,
+    language: str = "en",
+    floor: Floor = NO_FLOOR,
+) -> Page:
+    """A customer's papers, newest first, or in the order `sort` of SORTS; `language` is that of the labels. `as_of` is
+    a position; later pages keep to the one of the first page. Raises ViewBehind, here and below, where the view is
+    behind the `floor`.
+
+    With a `customer_id` the register's entry comes along: a statement of its own would cost a third of the whole.
+    """
+    order = ORDERS[sort or NEWEST]
+    place = _parse_cursor(cursor, order) if cursor else None
+    at = place.pinned if place else as_of
+    given = _filter_values(filters, rights)
+    fetched = next((n for n in FETCHED if n > limit), limit + 1)
+    query = statements.build_list(tuple(given), fetched, order.name, then=at is not None, continued=place is not None)
+    whose = {"customer": customer, "customer_id": customer_id, "zone": filters.zone, "language": language}
+    behind = {"before": place.last, "key": place.key} if place else {}
+    rows, position, entry = await _fetch_listed(
+        conn, query, {**_common_parameters(rights, at, floor), **given, **whose, **behind}
+    )
+    more = _write_next_cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
+    return Page(rows[:limit], position, more, register.customer_from_json(entry) if entry else None)
+
+
+def _write_next_cursor(last: Listed, order: Order, pinned: int) -> str:
+    return write_cursor(pinned, last.created_position, "" if order.name == NEWEST else order.name, last.key or "")
+
+
+def _parse_cursor(cursor: str, order: Order) -> Cursor:
+    """Raises ValidationFailed where the cursor belongs to a list in another order."""
+    place = read_cursor(cursor)
+    if (place.sort or NEWEST) != order.name:
+        raise ValidationFailed(FieldError("/query/cursor", N_("belongs to a list with another sort order")))
+    try:
+        if order.key:
+            order.key.parse(place.key)
+    except ValueError:
+        raise unknown_cursor() from None
+    return place
+
+
+def _filter_values(filters: Filters, rights: Rights) -> dict[str, Any]:
+    """What is asked for beside the customer: names in NARROWER, and their values."""
+    asked = {
+        **msgspec.structs.asdict(filters),
+        "branch": rights.branch,
+        "q": like_pattern(filters.q) if filters.q else None,
+    }
+    return {name: value for name, value in asked.items() if name in FILTERS and value is not None}
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """`complete` False: there are more than COUNTED_MAX, and no more of them were counted."""
+
+    documents: int
+    authorizations: int
+    complete: bool
+    position: int
+
+
+async def count_papers(
+    conn: AsyncConnection[Any], customer: UUID, rights: Rights, filters: Filters, *, as_of: int | None
+) -> Counts:
+    """How many papers `page` lists, all its pages together."""
+    given = _filter_values(filters, rights)
+    bound = {**_common_parameters(rights, as_of), **given, "customer": customer, "zone": filters.zone}
+    ((position, documents, authorizations),) = await _fetch_rows(
+        conn, statements.build_count(tuple(given), then=as_of is not None), bound
+    )
+    return Counts(documents, authorizations, documents + authorizations <= COUNTED_MAX, position)
+
+
+async def find_paper(
+    conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, floor: Floor = NO_FLOOR
+) -> tuple[Row | None, int]:
+    """One document or authorization, None when it does not exist for this caller; and where the view stands."""
+    bound = {**_common_parameters(rights, as_of, floor), "id": paper}
+    (position, *values), *_ = await _fetch_rows(
+        conn, statements.FIND_PAPER if as_of is None else statements.FIND_PAPER_THEN, bound
+    )
+    return (_row_from_columns(values) if values[0] else None), require_position(position)
+
+
+class File(msgspec.Struct, frozen=True):
+    """What is needed to send a document's content."""
+
+    id: UUID
+    customer: UUID
+    status: str
+    file_name: str | None
+    media_type: str
+    size_bytes: int
+    sha256: str
+    pages: int | None
+    preview: bool
+    content_version: int
+    content_id: UUID
+    sealed_size_bytes: int
+
+
+async def find_file(
+    conn: AsyncConnection[Any],
+    document: UUID,
+    rights: Rights,
+    *,
+    content_version: int | None = None,
+    floor: Floor = NO_FLOOR,
+) -> File | None:
+    """None when there is no such document for this caller, or it has no content (version) that can be read.
+
+    An earlier version is for whoever may see the document today, and has the document's customer and status of today.
+    """
+    bound = {**_common_parameters(rights, None, floor), "id": document, "content_version": content_version}
+    ((position, *values),) = await _fetch_rows(
+        conn, statements.FIND_FILE if content_version is None else statements.FIND_FILE_VERSION, bound
+    )
+    require_position(position)
+    return File(*values) if values[0] else None
+
+
+async def find_by_external_id(
+    conn: AsyncConnection[Any], external_id: str, rights: Rights, *, documents: bool, as_of: int | None = None
+) -> Page:
+    """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
+    bound = {**_common_parameters(rights, as_of), "external_id": external_id, "documents": documents}
+    rows, position, _ = await _fetch_listed(
+        conn, statements.FIND_EXTERNAL if as_of is None else statements.FIND_EXTERNAL_THEN, bound
+    )
+    return Page(rows, position)
+
+
+def _common_parameters(rights: Rights, as_of: int | None, floor: Floor = NO_FLOOR) -> dict[str, Any]:
+    least = {"minimum": floor.position, "writer": floor.writer, "known_types": floor.types}
+    return {"types": text_array(tuple(rights.types)), "branch": rights.branch, "as_of": as_of, **least}
+
+
+async def _fetch_rows(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(query, bound, prepare=True)
+        return await cursor.fetchall()
+
+
+async def _fetch_listed(
+    conn: AsyncConnection[Any], query: str, bound: dict[str, Any]
+) -> tuple[list[Listed], int, str | None]:
+    """Rows, position and register entry out of one statement, so that they belong together."""
+    (position, entry, *_), *rows = await _fetch_rows(conn, query, bound)
+    return [_build_listed(*values) for values in rows], require_position(position), entry
+
+
+def _build_listed(
+    position: int,
+    item: str,
+    code: str,
+    labels: str,
+    retention_from: date | None,
+    last_collection_on: date | None,
+    evidence: str | None,
+    key: str | None,
+) -> Listed:
+    shown = merge_evidence(item, evidence)
+    return Listed(shown, code, _parse_labels(labels), retention_from, last_collection_on, position, key)
+
+
+def _row_from_columns(values: list[Any]) -> Row:
+    """VIEW.columns and the evidence's item."""
+    *own, evidence = values
+    own[LABELS] = _parse_labels(own[LABELS])
+    own[ITEM] = merge_evidence(own[ITEM], evidence)
+    return Row(*own)
+
+
+@lru_cache(maxsize=1_000)
+def _parse_labels(text: str) -> dict[str, str]:
+    """Read once for each wording: a page of rows has a handful of types, and JSON was a fifth of its cost."""
+    return msgspec.json.decode(text, type=dict[str, str])

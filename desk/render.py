@@ -128,6 +128,7 @@ def environment(language: str) -> Environment:
         "long_day": long_day,
         "later": later,
         "typed_day": partial(day_as_typed, language=language),
+        "told_day": day_as_told,
         "clock": clock,
         "second": second,
         "ago": ago,
@@ -221,6 +222,15 @@ def day_as_typed(value: str | None, *, language: str) -> str:
     """24-11-2026, as it is typed in that language; what is no day stays as it was typed."""
     try:
         return date.fromisoformat(normalize_typed_day(value or "")).strftime(TYPED_DAYS[language])
+    except ValueError:
+        return value or ""
+
+
+@pass_context
+def day_as_told(context: Context, value: str | None) -> str:
+    """2 Jan 2026, of a day that somebody typed; what is no day stays as it was typed."""
+    try:
+        return day(context, date.fromisoformat(value or ""))
     except ValueError:
         return value or ""
 

@@ -370,6 +370,28 @@ def test_a_stale_form_shows_both_versions_and_keeps_what_was_typed(served: Serve
     assert "my words" in done.main
 
 
+@pytest.mark.parametrize(
+    ("language", "day", "kind"),
+    [("en", "2 Jan 2026", "Form"), ("nl", "2 jan 2026", "Formulier"), ("de", "02.01.2026", "Formular")],
+)
+def test_a_stale_form_says_once_what_was_typed_in_the_words_of_the_page(
+    served: Served, staff: httpx.Client, language: str, day: str, kind: str
+) -> None:
+    supervisor, paper = served.as_("supervisor"), archived(staff, a_customer(served))
+    before = opened(served, paper)
+    corrected(supervisor, paper, "describe", note="theirs", reason="clearer")
+    with Visitor(served, **{"Accept-Language": language}) as visitor:
+        for name, typed, shown in (
+            ("describe", {"received_on": "2026-01-02"}, day),
+            ("reclassify", {"type": "FORM"}, kind),
+        ):
+            page = visitor.send(
+                f"/documents/{paper['id']}/{name}", {**form_of(before, name), "reason": "mine", **typed}
+            )
+            assert f": {shown}" in page.main
+            assert (len(page.all("div", role="alert")), page.all("section", role="alert")) == (1, [])
+
+
 def test_who_wants_what_was_done_already_is_told_and_has_no_form_for_it(served: Served, staff: httpx.Client) -> None:
     paper = archived(staff, a_customer(served))
     mine = form_of(opened(served, paper), "withdraw")

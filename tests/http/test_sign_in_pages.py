@@ -110,6 +110,7 @@ def test_a_first_sign_in_leads_to_a_password_of_ones_own_and_then_on(
     assert [inputs(page)[name]["autocomplete"] for name in ("user", "new", "again")] == [
         "username", "new-password", "new-password",
     ]  # fmt: skip
+    assert [name for name, field in inputs(page).items() if "autofocus" in field] == ["new"]
     assert heading(browser.open("/add")) == "Choose a password", "nothing else is shown before"
     answer = browser.send("/password", new=OWN_PASSWORD, again=OWN_PASSWORD, next="/work")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/work")

@@ -30,6 +30,8 @@ ROWS_MIN = 11
 WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
 ADDRESS = f"https://www.example.org/een/lang/adres/zonder/spatie?token={'x' * 90}"
 FILE = f"een_bestandsnaam_zonder_spaties_zoals_scanners_ze_maken_{'1234567890' * 4}.pdf"
+HEAD_SHARE_MAX = 1 / 4
+"""Of the height of the screen, by the bar and the customer's band."""
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 IN_VIEW = """[...document.querySelectorAll("#list tbody tr")]
     .filter((row) => row.getBoundingClientRect().bottom <= innerHeight).length"""
@@ -123,6 +125,40 @@ def test_a_list_shows_eleven_rows_on_an_ordinary_screen(
     page = desks(language=language).open(f"/customers/{customer}?at={last['position']}")
     expect(page.locator("#slide")).to_be_visible()
     assert page.evaluate(IN_VIEW) >= ROWS_MIN
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+def test_the_head_leaves_three_quarters_of_the_screen(desks: Callable[..., Desk], served: Served, language: str) -> None:
+    ordinary = a_customer(served, card_numbers=[f"{secrets.randbelow(10**14):014}"], birth_date="1971-03-12")
+    desk = desks("operator", language=language)
+    for customer, width, height in (
+        (hostile(served).customer, 1280, 900),
+        (ordinary, 1280, 900),
+        (ordinary, 1024, 768),
+        (ordinary, 768, 1024),
+        (ordinary, 360, 740),
+    ):
+        desk.page.set_viewport_size({"width": width, "height": height})
+        page = desk.open(f"/customers/{customer}")
+        if width >= 640:
+            expect(page.locator(".live")).to_be_visible()
+        head = page.locator(".top").evaluate("(top) => top.getBoundingClientRect().height")
+        assert head <= height * HEAD_SHARE_MAX, (customer, width, head)
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+def test_what_one_does_to_a_row_stays_inside_the_list(
+    desks: Callable[..., Desk], served: Served, language: str
+) -> None:
+    desk = desks("operator", language=language)
+    desk.page.set_viewport_size({"width": 768, "height": 1024})
+    page = desk.open(f"/customers/{hostile(served).customer}")
+    edge, *ends = page.evaluate(
+        """() => ["#list", "#list .go .btn"].flatMap((which) => [...document.querySelectorAll(which)])
+            .map((one) => one.getBoundingClientRect().right)"""
+    )
+    assert ends
+    assert max(ends) <= edge
 
 
 def test_the_thumbnail_keeps_its_size_beside_long_names(desks: Callable[..., Desk], served: Served) -> None:

@@ -40,6 +40,7 @@ class FileUpload extends HTMLElement {
 
   disconnectedCallback() {
     this.ended.abort();
+    this.forget(this.chosen);
     this.preview(undefined);
   }
 
@@ -81,7 +82,7 @@ class FileUpload extends HTMLElement {
     const key = `${this.form.dataset.key}-${this.count++}`;
     const start = await textOf(file.slice(0, 1_024));
     const end = start.startsWith("%PDF") ? await textOf(file.slice(-PDF_END_BYTES)) : "";
-    return { file, key, wrong: this.seen(file, start), isLocked: /\/Encrypt\b/.test(start + end) };
+    return { file, key, isPdf: start.startsWith("%PDF"), wrong: this.seen(file, start), isLocked: /\/Encrypt\b/.test(start + end) };
   }
 
   twice(file) {
@@ -91,6 +92,7 @@ class FileUpload extends HTMLElement {
   }
 
   keep(chosen) {
+    this.forget(this.chosen.filter((one) => !chosen.includes(one)));
     this.chosen = chosen;
     if (chosen.length > 0 && chosen.every((one) => one.saved)) return this.done(chosen);
     document.getElementById("alert").replaceChildren();
@@ -124,17 +126,28 @@ class FileUpload extends HTMLElement {
     one.row.classList.add("todo");
   }
 
+  forget(files) {
+    for (const one of files) if (one.view) URL.revokeObjectURL(one.view);
+  }
+
   row(one) {
     const row = this.querySelector("template").content.cloneNode(true).firstElementChild;
     row.querySelector("[data-name]").textContent = one.file.name;
     for (const which of row.querySelectorAll("[data-which]")) which.textContent = ` ${one.file.name}`;
     row.querySelector("progress").setAttribute("aria-label", one.file.name);
+    if (one.isPdf && !one.saved) this.offer(one, row.querySelector("[data-view]"));
     const remove = row.querySelector("[data-remove]");
     remove.hidden = this.chosen.length < 2;
     remove.addEventListener("click", () => this.busy || this.keep(this.chosen.filter((other) => other !== one)));
     one.row = row;
     this.say(one, this.about(one));
     return row;
+  }
+
+  /** A PDF that is not saved yet opens in the browser's own viewer, and is never taken for a page whatever is in it. */
+  offer(one, link) {
+    one.view ??= URL.createObjectURL(new Blob([one.file], { type: "application/pdf" }));
+    Object.assign(link, { href: one.view, hidden: false });
   }
 
   about({ file, isLocked }) {

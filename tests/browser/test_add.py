@@ -514,6 +514,21 @@ def test_a_picture_is_shown_before_it_is_saved(desk: Desk) -> None:
     expect(at.page.get_by_role("img", name="The chosen picture")).to_be_visible()
 
 
+def test_a_pdf_is_looked_at_before_it_is_saved_and_never_as_a_page_of_the_archive(desk: Desk) -> None:
+    at = Adding(desk, source="file", customer=a_customer(desk.served), type="LETTER")
+    page_in_disguise = a_payload(b"%PDF-1.4\n<script>document.title = 1</script>", "page.html", "text/html")
+    for file in (a_payload(), page_in_disguise):
+        at.pick(file)
+        with desk.context.expect_page() as opened:
+            at.page.get_by_role("link", name=f"View {file['name']}").click()
+        assert opened.value.url.startswith("blob:")
+        assert opened.value.evaluate("[document.contentType, opener]") == ["application/pdf", None]
+        opened.value.close()
+    at.pick(a_payload(b"no PDF at all", "note.txt"))
+    expect(at.page.locator("#pick")).to_have_text("note.txt")
+    expect(at.page.get_by_role("link", name="View note.txt")).to_have_count(0)
+
+
 def test_a_checked_code_makes_the_file_the_evidence_of_its_form(desk: Desk) -> None:
     staff, customer = desk.served.as_("staff"), a_customer(desk.served)
     code = issued(staff, customer)["scan_code"]

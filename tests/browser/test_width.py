@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.desks import Desk
+from tests.browser.desks import Desk, a_user
 from tests.http.desk import (
     DEBT,
     a_customer,
@@ -28,6 +28,7 @@ WIDTHS = (1280, 768, 360)
 ROWS_MIN = 11
 """On a screen of 1280 × 900."""
 WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
+LONG_NAME = "Wilhelmina-Alexandrina van der Schaepmeester-Hohenzollern-Sigmaringen de Vries"
 ADDRESS = f"https://www.example.org/een/lang/adres/zonder/spatie?token={'x' * 90}"
 FILE = f"een_bestandsnaam_zonder_spaties_zoals_scanners_ze_maken_{'1234567890' * 4}.pdf"
 HEAD_SHARE_MAX = 1 / 4
@@ -128,11 +129,15 @@ def test_a_list_shows_eleven_rows_on_an_ordinary_screen(
 
 
 @pytest.mark.parametrize("language", ["en", "nl", "de"])
-def test_the_head_leaves_three_quarters_of_the_screen(desks: Callable[..., Desk], served: Served, language: str) -> None:
-    ordinary = a_customer(served, card_numbers=[f"{secrets.randbelow(10**14):014}"], birth_date="1971-03-12")
-    desk = desks("operator", language=language)
+def test_the_head_leaves_three_quarters_of_the_screen(
+    desks: Callable[..., Desk], served: Served, language: str
+) -> None:
+    known = {"card_numbers": [f"{secrets.randbelow(10**14):014}"], "birth_date": "1971-03-12", "home_branch": "CENTRAL"}
+    ordinary, long = a_customer(served, **known), a_customer(served, **{**known, "card_numbers": []}, name=LONG_NAME)
+    desk = desks(None, language=language)
+    desk.come_in(a_user(served))
     for customer, width, height in (
-        (hostile(served).customer, 1280, 900),
+        (long, 1280, 900),
         (ordinary, 1280, 900),
         (ordinary, 1024, 768),
         (ordinary, 768, 1024),
@@ -159,6 +164,27 @@ def test_what_one_does_to_a_row_stays_inside_the_list(
     )
     assert ends
     assert max(ends) <= edge
+
+
+def test_a_list_is_printed_without_what_can_only_be_pressed(desks: Callable[..., Desk], served: Served) -> None:
+    page = desks().open(f"/customers/{hostile(served).customer}")
+    expect(page.locator("#list .go .btn").first).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator("#list tbody tr").first).to_be_visible()
+    expect(page.locator(":is(a, button, summary):is(.btn, .tabs *, .bar *, .fold *):visible")).to_have_count(0)
+
+
+def test_a_card_number_stands_on_one_line_where_people_are_compared(desks: Callable[..., Desk], served: Served) -> None:
+    name = f"Vergelijk {secrets.token_hex(4)}"
+    for _ in range(2):
+        a_customer(served, name=name, card_numbers=[f"{secrets.randbelow(10**14):014}"], birth_date="1971-12-12")
+    page = desks(language="de").open("/add?source=file")
+    page.locator("#customer-search").click()
+    page.locator("dialog #q").fill(name)
+    rows = page.locator("dialog label:has([type=radio])")
+    expect(rows).to_have_count(2)
+    lines = rows.first.locator("> *").nth(3).evaluate("(cell) => cell.getClientRects().length && cell.offsetHeight")
+    assert lines <= 24
 
 
 def test_the_thumbnail_keeps_its_size_beside_long_names(desks: Callable[..., Desk], served: Served) -> None:

@@ -1,1 +1,1 @@
-"""Numbered SQL files and the runner that applies them; knows psycopg only."""
+"""Numbered SQL files and the runner that applies them; depends on psycopg only."""

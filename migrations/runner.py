@@ -1,4 +1,5 @@
-"""Applies the numbered SQL files beside it, forward only, each once; service/ calls it at start and for `migrate`."""
+"""Applies the numbered SQL files of this folder, forward only, each once; service/ calls it at start and for
+`migrate`."""
 
 import hashlib
 import re
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import psycopg
 
-# One constant for every deployment: whoever migrates a database holds this advisory lock in it.
+# The advisory lock of a migration; the same number in every deployment.
 LOCK = 4_701_912_006
 NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 OUTSIDE = re.compile(r"^-- no-transaction$", re.MULTILINE)
@@ -25,7 +26,7 @@ create table if not exists public.schema_migration (
 
 
 class MigrationError(RuntimeError):
-    """The database and this release do not fit, or a file failed; the sentence names the file."""
+    """The database and this release do not match, or a file failed; the sentence names the file."""
 
 
 class Migration(NamedTuple):
@@ -36,10 +37,10 @@ class Migration(NamedTuple):
 
 
 def migrate(url: str, folder: Traversable | None = None) -> list[str]:
-    """Apply what is missing and return the file names. Many may call it at once: one applies, the others wait.
+    """Apply the missing files and return their names. Many processes may call it at once: one applies, the others wait.
 
-    Each file and its row are one transaction. A file with a line `-- no-transaction` runs statement by statement, a
-    line `-- next` between them; it has to be repeatable, since a failure leaves the first ones applied.
+    Each file and its row are one transaction. A file with a line `-- no-transaction` runs statement by statement,
+    separated by lines `-- next`; it must be repeatable, because a failure leaves its first statements applied.
     """
     wanted = _read_files(folder)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -53,7 +54,7 @@ def migrate(url: str, folder: Traversable | None = None) -> list[str]:
 
 
 def list_pending(url: str, folder: Traversable | None = None) -> list[str]:
-    """The files that migrate() would apply, without changing anything; raises MigrationError as it would."""
+    """The files that migrate() would apply. Changes nothing; raises MigrationError as migrate() would."""
     wanted = _read_files(folder)
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute("select to_regclass('public.schema_migration') is not null").fetchone()
@@ -62,7 +63,7 @@ def list_pending(url: str, folder: Traversable | None = None) -> list[str]:
 
 
 def newest_version(folder: Traversable | None = None) -> int:
-    """The version that a database of this release stands at."""
+    """The schema version of this release."""
     return max(migration.version for migration in _read_files(folder))
 
 
@@ -79,7 +80,8 @@ def _read_files(folder: Traversable | None) -> list[Migration]:
 
 
 def _take_lock(connection: psycopg.Connection) -> None:
-    """Polled, for a session that waits inside the lock deadlocks with another's CREATE INDEX CONCURRENTLY."""
+    """Take the advisory lock by polling: a session that waits for the lock would deadlock with another's CREATE INDEX
+    CONCURRENTLY."""
     while connection.execute("select pg_try_advisory_lock(%s)", (LOCK,)).fetchone() != (True,):
         connection.execute("select pg_sleep(0.1)")
 

@@ -1,1 +1,1 @@
-"""Where it rests: event log, keys, content and the embedded Postgres; domain/ says what it means."""
+"""Storage: event log, keys, content and the embedded Postgres; domain/ defines the meaning."""

@@ -1,7 +1,8 @@
 """The access log: who read what.
 
-A line of a sensitive read is committed before the first byte of the answer leaves; api/ waits for it. Lines of other
-lists and searches are noted: written in groups a moment later, and kept in memory while the database takes none.
+A line about a sensitive read is committed before the first byte of the answer leaves; api/ waits for it. Lines about
+other lists and searches are noted: written in groups a moment later, and kept in memory while the database is
+unavailable.
 """
 
 import asyncio
@@ -30,13 +31,14 @@ GROUP_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 ROOM_SECONDS = (0.1, 0.2, 0.4)
 SAID_EVERY_SECONDS = 60.0
-NOTED_MAX = 10_000  # lines of 300 bytes in memory; over that, what would be noted is refused
+NOTED_MAX = 10_000  # lines of 300 bytes in memory; beyond that, reads that would be noted are refused
 END_SECONDS = 2.0
 logger = getLogger("dossier.access_log")
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """One read: an AccessAction of domain/access.py, with what was read. `seconds_ago` when its line is written."""
+    """One read: an AccessAction of domain/access.py and the papers it read. `seconds_ago`: its age when the line is
+    written."""
 
     actor: str
     branch: str
@@ -53,8 +55,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessLog:
-    """Lives in one event loop. `connection` borrows a connection in autocommit from a pool. One task writes: lines that
-    come together are one INSERT and one commit."""
+    """The writer of the access log, for one event loop. `connection` borrows an autocommit connection from a pool. One
+    task writes: lines that arrive together are one INSERT and one commit."""
 
     def __init__(self, connection: Connect, *, noted_max: int = NOTED_MAX) -> None:
         self._connection, self._noted_max = connection, noted_max
@@ -65,7 +67,7 @@ class AccessLog:
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, *accesses: Access) -> None:
-        """Write lines; durable on return. Raises Unavailable: then nothing may be shown."""
+        """Write lines. Durable on return. Raises Unavailable: then the caller must not show the data."""
         loop = asyncio.get_running_loop()
         lines = [(access, loop.create_future()) for access in accesses]
         self._waiting += lines
@@ -75,7 +77,7 @@ class AccessLog:
 
     def note(self, access: Access) -> None:
         """Queue a line, to be written within GROUP_SECONDS or when the database is back. Raises Unavailable when too
-        many lines wait: then nothing may be shown."""
+        many lines wait: then the caller must not show the data."""
         if len(self._noted) >= self._noted_max:
             raise Unavailable
         if not self._noted:
@@ -84,7 +86,7 @@ class AccessLog:
         self._keep_writing()
 
     async def close(self) -> None:
-        """Write the waiting lines, within END_SECONDS."""
+        """Write the waiting lines within END_SECONDS, and log how many remain."""
         self._due = 0.0
         self._hurry.set()
         if self._writer is not None:
@@ -108,7 +110,7 @@ class AccessLog:
                 await self._write_noted()
 
     async def _until_due(self) -> None:
-        """Until noted lines are to be written, or somebody waits."""
+        """Wait until noted lines are due or a caller records a line."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, self._due - time.monotonic())):
                 await self._hurry.wait()
@@ -123,7 +125,7 @@ class AccessLog:
 
     async def _write_noted(self) -> None:
         """Write queued lines in a statement of their own, so that their failure fails no waiting caller. A line whose
-        commit was not confirmed is written again: twice is better than never."""
+        commit was not confirmed is written again: a duplicate line is better than a lost one."""
         batch = [self._noted[n] for n in range(min(BATCH_MAX, len(self._noted)))]
         now = time.monotonic()
         error = await self._insert_lines([msgspec.structs.replace(line, seconds_ago=now - at) for line, at in batch])
@@ -140,20 +142,22 @@ class AccessLog:
         if now >= self._said + SAID_EVERY_SECONDS:
             self._said = now
             why = type(error).__name__
-            logger.error("access log: %d lines wait, tried again each %g s: %s", len(self._noted), RETRY_SECONDS, why)
+            logger.error("access log: %d lines wait, retrying every %g s: %s", len(self._noted), RETRY_SECONDS, why)
 
     async def _insert_lines(self, lines: list[Access]) -> Exception | None:
-        """As one JSON text: eight arrays of parameters cost the driver more than all else here."""
+        """Insert the lines as one JSON text: eight arrays of parameters cost the driver more than everything else
+        here."""
         try:
             await self._insert_with_patience(msgspec.json.encode(lines).decode())
         except (OperationalError, PoolTimeout):
             return Unavailable()
-        except Exception as error:  # noqa: BLE001  # all who wait for this line must hear of it, or they wait for ever
+        except Exception as error:  # noqa: BLE001  # every caller that waits for this line needs the error
             return error
         return None
 
     async def _insert_with_patience(self, lines: str) -> None:
-        """Retry on a full disk: `serve` makes room within a moment while ballast is left (service/ballast.py)."""
+        """Insert, and retry on a full disk: `serve` frees space within a moment while ballast is left
+        (service/ballast.py)."""
         for pause in (*ROOM_SECONDS, None):
             try:
                 async with self._connection() as conn:
@@ -166,7 +170,7 @@ class AccessLog:
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line of the log as it is read."""
+    """A line of the access log as it is read."""
 
     id: int
     at: datetime
@@ -193,11 +197,11 @@ async def read_lines(
     before: int | None,
     **wanted: Any,
 ) -> tuple[list[Line], int | None]:
-    """Lines newest first that stand before the line `before`, and the last of them (None at the end of the log).
-    `wanted`: what of FILTERS is asked for, None for any.
+    """Lines before the line `before`, newest first, and the last of them (None at the end of the log). `wanted`:
+    further FILTERS with their values; None matches any.
 
-    The lines of a paper are those of its evidence too, and those of the scan session that it came from. Who may not
-    see a paper is not told that somebody read it (I12).
+    The lines of a paper include those of its evidence, and those of the scan session that it came from. A reader who
+    may not see a paper does not learn that it was read (I12).
     """
     papers = await _papers_of(conn, paper) if paper else None
     sessions = await _ids_from(conn, SESSIONS_OF_PAPERS, papers) if papers else []
@@ -212,7 +216,7 @@ async def read_lines(
 
 
 async def _papers_of(conn: AsyncConnection[Any], paper: UUID) -> list[UUID]:
-    """It, and of an authorization all the evidence that it ever had."""
+    """The paper and, for an authorization, every evidence that it ever had."""
     return [paper, *await _ids_from(conn, EVIDENCE, paper)]
 
 
@@ -223,7 +227,7 @@ async def _ids_from(conn: AsyncConnection[Any], query: str, value: Any) -> list[
 
 
 async def count_missed_checks(conn: AsyncConnection[Any], actor: str) -> int:
-    """How often this actor asked for scan codes that are none, in the last minute."""
+    """The number of unknown scan codes that this actor asked for in the last minute."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(MISSED_CHECKS, [actor], prepare=True)
         found = await cursor.fetchone()
@@ -252,7 +256,7 @@ SESSIONS_OF_CUSTOMER = """
     join views.audit_history as h on h.action = 'pages-archived' and (h.after ->> 'document')::uuid = d.id
     where d.customer = %s and d.to_position is null and d.kind = 'document' and d.source = 'scan'
 """
-# Times are shown to the millisecond, and `until` includes what it shows.
+# Times are shown to the millisecond, and `until` includes the shown millisecond.
 FILTERS = {
     "customer": "customer = %(customer)s",
     "papers": "coalesce(document, authorization_id) = any(%(papers)s)",
@@ -273,7 +277,7 @@ SEEN = """exists (
 
 @cache
 def _build_query(given: tuple[str, ...], *, scanned: bool) -> str:
-    """Each filter stands there only where it is asked for, so that a plan that is kept has its index."""
+    """The query with only the requested filters, so that a cached plan uses their index."""
     or_scanned = {name: f"({FILTERS[name]} or scan_session = any(%(sessions)s))" for name in SCANNED if scanned}
     asked = [{**FILTERS, **or_scanned}[name] for name in given]
     return f"""

@@ -1,6 +1,5 @@
-"""Arrays as Postgres reads them in binary, for the parameters of store/recorder.py. The driver makes them element by
-element, which takes three times as long; what is handed over as words the server has to read once more.
-"""
+"""Arrays in Postgres' binary form, for the parameters of store/recorder.py. The driver would encode them element by
+element, which takes three times as long; text arrays would have to be parsed by the server."""
 
 from collections.abc import Iterable, Sequence
 from struct import pack
@@ -16,7 +15,7 @@ from psycopg.types import TypeInfo
 
 
 class Packed(bytes):
-    """One dimension, no nulls."""
+    """A packed array: one dimension, no nulls."""
 
     element: ClassVar[TypeInfo]
 
@@ -37,8 +36,8 @@ P = TypeVar("P", bound=Packed)
 
 
 def pack_ids(values: Iterable[UUID]) -> Ids | None:
-    """As texts() and blobs(): None when there are none, which means the same to archive.append()."""
-    return _pack_elements(Ids, [value.int.to_bytes(16) for value in values])  # as `bytes`, in half the time
+    """The array; None when it is empty, as for pack_texts() and pack_blobs(): archive.append() treats both alike."""
+    return _pack_elements(Ids, [value.int.to_bytes(16) for value in values])  # same as `bytes`, in half the time
 
 
 def pack_texts(values: Iterable[str]) -> Texts | None:
@@ -51,7 +50,7 @@ def pack_blobs(values: Iterable[bytes]) -> Blobs | None:
 
 def _pack_elements(kind: type[P], elements: Sequence[bytes]) -> P | None:
     lengths = {*map(len, elements)}
-    if len(lengths) == 1:  # keys and digests
+    if len(lengths) == 1:  # equal lengths: keys and digests
         length = pack(">i", *lengths)
         return _pack_array(kind, len(elements), length + length.join(elements))
     return _pack_array(kind, len(elements), b"".join([pack(">i", len(element)) + element for element in elements]))

@@ -1,6 +1,6 @@
-"""Whether the clocks agree by which things lapse: the program's, the database's, the newest event's, the machine's.
+"""True if the clocks that decide about lapses agree: the program's, the database's, the newest event's, the machine's.
 
-service/lapses.py asks before each look; /readyz and /metrics tell the same comparison.
+service/lapses.py asks before each look; /readyz and /metrics report the same comparison.
 """
 
 import time
@@ -13,13 +13,14 @@ from psycopg import Connection
 from domain.ports import Clock
 
 AGREEMENT_SECONDS = 3600.0
-"""After the whole machine's clock was set forward, somebody has this long to see the alarm before anything lapses."""
+"""After the machine's clock was set forward, operators have this long to notice the alarm before anything lapses."""
 QUIET = timedelta(days=40)
-"""An archive in use writes more often: a longer silence before a start may be a clock set forward while it was off."""
+"""An archive in use writes more often: a longer gap before a start may mean that the clock was set forward
+meanwhile."""
 
 
 class Times(msgspec.Struct, frozen=True):
-    """What the clocks showed at one moment; `newest` is the recorded_at of the newest event, by the database's."""
+    """The clocks at one moment; `newest` is the recorded_at of the newest event, by the database's clock."""
 
     program: datetime
     database: datetime
@@ -32,6 +33,7 @@ class Times(msgspec.Struct, frozen=True):
 
 
 def read_times(conn: Connection[Any], program: datetime) -> Times:
+    """The clocks now, with `program` as the program's."""
     [row] = conn.execute(TIMES).fetchall()
     return Times(program, *row)
 
@@ -44,7 +46,7 @@ TIMES = """
 
 
 def find_disagreement(times: Times, tolerance_seconds: float) -> str | None:
-    """Which clock is off, in words; None while they agree within the tolerance."""
+    """Which clock is wrong, in words; None while they agree within the tolerance."""
     skew = times.skew_seconds
     if abs(skew) > tolerance_seconds:
         return f"the program's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the database's"
@@ -54,19 +56,19 @@ def find_disagreement(times: Times, tolerance_seconds: float) -> str | None:
 
 
 class Trust:
-    """The machine's own clock, of one process: a step forward takes the program's and the database's along.
+    """The machine's own clock in one process: a step forward moves the program's and the database's clock alike.
 
-    The clock that is never set tells a step. A step that is taken back is forgotten at once; after another, nothing
+    A clock that is never set detects the step. A step that is taken back is forgotten at once; after any other, nothing
     lapses until all clocks have agreed for an hour.
     """
 
     def __init__(self, tolerance_seconds: float) -> None:
         self._tolerance = tolerance_seconds
-        self._trusted: float | None = None  # the moment at which the steady clock began, as a trusted clock tells it
-        self._doubted: tuple[float, float] | None = None  # the same as a doubted clock tells it, and since when
+        self._trusted: float | None = None  # when the steady clock began, by a trusted clock
+        self._doubted: tuple[float, float] | None = None  # the same by a doubted clock, and since when
 
     def find_doubt(self, times: Times, steady: float) -> str | None:
-        """Why nothing may lapse at these times, in words; None when it may."""
+        """The reason, in words, why nothing may lapse at these times; None when lapses are allowed."""
         if wrong := find_disagreement(times, self._tolerance):
             self._doubted = None
             return wrong
@@ -95,12 +97,12 @@ class Trust:
 
 
 def steady_seconds() -> float:
-    """A clock that nobody sets, and that goes on while the machine sleeps."""
+    """A clock that is never set and that keeps running while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Stopped:
-    """A clock that stands at a moment that was compared; its days are those of `clock`."""
+    """A clock that stays at one compared moment; its days are those of `clock`."""
 
     def __init__(self, clock: Clock, moment: datetime) -> None:
         self._clock, self._moment = clock, moment

@@ -1,8 +1,8 @@
-"""Content as files in 256 folders of one directory, written once; content_format.py says what stands in them.
+"""Content as files in 256 folders of one directory, written once; content_format.py defines their bytes.
 
-A file is written without a name, flushed, and only then linked to its name: what has a name is complete. Keys are
-UUIDs, and the folder is the end of the key, because ids of today all begin alike. Nothing is stored in a root, and
-nothing removed from it, unless its marker (store/marker.py) names this archive: a volume may be away.
+A file is written without a name, flushed, and only then linked to its name: a named file is complete. Keys are UUIDs;
+the folder is the end of the key, because ids of one day begin alike. A root is written to only when its marker
+(store/marker.py) names this archive, because another volume may be mounted there.
 """
 
 import errno
@@ -29,7 +29,7 @@ FOLDERS = tuple(f"{number:02x}" for number in range(256))
 UNFINISHED = ".unfinished-"
 
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-# EFBIG stands for the limit on the size of one file: no room either, as far as this content goes.
+# EFBIG is the limit on the size of one file: no space either, for this content.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _Look = TypeVar("_Look")
@@ -38,24 +38,24 @@ logger = logging.getLogger("dossier.content")
 
 
 class ContentDirectory:
-    """A `ContentStore` on a local file system. Share it among threads and processes.
+    """A `ContentStore` on a local file system. Shareable among threads and processes.
 
-    Keys are UUIDs as lower-case text, else ValueError. A root that is not this archive's and a disk that fails raise
-    Unavailable, a full disk InsufficientStorage, each with an OSError as the cause. The log tells the cause.
+    Keys are UUIDs as lower-case text, else ValueError. A root of another archive and a failing disk raise Unavailable,
+    a full disk InsufficientStorage, each with an OSError as the cause. The log records the cause.
     """
 
     def __init__(self, root: Path, archive: Callable[[], UUID], *, unnamed: bool | None = None) -> None:
-        """Open the root that make_root() made. `archive` returns the id that its marker has to name.
+        """Open the root that make_root() made. `archive` returns the id that its marker must name.
 
-        `unnamed` says whether files are written without a name (None: find out). Where the file system cannot do
-        that they get a temporary name, and what a crash leaves of those `discard_unfinished` removes.
+        `unnamed` says if files are written without a name (None: detect it). Where the file system cannot do that they
+        get a temporary name; `discard_unfinished` removes those that a crash leaves.
         """
         self._root, self._archive, self._unnamed = root.absolute(), archive, unnamed
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
-        """Store the chunks as a new file and return its size in bytes; AlreadyStored when the key exists.
+        """Store the chunks as a new file and return its size in bytes. Raises AlreadyStored when the key exists.
 
-        On return the bytes and the name are on the disk. When anything raises, the chunks included, nothing is left.
+        On return the bytes and the name are on the disk. After any exception, from the chunks too, nothing is left.
         """
         with self._open_root() as root, _open_descriptor(_folder_of(key), folder=root) as folder:
             with self._new_file(root, folder) as (file, name):
@@ -69,7 +69,7 @@ class ContentDirectory:
     def read(self, key: str, first: int = 0, last: int | None = None) -> Iterator[bytes]:
         """Bytes first..last inclusive, cut at the end of the file, in pieces of at most 1 MiB.
 
-        Missing comes with the first piece. The file stays open until the iterator is used up or closed.
+        Missing is raised with the first piece. The file stays open until the iterator is exhausted or closed.
         """
         if first < 0:
             raise ValueError(f"a range cannot begin at {first}")
@@ -81,16 +81,16 @@ class ContentDirectory:
         return found.st_size if found else None
 
     def delete(self, key: str) -> None:
-        """Remove the key. On return its name is gone from the disk, also when an earlier call was cut short."""
+        """Remove the key. On return its name is gone from the disk, also when an earlier call was interrupted."""
         with self._open_root() as root, _open_descriptor(_folder_of(key), folder=root) as folder, _disk_faults():
             with suppress(FileNotFoundError):
                 os.unlink(key, dir_fd=folder)
             os.fsync(folder)
 
     def list_keys(self) -> Iterator[tuple[str, float]]:
-        """All keys, each once, with the time of its last write (seconds since the epoch); folder by folder.
+        """All keys, each once, with the time of the last write (seconds since the epoch); folder by folder.
 
-        Memory is that of one folder of 256. A key that comes or goes meanwhile may or may not be listed.
+        Memory use is that of one folder of 256. A key that is added or removed meanwhile may or may not be listed.
         """
         for name in FOLDERS:
             with self._open_root() as root, _open_descriptor(name, folder=root) as folder, _disk_faults():
@@ -98,18 +98,18 @@ class ContentDirectory:
             yield from found
 
     def free_bytes(self) -> int:
-        """Bytes that may still be written here, for the floor below which uploads are refused."""
+        """Bytes that can still be written here, for the limit below which uploads are refused."""
         with _disk_faults():
             room = os.statvfs(self._root)
         return room.f_bavail * room.f_frsize
 
     def require_writable(self) -> None:
-        """Write one byte as an upload would and let go of it; raises as put() does."""
+        """Write one byte as an upload would, and discard it; raises as put() does."""
         with self._open_root() as root, self._new_file(root, root) as (file, _):
             _write_all(file, b"\0")
 
     def discard_unfinished(self, before: float) -> int:
-        """Remove temporary files last written before a time (seconds since the epoch); how many there were."""
+        """Remove temporary files last written before a time (seconds since the epoch) and return their number."""
         count = 0
         for name in (".", *FOLDERS):
             with self._open_root() as root, _open_descriptor(name, folder=root) as folder, _disk_faults():
@@ -118,8 +118,8 @@ class ContentDirectory:
 
     @contextmanager
     def _open_root(self) -> Iterator[int]:
-        """The root as a descriptor, once its marker was compared: what is done by it stays on that volume, also when
-        another one is mounted over it in this moment."""
+        """The root as a descriptor, after comparing its marker: operations on the descriptor stay on that volume, even
+        when another one is mounted over it at this moment."""
         archive = self._archive()
         with _disk_faults():
             try:
@@ -134,8 +134,8 @@ class ContentDirectory:
             os.close(root)
 
     def _new_file(self, root: int, folder: int) -> "_Temporary":
-        """A new file for writing. That unnamed files work is remembered; that they do not is tried again: the reason
-        may have been a full or failing disk."""
+        """A new file for writing. Success of an unnamed file is remembered; failure is retried each time, because the
+        reason may have been a full or failing disk."""
         if self._unnamed is None and _links_unnamed(root):
             self._unnamed = True
         return _open_unnamed(folder) if self._unnamed else _open_named(folder)
@@ -156,9 +156,10 @@ class ContentDirectory:
             os.close(file)
 
     def _look_at(self, path: Path, look: Callable[[Path], _Look]) -> _Look | None:
-        """What the look at a file gives, None when this archive's root has no such file.
+        """The result of `look` at a file; None when this archive's root has no such file.
 
-        Where the root is another's, or the folder is missing as well, nothing is known about the file.
+        Raises when the root belongs to another archive or the folder is missing too: then nothing is known about the
+        file.
         """
         with _disk_faults():
             try:
@@ -173,7 +174,7 @@ class ContentDirectory:
 
 
 def make_root(root: Path, marker: Marker) -> None:
-    """Make what is missing of `root` and its 256 folders, for the owner only (0700; files 0600), and mark it."""
+    """Create the missing parts of `root` and its 256 folders, for the owner only (0700; files 0600), and mark it."""
     root = root.absolute()
     with _disk_faults():
         _make_folders(root)
@@ -181,7 +182,7 @@ def make_root(root: Path, marker: Marker) -> None:
 
 
 def holds_content(root: Path) -> bool:
-    """Whether any content lies in a folder that may not be ours."""
+    """True if a folder that may not be ours contains any content."""
     with suppress(FileNotFoundError):
         return any(_KEY.fullmatch(path.name) for name in FOLDERS for path in root.joinpath(name).glob("*"))
     return False
@@ -213,7 +214,8 @@ def _list_folder(folder: int) -> Iterator[tuple[str, float]]:
 
 
 def _make_folders(root: Path) -> None:
-    """Each process flushes the root, so none goes on with folders that another made but has not flushed yet."""
+    """Create the folders. Each process flushes the root, so that none continues with folders that another one has not
+    flushed yet."""
     to_flush = {path.parent for path in (root, *root.parents) if not path.exists()} | {root}
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in (root / name for name in FOLDERS):
@@ -225,7 +227,7 @@ def _make_folders(root: Path) -> None:
 
 
 def _links_unnamed(folder: int) -> bool:
-    """Whether a file written here without a name can be linked to one: not on NFS, not where /proc is missing."""
+    """True if a file written here without a name can be linked to one: not on NFS, and not where /proc is missing."""
     probe = _temporary_name()
     with suppress(OSError):
         file = os.open(".", os.O_WRONLY | os.O_TMPFILE, 0o600, dir_fd=folder)
@@ -243,14 +245,14 @@ _Temporary = AbstractContextManager[tuple[int, str]]
 
 @contextmanager
 def _open_unnamed(folder: int) -> Iterator[tuple[int, str]]:
-    """A new file that vanishes unless it is linked, and the name by which it can be."""
+    """A new file that vanishes unless it is linked, and the path for linking it."""
     with _open_descriptor(".", os.O_WRONLY | os.O_TMPFILE, folder) as file:
         yield file, f"/proc/self/fd/{file}"
 
 
 @contextmanager
 def _open_named(folder: int) -> Iterator[tuple[int, str]]:
-    """A new file under a temporary name, which is taken away at the end."""
+    """A new file under a temporary name, which is removed at the end."""
     name = _temporary_name()
     with _open_descriptor(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as file:
         try:
@@ -275,16 +277,17 @@ def _write_all(file: int, chunk: bytes) -> int:
 def _link_name(folder: int, name: str, key: str) -> None:
     with _disk_faults():
         try:
-            # With a folder given Python calls linkat(AT_SYMLINK_FOLLOW), which alone can name an unnamed file.
+            # With a folder Python calls linkat(AT_SYMLINK_FOLLOW), the only call that can name an unnamed file.
             os.link(name, key, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
         except FileExistsError:
-            # Whoever won may not have flushed the name yet, and the caller may take this answer for "it is safe".
+            # The faster process may not have flushed the name yet, and the caller may read this answer as "it is
+            # stored".
             os.fsync(folder)
             raise AlreadyStored(key) from None
 
 
 def _flush_name(folder: int, key: str) -> None:
-    """Flush the new name, or take it back: after a failed flush nobody knows what is on the disk."""
+    """Flush the new name, or remove it: after a failed flush the state of the disk is unknown."""
     with _disk_faults():
         try:
             os.fsync(folder)
@@ -307,7 +310,7 @@ def _discard_stale(folder: int, before: float) -> int:
 
 
 def _modified_at(entry: "os.DirEntry[str]") -> float:
-    """Now for one that is gone."""
+    """The time of the last write; the current time for a removed file."""
     try:
         return entry.stat().st_mtime
     except FileNotFoundError:
@@ -331,8 +334,8 @@ def _open_descriptor(path: Path | str, flags: int = os.O_RDONLY, folder: int | N
 
 @contextmanager
 def _disk_faults() -> Iterator[None]:
-    """Raises the errors of the system in the words of the archive, and logs them. Never around the caller's own
-    iterator: its errors are his."""
+    """Translate system errors into refusals and log them. Never used around the caller's own iterator, whose errors
+    belong to the caller."""
     try:
         yield
     except OSError as error:
@@ -343,8 +346,8 @@ def _disk_faults() -> Iterator[None]:
 
 
 def _log_cause(cause: str) -> None:
-    """One line a cause and minute: while the disk is away every request meets it."""
+    """Log one line per cause and minute, because every request meets an unavailable disk."""
     now = time.monotonic()
     if now - _told_at.get(cause, -TELL_AGAIN_SECONDS) >= TELL_AGAIN_SECONDS:
         _told_at[cause] = now
-        logger.error("content store: %s; files are refused until this is mended", cause)
+        logger.error("content store: %s; files are refused until this is repaired", cause)

@@ -1,6 +1,7 @@
-"""The sealed form in which content rests, byte for byte as docs/content-format.md says; content_directory.py keeps it.
+"""The sealed form of content at rest, byte for byte as in docs/content-format.md; content_directory.py stores it.
 
-A header, then chunks of AES-256-GCM in the STREAM construction: a range opens only its chunks, a cut tail is found.
+A header, then chunks of AES-256-GCM in the STREAM construction: a range opens only its chunks, and a truncated end is
+detected.
 """
 
 import hashlib
@@ -33,7 +34,7 @@ Source = Iterable[bytes] | BinaryIO
 
 
 def content_key(paper_key: bytes, content_id: UUID) -> bytes:
-    """The 32-byte key of one content, derived from the 32-byte key of its paper: gone when that is destroyed."""
+    """The 32-byte key of one content, derived from the 32-byte key of its paper and destroyed with that."""
     if len(paper_key) != KEY_BYTES:
         raise ValueError(f"the key of a paper has {KEY_BYTES} bytes, not {len(paper_key)}")
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=KEY_INFO + content_id.bytes).derive(paper_key)
@@ -42,9 +43,10 @@ def content_key(paper_key: bytes, content_id: UUID) -> bytes:
 def seal_content(
     key: bytes, content_id: UUID, source: Source, *, randomness: Callable[[int], bytes] = os.urandom
 ) -> Iterator[bytes]:
-    """Seal the source, in pieces of at most 64 KiB and 28 bytes. Holds two chunks at a time, however long the source.
+    """Seal the source, in pieces of at most 64 KiB and 28 bytes. Holds two chunks at a time, for a source of any
+    length.
 
-    `key` comes from `content_key`. OverflowError beyond 2**32 chunks (256 TiB); an empty source gives 28 bytes.
+    `key` comes from `content_key`. Raises OverflowError beyond 2**32 chunks (256 TiB); an empty source gives 28 bytes.
     """
     cipher, bound = _cipher_of(key), _associated_data(content_id)
     prefix = randomness(NONCE_PREFIX_BYTES)
@@ -58,7 +60,7 @@ def seal_content(
 
 
 class Sealing:
-    """`seal` that also counts and digests both sides in the same pass. Iterate it once; then ask `measured`."""
+    """`seal_content` that also counts and digests both sides in the same pass. Iterate it once, then call `measure`."""
 
     def __init__(
         self, key: bytes, content_id: UUID, source: Source, *, randomness: Callable[[int], bytes] = os.urandom
@@ -73,7 +75,8 @@ class Sealing:
         self._complete = True
 
     def measure(self) -> Stored:
-        """Sizes and SHA-256 of both sides. RuntimeError before the last piece was taken: half a digest is no digest."""
+        """Sizes and SHA-256 of both sides. Raises RuntimeError before the last piece, when the digests are
+        incomplete."""
         if not self._complete:
             raise RuntimeError("the sealing is not complete")
         return Stored(
@@ -85,14 +88,14 @@ class Sealing:
 
 
 class Tally:
-    """Size and SHA-256 of the bytes that pass through `over`."""
+    """Size and SHA-256 of the bytes that pass through it."""
 
     def __init__(self) -> None:
         self.size_bytes = 0
         self._digest = hashlib.sha256()
 
     def pass_through(self, source: Source) -> Iterator[bytes]:
-        """The bytes of the source, unchanged."""
+        """The bytes of the source, unchanged and counted."""
         for part in _parts_of(source):
             self._digest.update(part)
             self.size_bytes += len(part)
@@ -100,12 +103,12 @@ class Tally:
 
     @property
     def sha256(self) -> bytes:
-        """The digest of what has passed so far."""
+        """The digest of the bytes so far."""
         return self._digest.digest()
 
 
 def size_when_sealed(plain_size_bytes: int) -> int:
-    """Bytes that so many plain bytes take when sealed. ValueError for a size that the format cannot hold."""
+    """The sealed size of a plain size, in bytes. Raises ValueError for a size that the format cannot hold."""
     if not 0 <= plain_size_bytes <= PLAIN_BYTES_MAX:
         raise ValueError(f"content of {plain_size_bytes} bytes cannot be sealed")
     chunks = max(1, -(-plain_size_bytes // CHUNK_BYTES))
@@ -113,7 +116,7 @@ def size_when_sealed(plain_size_bytes: int) -> int:
 
 
 def size_when_opened(sealed_size_bytes: int) -> int:
-    """The inverse of `sealed_size`. ContentDamaged for a size that no sealed content has."""
+    """The inverse of `size_when_sealed`. Raises ContentDamaged for a size that no sealed content has."""
     body = sealed_size_bytes - HEADER_BYTES
     plain = body - TAG_BYTES * -(-body // (CHUNK_BYTES + TAG_BYTES))
     if not 0 <= plain <= PLAIN_BYTES_MAX or size_when_sealed(plain) != sealed_size_bytes:
@@ -131,10 +134,10 @@ def open_range(
 ) -> Iterator[bytes]:
     """Plain bytes first..last inclusive (last None: to the end), in pieces of at most 64 KiB, each authentic.
 
-    `read(first, last)` is the store's, for this content: it is asked for the touched chunks, and for the header.
-    Take `sealed_size_bytes` from the event, not from the store: then every missing byte is found when it is touched.
-    ValueError for a range outside the content, at once. ContentDamaged at once for an impossible size, else with the
-    piece that it concerns: take the first piece before you answer with a status.
+    `read(first, last)` reads this content from the store: the touched chunks and the header. Take `sealed_size_bytes`
+    from the event, not from the store, so that every missing byte is detected when it is read. Raises ValueError at
+    once for a range outside the content; ContentDamaged at once for an impossible size, else with the affected piece:
+    read the first piece before you answer with a status.
     """
     size = size_when_opened(sealed_size_bytes)
     final = size - 1 if last is None else last
@@ -164,8 +167,8 @@ def _open_chunks(
 def _close_with(
     sources: ExitStack, read: Callable[[int, int], Iterator[bytes]]
 ) -> Callable[[int, int], Iterator[bytes]]:
-    """What is read is closed at the end, also of damaged content: the error would keep its file open for as long as
-    somebody holds the error."""
+    """`read`, with its iterators closed at the end, also for damaged content: otherwise the exception would keep the
+    file open."""
 
     def reading(first: int, last: int) -> Iterator[bytes]:
         source = read(first, last)
@@ -179,7 +182,8 @@ def _close_with(
 def _header_then_chunks(
     content_id: UUID, read: Callable[[int, int], Iterator[bytes]], size: int, counter_first: int, counter_last: int
 ) -> tuple[bytes, Callable[[int], bytes | bytearray | memoryview]]:
-    """The nonce prefix and what takes the chunks. One read where the chunks follow the header, else two."""
+    """The nonce prefix, and a function that returns the chunks. One read where the chunks follow the header, else
+    two."""
     begin = HEADER_BYTES + counter_first * (CHUNK_BYTES + TAG_BYTES)
     end = min(HEADER_BYTES + (counter_last + 1) * (CHUNK_BYTES + TAG_BYTES), size_when_sealed(size))
     if counter_first == 0:
@@ -200,7 +204,7 @@ def _cipher_of(key: bytes) -> AESGCM:
 
 
 def _associated_data(content_id: UUID) -> bytes:
-    """What every chunk is tied to beside its place: the format and whose content it is."""
+    """The data bound to every chunk beside its place: the format and the content's id."""
     return FORM + content_id.bytes
 
 
@@ -209,14 +213,14 @@ def _nonce_of(prefix: bytes, counter: int, *, last: bool) -> bytes:
 
 
 def _parts_of(source: Source) -> Iterable[bytes]:
-    """The source as it comes, a file in pieces of one chunk (iterating a file would cut it at line ends)."""
+    """The source in parts; a file in pieces of one chunk, because iterating a file would split it at line ends."""
     if hasattr(source, "read"):
         return iter(partial(source.read, CHUNK_BYTES), b"")
     return source
 
 
 def _build_taker(source: Source) -> Callable[[int], bytes | bytearray | memoryview]:
-    """A function that takes the next n bytes, fewer only at the end. Copies only what one part does not hold."""
+    """A function that returns the next n bytes, fewer only at the end. Copies only bytes that span several parts."""
     parts, rest = iter(_parts_of(source)), memoryview(b"")
 
     def take(count: int) -> bytes | bytearray | memoryview:

@@ -1,6 +1,6 @@
-"""Removes content that no event names: what remains of uploads that died after the content and before its event.
+"""Removes content that no event names: the remains of uploads that failed after the content and before its event.
 
-content_directory.py holds the content; who calls this knows the log.
+content_directory.py holds the content; the caller knows the log.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,14 +16,15 @@ SURPLUS_MAX = 50
 
 
 class Sweepable(ContentStore, Protocol):
-    """A content store that also knows what its own interrupted puts may leave."""
+    """A content store that can also remove the remains of its own interrupted puts."""
 
     def discard_unfinished(self, before: float) -> int:
-        """Remove what was begun and last written before a time (seconds since the epoch); how many there were."""
+        """Remove unfinished files last written before a time (seconds since the epoch) and return their number."""
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys that were removed, how many of that age are named by events, how many unfinished files were removed."""
+    """The removed keys, the number of contents of that age that events name, and the number of removed unfinished
+    files."""
 
     removed: tuple[str, ...]
     named: int
@@ -31,7 +32,7 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepRefused(Exception):
-    """Far more content without an event than with one: rather the wrong or an older log than so many dead uploads."""
+    """Far more content without an event than with one, which means a wrong or older log rather than failed uploads."""
 
 
 def sweep_contents(
@@ -39,9 +40,9 @@ def sweep_contents(
 ) -> Swept:
     """Remove content last written more than `older_than_seconds` before `now` (epoch seconds) that no event names.
 
-    `referenced` tells which of up to 500 keys events name; it is asked again right before they are removed. The age
-    must be longer than any upload may take from its content to its event: that is what makes the race harmless.
-    SweepRefused, with nothing removed, when over 50 more are without an event than with one.
+    `referenced` returns which of up to 500 keys events name; it is called again right before the removal. The age must
+    be longer than any upload may take from its content to its event, which makes the race harmless. Raises
+    SweepRefused, with nothing removed, when over 50 more contents are without an event than with one.
     """
     before = now - older_than_seconds
     named, orphans = 0, list[str]()

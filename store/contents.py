@@ -11,7 +11,7 @@ from store.keys import Keys
 
 
 class SealedContents:
-    """Plain bytes go in and come out; only ciphertext rests in `store`."""
+    """Sealed content of papers: plain bytes in and out, only ciphertext in `store`."""
 
     def __init__(self, store: ContentStore, keys: Keys) -> None:
         self.store, self._keys = store, keys
@@ -29,7 +29,7 @@ class SealedContents:
         self.store.delete(str(content))
 
     def read(self, paper: UUID, content: UUID, sealed_size_bytes: int, first: int, last: int) -> Iterator[bytes] | None:
-        """Plain bytes first..last inclusive in pieces of at most 64 KiB; None when the paper's key is gone.
+        """Plain bytes first..last inclusive in pieces of at most 64 KiB; None when the paper's key is destroyed.
 
         Raises Missing, or ContentDamaged before any byte that is not authentic.
         """

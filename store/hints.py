@@ -1,7 +1,8 @@
-"""Datagrams between the processes of one HOME, so that a waiting one looks at once. Each process has its own socket.
+"""Datagrams between the processes of one HOME, so that a waiting process looks at once. Each process has its own
+socket.
 
-A web worker tells followers that it appended, a follower tells readers the position of the views. Nothing depends on a
-hint: a waiting process polls as well, and processes of other nodes only poll.
+A web worker tells followers that it appended; a follower tells readers the position of the views. A hint may be lost: a
+waiting process polls as well, and processes of other nodes only poll.
 """
 
 import logging
@@ -16,7 +17,7 @@ logger = logging.getLogger("dossier.hints")
 
 
 class Hints:
-    """The socket of this process, which is a FOLLOWER or a READER. Thread-safe; no call blocks."""
+    """The socket of this process, a FOLLOWER or a READER. Thread-safe; no call blocks."""
 
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder, self._path = folder, folder / f"{kind}-{os.getpid()}"
@@ -27,14 +28,14 @@ class Hints:
             self._socket.bind(str(self._path))
             self._path.chmod(0o600)
         except OSError as error:  # polling is slower, but a process must start
-            logger.warning("this process hears no hints and polls: %s", error.strerror or error)
+            logger.warning("hints: socket not bound, this process only polls: %s", error.strerror or error)
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def send_hint(self, kind: str, position: int = 0) -> None:
-        """Send a hint to every process of this kind, as far as it can be sent. One whose queue is full has hints
-        enough; the socket of a dead one is removed where the disk allows it."""
+        """Send a hint to every process of this kind, without a guarantee. A process with a full queue needs no further
+        hint; the socket of a dead process is removed where the disk allows it."""
         for path in self._folder.glob(f"{kind}-*"):
             with suppress(OSError):
                 try:
@@ -43,7 +44,7 @@ class Hints:
                     path.unlink()
 
     def receive_hints(self) -> int:
-        """Read all datagrams; returns the highest position, 0 if there was none."""
+        """Read all datagrams and return the highest position; 0 without any."""
         highest = 0
         with suppress(BlockingIOError):
             while True:

@@ -1,4 +1,4 @@
-"""What the database says of itself: which archive it is, its newest event and contents. service/belonging.py asks."""
+"""The identity of the database: the archive's id, its newest event and contents. service/belonging.py compares it."""
 
 from typing import Any
 from uuid import UUID
@@ -13,14 +13,14 @@ NEWEST_CONTENTS = 16
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """`content_marked`: the content folder was given its marker once."""
+    """The archive's id. `content_marked`: the content folder has received its marker."""
 
     id: UUID
     content_marked: bool
 
 
 class ArchiveId:
-    """The id of the archive, as `known` or asked of the database once. Thread-safe."""
+    """The id of the archive, `known` or queried once. Thread-safe."""
 
     def __init__(self, pool: Connections, known: UUID | None = None) -> None:
         self._pool, self._known = pool, known
@@ -33,6 +33,7 @@ class ArchiveId:
 
 
 def read_identity(conn: Connection[Any]) -> Identity:
+    """The identity in the database. Raises LookupError when its row is missing."""
     row = conn.execute(IDENTITY).fetchone()
     if row is None:
         raise LookupError("the database has no row in archive.identity")
@@ -40,16 +41,18 @@ def read_identity(conn: Connection[Any]) -> Identity:
 
 
 def note_content_marked(conn: Connection[Any]) -> None:
+    """Record that the content folder has received its marker."""
     conn.execute("update archive.identity set content_marked = true")
 
 
 def newest_event(conn: Connection[Any]) -> Event | None:
+    """The newest event; None in an empty log."""
     row = conn.execute(NEWEST).fetchone()
     return Event(*row) if row else None
 
 
 def has_event(conn: Connection[Any], event: Event) -> bool:
-    """Whether the log has this very event at this position."""
+    """True if the log has this very event at this position."""
     return conn.execute(HAS_EVENT, [event.position, event.leaf]).fetchone() is not None
 
 

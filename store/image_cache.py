@@ -1,9 +1,9 @@
-"""Page images that were drawn once, sealed on the disk under their paper's key. api/page_images.py has them drawn.
+"""Drawn page images, sealed on the disk under their paper's key. api/page_images.py has them drawn.
 
-A cache: it may be deleted at any time, no backup needs it, and a file that is torn, foreign or damaged is a miss. The
-files lie in up to 256 folders by a digest of their names. Each folder has an equal share of the room and gives up
-what nobody has looked at for longest, so that no process has to know what others write. Nothing is flushed: a file
-that a power loss cut does not open.
+A cache: it may be deleted at any time, no backup needs it, and a torn, foreign or damaged file is a miss. The files are
+in up to 256 folders by a digest of their names. Each folder has an equal share of the space and evicts the images not
+used for longest, so that no process needs to know what others write. Files are not flushed: one truncated by a power
+loss fails to open.
 """
 
 import errno
@@ -29,19 +29,19 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from domain.page_image import PageImage
 
 FOLDER: Final = "page-images"
-"""In HOME."""
+"""The folder of the cache in HOME."""
 FORM: Final = b"DPI1"
 KEY_INFO: Final = b"dossier page image key 1"
 KEY_BYTES, NONCE_BYTES = 32, 12
 IMAGE_BYTES_MAX: Final = 32 * 1024 * 1024
-"""No page image is nearly as large; whatever is lies here by mistake."""
+"""Larger than any page image; a larger file is not one."""
 FOLDERS_MAX: Final = 256
 FOLDER_BYTES_MIN: Final = 8 * 1024 * 1024
 BLOCK_BYTES: Final = 4096
 FRESH_SECONDS: Final = 60.0
-"""How old the time of the last look may be before it is written again."""
+"""The recorded time of use is renewed when it is older than this."""
 SIZES: Final = ".sizes"
-"""In the root: 8 bytes for each folder, what its files took when somebody last added one or swept."""
+"""In the root: 8 bytes for each folder, the space of its files at the last addition or sweep."""
 SIZE_BYTES: Final = 8
 UNFINISHED: Final = ".unfinished-"
 UNFINISHED_SECONDS_MAX: Final = 3600.0
@@ -53,7 +53,7 @@ logger = logging.getLogger("dossier.images")
 
 
 class Secrets(Protocol):
-    """What the cache needs of store/keys.py."""
+    """The part of store/keys.py that the cache needs."""
 
     def secret_of(self, paper: UUID) -> bytes | None: ...
 
@@ -63,15 +63,17 @@ class _File(NamedTuple):
     size_bytes: int
     path: Path
     content: str
-    """The id of its content; "" for one that is not finished."""
+    """The id of its content; "" for an unfinished file."""
 
 
 class ImageCache:
-    """Share it among threads and processes; several hosts may use one folder. A disk that fails raises nothing."""
+    """The cache. Shareable among threads and processes; several hosts may use one folder. A failing disk raises
+    nothing."""
 
     def __init__(self, root: Path, keys: Secrets, *, bytes_max: int, free_bytes_min: int, renderer: str) -> None:
-        """`bytes_max` 0 keeps nothing. With less than `free_bytes_min` free on its disk nothing is added, and what lies
-        here goes. `renderer` names the programs that draw: what others drew is a miss."""
+        """Configure the cache. `bytes_max` 0 keeps nothing. With less than `free_bytes_min` free on its disk nothing is
+        added, and the cached images are removed. `renderer` names the drawing programs: an image drawn by others is a
+        miss."""
         self._root, self._keys, self._renderer = root, keys, renderer
         self._free_bytes_min = free_bytes_min
         self._bytes_max = bytes_max
@@ -80,7 +82,7 @@ class ImageCache:
         self._told_at = -TELL_AGAIN_SECONDS
 
     def get(self, image: PageImage) -> bytes | None:
-        """The JPEG, None where it is not here, or its paper's key is gone."""
+        """The JPEG; None when it is not cached or its paper's key is destroyed."""
         if not self._bytes_max:
             return None
         secret = self._keys.secret_of(image.paper)
@@ -88,7 +90,7 @@ class ImageCache:
         return self._open_image(secret, image, sealed) if secret and sealed else None
 
     def put(self, image: PageImage, jpeg: bytes) -> None:
-        """Keep the JPEG if there is room for it, in the place of what has its name."""
+        """Cache the JPEG when there is space, replacing an image of the same name."""
         if not self._bytes_max or _room_of(len(jpeg)) > min(self._folder_bytes, IMAGE_BYTES_MAX):
             return
         secret = self._keys.secret_of(image.paper)
@@ -103,7 +105,7 @@ class ImageCache:
             self._log_fault(error)
 
     def clear_when_full(self) -> None:
-        """Remove every image if the disk is short of room: uploads come first."""
+        """Remove every image when the disk is short of space: uploads have priority."""
         try:
             if not self._has_room():
                 for folder in self._list_folders():
@@ -112,10 +114,10 @@ class ImageCache:
             self._log_fault(error)
 
     def sweep_images(self, readable: Callable[[Sequence[str]], set[str]], now: float) -> int:
-        """Remove the images of contents that are gone or have lost their key, what lies in the wrong folder or over
-        its share, and what was never finished; how many files went.
+        """Remove images of contents that are gone or have lost their key, files in the wrong folder or beyond its
+        share, and unfinished files. Returns the number of removed files.
 
-        `readable` tells which of up to 500 contents (ids as text) can still be read. `now`: seconds since the epoch.
+        `readable` returns which of up to 500 contents (ids as text) can still be read. `now`: seconds since the epoch.
         """
         self.clear_when_full()
         self._forget_sizes()
@@ -143,7 +145,7 @@ class ImageCache:
     # -- files ------------------------------------------------------------------------------------------------------
 
     def _read_file(self, path: Path) -> bytes | None:
-        """None also for what is no plain file or too large, whoever put it there."""
+        """The bytes of the file; None also for a file of another type or one that is too large."""
         try:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
@@ -160,7 +162,7 @@ class ImageCache:
             os.close(file)
 
     def _write_file(self, path: Path, sealed: bytes) -> None:
-        """In place at once or not at all; what a kill leaves has a name of its own and is swept."""
+        """Put the file in place atomically; a kill leaves a file with an unfinished name, which is swept."""
         for folder in (self._root, path.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         self._trim_folder(path.parent, self._folder_bytes, coming_bytes=_room_of(len(sealed)))
@@ -174,7 +176,7 @@ class ImageCache:
             raise
 
     def _trim_folder(self, folder: Path, bytes_max: int, *, coming_bytes: int = 0) -> int:
-        """Remove what was not looked at for longest until there is room for what comes; how many files went."""
+        """Remove the files not used for longest until `coming_bytes` fit, and return their number."""
         files = list(_list_files(folder))
         total, removed = coming_bytes + sum(file.size_bytes for file in files), 0
         for file in sorted(files) if total > bytes_max else ():
@@ -186,7 +188,7 @@ class ImageCache:
         return removed
 
     def _note_size(self, folder: Path, size_bytes: int) -> None:
-        """Best effort, as all of the cache: what a note missed is right after the next sweep."""
+        """Record the size of a folder, best effort: the next sweep corrects a missed record."""
         with suppress(OSError):
             notes = os.open(self._root / SIZES, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
@@ -195,7 +197,7 @@ class ImageCache:
                 os.close(notes)
 
     def _forget_sizes(self) -> None:
-        """Somebody may have removed folders; a sweep notes those that are there."""
+        """Clear the recorded sizes, because folders may have been removed; a sweep records the existing ones."""
         with suppress(OSError):
             os.truncate(self._root / SIZES, 0)
 
@@ -205,7 +207,7 @@ class ImageCache:
     def _has_room(self) -> bool:
         try:
             disk = os.statvfs(self._root)
-        except FileNotFoundError:  # its first image makes the folder
+        except FileNotFoundError:  # the first image creates the folder
             disk = os.statvfs(self._root.parent)
         return disk.f_bavail * disk.f_frsize >= self._free_bytes_min
 
@@ -220,7 +222,7 @@ class ImageCache:
         return self._root / f"{int.from_bytes(digest) % self._folders:02x}"
 
     def _log_fault(self, error: OSError) -> None:
-        """One line a minute: images are drawn each time, and nobody is refused for it."""
+        """Log one line a minute: images are drawn each time, and no request is refused for it."""
         now = time.monotonic()
         if now - self._told_at >= TELL_AGAIN_SECONDS:
             self._told_at = now
@@ -234,7 +236,7 @@ class ImageCache:
         return FORM + nonce + _cipher_of(secret, image).encrypt(nonce, jpeg, self._associated_data(image))
 
     def _open_image(self, secret: bytes, image: PageImage, sealed: bytes) -> bytes | None:
-        """None for anything else than what was sealed as this image."""
+        """The JPEG; None unless the bytes were sealed as this image."""
         nonce, rest = sealed[len(FORM) : len(FORM) + NONCE_BYTES], sealed[len(FORM) + NONCE_BYTES :]
         if not sealed.startswith(FORM) or not rest:
             return None
@@ -244,12 +246,12 @@ class ImageCache:
             return None
 
     def _associated_data(self, image: PageImage) -> bytes:
-        """What a cached image is tied to: what it shows, whose it is, and the programs that drew it."""
+        """The data bound to a cached image: its content and view, its paper, and the drawing programs."""
         return FORM + msgspec.msgpack.encode([self._renderer, *msgspec.structs.astuple(image)])
 
 
 def noted_bytes(root: Path) -> int:
-    """What the images below this root take of the disk, by the notes of their writers: no folder is looked into."""
+    """The disk space of the images below this root by the recorded sizes, without a look into the folders."""
     try:
         with (root / SIZES).open("rb") as file:
             notes = file.read(FOLDERS_MAX * SIZE_BYTES)
@@ -259,7 +261,7 @@ def noted_bytes(root: Path) -> int:
 
 
 def _cipher_of(secret: bytes, image: PageImage) -> AESGCM:
-    """The key is derived from the paper's: gone when that is destroyed."""
+    """The cipher of an image; its key is derived from the paper's and destroyed with that."""
     return AESGCM(HKDF(SHA256(), KEY_BYTES, salt=None, info=KEY_INFO + image.content.bytes).derive(secret))
 
 
@@ -268,12 +270,12 @@ def _name_of(image: PageImage) -> str:
 
 
 def _room_of(size_bytes: int) -> int:
-    """What a file takes of the disk, near enough."""
+    """The approximate disk space of a file."""
     return -(-(size_bytes + 64) // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _list_files(folder: Path) -> Iterator[_File]:
-    """What the cache wrote; files of others are left alone and not counted. The folder may be missing."""
+    """The files of the cache; foreign files are ignored and not counted. The folder may be missing."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             named = _NAME.fullmatch(entry.name)
@@ -284,9 +286,9 @@ def _list_files(folder: Path) -> Iterator[_File]:
 
 
 def _note_look(file: int, noted_at: float) -> None:
-    """A time ahead of the clock is corrected too: it would keep the file for ever."""
+    """Record the time of use. A time ahead of the clock is corrected too, because it would keep the file for ever."""
     if abs(time.time() - noted_at) > FRESH_SECONDS:
-        with suppress(OSError):  # a disk that only reads still serves
+        with suppress(OSError):  # a read-only disk still serves images
             os.utime(file)
 
 

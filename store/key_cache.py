@@ -1,4 +1,4 @@
-"""What store/keys.py holds in memory: keys that were read, for a minute, and new ones until they are to be stored."""
+"""Keys in memory for store/keys.py: those that were read, for a minute, and new ones until they are stored."""
 
 import threading
 import time
@@ -9,11 +9,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 CACHE_SECONDS = 60.0
-NEW_KEYS_MAX = 8_192  # more than all uploads that are under way
+NEW_KEYS_MAX = 8_192  # more than all uploads in progress
 
 
 class Recent(Generic[K, V]):
-    """Entries for at most 60 s after they were put in, in two generations of so many. Thread-safe."""
+    """Entries for at most 60 s after they were put in, in two generations of `generation` entries. Thread-safe."""
 
     def __init__(self, generation: int) -> None:
         self._generation = generation
@@ -44,8 +44,8 @@ class Recent(Generic[K, V]):
 
 
 class Unstored(Generic[K, V]):
-    """Entries until they are taken, however slow the storage of a file is. The oldest go when there are too many: they
-    are of commands that ended before they tried to append. Thread-safe."""
+    """Entries until they are taken, however slowly a file is stored. When there are too many the oldest are dropped:
+    they belong to commands that ended before they tried to append. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,6 +61,6 @@ class Unstored(Generic[K, V]):
                 del self._entries[next(iter(self._entries))]
 
     def take(self, keys: Iterable[K]) -> list[tuple[K, V]]:
-        """Those of the keys that are there, and they are here no more."""
+        """Remove and return the entries of these keys."""
         with self._lock:
             return [(key, self._entries.pop(key)) for key in keys if key in self._entries]

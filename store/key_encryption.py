@@ -1,4 +1,4 @@
-"""The key-encryption key: the one secret outside the database. store/keys.py wraps customer keys under it."""
+"""The key-encryption key: the only secret outside the database. store/keys.py wraps customer keys under it."""
 
 import os
 import secrets
@@ -13,7 +13,8 @@ KEY_BYTES = 32
 
 
 class KeyEncryptionKeys:
-    """Versions of the key-encryption key; the highest wraps, all unwrap. Rotation re-wraps and drops the old one."""
+    """All versions of the key-encryption key; the highest wraps, all unwrap. Rotation re-wraps and drops the old
+    version."""
 
     def __init__(self, versions: dict[int, bytes]) -> None:
         self._ciphers = {version: AESGCM(key) for version, key in versions.items()}
@@ -24,11 +25,11 @@ class KeyEncryptionKeys:
         return wrap_with(self._ciphers[self.current], key, bound_to=bound_to)
 
     def unwrap_key(self, wrapped: bytes, *, version: int, bound_to: bytes) -> bytes:
-        """Raises InvalidTag or KeyError when this is not the key that wrapped it."""
+        """The unwrapped key. Raises InvalidTag or KeyError when another key wrapped it."""
         return unwrap_with(self._ciphers[version], wrapped, bound_to=bound_to)
 
     def has_wrapped(self, version: int, wrapped: bytes, bound_to: bytes = b"institution") -> bool:
-        """Whether this is the key that wrapped it."""
+        """True if this version wrapped it."""
         try:
             self.unwrap_key(wrapped, version=version, bound_to=bound_to)
         except (InvalidTag, KeyError, ValueError):  # ValueError: too short to be a wrapped key
@@ -46,9 +47,10 @@ def unwrap_with(cipher: AESGCM, wrapped: bytes, *, bound_to: bytes) -> bytes:
 
 
 def load_or_make_keys(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
-    """The keys of `folder` (files kek.1, kek.2, …, 0600, 64 hex digits); True when the first was made just now.
+    """The keys of `folder` (files kek.1, kek.2, …, 0600, 64 hex digits), and True when the first was created by this
+    call.
 
-    A new key is durable before it is used: without it nothing that names a person can ever be read again.
+    A new key is durable before it is used: without it no personal data can ever be read again.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if found := load_keys(folder):
@@ -58,7 +60,7 @@ def load_or_make_keys(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
 
 
 def load_keys(folder: Path) -> KeyEncryptionKeys | None:
-    """The keys of `folder`, None when there are none. Raises KeyUnfit."""
+    """The keys of `folder`; None when it has none. Raises KeyUnfit."""
     versions = {_version_of(p): _read_key(p) for p in folder.glob("kek.[0-9]*")}
     if not versions:
         return None
@@ -67,11 +69,12 @@ def load_keys(folder: Path) -> KeyEncryptionKeys | None:
 
 
 class KeyUnfit(ValueError):
-    """A file of the key folder is not a key-encryption key, or others may read it; the sentence tells what to do."""
+    """A file of the key folder is not a key-encryption key, or others may read it; the sentence says what to do."""
 
 
 def _require_private(path: Path) -> None:
-    """A folder or file that root gives to the group of this account, as a mount of secrets does, is private as well."""
+    """Raise KeyUnfit when others can use the path. A path that root gives to this account's group, as a mount of
+    secrets does, counts as private."""
     status = path.stat()
     given = 0o050 if status.st_uid == 0 and os.geteuid() != 0 else 0
     if status.st_mode & 0o077 & ~given:
@@ -99,8 +102,8 @@ def _version_of(path: Path) -> int:
 
 
 def _write_key(path: Path, key: bytes) -> None:
-    """Create once and durably; whoever comes second keeps the first one's key. In a container the process of the next
-    start has the same number as the one that was killed, so the part's name is random."""
+    """Create the key file once and durably; a slower process keeps the first one's key. The temporary name is random,
+    because in a container the next start may have the process id of the killed one."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key.hex() + "\n")

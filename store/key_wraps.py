@@ -1,4 +1,4 @@
-"""Which key-encryption keys the wrapped keys of the database name, and whether those at hand open them.
+"""Which key-encryption keys the wrapped keys of the database need, and whether the available ones open them.
 
 service/belonging.py asks before anything is opened, service/health.py while the archive is served.
 """
@@ -15,14 +15,14 @@ WRAPS_TRIED = 16  # one wrap may be damaged, not all
 
 
 class Unfit(msgspec.Struct, frozen=True):
-    """A key-encryption key that wraps name: it is missing, or another key has its name."""
+    """A key-encryption key that wraps need: missing, or another key under its name."""
 
     version: int
     is_missing: bool
 
 
 def find_unfit(kek: KeyEncryptionKeys | None, rows: Iterable[tuple[Any, ...]]) -> Unfit | None:
-    """The first key that the rows of NAMED need and `kek` lacks or has otherwise."""
+    """The first key that the rows of NAMED need and that `kek` lacks or has with other bytes; None when all fit."""
     for version, wraps in _by_version(rows).items():
         if kek is None or version not in kek.versions:
             return Unfit(version, is_missing=True)
@@ -39,7 +39,8 @@ def _by_version(rows: Iterable[tuple[int, bytes, bytes]]) -> dict[int, list[tupl
 
 
 def explain_unfit(unfit: Unfit, customers: Sequence[tuple[int, int]], folder: Path) -> str:
-    """What is wrong with the key of `folder`, who needs it by the rows of CUSTOMERS, and what to do."""
+    """The problem with the key of `folder`, the number of customers that need it by the rows of CUSTOMERS, and the
+    remedy."""
     path, who = folder / f"kek.{unfit.version}", _count_phrase(dict(customers).get(unfit.version, 0))
     if unfit.is_missing:
         return f"{path} is missing, and {who} it: put the copy of it back"
@@ -52,9 +53,9 @@ def _count_phrase(customers: int) -> str:
     return f"{customers} customers need" if customers else "the archive itself needs"
 
 
-# The institution's wrap comes with the customers' of the same version: a key that opens neither is another's. A scan
-# session's wrap is the intake's, which is no customer but needs its key as well. Each version is found from the one
-# before, by an index; `>=` and an order instead of `=` make sure that its wraps are too, wherever they lie.
+# The institution's wrap is checked with the customers' of the same version: a key that opens neither belongs to another
+# archive. A scan session's wrap is the intake's, which is no customer but needs its key too. Each version is found from
+# the previous one by an index; `>=` with an order instead of `=` makes Postgres use the index for the wraps too.
 NAMED = f"""
     with recursive needed as (
         select min(kek_version) as kek_version
@@ -92,4 +93,4 @@ CUSTOMERS = """
     where not exists (select from keys.customer where kek_version = i.kek_version)
     order by 1
 """
-"""How many customers need each key that wraps name; reads all of them. NAMED does not."""
+"""The number of customers per key that wraps need; reads all of them, unlike NAMED."""

@@ -1,4 +1,4 @@
-"""Keys of customers and papers, wrapped in schema `keys`, unwrapped here and nowhere else.
+"""Keys of customers and papers, wrapped in schema `keys` and unwrapped only here.
 
 institution key <- key-encryption key -> customer key -> paper key -> sealed fields and content of that paper.
 store/log.py stores new keys with the first events; store/mapper.py and store/contents.py ask for ciphers.
@@ -25,21 +25,21 @@ from store.arrays import pack_blobs, pack_texts
 from store.key_cache import Recent, Unstored
 from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap_with, wrap_with
 
-# Whom scan sessions belong to. No customer's id begins with a blank.
+# The owner of scan sessions. No customer's id begins with a blank.
 INTAKE = " intake"
-CLAIM_BYTES = 16  # of a digest; migrations/0017_small_claims.sql
-PAPERS_REMEMBERED = 8_192  # in a generation: a page of a follower fits in
-CUSTOMERS_REMEMBERED = 2_048  # as many as an import looks up at once fit in, by reference and by id
+CLAIM_BYTES = 16  # bytes of a digest; migrations/0017_small_claims.sql
+PAPERS_REMEMBERED = 8_192  # per generation; holds a page of a follower
+CUSTOMERS_REMEMBERED = 2_048  # holds the customers of one import look-up, by reference and by id
 
 
 class Connections(Protocol):
-    """What store/ needs of a pool: psycopg_pool.ConnectionPool, in autocommit."""
+    """The part of psycopg_pool.ConnectionPool that store/ needs, in autocommit."""
 
     def connection(self) -> AbstractContextManager[Connection[Any]]: ...
 
 
 class FreshOwner(msgspec.Struct, frozen=True):
-    """A new customer's row of keys.customer, as archive.append() takes it."""
+    """A new customer's row of keys.customer, as an argument of archive.append()."""
 
     reference: UUID
     customer_id: str
@@ -59,9 +59,9 @@ class PaperKey(msgspec.Struct, frozen=True):
 
 
 class Keys:
-    """The key ring. Thread-safe. A key stays in memory for at most 60 s after it was read, or tried to be stored.
+    """The key ring. Thread-safe. A key stays in memory for at most 60 s after it was read or its append was tried.
 
-    Papers and references stand in the caches by the number of their id: a UUID is hashed and compared in Python.
+    The caches are keyed by the integer of the id, because a UUID is hashed and compared in Python.
     """
 
     def __init__(self, pool: Connections, kek: KeyEncryptionKeys) -> None:
@@ -70,14 +70,15 @@ class Keys:
         self._new_papers = Unstored[int, PaperKey]()
         self._keyless = Recent[int, bool](PAPERS_REMEMBERED)
         self._customers = Recent[int | str, CustomerKey](CUSTOMERS_REMEMBERED)  # by reference and by customer id
-        self._new_customers = Unstored[int | str, CustomerKey]()  # by reference alone: nobody else knows them yet
+        self._new_customers = Unstored[int | str, CustomerKey]()  # by reference only, until they are stored
         self._institution: HMAC | None = None
         self._macs: dict[str, HMAC] = {}  # by kind
 
     # -- customers ----------------------------------------------------------------------------------------------
 
     def owner_of(self, customer_id: str) -> Owner:
-        """The customer's reference. Not cached over an erasure: append() checks the key again under its lock."""
+        """The customer's reference. An erasure is not missed through the cache: append() checks the key again under its
+        lock."""
         known = self._customers.get(customer_id)
         found = {customer_id: _owner_from(known)} if known else self.owners_of([customer_id])
         if customer_id not in found:
@@ -85,7 +86,7 @@ class Keys:
         return found[customer_id]
 
     def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
-        wanted = list(dict.fromkeys(customer_ids))  # two first papers of one customer get one reference
+        wanted = list(dict.fromkeys(customer_ids))  # two first papers of one customer share a reference
         with self._pool.connection() as conn:
             rows = conn.execute(BY_CUSTOMER_IDS, [pack_texts(wanted)], prepare=True).fetchall()
         found = {key.customer_id: _owner_from(key) for key in map(self._remember_customer, rows)}
@@ -118,7 +119,7 @@ class Keys:
         return key
 
     def _secret_of(self, owner: Owner) -> bytes:
-        """The customer's own key. Raises OwnerRaced when it was lost since somebody asked for the owner."""
+        """The customer's own key. Raises OwnerRaced when it was lost after the owner was loaded."""
         number = owner.reference.int
         key = self._new_customers.get(number) or self._customers.get(number) or self._load_customer(owner.reference)
         if key is None:
@@ -131,7 +132,7 @@ class Keys:
         return self._remember_customer(row) if row else None
 
     def _find_erased(self, customer_ids: Sequence[str]) -> set[str]:
-        digests = {self.keyed_digest("erased", c.encode()): c for c in customer_ids}  # may itself need a connection
+        digests = {self.keyed_digest("erased", c.encode()): c for c in customer_ids}  # may need a connection of its own
         with self._pool.connection() as conn:
             return {digests[d] for (d,) in conn.execute(ERASED, [pack_blobs(digests)], prepare=True)}
 
@@ -141,12 +142,12 @@ class Keys:
         self._new_papers.put(paper.int, _paper_key(os.urandom(KEY_BYTES)))
 
     def cipher_of(self, paper: UUID) -> AESGCM | None:
-        """The paper's key, None when it is gone. One look-up in the database when it is not in memory."""
+        """The paper's cipher; None when its key is destroyed. One database query when the key is not in memory."""
         entry = self._load_paper_key(paper)
         return entry.cipher if entry else None
 
     def secret_of(self, paper: UUID) -> bytes | None:
-        """The raw key, for deriving content keys (store/contents.py)."""
+        """The raw key of a paper, to derive content keys (store/contents.py); None when it is destroyed."""
         entry = self._load_paper_key(paper)
         return entry.secret if entry else None
 
@@ -162,8 +163,8 @@ class Keys:
         return self._new_papers.get(number) or self._papers.get(number)
 
     def prefetch_keys(self, papers: Iterable[UUID]) -> None:
-        """Read the keys of many papers in one query; a reader of the log calls this once a page. A paper that has
-        events has its key from then on or never again, so that of one without a key nothing is asked for a while."""
+        """Read the keys of many papers in one query; a reader of the log calls this once per page. A paper with events
+        has its key from its first event on or never again, so a missing key is remembered for a while."""
         wanted = {p.int: p for p in papers}
         stale = [p for n, p in wanted.items() if self._find_cached(p) is None and not self._keyless.get(n)]
         if stale:
@@ -171,7 +172,7 @@ class Keys:
             self._keyless.put((p.int, True) for p in stale if p.int not in found)
 
     def _load_papers(self, papers: list[UUID]) -> set[int]:
-        """Those that have a key at all."""
+        """Read and cache the keys of these papers; returns the papers that have a key."""
         with self._pool.connection() as conn:
             rows = conn.execute(PAPERS, [papers], prepare=True, binary=True).fetchall()
         self._papers.put(self._unwrap_all(rows))
@@ -190,15 +191,15 @@ class Keys:
                     cipher = customers[reference.int] = AESGCM(key.secret)
                 found.append((paper.int, _paper_key(unwrap_with(cipher, wrapped, bound_to=paper.bytes))))
             except (InvalidTag, KeyError, ValueError):  # ValueError: too short to be a wrapped key
-                continue  # a foreign key-encryption key: the paper reads as erased, verify tells of it
+                continue  # another key-encryption key: the paper reads as erased, and `verify` reports it
         return found
 
     def forget_key(self, paper: UUID) -> None:
-        """Drop the key of a paper, which was destroyed. A read that is under way may bring it back for its 60 s."""
+        """Drop the destroyed key of a paper. A concurrent read may cache it again for 60 s."""
         self._papers.drop(paper.int)
 
     def forget_all(self) -> None:
-        """Drop every key that was read: called when the database says that one of them was destroyed."""
+        """Drop every cached key, because the database reported that one of them was destroyed."""
         self._papers.clear()
         self._keyless.clear()
         self._customers.clear()
@@ -206,21 +207,23 @@ class Keys:
     # -- what append() stores -----------------------------------------------------------------------------------
 
     def settle_keys(self, papers: Mapping[UUID, Owner], *, kept: bool = True) -> None:
-        """An append of these was tried: what is new of them ages now as if it was read. When it was not stored it can
-        be tried again that long; when it was, nobody may read it for longer after an erasure. New papers that are not
-        to be `kept` are forgotten at once."""
+        """Move the new keys of a tried append to the aging caches. If it was not stored, a retry may use them for that
+        long; if it was, no key is readable for longer after an erasure. With `kept` False the papers' keys are dropped
+        at once."""
         found = self._new_papers.take(paper.int for paper in papers)
         if kept:
             self._papers.put(found)
         self._customers.put(self._new_customers.take(owner.reference.int for owner in papers.values()))
 
     def wrap_new_owner(self, owner: Owner) -> FreshOwner:
+        """The row of a new customer, with its key wrapped."""
         secret = self._secret_of(owner)
         wrapped = self._kek.wrap_key(secret, bound_to=owner.reference.bytes)
         return FreshOwner(owner.reference, owner.customer_id, self._kek.current, wrapped)
 
     def wrap_paper_key(self, paper: UUID, owner: Owner) -> bytes:
-        """The paper's key, a new one or that of a paper which this customer comes to, under the customer's key."""
+        """The key of a new paper, or of a paper that gets a further owner, wrapped under that customer's key. Raises
+        CustomerErased when it is destroyed."""
         key = self._load_paper_key(paper)
         if key is None:
             raise CustomerErased
@@ -240,7 +243,8 @@ class Keys:
         return hmac.digest(self._secret_of(owner), b"content\x00" + value, "sha256")[:CLAIM_BYTES]
 
     def _mac_of(self, kind: str) -> HMAC:
-        """Set up once and copied: a third of what a new one takes, and a paper has up to six digests."""
+        """The MAC of a kind, set up once and copied: a third of the cost of a new one, and a paper has up to six
+        digests."""
         mac = self._institution_mac().copy()
         mac.update(kind.encode() + b"\x00")
         self._macs[kind] = mac
@@ -266,19 +270,19 @@ def _paper_key(secret: bytes) -> PaperKey:
 
 
 def make_institution_key(conn: Connection[Any], kek: KeyEncryptionKeys) -> None:
-    """Make the institution's key where there is none; run by the owner of the schema after the migrations."""
+    """Create the institution's key unless it exists; the owner of the schema runs it after the migrations."""
     wrapped = kek.wrap_key(os.urandom(KEY_BYTES), bound_to=b"institution")
     conn.execute(MAKE_INSTITUTION, [kek.current, wrapped])
 
 
 async def reference_of(conn: AsyncConnection[Any], customer_id: str) -> UUID | None:
-    """The customer's reference in the log, None when nothing of theirs was ever archived."""
+    """The customer's reference in the log; None when no paper of theirs was ever archived."""
     row = await (await conn.execute(BY_CUSTOMER_IDS, [[customer_id]], prepare=True)).fetchone()
     return row[0] if row else None
 
 
 async def customer_ids(conn: AsyncConnection[Any], references: Iterable[UUID]) -> dict[UUID, str]:
-    """The library-system ids of some references."""
+    """The library-system ids of these references; erased ones are left out."""
     return dict(await (await conn.execute(IDS_OF, [list(references)], prepare=True)).fetchall())
 
 

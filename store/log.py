@@ -1,4 +1,5 @@
-"""The event log behind domain/ports.EventLog: `eventsourcing` with our mapper and recorder, and readers by position."""
+"""The event log, implementing domain/ports.EventLog: `eventsourcing` with our mapper and recorder, and readers by
+position."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -48,7 +49,7 @@ class Log:
         return self._open_rows(rows)
 
     def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
-        """From memory while there are as many of them as then: counting costs one look into a small index."""
+        """The events of these topics, from memory while their number is unchanged: counting reads a small index."""
         known = self._catalogues.get(tuple(topics))
         with translate_errors(), self._open_cursor() as cursor:
             count = cursor.execute(COUNT_OF_TOPICS, [list(topics)], prepare=True).fetchone()
@@ -80,8 +81,8 @@ class Log:
         forgotten: Sequence[UUID] = (),
         command: CommandKey | None = None,
     ) -> Appended:
-        """A paper that loses a wrap keeps its key, so what is cached of it stays right, here and in other processes.
-        Who may read it is asked of the views; the wrap decides whose erasure takes it along."""
+        """Append the events; see EventLog.append. A paper that loses a wrap keeps its key, so cached keys stay valid,
+        here and in other processes: the views decide who may read it, the wrap whose erasure destroys it."""
         papers = papers or {}
         stored, batch = self._seal_batch(envelopes, claims, papers)
         batch = msgspec.structs.replace(
@@ -92,8 +93,8 @@ class Log:
     def append_later(
         self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
     ) -> Later:
-        """Of papers that come in thousands nobody asks here again: their keys are not kept. Those of the last 16,000
-        would push all else out of the processor's own memory, and an import took a tenth longer for it."""
+        """Seal an append of new papers to be sent later. Their keys are not cached, because an import does not read its
+        papers again: the last 16,000 keys would fill the processor's cache and made an import a tenth slower."""
         stored, batch = self._seal_batch(envelopes, claims, papers)
         decided = partial(self._run_append, papers, kept=False)
         return SealedAppend(self._recorder.datastore, append_arguments(stored, batch), decided)
@@ -119,18 +120,18 @@ class Log:
             appended = append()
             stored = True
         except CustomerErased:
-            self._keys.forget_all()  # what was erased elsewhere is not to be read here until its minute is over
+            self._keys.forget_all()  # a key erased elsewhere must not stay readable here for its minute
             raise
         finally:
             self._keys.settle_keys(papers, kept=kept or not stored)
-        with suppress(RuntimeError):  # no more than a hint, and the loop that passes it on may be closed already
+        with suppress(RuntimeError):  # only a hint, and its event loop may be closed already
             self._on_append()
         return appended
 
     # -- by position --------------------------------------------------------------------------------------------
 
     def read_after(self, after: int, limit: int) -> list[Recorded[Any]]:
-        """Up to `limit` events behind position `after`, in order; none can appear before the last one later on."""
+        """Up to `limit` events after a position, in order; no event can appear before the last of them later."""
 
         def page() -> Sequence[Row]:
             with self._open_cursor() as cursor:
@@ -141,26 +142,26 @@ class Log:
         return self._open_rows(rows)
 
     def read_positions(self, positions: Sequence[int], *, opened: Collection[int]) -> list[Recorded[Any]]:
-        """The events at some positions, in any order. Of those that are not to be `opened` the sealed fields are UNSET,
-        as if the key were gone."""
+        """The events at these positions, in any order. Outside `opened` the sealed fields are UNSET, as if the key were
+        destroyed."""
         with translate_errors(), self._open_cursor() as cursor:
             rows = cursor.execute(AT, [list(positions)], prepare=True).fetchall()
         shut = [self._open_row(row, self._shut) for row in rows if row[0] not in opened]
         return shut + self._open_rows(row for row in rows if row[0] in opened)
 
     def catalogue_version(self) -> int:
-        """How often types, tokens and users were changed."""
+        """The number of changes of types, tokens and users."""
         with translate_errors(), self._open_cursor() as cursor:
             row = cursor.execute(CATALOGUE_VERSION, prepare=True).fetchone()
         return int(require_value(row, "the catalogue has one version")[0])
 
     def last_position(self) -> int:
-        """The highest position that is committed; a lower one may still be under way."""
+        """The highest committed position; an append with a lower one may still be in progress."""
         with translate_errors():
             return self._recorder.max_notification_id() or 0
 
     def read_pages(self, after: int, up_to: int, page: int = 5_000) -> Iterator[list[Recorded[Any]]]:
-        """All events in (after, up_to], for rebuilds; `up_to` is at most what a `fence` has settled."""
+        """All events in (after, up_to], for rebuilds; `up_to` is at most a position that `fence` returned."""
         while rows := self._read_between(after, up_to, page):
             yield self._open_rows(rows)
             after = rows[-1][0]
@@ -170,7 +171,7 @@ class Log:
             return cursor.execute(BETWEEN, [after, up_to, limit], prepare=True).fetchall()
 
     def fence(self) -> int:
-        """Wait for the appends under way; every position up to the answer is settled."""
+        """Wait for the appends in progress; every position up to the returned one is final."""
         return self._recorder.fence()
 
     def _open_rows(self, rows: Iterable[Row]) -> list[Recorded[Any]]:
@@ -179,7 +180,7 @@ class Log:
         return [self._open_row(row, self._mapper) for row in rows]
 
     def _open_row(self, row: Row, mapper: SealingMapper) -> Recorded[Any]:
-        """One event that cannot be read must not keep readers from all that come after it."""
+        """The event of a row; Unreadable instead of an exception, so that later events can still be read."""
         position, stream, version, at, topic, state = row
         try:
             return Recorded(position, at, mapper.open_event(stream, version, topic, state))
@@ -189,8 +190,8 @@ class Log:
 
     @contextmanager
     def _open_cursor(self) -> Iterator[Cursor[Any]]:
-        """Rows as tuples, sent in binary: the library's own are dictionaries, which cost more than opening them, and
-        the driver takes a COPY row by row, which costs four times as much as a whole answer."""
+        """A cursor with tuples in binary format: the library's dictionaries cost more than opening the events, and
+        reading a COPY row by row costs four times as much as a whole result."""
         with (
             self._recorder.datastore.get_connection() as conn,
             conn.cursor(row_factory=tuple_row, binary=True) as cursor,
@@ -199,8 +200,8 @@ class Log:
 
 
 def _papers_to_guard(envelopes: Sequence[Envelope[Any]], papers: Mapping[UUID, Owner]) -> list[UUID]:
-    """Papers that must not have been erased meanwhile: all but those whose first event and wrap come together. By the
-    numbers of their ids, as in store/keys.py."""
+    """The papers that must not be erased meanwhile: all except those whose first event and wrap are in this append.
+    Compared by the integers of their ids, as in store/keys.py."""
     sealed = {e.originator_id.int: e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}
     wrapped = {paper.int: paper for paper in papers}
     new = {e.originator_id.int for e in envelopes if e.originator_version == 1} & wrapped.keys()

@@ -1,12 +1,12 @@
-"""Who may enter the embedded Postgres: four logins with a password each. store/postgres.py starts the server with them.
+"""The logins of the embedded Postgres: four, with a password each. store/postgres.py starts the server with them.
 
-    postgres           superuser: makes the others, restores dumps; no process of the archive works with it
+    postgres           superuser: creates the others, restores dumps; no process of the archive uses it
     dossier_owner      owns the database and the log: migrations and keys at a start
     dossier_app        web workers and commands: reads the log, appends by its one function
     dossier_projector  owns the views
 
-Everybody comes in by a password (scram-sha-256). The passwords lie in one file of mode 0600, in libpq's own form, so no
-address, argument or environment has one. Whoever reads it is this account or root.
+Every login requires a password (scram-sha-256). The passwords are in one file of mode 0600 in libpq's format, so no
+address, argument or environment contains one. Only this account and root can read it.
 """
 
 import hashlib
@@ -33,13 +33,13 @@ LOCK: Final = 4_701_912_011
 
 
 def make_passwords(path: Path) -> None:
-    """New passwords for all logins, durable, in place at once."""
+    """Write new passwords for all logins. Durable on return; the file is replaced atomically."""
     lines = (f"*:*:*:{name}:{secrets.token_hex(32)}\n" for name in NAMES)
     write_private(path, "".join(lines).encode())
 
 
 def password_of(path: Path, name: str) -> str:
-    """Raises KeyError for a login that has none."""
+    """The password of a login. Raises KeyError when it has none."""
     return dict(line.split(":")[3:5] for line in path.read_text().splitlines())[name]
 
 
@@ -50,10 +50,10 @@ def url_of(folder: Path, passwords: Path, *, login: str = SUPERUSER, database: s
 
 
 def provide_logins(superuser_url: str, database_url: str, database: str, passwords: Path) -> None:
-    """The other logins and the archive's database, made or brought up to this release. Many may call it at once.
+    """Create or update the other logins and the archive's database. Idempotent; many processes may call it at once.
 
-    `superuser_url` and `database_url` are the superuser's, of the database postgres and of the archive's. One query
-    when there is nothing to do.
+    `superuser_url` and `database_url` are the superuser's URLs of the database postgres and of the archive's. One query
+    when nothing changes.
     """
     mark = hashlib.sha256(passwords.read_bytes()).hexdigest()
     with psycopg.connect(superuser_url, autocommit=True) as conn:
@@ -73,7 +73,8 @@ def provide_logins(superuser_url: str, database_url: str, database: str, passwor
 
 
 def hand_over(database_url: str) -> None:
-    """Give to their owners what the superuser made in the archive's database: a dump of an earlier release does."""
+    """Give the objects that the superuser created in the archive's database to their owners; needed after restoring a
+    dump of an earlier release."""
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(HAND_OVER)
 
@@ -89,7 +90,7 @@ def _format_names(statement: str, *names: str) -> sql.Composed:
     return sql.SQL(statement).format(*map(sql.Identifier, names))
 
 
-# The mark tells that the passwords of the logins are those of the file.
+# The mark shows that the passwords of the logins are those of the file.
 PROVIDED: Final = """
     select exists (
         select from pg_database
@@ -98,12 +99,12 @@ PROVIDED: Final = """
     )
 """
 
-# For a password of 256 random bits one turn is as good as 4,096, and a connection costs less. Postgres 16 and later.
+# For a password of 256 random bits one iteration is as good as 4,096, and connecting costs less. Postgres 16 and later.
 FEW_ITERATIONS: Final = """
     select set_config('scram_iterations', '1', false) where current_setting('server_version_num')::int >= 160000
 """
 
-# Sequences of a column, and whatever an extension brought, go with what they belong to.
+# Sequences of a column, and objects of an extension, move with the object they belong to.
 HAND_OVER: Final = """
 do $$
 declare

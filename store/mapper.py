@@ -1,7 +1,8 @@
-"""Events to rows and back: encodes, seals what is marked `Sealed`, opens it, and upcasts (store/upcasts.py).
+"""Events to rows and back: encodes, seals the fields marked `Sealed`, opens them, and upcasts (store/upcasts.py).
 
 A row's state is msgpack of (body, meta, sealed). `sealed` is nonce + AES-256-GCM over the marked values under the
-paper's key, with the stream's id, the version and the topic as associated data: a value cannot be moved elsewhere.
+paper's key, with the stream's id, the version and the topic as associated data: a value cannot be moved to another
+event.
 """
 
 import os
@@ -30,7 +31,7 @@ NONCE_BYTES = 12
 
 
 class Wire(msgspec.Struct, Generic[B], array_like=True):
-    """What is encoded: the body without its sealed values, the meta, the sealed values."""
+    """The encoded form: the body without its sealed values, the meta, the sealed values."""
 
     body: B
     meta: Meta
@@ -38,7 +39,7 @@ class Wire(msgspec.Struct, Generic[B], array_like=True):
 
 
 class Plan(msgspec.Struct):
-    """How one event class is written and read, worked out once from its annotations."""
+    """The way one event class is written and read, computed once from its annotations."""
 
     topic: str
     kind: type[Event]
@@ -49,6 +50,7 @@ class Plan(msgspec.Struct):
 
 
 def plan_of(kind: type[Event]) -> Plan:
+    """The plan of an event class."""
     hints = get_type_hints(kind, include_extras=True)
     sealed = {n: _strip_mark(h) for n, h in hints.items() if _is_sealed(h)}
     return Plan(
@@ -67,7 +69,7 @@ def _is_sealed(hint: Any) -> bool:
 
 
 def _strip_mark(hint: Any) -> Any:
-    """The type without the mark and without UnsetType: a sealed value that was written is never UNSET."""
+    """The type without the mark and without UnsetType: a stored sealed value is never UNSET."""
     union = [a for a in get_args(get_args(hint)[0]) if a is not msgspec.UnsetType]
     kind = union[0]
     for other in union[1:]:
@@ -88,12 +90,12 @@ BY_TOPIC: dict[str, Plan] = {plan.topic: plan for plan in PLANS.values()}
 
 
 class EventUnreadable(Exception):
-    """Of a topic that this release does not know, or not in the form of its topic."""
+    """The topic is unknown to this release, or the bytes do not have the form of the topic."""
 
 
 class SealingMapper(Mapper[UUID]):
-    """`cipher(paper)` gives the paper's key or None when it is gone. `damaged` is told of a value that cannot be
-    opened although its key is there: that is an alarm, the value then reads as erased."""
+    """The mapper. `cipher(paper)` returns the paper's cipher, None when its key is destroyed. `damaged` is called for a
+    value that cannot be opened although its key exists: an alarm; the value then reads as erased."""
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class SealingMapper(Mapper[UUID]):
             raise ValueError(f"{plan.topic}: a sealed field was left out; it would read as erased")
         cipher = self.cipher_of(envelope.originator_id)
         if cipher is None and envelope.originator_version > 1:
-            raise CustomerErased  # a paper that is there and has no key
+            raise CustomerErased  # an existing paper without a key
         if cipher is None:
             raise LookupError(f"{plan.topic}: new_paper() comes before the first event")
         nonce = self._randomness(NONCE_BYTES)
@@ -133,6 +135,7 @@ class SealingMapper(Mapper[UUID]):
         )
 
     def open_event(self, stream: UUID, version: int, topic: str, state: bytes) -> Envelope[Any]:
+        """The event of a row, upcast to its current version. Raises EventUnreadable."""
         try:
             plan = BY_TOPIC[topic]
             wire = plan.decode(state)

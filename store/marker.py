@@ -1,4 +1,4 @@
-"""The file ARCHIVE in a folder of the archive: whose folder it is, and the newest event it has seen.
+"""The file ARCHIVE in a folder of the archive: the archive's id, and the newest event at the time of writing.
 
 store/content_directory.py compares the id before it stores or removes anything; service/belonging.py compares all of it
 with the database and writes it.
@@ -18,21 +18,21 @@ BYTES_MAX = 1_000
 
 
 class Event(msgspec.Struct, frozen=True):
-    """The position of an event in the log and the hash over all of it."""
+    """The position of an event in the log and the hash over the log up to it."""
 
     position: int
     leaf: bytes
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """`seen` is the newest event at the time of writing, None for an empty log and in the key folder."""
+    """The marker. `seen` is the newest event at the time of writing; None for an empty log and in the key folder."""
 
     archive: UUID
     seen: Event | None = None
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
-        """Raises ValueError for a text that is no marker."""
+        """The marker in the text. Raises ValueError for a text that is not a marker."""
         words = text.decode("ascii").split()
         match words:
             case ["archive", archive]:
@@ -47,7 +47,7 @@ class Marker(msgspec.Struct, frozen=True):
 
 
 def read_marker(folder: Path | int) -> Marker | None:
-    """The marker of a folder (a path or a descriptor), None where there is none. Raises ValueError and OSError."""
+    """The marker of a folder (a path or a descriptor); None when it has none. Raises ValueError and OSError."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY) if isinstance(folder, Path) else folder
     try:
         return Marker.parse(_read_file(opened))
@@ -67,5 +67,5 @@ def _read_file(folder: int) -> bytes:
 
 
 def write_marker(folder: Path, marker: Marker) -> None:
-    """Put the marker in place at once and durably."""
+    """Write the marker atomically. Durable on return."""
     write_private(folder / MARKER, marker.to_bytes())

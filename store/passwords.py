@@ -1,7 +1,7 @@
 """Passwords of users at rest: argon2id over a keyed digest, in table staff.password. Neighbour: domain/users.py.
 
-Keyed by the institution's key: who copies the database alone has nothing to guess at. For whoever has that key too the
-cost of a guess is what OWASP asks for (Password Storage Cheat Sheet: 19 MiB, two passes, one lane).
+Keyed by the institution's key: a copy of the database alone allows no guessing. With that key too, a guess costs what
+OWASP requires (Password Storage Cheat Sheet: 19 MiB, two passes, one lane).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,15 +16,15 @@ from argon2.exceptions import VerifyMismatchError
 from store.keys import Connections
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# Nothing has this hash: what is asked of nobody is compared with it.
+# No password has this hash; it is compared with when there is no password.
 NOBODYS = f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
-# With it a folded name is hashed to the number of its advisory lock.
+# The seed that hashes a folded name to the number of its advisory lock.
 SEED = 4_701_912_017
 LOCK_WAIT = "10s"
 
 
 class HashedPasswords:
-    """Thread-safe. A one-time password is good for `once_days`. `digest` is that of the key ring."""
+    """The passwords. Thread-safe. A one-time password is valid for `once_days`. `digest` is that of the key ring."""
 
     def __init__(self, pool: Connections, digest: Callable[[str, bytes], bytes], *, once_days: int) -> None:
         self._pool, self._digest, self._once_days = pool, digest, once_days
@@ -32,8 +32,8 @@ class HashedPasswords:
 
     @contextmanager
     def lock_user(self, folded_name: str) -> Iterator[None]:
-        """Across processes; it ends with the connection. Of the pool it takes one only, however many threads come: the
-        others are left to what is done meanwhile."""
+        """Hold the user's lock across processes; it ends with the connection. All threads together use one connection
+        of the pool, so that the work inside the lock finds the others free."""
         with self._turn, self._pool.connection() as conn, conn.transaction():
             conn.execute(f"set local lock_timeout = '{LOCK_WAIT}'")
             conn.execute(ALONE, [folded_name, SEED])
@@ -66,7 +66,8 @@ class HashedPasswords:
             return dict(conn.execute(ONCE, [list(passwords)]).fetchall())
 
     def _digest_of(self, plain: str) -> bytes:
-        """The same for what looks the same, however a keyboard composes it (NIST SP 800-63B)."""
+        """The keyed digest of a password; equal for texts that look the same, however a keyboard composes them (NIST SP
+        800-63B)."""
         return self._digest("password", normalize("NFKC", plain).encode("utf-8", "surrogatepass"))
 
 

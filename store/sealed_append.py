@@ -1,6 +1,6 @@
-"""An append that is sent and not waited for: its caller prepares the next one while the server is at work.
+"""An append that is sent without waiting: its caller prepares the next one while the server works.
 
-store/log.py makes them. One that is waited for goes by store/recorder.py alone.
+store/log.py creates them. An append with a waiting caller uses store/recorder.py alone.
 """
 
 import re
@@ -24,7 +24,7 @@ from store.recorder import APPEND, FAULTS, translate_errors
 
 
 class SealedAppend:
-    """domain/ports.Later. From `send` on it holds a connection, until its result was asked for."""
+    """Implements domain/ports.Later. Holds a connection from `send` until its result was fetched."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class SealedAppend:
         arguments: tuple[Any, ...],
         decided: Callable[[Callable[[], Appended]], Appended],
     ) -> None:
-        """`decided` is told how to get the result, and does what an append does besides."""
+        """`decided` receives a function that fetches the result, and does the rest of an append."""
         self._datastore, self._arguments, self._decided = datastore, arguments, decided
         self._held = ExitStack()
         self._conn: Connection[Any] | None = None
         self._fault: Exception | None = None
 
     def send(self) -> None:
-        """One statement, which the server makes durable without being asked again."""
+        """Send one statement, which the server makes durable without a further message."""
         try:
             with ExitStack() as held:
                 conn = held.enter_context(self._datastore.get_connection())
@@ -66,11 +66,11 @@ class SealedAppend:
 
 # -- the statement ----------------------------------------------------------------------------------------------------
 
-# By libpq: a cursor of the driver sends and waits. Its pipeline waits for nothing, but wants a transaction in so many
-# words and is ended with one more question: five messages to the server and two answers instead of one of each.
+# Through libpq, because a cursor of the driver sends and waits. Its pipeline does not wait, but needs an explicit
+# transaction and a final message: five messages to the server and two answers instead of one of each.
 NAME = b"append"
 prepared: WeakSet[Connection[Any]] = WeakSet()
-"""Connections that know the statement by its name."""
+"""Connections on which the statement is prepared."""
 
 
 def send_append(conn: Connection[Any], arguments: Sequence[str | bytes | None]) -> None:

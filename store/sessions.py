@@ -1,6 +1,6 @@
-"""Sessions of users, attempts to sign in, and what a user chose: schema staff, by the clock of the database.
+"""Sessions of users, sign-in attempts and user preferences in schema staff, by the clock of the database.
 
-A session is found by a digest of its cookie; api/sessions.py makes both.
+A session is found by a digest of its cookie; api/sessions.py creates both.
 """
 
 from contextlib import suppress
@@ -15,8 +15,8 @@ from psycopg.rows import args_row, tuple_row
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A session that has not ended. `by` is password or oidc. `unseen`: for a minute, so that it is time to write that
-    its user was here."""
+    """A session that has not ended. `by` is password or oidc. `unseen`: its last use was recorded more than a minute
+    ago, so it is time to record a new one."""
 
     user: str
     password: UUID
@@ -30,7 +30,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """An identity that is bound to no user. `name` is what its provider calls it, and proves nothing."""
+    """An identity that is bound to no user. `name` is the provider's name for it and proves nothing."""
 
     issuer: str
     subject: str
@@ -41,7 +41,8 @@ class Waiting(msgspec.Struct, frozen=True):
 async def count_attempt(
     conn: AsyncConnection[Any], name: bytes, address: bytes, *, of_name: int, of_address: int, minutes: int
 ) -> int:
-    """Seconds to wait before another attempt by this name, or from this address; 0: go on, and it counts from now."""
+    """Seconds to wait before another attempt by this name or from this address; 0: proceed, and the attempt is
+    counted."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(ATTEMPT, [name, address, of_name, of_address, minutes])
         row = await cursor.fetchone()
@@ -49,7 +50,8 @@ async def count_attempt(
 
 
 async def know_address(conn: AsyncConnection[Any], name: bytes, address: bytes) -> None:
-    """From now on misses elsewhere keep nobody out here, for as long as somebody comes in here now and then."""
+    """Record that the user signed in from this address, so that misses from other addresses do not lock the user out
+    here; expires after KNOWN_DAYS without a sign-in."""
     await conn.execute(FORGET_ADDRESSES, [KNOWN_DAYS])
     await conn.execute(KNOW_ADDRESS, [name, address])
 
@@ -59,19 +61,22 @@ async def forget_attempts(conn: AsyncConnection[Any], name: bytes) -> None:
 
 
 async def begin_session(conn: AsyncConnection[Any], key: bytes, password: UUID, by: str, branch: str | None) -> None:
-    """Durable on return; nothing begins under a password that is forgotten by now. `by` is password or oidc."""
-    with suppress(ForeignKeyViolation):  # forgotten just now
+    """Start a session. Durable on return; starts none under a password that was deleted meanwhile. `by` is password or
+    oidc."""
+    with suppress(ForeignKeyViolation):  # deleted a moment ago
         await conn.execute(BEGIN, [key, by, branch, password])
 
 
 async def find_session(conn: AsyncConnection[Any], key: bytes, *, hours: int, idle_minutes: int) -> Row | None:
-    """None when there is none, or when it is over: `hours` after it began, `idle_minutes` after its user was here."""
+    """The session; None when it does not exist or has ended: `hours` after its start, `idle_minutes` after its last
+    use."""
     async with conn.cursor(row_factory=args_row(Row)) as cursor:
         await cursor.execute(FIND, {"key": key, "hours": hours, "minutes": idle_minutes}, prepare=True)
         return await cursor.fetchone()
 
 
 async def touch_session(conn: AsyncConnection[Any], key: bytes) -> None:
+    """Record that the session was used, at most once a minute."""
     await conn.execute(SEEN, [key], prepare=True)
 
 
@@ -82,7 +87,7 @@ async def choose_branch(conn: AsyncConnection[Any], key: bytes, branch: str) -> 
 async def save_preferences(
     conn: AsyncConnection[Any], user: str, *, language: str | None, keys_off: bool | None
 ) -> None:
-    """What is None stays as it is."""
+    """Save the user's preferences; None leaves one unchanged."""
     await conn.execute(CHOOSE, {"user": user, "language": language, "keys_off": keys_off})
 
 
@@ -91,13 +96,14 @@ async def end_session(conn: AsyncConnection[Any], key: bytes) -> None:
 
 
 async def wait_to_be_bound(conn: AsyncConnection[Any], issuer: str, subject: str, name: str | None) -> None:
-    """Note for operators that an identity signed in that is bound to no user. The oldest beyond WAITING_MAX go."""
+    """Record for operators that an identity signed in that is bound to no user. Only the latest WAITING_MAX are
+    kept."""
     await conn.execute(WAIT, [issuer, subject, name])
     await conn.execute(FORGET_WAITING, [WAITING_MAX])
 
 
 def list_waiting(conn: Connection[Any]) -> list[Waiting]:
-    """Identities that signed in and are bound to no user as far as is known here, the latest first."""
+    """Identities that signed in and are bound to no user according to this table, latest first."""
     with conn.cursor(row_factory=args_row(Waiting)) as cursor:
         return cursor.execute(WAITING).fetchall()
 

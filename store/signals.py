@@ -1,9 +1,9 @@
-"""What one process tells and hears of the others through LISTEN / NOTIFY. A signal is a hint; every wait also polls.
+"""LISTEN / NOTIFY between processes. A signal is a hint; every wait also polls.
 
-`archive`: there are new events, told once when a follower, or who waits for what it will show, may be asleep.
-`dossier_catalogue`: a document type or a token changed. How far the views are is asked when somebody waits for it
-(store/standing.py): hearing of every step cost more (see docs/design-notes.md). `dossier_keys`: a paper's key was
-destroyed, its id is the payload; while nothing can be heard, a key in memory ends by its age.
+`archive`: there are new events; sent once when a follower, or a reader that waits for a view, may be asleep.
+`dossier_catalogue`: a document type or a token changed. The position of the views is queried when a reader waits for it
+(store/standing.py), because a signal for every step cost more (see docs/design-notes.md). `dossier_keys`: a paper's key
+was destroyed; the payload is its id. While no signal can be received, a key in memory expires by its age.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from domain.promises import require_value
 from store.pools import Connect
 
 NEW_EVENTS, CATALOGUE, KEYS = "archive", "dossier_catalogue", "dossier_keys"
-# A follower that has just had events looks by itself every few milliseconds for longer than this.
+# A follower that has just had events polls every few milliseconds for longer than this.
 QUIET_SECONDS = 0.1
 RECONNECT_SECONDS = 0.5
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("dossier.signals")
 
 
 class Signals:
-    """One listening connection of a web worker, in its event loop."""
+    """The listening connection of a web worker, in its event loop."""
 
     def __init__(self, url: str, *, connection: Connect) -> None:
         self._url, self._connection = url, connection
@@ -47,25 +47,25 @@ class Signals:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def on_catalogue(self, *hearers: Callable[[], None]) -> None:
-        """Whom to tell that a document type or token changed, or may have while nothing could be heard."""
+        """Set the functions to call when a document type or token changed, or may have changed while not listening."""
         self._hearers[CATALOGUE] = hearers
 
     def on_events(self, *hearers: Callable[[], None]) -> None:
-        """Whom to tell that there are new events, which the views are still to take."""
+        """Set the functions to call when there are new events, which the views do not show yet."""
         self._hearers[NEW_EVENTS] = hearers
 
     def on_lost_key(self, forget: Callable[[UUID], None]) -> None:
-        """Whom to tell of a paper whose key was destroyed."""
+        """Set the function to call for a paper whose key was destroyed."""
         self._forget = forget
 
-    # -- hearing ------------------------------------------------------------------------------------------------
+    # -- receiving ------------------------------------------------------------------------------------------------
 
     async def _keep_listening(self) -> None:
         while True:
             try:
                 await self._listen_once()
             except Error as error:
-                logger.info("listening begins again: %s", type(error).__name__)
+                logger.info("signals: connection lost, listening again: %s", type(error).__name__)
             finally:
                 self.listening = False
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -88,15 +88,15 @@ class Signals:
             hear()
 
     async def load_positions(self) -> tuple[int, int]:
-        """Where the rearmost view stands, and the last position of the log."""
+        """The position of the rearmost view, and the last position of the log."""
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(STANDING, prepare=True)
             return require_value(await cursor.fetchone(), "an aggregate has one row")
 
-    # -- telling ------------------------------------------------------------------------------------------------
+    # -- sending --------------------------------------------------------------------------------------------------
 
     def announce_events(self) -> None:
-        """Called after a commit, from any thread: sleeping followers are woken, once for many commits."""
+        """Wake sleeping followers after a commit, once for many commits. Callable from any thread."""
         self._loop.call_soon_threadsafe(self._new.set)
 
     async def _notify_followers(self) -> None:

@@ -1,7 +1,7 @@
-"""Waits until the views show what a reader must see: its own writes, and all up to a position that it names.
+"""Waits until the views show what a reader must see: its own writes, and everything up to a position that it names.
 
-api/call.py asks before it reads a view. The log is asked each time, so the answer holds for every worker and node. All
-who ask meanwhile share one question, which is sent after each of them came.
+api/call.py calls it before it reads a view. It queries the log each time, so the answer holds for every worker and
+node. Concurrent callers share one query, which is sent after each of them has asked.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from store.pools import Connect
 # log, so the pause grows only after ten looks.
 POLL_SECONDS = (0.003, 0.05)
 POLLS_AT_ONCE = 10
-# While hints come, a reader waits for its own and polls only in case one was lost.
+# While hints arrive, a reader waits for its own and polls only in case one was lost.
 HINTED_POLL_SECONDS = 0.02
 HINTS_COME_SECONDS = 5.0
 # An operator pauses a view for minutes or hours.
@@ -29,8 +29,8 @@ PAUSED_RETRY_SECONDS = 30
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The position of each view, the paused views, the version of the catalogue, and the last position of a writer, all
-    of one snapshot."""
+    """One snapshot: the position of each view, the paused views, the version of the catalogue, and the last position of
+    a writer."""
 
     views: Mapping[str, int]
     paused: frozenset[str]
@@ -38,13 +38,13 @@ class Look(msgspec.Struct, frozen=True):
     written: int
 
     def views_behind(self, position: int, views: Collection[str]) -> set[str]:
-        """The views, of these or of all, that are behind a position."""
+        """The views that are behind a position, of these views or of all."""
         return {name for name, at in self.views.items() if at < position and (not views or name in views)}
 
 
 class Patience:
-    """The wait of one reader until the views are at `position`; made by Standing.patience(). `is_early`: a hint will
-    come, so a look before it would be in vain."""
+    """The wait of one reader until the views are at `position`; created by Standing.open_patience(). `is_early`: a hint
+    will come, and a look before it would find nothing new."""
 
     def __init__(self, position: int, wait_seconds: float, *, pause_seconds: float, is_early: bool) -> None:
         self.position = position
@@ -54,11 +54,13 @@ class Patience:
         self.is_early = is_early
 
     def wake_at(self, position: int) -> None:
+        """Wake the reader when its position is reached."""
         if position >= self.position:
             self._hinted.set()
 
     async def wait_for_next(self) -> bool:
-        """Wait for a hint or the next poll; False when the time is over. A hint since the last look counts."""
+        """Wait for a hint or the next poll. Returns False when the time has passed. A hint since the last look
+        counts."""
         if time.monotonic() + self._pause > self._deadline:
             return False
         with suppress(TimeoutError):
@@ -72,7 +74,7 @@ class Patience:
 
 
 class Standing:
-    """Lives in one event loop. `connection` borrows a connection in autocommit from a pool."""
+    """The shared queries and waits of one event loop. `connection` borrows an autocommit connection from a pool."""
 
     def __init__(self, connection: Connect) -> None:
         self._connection = connection
@@ -88,7 +90,8 @@ class Standing:
         call. Returns the version of the catalogue at that time, None after `wait_seconds`. Raises ViewPaused when a
         paused view is behind.
 
-        Never remembered: a crash of Postgres or `projection back` sets views back, and other workers write too."""
+        Nothing is cached: a crash of Postgres or `projection back` sets views back, and other workers write too.
+        """
         with self.open_patience(position, wait_seconds=wait_seconds) as patience:
             look = await self.load_look(writer)
             patience.position = wanted = max(position, look.written)
@@ -102,7 +105,7 @@ class Standing:
 
     @contextmanager
     def open_patience(self, position: int, *, wait_seconds: float) -> Iterator[Patience]:
-        """A wait in which hints count; enter it before the first look, so that no hint is missed."""
+        """A wait that counts hints; enter it before the first look, so that no hint is missed."""
         hinted = time.monotonic() < self._heard_at + HINTS_COME_SECONDS
         pause_seconds = HINTED_POLL_SECONDS if hinted else POLL_SECONDS[0]
         patience = Patience(
@@ -122,6 +125,7 @@ class Standing:
             patience.wake_at(position)
 
     async def load_look(self, writer: str | None) -> Look:
+        """A look at the views, with the last position of `writer`, from the next shared query."""
         answer: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
         self._waiting.append((writer, answer))
         if self._asking is None or self._asking.done():
@@ -134,7 +138,7 @@ class Standing:
             writers = list({writer for writer, _ in waiting if writer is not None})
             try:
                 seen, written = await self._query_looks(writers)
-            except Exception as error:  # noqa: BLE001  # all who wait must hear of it, or they wait for ever
+            except Exception as error:  # noqa: BLE001  # every waiting caller needs the error
                 for _, answer in waiting:
                     if not answer.done():
                         answer.set_exception(error)
@@ -152,7 +156,7 @@ class Standing:
         return Look(dict(zip(names, positions, strict=True)), frozenset(paused), catalogue, 0), written
 
 
-# One statement and so one snapshot: an append that is told is in it, or was told after the question.
+# One statement is one snapshot: an append that was confirmed before the query is in it.
 LOOK = """
     select
         array_agg(t.name),

@@ -1,4 +1,4 @@
-"""Scan stations and the scanners that they offer: what each says of itself every few seconds, in table scan.station."""
+"""Scan stations and their scanners: the report that each sends every few seconds, in table scan.station."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,8 +10,8 @@ from psycopg.rows import args_row, tuple_row
 
 
 class Station(msgspec.Struct, frozen=True):
-    """`actor` is the name of its token; `scanners` as it sent them; `silent_seconds`: for how long it said nothing.
-    `owned_since` is when its branch took the name: sessions from before are another branch's."""
+    """A station. `actor` is the name of its token; `scanners` as it reported them; `silent_seconds`: the time since its
+    last report. `owned_since`: when its branch took the name; earlier sessions belong to another branch."""
 
     name: str
     actor: str
@@ -25,22 +25,22 @@ class Station(msgspec.Struct, frozen=True):
 async def report_station(
     conn: AsyncConnection[Any], name: str, actor: str, branch: str, scanners: str, *, revoked: Sequence[str] = ()
 ) -> bool:
-    """Store what a station has now (`scanners`: JSON). False when the name belongs to another branch, or to another
-    token of the branch that is none of the `revoked` ones and said something within ten minutes."""
+    """Store the report of a station (`scanners`: JSON). Returns False when the name belongs to another branch, or to
+    another token of the branch that is not in `revoked` and has reported within ten minutes."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(REPORT, [name, actor, branch, scanners, list(revoked)], prepare=True)
         return await cursor.fetchone() is not None
 
 
 async def release_name(conn: AsyncConnection[Any], name: str) -> bool:
-    """Make the name free for any branch; False when no station has it."""
+    """Release the name for any branch. Returns False when no station has it."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(RELEASE, [name])
         return await cursor.fetchone() is not None
 
 
 async def touch_station(conn: AsyncConnection[Any], name: str, actor: str) -> bool:
-    """That it is there; False when there is no such station of this token."""
+    """Record that the station is alive. Returns False when this token has no such station."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(SEEN, [name, actor], prepare=True)
         return await cursor.fetchone() is not None

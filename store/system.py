@@ -1,4 +1,4 @@
-"""The real clock and ids behind domain/ports; tests hand in their own."""
+"""The real clock and ids, implementing domain/ports; tests pass their own."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID

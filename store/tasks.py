@@ -1,4 +1,4 @@
-"""What operators asked for on the screen, and what became of it. service/operations.py carries it out."""
+"""Tasks that operators queued on the screen, and their results. service/operations.py runs them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ RECENT = 20
 
 
 class Task(msgspec.Struct, frozen=True):
-    """`done` of `total` positions while it runs. `result` is None until it has ended."""
+    """A queued task. `done` of `total` positions while it runs. `result` is None until it has ended."""
 
     id: UUID
     kind: str
@@ -35,8 +35,8 @@ class Task(msgspec.Struct, frozen=True):
 async def add_task(
     conn: AsyncConnection[Any], task: UUID, kind: str, view: str | None, actor: str, branch: str
 ) -> tuple[Task, bool]:
-    """Asked for, durably; it is begun within a second or two. Where the id is known the task of before as it is now,
-    and False."""
+    """Queue a task. Durable on return; it starts within a second or two. Returns the task, and False with the current
+    task when the id is known already."""
     added = await conn.execute(ADD, [task, kind, view, actor, branch])
     async with conn.cursor(row_factory=args_row(Task)) as cursor:
         made = await (await cursor.execute(ONE, [task])).fetchone()
@@ -44,16 +44,16 @@ async def add_task(
 
 
 async def list_recent(conn: AsyncConnection[Any]) -> Sequence[Task]:
-    """The last twenty, the newest first."""
+    """The latest twenty tasks, newest first."""
     async with conn.cursor(row_factory=args_row(Task)) as cursor:
         return await (await cursor.execute(NEWEST, [RECENT], prepare=True)).fetchall()
 
 
-# -- who carries them out ---------------------------------------------------------------------------------------------
+# -- the runner -----------------------------------------------------------------------------------------------------
 
 
 def begin_next(conn: psycopg.Connection[Any]) -> Task | None:
-    """The next one, marked as begun; None when nothing is asked for."""
+    """The next queued task, marked as begun; None when the queue is empty."""
     with conn.cursor(row_factory=args_row(Task)) as cursor:
         return cursor.execute(BEGIN).fetchone()
 
@@ -68,12 +68,12 @@ def save_progress(conn: psycopg.Connection[Any], task: UUID, done: int, total: i
 
 
 def end_task(conn: psycopg.Connection[Any], task: UUID, result: Any) -> None:
-    """The first end counts."""
+    """Record the result of the task. Idempotent: the first result is kept."""
     conn.execute(END, [Jsonb(result, dumps=msgspec.json.encode), task])
 
 
 def give_up(conn: psycopg.Connection[Any]) -> None:
-    """Those that were begun by somebody who is gone."""
+    """End the tasks that a process began which no longer runs, with the error "interrupted"."""
     conn.execute(GIVE_UP)
 
 

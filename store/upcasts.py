@@ -1,4 +1,4 @@
-"""Old event versions read as today's: one function per outdated event class, each with a test of its old bytes."""
+"""Upcasts of old event versions: one function per outdated event class, each with a test of its old bytes."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from domain.values import Content, Source, TypeStamp
 
 
 class AuthorizationRegisteredV1(Event, frozen=True, kw_only=True):
-    """Of a time without scan codes."""
+    """The version before scan codes."""
 
     topic: ClassVar[str] = "authorization-registered.v1"
     customer: UUID
@@ -27,7 +27,8 @@ class AuthorizationRegisteredV1(Event, frozen=True, kw_only=True):
 
 
 def upcast_registered(old: AuthorizationRegisteredV1) -> AuthorizationRegistered:
-    """Nothing of it can be opened without its key, so then it is not known either that there was no scan code."""
+    """The current version, without a scan code. When the key is destroyed the scan code stays UNSET, like every sealed
+    field."""
     return AuthorizationRegistered(
         customer=old.customer,
         type=old.type,
@@ -44,7 +45,7 @@ def upcast_registered(old: AuthorizationRegisteredV1) -> AuthorizationRegistered
 
 
 class PageCapturedV1(Event, frozen=True, kw_only=True):
-    """Before pages had a map of their ink: 64 bits could not tell two letters in one layout apart."""
+    """The version before pages had a map of their ink: 64 bits could not distinguish two letters with one layout."""
 
     topic: ClassVar[str] = "page-captured.v1"
     n: int
@@ -61,7 +62,8 @@ class PageCapturedV1(Event, frozen=True, kw_only=True):
 
 
 def upcast_captured(old: PageCapturedV1) -> PageCaptured:
-    """The page is like no other one: a session lives for a day, and the pages of its next pass are compared again."""
+    """The current version, in which the page is similar to no other: a session lives for a day, and the pages of its
+    next pass are compared again."""
     return PageCaptured(
         n=old.n,
         replaced=old.replaced,

@@ -22,10 +22,10 @@ class Allowance(msgspec.Struct, frozen=True):
 
 
 def allowance_of(request: messages.Request, limits: Limits) -> Allowance:
-    """A small upload has little of a processor; each page of an Assemble is a step.
+    """The time and the steps of a request. An upload gets processor time by its size; each page of an Assemble is a
+    step.
 
-    Processor time is below that of the wall in any case, so that a file that takes too long is told from a machine that
-    has no time.
+    Processor time is always below wall time, which tells a file that needs too long from a machine that is too busy.
     """
     most = _processor_seconds_max(limits)
     if isinstance(request, messages.Examine | messages.Inspect):
@@ -35,10 +35,10 @@ def allowance_of(request: messages.Request, limits: Limits) -> Allowance:
 
 
 def lifetime_seconds(first: Allowance, limits: Limits) -> float:
-    """Of processor time for a child whose first request has this allowance, with all that may come after it."""
+    """Processor seconds of a child whose first request has this allowance, including all requests that may follow."""
     return KEPT_PROCESSOR_SECONDS + max(first.processor_seconds * first.steps, _processor_seconds_max(limits))
 
 
 def _processor_seconds_max(limits: Limits) -> float:
-    """Processor seconds of a step that has all the time there is."""
+    """Processor seconds of a step that may use all of its wall time."""
     return limits.decode_seconds_max * _PROCESSOR_PART

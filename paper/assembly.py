@@ -1,8 +1,8 @@
-"""Page images into one PDF that loses nothing of them, written while it is made: child.py streams it.
+"""Assembles page images into one PDF without loss. child.py streams the pieces while they are made.
 
-A JPEG goes in as it is, byte for byte, the pixels of a PNG as they are packed; others are packed anew without loss.
-How a picture stands in a PDF is known by img2pdf; the file around it is written here, so that one page at a time is
-held in memory. No date, no name: the same pages make the same bytes.
+A JPEG is embedded byte for byte, a PNG with its compressed pixels; other pictures are compressed again without loss.
+img2pdf knows how a picture is stored in a PDF; this module writes the file around it and so holds one page at a time in
+memory. The file has no date and no name: the same pages give the same bytes.
 """
 
 import struct
@@ -22,7 +22,9 @@ from paper.pictures import Page
 
 
 def _import_img2pdf() -> Any:
-    """img2pdf without what it brings along: pikepdf (5 MiB in every process, unused), another way to read GIFs."""
+    """Import img2pdf without its side effects: pikepdf (5 MiB in every process, unused) and another way to read
+    GIFs.
+    """
     loaded, strategy = sys.modules.get("pikepdf"), GifImagePlugin.LOADING_STRATEGY
     sys.modules["pikepdf"] = None  # type: ignore[assignment]  # So that importing it fails, says the import system.
     try:
@@ -63,7 +65,7 @@ _PLACING: Final = {
 _PNG_COLOURS: Final = {0: img2pdf.Colorspace.L, 2: img2pdf.Colorspace.RGB, 3: img2pdf.Colorspace.P}
 """Colour types of PNG without transparency."""
 _PNG_NOTES: Final = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
-"""What can tell the orientation. Without them there is no need to decode: they may stand behind the pixels."""
+"""Chunks that can hold the orientation. They may follow the pixels; a file without them need not be decoded."""
 _PROFILES: Final = {
     img2pdf.Colorspace.L: b"GRAY",
     img2pdf.Colorspace.RGB: b"RGB ",
@@ -88,10 +90,11 @@ class _Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assemble_pdf(pages: Iterable[tuple[bytes, int]], limits: Limits) -> Iterator[bytes]:
-    """The PDF of page images, in pieces. With each comes by how many degrees it is turned clockwise (0, 90, 180, 270).
+    """The PDF of page images, in pieces. Each image comes with its clockwise turn in degrees (0, 90, 180, 270).
 
-    A page is as large as its file says, at DPI_ASSUMED where that says nothing credible. Raises FileTypeNotAllowed for
-    what is no picture, FileDamaged, FileTooManyPixels, all of which page.py has seen before.
+    A page has the size that its file states, or that of DPI_ASSUMED where the file states nothing credible. Raises
+    FileTypeNotAllowed for a file that is no picture, FileDamaged and FileTooManyPixels; page.py has checked for all
+    three before.
     """
     document = img2pdf.pdfdoc(engine=img2pdf.Engine.internal, producer=PRODUCER, nodate=True)
     file = _File(document.writer)
@@ -105,7 +108,7 @@ def assemble_pdf(pages: Iterable[tuple[bytes, int]], limits: Limits) -> Iterator
 
 
 class _File:
-    """A PDF on its way out: where each object begins. Objects with a stream are written and forgotten at once."""
+    """Writes a PDF and records where each object begins. Objects with a stream are written and forgotten at once."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
@@ -119,7 +122,7 @@ class _File:
             yield piece
 
     def emit_streams(self) -> Iterator[bytes]:
-        """Those among the objects that were added since."""
+        """The objects with a stream that were added since the last call."""
         added = self._writer.objects[self._seen :]
         self._seen += len(added)
         for one in added:
@@ -128,7 +131,7 @@ class _File:
                 one.stream = None
 
     def emit_rest(self) -> Iterator[bytes]:
-        """Objects that name others, and the table of all (ISO 32000 7.5.4)."""
+        """The objects that refer to others, and the cross-reference table (ISO 32000 7.5.4)."""
         objects = self._writer.objects
         for one in objects:
             if one.identifier not in self._places:
@@ -153,7 +156,8 @@ class _File:
         yield from self.emit([b"\nendobj\n"])
 
     def _length_of(self, one: Any) -> Any:
-        """A number that follows the stream (ISO 32000 7.3.10, example 3), for one whose length is not known before."""
+        """A separate object for the length of a stream that is not known before (ISO 32000 7.3.10, example 3), else
+        None."""
         if not isinstance(one.stream, _Packing):
             return None
         length = img2pdf.MyPdfDict()
@@ -206,7 +210,7 @@ def _picture_of_jpeg(content: bytes, limits: Limits) -> _Picture:
     picture = pictures.open_picture(content, JPEG, limits)
     colours = img2pdf.Colorspace[picture.mode]
     if colours is img2pdf.Colorspace.CMYK and "adobe" in picture.info:
-        # Whose programs write them the other way round.
+        # Adobe programs write inverted CMYK.
         colours = img2pdf.Colorspace["CMYK;I"]
     return _Picture(
         size=picture.size,
@@ -220,7 +224,9 @@ def _picture_of_jpeg(content: bytes, limits: Limits) -> _Picture:
 
 
 def _picture_of_png(content: bytes, limits: Limits) -> _Picture | None:
-    """The packed pixels as they are. None for what a PDF packs otherwise: interlaced or transparent pictures."""
+    """The compressed pixels unchanged. None for interlaced or transparent pictures, which a PDF compresses
+    otherwise.
+    """
     picture = pictures.open_picture(content, PNG, limits)
     depth, kind, interlaced = content[24], content[25], content[28]
     if kind not in _PNG_COLOURS or interlaced or "transparency" in picture.info:
@@ -240,7 +246,7 @@ def _picture_of_png(content: bytes, limits: Limits) -> _Picture | None:
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Name and data of each up to the end of the picture; what comes after it is nobody's."""
+    """Name and data of each chunk up to IEND; bytes after it are ignored."""
     name, at, whole = b"", 8, memoryview(content)
     while name != b"IEND":
         size, name = struct.unpack_from(">I4s", whole, at)
@@ -249,7 +255,8 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _profile_of(picture: Image.Image, colours: Any) -> bytes | None:
-    """The colour profile in the file if it can be of such a picture (ICC.1, 7.2): readers refuse a page over others."""
+    """The colour profile if it fits such a picture (ICC.1, 7.2), else None: readers refuse a page with any other
+    profile."""
     profile = picture.info.get("icc_profile") or b""
     if colours not in _PROFILES or not 128 <= len(profile) <= _PROFILE_BYTES_MAX:
         return None
@@ -257,7 +264,8 @@ def _profile_of(picture: Image.Image, colours: Any) -> bytes | None:
 
 
 def _repack_picture(content: bytes, media_type: str, limits: Limits) -> _Picture:
-    """Decoded and packed anew: two levels as a fax, grey of up to 16 bits, else RGB of 8 bits, on white."""
+    """Decode the picture and compress it again: two levels as a fax, grey of up to 16 bits, else RGB of 8 bits, on
+    white."""
     page = pictures.decode_page(content, media_type, 1, sys.maxsize, limits)
     picture = _Picture(
         size=(page.width, page.height),
@@ -282,9 +290,10 @@ def _repack_picture(content: bytes, media_type: str, limits: Limits) -> _Picture
 
 
 class _Packing:
-    """Rows of a page as a PNG packs them, while they are asked for; a large picture and this at once are too much.
+    """The rows of a page, compressed as in a PNG while they are read: memory has no room for a large picture and its
+    result.
 
-    Its length is not known before, so img2pdf is told none.
+    The length is not known in advance, so len() is 0 for img2pdf.
     """
 
     def __init__(self, page: Page, deep: bool) -> None:
@@ -313,7 +322,7 @@ class _Packing:
 
 
 def _subtract_row_above(strip: Image.Image, above: Image.Image | None) -> Image.Image:
-    """Each row less the one above it, modulo 256 (PNG 9.2, filter type 2)."""
+    """Each row minus the row above it, modulo 256 (PNG 9.2, filter type 2)."""
     moved = Image.new(strip.mode, strip.size)
     if above:
         moved.paste(above, (0, 0))

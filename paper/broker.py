@@ -1,9 +1,9 @@
-"""The one place where all requests to the decoders meet: takes them in, lets turns.py choose, hands each to a child.
+"""Takes in all requests to the decoders and hands each to a child in the order of turns.py.
 
-client.py connects, child.py answers on the same connection, zygote.py forks the children. No file is looked into here.
-Each request gets a fresh child, but for an upload of an asker whose last upload a child has just looked at. So whatever
-a file makes of its child does not come to anybody else's file. A child is killed here when it has used up its time, and
-when its asker has left.
+client.py connects, child.py answers on the same connection, zygote.py forks the children. This module looks into no
+file. Each request gets a fresh child, except an upload of an asker whose last upload the child has just examined: a
+file that takes over its child reaches no file of another asker. This module kills a child that has used up its time or
+whose asker has left.
 """
 
 import errno
@@ -30,7 +30,7 @@ from paper.turns import QueueFull, Turns
 from paper.zygote import Zygote, end_process
 
 REQUESTS_MAX: Final = 1_000
-"""In the queue, of all askers together; each holds two descriptors."""
+"""Requests of all askers in the queue; each holds two descriptors."""
 
 _BACK_OFF_SECONDS = 0.05
 _LOOK_SECONDS = 0.05
@@ -47,7 +47,9 @@ _log = logging.getLogger(__name__)
 
 
 class Job(msgspec.Struct, eq=False, kw_only=True):
-    """A request that was read. Descriptors are numbers: an object of a closed one would close another one later."""
+    """A request from the queue. Descriptors are plain numbers: an object that closes them late could close
+    another's.
+    """
 
     asker: bytes
     stores: bool
@@ -60,11 +62,11 @@ class Job(msgspec.Struct, eq=False, kw_only=True):
 
 
 class Child(msgspec.Struct, eq=False, kw_only=True):
-    """One that waits for its job, or works on it.
+    """A child that waits for a job or works on it.
 
-    `answers`: its answer has begun; `until`, `processor_until`: when the step at work has had its time; `verdict`: set
-    by whoever killed it, empty where nobody waits for it; `asker`, `uploads`: whose it has had, and how many;
-    `kept_until`: how long it waits for another.
+    `answers`: its answer has begun; `until`, `processor_until`: the limits of the current step; `verdict`: set when it
+    is killed, empty if no client waits; `asker`, `uploads`: the asker that it served and the number of its uploads;
+    `kept_until`: when it stops waiting for another upload.
     """
 
     pid: int
@@ -81,7 +83,8 @@ class Child(msgspec.Struct, eq=False, kw_only=True):
 
 
 class Broker:
-    """`beat` is called at least every second while it works; `children` work at a time, and as many wait."""
+    """The request queue and its children: `children` work at a time, and as many wait. Calls `beat` at least every
+    second."""
 
     def __init__(
         self, listener: socket.socket, zygote: Zygote, *, children: int, limits: Limits, beat: Callable[[], None]
@@ -109,7 +112,7 @@ class Broker:
         self._look_at = 0.0
 
     def run(self) -> None:
-        """Until SIGTERM; then every child is killed."""
+        """Serve until SIGTERM, then kill every child."""
         allow_descriptors()
         with wake_on_signals() as wake:
             self._epoll.register(wake.fileno(), select.EPOLLIN)
@@ -132,18 +135,18 @@ class Broker:
             self.handle_batch(ready)
 
     def start(self) -> None:
-        """Watch for connections, and ask for the first children."""
+        """Watch for connections and order the first children."""
         self._listener.setblocking(False)
         for descriptor in (self._listener.fileno(), self._zygote.channel.fileno()):
             self._epoll.register(descriptor, select.EPOLLIN)
         self._order_children()
 
     def poll(self, seconds: float) -> list[int]:
-        """Wait at most so long for the next batch of descriptors that have something to say."""
+        """The descriptors that are ready, after at most this many seconds."""
         return [descriptor for descriptor, _ in self._epoll.poll(seconds)]
 
     def handle_batch(self, ready: Iterable[int]) -> None:
-        """Handle one batch, then what is due."""
+        """Handle one batch of ready descriptors, then everything that is due."""
         for descriptor in ready:
             self._handle_event(descriptor)
         self._refuse_overdue()
@@ -160,7 +163,7 @@ class Broker:
         return max(0.0, min(_LOOK_SECONDS, until - time.monotonic()))
 
     def _handle_event(self, descriptor: int) -> None:
-        """One event may have closed what the next one is about; then nothing is to be done."""
+        """Handle one event; an event whose descriptor was closed by an earlier one is ignored."""
         if descriptor == self._listener.fileno():
             self._accept_connections()
         elif descriptor == self._zygote.channel.fileno():
@@ -251,7 +254,7 @@ class Broker:
             os.close(job.file)
 
     def _take_child(self, job: Job) -> Child:
-        """A fresh one is there; but an upload goes to a child that its asker's uploads had before."""
+        """A child that has just served an upload of this asker, for another upload; else a fresh one."""
         kept = (child for child in self._kept.values() if child.asker == job.asker)
         child = next(kept, None) if job.is_upload else None
         if child is None:
@@ -262,7 +265,7 @@ class Broker:
         return child
 
     def _drop_job(self, job: Job) -> None:
-        """The asker has left, or has its answer already."""
+        """Drop the job of an asker that has left or already has its answer."""
         child = job.child
         if child is None:
             self._turns.leave(job)
@@ -286,7 +289,7 @@ class Broker:
         self._forget_connection(job.connection)
 
     def _forget_connection(self, connection: int) -> None:
-        """Have it closed. A child may hold the same connection, so epoll has to be told."""
+        """Close the connection after this batch. epoll is told, because a child may hold the same connection."""
         self._unread.discard(connection)
         self._jobs.pop(connection, None)
         with suppress(FileNotFoundError):
@@ -294,7 +297,8 @@ class Broker:
         self._ended.append(connection)
 
     def _close_ended(self) -> None:
-        """Not earlier: another event of the same batch may name the number, which then has to be nobody else's."""
+        """Close the ended connections after the batch: until then an event may still name the number, which must not be
+        reused."""
         for descriptor in self._ended:
             os.close(descriptor)
         self._ended.clear()
@@ -302,7 +306,7 @@ class Broker:
     # -- children -----------------------------------------------------------------------------------------------------
 
     def _order_children(self) -> None:
-        """Have as many children wait as may work at a time, so that none of them is waited for."""
+        """Keep as many children waiting as may work at a time, so that no request waits for a fork."""
         while len(self._idle) + len(self._unborn) < self._children_max and time.monotonic() >= self._fork_at:
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with ours, its, suppress(OSError):  # one that has just died is found by _reap()
@@ -310,7 +314,7 @@ class Broker:
                 self._unborn.append(ours.detach())
 
     def _register_children(self) -> None:
-        """New children say who they are, in the order in which they were asked for; some may have ended already."""
+        """Register new children in the order in which they were ordered; some may have ended already."""
         while (pid := self._zygote.take_number()) is not None:
             control = self._unborn.popleft()
             if pid == 0:
@@ -330,7 +334,7 @@ class Broker:
         child.processor_until = confinement.processor_seconds(child.pid) + allowed.processor_seconds
 
     def _read_control(self, child: Child) -> None:
-        """What the child has said. One that was taken over gets no more steps than its request has."""
+        """Handle what the child has reported. A hijacked child gets no more steps than its request has."""
         control = packets_of(child.control)
         with suppress(BlockingIOError, ConnectionError):
             while (said := control.recv(1, socket.MSG_DONTWAIT)) and child.job is not None:
@@ -343,7 +347,8 @@ class Broker:
         control.detach()
 
     def _finish_request(self, child: Child, job: Job) -> None:
-        """Its answer is given. It waits for its asker's next upload, unless it has had its share or was not for one."""
+        """End a request that was answered. Its child waits for the asker's next upload if it was an upload below the
+        limits."""
         self._end_job(child, job)
         del self._busy[child.pid]
         used = confinement.processor_seconds(child.pid)
@@ -359,7 +364,7 @@ class Broker:
             kill_child(child, b"")
 
     def _stop_kept_children(self) -> None:
-        """Of those that were kept longest, the ones that are too many or have waited too long."""
+        """Stop the longest waiting children: those above _KEPT_MAX and those that waited too long."""
         now = time.monotonic()
         for child in [*self._kept.values()]:
             if len(self._kept) <= _KEPT_MAX and now < child.kept_until:
@@ -373,7 +378,8 @@ class Broker:
         child.job, child.answers = None, False
 
     def _stop_overdue(self) -> None:
-        """A child cannot put this off: its own signals and timers have no part in it."""
+        """Kill children that have used up their time. A child cannot prevent it: no signal or timer of its own is
+        involved."""
         now = time.monotonic()
         looks = now >= self._look_at
         if looks:
@@ -395,7 +401,7 @@ class Broker:
             if os.WIFSTOPPED(status):
                 os.kill(pid, signal.SIGKILL)  # its client would wait in vain
             elif pid == self._zygote.pid:
-                raise ZygoteEnded(f"what forks the decoders {describe_end(status)}")
+                raise ZygoteEnded(f"the process that forks the decoders {describe_end(status)}")
             elif pid in self._children:
                 self._remove_child(pid, status, used.ru_utime + used.ru_stime)
             else:
@@ -422,25 +428,25 @@ class Broker:
 
 
 class ZygoteEnded(Exception):
-    """Nothing forks children any more; the supervisor starts all of this again."""
+    """The process that forks the children has ended; the supervisor restarts the whole server."""
 
 
 def kill_child(child: Child, verdict: bytes) -> None:
-    """Kill it; what is said of its job is decided once."""
+    """Kill the child with this verdict about its job; a verdict set earlier stays."""
     if child.verdict is None:
         child.verdict = verdict
         os.kill(child.pid, signal.SIGKILL)
 
 
 def packets_of(number: int) -> socket.socket:
-    """A socket object for a descriptor; to be detached before it goes."""
+    """A socket object for a descriptor; the caller must detach it before it is collected."""
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=number)
 
 
 def receive_request(connection: socket.socket) -> tuple[bytes, list[int]]:
-    """The next packet, and the descriptor with it. Raises BlockingIOError when none is there yet, and OSError.
+    """The next packet and its descriptors. Raises BlockingIOError when none has arrived, and OSError.
 
-    socket.recv_fds() ignores its flags: it would wait for an asker that says nothing.
+    socket.recv_fds() ignores its flags and would wait for a silent asker.
     """
     files = array("i")
     room = socket.CMSG_LEN(files.itemsize)
@@ -459,21 +465,21 @@ def send_verdict(number: int, verdict: bytes) -> None:
 
 
 def verdict_of(status: int) -> bytes:
-    """What a child's end says of the file that it worked on; nothing where its answer says all."""
+    """The verdict on the file of a child that ended; empty where its answer is complete."""
     if os.WIFSIGNALED(status):
         return messages.FAULT if os.WTERMSIG(status) in _CRASHES else messages.LOST
     return messages.FAULT if os.WEXITSTATUS(status) else b""
 
 
 def describe_end(status: int) -> str:
-    """How a process ended, in words."""
+    """The end of a process in words, for the log."""
     if os.WIFSIGNALED(status):
         return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
     return f"ended with {os.WEXITSTATUS(status)}"
 
 
 def wake_on_signals() -> socket.socket:
-    """A socket that gets the number of each signal of _SIGNALS that comes; they are let in from now on."""
+    """A socket that receives the number of each signal in _SIGNALS; it unblocks these signals."""
     wake, signalled = socket.socketpair()
     for socket_end in (wake, signalled):
         socket_end.setblocking(False)
@@ -485,7 +491,7 @@ def wake_on_signals() -> socket.socket:
 
 
 def allow_descriptors() -> None:
-    """As many as a full queue needs, where the system grants them."""
+    """Raise the limit of descriptors to what a full queue needs, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * REQUESTS_MAX + 64
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -1,4 +1,4 @@
-"""The one question about incoming content: what is it, and is it whole? Pure; child.py asks it under limits."""
+"""Examines incoming content: its type and whether it is complete. Pure; child.py calls it under limits."""
 
 from domain.limits import Limits
 from paper import media_types, office, pdfs, pictures, texts
@@ -7,9 +7,10 @@ from paper.messages import Finding
 
 
 def examine(content: Content, name: str, limits: Limits) -> Finding:
-    """Tell the type by the content and read it to its end. The name chooses only among kinds of text.
+    """Detect the type by the content and decode it to its end. The name decides only between kinds of text.
 
-    Raises FileEmpty, FileTypeNotAllowed, FileDamaged, and FileTooManyPixels for pixels, frames, pages, memory.
+    Raises FileEmpty, FileTypeNotAllowed, FileDamaged, and FileTooManyPixels for too many pixels, frames or pages or too
+    much memory.
     """
     with pictures.refuse_failures():
         return _examine_as(content, media_types.detect(content, name), limits)

@@ -1,7 +1,7 @@
-"""One limited child of zygote.py: takes a request from broker.py, answers on its connection, and ends.
+"""A limited child of zygote.py: takes a request from broker.py, answers on its connection, and ends.
 
-Only after an upload it offers itself for the next upload of the same asker: it sees the file of nobody else. broker.py
-ends it when it takes too long, so a decoder stuck in C ends too, and one that was taken over; what its end says goes to
+Only after an upload does it offer itself for the next upload of the same asker, so it sees files of one asker only.
+broker.py kills a child that takes too long, including a decoder stuck in C or a hijacked one, and reports the end to
 client.py.
 """
 
@@ -37,7 +37,7 @@ _Question = messages.Examine | messages.Inspect | messages.Render | messages.Dra
 
 
 def prepare(limits: Limits) -> None:
-    """What all children share, done once before the first is forked."""
+    """Load and configure what all children share, once before the first fork."""
     warnings.simplefilter("ignore")
     pictures.configure(limits)
     form_text.load_fonts()
@@ -45,16 +45,17 @@ def prepare(limits: Limits) -> None:
 
 
 def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoReturn:
-    """The life of a child from fork to exit. `control` is the way to the broker.
+    """Run a child from fork to exit. `control` is the socket to the broker.
 
-    The first request is read before the last walls are up, for it says how much time they allow; its sender is trusted.
+    The first request is read before the last walls are raised, because it decides the time they allow; its sender is
+    trusted.
     """
     way = socket.SocketType(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=control)
     request, file, connection = _receive_request(way)
     allowed = allowances.allowance_of(request, limits)
     walls.shut_in(broker, calls, processor_seconds=allowances.lifetime_seconds(allowed, limits))
     while True:
-        with suppress(OSError):  # a client that went away is not answered
+        with suppress(OSError):  # the client has left
             for answer in _answers_to(request, file, control, limits):
                 way.send(messages.ANSWERS)
                 for packet in messages.packets_of(answer):
@@ -63,13 +64,13 @@ def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoRet
             os._exit(0)
         os.close(file)
         os.close(connection)
-        gc.collect()  # a fault holds the frames that it went through, and with them the file and its descriptor
+        gc.collect()  # an exception holds its frames, and so the file and its descriptor
         way.send(messages.FREE)
         request, file, connection = _receive_request(way)
 
 
 def _receive_request(way: socket.SocketType) -> tuple[messages.Request, int, int]:
-    """The next request with its file and connection; ends this process when the broker has gone."""
+    """The next request with its file and connection; exits this process when the broker has ended."""
     data, ancillary, _, _ = way.recvmsg(messages.REQUEST_BYTES_MAX, _TWO_DESCRIPTORS_BYTES)
     if not data:
         os._exit(0)
@@ -79,7 +80,7 @@ def _receive_request(way: socket.SocketType) -> tuple[messages.Request, int, int
 
 
 def _answers_to(request: messages.Request, descriptor: int, control: int, limits: Limits) -> Iterator[messages.Answer]:
-    """One answer to all requests but Assemble, which has pieces; a refusal is the last."""
+    """One answer, or the pieces of an Assemble; a refusal is the last answer."""
     try:
         if isinstance(request, messages.Assemble):
             yield from _assemble_pieces(request, descriptor, control, limits)
@@ -95,7 +96,7 @@ def _map_file(descriptor: int, size_bytes: int) -> content.Content:
     try:
         return content.map_file(descriptor, size_bytes)
     except (OSError, ValueError) as fault:
-        # Shorter than its sender says, or nothing that can be mapped.
+        # The file is shorter than its sender says, or cannot be mapped.
         raise FileDamaged() from fault
 
 
@@ -122,7 +123,8 @@ def _assemble_pieces(
 
 
 def _read_pages(parts: Sequence[messages.Part], descriptor: int, control: int) -> Iterator[tuple[bytes, int]]:
-    """Read one at a time, not mapped: a mapping counts as memory. The broker gives each the time of a request."""
+    """The page images, read one at a time: a mapping would count as memory. The broker gives each the time of a
+    request."""
     for number, part in enumerate(parts):
         if number:
             os.write(control, messages.NEXT)

@@ -1,9 +1,8 @@
-"""The way to the children of pool.py: hand over a descriptor, get a finding, a page image, a form or a PDF of pages.
+"""The client of the decoders in pool.py: sends a descriptor, gets a finding, a page image, a form or a PDF of pages.
 
-No decoder is imported here.
-
-One connection a request: it costs about 20 microseconds, and closing it takes the request back, queued or at work. Each
-question names its asker by an opaque key: broker.py works on one question of an asker at a time.
+It imports no decoder. Each request has a connection of its own: one costs about 20 microseconds, and closing it cancels
+the request, queued or running. Each request names its asker by an opaque key: broker.py works on one request of an
+asker at a time while others wait.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ from paper import messages
 from paper.messages import Finding, FormFault, PageFinding
 
 NOBODY: Final = b""
-"""The asker of a program that has the decoders to itself."""
+"""The asker of a program that does not share the decoders."""
 
 _RETRY_SECONDS = 0.02
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -31,7 +30,7 @@ _T = TypeVar("_T")
 
 
 class _Lost(Exception):
-    """No whole answer came; `verdict` is the broker's."""
+    """The connection ended without a whole answer; `verdict` is the broker's."""
 
     def __init__(self, verdict: bytes) -> None:
         self.verdict = verdict
@@ -41,17 +40,18 @@ VERDICTS = {messages.LOST: "lost", messages.FAULT: "fault", messages.SLOW: "slow
 
 
 class Examiner:
-    """Asks the server at `socket_path`.
+    """Sends requests to the server at `socket_path`.
 
-    A question waits queue_wait_seconds for others', and decode_seconds_max more for its asker's own earlier ones; then
-    it has decode_seconds_max. `failed` hears of each child that was lost with a question, by one of VERDICTS."""
+    A request waits up to queue_wait_seconds for those of other askers and decode_seconds_max longer for earlier ones of
+    its own asker; then it may run for decode_seconds_max. `failed` is called with one of VERDICTS for each lost child.
+    """
 
     def __init__(self, socket_path: Path, limits: Limits, failed: Callable[[str], None] = lambda _: None) -> None:
         self._path, self._failed = str(socket_path), failed
         self._limits = limits
 
     async def examine(self, fd: int, *, size: int, name: str, asker: bytes = NOBODY) -> Finding:
-        """What the first `size` bytes of the file are; its offset is neither used nor moved.
+        """The finding about the first `size` bytes of the file; its offset is neither used nor moved.
 
         Raises FileEmpty, FileTypeNotAllowed, FileDamaged, FileTooManyPixels, and Unavailable when no child was free.
         """
@@ -61,10 +61,10 @@ class Examiner:
         return await self._ask(request, fd, asker, Finding)
 
     async def inspect(self, fd: int, *, size: int, asker: bytes = NOBODY) -> PageFinding:
-        """What the page image is that the first `size` bytes of the file are; the offset is neither used nor moved.
+        """The finding about the page image in the first `size` bytes of the file; its offset is neither used nor moved.
 
-        Raises FileEmpty, FileTypeNotAllowed for what is no picture, FileDamaged, FileTooManyPixels also for more than
-        one page, and Unavailable.
+        Raises FileEmpty, FileTypeNotAllowed for a file that is no picture, FileDamaged, FileTooManyPixels (also for
+        more than one page), and Unavailable.
         """
         if size == 0:
             raise FileEmpty()
@@ -73,19 +73,19 @@ class Examiner:
     async def draw_page_image(
         self, fd: int, *, media_type: str, page: int, width: int, degrees: int = 0, asker: bytes = NOBODY
     ) -> bytes:
-        """JPEG of page `page` (from 1), `width` pixels wide (held to 16..2400); a small picture keeps its size.
+        """JPEG of page `page` (from 1), `width` pixels wide (limited to 16..2400); a smaller picture keeps its size.
 
-        `degrees` (0, 90, 180, 270) turn the upright page clockwise before it is measured. Raises NotFound where there
-        is no such page, FilePasswordProtected, FileDamaged, FileTooManyPixels, Unavailable.
+        `degrees` (0, 90, 180, 270) turns the upright page clockwise before the width applies. Raises NotFound for a
+        missing page, FilePasswordProtected, FileDamaged, FileTooManyPixels, Unavailable.
         """
         size = os.fstat(fd).st_size
         request = messages.Render(size=size, media_type=media_type, page=page, width=width, degrees=degrees)
         return await self._ask(request, fd, asker, bytes)
 
     async def draw_form(self, form: bytes, *, asker: bytes = NOBODY) -> bytes:
-        """PDF of a form: one page of A4, the same bytes for the same form. `form` is the JSON of a form.Form.
+        """PDF of a form: one page of A4, the same bytes for the same form. `form` is a form.Form as JSON.
 
-        Raises FormFault for what is none, or has more than FORM_BYTES_MAX; Unavailable when no child was free.
+        Raises FormFault for other JSON and for more than FORM_BYTES_MAX bytes; Unavailable when no child was free.
         """
         if len(form) > messages.FORM_BYTES_MAX:
             raise FormFault(f"more than {messages.FORM_BYTES_MAX} bytes")
@@ -98,12 +98,12 @@ class Examiner:
     async def assemble(
         self, source: int, pages: Sequence[tuple[int, int, int]], target: int, *, asker: bytes = NOBODY
     ) -> None:
-        """Write one PDF of page images into the file `target`, in place of what it holds; nothing is synced.
+        """Write one PDF of page images into the file `target`, replacing its content; it is not synced.
 
-        `pages`: offset and size in bytes of each image in the file `source`, and by how many degrees it is turned
-        clockwise; 1 to PARTS_MAX of them. Offsets of the files are neither used nor moved. A page takes at most
-        decode_seconds_max. Raises FileEmpty without pages, FileTypeNotAllowed, FileDamaged, FileTooManyPixels,
-        InsufficientStorage and Unavailable; `target` then holds a part.
+        `pages`: offset and size in bytes of each image in the file `source`, and its clockwise turn in degrees; 1 to
+        PARTS_MAX of them. The offsets of both files are neither used nor moved. A page may take decode_seconds_max.
+        Raises FileEmpty without pages, FileTypeNotAllowed, FileDamaged, FileTooManyPixels, InsufficientStorage and
+        Unavailable; `target` then holds a part.
         """
         if not pages:
             raise FileEmpty()
@@ -117,8 +117,10 @@ class Examiner:
         return await self._try_twice(lambda: self._ask_once(request, fd, asker, kind), self._limits.decode_seconds_max)
 
     async def _try_twice(self, attempt: Callable[[], Awaitable[_T]], decode_seconds: float) -> _T:
-        """A child may be killed from outside, so a lost request is asked once more. FileDamaged is said only of a file
-        that ended two children."""
+        """Run `attempt`, and once more when its child was lost: something else may have killed it.
+
+        Raises FileDamaged only for a file that ended two children.
+        """
         loop, limits = asyncio.get_running_loop(), self._limits
         started, faults = loop.time(), 0
         until = started + limits.queue_wait_seconds + limits.decode_seconds_max + decode_seconds
@@ -133,7 +135,7 @@ class Examiner:
                 faults += lost.verdict == messages.FAULT
                 if loop.time() - started >= decode_seconds:
                     break
-                # Where the whole pool is ending, the other children need this moment to be gone too.
+                # When the whole pool is ending, the other children need this moment to end too.
                 await asyncio.sleep(_RETRY_SECONDS)
             except TimeoutError:
                 break
@@ -148,7 +150,7 @@ class Examiner:
             return _parse_answer(await self._receive_answer(connection), kind)
 
     async def _collect_pieces(self, request: messages.Request, source: int, target: int, asker: bytes) -> None:
-        """Pieces are written in threads: there may be hundreds of megabytes of them."""
+        """Write the pieces of the answer in threads: they can be hundreds of megabytes."""
         os.ftruncate(target, 0)
         with await self._connect() as connection:
             _send_request(connection, request, source, asker)
@@ -158,7 +160,8 @@ class Examiner:
                 at += len(piece)
 
     async def _connect(self) -> socket.socket:
-        """A connection in the queue of the server. Raises Unavailable when nobody listens all through the wait."""
+        """A connection in the server's queue. Raises Unavailable when the server does not listen for
+        queue_wait_seconds."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._limits.queue_wait_seconds
         while True:
@@ -191,8 +194,10 @@ class Examiner:
 
 
 def _parse_answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
-    """The answer to a question for a `kind`. Raises the refusal in it, and _Lost: a child that was taken over may
-    answer another question than its own, or none."""
+    """The answer, which must be a `kind`.
+
+    Raises the refusal in it, and _Lost for any other answer: a hijacked child may answer another request, or none.
+    """
     try:
         answer = messages.decode_answer(encoded)
     except msgspec.DecodeError:
@@ -203,7 +208,7 @@ def _parse_answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
 
 
 def _send_request(connection: socket.socket, request: messages.Request, fd: int, asker: bytes) -> None:
-    """Raises _Lost when the server has ended since the connection was made."""
+    """Send the request with its file. Raises _Lost when the server has ended since the connection was made."""
     try:
         socket.send_fds(connection, [messages.encode_request(request, asker=asker)], [fd])
     except ConnectionError:
@@ -212,14 +217,15 @@ def _send_request(connection: socket.socket, request: messages.Request, fd: int,
 
 @contextmanager
 def _memory_file(data: bytes) -> Iterator[int]:
-    """The bytes as a file that is nowhere but in memory: a form is too long for a request."""
+    """A descriptor of a file in memory with these bytes: a form is too long for a request."""
     with os.fdopen(os.memfd_create("form"), "wb", buffering=0) as file:
         file.write(data)
         yield file.fileno()
 
 
 async def _finish_in_thread(work: Callable[..., None], *arguments: object) -> None:
-    """As web/threads.py, which is out of reach here: however often it is cancelled, it ends only after the thread."""
+    """Run `work` in a thread and wait for its end even when cancelled, like the helper of the web server, which paper/
+    may not import."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         await asyncio.shield(running)
@@ -227,12 +233,12 @@ async def _finish_in_thread(work: Callable[..., None], *arguments: object) -> No
         while not running.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([running])
-        running.exception()  # asyncio logs a failure that nobody asked for
+        running.exception()  # else asyncio logs the failure as never retrieved
         raise
 
 
 def _write_piece(target: int, piece: bytes, at: int) -> None:
-    """All of it. Raises InsufficientStorage."""
+    """Write all bytes of the piece at this offset. Raises InsufficientStorage."""
     left = memoryview(piece)
     try:
         while left:

@@ -1,6 +1,7 @@
-"""Scan codes on a page: what a scanner or a telephone saw is read with zxing-cpp, more than once where it must be.
+"""Finds scan codes on a page from a scanner or telephone, with zxing-cpp and more than one attempt where needed.
 
-Ours are QR codes (form.py draws them); imported paper has Code 128 and others. Pure; page.py asks, in a limited child.
+Our codes are QR codes (form.py draws them); imported paper has Code 128 and others. Pure; page.py calls it in a limited
+child.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,14 +24,15 @@ _CUTOFF_PERCENT: Final = 1
 _QR: Final = (BarcodeFormat.QRCode,)
 _BARS: Final = (BarcodeFormat.Code128, BarcodeFormat.Code39Std)
 _EAN: Final = (BarcodeFormat.EAN13, BarcodeFormat.EAN8)
-# These cost five times as much on a grainy page, and so are sought only in small pictures.
+# These cost five times as much on a grainy page, so they are looked for in small pictures only.
 _DENSE: Final = (BarcodeFormat.DataMatrix, BarcodeFormat.Aztec, BarcodeFormat.PDF417)
 _CORRECTING: Final = frozenset((*_QR, *_DENSE))
-"""Kinds that correct errors by themselves, and so are right or not read. Bars have one check sign at best."""
+"""Kinds with error correction: they are read right or not at all. Bar codes have one check character at most."""
 
 
 class _Look(msgspec.Struct, frozen=True):
-    """One way to look at a page. `small`: only at small pictures, or only at others. `again`: at what was seen last."""
+    """One way to look at a page. `small`: only for small pictures, or only for others. `again`: starts from the last
+    picture."""
 
     change: Callable[[Image.Image], Image.Image]
     kinds: tuple[BarcodeFormat, ...]
@@ -42,7 +44,8 @@ class _Look(msgspec.Struct, frozen=True):
 def find_texts(page: Image.Image) -> tuple[str, ...]:
     """Texts of the codes on a grey page (`L`) of at most PIXELS_MAX pixels, in the order in which they are found.
 
-    Each once, at most CODES_MAX, cut to CHARACTERS_MAX; signs that cannot be seen are a blank. Empty: nothing is read.
+    Each text once, at most CODES_MAX, cut to CHARACTERS_MAX; an unprintable character becomes a space. Empty when
+    nothing is read.
     """
     found: list[str] = []
     doubtful: set[str] = set()
@@ -61,11 +64,11 @@ def find_texts(page: Image.Image) -> tuple[str, ...]:
 
 
 def _look_at(look: _Look, picture: Image.Image) -> Iterator[tuple[str, bool]]:
-    """Each text once, and whether it is right for sure.
+    """Each text once, and whether it is certain.
 
-    Bars now and then are misread into others that look right, but hardly ever twice into the same.
+    Bar codes are sometimes misread as others that look valid, but hardly ever twice as the same one.
     """
-    # Made anew each time: kept in a module, it makes zxing-cpp complain of a leak when the process ends.
+    # Created for each call: as a constant it makes zxing-cpp report a leak when the process ends.
     kinds = BarcodeFormats(look.kinds)
     found = zxingcpp.read_barcodes(picture, formats=kinds, binarizer=look.binarizer, text_mode=zxingcpp.TextMode.Plain)
     yield from dict.fromkeys((code.text, code.symbology in _CORRECTING) for code in found)
@@ -80,9 +83,9 @@ def _as_it_is(page: Image.Image) -> Image.Image:
 
 
 def _filter_grains(page: Image.Image) -> Image.Image:
-    """Each pixel the middle one of three across, then of three down: takes grains away and leaves edges.
+    """The median of three pixels across, then of three down: removes grain and keeps edges.
 
-    A ninth of the time of the median of nine, and as good for codes.
+    It takes a ninth of the time of the median of nine, and works as well for codes.
     """
     across = _median_of(ImageChops.offset(page, -1, 0), page, ImageChops.offset(page, 1, 0))
     return _median_of(ImageChops.offset(across, 0, -1), across, ImageChops.offset(across, 0, 1))
@@ -93,13 +96,13 @@ def _median_of(one: Image.Image, two: Image.Image, three: Image.Image) -> Image.
 
 
 def _resize(page: Image.Image) -> Image.Image:
-    """Two thirds as wide; what is small, twice."""
+    """The page at two thirds of its width, or at twice its width if it is small."""
     wide, high = (page.width * 2, page.height * 2) if _is_small(page) else (page.width * 2 // 3, page.height * 2 // 3)
     return page.resize((wide, high), Image.Resampling.BILINEAR)
 
 
 def _add_border(page: Image.Image) -> Image.Image:
-    """With white around it, for a code that ends where the picture does."""
+    """The page with a white border, for a code that touches the edge of the picture."""
     return ImageOps.expand(page, _EDGE_PIXELS, 255)
 
 
@@ -114,11 +117,11 @@ def _is_small(page: Image.Image) -> bool:
 
 _LOOKS: Final = (
     _Look(_as_it_is, (*_QR, *_BARS, *_EAN)),
-    # No EAN, the most easily misread of all: so the page as it is must be one of the two that agree on it.
+    # No EAN, which is misread most easily: the unchanged page must be one of the two looks that agree on it.
     _Look(_filter_grains, (*_QR, *_BARS), small=False),
     _Look(_resize, (*_QR, *_BARS, *_EAN), again=True),
     _Look(_add_border, (*_QR, *_DENSE), small=True),
-    # No bars: halved, 1 EAN in 4 is misread, and always into the same.
+    # No bar codes: at half the size 1 EAN in 4 is misread, always as the same text.
     _Look(_shrink_and_smooth, _QR, Binarizer.GlobalHistogram),
 )
-"""The first reads nearly all; what each of the others adds is measured in tests/benchmarks/bench_codes.py."""
+"""The first look finds nearly all codes; tests/benchmarks/bench_codes.py measures what each other look adds."""

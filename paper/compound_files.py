@@ -1,4 +1,4 @@
-"""Office files in OLE compound files: their directory and the few bytes that tell type, lock and macros.
+"""Reads OLE compound files: the directory and the few bytes that tell type, encryption and macros.
 
 Layout: [MS-CFB]; Word [MS-DOC] 2.5.2, Excel [MS-XLS] 2.4.117. For media_types.py and checks.py.
 """
@@ -55,7 +55,8 @@ class CompoundFile(msgspec.Struct, frozen=True):
 
 
 def media_type(content: Content) -> str:
-    """Media type of the file by the names of its streams. FileTypeNotAllowed for other kinds, FileDamaged if cut."""
+    """Media type of the file by the names of its streams. FileTypeNotAllowed for other kinds, FileDamaged for a cut
+    file."""
     names = {stream.name for stream in parse(content).streams}
     for name, named in _MAIN_STREAMS:
         if name in names:
@@ -64,7 +65,7 @@ def media_type(content: Content) -> str:
 
 
 def parse(content: Content) -> CompoundFile:
-    """Directory and allocation table. Raises FileDamaged when a chain leaves the file or runs in a circle."""
+    """Directory and allocation table. Raises FileDamaged when a chain leaves the file or is circular."""
     try:
         return _parse(content)
     except (struct.error, IndexError, ValueError) as broken:
@@ -72,7 +73,7 @@ def parse(content: Content) -> CompoundFile:
 
 
 def read(content: Content, file: CompoundFile, name: str, size_max: int) -> bytes:
-    """The first bytes of the stream of that name, empty when there is none. Raises FileDamaged."""
+    """The first `size_max` bytes of the stream with this name, empty when there is none. Raises FileDamaged."""
     for stream in file.streams:
         if stream.name == name and stream.kind == _STREAM:
             if stream.size < file.mini_cutoff:
@@ -84,7 +85,7 @@ def read(content: Content, file: CompoundFile, name: str, size_max: int) -> byte
 
 
 def check_streams(content: Content, file: CompoundFile) -> None:
-    """Every stream must lie in the file with all its bytes, in sectors of its own. Raises FileDamaged."""
+    """Check that every stream has all its bytes inside the file, in sectors of its own. Raises FileDamaged."""
     used = 0
     for stream in file.streams:
         own_sectors = stream.kind == _ROOT or (stream.kind == _STREAM and stream.size >= file.mini_cutoff)
@@ -96,7 +97,7 @@ def check_streams(content: Content, file: CompoundFile) -> None:
 
 
 def _end(file: CompoundFile, sectors: list[int], size: int) -> int:
-    """Where the last byte of a stream lies, or one of its whole sectors if that is later."""
+    """The end of the stream in the file: of its last byte, or of one of its full sectors if that is later."""
     whole, rest = divmod(size, file.sector_bytes)
     if len(sectors) < whole + bool(rest):
         raise FileDamaged()
@@ -107,7 +108,7 @@ def _end(file: CompoundFile, sectors: list[int], size: int) -> int:
 
 
 def is_whole_word_2(content: Content) -> bool:
-    """Word for Windows 2 before OLE: its header tells the size of the file, at 32."""
+    """Whether a Word 2 file has the size that its header states at byte 32; True for other files."""
     return content[:2] != b"\xdb\xa5" or len(content) >= int.from_bytes(content[32:36], "little")
 
 
@@ -129,7 +130,7 @@ def _parse(content: Content) -> CompoundFile:
 
 
 def _fat(content: Content, sector_bytes: int, difat: int) -> Iterator[int]:
-    """The allocation table: its sectors are listed in the header, then in a chain of further lists."""
+    """The allocation table: the header lists its first sectors, a chain of further lists the others."""
     listed = [n for n in struct.unpack_from(f"<{_FAT_IN_HEADER}L", content, 76) if n <= _REGULAR_SECTOR_MAX]
     per_sector = sector_bytes // 4
     lists = 0
@@ -176,7 +177,7 @@ def _sector(content: Content, sector_bytes: int, number: int) -> bytes:
 
 
 def _read_mini(content: Content, file: CompoundFile, stream: Stream) -> bytes:
-    """Streams below the cut-off lie in 64-byte pieces inside the root's own stream."""
+    """A stream below the cut-off, which is stored in 64-byte pieces inside the root's own stream."""
     root = next((entry for entry in file.streams if entry.kind == _ROOT), None)
     if root is None:
         raise FileDamaged()

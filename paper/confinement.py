@@ -1,6 +1,6 @@
-"""Linux calls for the processes around foreign bytes: what they give up, how they are made and what they may use.
+"""Linux calls for the processes that handle foreign bytes: giving up rights, limiting resources, forking.
 
-Each call says whether the kernel granted it where a refusal is bearable; the others raise OSError.
+A call whose refusal is bearable returns whether the kernel granted it; the others raise OSError.
 """
 
 import ctypes
@@ -17,9 +17,9 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 _NOBODYS: Final = 65_533
-"""An account that no system gives away (systemd keeps 65,520 to 65,533 unused)."""
+"""An account that no system assigns (systemd keeps 65,520 to 65,533 unused)."""
 _UNMAPPED: Final = 65_534
-"""What the kernel calls an account without a name in this user namespace."""
+"""The kernel's number for an account that is not mapped in this user namespace."""
 _TASKS_MAX: Final = 64
 _TASKS_OF_ALL_MAX: Final = 4_096
 _M_TRIM_THRESHOLD: Final = -1
@@ -33,11 +33,11 @@ _HUGE_PAGE_BYTES: Final = 2 * 1024 * 1024
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _locked_libc = ctypes.PyDLL(None, use_errno=True)
-"""Its calls keep the lock of the interpreter."""
+"""libc whose calls keep the interpreter lock."""
 
 
 def die_with_parent(parent: int) -> None:
-    """SIGKILL for this process as soon as `parent` is gone, even by kill -9; at once when it is gone already."""
+    """Have the kernel kill this process when `parent` ends, even by kill -9; exits at once if it has ended already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
@@ -46,13 +46,13 @@ def die_with_parent(parent: int) -> None:
 def leave_network() -> bool:
     """Move into a network namespace without any interface. False where this kernel or container does not allow it.
 
-    Root needs no user namespace for it, and in one it could not leave its account.
+    Root needs no user namespace for it, and could not leave its account inside one.
     """
     return any(_libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
 def leave_account() -> bool:
-    """As root: become an account that owns nothing here. False where root may not; others keep their own."""
+    """As root, switch to an account that owns nothing here; other accounts stay. False where root may not switch."""
     if os.geteuid() != 0:
         return True
     try:
@@ -65,7 +65,7 @@ def leave_account() -> bool:
 
 
 def give_up_privileges() -> None:
-    """No program that this process may start can have more rights than it has."""
+    """Prevent every program that this process starts from gaining more rights than it has."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
@@ -78,10 +78,10 @@ def limit_resources(*, data_bytes: int, descriptors: int) -> None:
 
 
 def limit_work(processor_seconds: float) -> None:
-    """Whole seconds of a processor, at the end of which the kernel kills this process; few threads.
+    """Limit processor time to whole seconds, after which the kernel kills this process, and the number of threads.
 
-    The kernel counts the threads of an account. Where others have this one too (neither leave_account nor a user
-    namespace), the limit leaves room for theirs.
+    The kernel counts the threads of an account. If other processes may share this account (after neither leave_account
+    nor a user namespace), the limit leaves room for theirs.
     """
     _set_limit(resource.RLIMIT_CPU, math.ceil(processor_seconds) + 1)
     tasks = _TASKS_MAX if os.geteuid() in (_NOBODYS, _UNMAPPED) else _TASKS_OF_ALL_MAX
@@ -90,10 +90,10 @@ def limit_work(processor_seconds: float) -> None:
 
 
 def fork_sibling() -> int:
-    """Fork this process of one thread for its own parent: 0 in the child, else its number. Raises OSError.
+    """Fork this single-threaded process as a child of its parent: 0 in the child, else its process id. Raises OSError.
 
-    What Python and glibc do around a fork is for processes with threads, and makes a child copy 160 pages. The number
-    that glibc keeps of this thread is that of the first process; it only compares it with those of other threads.
+    It bypasses the fork handlers of Python and glibc, which are for threads and make a child copy 160 pages. glibc
+    keeps the thread id of the first process; it only compares it with those of other threads.
     """
     pid = int(_locked_libc.syscall(_CLONE[os.uname().machine], _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0))
     if pid < 0:
@@ -102,7 +102,7 @@ def fork_sibling() -> int:
 
 
 def processor_seconds(pid: int) -> float:
-    """What a child has used of processors so far. Raises OSError when it was waited for."""
+    """Processor seconds that a child has used. Raises OSError when it was already waited for."""
     clock = ctypes.c_int()
     code = _libc.clock_getcpuclockid(pid, ctypes.byref(clock))
     if code != 0:
@@ -111,14 +111,14 @@ def processor_seconds(pid: int) -> float:
 
 
 def return_memory() -> None:
-    """Let the C heap hand large blocks back to the kernel when they are freed, and now all that is free already."""
+    """Set the C heap to return large freed blocks to the kernel, and return now what is free."""
     _libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_HEAP_BYTES)
     _libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_HEAP_BYTES)
     _libc.malloc_trim(0)
 
 
 def gather_memory() -> None:
-    """Move the memory that this process has into huge pages where the kernel can: a fork copies their table entries."""
+    """Move this process's memory into huge pages where the kernel can: a fork copies their page table entries."""
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
         bounds, rights, *rest = line.split()
         if rights == "rw-p" and rest[2] == "0":  # of no file
@@ -128,7 +128,7 @@ def gather_memory() -> None:
 
 
 def data_bytes() -> int:
-    """Private writable memory of this process, as RLIMIT_DATA counts it."""
+    """Private writable memory of this process in bytes, as RLIMIT_DATA counts it."""
     return int(Path("/proc/self/statm").read_bytes().split()[5]) * resource.getpagesize()
 
 

@@ -1,26 +1,29 @@
-"""The bytes of one file as everything in paper/ reads them; child.py maps the descriptor that it was handed."""
+"""The bytes of one file in the form that paper/ reads them; child.py maps the descriptor that it receives."""
 
 import mmap
 import os
 
 
 class Mapped(mmap.mmap):
-    """A file mapped into memory: it costs no heap, and no offset is shared with whoever sent the descriptor."""
+    """A file mapped into memory: it uses no heap and shares no offset with the sender of the descriptor."""
 
     def getvalue(self) -> "Mapped":
-        """The whole, as io.BytesIO gives it: with this method Pillow hands a TIFF to libtiff without copying it."""
+        """The whole content, as io.BytesIO returns it: with this method Pillow passes a TIFF to libtiff without a
+        copy.
+        """
         return self
 
 
 Content = bytes | Mapped
-"""Both can be sliced, searched and measured alike, so the functions that look at bytes are pure."""
+"""Both can be sliced, searched and measured alike, so functions over bytes stay pure."""
 
 
 def map_file(descriptor: int, size_bytes: int) -> Content:
-    """The first `size_bytes` of a file. Raises ValueError when it is shorter; private, so nobody's file is changed."""
+    """Map the first `size_bytes` of a file, privately: the file itself never changes. Raises ValueError if it is
+    shorter."""
     if not size_bytes:
         return b""
-    # mmap itself asks fstat, which walls.py refuses, and then maps what is not there: a touch ends the process.
+    # mmap calls fstat, which walls.py refuses, and then maps beyond the end: touching that kills the process.
     if not os.pread(descriptor, 1, size_bytes - 1):
         raise ValueError("the file is shorter")
     return Mapped(descriptor, size_bytes, access=mmap.ACCESS_COPY)

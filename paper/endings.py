@@ -1,8 +1,8 @@
-"""Whether a file has its end: what decoders forgive, an archive must not. Pure walks over bytes, for checks.py.
+"""Checks that a file has its end. Decoders tolerate a cut file, an archive must not. Pure, for checks.py.
 
 A cut upload often still decodes (a PNG without IEND, a GIF cut between two frames, a PDF whose cross-reference pdfium
-rebuilds), so these look for the end that each format promises. Bytes after that end are tolerated. Each raises
-FileDamaged for what is cut. TIFF has tiff_directories.py to itself.
+rebuilds), so these functions look for the end that each format prescribes. Bytes after that end are tolerated. Each
+raises FileDamaged for a cut file. tiff_directories.py does the same for TIFF.
 """
 
 import re
@@ -16,13 +16,13 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def check_png(content: Content) -> None:
-    """The IEND chunk must be there."""
+    """Require the IEND chunk."""
     if content.rfind(_PNG_END) < 0:
         raise FileDamaged()
 
 
 def check_pdf(content: Content) -> None:
-    """ISO 32000: %%EOF closes the file and every update of it; a linearized file tells its length at its start."""
+    """Require %%EOF at the end (ISO 32000), and the length that a linearized file states at its start."""
     last = content.rfind(b"%%EOF", max(0, len(content) - _PDF_JUNK_BYTES))
     if last < 0 or b"obj" in content[last:]:
         raise FileDamaged()
@@ -32,7 +32,7 @@ def check_pdf(content: Content) -> None:
 
 
 def check_rtf(content: Content) -> None:
-    """Every group that is opened is closed."""
+    """Require that every open group is closed."""
     plain = content[:].replace(b"\\\\", b"")
     opened, closed = (plain.count(brace) - plain.count(b"\\" + brace) for brace in (b"{", b"}"))
     if opened > closed:
@@ -40,7 +40,7 @@ def check_rtf(content: Content) -> None:
 
 
 def check_gif(content: Content) -> None:
-    """Blocks follow one another up to the trailer."""
+    """Follow the blocks up to the trailer."""
     try:
         at = 13 + _colour_table_bytes(content[10])
         while content[at] != 0x3B:
@@ -72,7 +72,7 @@ def _after_sub_blocks(content: Content, at: int) -> int:
 
 
 def iso_boxes(content: Content) -> dict[bytes, tuple[int, int]]:
-    """Top-level boxes of an ISO base media file: type -> (first byte, end); the first of its type counts."""
+    """Top-level boxes of an ISO base media file: type -> (first byte, end); the first box of a type counts."""
     boxes: dict[bytes, tuple[int, int]] = {}
     at = 0
     while at < len(content):

@@ -1,1 +1,1 @@
-"""Bytes in, bytes out: which type content is, whether it is whole, its page images. service/ starts the children."""
+"""Examines and draws untrusted files: media type, completeness, page images, forms. service/ starts the processes."""

@@ -289,7 +289,7 @@ class Broker:
         self._forget_connection(job.connection)
 
     def _forget_connection(self, connection: int) -> None:
-        """Close the connection after this batch. epoll is told, because a child may hold the same connection."""
+        """Close the connection after this batch. epoll is informed, because a child may hold the same connection."""
         self._unread.discard(connection)
         self._jobs.pop(connection, None)
         with suppress(FileNotFoundError):

@@ -73,7 +73,7 @@ def parse(content: Content) -> CompoundFile:
 
 
 def read(content: Content, file: CompoundFile, name: str, size_max: int) -> bytes:
-    """The first `size_max` bytes of the stream with this name, empty when there is none. Raises FileDamaged."""
+    """The first `size_max` bytes of the stream with this name, empty without such a stream. Raises FileDamaged."""
     for stream in file.streams:
         if stream.name == name and stream.kind == _STREAM:
             if stream.size < file.mini_cutoff:
@@ -108,7 +108,7 @@ def _end(file: CompoundFile, sectors: list[int], size: int) -> int:
 
 
 def is_whole_word_2(content: Content) -> bool:
-    """Whether a Word 2 file has the size that its header states at byte 32; True for other files."""
+    """True if a Word 2 file has the size that its header states at byte 32; True for other files."""
     return content[:2] != b"\xdb\xa5" or len(content) >= int.from_bytes(content[32:36], "little")
 
 

@@ -1,7 +1,7 @@
-"""The printed form of an authorization (docs/domain.md F2): one A4 page as a PDF, drawn by child.py.
+"""Draws the printed form of an authorization (domain.md F2): one A4 page as a PDF. child.py calls it.
 
-Words are in form_words.py, fonts and line breaks in form_text.py, the page itself in form_sheet.py; here stands what
-goes where. The bytes depend on the form and on the libraries alone: not on the clock, nor on what was drawn before.
+Words are in form_words.py, fonts and line breaks in form_text.py, drawing in form_sheet.py; this module has the layout.
+The bytes depend on the form and the libraries only: not on the clock or on forms drawn before.
 """
 
 from datetime import date
@@ -37,34 +37,34 @@ _BODY = Style(PLAIN, 9.5, 13)
 _SMALL = Style(PLAIN, 8.5, 12, 0.25)
 _CODE = Style(MONO, 13.5, 18)
 _LONG_CODE = Style(MONO, 9, 12)
-"""What is too long for one line is set smaller, on as many as there are for it."""
+"""A text too long for one line is set smaller, on as many lines as its place has."""
 
 _WIDTH: Final = RIGHT - LEFT
 _GUTTER: Final = 5.0
 _FIRST: Final = 88.0
 _SECOND: Final = _WIDTH - _FIRST - _GUTTER
-"""The two columns that all fields stand in."""
+"""The two columns of all fields."""
 _HEAD_WIDTH: Final = 108.0
 _CODE_WIDTH: Final = 60.0
-"""Takes the 20 signs of a code of ours in groups on one line, and three lines the longest that there is."""
+"""Fits the 20 characters of our code in groups on one line, and the longest possible code on three."""
 _FIELD: Final = 12.0
 _SIGNATURE: Final = 22.0
 _GUARDIAN: Final = 14.0
 _SQUARE: Final = 3.2
 _PARAGRAPH: Final = 1.2
 _STATEMENT_LINES_MAX: Final = 12
-"""No sentence to be signed comes near it, since the names in it are cut to _NAME_WIDTH."""
+"""No sentence to be signed comes near it, because its names are cut to _NAME_WIDTH."""
 _NAME_WIDTH: Final = 110.0
 NOTE_LINES_MAX: Final = 12
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that is printed, as plain values.
+    """Everything that the form prints, as plain values.
 
-    `type_label` is in the form's language already; a language that we have no words for is printed in English.
-    `guardian`: the customer is a minor by the rule of the type. `lapses_on` is the last day on which the form can be
-    signed, `valid_until` the last of its effect. `scan_code` is canonical. From `debtor_name` on the fields are a
-    mandate's; what is None there gets a line to be filled in by hand.
+    `type_label` is already in the form's language; a form in a language without words here is printed in English.
+    `guardian`: the customer is a minor by the rule of the type. `lapses_on`: the last day on which the form can be
+    signed; `valid_until`: the last day of its effect. `scan_code` is canonical. The fields from `debtor_name` on belong
+    to a mandate; a field that is None there gets a line to be filled in by hand.
     """
 
     language: str
@@ -90,7 +90,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class _Field(msgspec.Struct, frozen=True):
-    """A label with its value, or with a line to write on where there is none."""
+    """A label with its value, or with a line to write on."""
 
     label: str
     value: str | None
@@ -102,18 +102,18 @@ _forms = msgspec.json.Decoder(Form)
 
 
 def draw_json(data: bytes) -> bytes:
-    """The PDF of a Form in JSON. Raises FormFault for what is no Form, and for whatever else stops it."""
+    """The PDF of a Form in JSON. Raises FormFault for other JSON and for any failure to draw it."""
     try:
         return draw(_forms.decode(data))
     except msgspec.MsgspecError as fault:
         raise FormFault(str(fault)) from fault
     except Exception as fault:
-        # Forms are made by us, so this is ours to look into. The message is left out: it could hold what is printed.
+        # A failure is a defect of ours. The message is left out, because it could quote the printed data.
         raise FormFault(type(fault).__name__) from fault
 
 
 def draw(form: Form) -> bytes:
-    """The PDF: one page of A4, the same bytes for the same form."""
+    """The PDF of a form: one page of A4, the same bytes for the same form."""
     language, words = form_words.language_of(form.language)
     title = f"{form_text.join_lines(form.type_label)} {group_code(form.scan_code)}"
     sheet = Sheet(title=title, author=form_text.join_lines(form.library), language=language, day=form.issued_on)
@@ -130,7 +130,9 @@ def draw(form: Form) -> bytes:
 
 
 def _draw_head(sheet: Sheet, form: Form, words: Words) -> float:
-    """Upper left: the library, what this is, and until when it can be used."""
+    """Draw the upper left: the library, the type, the day of issue, and the last day on which the form can be
+    signed.
+    """
     top = sheet.draw_text(LEFT, TOP - 1, form_text.join_lines(form.library), _LIBRARY, _HEAD_WIDTH, 2) + 5
     title = form_text.join_lines(form.type_label)
     top = sheet.draw_text(LEFT, top, title, _choose_style(title, _TITLE, _LONG_TITLE, _HEAD_WIDTH), _HEAD_WIDTH, 2)
@@ -147,7 +149,8 @@ def _draw_head(sheet: Sheet, form: Form, words: Words) -> float:
 
 
 def _draw_code(sheet: Sheet, code: str) -> float:
-    """Upper right, where no hole is punched and no staple set: the QR code, and the same in groups to read aloud."""
+    """Draw the upper right, where no hole is punched and no staple set: the QR code, and its text in groups to read
+    aloud."""
     module = sheet.draw_qr_code(RIGHT - MODULES_MM, TOP, MODULES_MM, code)
     top = TOP + MODULES_MM + QUIET_MODULES * module
     groups = group_code(code)
@@ -166,7 +169,7 @@ def _draw_customer(sheet: Sheet, form: Form, words: Words, top: float) -> float:
 
 
 def _draw_statement(sheet: Sheet, form: Form, words: Words, top: float) -> float:
-    """What the signature is for, in plain words, and for how long."""
+    """Draw in plain words what the signature declares, and for how long."""
     top = _draw_heading(sheet, top, words.statement)
     says = [words.direct_debit, words.refund] if form.kind == "mandate" else [words.declaration]
     for paragraph in [*says, *_texts_of_validity(form, words)]:
@@ -201,7 +204,7 @@ def _draw_collection(sheet: Sheet, form: Form, words: Words, top: float) -> floa
 
 
 def _draw_choice(sheet: Sheet, left: float, top: float, words: Words) -> None:
-    """The type of payment, to be ticked by hand."""
+    """Draw the types of payment, to be ticked by hand."""
     top = sheet.draw_text(left, top, words.payment, _LABEL, _SECOND)
     for option in (words.recurring, words.one_off):
         sheet.draw_box(left, top + 0.9, _SQUARE)
@@ -209,19 +212,21 @@ def _draw_choice(sheet: Sheet, left: float, top: float, words: Words) -> None:
 
 
 def _draw_note(sheet: Sheet, note: str, words: Words, top: float, bottom: float) -> None:
-    """As many lines of the note as there is room for above `bottom`."""
+    """Draw as many lines of the note as fit above `bottom`."""
     top = _draw_heading(sheet, top, words.note)
     room = int((bottom - top) / _BODY.leading_mm)
     sheet.draw_text(LEFT, top, note.strip(), _BODY, _WIDTH, min(room, NOTE_LINES_MAX))
 
 
 def _top_of_signing(form: Form) -> float:
-    """The signature is at the same place on every form, at the foot; above it, who signs for a minor."""
+    """The top of the signature, which is at the foot of every form at the same place; a guardian's fields are above
+    it.
+    """
     return BOTTOM - 8 - _SIGNATURE - (_GUARDIAN if form.guardian else 0)
 
 
 def _draw_signing(sheet: Sheet, form: Form, words: Words) -> None:
-    """Who signs, where and when: all to be written by hand."""
+    """Draw the fields for signature, place and date, to be filled in by hand."""
     top = _top_of_signing(form)
     signature = words.debtor_signature if form.kind == "mandate" else words.signature
     if form.guardian:
@@ -241,7 +246,7 @@ def _draw_heading(sheet: Sheet, top: float, text: str) -> float:
 
 
 def _draw_row(sheet: Sheet, top: float, fields: list[_Field], high: float = _FIELD) -> float:
-    """Fields side by side; answers where the longest ends."""
+    """Draw fields side by side; returns the bottom of the longest."""
     left, bottom = LEFT, top + high
     for field in fields:
         bottom = max(bottom, _draw_field(sheet, left, top, field, high))
@@ -267,5 +272,5 @@ def _group_by_four(iban: str | None) -> str | None:
 
 
 def _shorten(name: str) -> str:
-    """A name as it stands inside a sentence."""
+    """The name on one line, cut to _NAME_WIDTH, for use inside a sentence."""
     return "".join(form_text.break_lines(form_text.join_lines(name), _BODY, _NAME_WIDTH * mm, 1))

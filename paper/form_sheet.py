@@ -1,4 +1,4 @@
-"""The paper that form.py draws on: one page of A4 and the few marks that a form is made of, with reportlab.
+"""The sheet that form.py draws on, with reportlab: one page of A4 and the few marks of a form.
 
 Places and sizes are millimetres from the upper left corner; only type is measured in points, in form_text.py.
 """
@@ -22,11 +22,11 @@ _HAIRLINE: Final = 0.5
 _RULE_SHADE: Final = 0.6
 _FILL_AND_STROKE: Final = 2
 _CAP_HEIGHT: Final = 0.714
-"""Of Noto Sans, in parts of its size: a line of type stands in the middle of its leading by it."""
+"""Cap height of Noto Sans in parts of its size; it centres a line of type in its leading."""
 
 
 class Sheet:
-    """One page. What is drawn answers where it ends, so that the next thing can begin there."""
+    """One page. Each draw_ method returns where its mark ends, so that the next one can begin there."""
 
     def __init__(self, *, title: str, author: str, language: str, day: date) -> None:
         self._file = io.BytesIO()
@@ -50,42 +50,42 @@ class Sheet:
         self._canvas.setViewerPreference("PrintScaling", "None")
 
     def draw_text(self, left: float, top: float, text: str, style: Style, wide: float, count_max: int = 1) -> float:
-        """The text on at most `count_max` lines, broken and cut to the width."""
+        """Draw the text on at most `count_max` lines, broken and cut to the width; returns its bottom."""
         for line in form_text.break_lines(text, style, wide * mm, count_max):
             self._draw_line(left * mm, top, line, style)
             top += style.leading_mm
         return top
 
     def draw_word(self, left: float, top: float, text: str, style: Style) -> float:
-        """A short text of ours, whole; answers where it ends to the right."""
+        """Draw a short text on one line without cutting it; returns its right end."""
         self._draw_line(left * mm, top, text, style)
         return left + form_text.width_of(text, style) / mm
 
     def draw_text_right(
         self, right: float, top: float, text: str, style: Style, wide: float, count_max: int = 1
     ) -> float:
-        """The same, each line ending at `right`."""
+        """Draw the text like draw_text(), each line ending at `right`."""
         for line in form_text.break_lines(text, style, wide * mm, count_max):
             self._draw_line(right * mm - form_text.width_of(line, style), top, line, style)
             top += style.leading_mm
         return top
 
     def draw_rule(self, left: float, top: float, wide: float, shade: float = _RULE_SHADE) -> None:
-        """A thin line, light to part things, dark to write on."""
+        """Draw a thin line: light to separate, dark to write on."""
         self._canvas.setStrokeGray(shade)
         self._canvas.setLineWidth(_HAIRLINE)
         self._canvas.line(left * mm, _HEIGHT - top * mm, (left + wide) * mm, _HEIGHT - top * mm)
 
     def draw_box(self, left: float, top: float, side: float) -> None:
-        """An empty square to tick."""
+        """Draw an empty square to tick."""
         self._canvas.setStrokeGray(0)
         self._canvas.setLineWidth(_HAIRLINE)
         self._canvas.rect(left * mm, _HEIGHT - (top + side) * mm, side * mm, side * mm)
 
     def draw_qr_code(self, left: float, top: float, side: float, content: str) -> float:
-        """A QR code of level H on `side` without its quiet zone; answers the side of one module.
+        """Draw a QR code of level H, `side` wide without its quiet zone; returns the side of one module.
 
-        All its bars are one path, so that no viewer shows seams between them.
+        All bars are one path, so that no viewer shows seams between them.
         """
         rows = qr_modules(content)
         module = side / len(rows)
@@ -99,7 +99,7 @@ class Sheet:
         return module
 
     def finish(self) -> bytes:
-        """The file; nothing more can be drawn."""
+        """The bytes of the PDF; nothing can be drawn afterwards."""
         self._canvas.showPage()
         self._canvas.save()
         return self._file.getvalue()
@@ -129,7 +129,7 @@ def qr_modules(content: str) -> list[bytes]:
 
 
 def _dark_runs(row: bytes) -> list[tuple[int, int]]:
-    """The dark bars of a row: where each begins, and how long it is."""
+    """Start and length of each dark bar of a row."""
     runs, start = [], 0
     for level, group in groupby(row):
         length = len(list(group))

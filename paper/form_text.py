@@ -1,9 +1,9 @@
-"""Text as form.py can print it: the fonts, signs that they lack, breaking into lines. Nothing here raises for a text.
+"""Text for form.py: fonts, replacement of characters that they lack, line breaks. Nothing here raises for any text.
 
-Noto Sans has all of Latin, Greek and Cyrillic; Space Mono tells 0 from O and 1 from I. Both are of the package
-pymupdf-fonts (SIL Open Font License). Scripts that would have to be joined or turned (Arabic, Hebrew, Indic), Chinese,
-Japanese, Korean and pictographs are not in Noto Sans: each sign of them is printed as MISSING. There is no bold Noto
-Sans: it would cost 1.8 MiB of memory for a few headings, so those are drawn with a stroke around their letters.
+Noto Sans has all of Latin, Greek and Cyrillic; Space Mono distinguishes 0 from O and 1 from I. Both come from the
+package pymupdf-fonts (SIL Open Font License). Noto Sans lacks scripts that need joining or reordering (Arabic, Hebrew,
+Indic), Chinese, Japanese, Korean and pictographs: each of their characters is printed as MISSING. A bold Noto Sans
+would cost 1.8 MiB of memory for a few headings, so headings get a stroke around their letters instead.
 """
 
 import importlib
@@ -26,7 +26,7 @@ ELLIPSIS: Final = "…"
 PLAIN: Final = "NotoSans_Regular"
 MONO: Final = "SpaceMono_Bold"
 FONTS: Final = (PLAIN, MONO)
-"""Names of modules of pymupdf_fonts and of fonts at once."""
+"""Each is the name of a font and of its module in pymupdf_fonts."""
 
 _THICKENING: Final = 0.03
 _TAB: Final = "    "
@@ -49,39 +49,41 @@ class Style(msgspec.Struct, frozen=True):
 
     @property
     def leading_mm(self) -> float:
-        """From one line to the next."""
+        """The distance between two lines in millimetres."""
         return self.leading / mm
 
 
 def load_fonts() -> None:
-    """Load the fonts. child.py does so before it forks, since a child may open no file; again it costs nothing."""
+    """Load the fonts; repeating it costs nothing. child.py calls it before the fork, because a child may open no
+    file.
+    """
     for name in FONTS:
         load_font(name)
 
 
 @cache
 def load_font(name: str) -> TTFont:
-    """The font, decoded at its first use and known to reportlab from then on."""
+    """The font, decoded and registered with reportlab at its first use."""
     data = importlib.import_module(f"pymupdf_fonts.{name}").fontbuffer
-    # Without asciiReadable only the signs that are printed go into the PDF.
+    # Without asciiReadable the PDF contains only the characters that are printed.
     face = TTFont(name, io.BytesIO(data), asciiReadable=0)
     pdfmetrics.registerFont(face)
     return face
 
 
 def join_lines(text: str) -> str:
-    """The text with every blank, tab and line end as one blank, and printable()."""
+    """The printable text on one line: every space, tab and line end becomes one space."""
     return " ".join(replace_unprintable(text).split())
 
 
 def replace_unprintable(text: str) -> str:
-    """What is left without control, bidi and other invisible signs. Tabs and line ends become blanks."""
+    """The text without control, bidi and other invisible characters. Tabs and line ends become spaces."""
     signs = (_printed_sign(sign) for sign in unicodedata.normalize("NFC", text))
     return "".join(signs)
 
 
 def _printed_sign(sign: str) -> str:
-    """What is printed for one sign: itself, a blank, MISSING, or nothing."""
+    """The text printed for one character: itself, spaces, MISSING, or nothing."""
     if sign.isspace():
         return _TAB if sign == "\t" else " "
     if unicodedata.category(sign) in ("Cc", "Cf") or _is_selector(sign):
@@ -90,17 +92,19 @@ def _printed_sign(sign: str) -> str:
 
 
 def _is_selector(sign: str) -> bool:
-    """A variation selector: it would only choose between glyphs."""
+    """True if the character is a variation selector, which only chooses between glyphs."""
     return "\ufe00" <= sign <= "\ufe0f" or "\U000e0100" <= sign <= "\U000e01ef"
 
 
 def width_of(text: str, style: Style) -> float:
-    """How wide one line is, in points."""
+    """The width of one line in points."""
     return float(load_font(style.font).stringWidth(text, style.size)) + len(text) * style.stroke
 
 
 def break_lines(text: str, style: Style, wide: float, count_max: int) -> list[str]:
-    """A text of paragraphs as at most `count_max` (1 or more) lines of `wide` points, an ELLIPSIS where it is cut."""
+    """A text of paragraphs as at most `count_max` (1 or more) lines of `wide` points, with an ELLIPSIS where it is
+    cut.
+    """
     paragraphs = (replace_unprintable(paragraph) for paragraph in text.splitlines())
     broken = (line for paragraph in paragraphs for line in _break_paragraph(paragraph, style, wide))
     shown = list(islice(broken, count_max + 1))
@@ -110,7 +114,7 @@ def break_lines(text: str, style: Style, wide: float, count_max: int) -> list[st
 
 
 def _break_paragraph(paragraph: str, style: Style, wide: float) -> Iterator[str]:
-    """The paragraph's lines, broken between words, and inside a word that is wider than a line."""
+    """The lines of a paragraph, broken between words, and inside a word that is wider than a line."""
     line = ""
     for word in _WORD.findall(paragraph):
         if width_of(line + word, style) <= wide:
@@ -127,7 +131,7 @@ def _break_paragraph(paragraph: str, style: Style, wide: float) -> Iterator[str]
 
 
 def _count_fitting(text: str, style: Style, wide: float) -> int:
-    """How many signs of the text fit, at least one."""
+    """The number of leading characters that fit, at least one."""
     room = wide
     for count, sign in enumerate(text):
         room -= width_of(sign, style)

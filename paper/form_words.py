@@ -1,8 +1,8 @@
-"""What the printed form of form.py says, in English, Dutch and German.
+"""The words of the printed form of form.py, in English, Dutch and German.
 
-A mandate has to say what the rulebook of the SEPA core scheme asks for (EPC016-06, on the mandate): that (A) the
-creditor and (B) the bank are authorised, and the right to a refund. The English is the rulebook's own, the Dutch and
-German that of the banks there; they are no place for a nicer phrase.
+A mandate must state what the rulebook of the SEPA core scheme prescribes (EPC016-06, on the mandate): the authority of
+(A) the creditor and (B) the bank, and the right to a refund. The English is the rulebook's own, the Dutch and German
+the banks' own; do not rephrase them.
 """
 
 from datetime import date
@@ -12,7 +12,8 @@ import msgspec
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """One language. {library}, {type}, {code}, {first} and {last} are filled in by form.py, {day} and so on here."""
+    """One language. form.py fills {library}, {type}, {code}, {first} and {last}; format_date() fills {day} and the
+    others."""
 
     day: str
     months: tuple[str, ...]
@@ -55,7 +56,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     readable: str
 
     def format_date(self, day: date) -> str:
-        """A date in words: nobody takes its day for its month."""
+        """The date with the month as a word, so that day and month cannot be confused."""
         return self.day.format(day=day.day, month=self.months[day.month - 1], year=day.year)
 
 
@@ -210,5 +211,5 @@ _LANGUAGES: Final = {"en": ENGLISH, "nl": DUTCH, "de": GERMAN}
 
 
 def language_of(wanted: str) -> tuple[str, Words]:
-    """The language that a form is printed in, English where we have no other, and its words."""
+    """The language that a form is printed in and its words; English for a language without words here."""
     return (wanted, _LANGUAGES[wanted]) if wanted in _LANGUAGES else ("en", ENGLISH)

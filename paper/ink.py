@@ -1,6 +1,6 @@
-"""What is on a page, apart from what it says: how much ink, how its lines run, what it looks like. Pure, with Pillow.
+"""Measures a page without reading it: amount of ink, angle of its lines, a small map of its look. Pure, with Pillow.
 
-page.py makes warnings of it. Ink is a picture of its own, white where something is on the paper and black elsewhere.
+page.py makes warnings of it. Ink is a picture of its own: white where the paper is marked, black elsewhere.
 """
 
 import math
@@ -24,40 +24,40 @@ _ANGLES: Final = tuple(half / 2 for half in range(-16, 17))
 _LINE_CONTRAST_MIN: Final = 4.0
 """Text and forms have 4.5 to 170, photographs up to 3.3."""
 _LINE_INK_MIN: Final = 0.002
-"""A tenth of what a short letter has: a stroke or two make no line."""
+"""A tenth of the ink of a short letter: one or two strokes are no line."""
 
 _SPECK: Final = 1
-"""Of 255 for a row or column that is all ink: five pixels of A4."""
+"""Of 255, which is a row or column full of ink: five pixels of A4."""
 
 
 def paper_and_ink(grey: Image.Image) -> tuple[int, Image.Image]:
-    """How light the paper is (0 to 255), and the ink on it, without the edges and with at most PIXELS."""
+    """The lightness of the paper (0 to 255), and the ink on it without the edges, with at most PIXELS."""
     scale = min(1.0, math.sqrt(PIXELS / (grey.width * grey.height)))
     size = (max(1, int(grey.width * scale)), max(1, int(grey.height * scale)))
     across, down = int(size[0] * _EDGE), int(size[1] * _EDGE)
     inner = grey.resize(size, Image.Resampling.BOX).crop((across, down, size[0] - across, size[1] - down))
-    # The lightest within two centimetres is paper, so the shadow of a telephone is no ink.
+    # The lightest value within two centimetres counts as paper, so the shadow of a telephone is no ink.
     paper = inner.reduce(_PAPER_PIXELS).filter(ImageFilter.MaxFilter(_PAPER_CELLS))
     darker = ImageChops.subtract(paper.resize(inner.size, Image.Resampling.BILINEAR), inner)
     return round(statistics.median(paper.tobytes())), _mark_above(darker, _CONTRAST)
 
 
 def ink_share(ink: Image.Image) -> float:
-    """Which part of the page has ink on it."""
+    """The share of the page that has ink on it."""
     return ink.histogram()[255] / (ink.width * ink.height)
 
 
 class Lines(NamedTuple):
-    """The ink laid so that its lines run across, and how far they fall to the right: in half degrees, up to 8."""
+    """The ink rotated so that its lines run across, and their slope to the right in steps of half a degree, up to 8."""
 
     laid: Image.Image
     skew_degrees: float
 
 
 def find_lines(ink: Image.Image) -> Lines | None:
-    """The lines of a page; None where there are none.
+    """The lines of a page, or None.
 
-    At the right angle rows of pixels are full and empty in turn. On a page that lies on its side columns are.
+    At the right angle rows of pixels are full and empty in turn; on a page that lies on its side columns are.
     """
     if ink_share(ink) < _LINE_INK_MIN:
         return None
@@ -69,9 +69,9 @@ def find_lines(ink: Image.Image) -> Lines | None:
 
 
 def _find_angle(ink: Image.Image) -> tuple[float, float]:
-    """How much better the best angle is than the usual one, and that angle.
+    """The contrast of the best angle compared with the median one, and that angle.
 
-    Not the page is turned, but a few upright strips of it are moved up and down, each a single column of pixels.
+    The page itself is not rotated: a few upright strips, each reduced to one column of pixels, are shifted up and down.
     """
     strips = ink.resize((_COLUMNS, ink.height), Image.Resampling.BOX)
     scores = [(_unevenness(_shear(strips, angle, ink.width / _COLUMNS)), angle) for angle in _ANGLES]
@@ -91,15 +91,16 @@ def _unevenness(strips: Image.Image) -> float:
 
 
 def look_of(ink: Image.Image, lines: Lines | None) -> bytes:
-    """The map of page_look.py: which cells have how much ink, on the page laid straight and moved to the corner.
+    """The map of page_look.py: the amount of ink in each cell, after straightening the page and moving its ink to the
+    corner.
 
-    The scale is that of the page, so that little ink stays small. Of a page with an odd shape the part beyond is cut.
+    The scale is that of the page, so a little ink stays small. A page with an odd shape is cut.
     """
     straight = _straighten(ink, lines) if lines else ink
     scale = min(page_look.WIDE / straight.width, page_look.HIGH / straight.height)
     written = _crop_to_ink(straight)
     size = (max(1, round(written.width * scale)), max(1, round(written.height * scale)))
-    # Each cell takes a little of its neighbours, for a stroke that lies on the border of two.
+    # Each cell includes a little of its neighbours, for a stroke on the border of two cells.
     fine = written.resize((2 * size[0], 2 * size[1]), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(1.5))
     cells = Image.new("L", (page_look.WIDE, page_look.HIGH))
     cells.paste(fine.resize(size, Image.Resampling.BOX).crop((0, 0, *cells.size)), (0, 0))
@@ -115,7 +116,7 @@ def _straighten(ink: Image.Image, lines: Lines) -> Image.Image:
 
 
 def _crop_to_ink(ink: Image.Image) -> Image.Image:
-    """From the first row and column with more than a speck of ink to the last; the whole where there is none."""
+    """The ink from the first row and column with more than a speck to the last; the whole picture without any."""
     rows = _mark_above(ink.resize((1, ink.height), Image.Resampling.BOX), _SPECK).getbbox()
     columns = _mark_above(ink.resize((ink.width, 1), Image.Resampling.BOX), _SPECK).getbbox()
     return ink.crop((columns[0], rows[1], columns[2], rows[3])) if rows and columns else ink

@@ -1,6 +1,6 @@
-"""The allow-list, and which media type content is: told by its bytes alone. checks.py then reads it to its end.
+"""The allow-list, and detection of the media type by the bytes alone. checks.py then reads the content to its end.
 
-The name of a file decides nothing but the kind of a text (txt, csv or eml) and the words of a refusal.
+The name of a file decides only the kind of a text (txt, csv or eml) and the wording of a refusal.
 """
 
 import re
@@ -49,10 +49,10 @@ ALLOWED: Final = MappingProxyType(
         texts.TXT: ("txt",),
     }
 )
-"""Every media type that is taken, with the name endings that are usual for it."""
+"""Every accepted media type with its usual name endings."""
 
 WITH_PREVIEW: Final = frozenset({PDF, JPEG, PNG, TIFF, HEIC, WEBP, AVIF, GIF, BMP})
-"""Media types of which page images can be made."""
+"""Media types that can be drawn as page images."""
 
 _BINARY_ENDINGS = frozenset(
     ending for media_type, endings in ALLOWED.items() if media_type not in texts.TEXTS for ending in endings
@@ -71,7 +71,7 @@ _SIGNATURES = (
     (re.compile(rb"\xdb\xa5-\0|1\xbe\0\0|\xfe7\0[\x1c#]"), compound_files.DOC),
     (re.compile(rb"\x09[\0\x02\x04][\x04\x06]\0..[\x10\x20\x40\0][\0\x01]", re.S), compound_files.XLS),
 )
-"""Allowed types that announce themselves in their first bytes; the last two are Word and Excel before OLE."""
+"""Allowed types with a signature in their first bytes; the last two are Word and Excel before OLE."""
 
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
 _HEIF_BRANDS = frozenset({b"mif1", b"msf1"})
@@ -90,13 +90,13 @@ _REFUSED = (
     (re.compile(rb"8BPS\0"), "PSD"),
     (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "PostScript"),
 )
-"""What is refused whatever follows, a PDF header included: a file that is two things at once is the worse one."""
+"""Refused whatever follows, even a PDF header: a file of two types is treated as the more dangerous one."""
 
 
 def detect(content: Content, name: str) -> str:
-    """Media type of the content, one of ALLOWED. `name` chooses only among texts.
+    """Media type of the content, one of ALLOWED. `name` decides only between kinds of text.
 
-    Raises FileEmpty, FileTypeNotAllowed, and FileDamaged for what is known by its start but broken inside.
+    Raises FileEmpty, FileTypeNotAllowed, and FileDamaged for content with a known start and a broken inside.
     """
     if not len(content):
         raise FileEmpty()
@@ -111,7 +111,7 @@ def detect(content: Content, name: str) -> str:
 
 
 def name_ending(name: str) -> str:
-    """The part of a file name after its last full stop, in small letters; empty when there is none."""
+    """The lower-case part of a file name after its last full stop; empty without one."""
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
@@ -136,7 +136,7 @@ def _by_container(content: Content, head: bytes) -> str | None:
 
 
 def _by_brands(head: bytes) -> str:
-    """ISO base media: brands that name a codec of pictures decide, else those of the container. Films are refused."""
+    """ISO base media: brands that name a picture codec decide, else those of the container. Films are refused."""
     box = head[: int.from_bytes(head[:4], "big")]
     brands = [box[8:12], *(box[at : at + 4] for at in range(16, len(box) - 3, 4))]
     for brand in brands:
@@ -150,12 +150,13 @@ def _by_brands(head: bytes) -> str:
 
 
 def _by_pdf_header(head: bytes) -> str | None:
-    """PDF 2.0, Annex: readers take the header anywhere in the first 1,024 bytes. A page of markup stays markup."""
+    """PDF if the header is in the first 1,024 bytes, as readers accept it (PDF 2.0, Annex). A page of markup stays
+    markup."""
     return PDF if _PDF_HEADER in head and not texts.is_markup(head) else None
 
 
 def _refuse_unknown(name: str) -> str:
-    """Neither text nor a known start. Where the name promises an allowed type, the honest word is: damaged."""
+    """Refuse content of no known type: FileDamaged where the name promises an allowed type, else FileTypeNotAllowed."""
     if name_ending(name) in _BINARY_ENDINGS:
         raise FileDamaged()
     raise FileTypeNotAllowed(found="?")

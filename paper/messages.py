@@ -1,8 +1,8 @@
-"""What goes between client.py, broker.py and child.py: one request with one descriptor, one answer. MessagePack.
+"""The messages between client.py, broker.py and child.py: one request with one descriptor, one answer. MessagePack.
 
-Connections keep packets apart (SOCK_SEQPACKET). Request: one packet, an Asking, sent with the descriptor. Answer:
-packets that begin with MORE or LAST and together are one structure; Assemble has as many answers as it takes. A packet
-that begins with a verdict (BUSY, LOST, FAULT, SLOW) comes from the broker in place of the rest.
+Connections preserve packets (SOCK_SEQPACKET). Request: one packet, an Asking, sent with the descriptor. Answer: packets
+that begin with MORE or LAST and together are one structure; Assemble has several answers. A packet that begins with a
+verdict (BUSY, LOST, FAULT, SLOW) comes from the broker instead of the rest.
 """
 
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ REQUEST_BYTES_MAX: Final = 20_992
 FORM_BYTES_MAX: Final = 65_536
 NAME_CHARACTERS_MAX: Final = 255
 PARTS_MAX: Final = 1_000
-"""Pages of one Assemble, at up to 20 bytes of the request."""
+"""Pages of one Assemble; each takes up to 20 bytes of the request."""
 
 PACKET_BYTES_MAX: Final = 65_536
 MORE: Final = b"+"
 LAST: Final = b"."
 BUSY: Final = b"b"
-"""No decoder was free in time, or this asker has too much waiting."""
+"""No decoder was free in time, or this asker has too many requests waiting."""
 LOST: Final = b"l"
-"""The child was ended from outside."""
+"""The child was killed from outside."""
 FAULT: Final = b"f"
-"""The child ended itself: the file may have made it."""
+"""The child crashed, possibly because of the file."""
 SLOW: Final = b"s"
-"""The file took all of its processor time."""
+"""The file used up its processor time."""
 
 NEXT: Final = b"n"
 """From a child to the broker: the next page of an Assemble begins."""
@@ -39,9 +39,9 @@ FREE: Final = b"."
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What content is. `pages`: PDF pages and the pictures of a TIFF or HEIC, 1 for other pictures, else None.
+    """The finding about content. `pages`: PDF pages, pictures of a TIFF or HEIC, 1 for other pictures, else None.
 
-    `preview`: page images can be made. `flags`: of macros, javascript, attachments, active-content, sorted.
+    `preview`: page images can be drawn. `flags`: macros, javascript, attachments, active-content, sorted.
     """
 
     media_type: str
@@ -52,10 +52,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What one page image is, as it is seen: with the size of the page that stands upright.
+    """The finding about one page image; sizes are those of the upright page.
 
-    `dpi`: where the file tells it credibly, the same across and down. `scan_codes`: texts of codes.find_texts.
-    `warnings`: of page.py. `look`: the map of domain/page_look.py, to tell a sheet that was fed twice.
+    `dpi`: if the file states it credibly and equal across and down. `scan_codes`: texts of codes.find_texts.
+    `warnings`: of page.py. `look`: the map of domain/page_look.py, which recognizes a sheet that was fed twice.
     """
 
     media_type: str
@@ -68,7 +68,7 @@ class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page image lies in a file that holds several, in bytes, and how far it is turned clockwise."""
+    """A page image inside a file of several: offset and size in bytes, and its clockwise turn in degrees."""
 
     offset: int
     size: int
@@ -135,7 +135,7 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True, tag="drawn"):
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
-    """A part of the answer to Assemble: the next bytes of the PDF, none when it is whole."""
+    """A part of the answer to Assemble: the next bytes of the PDF, empty at its end."""
 
     data: bytes
 
@@ -147,21 +147,21 @@ class Faulty(msgspec.Struct, frozen=True, array_like=True, tag="faulty"):
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
-    """A refusal by its slug, with what fills its sentence."""
+    """A refusal by its slug, with the values of its sentence."""
 
     slug: str
     values: dict[str, str]
 
 
 class FormFault(Exception):
-    """A form that cannot be drawn. The fault is of whoever put it together, so it is no refusal; it names no person."""
+    """A form that cannot be drawn. Its maker is at fault, so it is no refusal; the message names no person."""
 
 
 Request = Examine | Inspect | Render | Draw | Assemble
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A request on its way to the broker. `asker`: who it is for, opaque; `stores`: an upload, or what becomes one."""
+    """A request on its way to the broker. `asker`: an opaque key; `stores`: True for every request but a page image."""
 
     asker: bytes
     stores: bool
@@ -178,12 +178,12 @@ _REFUSALS: Final[dict[str, type[refusals.Refusal]]] = {refusal.slug: refusal for
 
 
 def is_upload(request: Request) -> bool:
-    """Whether the file is one that the asker itself has just sent."""
+    """True if the file of the request was just sent by the asker itself."""
     return isinstance(request, Examine | Inspect)
 
 
 def encode_request(request: Request, *, asker: bytes) -> bytes:
-    """Bytes of an Asking; its name is short enough for REQUEST_BYTES_MAX."""
+    """The bytes of an Asking; the caller keeps its name short enough for REQUEST_BYTES_MAX."""
     raw = msgspec.Raw(_encoder.encode(request))
     return _encoder.encode(Asking(asker=asker, stores=not isinstance(request, Render), request=raw))
 
@@ -201,7 +201,7 @@ def decode_request(data: bytes) -> Request:
 
 
 def packets_of(answer: Answer) -> Iterator[bytes]:
-    """An answer as the packets that it is sent in."""
+    """The packets of an answer."""
     body = memoryview(_encoder.encode(answer))
     step = PACKET_BYTES_MAX - 1
     for at in range(0, len(body), step):
@@ -209,7 +209,7 @@ def packets_of(answer: Answer) -> Iterator[bytes]:
 
 
 def decode_answer(encoded: bytes | bytearray) -> Finding | PageFinding | bytes:
-    """The finding, image or PDF of a whole answer. Raises the refusal or FormFault in it, or msgspec.DecodeError."""
+    """The finding, image or PDF in a whole answer. Raises the refusal or FormFault in it, or msgspec.DecodeError."""
     answer: Any = _answers.decode(encoded)
     match answer:
         case Found(finding) | Inspected(finding):
@@ -224,5 +224,5 @@ def decode_answer(encoded: bytes | bytearray) -> Finding | PageFinding | bytes:
 
 
 def message_of(refusal: refusals.Refusal) -> Refused:
-    """The message for a refusal."""
+    """The message that carries a refusal."""
     return Refused(refusal.slug, {name: str(value) for name, value in refusal.values.items()})

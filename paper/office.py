@@ -1,4 +1,4 @@
-"""Office files: locks and macros, told from directories alone (zip_directories.py, compound_files.py)."""
+"""Office files: encryption and macros, read from their directories alone (zip_directories.py, compound_files.py)."""
 
 import re
 import struct
@@ -15,7 +15,8 @@ _EXCEL_PEEK_BYTES = 8192
 
 
 def examine(content: Content, media_type: str) -> tuple[bool, tuple[str, ...]]:
-    """Whether a password is needed, and the flags. Raises FileDamaged, FileTooManyPixels for what unpacks too far."""
+    """True if the file needs a password, and its flags. Raises FileDamaged, and FileTooManyPixels if it unpacks too
+    large."""
     if content[:4] in zip_directories.SIGNATURES:
         return _examine_zip(content)
     if content[:8] == compound_files.SIGNATURE:

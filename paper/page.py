@@ -1,7 +1,7 @@
-"""One page image that came from a scanner or a telephone: read whole, its codes read, and what is odd about it told.
+"""Inspects one page image from a scanner or telephone: decodes it fully, finds its codes, and warns about defects.
 
-Pure; child.py asks it under limits. pictures.py makes pixels of bytes, codes.py reads, ink.py looks. What a person can
-see on the page, and decide, is a warning here and never a refusal.
+Pure; child.py calls it under limits. pictures.py decodes, codes.py finds codes, ink.py measures. A defect that a person
+can see on the page and decide about is a warning, never a refusal.
 """
 
 import math
@@ -23,7 +23,7 @@ SMALL: Final = "small"
 DAMAGED: Final = "page-damaged"
 
 BLANK_INK_MAX: Final = 0.0001
-"""Part of the page: a stroke of a pen 1 cm long on A4 is as much."""
+"""Share of the page: as much as a pen stroke of 1 cm on A4."""
 DARK_PAPER_MAX: Final = 100
 SKEW_DEGREES_MIN: Final = 2.0
 SMALL_DPI_MIN: Final = 150
@@ -36,14 +36,14 @@ _FILLER_ROWS: Final = 8
 _FILLER_PIXELS: Final = 64
 _EDGE_PIXELS: Final = 8
 _BORDER_SHARE: Final = 12
-"""Of A4 that was asked for a scanner that gives Letter lacks a seventeenth."""
+"""A scanner that gives Letter for A4 leaves out a seventeenth of the page."""
 _WHITE_MIN: Final = 248
 
 
 def inspect(content: Content, limits: Limits) -> PageFinding:
-    """Read the picture to its end.
+    """Decode the picture to its end and return the finding.
 
-    Raises FileTypeNotAllowed for what is no picture, FileDamaged, and FileTooManyPixels also for a second page.
+    Raises FileTypeNotAllowed for a file that is no picture, FileDamaged, and FileTooManyPixels also for a second page.
     """
     with pictures.refuse_failures():
         media_type = media_types.detect(content, "")
@@ -70,7 +70,7 @@ def _finding_of(media_type: str, page: Page) -> PageFinding:
 
 
 def _upright_grey(page: Page) -> Image.Image:
-    """The page in grey, as large as codes are read."""
+    """The upright page in grey, at the size at which codes are found."""
     wide, high = page.width, page.height
     scale = min(1.0, math.sqrt(codes.PIXELS_MAX / (wide * high)), rendering.SIDE_MAX / max(wide, high))
     grey = rendering.reduce_page(page, (max(1, int(wide * scale)), max(1, int(high * scale)))).convert("L")
@@ -78,7 +78,7 @@ def _upright_grey(page: Page) -> Image.Image:
 
 
 def _dpi_of(page: Page) -> int | None:
-    """None also for a fax, which has more dots across than down."""
+    """The resolution if it is equal across and down, else None: a fax has more dots across than down."""
     across, down = page.dpi or (0.0, 1.0)
     return round(across) if round(across) == round(down) else None
 
@@ -95,16 +95,18 @@ def _warnings_of(page: Page, paper: int, on_it: Image.Image, lines: ink.Lines | 
 
 
 def _is_small(page: Page) -> bool:
-    """Small print of a whole page could hardly be read. Little paper is told from much by a resolution that is high:
-    programs that do not know it write 72 or 96."""
+    """True if small print of a whole page could hardly be read.
+
+    A high resolution identifies a small sheet of paper: programs that do not know the resolution write 72 or 96.
+    """
     return max(page.full_size) < SMALL_PIXELS_MIN and (page.dpi is None or min(page.dpi) < SMALL_DPI_MIN)
 
 
 def _ends_in_filler(page: Page) -> bool:
-    """Whether the picture without its white borders ends in the grey of missing blocks.
+    """True if the picture without its white borders ends in the grey of missing blocks.
 
-    A JPEG that was cut and then closed is decoded without an error, with this grey for all that is missing. A back end
-    may have put a white border around it, which a JPEG encoder blurs into the last _EDGE_PIXELS of the grey.
+    A JPEG that was cut and then closed decodes without an error, with this grey in place of the missing part. A back
+    end may have put a white border around it, which a JPEG encoder blurs into the last _EDGE_PIXELS of the grey.
     """
     rows = page.rows(max(0, page.height - page.height // _BORDER_SHARE - _FILLER_ROWS), page.height).convert("L")
     borders = rows.point([255 * (level < _WHITE_MIN) for level in range(256)]).getbbox()

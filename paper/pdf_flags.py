@@ -1,6 +1,6 @@
-"""What is active or attached in a PDF, by the names in its bytes. Pure; pdfs.py adds what pdfium counts.
+"""Flags for active content and attachments of a PDF, by the names in its bytes. Pure; pdfs.py adds pdfium's counts.
 
-Time grows with the size of the file alone, whatever is in it.
+Its time grows with the size of the file alone, whatever the content.
 """
 
 import re
@@ -16,8 +16,8 @@ _PIECE_BYTES: Final = 4096
 _DICTIONARY_BYTES_MAX: Final = 512
 _ACTION_BYTES_MAX: Final = 1024
 _REFERENCES_MAX: Final = 4
-"""How far an action is followed from what triggers it: to additional actions, one of them, and two that come next."""
-# Names long enough not to turn up by chance in the packed bytes of a scan, as /JS does.
+"""References followed from a trigger: to additional actions, to one of them, and to two next actions."""
+# Names that are too long to occur by chance in the compressed bytes of a scan, as /JS does.
 _NAMES: Final = (
     ("javascript", re.compile(rb"/JavaScript\b")),
     ("attachments", re.compile(rb"/(?:EmbeddedFiles?|FileAttachment)\b")),
@@ -25,7 +25,7 @@ _NAMES: Final = (
 )
 _ADDRESS: Final = re.compile(rb"/S\s{0,9}/URI\b")
 _REFERENCE: Final = rb"(\d{1,10})\s{1,9}\d{1,5}\s{1,9}R\b"
-# What happens by itself: on opening the file, a page, or a field (ISO 32000 12.6.3); a link has /A.
+# Triggers without a click: opening the file, a page, or a field (ISO 32000 12.6.3); a link has /A.
 _TRIGGER: Final = re.compile(rb"/(?:OpenAction|AA)\s{0,9}(?:%b|(?=<<))" % _REFERENCE)
 _FOLLOWED: Final = re.compile(rb"/(?:Next|[OCEXDUKFV]|Fo|Bl|P[OCVI]|W[CSP]|D[SP])\s{0,9}%b" % _REFERENCE)
 _BRACKETS: Final = re.compile(rb"<<|>>|\((?:[^()\\]|\\.)*\)", re.DOTALL)
@@ -36,7 +36,9 @@ _ESCAPE: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
 
 
 def find_flags(content: Content) -> set[str]:
-    """Flags of messages.Finding. An address that opens by itself is active content, one behind a link is not."""
+    """The flags of messages.Finding. An address that opens without a click is active content, one behind a link is
+    not.
+    """
     found, has_address = set[str](), False
     for part in _readable_parts(content):
         found |= {name for name, pattern in _NAMES if pattern.search(part)}
@@ -47,7 +49,7 @@ def find_flags(content: Content) -> set[str]:
 
 
 def _opens_address(content: Content) -> bool:
-    """Whether an action that nobody has to click on opens an address."""
+    """True if an action that needs no click opens an address."""
     pointed, seen = set[int](), set[int]()
     for part in _readable_parts(content):
         at = 0
@@ -75,12 +77,12 @@ def _opens_address(content: Content) -> bool:
 
 
 def _references_in(action: bytes) -> set[int]:
-    """Objects that hold an additional action or the next one."""
+    """The objects that hold an additional action or the next action."""
     return {int(reference[1]) for reference in _FOLLOWED.finditer(action)}
 
 
 def _dictionaries_of(part: bytes | Content, objects: set[int]) -> Iterator[bytes]:
-    """Those of these objects that lie in this part, each byte at most once."""
+    """The dictionaries of these objects in this part; each byte is read at most once."""
     plain = ((int(header[1]), header.end()) for header in _OBJECT.finditer(part))
     done = 0
     for at in sorted(at for number, at in (*_object_places(part), *plain) if number in objects):
@@ -90,7 +92,7 @@ def _dictionaries_of(part: bytes | Content, objects: set[int]) -> Iterator[bytes
 
 
 def _dictionary_at(part: bytes | Content, at: int) -> bytes:
-    """The dictionary that begins here, cut where it is long; nothing where something else begins."""
+    """The dictionary that begins here, cut at _ACTION_BYTES_MAX; empty where none begins."""
     rest = bytes(part[at : at + _ACTION_BYTES_MAX])
     if not rest.lstrip().startswith(b"<<"):
         return b""
@@ -103,14 +105,14 @@ def _dictionary_at(part: bytes | Content, at: int) -> bytes:
 
 
 def _object_places(part: bytes | Content) -> Iterator[tuple[int, int]]:
-    """Number and place of each object, where the part is an unpacked object stream (ISO 32000 7.5.7)."""
+    """Number and place of each object if the part is an inflated object stream (ISO 32000 7.5.7)."""
     if header := _NUMBERS.match(part):
         numbers = [int(number) for number in header[0].split()]
         yield from ((number, header.end() + at) for number, at in zip(numbers[::2], numbers[1::2], strict=False))
 
 
 def _readable_parts(content: Content) -> Iterator[bytes | Content]:
-    """The file, and its compressed object streams unpacked to 16 MiB in all: names hide there since PDF 1.5."""
+    """The file, and its object streams inflated to 16 MiB in all: since PDF 1.5 names can be inside them."""
     yield content if content.find(b"#") < 0 else _unescape_names(content[:])
     left, unread = _INFLATED_BYTES_MAX, _DEFLATED_BYTES_MAX
     for start in _STREAM.finditer(content):
@@ -125,9 +127,9 @@ def _readable_parts(content: Content) -> Iterator[bytes | Content]:
 
 
 def _inflate(content: Content, at: int, bytes_max: int, read_max: int) -> tuple[bytes, int]:
-    """What the bytes from `at` unpack to, and how many were read for it; nothing where they are broken.
+    """The inflated bytes from `at` and the number of bytes read; no inflated bytes where the data is broken.
 
-    Read in pieces, because a file can claim a stream every few bytes.
+    It reads in pieces, because a file can claim a stream every few bytes.
     """
     unpacking, part, read = zlib.decompressobj(), bytearray(), 0
     while not unpacking.eof and len(part) < bytes_max and read < read_max and at + read < len(content):
@@ -141,5 +143,5 @@ def _inflate(content: Content, at: int, bytes_max: int, read_max: int) -> tuple[
 
 
 def _unescape_names(part: bytes) -> bytes:
-    """Names with #xx spelled out, as ISO 32000 7.3.5 allows (and malware likes)."""
+    """The part with #xx in names decoded, which ISO 32000 7.3.5 allows and malware uses."""
     return _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), part)

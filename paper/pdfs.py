@@ -1,6 +1,6 @@
-"""PDFs: every page loaded, what is active in them named, one page drawn for rendering.py. pdfium lives here.
+"""Reads PDFs with pdfium: loads every page, collects the flags, draws one page for rendering.py.
 
-Nothing in a PDF is ever run: the pdfium of pypdfium2 has no JavaScript engine, and no action is followed.
+Nothing in a PDF is executed: the pdfium of pypdfium2 has no JavaScript engine, and no action is followed.
 """
 
 import ctypes
@@ -22,9 +22,9 @@ _BELOW: Final = 1 - 1e-6
 
 
 def examine(content: Content, limits: Limits) -> tuple[int | None, bool, tuple[str, ...]]:
-    """Number of pages, whether a password is needed (then the pages are unknown: None), and the flags.
+    """Number of pages, need of a password (then the number is None), and the flags.
 
-    Raises FileDamaged, FileTooManyPixels for the number of pages, and pdfium's own errors.
+    Raises FileDamaged, FileTooManyPixels for too many pages, and pdfium's own errors.
     """
     endings.check_pdf(content)
     try:
@@ -39,10 +39,11 @@ def examine(content: Content, limits: Limits) -> tuple[int | None, bool, tuple[s
 
 
 def draw_page(content: Content, number: int, scale: Callable[[float, float], float], limits: Limits) -> Image.Image:
-    """Page `number` (from 1); `scale` says pixels a point for a page of that width and height in points.
+    """The picture of page `number` (from 1); `scale` gives the pixels per point for a page's width and height in
+    points.
 
-    Raises NotFound for a page that is not there, FilePasswordProtected, FileDamaged, and FileTooManyPixels when its
-    pictures together have more than all frames of a file may have.
+    Raises NotFound for a missing page, FilePasswordProtected, FileDamaged, and FileTooManyPixels when the pictures on
+    the page together have more pixels than all frames of a file may have.
     """
     with _open_document(content) as document:
         document.init_forms()
@@ -55,7 +56,7 @@ def draw_page(content: Content, number: int, scale: Callable[[float, float], flo
         sizes = (picture.get_px_size() for picture in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE]))
         if sum(across * down for across, down in sizes) > limits.file_pixels_max:
             raise FileTooManyPixels()
-        # pdfium rounds up, so the scale stays a breath below what was asked.
+        # pdfium rounds up, so the scale is a little smaller than requested.
         bitmap = page.render(scale=scale(width, height) * _BELOW, rev_byteorder=True, limit_image_cache=True)
         picture: Image.Image = bitmap.to_pil().convert("RGB")
         return picture
@@ -63,7 +64,7 @@ def draw_page(content: Content, number: int, scale: Callable[[float, float], flo
 
 @contextmanager
 def _open_document(content: Content) -> Iterator[Any]:
-    """The document, read where it lies. Raises FilePasswordProtected and FileDamaged."""
+    """The document, read from the given memory. Raises FilePasswordProtected and FileDamaged."""
     first = content if isinstance(content, bytes) else ctypes.byref(ctypes.c_char.from_buffer(content))
     handle = pdfium.FPDF_LoadMemDocument64(first, len(content), None)
     if not handle:
@@ -76,7 +77,7 @@ def _open_document(content: Content) -> Iterator[Any]:
 
 
 def _flags_of(content: Content, document: Any) -> tuple[str, ...]:
-    """What a desk should know before it opens the original: by pdfium's own count, and by the names in the file."""
+    """The flags that warn staff before they open the original: from pdfium's counts and from the names in the file."""
     found = pdf_flags.find_flags(content)
     if pdfium.FPDFDoc_GetJavaScriptActionCount(document) > 0:
         found.add("javascript")

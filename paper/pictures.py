@@ -1,6 +1,6 @@
-"""Pictures: every frame decoded to its last byte, and single pages for rendering.py. Pillow and libheif live here.
+"""Decodes pictures: every frame to its last byte, or single pages for rendering.py. Home of Pillow and libheif.
 
-Pixels are counted from the headers before anything is decoded. All of it runs in a limited child (child.py).
+Pixels are counted from the headers before any decoding. All of it runs in a limited child (child.py).
 """
 
 import io
@@ -33,7 +33,7 @@ from paper.media_types import AVIF, BMP, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 # Pillow imports this when it meets a CIELAB picture, which is too late: a child can open no more files.
 _PRELOADED: Final = (ImageCms,)
 
-# Each type goes to its one decoder, never to a guess among all that Pillow knows.
+# Each type has exactly one decoder; Pillow never guesses among all of its own.
 _DECODERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
     JPEG: JpegImagePlugin.JpegImageFile,
     PNG: PngImagePlugin.PngImageFile,
@@ -51,7 +51,7 @@ DPI_MAX: Final = 4_800
 _ORIENTATION_TAG = 0x0112
 _JPEG_SCALE_MAX = 8
 _JPEG_SCAN = b"\xff\xda"
-"""Begins a scan; in a scan's own bytes 0xff is followed by 0 or by a restart marker (ITU T.81 B.1.1.5)."""
+"""Marker of a scan; inside a scan 0xff is followed by 0 or by a restart marker (ITU T.81 B.1.1.5)."""
 _INCHES_MAX = 24
 """No desk scanner takes more than A2."""
 
@@ -59,8 +59,8 @@ _INCHES_MAX = 24
 class Page(msgspec.Struct, frozen=True):
     """A decoded picture: its size in pixels, rows [top, bottom) of it on demand, its EXIF orientation (1 to 8).
 
-    `full_size`: in the file, from which a JPEG may be decoded smaller. `dpi`: across and down, where a file tells it
-    credibly.
+    `full_size`: the size in the file, from which a JPEG may be decoded smaller. `dpi`: across and down, if the file
+    states it credibly.
     """
 
     width: int
@@ -73,9 +73,9 @@ class Page(msgspec.Struct, frozen=True):
 
 @contextmanager
 def refuse_failures() -> Iterator[None]:
-    """Whatever a decoder raises comes out as a refusal: FileTooManyPixels for what it could not hold, else FileDamaged.
+    """Turn any exception of a decoder into a refusal: FileTooManyPixels for lack of memory, else FileDamaged.
 
-    Bad bytes are answered with any exception there is; for whoever sent them they all mean the same.
+    Decoders raise arbitrary exceptions for bad bytes; for the sender they all mean the same.
     """
     try:
         yield
@@ -88,7 +88,7 @@ def refuse_failures() -> Iterator[None]:
 
 
 def configure(limits: Limits) -> None:
-    """Hold Pillow to the pixel limit and the decoders to one thread. Once in a process, before any picture."""
+    """Set Pillow's pixel limit and one thread for each decoder. Once in a process, before any picture."""
     Image.preinit()
     Image.MAX_IMAGE_PIXELS = limits.image_pixels_max
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -96,10 +96,10 @@ def configure(limits: Limits) -> None:
 
 
 def examine(content: Content, media_type: str, limits: Limits) -> int:
-    """Decode every frame and return the number of pages; a film, however long, is one page.
+    """Decode every frame and return the number of pages; a film of any length is one page.
 
-    Raises FileDamaged, FileTooManyPixels for the pixels of a frame or of all frames or the number of frames, and what
-    decoders raise.
+    Raises FileDamaged, FileTooManyPixels for too many pixels in a frame or in all frames or for too many frames, and
+    any exception of a decoder.
     """
     if media_type == HEIC:
         return _examine_heif(content, limits)
@@ -110,9 +110,9 @@ def examine(content: Content, media_type: str, limits: Limits) -> int:
 
 
 def decode_only_page(content: Content, media_type: str, width: int, limits: Limits) -> Page:
-    """The page of a picture that has no other, examined as above and decoded once.
+    """The page of a picture with exactly one, checked like examine() and decoded once.
 
-    Of a JPEG only the grey, only as large as `width` pixels need. Raises FileTooManyPixels also for a second page.
+    A JPEG is decoded in grey and only as large as `width` pixels need. Raises FileTooManyPixels also for a second page.
     """
     if media_type == HEIC:
         if len(_open_heif(content, limits)) > 1:
@@ -127,7 +127,7 @@ def decode_only_page(content: Content, media_type: str, width: int, limits: Limi
 def decode_page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Page:
     """Page `number` (from 1). A JPEG is decoded only as large as an image of `width` pixels needs.
 
-    Raises NotFound for a page that is not there.
+    Raises NotFound for a missing page.
     """
     if media_type == HEIC:
         return _decode_heif_page(content, number, limits)
@@ -143,7 +143,7 @@ def decode_page(content: Content, media_type: str, number: int, width: int, limi
 
 
 def check_pixels(size: tuple[int, int], limits: Limits) -> None:
-    """Raises FileTooManyPixels above the limit and FileDamaged for a picture without any."""
+    """Raises FileTooManyPixels above the limit and FileDamaged for a picture without pixels."""
     width, height = size
     if width * height > limits.image_pixels_max:
         raise FileTooManyPixels()
@@ -158,7 +158,7 @@ def _check_file_pixels(frame_pixels: Iterable[int], limits: Limits) -> None:
 
 
 def _frame_pixels(picture: ImageFile.ImageFile, limits: Limits) -> Iterator[int]:
-    """Pixels of each frame, from the headers; the picture stands at its first frame before and afterwards."""
+    """Pixels of each frame, from the headers; the picture is at its first frame before and afterwards."""
     if not isinstance(picture, TiffImagePlugin.TiffImageFile):
         yield picture.width * picture.height * getattr(picture, "n_frames", 1)
         return
@@ -170,7 +170,7 @@ def _frame_pixels(picture: ImageFile.ImageFile, limits: Limits) -> Iterator[int]
 
 
 def open_picture(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
-    """A picture (no HEIC) of which no more than the header is read yet. Raises FileTooManyPixels."""
+    """A picture (no HEIC) with only its header read. Raises FileTooManyPixels."""
     file = content if isinstance(content, Mapped) else io.BytesIO(content)
     file.seek(0)
     picture = _DECODERS[media_type](cast(IO[bytes], file))
@@ -179,7 +179,7 @@ def open_picture(content: Content, media_type: str, limits: Limits) -> ImageFile
 
 
 def _open_complete(content: Content, media_type: str, limits: Limits) -> ImageFile.ImageFile:
-    """Raises FileDamaged for what has no end."""
+    """A picture (no HEIC) with only its header read. Raises FileDamaged if the file has no end."""
     if media_type == PNG:
         endings.check_png(content)
     if media_type == JPEG:
@@ -190,13 +190,13 @@ def _open_complete(content: Content, media_type: str, limits: Limits) -> ImageFi
         _check_iso(content, limits)
     picture = open_picture(content, media_type, limits)
     if media_type == GIF:
-        # Only now: the walk through its blocks takes time, which a lying header shall not get.
+        # After the pixel check, so that a false header costs no walk through the blocks.
         endings.check_gif(content)
     return picture
 
 
 def _check_scans(content: Content, limits: Limits) -> None:
-    """Each scan of a progressive JPEG goes through all pixels again, so it counts as a frame."""
+    """Each scan of a progressive JPEG processes all pixels again, so it counts as a frame."""
     width, height = open_picture(content, JPEG, limits).size
     _check_file_pixels((width * height for _ in _places_of(content, _JPEG_SCAN)), limits)
 
@@ -209,7 +209,9 @@ def _places_of(content: Content, pattern: bytes) -> Iterator[int]:
 
 
 def _check_iso(content: Content, limits: Limits) -> None:
-    """Boxes are whole, and every picture size that they declare (ispe, ISO 23008-12 6.5.3) is within the limit."""
+    """Check that boxes are whole and that every declared picture size (ispe, ISO 23008-12 6.5.3) is within the
+    limit.
+    """
     first, end = endings.iso_boxes(content).get(b"meta", (0, 0))
     meta = content[first:end]
     at = meta.find(b"ispe")
@@ -221,7 +223,7 @@ def _check_iso(content: Content, limits: Limits) -> None:
 
 def _decode_frames(picture: ImageFile.ImageFile, limits: Limits) -> int:
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
-        # At an eighth of the size every bit of the scan is still read, so a cut or garbled one fails just the same.
+        # At an eighth of the size every bit of the scan is still read, so a cut or garbled scan fails too.
         picture.draft(None, (max(1, picture.width // _JPEG_SCALE_MAX), max(1, picture.height // _JPEG_SCALE_MAX)))
     for frame in range(limits.image_frames_max + 1):
         try:
@@ -246,16 +248,17 @@ def _rows_of(picture: Image.Image) -> Callable[[int, int], Image.Image]:
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """1 to 8; a metadata block that cannot be read says nothing about the picture, so it counts as upright."""
+    """The EXIF orientation, 1 to 8; 1 (upright) for a metadata block that cannot be read."""
     try:
         told = picture.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # noqa: BLE001  Pillow raises whatever a broken metadata block makes it trip over.
+    except Exception:  # noqa: BLE001  Pillow raises arbitrary exceptions for broken metadata.
         return 1
     return told if told in range(1, 9) else 1
 
 
 def dpi_of(picture: Image.Image, size: tuple[int, int]) -> tuple[float, float] | None:
-    """What a file says unless it cannot be so: cameras write 72 whatever they saw, which would be a page of a metre."""
+    """The resolution in the file, or None if it is not credible: cameras always write 72, which would be a page of a
+    metre."""
     try:
         across, down = map(float, picture.info["dpi"])
     except (KeyError, TypeError, ValueError, ArithmeticError):
@@ -264,7 +267,7 @@ def dpi_of(picture: Image.Image, size: tuple[int, int]) -> tuple[float, float] |
     return (across, down) if credible and max(size[0] / across, size[1] / down) <= _INCHES_MAX else None
 
 
-# libheif is asked directly, not by its Pillow plugin: the plugin's second copy of a 48 megapixel photo of a
+# libheif is called directly, not by its Pillow plugin: the plugin's second copy of a 48 megapixel photo of a
 # telephone (354 MiB in all against 245) would leave no room for making a page image of it.
 
 
@@ -276,13 +279,13 @@ def _examine_heif(content: Content, limits: Limits) -> int:
         check_pixels(pictures[number].size, limits)
     _check_file_pixels((width * height for width, height in (picture.size for picture in pictures)), limits)
     for number in range(len(pictures)):
-        # Opened anew, so that the pixels of one picture are gone before the next is decoded.
+        # Opened again, so that the pixels of one picture are freed before the next is decoded.
         _open_heif(content, limits)[number].load()
     return len(pictures)
 
 
 def _decode_heif_page(content: Content, number: int, limits: Limits) -> Page:
-    """The picture that the file calls primary is page 1, the others follow in their order."""
+    """Page `number`: the picture that the file calls primary is page 1, the others follow in their order."""
     pictures = _open_heif(content, limits)
     order = sorted(range(len(pictures)), key=lambda index: index != pictures.primary_index)
     if not 1 <= number <= len(order):

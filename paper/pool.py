@@ -1,6 +1,7 @@
-"""A server of limited children on a Unix socket. The supervisor forks a process for it; client.py talks to it.
+"""Serves decoding by limited children on a Unix socket. The supervisor forks a process for it; client.py connects to
+it.
 
-broker.py takes requests in and hands each to a child of its own; zygote.py forks the children.
+broker.py takes the requests in and hands each to a child; zygote.py forks the children.
 """
 
 import logging
@@ -16,7 +17,7 @@ from paper import confinement, zygote
 from paper.broker import Broker
 
 CHILDREN: Final = 3
-"""Two cores decode; with a third child the two that are left serve others while one is held. As many more wait."""
+"""Two cores decode; with a third child, two still serve other askers while one is held. As many more wait."""
 
 _BACKLOG = 256
 
@@ -28,9 +29,9 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, then end all children, remove the socket and return.
 
-    To be called in a freshly forked process of one thread: it closes every inherited descriptor but the standard
-    ones, and it dies with its parent. The socket accepts from the moment it appears at `socket_path`, mode 0600. `beat`
-    is called every second while this process works.
+    Call it in a freshly forked process of one thread: it closes every inherited descriptor except the standard ones,
+    and dies with its parent. The socket accepts connections from the moment it appears at `socket_path`, with mode
+    0600. `beat` is called at least every second while this process works.
     """
     confinement.die_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -38,7 +39,7 @@ def serve(
     _drop_descriptors()
     try:
         if not confinement.leave_network():
-            _log.warning("paper: this system lets no process leave the network; decoding goes on without that wall")
+            _log.warning("paper: this system allows no network namespace; decoders run without that wall")
         with _listen(socket_path) as listener, zygote.start_zygote(limits) as source:
             Broker(listener, source, children=children, limits=limits, beat=beat).run()
     finally:
@@ -46,7 +47,7 @@ def serve(
 
 
 def _listen(socket_path: Path) -> socket.socket:
-    """A listening socket that appears under its name at once and private, in place of one left by a killed server."""
+    """A listening socket, renamed into place when it is private and ready; it replaces that of a killed server."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     nascent = socket_path.with_name(f"{socket_path.name}.{os.getpid()}")
     listener.bind(str(nascent))
@@ -57,7 +58,7 @@ def _listen(socket_path: Path) -> socket.socket:
 
 
 def _drop_descriptors() -> None:
-    """Nothing inherited stays open: no database connection, no log file, no listening port of the web."""
+    """Close everything inherited: database connections, log files, listening web ports."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)

@@ -1,4 +1,4 @@
-"""Page images: a clean picture drawn anew from a page, so that no byte of the original reaches a browser."""
+"""Draws page images: each is a new picture of a page, so that no byte of the original reaches a browser."""
 
 import io
 import math
@@ -15,7 +15,7 @@ WIDTH_MIN: Final = 16
 WIDTH_MAX: Final = 2400
 PIXELS_MAX: Final = 12_000_000
 SIDE_MAX: Final = 16_000
-"""Of a page image, whatever the page's shape: 2,400 pixels wide up to a ratio of 1 to 2, smaller beyond."""
+"""Side of a page image of any shape: 2,400 pixels wide up to a ratio of 1 to 2, smaller beyond."""
 
 _QUALITY = 85
 _STRIP_PIXELS = 1_000_000
@@ -29,7 +29,7 @@ UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 ON_SIDE: Final = 5
-"""EXIF orientation -> what undoes it; ON_SIDE to 8 lie on their side."""
+"""Orientations from ON_SIDE to 8 lie on their side; UPRIGHT maps an EXIF orientation to its inverse."""
 _CLOCKWISE: Final = {
     90: Image.Transpose.ROTATE_270,
     180: Image.Transpose.ROTATE_180,
@@ -42,8 +42,8 @@ def draw_page_image(
 ) -> bytes:
     """JPEG of page `page` (from 1): upright, grey or RGB, on white, without metadata, `width` (16..2400) pixels wide.
 
-    `degrees` (0, 90, 180, 270) turn the upright page clockwise; the width is that of the turned one. A picture narrower
-    than `width` keeps its size. Raises NotFound for what has no such page or no page images, FilePasswordProtected,
+    `degrees` (0, 90, 180, 270) turns the upright page clockwise; the width is that of the turned page. A narrower
+    picture keeps its size. Raises NotFound for a missing page or a type without page images, FilePasswordProtected,
     FileDamaged, FileTooManyPixels.
     """
     width = min(max(width, WIDTH_MIN), WIDTH_MAX)
@@ -71,15 +71,15 @@ def _turn(upright: Image.Image, degrees: int) -> Image.Image:
 
 
 def _scale_of(wide: float, high: float, width: int, on_side: bool) -> float:
-    """Pixels for a unit of a page that is to be `width` wide when it stands upright."""
+    """Pixels for each unit of a page that is to be `width` wide when upright."""
     across = high if on_side else wide
     return min(width / across, SIDE_MAX / max(wide, high), math.sqrt(PIXELS_MAX / (wide * high)))
 
 
 def reduce_page(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
-    """The page in `size`, as it lies in the file, grey or RGB on white.
+    """The page at `size`, with its orientation in the file, grey or RGB on white.
 
-    Colours are converted a strip at a time, so a large page is never there twice.
+    Colours are converted strip by strip, so a large page is never in memory twice.
     """
     factor = max(1, min(page.width // size[0], page.height // size[1]))
     step = max(1, _STRIP_PIXELS // page.width // factor) * factor
@@ -95,7 +95,7 @@ def reduce_page(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
 
 
 def flatten(strip: Image.Image) -> Image.Image:
-    """Grey or RGB, on white where it was transparent."""
+    """The strip in grey or RGB, with white for transparency."""
     if strip.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in strip.info:
         white = Image.new("RGBA", strip.size, "white")
         white.alpha_composite(strip.convert("RGBA"))

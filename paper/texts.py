@@ -1,4 +1,4 @@
-"""Text told from binary by its characters, and mail, comma-separated and plain text told apart. For media_types.py."""
+"""Distinguishes text from binary by its characters, and mail, comma-separated and plain text. For media_types.py."""
 
 import codecs
 import re
@@ -24,7 +24,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Looked up here, because a child (child.py) can open no more files, not even those of Python's own codecs.
+# Loaded here, because a child (child.py) can open no files, not even those of Python's codecs.
 _DECODERS = {
     encoding: codecs.getincrementaldecoder(encoding)
     for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1")
@@ -42,7 +42,7 @@ _MAIL_FIELD = re.compile(
 
 
 def detect(content: Content, ending: str) -> str | None:
-    """Media type of a text, None for what is no text. Raises FileTypeNotAllowed for markup and other kinds of text."""
+    """Media type of a text, None for binary content. Raises FileTypeNotAllowed for markup and other kinds of text."""
     encoding = _detect_encoding(content)
     if encoding is None:
         return None
@@ -60,7 +60,7 @@ def detect(content: Content, ending: str) -> str | None:
 
 
 def is_markup(head: bytes) -> bool:
-    """Whether the bytes begin as HTML, XML or a relative of theirs does."""
+    """True if the bytes begin like HTML, XML or a related format."""
     return _MARKUP.match(head.decode("latin-1").removeprefix("\xef\xbb\xbf")) is not None
 
 
@@ -72,7 +72,9 @@ def _markup_name(head: str) -> str:
 
 
 def _detect_encoding(content: Content) -> str | None:
-    """Encoding by which every byte is text; latin-1 stands for all the 8-bit ones, which only their use tells apart."""
+    """The encoding in which every byte is text; latin-1 stands for all 8-bit encodings, which bytes cannot tell
+    apart.
+    """
     for bom, encoding in _BOMS:
         if content[: len(bom)] == bom:
             return encoding if _is_clean_unicode(content, encoding) else None
@@ -86,7 +88,7 @@ def _detect_encoding(content: Content) -> str | None:
 
 
 def _detect_wide_encoding(head: bytes) -> str | None:
-    """UTF-16 without a mark: the zero halves of its spaces and digits all stand on the same side."""
+    """UTF-16 without a byte order mark: the zero bytes of its spaces and digits are all on the same side."""
     low, high = head[0::2].count(0), head[1::2].count(0)
     if high and not low:
         return "utf-16-le"

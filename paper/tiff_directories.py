@@ -1,7 +1,7 @@
-"""Whether a TIFF is whole: a walk along its directories. Pure; endings.py does the same for other formats.
+"""Checks that a TIFF is whole by following its directories. Pure; endings.py does the same for other formats.
 
-Decoders miss a cut here: Pillow takes a next directory behind the end for the end of the chain, and libtiff draws
-an old-style JPEG from what is left of it. Layout: TIFF 6.0 section 2; BigTIFF has 64-bit offsets.
+Decoders miss a cut here: Pillow treats a next directory beyond the end as the end of the chain, and libtiff draws an
+old-style JPEG from its remaining bytes. Layout: TIFF 6.0 section 2; BigTIFF has 64-bit offsets.
 """
 
 import struct
@@ -14,7 +14,7 @@ from paper.content import Content
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {3: "H", 4: "L", 16: "Q"}
 _PIXEL_DATA = ((273, 279), (324, 325), (513, 514))
-"""Tags of where pixels lie and of how many bytes they are: strips, tiles, the JPEG of section 22."""
+"""Tags of the offsets of pixel data and of its sizes in bytes: strips, tiles, the JPEG of section 22."""
 _PIXEL_TAGS = frozenset(tag for pair in _PIXEL_DATA for tag in pair)
 
 
@@ -28,7 +28,8 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 def check_directories(content: Content, pages_max: int) -> None:
-    """Directories, tag values and pixel data of the first `pages_max` pages lie in the file, else FileDamaged."""
+    """Check that directories, tag values and pixel data of the first `pages_max` pages are in the file, else
+    FileDamaged."""
     try:
         layout = _layout_of(content)
         at = _number_at(layout, content, layout.offset, 8 if layout.offset == "Q" else 4)

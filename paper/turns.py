@@ -1,8 +1,8 @@
-"""Whose request a decoder takes next. Pure; broker.py asks it.
+"""Decides which request a decoder takes next. Pure; broker.py calls it.
 
-One asker has at most one request worked on at a time while others wait; alone, its uploads take all decoders but one.
-Of those who wait, whoever used the decoders least comes first. One decoder is kept for what is to be stored: page
-images and further uploads of one asker never take all of them.
+An asker has at most one request running while others wait; an asker alone may use all decoders but one for its uploads.
+Among waiting askers the one that used the decoders least comes first. One decoder is reserved for requests that store:
+page images and further uploads of one asker never use all of them.
 """
 
 from collections import deque
@@ -12,13 +12,13 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 HALF_LIFE_SECONDS: Final = 60.0
-"""After this long half of what an asker used is forgotten."""
+"""The use of an asker counts half after this time."""
 
 _ASKERS_REMEMBERED: Final = 1_000
 
 
 class Request(Protocol):
-    """`asker` names who asks, and means nothing else; `stores`: an upload, or what becomes one."""
+    """`asker`: an opaque key of the asker; `stores`: True for every request but a page image."""
 
     @property
     def asker(self) -> bytes: ...
@@ -30,20 +30,20 @@ R = TypeVar("R", bound=Request)
 
 
 class QueueFull(Exception):
-    """This asker has as many requests waiting as it may."""
+    """This asker has the maximum number of requests waiting."""
 
 
 class Turn(msgspec.Struct, Generic[R]):
-    """A request in the queue or at work. `since`: when it came there."""
+    """A queued or running request. `since`: when it was queued or started."""
 
     request: R
     since: float
 
 
 class Turns(Generic[R]):
-    """The queue in front of `decoders` decoders. Every time is a reading of one clock, in seconds.
+    """The queue for `decoders` decoders. Every time is a reading of one clock, in seconds.
 
-    `wait_seconds`: the longest wait for others; for its own earlier requests an asker waits `own_seconds` longer.
+    `wait_seconds`: the longest wait for other askers; for its own earlier requests an asker waits `own_seconds` longer.
     """
 
     def __init__(self, *, decoders: int, waiting_max: int, wait_seconds: float, own_seconds: float) -> None:
@@ -55,7 +55,7 @@ class Turns(Generic[R]):
         self._used: dict[bytes, tuple[float, float]] = {}
 
     def join(self, request: R, now: float) -> None:
-        """Raises QueueFull."""
+        """Queue a request. Raises QueueFull."""
         queue = self._waiting.setdefault(request.asker, deque())
         if len(queue) >= self._waiting_max:
             raise QueueFull
@@ -76,14 +76,14 @@ class Turns(Generic[R]):
         return found.request
 
     def leave(self, request: R) -> None:
-        """A request that waits is taken back."""
+        """Remove a waiting request."""
         for turn in self._waiting.get(request.asker, ()):
             if turn.request is request:
                 self._remove(turn)
                 return
 
     def end(self, request: R, now: float) -> None:
-        """A request that ran is over, however it ended."""
+        """Record the end of a running request, successful or not."""
         running = self._running[request.asker]
         turn = next(turn for turn in running if turn.request is request)
         running.remove(turn)
@@ -96,7 +96,7 @@ class Turns(Generic[R]):
                 del self._used[asker]
 
     def remove_overdue(self, now: float) -> list[R]:
-        """Requests that have waited too long; they leave the queue."""
+        """Remove and return the requests that have waited too long."""
         late = [turn for queue in self._waiting.values() for turn in queue if now >= self._deadline_of(turn)]
         for turn in late:
             self._remove(turn)
@@ -107,7 +107,7 @@ class Turns(Generic[R]):
         return not self._waiting
 
     def _candidates(self, *, stores_only: bool) -> Iterator[Turn[R]]:
-        """The first request of each asker that has none running; with `stores_only` the first that stores."""
+        """The first request of each asker that has none running; with `stores_only` the first one that stores."""
         for asker, queue in self._waiting.items():
             if asker not in self._running:
                 turn = next((turn for turn in queue if turn.request.stores or not stores_only), None)
@@ -115,7 +115,7 @@ class Turns(Generic[R]):
                     yield turn
 
     def _extra_upload(self) -> Turn[R] | None:
-        """The next upload of an asker that has some running; None while more than one asker waits."""
+        """The next upload of an asker that has requests running; None while more than one asker waits."""
         if len(self._waiting) != 1:
             return None
         [queue] = self._waiting.values()
@@ -125,12 +125,12 @@ class Turns(Generic[R]):
         return self._use_of(turn.request.asker, now), turn.since
 
     def _use_of(self, asker: bytes, now: float) -> float:
-        """Seconds of decoders that an asker used, the older the less."""
+        """Seconds of decoder time that an asker used; older use counts less."""
         used, at = self._used.get(asker, (0.0, now))
         return float(used * 0.5 ** ((now - at) / HALF_LIFE_SECONDS))
 
     def _deadline_of(self, turn: Turn[R]) -> float:
-        """An asker's wait for others begins when its own earlier request has ended."""
+        """The end of the wait. An asker's wait for others begins when its own earlier request has ended."""
         asker = turn.request.asker
         if asker in self._running:
             return turn.since + self._wait_seconds + self._own_seconds

@@ -1,8 +1,8 @@
-"""The walls around a decoder that may be taken over. zygote.py raises those that last, child.py the others.
+"""The walls around a decoder that may be hijacked. zygote.py raises the lasting ones, child.py the others.
 
-confinement.py has the single limits; here they come together with a Landlock domain without any rule, and with a
-seccomp filter that knows the few system calls of a decoder. The filter is assembled here, for libseccomp is a package
-of the system, and a fresh one need not have it.
+confinement.py has the single limits; this module combines them with a Landlock domain without any rule and a seccomp
+filter that allows the few system calls of a decoder. It assembles the filter itself, because libseccomp is a package of
+the system that a fresh system need not have.
 """
 
 import ctypes
@@ -44,10 +44,10 @@ _ALLOWED: Final = {
     "set_robust_list": (273, 99),
     "write": (1, 64),
 }
-"""System calls by their numbers on x86_64 and aarch64: what the decoders were seen to make, and no other.
+"""System calls by their numbers on x86_64 and aarch64: only those that decoders were observed to make.
 
-No stat of any kind: glibc 2.33 to 2.38 asks about a descriptor by newfstatat, which takes a path too. A filter cannot
-read that, and Landlock forbids nobody to look whether a path exists.
+No stat of any kind: glibc 2.33 to 2.38 uses newfstatat for descriptors, which also takes a path. A filter cannot read
+the path, and Landlock does not hide whether a path exists.
 """
 
 _MMAP: Final = (9, 222)
@@ -95,13 +95,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Filter(ctypes.Structure):
-    """struct sock_fprog, which the kernel reads."""
+    """The kernel's struct sock_fprog."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
 class Step(NamedTuple):
-    """One instruction of the kernel's packet filter: on a comparison it passes over `yes` or `no` instructions."""
+    """One instruction of the kernel's packet filter; after a comparison it skips `yes` or `no` instructions."""
 
     code: int
     value: int
@@ -110,9 +110,10 @@ class Step(NamedTuple):
 
 
 def raise_lasting(parent: int, *, memory_bytes: int, descriptors: int) -> tuple[str, ...]:
-    """Raise the walls that processes inherit around this one, for good; it dies with `parent`. Returns those missing.
+    """Raise for good the walls that child processes inherit; this process dies with `parent`. Returns the missing
+    walls.
 
-    Afterwards it can open, make or remove no file. `memory_bytes` are private and beyond what it has now.
+    Afterwards it cannot open, create or remove a file. `memory_bytes`: private memory beyond its present use.
     """
     lacking = [] if confinement.leave_account() else [ACCOUNT]
     confinement.die_with_parent(parent)  # only now: the kernel forgets it with the account
@@ -125,10 +126,10 @@ def raise_lasting(parent: int, *, memory_bytes: int, descriptors: int) -> tuple[
 
 
 def shut_in(parent: int, calls: Filter, *, processor_seconds: float) -> bool:
-    """Raise the rest around this process, for good; it dies with `parent`. False where no filter can be set.
+    """Raise the other walls around this process for good; it dies with `parent`. False where no filter can be set.
 
-    Afterwards it can reach no socket, program, process or signal, and share or run no memory: each such call fails with
-    EPERM. The kernel ends it some time after `processor_seconds`.
+    Afterwards it can reach no socket, program, process or signal, and cannot share memory or make it executable: each
+    such call fails with EPERM. The kernel ends it some time after `processor_seconds`.
     """
     confinement.die_with_parent(parent)
     confinement.limit_work(processor_seconds)
@@ -136,7 +137,7 @@ def shut_in(parent: int, calls: Filter, *, processor_seconds: float) -> bool:
 
 
 def find_missing() -> tuple[str, ...]:
-    """The walls that this system cannot raise around a decoder, found by a child that raises and tries them."""
+    """The walls that this system cannot raise around a decoder, found by a child that raises and tests them."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -149,7 +150,7 @@ def find_missing() -> tuple[str, ...]:
 
 
 def _try_out(report: int) -> None:
-    """The child of the trial; whatever happens in it, it does not come back."""
+    """Run the child of the trial; it always exits."""
     code = 1
     try:
         parent = os.getppid()
@@ -174,7 +175,7 @@ def _walls_hold(parent: int) -> bool:
 
 
 def _leave_files() -> bool:
-    """A Landlock domain that handles every right there is and grants none."""
+    """Enter a Landlock domain that handles every known right and grants none. False where the kernel cannot."""
     version = _libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION)
     if version < 1:
         return False
@@ -189,7 +190,7 @@ def _leave_files() -> bool:
 
 
 def ruleset_for(version: int) -> bytes:
-    """struct landlock_ruleset_attr for a kernel with this Landlock version."""
+    """The kernel's struct landlock_ruleset_attr for this Landlock version."""
     files = (1 << max(bits for since, bits in _FILE_RIGHTS.items() if since <= version)) - 1
     attributes = struct.pack("=Q", files)
     if version >= _NETWORK_SINCE:
@@ -200,24 +201,24 @@ def ruleset_for(version: int) -> bytes:
 
 
 def call_filter() -> Filter:
-    """What shut_in() sets on this machine; where it is unknown, one without any instruction, which no kernel takes."""
+    """The filter of shut_in() for this machine; an empty one, which every kernel refuses, for an unknown machine."""
     machine = os.uname().machine
     return filter_of(program_for(machine) if machine in _ARCHITECTURES else ())
 
 
 def filter_of(steps: Sequence[Step]) -> Filter:
-    """The steps as the kernel reads them."""
+    """The steps in the kernel's binary form."""
     instructions = b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in steps)
     return Filter(len(steps), instructions)
 
 
 def install_filter(calls: Filter) -> bool:
-    """Put a filter before every later system call of this thread and what it starts. False where that is forbidden."""
+    """Filter every later system call of this thread and its children. False where the system forbids it."""
     return bool(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(calls), 0, 0) == 0)
 
 
 def program_for(machine: str) -> list[Step]:
-    """The filter for a machine of platform.machine(): the calls above pass, all others are refused with EPERM."""
+    """The filter for a machine by its platform.machine(): allowed calls pass, all others fail with EPERM."""
     column = list(_ARCHITECTURES).index(machine)
     steps = [
         Step(_LOAD, _ARCHITECTURE_AT),
@@ -227,21 +228,21 @@ def program_for(machine: str) -> list[Step]:
     ]
     for numbers in _ALLOWED.values():
         steps += _for_call(numbers[column], [Step(_RETURN, _ALLOW)])
-    # Memory is written or run, never both, and what a file holds is never changed under whoever sent it.
+    # Memory is never both writable and executable, and no mapping can change the sender's file.
     steps += _for_call(
         _MMAP[column], [*_refuse_bits(2, _PROT_EXEC), *_refuse_bits(3, _MAP_SHARED), Step(_RETURN, _ALLOW)]
     )
     steps += _for_call(_MPROTECT[column], [*_refuse_bits(2, _PROT_EXEC), Step(_RETURN, _ALLOW)])
     # Python's mmap duplicates the descriptor; F_SETOWN and its like would send signals.
     steps += _for_call(_FCNTL[column], _allow_only(1, _F_DUPFD_CLOEXEC))
-    # The flags of clone3 lie in memory, where a filter cannot look: told that it is unknown, glibc takes clone.
+    # The flags of clone3 are in memory, where a filter cannot read: after ENOSYS glibc uses clone.
     steps += _for_call(_CLONE[column], _allow_only(0, _A_THREAD))
     steps += _for_call(_CLONE3[column], [Step(_RETURN, _UNKNOWN)])
     return [*steps, Step(_RETURN, _REFUSE)]
 
 
 def _for_call(number: int, then: list[Step]) -> list[Step]:
-    """`then` ends in a decision, so that the call's number need not be loaded anew behind it."""
+    """The steps for one call. `then` ends in a decision, so the call's number need not be loaded again after it."""
     return [Step(_IF_EQUAL, number, no=len(then)), *then]
 
 
@@ -254,5 +255,5 @@ def _allow_only(argument: int, value: int) -> list[Step]:
 
 
 def _load_argument(index: int) -> Step:
-    """The lower half of an argument: what is checked here has no bits above it."""
+    """Load the lower half of an argument: the checked arguments use no higher bits."""
     return Step(_LOAD, _ARGUMENTS_AT + 8 * index)

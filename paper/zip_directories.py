@@ -1,7 +1,7 @@
-"""Office files in ZIP: read by their central directory alone and never unpacked. For media_types.py and checks.py.
+"""Office files in ZIP: only their central directory is read, nothing is extracted. For media_types.py and checks.py.
 
-Layout: PKWARE APPNOTE 6.3.10. The only entries inflated are the two small ones that name the type and the
-encryption, and those to 1 MiB at most, whatever their headers say.
+Layout: PKWARE APPNOTE 6.3.10. The only inflated entries are the two small ones that state the type and the encryption,
+up to 1 MiB each, whatever their headers state.
 """
 
 import struct
@@ -43,7 +43,7 @@ _OFFICE_STARTS = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"word/", b"x
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One file in the archive, as the central directory says; sizes and offset in bytes."""
+    """One file of the archive by the central directory; sizes and offset in bytes."""
 
     name: str
     encrypted: bool
@@ -54,7 +54,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def media_type(content: Content) -> str:
-    """Media type of an office file. FileTypeNotAllowed for any other archive, FileDamaged for one without its end."""
+    """Media type of an office file. FileTypeNotAllowed for any other archive, FileDamaged for a file without its
+    end.
+    """
     entries = {entry.name: entry for entry in read_directory(content)}
     if "mimetype" in entries:
         named = peek(content, entries["mimetype"]).decode("ascii", "replace").strip()
@@ -74,7 +76,7 @@ def _openxml_type(content_types: bytes) -> str:
 
 
 def read_directory(content: Content) -> list[Entry]:
-    """Every entry, each checked to lie inside the file and not over another.
+    """Every entry; each is checked to be inside the file and not to overlap another.
 
     Raises FileDamaged, and FileTooManyPixels for more than ENTRIES_MAX entries or UNPACKED_BYTES_MAX unpacked.
     """
@@ -90,7 +92,7 @@ def read_directory(content: Content) -> list[Entry]:
 
 
 def peek(content: Content, entry: Entry) -> bytes:
-    """The first MiB at most of one entry, unpacked. Raises FileDamaged for what does not unpack."""
+    """Up to the first MiB of one entry, inflated. Raises FileDamaged for data that does not inflate."""
     *_, name_length, extra_length = _LOCAL.unpack_from(content, entry.offset)
     at = entry.offset + _LOCAL.size + name_length + extra_length
     packed = content[at : at + min(entry.packed, _PEEK_BYTES_MAX)]
@@ -142,7 +144,7 @@ def _entries(directory: bytes) -> Iterator[Entry]:
 
 
 def _long_sizes(extra: bytes, *sizes: int) -> list[int]:
-    """Sizes of 4 GiB and more stand in the ZIP64 extra field (id 1), in order, in place of those that are all ones."""
+    """Sizes of 4 GiB and more are in the ZIP64 extra field (id 1), in order, for each size that is all ones."""
     at, longs = 0, b""
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)

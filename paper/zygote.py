@@ -1,8 +1,8 @@
 """The process that has the decoders loaded and forks a child of child.py for each request. pool.py starts it.
 
-It is a program of its own and no fork of `serve`: that has seen keys and passwords, and a child has a copy of all that
-its ancestors had in memory. So it has next to no environment either. It raises the walls that a child inherits, looks
-into no file and never sees a request: broker.py gives it one end of a pair of sockets, and the child reads there.
+It is a new program and no fork of `serve`, because `serve` knows keys and passwords and a child has a copy of all
+memory of its ancestors. For the same reason it gets almost no environment. It raises the walls that a child inherits,
+reads no file and sees no request: broker.py sends it one end of a socket pair, and the child reads from that.
 """
 
 import gc
@@ -22,28 +22,28 @@ from paper import confinement, walls
 
 PROGRAM: Final = "import sys; sys.path[:] = sys.argv[3:]; from paper import zygote; zygote.main()"
 _NAME: Final = "dossier-decoder"
-"""What `ps` and `top` show of it and of all children."""
+"""Its name, and that of all children, in `ps` and `top`."""
 _CHANNEL: Final = 3
 _NUMBER_BYTES_MAX: Final = 16
 _DESCRIPTORS_MAX: Final = _CHANNEL + 5
-"""With a child's way to the broker, the file, the mapping of it and the connection."""
+"""Includes a child's socket to the broker, the file, its mapping and the connection."""
 
-# Python's own small blocks lie in pieces that no huge page fits into; the C heap is one range.
+# Python's small-block arenas are too small for huge pages; the C heap is one range.
 _ENVIRONMENT: Final = {"PYTHONMALLOC": "malloc"}
 
 
 class Zygote(msgspec.Struct, frozen=True):
-    """As broker.py has it, which is its parent and that of all its children."""
+    """The zygote as broker.py sees it, which is its parent and the parent of all its children."""
 
     pid: int
     channel: socket.socket
 
     def ask_for_child(self, control: socket.socket) -> None:
-        """`control` is what the child will listen to; take_number() says who it is. Raises OSError."""
+        """Order a child that listens on `control`; take_number() returns its process id. Raises OSError."""
         socket.send_fds(self.channel, [b"."], [control.fileno()])
 
     def take_number(self) -> int | None:
-        """The process id of the next child that was asked for, 0 where that failed; None: none is said yet."""
+        """The process id of the next ordered child, 0 if its fork failed, None if no answer has arrived."""
         try:
             said = self.channel.recv(_NUMBER_BYTES_MAX, socket.MSG_DONTWAIT)
         except (BlockingIOError, ConnectionError):
@@ -53,7 +53,7 @@ class Zygote(msgspec.Struct, frozen=True):
 
 @contextmanager
 def start_zygote(limits: Limits) -> Iterator[Zygote]:
-    """A zygote that dies with this process, and is ended at the end. It may still be loading what it needs."""
+    """A zygote that dies with this process and is killed at the end. It may still be loading its decoders."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     flags = ["-B"] if sys.dont_write_bytecode else []
     told = [str(os.getpid()), msgspec.json.encode(limits).decode(), *sys.path]
@@ -73,7 +73,7 @@ def start_zygote(limits: Limits) -> Iterator[Zygote]:
 
 
 def end_process(pid: int) -> None:
-    """Kill a child of this process, which may have ended already."""
+    """Kill and reap a child of this process; it may have ended already."""
     try:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -82,16 +82,16 @@ def end_process(pid: int) -> None:
 
 
 def main() -> None:
-    """The life of a zygote; its arguments are those that start_zygote() passes."""
+    """Run the zygote; its arguments are those that start_zygote() passes."""
     broker, limits = int(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Limits)
     confinement.die_with_parent(broker)
     Path("/proc/self/comm").write_text(_NAME, encoding="ascii")
-    # Imported here, so that whoever starts a zygote does not carry the decoders.
+    # Imported here, so that the process that starts a zygote does not load the decoders.
     from paper import child
 
     child.prepare(limits)
     gc.collect()
-    gc.freeze()  # what all have is never garbage: a child looks through its own alone
+    gc.freeze()  # shared objects are never garbage: a child collects only its own
     confinement.gather_memory()
     walls.raise_lasting(broker, memory_bytes=limits.decode_memory_bytes_max, descriptors=_DESCRIPTORS_MAX)
     calls = walls.call_filter()
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _fork_on_demand(channel: socket.socket, limits: Limits, calls: walls.Filter, broker: int) -> None:
-    """Until the broker is gone."""
+    """Fork a child for each order until the broker ends."""
     while True:
         asked, controls, _, _ = socket.recv_fds(channel, 1, 1)
         if not asked:
@@ -119,7 +119,7 @@ def _fork_on_demand(channel: socket.socket, limits: Limits, calls: walls.Filter,
 
 
 def _run_child(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoReturn:
-    """The forked child. Whatever happens in it, it never comes back into the zygote's code."""
+    """Run the forked child; it exits in any case and never returns into the zygote's code."""
     from paper import child
 
     try:

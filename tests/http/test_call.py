@@ -39,7 +39,9 @@ def call_of(parts: SimpleNamespace, **options: Any) -> Call:
 
 
 class Patience:
-    """Of a reader whose time is never over."""
+    """A wait that never times out."""
+
+    is_early = False
 
     async def wait_for_next(self) -> bool:
         await asyncio.sleep(0.001)

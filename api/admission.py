@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from api.call import Call
-from api.parts import Parts, Session
+from api.parts import Parts, SignInSession
 from domain.access import Principal, Verb, require_verb
 from domain.refusals import PasswordMustBeChanged, Unauthenticated
 from web.cookies import cookie_of
@@ -32,7 +32,7 @@ async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict
     return call
 
 
-async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, Session | None]:
+async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, SignInSession | None]:
     """The token's, whatever cookies come with it; else the session's."""
     authorization = req.get_header("Authorization")
     if authorization is not None:
@@ -47,7 +47,7 @@ async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, Se
     return session.principal, session
 
 
-async def session_of(req: Any, parts: Parts, *, passive: bool = False) -> Session | None:
+async def session_of(req: Any, parts: Parts, *, passive: bool = False) -> SignInSession | None:
     """Whoever is signed in. A page may say for whom it was made (Archive-User): what somebody left open asks nothing in
     the name of who signed in after them. Raises ForeignPage."""
     cookie = cookie_of(req)

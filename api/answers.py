@@ -12,21 +12,21 @@ from domain.archive import Outcome
 from domain.customer import Customer
 from domain.refusals import Refusal
 from projections import customer_documents
-from projections.customer_documents import Page, Reader, Row
+from projections.customer_documents import ItemContext, PaperPage, PaperRow
 
 
-def items_of(call: Call, page: Page) -> list[msgspec.Raw]:
+def items_of(call: Call, page: PaperPage) -> list[msgspec.Raw]:
     """The Items of a list as JSON."""
     return customer_documents.render_items(page.rows, reader_of(call, page.customer))
 
 
-def item_of(call: Call, row: Row, *, of: Customer | None = None, **more: Any) -> msgspec.Raw:
+def item_of(call: Call, row: PaperRow, *, of: Customer | None = None, **more: Any) -> msgspec.Raw:
     """An Item as JSON, with what an answer adds to it; `of` is its customer where that is at hand."""
     return customer_documents.render_item(row, reader_of(call, of), **more)
 
 
-def reader_of(call: Call, customer: Customer | None) -> Reader:
-    return Reader(
+def reader_of(call: Call, customer: Customer | None) -> ItemContext:
+    return ItemContext(
         types=call.types,
         language=call.language,
         today=call.parts.archive.clock.today(),
@@ -77,7 +77,7 @@ async def changed(call: Call, use_case: Callable[..., Outcome]) -> None:
     _answer(call, outcome, customer_documents.fold_item(outcome.recorded), call.id(), status=200)
 
 
-def _answer(call: Call, outcome: Outcome, row: Row, paper: UUID, *, status: int) -> None:
+def _answer(call: Call, outcome: Outcome, row: PaperRow, paper: UUID, *, status: int) -> None:
     """The answer of a write, made from its own events: the view need not have them yet. A replay is told what the
     first request was told."""
     if outcome.replayed:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.archive import AmendMandate, IssueForm, NoteAuthorization, SupersedeBy, Verification
+from domain.archive import AmendMandate, IssueForm, NoteAuthorization, SeenPaper, SupersedeBy
 from domain.authorization import ReportCollection, Revoke
 from domain.customer import Customer, CustomerStatus
 from domain.document_type import CODE, Definition, Retention
@@ -681,7 +681,7 @@ def note_authorization_of(body: AuthorizationBody, limits: Limits, statement: UU
         valid_from=body.valid_from,
         valid_until=body.valid_until,
         mandate=mandate_of(body.mandate),
-        verification=Verification(**msgspec.structs.asdict(body.verification)) if body.verification else None,
+        verification=SeenPaper(**msgspec.structs.asdict(body.verification)) if body.verification else None,
         note=note_of(body.note, limits, "/note"),
         external_id=body.external_id,
         last_collection_on=body.last_collection_on,

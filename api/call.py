@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.parts import Parts, Session
+from api.parts import Parts, SignInSession
 from domain.access import OPEN, AccessAction, AccessKind, Principal, Rights, rights_of
 from domain.archive import Caller
 from domain.document_type import DocumentType
@@ -29,7 +29,7 @@ from domain.refusals import (
 )
 from domain.values import parse_branch_code
 from projections import moments
-from projections.customer_documents import Row
+from projections.customer_documents import PaperRow
 from projections.reading import (
     AUTHORIZATIONS,
     DOCUMENTS,
@@ -97,7 +97,7 @@ class Call:
         principal: Principal | None,
         types: Mapping[str, DocumentType],
         params: Mapping[str, str],
-        session: Session | None = None,
+        session: SignInSession | None = None,
     ) -> None:
         self.req, self.resp, self.parts, self.principal_, self.session = req, resp, parts, principal, session
         self.types, self.types_version, self.params, self.is_of_a_page = types, 0, params, False
@@ -275,11 +275,11 @@ class Call:
             await self._require_views(instant.position, views=views)
         return instant.position
 
-    async def _instant(self, at: datetime) -> moments.Instant:
+    async def _instant(self, at: datetime) -> moments.LogMoment:
         async with self.parts.connection() as conn:
             return await moments.position_at(conn, at)
 
-    async def customer_of(self, row: Row) -> str | None:
+    async def customer_of(self, row: PaperRow) -> str | None:
         """The library-system id of the customer of a row."""
         return (await self.parts.customers.ids_of([row.customer])).get(row.customer)
 

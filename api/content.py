@@ -12,10 +12,10 @@ from domain.document import DocumentStatus
 from domain.page_image import PageImage
 from domain.refusals import NotFound
 from projections import customer_documents
-from projections.customer_documents import File
+from projections.customer_documents import StoredFile
 from projections.reading import DOCUMENTS
 from web.headers import content_disposition, digest_field, etag
-from web.ranges import Part, not_modified, span
+from web.ranges import RangePart, not_modified, span
 
 CHUNKS_PER_HOP = 16  # of 64 KiB: one thread hop a MiB
 IN_MEMORY_BYTES_MAX = 1024 * 1024
@@ -35,7 +35,7 @@ async def download(call: Call) -> None:
     tag, resp = etag(file.sha256), call.resp
     unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
     wanted = span(call.req.get_header("Range"), call.req.get_header("If-Range"), etag=tag, size=file.size_bytes)
-    status = 304 if unchanged else 206 if isinstance(wanted, Part) else 200
+    status = 304 if unchanged else 206 if isinstance(wanted, RangePart) else 200
     await call.record("content", status=status, customer=file.customer, document=file.id)
     resp.status = status
     resp.set_headers({**SAFE_HEADERS, "ETag": tag, "Accept-Ranges": "bytes"})
@@ -44,14 +44,14 @@ async def download(call: Call) -> None:
     resp.content_type = file.media_type
     resp.set_header("Content-Disposition", content_disposition(file.file_name))
     resp.set_header("Repr-Digest", digest_field(bytes.fromhex(file.sha256)))
-    if isinstance(wanted, Part):
+    if isinstance(wanted, RangePart):
         resp.set_header("Content-Range", f"bytes {wanted.first}-{wanted.last}/{file.size_bytes}")
         await send(call, file, wanted.first, wanted.last)
     else:
         await send(call, file, 0, file.size_bytes - 1)
 
 
-async def readable(call: Call) -> File:
+async def readable(call: Call) -> StoredFile:
     """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
     who correct documents."""
     file = await call.read(
@@ -71,7 +71,7 @@ async def readable(call: Call) -> File:
     return file
 
 
-async def send(call: Call, file: File, first: int, last: int) -> None:
+async def send(call: Call, file: StoredFile, first: int, last: int) -> None:
     """Small content is opened whole before the answer begins; of large content the first piece is. A large part is read
     twice, for its digest comes before it; the digest of the whole is known."""
     resp, length = call.resp, last - first + 1
@@ -89,7 +89,7 @@ async def send(call: Call, file: File, first: int, last: int) -> None:
     resp.stream = Streamed(call.parts.blocking, head, opened)
 
 
-def pieces(call: Call, file: File, first: int, last: int) -> Generator[bytes, None, None]:
+def pieces(call: Call, file: StoredFile, first: int, last: int) -> Generator[bytes, None, None]:
     """Iterated in a thread alone: its key may have to be read. The file is open until it is used up or closed."""
     if last < first:
         return
@@ -99,7 +99,7 @@ def pieces(call: Call, file: File, first: int, last: int) -> Generator[bytes, No
     yield from opened
 
 
-def hashed(call: Call, file: File, first: int, last: int) -> bytes:
+def hashed(call: Call, file: StoredFile, first: int, last: int) -> bytes:
     digest = hashlib.sha256()
     for piece in pieces(call, file, first, last):
         digest.update(piece)

@@ -12,7 +12,7 @@ from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
 from domain.values import parse_customer_id, parse_date
 from projections import customer_documents, moments
-from projections.customer_documents import Filters
+from projections.customer_documents import PaperFilters
 from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment
 
 HITS_MAX = 1_000  # of one search, over all its pages
@@ -124,15 +124,15 @@ async def changes(call: Call) -> None:
     call.answer(answer, position=found.position)
 
 
-def kind_of(filters: Filters) -> AccessKind:
+def kind_of(filters: PaperFilters) -> AccessKind:
     """What the access log says of the list: what was looked for is not in it."""
     return "papers" if filters.q is None else "words"
 
 
-async def filters_of(call: Call) -> Filters:
+async def filters_of(call: Call) -> PaperFilters:
     """A scan code is looked for in the form in which it is kept, however it was typed."""
     text, papers, held = call.text("q"), call.text("papers"), call.text("original_held")
-    return Filters(
+    return PaperFilters(
         kind=call.text("kind"),
         documents=papers == "documents" if papers else None,
         type=await call.read_type_filter(),

@@ -27,7 +27,7 @@ from domain.refusals import (
 from domain.values import Kind, normalize_typed_day, parse_customer_id, parse_date, reason_of
 from projections import customer_documents
 from projections.reading import DOCUMENTS
-from web.uploads import Form, free_bytes, receive_form
+from web.uploads import UploadForm, free_bytes, receive_form
 
 FIELDS = {
     "customer": "the customer's id in the library system; may be left out with a scan code",
@@ -67,7 +67,7 @@ async def require_room(call: Call) -> None:
         raise InsufficientStorage
 
 
-async def order_of(form: Form, call: Call) -> ArchiveFile:
+async def order_of(form: UploadForm, call: Call) -> ArchiveFile:
     """The fields of the form, checked together: one answer names everything that is wrong."""
     fields = {name: text for name, text in form.fields.items() if text}
     if errors := [*wrong(form, fields)]:
@@ -90,7 +90,7 @@ async def order_of(form: Form, call: Call) -> ArchiveFile:
     )
 
 
-def wrong(form: Form, fields: Mapping[str, str]) -> Iterator[FieldError]:
+def wrong(form: UploadForm, fields: Mapping[str, str]) -> Iterator[FieldError]:
     needed = () if "scan_code" in fields else ("customer", "type")
     yield from (FieldError(f"/form/{name}", N_("is required")) for name in needed if name not in fields)
     if form.file is None:
@@ -124,7 +124,7 @@ async def require_type(call: Call, code: str) -> DocumentType:
     return call.types[code]
 
 
-async def file_of(form: Form, call: Call) -> Examined:
+async def file_of(form: UploadForm, call: Call) -> Examined:
     """The file as the limited child saw it."""
     received = require_value(form.file, "the file of a form was required")
     found = await call.parts.examiner.examine(received.fd, size=received.size, name=received.name, asker=call.asker)

@@ -122,7 +122,7 @@ def state_of(told: Outcome) -> Authorization:
 
 
 def texts_of(
-    call: Call, told: Outcome, state: Authorization, rows: Sequence[audit_history.Row]
+    call: Call, told: Outcome, state: Authorization, rows: Sequence[audit_history.HistoryRow]
 ) -> Iterable[tuple[str, str]]:
     """The same for programs and for people."""
     history = [history_item(row, whole_iban=True) for row in rows]

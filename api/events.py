@@ -20,7 +20,7 @@ from domain.document_type import DocumentType
 from domain.envelope import Recorded
 from domain.refusals import N_, FieldError, ValidationFailed
 from projections import feed
-from projections.feed import TOPICS, Row
+from projections.feed import TOPICS, FeedRow
 from projections.history_items import shown
 from projections.reading import NOBODY, Moment, format_moment
 from projections.view import OTHER_CUSTOMER
@@ -59,16 +59,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     brief: bool
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class FeedScope(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader gets of it. `personal`: also fields that are sealed; `whole_iban`: for who may amend one."""
 
-    reader: feed.Reader
+    reader: feed.FeedRights
     asked: Asked
     personal: bool
     whole_iban: bool
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
+class FeedItem(msgspec.Struct, frozen=True, gc=False):
     """An event as it is sent; `personal` when fields of it were opened."""
 
     position: int
@@ -80,7 +80,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 class Reading(msgspec.Struct, frozen=True):
     """`position`: where to go on; `end`: where the views stand."""
 
-    items: Sequence[Item]
+    items: Sequence[FeedItem]
     position: int
     end: int
 
@@ -148,7 +148,7 @@ async def stream(call: Call) -> None:
     after = await beginning(call)
     if look_of(call.principal, call.types, asked).personal:
         await record(call, asked)
-    opened = Stream(call, asked, after)
+    opened = EventStream(call, asked, after)
     live.enter(opened, call.principal.name, call.req.scope["state"].get("stopping"))
     call.at_end(partial(live.leave, opened))
     call.resp.set_headers(STREAM_HEADERS)
@@ -184,7 +184,7 @@ class Sending(msgspec.Struct, frozen=True):
     full: bool
 
 
-class Stream:
+class EventStream:
     """One open stream. What is sent is taken from the feed when the reader has taken what came before, so a slow one
     holds no more than a page, and holds up nobody."""
 
@@ -250,7 +250,7 @@ class Stream:
         return asyncio.get_running_loop().time()
 
 
-async def sending(parts: Parts, look: Look, after: int) -> Sending:
+async def sending(parts: Parts, look: FeedScope, after: int) -> Sending:
     found = await read(parts, look, after, STREAM_PAGE)
     full = len(found.items) == STREAM_PAGE and found.position < found.end
     if full and look.asked.brief:
@@ -259,7 +259,7 @@ async def sending(parts: Parts, look: Look, after: int) -> Sending:
     return Sending(Message(text) if text else None, found.position, full)
 
 
-def message_of(item: Item, *, brief: bool) -> bytes:
+def message_of(item: FeedItem, *, brief: bool) -> bytes:
     name = "position" if brief else item.name
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (item.position, name.encode(), item.text)
 
@@ -272,10 +272,10 @@ MANY = b'id: %(position)d\nevent: many\ndata: {"position": %(position)d}\n\n'
 # -- what a reader gets -------------------------------------------------------------------------------------------
 
 
-def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Asked) -> Look:
+def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Asked) -> FeedScope:
     """Fields that are sealed are for those who may read histories; programs ask for the paper itself."""
     seen = rights_of(principal, types.values())
-    reader = feed.Reader(
+    reader = feed.FeedRights(
         types=tuple(seen.types),
         branch=seen.branch,
         operations=may(principal, Verb.OPERATIONS),
@@ -283,10 +283,12 @@ def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Aske
         scan_branch=principal.branch,
     )
     personal = not asked.brief and may(principal, Verb.HISTORY_READ)
-    return Look(reader=reader, asked=asked, personal=personal, whole_iban=may(principal, Verb.AUTHORIZATIONS_CHANGE))
+    return FeedScope(
+        reader=reader, asked=asked, personal=personal, whole_iban=may(principal, Verb.AUTHORIZATIONS_CHANGE)
+    )
 
 
-async def read(parts: Parts, look: Look, after: int, limit: int) -> Reading:
+async def read(parts: Parts, look: FeedScope, after: int, limit: int) -> Reading:
     """Up to `limit` events behind `after`, with what this reader gets of them."""
     customer, actions = look.asked.customer, look.asked.actions
     reference = (await parts.customers.reference_of(customer) or NOBODY) if customer else None
@@ -299,14 +301,14 @@ async def read(parts: Parts, look: Look, after: int, limit: int) -> Reading:
     return Reading([item_of(row, said.get(row.position), ids, look) for row in page.rows], page.position, page.end)
 
 
-async def said_at(parts: Parts, look: Look, rows: Sequence[Row]) -> dict[int, Recorded[Any]]:
+async def said_at(parts: Parts, look: FeedScope, rows: Sequence[FeedRow]) -> dict[int, Recorded[Any]]:
     """The events themselves. What is opened is opened for this reader: scan codes on pages for nobody."""
     opened = {row.position for row in rows if look.personal and row.subject_kind in PAPERS}
     found = await parts.blocking(partial(parts.events_at, [row.position for row in rows], opened=opened))
     return {recorded.position: recorded for recorded in found}
 
 
-def item_of(row: Row, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], look: Look) -> Item:
+def item_of(row: FeedRow, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], look: FeedScope) -> FeedItem:
     topic = TOPICS[row.action]
     event = CloudEvent(
         id=str(row.position),
@@ -316,15 +318,15 @@ def item_of(row: Row, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], l
         data=brief_data(row, ids) if look.asked.brief else full_data(row, recorded, ids, look),
     )
     personal = look.personal and row.subject_kind in PAPERS
-    return Item(row.position, topic, encode_json(event), personal)
+    return FeedItem(row.position, topic, encode_json(event), personal)
 
 
-def brief_data(row: Row, ids: Mapping[UUID, str]) -> dict[str, Any]:
+def brief_data(row: FeedRow, ids: Mapping[UUID, str]) -> dict[str, Any]:
     references = [r for r in (row.customer, row.other_customer) if r]
     return {"kind": row.subject_kind, "customers": [ids[r] for r in references if r in ids]}
 
 
-def full_data(row: Row, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], look: Look) -> dict[str, Any]:
+def full_data(row: FeedRow, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], look: FeedScope) -> dict[str, Any]:
     """Who administers the archive is told of with names alone, whatever else stands in such an event."""
     acted = {"actor": row.actor, "branch": row.branch}
     if recorded is None or row.subject_kind not in WITH_FIELDS:

@@ -11,7 +11,7 @@ from api.call import Call
 from domain.access import Verb, may
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
-from projections.audit_history import Filters
+from projections.audit_history import HistoryFilters
 from projections.history_items import history_item
 from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment, read_cursor, write_cursor
 
@@ -24,7 +24,7 @@ async def of_customer(call: Call) -> None:
     await call.wait_for_views(HISTORY, DOCUMENTS)
     reference = await call.parts.customers.reference_of(customer.id)
     await call.record("history", customer=reference)
-    await answer(call, Filters(customer=reference or NOBODY))
+    await answer(call, HistoryFilters(customer=reference or NOBODY))
 
 
 async def of_document(call: Call) -> None:
@@ -48,17 +48,17 @@ async def of_paper(call: Call, *, document: bool) -> None:
         document=row.id if document else None,
         authorization=None if document else row.id,
     )
-    await answer(call, Filters(subject=row.id))
+    await answer(call, HistoryFilters(subject=row.id))
 
 
 async def of_all(call: Call) -> None:
     """GET /history: audit queries over everything that the caller may see."""
     await call.wait_for_views(HISTORY, DOCUMENTS)
     await call.record("history")
-    await answer(call, Filters())
+    await answer(call, HistoryFilters())
 
 
-async def answer(call: Call, about: Filters) -> None:
+async def answer(call: Call, about: HistoryFilters) -> None:
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of(), HISTORY, DOCUMENTS)
     wanted = msgspec.structs.replace(
         about,
@@ -89,7 +89,7 @@ async def answer(call: Call, about: Filters) -> None:
     call.page(items, position=page.position, next_cursor=page.next)
 
 
-async def with_customer_ids(call: Call, rows: Sequence[audit_history.Row]) -> list[audit_history.Row]:
+async def with_customer_ids(call: Call, rows: Sequence[audit_history.HistoryRow]) -> list[audit_history.HistoryRow]:
     """Of moves and links: the customers by their own ids."""
     references = audit_history.customers_in(rows)
     ids = await call.parts.customers.ids_of(references) if references else {}

@@ -10,22 +10,22 @@ import msgspec
 
 from api.call import About, Call
 from domain.access import AccessAction, AccessKind
-from projections.customer_documents import Listed, Row
+from projections.customer_documents import ListedPaper, PaperRow
 
 
-class Paper(msgspec.Struct, frozen=True):
+class LookedAtPaper(msgspec.Struct, frozen=True):
     """The fields of a row's item that identify its paper."""
 
     id: UUID
     kind: str
 
 
-paper_in = msgspec.json.Decoder(Paper).decode
+paper_in = msgspec.json.Decoder(LookedAtPaper).decode
 
 
 async def record_list(
     call: Call,
-    rows: Iterable[Listed],
+    rows: Iterable[ListedPaper],
     *,
     kind: AccessKind,
     customer: UUID | None = None,
@@ -45,7 +45,7 @@ async def record_papers(
     await call.look(action, {"customer": customer, "kind": kind}, *papers, sensitive=bool(papers))
 
 
-async def record_paper(call: Call, row: Row, *, sensitive: bool = False) -> None:
+async def record_paper(call: Call, row: PaperRow, *, sensitive: bool = False) -> None:
     """Write the line of a single paper. `sensitive`: the read waits for it even if the type is not sensitive."""
     action: AccessAction = "document" if row.kind == "document" else "authorization"
     said = about(row.kind, row.id, row.customer, None)

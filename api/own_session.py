@@ -4,7 +4,7 @@ from typing import Any
 
 from api.bodies import SECRET_CHARACTERS_MAX, ChoiceBody, PasswordBody, SessionAnswer, SignInBody
 from api.call import Call
-from api.parts import Person, Session, Signed
+from api.parts import Person, Signed, SignInSession
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import parse_branch_code
 from projections.reading import format_moment
@@ -101,7 +101,7 @@ async def go_out(call: Call) -> None:
     take(call.req, call.resp)
 
 
-def of(call: Call) -> Session:
+def of(call: Call) -> SignInSession:
     """A token has no session."""
     if call.session is None:
         raise Forbidden
@@ -112,12 +112,12 @@ def address(call: Call) -> str:
     return address_of(call.req, call.parts.trusted_proxies)
 
 
-async def again(call: Call) -> Session | None:
+async def again(call: Call) -> SignInSession | None:
     cookie = cookie_of(call.req)
     return await call.parts.sessions.session(cookie) if cookie else None
 
 
-def answer(call: Call, session: Session | None) -> SessionAnswer:
+def answer(call: Call, session: SignInSession | None) -> SessionAnswer:
     principal = session.principal if session else call.principal
     chosen: dict[str, Any] = {}
     if session is not None:

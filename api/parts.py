@@ -134,7 +134,7 @@ class Catalogue(Protocol):
     async def user_of(self, name: str, password: UUID) -> User | None: ...
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class SignInSession(msgspec.Struct, frozen=True, kw_only=True):
     """A user who is signed in. `branch` is the one chosen for this session; `language` None: not chosen. `must_change`:
     somebody else made the password, so a new one has to be chosen first. `by` is password, or oidc where an identity
     provider gave its word."""
@@ -154,7 +154,7 @@ class Signed(msgspec.Struct, frozen=True):
     """A session that has just begun, and the value of the cookie that stands for it: it is kept nowhere."""
 
     cookie: str
-    session: Session
+    session: SignInSession
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -187,14 +187,14 @@ class Sessions(Protocol):
 
     async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None: ...
     async def sign_in_as(self, person: Person, *, trace_id: str) -> Signed | None: ...
-    async def session(self, cookie: str, *, passive: bool = False) -> Session | None: ...
+    async def session(self, cookie: str, *, passive: bool = False) -> SignInSession | None: ...
     async def sign_out(self, cookie: str) -> None: ...
     async def change_password(
-        self, session: Session, old: str | None, new: str, *, address: str, trace_id: str
+        self, session: SignInSession, old: str | None, new: str, *, address: str, trace_id: str
     ) -> Signed: ...
     async def choose(
         self,
-        session: Session,
+        session: SignInSession,
         *,
         branch: str | None = None,
         language: str | None = None,

@@ -77,7 +77,7 @@ from domain.values import Kind, Source
 from projections.customer_documents import NEWEST, SORTS, Item
 from projections.feed import TOPICS
 from projections.history_items import HistoryItem
-from web.query import Query
+from web.query import Parameter
 from web.route import Handle, Route
 
 
@@ -88,41 +88,41 @@ def one_of(values: Iterable[str]) -> dict[str, Any]:
 WHOLE = {"type": "integer", "minimum": 1}
 WIDTH = {"type": "integer", "minimum": 16, "maximum": 2400}
 DAY = {"type": "string", "format": "date"}
-AS_OF = Query("as_of", "a position or an RFC 3339 time of the past: the answer as it was then")
-CONTENT_VERSION = Query("content_version", "an earlier content, for those who correct documents", WHOLE)
+AS_OF = Parameter("as_of", "a position or an RFC 3339 time of the past: the answer as it was then")
+CONTENT_VERSION = Parameter("content_version", "an earlier content, for those who correct documents", WHOLE)
 PAGING = (
-    Query("limit", "at most so many items", {**WHOLE, "maximum": 200, "default": 50}),
-    Query("cursor", "where the page begins: `next` of the page before"),
+    Parameter("limit", "at most so many items", {**WHOLE, "maximum": 200, "default": 50}),
+    Parameter("cursor", "where the page begins: `next` of the page before"),
 )
-TYPE = Query("type", "only papers of this document type")
+TYPE = Parameter("type", "only papers of this document type")
 FILTERS = (
-    Query("kind", "only this kind", one_of(Kind)),
+    Parameter("kind", "only this kind", one_of(Kind)),
     TYPE,
-    Query("status", "only this status", one_of((*DocumentStatus, *AuthorizationStatus))),
-    Query("source", "only this source", one_of(Source)),
-    Query("q", "words of the note, the file name, the label"),
-    Query(
+    Parameter("status", "only this status", one_of((*DocumentStatus, *AuthorizationStatus))),
+    Parameter("source", "only this source", one_of(Source)),
+    Parameter("q", "words of the note, the file name, the label"),
+    Parameter(
         "papers",
         "only documents, or only authorizations, mandates among them",
         one_of(("documents", "authorizations")),
     ),
-    Query("original_held", "only where the paper has to be kept, or only where not", {"type": "boolean"}),
-    Query("received_from", "received (or else recorded) not before this day", DAY),
-    Query("received_to", "received (or else recorded) not after this day", DAY),
+    Parameter("original_held", "only where the paper has to be kept, or only where not", {"type": "boolean"}),
+    Parameter("received_from", "received (or else recorded) not before this day", DAY),
+    Parameter("received_to", "received (or else recorded) not after this day", DAY),
 )
-SORT = Query(
+SORT = Parameter(
     "sort",
     "the order; `-` before it: descending. `type` sorts by label, `status` puts what is in force first",
     {"type": "string", "enum": [*SORTS], "default": NEWEST},
 )
 PERIOD = (
-    Query("from", "not before this time", {"type": "string", "format": "date-time"}),
-    Query("to", "not after this time", {"type": "string", "format": "date-time"}),
+    Parameter("from", "not before this time", {"type": "string", "format": "date-time"}),
+    Parameter("to", "not after this time", {"type": "string", "format": "date-time"}),
 )
-BRANCH = Query("branch", "only at this branch")
+BRANCH = Parameter("branch", "only at this branch")
 AUDIT = (
-    Query("actor", "only by this staff member or program"),
-    Query("action", "only this action", one_of(sorted(TOPICS))),
+    Parameter("actor", "only by this staff member or program"),
+    Parameter("action", "only this action", one_of(sorted(TOPICS))),
     BRANCH,
     TYPE,
     *PERIOD,
@@ -130,12 +130,14 @@ AUDIT = (
     *PAGING,
 )
 FEED = (
-    Query("after", "events behind this position, or `now`", {"type": "string", "pattern": "^([0-9]{1,18}|now)$"}),
-    Query("type", "only these topics, with or without their version", {"type": "array", "items": {"type": "string"}}),
-    Query("customer", "only what was done to papers of this customer"),
-    Query("brief", "whose papers, and not what the events say", {"type": "boolean", "default": False}),
+    Parameter("after", "events behind this position, or `now`", {"type": "string", "pattern": "^([0-9]{1,18}|now)$"}),
+    Parameter(
+        "type", "only these topics, with or without their version", {"type": "array", "items": {"type": "string"}}
+    ),
+    Parameter("customer", "only what was done to papers of this customer"),
+    Parameter("brief", "whose papers, and not what the events say", {"type": "boolean", "default": False}),
 )
-EXTERNAL = (Query("external_id", "the caller's own id", required=True), AS_OF, *PAGING)
+EXTERNAL = (Parameter("external_id", "the caller's own id", required=True), AS_OF, *PAGING)
 
 
 def read(path: str, verb: Verb, handle: Handle, summary: str, **more: Any) -> Route:
@@ -196,7 +198,7 @@ ROUTES: tuple[Route, ...] = (
         "Search customers by id, card number, name or birth date",
         answer=CustomerAnswer,
         listed=True,
-        query=(Query("q", "what is known of the customer", required=True), *PAGING),
+        query=(Parameter("q", "what is known of the customer", required=True), *PAGING),
         does="search",
     ),
     read(
@@ -287,7 +289,7 @@ ROUTES: tuple[Route, ...] = (
         media_type="image/jpeg",
         status=(200, 304),
         query=(
-            Query("width", "pixels", {**WIDTH, "default": 1000}),
+            Parameter("width", "pixels", {**WIDTH, "default": 1000}),
             CONTENT_VERSION,
         ),
         does="page",
@@ -454,7 +456,10 @@ ROUTES: tuple[Route, ...] = (
         "What a station has to scan just now",
         answer=JobItem,
         listed=True,
-        query=(Query("wait", "seconds to wait for a job", {"type": "integer", "minimum": 0, "maximum": 25}), *PAGING),
+        query=(
+            Parameter("wait", "seconds to wait for a job", {"type": "integer", "minimum": 0, "maximum": 25}),
+            *PAGING,
+        ),
     ),
     read(
         "/v1/scanners",
@@ -464,7 +469,7 @@ ROUTES: tuple[Route, ...] = (
         answer=ScannerItem,
         listed=True,
         query=(
-            Query(
+            Parameter(
                 "elsewhere",
                 "instead of the scanners that the caller can use, those of other branches",
                 {"type": "boolean", "default": False},
@@ -530,8 +535,8 @@ ROUTES: tuple[Route, ...] = (
         answer=None,
         media_type="image/*",
         query=(
-            Query("width", "pixels: a JPEG of that width, turned", WIDTH),
-            Query("of", "any text: lets the address of an image change with the image, for caches"),
+            Parameter("width", "pixels: a JPEG of that width, turned", WIDTH),
+            Parameter("of", "any text: lets the address of an image change with the image, for caches"),
         ),
         does="page",
     ),
@@ -621,7 +626,7 @@ ROUTES: tuple[Route, ...] = (
         answer=WorkItem,
         listed=True,
         query=(
-            Query("days", "within so many days", {"type": "integer", "minimum": 0, "maximum": 366, "default": 30}),
+            Parameter("days", "within so many days", {"type": "integer", "minimum": 0, "maximum": 366, "default": 30}),
             BRANCH,
             *PAGING,
         ),
@@ -691,11 +696,11 @@ ROUTES: tuple[Route, ...] = (
         answer=AccessItem,
         listed=True,
         query=(
-            Query("customer", "only reads of this customer"),
-            Query("paper", "only reads of this document or authorization, its evidence and its scan, by its id"),
-            Query("scan_session", "only looks at pages of this scan session"),
+            Parameter("customer", "only reads of this customer"),
+            Parameter("paper", "only reads of this document or authorization, its evidence and its scan, by its id"),
+            Parameter("scan_session", "only looks at pages of this scan session"),
             AUDIT[0],
-            Query("action", "only this action", one_of(get_args(AccessAction))),
+            Parameter("action", "only this action", one_of(get_args(AccessAction))),
             *PERIOD,
             *PAGING,
         ),

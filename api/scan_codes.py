@@ -8,7 +8,7 @@ import msgspec
 from api.answers import item_of, without_hidden
 from api.bodies import CollectionAnswer, known_customer
 from api.call import Call
-from domain.archive import Checked
+from domain.archive import CheckedForm
 from domain.authorization import Authorization
 from domain.refusals import CheckRequired, Refusal, ScanCodeMalformed, ScanCodeUnknown, TooManyRequests
 from domain.values import Kind
@@ -58,7 +58,7 @@ async def named(call: Call, code: str | None, check_token: str | None) -> UUID |
     return None
 
 
-def answer_of(call: Call, checked: Checked) -> dict[str, Any]:
+def answer_of(call: Call, checked: CheckedForm) -> dict[str, Any]:
     """`collection` has the whole IBAN: it is compared with the paper."""
     row = customer_documents.fold_item(checked.outcome.recorded)
     return {

@@ -32,7 +32,7 @@ from api.scan_codes import named
 from api.stations import device, own_stations
 from domain import batch, refusals
 from domain.access import Role
-from domain.archive import ArchiveFile, Examined, Inspected, Outcome, Reach, Session
+from domain.archive import ArchiveFile, Examined, InspectedPage, LoadedScanSession, Outcome, Reach
 from domain.document_type import schemes_of
 from domain.page_image import PageImage
 from domain.ports import Missing
@@ -154,7 +154,7 @@ async def split(call: Call) -> None:
     call.answer(item, position=session.position, version=session.state.version)
 
 
-def batch_pages(call: Call, session: Session) -> list[batch.Page]:
+def batch_pages(call: Call, session: LoadedScanSession) -> list[batch.BatchPage]:
     """With the codes of our forms and those of imported ones."""
     known = schemes_of(call.types.values())
     return [
@@ -178,13 +178,13 @@ async def put_page(call: Call) -> None:
     answer(call, session, status=201 if fresh else 200)
 
 
-async def inspected(call: Call, received: ReceivedFile) -> Inspected:
+async def inspected(call: Call, received: ReceivedFile) -> InspectedPage:
     """The page as the limited child saw it."""
     try:
         found = await call.parts.examiner.inspect(received.fd, size=received.size, asker=call.asker)
     except FileTypeNotAllowed as refusal:
         raise PageTypeNotAllowed(**refusal.values) from None
-    return Inspected(
+    return InspectedPage(
         file=Examined(
             file=received.file,
             name=None,
@@ -230,7 +230,7 @@ async def page_image(call: Call) -> None:
         raise NotFound from None
 
 
-async def send_turned(call: Call, session: Session, page: CapturedPage, width: int) -> None:
+async def send_turned(call: Call, session: LoadedScanSession, page: CapturedPage, width: int) -> None:
     image = PageImage(
         paper=session.id,
         content=page.content.id,
@@ -245,7 +245,7 @@ async def send_turned(call: Call, session: Session, page: CapturedPage, width: i
     call.resp.content_type = "image/jpeg"
 
 
-async def send_original(call: Call, session: Session, page: CapturedPage) -> None:
+async def send_original(call: Call, session: LoadedScanSession, page: CapturedPage) -> None:
     opened = pieces(call, session, page)
     head = await call.parts.blocking(partial(some, opened))
     call.resp.content_type = page.content.media_type
@@ -316,7 +316,7 @@ async def archive(call: Call) -> None:
 
 
 async def archived(
-    call: Call, seen: Session, asked: list[int] | None, numbers: list[int], order: ArchiveFile, reach: Reach
+    call: Call, seen: LoadedScanSession, asked: list[int] | None, numbers: list[int], order: ArchiveFile, reach: Reach
 ) -> Outcome:
     use, caller = call.parts.archive, call.caller()
     try:
@@ -352,7 +352,7 @@ async def order_of(call: Call, body: ArchiveScanBody) -> ArchiveFile:
 
 
 @asynccontextmanager
-async def assembled(call: Call, session: Session, numbers: Sequence[int]) -> AsyncIterator[Examined]:
+async def assembled(call: Call, session: LoadedScanSession, numbers: Sequence[int]) -> AsyncIterator[Examined]:
     """One PDF of these pages, in a file that is open until this is left."""
     folder = call.parts.temporary
     with tempfile.TemporaryFile(dir=folder) as pages, tempfile.TemporaryFile(dir=folder) as target:
@@ -372,7 +372,9 @@ async def assembled(call: Call, session: Session, numbers: Sequence[int]) -> Asy
         )
 
 
-def copy_pages(call: Call, session: Session, numbers: Sequence[int], target: IO[bytes]) -> list[tuple[int, int, int]]:
+def copy_pages(
+    call: Call, session: LoadedScanSession, numbers: Sequence[int], target: IO[bytes]
+) -> list[tuple[int, int, int]]:
     """The images one after the other; where each lies: offset, size in bytes, degrees."""
     places = []
     for page in (session.state.pages[n] for n in numbers):
@@ -383,7 +385,7 @@ def copy_pages(call: Call, session: Session, numbers: Sequence[int], target: IO[
     return places
 
 
-def pieces(call: Call, session: Session, page: CapturedPage) -> Generator[bytes, None, None]:
+def pieces(call: Call, session: LoadedScanSession, page: CapturedPage) -> Generator[bytes, None, None]:
     """Iterated in a thread alone, as those of documents are. Raises Missing for an image that has just gone."""
     content = page.content
     opened = call.parts.read_content(session.id, content.id, content.sealed_size_bytes, 0, content.size_bytes - 1)
@@ -406,7 +408,7 @@ def measured(file: IO[bytes]) -> tuple[int, bytes]:
 # -- shared -------------------------------------------------------------------------------------------------------
 
 
-async def session_of(call: Call) -> Session:
+async def session_of(call: Call) -> LoadedScanSession:
     return await call.parts.blocking(call.parts.archive.load_scan_session, call.id(), await reach_of(call))
 
 
@@ -417,13 +419,13 @@ async def reach_of(call: Call) -> Reach:
     return Reach(branch=call.principal.branch)
 
 
-def answer(call: Call, session: Session, *, status: int = 200) -> None:
+def answer(call: Call, session: LoadedScanSession, *, status: int = 200) -> None:
     if session.replayed:
         call.resp.set_header("Idempotency-Replayed", "true")
     call.answer(item_of(call, session), status=status, position=session.position, version=session.state.version)
 
 
-def item_of(call: Call, session: Session) -> ScanItem:
+def item_of(call: Call, session: LoadedScanSession) -> ScanItem:
     state, device, twins = session.state, session.state.device, session.state.twin_places
     return ScanItem(
         id=session.id,
@@ -467,7 +469,7 @@ def problem_of(call: Call, slug: str | None) -> ScanProblem | None:
     )
 
 
-def listed(row: scan_sessions.Row) -> SessionItem:
+def listed(row: scan_sessions.ScanSessionRow) -> SessionItem:
     return SessionItem(
         id=row.id,
         state=row.state,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from unicodedata import normalize
 from uuid import UUID
 
-from api.parts import Blocking, Catalogue, Connect, Person, Session, Signed
+from api.parts import Blocking, Catalogue, Connect, Person, Signed, SignInSession
 from domain.access import Principal, Role
 from domain.administration import SYSTEM, UNKNOWN, NewUser, User, fold_name
 from domain.archive import Caller
@@ -26,7 +26,7 @@ from domain.values import ACTOR
 COOKIE_BYTES = 32
 
 
-class Row(Protocol):
+class StoredSignIn(Protocol):
     @property
     def user(self) -> str: ...
     @property
@@ -56,7 +56,7 @@ class Rows(Protocol):
     async def know_address(self, conn: Any, name: bytes, address: bytes) -> None: ...
     async def forget_attempts(self, conn: Any, name: bytes) -> None: ...
     async def begin_session(self, conn: Any, key: bytes, password: UUID, by: str, branch: str | None) -> None: ...
-    async def find_session(self, conn: Any, key: bytes, *, hours: int, idle_minutes: int) -> Row | None: ...
+    async def find_session(self, conn: Any, key: bytes, *, hours: int, idle_minutes: int) -> StoredSignIn | None: ...
     async def touch_session(self, conn: Any, key: bytes) -> None: ...
     async def choose_branch(self, conn: Any, key: bytes, branch: str) -> None: ...
     async def save_preferences(self, conn: Any, user: str, *, language: str | None, keys_off: bool | None) -> None: ...
@@ -129,7 +129,7 @@ class LiveSessions:
             user = await self._slowly(self._users.find_bound_user, person.identity)
         return user
 
-    async def session(self, cookie: str, *, passive: bool = False) -> Session | None:
+    async def session(self, cookie: str, *, passive: bool = False) -> SignInSession | None:
         """Who is signed in with this cookie; None when it is over. `passive`: a page asks by itself, and its user may
         be away: the session gets no longer by that."""
         key = await self._key(cookie)
@@ -140,7 +140,7 @@ class LiveSessions:
         if user is None or (row.by == "oidc" and user.identity is None):
             await self._end(key)
             return None
-        return Session(
+        return SignInSession(
             key=key,
             principal=user.principal,
             password=row.password,
@@ -156,7 +156,7 @@ class LiveSessions:
         await self._end(await self._key(cookie))
 
     async def change_password(
-        self, session: Session, old: str | None, new: str, *, address: str, trace_id: str
+        self, session: SignInSession, old: str | None, new: str, *, address: str, trace_id: str
     ) -> Signed:
         """Ends every session of the user and begins a new one. The old password is not asked of who has just come in
         by one that somebody else made. FieldError for /old and /new, TooManyRequests after too many misses."""
@@ -173,7 +173,7 @@ class LiveSessions:
 
     async def choose(
         self,
-        session: Session,
+        session: SignInSession,
         *,
         branch: str | None = None,
         language: str | None = None,
@@ -214,7 +214,7 @@ class LiveSessions:
         await self._record(user.principal, 200, trace_id)
         return Signed(cookie, session)
 
-    async def _find(self, key: bytes, *, passive: bool) -> Row | None:
+    async def _find(self, key: bytes, *, passive: bool) -> StoredSignIn | None:
         async with self._connection() as conn:
             row = await self._rows.find_session(conn, key, **self._life)
             if row is not None and row.unseen and not passive:

@@ -17,7 +17,7 @@ from api.bodies import JobItem, ScannerItem, StationBody, StationItem
 from api.call import Call
 from domain.promises import require_value
 from domain.refusals import N_, FieldError, NotFound, ScannerOffline, ValidationFailed
-from domain.scan_session import Device
+from domain.scan_session import ScannerChoice
 from domain.values import BRANCH, ScannerSource
 from projections import scan_sessions
 from projections.reading import SCANS, format_moment
@@ -97,13 +97,13 @@ async def jobs(call: Call) -> None:
     call.cut_page(items, position=max((row.from_position for row in found), default=0))
 
 
-def job_of(row: scan_sessions.Row, pages_max: int) -> JobItem:
+def job_of(row: scan_sessions.ScanSessionRow, pages_max: int) -> JobItem:
     scanner = require_value(row.scanner, "what scans has a scanner")
     first, left = row.last_page + 1, pages_max - row.last_page
     return JobItem(row.id, scanner, row.source or "", row.profile or "", row.passes, first, left)
 
 
-async def device(call: Call, scanner: str, source: ScannerSource | None, profile: str | None) -> Device:
+async def device(call: Call, scanner: str, source: ScannerSource | None, profile: str | None) -> ScannerChoice:
     """The scanner that a session is to use. Raises ValidationFailed for what it has not, ScannerOffline."""
     found = next((offer for offer in await offers(call) if offer.id == scanner), None)
     if found is None:
@@ -115,7 +115,7 @@ async def device(call: Call, scanner: str, source: ScannerSource | None, profile
         raise ValidationFailed(FieldError("/source", N_("is not one of this scanner's")))
     if profile is not None and profile not in profiles:
         raise ValidationFailed(FieldError("/profile", N_("is not one of this scanner's")))
-    return Device(
+    return ScannerChoice(
         scanner=scanner,
         station=found.station,
         source=source or ScannerSource(sources[0]),

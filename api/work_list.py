@@ -10,7 +10,7 @@ from domain.access import AccessKind
 from domain.customer import Customer
 from projections import work_list
 from projections.reading import AUTHORIZATIONS, format_moment
-from projections.work_list import Page, Waiting
+from projections.work_list import WorkListPage, WorkListRow
 
 
 async def ending(call: Call) -> None:
@@ -35,7 +35,7 @@ def paging(call: Call) -> dict[str, Any]:
     return {"branch": call.read_branch_filter(), "limit": call.limit(), "cursor": call.text("cursor")}
 
 
-async def answer(call: Call, found: Page, kind: AccessKind) -> None:
+async def answer(call: Call, found: WorkListPage, kind: AccessKind) -> None:
     sensitive = (one for one in found.rows if call.is_sensitive(one.type))
     await record_papers(call, "list", kind, None, [about(one.kind, one.id, one.customer, kind) for one in sensitive])
     ids = await call.parts.customers.ids_of({one.customer for one in found.rows})
@@ -44,7 +44,7 @@ async def answer(call: Call, found: Page, kind: AccessKind) -> None:
     call.page(items, position=found.position, next_cursor=found.next)
 
 
-def item_of(call: Call, one: Waiting, customer: Customer | None) -> WorkItem:
+def item_of(call: Call, one: WorkListRow, customer: Customer | None) -> WorkItem:
     return WorkItem(
         id=one.id,
         kind=one.kind,

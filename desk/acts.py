@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from api.call import Call
 from desk import render
-from desk.act_words import ACTS, BY_FIELDS, BY_SOURCE, CAUSES, OUTCOMES, SEQUENCES, SOURCES, STATUSES, VIEWS, Words
+from desk.act_words import ACTS, BY_FIELDS, BY_SOURCE, CAUSES, OUTCOMES, SEQUENCES, SOURCES, STATUSES, VIEWS, ActWords
 from domain.refusals import N_
 from web.problems import catalog
 
 
-class Reader(NamedTuple):
+class ActReader(NamedTuple):
     """Who is told: their language, and the labels of the types that they may see."""
 
     translate: Callable[[str], str]
@@ -26,9 +26,9 @@ class Reader(NamedTuple):
         return render.day_text(value, self.zone, self.locale)
 
 
-def reader_of(call: Call) -> Reader:
+def reader_of(call: Call) -> ActReader:
     labels = {code: call.types[code].definition.labels for code in call.rights.types}
-    return Reader(
+    return ActReader(
         translate=catalog(call.language),
         language=call.language,
         locale=render.LOCALES.get(call.language, call.language),
@@ -37,7 +37,7 @@ def reader_of(call: Call) -> Reader:
     )
 
 
-class Change(NamedTuple):
+class FieldChange(NamedTuple):
     """A field before and after, in words; `path` leads to the paper that it names. `is_new`: it was not there."""
 
     label: str
@@ -59,7 +59,7 @@ class Act(NamedTuple):
     actor: str
     branch: str
     reason: str | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
     since: str | None = None
     times: int = 1
 
@@ -67,7 +67,7 @@ class Act(NamedTuple):
 # -- what was done --------------------------------------------------------------------------------------------------
 
 
-def act(item: Mapping[str, Any], reader: Reader) -> Act:
+def act(item: Mapping[str, Any], reader: ActReader) -> Act:
     """An item of a history."""
     action, subject = item["action"], item["subject"]
     words, icon = words_of(action, item["after"])
@@ -84,17 +84,17 @@ def act(item: Mapping[str, Any], reader: Reader) -> Act:
     )
 
 
-def words_of(action: str, after: Mapping[str, Any]) -> Words:
+def words_of(action: str, after: Mapping[str, Any]) -> ActWords:
     """By the source or by the one field that changed where that says more than the event's name."""
     special = BY_SOURCE.get((action, after.get("source", ""))) or BY_FIELDS.get((action, frozenset(after)))
-    return special or ACTS.get(action) or Words(action, "info")
+    return special or ACTS.get(action) or ActWords(action, "info")
 
 
 def path_of(kind: str, name: str) -> str | None:
     return {"document": f"/documents/{name}", "authorization": f"/authorizations/{name}"}.get(kind)
 
 
-def changes(item: Mapping[str, Any], reader: Reader) -> Iterator[Change]:
+def changes(item: Mapping[str, Any], reader: ActReader) -> Iterator[FieldChange]:
     """Field by field, in the order of the table below. Of what was not there before only what the heading does not say,
     and nothing that is for programs alone."""
     before, after = flat(item["before"]), flat(item["after"])
@@ -117,10 +117,10 @@ def flat(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in fields.items() if name != "mandate"}, **inner}
 
 
-def change(name: str, was: Any, now: Any, reader: Reader, *, is_new: bool) -> Change:
+def change(name: str, was: Any, now: Any, reader: ActReader, *, is_new: bool) -> FieldChange:
     label, write = FIELDS.get(name, (name.replace("_", " ").capitalize(), text))
     path = ROOMS[name] + str(now or was) if name in ROOMS else None
-    return Change(
+    return FieldChange(
         reader.translate(label),
         None if is_new else shown(was, write, reader),
         shown(now, write, reader),
@@ -129,62 +129,62 @@ def change(name: str, was: Any, now: Any, reader: Reader, *, is_new: bool) -> Ch
     )
 
 
-def shown(value: Any, write: Callable[[Any, Reader], str], reader: Reader) -> str:
+def shown(value: Any, write: Callable[[Any, ActReader], str], reader: ActReader) -> str:
     return reader.translate(N_("nothing")) if value in (None, "", []) else write(value, reader)
 
 
 # -- how a value is written -----------------------------------------------------------------------------------------
 
 
-def text(value: Any, reader: Reader) -> str:
+def text(value: Any, reader: ActReader) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def day(value: Any, reader: Reader) -> str:
+def day(value: Any, reader: ActReader) -> str:
     return reader.day(str(value))
 
 
-def yes_no(value: Any, reader: Reader) -> str:
+def yes_no(value: Any, reader: ActReader) -> str:
     return reader.translate(N_("yes") if value else N_("no"))
 
 
-def size(value: Any, reader: Reader) -> str:
+def size(value: Any, reader: ActReader) -> str:
     return render.size(value, language=reader.language)
 
 
-def count(value: Any, reader: Reader) -> str:
+def count(value: Any, reader: ActReader) -> str:
     return render.number(value, language=reader.language)
 
 
-def type_label(value: Any, reader: Reader) -> str:
+def type_label(value: Any, reader: ActReader) -> str:
     return reader.labels.get(value, value)
 
 
-def digest(value: Any, reader: Reader) -> str:
+def digest(value: Any, reader: ActReader) -> str:
     return f"sha-256 {str(value)[:12]}…"
 
 
-def scan_code(value: Any, reader: Reader) -> str:
+def scan_code(value: Any, reader: ActReader) -> str:
     return render.grouped(value)
 
 
-def iban(value: Any, reader: Reader) -> str:
+def iban(value: Any, reader: ActReader) -> str:
     return render.grouped_iban(value)
 
 
-def document(value: Any, reader: Reader) -> str:
+def document(value: Any, reader: ActReader) -> str:
     return reader.translate(N_("the document"))
 
 
-def authorization(value: Any, reader: Reader) -> str:
+def authorization(value: Any, reader: ActReader) -> str:
     return reader.translate(N_("the authorization"))
 
 
-def one_of(words: Mapping[str, str]) -> Callable[[Any, Reader], str]:
+def one_of(words: Mapping[str, str]) -> Callable[[Any, ActReader], str]:
     return lambda value, reader: reader.translate(words.get(value, value))
 
 
-FIELDS: dict[str, tuple[str, Callable[[Any, Reader], str]]] = {
+FIELDS: dict[str, tuple[str, Callable[[Any, ActReader], str]]] = {
     "type": (N_("Document type"), type_label),
     "status": (N_("Status"), one_of(STATUSES)),
     "source": (N_("Source"), one_of(SOURCES)),
@@ -248,11 +248,11 @@ SAID = ("status", "source", "media_type", "sha256", "size_bytes", "language")
 # -- what was looked at ---------------------------------------------------------------------------------------------
 
 
-def view(line: Mapping[str, Any], reader: Reader, labels: Mapping[str, str]) -> Act:
+def view(line: Mapping[str, Any], reader: ActReader, labels: Mapping[str, str]) -> Act:
     """A line of the access log; `labels` are those of papers, by their ids."""
     paper = line["document"] or line["authorization"]
     kind = "document" if line["document"] else "authorization"
-    words, icon = VIEWS.get(line["action"], Words(line["action"], "eye"))
+    words, icon = VIEWS.get(line["action"], ActWords(line["action"], "eye"))
     return Act(
         at=line["at"],
         position=None,

@@ -15,7 +15,7 @@ from desk import lately, render, scan
 from desk.checking import Check, check, existing
 from desk.door import LIST_PAGE, ask, ask_all
 from desk.fields import fields_of, key_after
-from desk.refused import Problem, problem_of
+from desk.refused import ShownProblem, problem_of
 from desk.saved import Done, done_of
 from domain.access import Verb
 from domain.refusals import NotFound, Refusal
@@ -30,7 +30,7 @@ BEGINNINGS = (
 )
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class AddForm(msgspec.Struct, frozen=True, kw_only=True):
     """What the page shows of the fields. `types` are those that the source takes, `kind` the chosen one of them;
     `earlier` is the customer's last paper of this type, or of any while none is chosen."""
 
@@ -74,7 +74,7 @@ async def show_with(
     fields: Mapping[str, str],
     *,
     refusal: Refusal | None = None,
-    problem: Problem | None = None,
+    problem: ShownProblem | None = None,
     done: Done | None = None,
     looked_up: str = "",
 ) -> None:
@@ -109,14 +109,14 @@ async def show_with(
     )
 
 
-async def entry_of(call: Call, fields: Mapping[str, str]) -> Entry:
+async def entry_of(call: Call, fields: Mapping[str, str]) -> AddForm:
     checked = await check(call, fields)
     fields = {**PARTS, **checked.fields}
     source = fields["source"] if fields["source"] in SOURCES else lately.source(call)
     customer = await customer_of(call, fields["customer"])
     types = await types_for(call, source, fields.get("why"))
     kind = next((one for one in types if one["code"] == fields["type"]), None)
-    return Entry(
+    return AddForm(
         fields={**fields, "source": source, "customer": customer["id"] if customer else ""},
         source=source,
         customer=customer,

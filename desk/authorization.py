@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from api.call import Call
 from desk import acts, past, render
-from desk.changes import Fields, Form, end_of_log, found_for, is_searching, only_reason, shown, to_customer
+from desk.changes import Fields, OpenForm, end_of_log, found_for, is_searching, only_reason, shown, to_customer
 from desk.door import Reply, ask
 from desk.facts import instant_of, pages_of
 from desk.fields import change, fields_of, filled
@@ -39,7 +39,7 @@ def collection(fields: Fields) -> dict[str, Any]:
     return {**taken, **filled(fields, "reference")}
 
 
-class Step(NamedTuple):
+class LifeStep(NamedTuple):
     """One step of a life: in which states it is offered, to mandates alone or not, whose right it is, its body."""
 
     states: tuple[str, ...]
@@ -49,17 +49,17 @@ class Step(NamedTuple):
 
 
 STEPS = {
-    "amend": Step(IN_FORCE, amendment, mandates_only=True),
-    "suspend": Step(("active",)),
-    "resume": Step(("suspended",)),
-    "revoke": Step(IN_FORCE, revocation),
-    "supersede": Step(IN_FORCE, succession),
-    "cancel": Step(("issued",)),
-    "reinstate": Step(("expired", "revoked")),
-    "collections": Step(
+    "amend": LifeStep(IN_FORCE, amendment, mandates_only=True),
+    "suspend": LifeStep(("active",)),
+    "resume": LifeStep(("suspended",)),
+    "revoke": LifeStep(IN_FORCE, revocation),
+    "supersede": LifeStep(IN_FORCE, succession),
+    "cancel": LifeStep(("issued",)),
+    "reinstate": LifeStep(("expired", "revoked")),
+    "collections": LifeStep(
         ("active", "suspended", "revoked", "expired", "superseded"), collection, True, "collections.report"
     ),
-    "reassign": Step(
+    "reassign": LifeStep(
         ("issued", *IN_FORCE, "revoked", "expired", "superseded", "cancelled"), to_customer, verb="documents.move"
     ),
 }
@@ -67,7 +67,7 @@ STEPS = {
 
 async def show(call: Call) -> None:
     """GET /authorizations/{id}, as it is or as it was; `change` names the step that is open."""
-    await show_with(call, Form(call.text("change")))
+    await show_with(call, OpenForm(call.text("change")))
 
 
 async def step(call: Call) -> None:
@@ -76,7 +76,7 @@ async def step(call: Call) -> None:
     if name not in STEPS:
         raise NotFound
     if name == "reassign" and is_searching(fields):
-        await show_with(call, Form(name, fields, found=await found_for(call, fields)))
+        await show_with(call, OpenForm(name, fields, found=await found_for(call, fields)))
         return
     path = f"/v1/authorizations/{{id}}/{name}"
     try:
@@ -84,12 +84,12 @@ async def step(call: Call) -> None:
     except (NotFound, Forbidden):
         raise
     except Refusal as refusal:
-        await show_with(call, Form(name, fields, refusal))
+        await show_with(call, OpenForm(name, fields, refusal))
     else:
         render.go(call, f"/authorizations/{call.params['id']}", done=name, at=done.position)
 
 
-async def show_with(call: Call, form: Form) -> None:
+async def show_with(call: Call, form: OpenForm) -> None:
     facts = await facts_of(call, at=await end_of_log(call) if form.refusal else None)
     item = facts["item"]
     offered = [] if facts["past"] else [name for name in STEPS if is_offered(call, name, item, facts["ended_by"])]

@@ -17,7 +17,7 @@ FOUND_MAX = 10
 SHOWN_MAX = 5
 
 
-class Form(msgspec.Struct, frozen=True):
+class OpenForm(msgspec.Struct, frozen=True):
     """The form that is open, None for none: what was typed into it, what stood in its way, the customers to choose
     from."""
 
@@ -27,7 +27,9 @@ class Form(msgspec.Struct, frozen=True):
     found: list[dict[str, Any]] | None = None
 
 
-async def shown(call: Call, room: str, item: Mapping[str, Any], form: Form, offered: Sequence[str]) -> dict[str, Any]:
+async def shown(
+    call: Call, room: str, item: Mapping[str, Any], form: OpenForm, offered: Sequence[str]
+) -> dict[str, Any]:
     """What change.html needs of the forms that are offered. After a late one what others did meanwhile is told."""
     refusal, late = form.refusal, isinstance(form.refusal, PreconditionFailed)
     return {

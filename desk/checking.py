@@ -8,7 +8,7 @@ import msgspec
 from api.call import Call
 from desk.changes import end_of_log
 from desk.door import ask
-from desk.refused import Problem, problem_of
+from desk.refused import ShownProblem, problem_of
 from domain.refusals import NotFound, Refusal, Unavailable
 from domain.scan_code import candidates
 
@@ -19,7 +19,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     fields: Mapping[str, str]
     found: Mapping[str, Any] | None = None
-    problem: Problem | None = None
+    problem: ShownProblem | None = None
     other: Mapping[str, Any] | None = None
     existing: Mapping[str, Any] | None = None
     is_current: bool = False

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from api.call import Call
 from desk import render
-from desk.changes import Fields, Form, end_of_log, found_for, is_searching, only_reason, shown, to_customer
+from desk.changes import Fields, OpenForm, end_of_log, found_for, is_searching, only_reason, shown, to_customer
 from desk.door import Reply, ask, ask_all
 from desk.facts import facts_of, pages_of, read
 from desk.fields import change, fields_of, new_key
@@ -53,7 +53,7 @@ CORRECTIONS = {
 
 async def show(call: Call) -> None:
     """GET /documents/{id}, as it is or as it was; `change` names the form that is open."""
-    await show_with(call, Form(call.text("change")))
+    await show_with(call, OpenForm(call.text("change")))
 
 
 async def print_view(call: Call) -> None:
@@ -78,7 +78,7 @@ async def correct(call: Call) -> None:
         raise NotFound
     kind = CORRECTIONS[name]
     if kind.named and is_searching(fields):
-        await show_with(call, Form(name, fields, found=await found_for(call, fields)))
+        await show_with(call, OpenForm(name, fields, found=await found_for(call, fields)))
         return
     path = f"/v1/documents/{{id}}/{name}"
     await tried(call, name, fields, change(call, path, fields, kind.body(fields), id=call.params["id"]))
@@ -99,12 +99,12 @@ async def tried(call: Call, name: str, fields: Fields, change: Awaitable[Reply])
     except (NotFound, Forbidden):
         raise
     except Refusal as refusal:
-        await show_with(call, Form(name, fields, refusal))
+        await show_with(call, OpenForm(name, fields, refusal))
     else:
         render.go(call, f"/documents/{call.params['id']}", done=name, at=done.position)
 
 
-async def show_with(call: Call, form: Form) -> None:
+async def show_with(call: Call, form: OpenForm) -> None:
     facts = await facts_of(call, at=await end_of_log(call) if form.refusal else None)
     item = facts["item"]
     offered = [] if facts["past"] else [name for name in CORRECTIONS if is_offered(call, name, item)]

@@ -14,7 +14,7 @@ from desk.add import show_with
 from desk.checking import existing
 from desk.door import ask
 from desk.fields import fields_of, new_key, number
-from desk.refused import Problem, Wrong, as_typed, field_of
+from desk.refused import ShownProblem, Wrong, as_typed, field_of
 from desk.saved import go_on
 from domain.refusals import N_, FieldError, MalformedRequest, Refusal, ValidationFailed, all_refusals
 from web.multipart import Part, Splitter, boundary_of
@@ -70,7 +70,7 @@ class Heard:
 # -- told by a script ---------------------------------------------------------------------------------------------
 
 
-class Told(msgspec.Struct, frozen=True):
+class AnsweredProblem(msgspec.Struct, frozen=True):
     """A problem as the archive answered it; with its slug alone, one that a browser sees by itself."""
 
     type: str
@@ -98,18 +98,18 @@ async def refused(call: Call) -> None:
     )
 
 
-def told_of(text: str) -> Told:
+def told_of(text: str) -> AnsweredProblem:
     try:
-        return msgspec.json.decode(text, type=Told)
+        return msgspec.json.decode(text, type=AnsweredProblem)
     except msgspec.DecodeError:
         raise ValidationFailed(FieldError("/problem", N_("has a wrong value"))) from None
 
 
-def problem_of(call: Call, told: Told) -> Problem:
+def problem_of(call: Call, told: AnsweredProblem) -> ShownProblem:
     slug = told.type.rpartition("/")[2]
     kind: Any = REFUSALS.get(slug)
     words = catalog(call.language)
-    return Problem(
+    return ShownProblem(
         slug=slug,
         status=told.status,
         title=told.title or (words(kind.title) if kind else slug),

@@ -15,7 +15,7 @@ from desk import add, render
 from desk.checking import existing
 from desk.door import ask
 from desk.fields import fields_of
-from desk.refused import Problem, problem_of
+from desk.refused import ShownProblem, problem_of
 from desk.search import show_with as show_search
 from desk.search import without
 from domain.customer import card_code
@@ -31,7 +31,7 @@ UNKNOWN = N_("No customer or authorization has this code.")
 FITS_SEVERAL = N_("This code fits {count} customers. Choose one.")
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class FoundCustomers(msgspec.Struct, frozen=True, kw_only=True):
     """`customers` have exactly this card or number; `form` is the answer of Check where it is a scan code, `refusal`
     says why the form of the code cannot come in any more, or that it is mistyped."""
 
@@ -79,22 +79,22 @@ async def to_customers(call: Call, query: str | None = None) -> None:
 # -- who has it ---------------------------------------------------------------------------------------------------
 
 
-async def look_up(call: Call, code: str) -> Found:
+async def look_up(call: Call, code: str) -> FoundCustomers:
     """A form is asked for where it is one of ours by its check digits, or where it is nobody's card."""
     listed = await ask(call, "GET", "/v1/customers", query={"q": code, "limit": EXACT_AMONG})
     customers = [one for one in listed.body["items"] if is_exactly(one, code)]
     may_check = render.allowed(call, "scan-codes.check")
     if not may_check or (customers and not is_well_formed(code, ())):
-        return Found(customers=customers)
+        return FoundCustomers(customers=customers)
     try:
         form = (await ask(call, "GET", "/v1/scan-codes/{code}", code=code)).body
     except ScanCodeUnknown:
-        return Found(customers=customers)
+        return FoundCustomers(customers=customers)
     except ScanCodeMalformed as refusal:
-        return Found(customers=customers, refusal=refusal if looks_like_ours(code) else None)
+        return FoundCustomers(customers=customers, refusal=refusal if looks_like_ours(code) else None)
     except Refusal as refusal:
-        return Found(customers=customers, refusal=refusal)
-    return Found(customers=[one for one in customers if one["id"] != form["customer"]["id"]], form=form)
+        return FoundCustomers(customers=customers, refusal=refusal)
+    return FoundCustomers(customers=[one for one in customers if one["id"] != form["customer"]["id"]], form=form)
 
 
 def is_exactly(customer: Mapping[str, Any], code: str) -> bool:
@@ -108,7 +108,7 @@ def looks_like_ours(code: str) -> bool:
 # -- on the page that adds a document -----------------------------------------------------------------------------
 
 
-async def choose(call: Call, fields: Mapping[str, str], code: str, found: Found) -> None:
+async def choose(call: Call, fields: Mapping[str, str], code: str, found: FoundCustomers) -> None:
     entered = without(fields, *OWN)
     if len(found.customers) + (found.form is not None) > 1:
         show_several(call, code, found, kept=entered)
@@ -120,22 +120,22 @@ async def choose(call: Call, fields: Mapping[str, str], code: str, found: Found)
         await add.show_with(call, entered, problem=unknown(call), looked_up=code)
 
 
-def show_several(call: Call, code: str, found: Found, *, kept: Mapping[str, str] | None) -> None:
+def show_several(call: Call, code: str, found: FoundCustomers, *, kept: Mapping[str, str] | None) -> None:
     """`kept` is what goes along to the page that adds a document; without it each leads to the customer's papers."""
     count = len(found.customers) + (found.form is not None)
     sentence = catalog(call.language)(FITS_SEVERAL).format(count=count)
     render.show(call, "find.html", code=code, found=found, kept=kept, sentence=sentence, problem=None)
 
 
-def unknown(call: Call) -> Problem:
+def unknown(call: Call) -> ShownProblem:
     sentence = catalog(call.language)(UNKNOWN)
-    return Problem(slug="code.unknown", status=404, title=sentence, detail="", errors=(), extra={})
+    return ShownProblem(slug="code.unknown", status=404, title=sentence, detail="", errors=(), extra={})
 
 
 # -- everywhere else ----------------------------------------------------------------------------------------------
 
 
-async def lead(call: Call, code: str, found: Found) -> None:
+async def lead(call: Call, code: str, found: FoundCustomers) -> None:
     """To the customer's papers; a form that was used before leads to whose paper it became."""
     people = [one["id"] for one in found.customers] + ([found.form["customer"]["id"]] if found.form else [])
     if not people and found.refusal and (paper := await existing(call, found.refusal.extra)):

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.call import Call
 from desk import render
-from desk.add import Entry, entry_of, show_with
+from desk.add import AddForm, entry_of, show_with
 from desk.door import Reply, ask
 from desk.fields import fields_of, filled, new_key
 from domain.refusals import N_, CheckRequired, FieldError, Refusal, ValidationFailed
@@ -30,14 +30,14 @@ async def save(call: Call) -> None:
         go_on(call, noted)
 
 
-def require_enough(entry: Entry) -> None:
+def require_enough(entry: AddForm) -> None:
     if entry.fields.get("scan_code") and not entry.check.is_current:
         raise CheckRequired
     if missing := [FieldError(f"/{name}", N_("is required")) for name in missing_of(entry)]:
         raise ValidationFailed(*missing)
 
 
-def missing_of(entry: Entry) -> Iterator[str]:
+def missing_of(entry: AddForm) -> Iterator[str]:
     if entry.customer is None:
         yield "customer"
     if entry.kind is None:
@@ -46,11 +46,11 @@ def missing_of(entry: Entry) -> Iterator[str]:
         yield from (f"verification/{name}" for name in SEEN if not entry.fields.get(name))
 
 
-async def note(call: Call, entry: Entry, key: str) -> Reply:
+async def note(call: Call, entry: AddForm, key: str) -> Reply:
     return await ask(call, "POST", "/v1/authorizations", headers={"Idempotency-Key": key}, body=body_of(entry))
 
 
-def body_of(entry: Entry) -> dict[str, Any]:
+def body_of(entry: AddForm) -> dict[str, Any]:
     """A paper that is only seen leaves nothing behind but what was seen of it."""
     fields = entry.fields
     body = filled(fields, "customer", "type", "note")

@@ -22,7 +22,7 @@ class Wrong(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ShownProblem(msgspec.Struct, frozen=True):
     """A refusal in the reader's words, as parts.html shows it: `errors` link to the fields of the form."""
 
     slug: str
@@ -37,10 +37,10 @@ class Problem(msgspec.Struct, frozen=True):
         return next((wrong.detail for wrong in self.errors if wrong.name == name), None)
 
 
-def problem_of(call: Call, refusal: Refusal) -> Problem:
+def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
     translate = catalog(call.language)
     says = detail(refusal, translate)
-    return Problem(
+    return ShownProblem(
         slug=refusal.slug,
         status=refusal.status,
         title=translate(refusal.title),

@@ -18,7 +18,7 @@ ON_THE_WAY = timedelta(seconds=5)  # between the last second that a page shows a
 WHY = N_("Undone at once: saved by mistake")
 
 
-class Paper(msgspec.Struct, frozen=True, kw_only=True):
+class SavedPaper(msgspec.Struct, frozen=True, kw_only=True):
     """An item with the name of its customer; `undo_seconds`: as long as it can still be undone."""
 
     item: Mapping[str, Any]
@@ -30,10 +30,10 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """`statement`: the authorization of what was undone, as it is without its paper. `at`: the position of the last."""
 
-    saved: list[Paper]
-    noted: Paper | None
-    undone: Paper | None
-    statement: Paper | None
+    saved: list[SavedPaper]
+    noted: SavedPaper | None
+    undone: SavedPaper | None
+    statement: SavedPaper | None
     at: str
 
 
@@ -49,7 +49,7 @@ async def done_of(call: Call) -> Done:
     return Done(saved=saved, noted=noted, undone=undone, statement=statement, at=at)
 
 
-async def noted_of(call: Call, at: str) -> Paper | None:
+async def noted_of(call: Call, at: str) -> SavedPaper | None:
     seen = await paper_of(call, "documents", call.text("seen"), at)
     return seen or await paper_of(call, "authorizations", call.text("noted"), at)
 
@@ -59,7 +59,7 @@ def many(call: Call, name: str) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-async def paper_of(call: Call, kind: str, paper: str | None, at: str) -> Paper | None:
+async def paper_of(call: Call, kind: str, paper: str | None, at: str) -> SavedPaper | None:
     if not paper:
         return None
     try:
@@ -68,7 +68,7 @@ async def paper_of(call: Call, kind: str, paper: str | None, at: str) -> Paper |
     except NotFound:
         return None
     now = call.parts.archive.clock.now()
-    return Paper(item=item, customer=customer, undo_seconds=seconds_left(item, now), key=new_key())
+    return SavedPaper(item=item, customer=customer, undo_seconds=seconds_left(item, now), key=new_key())
 
 
 def seconds_left(item: Mapping[str, Any], now: datetime) -> int:

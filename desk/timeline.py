@@ -107,7 +107,7 @@ def is_of_views(chosen: Mapping[str, str | None]) -> bool:
 Shown = tuple[list[acts.Act], list[acts.Act], str | None]
 
 
-async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.Reader) -> Shown:
+async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.ActReader) -> Shown:
     """Who looked, page by page of the access log."""
     if chosen["show"] == "changes" or (chosen["action"] and chosen["action"] not in VIEWS):
         return [], [], None
@@ -117,7 +117,7 @@ async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reade
 
 
 async def with_changes(
-    call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.Reader, *, watched: bool
+    call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.ActReader, *, watched: bool
 ) -> Shown:
     """What was done, and who looked meanwhile."""
     found = await history(call, of, chosen, cursor=call.text("cursor"))
@@ -158,7 +158,7 @@ def moment(call: Call, day: date, at: time) -> str:
 
 
 async def views(
-    call: Call, of: Of, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.Reader
+    call: Call, of: Of, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.ActReader
 ) -> list[acts.Act]:
     """Who looked, in the time that the page tells of: between its own ends, and beyond them at its first and last."""
     lines = await looks(call, of, chosen, **{**period(call, chosen), **spanned(call, found)})
@@ -173,7 +173,7 @@ async def looks(call: Call, of: Of, chosen: Mapping[str, str | None], **query: s
 
 
 async def seen_in(
-    call: Call, of: Of, lines: Sequence[Mapping[str, Any]], reader: acts.Reader, labels: dict[str, str]
+    call: Call, of: Of, lines: Sequence[Mapping[str, Any]], reader: acts.ActReader, labels: dict[str, str]
 ) -> list[acts.Act]:
     if any(paper not in labels for line in lines if (paper := looked_at(line))):
         labels |= await labels_of(call, of.customer["id"])

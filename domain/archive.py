@@ -2,11 +2,11 @@
 
 from domain.catalogues import Catalogues
 from domain.corrections import Corrections
-from domain.filing import ArchiveFile, Examined, NoteAuthorization, Verification, build_examined
-from domain.forms import Checked, Forms, IssueForm, PrintedForm
+from domain.filing import ArchiveFile, Examined, NoteAuthorization, SeenPaper, build_examined
+from domain.forms import CheckedForm, Forms, IssueForm, PrintedForm
 from domain.importing import Importing
 from domain.life import AmendMandate, Life, SupersedeBy
-from domain.scanning import Inspected, Reach, Scanning, Session
+from domain.scanning import InspectedPage, LoadedScanSession, Reach, Scanning
 from domain.use_cases import Caller, Outcome
 
 __all__ = [
@@ -14,17 +14,17 @@ __all__ = [
     "Archive",
     "ArchiveFile",
     "Caller",
-    "Checked",
+    "CheckedForm",
     "Examined",
-    "Inspected",
+    "InspectedPage",
     "IssueForm",
+    "LoadedScanSession",
     "NoteAuthorization",
     "Outcome",
     "PrintedForm",
     "Reach",
-    "Session",
+    "SeenPaper",
     "SupersedeBy",
-    "Verification",
     "build_examined",
 ]
 

@@ -19,7 +19,7 @@ SEPARATORS = frozenset({"PATCHT", "DOSSIERSEPARATOR"})
 _T = TypeVar("_T")
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class BatchPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of a batch: its number, the scan codes on it, whether it is blank, and whether it is a separator sheet."""
 
     number: int
@@ -28,7 +28,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     separator: bool = False
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class BatchDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Pages that belong together, by number. `codes` are those of its first page: empty when no authorization is named
     yet, more than one when a person has to choose."""
 
@@ -40,13 +40,13 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Every page of a batch is in exactly one document, a separator, or blank. `repeated`: codes found in several
     documents, for example of a form that was fed twice or whose pages were mixed up."""
 
-    documents: tuple[Document, ...]
+    documents: tuple[BatchDocument, ...]
     separators: tuple[int, ...]
     blanks: tuple[int, ...]
     repeated: tuple[str, ...]
 
 
-def page_of(number: int, texts: Iterable[str], *, blank: bool, schemes: Iterable[Scheme] = ()) -> Page:
+def page_of(number: int, texts: Iterable[str], *, blank: bool, schemes: Iterable[Scheme] = ()) -> BatchPage:
     """Build a page from the texts that were read from it: its codes in canonical form, ours and those of `schemes`.
 
     Other text on a page (an address in a QR code, the number of a book) starts no document.
@@ -54,7 +54,7 @@ def page_of(number: int, texts: Iterable[str], *, blank: bool, schemes: Iterable
     folded = {text: "".join(filter(str.isalnum, text)).upper() for text in texts}
     schemes = tuple(schemes)
     codes = (text for text in folded if folded[text] not in SEPARATORS and is_well_formed(text, schemes))
-    return Page(
+    return BatchPage(
         number=number,
         codes=tuple(dict.fromkeys(candidates(code)[0] for code in codes)),
         blank=blank,
@@ -62,7 +62,7 @@ def page_of(number: int, texts: Iterable[str], *, blank: bool, schemes: Iterable
     )
 
 
-def split_batch(pages: Iterable[Page]) -> Batch:
+def split_batch(pages: Iterable[BatchPage]) -> Batch:
     """Split a batch into documents, in the order of its pages.
 
     A page with a code starts a document and belongs to it, unless the page before it has the same code. A separator
@@ -71,7 +71,7 @@ def split_batch(pages: Iterable[Page]) -> Batch:
     """
     runs, separators, backs = _split_runs(pages)
     documents = tuple(
-        Document(codes=run[0].codes, pages=_numbers_of(run)) for run in runs if not all(map(_is_empty, run))
+        BatchDocument(codes=run[0].codes, pages=_numbers_of(run)) for run in runs if not all(map(_is_empty, run))
     )
     empty = chain.from_iterable(run for run in runs if all(map(_is_empty, run)))
     return Batch(
@@ -82,10 +82,10 @@ def split_batch(pages: Iterable[Page]) -> Batch:
     )
 
 
-def _split_runs(pages: Iterable[Page]) -> tuple[list[list[Page]], list[Page], list[Page]]:
+def _split_runs(pages: Iterable[BatchPage]) -> tuple[list[list[BatchPage]], list[BatchPage], list[BatchPage]]:
     """Pages from one boundary to the next, some runs empty; the separators; their backs."""
-    runs: list[list[Page]] = [[]]
-    separators, backs = list[Page](), list[Page]()
+    runs: list[list[BatchPage]] = [[]]
+    separators, backs = list[BatchPage](), list[BatchPage]()
     behind_separator = False
     for page in pages:
         if _is_separator_sheet(page):
@@ -101,28 +101,28 @@ def _split_runs(pages: Iterable[Page]) -> tuple[list[list[Page]], list[Page], li
     return runs, separators, backs
 
 
-def _is_separator_sheet(page: Page) -> bool:
+def _is_separator_sheet(page: BatchPage) -> bool:
     """True if the page is a separator. A sheet with a scan code is a form, whatever else is on it, and is never
     dropped."""
     return page.separator and not page.codes
 
 
-def _is_empty(page: Page) -> bool:
+def _is_empty(page: BatchPage) -> bool:
     return page.blank and not page.codes
 
 
-def _is_same_form(run: Sequence[Page], page: Page) -> bool:
+def _is_same_form(run: Sequence[BatchPage], page: BatchPage) -> bool:
     """True if the page continues the form of the run. Forms of several pages have their code on each page, and a duplex
     feeder may add blank backs between them."""
     before = next((one for one in reversed(run) if not _is_empty(one)), None)
     return before is not None and {*before.codes} == {*page.codes}
 
 
-def _numbers_of(pages: Iterable[Page]) -> tuple[int, ...]:
+def _numbers_of(pages: Iterable[BatchPage]) -> tuple[int, ...]:
     return tuple(page.number for page in pages)
 
 
-def _codes_of_several(documents: Iterable[Document]) -> tuple[str, ...]:
+def _codes_of_several(documents: Iterable[BatchDocument]) -> tuple[str, ...]:
     counts = Counter(chain.from_iterable(document.codes for document in documents))
     return tuple(code for code, count in counts.items() if count > 1)
 

@@ -17,7 +17,7 @@ from domain.refusals import CheckRequired
 from domain.use_cases import UseCases
 
 
-class Token(msgspec.Struct, frozen=True, array_like=True):
+class CheckToken(msgspec.Struct, frozen=True, array_like=True):
     """The content of a check token; `expires` in seconds since the epoch."""
 
     authorization: UUID
@@ -31,7 +31,7 @@ class CheckTokens(UseCases, frozen=True, kw_only=True):
 
     def _issue_check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
         expires = int(self.clock.now().timestamp()) + self.check_token_seconds
-        payload = msgspec.msgpack.encode(Token(statement, state.version, expires))
+        payload = msgspec.msgpack.encode(CheckToken(statement, state.version, expires))
         return f"{_encode_base64(payload)}.{_encode_base64(self._signature_of(payload, state, actor))}"
 
     def _require_check(self, token: str | None, statement: UUID, state: Authorization, actor: str) -> None:
@@ -43,11 +43,11 @@ class CheckTokens(UseCases, frozen=True, kw_only=True):
             return
         try:
             payload, signature = (_decode_base64(part) for part in token.split(".", 1))
-            found = msgspec.msgpack.decode(payload, type=Token)
+            found = msgspec.msgpack.decode(payload, type=CheckToken)
         except (ValueError, binascii.Error, msgspec.DecodeError):
             raise CheckRequired from None
         genuine = hmac.compare_digest(signature, self._signature_of(payload, state, actor))
-        current = found == Token(statement, state.version, found.expires)
+        current = found == CheckToken(statement, state.version, found.expires)
         if not (genuine and current and self.clock.now().timestamp() < found.expires):
             raise CheckRequired
 

@@ -11,7 +11,7 @@ from domain.access import Rights
 from domain.authorization import IN_FORCE, RestoreEvidence, WithdrawEvidence
 from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, Restore, UnlinkCustomer, Withdraw
 from domain.filing import Examined, Filing
-from domain.ports import Claim, Owner
+from domain.ports import Claim, CustomerReference
 from domain.promises import require_value
 from domain.refusals import AuthorizationOutOfReach, NotFound
 from domain.use_cases import Caller, Change, Outcome, in_stream, merge_changes, require_version
@@ -19,8 +19,8 @@ from domain.values import Content
 
 
 class Move(msgspec.Struct, frozen=True):
-    old: Owner
-    new: Owner
+    old: CustomerReference
+    new: CustomerReference
     reason: str
 
 
@@ -166,7 +166,7 @@ class Corrections(Filing, frozen=True, kw_only=True):
                 paper, file, lambda content: self._append_to_paper(paper, replaced(state, content, owner), caller, key)
             )
 
-        def replaced(state: Document, content: Content, owner: Owner) -> Change:
+        def replaced(state: Document, content: Content, owner: CustomerReference) -> Change:
             command = ReplaceContent(content=content, sha256=file.sha256, file_name=file.name, reason=reason)
             return Change(
                 steps=in_stream(paper, document.decide(state, command)),
@@ -238,12 +238,12 @@ class Corrections(Filing, frozen=True, kw_only=True):
     def _load_evidence(self, paper: UUID) -> Document:
         return require_value(document.fold(e.body for e in self.log.load(paper)), "evidence is a document")
 
-    def _owners_of(self, state: Document) -> list[Owner]:
+    def _owners_of(self, state: Document) -> list[CustomerReference]:
         """The customers of a document that are not erased, the linked ones included."""
         ids = self.keys.customer_ids([state.customer, *state.linked])
         return [self.keys.owner_of(customer) for customer in ids.values()]
 
-    def _content_claims(self, state: Document, owner: Owner, paper: UUID) -> list[Claim]:
+    def _content_claims(self, state: Document, owner: CustomerReference, paper: UUID) -> list[Claim]:
         """The claims by which a later upload of the same file for this customer is recognized; `shared`, so they block
         nothing here. Callers make none for a withdrawn document."""
         digests = {f.sha256 for f in state.files if f.sha256 is not None}

@@ -147,7 +147,7 @@ BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015-]+")
 # -- search -----------------------------------------------------------------------------------------------------
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The parsed text of the search box. `words` are folded like names, `card_code` like card numbers. `birth_year`:
     the first word that can be a year, when no whole date was typed; `words_beside_year` are the other words."""
 
@@ -189,13 +189,13 @@ PARTICLES = frozenset(
 )
 
 
-def parse_query(text: str) -> Query:
+def parse_query(text: str) -> CustomerQuery:
     """Parse any text; text that fits no customer finds none. A date may be typed beside a name."""
     text = "".join(c if c.isprintable() else " " for c in text[:QUERY_CHARACTERS_MAX]).strip()
     birth_date, rest = _split_date(text)
     words = tuple(dict.fromkeys(fold_text(rest).split()))[:QUERY_WORDS_MAX]
     year = None if birth_date else next((int(w) for w in words if BIRTH_YEAR.fullmatch(w)), None)
-    return Query(text=text, card_code=card_code(text), birth_date=birth_date, words=words, birth_year=year)
+    return CustomerQuery(text=text, card_code=card_code(text), birth_date=birth_date, words=words, birth_year=year)
 
 
 def _split_date(text: str) -> tuple[date | None, str]:

@@ -227,7 +227,7 @@ DocumentEvent = (
 )
 
 
-class File(msgspec.Struct, frozen=True):
+class ContentVersion(msgspec.Struct, frozen=True):
     """A content version. `sha256` and `name` are None when the paper's key is destroyed."""
 
     content: Content
@@ -248,7 +248,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     status: DocumentStatus
     version: int
     description: Description | None
-    files: tuple[File, ...] = ()
+    files: tuple[ContentVersion, ...] = ()
     evidence_of: UUID | None = None
     linked: frozenset[UUID] = frozenset()
 
@@ -455,8 +455,8 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
             return msgspec.structs.replace(state, version=version, linked=state.linked - {customer})
 
 
-def _file_from(event: DocumentArchived | ContentReplaced) -> File:
-    return File(event.content, event.sha256 or None, event.file_name or None)
+def _file_from(event: DocumentArchived | ContentReplaced) -> ContentVersion:
+    return ContentVersion(event.content, event.sha256 or None, event.file_name or None)
 
 
 def fold(events: Iterable[DocumentEvent]) -> Document | None:

@@ -14,7 +14,7 @@ from domain.check_tokens import CheckTokens
 from domain.document import ArchiveDocument, Description, NoteSeen
 from domain.document_type import DocumentType
 from domain.mandate import Mandate
-from domain.ports import Claim, CommandKey, Owner, OwnerRaced, VersionConflict
+from domain.ports import Claim, CommandKey, CustomerReference, CustomerReferenceRaced, VersionConflict
 from domain.refusals import (
     N_,
     FieldError,
@@ -111,7 +111,7 @@ class ArchiveFile(msgspec.Struct, frozen=True, kw_only=True):
     source: Source = Source.FILE
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True):
+class SeenPaper(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about a paper that was seen and is not kept: its kind, the last digits of its number, the day."""
 
     paper: str
@@ -133,7 +133,7 @@ class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
     valid_from: date | None = None
     valid_until: date | None = None
     mandate: Mandate | None = None
-    verification: Verification | None = None
+    verification: SeenPaper | None = None
     note: str | None = None
     external_id: str | None = None
     last_collection_on: date | None = None
@@ -142,21 +142,21 @@ class NoteAuthorization(msgspec.Struct, frozen=True, kw_only=True):
 Order = TypeVar("Order", ArchiveFile, NoteAuthorization)
 
 
-class Answer(Protocol):
+class FilingAnswer(Protocol):
     """The result of a use case. `replayed`: it repeats the result of the first request with this Idempotency-Key."""
 
     @property
     def replayed(self) -> bool: ...
 
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=FilingAnswer)
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """A paper about to be appended: its id and content, its owner, and the authorization that it is evidence of."""
 
     paper: UUID
-    owner: Owner
+    owner: CustomerReference
     type: DocumentType
     content: Content
     sha256: bytes
@@ -212,7 +212,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
     def _archive_new_paper(
         self,
         file: Examined,
-        owner: Owner,
+        owner: CustomerReference,
         kind: DocumentType,
         statement: UUID | None,
         append: Callable[[Arrival], Outcome],
@@ -246,7 +246,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
             answer = append(content)
         except Unavailable:
             raise  # the commit may have happened
-        except (Refusal, OwnerRaced, VersionConflict):
+        except (Refusal, CustomerReferenceRaced, VersionConflict):
             self.contents.drop(content_id)
             raise  # after any other error the result is unknown too
         if answer.replayed:  # a twin request was faster, and its content is the named one
@@ -407,7 +407,12 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         return self._answer_once(lambda: self._find_earlier(command), decide_and_append)
 
     def _note_seen(
-        self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
+        self,
+        order: NoteAuthorization,
+        kind: DocumentType,
+        owner: CustomerReference,
+        caller: Caller,
+        command: CommandKey | None,
     ) -> Outcome:
         paper = self.ids.new()
         events = document.decide(None, self._build_note_seen(order, kind, owner))
@@ -416,7 +421,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         change = Change(steps=in_stream(paper, events), claims=claims, papers={paper: owner})
         return self._append_new(change, owner, caller, command)
 
-    def _build_note_seen(self, order: NoteAuthorization, kind: DocumentType, owner: Owner) -> NoteSeen:
+    def _build_note_seen(self, order: NoteAuthorization, kind: DocumentType, owner: CustomerReference) -> NoteSeen:
         given = [name for name in NOT_SEEN if getattr(order, name)]
         if given:
             raise ValidationFailed(
@@ -437,7 +442,12 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         )
 
     def _register_authorization(
-        self, order: NoteAuthorization, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
+        self,
+        order: NoteAuthorization,
+        kind: DocumentType,
+        owner: CustomerReference,
+        caller: Caller,
+        command: CommandKey | None,
     ) -> Outcome:
         statement = self.ids.new()
         events = authorization.decide(
@@ -452,7 +462,7 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         self,
         order: NoteAuthorization,
         kind: DocumentType,
-        owner: Owner,
+        owner: CustomerReference,
         statement: UUID,
         today: date,
         scan_code: str | None = None,

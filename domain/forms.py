@@ -12,7 +12,7 @@ from domain.check_tokens import CheckTokens
 from domain.customer import Customer
 from domain.document_type import DocumentType, schemes_of
 from domain.mandate import Mandate
-from domain.ports import CommandKey, Owner, VersionConflict
+from domain.ports import CommandKey, CustomerReference, VersionConflict
 from domain.refusals import NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
 from domain.scan_code import candidates, is_well_formed, make_code, prefix_of, random_number
 from domain.use_cases import Caller, Outcome
@@ -32,7 +32,7 @@ class IssueForm(msgspec.Struct, frozen=True, kw_only=True):
     external_id: str | None = None
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
+class CheckedForm(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a Check (B6, B7) and the token that proves it for some minutes. `customer` is None when the library
     system no longer knows it."""
 
@@ -68,7 +68,7 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         return self._answer_once(lambda: self._find_earlier(command), decide_and_append)
 
     def _issue_with_code(
-        self, order: IssueForm, kind: DocumentType, owner: Owner, caller: Caller, command: CommandKey | None
+        self, order: IssueForm, kind: DocumentType, owner: CustomerReference, caller: Caller, command: CommandKey | None
     ) -> Outcome:
         statement = self.ids.new()
         code = make_code(prefix_of(kind.code), random_number())
@@ -81,7 +81,9 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         except ScanCodeTaken:  # the same one of 10^12 numbers: draw another
             raise VersionConflict from None
 
-    def _build_issue(self, order: IssueForm, kind: DocumentType, owner: Owner, statement: UUID, code: str) -> Issue:
+    def _build_issue(
+        self, order: IssueForm, kind: DocumentType, owner: CustomerReference, statement: UUID, code: str
+    ) -> Issue:
         """The Issue command. A mandate's form shows a reference and the creditor even when no other data is known
         yet."""
         mandate, today = order.mandate, self.clock.today()
@@ -136,7 +138,7 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         """The reference of the form's customer, whether or not its paper can still be archived."""
         return self._load_authorization(statement, rights).customer
 
-    def check_form(self, statement: UUID, caller: Caller, rights: Rights) -> Checked:
+    def check_form(self, statement: UUID, caller: Caller, rights: Rights) -> CheckedForm:
         """Check (B5 to B8): the customer and content of a form. The use case writes nothing; its caller writes the
         access log.
 
@@ -145,7 +147,7 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         state = self._load_authorization(statement, rights)
         outcome = self._current_outcome(statement)
         require_checkable(state, self.clock.today())
-        return Checked(
+        return CheckedForm(
             authorization=statement,
             state=state,
             outcome=outcome,

@@ -20,7 +20,7 @@ from domain.authorization import Authorization, AuthorizationExpired, Authorizat
 from domain.document_type import DocumentType
 from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
 from domain.mandate import Mandate
-from domain.ports import AlreadyClaimed, Claim, Later, Owner, OwnerRaced
+from domain.ports import AlreadyClaimed, Claim, CustomerReference, CustomerReferenceRaced, Later
 from domain.promises import PromiseBroken
 from domain.refusals import (
     N_,
@@ -60,7 +60,7 @@ class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
     file: Received | None = None
 
 
-class Taken(msgspec.Struct, frozen=True):
+class TakenDraft(msgspec.Struct, frozen=True):
     """The line was imported. `paper` is the authorization, or for a plain document type the document. `over`: the
     expiry that the calendar follower is going to record, for an authorization that has already ended."""
 
@@ -74,19 +74,19 @@ class There(msgspec.Struct, frozen=True):
     paper: UUID
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedDraft(msgspec.Struct, frozen=True):
     """The line is refused. `owner` is the paper that already has a value the line claims."""
 
     error: Refusal | FieldError
     owner: UUID | None = None
 
 
-Result = Taken | There | Refused
+Result = TakenDraft | There | RefusedDraft
 Examine = Callable[[Sequence[Received]], Sequence[Examined | Refusal]]
 """Examines files and returns the results in the same order; called only for lines that were not imported before."""
 
 Value = tuple[str, bytes]
-F = TypeVar("F", "Draft", "Entry")
+F = TypeVar("F", "Draft", "ImportEntry")
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,9 +95,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     types: Mapping[str, DocumentType]
     customers: Set[str]
-    owners: dict[str, Owner]
+    owners: dict[str, CustomerReference]
 
-    def add_owners(self, stored: Iterable[Owner]) -> None:
+    def add_owners(self, stored: Iterable[CustomerReference]) -> None:
         """Record that the log now has these owners."""
         self.owners.update((owner.customer_id, replace(owner, fresh=False)) for owner in stored if owner.fresh)
 
@@ -107,7 +107,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     line: ImportLine
     type: DocumentType
-    owner: Owner
+    owner: CustomerReference
     paper: UUID
     itself: Claim
     """The claim on its external id, or else on all of its content, so that the line is imported once."""
@@ -115,7 +115,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     today: date
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ImportEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A draft with its events; its content is stored."""
 
     draft: Draft
@@ -127,7 +127,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to append. `found` holds the entries of `append`, and the results that are known already."""
 
-    found: Sequence[Entry | Result]
+    found: Sequence[ImportEntry | Result]
     append: Later | None
     values: Set[bytes]
     """The digests of all claims. Lines that claim one of them must not be sent before this attempt has ended: of two
@@ -139,7 +139,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     lines: Sequence[ImportLine]
     known: Known
-    entries: Sequence[Entry | Result]
+    entries: Sequence[ImportEntry | Result]
     attempt: Attempt
     caller: Caller
     examine: Examine
@@ -181,10 +181,10 @@ class Importing(Filing, frozen=True, kw_only=True):
         entries = self._build_entries(self._find_imported(self._draft_lines(lines, known)), examine)
         try:
             attempt = self._build_attempt(entries, {}, caller)
-        except OwnerRaced:  # a customer was erased since the look-up
+        except CustomerReferenceRaced:  # a customer was erased since the look-up
             self._drop_contents(entries)
             raise
-        owners = [entry.draft.owner for entry in entries if isinstance(entry, Entry)]
+        owners = [entry.draft.owner for entry in entries if isinstance(entry, ImportEntry)]
         return Prepared(
             lines=lines,
             known=known,
@@ -210,7 +210,7 @@ class Importing(Filing, frozen=True, kw_only=True):
             return self._retry_conflicts(append)
         except CustomerErased as erased:  # a moment ago, and the log does not say which
             if len(prepared.lines) == 1:
-                return [Refused(erased)]
+                return [RefusedDraft(erased)]
             alone = (self._prepare_again(prepared, [line]) for line in prepared.lines)
             return [result for one in alone for result in self.append_lines(one)]
 
@@ -223,18 +223,18 @@ class Importing(Filing, frozen=True, kw_only=True):
             results = self._append_until_free(prepared)
         except Unavailable:
             raise  # the commit may have happened
-        except (Refusal, OwnerRaced):
+        except (Refusal, CustomerReferenceRaced):
             self._drop_contents(prepared.entries)
             raise
         ended = [*zip(prepared.entries, results, strict=True)]
-        self._drop_contents([entry for entry, result in ended if not isinstance(result, Taken)])
-        taken = (entry for entry, result in ended if isinstance(entry, Entry) and isinstance(result, Taken))
+        self._drop_contents([entry for entry, result in ended if not isinstance(result, TakenDraft)])
+        taken = (entry for entry, result in ended if isinstance(entry, ImportEntry) and isinstance(result, TakenDraft))
         prepared.known.add_owners(entry.draft.owner for entry in taken)
         return results
 
-    def _drop_contents(self, entries: Sequence[Entry | Result]) -> None:
+    def _drop_contents(self, entries: Sequence[ImportEntry | Result]) -> None:
         for entry in entries:
-            if isinstance(entry, Entry) and entry.content:
+            if isinstance(entry, ImportEntry) and entry.content:
                 self.contents.drop(entry.content)
 
     # -- what needs no claim ----------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ class Importing(Filing, frozen=True, kw_only=True):
 
     # -- files and events -------------------------------------------------------------------------------------
 
-    def _build_entries(self, drafts: Sequence[Draft | Result], examine: Examine) -> list[Entry | Result]:
+    def _build_entries(self, drafts: Sequence[Draft | Result], examine: Examine) -> list[ImportEntry | Result]:
         files = [draft.line.file for draft in drafts if isinstance(draft, Draft) and draft.line.file]
         examined = iter(examine(files) if files else ())
         return [
@@ -291,14 +291,14 @@ class Importing(Filing, frozen=True, kw_only=True):
             for draft in drafts
         ]
 
-    def _build_entry(self, draft: Draft, file: Examined | Refusal | None) -> Entry:
+    def _build_entry(self, draft: Draft, file: Examined | Refusal | None) -> ImportEntry:
         if file is None:
             return self._without_file(draft)
         if isinstance(file, Refusal):
             raise file
         return self._with_file(draft, file)
 
-    def _without_file(self, draft: Draft) -> Entry:
+    def _without_file(self, draft: Draft) -> ImportEntry:
         """The entry of an authorization without a file: the original is held, without a shelf mark, because the list
         does not say where it is kept."""
         events = authorization.decide(None, self._registration_of_draft(draft))
@@ -322,7 +322,7 @@ class Importing(Filing, frozen=True, kw_only=True):
         )
         return self._registration_of_note(order, draft.type, draft.owner, draft.paper, draft.today, draft.scan_code)
 
-    def _with_file(self, draft: Draft, file: Examined) -> Entry:
+    def _with_file(self, draft: Draft, file: Examined) -> ImportEntry:
         """The entry of a line with a file. An authorization's file is its evidence, and the original need not be
         held."""
         self._refuse_content(draft.type, file)
@@ -344,31 +344,33 @@ class Importing(Filing, frozen=True, kw_only=True):
         try:
             change = self._arrival_change(_order_from(draft.line), arrival, register)
             return self._claim_entry(draft, change, _statement_in(change), content)
-        except (Refusal, OwnerRaced):
+        except (Refusal, CustomerReferenceRaced):
             self.contents.drop(content)
             raise
 
     def _claim_entry(
         self, draft: Draft, change: Change, state: Authorization | None, content: UUID | None = None
-    ) -> Entry:
+    ) -> ImportEntry:
         """The entry with its claims. `state`: the authorization to register. An authorization that has already ended
         does not claim its account, because its successor may be in the same list."""
         over = _expiry_of(state, draft.today)
         code = [self._claim_of("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
         left = (draft.itself.kind, "mandate" if over else None)
         claims = [draft.itself, *code, *[claim for claim in change.claims if claim.kind not in left]]
-        return Entry(draft=draft, change=replace(change, claims=claims), content=content, over=over)
+        return ImportEntry(draft=draft, change=replace(change, claims=claims), content=content, over=over)
 
     # -- append -----------------------------------------------------------------------------------------------
 
-    def _build_attempt(self, entries: Sequence[Entry | Result], known: Mapping[Value, UUID], caller: Caller) -> Attempt:
-        digests = [c.digest for entry in entries if isinstance(entry, Entry) for c in entry.change.claims]
+    def _build_attempt(
+        self, entries: Sequence[ImportEntry | Result], known: Mapping[Value, UUID], caller: Caller
+    ) -> Attempt:
+        digests = [c.digest for entry in entries if isinstance(entry, ImportEntry) for c in entry.change.claims]
         values = {*digests}
         found = refuse_conflicts(entries, known) if known or len(values) < len(digests) else entries
-        chosen = [entry for entry in found if isinstance(entry, Entry)]
+        chosen = [entry for entry in found if isinstance(entry, ImportEntry)]
         return Attempt(found=found, append=self._append_of(chosen, caller) if chosen else None, values=values)
 
-    def _append_of(self, entries: Sequence[Entry], caller: Caller) -> Later:
+    def _append_of(self, entries: Sequence[ImportEntry], caller: Caller) -> Later:
         return self.log.append_later(
             self._wrap_steps([step for entry in entries for step in entry.change.steps], caller, {}),
             claims=[claim for entry in entries for claim in entry.change.claims],
@@ -383,12 +385,12 @@ class Importing(Filing, frozen=True, kw_only=True):
                 if attempt.append:
                     attempt.append.result()
             except AlreadyClaimed:
-                claims = [claim for entry in entries if isinstance(entry, Entry) for claim in entry.change.claims]
+                claims = [claim for entry in entries if isinstance(entry, ImportEntry) for claim in entry.change.claims]
                 attempt = self._build_attempt(entries, self._owners_of_claims(claims), prepared.caller)
                 continue
-            drafts = [entry.draft if isinstance(entry, Entry) else entry for entry in entries]
+            drafts = [entry.draft if isinstance(entry, ImportEntry) else entry for entry in entries]
             return [
-                Taken(result.draft.paper, result.over) if isinstance(result, Entry) else result
+                TakenDraft(result.draft.paper, result.over) if isinstance(result, ImportEntry) else result
                 for result in self._recognize_imported(drafts, attempt.found)
             ]
         raise Unavailable
@@ -404,14 +406,16 @@ class Importing(Filing, frozen=True, kw_only=True):
     def _recognize_imported(self, drafts: Sequence[Draft | Result], found: Sequence[F | Result]) -> list[F | Result]:
         """Replace a conflict over an external id by There, when the paper with that id began with the line's customer
         and type, whichever way it was archived."""
-        others = [one.owner for one in found if isinstance(one, Refused) and isinstance(one.error, ExternalIdTaken)]
+        others = [
+            one.owner for one in found if isinstance(one, RefusedDraft) and isinstance(one.error, ExternalIdTaken)
+        ]
         if not others:
             return list(found)
         origins = self._origins_of([paper for paper in others if paper])
 
         def recognized(draft: Draft | Result, result: F | Result) -> F | Result:
             match draft, result:
-                case Draft(owner=owner, type=kind), Refused(ExternalIdTaken(), UUID() as paper):
+                case Draft(owner=owner, type=kind), RefusedDraft(ExternalIdTaken(), UUID() as paper):
                     return There(paper) if origins.get(paper) == (owner.reference, kind.code) else result
             return result
 
@@ -460,14 +464,16 @@ def errors_in_line(line: ImportLine, kind: DocumentType, today: date) -> Iterato
         yield FieldError("/signature_date", N_("must not be in the future"))
 
 
-def refuse_conflicts(entries: Sequence[Entry | Result], known: Mapping[Value, UUID]) -> list[Entry | Result]:
+def refuse_conflicts(
+    entries: Sequence[ImportEntry | Result], known: Mapping[Value, UUID]
+) -> list[ImportEntry | Result]:
     """Refuse entries whose claims are owned, in the order of the lines: a claim of one entry blocks the later ones.
     `known` are the owners in the log."""
     owners = dict(known)
-    found: list[Entry | Result] = []
+    found: list[ImportEntry | Result] = []
     for entry in entries:
-        result = (_conflict_of(entry.change.claims, owners) or entry) if isinstance(entry, Entry) else entry
-        if isinstance(result, Entry):
+        result = (_conflict_of(entry.change.claims, owners) or entry) if isinstance(entry, ImportEntry) else entry
+        if isinstance(result, ImportEntry):
             owners.update(((claim.kind, claim.digest), claim.owner) for claim in result.change.claims)
         found.append(result)
     return found
@@ -479,7 +485,7 @@ def _conflict_of(claims: Iterable[Claim], owners: Mapping[Value, UUID]) -> Resul
             continue
         if claim.kind == "import-line":
             return There(owner)
-        return Refused(refusal_of(AlreadyClaimed(claim.kind, owner)), owner)
+        return RefusedDraft(refusal_of(AlreadyClaimed(claim.kind, owner)), owner)
     return None
 
 
@@ -504,16 +510,16 @@ def _expiry_of(state: Authorization | None, today: date) -> AuthorizationExpired
     raise PromiseBroken("what was noted just now expires, for it is not revoked")
 
 
-def _or_refused(step: Callable[[], T]) -> T | Refused:
+def _or_refused(step: Callable[[], T]) -> T | RefusedDraft:
     """The result of the step, or Refused when the line is wrong. Unavailable and InsufficientStorage stop the batch."""
     try:
         return step()
     except (Unavailable, InsufficientStorage):
         raise
     except (Refusal, FieldError) as error:
-        return Refused(error)
+        return RefusedDraft(error)
     except FileChanged:
-        return Refused(FieldError("/file", N_("changed while it was being read; import the line again")))
+        return RefusedDraft(FieldError("/file", N_("changed while it was being read; import the line again")))
 
 
 def _customers_of(lines: Sequence[ImportLine]) -> set[str]:

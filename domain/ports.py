@@ -44,7 +44,7 @@ class ContentStore(Protocol):
         """All keys, each once, in the store's own order, with the time of creation (seconds since the epoch)."""
 
 
-class Owner(msgspec.Struct, frozen=True):
+class CustomerReference(msgspec.Struct, frozen=True):
     """A customer in the log: a random reference. `fresh`: new, to be stored with the first events."""
 
     customer_id: str
@@ -105,7 +105,7 @@ class VersionConflict(Exception):
     """`EventLog.append` found a stream that has grown: nothing was appended; load, decide and append again."""
 
 
-class OwnerRaced(Exception):
+class CustomerReferenceRaced(Exception):
     """Two first papers of one customer were appended at once: nothing was appended; load the owner again and retry."""
 
 
@@ -153,7 +153,7 @@ class EventLog(Protocol):
         *,
         claims: Sequence[Claim] = (),
         released: Sequence[Claim] = (),
-        papers: Mapping[UUID, Owner] | None = None,
+        papers: Mapping[UUID, CustomerReference] | None = None,
         unwrapped: Sequence[tuple[UUID, UUID]] = (),
         ended: Sequence[UUID] = (),
         forgotten: Sequence[UUID] = (),
@@ -169,7 +169,11 @@ class EventLog(Protocol):
         """
 
     def append_later(
-        self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
+        self,
+        envelopes: Sequence[Envelope[Any]],
+        *,
+        claims: Sequence[Claim] = (),
+        papers: Mapping[UUID, CustomerReference],
     ) -> Later:
         """`append` of new papers in two steps: a caller with many papers prepares the next append while one is under
         way."""
@@ -178,13 +182,13 @@ class EventLog(Protocol):
 class KeyRing(Protocol):
     """Keys of customers and papers. Key bytes never leave the store."""
 
-    def owner_of(self, customer_id: str) -> Owner:
+    def owner_of(self, customer_id: str) -> CustomerReference:
         """The customer's reference, created on first use. Raises CustomerErased when the key was destroyed."""
 
-    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, CustomerReference]:
         """As `owner_of`, for many customers in one query; customers whose key was destroyed are left out."""
 
-    def intake_owner(self) -> Owner:
+    def intake_owner(self) -> CustomerReference:
         """The owner of papers whose customer is not known yet; created on first use."""
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
@@ -199,7 +203,7 @@ class KeyRing(Protocol):
     def claim_digest(self, kind: str, value: bytes) -> bytes:
         """The first 16 bytes of `keyed_digest`, for claims."""
 
-    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
+    def claim_digest_within(self, owner: CustomerReference, value: bytes) -> bytes:
         """As claim_digest, under the customer's own key: equal values of two customers stay unlinkable."""
 
 

@@ -53,7 +53,7 @@ EXPIRED = ScanState.EXPIRED
 OVER = (ARCHIVED, CANCELLED)
 
 
-class Device(msgspec.Struct, frozen=True, kw_only=True):
+class ScannerChoice(msgspec.Struct, frozen=True, kw_only=True):
     """A scanner by its station's name for it, and the settings of the scan."""
 
     scanner: str
@@ -87,14 +87,14 @@ class Start(msgspec.Struct, frozen=True):
     """Start a session. Without a device the caller sends the pages. A feeder starts at once; the flatbed waits for a
     Yes (B2)."""
 
-    device: Device | None
+    device: ScannerChoice | None
     now: datetime
 
 
 class TakeUp(msgspec.Struct, frozen=True):
     """Start a session for pages that a station sent after their session was archived, so that a person reviews them."""
 
-    device: Device
+    device: ScannerChoice
     now: datetime
 
 
@@ -215,7 +215,7 @@ Command = (
 
 class ScanStarted(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "scan-started.v1"
-    device: Device | None
+    device: ScannerChoice | None
     at: datetime
 
 
@@ -336,7 +336,7 @@ class ScanSession(msgspec.Struct, frozen=True, kw_only=True):
 
     state: ScanState
     version: int
-    device: Device | None
+    device: ScannerChoice | None
     asked_at: datetime
     passes: int = 0
     pages: dict[int, CapturedPage] = {}

@@ -33,13 +33,13 @@ from domain.scan_session import (
     Capture,
     CapturedPage,
     Confirm,
-    Device,
     DropExpired,
     Expire,
     Finish,
     Interrupt,
     Reopen,
     ScanEvent,
+    ScannerChoice,
     ScanSession,
     Start,
     Stop,
@@ -64,11 +64,11 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     branch: str | None = None
     stations: Mapping[str, datetime] | None = None
 
-    def covers(self, session: "Session") -> bool:
+    def covers(self, session: "LoadedScanSession") -> bool:
         """True if the caller may use the session."""
         return self._covers_station(session) and self.branch in (None, session.branch)
 
-    def _covers_station(self, session: "Session") -> bool:
+    def _covers_station(self, session: "LoadedScanSession") -> bool:
         if self.stations is None:
             return True
         device = session.state.device
@@ -76,7 +76,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
         return since is not None and time_of(session.id) >= since
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class LoadedScanSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session in the log up to `position`, with the actor and branch that started it and the time of its last
     event."""
 
@@ -89,7 +89,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
 
 
-class Inspected(msgspec.Struct, frozen=True, kw_only=True):
+class InspectedPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page image with the findings of paper/. `capture` names the pass and the sheet when a station sends it."""
 
     file: Examined
@@ -108,7 +108,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     # -- begin and end ----------------------------------------------------------------------------------------
 
-    def find_earlier_start(self, asked: object, caller: Caller) -> Session | None:
+    def find_earlier_start(self, asked: object, caller: Caller) -> LoadedScanSession | None:
         """The answer to an earlier request with the same Idempotency-Key, or None; asked before the scanner is looked
         up, because it may have been switched off since."""
         return self._find_earlier_session(self._start_key(asked, caller))
@@ -116,12 +116,12 @@ class Scanning(Filing, frozen=True, kw_only=True):
     def _start_key(self, asked: object, caller: Caller) -> CommandKey | None:
         return self._command_key(caller, "scan", asked)
 
-    def start_scan(self, device: Device | None, caller: Caller, *, asked: object) -> Session:
+    def start_scan(self, device: ScannerChoice | None, caller: Caller, *, asked: object) -> LoadedScanSession:
         """Start a session and claim its scanner. `asked` is the caller's request for this device. Raises ScannerBusy
         with the session's holder."""
         command = self._start_key(asked, caller)
 
-        def decide_and_append() -> Session:
+        def decide_and_append() -> LoadedScanSession:
             session = self.ids.new()
             events = scan_session.decide(None, Start(device, self.clock.now()))
             self.keys.new_paper(session)
@@ -135,26 +135,26 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
         return self._answer_once(lambda: self._find_earlier_session(command), decide_and_append)
 
-    def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+    def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Confirm the pass: the Yes of the flatbed, and of every further pass."""
         return self._change_session(session, Confirm(self.clock.now(), self.scan_pages_max), "confirm", caller, reach)
 
-    def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> Session:
+    def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Record a station's report that a pass has ended."""
         return self._change_session(session, finish, finish, caller, reach)
 
-    def stop_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+    def stop_scan(self, session: UUID, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Stop the current pass. Its pages stay; the station releases the device within a moment."""
         return self._change_session(session, Stop(), "stop", caller, reach)
 
     def arrange_pages(
         self, session: UUID, command: Arrangement, caller: Caller, reach: Reach, *, version: int | None = None
-    ) -> Session:
+    ) -> LoadedScanSession:
         """Rotate, move, remove or collate pages. `version` is the version in which the caller saw the page numbers;
         raises PreconditionFailed when it is outdated. None: the current one."""
         return self._change_session(session, command, (type(command).__name__, command), caller, reach, version)
 
-    def cancel_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+    def cancel_scan(self, session: UUID, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Cancel the session; its key and its images are destroyed."""
         return self._change_session(session, Cancel(), "cancel", caller, reach)
 
@@ -172,7 +172,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         """As cancel_scan(), for an expired session after its grace period. Returns False when it was reopened."""
         return self._end_by_clock(session, DropExpired(), caller, untouched_since=untouched_since)
 
-    def reopen_scan(self, session: UUID, caller: Caller, reach: Reach) -> Session:
+    def reopen_scan(self, session: UUID, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Undo the end by the calendar, with all pages. Raises IllegalTransition when they are destroyed."""
         return self._change_session(session, Reopen(), "reopen", caller, reach)
 
@@ -205,11 +205,11 @@ class Scanning(Filing, frozen=True, kw_only=True):
         caller: Caller,
         reach: Reach,
         version: int | None = None,
-    ) -> Session:
+    ) -> LoadedScanSession:
         """Apply a command. `asked` is the command as its Idempotency-Key compares it."""
         key = self._command_key(caller, session, asked)
 
-        def decide_and_append() -> Session:
+        def decide_and_append() -> LoadedScanSession:
             found = self.load_scan_session(session, reach)
             require_version(version, found.state.version)
             change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
@@ -217,11 +217,13 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
         return self._answer_once(lambda: self._find_earlier_session(key, session), decide_and_append)
 
-    def _find_earlier_session(self, command: CommandKey | None, session: UUID | None = None) -> Session | None:
+    def _find_earlier_session(
+        self, command: CommandKey | None, session: UUID | None = None
+    ) -> LoadedScanSession | None:
         earlier = self.log.find_command(command) if command else None
         return self._replay_session(earlier, session) if earlier else None
 
-    def _replay_session(self, earlier: Earlier, session: UUID | None = None) -> Session:
+    def _replay_session(self, earlier: Earlier, session: UUID | None = None) -> LoadedScanSession:
         """The session as the first request with this key left it. For a start it is the youngest session of that
         append: a session that yielded its scanner to it had waited for two minutes."""
         about = session if session in earlier.papers else max(earlier.papers)
@@ -230,13 +232,13 @@ class Scanning(Filing, frozen=True, kw_only=True):
     # -- pages ------------------------------------------------------------------------------------------------
 
     def capture_page(
-        self, session: UUID, n: int, page: Inspected, caller: Caller, reach: Reach
-    ) -> tuple[Session, bool]:
+        self, session: UUID, n: int, page: InspectedPage, caller: Caller, reach: Reach
+    ) -> tuple[LoadedScanSession, bool]:
         """Store one page image at place `n`. Returns the session and False when the page is there already, by its
         digest or its capture. The session is another one when a station's page arrives after the requested session was
         archived."""
 
-        def decide_and_append() -> tuple[Session, bool]:
+        def decide_and_append() -> tuple[LoadedScanSession, bool]:
             found = self._session_for_page(self.load_scan_session(session, reach), page.capture, caller)
             place = n if found.id == session else 1
             if not scan_session.decide(found.state, self._build_capture(place, page, NOT_STORED)):
@@ -247,7 +249,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
                 raise VersionConflict from None  # its key was destroyed when it ended
             return msgspec.structs.replace(stored, replayed=False), not stored.replayed
 
-        def append(taker: UUID, place: int, content: Content) -> Session:
+        def append(taker: UUID, place: int, content: Content) -> LoadedScanSession:
             """Many may come at once: the content is stored, and who is overtaken by another page appends again."""
             return self._retry_conflicts(
                 lambda: self._append_page(taker, self._build_capture(place, page, content), caller, reach)
@@ -255,7 +257,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
         return self._retry_conflicts(decide_and_append)
 
-    def _session_for_page(self, found: Session, capture: str | None, caller: Caller) -> Session:
+    def _session_for_page(self, found: LoadedScanSession, capture: str | None, caller: Caller) -> LoadedScanSession:
         """The session that accepts a page of this one: itself, or, when it is archived, the session for the station's
         late pages. That one may be archived too, so this repeats."""
         state = found.state
@@ -268,14 +270,14 @@ class Scanning(Filing, frozen=True, kw_only=True):
             self._take_up(state.device, claim, msgspec.structs.replace(caller, branch=found.branch))
         return self._session_for_page(self._load_session(taker), capture, caller)
 
-    def _take_up(self, device: Device, claim: Claim, caller: Caller) -> None:
+    def _take_up(self, device: ScannerChoice, claim: Claim, caller: Caller) -> None:
         session = claim.owner
         self.keys.new_paper(session)
         events = scan_session.decide(None, TakeUp(device, self.clock.now()))
         papers = {session: self.keys.intake_owner()}
         self._append_change(Change(steps=in_stream(session, events), claims=[claim], papers=papers), caller)
 
-    def _append_page(self, session: UUID, capture: Capture, caller: Caller, reach: Reach) -> Session:
+    def _append_page(self, session: UUID, capture: Capture, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Append the page. The session is `replayed` when the page was stored by another request."""
         found = self.load_scan_session(session, reach)
         events = scan_session.decide(found.state, capture)
@@ -283,7 +285,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
             return msgspec.structs.replace(found, replayed=True)
         return self._scan_append(session, self._scan_change(session, found.state, events), caller, None)
 
-    def _build_capture(self, n: int, page: Inspected, content: Content) -> Capture:
+    def _build_capture(self, n: int, page: InspectedPage, content: Content) -> Capture:
         return Capture(n, _page_from(page, content), self.scan_pages_max)
 
     # -- into a document --------------------------------------------------------------------------------------
@@ -305,7 +307,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def archive_scan(
         self,
-        seen: Session,
+        seen: LoadedScanSession,
         asked: Sequence[int] | None,
         numbers: Sequence[int],
         order: ArchiveFile,
@@ -341,7 +343,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def answer_for_lost_images(
         self,
-        seen: Session,
+        seen: LoadedScanSession,
         asked: Sequence[int] | None,
         numbers: Sequence[int],
         order: ArchiveFile,
@@ -356,7 +358,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         self._require_pages(seen, numbers, reach)
         raise Unavailable
 
-    def _require_pages(self, seen: Session, numbers: Sequence[int], reach: Reach) -> Session:
+    def _require_pages(self, seen: LoadedScanSession, numbers: Sequence[int], reach: Reach) -> LoadedScanSession:
         """The current session. Raises a refusal unless these pages are the same as when they were seen."""
         found = self.load_scan_session(seen.id, reach)
         require_archivable(found.state, numbers)
@@ -365,7 +367,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def _archive_pages(
         self,
-        found: Session,
+        found: LoadedScanSession,
         numbers: Sequence[int],
         order: ArchiveFile,
         file: Examined,
@@ -390,26 +392,26 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     # -- shared -----------------------------------------------------------------------------------------------
 
-    def load_scan_session(self, session: UUID, reach: Reach) -> Session:
+    def load_scan_session(self, session: UUID, reach: Reach) -> LoadedScanSession:
         """The session. Raises NotFound when it is out of reach."""
         found = self._load_session(session)
         if not reach.covers(found):
             raise NotFound
         return found
 
-    def _load_session(self, session: UUID, up_to: int = MAX_POSITION) -> Session:
+    def _load_session(self, session: UUID, up_to: int = MAX_POSITION) -> LoadedScanSession:
         found = self._load_session_once(session, up_to)
         if up_to == MAX_POSITION and found.state.is_shut and found.state.state not in OVER:
             return self._load_session_once(session, up_to)  # it ended between the read of its events and of its key
         return found
 
-    def _load_session_once(self, session: UUID, up_to: int) -> Session:
+    def _load_session_once(self, session: UUID, up_to: int) -> LoadedScanSession:
         recorded = self.log.load_recorded([session], up_to)
         state = scan_session.fold(r.envelope.body for r in recorded if isinstance(r.envelope.body, ScanEvent))
         if state is None:
             raise NotFound
         first = recorded[0].envelope.meta
-        return Session(
+        return LoadedScanSession(
             id=session,
             state=state,
             actor=first.actor,
@@ -435,7 +437,9 @@ class Scanning(Filing, frozen=True, kw_only=True):
             ended=[session] if after.state in OVER else [],
         )
 
-    def _scan_append(self, session: UUID, change: Change, caller: Caller, command: CommandKey | None) -> Session:
+    def _scan_append(
+        self, session: UUID, change: Change, caller: Caller, command: CommandKey | None
+    ) -> LoadedScanSession:
         try:
             recorded = self._append_change(change, caller, command)
         except Replayed as replayed:
@@ -468,7 +472,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         return [self._claim_of("scanner", state.device.scanner, session)] if state.device else []
 
 
-def _page_from(page: Inspected, content: Content) -> CapturedPage:
+def _page_from(page: InspectedPage, content: Content) -> CapturedPage:
     return CapturedPage(
         content=content,
         sha256=page.file.sha256,

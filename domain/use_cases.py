@@ -26,11 +26,11 @@ from domain.ports import (
     CommandKey,
     Contents,
     CustomerDirectory,
+    CustomerReference,
+    CustomerReferenceRaced,
     EventLog,
     Ids,
     KeyRing,
-    Owner,
-    OwnerRaced,
     Replayed,
     VersionConflict,
 )
@@ -86,7 +86,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     versions: Mapping[UUID, int] = {}
     claims: Sequence[Claim] = ()
     released: Sequence[Claim] = ()
-    papers: Mapping[UUID, Owner] = {}
+    papers: Mapping[UUID, CustomerReference] = {}
     unwrapped: Sequence[tuple[UUID, UUID]] = ()
     ended: Sequence[UUID] = ()
     forgotten: Sequence[UUID] = ()
@@ -113,7 +113,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         self, change: Change, caller: Caller, command: CommandKey | None = None
     ) -> Sequence[Recorded[Any]]:
         """Append the change and return its events as recorded. Durable on return. Raises Replayed, VersionConflict,
-        OwnerRaced and the refusals of claims."""
+        CustomerReferenceRaced and the refusals of claims."""
         envelopes = self._wrap_steps(change.steps, caller, change.versions)
         try:
             appended = self.log.append(
@@ -148,7 +148,9 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             return self._replay_outcome([paper], replayed.earlier.position)
         return self._outcome_at([paper], recorded[-1].position)
 
-    def _append_new(self, change: Change, owner: Owner, caller: Caller, command: CommandKey | None) -> Outcome:
+    def _append_new(
+        self, change: Change, owner: CustomerReference, caller: Caller, command: CommandKey | None
+    ) -> Outcome:
         """Append new papers with everything that belongs to them; a repeated request gets the first answer."""
         try:
             recorded = self._append_change(change, caller, command)
@@ -171,7 +173,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
         for _ in range(ATTEMPTS):
             try:
                 return attempt()
-            except (OwnerRaced, VersionConflict):
+            except (CustomerReferenceRaced, VersionConflict):
                 continue
         raise Unavailable
 
@@ -272,7 +274,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
             raise CustomerErased
         return found[reference]
 
-    def _owner_of(self, reference: UUID) -> Owner:
+    def _owner_of(self, reference: UUID) -> CustomerReference:
         """The owner of existing papers. Raises CustomerErased."""
         return self.keys.owner_of(self._customer_id(reference))
 
@@ -298,7 +300,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     def _external_id_claims(self, external_id: str | None, paper: UUID) -> list[Claim]:
         return [self._claim_of("external-id", external_id, paper)] if external_id else []
 
-    def _content_claim(self, owner: Owner, sha256: bytes, paper: UUID, *, shared: bool) -> Claim:
+    def _content_claim(self, owner: CustomerReference, sha256: bytes, paper: UUID, *, shared: bool) -> Claim:
         return Claim(kind="content", digest=self.keys.claim_digest_within(owner, sha256), owner=paper, shared=shared)
 
     def _reference_claims(self, state: Authorization | None, paper: UUID) -> list[Claim]:

@@ -18,7 +18,7 @@ from domain.limits import Limits
 from domain.refusals import FileTypeNotAllowed
 from paper import media_types, pictures, rendering
 from paper.media_types import JPEG, PNG
-from paper.pictures import Page
+from paper.pictures import DecodedPicture
 
 
 def _import_img2pdf() -> Any:
@@ -296,7 +296,7 @@ class _Packing:
     The length is not known in advance, so len() is 0 for img2pdf.
     """
 
-    def __init__(self, page: Page, deep: bool) -> None:
+    def __init__(self, page: DecodedPicture, deep: bool) -> None:
         self._page, self._deep = page, deep
 
     def __len__(self) -> int:

@@ -46,7 +46,7 @@ _SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
 _log = logging.getLogger(__name__)
 
 
-class Job(msgspec.Struct, eq=False, kw_only=True):
+class DecoderJob(msgspec.Struct, eq=False, kw_only=True):
     """A request from the queue. Descriptors are plain numbers: an object that closes them late could close
     another's.
     """
@@ -58,10 +58,10 @@ class Job(msgspec.Struct, eq=False, kw_only=True):
     is_upload: bool
     file: int
     connection: int
-    child: "Child | None" = None
+    child: "DecoderChild | None" = None
 
 
-class Child(msgspec.Struct, eq=False, kw_only=True):
+class DecoderChild(msgspec.Struct, eq=False, kw_only=True):
     """A child that waits for a job or works on it.
 
     `answers`: its answer has begun; `until`, `processor_until`: the limits of the current step; `verdict`: set when it
@@ -71,7 +71,7 @@ class Child(msgspec.Struct, eq=False, kw_only=True):
 
     pid: int
     control: int
-    job: Job | None = None
+    job: DecoderJob | None = None
     answers: bool = False
     steps_left: int = 0
     until: float = 0.0
@@ -91,7 +91,7 @@ class Broker:
     ) -> None:
         self._listener, self._zygote, self._children_max, self._beat = listener, zygote, children, beat
         self._limits = limits
-        self._turns = Turns[Job](
+        self._turns = Turns[DecoderJob](
             decoders=children,
             waiting_max=limits.decodes_waiting_per_caller_max,
             wait_seconds=limits.queue_wait_seconds,
@@ -99,14 +99,14 @@ class Broker:
         )
         self._epoll = select.epoll()
         self._unread = set[int]()
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, DecoderJob] = {}
         self._unborn = deque[int]()
-        self._children: dict[int, Child] = {}
-        self._idle: dict[int, Child] = {}
-        self._busy: dict[int, Child] = {}
-        self._kept: dict[int, Child] = {}
+        self._children: dict[int, DecoderChild] = {}
+        self._idle: dict[int, DecoderChild] = {}
+        self._busy: dict[int, DecoderChild] = {}
+        self._kept: dict[int, DecoderChild] = {}
         self._early: dict[int, int] = {}
-        self._controls: dict[int, Child] = {}
+        self._controls: dict[int, DecoderChild] = {}
         self._ended: list[int] = []
         self._fork_at = 0.0
         self._look_at = 0.0
@@ -217,7 +217,7 @@ class Broker:
         self._queue_request(asking, request, files[0], number)
 
     def _queue_request(self, asking: messages.Asking, request: messages.Request, file: int, connection: int) -> None:
-        job = Job(
+        job = DecoderJob(
             asker=asking.asker,
             stores=asking.stores,
             request=bytes(asking.request),
@@ -253,7 +253,7 @@ class Broker:
             control.detach()
             os.close(job.file)
 
-    def _take_child(self, job: Job) -> Child:
+    def _take_child(self, job: DecoderJob) -> DecoderChild:
         """A child that has just served an upload of this asker, for another upload; else a fresh one."""
         kept = (child for child in self._kept.values() if child.asker == job.asker)
         child = next(kept, None) if job.is_upload else None
@@ -264,7 +264,7 @@ class Broker:
         child.uploads += 1
         return child
 
-    def _drop_job(self, job: Job) -> None:
+    def _drop_job(self, job: DecoderJob) -> None:
         """Drop the job of an asker that has left or already has its answer."""
         child = job.child
         if child is None:
@@ -283,7 +283,7 @@ class Broker:
             for job in self._turns.remove_overdue(time.monotonic()):
                 self._refuse_job(job, messages.BUSY)
 
-    def _refuse_job(self, job: Job, verdict: bytes) -> None:
+    def _refuse_job(self, job: DecoderJob, verdict: bytes) -> None:
         os.close(job.file)
         send_verdict(job.connection, verdict)
         self._forget_connection(job.connection)
@@ -321,19 +321,19 @@ class Broker:
                 os.close(control)
                 self._fork_at = time.monotonic() + _BACK_OFF_SECONDS
                 continue
-            child = Child(pid=pid, control=control)
+            child = DecoderChild(pid=pid, control=control)
             self._children[pid] = self._idle[pid] = self._controls[control] = child
             self._epoll.register(control, select.EPOLLIN | select.EPOLLET)
             if pid in self._early:
                 self._remove_child(pid, self._early.pop(pid), 0.0)
 
-    def _begin_step(self, child: Child, job: Job) -> None:
+    def _begin_step(self, child: DecoderChild, job: DecoderJob) -> None:
         allowed = job.allowed
         child.steps_left -= 1
         child.until = time.monotonic() + allowed.seconds
         child.processor_until = confinement.processor_seconds(child.pid) + allowed.processor_seconds
 
-    def _read_control(self, child: Child) -> None:
+    def _read_control(self, child: DecoderChild) -> None:
         """Handle what the child has reported. A hijacked child gets no more steps than its request has."""
         control = packets_of(child.control)
         with suppress(BlockingIOError, ConnectionError):
@@ -346,7 +346,7 @@ class Broker:
                     self._finish_request(child, child.job)
         control.detach()
 
-    def _finish_request(self, child: Child, job: Job) -> None:
+    def _finish_request(self, child: DecoderChild, job: DecoderJob) -> None:
         """End a request that was answered. Its child waits for the asker's next upload if it was an upload below the
         limits."""
         self._end_job(child, job)
@@ -372,7 +372,7 @@ class Broker:
             del self._kept[child.pid]
             kill_child(child, b"")
 
-    def _end_job(self, child: Child, job: Job) -> None:
+    def _end_job(self, child: DecoderChild, job: DecoderJob) -> None:
         self._turns.end(job, time.monotonic())
         self._forget_connection(job.connection)
         child.job, child.answers = None, False
@@ -431,7 +431,7 @@ class ZygoteEnded(Exception):
     """The process that forks the children has ended; the supervisor restarts the whole server."""
 
 
-def kill_child(child: Child, verdict: bytes) -> None:
+def kill_child(child: DecoderChild, verdict: bytes) -> None:
     """Kill the child with this verdict about its job; a verdict set earlier stays."""
     if child.verdict is None:
         child.verdict = verdict

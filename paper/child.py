@@ -122,7 +122,7 @@ def _assemble_pieces(
     yield messages.Piece(b"")
 
 
-def _read_pages(parts: Sequence[messages.Part], descriptor: int, control: int) -> Iterator[tuple[bytes, int]]:
+def _read_pages(parts: Sequence[messages.ImagePart], descriptor: int, control: int) -> Iterator[tuple[bytes, int]]:
     """The page images, read one at a time: a mapping would count as memory. The broker gives each the time of a
     request."""
     for number, part in enumerate(parts):

@@ -109,7 +109,7 @@ class Examiner:
             raise FileEmpty()
         if len(pages) > messages.PARTS_MAX:
             raise FileTooManyPixels()
-        request = messages.Assemble(parts=tuple(messages.Part(*page) for page in pages))
+        request = messages.Assemble(parts=tuple(messages.ImagePart(*page) for page in pages))
         seconds = len(pages) * self._limits.decode_seconds_max
         await self._try_twice(lambda: self._collect_pieces(request, source, target, asker), seconds)
 

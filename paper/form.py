@@ -12,9 +12,9 @@ from reportlab.lib.units import mm
 
 from domain.scan_code import group_code
 from paper import form_text, form_words
-from paper.form_sheet import Sheet
+from paper.form_sheet import FormSheet
 from paper.form_text import MONO, PLAIN, Style
-from paper.form_words import Words
+from paper.form_words import FormWords
 from paper.messages import FormFault
 
 LEFT: Final = 20.0
@@ -58,7 +58,7 @@ _NAME_WIDTH: Final = 110.0
 NOTE_LINES_MAX: Final = 12
 
 
-class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FormContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that the form prints, as plain values.
 
     `type_label` is already in the form's language; a form in a language without words here is printed in English.
@@ -98,7 +98,7 @@ class _Field(msgspec.Struct, frozen=True):
     lines_max: int = 1
 
 
-_forms = msgspec.json.Decoder(Form)
+_forms = msgspec.json.Decoder(FormContent)
 
 
 def draw_json(data: bytes) -> bytes:
@@ -112,11 +112,11 @@ def draw_json(data: bytes) -> bytes:
         raise FormFault(type(fault).__name__) from fault
 
 
-def draw(form: Form) -> bytes:
+def draw(form: FormContent) -> bytes:
     """The PDF of a form: one page of A4, the same bytes for the same form."""
     language, words = form_words.language_of(form.language)
     title = f"{form_text.join_lines(form.type_label)} {group_code(form.scan_code)}"
-    sheet = Sheet(title=title, author=form_text.join_lines(form.library), language=language, day=form.issued_on)
+    sheet = FormSheet(title=title, author=form_text.join_lines(form.library), language=language, day=form.issued_on)
     top = max(_draw_head(sheet, form, words), _draw_code(sheet, form.scan_code))
     top = _draw_customer(sheet, form, words, top + 6)
     top = _draw_statement(sheet, form, words, top + 3)
@@ -129,7 +129,7 @@ def draw(form: Form) -> bytes:
     return sheet.finish()
 
 
-def _draw_head(sheet: Sheet, form: Form, words: Words) -> float:
+def _draw_head(sheet: FormSheet, form: FormContent, words: FormWords) -> float:
     """Draw the upper left: the library, the type, the day of issue, and the last day on which the form can be
     signed.
     """
@@ -148,7 +148,7 @@ def _draw_head(sheet: Sheet, form: Form, words: Words) -> float:
     return top
 
 
-def _draw_code(sheet: Sheet, code: str) -> float:
+def _draw_code(sheet: FormSheet, code: str) -> float:
     """Draw the upper right, where no hole is punched and no staple set: the QR code, and its text in groups to read
     aloud."""
     module = sheet.draw_qr_code(RIGHT - MODULES_MM, TOP, MODULES_MM, code)
@@ -159,7 +159,7 @@ def _draw_code(sheet: Sheet, code: str) -> float:
     )
 
 
-def _draw_customer(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+def _draw_customer(sheet: FormSheet, form: FormContent, words: FormWords, top: float) -> float:
     top = _draw_heading(sheet, top, words.customer)
     fields = [_Field(words.name, form.customer_name, _FIRST, 3), _Field(words.number, form.customer_id, 42, 4)]
     if form.birth_date:
@@ -168,7 +168,7 @@ def _draw_customer(sheet: Sheet, form: Form, words: Words, top: float) -> float:
     return sheet.draw_text(LEFT, top, words.minor, _BODY, _WIDTH) if form.guardian else top
 
 
-def _draw_statement(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+def _draw_statement(sheet: FormSheet, form: FormContent, words: FormWords, top: float) -> float:
     """Draw in plain words what the signature declares, and for how long."""
     top = _draw_heading(sheet, top, words.statement)
     says = [words.direct_debit, words.refund] if form.kind == "mandate" else [words.declaration]
@@ -178,7 +178,7 @@ def _draw_statement(sheet: Sheet, form: Form, words: Words, top: float) -> float
     return top - _PARAGRAPH
 
 
-def _texts_of_validity(form: Form, words: Words) -> list[str]:
+def _texts_of_validity(form: FormContent, words: FormWords) -> list[str]:
     first = words.format_date(form.valid_from) if form.valid_from else ""
     last = words.format_date(form.valid_until) if form.valid_until else ""
     if first and last:
@@ -188,7 +188,7 @@ def _texts_of_validity(form: Form, words: Words) -> list[str]:
     return [words.only_until.format(last=last)] if last else []
 
 
-def _draw_collection(sheet: Sheet, form: Form, words: Words, top: float) -> float:
+def _draw_collection(sheet: FormSheet, form: FormContent, words: FormWords, top: float) -> float:
     top = _draw_heading(sheet, top, words.collection)
     creditor = _Field(words.creditor, form.library, _FIRST, 2)
     top = _draw_row(sheet, top, [creditor, _Field(words.creditor_id, form.creditor_id, _SECOND, 2)])
@@ -203,7 +203,7 @@ def _draw_collection(sheet: Sheet, form: Form, words: Words, top: float) -> floa
     return _draw_row(sheet, top, [_Field("IBAN", _group_by_four(form.iban), _FIRST), _Field("BIC", form.bic, _SECOND)])
 
 
-def _draw_choice(sheet: Sheet, left: float, top: float, words: Words) -> None:
+def _draw_choice(sheet: FormSheet, left: float, top: float, words: FormWords) -> None:
     """Draw the types of payment, to be ticked by hand."""
     top = sheet.draw_text(left, top, words.payment, _LABEL, _SECOND)
     for option in (words.recurring, words.one_off):
@@ -211,21 +211,21 @@ def _draw_choice(sheet: Sheet, left: float, top: float, words: Words) -> None:
         left = sheet.draw_word(left + _SQUARE + 1.5, top, option, _BODY) + 4
 
 
-def _draw_note(sheet: Sheet, note: str, words: Words, top: float, bottom: float) -> None:
+def _draw_note(sheet: FormSheet, note: str, words: FormWords, top: float, bottom: float) -> None:
     """Draw as many lines of the note as fit above `bottom`."""
     top = _draw_heading(sheet, top, words.note)
     room = int((bottom - top) / _BODY.leading_mm)
     sheet.draw_text(LEFT, top, note.strip(), _BODY, _WIDTH, min(room, NOTE_LINES_MAX))
 
 
-def _top_of_signing(form: Form) -> float:
+def _top_of_signing(form: FormContent) -> float:
     """The top of the signature, which is at the foot of every form at the same place; a guardian's fields are above
     it.
     """
     return BOTTOM - 8 - _SIGNATURE - (_GUARDIAN if form.guardian else 0)
 
 
-def _draw_signing(sheet: Sheet, form: Form, words: Words) -> None:
+def _draw_signing(sheet: FormSheet, form: FormContent, words: FormWords) -> None:
     """Draw the fields for signature, place and date, to be filled in by hand."""
     top = _top_of_signing(form)
     signature = words.debtor_signature if form.kind == "mandate" else words.signature
@@ -239,13 +239,13 @@ def _draw_signing(sheet: Sheet, form: Form, words: Words) -> None:
     _draw_row(sheet, top, signing, _SIGNATURE)
 
 
-def _draw_heading(sheet: Sheet, top: float, text: str) -> float:
+def _draw_heading(sheet: FormSheet, top: float, text: str) -> float:
     top = sheet.draw_text(LEFT, top, text, _HEADING, _WIDTH) + 0.5
     sheet.draw_rule(LEFT, top, _WIDTH)
     return top + 1.5
 
 
-def _draw_row(sheet: Sheet, top: float, fields: list[_Field], high: float = _FIELD) -> float:
+def _draw_row(sheet: FormSheet, top: float, fields: list[_Field], high: float = _FIELD) -> float:
     """Draw fields side by side; returns the bottom of the longest."""
     left, bottom = LEFT, top + high
     for field in fields:
@@ -254,7 +254,7 @@ def _draw_row(sheet: Sheet, top: float, fields: list[_Field], high: float = _FIE
     return bottom
 
 
-def _draw_field(sheet: Sheet, left: float, top: float, field: _Field, high: float) -> float:
+def _draw_field(sheet: FormSheet, left: float, top: float, field: _Field, high: float) -> float:
     below = sheet.draw_text(left, top, field.label, _LABEL, field.wide)
     if value := form_text.join_lines(field.value or ""):
         style = _choose_style(value, _VALUE, _LONG_VALUE, field.wide)

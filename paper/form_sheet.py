@@ -25,7 +25,7 @@ _CAP_HEIGHT: Final = 0.714
 """Cap height of Noto Sans in parts of its size; it centres a line of type in its leading."""
 
 
-class Sheet:
+class FormSheet:
     """One page. Each draw_ method returns where its mark ends, so that the next one can begin there."""
 
     def __init__(self, *, title: str, author: str, language: str, day: date) -> None:

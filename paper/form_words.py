@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 
-class Words(msgspec.Struct, frozen=True, kw_only=True):
+class FormWords(msgspec.Struct, frozen=True, kw_only=True):
     """One language. form.py fills {library}, {type}, {code}, {first} and {last}; format_date() fills {day} and the
     others."""
 
@@ -60,7 +60,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
         return self.day.format(day=day.day, month=self.months[day.month - 1], year=day.year)
 
 
-ENGLISH: Final = Words(
+ENGLISH: Final = FormWords(
     day="{day} {month} {year}",
     months=(
         "January", "February", "March", "April", "May", "June",
@@ -109,7 +109,7 @@ ENGLISH: Final = Words(
     readable="Keep this form readable: it is scanned. Do not write, fold or staple on the code.",
 )  # fmt: skip
 
-DUTCH: Final = Words(
+DUTCH: Final = FormWords(
     day="{day} {month} {year}",
     months=(
         "januari", "februari", "maart", "april", "mei", "juni",
@@ -158,7 +158,7 @@ DUTCH: Final = Words(
     readable="Houd dit formulier leesbaar: het wordt gescand. De code niet beschrijven, vouwen of nieten.",
 )  # fmt: skip
 
-GERMAN: Final = Words(
+GERMAN: Final = FormWords(
     day="{day}. {month} {year}",
     months=(
         "Januar", "Februar", "März", "April", "Mai", "Juni",
@@ -210,6 +210,6 @@ GERMAN: Final = Words(
 _LANGUAGES: Final = {"en": ENGLISH, "nl": DUTCH, "de": GERMAN}
 
 
-def language_of(wanted: str) -> tuple[str, Words]:
+def language_of(wanted: str) -> tuple[str, FormWords]:
     """The language that a form is printed in and its words; English for a language without words here."""
     return (wanted, _LANGUAGES[wanted]) if wanted in _LANGUAGES else ("en", ENGLISH)

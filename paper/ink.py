@@ -47,14 +47,14 @@ def ink_share(ink: Image.Image) -> float:
     return ink.histogram()[255] / (ink.width * ink.height)
 
 
-class Lines(NamedTuple):
+class InkLines(NamedTuple):
     """The ink rotated so that its lines run across, and their slope to the right in steps of half a degree, up to 8."""
 
     laid: Image.Image
     skew_degrees: float
 
 
-def find_lines(ink: Image.Image) -> Lines | None:
+def find_lines(ink: Image.Image) -> InkLines | None:
     """The lines of a page, or None.
 
     At the right angle rows of pixels are full and empty in turn; on a page that lies on its side columns are.
@@ -64,7 +64,7 @@ def find_lines(ink: Image.Image) -> Lines | None:
     for laid in (ink, ink.transpose(Image.Transpose.ROTATE_90)):
         contrast, angle = _find_angle(laid)
         if contrast >= _LINE_CONTRAST_MIN:
-            return Lines(laid, angle)
+            return InkLines(laid, angle)
     return None
 
 
@@ -90,7 +90,7 @@ def _unevenness(strips: Image.Image) -> float:
     return float(sum((above - below) ** 2 for above, below in pairwise(rows)))
 
 
-def look_of(ink: Image.Image, lines: Lines | None) -> bytes:
+def look_of(ink: Image.Image, lines: InkLines | None) -> bytes:
     """The map of page_look.py: the amount of ink in each cell, after straightening the page and moving its ink to the
     corner.
 
@@ -107,7 +107,7 @@ def look_of(ink: Image.Image, lines: Lines | None) -> bytes:
     return page_look.pack_map(cells.point([level * page_look.LEVELS // 256 for level in range(256)]).tobytes())
 
 
-def _straighten(ink: Image.Image, lines: Lines) -> Image.Image:
+def _straighten(ink: Image.Image, lines: InkLines) -> Image.Image:
     laid, angle = lines
     strips = laid.resize((_COLUMNS, laid.height), Image.Resampling.BOX)
     fine = (angle + tenth / 10 for tenth in range(-5, 6))

@@ -67,7 +67,7 @@ class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     look: bytes
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True):
+class ImagePart(msgspec.Struct, frozen=True, array_like=True):
     """A page image inside a file of several: offset and size in bytes, and its clockwise turn in degrees."""
 
     offset: int
@@ -101,11 +101,11 @@ class Render(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="re
 class Assemble(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="assemble"):
     """Ask for one PDF of page images in this order."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ImagePart, ...]
 
 
 class Draw(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="draw"):
-    """Ask for the PDF of the form.Form whose JSON is the first `size` bytes of the file."""
+    """Ask for the PDF of the FormContent whose JSON is the first `size` bytes of the file."""
 
     size: int
 

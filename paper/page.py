@@ -14,7 +14,7 @@ from domain.refusals import FileTypeNotAllowed
 from paper import codes, ink, media_types, pictures, rendering
 from paper.content import Content
 from paper.messages import PageFinding
-from paper.pictures import Page
+from paper.pictures import DecodedPicture
 
 BLANK: Final = "blank"
 DARK: Final = "dark"
@@ -52,7 +52,7 @@ def inspect(content: Content, limits: Limits) -> PageFinding:
         return _finding_of(media_type, pictures.decode_only_page(content, media_type, _READING_WIDTH, limits))
 
 
-def _finding_of(media_type: str, page: Page) -> PageFinding:
+def _finding_of(media_type: str, page: DecodedPicture) -> PageFinding:
     grey = _upright_grey(page)
     paper, on_it = ink.paper_and_ink(grey)
     lines = ink.find_lines(on_it)
@@ -69,7 +69,7 @@ def _finding_of(media_type: str, page: Page) -> PageFinding:
     )
 
 
-def _upright_grey(page: Page) -> Image.Image:
+def _upright_grey(page: DecodedPicture) -> Image.Image:
     """The upright page in grey, at the size at which codes are found."""
     wide, high = page.width, page.height
     scale = min(1.0, math.sqrt(codes.PIXELS_MAX / (wide * high)), rendering.SIDE_MAX / max(wide, high))
@@ -77,13 +77,13 @@ def _upright_grey(page: Page) -> Image.Image:
     return grey.transpose(rendering.UPRIGHT[page.orientation]) if page.orientation in rendering.UPRIGHT else grey
 
 
-def _dpi_of(page: Page) -> int | None:
+def _dpi_of(page: DecodedPicture) -> int | None:
     """The resolution if it is equal across and down, else None: a fax has more dots across than down."""
     across, down = page.dpi or (0.0, 1.0)
     return round(across) if round(across) == round(down) else None
 
 
-def _warnings_of(page: Page, paper: int, on_it: Image.Image, lines: ink.Lines | None) -> tuple[str, ...]:
+def _warnings_of(page: DecodedPicture, paper: int, on_it: Image.Image, lines: ink.InkLines | None) -> tuple[str, ...]:
     words = {
         BLANK: ink.ink_share(on_it) <= BLANK_INK_MAX,
         DARK: paper <= DARK_PAPER_MAX,
@@ -94,7 +94,7 @@ def _warnings_of(page: Page, paper: int, on_it: Image.Image, lines: ink.Lines | 
     return tuple(word for word, is_so in words.items() if is_so)
 
 
-def _is_small(page: Page) -> bool:
+def _is_small(page: DecodedPicture) -> bool:
     """True if small print of a whole page could hardly be read.
 
     A high resolution identifies a small sheet of paper: programs that do not know the resolution write 72 or 96.
@@ -102,7 +102,7 @@ def _is_small(page: Page) -> bool:
     return max(page.full_size) < SMALL_PIXELS_MIN and (page.dpi is None or min(page.dpi) < SMALL_DPI_MIN)
 
 
-def _ends_in_filler(page: Page) -> bool:
+def _ends_in_filler(page: DecodedPicture) -> bool:
     """True if the picture without its white borders ends in the grey of missing blocks.
 
     A JPEG that was cut and then closed decodes without an error, with this grey in place of the missing part. A back

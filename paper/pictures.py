@@ -56,7 +56,7 @@ _INCHES_MAX = 24
 """No desk scanner takes more than A2."""
 
 
-class Page(msgspec.Struct, frozen=True):
+class DecodedPicture(msgspec.Struct, frozen=True):
     """A decoded picture: its size in pixels, rows [top, bottom) of it on demand, its EXIF orientation (1 to 8).
 
     `full_size`: the size in the file, from which a JPEG may be decoded smaller. `dpi`: across and down, if the file
@@ -109,7 +109,7 @@ def examine(content: Content, media_type: str, limits: Limits) -> int:
     return frames if media_type == TIFF else 1
 
 
-def decode_only_page(content: Content, media_type: str, width: int, limits: Limits) -> Page:
+def decode_only_page(content: Content, media_type: str, width: int, limits: Limits) -> DecodedPicture:
     """The page of a picture with exactly one, checked like examine() and decoded once.
 
     A JPEG is decoded in grey and only as large as `width` pixels need. Raises FileTooManyPixels also for a second page.
@@ -124,7 +124,7 @@ def decode_only_page(content: Content, media_type: str, width: int, limits: Limi
     return _decode_reduced(picture, width, "L")
 
 
-def decode_page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> Page:
+def decode_page(content: Content, media_type: str, number: int, width: int, limits: Limits) -> DecodedPicture:
     """Page `number` (from 1). A JPEG is decoded only as large as an image of `width` pixels needs.
 
     Raises NotFound for a missing page.
@@ -236,11 +236,13 @@ def _decode_frames(picture: ImageFile.ImageFile, limits: Limits) -> int:
     raise FileTooManyPixels()
 
 
-def _decode_reduced(picture: ImageFile.ImageFile, width: int, mode: str | None = None) -> Page:
+def _decode_reduced(picture: ImageFile.ImageFile, width: int, mode: str | None = None) -> DecodedPicture:
     full_size = picture.size
     picture.draft(mode, (width, width))
     picture.load()
-    return Page(*picture.size, _rows_of(picture), orientation_of(picture), full_size, dpi_of(picture, full_size))
+    return DecodedPicture(
+        *picture.size, _rows_of(picture), orientation_of(picture), full_size, dpi_of(picture, full_size)
+    )
 
 
 def _rows_of(picture: Image.Image) -> Callable[[int, int], Image.Image]:
@@ -284,7 +286,7 @@ def _examine_heif(content: Content, limits: Limits) -> int:
     return len(pictures)
 
 
-def _decode_heif_page(content: Content, number: int, limits: Limits) -> Page:
+def _decode_heif_page(content: Content, number: int, limits: Limits) -> DecodedPicture:
     """Page `number`: the picture that the file calls primary is page 1, the others follow in their order."""
     pictures = _open_heif(content, limits)
     order = sorted(range(len(pictures)), key=lambda index: index != pictures.primary_index)
@@ -294,7 +296,7 @@ def _decode_heif_page(content: Content, number: int, limits: Limits) -> Page:
     check_pixels(picture.size, limits)
     picture.load()
     width, height = picture.size
-    return Page(width, height, _heif_rows_of(picture), 1, (width, height), None)
+    return DecodedPicture(width, height, _heif_rows_of(picture), 1, (width, height), None)
 
 
 def _open_heif(content: Content, limits: Limits) -> Any:

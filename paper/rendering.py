@@ -76,7 +76,7 @@ def _scale_of(wide: float, high: float, width: int, on_side: bool) -> float:
     return min(width / across, SIDE_MAX / max(wide, high), math.sqrt(PIXELS_MAX / (wide * high)))
 
 
-def reduce_page(page: pictures.Page, size: tuple[int, int]) -> Image.Image:
+def reduce_page(page: pictures.DecodedPicture, size: tuple[int, int]) -> Image.Image:
     """The page at `size`, with its orientation in the file, grey or RGB on white.
 
     Colours are converted strip by strip, so a large page is never in memory twice.

@@ -100,7 +100,7 @@ class Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-class Step(NamedTuple):
+class FilterStep(NamedTuple):
     """One instruction of the kernel's packet filter; after a comparison it skips `yes` or `no` instructions."""
 
     code: int
@@ -206,7 +206,7 @@ def call_filter() -> Filter:
     return filter_of(program_for(machine) if machine in _ARCHITECTURES else ())
 
 
-def filter_of(steps: Sequence[Step]) -> Filter:
+def filter_of(steps: Sequence[FilterStep]) -> Filter:
     """The steps in the kernel's binary form."""
     instructions = b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in steps)
     return Filter(len(steps), instructions)
@@ -217,43 +217,48 @@ def install_filter(calls: Filter) -> bool:
     return bool(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(calls), 0, 0) == 0)
 
 
-def program_for(machine: str) -> list[Step]:
+def program_for(machine: str) -> list[FilterStep]:
     """The filter for a machine by its platform.machine(): allowed calls pass, all others fail with EPERM."""
     column = list(_ARCHITECTURES).index(machine)
     steps = [
-        Step(_LOAD, _ARCHITECTURE_AT),
-        Step(_IF_EQUAL, _ARCHITECTURES[machine], yes=1),
-        Step(_RETURN, _KILL),
-        Step(_LOAD, _NUMBER_AT),
+        FilterStep(_LOAD, _ARCHITECTURE_AT),
+        FilterStep(_IF_EQUAL, _ARCHITECTURES[machine], yes=1),
+        FilterStep(_RETURN, _KILL),
+        FilterStep(_LOAD, _NUMBER_AT),
     ]
     for numbers in _ALLOWED.values():
-        steps += _for_call(numbers[column], [Step(_RETURN, _ALLOW)])
+        steps += _for_call(numbers[column], [FilterStep(_RETURN, _ALLOW)])
     # Memory is never both writable and executable, and no mapping can change the sender's file.
     steps += _for_call(
-        _MMAP[column], [*_refuse_bits(2, _PROT_EXEC), *_refuse_bits(3, _MAP_SHARED), Step(_RETURN, _ALLOW)]
+        _MMAP[column], [*_refuse_bits(2, _PROT_EXEC), *_refuse_bits(3, _MAP_SHARED), FilterStep(_RETURN, _ALLOW)]
     )
-    steps += _for_call(_MPROTECT[column], [*_refuse_bits(2, _PROT_EXEC), Step(_RETURN, _ALLOW)])
+    steps += _for_call(_MPROTECT[column], [*_refuse_bits(2, _PROT_EXEC), FilterStep(_RETURN, _ALLOW)])
     # Python's mmap duplicates the descriptor; F_SETOWN and its like would send signals.
     steps += _for_call(_FCNTL[column], _allow_only(1, _F_DUPFD_CLOEXEC))
     # The flags of clone3 are in memory, where a filter cannot read: after ENOSYS glibc uses clone.
     steps += _for_call(_CLONE[column], _allow_only(0, _A_THREAD))
-    steps += _for_call(_CLONE3[column], [Step(_RETURN, _UNKNOWN)])
-    return [*steps, Step(_RETURN, _REFUSE)]
+    steps += _for_call(_CLONE3[column], [FilterStep(_RETURN, _UNKNOWN)])
+    return [*steps, FilterStep(_RETURN, _REFUSE)]
 
 
-def _for_call(number: int, then: list[Step]) -> list[Step]:
+def _for_call(number: int, then: list[FilterStep]) -> list[FilterStep]:
     """The steps for one call. `then` ends in a decision, so the call's number need not be loaded again after it."""
-    return [Step(_IF_EQUAL, number, no=len(then)), *then]
+    return [FilterStep(_IF_EQUAL, number, no=len(then)), *then]
 
 
-def _refuse_bits(argument: int, bits: int) -> list[Step]:
-    return [_load_argument(argument), Step(_IF_ANY_BIT, bits, no=1), Step(_RETURN, _REFUSE)]
+def _refuse_bits(argument: int, bits: int) -> list[FilterStep]:
+    return [_load_argument(argument), FilterStep(_IF_ANY_BIT, bits, no=1), FilterStep(_RETURN, _REFUSE)]
 
 
-def _allow_only(argument: int, value: int) -> list[Step]:
-    return [_load_argument(argument), Step(_IF_EQUAL, value, no=1), Step(_RETURN, _ALLOW), Step(_RETURN, _REFUSE)]
+def _allow_only(argument: int, value: int) -> list[FilterStep]:
+    return [
+        _load_argument(argument),
+        FilterStep(_IF_EQUAL, value, no=1),
+        FilterStep(_RETURN, _ALLOW),
+        FilterStep(_RETURN, _REFUSE),
+    ]
 
 
-def _load_argument(index: int) -> Step:
+def _load_argument(index: int) -> FilterStep:
     """Load the lower half of an argument: the checked arguments use no higher bits."""
-    return Step(_LOAD, _ARGUMENTS_AT + 8 * index)
+    return FilterStep(_LOAD, _ARGUMENTS_AT + 8 * index)

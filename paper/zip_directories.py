@@ -42,7 +42,7 @@ _ALL_ONES = 0xFFFFFFFF
 _OFFICE_STARTS = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"word/", b"xl/", b"ppt/", b"mimetype")
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ZipEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One file of the archive by the central directory; sizes and offset in bytes."""
 
     name: str
@@ -75,7 +75,7 @@ def _openxml_type(content_types: bytes) -> str:
     raise FileTypeNotAllowed(found="macroEnabled" if b"macroEnabled.main+xml" in content_types else "Open XML")
 
 
-def read_directory(content: Content) -> list[Entry]:
+def read_directory(content: Content) -> list[ZipEntry]:
     """Every entry; each is checked to be inside the file and not to overlap another.
 
     Raises FileDamaged, and FileTooManyPixels for more than ENTRIES_MAX entries or UNPACKED_BYTES_MAX unpacked.
@@ -91,7 +91,7 @@ def read_directory(content: Content) -> list[Entry]:
     return entries
 
 
-def peek(content: Content, entry: Entry) -> bytes:
+def peek(content: Content, entry: ZipEntry) -> bytes:
     """Up to the first MiB of one entry, inflated. Raises FileDamaged for data that does not inflate."""
     *_, name_length, extra_length = _LOCAL.unpack_from(content, entry.offset)
     at = entry.offset + _LOCAL.size + name_length + extra_length
@@ -116,7 +116,7 @@ def _end_record(content: Content) -> int:
     raise FileTypeNotAllowed(found="ZIP")
 
 
-def _entries(directory: bytes) -> Iterator[Entry]:
+def _entries(directory: bytes) -> Iterator[ZipEntry]:
     at, count = 0, 0
     while at < len(directory):
         count += 1
@@ -133,7 +133,7 @@ def _entries(directory: bytes) -> Iterator[Entry]:
             raise FileDamaged()
         extra = directory[name_at + name_length : name_at + name_length + extra_length]
         sizes = _long_sizes(extra, unpacked, packed, fields[-1])
-        yield Entry(
+        yield ZipEntry(
             name=directory[name_at : name_at + name_length].decode("utf-8", "replace").replace("\\", "/"),
             encrypted=bool(flags & 1),
             method=method,
@@ -154,7 +154,7 @@ def _long_sizes(extra: bytes, *sizes: int) -> list[int]:
     return [found.pop(0) if size == _ALL_ONES and found else size for size in sizes]
 
 
-def _check_bounds(content: Content, entries: list[Entry], directory_start: int) -> None:
+def _check_bounds(content: Content, entries: list[ZipEntry], directory_start: int) -> None:
     if sum(entry.unpacked for entry in entries) > UNPACKED_BYTES_MAX:
         raise FileTooManyPixels()
     free_from = 0

@@ -67,7 +67,7 @@ from domain.mandate import Mandate
 from domain.scan_session import PageCaptured, PagesArchived, ScanEvent, ScanInterrupted, ScanStarted
 from domain.values import Content, Source
 from projections.reading import read_cursor, write_cursor
-from projections.view import EVENTS, ArchiveEvent, Taken, View, second_customer_of, value_or_none
+from projections.view import EVENTS, ArchiveEvent, RowChanges, View, second_customer_of, value_or_none
 
 NAME = "audit_history"
 CUSTOMERS = ("customer", "linked_customer")
@@ -75,7 +75,7 @@ Fields = dict[str, Any]
 Changed = tuple[Fields, Fields]
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class HistoryRow(msgspec.Struct, frozen=True, gc=False):
     """The table's columns, in its order. `before` and `after` hold the changed fields only, without what was erased.
 
     `other_customer`: who had a moved paper before, who is linked to a joint one. Customers are references, also those
@@ -101,12 +101,12 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 # -- events to rows ---------------------------------------------------------------------------------------------
 
 
-def row_of(recorded: Recorded[ArchiveEvent], as_of: datetime) -> Row:
+def row_of(recorded: Recorded[ArchiveEvent], as_of: datetime) -> HistoryRow:
     envelope = recorded.envelope
     body, meta = envelope.body, envelope.meta
     subject = SUBJECTS[type(body)]
     before, after = subject.changed(body)
-    return Row(
+    return HistoryRow(
         position=recorded.position,
         recorded_at=recorded.recorded_at,
         as_of=as_of,
@@ -400,13 +400,13 @@ def _fields_of_rights(body: TokenCreated | UserAdded) -> Fields:
     )
 
 
-def customers_in(rows: Iterable[Row]) -> set[UUID]:
+def customers_in(rows: Iterable[HistoryRow]) -> set[UUID]:
     """The references among what changed: with_customer_ids() needs the ids of these."""
     changes = (fields for row in rows for fields in (row.before, row.after))
     return {UUID(str(fields[name])) for fields in changes for name in CUSTOMERS if fields.get(name)}
 
 
-def with_customer_ids(row: Row, ids: Mapping[UUID, str]) -> Row:
+def with_customer_ids(row: HistoryRow, ids: Mapping[UUID, str]) -> HistoryRow:
     """As people read it: customers by the library system's own id, None for one that is not known any more."""
     before, after = ({**fields, **_ids_of(fields, ids)} for fields in (row.before, row.after))
     return msgspec.structs.replace(row, before=before, after=after)
@@ -416,7 +416,7 @@ def _ids_of(fields: Fields, ids: Mapping[UUID, str]) -> Fields:
     return {name: ids.get(UUID(str(fields[name]))) for name in CUSTOMERS if fields.get(name)}
 
 
-class Subject(msgspec.Struct, frozen=True):
+class EventSubject(msgspec.Struct, frozen=True):
     """What an event can be about: how its changes are told, and which field is its name, where it has one."""
 
     kind: str
@@ -425,47 +425,54 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 # By the event's class: an event of a later release has none, and is parked.
-SUBJECTS: dict[type[Event], Subject] = {
-    **dict.fromkeys(get_args(DocumentEvent), Subject("document", _changes_of_document)),
-    **dict.fromkeys(get_args(AuthorizationEvent), Subject("authorization", _changes_of_authorization)),
-    **dict.fromkeys(get_args(ScanEvent), Subject("scan_session", _changes_of_scan)),
-    **dict.fromkeys(get_args(TypeEvent), Subject("document_type", _changes_of_type, "code")),
-    **dict.fromkeys(get_args(TokenEvent), Subject("token", _changes_of_token, "name")),
-    **dict.fromkeys(get_args(UserEvent), Subject("user", _changes_of_user, "name")),
+SUBJECTS: dict[type[Event], EventSubject] = {
+    **dict.fromkeys(get_args(DocumentEvent), EventSubject("document", _changes_of_document)),
+    **dict.fromkeys(get_args(AuthorizationEvent), EventSubject("authorization", _changes_of_authorization)),
+    **dict.fromkeys(get_args(ScanEvent), EventSubject("scan_session", _changes_of_scan)),
+    **dict.fromkeys(get_args(TypeEvent), EventSubject("document_type", _changes_of_type, "code")),
+    **dict.fromkeys(get_args(TokenEvent), EventSubject("token", _changes_of_token, "name")),
+    **dict.fromkeys(get_args(UserEvent), EventSubject("user", _changes_of_user, "name")),
 }
 
 
-class History:
+class HistoryFold:
     """The fold: no event needs another, so nothing is waited for."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._rows: list[HistoryRow] = []
 
     def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None:
         self._rows.append(row_of(recorded, as_of))
 
-    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> RowChanges:
         rows, self._rows = self._rows, []
-        return Taken(rows)
+        return RowChanges(rows)
 
     @property
     def pending_count(self) -> int:
         return 0
 
 
-def _build_fold(stored: Iterable[Any]) -> History:
-    return History()
+def _build_fold(stored: Iterable[Any]) -> HistoryFold:
+    return HistoryFold()
 
 
 VIEW = View(
-    name=NAME, row=Row, key=("position",), json=("before", "after"), events=EVENTS, fold=_build_fold, read=Row, shape=2
+    name=NAME,
+    row=HistoryRow,
+    key=("position",),
+    json=("before", "after"),
+    events=EVENTS,
+    fold=_build_fold,
+    read=HistoryRow,
+    shape=2,
 )
 
 
 # -- queries ----------------------------------------------------------------------------------------------------
 
 
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryFilters(msgspec.Struct, frozen=True, kw_only=True):
     """Whose history (`customer`, `subject`; neither: over all), and what of it. Both ends of the time are included."""
 
     customer: UUID | None = None
@@ -478,11 +485,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-class Page(msgspec.Struct, frozen=True):
+class HistoryPage(msgspec.Struct, frozen=True):
     """`position`: where the view stands. `next`: the cursor of the next page, None at the end. `labels`: those of the
     types that the papers have now, by the papers' ids."""
 
-    rows: list[Row]
+    rows: list[HistoryRow]
     position: int
     next: str | None = None
     labels: dict[UUID, dict[str, str]] = {}
@@ -490,14 +497,14 @@ class Page(msgspec.Struct, frozen=True):
 
 async def fetch_page(
     conn: AsyncConnection[Any],
-    filters: Filters,
+    filters: HistoryFilters,
     rights: Rights,
     *,
     operations: bool = False,
     as_of: int | None = None,
     limit: int,
     cursor: str | None = None,
-) -> Page:
+) -> HistoryPage:
     """What was done, newest first. A paper's history goes with the paper's present type: hidden type, no history.
 
     The document types' own history is for everyone who may read histories, that of tokens and scan sessions only with
@@ -505,7 +512,7 @@ async def fetch_page(
     """
     place = read_cursor(cursor) if cursor else None
     bound = {
-        **{name: getattr(filters, name) for name in Filters.__struct_fields__},
+        **{name: getattr(filters, name) for name in HistoryFilters.__struct_fields__},
         "types": rights.types,
         "own_branch": rights.branch,
         "operations": operations,
@@ -516,12 +523,12 @@ async def fetch_page(
     async with conn.cursor(row_factory=tuple_row) as c:
         await c.execute(_build_query(bound), bound, prepare=True)
         found = await c.fetchall()
-    rows = [Row(*values[1:-1]) for values in found if values[1] is not None]
+    rows = [HistoryRow(*values[1:-1]) for values in found if values[1] is not None]
     labels = {row.subject_id: values[-1] for row, values in zip(rows, found, strict=False) if values[-1]}
     position = found[0][0]
     pinned = position if bound["as_of"] is None else bound["as_of"]
     following = write_cursor(pinned, rows[limit - 1].position) if len(rows) > limit else None
-    return Page(rows[:limit], position, following, labels)
+    return HistoryPage(rows[:limit], position, following, labels)
 
 
 # Only what is asked for stands in the statement, so that each is planned with the index that fits it. To a customer's

@@ -33,7 +33,7 @@ NAME = "authorizations"
 EVENTS = frozenset(get_args(AuthorizationEvent))
 
 
-class Row(RowVersion, frozen=True, gc=False):
+class AuthorizationRow(RowVersion, frozen=True, gc=False):
     """The table's columns, in its order: domain.authorization.Authorization, and what the list shows beside it.
 
     `complete` is None for what is no mandate, and when it was erased (I7). `due_on`: the first day on which the
@@ -65,7 +65,7 @@ class Row(RowVersion, frozen=True, gc=False):
     due_on: date | None = None
 
 
-def evolve(row: Row | None, recorded: Recorded[AuthorizationEvent]) -> Row:
+def evolve(row: AuthorizationRow | None, recorded: Recorded[AuthorizationEvent]) -> AuthorizationRow:
     """The next version of an authorization's row.
 
     What an event does to an authorization stands in the domain alone: the row is read, evolved and written again."""
@@ -78,9 +78,11 @@ def evolve(row: Row | None, recorded: Recorded[AuthorizationEvent]) -> Row:
     return msgspec.structs.replace(row, from_position=recorded.position, version=version, **changes)
 
 
-def _first_version(recorded: Recorded[AuthorizationEvent], stamp: TypeStamp, columns: dict[str, Any]) -> Row:
+def _first_version(
+    recorded: Recorded[AuthorizationEvent], stamp: TypeStamp, columns: dict[str, Any]
+) -> AuthorizationRow:
     envelope = recorded.envelope
-    return Row(
+    return AuthorizationRow(
         id=envelope.originator_id,
         from_position=recorded.position,
         to_position=None,
@@ -117,7 +119,7 @@ def _columns_from_state(state: Authorization) -> dict[str, Any]:
     }
 
 
-def _state_from_row(row: Row) -> Authorization:
+def _state_from_row(row: AuthorizationRow) -> Authorization:
     """The other way round."""
     return Authorization(
         customer=row.customer,
@@ -138,7 +140,7 @@ def _state_from_row(row: Row) -> Authorization:
     )
 
 
-def _revocation_from_row(row: Row) -> RevocationReceived | None:
+def _revocation_from_row(row: AuthorizationRow) -> RevocationReceived | None:
     if row.revocation_received_on is None or row.revocation_effective_on is None:
         return None
     return RevocationReceived(
@@ -146,7 +148,7 @@ def _revocation_from_row(row: Row) -> RevocationReceived | None:
     )
 
 
-def _is_complete(row: Row | None, state: Authorization, body: AuthorizationEvent) -> bool | None:
+def _is_complete(row: AuthorizationRow | None, state: Authorization, body: AuthorizationEvent) -> bool | None:
     """An event that brings no collection data leaves it as it was."""
     match body:
         case AuthorizationIssued(mandate=given) | AuthorizationRegistered(mandate=given):
@@ -162,7 +164,7 @@ def _is_complete(row: Row | None, state: Authorization, body: AuthorizationEvent
     return state.mandate is not None and state.mandate.is_complete
 
 
-def _notes_of(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
+def _notes_of(row: AuthorizationRow | None, body: AuthorizationEvent) -> dict[str, Any]:
     """What staff noted beside it. A note and an id of the day of the signature take the place of the form's."""
     match body:
         case AuthorizationIssued():
@@ -180,19 +182,19 @@ def _notes_of(row: Row | None, body: AuthorizationEvent) -> dict[str, Any]:
     return {}
 
 
-def _build_fold(stored: Iterable[Row]) -> Versions[Row]:
+def _build_fold(stored: Iterable[AuthorizationRow]) -> Versions[AuthorizationRow]:
     return Versions(evolve, EVENTS, stored)
 
 
-def row_from_columns(*values: Any) -> Row:
+def row_from_columns(*values: Any) -> AuthorizationRow:
     """A row as the driver gives it: the mandate is plain JSON there."""
-    row = Row(*values)
+    row = AuthorizationRow(*values)
     return msgspec.structs.replace(row, mandate=msgspec.convert(row.mandate, Mandate | None))
 
 
 VIEW = View(
     name=NAME,
-    row=Row,
+    row=AuthorizationRow,
     key=("id", "customer", "from_position"),
     json=("labels", "mandate"),
     events=EVENTS,
@@ -204,7 +206,7 @@ VIEW = View(
 
 async def find_authorization(
     conn: AsyncConnection[Any], authorization: UUID, rights: Rights, *, as_of: int | None = None
-) -> tuple[Row | None, int]:
+) -> tuple[AuthorizationRow | None, int]:
     """One authorization, None when it does not exist for this caller; and where the view stands."""
     bound = {"id": authorization, "types": rights.types, "branch": rights.branch, "as_of": as_of}
     async with conn.cursor(row_factory=tuple_row) as cursor:

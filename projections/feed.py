@@ -23,7 +23,7 @@ TOPICS = {kind.topic.rpartition(".")[0]: kind.topic for kind in EVENTS}
 """By the name without its version, which is what the history keeps."""
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True):
+class FeedRights(msgspec.Struct, frozen=True, kw_only=True):
     """What exists for whoever asks: papers of these types, of `branch` alone where it is given; with `operations` who
     administers what; with `scans` the scan sessions, those of `scan_branch` alone where it is given."""
 
@@ -41,7 +41,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[str, ...] | None = None
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class FeedRow(msgspec.Struct, frozen=True, gc=False):
     """Some columns of audit_history, in this order."""
 
     position: int
@@ -56,15 +56,15 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     other_customer: UUID | None
 
 
-class Page(msgspec.Struct, frozen=True):
+class FeedPage(msgspec.Struct, frozen=True):
     """`position`: up to there all that was wanted is in it, so that is where to go on. `end`: where the views stand."""
 
-    rows: Sequence[Row]
+    rows: Sequence[FeedRow]
     position: int
     end: int
 
 
-async def page(conn: AsyncConnection[Any], reader: Reader, wanted: Wanted, *, after: int, limit: int) -> Page:
+async def page(conn: AsyncConnection[Any], reader: FeedRights, wanted: Wanted, *, after: int, limit: int) -> FeedPage:
     """The first events behind a position, at most `limit` of the next POSITIONS_MAX."""
     bound = {
         "types": list(reader.types),
@@ -82,16 +82,16 @@ async def page(conn: AsyncConnection[Any], reader: Reader, wanted: Wanted, *, af
         await cursor.execute(QUERY, bound, prepare=True)
         found = await cursor.fetchall()
     end: int = found[0][0] or 0
-    rows = [Row(*values[1:]) for values in found if values[1] is not None]
+    rows = [FeedRow(*values[1:]) for values in found if values[1] is not None]
     position = rows[-1].position if len(rows) == limit else max(after, min(end, after + POSITIONS_MAX))
-    return Page(rows, position, end)
+    return FeedPage(rows, position, end)
 
 
 QUERY = f"""
     select t.position, found.*
     from (select min(position) as position from views.tracking) as t
     left join lateral (
-        select {", ".join(f"h.{name}" for name in Row.__struct_fields__)}
+        select {", ".join(f"h.{name}" for name in FeedRow.__struct_fields__)}
         from {SUBJECTED}
         where h.position > %(after)s and h.position <= least(t.position, %(up_to)s)
         and (

@@ -34,7 +34,7 @@ class HistoryItem(msgspec.Struct, frozen=True):
 
 
 def history_item(
-    row: audit_history.Row, *, whole_iban: bool, labels: Mapping[str, str] | None = None, language: str = "en"
+    row: audit_history.HistoryRow, *, whole_iban: bool, labels: Mapping[str, str] | None = None, language: str = "en"
 ) -> HistoryItem:
     """`labels`: those of the type that the paper has now; its subject is named by one of them."""
     label = labels.get(language) or labels["en"] if labels else msgspec.UNSET

@@ -16,7 +16,7 @@ from projections.audit_history import SUBJECTED
 CHANGES_MAX = 500
 
 
-class Instant(msgspec.Struct, frozen=True):
+class LogMoment(msgspec.Struct, frozen=True):
     """`position` 0: nothing was recorded yet. `final`: no later event can change the answer; else let the log settle
     (Log.fence), wait until the views stand at its last position, and ask again: that answer holds for a past moment."""
 
@@ -24,10 +24,10 @@ class Instant(msgspec.Struct, frozen=True):
     final: bool
 
 
-async def position_at(conn: AsyncConnection[Any], at: datetime) -> Instant:
+async def position_at(conn: AsyncConnection[Any], at: datetime) -> LogMoment:
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(AT, {"at": at}, prepare=True)
-        return Instant(*require_value(await cursor.fetchone(), "views.tracking has a row for each view"))
+        return LogMoment(*require_value(await cursor.fetchone(), "views.tracking has a row for each view"))
 
 
 AT = """

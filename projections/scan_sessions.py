@@ -39,7 +39,7 @@ EVENTS = frozenset(get_args(ScanEvent))
 NOBODY = UUID(int=0)
 
 
-class Row(RowVersion, frozen=True, gc=False):
+class ScanSessionRow(RowVersion, frozen=True, gc=False):
     """The table's columns, in its order. `passes`: the last one begun, `pages`: how many there are, `last_page`: the
     highest place that has one, since places may be missing."""
 
@@ -58,7 +58,7 @@ class Row(RowVersion, frozen=True, gc=False):
     changed_at: datetime
 
 
-def evolve(row: Row | None, recorded: Recorded[ScanEvent]) -> Row:
+def evolve(row: ScanSessionRow | None, recorded: Recorded[ScanEvent]) -> ScanSessionRow:
     """The next version of a session's row."""
     body = recorded.envelope.body
     if isinstance(body, ScanStarted):
@@ -73,7 +73,7 @@ def evolve(row: Row | None, recorded: Recorded[ScanEvent]) -> Row:
     )
 
 
-def _columns_after(row: Row, body: ScanEvent) -> dict[str, Any]:
+def _columns_after(row: ScanSessionRow, body: ScanEvent) -> dict[str, Any]:
     match body:
         case ScanConfirmed(number=number):
             return {"state": ScanState.SCANNING.value, "passes": number, "problem": None}
@@ -102,9 +102,9 @@ def _columns_after(row: Row, body: ScanEvent) -> dict[str, Any]:
     assert_never(body)
 
 
-def _first_version(recorded: Recorded[ScanEvent], body: ScanStarted) -> Row:
+def _first_version(recorded: Recorded[ScanEvent], body: ScanStarted) -> ScanSessionRow:
     envelope, device = recorded.envelope, body.device
-    return Row(
+    return ScanSessionRow(
         id=envelope.originator_id,
         customer=NOBODY,
         from_position=recorded.position,
@@ -129,12 +129,12 @@ def _first_version(recorded: Recorded[ScanEvent], body: ScanStarted) -> Row:
 
 VIEW = View(
     name=NAME,
-    row=Row,
+    row=ScanSessionRow,
     key=("id", "customer", "from_position"),
     json=(),
     events=EVENTS,
     fold=lambda stored: Versions(evolve, EVENTS, stored),
-    read=Row,
+    read=ScanSessionRow,
     shape=1,
 )
 
@@ -142,17 +142,17 @@ VIEW = View(
 # -- queries ----------------------------------------------------------------------------------------------------
 
 
-class Page(msgspec.Struct, frozen=True):
+class ScanSessionPage(msgspec.Struct, frozen=True):
     """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
 
-    rows: list[Row]
+    rows: list[ScanSessionRow]
     position: int
     next: str | None
 
 
 async def list_unfinished(
     conn: AsyncConnection[Any], *, branch: str | None, limit: int, cursor: str | None = None
-) -> Page:
+) -> ScanSessionPage:
     """Sessions that are not over, the expired ones among them, the longest untouched first: the work list."""
     place = read_cursor(cursor) if cursor else None
     bound = {
@@ -165,12 +165,14 @@ async def list_unfinished(
     async with conn.cursor(row_factory=tuple_row) as found:
         await found.execute(UNFINISHED_LATER if place else UNFINISHED, bound, prepare=True)
         (position, *_), *values = await found.fetchall()
-    rows = [Row(*one) for _, *one in values]
+    rows = [ScanSessionRow(*one) for _, *one in values]
     pinned = place.pinned if place else position
-    return Page(rows[:limit], position, write_cursor(pinned, rows[limit - 1].from_position) if rows[limit:] else None)
+    return ScanSessionPage(
+        rows[:limit], position, write_cursor(pinned, rows[limit - 1].from_position) if rows[limit:] else None
+    )
 
 
-async def list_jobs(conn: AsyncConnection[Any], station: str) -> list[Row]:
+async def list_jobs(conn: AsyncConnection[Any], station: str) -> list[ScanSessionRow]:
     """What a station has to scan just now, of the sessions that were begun since its branch has its name."""
     return await _fetch_rows(conn, JOBS, {"station": station, "scanning": ScanState.SCANNING.value})
 
@@ -209,8 +211,8 @@ def list_abandoned(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
         return cursor.execute(ABANDONED, {"scanning": ScanState.SCANNING.value, "before": before}).fetchall()
 
 
-async def _fetch_rows(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[Row]:
-    async with conn.cursor(row_factory=args_row(Row)) as cursor:
+async def _fetch_rows(conn: AsyncConnection[Any], query: str, bound: dict[str, Any]) -> list[ScanSessionRow]:
+    async with conn.cursor(row_factory=args_row(ScanSessionRow)) as cursor:
         await cursor.execute(query, bound, prepare=True)
         return await cursor.fetchall()
 

@@ -51,7 +51,7 @@ class RowVersion(msgspec.Struct, frozen=True, gc=False):
 V = TypeVar("V", bound=RowVersion)
 
 
-class Taken(msgspec.Struct):
+class RowChanges(msgspec.Struct):
     """What a table learns: `closed` are (id, from_position, to_position) of rows it holds open, `rows` are new."""
 
     rows: Sequence[msgspec.Struct]
@@ -63,7 +63,7 @@ class Fold(Protocol):
 
     def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None: ...
 
-    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> RowChanges:
         """The rows that are ready, forgotten here. `last` names the last version of streams of which more than one
         event comes: their open rows stay here until then; without it every open row is ready."""
 
@@ -133,9 +133,9 @@ class Versions(Generic[V]):
         else:
             self._ended.append(msgspec.structs.replace(row, to_position=position))
 
-    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> RowChanges:
         ready = self._changed if last is None else [i for i in self._changed if self._open[i].version >= last.get(i, 1)]
-        taken = Taken([*self._ended, *(self._open.pop(i) for i in ready)], self._closed)
+        taken = RowChanges([*self._ended, *(self._open.pop(i) for i in ready)], self._closed)
         self._changed, self._ended, self._closed = {}, [], []
         return taken
 
@@ -197,7 +197,7 @@ def _open_rows(conn: psycopg.Connection[Any], view: View, table: str, page: Sequ
         return cursor.execute(statements_of(view, table).open_rows, [list(changed)]).fetchall()
 
 
-def write_rows(conn: psycopg.Connection[Any], view: View, table: str, taken: Taken) -> None:
+def write_rows(conn: psycopg.Connection[Any], view: View, table: str, taken: RowChanges) -> None:
     sql = statements_of(view, table)
     if taken.closed:
         columns = [list(column) for column in zip(*taken.closed, strict=True)]

@@ -15,7 +15,7 @@ from projections.reading import OPEN, PINNED, read_cursor, text_array, unknown_c
 Why = Literal["revocation", "form", "validity", "unused"]
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WorkListRow(msgspec.Struct, frozen=True):
     """One authorization; `ends_on` is the first day on which it is over by the calendar."""
 
     created_position: int
@@ -45,10 +45,10 @@ class Waiting(msgspec.Struct, frozen=True):
         return "validity" if self.valid_until == self.ends_on - timedelta(days=1) else "unused"
 
 
-class Page(msgspec.Struct, frozen=True):
+class WorkListPage(msgspec.Struct, frozen=True):
     """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
 
-    rows: list[Waiting]
+    rows: list[WorkListRow]
     position: int
     next: str | None
 
@@ -61,14 +61,14 @@ async def list_ending(
     limit: int,
     branch: str | None = None,
     cursor: str | None = None,
-) -> Page:
+) -> WorkListPage:
     """What ends by itself on or before a day, the first to end first. Of one branch, or of all that may be seen."""
     return await _fetch_page(conn, ENDING, rights, limit=limit, branch=branch, cursor=cursor, until=until)
 
 
 async def list_originals(
     conn: AsyncConnection[Any], rights: Rights, *, limit: int, branch: str | None = None, cursor: str | None = None
-) -> Page:
+) -> WorkListPage:
     """Papers that wait on a shelf for their scan, the longest waiting first; else likewise."""
     return await _fetch_page(conn, ORIGINALS, rights, limit=limit, branch=branch, cursor=cursor)
 
@@ -82,7 +82,7 @@ async def _fetch_page(
     branch: str | None,
     cursor: str | None,
     **bound: Any,
-) -> Page:
+) -> WorkListPage:
     place = read_cursor(cursor) if cursor else None
     first, later = queries
     values = {
@@ -98,8 +98,8 @@ async def _fetch_page(
     async with conn.cursor(row_factory=tuple_row) as rows:
         await rows.execute(later if place else first, values, prepare=True)
         (position, *_), *found = await rows.fetchall()
-    waiting = [Waiting(*row) for row in found]
-    return Page(waiting[:limit], position, _next_cursor(place.pinned if place else position, waiting, limit))
+    waiting = [WorkListRow(*row) for row in found]
+    return WorkListPage(waiting[:limit], position, _next_cursor(place.pinned if place else position, waiting, limit))
 
 
 def _parse_day(key: str) -> date:
@@ -110,7 +110,7 @@ def _parse_day(key: str) -> date:
         raise unknown_cursor() from None
 
 
-def _next_cursor(pinned: int, found: Sequence[Waiting], limit: int) -> str | None:
+def _next_cursor(pinned: int, found: Sequence[WorkListRow], limit: int) -> str | None:
     if len(found) <= limit:
         return None
     last = found[limit - 1]
@@ -136,8 +136,8 @@ def _build_statements(waits: str, *, order: str, behind: str) -> tuple[str, str]
 
 
 def _build_statement(where: str, order: str) -> str:
-    nothing = ", ".join(["null"] * (len(Waiting.__struct_fields__) - 1))
-    columns = ", ".join(f"r.{COLUMNS.get(name, name)}" for name in Waiting.__struct_fields__)
+    nothing = ", ".join(["null"] * (len(WorkListRow.__struct_fields__) - 1))
+    columns = ", ".join(f"r.{COLUMNS.get(name, name)}" for name in WorkListRow.__struct_fields__)
     return f"""
         select position, {nothing}
         from views.tracking

@@ -69,7 +69,7 @@ class StationRefused(Unreachable):
     """It answered that this station's token, name or branch is none of its own."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ArchiveAnswer(msgspec.Struct, frozen=True):
     """`told` is the JSON object of the body; empty where something else answered for the archive."""
 
     status: int
@@ -140,7 +140,7 @@ class ArchiveClient:
         told = self._request("GET", f"/v1/scan-sessions/{job.id}").body
         return (told.get("state"), told.get("passes")) == ("scanning", job.number)
 
-    def put_page(self, job: PassJob, page: SpoolPage, picture: Path) -> Answer:
+    def put_page(self, job: PassJob, page: SpoolPage, picture: Path) -> ArchiveAnswer:
         """One page, at its place of the session. Raises Unreachable."""
         n = job.first_page + page.number - 1
         headers = {
@@ -151,12 +151,12 @@ class ArchiveClient:
         with picture.open("rb") as file:
             return self._request("PUT", f"/v1/scan-sessions/{job.id}/pages/{n}", file, headers)
 
-    def finish_pass(self, job: PassJob, problem: str | None, told: str | None) -> Answer:
+    def finish_pass(self, job: PassJob, problem: str | None, told: str | None) -> ArchiveAnswer:
         """The pass is done, or could not go on. Raises Unreachable."""
         body = {"pass": job.number, "problem": problem, "told": told}
         return self._request("POST", f"/v1/scan-sessions/{job.id}/finish", msgspec.json.encode(body))
 
-    def _require_ok(self, answer: Answer) -> Answer:
+    def _require_ok(self, answer: ArchiveAnswer) -> ArchiveAnswer:
         if answer.status != 200:
             raise (StationRefused if answer.slug and answer.status in _NOT_TAKEN else Unreachable)(answer.summary)
         return answer
@@ -169,14 +169,14 @@ class ArchiveClient:
         headers: dict[str, str] | None = None,
         *,
         seconds_max: float = _SECONDS_MAX,
-    ) -> Answer:
+    ) -> ArchiveAnswer:
         connection = self._connect(seconds_max)
         usual = {"Content-Type": "application/json"} if body is not None else {}
         try:
             with suppress(BrokenPipeError):  # who has answered before all was sent is listened to
                 connection.request(method, self._path + path, body, self._headers | usual | (headers or {}))
             response = connection.getresponse()
-            return Answer(response.status, parse_object(response.read(_ANSWER_BYTES_MAX)))
+            return ArchiveAnswer(response.status, parse_object(response.read(_ANSWER_BYTES_MAX)))
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(type(error).__name__) from error
         finally:

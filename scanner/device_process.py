@@ -31,7 +31,7 @@ _TICK_SECONDS: Final = 0.1
 _PIECE_BYTES: Final = 65_536
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class ProcessLimits(msgspec.Struct, frozen=True, kw_only=True):
     """After so many seconds the process is killed: without an event or a new row, after `cancel`, in all."""
 
     silence_seconds: float = 15.0
@@ -43,7 +43,7 @@ class DeviceProcess:
     """One request and its process. Leaving the `with` ends it whatever it is at; `cancel` is for any thread."""
 
     def __init__(
-        self, request: Request, state: Path, patience: Patience | None = None, *, spool: Path | None = None
+        self, request: Request, state: Path, patience: ProcessLimits | None = None, *, spool: Path | None = None
     ) -> None:
         """Starts the process. All that use a device share `state`: its lock lies there, and by default the spool."""
         self._request = request
@@ -168,13 +168,13 @@ def list_devices(state: Path) -> list[DeviceInfo]:
     return found
 
 
-def _patience_for(request: Request) -> Patience:
+def _patience_for(request: Request) -> ProcessLimits:
     match request:
         case Scan(profile=profile):
-            return Patience(silence_seconds=profile.silence_seconds_max)
+            return ProcessLimits(silence_seconds=profile.silence_seconds_max)
         case ListDevices():
-            return Patience(silence_seconds=LISTING_SECONDS_MAX)
-    return Patience()
+            return ProcessLimits(silence_seconds=LISTING_SECONDS_MAX)
+    return ProcessLimits()
 
 
 def _start_process(locks: Path, spool: Path) -> subprocess.Popen[bytes]:

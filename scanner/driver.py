@@ -26,7 +26,7 @@ class DeviceInfo(msgspec.Struct, frozen=True):
     kind: str
 
 
-class Sheet(msgspec.Struct, frozen=True):
+class StartedPage(msgspec.Struct, frozen=True):
     """What a started page promises. `rows` is None where the device learns its height by scanning."""
 
     width: int
@@ -52,7 +52,7 @@ class Device(Protocol):
         """Set everything for the pages to come; the resolution in dpi that the device took. INVALID: cannot do it."""
         ...
 
-    def start_page(self) -> Sheet:
+    def start_page(self) -> StartedPage:
         """Take the next page; OUT_OF_PAPER when there is none."""
         ...
 

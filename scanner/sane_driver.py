@@ -16,7 +16,7 @@ from _sane import error as SaneError  # python-sane tells its own exception nowh
 
 from domain.promises import require_value
 from scanner import options
-from scanner.driver import PIXELS_MAX, DeviceInfo, Raster, Sheet, Watcher
+from scanner.driver import PIXELS_MAX, DeviceInfo, Raster, StartedPage, Watcher
 from scanner.errors import DeviceFault, Fault, fault_of
 from scanner.profiles import PageSource, Profile
 
@@ -49,7 +49,7 @@ class SaneDevice:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
         self._owner = threading.get_ident()
-        self._sheet: Sheet | None = None
+        self._sheet: StartedPage | None = None
 
     def sources(self) -> Sequence[PageSource]:
         return options.sources_among(self._choices_of("source"))
@@ -67,7 +67,7 @@ class SaneDevice:
             self._set_area((profile.width_mm, profile.height_mm), dpi)
         return round(dpi)
 
-    def start_page(self) -> Sheet:
+    def start_page(self) -> StartedPage:
         self._check_owner()
         with _translate_faults():
             self._handle.start()
@@ -175,7 +175,7 @@ class _Reading:
             self._handle.cancel()
 
 
-def _parse_sheet(parameters: tuple[str, int, tuple[int, int], int, int]) -> Sheet:
+def _parse_sheet(parameters: tuple[str, int, tuple[int, int], int, int]) -> StartedPage:
     """Raises INVALID for lines that python-sane reads wrongly, TOO_MANY_PIXELS for a page over the limit."""
     kind, is_last_frame, (width, rows), depth, line_bytes = parameters
     channels = {"gray": 1, "color": 3}.get(kind, 0)
@@ -184,7 +184,7 @@ def _parse_sheet(parameters: tuple[str, int, tuple[int, int], int, int]) -> Shee
         raise DeviceFault(Fault.INVALID, f"cannot read {kind}, {depth} bit, {line_bytes} bytes for {width} pixels")
     if width * rows > PIXELS_MAX:
         raise DeviceFault(Fault.TOO_MANY_PIXELS, f"{width} x {rows}")
-    return Sheet(width, rows if rows > 0 else None, channels)
+    return StartedPage(width, rows if rows > 0 else None, channels)
 
 
 def _fault_in_page(fault: DeviceFault, rows: int) -> DeviceFault:

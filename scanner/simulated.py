@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from scanner import specimen
-from scanner.driver import DeviceInfo, Raster, Sheet, Watcher
+from scanner.driver import DeviceInfo, Raster, StartedPage, Watcher
 from scanner.errors import DeviceFault, Fault
 from scanner.options import pixels_of
 from scanner.profiles import PageMode, PageSource, Profile
@@ -33,7 +33,7 @@ _FILLER: Final = 128
 Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DevicePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a device does, by its name. 0: it does not happen."""
 
     pages: Count = 3
@@ -65,7 +65,7 @@ class SimulatedDriver:
 class SimulatedDevice:
     """A Device; its feeder is filled anew with each job."""
 
-    def __init__(self, sources: tuple[PageSource, ...], plan: Plan, sleep: Callable[[float], None] = time.sleep):
+    def __init__(self, sources: tuple[PageSource, ...], plan: DevicePlan, sleep: Callable[[float], None] = time.sleep):
         self._sources, self._plan, self._sleep = sources, plan, sleep
         self._source, self._dpi, self._mode = sources[0], RESOLUTION_DPI_MAX, "L"
         self._size_mm = (0.0, 0.0)
@@ -83,14 +83,14 @@ class SimulatedDevice:
         self._size_mm = (min(profile.width_mm, _WIDTH_MM_MAX), min(profile.height_mm, _HEIGHT_MM_MAX))
         return self._dpi
 
-    def start_page(self) -> Sheet:
+    def start_page(self) -> StartedPage:
         self._number += 1
         if self._source is PageSource.FEEDER and self._number > self._plan.pages:
             raise DeviceFault(Fault.OUT_OF_PAPER, "the feeder is empty")
         for at, fault in ((self._plan.jam, Fault.JAMMED), (self._plan.cover, Fault.COVER_OPEN)):
             if at == self._number:
                 raise DeviceFault(fault, "as the name says")
-        return Sheet(*self._size_px(), len(self._mode))
+        return StartedPage(*self._size_px(), len(self._mode))
 
     def read_page(self, watch: Watcher) -> Raster:
         width, rows = self._size_px()
@@ -129,7 +129,7 @@ class SimulatedDevice:
         return picture.convert(self._mode).tobytes()
 
 
-def parse_name(name: str) -> tuple[tuple[PageSource, ...], Plan]:
+def parse_name(name: str) -> tuple[tuple[PageSource, ...], DevicePlan]:
     """Sources and plan of a device by its name. Raises DeviceFault(INVALID), which says what the name lacks."""
     kind, _, query = name.partition("?")
     scheme, colon, source = kind.partition(":")
@@ -137,7 +137,7 @@ def parse_name(name: str) -> tuple[tuple[PageSource, ...], Plan]:
         if scheme != SCHEME:
             raise ValueError("the name begins with simulated")
         sources = (PageSource(source),) if colon else tuple(PageSource)
-        plan = msgspec.convert(dict(parse_qsl(query, strict_parsing=bool(query))), Plan, strict=False)
+        plan = msgspec.convert(dict(parse_qsl(query, strict_parsing=bool(query))), DevicePlan, strict=False)
     except ValueError as error:
         raise DeviceFault(Fault.INVALID, f"{name}: {error}") from error
     return sources, plan

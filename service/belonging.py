@@ -17,7 +17,7 @@ from domain.refusals import InsufficientStorage, Unavailable
 from service.settings import Settings
 from store.content_directory import holds_content, make_root
 from store.identity import (
-    Identity,
+    ArchiveIdentity,
     has_event,
     newest_contents,
     newest_event,
@@ -166,7 +166,7 @@ def load_marker(folder: Path) -> Marker | None:
         raise StoreUnfit(f"{folder} cannot be read: {error.strerror}") from None
 
 
-def mark_keys_folder(folder: Path, identity: Identity) -> None:
+def mark_keys_folder(folder: Path, identity: ArchiveIdentity) -> None:
     """The folder may lie on a medium that is not written to: the keys themselves prove whose they are."""
     with suppress(OSError):
         if load_marker(folder) is None:

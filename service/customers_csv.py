@@ -12,7 +12,7 @@ from domain.customer import Customer, CustomerKind, parse_customer
 from domain.refusals import FieldError, ValidationFailed
 from domain.values import parse_date
 from service.csv_lines import parse_records
-from store.register_load import Line, Load
+from store.register_load import Load, RegisterLine
 
 HEADER = ["id", "name", "birth_date", "card_numbers", "home_branch", "kind"]
 BATCH_LINES = 1_000
@@ -63,7 +63,7 @@ def import_customers(
     reads = _parse_lines(file, today)
     with loading as load:
         while batch := list(islice(reads, BATCH_LINES)):
-            loaded = load([Line(r.number, r.parsed) for r in batch if isinstance(r.parsed, Customer)])
+            loaded = load([RegisterLine(r.number, r.parsed) for r in batch if isinstance(r.parsed, Customer)])
             refused = [RefusedLine(r.number, r.parsed) for r in batch if not isinstance(r.parsed, Customer)]
             refused += [RefusedLine(number, (error,)) for number, error in loaded.refused]
             for line in sorted(refused, key=lambda line: line.number):

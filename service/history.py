@@ -18,7 +18,7 @@ from domain.access import Rights
 from domain.archive import Caller
 from domain.refusals import N_, FieldError, NotFound, Unavailable
 from projections import audit_history, customer_documents, moments
-from projections.audit_history import Filters
+from projections.audit_history import HistoryFilters
 from projections.history_items import HistoryItem, history_item
 from projections.reading import NOBODY, parse_moment
 from service.access import access_of, open_view_connection, record_reads
@@ -30,7 +30,7 @@ POLL_SECONDS = 0.05
 Connection = AsyncConnection[Any]
 
 
-class Subject(msgspec.Struct, frozen=True):
+class HistorySubject(msgspec.Struct, frozen=True):
     """Whose history. A customer of whom nothing was archived has no reference, and an empty history."""
 
     customer: UUID | None = None
@@ -38,7 +38,7 @@ class Subject(msgspec.Struct, frozen=True):
     authorization: UUID | None = None
 
 
-class History(msgspec.Struct, frozen=True):
+class HistoryReading(msgspec.Struct, frozen=True):
     """`items` newest first, `position`: where the view stood, `last`: where the log did."""
 
     items: list[HistoryItem]
@@ -46,22 +46,22 @@ class History(msgspec.Struct, frozen=True):
     last: int
 
 
-def history_of_customer(store: Store, customer_id: str, caller: Caller, *, as_of: str | None) -> History:
-    async def find_customer(conn: Connection) -> Subject:
+def history_of_customer(store: Store, customer_id: str, caller: Caller, *, as_of: str | None) -> HistoryReading:
+    async def find_customer(conn: Connection) -> HistorySubject:
         reference = await reference_of(conn, customer_id)
         if reference is None and store.register.get(customer_id) is None:
             raise NotFound
-        return Subject(customer=reference)
+        return HistorySubject(customer=reference)
 
     return _load_logged(store, find_customer, caller, as_of)
 
 
-def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: bool, as_of: str | None) -> History:
-    async def find_paper(conn: Connection) -> Subject:
+def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: bool, as_of: str | None) -> HistoryReading:
+    async def find_paper(conn: Connection) -> HistorySubject:
         row, _ = await customer_documents.find_paper(conn, paper, _all_rights(store))
         if row is None or (row.kind == "document") is not document:
             raise NotFound
-        return Subject(row.customer, paper if document else None, None if document else paper)
+        return HistorySubject(row.customer, paper if document else None, None if document else paper)
 
     return _load_logged(store, find_paper, caller, as_of)
 
@@ -72,14 +72,14 @@ def _all_rights(store: Store) -> Rights:
 
 
 def _load_logged(
-    store: Store, find: Callable[[Connection], Awaitable[Subject]], caller: Caller, as_of: str | None
-) -> History:
-    async def find_subject() -> tuple[Subject, int | None]:
+    store: Store, find: Callable[[Connection], Awaitable[HistorySubject]], caller: Caller, as_of: str | None
+) -> HistoryReading:
+    async def find_subject() -> tuple[HistorySubject, int | None]:
         async with open_view_connection(store) as conn:
             await _wait_for_views(store, conn, store.log.last_position())
             return await find(conn), await _position_of(store, conn, as_of)
 
-    async def load_history(subject: Subject, position: int | None) -> History:
+    async def load_history(subject: HistorySubject, position: int | None) -> HistoryReading:
         async with open_view_connection(store) as conn:
             return await _load_items(store, conn, subject, position)
 
@@ -88,10 +88,10 @@ def _load_logged(
     return asyncio.run(load_history(subject, position))
 
 
-async def _load_items(store: Store, conn: Connection, subject: Subject, as_of: int | None) -> History:
+async def _load_items(store: Store, conn: Connection, subject: HistorySubject, as_of: int | None) -> HistoryReading:
     paper = subject.document or subject.authorization
     # Without a reference the filter would be none at all, and the history one over everybody.
-    about = Filters(subject=paper) if paper else Filters(customer=subject.customer or NOBODY)
+    about = HistoryFilters(subject=paper) if paper else HistoryFilters(customer=subject.customer or NOBODY)
     items: list[HistoryItem] = []
     cursor: str | None = None
     while True:
@@ -103,7 +103,7 @@ async def _load_items(store: Store, conn: Connection, subject: Subject, as_of: i
         items += [history_item(row, whole_iban=True) for row in rows]
         cursor = page.next
         if cursor is None:
-            return History(items, page.position, store.log.last_position())
+            return HistoryReading(items, page.position, store.log.last_position())
 
 
 async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int | None:

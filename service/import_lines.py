@@ -59,7 +59,7 @@ class ListedFile(msgspec.Struct, frozen=True):
     sha256: bytes
 
 
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
+class ListedLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the list, or a file of the folder. `place` says where it stands, `texts` what it says, in the order of
     COLUMNS, `read` how much of the whole is read with it. `path` is that of its file, `parsed` lacks the file."""
 
@@ -82,7 +82,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     root: Path
     size: int
-    lines: Iterator[Listed]
+    lines: Iterator[ListedLine]
 
 
 def listing_of(source: Path, limits: Limits) -> Listing:
@@ -98,18 +98,18 @@ def listing_of(source: Path, limits: Limits) -> Listing:
 # -- a list in CSV ------------------------------------------------------------------------------------------------
 
 
-def _iter_manifest(manifest: Path, limits: Limits) -> Iterator[Listed]:
+def _iter_manifest(manifest: Path, limits: Limits) -> Iterator[ListedLine]:
     columns = _build_readers(limits)
     with manifest.open("rb") as file:
         for line in parse_records(file, HEADER, FURTHER):
             place = f"line {line.number}"
             if isinstance(line.fields, FieldError):
-                yield Listed(number=line.number, place=place, texts=(), read=line.end, parsed=(line.fields,))
+                yield ListedLine(number=line.number, place=place, texts=(), read=line.end, parsed=(line.fields,))
                 continue
             texts = [field.strip() for field in line.fields]
             path = manifest.parent / texts[0].replace("\\", "/") if texts[0] else None
             parsed = _parse_line(texts[1:], columns)
-            yield Listed(number=line.number, place=place, texts=texts, read=line.end, parsed=parsed, path=path)
+            yield ListedLine(number=line.number, place=place, texts=texts, read=line.end, parsed=parsed, path=path)
 
 
 def _build_readers(limits: Limits) -> list[Column]:
@@ -171,7 +171,7 @@ def _raise_unreadable(error: OSError) -> None:
     raise FileUnreadable(f"{error.filename} cannot be read: {error.strerror}")
 
 
-def _iter_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
+def _iter_folder(root: Path, files: list[Path]) -> Iterator[ListedLine]:
     for number, path in enumerate(files, start=1):
         name = os.fsencode(path).decode(errors="backslashreplace")  # names on a disk are bytes
         place = f"file {number} in {name.rpartition('/')[0] or '.'}"  # its own name may be a person's
@@ -180,7 +180,7 @@ def _iter_folder(root: Path, files: list[Path]) -> Iterator[Listed]:
             texts, parsed = (name, *folders), _parse_folders(*folders)
         else:
             texts, parsed = (name,), (FieldError("/file", "must stand in CUSTOMER/TYPE/ of the folder"),)
-        yield Listed(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
+        yield ListedLine(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
 
 
 def _parse_folders(customer: str, kind: str) -> ImportLine | Wrong:
@@ -193,7 +193,7 @@ def _parse_folders(customer: str, kind: str) -> ImportLine | Wrong:
 # -- files --------------------------------------------------------------------------------------------------------
 
 
-def open_line(listed: Listed, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | Wrong:
+def open_line(listed: ListedLine, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | Wrong:
     """The line with its file, which stays open as long as the stack."""
     if not isinstance(listed.parsed, ImportLine) or listed.path is None:
         return listed.parsed

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from domain.archive import Archive
 from domain.envelope import Envelope, Recorded
-from domain.ports import AlreadyClaimed, Claim, EventLog, KeyRing, Owner, Stored
+from domain.ports import AlreadyClaimed, Claim, CustomerReference, EventLog, KeyRing, Stored
 
 PIECE_BYTES = 1024 * 1024
 
@@ -79,12 +79,12 @@ class RehearsedKeys:
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
-        self._new: dict[str, Owner] = {}
+        self._new: dict[str, CustomerReference] = {}
 
     def __getattr__(self, reading: str) -> Any:
         return getattr(self._keys, reading)
 
-    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, CustomerReference]:
         wanted = set(customer_ids)
         found = self._keys.owners_of(wanted - self._new.keys())
         self._new |= {name: replace(owner, fresh=False) for name, owner in found.items() if owner.fresh}
@@ -93,7 +93,7 @@ class RehearsedKeys:
     def new_paper(self, paper: UUID) -> None:
         """Nothing is going to be sealed."""
 
-    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
+    def claim_digest_within(self, owner: CustomerReference, value: bytes) -> bytes:
         """Of a customer whose key is nowhere under the institution's."""
         if owner.customer_id in self._new:
             return self._keys.claim_digest("rehearsal", owner.reference.bytes + value)

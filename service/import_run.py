@@ -16,14 +16,14 @@ import msgspec
 from domain.archive import Archive, Caller, Examined, build_examined
 from domain.authorization import ExpiryCause
 from domain.filing import Received
-from domain.importing import BATCH_LINES_MAX, ImportLine, Known, Prepared, Refused, Result, Taken, There
+from domain.importing import BATCH_LINES_MAX, ImportLine, Known, Prepared, RefusedDraft, Result, TakenDraft, There
 from domain.limits import Limits
 from domain.refusals import FieldError, InsufficientStorage, Refusal, Unavailable, ValidationFailed
 from paper.client import Examiner
 from projections.view import pause_collector
 from service.csv_lines import FileUnreadable
 from service.exits import field_words
-from service.import_lines import Listed, Listing, Wrong, open_line
+from service.import_lines import ListedLine, Listing, Wrong, open_line
 
 EXAMINED_AT_ONCE = 4
 LOOKED_UP_AT_ONCE = 1_000  # lines, whose customers are asked for in one question
@@ -34,7 +34,7 @@ CONNECTIONS = UNDER_WAY_MAX + 1  # of a store that an import works with: one mor
 class LineOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a line: `outcome` is taken, there or refused; `words` say why, or what else is to be known."""
 
-    line: Listed
+    line: ListedLine
     outcome: str
     paper: UUID | None = None
     words: str = ""
@@ -91,9 +91,9 @@ def import_listing(
 class ReadAhead:
     """Lines that are read while those before them are on their way into the log."""
 
-    def __init__(self, lines: Iterator[Listed]) -> None:
+    def __init__(self, lines: Iterator[ListedLine]) -> None:
         self._lines = lines
-        self._read: list[Listed] = []
+        self._read: list[ListedLine] = []
         self._fault: FileUnreadable | None = None
 
     def fetch_lines(self, number: int) -> None:
@@ -102,7 +102,7 @@ class ReadAhead:
         except FileUnreadable as fault:
             self._fault = fault
 
-    def next_stretch(self) -> list[Listed]:
+    def next_stretch(self) -> list[ListedLine]:
         """As many lines as are looked up at once, none at the end of the list. Raises FileUnreadable, when it cannot be
         read on, behind the lines before that place."""
         self.fetch_lines(LOOKED_UP_AT_ONCE - len(self._read))
@@ -112,16 +112,16 @@ class ReadAhead:
         return lines
 
 
-class Batch:
+class ImportBatch:
     """Lines with their files open, until `close`. `readable` are those that say something, in their order."""
 
-    def __init__(self, lines: Sequence[Listed], listing: Listing, limits: Limits) -> None:
+    def __init__(self, lines: Sequence[ListedLine], listing: Listing, limits: Limits) -> None:
         self._lines, self._files = lines, ExitStack()
         self._parsed = [open_line(line, listing.root, limits, self._files) for line in lines]
         self.readable = [parsed for parsed in self._parsed if isinstance(parsed, ImportLine)]
         self.close = self._files.close
 
-    def pair_results(self, results: Sequence[Result]) -> list[tuple[Listed, Result | Wrong]]:
+    def pair_results(self, results: Sequence[Result]) -> list[tuple[ListedLine, Result | Wrong]]:
         """Every line with what is to be said of it."""
         found = iter(results)
         parsed = zip(self._lines, self._parsed, strict=True)
@@ -134,25 +134,25 @@ class ImportRun:
 
     def __init__(self, importer: Importer, listing: Listing, on_told: Callable[[Sequence[LineOutcome]], None]) -> None:
         self._importer, self._listing, self._on_told = importer, listing, on_told
-        self._under_way: deque[tuple[Batch, Prepared]] = deque()
+        self._under_way: deque[tuple[ImportBatch, Prepared]] = deque()
         self._places: dict[UUID, str] = {}
         self.done = ImportCounts()
 
-    def import_stretch(self, lines: Sequence[Listed], meanwhile: Callable[[], None]) -> None:
+    def import_stretch(self, lines: Sequence[ListedLine], meanwhile: Callable[[], None]) -> None:
         """A stretch of the list, a batch after the other. What the last of them came to is told by those that follow,
         or by settle(). `meanwhile` is done while a batch is on its way."""
         customers = {line.parsed.customer for line in lines if isinstance(line.parsed, ImportLine)}
         self._settle_newcomers(customers)
         known = self._importer.archive.look_up(customers)
         for n in range(0, len(lines), BATCH_LINES_MAX):
-            self._import_batch(Batch(lines[n : n + BATCH_LINES_MAX], self._listing, self._importer.limits), known)
+            self._import_batch(ImportBatch(lines[n : n + BATCH_LINES_MAX], self._listing, self._importer.limits), known)
             meanwhile()
 
     def _settle_newcomers(self, customers: set[str]) -> None:
         if any(prepared.newcomers & customers for _, prepared in self._under_way):
             self.settle()
 
-    def _import_batch(self, batch: Batch, known: Known) -> None:
+    def _import_batch(self, batch: ImportBatch, known: Known) -> None:
         """The database is not to wait for what is told."""
         self._settle_newcomers({line.customer for line in batch.readable})
         archive, caller = self._importer.archive, self._importer.caller
@@ -178,20 +178,20 @@ class ImportRun:
         finally:
             self.settle()
 
-    def _finish_batch(self) -> Sequence[tuple[Listed, Result | Wrong]]:
+    def _finish_batch(self) -> Sequence[tuple[ListedLine, Result | Wrong]]:
         """What became of the first batch under way, of which nothing was told yet."""
         batch, prepared = self._under_way.popleft()
         with closing(batch):
             results = self._importer.archive.append_lines(prepared)
         return batch.pair_results(results)
 
-    def _report_results(self, ended: Sequence[tuple[Listed, Result | Wrong]]) -> None:
+    def _report_results(self, ended: Sequence[tuple[ListedLine, Result | Wrong]]) -> None:
         if not ended:
             return
         told = []
         for line, result in ended:
             told.append(outcome_of(line, result, self._places))
-            if isinstance(result, Taken):
+            if isinstance(result, TakenDraft):
                 self._places[result.paper] = line.place
         self.done = self.done.add_lines(told)
         self._on_told(told)
@@ -241,16 +241,16 @@ OVER = {
 }
 
 
-def outcome_of(line: Listed, result: Result | Wrong, places: Mapping[UUID, str]) -> LineOutcome:
+def outcome_of(line: ListedLine, result: Result | Wrong, places: Mapping[UUID, str]) -> LineOutcome:
     """`places` are those of the papers that this import made."""
     match result:
-        case Taken(paper, over):
+        case TakenDraft(paper, over):
             words = f"{OVER[over.cause]} on {over.on}: `serve` will note it as expired" if over else ""
             return LineOutcome(line=line, outcome="taken", paper=paper, words=words, ended=over is not None)
         case There(paper):
             words = f"{places[paper]} says the same" if paper in places else ""
             return LineOutcome(line=line, outcome="there", paper=paper, words=words)
-        case Refused(error, owner):
+        case RefusedDraft(error, owner):
             where = f" ({places.get(owner, owner)})" if owner else ""
             return LineOutcome(line=line, outcome="refused", words=words_of(error) + where)
     return LineOutcome(line=line, outcome="refused", words="; ".join(map(words_of, result)))

@@ -53,7 +53,7 @@ LATE_SECONDS = 5.0
 ARGUMENTS_BEGIN = 48 - 3  # proc_pid_stat(5) counts from 1, and what stands before the state is cut off
 
 
-class Child(msgspec.Struct):
+class ServedProcess(msgspec.Struct):
     """A process that serve keeps alive. `run` is its whole life and is called in the child."""
 
     name: str
@@ -69,7 +69,7 @@ class Supervisor:
     def __init__(
         self,
         cluster: Cluster | None,
-        children: list[Child],
+        children: list[ServedProcess],
         beats: Beats,
         door: PartsDoor,
         ballast: Ballast | None,
@@ -102,7 +102,7 @@ class Supervisor:
     def _request_stop(self, *_: object) -> None:
         self._stopping = True
 
-    def _start_child(self, child: Child, *, again: bool) -> None:
+    def _start_child(self, child: ServedProcess, *, again: bool) -> None:
         start_child(child)
         self._beats.record_start(child.name, child.pid, again=again)
 
@@ -156,7 +156,7 @@ class Supervisor:
         self._door.close()
 
 
-def start_child(child: Child) -> None:
+def start_child(child: ServedProcess) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     supervisor = os.getpid()
@@ -166,7 +166,7 @@ def start_child(child: Child) -> None:
         _run_child(child, supervisor)
 
 
-def _run_child(child: Child, supervisor: int) -> None:
+def _run_child(child: ServedProcess, supervisor: int) -> None:
     from paper.confinement import die_with_parent
 
     code = 1
@@ -194,7 +194,7 @@ def name_process(name: str) -> None:
     Path("/proc/self/comm").write_text(name[:15], encoding="ascii")
 
 
-def is_alive(child: Child) -> bool:
+def is_alive(child: ServedProcess) -> bool:
     return describe_end(child) is None
 
 
@@ -207,7 +207,7 @@ def title_process(title: str) -> None:
         ctypes.memmove(begin, title.encode("ascii")[: room - 1].ljust(room, b"\0"), room)
 
 
-def describe_end(child: Child) -> str | None:
+def describe_end(child: ServedProcess) -> str | None:
     """In words; None while it lives."""
     try:
         pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -220,7 +220,7 @@ def describe_end(child: Child) -> str | None:
     return f"ended with {os.waitstatus_to_exitcode(status)}"
 
 
-def stop_child(child: Child) -> None:
+def stop_child(child: ServedProcess) -> None:
     """Ask, wait, and end what does not listen."""
     deadline = time.monotonic() + STOP_SECONDS
     if is_alive(child):
@@ -343,7 +343,7 @@ def make_children(
     missing_walls: tuple[str, ...],
     beats: Beats,
     proven: "Proven",
-) -> list[Child]:
+) -> list[ServedProcess]:
     """Imported here, once, before the fork: the children share these pages with the supervisor."""
     import prometheus_client  # noqa: F401  # where it counts is settled by now
     import uvloop  # noqa: F401
@@ -356,16 +356,18 @@ def make_children(
     decoders = settings.home / "run" / "paper.sock"
     ready = ready_file_of(settings.home)
     children = [
-        Child("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.beat_of("paper"))),
-        Child("projector", partial(projector.run_projector, settings, addresses, metrics_door, beats, proven)),
-        Child(
+        ServedProcess("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.beat_of("paper"))),
+        ServedProcess("projector", partial(projector.run_projector, settings, addresses, metrics_door, beats, proven)),
+        ServedProcess(
             "web", partial(web.run_web, settings, addresses.web, role, decoders, ready, missing_walls, beats, proven)
         ),
     ]
     if settings.scanners:
         from service import scan_station
 
-        children.append(Child("station", partial(scan_station.run_local_station, settings, beats.beat_of("station"))))
+        children.append(
+            ServedProcess("station", partial(scan_station.run_local_station, settings, beats.beat_of("station")))
+        )
     return children
 
 

@@ -338,7 +338,7 @@ def _value_of(setting: Setting, environ: Mapping[str, str], file: Mapping[str, A
         raise SettingsError(f"{setting.name}: {shown} cannot be used ({setting.meaning})") from error
 
 
-class Checked(msgspec.Struct, frozen=True):
+class CheckedSetting(msgspec.Struct, frozen=True):
     """A setting as `dossier config check` shows it. `wrong` says why its value cannot be used, None when it can."""
 
     name: str
@@ -347,29 +347,33 @@ class Checked(msgspec.Struct, frozen=True):
     wrong: str | None
 
 
-def check_settings(environ: Mapping[str, str]) -> list[Checked]:
+def check_settings(environ: Mapping[str, str]) -> list[CheckedSetting]:
     """Every setting, good or bad, secrets masked. SettingsError when the file as a whole cannot be read."""
     file = _load_file(environ)
     known = {s.name: s for s in all_settings()}
-    unknown = [Checked(name, "", "file", "there is no such setting") for name in sorted(file.keys() - known.keys())]
+    unknown = [
+        CheckedSetting(name, "", "file", "there is no such setting") for name in sorted(file.keys() - known.keys())
+    ]
     found = [*(_check_setting(s, environ, file) for s in known.values()), *unknown]
     return found if any(setting.wrong for setting in found) else _add_clash(found, environ, file)
 
 
-def _add_clash(found: list[Checked], environ: Mapping[str, str], file: Mapping[str, Any]) -> list[Checked]:
+def _add_clash(
+    found: list[CheckedSetting], environ: Mapping[str, str], file: Mapping[str, Any]
+) -> list[CheckedSetting]:
     name, why = find_clash({field: _value_of(s, environ, file, {}) for field, s in SETTINGS.items()}) or ("", None)
     return [msgspec.structs.replace(setting, wrong=why) if setting.name == name else setting for setting in found]
 
 
-def _check_setting(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any]) -> Checked:
+def _check_setting(setting: Setting, environ: Mapping[str, str], file: Mapping[str, Any]) -> CheckedSetting:
     origins: dict[str, str] = {}
     try:
         value = _value_of(setting, environ, file, origins)
         if setting.name == "DOSSIER_CONTENT_URL":
             parse_content_url(value)
     except SettingsError as error:
-        return Checked(setting.name, "", origins[setting.name], str(error).removeprefix(f"{setting.name}: "))
-    return Checked(setting.name, _display_of(setting, value), origins[setting.name], None)
+        return CheckedSetting(setting.name, "", origins[setting.name], str(error).removeprefix(f"{setting.name}: "))
+    return CheckedSetting(setting.name, _display_of(setting, value), origins[setting.name], None)
 
 
 def _display_of(setting: Setting, value: Any) -> str:

@@ -16,14 +16,14 @@ from store import runs
 from store.content_sweeper import sweep_contents as sweep_content
 
 
-class Swept(msgspec.Struct, frozen=True):
+class SweepCounts(msgspec.Struct, frozen=True):
     contents: int
     page_images: int
     temporary_files: int
     idempotency_keys: int
 
 
-def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) -> Swept:
+def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) -> SweepCounts:
     """Safe beside uploads: content younger than `orphan_age_hours` is left alone. A content folder that does not belong
     to this database raises StoreUnfit or OtherArchive, and nothing is removed."""
     begun, root = time.monotonic(), store.settings.content_directory
@@ -44,7 +44,7 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) 
     with store.pool.connection() as conn:
         note_newest_event(conn, root)
         row = conn.execute(EXPIRE, [limits.idempotency_key_hours]).fetchone()
-        done = Swept(len(swept.removed), images, swept.unfinished, row[0] if row else 0)
+        done = SweepCounts(len(swept.removed), images, swept.unfinished, row[0] if row else 0)
         runs.record_run(conn, "sweep", seconds=time.monotonic() - begun, problems=0, result=asdict(done))
     return done
 

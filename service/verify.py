@@ -35,7 +35,7 @@ from service.verify_contents import NamedContent, check_content, count_unnamed
 from service.verify_scans import OpenScans, intake_of, may_be_gone_since
 from service.wiring import Store
 from store import runs
-from store.mapper import BY_TOPIC, Plan, SealingMapper, Wire
+from store.mapper import BY_TOPIC, EventPlan, SealingMapper, Wire
 
 logger = logging.getLogger("dossier.verify")
 PAGE = 1_000
@@ -47,7 +47,7 @@ Row = tuple[int, UUID, int, datetime, str, bytes, bytes | None]
 Connection = psycopg.Connection[Any]
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Discrepancy(msgspec.Struct, frozen=True):
     """`kind` is stable; `id` is of a stream, a content or a row. Nothing here names a person."""
 
     kind: str
@@ -72,12 +72,12 @@ class Report(msgspec.Struct, kw_only=True):
     views: int = 0
     seconds: float = 0.0
     problems_found: int = 0
-    problems: list[Problem] = msgspec.field(default_factory=list)
+    problems: list[Discrepancy] = msgspec.field(default_factory=list)
 
     def add_problem(self, kind: str, subject: object, position: int | None = None, detail: str = "") -> None:
         self.problems_found += 1
         if len(self.problems) < PROBLEMS_MAX:
-            self.problems.append(Problem(kind, str(subject), position, detail))
+            self.problems.append(Discrepancy(kind, str(subject), position, detail))
 
 
 def record_verification(store: Store, report: Report) -> None:
@@ -238,7 +238,7 @@ class PageReader:
             return
         self._open_event(row, plan, wire)
 
-    def _open_event(self, row: Row, plan: Plan, wire: Wire[Any]) -> None:
+    def _open_event(self, row: Row, plan: EventPlan, wire: Wire[Any]) -> None:
         position, stream, version, _, topic, state, _ = row
         if bool(plan.sealed) != bool(wire.sealed):
             self._report.add_problem(

@@ -83,7 +83,7 @@ class Store(msgspec.Struct, frozen=True):
     contents: SealedContents
     directory: ContentDirectory
     page_images: ImageCache
-    register: register.Register
+    register: register.CustomerRegister
 
     def free_bytes(self) -> int:
         """Free where contents are stored. Page images make way before what is stored would be refused."""
@@ -171,7 +171,7 @@ def open_store(
             contents=contents,
             directory=directory,
             page_images=open_image_cache(settings, keys),
-            register=register.Register(pool),
+            register=register.CustomerRegister(pool),
         )
     finally:
         events.close()
@@ -469,7 +469,7 @@ class AsyncCustomers:
 
     def __init__(
         self,
-        customers: register.Register,
+        customers: register.CustomerRegister,
         connection: Connect,
         blocking: Blocking,
     ) -> None:

@@ -169,7 +169,7 @@ class AccessLog:
             await asyncio.sleep(pause)
 
 
-class Line(msgspec.Struct, frozen=True):
+class AccessLogLine(msgspec.Struct, frozen=True):
     """A line of the access log as it is read."""
 
     id: int
@@ -196,7 +196,7 @@ async def read_lines(
     limit: int,
     before: int | None,
     **wanted: Any,
-) -> tuple[list[Line], int | None]:
+) -> tuple[list[AccessLogLine], int | None]:
     """Lines before the line `before`, newest first, and the last of them (None at the end of the log). `wanted`:
     further FILTERS with their values; None matches any.
 
@@ -211,7 +211,7 @@ async def read_lines(
     bound = {**given, "sessions": sessions, "types": rights.types, "own_branch": rights.branch, "limit": limit + 1}
     async with conn.cursor(row_factory=tuple_row) as rows:
         await rows.execute(_build_query(tuple(given), scanned=bool(sessions)), bound, prepare=True)
-        lines = [Line(*row) for row in await rows.fetchall()]
+        lines = [AccessLogLine(*row) for row in await rows.fetchall()]
     return lines[:limit], lines[limit - 1].id if len(lines) > limit else None
 
 

@@ -20,7 +20,7 @@ class Packed(bytes):
     element: ClassVar[TypeInfo]
 
 
-class Ids(Packed):
+class PackedIds(Packed):
     element = types["uuid"]
 
 
@@ -35,9 +35,9 @@ class Blobs(Packed):
 P = TypeVar("P", bound=Packed)
 
 
-def pack_ids(values: Iterable[UUID]) -> Ids | None:
+def pack_ids(values: Iterable[UUID]) -> PackedIds | None:
     """The array; None when it is empty, as for pack_texts() and pack_blobs(): archive.append() treats both alike."""
-    return _pack_elements(Ids, [value.int.to_bytes(16) for value in values])  # same as `bytes`, in half the time
+    return _pack_elements(PackedIds, [value.int.to_bytes(16) for value in values])  # same as `bytes`, in half the time
 
 
 def pack_texts(values: Iterable[str]) -> Texts | None:

@@ -22,7 +22,7 @@ class Sweepable(ContentStore, Protocol):
         """Remove unfinished files last written before a time (seconds since the epoch) and return their number."""
 
 
-class Swept(msgspec.Struct, frozen=True, kw_only=True):
+class SweptContents(msgspec.Struct, frozen=True, kw_only=True):
     """The removed keys, the number of contents of that age that events name, and the number of removed unfinished
     files."""
 
@@ -37,7 +37,7 @@ class SweepRefused(Exception):
 
 def sweep_contents(
     store: Sweepable, referenced: Callable[[Sequence[str]], set[str]], *, older_than_seconds: float, now: float
-) -> Swept:
+) -> SweptContents:
     """Remove content last written more than `older_than_seconds` before `now` (epoch seconds) that no event names.
 
     `referenced` returns which of up to 500 keys events name; it is called again right before the removal. The age must
@@ -53,7 +53,7 @@ def sweep_contents(
     if len(orphans) > named + SURPLUS_MAX:
         raise SweepRefused(f"{len(orphans)} contents have no event, {named} have one: is this the right log?")
     removed = tuple(key for keys in _split_batches(orphans) for key in _remove_orphans(store, referenced, keys))
-    return Swept(removed=removed, named=named, unfinished=store.discard_unfinished(before))
+    return SweptContents(removed=removed, named=named, unfinished=store.discard_unfinished(before))
 
 
 def _remove_orphans(

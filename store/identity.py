@@ -7,12 +7,12 @@ import msgspec
 from psycopg import Connection
 
 from store.keys import Connections
-from store.marker import Event
+from store.marker import MarkedEvent
 
 NEWEST_CONTENTS = 16
 
 
-class Identity(msgspec.Struct, frozen=True):
+class ArchiveIdentity(msgspec.Struct, frozen=True):
     """The archive's id. `content_marked`: the content folder has received its marker."""
 
     id: UUID
@@ -32,12 +32,12 @@ class ArchiveId:
         return self._known
 
 
-def read_identity(conn: Connection[Any]) -> Identity:
+def read_identity(conn: Connection[Any]) -> ArchiveIdentity:
     """The identity in the database. Raises LookupError when its row is missing."""
     row = conn.execute(IDENTITY).fetchone()
     if row is None:
         raise LookupError("the database has no row in archive.identity")
-    return Identity(*row)
+    return ArchiveIdentity(*row)
 
 
 def note_content_marked(conn: Connection[Any]) -> None:
@@ -45,13 +45,13 @@ def note_content_marked(conn: Connection[Any]) -> None:
     conn.execute("update archive.identity set content_marked = true")
 
 
-def newest_event(conn: Connection[Any]) -> Event | None:
+def newest_event(conn: Connection[Any]) -> MarkedEvent | None:
     """The newest event; None in an empty log."""
     row = conn.execute(NEWEST).fetchone()
-    return Event(*row) if row else None
+    return MarkedEvent(*row) if row else None
 
 
-def has_event(conn: Connection[Any], event: Event) -> bool:
+def has_event(conn: Connection[Any], event: MarkedEvent) -> bool:
     """True if the log has this very event at this position."""
     return conn.execute(HAS_EVENT, [event.position, event.leaf]).fetchone() is not None
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from psycopg import AsyncConnection, Connection
 
-from domain.ports import Owner, OwnerRaced
+from domain.ports import CustomerReference, CustomerReferenceRaced
 from domain.refusals import CustomerErased
 from domain.values import uuid7
 from store.arrays import pack_blobs, pack_texts
@@ -76,7 +76,7 @@ class Keys:
 
     # -- customers ----------------------------------------------------------------------------------------------
 
-    def owner_of(self, customer_id: str) -> Owner:
+    def owner_of(self, customer_id: str) -> CustomerReference:
         """The customer's reference. An erasure is not missed through the cache: append() checks the key again under its
         lock."""
         known = self._customers.get(customer_id)
@@ -85,7 +85,7 @@ class Keys:
             raise CustomerErased
         return found[customer_id]
 
-    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, CustomerReference]:
         wanted = list(dict.fromkeys(customer_ids))  # two first papers of one customer share a reference
         with self._pool.connection() as conn:
             rows = conn.execute(BY_CUSTOMER_IDS, [pack_texts(wanted)], prepare=True).fetchall()
@@ -94,13 +94,13 @@ class Keys:
         erased = self._find_erased(unknown) if unknown else frozenset()
         return found | self._new_owners(customer_id for customer_id in unknown if customer_id not in erased)
 
-    def _new_owners(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def _new_owners(self, customer_ids: Iterable[str]) -> dict[str, CustomerReference]:
         keys = [CustomerKey(uuid7(), customer_id, os.urandom(KEY_BYTES)) for customer_id in customer_ids]
         for key in keys:
             self._new_customers.put(key.reference.int, key)
-        return {key.customer_id: Owner(key.customer_id, key.reference, fresh=True) for key in keys}
+        return {key.customer_id: CustomerReference(key.customer_id, key.reference, fresh=True) for key in keys}
 
-    def intake_owner(self) -> Owner:
+    def intake_owner(self) -> CustomerReference:
         return self.owner_of(INTAKE)
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
@@ -118,12 +118,12 @@ class Keys:
         self._customers.put([(reference.int, key), (customer_id, key)])
         return key
 
-    def _secret_of(self, owner: Owner) -> bytes:
-        """The customer's own key. Raises OwnerRaced when it was lost after the owner was loaded."""
+    def _secret_of(self, owner: CustomerReference) -> bytes:
+        """The customer's own key. Raises CustomerReferenceRaced when it was lost after the owner was loaded."""
         number = owner.reference.int
         key = self._new_customers.get(number) or self._customers.get(number) or self._load_customer(owner.reference)
         if key is None:
-            raise OwnerRaced
+            raise CustomerReferenceRaced
         return key.secret
 
     def _load_customer(self, reference: UUID) -> CustomerKey | None:
@@ -206,7 +206,7 @@ class Keys:
 
     # -- what append() stores -----------------------------------------------------------------------------------
 
-    def settle_keys(self, papers: Mapping[UUID, Owner], *, kept: bool = True) -> None:
+    def settle_keys(self, papers: Mapping[UUID, CustomerReference], *, kept: bool = True) -> None:
         """Move the new keys of a tried append to the aging caches. If it was not stored, a retry may use them for that
         long; if it was, no key is readable for longer after an erasure. With `kept` False the papers' keys are dropped
         at once."""
@@ -215,13 +215,13 @@ class Keys:
             self._papers.put(found)
         self._customers.put(self._new_customers.take(owner.reference.int for owner in papers.values()))
 
-    def wrap_new_owner(self, owner: Owner) -> FreshOwner:
+    def wrap_new_owner(self, owner: CustomerReference) -> FreshOwner:
         """The row of a new customer, with its key wrapped."""
         secret = self._secret_of(owner)
         wrapped = self._kek.wrap_key(secret, bound_to=owner.reference.bytes)
         return FreshOwner(owner.reference, owner.customer_id, self._kek.current, wrapped)
 
-    def wrap_paper_key(self, paper: UUID, owner: Owner) -> bytes:
+    def wrap_paper_key(self, paper: UUID, owner: CustomerReference) -> bytes:
         """The key of a new paper, or of a paper that gets a further owner, wrapped under that customer's key. Raises
         CustomerErased when it is destroyed."""
         key = self._load_paper_key(paper)
@@ -239,7 +239,7 @@ class Keys:
     def claim_digest(self, kind: str, value: bytes) -> bytes:
         return self.keyed_digest(kind, value)[:CLAIM_BYTES]
 
-    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
+    def claim_digest_within(self, owner: CustomerReference, value: bytes) -> bytes:
         return hmac.digest(self._secret_of(owner), b"content\x00" + value, "sha256")[:CLAIM_BYTES]
 
     def _mac_of(self, kind: str) -> HMAC:
@@ -261,8 +261,8 @@ class Keys:
         return self._institution
 
 
-def _owner_from(key: CustomerKey) -> Owner:
-    return Owner(key.customer_id, key.reference, fresh=False)
+def _owner_from(key: CustomerKey) -> CustomerReference:
+    return CustomerReference(key.customer_id, key.reference, fresh=False)
 
 
 def _paper_key(secret: bytes) -> PaperKey:

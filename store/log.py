@@ -14,12 +14,12 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 
 from domain.envelope import Envelope, Meta, Recorded, Unreadable
-from domain.ports import Appended, Claim, CommandKey, Earlier, Later, Owner
+from domain.ports import Appended, Claim, CommandKey, CustomerReference, Earlier, Later
 from domain.promises import require_value
 from domain.refusals import CustomerErased
 from store.keys import Keys
 from store.mapper import PLANS, EventUnreadable, SealingMapper
-from store.recorder import ArchiveRecorder, Batch, append_arguments, translate_errors
+from store.recorder import AppendBatch, ArchiveRecorder, append_arguments, translate_errors
 from store.sealed_append import SealedAppend
 
 Row = tuple[int, UUID, int, datetime, str, bytes]
@@ -75,7 +75,7 @@ class Log:
         *,
         claims: Sequence[Claim] = (),
         released: Sequence[Claim] = (),
-        papers: Mapping[UUID, Owner] | None = None,
+        papers: Mapping[UUID, CustomerReference] | None = None,
         unwrapped: Sequence[tuple[UUID, UUID]] = (),
         ended: Sequence[UUID] = (),
         forgotten: Sequence[UUID] = (),
@@ -91,7 +91,11 @@ class Log:
         return self._run_append(papers, lambda: self._recorder.append(stored, batch))
 
     def append_later(
-        self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
+        self,
+        envelopes: Sequence[Envelope[Any]],
+        *,
+        claims: Sequence[Claim] = (),
+        papers: Mapping[UUID, CustomerReference],
     ) -> Later:
         """Seal an append of new papers to be sent later. Their keys are not cached, because an import does not read its
         papers again: the last 16,000 keys would fill the processor's cache and made an import a tenth slower."""
@@ -100,10 +104,10 @@ class Log:
         return SealedAppend(self._recorder.datastore, append_arguments(stored, batch), decided)
 
     def _seal_batch(
-        self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim], papers: Mapping[UUID, Owner]
-    ) -> tuple[list[StoredEvent], Batch]:
+        self, envelopes: Sequence[Envelope[Any]], claims: Sequence[Claim], papers: Mapping[UUID, CustomerReference]
+    ) -> tuple[list[StoredEvent], AppendBatch]:
         fresh = {o.reference: o for o in papers.values() if o.fresh}
-        return [self._mapper.to_stored_event(e) for e in envelopes], Batch(
+        return [self._mapper.to_stored_event(e) for e in envelopes], AppendBatch(
             claims=claims,
             owners=[self._keys.wrap_new_owner(o) for o in fresh.values()],
             wraps=[(paper, o.reference, self._keys.wrap_paper_key(paper, o)) for paper, o in papers.items()],
@@ -113,7 +117,7 @@ class Log:
         )
 
     def _run_append(
-        self, papers: Mapping[UUID, Owner], append: Callable[[], Appended], *, kept: bool = True
+        self, papers: Mapping[UUID, CustomerReference], append: Callable[[], Appended], *, kept: bool = True
     ) -> Appended:
         stored = False
         try:
@@ -199,7 +203,7 @@ class Log:
             yield cursor
 
 
-def _papers_to_guard(envelopes: Sequence[Envelope[Any]], papers: Mapping[UUID, Owner]) -> list[UUID]:
+def _papers_to_guard(envelopes: Sequence[Envelope[Any]], papers: Mapping[UUID, CustomerReference]) -> list[UUID]:
     """The papers that must not be erased meanwhile: all except those whose first event and wrap are in this append.
     Compared by the integers of their ids, as in store/keys.py."""
     sealed = {e.originator_id.int: e.originator_id for e in envelopes if PLANS[type(e.body)].sealed}

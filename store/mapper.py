@@ -38,7 +38,7 @@ class Wire(msgspec.Struct, Generic[B], array_like=True):
     sealed: bytes = b""
 
 
-class Plan(msgspec.Struct):
+class EventPlan(msgspec.Struct):
     """The way one event class is written and read, computed once from its annotations."""
 
     topic: str
@@ -49,11 +49,11 @@ class Plan(msgspec.Struct):
     open: Callable[[bytes], tuple[Any, ...]]
 
 
-def plan_of(kind: type[Event]) -> Plan:
+def plan_of(kind: type[Event]) -> EventPlan:
     """The plan of an event class."""
     hints = get_type_hints(kind, include_extras=True)
     sealed = {n: _strip_mark(h) for n, h in hints.items() if _is_sealed(h)}
-    return Plan(
+    return EventPlan(
         topic=kind.topic,
         kind=kind,
         sealed=tuple(sealed),
@@ -85,8 +85,8 @@ KINDS: tuple[type[Event], ...] = (
     *get_args(ScanEvent),
     *UPCASTS,
 )
-PLANS: dict[type[Event], Plan] = {kind: plan_of(kind) for kind in KINDS}
-BY_TOPIC: dict[str, Plan] = {plan.topic: plan for plan in PLANS.values()}
+PLANS: dict[type[Event], EventPlan] = {kind: plan_of(kind) for kind in KINDS}
+BY_TOPIC: dict[str, EventPlan] = {plan.topic: plan for plan in PLANS.values()}
 
 
 class EventUnreadable(Exception):
@@ -115,7 +115,7 @@ class SealingMapper(Mapper[UUID]):
         state = self.encode(Wire(body, envelope.meta, sealed))
         return StoredEvent(envelope.originator_id, envelope.originator_version, plan.topic, state)
 
-    def _seal_values(self, plan: Plan, envelope: Envelope[Event]) -> bytes:
+    def _seal_values(self, plan: EventPlan, envelope: Envelope[Event]) -> bytes:
         values = [getattr(envelope.body, name) for name in plan.sealed]
         if UNSET in values:
             raise ValueError(f"{plan.topic}: a sealed field was left out; it would read as erased")
@@ -148,7 +148,7 @@ class SealingMapper(Mapper[UUID]):
             envelope = msgspec.structs.replace(envelope, body=upcast(envelope.body))
         return envelope
 
-    def _open_sealed(self, plan: Plan, envelope: Envelope[Any], sealed: bytes, cipher: AESGCM) -> None:
+    def _open_sealed(self, plan: EventPlan, envelope: Envelope[Any], sealed: bytes, cipher: AESGCM) -> None:
         try:
             plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(envelope, plan.topic))
             values = plan.open(plain)

@@ -17,7 +17,7 @@ MARKER = "ARCHIVE"
 BYTES_MAX = 1_000
 
 
-class Event(msgspec.Struct, frozen=True):
+class MarkedEvent(msgspec.Struct, frozen=True):
     """The position of an event in the log and the hash over the log up to it."""
 
     position: int
@@ -28,7 +28,7 @@ class Marker(msgspec.Struct, frozen=True):
     """The marker. `seen` is the newest event at the time of writing; None for an empty log and in the key folder."""
 
     archive: UUID
-    seen: Event | None = None
+    seen: MarkedEvent | None = None
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
@@ -38,7 +38,7 @@ class Marker(msgspec.Struct, frozen=True):
             case ["archive", archive]:
                 return cls(UUID(archive))
             case ["archive", archive, "seen", position, leaf]:
-                return cls(UUID(archive), Event(int(position), bytes.fromhex(leaf)))
+                return cls(UUID(archive), MarkedEvent(int(position), bytes.fromhex(leaf)))
         raise ValueError("not a marker")
 
     def to_bytes(self) -> bytes:

@@ -19,7 +19,16 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.sql import SQL
 from psycopg_pool import PoolTimeout
 
-from domain.ports import AlreadyClaimed, Appended, Claim, CommandKey, Earlier, OwnerRaced, Replayed, VersionConflict
+from domain.ports import (
+    AlreadyClaimed,
+    Appended,
+    Claim,
+    CommandKey,
+    CustomerReferenceRaced,
+    Earlier,
+    Replayed,
+    VersionConflict,
+)
 from domain.promises import require_value
 from domain.refusals import (
     CustomerErased,
@@ -39,7 +48,7 @@ FAULTS = (PersistenceError, psycopg.Error, PoolTimeout)
 R = TypeVar("R")
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class AppendBatch(msgspec.Struct, frozen=True, kw_only=True):
     """The rows that an append stores together with its events. `wraps` are (paper, customer reference, wrapped key).
 
     `writer` is the actor, whose own reads wait for the append (store/standing.py). `unwrapped` are (paper, customer
@@ -85,9 +94,9 @@ class ArchiveRecorder(PostgresApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """Append without the library's ten retries: a held lock is Unavailable after 2 s, and retrying is the caller's
         decision."""
-        return self.append(stored_events, kwargs.get("batch", Batch())).positions
+        return self.append(stored_events, kwargs.get("batch", AppendBatch())).positions
 
-    def append(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
+    def append(self, stored_events: Sequence[StoredEvent], batch: AppendBatch) -> Appended:
         """Append in one transaction. Durable on return. Keys are checked before versions, so a key that does not match
         is a VersionConflict when another command's events are the reason."""
         try:
@@ -102,7 +111,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         with translate_errors(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             return cursor.execute(OVERTAKEN, of, prepare=True).fetchone() is not None
 
-    def _append_once(self, stored_events: Sequence[StoredEvent], batch: Batch) -> Appended:
+    def _append_once(self, stored_events: Sequence[StoredEvent], batch: AppendBatch) -> Appended:
         with (
             translate_errors(with_key=batch.command is not None),
             self.datastore.get_connection() as conn,
@@ -234,7 +243,7 @@ def _refusal_from(error: Exception, *, with_key: bool) -> Exception:
     state = cause.sqlstate
     match state:
         case "DX409":
-            return OwnerRaced()
+            return CustomerReferenceRaced()
         case "DX410":
             return CustomerErased()
         case "DX422":
@@ -255,7 +264,7 @@ def _refusal_from(error: Exception, *, with_key: bool) -> Exception:
     return error
 
 
-def append_arguments(events: Sequence[StoredEvent], batch: Batch) -> tuple[Any, ...]:
+def append_arguments(events: Sequence[StoredEvent], batch: AppendBatch) -> tuple[Any, ...]:
     """The arguments of APPEND."""
     command, claims, released, owners, wraps = batch.command, batch.claims, batch.released, batch.owners, batch.wraps
     return (

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.errors import DeadlockDetected
 from psycopg.rows import args_row
 
-from domain.customer import Customer, CustomerKind, CustomerStatus, Query, card_code, parse_query, search_name
+from domain.customer import Customer, CustomerKind, CustomerQuery, CustomerStatus, card_code, parse_query, search_name
 from domain.refusals import N_, FieldError, Unavailable, ValidationFailed
 from store.arrays import pack_texts
 from store.keys import Connections
@@ -36,7 +36,7 @@ class Statement(msgspec.Struct, frozen=True):
     values: Mapping[str, Any]
 
 
-class Register:
+class CustomerRegister:
     """The register. Thread-safe. `pool` lends autocommit connections. Every call raises Unavailable when Postgres
     is."""
 
@@ -153,7 +153,7 @@ def _customer_from_row(
 # -- search -----------------------------------------------------------------------------------------------------
 
 
-def search_steps(query: Query, limit: int) -> Iterator[Statement]:
+def search_steps(query: CustomerQuery, limit: int) -> Iterator[Statement]:
     """The steps of a search, best matches first. Particles alone ("van d") are first searched as a phrase."""
     words, telling = query.words, query.selective_words
     every = {"text": query.text, "card_code": query.card_code, "name": " ".join(words), "limit": limit}

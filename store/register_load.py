@@ -15,7 +15,7 @@ from store.recorder import translate_errors
 from store.register import another_customers_card, card_columns, load_by_id, retry_deadlocks, write_customers
 
 
-class Line(msgspec.Struct, frozen=True):
+class RegisterLine(msgspec.Struct, frozen=True):
     number: int
     customer: Customer
 
@@ -29,7 +29,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     refused: list[tuple[int, FieldError]]
 
 
-Load = Callable[[Sequence[Line]], Loaded]
+Load = Callable[[Sequence[RegisterLine]], Loaded]
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def open_loader(pool: Connections, *, dry_run: bool = False) -> Iterator[Load]:
                 conn.execute("drop table claimed")
 
 
-def _load_batch(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) -> Loaded:
+def _load_batch(connection: Connection[Any], lines: Sequence[RegisterLine], *, dry_run: bool) -> Loaded:
     refused = dict(_refuse_repeated(connection, lines))
     lines = [line for line in lines if line.number not in refused]
     known = load_by_id(connection, [line.customer.id for line in lines], prepare=False)
@@ -67,7 +67,7 @@ def _load_batch(connection: Connection[Any], lines: Sequence[Line], *, dry_run: 
     )
 
 
-def _refuse_repeated(connection: Connection[Any], lines: Sequence[Line]) -> Iterator[tuple[int, FieldError]]:
+def _refuse_repeated(connection: Connection[Any], lines: Sequence[RegisterLine]) -> Iterator[tuple[int, FieldError]]:
     """The lines whose id or card an earlier line has. A line refused for its id claims no card."""
     repeated = _claim_values(connection, "id", [(line.customer.id, line.number) for line in lines])
     for i, earlier in repeated.items():
@@ -93,7 +93,7 @@ def _is_same(known: Customer | None, customer: Customer) -> bool:
     return known is not None and msgspec.structs.replace(known, status=customer.status) == customer
 
 
-def _store_lines(connection: Connection[Any], lines: Sequence[Line], *, dry_run: bool) -> dict[str, FieldError]:
+def _store_lines(connection: Connection[Any], lines: Sequence[RegisterLine], *, dry_run: bool) -> dict[str, FieldError]:
     """Store all customers except those with another customer's card, who are returned by id.
 
     Without them others may lose a card that they would have given up, so this repeats until no conflict is left.

@@ -14,7 +14,7 @@ from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import args_row, tuple_row
 
 
-class Row(msgspec.Struct, frozen=True):
+class SignInSessionRow(msgspec.Struct, frozen=True):
     """A session that has not ended. `by` is password or oidc. `unseen`: its last use was recorded more than a minute
     ago, so it is time to record a new one."""
 
@@ -29,7 +29,7 @@ class Row(msgspec.Struct, frozen=True):
     by: str
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class UnboundIdentity(msgspec.Struct, frozen=True):
     """An identity that is bound to no user. `name` is the provider's name for it and proves nothing."""
 
     issuer: str
@@ -67,10 +67,12 @@ async def begin_session(conn: AsyncConnection[Any], key: bytes, password: UUID, 
         await conn.execute(BEGIN, [key, by, branch, password])
 
 
-async def find_session(conn: AsyncConnection[Any], key: bytes, *, hours: int, idle_minutes: int) -> Row | None:
+async def find_session(
+    conn: AsyncConnection[Any], key: bytes, *, hours: int, idle_minutes: int
+) -> SignInSessionRow | None:
     """The session; None when it does not exist or has ended: `hours` after its start, `idle_minutes` after its last
     use."""
-    async with conn.cursor(row_factory=args_row(Row)) as cursor:
+    async with conn.cursor(row_factory=args_row(SignInSessionRow)) as cursor:
         await cursor.execute(FIND, {"key": key, "hours": hours, "minutes": idle_minutes}, prepare=True)
         return await cursor.fetchone()
 
@@ -102,9 +104,9 @@ async def wait_to_be_bound(conn: AsyncConnection[Any], issuer: str, subject: str
     await conn.execute(FORGET_WAITING, [WAITING_MAX])
 
 
-def list_waiting(conn: Connection[Any]) -> list[Waiting]:
+def list_waiting(conn: Connection[Any]) -> list[UnboundIdentity]:
     """Identities that signed in and are bound to no user according to this table, latest first."""
-    with conn.cursor(row_factory=args_row(Waiting)) as cursor:
+    with conn.cursor(row_factory=args_row(UnboundIdentity)) as cursor:
         return cursor.execute(WAITING).fetchall()
 
 

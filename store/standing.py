@@ -28,7 +28,7 @@ HINTS_COME_SECONDS = 5.0
 PAUSED_RETRY_SECONDS = 30
 
 
-class Look(msgspec.Struct, frozen=True):
+class StandingLook(msgspec.Struct, frozen=True):
     """One snapshot: the position of each view, the paused views, the version of the catalogue, and the last position of
     a writer."""
 
@@ -78,7 +78,7 @@ class Standing:
 
     def __init__(self, connection: Connect) -> None:
         self._connection = connection
-        self._waiting: list[tuple[str | None, asyncio.Future[Look]]] = []
+        self._waiting: list[tuple[str | None, asyncio.Future[StandingLook]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._patient: set[Patience] = set()
         self._heard, self._heard_at = 0, -math.inf
@@ -124,9 +124,9 @@ class Standing:
         for patience in self._patient:
             patience.wake_at(position)
 
-    async def load_look(self, writer: str | None) -> Look:
+    async def load_look(self, writer: str | None) -> StandingLook:
         """A look at the views, with the last position of `writer`, from the next shared query."""
-        answer: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[StandingLook] = asyncio.get_running_loop().create_future()
         self._waiting.append((writer, answer))
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._answer_waiting())
@@ -148,12 +148,12 @@ class Standing:
                 if not answer.done():
                     answer.set_result(msgspec.structs.replace(seen, written=(writer and told[writer]) or 0))
 
-    async def _query_looks(self, writers: Sequence[str]) -> tuple[Look, Sequence[int | None]]:
+    async def _query_looks(self, writers: Sequence[str]) -> tuple[StandingLook, Sequence[int | None]]:
         async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(LOOK, [writers], prepare=True)
             row = require_value(await cursor.fetchone(), "a question without a table has one row")
         names, positions, paused, catalogue, written = row
-        return Look(dict(zip(names, positions, strict=True)), frozenset(paused), catalogue, 0), written
+        return StandingLook(dict(zip(names, positions, strict=True)), frozenset(paused), catalogue, 0), written
 
 
 # One statement is one snapshot: an append that was confirmed before the query is in it.

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import args_row, tuple_row
 
 
-class Station(msgspec.Struct, frozen=True):
+class StationRow(msgspec.Struct, frozen=True):
     """A station. `actor` is the name of its token; `scanners` as it reported them; `silent_seconds`: the time since its
     last report. `owned_since`: when its branch took the name; earlier sessions belong to another branch."""
 
@@ -46,8 +46,8 @@ async def touch_station(conn: AsyncConnection[Any], name: str, actor: str) -> bo
         return await cursor.fetchone() is not None
 
 
-async def list_stations(conn: AsyncConnection[Any]) -> Sequence[Station]:
-    async with conn.cursor(row_factory=args_row(Station)) as cursor:
+async def list_stations(conn: AsyncConnection[Any]) -> Sequence[StationRow]:
+    async with conn.cursor(row_factory=args_row(StationRow)) as cursor:
         await cursor.execute(ALL, prepare=True)
         return await cursor.fetchall()
 

@@ -16,7 +16,7 @@ from domain.access import Verb
 from domain.promises import require_value
 from domain.refusals import all_refusals
 from web.cookies import COOKIE
-from web.query import Query
+from web.query import Parameter
 from web.route import Route
 
 REQUEST_HEADERS = {
@@ -165,7 +165,7 @@ def _in_path(name: str, route: Route, contract: Contract) -> dict[str, Any]:
     return {**found, "description": own or contract.path_parameters[name]}
 
 
-def _query(query: Query) -> dict[str, Any]:
+def _query(query: Parameter) -> dict[str, Any]:
     found = _parameter(query.name, "query", query.schema, required=query.required)
     return {**found, "description": query.meaning}
 

@@ -16,7 +16,7 @@ from domain.refusals import Unavailable
 PRESSES_AFTER, SPARED_FOR = 0.2, 0.4
 
 
-class Caller:
+class CallerPlaces:
     """The places of one caller. `here`: its uploads that have a place or wait for one."""
 
     def __init__(self, places: int) -> None:
@@ -62,12 +62,12 @@ class Places:
         self._places = asyncio.Semaphore(limits.uploads_concurrent_max)
         self._per_caller, self._wait_seconds = limits.uploads_per_caller_max, limits.queue_wait_seconds
         self._contested = limits.upload_rate_bytes_per_second_contested
-        self._callers: dict[bytes, Caller] = {}
+        self._callers: dict[bytes, CallerPlaces] = {}
         self._taken: set[Place] = set()
 
     async def take(self, key: bytes) -> Place:
         """Wait for a place until none of this caller's has come free for `queue_wait_seconds`. Raises Unavailable."""
-        caller = self._callers.setdefault(key, Caller(self._per_caller))
+        caller = self._callers.setdefault(key, CallerPlaces(self._per_caller))
         caller.here += 1
         try:
             async with asyncio.timeout(self._wait_seconds) as wait:
@@ -95,7 +95,7 @@ class Places:
             if not wait.expired():
                 wait.reschedule(until)
 
-    async def _take(self, key: bytes, caller: Caller) -> None:
+    async def _take(self, key: bytes, caller: CallerPlaces) -> None:
         await caller.places.acquire()
         pressing = asyncio.create_task(self._press(key)) if self._places.locked() else None
         try:
@@ -128,7 +128,7 @@ class Places:
         }
         return min(rates, key=rates.__getitem__, default=None)
 
-    def _leave(self, key: bytes, caller: Caller) -> None:
+    def _leave(self, key: bytes, caller: CallerPlaces) -> None:
         caller.here -= 1
         if not caller.here:
             del self._callers[key]

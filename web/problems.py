@@ -42,7 +42,7 @@ class BodyIncomplete(ConnectionError):
     """The client went away before the end of its request body: what was read must not be taken as complete."""
 
 
-class Answer(NamedTuple):
+class ReadyAnswer(NamedTuple):
     """A response ready to send; header names in lower case."""
 
     status: int
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 def problem(
     refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE, base: str = ""
-) -> Answer:
+) -> ReadyAnswer:
     """The problem+json for a refusal. `instance` is the request's path without its query, `language` one of ours,
     `base` the sub-path that both addresses are below (web/subpath.py)."""
     translate = catalog(language, locale)
@@ -69,7 +69,7 @@ def problem(
         members["errors"] = [{"pointer": e.pointer, "detail": field_detail(e, translate)} for e in refusal.errors]
     body = msgspec.json.encode(members)
     headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *spoken(language)]
-    return Answer(refusal.status, [*headers, *headers_of(refusal)], body)
+    return ReadyAnswer(refusal.status, [*headers, *headers_of(refusal)], body)
 
 
 def detail(refusal: Refusal, translate: Translate) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from domain.refusals import N_, FieldError, ValidationFailed
 
 
-class Query(msgspec.Struct, frozen=True):
+class Parameter(msgspec.Struct, frozen=True):
     """A query parameter and the JSON schema of its text."""
 
     name: str
@@ -23,7 +23,7 @@ class Query(msgspec.Struct, frozen=True):
 Given = Mapping[str, str | Sequence[str]]
 
 
-def require_known(parameters: Sequence[Query], given: Given) -> None:
+def require_known(parameters: Sequence[Parameter], given: Given) -> None:
     """Raises ValidationFailed that names every parameter that is unknown or has an impossible value, and what exists.
 
     An empty value counts as an absent one.
@@ -32,7 +32,7 @@ def require_known(parameters: Sequence[Query], given: Given) -> None:
         raise ValidationFailed(*errors)
 
 
-def _find_errors(known: Mapping[str, Query], given: Given) -> Iterator[FieldError]:
+def _find_errors(known: Mapping[str, Parameter], given: Given) -> Iterator[FieldError]:
     for name, value in given.items():
         parameter = known.get(name)
         if parameter is None:
@@ -41,14 +41,14 @@ def _find_errors(known: Mapping[str, Query], given: Given) -> Iterator[FieldErro
             yield from _value_errors(parameter, value)
 
 
-def _unknown_name(name: str, known: Mapping[str, Query]) -> FieldError:
+def _unknown_name(name: str, known: Mapping[str, Parameter]) -> FieldError:
     pointer = f"/query/{name.replace('~', '~0').replace('/', '~1')}"
     if not known:
         return FieldError(pointer, N_("is unknown: this address has no query parameters"))
     return FieldError(pointer, N_("is unknown; this address has {known}"), known=", ".join(known))
 
 
-def _value_errors(parameter: Query, value: str | Sequence[str]) -> Iterator[FieldError]:
+def _value_errors(parameter: Parameter, value: str | Sequence[str]) -> Iterator[FieldError]:
     pointer = f"/query/{parameter.name}"
     allowed = ("true", "false") if parameter.schema["type"] == "boolean" else parameter.schema.get("enum")
     if not isinstance(value, str):

@@ -20,7 +20,7 @@ class Whole(NamedTuple):
         return self.size
 
 
-class Part(NamedTuple):
+class RangePart(NamedTuple):
     """Answer 206 with the bytes first..last, both inclusive, both inside the content."""
 
     first: int
@@ -36,7 +36,7 @@ class Part(NamedTuple):
         return f"bytes {self.first}-{self.last}/{self.size}"
 
 
-def span(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | Part:
+def span(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | RangePart:
     """What to send of `size` bytes. Several ranges, other units and malformed ones count as no Range: the whole.
 
     A stale If-Range, or one that is a date (contents have none), gives the whole too.
@@ -50,20 +50,20 @@ def span(range_header: str | None, if_range: str | None, *, etag: str, size: int
     return suffix(int(found[2]), size) if not found[1] else between(found[1], found[2], size)
 
 
-def suffix(length: int, size: int) -> Part:
+def suffix(length: int, size: int) -> RangePart:
     if length == 0:
         raise RangeNotSatisfiable(size_bytes=size)
-    return Part(max(0, size - length), size - 1, size)
+    return RangePart(max(0, size - length), size - 1, size)
 
 
-def between(first_digits: str, last_digits: str, size: int) -> Whole | Part:
+def between(first_digits: str, last_digits: str, size: int) -> Whole | RangePart:
     first = int(first_digits)
     last = int(last_digits) if last_digits else size - 1
     if last_digits and first > last:
         return Whole(size)
     if first >= size:
         raise RangeNotSatisfiable(size_bytes=size)
-    return Part(first, min(last, size - 1), size)
+    return RangePart(first, min(last, size - 1), size)
 
 
 def not_modified(if_none_match: str | None, *, etag: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from domain.access import Verb
-from web.query import Query
+from web.query import Parameter
 
 Handle = Callable[[Any], Awaitable[None]]
 
@@ -30,7 +30,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     answer: type[msgspec.Struct] | None = None
     listed: bool = False
     status: tuple[int, ...] = (200,)
-    query: tuple[Query, ...] = ()
+    query: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
     if_match: bool = False
     may_match: bool = False

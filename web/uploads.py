@@ -58,7 +58,7 @@ class ReceivedFile:
             at += len(piece)
 
 
-class Form:
+class UploadForm:
     """What was sent: the fields by name, and the file if one was chosen."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Form:
 @asynccontextmanager
 async def receive_form(
     req: Any, *, fields: Collection[str], limits: Limits, tmp: Path, file: str = "file"
-) -> AsyncIterator[Form]:
+) -> AsyncIterator[UploadForm]:
     """Take the whole form, its parts in any order; the file part is called `file`, all others must be in `fields`.
 
     Refuses (and closes the file) on: another media type, no or a wrong boundary, an end before the last boundary, a
@@ -118,7 +118,7 @@ class Reception:
     """A form on its way in."""
 
     def __init__(self, *, fields: frozenset[str], file_part: str, limits: Limits, tmp: Path | None) -> None:
-        self.form = Form()
+        self.form = UploadForm()
         self.known, self.file_part, self.limits, self.tmp = fields, file_part, limits, tmp
         self.seen: set[str] = set()
         self.part = ""

@@ -248,7 +248,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
             self.app.report_ready(str(self.sockets[0]))
 
 
-class Log(glogging.Logger):  # type: ignore[misc]  # the base is untyped
+class WorkerLog(glogging.Logger):  # type: ignore[misc]  # the base is untyped
     """Hands gunicorn's words to whatever the program logs with: its own form quotes addresses and whole tracebacks."""
 
     def setup(self, cfg: Any) -> None:
@@ -344,7 +344,7 @@ def serve_options(
         "preload_app": True,
         "accesslog": None,
         "loglevel": "warning",
-        "logger_class": Log,
+        "logger_class": WorkerLog,
         "proc_name": "dossier",
     }
 

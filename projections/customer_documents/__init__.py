@@ -9,8 +9,8 @@ from projections.customer_documents.fold import EVENTS, VIEW, evolve, fold_item,
 from projections.customer_documents.items import (
     Item,
     ItemBase,
-    Listed,
-    Reader,
+    ItemContext,
+    ListedPaper,
     item_base_of,
     render_item,
     render_items,
@@ -18,16 +18,16 @@ from projections.customer_documents.items import (
 )
 from projections.customer_documents.queries import (
     Counts,
-    File,
-    Filters,
-    Page,
+    PaperFilters,
+    PaperPage,
+    StoredFile,
     count_papers,
     fetch_page,
     find_by_external_id,
     find_file,
     find_paper,
 )
-from projections.customer_documents.row import NAME, Row
+from projections.customer_documents.row import NAME, PaperRow
 from projections.customer_documents.statements import COUNTED_MAX, NEWEST, SORTS
 
 __all__ = [
@@ -38,14 +38,14 @@ __all__ = [
     "SORTS",
     "VIEW",
     "Counts",
-    "File",
-    "Filters",
     "Item",
     "ItemBase",
-    "Listed",
-    "Page",
-    "Reader",
-    "Row",
+    "ItemContext",
+    "ListedPaper",
+    "PaperFilters",
+    "PaperPage",
+    "PaperRow",
+    "StoredFile",
     "count_papers",
     "evolve",
     "fetch_page",

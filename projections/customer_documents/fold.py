@@ -49,7 +49,7 @@ from domain.envelope import Recorded, UnsetType
 from domain.promises import require_value
 from domain.values import Kind, Source, TypeStamp
 from projections.customer_documents.items import item_base_of, with_evidence
-from projections.customer_documents.row import NAME, Row
+from projections.customer_documents.row import NAME, PaperRow
 from projections.reading import json_text
 from projections.view import Versions, View, value_or_none
 
@@ -57,13 +57,13 @@ PaperEvent = DocumentEvent | AuthorizationEvent
 EVENTS = frozenset(get_args(PaperEvent))
 
 
-def evolve(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
+def evolve(row: PaperRow | None, recorded: Recorded[PaperEvent]) -> PaperRow:
     """The next version of a paper's row."""
     after = _apply_event(row, recorded)
     return msgspec.structs.replace(after, item=json_text(item_base_of(after)))
 
 
-def _apply_event(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
+def _apply_event(row: PaperRow | None, recorded: Recorded[PaperEvent]) -> PaperRow:
     body = recorded.envelope.body
     match body:
         case DocumentArchived():
@@ -123,11 +123,11 @@ def _apply_event(row: Row | None, recorded: Recorded[PaperEvent]) -> Row:
     assert_never(body)
 
 
-def _links_without(row: Row, customer: UUID) -> list[str]:
+def _links_without(row: PaperRow, customer: UUID) -> list[str]:
     return [linked for linked in row.linked_customers if linked != str(customer)]
 
 
-def _row_from_archiving(recorded: Recorded[PaperEvent], body: DocumentArchived) -> Row:
+def _row_from_archiving(recorded: Recorded[PaperEvent], body: DocumentArchived) -> PaperRow:
     return _first_version(
         recorded,
         customer=body.customer,
@@ -169,7 +169,7 @@ def _columns_of_description(given: Description | UnsetType) -> dict[str, Any]:
     }
 
 
-def _row_from_verification(recorded: Recorded[PaperEvent], body: IdentitySeen) -> Row:
+def _row_from_verification(recorded: Recorded[PaperEvent], body: IdentitySeen) -> PaperRow:
     return _first_version(
         recorded,
         customer=body.customer,
@@ -185,7 +185,7 @@ def _row_from_verification(recorded: Recorded[PaperEvent], body: IdentitySeen) -
     )
 
 
-def _row_from_issue(recorded: Recorded[PaperEvent], body: AuthorizationIssued) -> Row:
+def _row_from_issue(recorded: Recorded[PaperEvent], body: AuthorizationIssued) -> PaperRow:
     return _first_version(
         recorded,
         customer=body.customer,
@@ -202,7 +202,7 @@ def _row_from_issue(recorded: Recorded[PaperEvent], body: AuthorizationIssued) -
     )
 
 
-def _row_from_registration(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -> Row:
+def _row_from_registration(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -> PaperRow:
     """Its source is `none` until evidence is attached, whatever brought it: the list takes the evidence's."""
     return _first_version(
         recorded,
@@ -226,7 +226,7 @@ def _columns_of_terms(terms: Terms) -> dict[str, Any]:
     return {**msgspec.structs.asdict(terms), "retention_from": terms.valid_until}
 
 
-def _columns_of_signature(row: Row, body: AuthorizationSigned) -> dict[str, Any]:
+def _columns_of_signature(row: PaperRow, body: AuthorizationSigned) -> dict[str, Any]:
     """A note and an id of the day of the signature take the place of the form's."""
     return {
         "status": AuthorizationStatus.ACTIVE.value,
@@ -238,7 +238,7 @@ def _columns_of_signature(row: Row, body: AuthorizationSigned) -> dict[str, Any]
     }
 
 
-def _columns_of_withdrawal(row: Row, body: EvidenceWithdrawn) -> dict[str, Any]:
+def _columns_of_withdrawal(row: PaperRow, body: EvidenceWithdrawn) -> dict[str, Any]:
     """`withdrawn_evidence` stays until a paper is attached or restored."""
     return {
         **_columns_of_ground(row, body),
@@ -248,7 +248,7 @@ def _columns_of_withdrawal(row: Row, body: EvidenceWithdrawn) -> dict[str, Any]:
     }
 
 
-def _columns_of_restoration(row: Row, body: EvidenceRestored) -> dict[str, Any]:
+def _columns_of_restoration(row: PaperRow, body: EvidenceRestored) -> dict[str, Any]:
     return {
         **_columns_of_ground(row, body),
         "original_held": False,
@@ -257,25 +257,25 @@ def _columns_of_restoration(row: Row, body: EvidenceRestored) -> dict[str, Any]:
     }
 
 
-def _columns_of_ground(row: Row, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, Any]:
+def _columns_of_ground(row: PaperRow, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, Any]:
     """What counts as signed; the retention of what is over counts from its end, whatever becomes of its paper."""
     signed = {name: getattr(body, name) for name in ("signed_on", "valid_from", "valid_until")}
     retention_from = row.retention_from if body.status is body.was else body.valid_until
     return {"status": body.status.value, **signed, "retention_from": retention_from}
 
 
-def _columns_of_end(row: Row, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
+def _columns_of_end(row: PaperRow, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
     """docs/domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
     return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
 
 
-def _columns_of_reinstatement(row: Row, status: AuthorizationStatus) -> dict[str, Any]:
+def _columns_of_reinstatement(row: PaperRow, status: AuthorizationStatus) -> dict[str, Any]:
     """Its retention counts again from where it would end by itself."""
     ends = row.valid_until
     return {"status": status.value, "retention_from": ends and max(ends, row.last_collection_on or ends)}
 
 
-def _columns_of_collection(row: Row, due_on: date) -> dict[str, Any]:
+def _columns_of_collection(row: PaperRow, due_on: date) -> dict[str, Any]:
     last = max(due_on, row.last_collection_on or due_on)
     return {"last_collection_on": last, "retention_from": row.retention_from and max(last, row.retention_from)}
 
@@ -290,9 +290,9 @@ def _first_version(
     source: Source,
     original_held: bool = False,
     **fields: Any,
-) -> Row:
+) -> PaperRow:
     envelope = recorded.envelope
-    return Row(
+    return PaperRow(
         id=envelope.originator_id,
         customer=customer,
         from_position=recorded.position,
@@ -312,13 +312,13 @@ def _first_version(
     )
 
 
-def _next_version(row: Row, recorded: Recorded[PaperEvent], **changes: Any) -> Row:
+def _next_version(row: PaperRow, recorded: Recorded[PaperEvent], **changes: Any) -> PaperRow:
     return msgspec.structs.replace(
         row, from_position=recorded.position, version=recorded.envelope.originator_version, **changes
     )
 
 
-def row_and_copies(row: Row) -> Sequence[Row]:
+def row_and_copies(row: PaperRow) -> Sequence[PaperRow]:
     """The row, and a copy for each customer that is linked: there it is a document on its own, evidence or not."""
     if not row.linked_customers:
         return (row,)
@@ -328,18 +328,18 @@ def row_and_copies(row: Row) -> Sequence[Row]:
 
 VIEW = View(
     name=NAME,
-    row=Row,
+    row=PaperRow,
     key=("id", "customer", "from_position"),
     json=("labels",),
     events=EVENTS,
     fold=lambda stored: Versions(evolve, EVENTS, stored),
-    read=Row,
+    read=PaperRow,
     shape=3,
     expand=row_and_copies,
 )
 
 
-def fold_item(recorded: Sequence[Recorded[Any]]) -> Row:
+def fold_item(recorded: Sequence[Recorded[Any]]) -> PaperRow:
     """The row that these events make, as `page` and `one` show it once the view has them: the answer to a write.
 
     They are all events of one paper, or of an authorization and the document that is its evidence.
@@ -347,7 +347,7 @@ def fold_item(recorded: Sequence[Recorded[Any]]) -> Row:
     fold = VIEW.fold(())
     for event in recorded:
         fold.add_event(event, event.recorded_at)
-    rows = {row.id: row for row in fold.take_rows().rows if isinstance(row, Row) and row.to_position is None}
+    rows = {row.id: row for row in fold.take_rows().rows if isinstance(row, PaperRow) and row.to_position is None}
     listed = next((row for row in rows.values() if row.evidence_of not in rows), None)
     listed = require_value(listed, "they are events of a paper")
     return with_evidence(listed, rows.get(listed.evidence) if listed.evidence else None)

@@ -11,7 +11,7 @@ import msgspec
 from domain.calendar import add_months
 from domain.document_type import DocumentType, keep_until
 from domain.mandate import MONTHS_DISPUTABLE
-from projections.customer_documents.row import Row
+from projections.customer_documents.row import PaperRow
 from projections.reading import Moment, format_moment, json_text
 
 ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
@@ -35,7 +35,7 @@ OF_EVIDENCE = (
 )
 
 
-def with_evidence(row: Row, evidence: Row | None) -> Row:
+def with_evidence(row: PaperRow, evidence: PaperRow | None) -> PaperRow:
     """The row as the queries give it."""
     if evidence is None:
         return row
@@ -104,7 +104,7 @@ class Item(ItemBase, frozen=True, kw_only=True):
     of_age: bool | None
 
 
-def item_base_of(row: Row) -> ItemBase:
+def item_base_of(row: PaperRow) -> ItemBase:
     return ItemBase(
         id=row.id,
         kind=row.kind,
@@ -140,7 +140,7 @@ def item_base_of(row: Row) -> ItemBase:
     )
 
 
-class Listed(msgspec.Struct, frozen=True, gc=False):
+class ListedPaper(msgspec.Struct, frozen=True, gc=False):
     """What a list needs of a row. `item` has what is shown of its evidence, `key` is what the list is sorted by."""
 
     item: str
@@ -152,7 +152,7 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     key: str | None = None
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True):
+class ItemContext(msgspec.Struct, frozen=True, kw_only=True):
     """What an item depends on beside its row: the types and the day, who reads it, whose it is."""
 
     types: Mapping[str, DocumentType]
@@ -161,18 +161,18 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     birth_date: date | None = None
 
 
-def render_items(rows: Iterable[Listed], reader: Reader) -> list[msgspec.Raw]:
+def render_items(rows: Iterable[ListedPaper], reader: ItemContext) -> list[msgspec.Raw]:
     """Items as JSON, in the reader's language."""
     return [msgspec.Raw(f"{_render_open_item(row, reader)}}}") for row in rows]
 
 
-def render_item(row: Row, reader: Reader, **more: Any) -> msgspec.Raw:
+def render_item(row: PaperRow, reader: ItemContext, **more: Any) -> msgspec.Raw:
     """One of them; `more` are fields that an answer adds to it."""
     added = "".join(f",{json_text(name)}:{json_text(value)}" for name, value in more.items())
     return msgspec.Raw(f"{_render_open_item(row, reader)}{added}}}")
 
 
-def _render_open_item(row: Row | Listed, reader: Reader) -> str:
+def _render_open_item(row: PaperRow | ListedPaper, reader: ItemContext) -> str:
     """Without its last brace. Labels are those of the event's day, what else is added follows the rules of today."""
     label = row.labels.get(reader.language) or row.labels.get("en") or row.type
     kind = reader.types.get(row.type)
@@ -186,7 +186,7 @@ def _render_dated_fields(label: str, keep_until: date | None, of_age: bool | Non
     return json_text({"type_label": label, "keep_until": keep_until, "hold": False, "of_age": of_age})[1:-1]
 
 
-def keep_until_of(row: Row | Listed, kind: DocumentType | None) -> date | None:
+def keep_until_of(row: PaperRow | ListedPaper, kind: DocumentType | None) -> date | None:
     """None while the event that the retention counts from is not known, such as the end of a membership."""
     retention = kind.definition.retention if kind else None
     if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:

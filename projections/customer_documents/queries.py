@@ -17,8 +17,8 @@ from domain.customer import Customer
 from domain.refusals import N_, FieldError, ValidationFailed
 from projections.customer_documents import statements
 from projections.customer_documents.fold import VIEW
-from projections.customer_documents.items import Listed, merge_evidence
-from projections.customer_documents.row import Row
+from projections.customer_documents.items import ListedPaper, merge_evidence
+from projections.customer_documents.row import PaperRow
 from projections.customer_documents.statements import COUNTED_MAX, FETCHED, FILTERS, NEWEST, ORDERS, Order
 from projections.reading import (
     NO_FLOOR,
@@ -36,7 +36,7 @@ from store import register
 LABELS, ITEM = VIEW.columns.index("labels"), VIEW.columns.index("item")
 
 
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
+class PaperFilters(msgspec.Struct, frozen=True, kw_only=True):
     """`q` is looked for in the file name, title, note, type label, scan code, shelf mark and external id. `documents`:
     only those, or, when False, only authorizations of every kind. `received_from` and `received_to` are included; what
     has no day of receipt was received when it was recorded, by the clocks of `zone`."""
@@ -53,10 +53,10 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     q: str | None = None
 
 
-class Page(msgspec.Struct, frozen=True):
+class PaperPage(msgspec.Struct, frozen=True):
     """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
 
-    rows: list[Listed]
+    rows: list[ListedPaper]
     position: int
     next: str | None = None
     customer: Customer | None = None
@@ -66,7 +66,7 @@ async def fetch_page(
     conn: AsyncConnection[Any],
     customer: UUID,
     rights: Rights,
-    filters: Filters,
+    filters: PaperFilters,
     *,
     as_of: int | None,
     limit: int,
@@ -75,7 +75,7 @@ async def fetch_page(
     sort: str | None = None,
     language: str = "en",
     floor: Floor = NO_FLOOR,
-) -> Page:
+) -> PaperPage:
     """A customer's papers, newest first, or in the order `sort` of SORTS; `language` is that of the labels. `as_of` is
     a position; later pages keep to the one of the first page. Raises ViewBehind, here and below, where the view is
     behind the `floor`.
@@ -94,10 +94,10 @@ async def fetch_page(
         conn, query, {**_common_parameters(rights, at, floor), **given, **whose, **behind}
     )
     more = _write_next_cursor(rows[limit - 1], order, position if at is None else at) if len(rows) > limit else None
-    return Page(rows[:limit], position, more, register.customer_from_json(entry) if entry else None)
+    return PaperPage(rows[:limit], position, more, register.customer_from_json(entry) if entry else None)
 
 
-def _write_next_cursor(last: Listed, order: Order, pinned: int) -> str:
+def _write_next_cursor(last: ListedPaper, order: Order, pinned: int) -> str:
     return write_cursor(pinned, last.created_position, "" if order.name == NEWEST else order.name, last.key or "")
 
 
@@ -114,7 +114,7 @@ def _parse_cursor(cursor: str, order: Order) -> Cursor:
     return place
 
 
-def _filter_values(filters: Filters, rights: Rights) -> dict[str, Any]:
+def _filter_values(filters: PaperFilters, rights: Rights) -> dict[str, Any]:
     """What is asked for beside the customer: names in NARROWER, and their values."""
     asked = {
         **msgspec.structs.asdict(filters),
@@ -134,7 +134,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 async def count_papers(
-    conn: AsyncConnection[Any], customer: UUID, rights: Rights, filters: Filters, *, as_of: int | None
+    conn: AsyncConnection[Any], customer: UUID, rights: Rights, filters: PaperFilters, *, as_of: int | None
 ) -> Counts:
     """How many papers `page` lists, all its pages together."""
     given = _filter_values(filters, rights)
@@ -147,7 +147,7 @@ async def count_papers(
 
 async def find_paper(
     conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, floor: Floor = NO_FLOOR
-) -> tuple[Row | None, int]:
+) -> tuple[PaperRow | None, int]:
     """One document or authorization, None when it does not exist for this caller; and where the view stands."""
     bound = {**_common_parameters(rights, as_of, floor), "id": paper}
     (position, *values), *_ = await _fetch_rows(
@@ -156,7 +156,7 @@ async def find_paper(
     return (_row_from_columns(values) if values[0] else None), require_position(position)
 
 
-class File(msgspec.Struct, frozen=True):
+class StoredFile(msgspec.Struct, frozen=True):
     """What is needed to send a document's content."""
 
     id: UUID
@@ -180,7 +180,7 @@ async def find_file(
     *,
     content_version: int | None = None,
     floor: Floor = NO_FLOOR,
-) -> File | None:
+) -> StoredFile | None:
     """None when there is no such document for this caller, or it has no content (version) that can be read.
 
     An earlier version is for whoever may see the document today, and has the document's customer and status of today.
@@ -190,18 +190,18 @@ async def find_file(
         conn, statements.FIND_FILE if content_version is None else statements.FIND_FILE_VERSION, bound
     )
     require_position(position)
-    return File(*values) if values[0] else None
+    return StoredFile(*values) if values[0] else None
 
 
 async def find_by_external_id(
     conn: AsyncConnection[Any], external_id: str, rights: Rights, *, documents: bool, as_of: int | None = None
-) -> Page:
+) -> PaperPage:
     """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
     bound = {**_common_parameters(rights, as_of), "external_id": external_id, "documents": documents}
     rows, position, _ = await _fetch_listed(
         conn, statements.FIND_EXTERNAL if as_of is None else statements.FIND_EXTERNAL_THEN, bound
     )
-    return Page(rows, position)
+    return PaperPage(rows, position)
 
 
 def _common_parameters(rights: Rights, as_of: int | None, floor: Floor = NO_FLOOR) -> dict[str, Any]:
@@ -217,7 +217,7 @@ async def _fetch_rows(conn: AsyncConnection[Any], query: str, bound: dict[str, A
 
 async def _fetch_listed(
     conn: AsyncConnection[Any], query: str, bound: dict[str, Any]
-) -> tuple[list[Listed], int, str | None]:
+) -> tuple[list[ListedPaper], int, str | None]:
     """Rows, position and register entry out of one statement, so that they belong together."""
     (position, entry, *_), *rows = await _fetch_rows(conn, query, bound)
     return [_build_listed(*values) for values in rows], require_position(position), entry
@@ -232,17 +232,17 @@ def _build_listed(
     last_collection_on: date | None,
     evidence: str | None,
     key: str | None,
-) -> Listed:
+) -> ListedPaper:
     shown = merge_evidence(item, evidence)
-    return Listed(shown, code, _parse_labels(labels), retention_from, last_collection_on, position, key)
+    return ListedPaper(shown, code, _parse_labels(labels), retention_from, last_collection_on, position, key)
 
 
-def _row_from_columns(values: list[Any]) -> Row:
+def _row_from_columns(values: list[Any]) -> PaperRow:
     """VIEW.columns and the evidence's item."""
     *own, evidence = values
     own[LABELS] = _parse_labels(own[LABELS])
     own[ITEM] = merge_evidence(own[ITEM], evidence)
-    return Row(*own)
+    return PaperRow(*own)
 
 
 @lru_cache(maxsize=1_000)

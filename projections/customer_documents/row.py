@@ -10,7 +10,7 @@ from projections.view import RowVersion
 NAME = "customer_documents"
 
 
-class Row(RowVersion, frozen=True, gc=False):
+class PaperRow(RowVersion, frozen=True, gc=False):
     """The table's columns, in its order. Personal fields are None when they were erased. `item` is its ItemBase as
     JSON: lists send it as it stands, which saves reading, building and writing thirty fields a row.
 

@@ -9,7 +9,7 @@ from service.commands.common import as_json, caller_of, load_settings, open_comm
 from service.output import print_list, say
 
 if TYPE_CHECKING:
-    from service.history import History
+    from service.history import HistoryReading
 
 COLUMNS = ("position", "recorded_at", "actor", "branch", "action", "subject", "reason", "before", "after")
 as_of_option = click.option(
@@ -68,7 +68,7 @@ def _print_paper_history(
         _print_history(history_of_paper(store, paper, caller, document=document, as_of=as_of), as_json=as_json)
 
 
-def _print_history(found: "History", *, as_json: bool) -> None:
+def _print_history(found: "HistoryReading", *, as_json: bool) -> None:
     import msgspec
 
     if found.position < found.last:

@@ -155,12 +155,12 @@ def decoders(settings: "Settings") -> Iterator[Path]:
     """The limited children that look at files, as `serve` has them; lends their socket. Forked before anything that
     holds threads or connections."""
     from paper import pool
-    from service.serve import Child, start_child, stop_child
+    from service.serve import ServedProcess, start_child, stop_child
 
     place = None if len(os.fsencode(gettempdir())) < TEMPORARY_BYTES_MAX else "/tmp"
     with TemporaryDirectory(prefix="dossier-import-", dir=place) as folder:
         socket = Path(folder) / "paper.sock"
-        child = Child("paper", partial(pool.serve, socket, limits=settings.limits))
+        child = ServedProcess("paper", partial(pool.serve, socket, limits=settings.limits))
         start_child(child)
         try:
             yield socket

@@ -22,7 +22,7 @@ OPTIONS = (
 )
 
 
-class Rights(TypedDict):
+class RightsOptions(TypedDict):
     role: Role
     branch: str | None
     own_branch_only: bool
@@ -43,7 +43,7 @@ def with_rights(command: Callable[..., None]) -> Callable[..., None]:
         without: tuple[str, ...],
         **more: Any,
     ) -> None:
-        rights = Rights(
+        rights = RightsOptions(
             role=Role(role),
             branch=parse_branch_code(branch, "/branch") if branch else None,
             own_branch_only=own_branch_only,

@@ -13,7 +13,7 @@ from service.commands.common import (
     open_command_store,
     with_actor_options,
 )
-from service.commands.rights import COLUMNS, Rights, require_name, rights_fields_of, with_rights
+from service.commands.rights import COLUMNS, RightsOptions, require_name, rights_fields_of, with_rights
 from service.exits import FAILED, CommandFailed
 from service.output import print_list, say
 
@@ -27,7 +27,7 @@ def tokens() -> None:
 @click.argument("name")
 @with_rights
 @actor_option
-def create(name: str, rights: Rights, actor: str | None) -> None:
+def create(name: str, rights: RightsOptions, actor: str | None) -> None:
     """Make a token and print it, alone and only this once: the archive keeps its keyed digest."""
     from service.prepare import create_token
 

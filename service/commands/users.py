@@ -17,7 +17,7 @@ from service.commands.common import (
     open_command_store,
     with_actor_options,
 )
-from service.commands.rights import COLUMNS, Rights, require_name, rights_fields_of, with_rights
+from service.commands.rights import COLUMNS, RightsOptions, require_name, rights_fields_of, with_rights
 from service.exits import CONFLICT, FAILED, CommandFailed
 from service.output import print_list, say
 
@@ -39,7 +39,7 @@ def users() -> None:
 @click.argument("name")
 @with_rights
 @actor_option
-def add(name: str, rights: Rights, actor: str | None) -> None:
+def add(name: str, rights: RightsOptions, actor: str | None) -> None:
     """Add a user and print the password for the first sign-in, alone and only this once."""
     from domain.administration import NewUser
 

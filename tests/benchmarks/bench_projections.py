@@ -26,7 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from domain.envelope import Recorded
 from projections import customer_documents, shadow
-from projections.customer_documents import Reader
+from projections.customer_documents import ItemContext
 from projections.rebuild import rebuild
 from projections.view import pause_collector, project_page
 from projections.views import VIEWS, table_of
@@ -254,9 +254,11 @@ def reads(desk: Desk) -> None:
         begun = time.perf_counter()
         for _ in range(300):
             page = await customer_documents.fetch_page(
-                conn, reference, EVERYTHING, customer_documents.Filters(), as_of=None, limit=50
+                conn, reference, EVERYTHING, customer_documents.PaperFilters(), as_of=None, limit=50
             )
-            customer_documents.render_items(page.rows, Reader(types=types, language="nl", today=date(2026, 11, 25)))
+            customer_documents.render_items(
+                page.rows, ItemContext(types=types, language="nl", today=date(2026, 11, 25))
+            )
         return (time.perf_counter() - begun) / 300
 
     tell("list of a customer, one connection", f"{desk.ask(many) * 1e3:.2f} ms")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
-from domain.customer import Customer, Query, card_code, parse_query, search_name
+from domain.customer import Customer, CustomerQuery, card_code, parse_query, search_name
 
 ALIKE_MIN = 0.6
 
@@ -45,23 +45,23 @@ class MemoryCustomers:
         return list(found.values())[:limit]
 
 
-def has_id(customer: Customer, query: Query) -> bool:
+def has_id(customer: Customer, query: CustomerQuery) -> bool:
     return customer.id == query.text
 
 
-def has_card(customer: Customer, query: Query) -> bool:
+def has_card(customer: Customer, query: CustomerQuery) -> bool:
     return query.card_code in map(card_code, customer.card_numbers)
 
 
-def born_that_day(customer: Customer, query: Query) -> bool:
+def born_that_day(customer: Customer, query: CustomerQuery) -> bool:
     return query.birth_date is not None and query.birth_date == customer.birth_date
 
 
-def begins_with_id(customer: Customer, query: Query) -> bool:
+def begins_with_id(customer: Customer, query: CustomerQuery) -> bool:
     return query.birth_date is None and query.text != "" and customer.id.startswith(query.text)
 
 
-def born_that_year(customer: Customer, query: Query) -> bool:
+def born_that_year(customer: Customer, query: CustomerQuery) -> bool:
     born = customer.birth_date
     words = search_name(customer.name).split()
     return (
@@ -72,20 +72,20 @@ def born_that_year(customer: Customer, query: Query) -> bool:
     )
 
 
-def begins_with_card(customer: Customer, query: Query) -> bool:
+def begins_with_card(customer: Customer, query: CustomerQuery) -> bool:
     is_begun = any(card_code(number).startswith(query.card_code) for number in customer.card_numbers)
     return query.birth_date is None and query.may_begin_card and is_begun
 
 
-def has_beginnings(customer: Customer, query: Query) -> bool:
+def has_beginnings(customer: Customer, query: CustomerQuery) -> bool:
     return by_words(customer, query, str.startswith)
 
 
-def is_alike(customer: Customer, query: Query) -> bool:
+def is_alike(customer: Customer, query: CustomerQuery) -> bool:
     return by_words(customer, query, lambda word, typed: word.startswith(typed) or likeness(typed, word) >= ALIKE_MIN)
 
 
-def by_words(customer: Customer, query: Query, fits: Callable[[str, str], bool]) -> bool:
+def by_words(customer: Customer, query: CustomerQuery, fits: Callable[[str, str], bool]) -> bool:
     """Whether each typed word fits some word of the name; a date in the query stands above names."""
     words = search_name(customer.name).split()
     typed = query.words if query.birth_date is None else ()

@@ -57,7 +57,6 @@ from domain.document_type import DocumentTypeChanged, DocumentTypeDefined
 from domain.envelope import Envelope, Event, Meta
 from domain.mandate import CollectionOutcome, Mandate, SequenceType
 from domain.scan_session import (
-    Device,
     PageCaptured,
     PagesArchived,
     PagesArranged,
@@ -68,6 +67,7 @@ from domain.scan_session import (
     ScanExpired,
     ScanFinished,
     ScanInterrupted,
+    ScannerChoice,
     ScannerYielded,
     ScanReopened,
     ScanStarted,
@@ -95,7 +95,7 @@ MOVED_MANDATE = replace(MANDATE, iban="DE89370400440532013000", bic="COBADEFF", 
 TERMS = Terms(signed_on=date(2026, 11, 20), valid_from=date(2026, 12, 1), valid_until=date(2029, 11, 30))
 SCAN_CODE = "DA48271903665144"
 SCANNED_AT = datetime(2026, 11, 24, 9, 30, 11, 123000, tzinfo=UTC)
-A_DEVICE = Device(scanner="desk-2:flatbed", station="desk-2", source=ScannerSource.FLATBED, profile="letter")
+A_DEVICE = ScannerChoice(scanner="desk-2:flatbed", station="desk-2", source=ScannerSource.FLATBED, profile="letter")
 EVERY: tuple[Event, ...] = (
     DocumentArchived(
         customer=CUSTOMER,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from domain.ports import Owner, OwnerRaced
+from domain.ports import CustomerReference, CustomerReferenceRaced
 from domain.refusals import CustomerErased
 
 
@@ -21,19 +21,19 @@ class MemoryKeys:
         self._secrets: dict[UUID, bytes] = {}
         self._institution = secrets.token_bytes(32)
 
-    def owner_of(self, customer_id: str) -> Owner:
+    def owner_of(self, customer_id: str) -> CustomerReference:
         if customer_id in self._erased:
             raise CustomerErased
         if known := self.references.get(customer_id):
-            return Owner(customer_id, known, fresh=False)
+            return CustomerReference(customer_id, known, fresh=False)
         reference = uuid4()
         self._secrets[reference] = secrets.token_bytes(32)
-        return Owner(customer_id, reference, fresh=True)
+        return CustomerReference(customer_id, reference, fresh=True)
 
-    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, Owner]:
+    def owners_of(self, customer_ids: Iterable[str]) -> dict[str, CustomerReference]:
         return {c: self.owner_of(c) for c in dict.fromkeys(customer_ids) if c not in self._erased}
 
-    def intake_owner(self) -> Owner:
+    def intake_owner(self) -> CustomerReference:
         return self.owner_of(" intake")
 
     def customer_ids(self, references: Iterable[UUID]) -> dict[UUID, str]:
@@ -49,9 +49,9 @@ class MemoryKeys:
     def claim_digest(self, kind: str, value: bytes) -> bytes:
         return self.keyed_digest(kind, value)[:16]
 
-    def claim_digest_within(self, owner: Owner, value: bytes) -> bytes:
+    def claim_digest_within(self, owner: CustomerReference, value: bytes) -> bytes:
         if owner.reference not in self._secrets:
-            raise OwnerRaced
+            raise CustomerReferenceRaced
         return hmac.digest(self._secrets[owner.reference], value, "sha256")[:16]
 
     def cipher_of(self, paper: UUID) -> AESGCM | None:

@@ -17,10 +17,10 @@ from domain.ports import (
     Claim,
     Clock,
     CommandKey,
+    CustomerReference,
+    CustomerReferenceRaced,
     Earlier,
     Later,
-    Owner,
-    OwnerRaced,
     Replayed,
     VersionConflict,
 )
@@ -45,7 +45,7 @@ class MemoryRecorder(POPOApplicationRecorder):
         *,
         claims: Sequence[Claim],
         released: Sequence[Claim],
-        papers: Mapping[UUID, Owner],
+        papers: Mapping[UUID, CustomerReference],
         unwrapped: Sequence[tuple[UUID, UUID]],
         ended: Sequence[UUID],
         command: CommandKey | None,
@@ -76,17 +76,17 @@ class MemoryRecorder(POPOApplicationRecorder):
             raise IdempotencyKeyReused
         return earlier
 
-    def _check_owners(self, papers: Mapping[UUID, Owner]) -> None:
+    def _check_owners(self, papers: Mapping[UUID, CustomerReference]) -> None:
         for owner in papers.values():
             if self._keys.references.get(owner.customer_id, owner.reference) != owner.reference:
-                raise OwnerRaced
+                raise CustomerReferenceRaced
             if not owner.fresh and owner.customer_id not in self._keys.references:
                 raise CustomerErased
 
     def _rewrapped(
         self,
         stored_events: Sequence[StoredEvent],
-        papers: Mapping[UUID, Owner],
+        papers: Mapping[UUID, CustomerReference],
         unwrapped: Sequence[tuple[UUID, UUID]],
     ) -> dict[UUID, frozenset[UUID]]:
         """Those who hold the papers that get or lose a wrap, as it will be."""
@@ -189,7 +189,7 @@ class MemoryLog:
         *,
         claims: Sequence[Claim] = (),
         released: Sequence[Claim] = (),
-        papers: Mapping[UUID, Owner] | None = None,
+        papers: Mapping[UUID, CustomerReference] | None = None,
         unwrapped: Sequence[tuple[UUID, UUID]] = (),
         ended: Sequence[UUID] = (),
         forgotten: Sequence[UUID] = (),
@@ -209,7 +209,11 @@ class MemoryLog:
         )
 
     def append_later(
-        self, envelopes: Sequence[Envelope[Any]], *, claims: Sequence[Claim] = (), papers: Mapping[UUID, Owner]
+        self,
+        envelopes: Sequence[Envelope[Any]],
+        *,
+        claims: Sequence[Claim] = (),
+        papers: Mapping[UUID, CustomerReference],
     ) -> Later:
         number = next(self._numbers)
         append = partial(self.append, envelopes, claims=claims, papers=papers)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from domain.archive import ArchiveFile, Caller, Examined, IssueForm, NoteAuthorization, Verification
+from domain.archive import ArchiveFile, Caller, Examined, IssueForm, NoteAuthorization, SeenPaper
 from domain.catalogue import SHIPPED
 from domain.document_type import DocumentType
 from domain.iban import mod97
@@ -97,9 +97,9 @@ def a_mandate_note(**changes: Any) -> NoteAuthorization:
     return a_note(**{"type": "DEBT_AUTHORIZATION", "mandate": a_mandate(), **changes})
 
 
-def a_verification(**changes: Any) -> Verification:
+def a_verification(**changes: Any) -> SeenPaper:
     usual: dict[str, Any] = {"paper": "passport", "number_suffix": "X41", "seen_on": date(2026, 11, 24)}
-    return Verification(**usual | changes)
+    return SeenPaper(**usual | changes)
 
 
 def a_seen_note(**changes: Any) -> NoteAuthorization:

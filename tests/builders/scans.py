@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from domain import page_look, scan_session
-from domain.archive import Archive, ArchiveFile, Examined, Inspected, Outcome, Reach, Session
+from domain.archive import Archive, ArchiveFile, Examined, InspectedPage, LoadedScanSession, Outcome, Reach
 from domain.scan_session import (
     ArchivePages,
     Arrangement,
@@ -18,10 +18,10 @@ from domain.scan_session import (
     CapturedPage,
     Command,
     Confirm,
-    Device,
     Expire,
     Finish,
     ScanEvent,
+    ScannerChoice,
     ScanSession,
     Start,
 )
@@ -31,8 +31,8 @@ from tests.builders.papers import a_caller, a_content, an_order, an_upload
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 PAGES_MAX = 500
-GLASS = Device(scanner="desk-2:flatbed", station="desk-2", source=ScannerSource.FLATBED, profile="letter")
-FEEDER = Device(scanner="desk-2:feeder", station="desk-2", source=ScannerSource.FEEDER, profile="letter")
+GLASS = ScannerChoice(scanner="desk-2:flatbed", station="desk-2", source=ScannerSource.FLATBED, profile="letter")
+FEEDER = ScannerChoice(scanner="desk-2:feeder", station="desk-2", source=ScannerSource.FEEDER, profile="letter")
 
 
 def a_page(mark: int = 1, **changes: Any) -> CapturedPage:
@@ -57,7 +57,7 @@ def a_look(mark: int) -> bytes:
     return page_look.pack_map(bytes(15 * (chance.random() < 0.3) for _ in range(page_look.WIDE * page_look.HIGH)))
 
 
-def an_image(mark: int = 1, **changes: Any) -> Inspected:
+def an_image(mark: int = 1, **changes: Any) -> InspectedPage:
     """The same as it comes in; `file` is its bytes."""
     plain = changes.pop("plain", b"\xff\xd8 page %d" % mark)
     usual: dict[str, Any] = {
@@ -69,7 +69,7 @@ def an_image(mark: int = 1, **changes: Any) -> Inspected:
         "warnings": (),
         "look": a_look(mark),
     }
-    return Inspected(**usual | changes)
+    return InspectedPage(**usual | changes)
 
 
 class Scans:
@@ -90,14 +90,14 @@ class Scans:
         assert isinstance(contents, MemoryContents)
         return contents.plain
 
-    def start(self, device: Device | None = None, *, key: str | None = None, **caller: Any) -> UUID:
+    def start(self, device: ScannerChoice | None = None, *, key: str | None = None, **caller: Any) -> UUID:
         return self.archive.start_scan(device, a_caller(idempotency_key=key, **caller), asked=device).id
 
     def put(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> bool:
         """Whether it was new."""
         return self.put_in(session, n, mark, **image)[1]
 
-    def put_in(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> tuple[Session, bool]:
+    def put_in(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> tuple[LoadedScanSession, bool]:
         """The session that has it, which is another one for late pages, and whether it was new."""
         page = an_image(n if mark is None else mark, **image)
         return self.archive.capture_page(session, n, page, a_caller(), EVERYWHERE)
@@ -109,22 +109,22 @@ class Scans:
             self.put(session, n)
         return session
 
-    def confirm(self, session: UUID, *, key: str | None = None) -> Session:
+    def confirm(self, session: UUID, *, key: str | None = None) -> LoadedScanSession:
         return self.archive.confirm_scan(session, a_caller(idempotency_key=key), EVERYWHERE)
 
-    def finish(self, session: UUID, number: int = 1, problem: str | None = None) -> Session:
+    def finish(self, session: UUID, number: int = 1, problem: str | None = None) -> LoadedScanSession:
         return self.archive.finish_pass(session, Finish(number, problem, "told"), a_caller(), EVERYWHERE)
 
     def arrange(
         self, session: UUID, command: Arrangement, *, key: str | None = None, version: int | None = None
-    ) -> Session:
+    ) -> LoadedScanSession:
         caller = a_caller(idempotency_key=key)
         return self.archive.arrange_pages(session, command, caller, EVERYWHERE, version=version)
 
-    def cancel(self, session: UUID) -> Session:
+    def cancel(self, session: UUID) -> LoadedScanSession:
         return self.archive.cancel_scan(session, a_caller(), EVERYWHERE)
 
-    def reopen(self, session: UUID) -> Session:
+    def reopen(self, session: UUID) -> LoadedScanSession:
         return self.archive.reopen_scan(session, a_caller(), EVERYWHERE)
 
     def state(self, session: UUID) -> ScanSession:
@@ -139,7 +139,7 @@ class Scans:
         session: UUID,
         pages: Sequence[int] | None = None,
         *,
-        seen: Session | None = None,
+        seen: LoadedScanSession | None = None,
         key: str | None = None,
         actor: str = "j.smit",
         **order: Any,
@@ -153,7 +153,7 @@ class Scans:
             seen, pages, numbers, a_scan_order(**order), file, caller, rights=EVERYTHING, reach=EVERYWHERE
         )
 
-    def document_of(self, seen: Session, numbers: Sequence[int]) -> Examined:
+    def document_of(self, seen: LoadedScanSession, numbers: Sequence[int]) -> Examined:
         """Stands for the PDF: the images behind one another, each with how it is turned."""
         pages = [seen.state.pages[n] for n in numbers if n in seen.state.pages]
         plain = b"".join(b"%d:%b|" % (p.degrees, self.read(seen.id, p)) for p in pages)

@@ -9,7 +9,7 @@ from psycopg_pool import ConnectionPool
 
 from domain.customer import Customer
 from domain.ports import CustomerDirectory
-from store.register import Register
+from store.register import CustomerRegister
 from tests.builders.customers import MemoryCustomers, a_customer
 
 BIRTH_DATE = date(2001, 5, 23)
@@ -25,7 +25,7 @@ def directory(request: pytest.FixtureRequest) -> Iterator[Writable]:
         yield MemoryCustomers()
         return
     with ConnectionPool(request.getfixturevalue("db"), min_size=1, kwargs={"autocommit": True}) as pool:
-        yield Register(pool)
+        yield CustomerRegister(pool)
 
 
 def put(directory: Writable, *customers: Customer) -> None:

@@ -20,11 +20,11 @@ from domain.ports import (
     Appended,
     Claim,
     CommandKey,
+    CustomerReference,
+    CustomerReferenceRaced,
     EventLog,
     KeyRing,
     Later,
-    Owner,
-    OwnerRaced,
     Replayed,
     VersionConflict,
 )
@@ -414,7 +414,7 @@ def test_two_first_papers_of_one_customer_race_and_the_second_asks_again(given: 
         given.keys.new_paper(paper)
     given.log.append([an_envelope(a_letter(first.reference), one)], papers={one: first})
     letter = an_envelope(a_letter(second.reference, content=a_content(id=uuid7())), other)
-    with pytest.raises(OwnerRaced):
+    with pytest.raises(CustomerReferenceRaced):
         given.log.append([letter], papers={other: second}, claims=[a_claim(other)])
     assert list(given.log.load(other)) == []
     assert given.keys.owner_of("100234").reference == first.reference
@@ -483,7 +483,7 @@ def test_a_customer_erased_between_asking_and_appending_takes_no_paper(given: Gi
     given.erase("100234")
     given.keys.new_paper(paper)
     letter = an_envelope(a_letter(owner.reference, content=a_content(id=uuid7())), paper)
-    with pytest.raises((CustomerErased, OwnerRaced)):
+    with pytest.raises((CustomerErased, CustomerReferenceRaced)):
         given.log.append([letter], papers={paper: owner})
     assert list(given.log.load(paper)) == []
 
@@ -500,14 +500,16 @@ def test_an_erased_customer_has_no_owner_any_more(given: Given) -> None:
 # -- Papers that change hands ---------------------------------------------------------------------------------
 
 
-def wrap(given: Given, paper: UUID, owner: Owner, *, version: int = 2, gone: Sequence[Owner] = ()) -> Appended:
+def wrap(
+    given: Given, paper: UUID, owner: CustomerReference, *, version: int = 2, gone: Sequence[CustomerReference] = ()
+) -> Appended:
     """The paper comes to this customer; it goes from those."""
     event = CustomerLinked(customer=owner.reference, linked=owner.reference, reason="x")
     unwrapped = [(paper, one.reference) for one in gone]
     return given.log.append([an_envelope(event, paper, version)], papers={paper: owner}, unwrapped=unwrapped)
 
 
-def unwrap(given: Given, paper: UUID, *gone: Owner, version: int) -> Appended:
+def unwrap(given: Given, paper: UUID, *gone: CustomerReference, version: int) -> Appended:
     event = CustomerUnlinked(customer=gone[0].reference, linked=gone[0].reference, reason="x")
     return given.log.append([an_envelope(event, paper, version)], unwrapped=[(paper, one.reference) for one in gone])
 
@@ -614,7 +616,7 @@ def test_a_paper_comes_to_no_erased_customer(given: Given) -> None:
     archive_letter(given.log, given.keys, "100235")
     second = given.keys.owner_of("100235")
     given.erase("100235")
-    with pytest.raises((CustomerErased, OwnerRaced)):
+    with pytest.raises((CustomerErased, CustomerReferenceRaced)):
         wrap(given, paper, second)
     assert len(given.log.load(paper)) == 1
 
@@ -740,7 +742,7 @@ def test_one_that_is_refused_says_so_when_it_is_asked_and_the_next_goes_in(given
 def test_of_two_that_were_made_ready_for_a_newcomer_the_second_asks_again(given: Given) -> None:
     first, second = (letters_later(given, uuid7(), customer="newcomer") for _ in range(2))
     first.result()
-    with pytest.raises(OwnerRaced):
+    with pytest.raises(CustomerReferenceRaced):
         second.result()
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.refusals import RangeNotSatisfiable
-from web.ranges import Part, Whole, not_modified, span
+from web.ranges import RangePart, Whole, not_modified, span
 
 ETAG = '"7"'
 
@@ -56,7 +56,7 @@ def test_one_range_gives_the_bytes_that_the_rfc_names(header: str, size: int) ->
 
 def test_a_part_names_itself_in_content_range() -> None:
     part = span("bytes=2-", None, etag=ETAG, size=10)
-    assert isinstance(part, Part)
+    assert isinstance(part, RangePart)
     assert part.content_range == "bytes 2-9/10"
 
 
@@ -86,7 +86,7 @@ def test_no_range_and_empty_content_give_the_whole() -> None:
     ],
 )
 def test_a_stale_or_weak_if_range_gives_the_whole(if_range: str, partial: bool) -> None:
-    assert isinstance(span("bytes=0-1", if_range, etag=ETAG, size=10), Part) is partial
+    assert isinstance(span("bytes=0-1", if_range, etag=ETAG, size=10), RangePart) is partial
     assert isinstance(span("bytes=99-", '"6"', etag=ETAG, size=10), Whole)
 
 

@@ -24,7 +24,7 @@ from domain.refusals import (
     ValidationFailed,
 )
 from web import uploads
-from web.uploads import FIELD_BYTES_MAX, PIECE_BYTES, Form, receive_form
+from web.uploads import FIELD_BYTES_MAX, PIECE_BYTES, UploadForm, receive_form
 
 FIELDS = frozenset({"customer", "note", "type"})
 LIMITS = Limits(upload_bytes_max=3_000_000, disk_free_bytes_min=0)
@@ -75,7 +75,7 @@ def receive(request: Sent, tmp: Path, limits: Limits = LIMITS) -> Taken:
         assert list(tmp.iterdir()) == []
 
 
-def taken(form: Form) -> Taken:
+def taken(form: UploadForm) -> Taken:
     if form.file is None:
         return Taken(form.fields)
     content = b"".join(form.file.chunks(1000))

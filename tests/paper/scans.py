@@ -43,7 +43,7 @@ def a_form_page(code: str, dpi: int, **changes: Any) -> Image.Image:
         "issued_on": date(2026, 11, 24),
         "scan_code": code,
     }
-    return drawn(form.draw(form.Form(**usual | changes)), dpi)
+    return drawn(form.draw(form.FormContent(**usual | changes)), dpi)
 
 
 def drawn(pdf: bytes, dpi: int, page: int = 0) -> Image.Image:

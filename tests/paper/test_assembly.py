@@ -356,7 +356,7 @@ def test_the_number_of_pages_is_limited_on_both_sides(pool: Pool) -> None:
 
 
 def test_the_largest_request_fits() -> None:
-    part = messages.Part(2**63, 2**32 - 1, 270)
+    part = messages.ImagePart(2**63, 2**32 - 1, 270)
     request = messages.encode_request(messages.Assemble(parts=(part,) * messages.PARTS_MAX), asker=bytes(8))
     assert len(request) <= messages.REQUEST_BYTES_MAX
 

@@ -26,7 +26,7 @@ from reportlab.graphics.barcode import qrencoder
 
 from domain.refusals import Unavailable
 from paper import form, form_sheet, form_text, form_words, messages
-from paper.form import Form
+from paper.form import FormContent
 from paper.messages import FormFault
 from tests.paper.pools import Pool, a_pool
 
@@ -36,7 +36,7 @@ MM = 72 / 25.4
 MARGIN_MM, QR_MM = 20.0, 30.0
 
 
-def a_mandate(**changes: Any) -> Form:
+def a_mandate(**changes: Any) -> FormContent:
     """Everything that a mandate can tell."""
     values: dict[str, Any] = {
         "language": "nl",
@@ -57,10 +57,10 @@ def a_mandate(**changes: Any) -> Form:
         "creditor_id": "NL98ZZZ999999990000",
         "sequence_type": "recurring",
     }
-    return Form(**values | changes)
+    return FormContent(**values | changes)
 
 
-def a_consent(**changes: Any) -> Form:
+def a_consent(**changes: Any) -> FormContent:
     """An authorization that is no mandate, for a minor."""
     values: dict[str, Any] = {
         "language": "en",
@@ -74,10 +74,10 @@ def a_consent(**changes: Any) -> Form:
         "issued_on": date(2026, 11, 24),
         "scan_code": "GC48271903665144",
     }
-    return Form(**values | changes)
+    return FormContent(**values | changes)
 
 
-def a_full_page(language: str, filler: str) -> Form:
+def a_full_page(language: str, filler: str) -> FormContent:
     """Every text as long as it may be, every line that can be there, nothing of the mandate's own data."""
     name = (filler * 200)[:200]
     return a_mandate(
@@ -107,7 +107,7 @@ def page_of(pdf: bytes) -> Any:
     return document[0]
 
 
-def text_of(printed: Form) -> str:
+def text_of(printed: FormContent) -> str:
     """What a reader of the screen is told, with single blanks."""
     return " ".join(str(page_of(form.draw(printed)).get_textpage().get_text_range()).split())
 
@@ -123,7 +123,7 @@ def codes_on(picture: Image.Image) -> list[tuple[str, str]]:
     return [(code.text, code.ec_level) for code in zxingcpp.read_barcodes(picture)]
 
 
-def lines_to_write_on(printed: Form) -> int:
+def lines_to_write_on(printed: FormContent) -> int:
     """Horizontal lines but those below the headings."""
     paths = page_of(form.draw(printed)).get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH])
     bounds = [path.get_bounds() for path in paths]
@@ -143,7 +143,7 @@ def texts_on(pdf: bytes) -> list[tuple[float, float, float, float]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("printed", [a_mandate(), a_consent()], ids=["mandate", "consent"])
-def test_a_form_is_one_page_of_a4(printed: Form, language: str) -> None:
+def test_a_form_is_one_page_of_a4(printed: FormContent, language: str) -> None:
     page = page_of(form.draw(msgspec.structs.replace(printed, language=language)))
     assert [round(side / MM) for side in page.get_size()] == [210, 297]
 
@@ -274,7 +274,7 @@ def test_a_language_without_words_is_printed_in_english() -> None:
 
 def test_every_language_says_the_same_with_the_same_blanks() -> None:
     words = [form_words.language_of(language)[1] for language in LANGUAGES]
-    for name in (field.name for field in msgspec.structs.fields(form_words.Words)):
+    for name in (field.name for field in msgspec.structs.fields(form_words.FormWords)):
         said = [getattr(one, name) for one in words]
         assert len({len(months) for months in said} if name == "months" else {1}) == 1
         assert len({tuple(sorted(set(re.findall(r"{\w+}", str(one))))) for one in said}) == 1, name
@@ -481,7 +481,7 @@ def printed_by(pool: Pool, data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "printed", [a_mandate(), a_consent(), a_full_page("de", "李 W ")], ids=["mandate", "consent", "full"]
 )
-def test_the_pool_draws_the_same_form(pool: Pool, printed: Form) -> None:
+def test_the_pool_draws_the_same_form(pool: Pool, printed: FormContent) -> None:
     assert printed_by(pool, msgspec.json.encode(printed)) == form.draw(printed)
 
 

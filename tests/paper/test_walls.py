@@ -256,7 +256,7 @@ def test_the_numbers_of_the_calls_are_those_of_the_kernel(column: int) -> None:
 ALLOWED, DENIED, KILLED = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 
 
-def decide(steps: list[walls.Step], number: int, architecture: int, *arguments: int) -> int:
+def decide(steps: list[walls.FilterStep], number: int, architecture: int, *arguments: int) -> int:
     """What the kernel's machine does with a filter (linux/seccomp.h, struct seccomp_data)."""
     data = struct.pack("=iIQ6Q", number, architecture, 0, *[*arguments, *[0] * 6][:6])
     at = accumulator = 0

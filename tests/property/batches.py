@@ -30,10 +30,10 @@ from domain.scan_session import (
     CapturedPage,
     CollatePasses,
     CollateSheets,
-    Device,
     MovePage,
     RemovePage,
     Rotate,
+    ScannerChoice,
     ScanSession,
     ScanState,
     keeps_scanner,
@@ -145,7 +145,7 @@ class Batches(RuleBasedStateMachine):
 
     @precondition(lambda self: self.may_begin())
     @rule(device=devices)
-    def start(self, device: Device | None) -> None:
+    def start(self, device: ScannerChoice | None) -> None:
         session = self.do(lambda: self.scans.start(device))
         if session is not None:
             self.sessions.append(session)
@@ -371,7 +371,11 @@ class Batches(RuleBasedStateMachine):
             fold, state = scan_sessions.VIEW.fold(()), self.scans.state(session)
             for recorded in self.scans.archive.log.load_recorded([session], MAX_POSITION):
                 fold.add_event(recorded, recorded.recorded_at)
-            [row] = [r for r in fold.take_rows().rows if isinstance(r, scan_sessions.Row) and r.to_position is None]
+            [row] = [
+                r
+                for r in fold.take_rows().rows
+                if isinstance(r, scan_sessions.ScanSessionRow) and r.to_position is None
+            ]
             assert (row.state, row.passes, row.pages, row.last_page, row.problem, row.version) == (
                 state.state, state.passes, len(state.pages), state.last_place, state.problem, state.version,
             )  # fmt: skip

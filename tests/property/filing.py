@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from domain import authorization
-from domain.archive import ArchiveFile, Caller, IssueForm, NoteAuthorization, Outcome, Verification
+from domain.archive import ArchiveFile, Caller, IssueForm, NoteAuthorization, Outcome, SeenPaper
 from domain.authorization import Authorization
 from domain.mandate import Mandate, SequenceType
 from domain.refusals import ScanCodeMalformed
@@ -206,7 +206,7 @@ class Filing(Acting):
 
     @rule(desk=desks, customer=somebody, seen=st.sampled_from([-30, 0, 0, 0, 1]))
     def see(self, desk: Desk, customer: str, seen: int) -> None:
-        verification = Verification(paper="passport", number_suffix=SECRET, seen_on=self.day(seen))
+        verification = SeenPaper(paper="passport", number_suffix=SECRET, seen_on=self.day(seen))
         order = NoteAuthorization(customer=customer, type="IDENTIFICATION", verification=verification, note=SECRET)
 
         def why() -> Why:

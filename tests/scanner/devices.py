@@ -13,7 +13,7 @@ import msgspec
 import zxingcpp
 from PIL import Image
 
-from scanner.device_process import DeviceProcess, Patience
+from scanner.device_process import DeviceProcess, ProcessLimits
 from scanner.messages import Event, Faulted, Finished, PageDone, Request, Scan
 from scanner.profiles import PageMode, PageSource, Profile
 from scanner.spool import Spool
@@ -72,7 +72,7 @@ class Desk:
         device: str = TEST_DEVICE,
         *,
         job: str = "job-1",
-        patience: Patience | None = None,
+        patience: ProcessLimits | None = None,
         on_event: Callable[[DeviceProcess, Event], object] = lambda process, event: None,
         **changes: Any,
     ) -> Ran:
@@ -85,7 +85,7 @@ class Desk:
     def run(
         self,
         request: Request,
-        patience: Patience | None = None,
+        patience: ProcessLimits | None = None,
         on_event: Callable[[DeviceProcess, Event], object] = lambda process, event: None,
     ) -> Ran:
         events = []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from scanner.device_process import DeviceProcess, Patience, list_devices
+from scanner.device_process import DeviceProcess, ProcessLimits, list_devices
 from scanner.errors import Fault
 from scanner.messages import (
     Describe,
@@ -31,7 +31,7 @@ from scanner.spool import digest_of
 from tests.scanner.devices import ROOT, SMALL, TEST_DEVICE, Desk, numbers
 
 FEEDER = "simulated:feeder?seconds=0"
-QUICK = Patience(silence_seconds=2.0, cancel_seconds=0.5)
+QUICK = ProcessLimits(silence_seconds=2.0, cancel_seconds=0.5)
 FORM = Profile(resolution_dpi=150, mode=PageMode.GRAY)
 BackEnd = Callable[..., Path]
 
@@ -242,12 +242,12 @@ def test_the_profile_says_how_long_silence_is_borne() -> None:
 
 
 def test_a_slow_page_is_not_a_silent_one(desk: Desk) -> None:
-    slow = desk.scan("simulated:flatbed?seconds=3", patience=Patience(silence_seconds=2.0))
+    slow = desk.scan("simulated:flatbed?seconds=3", patience=ProcessLimits(silence_seconds=2.0))
     assert slow.ending == Finished(1)
 
 
 def test_a_job_without_end_is_ended(desk: Desk) -> None:
-    ran = desk.feed(f"{FEEDER}&pages=100000", patience=Patience(job_seconds=2.0))
+    ran = desk.feed(f"{FEEDER}&pages=100000", patience=ProcessLimits(job_seconds=2.0))
     assert isinstance(ran.ending, Faulted)
     assert ran.ending.fault is Fault.TIMEOUT
     assert numbers(ran) == [*range(1, len(ran.pages) + 1)]
@@ -286,7 +286,7 @@ def test_a_device_that_does_not_listen_is_cancelled_all_the_same(desk: Desk) -> 
         if isinstance(event, PageStarted) and event.number == 2:
             process.cancel()
 
-    ran = desk.feed(f"{FEEDER}&pages=3&stall=2", patience=Patience(cancel_seconds=0.5), on_event=cancel)
+    ran = desk.feed(f"{FEEDER}&pages=3&stall=2", patience=ProcessLimits(cancel_seconds=0.5), on_event=cancel)
     assert (ran.ending, numbers(ran)) == (Faulted(fault=Fault.CANCELLED), [1])
 
 

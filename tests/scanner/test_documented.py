@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from scanner.child import MEMORY_BYTES_MAX
-from scanner.device_process import Patience
+from scanner.device_process import ProcessLimits
 from scanner.errors import Fault, slug_of
 from scanner.messages import PAGES_MAX
 from scanner.profiles import PROFILES, Profile
-from scanner.simulated import Plan
+from scanner.simulated import DevicePlan
 from tests.scanner.devices import ROOT
 
 [PART] = re.findall(r"^## Scanners\n(.+?)^## ", Path(ROOT / "docs/operations.md").read_text(), re.DOTALL | re.MULTILINE)
@@ -27,7 +27,7 @@ def test_every_profile_stands_there_as_it_is_shipped() -> None:
 
 def test_every_way_to_let_a_simulated_device_fail_is_told() -> None:
     told = {name for word in WORDS for name in re.findall(r"\b(\w+)=", word)} | WORDS
-    assert set(Plan.__struct_fields__) <= told
+    assert set(DevicePlan.__struct_fields__) <= told
 
 
 def test_every_problem_of_a_scanner_is_told() -> None:
@@ -36,7 +36,7 @@ def test_every_problem_of_a_scanner_is_told() -> None:
 
 
 def test_the_limits_are_those() -> None:
-    patience = Patience()
+    patience = ProcessLimits()
     assert f"{MEMORY_BYTES_MAX >> 20} MiB of private memory" in PART
     assert f"a scan {PAGES_MAX} pages" in PART
     assert (patience.cancel_seconds, patience.job_seconds) == (5.0, 3_600.0)

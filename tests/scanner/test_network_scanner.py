@@ -6,7 +6,7 @@ import sys
 import msgspec
 import pytest
 
-from scanner.device_process import DeviceProcess, Patience
+from scanner.device_process import DeviceProcess, ProcessLimits
 from scanner.errors import Fault
 from scanner.messages import Describe, Event, Faulted, Finished, Opened, PageDone, encode_message
 from scanner.profiles import PROFILES, PageMode, PageSource
@@ -83,7 +83,7 @@ def test_a_picture_cut_on_its_way_is_noticed(scanner: Scanner, desk: Desk, small
 def test_a_device_that_stalls_is_ended_and_the_next_job_works(scanner: Scanner, desk: Desk) -> None:
     """Even its cancellation would hang. Shipped are 15 seconds; how long it takes does not matter here."""
     scanner.load(5, stall=3)
-    ran = desk.feed(DEVICE, patience=Patience(silence_seconds=2.0))
+    ran = desk.feed(DEVICE, patience=ProcessLimits(silence_seconds=2.0))
     assert isinstance(ran.ending, Faulted)
     assert (ran.ending.fault, ran.ending.slug, numbers(ran)) == (Fault.TIMEOUT, "scanner-failed", [1, 2])
 
@@ -99,7 +99,7 @@ def test_a_stalled_device_can_be_cancelled(scanner: Scanner, desk: Desk) -> None
         if isinstance(event, PageDone):
             process.cancel()
 
-    ran = desk.feed(DEVICE, patience=Patience(cancel_seconds=1.0), on_event=cancel)
+    ran = desk.feed(DEVICE, patience=ProcessLimits(cancel_seconds=1.0), on_event=cancel)
     assert isinstance(ran.ending, Faulted)
     assert (ran.ending.fault, ran.ending.slug, numbers(ran)) == (Fault.CANCELLED, None, [1])
 
@@ -111,7 +111,7 @@ def test_a_feeder_without_end_is_ended_at_the_limit(scanner: Scanner, desk: Desk
     """
     scanner.load(1)
     scanner.endless = True
-    ran = desk.feed(DEVICE, pages_max=6, patience=Patience(cancel_seconds=0.5))
+    ran = desk.feed(DEVICE, pages_max=6, patience=ProcessLimits(cancel_seconds=0.5))
     assert isinstance(ran.ending, Faulted)
     assert (ran.ending.fault, ran.ending.slug) == (Fault.TOO_MANY_PAGES, "scanner-too-many-pages")
     assert numbers(ran) == [1, 2, 3, 4, 5, 6]

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from store.content_sweeper import BATCH_KEYS_MAX, SURPLUS_MAX, SweepRefused, Swept, sweep_contents
+from store.content_sweeper import BATCH_KEYS_MAX, SURPLUS_MAX, SweepRefused, SweptContents, sweep_contents
 from tests.builders.content import content_directory
 from tests.builders.memory_content import MemoryContent
 
@@ -37,7 +37,7 @@ def stored(content: MemoryContent, *, age_seconds: float) -> str:
     return key
 
 
-def swept(content: MemoryContent, referenced: Callable[[Sequence[str]], set[str]]) -> Swept:
+def swept(content: MemoryContent, referenced: Callable[[Sequence[str]], set[str]]) -> SweptContents:
     return sweep_contents(content, referenced, older_than_seconds=DAY_SECONDS, now=NOW)
 
 
@@ -46,7 +46,7 @@ def test_old_content_without_an_event_is_removed_and_all_else_stays() -> None:
     orphan, named = stored(content, age_seconds=DAY_SECONDS + 1), stored(content, age_seconds=9 * DAY_SECONDS)
     young = stored(content, age_seconds=DAY_SECONDS - 1)
 
-    assert swept(content, Log(named).referenced) == Swept(removed=(orphan,), named=1, unfinished=0)
+    assert swept(content, Log(named).referenced) == SweptContents(removed=(orphan,), named=1, unfinished=0)
     assert set(content.bytes_of) == {named, young}
 
 

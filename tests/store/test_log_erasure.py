@@ -11,7 +11,7 @@ import pytest
 
 from domain.document import DocumentReassigned, DocumentWithdrawn
 from domain.envelope import UNSET
-from domain.ports import OwnerRaced, VersionConflict
+from domain.ports import CustomerReferenceRaced, VersionConflict
 from domain.refusals import CustomerErased
 from domain.values import uuid7
 from tests.builders.events import a_letter, an_envelope
@@ -123,7 +123,11 @@ def test_appends_racing_erasures_leave_no_event_under_a_destroyed_key(parts: Pos
                 else:
                     withdraw_once_more(parts, customer, references[customer], papers[customer])
                 told["appended"] += 1
-            except (CustomerErased, VersionConflict, OwnerRaced) as error:  # the last of newcomers with an old id
+            except (
+                CustomerErased,
+                VersionConflict,
+                CustomerReferenceRaced,
+            ) as error:  # the last of newcomers with an old id
                 told[type(error).__name__] += 1
 
     with ThreadPoolExecutor(WRITERS) as threads:

@@ -11,7 +11,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from store import sessions
-from store.sessions import Row
+from store.sessions import SignInSessionRow
 
 T = TypeVar("T")
 LIFE = {"hours": 12, "idle_minutes": 30}
@@ -48,10 +48,10 @@ class Desk:
         self.do(lambda conn: sessions.begin_session(conn, key, password or self.password, by, branch))
         return key
 
-    def find(self, key: bytes) -> Row | None:
+    def find(self, key: bytes) -> SignInSessionRow | None:
         return self.do(lambda conn: sessions.find_session(conn, key, **LIFE))
 
-    def found(self, key: bytes) -> Row:
+    def found(self, key: bytes) -> SignInSessionRow:
         row = self.find(key)
         assert row is not None
         return row

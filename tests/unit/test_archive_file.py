@@ -11,7 +11,7 @@ from domain.authorization import AuthorizationRegistered, EvidenceAttached
 from domain.document import Description, DocumentArchived
 from domain.document_type import DefineType
 from domain.filing import FileChanged
-from domain.ports import OwnerRaced
+from domain.ports import CustomerReferenceRaced
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,
@@ -294,7 +294,7 @@ def test_a_race_that_never_ends_gives_up_and_drops_the_content(desk: MemoryArchi
     def race() -> None:
         attempts.append(len(attempts))
         desk.log.before_append.append(race)
-        raise OwnerRaced
+        raise CustomerReferenceRaced
 
     desk.log.before_append.append(race)
     with pytest.raises(Unavailable):

@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import batch
-from domain.batch import Batch, Document, Page
+from domain.batch import Batch, BatchDocument, BatchPage
 from domain.refusals import ValidationFailed
 from domain.scan_code import Scheme, make_code
 
 A, B = make_code("DA", 111_111_111_111), make_code("GC", 222_222_222_222)
 
 
-def pages(*told: str) -> list[Page]:
+def pages(*told: str) -> list[BatchPage]:
     """Each by a word: `A` and `B` have a code, `AB` both, `-` is blank, `|` a separator, anything else just a page."""
     codes = {"A": (A,), "B": (B,), "AB": (A, B)}
     return [
-        Page(number=number, codes=codes.get(word, ()), blank=word == "-", separator=word == "|")
+        BatchPage(number=number, codes=codes.get(word, ()), blank=word == "-", separator=word == "|")
         for number, word in enumerate(told, 1)
     ]
 
@@ -95,7 +95,7 @@ def test_a_page_with_two_codes_leaves_the_choice_to_a_person() -> None:
 
 
 def test_a_sheet_with_a_code_is_never_dropped() -> None:
-    both = [Page(number=1, codes=(A,), separator=True), Page(number=2, codes=(B,), blank=True)]
+    both = [BatchPage(number=1, codes=(A,), separator=True), BatchPage(number=2, codes=(B,), blank=True)]
     found = batch.split_batch(both)
     assert [document.pages for document in found.documents] == [(1,), (2,)]
     assert (found.separators, found.blanks) == ((), ())
@@ -111,7 +111,7 @@ def test_an_empty_batch_has_no_documents() -> None:
 def test_a_page_has_the_codes_of_ours_that_were_read_from_it() -> None:
     spaced = f"{A[:2]} {A[2:6]} {A[6:]}".lower()
     page = batch.page_of(7, [spaced, A, "https://example.org/a", "9780393058673", "29004010023"], blank=False)
-    assert page == Page(number=7, codes=(A,))
+    assert page == BatchPage(number=7, codes=(A,))
 
 
 def test_codes_of_imported_paper_count_where_a_type_has_such() -> None:
@@ -125,12 +125,12 @@ def test_codes_of_imported_paper_count_where_a_type_has_such() -> None:
 def test_a_separator_sheet_is_known_by_its_code(text: str) -> None:
     for schemes in ([], [Scheme.NONE]):
         page = batch.page_of(1, [text], blank=False, schemes=schemes)
-        assert page == Page(number=1, separator=True)
+        assert page == BatchPage(number=1, separator=True)
 
 
 @pytest.mark.parametrize("text", ["PATCH", "PATCHT1", "SEPARATOR", "", " "])
 def test_other_texts_are_no_separators(text: str) -> None:
-    assert batch.page_of(1, [text], blank=True) == Page(number=1, blank=True)
+    assert batch.page_of(1, [text], blank=True) == BatchPage(number=1, blank=True)
 
 
 # -- every batch
@@ -193,7 +193,7 @@ def test_a_document_on_its_own_is_the_same_document(told: list[str]) -> None:
     given_pages = {page.number: page for page in pages(*told)}
     for document in batch.split_batch(given_pages.values()).documents:
         alone = batch.split_batch(given_pages[number] for number in document.pages)
-        assert alone.documents == (Document(codes=document.codes, pages=document.pages),)
+        assert alone.documents == (BatchDocument(codes=document.codes, pages=document.pages),)
 
 
 # -- two passes

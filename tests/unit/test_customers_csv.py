@@ -10,7 +10,7 @@ import pytest
 from domain.customer import CustomerKind
 from service.csv_lines import FileUnreadable
 from service.customers_csv import CustomerCounts, RefusedLine, import_customers
-from store.register_load import Line, Load, Loaded
+from store.register_load import Load, Loaded, RegisterLine
 from tests.builders.customers import a_customer
 
 HEADER = b"id,name,birth_date,card_numbers,home_branch,kind\n"
@@ -22,7 +22,7 @@ class Import:
 
     def __init__(self, content: bytes) -> None:
         self.file = io.BytesIO(content)
-        self.batches: list[list[Line]] = []
+        self.batches: list[list[RegisterLine]] = []
         self.refused: list[RefusedLine] = []
         self.progress: list[CustomerCounts] = []
 
@@ -39,12 +39,12 @@ class Import:
     def loading(self) -> Iterator[Load]:
         yield self.load
 
-    def load(self, lines: Sequence[Line]) -> Loaded:
+    def load(self, lines: Sequence[RegisterLine]) -> Loaded:
         self.batches.append(list(lines))
         return Loaded(created=len(lines), changed=0, unchanged=0, refused=[])
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[RegisterLine]:
         return [line for batch in self.batches for line in batch]
 
 
@@ -58,12 +58,12 @@ def test_a_line_becomes_a_customer_with_its_number() -> None:
     done = imported(b'7,"Vries, Jan ""de""",1971-05-23,20001 A-7,CENTRAL,organisation\n')
     kind = CustomerKind.ORGANISATION
     customer = a_customer("7", name='Vries, Jan "de"', card_numbers=("20001", "A-7"), kind=kind)
-    assert done.lines == [Line(2, customer)]
+    assert done.lines == [RegisterLine(2, customer)]
 
 
 def test_only_id_and_name_are_needed() -> None:
     done = imported(b"7,Jan,,,,\n")
-    assert done.lines == [Line(2, a_customer("7", name="Jan", birth_date=None, home_branch=None))]
+    assert done.lines == [RegisterLine(2, a_customer("7", name="Jan", birth_date=None, home_branch=None))]
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
@@ -72,7 +72,7 @@ def test_a_byte_order_mark_and_either_line_end_are_tolerated(end: bytes) -> None
     for whole in (content, content.removesuffix(end)):
         done = Import(whole)
         assert done.run().created == 1
-        assert done.lines == [Line(2, a_customer())]
+        assert done.lines == [RegisterLine(2, a_customer())]
 
 
 def test_empty_lines_count_nowhere_but_in_the_numbers() -> None:

@@ -11,6 +11,7 @@ from domain.document import (
     ArchiveDocument,
     Command,
     ContentReplaced,
+    ContentVersion,
     CustomerLinked,
     CustomerUnlinked,
     Describe,
@@ -24,7 +25,6 @@ from domain.document import (
     DocumentRestored,
     DocumentStatus,
     DocumentWithdrawn,
-    File,
     IdentitySeen,
     LinkCustomer,
     NoteSeen,
@@ -46,7 +46,7 @@ from tests.builders.papers import a_content, a_document_type
 
 CUSTOMER, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 TODAY = date(2026, 11, 24)
-FILE = File(a_content(), b"plain", "letter.pdf")
+FILE = ContentVersion(a_content(), b"plain", "letter.pdf")
 RECEIVED = Description("moved house", date(2026, 11, 20))
 
 
@@ -334,7 +334,7 @@ def test_a_new_content_names_the_one_of_before_and_both_are_kept() -> None:
             reason="the back was missing",
         )
     ]
-    assert given(*archived(), *events).files == (FILE, File(BETTER, b"better", "scan 2.pdf"))
+    assert given(*archived(), *events).files == (FILE, ContentVersion(BETTER, b"better", "scan 2.pdf"))
 
 
 def test_the_content_that_is_shown_already_replaces_nothing() -> None:
@@ -403,5 +403,5 @@ def test_the_version_counts_every_event() -> None:
         status=DocumentStatus.ARCHIVED,
         version=len(commands),
         description=Description("x", RECEIVED.received_on),
-        files=(FILE, File(BETTER, b"better", None)),
+        files=(FILE, ContentVersion(BETTER, b"better", None)),
     )

@@ -13,18 +13,18 @@ from domain.importing import ImportLine
 from domain.limits import Limits
 from domain.refusals import ContentTooLarge, FieldError
 from service.csv_lines import FileUnreadable
-from service.import_lines import HEADER, MANIFEST, Listed, listing_of, open_line
+from service.import_lines import HEADER, MANIFEST, ListedLine, listing_of, open_line
 from tests.builders.imports import a_list
 
 LIMITS = Limits(upload_bytes_max=100, note_characters_max=20)
 NEEDED: dict[str, Any] = {"customer": "100234", "type": "LETTER"}
 
 
-def listed(source: Path) -> list[Listed]:
+def listed(source: Path) -> list[ListedLine]:
     return list(listing_of(source, LIMITS).lines)
 
 
-def of_list(folder: Path, *rows: dict[str, str]) -> list[Listed]:
+def of_list(folder: Path, *rows: dict[str, str]) -> list[ListedLine]:
     manifest = folder / MANIFEST
     manifest.write_text(a_list(rows))
     return listed(manifest)
@@ -153,7 +153,7 @@ def test_a_name_that_is_no_text_is_shown_by_its_bytes(tmp_path: Path) -> None:
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def opened_line(line: Listed, folder: Path) -> ImportLine:
+def opened_line(line: ListedLine, folder: Path) -> ImportLine:
     with ExitStack() as stack:
         found = open_line(line, folder.resolve(), LIMITS, stack)
     assert isinstance(found, ImportLine), found

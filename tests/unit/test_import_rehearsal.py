@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.archive import Archive
-from domain.importing import ImportLine, Refused, Result, There
+from domain.importing import ImportLine, RefusedDraft, Result, There
 from service.import_rehearsal import rehearsal_of
 from tests.builders.imports import a_given_file, a_line, a_luhn_code, a_mandate_line, examine
 from tests.builders.memory import MemoryDesk
@@ -47,7 +47,7 @@ def bring(archive: Archive, lines: Sequence[ImportLine], batch: int) -> list[Res
 
 
 def outcomes(results: Sequence[Result]) -> list[tuple[type[object], type[object]]]:
-    return [(type(r), type(r.error) if isinstance(r, Refused) else object) for r in results]
+    return [(type(r), type(r.error) if isinstance(r, RefusedDraft) else object) for r in results]
 
 
 @given(before=LISTS, lines=LISTS, batch=st.integers(1, 5))
@@ -71,9 +71,9 @@ def test_brought_again_whatever_was_taken_is_there(lines: list[ImportLine], batc
     trace = desk.trace()
     second = bring(desk.archive, lines, again)
     assert desk.trace() == trace
-    papers = [result.paper if not isinstance(result, Refused) else None for result in first]
+    papers = [result.paper if not isinstance(result, RefusedDraft) else None for result in first]
     for paper, result in zip(papers, second, strict=True):
         if paper is None and isinstance(result, There):
             assert result.paper in papers
         else:
-            assert result == There(paper) if paper else isinstance(result, Refused)
+            assert result == There(paper) if paper else isinstance(result, RefusedDraft)

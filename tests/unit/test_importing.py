@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from domain.authorization import AuthorizationRegistered, AuthorizationStatus, ExpiryCause
 from domain.document import Description, DocumentArchived
 from domain.filing import Examined, Received
-from domain.importing import BATCH_LINES_MAX, Examine, ImportLine, Prepared, Refused, Result, Taken, There
+from domain.importing import BATCH_LINES_MAX, Examine, ImportLine, Prepared, RefusedDraft, Result, TakenDraft, There
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,
@@ -66,13 +66,13 @@ def prepared(desk: MemoryDesk, *lines: ImportLine, examine: Examine = examine) -
 
 def taken(desk: MemoryDesk, line: ImportLine) -> UUID:
     [result] = bring(desk, line)
-    assert isinstance(result, Taken), result
+    assert isinstance(result, TakenDraft), result
     return result.paper
 
 
 def refused(desk: MemoryDesk, line: ImportLine) -> Exception:
     [result] = bring(desk, line)
-    assert isinstance(result, Refused), result
+    assert isinstance(result, RefusedDraft), result
     return result.error
 
 
@@ -83,7 +83,7 @@ def registered(desk: MemoryDesk, line: ImportLine) -> AuthorizationRegistered:
 
 
 def kinds(results: Sequence[Result]) -> list[type[object]]:
-    return [type(r.error) if isinstance(r, Refused) else type(r) for r in results]
+    return [type(r.error) if isinstance(r, RefusedDraft) else type(r) for r in results]
 
 
 # -- taken --------------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_the_file_of_an_authorization_is_its_evidence(desk: MemoryDesk) -> None:
 
 def test_all_lines_enter_the_log_by_one_append(desk: MemoryDesk) -> None:
     results = bring(desk, a_line(), a_mandate_line(), a_file_line(b"x"))
-    papers = [result.paper for result in results if isinstance(result, Taken)]
+    papers = [result.paper for result in results if isinstance(result, TakenDraft)]
     commands = {envelope.meta.command_id for paper in papers for envelope in desk.log.load(paper)}
     assert (len(papers), len(commands)) == (3, 1)
 
@@ -190,7 +190,7 @@ def test_more_than_a_hundred_lines_are_no_batch(desk: MemoryDesk) -> None:
 
 def test_a_mandate_of_more_than_36_months_ago_is_taken_and_told_to_be_over(desk: MemoryDesk) -> None:
     [result] = bring(desk, a_mandate_line(signature_date=date(2020, 2, 29)))
-    assert isinstance(result, Taken)
+    assert isinstance(result, TakenDraft)
     assert result.over is not None
     assert (result.over.on, result.over.cause) == (date(2023, 2, 28), ExpiryCause.NO_COLLECTION)
     assert desk.archive.lapse_authorization(result.paper)
@@ -200,13 +200,13 @@ def test_a_mandate_of_more_than_36_months_ago_is_taken_and_told_to_be_over(desk:
 @pytest.mark.parametrize(("signed", "is_over"), [(date(2023, 11, 24), False), (date(2023, 11, 23), True)])
 def test_on_its_last_day_it_is_not_over(desk: MemoryDesk, signed: date, is_over: bool) -> None:
     [result] = bring(desk, a_mandate_line(signature_date=signed))
-    assert isinstance(result, Taken)
+    assert isinstance(result, TakenDraft)
     assert (result.over is not None) is is_over
 
 
 def test_one_that_is_over_leaves_its_account_to_the_one_that_came_after_it(desk: MemoryDesk) -> None:
     old, new = a_mandate_line(signature_date=date(2015, 1, 1)), a_mandate_line(signature_date=date(2025, 1, 1))
-    assert kinds(bring(desk, old, new)) == [Taken, Taken]
+    assert kinds(bring(desk, old, new)) == [TakenDraft, TakenDraft]
     later = replace(new, signature_date=date(2025, 2, 1))
     assert kinds(bring(desk, later)) == [MandateExists]
 
@@ -237,7 +237,7 @@ def test_an_external_id_stands_for_the_line_whatever_else_it_says_now(desk: Memo
 
 def test_without_one_a_line_that_says_anything_else_is_another(desk: MemoryDesk) -> None:
     lines = [a_line(), a_line(note="a"), a_line(signature_date=date(2020, 1, 1)), a_line(received_on=TODAY)]
-    assert kinds(bring(desk, *lines)) == [Taken] * 4
+    assert kinds(bring(desk, *lines)) == [TakenDraft] * 4
 
 
 def test_the_content_of_a_file_tells_lines_apart_and_not_its_name(desk: MemoryDesk) -> None:
@@ -245,8 +245,8 @@ def test_the_content_of_a_file_tells_lines_apart_and_not_its_name(desk: MemoryDe
     one, other = a_file_line(b"one"), a_file_line(b"other")
     renamed = a_file_line(b"one", file=a_given_file(b"one", "renamed.pdf"))
     first, second, third = bring(desk, one, other, renamed)
-    assert isinstance(first, Taken)
-    assert isinstance(second, Taken)
+    assert isinstance(first, TakenDraft)
+    assert isinstance(second, TakenDraft)
     assert third == There(first.paper)
 
 
@@ -261,7 +261,7 @@ def test_an_external_id_of_another_customer_or_type_is_refused(desk: MemoryDesk)
     paper = taken(desk, a_line(external_id="old-9"))
     for other in ({"customer": "100235"}, {"type": "OTHER_AUTHORIZATION"}):
         [result] = bring(desk, a_line(external_id="old-9", **other))
-        assert isinstance(result, Refused)
+        assert isinstance(result, RefusedDraft)
         assert (type(result.error), result.owner) == (ExternalIdTaken, paper)
 
 
@@ -269,7 +269,7 @@ def test_a_file_whose_external_id_another_paper_has_is_not_looked_at(desk: Memor
     paper = taken(desk, a_line(external_id="old-9"))
     line = a_file_line(b"letter", external_id="old-9")
     [result] = desk.archive.append_lines(prepared(desk, line, examine=lambda files: pytest.fail("looked at")))
-    assert isinstance(result, Refused)
+    assert isinstance(result, RefusedDraft)
     assert (type(result.error), result.owner) == (ExternalIdTaken, paper)
 
 
@@ -288,7 +288,7 @@ def test_what_was_moved_to_another_customer_since_is_there(desk: MemoryDesk, ext
 def test_the_second_of_two_equal_lines_is_there(desk: MemoryDesk) -> None:
     for line in LINES:
         first, second = bring(desk, line, line)
-        assert isinstance(first, Taken)
+        assert isinstance(first, TakenDraft)
         assert second == There(first.paper)
 
 
@@ -312,8 +312,8 @@ def test_what_one_line_claims_the_next_is_refused_and_told_who_has_it(
 ) -> None:
     one, other, refusal = CLASHES[name]
     first, second = bring(desk, one, other) if batches == 1 else [*bring(desk, one), *bring(desk, other)]
-    assert isinstance(first, Taken)
-    assert isinstance(second, Refused)
+    assert isinstance(first, TakenDraft)
+    assert isinstance(second, RefusedDraft)
     assert type(second.error) is refusal
     assert second.owner in {first.paper, *desk.keys.papers}
     assert len(desk.contents.plain) == (name == "content"), "what the log does not name is dropped"
@@ -321,7 +321,7 @@ def test_what_one_line_claims_the_next_is_refused_and_told_who_has_it(
 
 def test_one_customer_may_have_what_another_has(desk: MemoryDesk) -> None:
     one, other = a_mandate_line(file=a_given_file(b"joint")), a_mandate_line(file=a_given_file(b"joint"))
-    assert kinds(bring(desk, one, replace(other, customer="100235"))) == [Taken, Taken]
+    assert kinds(bring(desk, one, replace(other, customer="100235"))) == [TakenDraft, TakenDraft]
 
 
 def test_a_refused_line_takes_nothing_from_those_after_it(desk: MemoryDesk) -> None:
@@ -330,7 +330,7 @@ def test_a_refused_line_takes_nothing_from_those_after_it(desk: MemoryDesk) -> N
     wrong = a_mandate_line(customer="100235", scan_code=OURS, iban="NL00ABNA0417164300")
     owned = a_mandate_line(customer="100235", scan_code=OURS, mandate_reference="LIB-1")
     right = a_mandate_line(customer="100235", scan_code=OURS)
-    assert kinds(bring(desk, wrong, owned, right)) == [IbanInvalid, MandateReferenceTaken, Taken]
+    assert kinds(bring(desk, wrong, owned, right)) == [IbanInvalid, MandateReferenceTaken, TakenDraft]
 
 
 # -- refused ----------------------------------------------------------------------------------------------------------
@@ -382,8 +382,8 @@ def test_a_file_that_is_refused_stops_no_other(desk: MemoryDesk) -> None:
     lines = [a_file_line(b"torn"), a_line(), a_file_line(b"whole")]
     assert kinds(desk.archive.append_lines(prepared(desk, *lines, examine=one_is_damaged))) == [
         FileDamaged,
-        Taken,
-        Taken,
+        TakenDraft,
+        TakenDraft,
     ]
     assert list(desk.contents.plain.values()) == [b"whole"]
 
@@ -405,9 +405,9 @@ def test_a_file_that_changes_under_the_import_is_refused(desk: MemoryDesk) -> No
 
     lines = [a_file_line(b"before"), a_line()]
     [changed, other] = desk.archive.append_lines(prepared(desk, *lines, examine=before_it_changed))
-    assert isinstance(changed, Refused)
+    assert isinstance(changed, RefusedDraft)
     assert str(changed.error) == "/file: changed while it was being read; import the line again"
-    assert isinstance(other, Taken)
+    assert isinstance(other, TakenDraft)
     assert desk.contents.plain == {}
 
 
@@ -419,7 +419,7 @@ def test_a_value_that_somebody_takes_meanwhile_costs_its_line_alone(desk: Memory
         lambda: desk.note(type="DEBT_AUTHORIZATION", mandate=a_mandate(mandate_reference="LIB-1", iban=None))
     )
     late = a_mandate_line(customer="100235", mandate_reference="LIB-1", file=a_given_file(b"late"))
-    assert kinds(bring(desk, late, a_line(), a_file_line(b"letter"))) == [MandateReferenceTaken, Taken, Taken]
+    assert kinds(bring(desk, late, a_line(), a_file_line(b"letter"))) == [MandateReferenceTaken, TakenDraft, TakenDraft]
     assert list(desk.contents.plain.values()) == [b"letter"]
 
 
@@ -428,7 +428,7 @@ def test_two_imports_of_one_list_take_each_line_once(desk: MemoryDesk) -> None:
     others: list[Result] = []
     desk.log.before_append.append(lambda: others.extend(bring(desk, *lines)))
     results = bring(desk, *lines)
-    assert results == [There(other.paper) for other in others if isinstance(other, Taken)]
+    assert results == [There(other.paper) for other in others if isinstance(other, TakenDraft)]
     assert len(desk.contents.plain) == 1
 
 
@@ -443,7 +443,7 @@ def test_a_customer_who_is_erased_meanwhile_costs_only_its_lines(desk: MemoryDes
     taken(desk, a_line())
     desk.log.before_append.append(lambda: desk.keys.erase("100234"))
     lines = [a_file_line(b"gone"), a_file_line(b"kept", customer="100235"), a_line(note="gone too")]
-    assert kinds(bring(desk, *lines)) == [CustomerErased, Taken, CustomerErased]
+    assert kinds(bring(desk, *lines)) == [CustomerErased, TakenDraft, CustomerErased]
     assert list(desk.contents.plain.values()) == [b"kept"]
 
 
@@ -467,11 +467,11 @@ def test_customers_of_whom_nothing_was_archived_are_named(desk: MemoryDesk) -> N
     lines = [a_line(), a_line(customer="100235", type="NO_SUCH"), a_line(customer="nobody")]
     first = desk.archive.prepare_lines(lines, known, a_caller(), examine)
     assert first.newcomers == {"100234"}
-    assert kinds(desk.archive.append_lines(first)) == [Taken, DocumentTypeUnknown, CustomerUnknown]
+    assert kinds(desk.archive.append_lines(first)) == [TakenDraft, DocumentTypeUnknown, CustomerUnknown]
     lines = [a_line(note="next"), a_line(customer="100235")]
     second = desk.archive.prepare_lines(lines, known, a_caller(), examine)
     assert second.newcomers == {"100235"}
-    assert kinds(desk.archive.append_lines(second)) == [Taken, Taken]
+    assert kinds(desk.archive.append_lines(second)) == [TakenDraft, TakenDraft]
 
 
 def test_who_is_erased_after_the_look_costs_only_its_lines(desk: MemoryDesk) -> None:
@@ -480,5 +480,5 @@ def test_who_is_erased_after_the_look_costs_only_its_lines(desk: MemoryDesk) -> 
     desk.keys.erase("100234")
     lines = [a_file_line(b"gone"), a_line(customer="100235")]
     late = desk.archive.prepare_lines(lines, known, a_caller(), examine)
-    assert kinds(desk.archive.append_lines(late)) == [CustomerErased, Taken]
+    assert kinds(desk.archive.append_lines(late)) == [CustomerErased, TakenDraft]
     assert desk.contents.plain == {}

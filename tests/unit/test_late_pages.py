@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from domain import scan_session
-from domain.archive import Session
+from domain.archive import LoadedScanSession
 from domain.refusals import IllegalTransition
 from domain.scan_session import Interrupt, ScanState, Start, TakeUp
 from tests.builders.memory import MemoryDesk
@@ -33,7 +33,7 @@ def archived_too_early(scans: Scans) -> UUID:
     return session
 
 
-def late(scans: Scans, session: UUID, n: int) -> tuple[Session, bool]:
+def late(scans: Scans, session: UUID, n: int) -> tuple[LoadedScanSession, bool]:
     page = an_image(n, capture=f"1.{n}")
     return scans.archive.capture_page(session, n, page, a_caller(actor="station"), EVERYWHERE)
 

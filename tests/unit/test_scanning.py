@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec.structs import replace
 
-from domain.archive import Outcome, Reach, Session
+from domain.archive import LoadedScanSession, Outcome, Reach
 from domain.authorization import AuthorizationStatus, EvidenceAttached
 from domain.document import DocumentArchived
 from domain.envelope import UNSET, Recorded
@@ -32,7 +32,7 @@ from domain.refusals import (
     Unavailable,
     ValidationFailed,
 )
-from domain.scan_session import Device, Finish, MovePage, PageCaptured, RemovePage, Rotate, ScanState
+from domain.scan_session import Finish, MovePage, PageCaptured, RemovePage, Rotate, ScannerChoice, ScanState
 from domain.values import Source
 from tests.builders.memory import EVERYTHING, MemoryDesk, paper_of
 from tests.builders.papers import a_caller
@@ -96,7 +96,7 @@ def test_a_feeder_scans_at_once_and_the_glass_waits(scans: Scans) -> None:
 
 @pytest.mark.parametrize("device", [GLASS, FEEDER])
 def test_a_scanner_that_somebody_has_is_busy_and_its_holder_named(
-    desk: MemoryDesk, scans: Scans, device: Device
+    desk: MemoryDesk, scans: Scans, device: ScannerChoice
 ) -> None:
     scans.start(device, actor="a.visser")
     refusal = left_alone(desk, ScannerBusy, lambda: scans.start(device))
@@ -852,7 +852,7 @@ def test_a_session_out_of_reach_is_not_there(
 
 @pytest.mark.parametrize("reach", [Reach(branch="CENTRAL"), Reach(stations={"desk-2": LONG_AGO})])
 def test_a_session_within_reach_is(desk: MemoryDesk, scans: Scans, reach: Reach) -> None:
-    assert isinstance(desk.archive.load_scan_session(scans.start(FEEDER), reach), Session)
+    assert isinstance(desk.archive.load_scan_session(scans.start(FEEDER), reach), LoadedScanSession)
 
 
 def test_a_station_does_not_get_at_a_session_without_a_scanner(desk: MemoryDesk, scans: Scans) -> None:

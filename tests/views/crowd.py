@@ -12,7 +12,7 @@ from domain.authorization import AttachEvidence, Register, Terms
 from domain.document import ArchiveDocument, Describe, Description, Withdraw
 from domain.document_type import DocumentType
 from domain.envelope import Envelope, Meta
-from domain.ports import Owner
+from domain.ports import CustomerReference
 from domain.values import Source, uuid7
 from tests.builders.papers import a_content, a_document_type, a_mandate
 from tests.views.desk import Desk
@@ -29,7 +29,7 @@ def fill(desk: Desk, papers: int, *, customers: int, papers_at_once: int = 200, 
     events, later = 0, list[Body]()
     versions: dict[UUID, int] = {}
     for begin in range(0, papers, papers_at_once):
-        now, wraps, corrections = later, dict[UUID, Owner](), list[Body]()
+        now, wraps, corrections = later, dict[UUID, CustomerReference](), list[Body]()
         for n in range(begin, min(begin + papers_at_once, papers)):
             owner = owners[n % customers]
             made, corrected = _paper(n, owner.reference)

@@ -23,7 +23,7 @@ from domain.document_type import DefineType, Definition, DocumentType
 from domain.life import Order
 from domain.mandate import CollectionOutcome
 from projections import parking, tracking
-from projections.customer_documents import Item, Listed, Reader, Row, render_item, render_items
+from projections.customer_documents import Item, ItemContext, ListedPaper, PaperRow, render_item, render_items
 from projections.follow import Follower
 from projections.parking import Parked
 from store.key_encryption import KeyEncryptionKeys
@@ -42,10 +42,10 @@ EVERYTHING = Rights(list(SHIPPED))
 AS_IT_IS: Any = {"rights": EVERYTHING, "expected_version": None}
 
 
-def shown(row: Row | Listed, types: Mapping[str, DocumentType] | None = None, language: str = "en") -> Item:
+def shown(row: PaperRow | ListedPaper, types: Mapping[str, DocumentType] | None = None, language: str = "en") -> Item:
     """The item that a caller gets for a row."""
-    reader = Reader(types=types or {}, language=language, today=date(2026, 11, 24))
-    found = render_item(row, reader) if isinstance(row, Row) else render_items([row], reader)[0]
+    reader = ItemContext(types=types or {}, language=language, today=date(2026, 11, 24))
+    found = render_item(row, reader) if isinstance(row, PaperRow) else render_items([row], reader)[0]
     return msgspec.json.decode(found, type=Item)
 
 

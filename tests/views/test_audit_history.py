@@ -12,7 +12,7 @@ from domain.administration import CreateToken
 from domain.catalogue import SHIPPED
 from domain.document import Describe, Reclassify, Withdraw
 from projections import audit_history, moments
-from projections.audit_history import Filters, Page
+from projections.audit_history import HistoryFilters, HistoryPage
 from tests.builders.papers import a_caller
 from tests.views.crowd import fill
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of
@@ -20,14 +20,14 @@ from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of
 NOT_HEALTH = Rights([code for code in EVERYTHING.types if code != "READING_DISABILITY"])
 
 
-def history(desk: Desk, rights: Rights = EVERYTHING, **more: Any) -> Page:
+def history(desk: Desk, rights: Rights = EVERYTHING, **more: Any) -> HistoryPage:
     names = ("operations", "as_of", "limit", "cursor")
     paging = {"limit": 200, **{name: more.pop(name) for name in names if name in more}}
-    filters = Filters(**more)
+    filters = HistoryFilters(**more)
     return desk.ask(lambda conn: audit_history.fetch_page(conn, filters, rights, **paging))
 
 
-def actions(page: Page) -> list[str]:
+def actions(page: HistoryPage) -> list[str]:
     return [row.action for row in page.rows]
 
 
@@ -91,7 +91,7 @@ def test_pages_of_a_history_with_moves_follow_each_other_in_the_order_of_the_log
         desk.letter()
     desk.follow()
     whole = history(desk, customer=desk.reference())
-    pages, cursor = list[audit_history.Row](), None
+    pages, cursor = list[audit_history.HistoryRow](), None
     while True:
         page = history(desk, customer=desk.reference(), limit=3, cursor=cursor)
         pages += page.rows
@@ -106,14 +106,14 @@ def test_a_customers_history_is_read_in_the_order_of_two_indexes(desk: Desk) -> 
     """However many rows there are, not all of the customer's are read and sorted for a page."""
     fill(desk, 1_000, customers=50)
     desk.follow()
-    plan = plan_of(desk, Filters(customer=desk.reference("crowd-0-0")))
+    plan = plan_of(desk, HistoryFilters(customer=desk.reference("crowd-0-0")))
     assert "Index Scan using audit_history_by_customer " in plan
     assert "Index Scan using audit_history_by_other_customer " in plan
     assert "Merge Append" in plan
     assert "Sort  (" not in plan
 
 
-def plan_of(desk: Desk, filters: Filters) -> str:
+def plan_of(desk: Desk, filters: HistoryFilters) -> str:
     """auto_explain tells how a page was read, where it may take no way that small tables alone are read by."""
     told: list[str] = []
 
@@ -221,14 +221,14 @@ def test_an_erased_papers_history_names_nobody(desk: Desk) -> None:
     desk.erase_key(paper)
     desk.follow()
     rows = history(desk, subject=paper).rows
-    assert actions(Page(rows, 0)) == ["document-described", "document-archived"]
+    assert actions(HistoryPage(rows, 0)) == ["document-described", "document-archived"]
     assert b"secret" not in msgspec.json.encode(rows)
 
 
 # -- from a moment to a position --------------------------------------------------------------------------------
 
 
-def position_at(desk: Desk, at: datetime) -> moments.Instant:
+def position_at(desk: Desk, at: datetime) -> moments.LogMoment:
     return desk.ask(lambda conn: moments.position_at(conn, at))
 
 
@@ -254,17 +254,17 @@ def test_a_moment_is_the_log_up_to_before_the_first_event_recorded_after_it(desk
     for at in {*times.values(), datetime(2000, 1, 1, tzinfo=UTC), begun + timedelta(milliseconds=35)}:
         after = [p for p, recorded_at in times.items() if recorded_at > at]
         expected = max((p for p in times if p < min(after)), default=0) if after else max(times)
-        assert position_at(desk, at) == moments.Instant(expected, final=bool(after))
+        assert position_at(desk, at) == moments.LogMoment(expected, final=bool(after))
 
 
 def test_a_moment_is_final_once_something_later_is_in_the_view(desk: Desk) -> None:
     first = desk.letter()
     at = first.recorded[0].recorded_at
     desk.follow()
-    assert position_at(desk, at) == moments.Instant(first.position, final=False)
+    assert position_at(desk, at) == moments.LogMoment(first.position, final=False)
     record_at(desk, at + timedelta(milliseconds=1))
     desk.follow()
-    assert position_at(desk, at) == moments.Instant(first.position, final=True)
+    assert position_at(desk, at) == moments.LogMoment(first.position, final=True)
 
 
 def test_as_of_is_the_highest_time_so_far_also_over_several_pages(desk: Desk) -> None:

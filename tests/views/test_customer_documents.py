@@ -13,7 +13,7 @@ from domain.access import Rights
 from domain.document import Describe, Reclassify, Withdraw
 from domain.refusals import ValidationFailed
 from projections import authorizations, customer_documents
-from projections.customer_documents import Filters, Item, Row, fold_item
+from projections.customer_documents import Item, PaperFilters, PaperRow, fold_item
 from projections.reading import Floor, TypesOld, ViewBehind
 from projections.views import VIEWS
 from tests.builders.papers import a_document_type
@@ -30,7 +30,7 @@ class Answered(NamedTuple):
 
 def listed(desk: Desk, customer: str = CUSTOMERS[0], rights: Rights = EVERYTHING, **more: Any) -> Answered:
     as_of, limit, cursor = more.pop("as_of", None), more.pop("limit", 50), more.pop("cursor", None)
-    reference, filters = desk.reference(customer), Filters(**more)
+    reference, filters = desk.reference(customer), PaperFilters(**more)
     page = desk.ask(
         lambda conn: customer_documents.fetch_page(
             conn, reference, rights, filters, as_of=as_of, limit=limit, cursor=cursor
@@ -39,7 +39,7 @@ def listed(desk: Desk, customer: str = CUSTOMERS[0], rights: Rights = EVERYTHING
     return Answered([shown(row) for row in page.rows], page.position, page.next)
 
 
-def one(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, as_of: int | None = None) -> Row | None:
+def one(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, as_of: int | None = None) -> PaperRow | None:
     return desk.ask(lambda conn: customer_documents.find_paper(conn, paper, rights, as_of=as_of))[0]
 
 
@@ -328,7 +328,7 @@ def test_joint_evidence_is_the_second_customers_document_and_the_firsts_authoriz
 
 def content(
     desk: Desk, paper: UUID, rights: Rights = EVERYTHING, *, content_version: int | None = None
-) -> customer_documents.File | None:
+) -> customer_documents.StoredFile | None:
     return desk.ask(lambda conn: customer_documents.find_file(conn, paper, rights, content_version=content_version))
 
 
@@ -448,7 +448,7 @@ def test_who_wrote_what_the_view_lacks_is_not_answered_by_it(desk: Desk) -> None
     def answers(writer: str) -> list[bool]:
         asked: list[Callable[[Any], Awaitable[Any]]] = [
             lambda conn: customer_documents.fetch_page(
-                conn, reference, EVERYTHING, Filters(), as_of=None, limit=5, floor=Floor(writer=writer)
+                conn, reference, EVERYTHING, PaperFilters(), as_of=None, limit=5, floor=Floor(writer=writer)
             ),
             lambda conn: customer_documents.find_paper(conn, letter, EVERYTHING, floor=Floor(writer=writer)),
             lambda conn: customer_documents.find_file(conn, letter, EVERYTHING, floor=Floor(writer=writer)),

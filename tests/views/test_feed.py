@@ -12,22 +12,22 @@ from domain.access import Rights, Role
 from domain.administration import CreateToken
 from domain.document import Reclassify, Withdraw
 from projections import audit_history, feed, tracking
-from projections.audit_history import Filters
-from projections.feed import POSITIONS_MAX, TOPICS, Page, Reader, Wanted
+from projections.audit_history import HistoryFilters
+from projections.feed import POSITIONS_MAX, TOPICS, FeedPage, FeedRights, Wanted
 from projections.view import EVENTS
 from tests.builders.papers import a_caller, a_document_type
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, following, paper_of
 
-ALL = Reader(types=tuple(EVERYTHING.types), operations=True, scans=True)
+ALL = FeedRights(types=tuple(EVERYTHING.types), operations=True, scans=True)
 NOT_ALL = msgspec.structs.replace(ALL, types=tuple(t for t in ALL.types if t != "FORM"))
 WRITERS = 16
 
 
-def asked(desk: Desk, reader: Reader = ALL, *, after: int = 0, limit: int = 200, **wanted: Any) -> Page:
+def asked(desk: Desk, reader: FeedRights = ALL, *, after: int = 0, limit: int = 200, **wanted: Any) -> FeedPage:
     return desk.ask(lambda conn: feed.page(conn, reader, Wanted(**wanted), after=after, limit=limit))
 
 
-def positions(page: Page) -> list[int]:
+def positions(page: FeedPage) -> list[int]:
     return [row.position for row in page.rows]
 
 
@@ -161,16 +161,16 @@ def test_a_reader_gets_what_its_histories_tell_it(desk: Desk) -> None:
     for reader in (
         ALL,
         NOT_ALL,
-        Reader(types=("LETTER",)),
-        Reader(types=ALL.types, branch="WEST"),
-        Reader(types=()),
+        FeedRights(types=("LETTER",)),
+        FeedRights(types=ALL.types, branch="WEST"),
+        FeedRights(types=()),
     ):
         assert positions(asked(desk, reader)) == told_by_history(desk, reader)
 
 
-def told_by_history(desk: Desk, reader: Reader) -> list[int]:
+def told_by_history(desk: Desk, reader: FeedRights) -> list[int]:
     rights = Rights(list(reader.types), reader.branch)
     page = desk.ask(
-        lambda conn: audit_history.fetch_page(conn, Filters(), rights, operations=reader.operations, limit=200)
+        lambda conn: audit_history.fetch_page(conn, HistoryFilters(), rights, operations=reader.operations, limit=200)
     )
     return [row.position for row in page.rows][::-1]

@@ -163,7 +163,7 @@ def an_amendment(**changes: Any) -> Amend:
     return Amend(Amendment(**changes), TODAY, "a new account", Mandate(mandate_reference="M1"))
 
 
-def statements(events: Sequence[Any]) -> list[authorizations.Row]:
+def statements(events: Sequence[Any]) -> list[authorizations.AuthorizationRow]:
     fold = authorizations.VIEW.fold(())
     for event in recorded(*events, stream=STATEMENT):
         fold.add_event(event, event.recorded_at)
@@ -171,7 +171,7 @@ def statements(events: Sequence[Any]) -> list[authorizations.Row]:
     return sorted(rows, key=lambda row: row.from_position)
 
 
-def versions(events: Sequence[Recorded[Any]]) -> list[customer_documents.Row]:
+def versions(events: Sequence[Recorded[Any]]) -> list[customer_documents.PaperRow]:
     fold = customer_documents.VIEW.fold(())
     for event in events:
         fold.add_event(event, event.recorded_at)
@@ -179,7 +179,7 @@ def versions(events: Sequence[Recorded[Any]]) -> list[customer_documents.Row]:
     return sorted(rows, key=lambda row: (row.from_position, row.id))
 
 
-def stories(*events: Any) -> list[audit_history.Row]:
+def stories(*events: Any) -> list[audit_history.HistoryRow]:
     return [audit_history.row_of(event, event.recorded_at) for event in recorded(*events)]
 
 
@@ -265,10 +265,10 @@ def test_open_rows_wait_for_the_last_event_of_their_paper_when_told_how_many_com
     other = recorded(archived(), stream=STATEMENT, first=20)[0]
     fold.add_event(first, first.recorded_at)
     fold.add_event(other, other.recorded_at)
-    assert [r.id for r in fold.take_rows({PAPER: 2}).rows if isinstance(r, customer_documents.Row)] == [STATEMENT]
+    assert [r.id for r in fold.take_rows({PAPER: 2}).rows if isinstance(r, customer_documents.PaperRow)] == [STATEMENT]
     assert fold.pending_count == 1
     fold.add_event(second, second.recorded_at)
-    rows = [r for r in fold.take_rows({PAPER: 2}).rows if isinstance(r, customer_documents.Row)]
+    rows = [r for r in fold.take_rows({PAPER: 2}).rows if isinstance(r, customer_documents.PaperRow)]
     assert [(r.from_position, r.to_position) for r in rows] == [(10, 11), (11, None)]
     assert fold.pending_count == 0
 
@@ -521,7 +521,7 @@ def test_keep_until_is_unknown_while_the_membership_goes_on() -> None:
 # -- authorizations ---------------------------------------------------------------------------------------------
 
 
-def mandate_row(event: Any) -> authorizations.Row:
+def mandate_row(event: Any) -> authorizations.AuthorizationRow:
     return authorizations.evolve(None, recorded(event)[0])
 
 

@@ -16,10 +16,10 @@ from domain.authorization import AuthorizationEvent, Lapse, decide, fold
 from domain.document import DocumentEvent
 from domain.envelope import Recorded
 from projections import audit_history, authorizations, customer_documents, follow, moments, shadow
-from projections.audit_history import Filters
+from projections.audit_history import HistoryFilters
 from projections.customer_documents import Item
 from projections.rebuild import rebuild, replay
-from projections.view import Fold, RowVersion, Taken, View
+from projections.view import Fold, RowChanges, RowVersion, View
 from projections.views import VIEWS, table_of
 from tests.builders.memory import MemoryArchive
 from tests.views.clerk import Clerk, Shown
@@ -118,21 +118,21 @@ def everything(desk: Desk, clerk: Clerk, as_of: int | None) -> Answers:
     references = [owner.reference for owner in owners if not owner.fresh]
 
     async def ask(conn: AsyncConnection[Any]) -> Answers:
-        found: Answers = {"history": await history(conn, as_of, Filters())}
+        found: Answers = {"history": await history(conn, as_of, HistoryFilters())}
         for customer in references:
             found[customer] = (
                 await listed(conn, customer, as_of),
-                await history(conn, as_of, Filters(customer=customer)),
+                await history(conn, as_of, HistoryFilters(customer=customer)),
             )
         for paper in clerk.papers:
-            found[paper] = *await single(conn, paper, as_of), await history(conn, as_of, Filters(subject=paper))
+            found[paper] = *await single(conn, paper, as_of), await history(conn, as_of, HistoryFilters(subject=paper))
         return found
 
     return desk.ask(ask)
 
 
 async def listed(conn: AsyncConnection[Any], customer: UUID, as_of: int | None) -> list[Any]:
-    filters = customer_documents.Filters()
+    filters = customer_documents.PaperFilters()
     page = await customer_documents.fetch_page(conn, customer, EVERYTHING, filters, as_of=as_of, limit=1_000)
     return [shown(row) for row in page.rows]
 
@@ -143,7 +143,9 @@ async def single(conn: AsyncConnection[Any], paper: UUID, as_of: int | None) -> 
     return undated(document), undated(authorization)
 
 
-async def history(conn: AsyncConnection[Any], as_of: int | None, filters: Filters) -> list[audit_history.Row]:
+async def history(
+    conn: AsyncConnection[Any], as_of: int | None, filters: HistoryFilters
+) -> list[audit_history.HistoryRow]:
     page = await audit_history.fetch_page(conn, filters, EVERYTHING, operations=True, as_of=as_of, limit=5_000)
     return page.rows
 
@@ -246,7 +248,7 @@ class Stumbling:
             raise psycopg.OperationalError("the connection is lost")
         self._fold.add_event(recorded, as_of)
 
-    def take_rows(self, last: Mapping[UUID, int] | None = None) -> Taken:
+    def take_rows(self, last: Mapping[UUID, int] | None = None) -> RowChanges:
         return self._fold.take_rows(last)
 
     @property

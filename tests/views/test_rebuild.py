@@ -102,7 +102,7 @@ def reading(desk: Desk, uploads: Sequence[int]) -> Iterator[list[int]]:
         while not stop.is_set():
             known = [*uploads]
             page = await customer_documents.fetch_page(
-                conn, desk.reference(), EVERYTHING, customer_documents.Filters(), as_of=None, limit=5_000
+                conn, desk.reference(), EVERYTHING, customer_documents.PaperFilters(), as_of=None, limit=5_000
             )
             assert {row.created_position for row in page.rows} >= {p for p in known if p <= page.position}
             assert page.position >= max(answers, default=0), "the list went back"

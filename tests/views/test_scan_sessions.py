@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from domain.scan_session import MovePage, RemovePage, Rotate
 from projections import scan_sessions
 from projections.rebuild import rebuild, replay
-from projections.scan_sessions import Row
+from projections.scan_sessions import ScanSessionRow
 from projections.views import VIEWS
 from store import stations
 from tests.builders.memory import MemoryDesk
@@ -32,12 +32,12 @@ def memory() -> MemoryDesk:
     return MemoryDesk()
 
 
-def row_of(memory: MemoryDesk, session: UUID) -> Row:
+def row_of(memory: MemoryDesk, session: UUID) -> ScanSessionRow:
     """As the log's events make it."""
     fold = scan_sessions.VIEW.fold(())
     for recorded in memory.log.load_recorded([session], 1 << 62):
         fold.add_event(recorded, recorded.recorded_at)
-    [row] = [row for row in fold.take_rows().rows if isinstance(row, Row) and row.to_position is None]
+    [row] = [row for row in fold.take_rows().rows if isinstance(row, ScanSessionRow) and row.to_position is None]
     return row
 
 

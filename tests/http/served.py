@@ -1,5 +1,6 @@
 """The real program, served on a HOME of its own. tests/fixtures/archive.py keeps one for the whole run."""
 
+import atexit
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ from domain.access import Role
 from domain.administration import NewUser, RevokeToken
 from domain.archive import Archive
 from domain.users import Users
-from service.database import embedded_address, embedded_cluster
-from service.prepare import create_token, system_caller
+from service.database import embedded_address, embedded_cluster, open_database
+from service.prepare import create_token, make_folders, prepare_archive, system_caller
 from service.settings import Settings, load_settings_from
 from service.wiring import APP_ROLE, open_store, role_of
 from store.logins import SUPERUSER
@@ -150,8 +152,8 @@ class Served:
             return archive.keys.keyed_digest("idempotency-key", idempotency_key.encode()).hex()
 
     def contents(self) -> set[str]:
-        """The content files there are."""
-        return {path.name for path in self.settings.content_directory.rglob("*-*") if path.is_file()}
+        """The content files there are; what the store tries out for a moment begins with a dot."""
+        return {path.name for path in self.settings.content_directory.rglob("[!.]*-*") if path.is_file()}
 
     def named_contents(self) -> set[str]:
         """The contents that the log names."""
@@ -197,7 +199,7 @@ def serving(
     """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked.
 
     `root`: the tree whose rooms it is made of. `beside`: another node of that archive, with its keys and contents."""
-    with new_home() as home:
+    with new_home() if database_url or beside else prepared_home() as home:
         if beside is not None:
             database_url = beside.database_url
             shutil.copytree(beside.home / "keys", home / "keys")
@@ -241,6 +243,28 @@ def environment_of(home: Path, database_url: str | None, variables: dict[str, st
 def embedded_url(home: Path) -> str:
     """The superuser's address: tests look at everything."""
     return embedded_address(embedded_cluster(home), SUPERUSER)
+
+
+@contextmanager
+def prepared_home() -> Iterator[Path]:
+    """A HOME as the first start leaves it, its embedded database included: to make one takes seconds, to copy it none.
+    Every copy is the same archive, with the same keys."""
+    with new_home() as home:
+        subprocess.run(["cp", "-a", f"{first_home()}/.", home], check=True)
+        yield home
+
+
+@cache
+def first_home() -> Path:
+    """Made once in a run, and copied only."""
+    made = ExitStack()
+    atexit.register(made.close)
+    home = made.enter_context(new_home())
+    settings = load_settings_from(environment_of(home, None, {}))
+    make_folders(settings)
+    with open_database(settings) as (_, addresses):
+        prepare_archive(settings, addresses, lambda _: None)
+    return home
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from scanner.spool import digest_of
 from scanner.station import scanner_id_of
 from tests.http.desk import a_customer, check, issued, item_of, problem_of, token_for, view
 from tests.http.line import Line, a_line
-from tests.http.served import Served, name_of, new_home, wait_until
+from tests.http.served import Served, name_of, prepared_home, wait_until
 from tests.paper.files import a_jpeg
 from tests.scanner.conftest import PAGES_MAX
 from tests.scanner.escl import DEVICE, Scanner, a_scanner, text_of
@@ -539,7 +539,7 @@ def durable_at(folder: Path) -> dict[int, float]:
 
 
 def test_serve_has_a_station_of_its_own_which_comes_back_and_ends_with_it() -> None:
-    with new_home() as home, running(home, DOSSIER_SCANNERS=f"{GLASS},{SLOW}", DOSSIER_WORKERS="2") as archive:
+    with prepared_home() as home, running(home, DOSSIER_SCANNERS=f"{GLASS},{SLOW}", DOSSIER_WORKERS="2") as archive:
         with archive.client() as client:
             at_desk, scanner = AtDesk(client), f"local:{scanner_id_of(SLOW)}"
             cut_off = at_desk.start(scanner)

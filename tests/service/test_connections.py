@@ -7,14 +7,14 @@ from service.connections import OF_A_WORKER, OF_COMMANDS, TooFewConnections, cou
 from service.database import build_addresses, open_database, require_server
 from service.settings import load_settings_from
 from store.logins import APP
-from tests.http.served import new_home
+from tests.http.served import prepared_home
 
 WORKERS = 8
 
 
 def test_the_embedded_server_takes_as_many_connections_as_its_workers_may_open() -> None:
     """It took 100 for any number of workers, and 8 of them were refused under load."""
-    with new_home() as home:
+    with prepared_home() as home:
         settings = load_settings_from({"DOSSIER_HOME": str(home), "DOSSIER_WORKERS": str(WORKERS)})
         with open_database(settings) as (_, addresses):
             require_server(addresses, WORKERS)

@@ -15,7 +15,7 @@ from projections.follow import Follower
 from service.beats import Beats, wait_with_beats
 from service.parts_door import fetch_part_statuses
 from tests.http.desk import CONSENT
-from tests.http.served import name_of, new_home, wait_until
+from tests.http.served import name_of, prepared_home, wait_until
 from tests.service.program import Program
 from tests.service.running import Running, log_lines, running
 
@@ -28,7 +28,7 @@ NOTE = {"type": CONSENT, "customer": "late", "original": {"held": True}}
 @pytest.fixture(scope="module")
 def watched() -> Iterator[Running]:
     with (
-        new_home() as home,
+        prepared_home() as home,
         running(home, DOSSIER_SILENCE_SECONDS_MAX=str(SILENCE), DOSSIER_VIEW_LAG_SECONDS_MAX="1") as archive,
     ):
         yield archive

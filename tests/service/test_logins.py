@@ -16,7 +16,7 @@ from service.prepare import make_folders, prepare_archive
 from service.settings import Settings, load_settings_from
 from store import logins
 from store.postgres import PostgresError
-from tests.http.served import environment_of, new_home
+from tests.http.served import environment_of, new_home, prepared_home
 from tests.service.running import AS_ROOT, running
 from tests.service.test_serve import archived, content
 from tests.store.test_log_rights import FORBIDDEN
@@ -51,11 +51,9 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def prepared() -> Iterator[tuple[Settings, Addresses]]:
     """An archive on the embedded Postgres, which runs."""
-    with new_home() as home:
+    with prepared_home() as home:
         settings = load_settings_from(environment_of(home, None, {}))
-        make_folders(settings)
         with open_database(settings) as (_, addresses):
-            prepare_archive(settings, addresses, lambda _: None)
             yield settings, addresses
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from store.postgres import Cluster
 from tests.fixtures.database import PASSWORD, as_login
-from tests.http.served import free_port, name_of, new_home, parent_of, wait_until
+from tests.http.served import free_port, name_of, new_home, parent_of, prepared_home, wait_until
 from tests.service.program import NAME, NOTE
 from tests.service.running import ACCOUNTS, PLAIN, Running, begun, give, item, log_lines, running, words
 
@@ -27,6 +27,13 @@ CUSTOMER = "secret-customer-7"
 @pytest.fixture
 def home() -> Iterator[Path]:
     with new_home() as home:
+        yield home
+
+
+@pytest.fixture
+def prepared() -> Iterator[Path]:
+    """For a test that is not about the first start."""
+    with prepared_home() as home:
         yield home
 
 
@@ -101,23 +108,23 @@ def test_a_stop_in_the_middle_of_the_first_start_leaves_nothing_in_the_way(
         assert again.returncode == 0, again.stderr
 
 
-def test_a_second_serve_on_the_same_home_is_refused_and_the_first_goes_on(home: Path) -> None:
-    with running(home) as first:
+def test_a_second_serve_on_the_same_home_is_refused_and_the_first_goes_on(prepared: Path) -> None:
+    with running(prepared) as first:
         with first.client() as client:
             counted = client.get("/metrics").text.count("\n")
-            ballast = (home / "ballast").stat().st_blocks
-            with begun(home, DOSSIER_BALLAST_BYTES="0") as second:
+            ballast = (prepared / "ballast").stat().st_blocks
+            with begun(prepared, DOSSIER_BALLAST_BYTES="0") as second:
                 assert second.process.wait(SECONDS) == 5
-                assert f"{home} is already served by another process" in second.err
+                assert f"{prepared} is already served by another process" in second.err
             assert client.get("/readyz").status_code == 200
             assert client.get("/metrics").text.count("\n") >= counted
-            assert (home / "ballast").stat().st_blocks == ballast > 0
+            assert (prepared / "ballast").stat().st_blocks == ballast > 0
         assert first.stop() == 0
 
 
-def test_workers_of_a_killed_arbiter_end_with_it_and_what_answers_next_stays(home: Path) -> None:
+def test_workers_of_a_killed_arbiter_end_with_it_and_what_answers_next_stays(prepared: Path) -> None:
     """They held the port a second longer, answered as if all were well, and were then gone."""
-    with running(home) as archive:
+    with running(prepared) as archive:
         worker = worker_of(archive)
         os.kill(worker, signal.SIGSTOP)  # it cannot look for its parent itself: only the kernel ends it
         os.kill(parent_of(worker), signal.SIGKILL)
@@ -134,11 +141,11 @@ def answers(archive: Running) -> bool:
         return False
 
 
-def test_a_database_that_cannot_be_started_again_is_tried_until_it_can(home: Path) -> None:
+def test_a_database_that_cannot_be_started_again_is_tried_until_it_can(prepared: Path) -> None:
     """A failing start once ended the whole service."""
-    with running(home) as archive, archive.client() as client:
+    with running(prepared) as archive, archive.client() as client:
         paper = archived(client)
-        data = home / "postgres" / "pgdata"
+        data = prepared / "postgres" / "pgdata"
         (data / "postgresql.conf").rename(data / "postgresql.conf.away")
         os.kill(int((data / "postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
         wait_until(lambda: "the embedded database does not start" in archive.err, SECONDS, "that it fails is not told")
@@ -375,16 +382,12 @@ def test_a_home_that_is_a_file_is_told(home: Path) -> None:
     assert "cannot be used" in refused(home / "file", 1)
 
 
-def test_without_its_keys_serve_refuses_and_makes_no_new_ones(home: Path) -> None:
-    with running(home) as archive:
-        assert archive.stop() == 0
-    (home / "keys" / "kek.1").rename(home / "kek.1")
-    said = refused(home, 1)
-    assert (
-        said
-        == f"dossier: {home / 'keys' / 'kek.1'} is missing, and the archive itself needs it: put the copy of it back"
-    )
-    assert not [*(home / "keys").glob("kek*")]
+def test_without_its_keys_serve_refuses_and_makes_no_new_ones(prepared: Path) -> None:
+    key = prepared / "keys" / "kek.1"
+    key.rename(prepared / "kek.1")
+    said = refused(prepared, 1)
+    assert said == f"dossier: {key} is missing, and the archive itself needs it: put the copy of it back"
+    assert not [*(prepared / "keys").glob("kek*")]
 
 
 def test_a_database_that_does_not_answer_asks_to_try_again(home: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from projections.views import VIEWS
-from tests.http.served import free_port, new_home, wait_until
+from tests.http.served import free_port, prepared_home, wait_until
 from tests.service.program import Program, environment
 from tests.service.terminal import CTRL_C, terminal
 
@@ -98,7 +98,7 @@ def wait_for_a_waiting_lock(archive: Program) -> None:
 
 
 def test_ctrl_c_on_the_terminal_of_serve_ends_all_of_it_with_0() -> None:
-    with new_home() as home:
+    with prepared_home() as home:
         env = environment(home, DOSSIER_PORT=str(free_port()), DOSSIER_WORKERS="1")
         with terminal("serve", env=env) as shown:
             shown.wait_for("ready http://127.0.0.1:")

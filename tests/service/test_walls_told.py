@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.http.served import new_home
+from tests.http.served import new_home, prepared_home
 from tests.paper.pools import children_of, memory_of, wait_until
 from tests.service.running import begun, log_lines, running
 
@@ -14,7 +14,7 @@ FORBIDDING = "from tests.fixtures import systems; systems.{}()"
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with new_home() as home:
+    with prepared_home() as home:
         yield home
 
 
@@ -27,8 +27,8 @@ def test_a_missing_wall_is_said_at_the_start_and_by_readyz(home: Path) -> None:
         assert client.put("/v1/customers/c1", json={"name": "Ann"}).status_code == 201
 
 
-def test_without_a_filter_for_the_decoders_nothing_is_served(home: Path) -> None:
-    with begun(home, first=FORBIDDING.format("forbid_filters")) as served:
+def test_without_a_filter_for_the_decoders_nothing_is_served() -> None:
+    with new_home() as home, begun(home, first=FORBIDDING.format("forbid_filters")) as served:
         assert served.ended() == 1
         assert "the decoders cannot be shut in" in served.err
         assert not home.exists() or list(home.iterdir()) == []

@@ -23,6 +23,7 @@ from tests.http.desk import (
     a_customer,
     a_letter,
     a_mandate,
+    an_iban,
     archived,
     at,
     check,
@@ -745,6 +746,16 @@ def test_a_bad_address_with_a_good_form_stores_nothing(served: Served, staff: ht
         answer = wire.ask(served, request)
         assert answer.status in (400, 404), answer
         assert_problem_or_the_servers_own(answer)
+
+
+def test_what_lapses_meanwhile_is_not_taken_for_an_upload_and_an_upload_is_found(
+    served: Served, staff: httpx.Client
+) -> None:
+    mandate = noted(staff, a_customer(served), type=DEBT, mandate=a_mandate(iban=an_iban()))
+    with wire.nothing_stored(served):
+        wrongly_lapsed(served, mandate)
+    with pytest.raises(AssertionError), wire.nothing_stored(served):
+        archived(staff, a_customer(served))
 
 
 def assert_problem_or_the_servers_own(answer: Answer) -> None:

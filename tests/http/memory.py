@@ -2,8 +2,8 @@
 
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from domain.limits import Limits
@@ -16,26 +16,28 @@ ONE_DECODER_BYTES_MAX = Limits().decode_memory_bytes_max + 50 * MIB
 
 
 class Memory:
-    """The sum of the proportional shares (PSS) of the whole process tree, in bytes, sampled from another thread."""
+    """The sum of the proportional shares (PSS) of what serve has started, in bytes, sampled from another thread; of the
+    embedded Postgres, which takes no files in, at the beginning and the end."""
 
     def __init__(self, served: Served) -> None:
-        self._served = served
-        self._before = self._peak = self._now()
+        self._root = served.process.pid
+        self._beside = {*served.processes()} - {*tree_of(self._root)}
+        self._beside_before = self._beside_now = total(self._beside)
+        self._before = self._peak = total(tree_of(self._root))
         self._over = threading.Event()
-
-    def _now(self) -> int:
-        return sum(pss_bytes(pid) for pid in self._served.processes())
 
     def watch(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
-            self._peak = max(self._peak, self._now())
+            self._peak = max(self._peak, total(tree_of(self._root)))
 
     def end(self) -> None:
         self._over.set()
+        self._peak = max(self._peak, total(tree_of(self._root)))
+        self._beside_now = total(self._beside)
 
     @property
     def growth(self) -> int:
-        return self._peak - self._before
+        return self._peak - self._before + max(0, self._beside_now - self._beside_before)
 
 
 @contextmanager
@@ -48,6 +50,20 @@ def memory_of(served: Served) -> Iterator[Memory]:
     finally:
         memory.end()
         watcher.join()
+
+
+def tree_of(pid: int) -> list[int]:
+    """A process and all below it. To look for them in each process there is took longer than to sum them up."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):  # it ended just now
+                found += map(int, task.read_text().split())
+    return found
+
+
+def total(pids: Iterable[int]) -> int:
+    return sum(map(pss_bytes, pids))
 
 
 def pss_bytes(pid: int) -> int:

@@ -242,7 +242,6 @@ def test_every_answer_of_the_past_is_given_again_by_position_and_by_time(served:
     past.compare_by_position()
     past.compare_by_time()
     rebuilt(served)
-    past.compare_by_position()
 
 
 def actions(seen: Seen) -> set[str]:

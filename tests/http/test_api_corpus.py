@@ -1,4 +1,7 @@
-"""Real files over HTTP: what people archive comes back byte for byte; what does harm is refused and harms nothing."""
+"""Real files over HTTP: what people archive comes back byte for byte; what does harm is refused and harms nothing.
+
+One of each kind; what each file is taken for, and that its pages can be drawn, is held by tests/paper/test_corpus.py.
+"""
 
 import io
 import time
@@ -10,7 +13,7 @@ from PIL import Image
 from tests.http.desk import a_customer, at, select_file, view
 from tests.http.memory import MIB, ONE_DECODER_BYTES_MAX, memory_of
 from tests.http.served import Served, wait_until
-from tests.paper.corpus import Sample, samples
+from tests.paper.corpus import Sample, of_each_kind
 
 SECONDS_MAX = 30  # the decoder gets 20 s and is then killed; the rest is for a slow machine
 ANSWERS = {
@@ -44,7 +47,7 @@ def slug_of(answer: httpx.Response) -> str:
     return "archived" if answer.status_code == 201 else answer.json()["type"].removeprefix("/problems/")
 
 
-@pytest.mark.parametrize("sample", samples("good", "codes", "encrypted"))
+@pytest.mark.parametrize("sample", of_each_kind("good", "codes", "encrypted"))
 def test_what_people_archive_comes_back_byte_for_byte(staff: httpx.Client, customer: str, sample: Sample) -> None:
     data = sample.read()
     answer = select_file(staff, customer, data, name=sample.name, duplicate="allow")
@@ -72,7 +75,7 @@ def assert_pages(staff: httpx.Client, address: str, preview: bool, pages: int | 
     assert staff.get(f"{address}/pages/{(pages or 1) + 1}").status_code == 404
 
 
-@pytest.mark.parametrize("sample", samples("hostile"))
+@pytest.mark.parametrize("sample", of_each_kind("hostile"))
 def test_what_does_harm_is_answered_fairly_and_harms_nothing(
     served: Served, staff: httpx.Client, customer: str, sample: Sample
 ) -> None:

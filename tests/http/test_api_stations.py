@@ -592,7 +592,7 @@ def test_a_desk_may_add_pages_of_its_own_to_a_scan(staff: httpx.Client, station:
 
 def test_a_station_that_waits_for_a_job_leaves_the_database_alone(served: Served, station: Station) -> None:
     """Ten looks a second before, for each station: a hundred desks took all connections."""
-    seconds, waiting = 8, 8
+    seconds, waiting = 5, 8
 
     def transactions() -> int:
         return int(served.sql("select xact_commit from pg_stat_database where datname = current_database()")[0][0])

@@ -39,6 +39,22 @@ def samples(*groups: str) -> list[Any]:
     return [pytest.param(_sample(row), id=row["path"]) for row in rows if row["group"] in groups]
 
 
+def of_each_kind(*groups: str) -> list[Any]:
+    """As samples(), but of those that are alike in group, answer and ending of the name only the first in the short
+    run."""
+    told, seen = list[Any](), set[tuple[str, str, str]]()
+    for parameter in samples(*groups):
+        sample = parameter.values[0]
+        kind = (
+            (sample.path.partition("/")[0], sample.answers[0], sample.name.rpartition(".")[2]) if sample else ("",) * 3
+        )
+        told.append(
+            pytest.param(sample, id=parameter.id, marks=[*parameter.marks, *([pytest.mark.long] * (kind in seen))])
+        )
+        seen.add(kind)
+    return told
+
+
 def _sample(row: dict[str, Any]) -> Sample:
     answers = (row["expected"], *row["also_ok"])
     return Sample(row["path"], answers, row["problem"], tuple(row.get("code_texts") or ()))

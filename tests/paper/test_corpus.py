@@ -57,6 +57,16 @@ def examine(pool: Pool, data: bytes, name: str) -> Finding | refusals.Refusal:
             return refusal
 
 
+FINDINGS: dict[str, Finding | refusals.Refusal] = {}
+
+
+def found(pool: Pool, sample: corpus.Sample) -> Finding | refusals.Refusal:
+    """What comes of a sample, which is examined once in a run."""
+    if sample.path not in FINDINGS:
+        FINDINGS[sample.path] = examine(pool, sample.read(), sample.name)
+    return FINDINGS[sample.path]
+
+
 def in_words(answer: Finding | refusals.Refusal) -> tuple[str, str | None]:
     """The answer and the problem as the manifest would put them."""
     if isinstance(answer, refusals.Refusal):
@@ -68,7 +78,7 @@ def in_words(answer: Finding | refusals.Refusal) -> tuple[str, str | None]:
 @pytest.mark.parametrize("sample", corpus.samples("good", "encrypted", "hostile", "codes"))
 def test_a_real_file_gets_a_fair_answer(watched: Pool, sample: corpus.Sample) -> None:
     begun = time.monotonic()
-    answer, problem = in_words(examine(watched, sample.read(), sample.name))
+    answer, problem = in_words(found(watched, sample))
     assert time.monotonic() - begun < Limits().decode_seconds_max
     fair = (OTHER_ANSWERS[sample.path][0],) if sample.path in OTHER_ANSWERS else sample.answers
     assert answer in fair
@@ -79,7 +89,7 @@ def test_a_real_file_gets_a_fair_answer(watched: Pool, sample: corpus.Sample) ->
 @pytest.mark.parametrize("sample", corpus.samples("good", "encrypted", "hostile"))
 def test_a_real_file_that_is_taken_shows_its_first_page(watched: Pool, sample: corpus.Sample) -> None:
     data = sample.read()
-    finding = examine(watched, data, sample.name)
+    finding = found(watched, sample)
     if not isinstance(finding, Finding) or not finding.preview:
         return
     with a_descriptor(data) as descriptor:
@@ -112,7 +122,7 @@ def test_the_test_virus_is_refused_under_every_name(watched: Pool) -> None:
 @pytest.mark.parametrize("sample", corpus.samples("good"))
 def test_a_real_file_cut_in_the_middle_is_never_taken(watched: Pool, sample: corpus.Sample) -> None:
     data = sample.read()
-    whole = examine(watched, data, sample.name)
+    whole = found(watched, sample)
     if not isinstance(whole, Finding) or whole.media_type in ("text/plain", "text/csv", "message/rfc822"):
         return
     for kept in (len(data) // 3, len(data) // 2, len(data) * 9 // 10):

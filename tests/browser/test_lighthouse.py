@@ -25,7 +25,7 @@ SECONDS = 240
 def test_lighthouse_finds_nothing_to_mend(served: Served, tmp_path: Path, page: str) -> None:
     npx = shutil.which("npx")
     if npx is None or CHROMIUM is None:
-        pytest.skip("NOT TESTED, there is no npx or no Chromium: apt-get install npm chromium")
+        pytest.skip("NOT TESTED, there is no npx or no Chromium: apt-get install npm chromium-headless-shell")
     desk, customer = served.as_("staff"), a_customer(served)
     letter = archived(desk, customer)
     assert view(desk, customer, letter["position"])

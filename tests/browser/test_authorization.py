@@ -109,6 +109,17 @@ def test_a_revocation_tells_when_the_word_came_in_and_ends_it(desk: Desk) -> Non
     assert names(page) == ["Report a collection"]
 
 
+def test_what_cannot_be_taken_back_is_drawn_apart(desk: Desk) -> None:
+    page = opened(desk, a_debt(desk.served))
+
+    def ink(name: str) -> str:
+        button = step(page, name).get_by_role("button", name=name, exact=True)
+        return str(button.evaluate("(button) => getComputedStyle(button).color"))
+
+    assert ink("Revoke") == ink("Supersede")
+    assert ink("Revoke") not in {ink("Suspend"), ink("Amend the mandate")}
+
+
 def test_another_one_takes_its_place(desk: Desk) -> None:
     customer = a_customer(desk.served)
     old = a_debt(desk.served, customer)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from scanner.station import scanner_id_of
 from tests.browser.desks import Desk
 from tests.http.desk import a_customer, issue, item_of, view
+from tests.http.pages import Visitor
 from tests.http.scanning import a_code_page, a_form_page, a_page, filled, saved
 from tests.http.served import Served, serving, wait_until
 from tests.scanner.stations import SECONDS
@@ -236,7 +238,9 @@ def test_pages_are_turned_moved_by_buttons_and_by_hand_and_removed(at: Callable[
     expect(desk.page.locator("#scan-question")).to_have_count(0)
     assert desk.order() == [three, two, one]
     desk.press("Remove")
-    desk.page.locator("#scan-state").get_by_role("button", name="Remove").click()
+    remove = desk.page.locator("#scan-state").get_by_role("button", name="Remove")
+    expect(remove).to_have_class(re.compile(r"\bfinal\b"))
+    remove.click()
     expect(desk.thumbs).to_have_count(2)
     assert desk.order() == [three, one]
 
@@ -456,6 +460,18 @@ def test_a_desk_of_a_branch_without_a_scanner_is_told_where_there_are_some(at: C
     page.get_by_text("For the administrator").click()
     expect(page.get_by_text("DOSSIER_BRANCH=EAST")).to_be_visible()
     expect(at(branch="MAIN").page.get_by_label("Scanner", exact=True)).to_contain_text("Front desk, flatbed: ready")
+
+
+def test_scan_page_tells_of_the_callers_own_unfinished_scan_alone(archive: Served) -> None:
+    mine, theirs = (archive.client(archive.new_token(secrets.token_hex(4), "staff")) for _ in "ab")
+    told = "You have an unfinished scan of"
+    with Visitor(archive, Authorization=mine.headers["Authorization"]) as visitor:
+        filled(theirs)
+        assert told not in visitor.open("/add", source="scan").main
+        scan = filled(mine)
+        page = visitor.open("/add", source="scan")
+        assert told in page.main
+        assert any(scan["id"] in link["href"] for link, words in page.all("a") if words.startswith("Continue"))
 
 
 def test_why_scanner_and_profile_cannot_be_changed_is_seen(at: Callable[..., AtScanner], archive: Served) -> None:

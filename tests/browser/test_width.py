@@ -166,6 +166,14 @@ def test_what_one_does_to_a_row_stays_inside_the_list(
     assert max(ends) <= edge
 
 
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+def test_the_tools_of_the_pages_stand_on_one_line(desks: Callable[..., Desk], served: Served, language: str) -> None:
+    page = desks(language=language).open(f"/documents/{hostile(served).document}")
+    tops = page.locator("#viewer-acts .btn:visible").evaluate_all("all => all.map((one) => one.offsetTop)")
+    assert len(tops) == 6
+    assert len(set(tops)) == 1
+
+
 def test_a_list_is_printed_without_what_can_only_be_pressed(desks: Callable[..., Desk], served: Served) -> None:
     page = desks().open(f"/customers/{hostile(served).customer}")
     expect(page.locator("#list .go .btn").first).to_be_visible()

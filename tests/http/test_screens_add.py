@@ -484,6 +484,32 @@ def test_search_finds_none_one_and_many_and_keeps_what_was_entered(desk: Visitor
     assert page.value("note") == "as agreed"
 
 
+def test_search_names_its_columns_and_shows_what_people_are_told_apart_by(desk: Visitor, served: Served) -> None:
+    name, card = unlike_any_name(), a_card()
+    customer = a_customer(served, name=name, birth_date="1961-05-23", card_numbers=[card], home_branch="NORTH")
+    page = desk.send("/search", {"source": "file", "q": name})
+    heads = next(element for element in page.elements if element[1].get("class") == "heads")[2]
+    assert [words for words in heads if words.strip()] == ["Name", "Born", "Card", "Customer", "Branch"]
+    [row] = [words for _, words in page.all("label") if name in words]
+    for told in ("23 May 1961", card, customer, "NORTH"):
+        assert told in row
+
+
+def test_documents_in_the_bar_are_those_of_the_customer_and_from_there_lead_to_others(
+    desk: Visitor, served: Served
+) -> None:
+    customer = a_customer(served)
+    own = f"/customers/{customer}"
+    ways = {
+        "/work": "/customers",
+        f"/add?source=file&customer={customer}": own,
+        f"{own}/timeline": own,
+        own: "/customers",
+    }
+    for path, leads_to in ways.items():
+        assert desk.open(path).one("bar-documents")[1]["href"] == leads_to, path
+
+
 def test_after_the_customer_the_type_is_asked_for(desk: Visitor, served: Served) -> None:
     customer = a_customer(served)
     found = desk.send("/search", {"source": "none", "note": "as agreed", "q": customer})

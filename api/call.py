@@ -261,9 +261,10 @@ class Call:
     async def _is_passed(self, position: int, views: Collection[str]) -> bool:
         """Whether the views have passed it; False for a paused view, because the position may be in the future."""
         try:
-            return await self.parts.views_at(position, wait_seconds=0, views=views) is not None
-        except ViewPaused:
+            await self._require_views(position, views=views, wait_seconds=0)
+        except (Unavailable, ViewPaused):
             return False
+        return True
 
     async def _position_at(self, at: datetime, views: Sequence[str]) -> int:
         """The position of an instant by the history, once the other views have passed it."""
@@ -291,14 +292,10 @@ class Call:
         Once a request and view: the calls of a screen share the answer, until one writes (desk/door.py)."""
         writer, minimum = self._writer(views), self._min_position()
         if minimum is not None:
-            seen = await self._require_views(minimum, writer=writer, views=views)
+            await self._require_views(minimum, writer=writer, views=views)
         elif writer is not None:
             limit = self.parts.limits.own_writes_wait_seconds
-            seen = await self._require_views(0, writer=writer, views=views, wait_seconds=limit)
-        else:
-            return
-        if seen > self.types_version:
-            await self.know_types(version=seen)
+            await self._require_views(0, writer=writer, views=views, wait_seconds=limit)
         if writer is not None:
             self._shown().update(views or VIEWS)
 
@@ -364,13 +361,15 @@ class Call:
         writer: str | None = None,
         views: Collection[str] = (),
         wait_seconds: float | None = None,
-    ) -> int:
-        """Wait for these views, or all. Returns the version of the catalogue; raises Unavailable, ViewPaused."""
+    ) -> None:
+        """Wait for these views, or all, and know the types of now: rights are those of today, whatever is read.
+        Raises Unavailable, ViewPaused."""
         limit = self.parts.limits.min_position_wait_seconds if wait_seconds is None else wait_seconds
         catalogue = await self.parts.views_at(position, wait_seconds=limit, writer=writer, views=views)
         if catalogue is None:
             raise Unavailable(retry_after_seconds=1)
-        return catalogue
+        if catalogue > self.types_version:
+            await self.know_types(version=catalogue)
 
     # -- answers ------------------------------------------------------------------------------------------------
 

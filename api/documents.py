@@ -61,8 +61,8 @@ async def require_room(call: Call) -> None:
     """Raises InsufficientStorage near the floor of the disk. Page images make way for an upload before that."""
     parts, least = call.parts, call.parts.limits.disk_free_bytes_min
     free = min(parts.content_free_bytes(), free_bytes(parts.temporary))
-    if free < least + (call.req.content_length or 0):
-        await parts.page_images.make_way()
+    if free < (needed := least + (call.req.content_length or 0)):
+        await parts.page_images.make_way(needed)
     if parts.content_free_bytes() < least:
         raise InsufficientStorage
 

@@ -23,7 +23,7 @@ class Cache(Protocol):
 
     def get(self, image: PageImage) -> bytes | None: ...
     def put(self, image: PageImage, jpeg: bytes) -> None: ...
-    def clear_when_full(self) -> None: ...
+    def clear_when_full(self, free_bytes_min: int) -> None: ...
 
 
 class PageImages:
@@ -59,9 +59,9 @@ class PageImages:
         self._count("cache", len(jpeg))
         return jpeg
 
-    async def make_way(self) -> None:
-        """Give the room of the cache back if its disk is short of it."""
-        await self._blocking(self._cache.clear_when_full)
+    async def make_way(self, free_bytes_min: int) -> None:
+        """Give the room of the cache back if its disk has less than this, or than the cache leaves."""
+        await self._blocking(self._cache.clear_when_full, free_bytes_min)
 
     async def _draw_now(
         self, image: PageImage, turn: "_Turn", asker: bytes, plain: Callable[[], Iterator[bytes]]

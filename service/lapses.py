@@ -57,6 +57,7 @@ def run_lapses(
             steady = steady_seconds()
             wrong = trust.find_doubt(times, steady)
             if not is_leading():
+                alarm.withdraw()
                 continue
             alarm.report(wrong, times, steady)
             if wrong:
@@ -103,6 +104,11 @@ class Alarm:
                 times.database.isoformat(timespec="seconds"),
             )
             self._told = steady
+
+    def withdraw(self) -> None:
+        """Say nothing more: another one leads, and tells it for itself."""
+        self._told = None
+        self._write_note(None)
 
     def _write_note(self, wrong: str | None) -> None:
         """A disk without room takes no note; the log has it all the same."""

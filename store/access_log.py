@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -55,8 +56,9 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessLog:
-    """The writer of the access log, for one event loop. `connection` borrows an autocommit connection from a pool. One
-    task writes: lines that arrive together are one INSERT and one commit."""
+    """The writer of the access log, for one event loop. `connection` borrows an autocommit connection from a pool.
+    Lines that arrive together are one INSERT and one commit. One task writes recorded lines, another noted ones: in an
+    outage no recorded line waits for a noted one."""
 
     def __init__(self, connection: Connect, *, noted_max: int = NOTED_MAX) -> None:
         self._connection, self._noted_max = connection, noted_max
@@ -65,14 +67,14 @@ class AccessLog:
         self._due, self._said = 0.0, -math.inf
         self._hurry = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
+        self._noter: asyncio.Task[None] | None = None
 
     async def record(self, *accesses: Access) -> None:
         """Write lines. Durable on return. Raises Unavailable: then the caller must not show the data."""
         loop = asyncio.get_running_loop()
         lines = [(access, loop.create_future()) for access in accesses]
         self._waiting += lines
-        self._hurry.set()
-        self._keep_writing()
+        self._writer = self._keep_running(self._writer, self._write_waiting)
         await asyncio.gather(*(done for _, done in lines))
 
     def note(self, access: Access) -> None:
@@ -83,39 +85,41 @@ class AccessLog:
         if not self._noted:
             self._due = time.monotonic() + GROUP_SECONDS
         self._noted.append((access, time.monotonic()))
-        self._keep_writing()
+        self._noter = self._keep_running(self._noter, self._write_noted)
 
     async def close(self) -> None:
         """Write the waiting lines within END_SECONDS, and log how many remain."""
         self._due = 0.0
         self._hurry.set()
-        if self._writer is not None:
+        if tasks := [task for task in (self._writer, self._noter) if task is not None]:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._writer, END_SECONDS)
+                await asyncio.wait_for(asyncio.gather(*tasks), END_SECONDS)
         if self._noted:
             logger.error("access log: %d lines of lists and searches were not written", len(self._noted))
 
-    def _keep_writing(self) -> None:
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_queued())
+    @staticmethod
+    def _keep_running(
+        task: asyncio.Task[None] | None, write: Callable[[], Coroutine[Any, Any, None]]
+    ) -> asyncio.Task[None]:
+        return asyncio.create_task(write()) if task is None or task.done() else task
 
-    async def _write_queued(self) -> None:
-        while self._waiting or self._noted:
-            if not self._waiting:
-                await self._until_due()
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            await self._write_waiting_batch()
+
+    async def _write_noted(self) -> None:
+        while self._noted:
+            await self._until_due()
             self._hurry.clear()
-            if self._waiting:
-                await self._write_waiting()
-            if self._noted and time.monotonic() >= self._due:
-                await self._write_noted()
+            await self._write_noted_batch()
 
     async def _until_due(self) -> None:
-        """Wait until noted lines are due or a caller records a line."""
+        """Wait until noted lines are due or the log is closed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, self._due - time.monotonic())):
                 await self._hurry.wait()
 
-    async def _write_waiting(self) -> None:
+    async def _write_waiting_batch(self) -> None:
         batch = self._waiting[:BATCH_MAX]
         del self._waiting[:BATCH_MAX]
         error = await self._insert_lines([access for access, _ in batch])
@@ -123,7 +127,7 @@ class AccessLog:
             if not done.done():
                 done.set_exception(error) if error else done.set_result(None)
 
-    async def _write_noted(self) -> None:
+    async def _write_noted_batch(self) -> None:
         """Write queued lines in a statement of their own, so that their failure fails no waiting caller. A line whose
         commit was not confirmed is written again: a duplicate line is better than a lost one."""
         batch = [self._noted[n] for n in range(min(BATCH_MAX, len(self._noted)))]

@@ -104,10 +104,11 @@ class ImageCache:
         except OSError as error:
             self._log_fault(error)
 
-    def clear_when_full(self) -> None:
-        """Remove every image when the disk is short of space: uploads have priority."""
+    def clear_when_full(self, free_bytes_min: int = 0) -> None:
+        """Remove every image when the disk has less space than the cache leaves, or than `free_bytes_min`: uploads have
+        priority."""
         try:
-            if not self._has_room():
+            if not self._has_room(free_bytes_min):
                 for folder in self._list_folders():
                     self._trim_folder(folder, 0)
         except OSError as error:
@@ -204,12 +205,12 @@ class ImageCache:
     def _list_folders(self) -> Iterator[Path]:
         return (path for n in range(FOLDERS_MAX) if (path := self._root / f"{n:02x}").is_dir())
 
-    def _has_room(self) -> bool:
+    def _has_room(self, free_bytes_min: int = 0) -> bool:
         try:
             disk = os.statvfs(self._root)
         except FileNotFoundError:  # the first image creates the folder
             disk = os.statvfs(self._root.parent)
-        return disk.f_bavail * disk.f_frsize >= self._free_bytes_min
+        return disk.f_bavail * disk.f_frsize >= max(self._free_bytes_min, free_bytes_min)
 
     def _path_of(self, image: PageImage) -> Path:
         return self._folder_for(image) / _name_of(image)

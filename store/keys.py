@@ -154,8 +154,8 @@ class Keys:
     def _load_paper_key(self, paper: UUID) -> PaperKey | None:
         entry = self._find_cached(paper)
         if entry is None and not self._keyless.get(paper.int):
-            self._load_papers([paper])
-            entry = self._find_cached(paper)
+            _, found = self._load_papers([paper])
+            entry = found.get(paper.int)
         return entry
 
     def _find_cached(self, paper: UUID) -> PaperKey | None:
@@ -168,15 +168,17 @@ class Keys:
         wanted = {p.int: p for p in papers}
         stale = [p for n, p in wanted.items() if self._find_cached(p) is None and not self._keyless.get(n)]
         if stale:
-            found = self._load_papers(stale)
-            self._keyless.put((p.int, True) for p in stale if p.int not in found)
+            stored, _ = self._load_papers(stale)
+            self._keyless.put((p.int, True) for p in stale if p.int not in stored)
 
-    def _load_papers(self, papers: list[UUID]) -> set[int]:
-        """Read and cache the keys of these papers; returns the papers that have a key."""
+    def _load_papers(self, papers: list[UUID]) -> tuple[set[int], dict[int, PaperKey]]:
+        """Read and cache the keys of these papers; returns the papers that have a key, and the unwrapped keys."""
+        mark = self._papers.mark()
         with self._pool.connection() as conn:
             rows = conn.execute(PAPERS, [papers], prepare=True, binary=True).fetchall()
-        self._papers.put(self._unwrap_all(rows))
-        return {paper.int for paper, *_ in rows}
+        found = self._unwrap_all(rows)
+        self._papers.put(found, mark=mark)
+        return {paper.int for paper, *_ in rows}, dict(found)
 
     def _unwrap_all(self, rows: Sequence[tuple[UUID, bytes, UUID, str, int, bytes]]) -> list[tuple[int, PaperKey]]:
         customers: dict[int, AESGCM] = {}
@@ -195,8 +197,9 @@ class Keys:
         return found
 
     def forget_key(self, paper: UUID) -> None:
-        """Drop the destroyed key of a paper. A concurrent read may cache it again for 60 s."""
+        """Drop the destroyed key of a paper. A concurrent read or append does not cache it again."""
         self._papers.drop(paper.int)
+        self._new_papers.take([paper.int])
 
     def forget_all(self) -> None:
         """Drop every cached key, because the database reported that one of them was destroyed."""
@@ -210,9 +213,10 @@ class Keys:
         """Move the new keys of a tried append to the aging caches. If it was not stored, a retry may use them for that
         long; if it was, no key is readable for longer after an erasure. With `kept` False the papers' keys are dropped
         at once."""
+        mark = self._papers.mark()
         found = self._new_papers.take(paper.int for paper in papers)
         if kept:
-            self._papers.put(found)
+            self._papers.put(found, mark=mark)
         self._customers.put(self._new_customers.take(owner.reference.int for owner in papers.values()))
 
     def wrap_new_owner(self, owner: CustomerReference) -> FreshOwner:

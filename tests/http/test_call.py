@@ -5,6 +5,7 @@ With the real program: test_api_looks.py, test_read_your_writes.py.
 
 import asyncio
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -17,6 +18,7 @@ from api.parts import Parts
 from domain.access import Principal, Role
 from domain.limits import Limits
 from domain.refusals import Unavailable, ViewPaused
+from projections import moments
 from projections.reading import DOCUMENTS, Floor, ViewBehind
 
 
@@ -69,6 +71,39 @@ def test_who_waits_for_a_position_is_told_soon_that_the_view_is_paused() -> None
 
     with pytest.raises(ViewPaused):
         asyncio.run(read())
+
+
+@pytest.mark.parametrize("as_of", ["7", "2026-01-01T00:00:00Z"])
+def test_a_read_of_the_past_knows_the_types_of_now(as_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rights are those of today: a type that became sensitive is so in the past too, before its signal came."""
+
+    async def views_at(position: int, **_: Any) -> int | None:
+        return 5
+
+    async def position_at(conn: Any, at: Any) -> moments.Instant:
+        return moments.Instant(7, final=True)
+
+    class Catalogue:
+        version = 4
+
+        async def types(self, *, anew: bool, version: int) -> frozenset[str]:
+            self.version = version
+            return frozenset({"LETTER"})
+
+    clock = SimpleNamespace(now=lambda: datetime(2026, 6, 1, tzinfo=UTC))
+    parts = SimpleNamespace(
+        branch="MAIN", limits=Limits(), connection=nullcontext, views_at=views_at, catalogue=Catalogue(),
+        archive=SimpleNamespace(clock=clock),
+    )  # fmt: skip
+    monkeypatch.setattr(moments, "position_at", position_at)
+
+    async def reading() -> Call:
+        call = call_of(parts, query_string=f"as_of={as_of}")
+        assert await call.position_of(call.as_of(), DOCUMENTS) == 7
+        await call.wait_for_views(DOCUMENTS)
+        return call
+
+    assert asyncio.run(reading()).types_version == 5
 
 
 def test_a_read_that_was_refused_for_want_of_its_line_is_not_shown_the_next_time_either() -> None:

@@ -226,7 +226,7 @@ class Kept(dict[PageImage, bytes]):
     def put(self, image: PageImage, jpeg: bytes) -> None:
         self[image] = jpeg
 
-    def clear_when_full(self) -> None:
+    def clear_when_full(self, free_bytes_min: int) -> None:
         self.clear()
 
 

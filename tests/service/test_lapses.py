@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -301,6 +302,16 @@ def test_one_that_stands_by_ends_nothing_until_it_leads(archive: Program, scans:
         wait_until(lambda: archive.store.log.last_position() == before + 1, 20, "the leader lapses nothing")
     assert last_event(archive, paper_of(due))[0] == "authorization-expired.v1"
     assert scans.state(session).state is ScanState.REVIEW
+
+
+def test_one_that_lost_the_lead_says_no_more_that_lapses_wait(archive: Program, tmp_path: Path) -> None:
+    note, leading = tmp_path / "note", threading.Event()
+    leading.set()
+    clock = Clock(datetime.now(UTC) + timedelta(days=1_100))
+    with minded(archive, clock, Limits(), is_leading=leading.is_set, note=note):
+        wait_until(note.exists, 20, "the leader does not say that lapses wait")
+        leading.clear()
+        wait_until(lambda: not note.exists(), 20, "it still says so")
 
 
 def seen(ahead: float, *, newest: datetime | None = NOW) -> Times:

@@ -21,6 +21,8 @@ class Database:
 
     def __init__(self, db: str) -> None:
         self.db, self.is_away, self.lent = db, False, 0
+        self.hangs_until: asyncio.Event | None = None
+        self.refused = 0
 
     def run(self, work: Callable[[AccessLog], Awaitable[None]]) -> None:
         async def running() -> None:
@@ -33,8 +35,12 @@ class Database:
     @asynccontextmanager
     async def _lend(self, conn: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
         if self.is_away:
+            self.refused += 1
             raise psycopg.OperationalError
         self.lent += 1
+        hang, self.hangs_until = self.hangs_until, None
+        if hang is not None:
+            await hang.wait()
         yield conn
 
     def lines(self) -> list[str]:
@@ -77,7 +83,7 @@ def test_as_many_as_there_is_room_for_are_noted_during_an_outage_and_not_one_mor
             await log.record(a_read("waits for its line"))
         await asyncio.sleep(0.1)
         database.is_away = False
-        while len(database.lines()) < NOTED_MAX:
+        while log._noted:
             await asyncio.sleep(0.01)
         log.note(a_read("later"))
         await log.close()
@@ -114,6 +120,31 @@ def test_a_noted_line_that_the_table_refuses_fails_nobody_who_waits(database: Da
 
     database.run(work)
     assert database.lines() == ["waits for its line"]
+
+
+def test_a_line_that_somebody_waits_for_does_not_wait_behind_noted_ones(database: Database) -> None:
+    async def work(log: AccessLog) -> None:
+        database.hangs_until = answered = asyncio.Event()
+        log.note(a_read("noted"))
+        while not database.lent:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(log.record(a_read("waited for")), 10)
+        assert database.lines() == ["waited for"]
+        answered.set()
+        await log.close()
+
+    database.run(work)
+    assert database.lines() == ["waited for", "noted"]
+
+
+def test_an_end_in_an_outage_tries_again_with_pauses(database: Database) -> None:
+    async def work(log: AccessLog) -> None:
+        database.is_away = True
+        log.note(a_read("lost"))
+        await log.close()
+        assert database.refused <= 3
+
+    database.run(work)
 
 
 def test_what_is_noted_is_written_before_the_end(database: Database) -> None:

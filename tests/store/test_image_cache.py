@@ -269,6 +269,14 @@ def test_room_is_made_only_when_it_is_short(tmp_path: Path, ring: Ring) -> None:
     assert cache.get(IMAGE) == JPEG
 
 
+def test_room_is_made_for_an_upload_that_needs_more_than_the_cache_leaves(tmp_path: Path, ring: Ring) -> None:
+    """One larger than the room that the cache leaves was refused beside images."""
+    cache = a_cache(tmp_path, ring, free_bytes_min=1)
+    cache.put(IMAGE, JPEG)
+    cache.clear_when_full(1 << 62)
+    assert files_in(tmp_path) == []
+
+
 def test_a_folder_that_cannot_be_written_is_no_error_and_told_once(
     tmp_path: Path, ring: Ring, caplog: pytest.LogCaptureFixture
 ) -> None:

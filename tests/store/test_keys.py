@@ -1,8 +1,8 @@
 """The key ring in Postgres: what is stored when, what opens what, and how often the database is asked."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +23,20 @@ from tests.fixtures.database import create_database, drop_database
 
 OTHER = KeyEncryptionKeys({1: b"\xff" * 32})
 ROTATED = KeyEncryptionKeys({1: bytes(range(32)), 2: b"\x02" * 32})
+
+
+class Interrupted:
+    """A pool; what `then` does happens after a read of it and before its reader has the rows."""
+
+    def __init__(self, pool: ConnectionPool[Connection[Any]]) -> None:
+        self._pool = pool
+        self.then: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[Any]]:
+        with self._pool.connection() as conn:
+            yield conn
+        self.then()
 
 
 class Counting:
@@ -82,6 +96,44 @@ def test_a_customer_keeps_the_reference_of_the_first_paper(parts: PostgresLog, k
     assert not first.fresh
     assert keys.owner_of("100234") == first
     assert keys.customer_ids([first.reference, uuid4()]) == {first.reference: "100234"}
+
+
+def test_a_key_that_is_destroyed_while_it_is_read_is_not_kept(parts: PostgresLog) -> None:
+    gone, other = archive(parts), archive(parts)
+    with ConnectionPool(parts.url, min_size=1, max_size=1, timeout=5, kwargs={"autocommit": True}) as opened:
+        pool = Interrupted(opened)
+        ring = Keys(pool, KEK)
+
+        def destroy() -> None:
+            pool.then = lambda: None
+            with psycopg.connect(parts.url) as conn:
+                conn.execute("delete from keys.paper where paper = %s", [gone])
+            ring.forget_key(gone)
+
+        pool.then = destroy
+        ring.prefetch_keys([gone, other])
+        assert ring.cipher_of(gone) is None
+        ask(parts.url, "delete from keys.paper where paper = %s returning paper", other)
+        assert ring.cipher_of(other) is not None, "of another paper that was read with it"
+
+
+def test_a_key_that_is_destroyed_before_its_append_settles_is_not_kept(parts: PostgresLog) -> None:
+    paper, owner = uuid7(), parts.keys.owner_of("100234")
+    parts.keys.new_paper(paper)
+    parts.keys.forget_key(paper)
+    parts.keys.settle_keys({paper: owner})
+    assert parts.keys.cipher_of(paper) is None
+
+
+def test_so_many_drops_that_some_are_no_longer_known_keep_out_what_was_read_before() -> None:
+    recent = Recent[int, str](10)
+    mark = recent.mark()
+    for number in range(key_cache.DROPS_MAX + 1):
+        recent.drop(number)
+    recent.put([(0, "dropped first"), (-1, "never dropped")], mark=mark)
+    assert (recent.get(0), recent.get(-1)) == (None, None)
+    recent.put([(0, "read later")], mark=recent.mark())
+    assert recent.get(0) == "read later"
 
 
 def test_a_reference_tells_nothing_of_the_customer(parts: PostgresLog) -> None:

@@ -320,7 +320,7 @@ def test_who_has_too_many_waiting_or_waits_too_long_is_told_to_come_again(
     tmp_path: Path, limits: dict[str, Any]
 ) -> None:
     class Slow:
-        async def page_image(self, fd: int, **_: Any) -> bytes:
+        async def draw_page_image(self, fd: int, **_: Any) -> bytes:
             await asyncio.wait_for(done.wait(), 10)
             return b"jpeg"
 

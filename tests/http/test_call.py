@@ -80,8 +80,8 @@ def test_a_read_of_the_past_knows_the_types_of_now(as_of: str, monkeypatch: pyte
     async def views_at(position: int, **_: Any) -> int | None:
         return 5
 
-    async def position_at(conn: Any, at: Any) -> moments.Instant:
-        return moments.Instant(7, final=True)
+    async def position_at(conn: Any, at: Any) -> moments.LogMoment:
+        return moments.LogMoment(7, final=True)
 
     class Catalogue:
         version = 4

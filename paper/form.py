@@ -1,4 +1,4 @@
-"""Draws the printed form of an authorization (domain.md F2): one A4 page as a PDF. child.py calls it.
+"""Draws the printed form of an authorization (F2): one A4 page as a PDF. child.py calls it.
 
 Words are in form_words.py, fonts and line breaks in form_text.py, drawing in form_sheet.py; this module has the layout.
 The bytes depend on the form and the libraries only: not on the clock or on forms drawn before.

@@ -1,4 +1,4 @@
-"""View customer_documents (domain.md E): every paper of a customer, including authorizations without a file.
+"""View customer_documents (E1 to E6): every paper of a customer, including authorizations without a file.
 
 An authorization and its evidence are one row of the list: the authorization's, showing the data of its document. A
 withdrawn document has its own row. Parts: row.py and fold.py (events to rows), items.py (rows to JSON), statements.py

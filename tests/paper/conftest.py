@@ -19,5 +19,6 @@ def limits() -> Limits:
 
 @pytest.fixture(scope="session")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    with a_pool(tmp_path_factory.mktemp("pool")) as running:
+    """Who comes waits for as long as a busy machine takes; tests of that limit have pools of their own."""
+    with a_pool(tmp_path_factory.mktemp("pool"), queue_wait_seconds=60.0) as running:
         yield running

@@ -501,8 +501,15 @@ def test_a_session_that_is_over_is_said_to_be(at: Callable[..., AtScanner], arch
 # -- for everyone ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (320, "dark"),
+        (1280, "light"),
+        pytest.param(320, "light", marks=pytest.mark.long),
+        pytest.param(1280, "dark", marks=pytest.mark.long),
+    ],
+)
 def test_the_page_that_scans_is_for_everyone(
     at: Callable[..., AtScanner], archive: Served, width: int, scheme: str
 ) -> None:

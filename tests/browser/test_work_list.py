@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -74,16 +75,17 @@ def test_a_scan_that_nobody_finished_goes_on(desk: Desk) -> None:
 
 
 def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
-    desks: Callable[..., Desk], served: Served
+    desks: Callable[..., Desk], served: Served, tmp_path: Path
 ) -> None:
     """A tab that was closed in the middle of it: nothing of the file is left but its name, and only for who sent it."""
     customer = a_customer(served)
+    (long := tmp_path / "long.pdf").write_bytes(LONG)
     with a_line(served.settings.port) as line:
         desk = desks(url=line.url)
         desk.expected = ("Failed to load resource",)
         page = desk.tab(f"/add?source=file&customer={customer}&type=LETTER")
         line.bytes_per_second = 4_000_000
-        page.locator("#file").set_input_files({"name": "long.pdf", "mimeType": "application/pdf", "buffer": LONG})
+        page.locator("#file").set_input_files(long)
         page.locator("#save:not([aria-disabled])").click()
         expect(page.locator("[data-state]")).to_contain_text(re.compile(r"^[1-9]\d?% of"))
         others = desk.open("/work").get_by_role("region", name="Interrupted uploads")
@@ -101,7 +103,7 @@ def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
         uploads.get_by_role("link", name="Continue long.pdf").click()
         expect(desk.page.locator("#who")).to_have_attribute("data-customer", customer)
         page = desk.open(f"{desk.page.url}&type=LETTER")
-        page.locator("#file").set_input_files({"name": "long.pdf", "mimeType": "application/pdf", "buffer": LONG})
+        page.locator("#file").set_input_files(long)
         page.locator("#save:not([aria-disabled])").click()
         expect(page.locator("[data-done]")).to_be_visible()
         expect(desk.open("/work").get_by_text("No upload of this browser was interrupted.")).to_be_visible()

@@ -23,7 +23,7 @@ STEPS = (
     ("imports", ("lint-imports", "--no-logo", "setup.cfg"), 10),
 )
 # About half of what all test folders take; the others run beside.
-ONE_HALF = ("browser", "contract", "docs", "paper", "scanner", "store", "views")
+ONE_HALF = ("http", "service")
 
 
 def main(arguments: list[str]) -> int:

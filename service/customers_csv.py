@@ -54,7 +54,7 @@ def import_customers(
     on_refused: Callable[[RefusedLine], None],
     on_progress: Callable[[CustomerCounts], None] = lambda _: None,
 ) -> CustomerCounts:
-    """Every line on its own: one that is refused stops no other. `loading` is store/register_load.loading().
+    """Every line on its own: one that is refused stops no other. `loading` is store/register_load.open_loader().
 
     Batches of 1,000 lines, each durable before `on_progress` hears of it. Whoever was stopped starts again with the
     same file: what is stored already counts as unchanged. Raises FileUnreadable and Unavailable.

@@ -21,7 +21,7 @@ from domain.envelope import Recorded
 from domain.refusals import N_, FieldError, ValidationFailed
 from projections import feed
 from projections.feed import TOPICS, FeedRow
-from projections.history_items import shown
+from projections.history_items import render_fields
 from projections.reading import NOBODY, Moment, format_moment
 from projections.view import OTHER_CUSTOMER
 
@@ -294,7 +294,7 @@ async def read(parts: Parts, look: FeedScope, after: int, limit: int) -> Reading
     reference = (await parts.customers.reference_of(customer) or NOBODY) if customer else None
     async with parts.connection() as conn:
         wanted = feed.Wanted(customer=reference, actions=actions)
-        page = await feed.page(conn, look.reader, wanted, after=after, limit=limit)
+        page = await feed.fetch_page(conn, look.reader, wanted, after=after, limit=limit)
     said = {} if look.asked.brief or not page.rows else await said_at(parts, look, page.rows)
     references = {r for row in page.rows for r in (row.customer, row.other_customer) if r}
     ids = await parts.customers.ids_of(references) if references else {}
@@ -334,7 +334,7 @@ def full_data(row: FeedRow, recorded: Recorded[Any] | None, ids: Mapping[UUID, s
     fields = fields_of(recorded.envelope.body, ids)
     if row.subject_kind == "scan_session":
         fields.pop("document", None)  # of a type that the reader may not see, maybe
-    return {**shown(fields, whole_iban=look.whole_iban), **acted}
+    return {**render_fields(fields, whole_iban=look.whole_iban), **acted}
 
 
 def fields_of(body: Any, ids: Mapping[UUID, str]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What is asked: views made from the events that store/ keeps."""
+"""Read views, made from the events that store/ keeps."""

@@ -1,4 +1,4 @@
-"""The audit history: one row an event, who did what and when, before and after. Never changed, only added to."""
+"""View audit_history: one row per event, with actor, time and the fields before and after. Rows are only added."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -76,10 +76,11 @@ Changed = tuple[Fields, Fields]
 
 
 class HistoryRow(msgspec.Struct, frozen=True, gc=False):
-    """The table's columns, in its order. `before` and `after` hold the changed fields only, without what was erased.
+    """The table's columns, in its order. `before` and `after` hold the changed fields only, without erased ones.
 
-    `other_customer`: who had a moved paper before, who is linked to a joint one. Customers are references, also those
-    in `before` and `after` (with_customer_ids)."""
+    `other_customer`: the former customer of a moved paper, or the linked one of a joint paper. Customers are
+    references, also in `before` and `after` (see with_customer_ids).
+    """
 
     position: int
     recorded_at: datetime
@@ -126,7 +127,7 @@ def row_of(recorded: Recorded[ArchiveEvent], as_of: datetime) -> HistoryRow:
 
 
 def _changes_of_scan(body: ScanEvent) -> Changed:
-    """What was on the pages is not told: of a cancelled session nothing is to be left."""
+    """The content of the pages is left out: nothing may remain of a cancelled session."""
     match body:
         case ScanStarted(device=device):
             return {}, _drop_absent(msgspec.structs.asdict(device)) if device else {}
@@ -210,7 +211,7 @@ def _changes_of_type(body: TypeEvent) -> Changed:
 
 
 def _changes_of_user(body: UserEvent) -> Changed:
-    """That a password was made or changed is what there is to tell of it."""
+    """A password event has no fields: its history is that it happened."""
     match body:
         case UserAdded():
             return {}, _fields_of_rights(body)
@@ -227,7 +228,7 @@ def _changes_of_user(body: UserEvent) -> Changed:
 
 
 def _changes_of_token(body: TokenEvent) -> Changed:
-    """A token's digest appears nowhere: it is not among what changed."""
+    """The token's digest is never among the changed fields."""
     match body:
         case TokenCreated():
             return {}, _fields_of_rights(body)
@@ -236,7 +237,7 @@ def _changes_of_token(body: TokenEvent) -> Changed:
 
 
 def _drop_absent(fields: Fields) -> Fields:
-    """Without what was not given and what was erased."""
+    """The fields without empty and erased ones."""
     return {name: value for name, value in fields.items() if value is not None and value is not UNSET}
 
 
@@ -280,13 +281,13 @@ def _changes_of_description(old: Description | UnsetType, new: Description | Uns
 
 
 def _difference_of(before: Fields, after: Fields) -> Changed:
-    """Only the fields whose values differ; one that is not there on both sides was erased."""
+    """The fields whose values differ; a field missing on one side was erased and is left out."""
     changed = [name for name in after if name in before and before[name] != after[name]]
     return {name: before[name] for name in changed}, {name: after[name] for name in changed}
 
 
 def _changes_of_content(body: ContentReplaced) -> Changed:
-    """What is known of the content of before is its name and digest; the rest stood in the event that brought it."""
+    """The old content is described by its name and digest; its other fields are in the event that brought it."""
     before = {"file_name": body.old_file_name, "sha256": _hex_of(body.old_sha256)}
     after = {"file_name": body.file_name, **_fields_of_content(body.content, body.sha256)}
     for name in [n for n, value in before.items() if value == after[n]]:
@@ -358,7 +359,7 @@ def _fields_of_signature(body: AuthorizationSigned) -> Fields:
 
 
 def _changes_of_mandate(body: MandateAmended) -> Changed:
-    """Field by field; of one that was noted without collection data every field was empty."""
+    """The amended fields; for a mandate noted without collection data every field was empty before."""
     if isinstance(body.old, UnsetType) or isinstance(body.new, UnsetType):
         return {}, {}
     old = body.old or Mandate()
@@ -401,13 +402,13 @@ def _fields_of_rights(body: TokenCreated | UserAdded) -> Fields:
 
 
 def customers_in(rows: Iterable[HistoryRow]) -> set[UUID]:
-    """The references among what changed: with_customer_ids() needs the ids of these."""
+    """References of the customers in `before` and `after`; with_customer_ids() needs the ids of these."""
     changes = (fields for row in rows for fields in (row.before, row.after))
     return {UUID(str(fields[name])) for fields in changes for name in CUSTOMERS if fields.get(name)}
 
 
 def with_customer_ids(row: HistoryRow, ids: Mapping[UUID, str]) -> HistoryRow:
-    """As people read it: customers by the library system's own id, None for one that is not known any more."""
+    """The row with customers by the library system's own id, None for a customer that is no longer known."""
     before, after = ({**fields, **_ids_of(fields, ids)} for fields in (row.before, row.after))
     return msgspec.structs.replace(row, before=before, after=after)
 
@@ -417,14 +418,14 @@ def _ids_of(fields: Fields, ids: Mapping[UUID, str]) -> Fields:
 
 
 class EventSubject(msgspec.Struct, frozen=True):
-    """What an event can be about: how its changes are told, and which field is its name, where it has one."""
+    """A kind of subject: the function that gives its changes, and the field of its name, if it has one."""
 
     kind: str
     changed: Callable[[Any], Changed]
     name: str | None = None
 
 
-# By the event's class: an event of a later release has none, and is parked.
+# By the event's class. An event of a later release has no entry, so it is parked.
 SUBJECTS: dict[type[Event], EventSubject] = {
     **dict.fromkeys(get_args(DocumentEvent), EventSubject("document", _changes_of_document)),
     **dict.fromkeys(get_args(AuthorizationEvent), EventSubject("authorization", _changes_of_authorization)),
@@ -436,7 +437,7 @@ SUBJECTS: dict[type[Event], EventSubject] = {
 
 
 class HistoryFold:
-    """The fold: no event needs another, so nothing is waited for."""
+    """The fold. Each event makes one row on its own, so no row waits for another event."""
 
     def __init__(self) -> None:
         self._rows: list[HistoryRow] = []
@@ -473,7 +474,8 @@ VIEW = View(
 
 
 class HistoryFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose history (`customer`, `subject`; neither: over all), and what of it. Both ends of the time are included."""
+    """Which history: of a `customer` or a `subject`, or of all, narrowed by the other fields. `since` and `until` are
+    inclusive."""
 
     customer: UUID | None = None
     subject: UUID | None = None
@@ -486,8 +488,8 @@ class HistoryFilters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
-    """`position`: where the view stands. `next`: the cursor of the next page, None at the end. `labels`: those of the
-    types that the papers have now, by the papers' ids."""
+    """`position`: that of the view. `next`: the cursor of the next page, None at the end. `labels`: those of the
+    papers' present types, by the papers' ids."""
 
     rows: list[HistoryRow]
     position: int
@@ -505,10 +507,10 @@ async def fetch_page(
     limit: int,
     cursor: str | None = None,
 ) -> HistoryPage:
-    """What was done, newest first. A paper's history goes with the paper's present type: hidden type, no history.
+    """The newest rows first. A paper's history is visible with its present type: hidden type, no history.
 
-    The document types' own history is for everyone who may read histories, that of tokens and scan sessions only with
-    `operations`.
+    Everyone who may read histories sees that of document types; `operations` adds that of tokens, users and scan
+    sessions.
     """
     place = read_cursor(cursor) if cursor else None
     bound = {
@@ -531,8 +533,8 @@ async def fetch_page(
     return HistoryPage(rows[:limit], position, following, labels)
 
 
-# Only what is asked for stands in the statement, so that each is planned with the index that fits it. To a customer's
-# history belongs what took papers away or linked them to it: a scan of its own, which an OR would keep from its index.
+# The statement has only the given conditions, so that each is planned with the index that fits it. A customer's history
+# includes events that moved papers away or linked them: a separate scan, because an OR would prevent use of its index.
 CONDITIONS = {
     "customer": ("h.customer = %(customer)s", "h.other_customer = %(customer)s"),
     "subject": ("h.subject_id = %(subject)s",),
@@ -556,7 +558,7 @@ QUERY = """
     ) as found on true
     where t.name = 'audit_history'
 """
-# Rows with the papers that they are about as these are now; which of them a reader may see.
+# Rows joined with the present version of their papers, and the condition for rows that a reader may see.
 SUBJECTED = """views.audit_history as h
         left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null and not d.linked"""
 VISIBLE = """d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)

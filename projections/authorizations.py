@@ -1,4 +1,4 @@
-"""Authorizations with their terms and the collection data of mandates; customer_documents lists them."""
+"""View authorizations: terms of authorizations and collection data of mandates; customer_documents lists them."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -34,10 +34,11 @@ EVENTS = frozenset(get_args(AuthorizationEvent))
 
 
 class AuthorizationRow(RowVersion, frozen=True, gc=False):
-    """The table's columns, in its order: domain.authorization.Authorization, and what the list shows beside it.
+    """The table's columns, in its order: a domain.authorization.Authorization and the columns that the list shows.
 
-    `complete` is None for what is no mandate, and when it was erased (I7). `due_on`: the first day on which the
-    calendar ends it."""
+    `complete`: None for an authorization that is no mandate, and after erasure (I7). `due_on`: the first day on which
+    the calendar ends it.
+    """
 
     kind: str
     type: str
@@ -68,7 +69,8 @@ class AuthorizationRow(RowVersion, frozen=True, gc=False):
 def evolve(row: AuthorizationRow | None, recorded: Recorded[AuthorizationEvent]) -> AuthorizationRow:
     """The next version of an authorization's row.
 
-    What an event does to an authorization stands in the domain alone: the row is read, evolved and written again."""
+    Only the domain knows the effect of an event: the row becomes a domain state, is evolved and becomes a row again.
+    """
     body = recorded.envelope.body
     state = authorization.evolve(_state_from_row(row) if row else None, body)
     changes = {**_columns_from_state(state), **_notes_of(row, body), "complete": _is_complete(row, state, body)}
@@ -120,7 +122,7 @@ def _columns_from_state(state: Authorization) -> dict[str, Any]:
 
 
 def _state_from_row(row: AuthorizationRow) -> Authorization:
-    """The other way round."""
+    """The domain state that a row was made from (inverse of _columns_from_state)."""
     return Authorization(
         customer=row.customer,
         type=TypeStamp(row.type, Kind(row.kind), row.labels),
@@ -149,7 +151,7 @@ def _revocation_from_row(row: AuthorizationRow) -> RevocationReceived | None:
 
 
 def _is_complete(row: AuthorizationRow | None, state: Authorization, body: AuthorizationEvent) -> bool | None:
-    """An event that brings no collection data leaves it as it was."""
+    """True if the collection data is complete; an event without such data keeps the earlier answer."""
     match body:
         case AuthorizationIssued(mandate=given) | AuthorizationRegistered(mandate=given):
             pass
@@ -165,7 +167,7 @@ def _is_complete(row: AuthorizationRow | None, state: Authorization, body: Autho
 
 
 def _notes_of(row: AuthorizationRow | None, body: AuthorizationEvent) -> dict[str, Any]:
-    """What staff noted beside it. A note and an id of the day of the signature take the place of the form's."""
+    """The notes of staff. A note and an id given with the signature replace those of the form."""
     match body:
         case AuthorizationIssued():
             return {"note": value_or_none(body.note), "external_id": value_or_none(body.external_id)}
@@ -187,7 +189,7 @@ def _build_fold(stored: Iterable[AuthorizationRow]) -> Versions[AuthorizationRow
 
 
 def row_from_columns(*values: Any) -> AuthorizationRow:
-    """A row as the driver gives it: the mandate is plain JSON there."""
+    """A row from the driver's values, with the mandate converted from plain JSON."""
     row = AuthorizationRow(*values)
     return msgspec.structs.replace(row, mandate=msgspec.convert(row.mandate, Mandate | None))
 
@@ -207,7 +209,7 @@ VIEW = View(
 async def find_authorization(
     conn: AsyncConnection[Any], authorization: UUID, rights: Rights, *, as_of: int | None = None
 ) -> tuple[AuthorizationRow | None, int]:
-    """One authorization, None when it does not exist for this caller; and where the view stands."""
+    """One authorization, or None if it does not exist for this caller; and the position of the view."""
     bound = {"id": authorization, "types": rights.types, "branch": rights.branch, "as_of": as_of}
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(ONE if as_of is None else ONE_AS_OF, bound, prepare=True)
@@ -216,9 +218,10 @@ async def find_authorization(
 
 
 def list_due(conn: Connection[Any], today: date, limit: int, *, passed: Sequence[UUID] = ()) -> list[UUID]:
-    """Authorizations that the calendar has ended by today and of which no event says so yet, the longest due first.
+    """Authorizations that the calendar has ended by `today` and that no event has ended yet, the longest due first.
 
-    `passed` are left out: those that could not be ended would stand before all others for ever."""
+    `passed` are left out: authorizations that could not be ended would otherwise come first for ever.
+    """
     bound = {"today": today, "limit": limit, "passed": list(passed)}
     with conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(DUE, bound, prepare=True).fetchall()

@@ -1,8 +1,8 @@
-"""The feed: what happened, in the order of the log, as far as a reader may see it. Neighbour: audit_history.py, whose
-rows and whose rights these are; what an event says is read from the log (store/log.py).
+"""The feed: events in the order of the log, as far as a reader may see them.
 
-It ends where the rearmost view stands. The follower reads behind the fence, so nothing can appear later below that, and
-whoever hears of an event finds it in every view.
+Its rows and rights are those of audit_history.py; the content of an event is read from the log (store/log.py). The feed
+ends at the position of the rearmost view. The follower reads behind the fence, so no later event can appear below that
+position, and every view contains each event of the feed.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,16 @@ from projections.audit_history import SUBJECTED, VISIBLE
 from projections.view import EVENTS
 
 POSITIONS_MAX = 5_000
-"""How far one question looks: a reader who may see little of a long log goes on with the next."""
+"""Positions that one query covers; a reader who may see little of a long log continues with the next query."""
 TOPICS = {kind.topic.rpartition(".")[0]: kind.topic for kind in EVENTS}
-"""By the name without its version, which is what the history keeps."""
+"""Topics by their name without version, which is the `action` of the history."""
 
 
 class FeedRights(msgspec.Struct, frozen=True, kw_only=True):
-    """What exists for whoever asks: papers of these types, of `branch` alone where it is given; with `operations` who
-    administers what; with `scans` the scan sessions, those of `scan_branch` alone where it is given."""
+    """The rights of a reader: papers of these types, limited to `branch` if given.
+
+    `operations` adds the administration, `scans` the scan sessions, limited to `scan_branch` if given.
+    """
 
     types: tuple[str, ...]
     branch: str | None = None
@@ -35,7 +37,7 @@ class FeedRights(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What of it: of one customer, whoever had the paper; of some actions (keys of TOPICS)."""
+    """A narrower feed: of one customer, including papers moved away; of some actions (keys of TOPICS)."""
 
     customer: UUID | None = None
     actions: tuple[str, ...] | None = None
@@ -57,15 +59,18 @@ class FeedRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class FeedPage(msgspec.Struct, frozen=True):
-    """`position`: up to there all that was wanted is in it, so that is where to go on. `end`: where the views stand."""
+    """`position`: the page is complete up to it, so the next one begins there. `end`: the position of the rearmost
+    view."""
 
     rows: Sequence[FeedRow]
     position: int
     end: int
 
 
-async def page(conn: AsyncConnection[Any], reader: FeedRights, wanted: Wanted, *, after: int, limit: int) -> FeedPage:
-    """The first events behind a position, at most `limit` of the next POSITIONS_MAX."""
+async def fetch_page(
+    conn: AsyncConnection[Any], reader: FeedRights, wanted: Wanted, *, after: int, limit: int
+) -> FeedPage:
+    """The first events after a position, at most `limit` of the next POSITIONS_MAX positions."""
     bound = {
         "types": list(reader.types),
         "own_branch": reader.branch,

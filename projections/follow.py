@@ -1,4 +1,4 @@
-"""Keeps the views up with the log: one leader follows, others stand by. rebuild.py makes a view anew beside it."""
+"""Keeps the views up with the log: one leader follows, the others are on standby. rebuild.py rebuilds a view."""
 
 import itertools
 import logging
@@ -26,7 +26,7 @@ STANDBY_SECONDS = 1.0
 POLL_SECONDS = 0.5
 HOT_SECONDS = 0.2
 HOT_POLL_SECONDS = 0.005
-# The least time from one page to the next while events come in ones: a page costs as much as ten events in it.
+# Minimum time between two pages while events come singly: a page costs as much as ten events in it.
 GATHER_SECONDS = 0.006
 KNOWN_SECONDS = 0.1
 PIPELINED_MAX = 8
@@ -35,8 +35,10 @@ logger = logging.getLogger("dossier.projections")
 
 
 class State(msgspec.Struct):
-    """What it has done so far; where the views stand is in views.tracking. `refused`: pages that were not written since
-    somebody else had moved a view."""
+    """Counters of the follower since its start; positions of views are in views.tracking.
+
+    `refused`: pages that were not written because another process had moved a view.
+    """
 
     leading: bool = False
     events: int = 0
@@ -45,7 +47,7 @@ class State(msgspec.Struct):
 
 
 class Behind(msgspec.Struct, frozen=True):
-    """A page that takes some views to `position`; `more` stands behind it already."""
+    """A page of events that takes some views to `position`; `more`: the log has later events already."""
 
     views: Sequence[Tracked]
     events: Sequence[Step]
@@ -54,10 +56,11 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class Follower:
-    """Follows the log with every view. `role` is taken in the session; `on_parked` is told of every parked event.
+    """Follows the log with every view, as `role` in its session; `on_parked` is called for every parked event.
 
-    `poll_seconds`: how often it looks without having been notified, and so how soon it stops. `beat` is called as often
-    as it gets on, also within a batch: who hears nothing may take it for hanging."""
+    `poll_seconds`: how often it looks without a notification, and so how soon it stops. `beat` is called while it makes
+    progress, also within a batch, so that a supervisor can detect a hanging follower.
+    """
 
     def __init__(
         self,
@@ -81,7 +84,8 @@ class Follower:
         self._known_until, self._is_fresh = 0.0, True
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set, which takes effect within a second. A cut connection is made again, ever more slowly."""
+        """Follow until `stop` is set, which takes effect within a second. Reconnects a lost session with growing
+        pauses."""
         shortest, longest = BACK_OFF_SECONDS
         wait = shortest
         while not stop.is_set():
@@ -90,23 +94,25 @@ class Follower:
             try:
                 with tracking.connect(self._url, role=self._role) as conn:
                     self._lead(conn, stop)
-            except Exception as error:  # the edge of the process: whatever it was, try again
+            except Exception as error:  # edge of the process: retry after any error
                 wait = shortest if self.state.events > followed else min(2 * wait, longest)
                 self.state.restarts += 1
-                logger.warning("the follower failed and starts again in %.2f s", wait, exc_info=error)
+                logger.warning("follower failed, restarting in %.2f s", wait, exc_info=error)
                 stop.wait(wait)
             finally:
                 self.state.leading = False
 
     def _lead(self, conn: psycopg.Connection[Any], stop: threading.Event) -> None:
-        """The lock is the session's, like every write: who loses the session can neither lead nor write."""
-        while not _locked(conn):
+        """Lock, then follow. The lock belongs to the session, like every write: without the session it can do
+        neither.
+        """
+        while not _try_lock(conn):
             self._beat()
             if stop.wait(STANDBY_SECONDS):
                 return
-        conn.execute(f"listen {tracking.CHANNEL_LOG}")  # before the first look, so that nothing falls between
+        conn.execute(f"listen {tracking.CHANNEL_LOG}")  # before the first look, so that no event is missed
         self.state.leading = True
-        self._forget()
+        self._forget_views()
         while not stop.is_set():
             self._beat()
             with pause_collector():
@@ -115,21 +121,21 @@ class Follower:
             self._gather()
 
     def _step(self, conn: psycopg.Connection[Any]) -> float:
-        """Bring the rearmost views on by a page; the answer is for how long it is not worth while to look again.
+        """Bring the rearmost views forward by one page; returns the seconds to wait before the next look.
 
-        After events came the log is looked at every few milliseconds for a while, so that appenders need not notify
-        on each commit."""
+        For HOT_SECONDS after events it looks every few milliseconds, so that appenders need not notify on each commit.
+        """
         began = self._clock()
-        behind = self._page(conn)
+        behind = self._next_page(conn)
         if behind is None:
             return HOT_POLL_SECONDS if self._clock() < self._hot_until else self._poll_seconds
         try:
-            self._apply(conn, behind)
+            self._apply_page(conn, behind)
         except NotLeader:
             self.state.refused += 1
             if self._is_fresh:
                 raise
-            self._forget()
+            self._forget_views()
             return 0.0
         if self._hints is not None:
             self._hints.send_hint(READER, behind.position)
@@ -141,7 +147,7 @@ class Follower:
         return HOT_POLL_SECONDS
 
     def _wait(self, conn: psycopg.Connection[Any], seconds: float) -> None:
-        """Until the next notification or hint, at most so long."""
+        """Wait for the next notification or hint, at most this long."""
         if self._hints is None:
             for _ in conn.notifies(timeout=seconds, stop_after=1):
                 pass
@@ -152,12 +158,12 @@ class Follower:
         self._hints.receive_hints()
 
     def _gather(self) -> None:
-        """Let events come together when the last page is not long ago; the first one after a pause never waits."""
+        """Let events gather if the last page was recent; the first event after a pause never waits."""
         time.sleep(max(0.0, self._gather_until - self._clock()))
 
-    def _page(self, conn: psycopg.Connection[Any]) -> Behind | None:
-        """The next events for the rearmost views: one page serves all that stand at the same position."""
-        running = [t for t in self._tracked(conn) if not t.paused]
+    def _next_page(self, conn: psycopg.Connection[Any]) -> Behind | None:
+        """The next events for the rearmost views: one page serves all views at the same position."""
+        running = [t for t in self._views_now(conn) if not t.paused]
         if not running:
             return None
         positions = sorted({t.position for t in running})
@@ -165,46 +171,50 @@ class Follower:
         if not page:
             return None
         position, more = page[-1].position, len(page) == PAGE
-        if len(positions) > 1 and position > positions[1]:  # up to where others stand, then on together
+        if len(positions) > 1 and position > positions[1]:  # first up to the next view, then on with it
             position, more = positions[1], True
             page = [*itertools.takewhile(lambda r: r.position <= position, page)]
         rearmost = [t for t in running if t.position == positions[0]]
         return Behind(rearmost, steps_of(page, rearmost[0].as_of), position, more)
 
-    def _tracked(self, conn: psycopg.Connection[Any]) -> list[Tracked]:
-        """Where the views stand, remembered for a moment: a busy follower saves a question for each page. Who paused a
-        view or moved it meanwhile is noticed by _write()."""
+    def _views_now(self, conn: psycopg.Connection[Any]) -> list[Tracked]:
+        """The state of the views, cached for KNOWN_SECONDS: it saves a busy follower a query per page.
+
+        _write_page() detects a view that was paused or moved meanwhile.
+        """
         now = self._clock()
         self._is_fresh = now >= self._known_until
         if self._is_fresh:
             self._known, self._known_until = tracking.list_tracked(conn, self._views), now + KNOWN_SECONDS
         return self._known
 
-    def _forget(self) -> None:
+    def _forget_views(self) -> None:
         self._known_until = 0.0
 
-    def _apply(self, conn: psycopg.Connection[Any], behind: Behind) -> None:
-        parked = self._written_at_once(conn, behind) if len(behind.events) <= PIPELINED_MAX else None
+    def _apply_page(self, conn: psycopg.Connection[Any], behind: Behind) -> None:
+        parked = self._write_in_pipeline(conn, behind) if len(behind.events) <= PIPELINED_MAX else None
         if parked is None:
-            parked = with_care(lambda careful: self._write(conn, behind, careful))
+            parked = with_care(lambda careful: self._write_page(conn, behind, careful))
         for one in parked:
             self._on_parked(one)
-            self._forget()
+            self._forget_views()
 
-    def _written_at_once(self, conn: psycopg.Connection[Any], behind: Behind) -> list[Parked] | None:
-        """Write a few events in two messages to the server instead of ten. None when that failed: the longer way finds
-        out whether an event is poison."""
+    def _write_in_pipeline(self, conn: psycopg.Connection[Any], behind: Behind) -> list[Parked] | None:
+        """Write a few events with two messages to the server instead of ten. None on failure: the slower way finds a
+        poison event."""
         try:
             with conn.pipeline():
-                return self._write(conn, behind, careful=False)
+                return self._write_page(conn, behind, careful=False)
         except NotLeader:
             raise
-        except Exception as error:  # noqa: BLE001  # which one the pipeline raises first says little about its cause
-            logger.debug("the events up to %d are written again: %s", behind.position, type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # the pipeline's first error says little about its cause
+            logger.debug(
+                "pipelined write up to position %d failed, writing it again: %s", behind.position, type(error).__name__
+            )
             return None
 
-    def _write(self, conn: psycopg.Connection[Any], behind: Behind, careful: bool) -> list[Parked]:
-        """Rows and positions of a page in one transaction."""
+    def _write_page(self, conn: psycopg.Connection[Any], behind: Behind, careful: bool) -> list[Parked]:
+        """Write rows and positions of a page in one transaction; returns the parked events."""
         parked: list[Parked] = []
         with conn.transaction():
             running = tracking.require_unmoved(conn, behind.views)
@@ -214,15 +224,15 @@ class Follower:
             insert_parked(conn, parked)
             as_of = behind.events[-1][1] if behind.events else behind.views[0].as_of
             tracking.advance_views(conn, [self._views[t.name] for t in running], behind.position, as_of)
-        self._remember(running, behind.position, as_of)
+        self._remember_views(running, behind.position, as_of)
         return parked
 
-    def _remember(self, moved: Sequence[Tracked], position: int, as_of: datetime | None) -> None:
+    def _remember_views(self, moved: Sequence[Tracked], position: int, as_of: datetime | None) -> None:
         here = {t.name: msgspec.structs.replace(t, position=position, as_of=as_of) for t in moved}
         self._known = [here.get(t.name, t) for t in self._known]
 
 
-def _locked(conn: psycopg.Connection[Any]) -> bool:
-    """Tried, never waited for: a session that waits for this lock would hold up CREATE INDEX CONCURRENTLY."""
+def _try_lock(conn: psycopg.Connection[Any]) -> bool:
+    """Take the leader's lock, without waiting: a waiting session would hold up CREATE INDEX CONCURRENTLY."""
     row = conn.execute("select pg_try_advisory_lock(%s)", [LEADER]).fetchone()
     return row is not None and bool(row[0])

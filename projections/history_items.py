@@ -1,4 +1,4 @@
-"""An entry of a history as it is answered and printed; audit_history.py finds the rows."""
+"""Entries of a history as the API and the command show them; audit_history.py finds the rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from projections.reading import Moment, format_moment
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What something was done to."""
+    """The paper, type, user, token or session that an event changed."""
 
     kind: str
     id: str
@@ -19,7 +19,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class HistoryItem(msgspec.Struct, frozen=True):
-    """One thing that was done."""
+    """One event of a history."""
 
     position: int
     recorded_at: Moment
@@ -36,7 +36,7 @@ class HistoryItem(msgspec.Struct, frozen=True):
 def history_item(
     row: audit_history.HistoryRow, *, whole_iban: bool, labels: Mapping[str, str] | None = None, language: str = "en"
 ) -> HistoryItem:
-    """`labels`: those of the type that the paper has now; its subject is named by one of them."""
+    """The entry of a row. `labels` are those of the paper's present type; one of them names the subject."""
     label = labels.get(language) or labels["en"] if labels else msgspec.UNSET
     subject = Subject(row.subject_kind, row.subject_name or str(row.subject_id), label)
     return HistoryItem(
@@ -48,19 +48,19 @@ def history_item(
         row.action,
         subject,
         row.reason,
-        shown(row.before or {}, whole_iban=whole_iban),
-        shown(row.after or {}, whole_iban=whole_iban),
+        render_fields(row.before or {}, whole_iban=whole_iban),
+        render_fields(row.after or {}, whole_iban=whole_iban),
     )
 
 
-def shown(fields: Mapping[str, Any], *, whole_iban: bool) -> dict[str, Any]:
-    """The fields as this reader sees them: an IBAN is whole only for who may amend it."""
+def render_fields(fields: Mapping[str, Any], *, whole_iban: bool) -> dict[str, Any]:
+    """The fields for this reader: the IBAN is masked unless the reader may amend it (`whole_iban`)."""
     if whole_iban:
         return dict(fields)
-    return {name: shown_value(name, value) for name, value in fields.items()}
+    return {name: render_value(name, value) for name, value in fields.items()}
 
 
-def shown_value(name: str, value: Any) -> Any:
+def render_value(name: str, value: Any) -> Any:
     if isinstance(value, dict):
-        return shown(value, whole_iban=False)
+        return render_fields(value, whole_iban=False)
     return mask_iban(value) if name == "iban" and isinstance(value, str) else value

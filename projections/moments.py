@@ -1,5 +1,7 @@
-"""From a moment to a position of the log and back: "as of T" is the log up to the last position whose as_of is at most
-T. And the moments at which a customer's papers changed, for whoever wants to look at the past."""
+"""Moments and positions of the log. "As of T" is the log up to the last position whose as_of is at most T.
+
+It also lists the moments at which a customer's papers changed, to choose a past from.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -17,8 +19,11 @@ CHANGES_MAX = 500
 
 
 class LogMoment(msgspec.Struct, frozen=True):
-    """`position` 0: nothing was recorded yet. `final`: no later event can change the answer; else let the log settle
-    (Log.fence), wait until the views stand at its last position, and ask again: that answer holds for a past moment."""
+    """`position` 0: nothing was recorded yet. `final`: no later event can change the answer.
+
+    If not final, let the log settle (Log.fence), wait until the views reach its last position, and ask again: that
+    answer holds for a past moment.
+    """
 
     position: int
     final: bool
@@ -46,7 +51,7 @@ AT = """
 
 
 async def moment_of(conn: AsyncConnection[Any], position: int) -> datetime | None:
-    """The first moment as of which the log stood at this position; None before its first event."""
+    """The first moment as of which the log was at this position; None before its first event."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(MOMENT, {"position": position}, prepare=True)
         found = await cursor.fetchone()
@@ -63,7 +68,7 @@ MOMENT = """
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """Newest first, each moment once. `complete` False: there are older ones. `position`: where the view stands."""
+    """Newest first, each moment once. `complete` False: there are older ones. `position`: that of the view."""
 
     moments: list[datetime]
     complete: bool
@@ -71,9 +76,9 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 async def fetch_changes(conn: AsyncConnection[Any], customer: UUID, rights: Rights) -> Changes:
-    """When something happened to papers of this customer that the reader may see: at most CHANGES_MAX events of it.
+    """The moments of the last CHANGES_MAX events of this customer's papers that the reader may see.
 
-    As of each of these moments, what happened then is included.
+    The state as of each of these moments includes the event of that moment.
     """
     bound = {"customer": customer, "types": rights.types, "own_branch": rights.branch}
     async with conn.cursor(row_factory=tuple_row) as cursor:
@@ -83,7 +88,7 @@ async def fetch_changes(conn: AsyncConnection[Any], customer: UUID, rights: Righ
     return Changes([*dict.fromkeys(moments[:CHANGES_MAX])], len(moments) <= CHANGES_MAX, found[0][0])
 
 
-# To a customer's past belongs what took papers away or linked them to it: by a scan of its own, each has its index.
+# A customer's past includes events that moved papers away or linked them: a separate scan, so each has its index.
 SCAN = """(
             select h.position, h.as_of
             from {subjected}

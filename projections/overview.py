@@ -1,4 +1,6 @@
-"""How the archive does, for operators: where views stand, what is parked, how much was recorded and read lately."""
+"""The state of the archive for operators: positions of the views, parked events, recorded events and reads by
+minute.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,8 +16,8 @@ PARKED_MAX = 100
 
 
 class ViewState(msgspec.Struct, frozen=True):
-    """`lag` counts positions, holes included; `per_second`: events that were recorded in the last minute
-    and that it has, as a rate."""
+    """`lag` counts positions, including holes; `per_second`: events recorded in the last minute that the view has, as a
+    rate."""
 
     view: str
     position: int
@@ -44,7 +46,7 @@ async def list_views(conn: AsyncConnection[Any]) -> Sequence[ViewState]:
 
 
 async def list_parked(conn: AsyncConnection[Any]) -> Sequence[ParkedEvent]:
-    """The first hundred, in the order of the log."""
+    """The first PARKED_MAX parked events, in the order of the log."""
     async with conn.cursor(row_factory=args_row(ParkedEvent)) as cursor:
         return await (await cursor.execute(PARKED, [PARKED_MAX], prepare=True)).fetchall()
 
@@ -56,12 +58,12 @@ async def last_position(conn: AsyncConnection[Any]) -> int:
 
 
 async def events_by_minute(conn: AsyncConnection[Any]) -> list[int]:
-    """Events recorded in each of the last sixty minutes, the present one last."""
+    """Events recorded in each of the last sixty minutes, the current one last."""
     return await _count_by_minute(conn, EVENTS)
 
 
 async def reads_by_minute(conn: AsyncConnection[Any]) -> list[int]:
-    """Lines of the access log likewise."""
+    """Lines of the access log in each of the last sixty minutes, the current one last."""
     return await _count_by_minute(conn, READS)
 
 
@@ -95,7 +97,7 @@ PARKED = """
     order by position, view
     limit %s
 """
-# Times of the log rise with its positions but for an instant: the last of them are read, not all.
+# Times in the log rise with positions except for an instant, so only the last rows are read.
 EVENTS = """
     select floor(extract(epoch from clock_timestamp() - recorded_at) / 60)::int as ago, count(*)
     from (

@@ -1,4 +1,4 @@
-"""Events that a view cannot take are parked, later ones of the same customer or paper behind them; others go on."""
+"""Parks events that a view cannot process, and later events of the same customer or paper; all others continue."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -37,12 +37,12 @@ class Parked(msgspec.Struct, frozen=True):
 
     @property
     def blocked_keys(self) -> frozenset[UUID]:
-        """Whose later events wait behind it."""
+        """Customers and papers whose later events wait behind this one."""
         return _set_of(self.customer, self.other_customer, self.subject)
 
 
 class Resumed(msgspec.Struct, frozen=True):
-    """How many parked events a view took now, and how many are parked still or again."""
+    """`applied`: parked events that the view now has. `parked`: events that are still parked or were parked again."""
 
     view: str
     applied: int
@@ -60,12 +60,12 @@ NOT_POISON = (
 
 
 def is_poison(error: Exception) -> bool:
-    """Whether the event itself is at fault, not the database, the network, the machine or another leader."""
+    """True if the event itself is at fault, not the database, the network, the machine or another leader."""
     return not isinstance(error, NOT_POISON)
 
 
 def with_care(write: Callable[[bool], T]) -> T:
-    """Run `write`, one transaction; once more and carefully when an event turns out to be poison."""
+    """Run `write` in one transaction; if an event is poison, run it again with its argument True (carefully)."""
     try:
         return write(False)
     except Exception as error:
@@ -75,8 +75,8 @@ def with_care(write: Callable[[bool], T]) -> T:
 
 
 def blocked_keys_of(recorded: Recorded[Any]) -> frozenset[UUID]:
-    """Whom an event holds back when it is parked, and behind whom it waits: its customer, the other one of a move or a
-    link, and its stream, which may have come from another customer."""
+    """The keys that an event blocks when it is parked, and that it waits for: its customer, the other customer of a
+    move or a link, and its stream, which may have come from another customer."""
     body = recorded.envelope.body
     return _set_of(getattr(body, "customer", None), second_customer_of(body), recorded.envelope.originator_id)
 
@@ -95,8 +95,10 @@ def project_or_park(
     *,
     beat: Callable[[], None] = lambda: None,
 ) -> list[Parked]:
-    """A page into a table, in the caller's transaction; returns what it could not take. `beat` is called as it gets
-    on."""
+    """Write a page into a table in the caller's transaction; returns the events that it could not process.
+
+    `beat` is called for each page, and for each event when it is careful.
+    """
     beat()
     holding = set(held)
     if careful or (holding and not all(holding.isdisjoint(blocked_keys_of(recorded)) for recorded, _ in page)):
@@ -114,7 +116,7 @@ def project_one_by_one(
     *,
     beat: Callable[[], None] = lambda: None,
 ) -> list[Parked]:
-    """Event by event, each in a savepoint; what fails and what is held back is returned, not stored."""
+    """Write event by event, each in a savepoint; failed and blocked events are returned, not stored."""
     holding, found = set(held), list[Parked]()
     for step in page:
         beat()
@@ -127,7 +129,7 @@ def project_one_by_one(
 
 
 def _try_event(conn: psycopg.Connection[Any], view: View, table: str, step: Step) -> str | None:
-    """The type of the error that the event made, None when the view took it."""
+    """The type name of the error that the event raised, None on success."""
     try:
         with conn.transaction():
             project_page(conn, view, table, [step])
@@ -161,18 +163,18 @@ def insert_parked(conn: psycopg.Connection[Any], found: Sequence[Parked]) -> Non
 
 
 def log_parked(parked: Parked) -> None:
-    """The default alarm; it names no person."""
+    """The default alarm; its text names no person."""
     logger.error("view %s parked %s at position %d: %s", parked.view, parked.topic, parked.position, parked.error_type)
 
 
 def list_parked(conn: psycopg.Connection[Any], view: str | None = None) -> list[Parked]:
-    """What is parked, of one view or of all, in the order of the log."""
+    """Parked events of one view or of all, in the order of the log."""
     with conn.cursor(row_factory=args_row(Parked)) as cursor:
         return cursor.execute(PARKED, {"view": view}).fetchall()
 
 
 def resume_view(conn: psycopg.Connection[Any], log: Log, view: str) -> Resumed:
-    """Let a paused view go on, and try its parked events again in their order. NotFound for an unknown view."""
+    """Resume a paused view and retry its parked events in order. Raises NotFound for an unknown view."""
     if view not in VIEWS:
         raise NotFound
     with conn.transaction():
@@ -187,7 +189,7 @@ def resume_view(conn: psycopg.Connection[Any], log: Log, view: str) -> Resumed:
 
 
 def _load_steps(log: Log, held: Sequence[Parked]) -> list[Step]:
-    """The parked events out of the log, each with the as_of that was its own."""
+    """The parked events from the log, each with its original as_of."""
     if not held:
         return []
     as_of = {p.position: p.as_of for p in held}

@@ -1,6 +1,6 @@
-"""Makes views anew beside the live ones, compares and swaps them; `replay` is the same without the swap.
+"""Rebuilds views beside the live ones, compares and swaps them; `replay` does the same without the swap.
 
-Uploads and the follower go on meanwhile; only the swap holds them up, for some milliseconds.
+Uploads and the follower continue meanwhile; only the swap stops them, for some milliseconds.
 """
 
 import time
@@ -30,14 +30,14 @@ SWAP_TRIES = 200
 SWAP_PAUSE_SECONDS = 0.05
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-"""Told of the position reached and the one wanted."""
+"""Called with the position reached and the position to reach."""
 
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one view. `differences` are the first of `different` rows; `identical`: there are none. None:
-    nothing was compared, for the rows of before had an older shape.
+    """The result for one view. `differences` are the first of `different` rows; `identical`: there are no differences.
 
-    `parked` are events that the view still cannot take. `swap_ms` is how long the follower had to wait.
+    `identical` None: the old rows had an older shape and were not compared. `parked`: events that the view still cannot
+    process. `swap_ms`: how long the follower had to wait.
     """
 
     view: str
@@ -52,8 +52,10 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShadowTable(msgspec.Struct):
-    """A shadow table under way: all events up to `position` are in it. `caught_up`: streams of those that did not come
-    in the load."""
+    """A shadow table while it is filled: it contains all events up to `position`.
+
+    `caught_up`: streams of the events that were added after the load.
+    """
 
     view: View
     position: int = 0
@@ -70,14 +72,17 @@ class ShadowTable(msgspec.Struct):
 def rebuild(
     url: str, log: Log, view: str | None = None, *, role: str | None = None, progress: Progress = lambda *_: None
 ) -> list[Rebuilt]:
-    """One view or all anew from the log, in place of the live ones. NotFound: no such view; Unavailable: another
-    rebuild is under way, or readers did not let go of the old table. The old one stays as NAME_old until the next."""
+    """Rebuild one view or all from the log and swap them in. The old table stays as NAME_old until the next rebuild.
+
+    Raises NotFound for an unknown view; Unavailable while another rebuild runs, or when readers kept the old table
+    locked.
+    """
     with _lock_rebuilds(url, role) as conn:
         return _rebuild(conn, log, _require_views(view), progress)
 
 
 def rebuild_outdated(url: str, log: Log, *, role: str | None = None) -> list[Rebuilt]:
-    """Those views anew whose rows have an older shape than this release makes; as rebuild, with no way back to them."""
+    """Rebuild the views whose rows have an older shape than this release makes; they cannot be rolled back."""
     with _lock_rebuilds(url, role) as conn:
         return _rebuild(conn, log, [VIEWS[t.name] for t in tracking.list_tracked(conn) if t.is_outdated])
 
@@ -101,9 +106,10 @@ def replay(
     role: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> list[Rebuilt]:
-    """A dry run: events from..to (inclusive) once more, compared with the live view as it was then; nothing changes.
+    """Process the events from..to (inclusive) again and compare with the live view of that position; nothing changes.
 
-    With `from_position` the rows of before are taken as they are."""
+    With `from_position` the earlier rows are copied from the live view.
+    """
     begun = time.monotonic()
     with _lock_rebuilds(url, role) as conn, _create_shadows(conn, _require_views(view), logged=False) as made:
         if from_position > 1:
@@ -115,9 +121,10 @@ def replay(
 
 
 def roll_back(url: str, view: str, *, role: str | None = None) -> int:
-    """Put the table of before the last rebuild in place again; the follower brings it on from the position returned.
+    """Swap back the table from before the last rebuild; the follower continues from the returned position.
 
-    NotFound when there is none, or when events of it were parked at the swap: it lacks them. Unavailable as in rebuild.
+    Raises NotFound when there is no such table, or when events were parked at the swap, which the table lacks;
+    Unavailable as in rebuild().
     """
     with _lock_rebuilds(url, role) as conn:
         return _retry_while_locked(lambda: _roll_back(conn, view))
@@ -146,13 +153,13 @@ def _lock_rebuilds(url: str, role: str | None) -> Iterator[psycopg.Connection[An
         conn.execute("set maintenance_work_mem = '256MB'")
         conn.execute(
             "set client_connection_check_interval = '1s'"
-        )  # who is killed must not keep the lock until it is done
+        )  # the server releases the lock soon after this process is killed
         row = conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
         if row != (True,):
             raise Unavailable
         try:
             yield conn
-        finally:  # when the session closes the server would do so, but a moment after the next one may have asked
+        finally:  # at close the server unlocks too late for a rebuild that follows at once
             with suppress(psycopg.Error):
                 conn.execute("select pg_advisory_unlock(%s)", [LOCK])
 
@@ -161,7 +168,9 @@ def _lock_rebuilds(url: str, role: str | None) -> Iterator[psycopg.Connection[An
 def _create_shadows(
     conn: psycopg.Connection[Any], views: Sequence[View], *, logged: bool
 ) -> Iterator[list[ShadowTable]]:
-    """Tables beside the live ones. Those that were not swapped in go, however this ends: they hold clear text."""
+    """Create tables beside the live ones. Those not swapped in are dropped in any case, because they hold clear
+    text.
+    """
     try:
         for v in views:
             shadow.create(conn, v, logged=logged)
@@ -178,7 +187,7 @@ def _create_shadows(
 def _load_shadows(
     conn: psycopg.Connection[Any], log: Log, made: Sequence[ShadowTable], progress: Progress, up_to: int | None = None
 ) -> None:
-    """All events up to where every live view stands: read and opened once, folded for each, written by COPY."""
+    """Load all events up to the rearmost live view: read and decrypted once, folded for each view, written by COPY."""
     live = min(t.position for t in tracking.list_tracked(conn, [b.view.name for b in made]))
     until = live if up_to is None else min(live, up_to)
     try:
@@ -186,7 +195,7 @@ def _load_shadows(
     except Exception as error:
         if not is_poison(error):
             raise
-        _empty_shadows(conn, made)  # poison is rare: from the beginning, on the way that can park it
+        _empty_shadows(conn, made)  # poison is rare: start again on the slower way, which can park it
         until, as_of = 0, None
     for beside in made:
         beside.position, beside.as_of = until, as_of
@@ -196,8 +205,10 @@ def _load_shadows(
 def _copy_events(
     conn: psycopg.Connection[Any], log: Log, made: Sequence[ShadowTable], until: int, progress: Progress
 ) -> datetime | None:
-    """Rows leave the fold in their final form, so that nothing has to be found again and changed: an open row waits
-    there only while more events of its paper are to come."""
+    """Copy rows in their final form, so that no row has to be found and changed later.
+
+    An open row waits in the fold only while more events of its paper are to come.
+    """
     last: dict[UUID, int] = dict(conn.execute(LAST, [until]).fetchall())
     folds = [beside.view.fold(()) for beside in made]
     as_of: datetime | None = None
@@ -230,7 +241,7 @@ def _seed_shadow(conn: psycopg.Connection[Any], beside: ShadowTable, position: i
 
 
 def _catch_up(conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, until: int) -> None:
-    """The follower's way, into the shadow, up to a position where the live view stands."""
+    """Bring the shadow to a position that the live view has reached, in the follower's way."""
     for page in log.read_pages(beside.position, until):
         events = steps_of(page, beside.as_of)
         _take_events(conn, beside, events)
@@ -265,7 +276,7 @@ def _finish_replay(
 
 
 def _finish_rebuild(conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, begun: float) -> Rebuilt:
-    """Nearly all is compared while the live view goes on; what came since is compared under the lock of the swap."""
+    """Compare nearly all rows while the live view continues, and the newest ones under the lock of the swap."""
     _approach_live(conn, log, beside)
     since, (live,) = beside.position, tracking.list_tracked(conn, [beside.view.name])
     found = None if live.is_outdated else shadow.compare(conn, beside.view, since)
@@ -283,14 +294,14 @@ def _finish_rebuild(conn: psycopg.Connection[Any], log: Log, beside: ShadowTable
 
 
 def _drop_old(conn: psycopg.Connection[Any], view: View) -> None:
-    """Together with the way back to it: the swap may never come."""
+    """Drop the old table together with the roll-back to it: the swap may never happen."""
     with conn.transaction():
         conn.execute(NO_WAY_BACK, [view.name])
         shadow.drop_old(conn, view)
 
 
 def _retry_while_locked(attempt: Callable[[], T]) -> T:
-    """Short tries with pauses: whoever wants to read meanwhile waits for one try at most."""
+    """Try briefly, with pauses: a reader waits for one try at most."""
     for _ in range(SWAP_TRIES):
         try:
             return attempt()
@@ -315,7 +326,7 @@ def _live_position(conn: psycopg.Connection[Any], beside: ShadowTable) -> int:
 def _swap_in(
     conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, since: int
 ) -> tuple[ShadowTable, Comparison, float]:
-    """One transaction: the follower waits from its first lock on, readers only for the renaming."""
+    """Swap in one transaction: the follower waits from its first lock on, readers only for the renaming."""
     with conn.transaction():
         live = tracking.lock_views(conn, [beside.view.name])[0]
         begun = time.monotonic()
@@ -331,7 +342,7 @@ def _swap_in(
 def _build_result(
     beside: ShadowTable, begun: float, found: Sequence[Comparison] | None, swap_ms: float | None = None
 ) -> Rebuilt:
-    """`found` None: it was not compared."""
+    """The result; `found` None means that nothing was compared."""
     different = sum(comparison.count for comparison in found or ())
     return Rebuilt(
         view=beside.view.name,

@@ -1,4 +1,6 @@
-"""Scan sessions as the desk and the stations look for them; what is in one is asked of the log (domain/scanning.py)."""
+"""View scan_sessions, for the desk and the stations; the pages of a session are read from the log
+(domain/scanning.py).
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -40,8 +42,10 @@ NOBODY = UUID(int=0)
 
 
 class ScanSessionRow(RowVersion, frozen=True, gc=False):
-    """The table's columns, in its order. `passes`: the last one begun, `pages`: how many there are, `last_page`: the
-    highest place that has one, since places may be missing."""
+    """The table's columns, in its order. `passes`: the number of the last pass, `pages`: the number of pages.
+
+    `last_page`: the highest page number, which can be above `pages` because numbers may be missing.
+    """
 
     state: str
     scanner: str | None
@@ -143,7 +147,7 @@ VIEW = View(
 
 
 class ScanSessionPage(msgspec.Struct, frozen=True):
-    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+    """`position`: that of the view. `next`: the cursor of the next page, None at the end."""
 
     rows: list[ScanSessionRow]
     position: int
@@ -153,7 +157,7 @@ class ScanSessionPage(msgspec.Struct, frozen=True):
 async def list_unfinished(
     conn: AsyncConnection[Any], *, branch: str | None, limit: int, cursor: str | None = None
 ) -> ScanSessionPage:
-    """Sessions that are not over, the expired ones among them, the longest untouched first: the work list."""
+    """Sessions that have not ended, expired ones included, the longest untouched first: the work list."""
     place = read_cursor(cursor) if cursor else None
     bound = {
         "over": [s.value for s in OVER],
@@ -173,12 +177,12 @@ async def list_unfinished(
 
 
 async def list_jobs(conn: AsyncConnection[Any], station: str) -> list[ScanSessionRow]:
-    """What a station has to scan just now, of the sessions that were begun since its branch has its name."""
+    """Sessions that the station has to scan now, started since its branch owns the station's name."""
     return await _fetch_rows(conn, JOBS, {"station": station, "scanning": ScanState.SCANNING.value})
 
 
 async def scanners_in_use(conn: AsyncConnection[Any], stations: Collection[str]) -> set[str]:
-    """Scanners of these stations that scan just now, or that wait for a Yes."""
+    """Scanners of these stations that are scanning or wait for a confirmation."""
     bound = {
         "stations": list(stations),
         "scanning": ScanState.SCANNING.value,
@@ -191,8 +195,10 @@ async def scanners_in_use(conn: AsyncConnection[Any], stations: Collection[str])
 
 
 def list_untouched(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
-    """Sessions that are not over and that nothing happened to since. Without those that took up late pages: nobody
-    began them, so maybe nobody knows of them."""
+    """Sessions that have not ended and had no event since `before`.
+
+    Sessions made for late pages are left out: no person started them, so perhaps no person knows of them.
+    """
     ended = [s.value for s in (*OVER, EXPIRED)]
     bound = {"ended": ended, "failed": ScanState.FAILED.value, "before": before}
     with conn.cursor(row_factory=scalar_row) as cursor:
@@ -200,13 +206,13 @@ def list_untouched(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
 
 
 def list_expired(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
-    """Sessions that the calendar ended before then and that nobody reopened."""
+    """Sessions that the calendar ended before `before` and that were not reopened."""
     with conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(EXPIRED_BEFORE, [before]).fetchall()
 
 
 def list_abandoned(conn: Connection[Any], before: datetime) -> Sequence[UUID]:
-    """Sessions that scan, but nothing came of them and nothing was heard of their station since."""
+    """Sessions that are scanning, without an event and without contact to their station since `before`."""
     with conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(ABANDONED, {"scanning": ScanState.SCANNING.value, "before": before}).fetchall()
 
@@ -221,7 +227,7 @@ COLUMNS = ", ".join(VIEW.columns)
 
 
 def _select_unfinished(where: str) -> str:
-    """A row with the view's position, then the columns of Row behind a null."""
+    """SQL: a row with the view's position, then the columns of ScanSessionRow after a null."""
     return f"""
         select position, {", ".join(["null"] * len(VIEW.columns))}
         from views.tracking
@@ -259,7 +265,7 @@ UNTOUCHED = """
     where to_position is null and state <> all (%(ended)s) and changed_at < %(before)s
         and not (state = %(failed)s and passes = 0)
 """
-# The state is written out: a plan for any state that is bound could not use the index of those that are not over.
+# The state is a constant: a plan for a bound state could not use the index of unfinished sessions.
 EXPIRED_BEFORE = f"""
     select id
     from views.scan_sessions

@@ -1,4 +1,4 @@
-"""The table beside a live view: made like it, compared with it, put in its place. rebuild.py fills it."""
+"""The shadow table beside a live view: creating it, comparing it, swapping it in. rebuild.py fills it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ DIFFERENCES_MAX = 100
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A row that live view and replay do not agree on. Names of columns only: their values could name a person."""
+    """A row that differs between live view and replay. It names columns only: their values could name a person."""
 
     key: list[str]
     kind: str
@@ -40,8 +40,11 @@ def shadow_of(view: View) -> str:
 
 
 def create(conn: psycopg.Connection[Any], view: View, *, logged: bool) -> None:
-    """An empty table with the columns, owner and rights of the live one, without indexes. What a broken rebuild left
-    goes. One that is to be swapped in has to be `logged`: another does not outlive a crash."""
+    """Create an empty table with the columns, owner and rights of the live one, without indexes; drops an earlier
+    shadow.
+
+    A table that is to be swapped in must be `logged`: an unlogged one is lost in a crash.
+    """
     owner, options = _fetch_one(conn, OWNER, table_of(view))
     drop(conn, view)
     conn.execute(
@@ -61,7 +64,7 @@ def truncate(conn: psycopg.Connection[Any], view: View) -> None:
 
 
 def create_indexes(conn: psycopg.Connection[Any], view: View) -> None:
-    """The live table's indexes, after the rows: that is several times faster than with each row."""
+    """Create the live table's indexes after the rows, which is several times faster than with each row."""
     for name, definition in conn.execute(INDEXES, [view.name]).fetchall():
         beside = definition.replace(
             f" INDEX {name} ON {table_of(view)} ", f" INDEX {name}_shadow ON {shadow_of(view)} ", 1
@@ -73,7 +76,7 @@ def create_indexes(conn: psycopg.Connection[Any], view: View) -> None:
 
 
 def copy_rows_at(conn: psycopg.Connection[Any], view: View, position: int) -> None:
-    """The live rows as they were at a position, for a replay from there."""
+    """Copy the live rows as they were at a position, for a replay from there."""
     columns = ", ".join(view.columns)
     conn.execute(
         f"insert into {shadow_of(view)} ({columns}) {select_rows_at(view, table_of(view))}",
@@ -85,7 +88,7 @@ def copy_rows_at(conn: psycopg.Connection[Any], view: View, position: int) -> No
 
 
 def select_rows_at(view: View, table: str, where: str = "true") -> str:
-    """A query for what a table held when it stood at %(up_to)s, whatever came later."""
+    """SQL for the rows of a table when it was at %(up_to)s, without later changes."""
     ended = "case when to_position <= %(up_to)s then to_position end as to_position"
     columns = ", ".join(ended if name == "to_position" else name for name in view.columns)
     begun = "from_position" if view.is_versioned else "position"
@@ -93,7 +96,7 @@ def select_rows_at(view: View, table: str, where: str = "true") -> str:
 
 
 def digest_rows(conn: psycopg.Connection[Any], view: View, table: str, up_to: int) -> bytes:
-    """SHA-256 of the canonical dump of what a table held at a position: COPY text, in the order of its key."""
+    """SHA-256 of the canonical dump of a table's rows at a position: COPY text, in the order of its key."""
     found = hashlib.sha256()
     ordered = f"copy ({select_rows_at(view, table)} order by {', '.join(view.key)}) to stdout"
     with conn.cursor() as cursor, cursor.copy(ordered, {"up_to": up_to}) as copy:
@@ -103,7 +106,7 @@ def digest_rows(conn: psycopg.Connection[Any], view: View, table: str, up_to: in
 
 
 def compare(conn: psycopg.Connection[Any], view: View, up_to: int) -> Comparison:
-    """Live and shadow as both were at a position."""
+    """Compare live and shadow table as both were at a position."""
     tables = (table_of(view), shadow_of(view))
     if len({digest_rows(conn, view, table, up_to) for table in tables}) == 1:
         return Comparison()
@@ -113,7 +116,7 @@ def compare(conn: psycopg.Connection[Any], view: View, up_to: int) -> Comparison
 def compare_since(
     conn: psycopg.Connection[Any], view: View, since: int, up_to: int, streams: Sequence[UUID]
 ) -> Comparison:
-    """As compare(), but only what the events of some streams behind position `since` can have made."""
+    """Compare like compare(), but only rows that events of these streams after position `since` can have made."""
     if not streams:
         return Comparison()
     where = "id = any(%(streams)s)" if view.is_versioned else "position > %(since)s"
@@ -140,16 +143,17 @@ def drop_old(conn: psycopg.Connection[Any], view: View) -> None:
 
 
 def exchange(conn: psycopg.Connection[Any], view: View, *, wait: str) -> None:
-    """The shadow becomes the view, the view NAME_old. In the caller's transaction; readers wait for its commit.
+    """Rename the view to NAME_old and the shadow to the view, in the caller's transaction; readers wait for its commit.
 
-    LockNotAvailable when readers of the old table take longer than `wait`: whoever comes after them must not queue."""
+    Raises LockNotAvailable when readers hold the old table longer than `wait`, so that no queue forms behind them.
+    """
     _lock_live(conn, view, wait)
     _rename_table(conn, view, "", "_old")
     _rename_table(conn, view, "_shadow", "")
 
 
 def exchange_back(conn: psycopg.Connection[Any], view: View, *, wait: str) -> None:
-    """NAME_old becomes the view again, the view NAME_old; else as exchange(). What a broken rebuild left goes."""
+    """Swap the view and NAME_old; otherwise like exchange(). Drops the shadow of a broken rebuild."""
     drop(conn, view)
     _lock_live(conn, view, wait)
     _rename_table(conn, view, "", "_shadow")

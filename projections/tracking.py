@@ -1,4 +1,4 @@
-"""Where each view stands: read and moved by follow.py and rebuild.py, paused and shown for the command."""
+"""The position of each view: follow.py and rebuild.py read and move it, the command pauses and shows it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -26,13 +26,15 @@ LAG_SECONDS = """
         limit 1
     ))
 """
-"""The age, by the database's clock, of the oldest event that the view of row `t` of views.tracking has still to take;
-null where it has taken all."""
+"""The age in seconds, by the database's clock, of the oldest event that the view of row `t` of views.tracking has not
+processed; null where it has processed all."""
 
 
 class Tracked(msgspec.Struct, frozen=True):
-    """`position`: all events up to it are in the view. `as_of`: the highest recorded_at up to there. `held`: customers
-    and papers of which an event is parked (parking.blocked_keys_of). `shape`: that of its rows (View.shape)."""
+    """The state of a view, which contains all events up to `position`. `as_of`: the highest recorded_at up to there.
+
+    `held`: customers and papers with a parked event (parking.blocked_keys_of). `shape`: that of its rows (View.shape).
+    """
 
     name: str
     position: int
@@ -43,12 +45,12 @@ class Tracked(msgspec.Struct, frozen=True):
 
     @property
     def is_outdated(self) -> bool:
-        """It holds rows that this release would make otherwise."""
+        """True if it holds rows that this release would make differently."""
         return self.position > 0 and self.shape < VIEWS[self.name].shape
 
 
 class Status(msgspec.Struct, frozen=True):
-    """One line of `dossier projection status`. `lag` counts positions, holes included."""
+    """One line of `dossier projection status`. `lag` counts positions, including holes."""
 
     view: str
     position: int
@@ -60,12 +62,12 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class NotLeader(Exception):
-    """A view moved under us: another leads. Nothing of the page was written."""
+    """Another process moved a view, so it is the leader. No row of the page was written."""
 
 
 def connect(url: str, *, role: str | None = None) -> psycopg.Connection[Any]:
-    """A session that writes views. A crash may take back its last commits, rows and position alike: they are made
-    again."""
+    """A session that writes views. A crash may lose its last commits, rows and position together; they are then
+    repeated."""
     given = conninfo_to_dict(url)
     options = ["-c synchronous_commit=off", "-c timezone=UTC", *([f"-c role={role}"] if role else [])]
     conninfo = make_conninfo(
@@ -78,25 +80,27 @@ def connect(url: str, *, role: str | None = None) -> psycopg.Connection[Any]:
 
 
 def list_tracked(conn: psycopg.Connection[Any], names: Iterable[str] = VIEWS) -> list[Tracked]:
-    with conn.cursor(row_factory=args_row(_build_tracked)) as cursor:
+    with conn.cursor(row_factory=args_row(_tracked_from_columns)) as cursor:
         return cursor.execute(TRACKED, [list(names)], prepare=True).fetchall()
 
 
-def _build_tracked(
+def _tracked_from_columns(
     name: str, position: int, as_of: datetime | None, paused: bool, shape: int, held: Sequence[UUID] | None
 ) -> Tracked:
     return Tracked(name, position, as_of, paused, shape, frozenset(held or ()))
 
 
 def lock_views(conn: psycopg.Connection[Any], names: Iterable[str]) -> list[Tracked]:
-    """Some views' rows, locked to the end of the transaction: nobody else moves, swaps or resumes them meanwhile."""
+    """Lock the rows of some views until the end of the transaction: no other session moves, swaps or resumes them
+    meanwhile."""
     names = list(names)
     conn.execute(LOCK, [names], prepare=True)
     return list_tracked(conn, names)
 
 
 def require_unmoved(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) -> list[Tracked]:
-    """Lock some views where they are expected to stand, and return those that are not paused; else NotLeader."""
+    """Lock some views at their expected positions and return those that are not paused. Raises NotLeader if one has
+    moved."""
     before = {t.name: t.position for t in expected}
     now = lock_views(conn, before)
     if before != {t.name: t.position for t in now}:
@@ -105,21 +109,22 @@ def require_unmoved(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) 
 
 
 def advance_views(conn: psycopg.Connection[Any], views: Sequence[View], position: int, as_of: datetime | None) -> None:
-    """Move views; one that was empty takes the shape of the rows that come first.
+    """Move views; a view that was empty gets the shape of its first rows.
 
-    Nobody is told: who waits for a position looks by himself (store/signals.py), and a NOTIFY would take a lock of the
-    whole server at each commit."""
+    It sends no NOTIFY, which would take a server-wide lock at each commit: a reader that waits for a position queries
+    it (store/standing.py).
+    """
     conn.execute(ADVANCE, [position, as_of, [v.name for v in views], [v.shape for v in views]], prepare=True)
 
 
 def list_states(conn: psycopg.Connection[Any], last: int) -> list[Status]:
-    """All views; `last` is the log's last position."""
+    """The states of all views; `last` is the log's last position."""
     with conn.cursor(row_factory=args_row(Status)) as cursor:
         return cursor.execute(STATUS, {"last": last}).fetchall()
 
 
 def pause_view(conn: psycopg.Connection[Any], view: str) -> None:
-    """Stop a view after the batch under way; `parking.resume_view` resumes it. NotFound for an unknown view."""
+    """Pause a view after the current batch; `parking.resume_view` resumes it. Raises NotFound for an unknown view."""
     if conn.execute(PAUSE, [view]).rowcount == 0:
         raise NotFound
 

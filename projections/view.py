@@ -1,4 +1,4 @@
-"""What follow.py and rebuild.py need of a view: its table, its fold, and how a page of events becomes rows of it."""
+"""The parts of a view that follow.py and rebuild.py use: its table, its fold, and the writing of a page of events."""
 
 import gc
 import itertools
@@ -34,11 +34,11 @@ COPY_ROWS_MIN = 20
 
 T = TypeVar("T")
 Step = tuple[Recorded[Any], datetime]
-"""An event and the highest recorded_at up to it."""
+"""An event and the highest recorded_at up to its position."""
 
 
 class RowVersion(msgspec.Struct, frozen=True, gc=False):
-    """What a paper was in [from_position, to_position) of the log; to_position None: what it is."""
+    """A paper during [from_position, to_position) of the log; to_position None: its present version."""
 
     id: UUID
     customer: UUID
@@ -52,31 +52,36 @@ V = TypeVar("V", bound=RowVersion)
 
 
 class RowChanges(msgspec.Struct):
-    """What a table learns: `closed` are (id, from_position, to_position) of rows it holds open, `rows` are new."""
+    """Changes for a table: `rows` are new; `closed` are (id, from_position, to_position) of its rows that end."""
 
     rows: Sequence[msgspec.Struct]
     closed: Sequence[tuple[UUID, int, int]] = ()
 
 
 class Fold(Protocol):
-    """Events in, rows out; pure. One fold serves the follower, a rebuild and the answer to a write."""
+    """Turns events into rows; pure. The follower, a rebuild and the answer to a write use the same fold."""
 
     def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None: ...
 
     def take_rows(self, last: Mapping[UUID, int] | None = None) -> RowChanges:
-        """The rows that are ready, forgotten here. `last` names the last version of streams of which more than one
-        event comes: their open rows stay here until then; without it every open row is ready."""
+        """Remove and return the rows that are ready.
+
+        `last` has the last version of each stream with more than one event: its open row stays until then. Without
+        `last` every open row is ready.
+        """
 
     @property
     def pending_count(self) -> int:
-        """Rows that stayed here."""
+        """Number of rows that the fold still holds."""
 
 
 class View(msgspec.Struct, frozen=True):
-    """A table of schema views. `key` orders its canonical dump, `json` names its jsonb columns, `read` makes a row of
-    what the driver gives. `events` are those that make rows of it. `expand` gives the rows that a row of the fold is
-    written as: itself and copies, which have `linked`. `shape` counts up whenever events make other rows than before:
-    serve makes older ones anew."""
+    """A table of schema views. `key` orders its canonical dump, `json` names its jsonb columns.
+
+    `events` are the classes that make its rows. `read` makes a row from the driver's values. `expand` returns a row of
+    the fold and its copies, which have `linked`. `shape` increases whenever events make other rows than before: serve
+    then rebuilds older ones.
+    """
 
     name: str
     row: type[msgspec.Struct]
@@ -94,12 +99,12 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def is_versioned(self) -> bool:
-        """Rows are versions that end (RowVersion); else one row an event, written once."""
+        """True if rows are versions that end (RowVersion); else one row per event, written once."""
         return issubclass(self.row, RowVersion)
 
 
 class Versions(Generic[V]):
-    """Fold of a view with one row a paper: `evolve` gives the next version of it for each of `events`."""
+    """Fold of a view with one row per paper: `evolve` returns its next version for each of `events`."""
 
     def __init__(
         self,
@@ -146,8 +151,10 @@ class Versions(Generic[V]):
 
 @contextmanager
 def pause_collector() -> Iterator[None]:
-    """Pages of events hold no cycles and go with their last reference; the collector, started by their very number,
-    would look through each page several times: half of the time that it takes."""
+    """Pause the garbage collector. Pages of events have no cycles and are freed with their last reference.
+
+    Their number would start the collector several times per page, which takes half of the time.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -158,18 +165,18 @@ def pause_collector() -> Iterator[None]:
 
 
 def value_or_none(value: T | UnsetType) -> T | None:
-    """A sealed value, None when it was erased: views show what was erased as absent."""
+    """A sealed value, or None after erasure: views show erased values as absent."""
     return None if isinstance(value, UnsetType) else value
 
 
 def second_customer_of(body: Event) -> UUID | None:
-    """The second customer that an event is about: who had a moved paper before, who is linked to a joint one."""
+    """The second customer of an event: the former one of a moved paper, the linked one of a joint paper."""
     name = OTHER_CUSTOMER.get(type(body))
     return getattr(body, name) if name else None
 
 
 def steps_of(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step]:
-    """The events with the running maximum of recorded_at, which a clock that steps back only halts."""
+    """The events with the running maximum of recorded_at, which stays constant while a clock goes back."""
     found: list[Step] = []
     for recorded in page:
         as_of = recorded.recorded_at if as_of is None else max(as_of, recorded.recorded_at)
@@ -178,7 +185,7 @@ def steps_of(page: Iterable[Recorded[Any]], as_of: datetime | None) -> list[Step
 
 
 def project_page(conn: psycopg.Connection[Any], view: View, table: str, page: Sequence[Step]) -> None:
-    """Bring a table of this view on by some events, in the caller's transaction."""
+    """Bring a table of this view forward by some events, in the caller's transaction."""
     fold = view.fold(_open_rows(conn, view, table, page))
     for recorded, as_of in page:
         fold.add_event(recorded, as_of)
@@ -203,7 +210,7 @@ def write_rows(conn: psycopg.Connection[Any], view: View, table: str, taken: Row
         columns = [list(column) for column in zip(*taken.closed, strict=True)]
         with conn.cursor(row_factory=scalar_row) as cursor:
             closed = cursor.execute(sql.close, columns).fetchone()
-        if closed != len(taken.closed):  # an assert would be left out by python -O
+        if closed != len(taken.closed):  # python -O would remove an assert
             raise LookupError(f"{table}: {closed} of {len(taken.closed)} open rows were there")
     if len(taken.rows) < COPY_ROWS_MIN:
         insert_rows(conn, sql.insert, encode_rows(view, taken.rows))
@@ -212,7 +219,7 @@ def write_rows(conn: psycopg.Connection[Any], view: View, table: str, taken: Row
 
 
 def insert_rows(conn: psycopg.Connection[Any], statement: str, rows: Iterable[Sequence[Any]]) -> None:
-    """executemany() makes one message of them, but inside a pipeline it waits for its answer."""
+    """Insert rows one by one. executemany() batches them, but inside a pipeline it waits for its answer."""
     with conn.cursor() as cursor:
         if conn.pgconn.pipeline_status:
             for values in rows:
@@ -228,7 +235,7 @@ def copy_rows(conn: psycopg.Connection[Any], view: View, table: str, rows: Itera
 
 
 def encode_rows(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence[Any]]:
-    """Rows as parameters. Ids, times and structures as text already: the driver takes far longer for them."""
+    """Rows as parameters. Ids, times and structures are text already, because the driver takes far longer for them."""
     renderings = renderings_of(view)
     for row in rows if view.expand is None else itertools.chain.from_iterable(map(view.expand, rows)):
         values = list(msgspec.to_builtins(msgspec.structs.astuple(row)))
@@ -240,7 +247,7 @@ def encode_rows(view: View, rows: Iterable[msgspec.Struct]) -> Iterable[Sequence
 
 @cache
 def renderings_of(view: View) -> Sequence[tuple[int, Callable[[Any], str]]]:
-    """By place of the column: what is still a structure among builtin types."""
+    """Columns that are still structures among builtin types, by index, with the function that makes text of them."""
     lists = [name for name, hint in get_type_hints(view.row).items() if hint == list[str] and name not in view.json]
     places = view.columns.index
     return [*((places(name), json_text) for name in view.json), *((places(name), _encode_list) for name in lists)]
@@ -259,7 +266,7 @@ class Statements(msgspec.Struct, frozen=True):
 
 @cache
 def statements_of(view: View, table: str) -> Statements:
-    """SQL for one table; the names in it are constants of ours. Copies are closed with their row and not counted."""
+    """SQL for one table; its names are constants of ours. Copies close with their row and are not counted."""
     columns = ", ".join(view.columns)
     places = ", ".join(["%s"] * len(view.columns))
     copy = "linked" if view.expand else "false"

@@ -1,4 +1,4 @@
-"""What waits for somebody at the desk: authorizations about to end, originals held. Read from views.authorizations."""
+"""Work lists of the desk: authorizations that end soon, originals to be scanned. Reads views.authorizations."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -16,7 +16,7 @@ Why = Literal["revocation", "form", "validity", "unused"]
 
 
 class WorkListRow(msgspec.Struct, frozen=True):
-    """One authorization; `ends_on` is the first day on which it is over by the calendar."""
+    """One authorization; `ends_on` is the first day after its end by the calendar."""
 
     created_position: int
     id: UUID
@@ -35,7 +35,7 @@ class WorkListRow(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> Why | None:
-        """What ends it: `revocation`, `form`, `validity` or `unused` (a mandate without a collection)."""
+        """The reason of the end: `revocation`, `form`, `validity` or `unused` (a mandate without a collection)."""
         if self.ends_on is None:
             return None
         if self.revocation_effective_on == self.ends_on:
@@ -46,7 +46,7 @@ class WorkListRow(msgspec.Struct, frozen=True):
 
 
 class WorkListPage(msgspec.Struct, frozen=True):
-    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+    """`position`: that of the view. `next`: the cursor of the next page, None at the end."""
 
     rows: list[WorkListRow]
     position: int
@@ -62,14 +62,15 @@ async def list_ending(
     branch: str | None = None,
     cursor: str | None = None,
 ) -> WorkListPage:
-    """What ends by itself on or before a day, the first to end first. Of one branch, or of all that may be seen."""
+    """Authorizations that the calendar ends on or before a day, the first to end first; of one branch or of all visible
+    ones."""
     return await _fetch_page(conn, ENDING, rights, limit=limit, branch=branch, cursor=cursor, until=until)
 
 
 async def list_originals(
     conn: AsyncConnection[Any], rights: Rights, *, limit: int, branch: str | None = None, cursor: str | None = None
 ) -> WorkListPage:
-    """Papers that wait on a shelf for their scan, the longest waiting first; else likewise."""
+    """Papers on a shelf that wait for their scan, the longest waiting first; of one branch or of all visible ones."""
     return await _fetch_page(conn, ORIGINALS, rights, limit=limit, branch=branch, cursor=cursor)
 
 
@@ -103,7 +104,7 @@ async def _fetch_page(
 
 
 def _parse_day(key: str) -> date:
-    """The day of the last item; the first of all for a list that is not ordered by days."""
+    """The day of the last item; the earliest date for a list that is not ordered by days."""
     try:
         return date.fromisoformat(key) if key else date.min
     except ValueError:
@@ -117,7 +118,7 @@ def _next_cursor(pinned: int, found: Sequence[WorkListRow], limit: int) -> str |
     return write_cursor(pinned, last.created_position, key=last.ends_on.isoformat() if last.ends_on else "")
 
 
-# What is hidden today shows nothing of its past, when its type may have been a mistake.
+# A paper that is hidden today shows nothing of its past, because its earlier type may have been a mistake.
 SEEN_TODAY = """exists (
     select from views.authorizations as n
     where n.id = r.id and n.to_position is null and n.type = any(%(types)s::text[])
@@ -129,7 +130,7 @@ VISIBLE = """
 
 
 def _build_statements(waits: str, *, order: str, behind: str) -> tuple[str, str]:
-    """The first page and a later one: a row with the view's position, then the columns of Waiting."""
+    """SQL of the first page and of a later one: a row with the view's position, then the columns of WorkListRow."""
     first = f"{OPEN.format('r')} and {VISIBLE} and {waits}"
     later = f"{PINNED.format('r')} and {SEEN_TODAY} and {VISIBLE} and {waits} and {behind}"
     return _build_statement(first, order), _build_statement(later, order)

@@ -203,7 +203,8 @@ def _row_from_issue(recorded: Recorded[PaperEvent], body: AuthorizationIssued) -
 
 
 def _row_from_registration(recorded: Recorded[PaperEvent], body: AuthorizationRegistered) -> PaperRow:
-    """Its source is `none` until evidence is attached, whatever brought it: the list takes the evidence's."""
+    """The source is `none` until evidence is attached, whatever brought the authorization: the list shows the
+    evidence's."""
     return _first_version(
         recorded,
         customer=body.customer,
@@ -222,12 +223,12 @@ def _row_from_registration(recorded: Recorded[PaperEvent], body: AuthorizationRe
 
 
 def _columns_of_terms(terms: Terms) -> dict[str, Any]:
-    """While it is in force its retention counts from where it would end by itself."""
+    """While the authorization is in force its retention counts from the end of its validity."""
     return {**msgspec.structs.asdict(terms), "retention_from": terms.valid_until}
 
 
 def _columns_of_signature(row: PaperRow, body: AuthorizationSigned) -> dict[str, Any]:
-    """A note and an id of the day of the signature take the place of the form's."""
+    """A note and an id given with the signature replace those of the form."""
     return {
         "status": AuthorizationStatus.ACTIVE.value,
         "original_held": body.original_held,
@@ -258,19 +259,20 @@ def _columns_of_restoration(row: PaperRow, body: EvidenceRestored) -> dict[str, 
 
 
 def _columns_of_ground(row: PaperRow, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, Any]:
-    """What counts as signed; the retention of what is over counts from its end, whatever becomes of its paper."""
+    """The dates that count as signed. The retention of an ended authorization keeps its start whatever happens to its
+    paper."""
     signed = {name: getattr(body, name) for name in ("signed_on", "valid_from", "valid_until")}
     retention_from = row.retention_from if body.status is body.was else body.valid_until
     return {"status": body.status.value, **signed, "retention_from": retention_from}
 
 
 def _columns_of_end(row: PaperRow, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
-    """docs/domain.md §4: a mandate is kept from its end or its last collection, whichever is later."""
+    """A mandate is retained from its end or its last collection, whichever is later (domain.md §4)."""
     return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
 
 
 def _columns_of_reinstatement(row: PaperRow, status: AuthorizationStatus) -> dict[str, Any]:
-    """Its retention counts again from where it would end by itself."""
+    """The retention counts from the end of the validity again."""
     ends = row.valid_until
     return {"status": status.value, "retention_from": ends and max(ends, row.last_collection_on or ends)}
 
@@ -319,7 +321,7 @@ def _next_version(row: PaperRow, recorded: Recorded[PaperEvent], **changes: Any)
 
 
 def row_and_copies(row: PaperRow) -> Sequence[PaperRow]:
-    """The row, and a copy for each customer that is linked: there it is a document on its own, evidence or not."""
+    """The row, and a copy for each linked customer, in whose list even evidence is a document of its own."""
     if not row.linked_customers:
         return (row,)
     copy = msgspec.structs.replace(row, linked=True, linked_customers=[], evidence_of=None)
@@ -340,7 +342,8 @@ VIEW = View(
 
 
 def fold_item(recorded: Sequence[Recorded[Any]]) -> PaperRow:
-    """The row that these events make, as `page` and `one` show it once the view has them: the answer to a write.
+    """The row that these events make, as `fetch_page` and `find_paper` show it once the view has them: the answer to a
+    write.
 
     They are all events of one paper, or of an authorization and the document that is its evidence.
     """

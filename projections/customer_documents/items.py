@@ -15,7 +15,7 @@ from projections.customer_documents.row import PaperRow
 from projections.reading import Moment, format_moment, json_text
 
 ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
-# What an authorization shows of its document; its own columns of these names are empty.
+# The columns that an authorization shows of its document; its own columns of these names are empty.
 OF_EVIDENCE = (
     "source",
     "file_name",
@@ -36,7 +36,7 @@ OF_EVIDENCE = (
 
 
 def with_evidence(row: PaperRow, evidence: PaperRow | None) -> PaperRow:
-    """The row as the queries give it."""
+    """The row with the columns of its evidence, as the queries return it."""
     if evidence is None:
         return row
     shown = {name: getattr(evidence, name) for name in OF_EVIDENCE}
@@ -51,7 +51,7 @@ def merge_evidence(item: str, evidence: str | None) -> str:
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """What was seen at the desk."""
+    """The identity paper that was seen at the desk."""
 
     paper: str | None
     number_suffix: str | None
@@ -59,8 +59,10 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 class ItemBase(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an item depends neither on who reads it nor on the day; `version` is the ETag. `withdrawn_evidence`: the
-    paper of an authorization that was withdrawn last, while it has no other."""
+    """The part of an item that depends neither on its reader nor on the day; `version` is the ETag.
+
+    `withdrawn_evidence`: the last withdrawn paper of an authorization that has no other.
+    """
 
     id: UUID
     kind: str
@@ -141,7 +143,8 @@ def item_base_of(row: PaperRow) -> ItemBase:
 
 
 class ListedPaper(msgspec.Struct, frozen=True, gc=False):
-    """What a list needs of a row. `item` has what is shown of its evidence, `key` is what the list is sorted by."""
+    """The columns of a list entry. `item` includes the data of the evidence, `key` is the value that the list is sorted
+    by."""
 
     item: str
     type: str
@@ -153,7 +156,8 @@ class ListedPaper(msgspec.Struct, frozen=True, gc=False):
 
 
 class ItemContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What an item depends on beside its row: the types and the day, who reads it, whose it is."""
+    """The context of an item beside its row: document types, the day, the reader's language and the customer's birth
+    date."""
 
     types: Mapping[str, DocumentType]
     language: str
@@ -167,13 +171,14 @@ def render_items(rows: Iterable[ListedPaper], reader: ItemContext) -> list[msgsp
 
 
 def render_item(row: PaperRow, reader: ItemContext, **more: Any) -> msgspec.Raw:
-    """One of them; `more` are fields that an answer adds to it."""
+    """One item as JSON; `more` are fields that an answer adds to it."""
     added = "".join(f",{json_text(name)}:{json_text(value)}" for name, value in more.items())
     return msgspec.Raw(f"{_render_open_item(row, reader)}{added}}}")
 
 
 def _render_open_item(row: PaperRow | ListedPaper, reader: ItemContext) -> str:
-    """Without its last brace. Labels are those of the event's day, what else is added follows the rules of today."""
+    """The item without its last brace. Labels are those of the event's day; the other added fields follow today's
+    rules."""
     label = row.labels.get(reader.language) or row.labels.get("en") or row.type
     kind = reader.types.get(row.type)
     of_age = kind.is_of_age(reader.birth_date, reader.today) if kind else None
@@ -187,7 +192,7 @@ def _render_dated_fields(label: str, keep_until: date | None, of_age: bool | Non
 
 
 def keep_until_of(row: PaperRow | ListedPaper, kind: DocumentType | None) -> date | None:
-    """None while the event that the retention counts from is not known, such as the end of a membership."""
+    """The end of the retention; None while the event that starts it is unknown, such as the end of a membership."""
     retention = kind.definition.retention if kind else None
     if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:
         return None

@@ -37,9 +37,11 @@ LABELS, ITEM = VIEW.columns.index("labels"), VIEW.columns.index("item")
 
 
 class PaperFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """`q` is looked for in the file name, title, note, type label, scan code, shelf mark and external id. `documents`:
-    only those, or, when False, only authorizations of every kind. `received_from` and `received_to` are included; what
-    has no day of receipt was received when it was recorded, by the clocks of `zone`."""
+    """`q` is searched for in the file name, title, note, type label, scan code, shelf mark and external id.
+
+    `documents`: True lists documents only, False authorizations of every kind only. `received_from` and `received_to`
+    are inclusive; a paper without a day of receipt counts as received on the day of its recording in `zone`.
+    """
 
     kind: str | None = None
     documents: bool | None = None
@@ -54,7 +56,7 @@ class PaperFilters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaperPage(msgspec.Struct, frozen=True):
-    """`position`: where the view stands. `next`: the cursor of the next page, None at the end."""
+    """`position`: that of the view. `next`: the cursor of the next page, None at the end."""
 
     rows: list[ListedPaper]
     position: int
@@ -76,11 +78,11 @@ async def fetch_page(
     language: str = "en",
     floor: Floor = NO_FLOOR,
 ) -> PaperPage:
-    """A customer's papers, newest first, or in the order `sort` of SORTS; `language` is that of the labels. `as_of` is
-    a position; later pages keep to the one of the first page. Raises ViewBehind, here and below, where the view is
-    behind the `floor`.
+    """A customer's papers, newest first or in the order `sort` of SORTS; `language` is that of the labels.
 
-    With a `customer_id` the register's entry comes along: a statement of its own would cost a third of the whole.
+    `as_of` is a position; later pages keep the position of the first page. With a `customer_id` the register's entry
+    comes along: a separate statement for it would cost a third of the whole. Raises ValidationFailed for a cursor of
+    another order. Each query here raises ViewBehind when the view is behind the `floor`.
     """
     order = ORDERS[sort or NEWEST]
     place = _parse_cursor(cursor, order) if cursor else None
@@ -102,7 +104,7 @@ def _write_next_cursor(last: ListedPaper, order: Order, pinned: int) -> str:
 
 
 def _parse_cursor(cursor: str, order: Order) -> Cursor:
-    """Raises ValidationFailed where the cursor belongs to a list in another order."""
+    """Raises ValidationFailed for a cursor that belongs to a list in another order."""
     place = read_cursor(cursor)
     if (place.sort or NEWEST) != order.name:
         raise ValidationFailed(FieldError("/query/cursor", N_("belongs to a list with another sort order")))
@@ -115,7 +117,7 @@ def _parse_cursor(cursor: str, order: Order) -> Cursor:
 
 
 def _filter_values(filters: PaperFilters, rights: Rights) -> dict[str, Any]:
-    """What is asked for beside the customer: names in NARROWER, and their values."""
+    """The given filters: names in FILTERS, and their values."""
     asked = {
         **msgspec.structs.asdict(filters),
         "branch": rights.branch,
@@ -125,7 +127,7 @@ def _filter_values(filters: PaperFilters, rights: Rights) -> dict[str, Any]:
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """`complete` False: there are more than COUNTED_MAX, and no more of them were counted."""
+    """`complete` False: there are more than COUNTED_MAX papers, and the rest was not counted."""
 
     documents: int
     authorizations: int
@@ -136,7 +138,7 @@ class Counts(msgspec.Struct, frozen=True):
 async def count_papers(
     conn: AsyncConnection[Any], customer: UUID, rights: Rights, filters: PaperFilters, *, as_of: int | None
 ) -> Counts:
-    """How many papers `page` lists, all its pages together."""
+    """The number of papers that `fetch_page` lists on all its pages together."""
     given = _filter_values(filters, rights)
     bound = {**_common_parameters(rights, as_of), **given, "customer": customer, "zone": filters.zone}
     ((position, documents, authorizations),) = await _fetch_rows(
@@ -148,7 +150,7 @@ async def count_papers(
 async def find_paper(
     conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, floor: Floor = NO_FLOOR
 ) -> tuple[PaperRow | None, int]:
-    """One document or authorization, None when it does not exist for this caller; and where the view stands."""
+    """One document or authorization, or None if it does not exist for this caller; and the position of the view."""
     bound = {**_common_parameters(rights, as_of, floor), "id": paper}
     (position, *values), *_ = await _fetch_rows(
         conn, statements.FIND_PAPER if as_of is None else statements.FIND_PAPER_THEN, bound
@@ -157,7 +159,7 @@ async def find_paper(
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """What is needed to send a document's content."""
+    """The columns that sending a document's content needs."""
 
     id: UUID
     customer: UUID
@@ -181,9 +183,9 @@ async def find_file(
     content_version: int | None = None,
     floor: Floor = NO_FLOOR,
 ) -> StoredFile | None:
-    """None when there is no such document for this caller, or it has no content (version) that can be read.
+    """The file, or None if the document does not exist for this caller or has no readable content (of this version).
 
-    An earlier version is for whoever may see the document today, and has the document's customer and status of today.
+    An earlier version is readable for a caller who may see the document today; it has today's customer and status.
     """
     bound = {**_common_parameters(rights, None, floor), "id": document, "content_version": content_version}
     ((position, *values),) = await _fetch_rows(
@@ -196,7 +198,7 @@ async def find_file(
 async def find_by_external_id(
     conn: AsyncConnection[Any], external_id: str, rights: Rights, *, documents: bool, as_of: int | None = None
 ) -> PaperPage:
-    """What a caller knows by its own id: documents (evidence included), or authorizations. At most a few."""
+    """The documents (evidence included) or authorizations with the caller's own id; there are at most a few."""
     bound = {**_common_parameters(rights, as_of), "external_id": external_id, "documents": documents}
     rows, position, _ = await _fetch_listed(
         conn, statements.FIND_EXTERNAL if as_of is None else statements.FIND_EXTERNAL_THEN, bound
@@ -218,7 +220,7 @@ async def _fetch_rows(conn: AsyncConnection[Any], query: str, bound: dict[str, A
 async def _fetch_listed(
     conn: AsyncConnection[Any], query: str, bound: dict[str, Any]
 ) -> tuple[list[ListedPaper], int, str | None]:
-    """Rows, position and register entry out of one statement, so that they belong together."""
+    """Rows, position and register entry of one statement, so that they belong together."""
     (position, entry, *_), *rows = await _fetch_rows(conn, query, bound)
     return [_build_listed(*values) for values in rows], require_position(position), entry
 
@@ -238,7 +240,7 @@ def _build_listed(
 
 
 def _row_from_columns(values: list[Any]) -> PaperRow:
-    """VIEW.columns and the evidence's item."""
+    """A PaperRow from VIEW.columns and the evidence's item."""
     *own, evidence = values
     own[LABELS] = _parse_labels(own[LABELS])
     own[ITEM] = merge_evidence(own[ITEM], evidence)
@@ -247,5 +249,5 @@ def _row_from_columns(values: list[Any]) -> PaperRow:
 
 @lru_cache(maxsize=1_000)
 def _parse_labels(text: str) -> dict[str, str]:
-    """Read once for each wording: a page of rows has a handful of types, and JSON was a fifth of its cost."""
+    """The labels of this JSON, cached: a page has a handful of types, and parsing was a fifth of its cost."""
     return msgspec.json.decode(text, type=dict[str, str])

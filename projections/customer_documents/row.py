@@ -11,11 +11,12 @@ NAME = "customer_documents"
 
 
 class PaperRow(RowVersion, frozen=True, gc=False):
-    """The table's columns, in its order. Personal fields are None when they were erased. `item` is its ItemBase as
-    JSON: lists send it as it stands, which saves reading, building and writing thirty fields a row.
+    """The table's columns, in its order. Personal fields are None after erasure.
 
-    A joint paper has a row of `linked` False for its customer, which names the `linked_customers`, and beside it for
-    each of them the same row with `linked` True."""
+    `item` is the row's ItemBase as JSON: lists send it unchanged, which saves reading, building and writing thirty
+    fields a row. A joint paper has a row with `linked` False for its customer, which names the `linked_customers`, and
+    for each of these a copy with `linked` True.
+    """
 
     kind: str
     type: str

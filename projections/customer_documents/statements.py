@@ -1,8 +1,8 @@
 """The SQL of the view customer_documents, for queries.py.
 
-Each statement stands here whole. A {hole} is filled when the module is loaded, with one of the instants below; only the
-list and the count have more of them, for the filters and the order that a caller asks for: what is not asked for costs
-neither a plan nor a parameter.
+Each statement is written whole. A {hole} is filled when the module is loaded, with one of the instants below; only the
+list and the count have more of them, for filters and order: a filter that is not given costs neither a plan nor a
+parameter.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,8 @@ EVIDENCE = """case when r.evidence is not null then (
 
 
 def _holes_of(*, row_holds: str, evidence_holds: str, visible_today: str) -> dict[str, str]:
-    """What fills the holes of a statement about one instant; `visible_today` hides rows beside the type of then."""
+    """Values for the holes of a statement about one instant; `visible_today` hides rows beside their type at that
+    instant."""
     columns = ("item", "source", "file_name", "title", "received_on")
     evidence = {f"{name}_of_evidence": EVIDENCE.format(column=name, evidence_holds=evidence_holds) for name in columns}
     return {"row_holds": row_holds, "evidence_holds": evidence_holds, "visible_today": visible_today, **evidence}
@@ -207,8 +208,10 @@ def _join_filters(filters: list[str], instant: dict[str, str]) -> str:
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What a list can be sorted by: an SQL expression, its type, and a parser of its text that raises ValueError.
-    `ties`: how papers with equal keys follow each other by their positions where the list rises."""
+    """A sort key: an SQL expression, its type, and a parser of its text that raises ValueError.
+
+    `ties`: the direction of positions among papers with equal keys in an ascending list.
+    """
 
     sql: str
     cast: str
@@ -217,7 +220,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """How a list is sorted. Without a `key` the positions decide."""
+    """The order of a list. Without a `key` it is that of positions."""
 
     name: str
     descending: bool
@@ -232,7 +235,7 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def behind_cursor(self) -> str:
-        """Holds for the rows that come after the one with these bound values."""
+        """The condition for rows after the row of the cursor, whose values are bound."""
         further, tied = (("<" if down else ">") for down in (self.descending, self.ties == "desc"))
         if self.key is None:
             return f"r.created_position {further} %(before)s"
@@ -255,7 +258,7 @@ RANK = f"coalesce(array_position(array{[*STATUSES]}, r.status), {len(STATUSES) +
 
 def _parse_label(text: str) -> str:
     if "\0" in text:
-        raise ValueError("Postgres has no such text")
+        raise ValueError("text in Postgres cannot contain NUL")
     return text
 
 

@@ -24,7 +24,7 @@ WRITERS = 16
 
 
 def asked(desk: Desk, reader: FeedRights = ALL, *, after: int = 0, limit: int = 200, **wanted: Any) -> FeedPage:
-    return desk.ask(lambda conn: feed.page(conn, reader, Wanted(**wanted), after=after, limit=limit))
+    return desk.ask(lambda conn: feed.fetch_page(conn, reader, Wanted(**wanted), after=after, limit=limit))
 
 
 def positions(page: FeedPage) -> list[int]:

@@ -92,7 +92,7 @@ def test_whoever_expects_a_view_elsewhere_may_not_write(desk: Desk) -> None:
 
 def test_two_that_both_believe_to_lead_write_nothing_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock is no more than order; what keeps a second leader from writing is where the views stand."""
-    monkeypatch.setattr(follow, "_locked", lambda _: True)
+    monkeypatch.setattr(follow, "_try_lock", lambda _: True)
     monkeypatch.setattr(follow, "PAGE", 3)
     with following(desk) as first, following(desk) as second:
         for n in range(60):

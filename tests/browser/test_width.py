@@ -174,12 +174,24 @@ def test_the_tools_of_the_pages_stand_on_one_line(desks: Callable[..., Desk], se
     assert len(set(tops)) == 1
 
 
-def test_a_list_is_printed_without_what_can_only_be_pressed(desks: Callable[..., Desk], served: Served) -> None:
-    page = desks().open(f"/customers/{hostile(served).customer}")
-    expect(page.locator("#list .go .btn").first).to_be_visible()
+@pytest.mark.parametrize("which", ["list", "document", "authorization"])
+def test_a_page_is_printed_without_what_can_only_be_pressed(
+    desks: Callable[..., Desk], served: Served, which: str
+) -> None:
+    page = desks().open(hostile(served).pages[which].partition("?")[0])
+    pressed = page.locator(":is(a, button, summary):is(.btn, .tabs *, .bar *, .fold *, .change *):visible")
+    expect(pressed.first).to_be_visible()
     page.emulate_media(media="print")
-    expect(page.locator("#list tbody tr").first).to_be_visible()
-    expect(page.locator(":is(a, button, summary):is(.btn, .tabs *, .bar *, .fold *):visible")).to_have_count(0)
+    expect(page.locator("main h1")).to_be_visible()
+    expect(pressed).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+def test_the_word_for_a_state_is_not_broken(desks: Callable[..., Desk], served: Served, language: str) -> None:
+    page = desks(language=language).open(f"/customers/{hostile(served).customer}")
+    heights = page.locator("#list span.tag").evaluate_all("all => all.map((one) => one.offsetHeight)")
+    assert heights
+    assert max(heights) <= 24
 
 
 def test_a_card_number_stands_on_one_line_where_people_are_compared(desks: Callable[..., Desk], served: Served) -> None:

@@ -311,7 +311,7 @@ def test_a_file_sent_twice_by_one_page_is_saved_once(desk: Visitor, served: Serv
     [
         (b"", "empty.pdf", "The file has no contents."),
         (b"MZ\x90\0" + bytes(200), "letter.pdf", "This is a program and not a document."),
-        (b"%PDF-1.7 cut", "cut.pdf", "The file cannot be read to its end."),
+        (b"%PDF-1.7 cut", "cut.pdf", "The file cannot be read completely."),
     ],
 )
 def test_a_refused_file_says_why_and_keeps_what_was_entered(
@@ -368,7 +368,7 @@ def test_a_copy_of_what_is_only_verified_asks_its_ground(desk: Visitor, served: 
     page = desk.open("/add", source="file", customer=a_customer(served), type="IDENTIFICATION")
     assert "Give the legal ground." in page.text_of("outcome")
     refused = save_file(desk, page, a_letter(), ground="")
-    assert "give the legal ground" in refused.text_of("alert")
+    assert "are kept only on a legal ground" in refused.text_of("alert")
     assert save_file(desk, refused, a_letter(), ground="Wwft art. 33").text_of("done").startswith("Saved")
 
 

@@ -12,7 +12,9 @@ from tests.http.desk import a_customer
 from tests.http.served import Served
 
 GUIDE = (DOCS / "api-guide.md").read_text(encoding="utf-8")
-CHAPTERS = ("Authentication", "Retries", "Consistency", "Lists", "Changes", "Files", "Events", "Errors", "Limits")
+CHAPTERS = (
+    "Authentication", "Rights", "Retries", "Consistency", "Lists", "Changes", "Files", "Events", "Errors", "Limits",
+)  # fmt: skip
 
 
 def examples(language: str, served: Served, customer: str) -> str:

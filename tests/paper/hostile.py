@@ -78,7 +78,7 @@ def run_attack(content: Content, name: str, limits: Limits) -> Finding:
 
 
 def draw(*_: object, **__: object) -> bytes:
-    """In the place of rendering.page_image."""
+    """In the place of rendering.draw_page_image."""
     seen.append(b"a page")
     return b"a page, after %d others" % (len(seen) - 1)
 

@@ -34,7 +34,7 @@ REFUSED = ("PermissionError", "BlockingIOError", "OSError 38")
 # What the process that forks the decoders runs before anything else.
 TAKEN_OVER = (
     "from paper import checks, rendering; from tests.paper import hostile\n"
-    "checks.examine, rendering.page_image = hostile.run_attack, hostile.draw\n"
+    "checks.examine, rendering.draw_page_image = hostile.run_attack, hostile.draw\n"
 )
 WITHOUT_WALLS = "from paper import walls; walls.raise_lasting = walls.shut_in = lambda *_, **__: ()\n"
 # What the process of the pool runs before anything else.

@@ -267,7 +267,7 @@ def _columns_of_ground(row: PaperRow, body: EvidenceWithdrawn | EvidenceRestored
 
 
 def _columns_of_end(row: PaperRow, status: AuthorizationStatus, last_day: date) -> dict[str, Any]:
-    """A mandate is retained from its end or its last collection, whichever is later (domain.md §4)."""
+    """A mandate is retained from its end or its last collection, whichever is later (docs/domain.md §4)."""
     return {"status": status.value, "retention_from": max(last_day, row.last_collection_on or last_day)}
 
 

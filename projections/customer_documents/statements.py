@@ -76,7 +76,7 @@ FIND_PAPER, FIND_PAPER_THEN = (
     for instant in (NOW, THEN)
 )
 
-# The position of the view and the columns of queries.File.
+# The position of the view and the columns of queries.StoredFile.
 FIND_FILE = f"""
     select {CHECKED_POSITION}, r.id, r.customer, r.status, r.file_name, r.media_type, r.size_bytes, r.sha256, r.pages,
         r.preview, r.content_version, r.content_id, r.sealed_size_bytes

@@ -18,7 +18,7 @@ from web.route import Route
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 
 
-async def admitted(route: Route, req: Any, resp: Any, parts: Parts, params: dict[str, str]) -> Call:
+async def admit_call(route: Route, req: Any, resp: Any, parts: Parts, params: dict[str, str]) -> Call:
     """Raises Unauthenticated, Forbidden, ForeignPage, PasswordMustBeChanged."""
     if route.verb is Verb.PUBLIC:
         return Call(req, resp, parts, None, {}, params)

@@ -53,7 +53,7 @@ async def without_hidden(call: Call, refusal: Refusal) -> Refusal:
 async def record_existence(call: Call, paper: UUID, *, status: int) -> None:
     """The refusal tells that there is something that the caller may not see: that is a read of it."""
     is_document = await call.parts.blocking(call.parts.archive.is_document, paper)
-    await call.record(
+    await call.record_access(
         "existence",
         status=status,
         document=paper if is_document else None,
@@ -70,7 +70,7 @@ def answer_made(call: Call, outcome: Outcome) -> None:
     _answer(call, outcome, row, paper, status=201)
 
 
-async def changed(call: Call, use_case: Callable[..., Outcome]) -> None:
+async def run_change(call: Call, use_case: Callable[..., Outcome]) -> None:
     """Run a use case that changes the paper of the address, at the version that If-Match names; 200."""
     work = partial(use_case, call.caller(), rights=call.rights, expected_version=call.version_to_match())
     outcome = await outcome_of(call, work)

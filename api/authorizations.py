@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from api.answers import answer_made, changed, item_of, outcome_of
+from api.answers import answer_made, item_of, outcome_of, run_change
 from api.bodies import (
     AmendBody,
     AuthorizationBody,
@@ -23,7 +23,7 @@ from api.bodies import (
 from api.call import Call
 from api.documents import by_external_id, require_type
 from api.looks import record_paper
-from api.scan_codes import named
+from api.scan_codes import authorization_of_code
 from domain.access import Verb, may
 from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.iban import mask_iban
@@ -34,10 +34,10 @@ from projections import authorizations, customer_documents
 from projections.reading import AUTHORIZATIONS, DOCUMENTS
 
 
-async def note(call: Call) -> None:
+async def note_authorization(call: Call) -> None:
     """POST /authorizations: No upload (D1 to D8)."""
     caller, body = call.caller(), await call.body(AuthorizationBody)
-    statement = await named(call, body.scan_code, body.check_token)
+    statement = await authorization_of_code(call, body.scan_code, body.check_token)
     order = note_authorization_of(body, call.parts.limits, statement)
     if order.type is not None:
         await require_type(call, order.type)
@@ -45,7 +45,7 @@ async def note(call: Call) -> None:
     answer_made(call, outcome)
 
 
-async def show(call: Call) -> None:
+async def show_authorization(call: Call) -> None:
     """GET /authorizations/{id}: the row of the view and the mandate. An IBAN is whole only for who may amend it."""
     at = await call.position_of(call.as_of(), DOCUMENTS, AUTHORIZATIONS)
     await call.wait_for_views(DOCUMENTS, AUTHORIZATIONS)
@@ -78,49 +78,49 @@ async def look_up(call: Call) -> None:
 # -- its life -----------------------------------------------------------------------------------------------------
 
 
-async def amend(call: Call) -> None:
+async def amend_mandate(call: Call) -> None:
     await change(call, amendment_of(await call.body(AmendBody)))
 
 
-async def suspend(call: Call) -> None:
-    await change(call, Suspend(today(call), reason_of((await call.body(ReasonBody)).reason)))
+async def suspend_authorization(call: Call) -> None:
+    await change(call, Suspend(today_of(call), reason_of((await call.body(ReasonBody)).reason)))
 
 
-async def resume(call: Call) -> None:
-    await change(call, Resume(today(call), reason_of((await call.body(ReasonBody)).reason)))
+async def resume_authorization(call: Call) -> None:
+    await change(call, Resume(today_of(call), reason_of((await call.body(ReasonBody)).reason)))
 
 
-async def revoke(call: Call) -> None:
-    await change(call, revocation_of(await call.body(RevokeBody), today(call)))
+async def revoke_authorization(call: Call) -> None:
+    await change(call, revocation_of(await call.body(RevokeBody), today_of(call)))
 
 
-async def supersede(call: Call) -> None:
+async def supersede_authorization(call: Call) -> None:
     await change(call, superseding_of(await call.body(SupersedeBody)))
 
 
-async def cancel(call: Call) -> None:
-    await change(call, Cancel(today(call), reason_of((await call.body(ReasonBody)).reason)))
+async def cancel_authorization(call: Call) -> None:
+    await change(call, Cancel(today_of(call), reason_of((await call.body(ReasonBody)).reason)))
 
 
-async def reinstate(call: Call) -> None:
+async def reinstate_authorization(call: Call) -> None:
     """POST /authorizations/{id}/reinstate: an end that the calendar wrote down is taken back."""
-    await change(call, Reinstate(today(call), reason_of((await call.body(ReasonBody)).reason)))
+    await change(call, Reinstate(today_of(call), reason_of((await call.body(ReasonBody)).reason)))
 
 
-async def collections(call: Call) -> None:
+async def report_collection(call: Call) -> None:
     """POST /authorizations/{id}/collections: one direct debit that was presented, and what became of it."""
-    await change(call, collection_of(await call.body(CollectionBody), today(call)))
+    await change(call, collection_of(await call.body(CollectionBody), today_of(call)))
 
 
-async def reassign(call: Call) -> None:
+async def reassign_authorization(call: Call) -> None:
     body = await call.body(CustomerReasonBody)
     customer, archive = parse_customer_id(body.customer, "/customer"), call.parts.archive
-    await changed(call, partial(archive.reassign_authorization, call.id(), customer, reason_of(body.reason)))
+    await run_change(call, partial(archive.reassign_authorization, call.id(), customer, reason_of(body.reason)))
 
 
 async def change(call: Call, order: Order) -> None:
-    await changed(call, partial(call.parts.archive.change_authorization, call.id(), order))
+    await run_change(call, partial(call.parts.archive.change_authorization, call.id(), order))
 
 
-def today(call: Call) -> date:
+def today_of(call: Call) -> date:
     return call.parts.archive.clock.today()

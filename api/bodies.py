@@ -34,18 +34,18 @@ DUE_AFTER = timedelta(days=366)
 VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
-def line(characters_max: int, characters_min: int | None = None) -> msgspec.Meta:
+def single_line(characters_max: int, characters_min: int | None = None) -> msgspec.Meta:
     return msgspec.Meta(min_length=characters_min, max_length=characters_max, pattern=VISIBLE)
 
 
 Code = Annotated[str, msgspec.Meta(pattern=CODE)]
 Language = Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z-]{1,7}$")]
-Short = Annotated[str, line(200, 1)]
-Line = Annotated[str, line(200)]
+Short = Annotated[str, single_line(200, 1)]
+Line = Annotated[str, single_line(200)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARACTERS_MAX)]
 # As it was typed or shot, line end included; folding is domain/scan_code.py's.
 ScanCode = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Token = Annotated[str, line(256, 1)]
+Token = Annotated[str, single_line(256, 1)]
 # Any text: what a password may be its own rules say (domain/users.py). Nobody types more than this, and to normalize
 # much more takes minutes: the time grows with the square of the length.
 SECRET_CHARACTERS_MAX = 1000
@@ -84,11 +84,11 @@ class Original(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MandateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Collection data of a SEPA mandate."""
 
-    debtor_name: Annotated[str, line(70)] | None = None
-    iban: Annotated[str, line(50)] | None = None
-    bic: Annotated[str, line(20)] | None = None
-    mandate_reference: Annotated[str, line(70)] | None = None
-    creditor_id: Annotated[str, line(50)] | None = None
+    debtor_name: Annotated[str, single_line(70)] | None = None
+    iban: Annotated[str, single_line(50)] | None = None
+    bic: Annotated[str, single_line(20)] | None = None
+    mandate_reference: Annotated[str, single_line(70)] | None = None
+    creditor_id: Annotated[str, single_line(50)] | None = None
     signature_date: date | None = None
     sequence_type: SequenceType | None = None
 
@@ -97,7 +97,7 @@ class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was seen at the desk."""
 
     paper: Short
-    number_suffix: Annotated[str, line(8, 1)]
+    number_suffix: Annotated[str, single_line(8, 1)]
     seen_on: date
 
 
@@ -165,10 +165,10 @@ class AmendBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Collection data to change. A field that is left out stays as it is."""
 
     reason: Reason
-    debtor_name: Annotated[str, line(70, 1)] | msgspec.UnsetType = msgspec.UNSET
-    iban: Annotated[str, line(50, 1)] | msgspec.UnsetType = msgspec.UNSET
-    bic: Annotated[str, line(20)] | msgspec.UnsetType | None = msgspec.UNSET
-    mandate_reference: Annotated[str, line(70, 1)] | msgspec.UnsetType = msgspec.UNSET
+    debtor_name: Annotated[str, single_line(70, 1)] | msgspec.UnsetType = msgspec.UNSET
+    iban: Annotated[str, single_line(50, 1)] | msgspec.UnsetType = msgspec.UNSET
+    bic: Annotated[str, single_line(20)] | msgspec.UnsetType | None = msgspec.UNSET
+    mandate_reference: Annotated[str, single_line(70, 1)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class RevokeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,7 +192,7 @@ class CollectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     presented_on: date
     due_on: date
     outcome: CollectionOutcome
-    reference: Annotated[str, line(140)] | None = None
+    reference: Annotated[str, single_line(140)] | None = None
 
 
 class RetentionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -283,7 +283,7 @@ class FinishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     number: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = msgspec.field(name="pass")
     problem: Short | None = None
-    told: Annotated[str, line(500)] | None = None
+    told: Annotated[str, single_line(500)] | None = None
 
 
 class ArchiveScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -652,7 +652,7 @@ def customer_answer(customer: Customer) -> CustomerAnswer:
     )
 
 
-def known_customer(customer: Customer | None, customer_id: str) -> CustomerAnswer:
+def answer_of_customer(customer: Customer | None, customer_id: str) -> CustomerAnswer:
     """One whom the library system does not know any more has its id and nothing else (docs/domain.md §7)."""
     return customer_answer(customer or Customer(id=customer_id, name="", status=CustomerStatus.DELETED_IN_SOURCE))
 

@@ -44,7 +44,7 @@ from projections.reading import (
     write_cursor,
 )
 from web.headers import etag
-from web.problems import preferred, trace_id_of
+from web.problems import parse_languages, trace_id_of
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -118,7 +118,7 @@ class Call:
     def rights(self) -> Rights:
         return rights_of(self.principal, self.types.values())
 
-    async def read_types(self) -> None:
+    async def reload_types(self) -> None:
         """Document types as they are now: for who has just changed one, a signal under way is too late."""
         await self.know_types(anew=True)
 
@@ -194,7 +194,7 @@ class Call:
         """A query parameter, None when it is absent or empty; given twice it is refused."""
         value = self.req.params.get(name)
         if isinstance(value, list):
-            raise _query(name, N_("must be given once"))
+            raise query_error(name, N_("must be given once"))
         return value or None
 
     def number(self, name: str, *, default: int, low: int, high: int) -> int:
@@ -202,23 +202,23 @@ class Call:
         if text is None:
             return default
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise _query(name, N_("must be a whole number from {low} to {high}"), low=low, high=high)
+            raise query_error(name, N_("must be a whole number from {low} to {high}"), low=low, high=high)
         return int(text)
 
     def limit(self) -> int:
         limits = self.parts.limits
         return self.number("limit", default=limits.list_page_default, low=1, high=limits.list_page_max)
 
-    async def read_type_filter(self) -> str | None:
+    async def parse_type_filter(self) -> str | None:
         """The document type of a filter. A type of a sensitivity that the caller lacks does not exist for it (I12)."""
         code = self.text("type")
         if code is not None and code not in self.rights.types:
-            await self.read_types()
+            await self.reload_types()
             if code not in self.rights.types:
-                raise _query("type", N_("must be one of {allowed}"), allowed=", ".join(sorted(self.rights.types)))
+                raise query_error("type", N_("must be one of {allowed}"), allowed=", ".join(sorted(self.rights.types)))
         return code
 
-    def read_branch_filter(self) -> str | None:
+    def parse_branch_filter(self) -> str | None:
         """The branch of a filter."""
         code = self.text("branch")
         return parse_branch_code(code, "/query/branch") if code else None
@@ -242,7 +242,7 @@ class Call:
             return int(text)
         moment = parse_moment(text, "/query/as_of")
         if moment > self.parts.archive.clock.now():
-            raise _query("as_of", N_("must not be in the future"))
+            raise query_error("as_of", N_("must not be in the future"))
         return moment
 
     async def position_of(self, as_of: int | datetime | None, *views: str) -> int | None:
@@ -254,7 +254,7 @@ class Call:
             return await self._position_at(as_of, views)
         if as_of is not None and not await self._is_passed(as_of, views):
             if as_of > await self.parts.blocking(self.parts.last_position):
-                raise _query("as_of", N_("must not be in the future"))
+                raise query_error("as_of", N_("must not be in the future"))
             await self._require_views(as_of, views=views)
         return as_of
 
@@ -268,15 +268,15 @@ class Call:
 
     async def _position_at(self, at: datetime, views: Sequence[str]) -> int:
         """The position of an instant by the history, once the other views have passed it."""
-        instant = await self._instant(at)
+        instant = await self._find_instant(at)
         if not instant.final:
             await self._require_views(await self.parts.blocking(self.parts.fence), views=(HISTORY,))
-            instant = await self._instant(at)
+            instant = await self._find_instant(at)
         if not await self._is_passed(instant.position, views):
             await self._require_views(instant.position, views=views)
         return instant.position
 
-    async def _instant(self, at: datetime) -> moments.LogMoment:
+    async def _find_instant(self, at: datetime) -> moments.LogMoment:
         async with self.parts.connection() as conn:
             return await moments.position_at(conn, at)
 
@@ -290,35 +290,35 @@ class Call:
         with `as_of` waits for its own instant.
 
         Once a request and view: the calls of a screen share the answer, until one writes (desk/door.py)."""
-        writer, minimum = self._writer(views), self._min_position()
+        writer, minimum = self._writer_to_wait_for(views), self._min_position()
         if minimum is not None:
             await self._require_views(minimum, writer=writer, views=views)
         elif writer is not None:
             limit = self.parts.limits.own_writes_wait_seconds
             await self._require_views(0, writer=writer, views=views, wait_seconds=limit)
         if writer is not None:
-            self._shown().update(views or VIEWS)
+            self._views_up_to_date().update(views or VIEWS)
 
-    async def read(self, view: str, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
+    async def query_view(self, view: str, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
         """The result of `find`, called with a connection and the floor of this reader. As wait_for_views() and then
         the query, but the query itself checks the floor: in nearly all cases that saves a question."""
-        minimum, writer = self._min_position(), self._writer([view])
+        minimum, writer = self._min_position(), self._writer_to_wait_for([view])
         if minimum is not None:
-            return await self._read_from(view, Floor(minimum, writer), find)
+            return await self._query_from(view, Floor(minimum, writer), find)
         with suppress(ViewBehind):
-            return await self._found(find, Floor(writer=writer))
+            return await self._run_query(find, Floor(writer=writer))
         await self.wait_for_views(view)
-        return await self._found(find, NO_FLOOR)
+        return await self._run_query(find, NO_FLOOR)
 
-    async def _read_from(self, view: str, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
-        """As read() from a position that the caller names: tries the query again when a hint or a poll is due."""
+    async def _query_from(self, view: str, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
+        """As query_view() from a position that the caller names: tries the query again when a hint or a poll is due."""
         with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
             looks = 0
             if patience.is_early:
                 await patience.wait_for_next()
             while True:
                 try:
-                    return await self._found(find, floor)
+                    return await self._run_query(find, floor)
                 except ViewBehind:
                     looks += 1
                     if not await patience.wait_for_next():
@@ -326,7 +326,7 @@ class Call:
                     elif looks == PAUSED_LOOK:
                         await self.parts.views_at(floor.position, wait_seconds=0, writer=floor.writer, views=[view])
 
-    async def _found(self, find: Callable[[Any, Floor], Awaitable[T]], floor: Floor) -> T:
+    async def _run_query(self, find: Callable[[Any, Floor], Awaitable[T]], floor: Floor) -> T:
         try:
             async with self.parts.connection() as conn:
                 return await find(conn, msgspec.structs.replace(floor, types=self.types_version))
@@ -336,12 +336,12 @@ class Call:
         async with self.parts.connection() as conn:
             return await find(conn, floor)
 
-    def _writer(self, views: Collection[str]) -> str | None:
+    def _writer_to_wait_for(self, views: Collection[str]) -> str | None:
         """The caller, unless these views, or all, are known to show its writes or the read is of the past."""
-        shown = self._shown().issuperset(views or VIEWS) or self.text("as_of") is not None
+        shown = self._views_up_to_date().issuperset(views or VIEWS) or self.text("as_of") is not None
         return None if shown else self.principal.name
 
-    def _shown(self) -> set[str]:
+    def _views_up_to_date(self) -> set[str]:
         """The views that are known to show what the caller wrote."""
         shown: set[str] = self.req.scope["state"].setdefault(OWN_WRITES_SHOWN, set())
         return shown
@@ -390,7 +390,7 @@ class Call:
             self.resp.set_header("Link", f'<{self._next_link(step, next_cursor)}>; rel="next"')
         self.answer({**more, "items": items, "position": position, "next": next_cursor}, position=position)
 
-    def cut_page(self, items: Sequence[Any], *, position: int) -> None:
+    def send_page_of(self, items: Sequence[Any], *, position: int) -> None:
         """The page of a list that is made whole, or as far as the page reaches and one item further."""
         begin, end = self.offset(), self.offset() + self.limit()
         self.page(
@@ -409,15 +409,16 @@ class Call:
         """Whether papers of this type need a permission of their own (I12): a read of them waits for its line."""
         return type_code not in self.types or self.types[type_code].definition.sensitivity not in OPEN
 
-    async def record(self, action: AccessAction, *, status: int = 200, **about: Unpack[About]) -> None:
+    async def record_access(self, action: AccessAction, *, status: int = 200, **about: Unpack[About]) -> None:
         """Write the access log before anything is shown; Unavailable when that fails, and then nothing is."""
         line = self._line(action, status, about)
         await self.parts.record_access(line)
         self._lines[key_of(line)] = line
 
-    async def look(self, action: AccessAction, *abouts: About, sensitive: bool) -> None:
-        """Write the lines of a read: as record() where something sensitive is shown, else a moment later, and as soon
-        as the database takes lines. A read that a page repeats is one line, unless that could not be written."""
+    async def record_look(self, action: AccessAction, *abouts: About, sensitive: bool) -> None:
+        """Writes the lines of a read. A sensitive read waits for the commit, as record_access() does; other lines are
+        written a moment later, as soon as the database accepts them. A read that a page repeats is one line, unless
+        that line could not be written."""
         asked = {key_of(line): line for line in (self._line(action, 200, about) for about in abouts)}
         lines = {key: line for key, line in asked.items() if key not in self._lines}
         self._lines.update(lines)
@@ -461,9 +462,9 @@ def key_of(line: dict[str, Any]) -> tuple[Any, ...]:
 @lru_cache(maxsize=256)
 def language_of(accept_language: str | None) -> str:
     """The language wanted first; labels without it fall back to English."""
-    wanted = preferred((accept_language or "")[:500])
+    wanted = parse_languages((accept_language or "")[:500])
     return wanted[0].lower().partition("-")[0] if wanted else "en"
 
 
-def _query(name: str, detail: str, **values: Any) -> ValidationFailed:
+def query_error(name: str, detail: str, **values: Any) -> ValidationFailed:
     return ValidationFailed(FieldError(f"/query/{name}", detail, **values))

@@ -47,14 +47,14 @@ class LiveCatalogue:
         """The version of the catalogue in memory."""
         return self._version
 
-    def changed(self) -> None:
+    def note_change(self) -> None:
         self._changes += 1
 
     async def types(self, *, anew: bool = False, version: int = 0) -> Mapping[str, DocumentType]:
         """The document types, of `version` or a later one. `anew`: as the log has them now, because the signal of a
         change may not have arrived yet."""
         if anew or self._version < version:
-            self.changed()
+            self.note_change()
         await self._refresh()
         return self._types
 
@@ -72,7 +72,7 @@ class LiveCatalogue:
         if digest not in self._principals and self._read_at < asked_at:
             await asyncio.sleep(self._read_at + UNKNOWN_SECONDS - asked_at)
             if self._read_at < asked_at:
-                self.changed()
+                self.note_change()
             await self._refresh()
         principal = self._principals.get(digest)
         if principal is not None:
@@ -89,7 +89,7 @@ class LiveCatalogue:
         or the user is disabled. As a token, a password may be newer than its signal is quick."""
         user = await self.user(name)
         if user is None or user.password != password:
-            self.changed()
+            self.note_change()
             user = await self.user(name)
         return user if user is not None and user.password == password and not user.disabled else None
 
@@ -97,25 +97,25 @@ class LiveCatalogue:
         """Return when memory is as new as this call. Callers share a reading and its failure, or each would wait for a
         reading of its own. A caller does not wait for later changes, or a series of them would block all callers."""
         changes, came_at = self._changes, time.monotonic()
-        while not self._fresh(changes, came_at):
+        while not self._is_fresh(changes, came_at):
             if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read_anew())
-                self._reading.add_done_callback(retrieve)
+                self._reading = asyncio.create_task(self._start_reading())
+                self._reading.add_done_callback(retrieve_exception)
             await asyncio.shield(self._reading)
 
-    async def _read_anew(self) -> None:
+    async def _start_reading(self) -> None:
         changes, now = self._changes, time.monotonic()
-        self._version, self._types, self._access, self._principals = await self._blocking(self._read)
+        self._version, self._types, self._access, self._principals = await self._blocking(self._load_catalogue)
         self._known = {}
         self._seen, self._read_at = changes, now
 
-    def _fresh(self, changes: int, came_at: float) -> bool:
+    def _is_fresh(self, changes: int, came_at: float) -> bool:
         """Whether memory is new enough for a caller who came at this time, after so many changes. The age of a reading
         is taken at that time, because a reading may take longer than it may be old."""
         longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
         return self._seen >= changes and self._read_at >= came_at - longest
 
-    def _read(self) -> tuple[int, Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
+    def _load_catalogue(self) -> tuple[int, Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
         """Reads the version first, so that a change during the reading is read again. Computes a digest, so that its
         key is looked up here and not on the event loop, where that would block every caller."""
         version = self._counted()
@@ -124,7 +124,7 @@ class LiveCatalogue:
         return version, self._archive.load_types(), access, access.by_digest()
 
 
-def retrieve(reading: asyncio.Task[None]) -> None:
+def retrieve_exception(reading: asyncio.Task[None]) -> None:
     """Marks the exception as retrieved, so that asyncio does not log it: each waiting caller has it."""
     if not reading.cancelled():
         reading.exception()

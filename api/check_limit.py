@@ -19,7 +19,7 @@ class CheckLimit:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def turn(self, actor: str) -> AsyncIterator[None]:
+    async def take_turn(self, actor: str) -> AsyncIterator[None]:
         """One look-up of an actor at a time, so that many at once are not all looked up before the first miss counts.
 
         Raises TooManyRequests."""

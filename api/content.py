@@ -15,7 +15,7 @@ from projections import customer_documents
 from projections.customer_documents import StoredFile
 from projections.reading import DOCUMENTS
 from web.headers import content_disposition, digest_field, etag
-from web.ranges import RangePart, not_modified, span
+from web.ranges import RangePart, not_modified, parse_range
 
 CHUNKS_PER_HOP = 16  # of 64 KiB: one thread hop a MiB
 IN_MEMORY_BYTES_MAX = 1024 * 1024
@@ -29,14 +29,14 @@ SAFE_HEADERS = {
 }
 
 
-async def download(call: Call) -> None:
+async def send_content(call: Call) -> None:
     """GET /documents/{id}/content: Range, conditions and digests (RFC 9110, RFC 9530)."""
-    file = await readable(call)
+    file = await require_readable(call)
     tag, resp = etag(file.sha256), call.resp
     unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
-    wanted = span(call.req.get_header("Range"), call.req.get_header("If-Range"), etag=tag, size=file.size_bytes)
+    wanted = parse_range(call.req.get_header("Range"), call.req.get_header("If-Range"), etag=tag, size=file.size_bytes)
     status = 304 if unchanged else 206 if isinstance(wanted, RangePart) else 200
-    await call.record("content", status=status, customer=file.customer, document=file.id)
+    await call.record_access("content", status=status, customer=file.customer, document=file.id)
     resp.status = status
     resp.set_headers({**SAFE_HEADERS, "ETag": tag, "Accept-Ranges": "bytes"})
     if unchanged:
@@ -46,15 +46,15 @@ async def download(call: Call) -> None:
     resp.set_header("Repr-Digest", digest_field(bytes.fromhex(file.sha256)))
     if isinstance(wanted, RangePart):
         resp.set_header("Content-Range", f"bytes {wanted.first}-{wanted.last}/{file.size_bytes}")
-        await send(call, file, wanted.first, wanted.last)
+        await send_range(call, file, wanted.first, wanted.last)
     else:
-        await send(call, file, 0, file.size_bytes - 1)
+        await send_range(call, file, 0, file.size_bytes - 1)
 
 
-async def readable(call: Call) -> StoredFile:
+async def require_readable(call: Call) -> StoredFile:
     """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
     who correct documents."""
-    file = await call.read(
+    file = await call.query_view(
         DOCUMENTS, lambda conn, floor: customer_documents.find_file(conn, call.id(), call.rights, floor=floor)
     )
     if file is None:
@@ -71,25 +71,25 @@ async def readable(call: Call) -> StoredFile:
     return file
 
 
-async def send(call: Call, file: StoredFile, first: int, last: int) -> None:
+async def send_range(call: Call, file: StoredFile, first: int, last: int) -> None:
     """Small content is opened whole before the answer begins; of large content the first piece is. A large part is read
     twice, for its digest comes before it; the digest of the whole is known."""
     resp, length = call.resp, last - first + 1
     known = bytes.fromhex(file.sha256) if length == file.size_bytes else None
     if length <= IN_MEMORY_BYTES_MAX:
-        resp.data = await call.parts.blocking(lambda: b"".join(pieces(call, file, first, last)))
+        resp.data = await call.parts.blocking(lambda: b"".join(pieces_of_file(call, file, first, last)))
         resp.set_header("Content-Digest", digest_field(known or hashlib.sha256(resp.data).digest()))
         return
     if known is None:
-        known = await call.parts.blocking(hashed, call, file, first, last)
+        known = await call.parts.blocking(digest_of_range, call, file, first, last)
     resp.set_header("Content-Digest", digest_field(known))
-    opened = pieces(call, file, first, last)
-    head = await call.parts.blocking(partial(some, opened))
+    opened = pieces_of_file(call, file, first, last)
+    head = await call.parts.blocking(partial(first_piece, opened))
     resp.content_length = length
     resp.stream = Streamed(call.parts.blocking, head, opened)
 
 
-def pieces(call: Call, file: StoredFile, first: int, last: int) -> Generator[bytes, None, None]:
+def pieces_of_file(call: Call, file: StoredFile, first: int, last: int) -> Generator[bytes, None, None]:
     """Iterated in a thread alone: its key may have to be read. The file is open until it is used up or closed."""
     if last < first:
         return
@@ -99,14 +99,14 @@ def pieces(call: Call, file: StoredFile, first: int, last: int) -> Generator[byt
     yield from opened
 
 
-def hashed(call: Call, file: StoredFile, first: int, last: int) -> bytes:
+def digest_of_range(call: Call, file: StoredFile, first: int, last: int) -> bytes:
     digest = hashlib.sha256()
-    for piece in pieces(call, file, first, last):
+    for piece in pieces_of_file(call, file, first, last):
         digest.update(piece)
     return digest.digest()
 
 
-def some(opened: Iterator[bytes]) -> bytes:
+def first_piece(opened: Iterator[bytes]) -> bytes:
     return b"".join(islice(opened, CHUNKS_PER_HOP))
 
 
@@ -123,7 +123,7 @@ class Streamed:
     async def __anext__(self) -> bytes:
         piece, self._head = self._head, b""
         if not piece:
-            piece = await self._blocking(some, self._opened)
+            piece = await self._blocking(first_piece, self._opened)
         if not piece:
             raise StopAsyncIteration
         return piece
@@ -137,13 +137,13 @@ async def page_image(call: Call) -> None:
 
     Its tag names what it is made of, so a browser that has it is told so without drawing it anew."""
     width = call.number("width", default=PAGE_WIDTH_DEFAULT, low=16, high=2400)
-    page, file = page_number(call), await readable(call)
+    page, file = page_number(call), await require_readable(call)
     if not file.preview or page > (file.pages or 1):
         raise NotFound
     tag = etag(f"{file.sha256}-{page}-{width}-{call.parts.version}")
     unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
     status = 304 if unchanged else 200
-    await call.record("page", status=status, customer=file.customer, document=file.id, page=page)
+    await call.record_access("page", status=status, customer=file.customer, document=file.id, page=page)
     call.resp.set_headers({**SAFE_HEADERS, "ETag": tag})
     if unchanged:
         call.resp.status = 304
@@ -156,7 +156,7 @@ async def page_image(call: Call) -> None:
         page=page,
         width=width,
     )
-    whole = partial(pieces, call, file, 0, file.size_bytes - 1)
+    whole = partial(pieces_of_file, call, file, 0, file.size_bytes - 1)
     call.resp.data = await call.parts.page_images.draw(image, asker=call.asker, plain=whole)
     call.resp.content_type = "image/jpeg"
 

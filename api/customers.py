@@ -18,7 +18,7 @@ from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment
 HITS_MAX = 1_000  # of one search, over all its pages
 
 
-async def put(call: Call) -> None:
+async def put_customer(call: Call) -> None:
     """PUT /customers/{id}: 201 when it is new. The register is not in the log; the answer tells the log's position."""
     body = await call.body(CustomerBody)
     customer = parse_customer(
@@ -35,7 +35,7 @@ async def put(call: Call) -> None:
     call.answer(customer_answer(customer), status=201 if created else 200, position=position)
 
 
-async def search(call: Call) -> None:
+async def search_customers(call: Call) -> None:
     """GET /customers?q=: by id, card number, birth date or name, the best first.
 
     The register has no past, so a page follows the one before as the register is now."""
@@ -46,33 +46,33 @@ async def search(call: Call) -> None:
         raise ValidationFailed(FieldError("/query/q", N_("must have at most {limit} characters"), limit=200))
     found = await call.parts.customers.search(query, min(call.offset(), HITS_MAX) + call.limit() + 1)
     only = await call.parts.customers.reference_of(found[0].id) if len(found) == 1 else None
-    await call.look("search", {"customer": only, "kind": parse_query(query).kind}, sensitive=False)
+    await call.record_look("search", {"customer": only, "kind": parse_query(query).kind}, sensitive=False)
     position = await call.parts.blocking(call.parts.last_position)
-    call.cut_page([customer_answer(c) for c in found], position=position)
+    call.send_page_of([customer_answer(c) for c in found], position=position)
 
 
-async def show(call: Call) -> None:
+async def show_customer(call: Call) -> None:
     """GET /customers/{id}. A page that shows papers of the customer has a line that says so already."""
-    customer = await known(call)
+    customer = await require_customer(call)
     reference = await call.parts.customers.reference_of(customer.id)
     if not call.has_named(reference):
-        await call.look("customer", {"customer": reference}, sensitive=False)
+        await call.record_look("customer", {"customer": reference}, sensitive=False)
     call.answer(customer_answer(customer))
 
 
-async def known(call: Call) -> Customer:
+async def require_customer(call: Call) -> Customer:
     customer = await call.parts.customers.get(call.params["id"])
     if customer is None:
         raise NotFound
     return customer
 
 
-async def documents(call: Call) -> None:
+async def list_documents(call: Call) -> None:
     """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
     filters, sort = await filters_of(call), call.text("sort")
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of(), DOCUMENTS)
     reference = await call.parts.customers.reference_of(call.params["id"])
-    page = await call.read(
+    page = await call.query_view(
         DOCUMENTS,
         lambda conn, floor: customer_documents.fetch_page(
             conn,
@@ -95,16 +95,16 @@ async def documents(call: Call) -> None:
     call.page(items, position=page.position, next_cursor=page.next, customer=customer_answer(page.customer))
 
 
-async def summary(call: Call) -> None:
+async def show_summary(call: Call) -> None:
     """GET /customers/{id}/summary: how many papers the list has, and which instant an as_of names."""
     filters, as_of = await filters_of(call), await call.position_of(call.as_of(), DOCUMENTS, HISTORY)
     await call.wait_for_views(DOCUMENTS)
-    customer = await known(call)
+    customer = await require_customer(call)
     reference = await call.parts.customers.reference_of(customer.id)
     async with call.parts.connection() as conn:
         found = await customer_documents.count_papers(conn, reference or NOBODY, call.rights, filters, as_of=as_of)
         at = await moments.moment_of(conn, as_of) if as_of else None
-    await call.look("list", {"customer": reference, "kind": kind_of(filters)}, sensitive=False)
+    await call.record_look("list", {"customer": reference, "kind": kind_of(filters)}, sensitive=False)
     instant = Instant(as_of, format_moment(at) if at else None) if as_of is not None else None
     answer = SummaryAnswer(
         customer_answer(customer), found.documents, found.authorizations, found.complete, instant, found.position
@@ -112,14 +112,14 @@ async def summary(call: Call) -> None:
     call.answer(answer, position=found.position)
 
 
-async def changes(call: Call) -> None:
+async def list_changes(call: Call) -> None:
     """GET /customers/{id}/changes: the moments at which something happened to the customer's papers."""
     await call.wait_for_views(HISTORY, DOCUMENTS)
-    customer = await known(call)
+    customer = await require_customer(call)
     reference = await call.parts.customers.reference_of(customer.id)
     async with call.parts.connection() as conn:
         found = await moments.fetch_changes(conn, reference or NOBODY, call.rights)
-    await call.look("list", {"customer": reference, "kind": "papers"}, sensitive=False)
+    await call.record_look("list", {"customer": reference, "kind": "papers"}, sensitive=False)
     answer = ChangesAnswer([format_moment(at) for at in found.moments], found.complete, found.position)
     call.answer(answer, position=found.position)
 
@@ -135,14 +135,14 @@ async def filters_of(call: Call) -> PaperFilters:
     return PaperFilters(
         kind=call.text("kind"),
         documents=papers == "documents" if papers else None,
-        type=await call.read_type_filter(),
+        type=await call.parse_type_filter(),
         status=call.text("status"),
         source=call.text("source"),
         original_held=held == "true" if held else None,
         received_from=day_of(call, "received_from"),
         received_to=day_of(call, "received_to"),
         zone=call.parts.zone.key,
-        q=own_code(text) or text if text else None,
+        q=parse_card_code(text) or text if text else None,
     )
 
 
@@ -151,5 +151,5 @@ def day_of(call: Call, name: str) -> date | None:
     return parse_date(text, f"/query/{name}") if text else None
 
 
-def own_code(text: str) -> str | None:
+def parse_card_code(text: str) -> str | None:
     return next(iter(candidates(text)), None) if is_well_formed(text, ()) else None

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from api.answers import answer_made, changed, item_of, items_of, outcome_of
+from api.answers import answer_made, item_of, items_of, outcome_of, run_change
 from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyBody, note_of
 from api.call import Call
 from api.looks import record_list, record_paper
-from api.scan_codes import named
+from api.scan_codes import authorization_of_code
 from domain.archive import ArchiveFile, Examined, Outcome, build_examined
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.document_type import DocumentType
@@ -46,7 +46,7 @@ REPLACEMENT = {"reason": "why the content is replaced"}
 UNSIGNED = FieldError("/form/signed", N_("an unsigned form is no evidence: give it back to be signed"))
 
 
-async def archive(call: Call) -> None:
+async def archive_document(call: Call) -> None:
     """POST /documents. The 201 goes out after the commit; the parts of the form may come in any order."""
     caller, parts = call.caller(), call.parts
     await require_room(call)
@@ -70,9 +70,9 @@ async def require_room(call: Call) -> None:
 async def order_of(form: UploadForm, call: Call) -> ArchiveFile:
     """The fields of the form, checked together: one answer names everything that is wrong."""
     fields = {name: text for name, text in form.fields.items() if text}
-    if errors := [*wrong(form, fields)]:
+    if errors := [*field_errors(form, fields)]:
         raise ValidationFailed(*errors)
-    statement = await named(call, fields.get("scan_code"), fields.get("check_token"))
+    statement = await authorization_of_code(call, fields.get("scan_code"), fields.get("check_token"))
     kind = await require_type(call, fields["type"]) if "type" in fields else None
     if fields.get("signed") == "no" and (statement or (kind and kind.definition.kind is not Kind.DOCUMENT)):
         raise ValidationFailed(UNSIGNED)
@@ -90,7 +90,7 @@ async def order_of(form: UploadForm, call: Call) -> ArchiveFile:
     )
 
 
-def wrong(form: UploadForm, fields: Mapping[str, str]) -> Iterator[FieldError]:
+def field_errors(form: UploadForm, fields: Mapping[str, str]) -> Iterator[FieldError]:
     needed = () if "scan_code" in fields else ("customer", "type")
     yield from (FieldError(f"/form/{name}", N_("is required")) for name in needed if name not in fields)
     if form.file is None:
@@ -118,7 +118,7 @@ def external_id_of(fields: Mapping[str, str]) -> str | None:
 async def require_type(call: Call, code: str) -> DocumentType:
     """Types of a sensitivity that the caller lacks do not exist for it (I12); one made a moment ago does."""
     if code not in call.rights.types:
-        await call.read_types()
+        await call.reload_types()
     if code not in call.rights.types:
         raise DocumentTypeUnknown(type=code)
     return call.types[code]
@@ -131,10 +131,10 @@ async def file_of(form: UploadForm, call: Call) -> Examined:
     return build_examined(received, found)
 
 
-async def show(call: Call) -> None:
+async def show_document(call: Call) -> None:
     """GET /documents/{id}."""
     as_of = await call.position_of(call.as_of(), DOCUMENTS)
-    row, position = await call.read(
+    row, position = await call.query_view(
         DOCUMENTS,
         lambda conn, floor: customer_documents.find_paper(conn, call.id(), call.rights, as_of=as_of, floor=floor),
     )
@@ -164,39 +164,41 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
             conn, external_id, call.rights, documents=documents, as_of=as_of
         )
     await record_list(call, page.rows, kind="external-id", action="search")
-    call.cut_page(items_of(call, page), position=page.position)
+    call.send_page_of(items_of(call, page), position=page.position)
 
 
 # -- corrections --------------------------------------------------------------------------------------------------
 
 
-async def describe(call: Call) -> None:
+async def describe_document(call: Call) -> None:
     body = await call.body(DescribeBody)
     note = body.note if body.note is msgspec.UNSET else note_of(body.note, call.parts.limits, "/note")
     title = body.title if body.title is msgspec.UNSET else body.title or None
     today, reason = call.parts.archive.clock.today(), reason_of(body.reason)
-    await correct(call, Describe(note=note, received_on=body.received_on, title=title, today=today, reason=reason))
+    await correct_document(
+        call, Describe(note=note, received_on=body.received_on, title=title, today=today, reason=reason)
+    )
 
 
-async def reclassify(call: Call) -> None:
+async def reclassify_document(call: Call) -> None:
     body = await call.body(ReclassifyBody)
-    await call.read_types()
-    await correct(call, Reclassify(await require_type(call, body.type), reason_of(body.reason)))
+    await call.reload_types()
+    await correct_document(call, Reclassify(await require_type(call, body.type), reason_of(body.reason)))
 
 
-async def withdraw(call: Call) -> None:
-    await correct(call, Withdraw(reason_of((await call.body(ReasonBody)).reason)))
+async def withdraw_document(call: Call) -> None:
+    await correct_document(call, Withdraw(reason_of((await call.body(ReasonBody)).reason)))
 
 
-async def restore(call: Call) -> None:
-    await correct(call, Restore(reason_of((await call.body(ReasonBody)).reason)))
+async def restore_document(call: Call) -> None:
+    await correct_document(call, Restore(reason_of((await call.body(ReasonBody)).reason)))
 
 
-async def correct(call: Call, command: Command) -> None:
-    await changed(call, partial(call.parts.archive.correct_document, call.id(), command))
+async def correct_document(call: Call, command: Command) -> None:
+    await run_change(call, partial(call.parts.archive.correct_document, call.id(), command))
 
 
-async def reassign(call: Call) -> None:
+async def reassign_document(call: Call) -> None:
     """To the right customer, the authorization of an evidence along with it."""
     await with_customer(call, call.parts.archive.reassign_document)
 
@@ -211,12 +213,12 @@ async def unlink_customer(call: Call) -> None:
 
 async def with_customer(call: Call, use_case: Callable[..., Outcome]) -> None:
     body = await call.body(CustomerReasonBody)
-    await changed(
+    await run_change(
         call, partial(use_case, call.id(), parse_customer_id(body.customer, "/customer"), reason_of(body.reason))
     )
 
 
-async def replace(call: Call) -> None:
+async def replace_content(call: Call) -> None:
     """PUT /documents/{id}/content: a new version; the earlier ones are kept."""
     parts = call.parts
     await require_room(call)
@@ -225,4 +227,4 @@ async def replace(call: Call) -> None:
             raise ValidationFailed(FieldError("/form/file", N_("is required")))
         reason = reason_of(form.fields.get("reason", ""), "/form/reason")
         file = await file_of(form, call)
-        await changed(call, partial(parts.archive.replace_content, call.id(), file, reason))
+        await run_change(call, partial(parts.archive.replace_content, call.id(), file, reason))

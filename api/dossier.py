@@ -15,8 +15,8 @@ import msgspec
 
 from api.answers import item_of
 from api.call import Call
-from api.content import Streamed, some
-from api.forms import drawn
+from api.content import Streamed, first_piece
+from api.forms import draw_form
 from api.history import with_customer_ids
 from api.scan_codes import collection_of
 from domain import authorization
@@ -49,7 +49,7 @@ class Enclosed(msgspec.Struct, frozen=True):
     content: Content
 
 
-async def download(call: Call) -> None:
+async def send_dossier(call: Call) -> None:
     """GET /authorizations/{id}/dossier. A line of the access log before the first byte, as for every content."""
     archive, statement = call.parts.archive, call.id()
     told = await call.parts.blocking(archive.load_outcome, statement, call.rights)
@@ -58,13 +58,13 @@ async def download(call: Call) -> None:
     papers = [(name, text.encode()) for name, text in texts_of(call, told, state, rows)]
     if isinstance(told.recorded[0].envelope.body, AuthorizationIssued):
         printed = await call.parts.blocking(archive.load_printed_form, statement, call.rights)
-        papers.append(("form.pdf", await drawn(call, printed)))
-    await call.record("export", customer=state.customer, authorization=statement)
+        papers.append(("form.pdf", await draw_form(call, printed)))
+    await call.record_access("export", customer=state.customer, authorization=statement)
     file = tempfile.TemporaryFile(dir=call.parts.temporary)  # noqa: SIM115  # pieces_of() closes it
     opened = pieces_of(file)
     try:
-        size = await call.parts.blocking(pack, call, file, papers, enclosed(told.recorded, state.evidence))
-        head = await call.parts.blocking(partial(some, opened))
+        size = await call.parts.blocking(pack, call, file, papers, contents_of(told.recorded, state.evidence))
+        head = await call.parts.blocking(partial(first_piece, opened))
     except BaseException:
         file.close()
         raise
@@ -74,7 +74,7 @@ async def download(call: Call) -> None:
     call.resp.stream = Streamed(call.parts.blocking, head, opened)
 
 
-def enclosed(recorded: Sequence[Recorded[Any]], evidence: UUID | None) -> list[Enclosed]:
+def contents_of(recorded: Sequence[Recorded[Any]], evidence: UUID | None) -> list[Enclosed]:
     """Every content version of the evidence, in the order in which they came; none of a withdrawn paper."""
     found: list[Enclosed] = []
     for r in recorded:
@@ -92,13 +92,13 @@ def pack(call: Call, file: IO[bytes], papers: Sequence[tuple[str, bytes]], conte
             packed.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
         for one in contents:
             with packed.open(zipfile.ZipInfo(one.name), "w", force_zip64=True) as target:
-                for piece in plain(call, one):
+                for piece in open_plain(call, one):
                     target.write(piece)
     file.seek(0)
     return os.fstat(file.fileno()).st_size
 
 
-def plain(call: Call, one: Enclosed) -> Iterator[bytes]:
+def open_plain(call: Call, one: Enclosed) -> Iterator[bytes]:
     content = one.content
     opened = call.parts.read_content(one.document, content.id, content.sealed_size_bytes, 0, content.size_bytes - 1)
     if opened is None:
@@ -129,15 +129,17 @@ def texts_of(
     facts = {
         "authorization": item_of(call, customer_documents.fold_item(told.recorded), customer=told.customer),
         "collection": collection_of(state),
-        "amendments": [h for h, r in zip(history, told.recorded, strict=True) if _is(r, MandateAmended)],
-        "collections": [h.after for h, r in zip(history, told.recorded, strict=True) if _is(r, CollectionReported)],
+        "amendments": [h for h, r in zip(history, told.recorded, strict=True) if _is_kind(r, MandateAmended)],
+        "collections": [
+            h.after for h, r in zip(history, told.recorded, strict=True) if _is_kind(r, CollectionReported)
+        ],
         "history": history,
     }
     yield "dossier.json", msgspec.json.format(msgspec.json.encode(facts), indent=1).decode()
     yield "dossier.txt", "".join(lines_of(call, facts))
 
 
-def _is(recorded: Recorded[Any], kind: type[Any]) -> bool:
+def _is_kind(recorded: Recorded[Any], kind: type[Any]) -> bool:
     return isinstance(recorded.envelope.body, kind)
 
 
@@ -155,9 +157,9 @@ def lines_of(call: Call, facts: dict[str, Any]) -> Iterator[str]:
         value = msgspec.to_builtins(facts[name])
         yield f"\n{translate(title)}\n{'-' * len(translate(title))}\n"
         for entry in value if isinstance(value, list) else [value or {}]:
-            yield from (f"{key}: {_shown(inner)}\n" for key, inner in entry.items() if inner not in (None, {}, ""))
+            yield from (f"{key}: {_text_of(inner)}\n" for key, inner in entry.items() if inner not in (None, {}, ""))
             yield "\n"
 
 
-def _shown(value: Any) -> str:
-    return ", ".join(f"{k} {_shown(v)}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+def _text_of(value: Any) -> str:
+    return ", ".join(f"{k} {_text_of(v)}" for k, v in value.items()) if isinstance(value, dict) else str(value)

@@ -88,28 +88,28 @@ class Reading(msgspec.Struct, frozen=True):
 # -- page by page -------------------------------------------------------------------------------------------------
 
 
-async def show(call: Call) -> None:
+async def list_events(call: Call) -> None:
     """GET /events: what stands behind `after`. Going on with `position` misses nothing and gets nothing twice."""
-    asked, limit = asked_of(call), call.limit()
+    asked, limit = parse_query(call), call.limit()
     wish = call.text("after") or "0"
     await call.wait_for_views()
-    after = await call.parts.live.present() if wish == NOW else position_in(wish, "/query/after")
-    found = await read(call.parts, look_of(call.principal, call.types, asked), after, limit)
+    after = await call.parts.live.position_now() if wish == NOW else position_in(wish, "/query/after")
+    found = await read_events(call.parts, look_of(call.principal, call.types, asked), after, limit)
     await require_past(call, after, found.end, "/query/after")
     if any(item.personal for item in found.items):
-        await record(call, asked)
+        await record_reading(call, asked)
     following = str(found.position) if found.position < found.end else None
     items = [msgspec.Raw(item.text) for item in found.items]
     call.page(items, position=found.position, next_cursor=following, step="after")
 
 
-async def record(call: Call, asked: Asked) -> None:
+async def record_reading(call: Call, asked: Asked) -> None:
     """Who reads what events say, reads the history."""
     reference = await call.parts.customers.reference_of(asked.customer) if asked.customer else None
-    await call.record("history", customer=reference)
+    await call.record_access("history", customer=reference)
 
 
-def asked_of(call: Call) -> Asked:
+def parse_query(call: Call) -> Asked:
     return Asked(customer=call.text("customer"), actions=actions_in(call), brief=call.text("brief") == "true")
 
 
@@ -141,13 +141,13 @@ async def require_past(call: Call, after: int, end: int, pointer: str) -> None:
 # -- as it happens ------------------------------------------------------------------------------------------------
 
 
-async def stream(call: Call) -> None:
+async def stream_events(call: Call) -> None:
     """GET /events/stream: from where the reader was, or from now on, until its token is revoked or the worker ends."""
-    asked, live = asked_of(call), call.parts.live
+    asked, live = parse_query(call), call.parts.live
     await call.wait_for_views()
     after = await beginning(call)
     if look_of(call.principal, call.types, asked).personal:
-        await record(call, asked)
+        await record_reading(call, asked)
     opened = EventStream(call, asked, after)
     live.enter(opened, call.principal.name, call.req.scope["state"].get("stopping"))
     call.at_end(partial(live.leave, opened))
@@ -160,7 +160,7 @@ async def beginning(call: Call) -> int:
     pointer, wish = "/header/Last-Event-ID", call.req.get_header("Last-Event-ID")
     if not wish:
         pointer, wish = "/query/after", call.text("after") or NOW
-    present = await call.parts.live.present()
+    present = await call.parts.live.position_now()
     after = present if wish == NOW else position_in(wish, pointer)
     await require_past(call, after, present, pointer)
     return after
@@ -223,7 +223,7 @@ class EventStream:
         if self._live.position > self._after:
             await self._see_changes()
             work = partial(sending, self._parts, self._look, self._after)
-            found = await self._live.read(self._after, self._look, work)
+            found = await self._live.share_reading(self._after, self._look, work)
             if found.after > self._after:
                 self._after = found.after
                 if found.full:
@@ -251,7 +251,7 @@ class EventStream:
 
 
 async def sending(parts: Parts, look: FeedScope, after: int) -> Sending:
-    found = await read(parts, look, after, STREAM_PAGE)
+    found = await read_events(parts, look, after, STREAM_PAGE)
     full = len(found.items) == STREAM_PAGE and found.position < found.end
     if full and look.asked.brief:
         return Sending(Message(MANY % {b"position": found.end}), found.end, full=False)
@@ -288,20 +288,20 @@ def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Aske
     )
 
 
-async def read(parts: Parts, look: FeedScope, after: int, limit: int) -> Reading:
+async def read_events(parts: Parts, look: FeedScope, after: int, limit: int) -> Reading:
     """Up to `limit` events behind `after`, with what this reader gets of them."""
     customer, actions = look.asked.customer, look.asked.actions
     reference = (await parts.customers.reference_of(customer) or NOBODY) if customer else None
     async with parts.connection() as conn:
         wanted = feed.Wanted(customer=reference, actions=actions)
         page = await feed.fetch_page(conn, look.reader, wanted, after=after, limit=limit)
-    said = {} if look.asked.brief or not page.rows else await said_at(parts, look, page.rows)
+    said = {} if look.asked.brief or not page.rows else await events_of_rows(parts, look, page.rows)
     references = {r for row in page.rows for r in (row.customer, row.other_customer) if r}
     ids = await parts.customers.ids_of(references) if references else {}
     return Reading([item_of(row, said.get(row.position), ids, look) for row in page.rows], page.position, page.end)
 
 
-async def said_at(parts: Parts, look: FeedScope, rows: Sequence[FeedRow]) -> dict[int, Recorded[Any]]:
+async def events_of_rows(parts: Parts, look: FeedScope, rows: Sequence[FeedRow]) -> dict[int, Recorded[Any]]:
     """The events themselves. What is opened is opened for this reader: scan codes on pages for nobody."""
     opened = {row.position for row in rows if look.personal and row.subject_kind in PAPERS}
     found = await parts.blocking(partial(parts.events_at, [row.position for row in rows], opened=opened))
@@ -339,18 +339,18 @@ def full_data(row: FeedRow, recorded: Recorded[Any] | None, ids: Mapping[UUID, s
 
 def fields_of(body: Any, ids: Mapping[UUID, str]) -> dict[str, Any]:
     """As docs/events.md names them; absent what is sealed or erased. Customers by the library system's own id."""
-    fields: dict[str, Any] = plain(msgspec.to_builtins(body, builtin_types=(bytes,)))
+    fields: dict[str, Any] = with_hex_digests(msgspec.to_builtins(body, builtin_types=(bytes,)))
     customers = {"customer", OTHER_CUSTOMER.get(type(body), "customer")} & fields.keys()
     return {**fields, **{name: ids.get(getattr(body, name)) for name in customers}}
 
 
-def plain(value: Any) -> Any:
+def with_hex_digests(value: Any) -> Any:
     """Digests in hexadecimal, as everywhere else."""
     match value:
         case bytes():
             return value.hex()
         case dict():
-            return {name: plain(inner) for name, inner in value.items()}
+            return {name: with_hex_digests(inner) for name, inner in value.items()}
         case list() | tuple():
-            return [plain(inner) for inner in value]
+            return [with_hex_digests(inner) for inner in value]
     return value

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from api.answers import item_of, outcome_of
-from api.bodies import FormBody, issue_form_of, known_customer
+from api.bodies import FormBody, answer_of_customer, issue_form_of
 from api.call import Call
 from api.documents import require_type
 from domain.archive import PrintedForm
@@ -20,7 +20,7 @@ PDF_HEADERS = {
 }
 
 
-async def issue(call: Call) -> None:
+async def issue_form(call: Call) -> None:
     """POST /forms. The 201 goes out after the commit of the authorization and its code."""
     caller = call.caller()
     order = issue_form_of(await call.body(FormBody), call.parts.limits, call.language)
@@ -34,23 +34,23 @@ async def issue(call: Call) -> None:
     answer = {
         "authorization": item_of(call, row, of=customer, customer=outcome.customer, position=outcome.position),
         "scan_code": row.scan_code,
-        "customer": known_customer(customer, outcome.customer),
+        "customer": answer_of_customer(customer, outcome.customer),
         "form": f"{base_of(call.req.scope)}/v1/forms/{row.id}.pdf",
         "position": outcome.position,
     }
     call.answer(answer, status=201, position=outcome.position, version=row.version)
 
 
-async def pdf(call: Call) -> None:
+async def send_form(call: Call) -> None:
     """GET /forms/{id}.pdf: a print is a line of the access log, for the sheet carries the code and bank data."""
     printed = await call.parts.blocking(call.parts.archive.load_printed_form, call.id(), call.rights)
-    await call.record("form", customer=printed.state.customer, authorization=printed.authorization)
-    call.resp.data = await drawn(call, printed)
+    await call.record_access("form", customer=printed.state.customer, authorization=printed.authorization)
+    call.resp.data = await draw_form(call, printed)
     call.resp.set_headers(PDF_HEADERS)
     call.resp.content_type = "application/pdf"
 
 
-async def drawn(call: Call, printed: PrintedForm) -> bytes:
+async def draw_form(call: Call, printed: PrintedForm) -> bytes:
     return await call.parts.examiner.draw_form(msgspec.json.encode(sheet_of(call, printed)), asker=call.asker)
 
 

@@ -23,8 +23,8 @@ async def of_customer(call: Call) -> None:
         raise NotFound
     await call.wait_for_views(HISTORY, DOCUMENTS)
     reference = await call.parts.customers.reference_of(customer.id)
-    await call.record("history", customer=reference)
-    await answer(call, HistoryFilters(customer=reference or NOBODY))
+    await call.record_access("history", customer=reference)
+    await answer_history(call, HistoryFilters(customer=reference or NOBODY))
 
 
 async def of_document(call: Call) -> None:
@@ -42,30 +42,30 @@ async def of_paper(call: Call, *, document: bool) -> None:
         row, _ = await customer_documents.find_paper(conn, call.id(), call.rights)
     if row is None or (row.kind == "document") is not document:
         raise NotFound
-    await call.record(
+    await call.record_access(
         "history",
         customer=row.customer,
         document=row.id if document else None,
         authorization=None if document else row.id,
     )
-    await answer(call, HistoryFilters(subject=row.id))
+    await answer_history(call, HistoryFilters(subject=row.id))
 
 
 async def of_all(call: Call) -> None:
     """GET /history: audit queries over everything that the caller may see."""
     await call.wait_for_views(HISTORY, DOCUMENTS)
-    await call.record("history")
-    await answer(call, HistoryFilters())
+    await call.record_access("history")
+    await answer_history(call, HistoryFilters())
 
 
-async def answer(call: Call, about: HistoryFilters) -> None:
+async def answer_history(call: Call, about: HistoryFilters) -> None:
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of(), HISTORY, DOCUMENTS)
     wanted = msgspec.structs.replace(
         about,
         actor=call.text("actor"),
         action=call.text("action"),
-        branch=call.read_branch_filter(),
-        type=await call.read_type_filter(),
+        branch=call.parse_branch_filter(),
+        type=await call.parse_type_filter(),
         since=call.moment("from"),
         until=call.moment("to"),
     )

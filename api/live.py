@@ -86,7 +86,7 @@ class Live:
             async with asyncio.timeout(seconds):
                 await self._moved.wait()
 
-    async def present(self) -> int:
+    async def position_now(self) -> int:
         """Where the views stand just now."""
         return (await self._standing())[0]
 
@@ -98,7 +98,7 @@ class Live:
 
     # -- the watch ----------------------------------------------------------------------------------------------
 
-    def hear(self) -> None:
+    def note_events(self) -> None:
         """Called when there are new events, which the views take in a moment."""
         self._heard.set()
 
@@ -143,7 +143,7 @@ class Live:
 
     # -- readings -----------------------------------------------------------------------------------------------
 
-    async def read(self, after: int, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+    async def share_reading(self, after: int, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         """What streams with the same `key` (rights and wishes) read behind `after`: once for all who keep up. Who is
         further behind reads alone, so that what is remembered stays as small as what has just happened."""
         if after < self._settled:
@@ -151,7 +151,7 @@ class Live:
         task = self._readings.get((after, key))
         if task is None:
             task = self._readings[after, key] = asyncio.create_task(self._one_of_few(read))
-            task.add_done_callback(lambda done: self._retrieve((after, key), done))
+            task.add_done_callback(lambda done: self._forget_failure((after, key), done))
         if task.done():
             found: T = task.result()
             return found
@@ -162,7 +162,7 @@ class Live:
         async with self._reading:
             return await read()
 
-    def _retrieve(self, key: Hashable, done: "asyncio.Task[Any]") -> None:
+    def _forget_failure(self, key: Hashable, done: "asyncio.Task[Any]") -> None:
         """A failure is for those who wait for it, and not remembered."""
         if (done.cancelled() or done.exception()) and self._readings.get(key) is done:
             del self._readings[key]

@@ -42,14 +42,14 @@ async def record_papers(
     """Write the line of a list and those of the sensitive papers in it, which name their customers. With a sensitive
     paper the answer waits for all of them."""
     papers = [*sensitive]
-    await call.look(action, {"customer": customer, "kind": kind}, *papers, sensitive=bool(papers))
+    await call.record_look(action, {"customer": customer, "kind": kind}, *papers, sensitive=bool(papers))
 
 
 async def record_paper(call: Call, row: PaperRow, *, sensitive: bool = False) -> None:
     """Write the line of a single paper. `sensitive`: the read waits for it even if the type is not sensitive."""
     action: AccessAction = "document" if row.kind == "document" else "authorization"
     said = about(row.kind, row.id, row.customer, None)
-    await call.look(action, said, sensitive=sensitive or call.is_sensitive(row.type))
+    await call.record_look(action, said, sensitive=sensitive or call.is_sensitive(row.type))
 
 
 def about(kind: str, paper: UUID, customer: UUID | None, listed: AccessKind | None) -> About:

@@ -11,12 +11,12 @@ from domain.refusals import NotFound
 from web.subpath import base_of
 
 
-async def alive(call: Call) -> None:
+async def answer_alive(call: Call) -> None:
     """GET /livez: this process answers."""
     call.answer({"status": "ok"})
 
 
-async def ready(call: Call) -> None:
+async def answer_ready(call: Call) -> None:
     """GET /readyz: each part and its state; 503 when one cannot serve."""
     parts = await call.parts.health()
     well = is_well(parts)
@@ -28,11 +28,11 @@ def is_well(parts: Mapping[str, str]) -> bool:
     return all(state.partition(",")[0] == "ok" for state in parts.values())
 
 
-async def version(call: Call) -> None:
+async def answer_version(call: Call) -> None:
     call.answer({"version": call.parts.version, "commit": call.parts.commit, "institution": call.parts.institution})
 
 
-async def metrics(call: Call) -> None:
+async def send_metrics(call: Call) -> None:
     """GET /metrics on the main port, unless they have a port of their own."""
     if not call.parts.metrics_on_main_port:
         raise NotFound
@@ -40,7 +40,7 @@ async def metrics(call: Call) -> None:
     call.resp.data = await call.parts.metrics()
 
 
-async def contract(call: Call) -> None:
+async def send_contract(call: Call) -> None:
     """GET /openapi.json: the committed document; its server is the sub-path of DOSSIER_PUBLIC_URL."""
     call.resp.content_type = "application/json"
     call.resp.data = contract_below(base_of(call.req.scope))

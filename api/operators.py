@@ -19,14 +19,14 @@ Item = TypeVar("Item", ViewItem, ParkedItem, TaskItem)
 OF_ONE_VIEW = ("pause", "resume", "back")
 
 
-async def show(call: Call) -> None:
+async def show_operations(call: Call) -> None:
     """GET /operations."""
     async with call.parts.connection() as conn:
         answer = OperationsAnswer(
             position=await overview.last_position(conn),
-            views=[shown(ViewItem, one) for one in await overview.list_views(conn)],
-            parked=[shown(ParkedItem, one) for one in await overview.list_parked(conn)],
-            tasks=[shown(TaskItem, one) for one in await call.parts.tasks.list_recent(conn)],
+            views=[item_from_row(ViewItem, one) for one in await overview.list_views(conn)],
+            parked=[item_from_row(ParkedItem, one) for one in await overview.list_parked(conn)],
+            tasks=[item_from_row(TaskItem, one) for one in await call.parts.tasks.list_recent(conn)],
             events_by_minute=await overview.events_by_minute(conn),
             reads_by_minute=await overview.reads_by_minute(conn),
             content_free_bytes=call.parts.content_free_bytes(),
@@ -34,7 +34,7 @@ async def show(call: Call) -> None:
     call.answer(answer, position=answer.position)
 
 
-async def ask(call: Call) -> None:
+async def queue_task(call: Call) -> None:
     """POST /operations: 202 when it is written down; what became of it is in GET /operations."""
     body = await call.body(TaskBody)
     require_view(body)
@@ -47,7 +47,7 @@ async def ask(call: Call) -> None:
         raise IdempotencyKeyReused
     if not is_new:
         call.resp.set_header("Idempotency-Replayed", "true")
-    call.answer(shown(TaskItem, made), status=202)
+    call.answer(item_from_row(TaskItem, made), status=202)
 
 
 def require_view(body: TaskBody) -> None:
@@ -60,7 +60,7 @@ def require_view(body: TaskBody) -> None:
         raise ValidationFailed(FieldError("/view", N_("must be one of {allowed}"), allowed=", ".join(VIEWS)))
 
 
-def shown(kind: type[Item], one: msgspec.Struct) -> Item:
+def item_from_row(kind: type[Item], one: msgspec.Struct) -> Item:
     """The same fields, times as they are shown."""
     fields: dict[str, Any] = {
         name: format_moment(value) if isinstance(value, datetime) else value

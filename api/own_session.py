@@ -8,7 +8,7 @@ from api.parts import Person, Signed, SignInSession
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import parse_branch_code
 from projections.reading import format_moment
-from web.cookies import cookie_of, give, take
+from web.cookies import cookie_of, expire_cookie, set_cookie
 from web.origin import address_of, require_no_other_page
 
 
@@ -19,23 +19,23 @@ async def sign_in(call: Call) -> None:
     call.answer(answer(call, signed.session), status=201)
 
 
-async def show(call: Call) -> None:
+async def show_session(call: Call) -> None:
     """GET /session; of a token too, which has no end."""
     call.answer(answer(call, call.session))
 
 
-async def choose(call: Call) -> None:
+async def choose_settings(call: Call) -> None:
     """PUT /session: what is given is remembered; and somebody is here, so the session goes on."""
-    of(call)
+    require_session(call)
     body = await call.body(ChoiceBody)
     branch = parse_branch_code(body.branch, "/branch") if body.branch else None
-    await remember(call, branch=branch, language=body.language, keys_off=body.keys_off)
-    call.answer(answer(call, await again(call)))
+    await save_choices(call, branch=branch, language=body.language, keys_off=body.keys_off)
+    call.answer(answer(call, await session_after_choice(call)))
 
 
 async def change_password(call: Call) -> None:
     """PUT /session/password: every session of the user ends, and a new one begins."""
-    of(call)
+    require_session(call)
     body = await call.body(PasswordBody)
     signed = await new_password(call, body.old, body.new)
     call.answer(answer(call, signed.session))
@@ -43,7 +43,7 @@ async def change_password(call: Call) -> None:
 
 async def sign_out(call: Call) -> None:
     """DELETE /session."""
-    of(call)
+    require_session(call)
     await go_out(call)
     call.resp.status = 204
 
@@ -57,10 +57,10 @@ async def come_in(call: Call, user: str, password: str) -> Signed:
     require_no_other_page(call.req)
     if max(len(user), len(password)) > SECRET_CHARACTERS_MAX:
         raise SignInFailed
-    signed = await call.parts.sessions.sign_in(user, password, address=address(call), trace_id=call.trace_id)
+    signed = await call.parts.sessions.sign_in(user, password, address=client_address(call), trace_id=call.trace_id)
     if signed is None:
         raise SignInFailed
-    return await changed_places(call, signed)
+    return await replace_cookie(call, signed)
 
 
 async def come_in_as(call: Call, person: Person) -> Signed:
@@ -68,13 +68,13 @@ async def come_in_as(call: Call, person: Person) -> Signed:
     signed = await call.parts.sessions.sign_in_as(person, trace_id=call.trace_id)
     if signed is None:
         raise IdentityUnknown
-    return await changed_places(call, signed)
+    return await replace_cookie(call, signed)
 
 
-async def changed_places(call: Call, signed: Signed) -> Signed:
+async def replace_cookie(call: Call, signed: Signed) -> Signed:
     if before := cookie_of(call.req):
         await call.parts.sessions.sign_out(before)
-    give(call.req, call.resp, signed.cookie)
+    set_cookie(call.req, call.resp, signed.cookie)
     return signed
 
 
@@ -84,35 +84,35 @@ async def new_password(call: Call, old: str | None, new: str) -> Signed:
         if len(typed) > SECRET_CHARACTERS_MAX:
             raise FieldError(f"/{name}", N_("must have at most {limit} characters"), limit=SECRET_CHARACTERS_MAX)
     signed = await call.parts.sessions.change_password(
-        of(call), old, new, address=address(call), trace_id=call.trace_id
+        require_session(call), old, new, address=client_address(call), trace_id=call.trace_id
     )
-    give(call.req, call.resp, signed.cookie)
+    set_cookie(call.req, call.resp, signed.cookie)
     return signed
 
 
-async def remember(call: Call, **choices: Any) -> None:
+async def save_choices(call: Call, **choices: Any) -> None:
     """`branch` for this session, `language` and `keys_off` for the user; None leaves one as it is."""
-    await call.parts.sessions.choose(of(call), **choices)
+    await call.parts.sessions.choose(require_session(call), **choices)
 
 
 async def go_out(call: Call) -> None:
     if cookie := cookie_of(call.req):
         await call.parts.sessions.sign_out(cookie)
-    take(call.req, call.resp)
+    expire_cookie(call.req, call.resp)
 
 
-def of(call: Call) -> SignInSession:
+def require_session(call: Call) -> SignInSession:
     """A token has no session."""
     if call.session is None:
         raise Forbidden
     return call.session
 
 
-def address(call: Call) -> str:
+def client_address(call: Call) -> str:
     return address_of(call.req, call.parts.trusted_proxies)
 
 
-async def again(call: Call) -> SignInSession | None:
+async def session_after_choice(call: Call) -> SignInSession | None:
     cookie = cookie_of(call.req)
     return await call.parts.sessions.session(cookie) if cookie else None
 

@@ -140,11 +140,11 @@ FEED = (
 EXTERNAL = (Parameter("external_id", "the caller's own id", required=True), AS_OF, *PAGING)
 
 
-def read(path: str, verb: Verb, handle: Handle, summary: str, **more: Any) -> Route:
+def read_route(path: str, verb: Verb, handle: Handle, summary: str, **more: Any) -> Route:
     return Route(method="GET", path=path, verb=verb, handle=handle, summary=summary, **more)
 
 
-def correction(
+def correction_route(
     name: str,
     handle: Handle,
     body: type[msgspec.Struct],
@@ -167,15 +167,15 @@ def correction(
     )
 
 
-def life(name: str, handle: Handle, body: type[msgspec.Struct], summary: str) -> Route:
-    return correction(name, handle, body, summary, verb=Verb.AUTHORIZATIONS_CHANGE, of="authorizations")
+def life_route(name: str, handle: Handle, body: type[msgspec.Struct], summary: str) -> Route:
+    return correction_route(name, handle, body, summary, verb=Verb.AUTHORIZATIONS_CHANGE, of="authorizations")
 
 
-def move(name: str, handle: Handle, summary: str, *, of: str = "documents") -> Route:
-    return correction(name, handle, CustomerReasonBody, summary, verb=Verb.DOCUMENTS_MOVE, of=of)
+def move_route(name: str, handle: Handle, summary: str, *, of: str = "documents") -> Route:
+    return correction_route(name, handle, CustomerReasonBody, summary, verb=Verb.DOCUMENTS_MOVE, of=of)
 
 
-def session(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
+def session_route(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
     usual: dict[str, Any] = {"verb": Verb.SCANS_USE, "answer": ScanItem, "idempotent": method == "POST", **more}
     return Route(method=method, path=f"/v1/scan-sessions{path}", handle=handle, summary=summary, **usual)
 
@@ -185,56 +185,56 @@ ROUTES: tuple[Route, ...] = (
         method="PUT",
         path="/v1/customers/{id}",
         verb=Verb.CUSTOMERS_WRITE,
-        handle=customers.put,
+        handle=customers.put_customer,
         summary="Add or change a customer of the built-in register",
         body=CustomerBody,
         answer=CustomerAnswer,
         status=(200, 201),
     ),
-    read(
+    read_route(
         "/v1/customers",
         Verb.CUSTOMERS_READ,
-        customers.search,
+        customers.search_customers,
         "Search customers by id, card number, name or birth date",
         answer=CustomerAnswer,
         listed=True,
         query=(Parameter("q", "what is known of the customer", required=True), *PAGING),
         does="search",
     ),
-    read(
+    read_route(
         "/v1/customers/{id}",
         Verb.CUSTOMERS_READ,
-        customers.show,
+        customers.show_customer,
         "One customer",
         answer=CustomerAnswer,
         positioned=False,
     ),
-    read(
+    read_route(
         "/v1/customers/{id}/documents",
         Verb.DOCUMENTS_READ,
-        customers.documents,
+        customers.list_documents,
         "View customer documents: every document and authorization of a customer",
         answer=Item,
         listed=True,
         query=(*FILTERS, SORT, AS_OF, *PAGING),
         beside={"customer": CustomerAnswer},
     ),
-    read(
+    read_route(
         "/v1/customers/{id}/summary",
         Verb.DOCUMENTS_READ,
-        customers.summary,
+        customers.show_summary,
         "How many papers the list has, and which instant an as_of names",
         answer=SummaryAnswer,
         query=(*FILTERS, AS_OF),
     ),
-    read(
+    read_route(
         "/v1/customers/{id}/changes",
         Verb.DOCUMENTS_READ,
-        customers.changes,
+        customers.list_changes,
         "The moments at which something happened to the customer's papers",
         answer=ChangesAnswer,
     ),
-    read(
+    read_route(
         "/v1/customers/{id}/history",
         Verb.HISTORY_READ,
         history.of_customer,
@@ -247,7 +247,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/documents",
         verb=Verb.DOCUMENTS_ARCHIVE,
-        handle=documents.archive,
+        handle=documents.archive_document,
         summary="Select file: archive a file for a customer",
         form=documents.FIELDS,
         answer=SavedItem,
@@ -255,7 +255,7 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True,
         does="archive",
     ),
-    read(
+    read_route(
         "/v1/documents",
         Verb.DOCUMENTS_READ,
         documents.look_up,
@@ -264,24 +264,24 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=EXTERNAL,
     ),
-    read(
+    read_route(
         "/v1/documents/{id}",
         Verb.DOCUMENTS_READ,
-        documents.show,
+        documents.show_document,
         "Metadata of a document",
         answer=DocumentItem,
         query=(AS_OF,),
     ),
-    read(
+    read_route(
         "/v1/documents/{id}/content",
         Verb.CONTENT_READ,
-        content.download,
+        content.send_content,
         "The archived bytes, byte for byte; Range and conditions work",
         media_type="*/*",
         status=(200, 206, 304),
         query=(CONTENT_VERSION,),
     ),
-    read(
+    read_route(
         "/v1/documents/{id}/pages/{n}",
         Verb.CONTENT_READ,
         content.page_image,
@@ -294,7 +294,7 @@ ROUTES: tuple[Route, ...] = (
         ),
         does="page",
     ),
-    read(
+    read_route(
         "/v1/documents/{id}/history",
         Verb.HISTORY_READ,
         history.of_document,
@@ -303,18 +303,20 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=AUDIT,
     ),
-    correction("describe", documents.describe, DescribeBody, "Correct what is said about a document"),
-    correction("reclassify", documents.reclassify, ReclassifyBody, "Give a document another type"),
-    correction("withdraw", documents.withdraw, ReasonBody, "Hide a document; its content is kept"),
-    correction("restore", documents.restore, ReasonBody, "Bring a withdrawn document back"),
-    move("reassign", documents.reassign, "Move a document to the right customer, with its authorization"),
-    move("link-customer", documents.link_customer, "Show a joint document with a second customer too"),
-    move("unlink-customer", documents.unlink_customer, "Take a second customer off a joint document"),
+    correction_route("describe", documents.describe_document, DescribeBody, "Correct what is said about a document"),
+    correction_route("reclassify", documents.reclassify_document, ReclassifyBody, "Give a document another type"),
+    correction_route("withdraw", documents.withdraw_document, ReasonBody, "Hide a document; its content is kept"),
+    correction_route("restore", documents.restore_document, ReasonBody, "Bring a withdrawn document back"),
+    move_route(
+        "reassign", documents.reassign_document, "Move a document to the right customer, with its authorization"
+    ),
+    move_route("link-customer", documents.link_customer, "Show a joint document with a second customer too"),
+    move_route("unlink-customer", documents.unlink_customer, "Take a second customer off a joint document"),
     Route(
         method="PUT",
         path="/v1/documents/{id}/content",
         verb=Verb.DOCUMENTS_MOVE,
-        handle=documents.replace,
+        handle=documents.replace_content,
         summary="Replace the content: a new version, the earlier ones are kept",
         form=documents.REPLACEMENT,
         answer=SavedItem,
@@ -326,7 +328,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/authorizations",
         verb=Verb.AUTHORIZATIONS_NOTE,
-        handle=authorizations.note,
+        handle=authorizations.note_authorization,
         summary="No upload: note an authorization whose original is kept on paper",
         body=AuthorizationBody,
         answer=SavedItem,
@@ -334,7 +336,7 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True,
         does="note",
     ),
-    read(
+    read_route(
         "/v1/authorizations",
         Verb.AUTHORIZATIONS_READ,
         authorizations.look_up,
@@ -343,15 +345,15 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=EXTERNAL,
     ),
-    read(
+    read_route(
         "/v1/authorizations/{id}",
         Verb.AUTHORIZATIONS_READ,
-        authorizations.show,
+        authorizations.show_authorization,
         "One authorization with its mandate",
         answer=AuthorizationItem,
         query=(AS_OF,),
     ),
-    read(
+    read_route(
         "/v1/authorizations/{id}/history",
         Verb.HISTORY_READ,
         history.of_authorization,
@@ -360,31 +362,43 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=AUDIT,
     ),
-    life("amend", authorizations.amend, AmendBody, "Change the collection data of a mandate"),
-    life("suspend", authorizations.suspend, ReasonBody, "Let an authorization rest"),
-    life("resume", authorizations.resume, ReasonBody, "Let a suspended authorization count again"),
-    life("revoke", authorizations.revoke, RevokeBody, "The customer takes it back, at once or from a later day on"),
-    life("supersede", authorizations.supersede, SupersedeBody, "Another authorization takes its place"),
-    life("cancel", authorizations.cancel, ReasonBody, "Call back a form that was never signed"),
-    life(
+    life_route("amend", authorizations.amend_mandate, AmendBody, "Change the collection data of a mandate"),
+    life_route("suspend", authorizations.suspend_authorization, ReasonBody, "Let an authorization rest"),
+    life_route("resume", authorizations.resume_authorization, ReasonBody, "Let a suspended authorization count again"),
+    life_route(
+        "revoke",
+        authorizations.revoke_authorization,
+        RevokeBody,
+        "The customer takes it back, at once or from a later day on",
+    ),
+    life_route(
+        "supersede", authorizations.supersede_authorization, SupersedeBody, "Another authorization takes its place"
+    ),
+    life_route("cancel", authorizations.cancel_authorization, ReasonBody, "Call back a form that was never signed"),
+    life_route(
         "reinstate",
-        authorizations.reinstate,
+        authorizations.reinstate_authorization,
         ReasonBody,
         "Take back what the calendar ended while it was wrong",
     ),
-    move("reassign", authorizations.reassign, "Move it to the right customer, with its evidence", of="authorizations"),
-    correction(
+    move_route(
+        "reassign",
+        authorizations.reassign_authorization,
+        "Move it to the right customer, with its evidence",
+        of="authorizations",
+    ),
+    correction_route(
         "collections",
-        authorizations.collections,
+        authorizations.report_collection,
         CollectionBody,
         "Report a direct debit that was presented, and what became of it",
         verb=Verb.COLLECTIONS_REPORT,
         of="authorizations",
     ),
-    read(
+    read_route(
         "/v1/authorizations/{id}/dossier",
         Verb.AUTHORIZATIONS_CHANGE,
-        dossier.download,
+        dossier.send_dossier,
         "Everything about one authorization as a zip, for a dispute",
         media_type="application/zip",
     ),
@@ -392,7 +406,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/forms",
         verb=Verb.FORMS_ISSUE,
-        handle=forms.issue,
+        handle=forms.issue_form,
         summary="Issue an authorization with a printable form and its scan code",
         body=FormBody,
         answer=FormAnswer,
@@ -401,25 +415,25 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True,
         does="issue",
     ),
-    read(
+    read_route(
         "/v1/forms/{id}.pdf",
         Verb.FORMS_ISSUE,
-        forms.pdf,
+        forms.send_form,
         "The printable form, as often as it is needed",
         media_type="application/pdf",
         does="print",
     ),
-    read(
+    read_route(
         "/v1/scan-codes/{code}",
         Verb.SCAN_CODES_CHECK,
-        scan_codes.check,
+        scan_codes.check_code,
         "Check: whose form this is and what it says",
         answer=CheckAnswer,
         tagged=True,
         does="check",
         positioned=False,
     ),
-    read(
+    read_route(
         "/v1/scan-stations",
         Verb.SCANNERS_READ,
         stations.list_stations,
@@ -449,7 +463,7 @@ ROUTES: tuple[Route, ...] = (
         does="release",
         positioned=False,
     ),
-    read(
+    read_route(
         "/v1/scan-stations/{name}/jobs",
         Verb.STATIONS_WORK,
         stations.jobs,
@@ -461,7 +475,7 @@ ROUTES: tuple[Route, ...] = (
             *PAGING,
         ),
     ),
-    read(
+    read_route(
         "/v1/scanners",
         Verb.SCANNERS_READ,
         stations.list_scanners,
@@ -477,16 +491,16 @@ ROUTES: tuple[Route, ...] = (
             *PAGING,
         ),
     ),
-    session(
+    session_route(
         "POST",
         "",
-        scans.start,
+        scans.start_session,
         "Scan page: begin",
         body=ScanBody,
         status=(201,),
         does="start",
     ),
-    session(
+    session_route(
         "GET",
         "",
         scans.list_sessions,
@@ -495,39 +509,41 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=(BRANCH, *PAGING),
     ),
-    session("GET", "/{id}", scans.show, "One scan session", verb=Verb.SCANS_FILL),
-    session(
+    session_route("GET", "/{id}", scans.show_session, "One scan session", verb=Verb.SCANS_FILL),
+    session_route(
         "DELETE",
         "/{id}",
-        scans.cancel,
+        scans.cancel_session,
         "Cancel: nothing is left behind",
         answer=None,
         status=(204,),
         does="cancel",
         idempotent=True,
     ),
-    session("POST", "/{id}/confirm", scans.confirm, "The Yes of the flatbed, and of every further pass", status=(202,)),
-    session("POST", "/{id}/stop", scans.stop, "Stop the pass under way; its pages stay"),
-    session("POST", "/{id}/reopen", scans.reopen, "Reopen a session that expired, with all its pages"),
-    session(
+    session_route(
+        "POST", "/{id}/confirm", scans.confirm_scan, "The Yes of the flatbed, and of every further pass", status=(202,)
+    ),
+    session_route("POST", "/{id}/stop", scans.stop_scan, "Stop the pass under way; its pages stay"),
+    session_route("POST", "/{id}/reopen", scans.reopen_session, "Reopen a session that expired, with all its pages"),
+    session_route(
         "POST",
         "/{id}/finish",
-        scans.finish,
+        scans.finish_pass,
         "A station is done with a pass",
         verb=Verb.STATIONS_WORK,
         body=FinishBody,
     ),
-    session(
+    session_route(
         "PUT",
         "/{id}/pages/{n}",
-        scans.put_page,
+        scans.store_page,
         "One page image; the same again changes nothing, another takes its place",
         verb=Verb.SCANS_FILL,
         status=(200, 201),
         image=True,
         does="put_page",
     ),
-    session(
+    session_route(
         "GET",
         "/{id}/pages/{n}",
         scans.page_image,
@@ -540,10 +556,14 @@ ROUTES: tuple[Route, ...] = (
         ),
         does="page",
     ),
-    session(
-        "GET", "/{id}/split", scans.split, "A batch of forms: which pages seem to belong together", answer=SplitItem
+    session_route(
+        "GET",
+        "/{id}/split",
+        scans.suggest_split,
+        "A batch of forms: which pages seem to belong together",
+        answer=SplitItem,
     ),
-    session(
+    session_route(
         "POST",
         "/{id}/pages/{n}/rotate",
         scans.rotate,
@@ -552,7 +572,7 @@ ROUTES: tuple[Route, ...] = (
         may_match=True,
         does="rotate_page",
     ),
-    session(
+    session_route(
         "POST",
         "/{id}/pages/{n}/move",
         scans.move,
@@ -561,7 +581,7 @@ ROUTES: tuple[Route, ...] = (
         may_match=True,
         does="move_page",
     ),
-    session(
+    session_route(
         "POST",
         "/{id}/pages/{n}/remove",
         scans.remove,
@@ -570,7 +590,7 @@ ROUTES: tuple[Route, ...] = (
         may_match=True,
         does="remove_page",
     ),
-    session(
+    session_route(
         "POST",
         "/{id}/collate",
         scans.collate,
@@ -578,17 +598,17 @@ ROUTES: tuple[Route, ...] = (
         body=CollateBody,
         may_match=True,
     ),
-    session(
+    session_route(
         "POST",
         "/{id}/archive",
-        scans.archive,
+        scans.archive_session,
         "OK: the pages become a document",
         body=ArchiveScanBody,
         answer=SavedItem,
         status=(201,),
         may_match=True,
     ),
-    read(
+    read_route(
         "/v1/document-types",
         Verb.TYPES_READ,
         types.list_types,
@@ -598,10 +618,10 @@ ROUTES: tuple[Route, ...] = (
         query=PAGING,
         archive_headers=False,
     ),
-    read(
+    read_route(
         "/v1/document-types/{code}",
         Verb.TYPES_READ,
-        types.show,
+        types.show_type,
         "One document type",
         answer=TypeAnswer,
         positioned=False,
@@ -611,14 +631,14 @@ ROUTES: tuple[Route, ...] = (
         method="PUT",
         path="/v1/document-types/{code}",
         verb=Verb.TYPES_WRITE,
-        handle=types.put,
+        handle=types.put_type,
         summary="Add or change a document type",
         body=TypeBody,
         answer=TypeAnswer,
         status=(200, 201),
         may_match=True,
     ),
-    read(
+    read_route(
         "/v1/work-list/ending",
         Verb.AUTHORIZATIONS_READ,
         work_list.ending,
@@ -631,7 +651,7 @@ ROUTES: tuple[Route, ...] = (
             *PAGING,
         ),
     ),
-    read(
+    read_route(
         "/v1/work-list/originals",
         Verb.AUTHORIZATIONS_READ,
         work_list.originals,
@@ -640,10 +660,10 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=(BRANCH, *PAGING),
     ),
-    read(
+    read_route(
         "/v1/operations",
         Verb.OPERATIONS,
-        operators.show,
+        operators.show_operations,
         "Where the views stand, what is parked, what was asked for",
         answer=OperationsAnswer,
     ),
@@ -651,7 +671,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/operations",
         verb=Verb.OPERATIONS,
-        handle=operators.ask,
+        handle=operators.queue_task,
         summary="Have a view paused, resumed, replayed, rebuilt or put back, or everything verified",
         body=TaskBody,
         answer=TaskItem,
@@ -660,7 +680,7 @@ ROUTES: tuple[Route, ...] = (
         does="request",
         positioned=False,
     ),
-    read(
+    read_route(
         "/v1/history",
         Verb.HISTORY_READ,
         history.of_all,
@@ -669,26 +689,26 @@ ROUTES: tuple[Route, ...] = (
         listed=True,
         query=AUDIT,
     ),
-    read(
+    read_route(
         "/v1/events",
         Verb.EVENTS_READ,
-        events.show,
+        events.list_events,
         "The feed: what happened, in the order of the log, as CloudEvents",
         answer=CloudEvent,
         listed=True,
         query=(*FEED, PAGING[0]),
         passive=True,
     ),
-    read(
+    read_route(
         "/v1/events/stream",
         Verb.EVENTS_READ,
-        events.stream,
+        events.stream_events,
         "The feed as it happens: server-sent events, from Last-Event-ID, `after` or now on",
         media_type="text/event-stream",
         query=FEED,
         passive=True,
     ),
-    read(
+    read_route(
         "/v1/access-log",
         Verb.ACCESS_LOG_READ,
         history.access_log,
@@ -718,10 +738,10 @@ ROUTES: tuple[Route, ...] = (
         positioned=False,
         archive_headers=False,
     ),
-    read(
+    read_route(
         "/v1/session",
         Verb.SESSION,
-        own_session.show,
+        own_session.show_session,
         "Who am I, and until when",
         answer=SessionAnswer,
         passive=True,
@@ -732,7 +752,7 @@ ROUTES: tuple[Route, ...] = (
         method="PUT",
         path="/v1/session",
         verb=Verb.SESSION,
-        handle=own_session.choose,
+        handle=own_session.choose_settings,
         summary="Somebody is here: the session goes on; what is given is remembered",
         body=ChoiceBody,
         answer=SessionAnswer,
@@ -762,40 +782,40 @@ ROUTES: tuple[Route, ...] = (
         positioned=False,
         archive_headers=False,
     ),
-    read(
+    read_route(
         "/livez",
         Verb.PUBLIC,
-        operations.alive,
+        operations.answer_alive,
         "This process answers",
         does="alive",
     ),
-    read(
+    read_route(
         "/readyz",
         Verb.PUBLIC,
-        operations.ready,
+        operations.answer_ready,
         "Every part can serve",
         status=(200, 503),
         does="ready",
     ),
-    read(
+    read_route(
         "/version",
         Verb.PUBLIC,
-        operations.version,
+        operations.answer_version,
         "Version of the program",
         does="version",
     ),
-    read(
+    read_route(
         "/metrics",
         Verb.OPERATIONS,
-        operations.metrics,
+        operations.send_metrics,
         "Prometheus metrics",
         media_type="text/plain",
         does="metrics",
     ),
-    read(
+    read_route(
         "/openapi.json",
         Verb.PUBLIC,
-        operations.contract,
+        operations.send_contract,
         "This contract",
         does="contract",
     ),

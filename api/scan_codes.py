@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from api.answers import item_of, without_hidden
-from api.bodies import CollectionAnswer, known_customer
+from api.bodies import CollectionAnswer, answer_of_customer
 from api.call import Call
 from domain.archive import CheckedForm
 from domain.authorization import Authorization
@@ -15,44 +15,44 @@ from domain.values import Kind
 from projections import customer_documents
 
 
-async def check(call: Call) -> None:
+async def check_code(call: Call) -> None:
     """GET /scan-codes/{code}. Every look is in the access log before anything is shown; no event is made."""
-    statement = await found(call, call.params["code"])
+    statement = await find_authorization(call, call.params["code"])
     try:
         checked = await call.parts.blocking(call.parts.archive.check_form, statement, call.caller(), call.rights)
     except Refusal as refusal:
         customer = await call.parts.blocking(call.parts.archive.customer_of_form, statement, call.rights)
-        await call.record("check", status=refusal.status, customer=customer, authorization=statement)
+        await call.record_access("check", status=refusal.status, customer=customer, authorization=statement)
         raise await without_hidden(call, refusal) from None
-    await call.record("check", customer=checked.state.customer, authorization=statement)
+    await call.record_access("check", customer=checked.state.customer, authorization=statement)
     call.answer(answer_of(call, checked), version=checked.state.version)
 
 
-async def found(call: Call, code: str) -> UUID:
+async def find_authorization(call: Call, code: str) -> UUID:
     """The authorization that a code stands for. Misses are recorded and counted: after too many of them there is a
     pause for this caller, whatever it asks with a code."""
     parts, actor = call.parts, call.principal.name
     try:
-        async with parts.check_limit.turn(actor):
-            return await looked_up(call, code)
+        async with parts.check_limit.take_turn(actor):
+            return await look_up_code(call, code)
     except TooManyRequests as refusal:
-        await call.record("check", status=refusal.status)
+        await call.record_access("check", status=refusal.status)
         raise
 
 
-async def looked_up(call: Call, code: str) -> UUID:
+async def look_up_code(call: Call, code: str) -> UUID:
     try:
         return await call.parts.blocking(call.parts.archive.find_form, code, call.rights)
     except (ScanCodeUnknown, ScanCodeMalformed) as miss:
-        await call.record("check", status=miss.status)
+        await call.record_access("check", status=miss.status)
         raise
 
 
-async def named(call: Call, code: str | None, check_token: str | None) -> UUID | None:
+async def authorization_of_code(call: Call, code: str | None, check_token: str | None) -> UUID | None:
     """The authorization of a request that carries a code, None without one. Whether the token of its Check holds is
     asked by the use case."""
     if code is not None:
-        return await found(call, code)
+        return await find_authorization(call, code)
     if check_token is not None:
         raise CheckRequired
     return None
@@ -63,7 +63,7 @@ def answer_of(call: Call, checked: CheckedForm) -> dict[str, Any]:
     row = customer_documents.fold_item(checked.outcome.recorded)
     return {
         "scan_code": checked.state.scan_code,
-        "customer": known_customer(checked.customer, checked.outcome.customer),
+        "customer": answer_of_customer(checked.customer, checked.outcome.customer),
         "authorization": item_of(call, row, of=checked.customer),
         "collection": collection_of(checked.state),
         "check_token": checked.check_token,

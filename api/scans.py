@@ -26,10 +26,10 @@ from api.bodies import (
     note_of,
 )
 from api.call import Call
-from api.content import SAFE_HEADERS, Streamed, some
+from api.content import SAFE_HEADERS, Streamed, first_piece
 from api.documents import require_room, require_type
-from api.scan_codes import named
-from api.stations import device, own_stations
+from api.scan_codes import authorization_of_code
+from api.stations import device, stations_of_branch
 from domain import batch, refusals
 from domain.access import Role
 from domain.archive import ArchiveFile, Examined, InspectedPage, LoadedScanSession, Outcome, Reach
@@ -68,7 +68,7 @@ CAPTURE = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}")
 PIECE_BYTES = 1024 * 1024
 
 
-async def start(call: Call) -> None:
+async def start_session(call: Call) -> None:
     """POST /scan-sessions. Without a scanner the pages come from the caller."""
     body = await call.body(ScanBody)
     if body.scanner is None and (body.source or body.profile):
@@ -79,37 +79,37 @@ async def start(call: Call) -> None:
         chosen = await device(call, body.scanner, body.source, body.profile) if body.scanner else None
         session = await call.parts.blocking(partial(use.start_scan, chosen, caller, asked=body))
     call.resp.set_header("Location", f"/v1/scan-sessions/{session.id}")
-    answer(call, session, status=201)
+    answer_session(call, session, status=201)
 
 
 async def list_sessions(call: Call) -> None:
     """GET /scan-sessions?branch=: those that are not over, the longest untouched first."""
     await call.wait_for_views(SCANS)
-    own, asked, cursor = call.principal.branch, call.read_branch_filter(), call.text("cursor")
+    own, asked, cursor = call.principal.branch, call.parse_branch_filter(), call.text("cursor")
     async with call.parts.connection() as conn:
         found = await scan_sessions.list_unfinished(conn, branch=own or asked, limit=call.limit(), cursor=cursor)
     mine = not (own and asked and own != asked)
-    items = [listed(row) for row in found.rows] if mine else []
+    items = [item_from_row(row) for row in found.rows] if mine else []
     call.page(items, position=found.position, next_cursor=found.next if mine else None)
 
 
-async def show(call: Call) -> None:
-    answer(call, await session_of(call))
+async def show_session(call: Call) -> None:
+    answer_session(call, await session_of(call))
 
 
-async def confirm(call: Call) -> None:
+async def confirm_scan(call: Call) -> None:
     """POST /scan-sessions/{id}/confirm: the Yes; 202, for the station begins in a moment."""
     session = await call.parts.blocking(call.parts.archive.confirm_scan, call.id(), call.caller(), await reach_of(call))
-    answer(call, session, status=202)
+    answer_session(call, session, status=202)
 
 
-async def stop(call: Call) -> None:
+async def stop_scan(call: Call) -> None:
     """POST /scan-sessions/{id}/stop: no more of the pass under way; the pages that came are there to look at."""
     stopped = partial(call.parts.archive.stop_scan, call.id(), call.caller(), await reach_of(call))
-    answer(call, await call.parts.blocking(stopped))
+    answer_session(call, await call.parts.blocking(stopped))
 
 
-async def cancel(call: Call) -> None:
+async def cancel_session(call: Call) -> None:
     """DELETE /scan-sessions/{id}: leaves nothing behind."""
     cancelling = partial(call.parts.archive.cancel_scan, call.id(), call.caller(), await reach_of(call))
     session = await call.parts.blocking(cancelling)
@@ -118,13 +118,13 @@ async def cancel(call: Call) -> None:
     call.resp.status = 204
 
 
-async def reopen(call: Call) -> None:
+async def reopen_session(call: Call) -> None:
     """POST /scan-sessions/{id}/reopen: takes back the end of a session that nobody came back to in time."""
     reopened = partial(call.parts.archive.reopen_scan, call.id(), call.caller(), await reach_of(call))
-    answer(call, await call.parts.blocking(reopened))
+    answer_session(call, await call.parts.blocking(reopened))
 
 
-async def finish(call: Call) -> None:
+async def finish_pass(call: Call) -> None:
     """POST /scan-sessions/{id}/finish: the station is done with a pass, or it could not go on."""
     body = await call.body(FinishBody)
     if body.problem is not None and body.problem not in SCANNER_PROBLEMS:
@@ -133,13 +133,13 @@ async def finish(call: Call) -> None:
     session = await call.parts.blocking(
         call.parts.archive.finish_pass, call.id(), done, call.caller(), await reach_of(call)
     )
-    answer(call, session)
+    answer_session(call, session)
 
 
 SCANNER_PROBLEMS = {kind.slug: kind for kind in refusals.all_refusals() if kind.slug.startswith("scanner-")}
 
 
-async def split(call: Call) -> None:
+async def suggest_split(call: Call) -> None:
     """GET /scan-sessions/{id}/split: what a batch seems to be, for a person to see and to archive by `pages`."""
     session = await session_of(call)
     found = batch.split_batch(batch_pages(call, session))
@@ -166,19 +166,19 @@ def batch_pages(call: Call, session: LoadedScanSession) -> list[batch.BatchPage]
 # -- pages --------------------------------------------------------------------------------------------------------
 
 
-async def put_page(call: Call) -> None:
+async def store_page(call: Call) -> None:
     """PUT /scan-sessions/{id}/pages/{n}: one page image; 200 when it is there already, 201 when it is new."""
     parts, n = call.parts, page_number(call)
     await require_room(call)
     reach = await reach_of(call)
     await parts.blocking(parts.archive.load_scan_session, call.id(), reach)  # before a page for nobody is taken in
     async with receive_file(call.req, limits=parts.limits, tmp=parts.temporary) as received:
-        page = await inspected(call, received)
+        page = await inspect_page(call, received)
         session, fresh = await parts.blocking(parts.archive.capture_page, call.id(), n, page, call.caller(), reach)
-    answer(call, session, status=201 if fresh else 200)
+    answer_session(call, session, status=201 if fresh else 200)
 
 
-async def inspected(call: Call, received: ReceivedFile) -> InspectedPage:
+async def inspect_page(call: Call, received: ReceivedFile) -> InspectedPage:
     """The page as the limited child saw it."""
     try:
         found = await call.parts.examiner.inspect(received.fd, size=received.size, asker=call.asker)
@@ -222,7 +222,7 @@ async def page_image(call: Call) -> None:
     page = session.state.pages.get(page_number(call))
     if page is None:
         raise NotFound
-    await call.record("page", scan_session=session.id, page=page_number(call))
+    await call.record_access("page", scan_session=session.id, page=page_number(call))
     call.resp.set_headers(SAFE_HEADERS)
     try:
         await (send_turned(call, session, page, width) if width else send_original(call, session, page))
@@ -247,7 +247,7 @@ async def send_turned(call: Call, session: LoadedScanSession, page: CapturedPage
 
 async def send_original(call: Call, session: LoadedScanSession, page: CapturedPage) -> None:
     opened = pieces(call, session, page)
-    head = await call.parts.blocking(partial(some, opened))
+    head = await call.parts.blocking(partial(first_piece, opened))
     call.resp.content_type = page.content.media_type
     call.resp.content_length = page.content.size_bytes
     call.resp.stream = Streamed(call.parts.blocking, head, opened)
@@ -285,7 +285,7 @@ async def collate(call: Call) -> None:
 async def arrange(call: Call, command: Arrangement) -> None:
     use, reach = call.parts.archive.arrange_pages, await reach_of(call)
     change = partial(use, call.id(), command, call.caller(), reach, version=call.version_seen())
-    answer(call, await call.parts.blocking(change))
+    answer_session(call, await call.parts.blocking(change))
 
 
 def page_number(call: Call) -> int:
@@ -298,7 +298,7 @@ def page_number(call: Call) -> int:
 # -- into a document ----------------------------------------------------------------------------------------------
 
 
-async def archive(call: Call) -> None:
+async def archive_session(call: Call) -> None:
     """POST /scan-sessions/{id}/archive: OK (B9, B10). The pages become one PDF that has their bytes unchanged."""
     body, caller, session = await call.body(ArchiveScanBody), call.caller(), call.id()
     order = await order_of(call, body)
@@ -311,16 +311,16 @@ async def archive(call: Call) -> None:
         require_version(call.version_seen(), found.state.version)
         numbers = body.pages if body.pages is not None else [n for n, _ in found.state.pages_in_order]
         require_archivable(found.state, numbers)
-        earlier = await archived(call, found, body.pages, numbers, order, reach)
+        earlier = await archive_pages(call, found, body.pages, numbers, order, reach)
     answer_made(call, earlier)
 
 
-async def archived(
+async def archive_pages(
     call: Call, seen: LoadedScanSession, asked: list[int] | None, numbers: list[int], order: ArchiveFile, reach: Reach
 ) -> Outcome:
     use, caller = call.parts.archive, call.caller()
     try:
-        async with assembled(call, seen, numbers) as file:
+        async with assemble_pages(call, seen, numbers) as file:
             work = partial(use.archive_scan, seen, asked, numbers, order, file, caller, rights=call.rights, reach=reach)
             return await outcome_of(call, work)
     except Missing:
@@ -329,7 +329,7 @@ async def archived(
 
 
 async def order_of(call: Call, body: ArchiveScanBody) -> ArchiveFile:
-    statement = await named(call, body.scan_code, body.check_token)
+    statement = await authorization_of_code(call, body.scan_code, body.check_token)
     if statement is None:
         missing = [FieldError(f"/{n}", N_("is required")) for n in ("customer", "type") if getattr(body, n) is None]
         if missing:
@@ -352,13 +352,13 @@ async def order_of(call: Call, body: ArchiveScanBody) -> ArchiveFile:
 
 
 @asynccontextmanager
-async def assembled(call: Call, session: LoadedScanSession, numbers: Sequence[int]) -> AsyncIterator[Examined]:
+async def assemble_pages(call: Call, session: LoadedScanSession, numbers: Sequence[int]) -> AsyncIterator[Examined]:
     """One PDF of these pages, in a file that is open until this is left."""
     folder = call.parts.temporary
     with tempfile.TemporaryFile(dir=folder) as pages, tempfile.TemporaryFile(dir=folder) as target:
         places = await call.parts.blocking(copy_pages, call, session, numbers, pages)
         await call.parts.examiner.assemble(pages.fileno(), places, target.fileno(), asker=call.asker)
-        size, digest = await call.parts.blocking(measured, target)
+        size, digest = await call.parts.blocking(size_and_digest, target)
         yield Examined(
             file=target,
             name=None,
@@ -394,7 +394,7 @@ def pieces(call: Call, session: LoadedScanSession, page: CapturedPage) -> Genera
     yield from opened
 
 
-def measured(file: IO[bytes]) -> tuple[int, bytes]:
+def size_and_digest(file: IO[bytes]) -> tuple[int, bytes]:
     """Size and SHA-256 of the whole; the file is left at its beginning."""
     file.seek(0)
     digest = hashlib.sha256()
@@ -415,11 +415,11 @@ async def session_of(call: Call) -> LoadedScanSession:
 async def reach_of(call: Call) -> Reach:
     """A station gets at the sessions on its own scanners; a caller with a branch of its own at those of that branch."""
     if call.principal.role is Role.STATION:
-        return Reach(stations=await own_stations(call))
+        return Reach(stations=await stations_of_branch(call))
     return Reach(branch=call.principal.branch)
 
 
-def answer(call: Call, session: LoadedScanSession, *, status: int = 200) -> None:
+def answer_session(call: Call, session: LoadedScanSession, *, status: int = 200) -> None:
     if session.replayed:
         call.resp.set_header("Idempotency-Replayed", "true")
     call.answer(item_of(call, session), status=status, position=session.position, version=session.state.version)
@@ -469,7 +469,7 @@ def problem_of(call: Call, slug: str | None) -> ScanProblem | None:
     )
 
 
-def listed(row: scan_sessions.ScanSessionRow) -> SessionItem:
+def item_from_row(row: scan_sessions.ScanSessionRow) -> SessionItem:
     return SessionItem(
         id=row.id,
         state=row.state,

@@ -107,7 +107,7 @@ class LiveSessions:
         Where `newcomers` have a role, an identity that is bound to nobody gets a user of its own with it. None when
         nobody may come in; an identity that is bound to nobody then waits for an operator (store/sessions.py).
         """
-        user = await self._bound(person, trace_id)
+        user = await self._user_of_person(person, trace_id)
         if user is None:
             async with self._connection() as conn:
                 identity = person.identity
@@ -117,7 +117,7 @@ class LiveSessions:
             return None
         return await self._begin(user, user.password, "oidc", trace_id)
 
-    async def _bound(self, person: Person, trace_id: str) -> User | None:
+    async def _user_of_person(self, person: Person, trace_id: str) -> User | None:
         """The name is never looked up: a provider may let people choose it, or give it to somebody else later."""
         user = await self._slowly(self._users.find_bound_user, person.identity)
         name = person.name or ""

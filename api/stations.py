@@ -36,7 +36,7 @@ async def report(call: Call) -> None:
     scanners = msgspec.json.encode(body.scanners).decode()
     async with call.parts.connection() as conn:
         told = partial(call.parts.stations.report_station, conn, name, call.principal.name, call.branch(), scanners)
-        if not await told() and not await told(revoked=await revoked(call)):
+        if not await told() and not await told(revoked=await actors_revoked(call)):
             raise NotFound
     call.answer(StationItem(name, call.branch(), format_moment(call.parts.archive.clock.now()), "online"))
 
@@ -49,7 +49,7 @@ async def release(call: Call) -> None:
     call.resp.status = 204
 
 
-async def revoked(call: Call) -> list[str]:
+async def actors_revoked(call: Call) -> list[str]:
     access = await call.parts.blocking(call.parts.archive.load_administration)
     return [name for name, token in access.tokens.items() if token.revoked]
 
@@ -60,14 +60,14 @@ async def list_stations(call: Call) -> None:
         StationItem(s.name, s.branch, format_moment(s.seen_at), "offline" if is_silent(s) else "online")
         for s in await stations_in_reach(call)
     ]
-    call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
+    call.send_page_of(items, position=await call.parts.blocking(call.parts.last_position))
 
 
 async def list_scanners(call: Call) -> None:
     """GET /scanners: those of the stations in reach, with their state; `elsewhere`: those of other branches."""
     await call.wait_for_views(SCANS)
     items = await (offers_elsewhere(call) if call.text("elsewhere") == "true" else offers(call))
-    call.cut_page(items, position=await call.parts.blocking(call.parts.last_position))
+    call.send_page_of(items, position=await call.parts.blocking(call.parts.last_position))
 
 
 async def jobs(call: Call) -> None:
@@ -94,7 +94,7 @@ async def jobs(call: Call) -> None:
         if bell.is_set():
             eager_until = loop.time() + EAGER_SECONDS
     items = [job_of(row, call.parts.limits.scan_pages_max) for row in found]
-    call.cut_page(items, position=max((row.from_position for row in found), default=0))
+    call.send_page_of(items, position=max((row.from_position for row in found), default=0))
 
 
 def job_of(row: scan_sessions.ScanSessionRow, pages_max: int) -> JobItem:
@@ -159,7 +159,7 @@ async def stations_of(call: Call) -> Sequence[Any]:
         return await call.parts.stations.list_stations(conn)
 
 
-async def own_stations(call: Call) -> dict[str, datetime]:
+async def stations_of_branch(call: Call) -> dict[str, datetime]:
     """The stations of this token, each with the moment since when its branch has the name."""
     return {s.name: s.owned_since for s in await stations_of(call) if s.actor == call.principal.name}
 

@@ -11,14 +11,14 @@ from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 
 async def list_types(call: Call) -> None:
     """GET /document-types: those whose papers the caller may see; switched-off ones too, marked so."""
-    await call.read_types()
+    await call.reload_types()
     position = await call.parts.blocking(call.parts.last_position)
     items = [answer_of(call, t) for code, t in call.types.items() if may_see(call, code)]
-    call.cut_page(items, position=position)
+    call.send_page_of(items, position=position)
 
 
-async def show(call: Call) -> None:
-    await call.read_types()
+async def show_type(call: Call) -> None:
+    await call.reload_types()
     code = call.params["code"]
     if not may_see(call, code):
         raise NotFound
@@ -29,7 +29,7 @@ def may_see(call: Call, code: str) -> bool:
     return code in call.rights.types or (code in call.types and call.principal.role is Role.STATION)
 
 
-async def put(call: Call) -> None:
+async def put_type(call: Call) -> None:
     """PUT /document-types/{code}: add or change; what was archived keeps the label of its day."""
     code = call.params["code"]
     if not re.fullmatch(CODE, code):

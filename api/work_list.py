@@ -32,7 +32,7 @@ async def originals(call: Call) -> None:
 
 
 def paging(call: Call) -> dict[str, Any]:
-    return {"branch": call.read_branch_filter(), "limit": call.limit(), "cursor": call.text("cursor")}
+    return {"branch": call.parse_branch_filter(), "limit": call.limit(), "cursor": call.text("cursor")}
 
 
 async def answer(call: Call, found: WorkListPage, kind: AccessKind) -> None:

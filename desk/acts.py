@@ -122,14 +122,14 @@ def change(name: str, was: Any, now: Any, reader: ActReader, *, is_new: bool) ->
     path = ROOMS[name] + str(now or was) if name in ROOMS else None
     return FieldChange(
         reader.translate(label),
-        None if is_new else shown(was, write, reader),
-        shown(now, write, reader),
+        None if is_new else act_from_item(was, write, reader),
+        act_from_item(now, write, reader),
         path,
         is_new,
     )
 
 
-def shown(value: Any, write: Callable[[Any, ActReader], str], reader: ActReader) -> str:
+def act_from_item(value: Any, write: Callable[[Any, ActReader], str], reader: ActReader) -> str:
     return reader.translate(N_("nothing")) if value in (None, "", []) else write(value, reader)
 
 
@@ -165,11 +165,11 @@ def digest(value: Any, reader: ActReader) -> str:
 
 
 def scan_code(value: Any, reader: ActReader) -> str:
-    return render.grouped(value)
+    return render.group_code(value)
 
 
 def iban(value: Any, reader: ActReader) -> str:
-    return render.grouped_iban(value)
+    return render.group_iban(value)
 
 
 def document(value: Any, reader: ActReader) -> str:
@@ -264,7 +264,7 @@ def view(line: Mapping[str, Any], reader: ActReader, labels: Mapping[str, str]) 
     )
 
 
-def together(looks: Iterable[Act]) -> Act:
+def merge_acts(looks: Iterable[Act]) -> Act:
     """Looks of one kind by one person as one: the latest, with the papers that were looked at."""
     first, *others = looks
     papers = counted(dict.fromkeys(paper for look in (first, *others) for paper in look.papers))

@@ -12,11 +12,11 @@ import msgspec
 
 from api.call import Call
 from desk import lately, render, scan
-from desk.checking import Check, check, existing
+from desk.checking import Check, check, existing_paper
 from desk.door import LIST_PAGE, ask, ask_all
 from desk.fields import fields_of, key_after
 from desk.refused import ShownProblem, problem_of
-from desk.saved import Done, done_of
+from desk.saved import Done, find_done
 from domain.access import Verb
 from domain.refusals import NotFound, Refusal
 
@@ -50,12 +50,12 @@ async def home(call: Call) -> None:
     elif card := call.text("card"):
         render.go(call, "/find", code=card)
     else:
-        render.go(call, next(path for verb, path in BEGINNINGS if render.allowed(call, verb)))
+        render.go(call, next(path for verb, path in BEGINNINGS if render.may_use(call, verb)))
 
 
 async def show(call: Call) -> None:
     """GET /add: a link can name source, customer, type and scan code; what was done is named by what it made."""
-    await show_with(call, texts(call), done=await done_of(call))
+    await show_with(call, texts(call), done=await find_done(call))
 
 
 async def show_again(call: Call) -> None:
@@ -98,7 +98,7 @@ async def show_with(
         entry=entry,
         fields=entry.fields,
         problem=told,
-        existing=await existing(call, told.extra) if told else None,
+        existing=await existing_paper(call, told.extra) if told else None,
         done=done,
         looked_up=looked_up,
         scanners=scanners,
@@ -163,14 +163,14 @@ async def earlier_of(
 
 async def scanners_of(call: Call, source: str) -> list[dict[str, Any]]:
     """None for who may not see them, unless they are what the page is about: then it is refused."""
-    if source != "scan" and not render.allowed(call, "scanners.read"):
+    if source != "scan" and not render.may_use(call, "scanners.read"):
         return []
     return await ask_all(call, "/v1/scanners")
 
 
 async def scanners_elsewhere(call: Call) -> list[dict[str, Any]]:
     """Those of other branches: with none at one's own, the page tells where they are."""
-    if not render.allowed(call, "scanners.read"):
+    if not render.may_use(call, "scanners.read"):
         return []
     found = await ask(call, "GET", "/v1/scanners", query={"elsewhere": "true", "limit": LIST_PAGE})
     return list(found.body["items"])

@@ -6,12 +6,12 @@ service/wiring.py hands in how the parts are opened after the fork.
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from api.admission import admitted
+from api.admission import admit_call
 from api.parts import Parts
 from desk.assets import assets
 from desk.contract import ROUTES
 from desk.pages import PAGES
-from desk.refused import refused
+from desk.refused import show_problem_page
 from domain.limits import Limits
 from web.app import build_app
 from web.problems import Write
@@ -35,8 +35,8 @@ def create_app(
     return build_app(
         ALL,
         open_parts,
-        admit=admitted,
-        show=refused,
+        admit=admit_call,
+        show=show_problem_page,
         limits=limits,
         write=write,
         hosts=hosts,

@@ -65,10 +65,10 @@ async def serve(call: Call) -> None:
     zipped = "gzip" in (call.req.get_header("Accept-Encoding") or "")
     if zipped:
         call.resp.set_header("Content-Encoding", "gzip")
-    call.resp.data = gzipped(call.params["name"]) if zipped else asset.content
+    call.resp.data = gzip_asset(call.params["name"]) if zipped else asset.content
 
 
 @cache
-def gzipped(name: str) -> bytes:
+def gzip_asset(name: str) -> bytes:
     """Made when it is first asked for."""
     return gzip.compress(assets().by_name[name].content, 9, mtime=0)

@@ -10,10 +10,19 @@ from typing import Any, NamedTuple
 
 from api.call import Call
 from desk import acts, past, render
-from desk.changes import Fields, OpenForm, end_of_log, found_for, is_searching, only_reason, shown, to_customer
+from desk.changes import (
+    Fields,
+    OpenForm,
+    customers_found,
+    end_of_log,
+    is_searching,
+    only_reason,
+    show_change,
+    to_customer,
+)
 from desk.door import Reply, ask
 from desk.facts import instant_of, pages_of
-from desk.fields import change, fields_of, filled
+from desk.fields import change, fields_of, fill_fields
 from domain.administration import SYSTEM
 from domain.refusals import Forbidden, NotFound, Refusal
 
@@ -23,11 +32,11 @@ ENDS = ("authorization-expired", "authorization-revoked")
 
 
 def amendment(fields: Fields) -> dict[str, Any]:
-    return {**only_reason(fields), **filled(fields, "debtor_name", "iban", "bic", "mandate_reference")}
+    return {**only_reason(fields), **fill_fields(fields, "debtor_name", "iban", "bic", "mandate_reference")}
 
 
 def revocation(fields: Fields) -> dict[str, Any]:
-    return {**only_reason(fields), "received_on": fields.get("received_on", ""), **filled(fields, "effective_on")}
+    return {**only_reason(fields), "received_on": fields.get("received_on", ""), **fill_fields(fields, "effective_on")}
 
 
 def succession(fields: Fields) -> dict[str, Any]:
@@ -36,7 +45,7 @@ def succession(fields: Fields) -> dict[str, Any]:
 
 def collection(fields: Fields) -> dict[str, Any]:
     taken = {name: fields.get(name, "") for name in ("presented_on", "due_on", "outcome")}
-    return {**taken, **filled(fields, "reference")}
+    return {**taken, **fill_fields(fields, "reference")}
 
 
 class LifeStep(NamedTuple):
@@ -65,18 +74,18 @@ STEPS = {
 }
 
 
-async def show(call: Call) -> None:
+async def show_authorization(call: Call) -> None:
     """GET /authorizations/{id}, as it is or as it was; `change` names the step that is open."""
     await show_with(call, OpenForm(call.text("change")))
 
 
-async def step(call: Call) -> None:
+async def take_step(call: Call) -> None:
     """POST /authorizations/{id}/{step}: back to the page when it is done, else the page with what was typed."""
     name, fields = call.params["step"], await fields_of(call)
     if name not in STEPS:
         raise NotFound
     if name == "reassign" and is_searching(fields):
-        await show_with(call, OpenForm(name, fields, found=await found_for(call, fields)))
+        await show_with(call, OpenForm(name, fields, found=await customers_found(call, fields)))
         return
     path = f"/v1/authorizations/{{id}}/{name}"
     try:
@@ -97,7 +106,7 @@ async def show_with(call: Call, form: OpenForm) -> None:
         call,
         "authorization.html",
         **facts,
-        **await shown(call, "authorizations", item, form, offered),
+        **await show_change(call, "authorizations", item, form, offered),
         successors=await successors(call, item) if "supersede" in offered else [],
     )
 
@@ -159,7 +168,7 @@ def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | N
     fits = item["kind"] == "mandate" or not found.mandates_only
     if name == "reinstate":
         fits = ended_by == SYSTEM
-    return fits and item["status"] in found.states and render.allowed(call, found.verb)
+    return fits and item["status"] in found.states and render.may_use(call, found.verb)
 
 
 async def successors(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:

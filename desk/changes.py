@@ -27,7 +27,7 @@ class OpenForm(msgspec.Struct, frozen=True):
     found: list[dict[str, Any]] | None = None
 
 
-async def shown(
+async def show_change(
     call: Call, room: str, item: Mapping[str, Any], form: OpenForm, offered: Sequence[str]
 ) -> dict[str, Any]:
     """What change.html needs of the forms that are offered. After a late one what others did meanwhile is told."""
@@ -63,7 +63,7 @@ async def end_of_log(call: Call) -> str:
     return (await ask(call, "GET", "/v1/document-types")).position
 
 
-async def found_for(call: Call, fields: Fields) -> list[dict[str, Any]]:
+async def customers_found(call: Call, fields: Fields) -> list[dict[str, Any]]:
     """Customers for what was typed; none for nothing."""
     query = fields.get("q", "")
     found = await ask(call, "GET", "/v1/customers", query={"q": query, "limit": FOUND_MAX}) if query else None

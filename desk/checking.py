@@ -44,8 +44,8 @@ async def check(call: Call, fields: Mapping[str, str]) -> Check:
         found = (await ask(call, "GET", "/v1/scan-codes/{code}", code=code)).body
     except Refusal as refusal:
         problem = problem_of(call, refusal)
-        return Check(fields=without_check(kept), problem=problem, existing=await existing(call, problem.extra))
-    return settled(kept, found)
+        return Check(fields=without_check(kept), problem=problem, existing=await existing_paper(call, problem.extra))
+    return settle_check(kept, found)
 
 
 def voided(fields: Mapping[str, str]) -> dict[str, str]:
@@ -60,7 +60,7 @@ def without_check(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name not in ("by_code", "check_token")}
 
 
-def settled(fields: Mapping[str, str], found: Mapping[str, Any]) -> Check:
+def settle_check(fields: Mapping[str, str], found: Mapping[str, Any]) -> Check:
     """Customer and type are the form's; whom somebody has chosen beside it must be the same (D8)."""
     customer, chosen = found["customer"]["id"], fields.get("customer")
     if chosen and chosen != customer:
@@ -70,7 +70,7 @@ def settled(fields: Mapping[str, str], found: Mapping[str, Any]) -> Check:
     return Check(fields={**fields, **form, "scan_code": code}, found=found, is_current=True)
 
 
-async def existing(call: Call, extra: Mapping[str, Any]) -> Mapping[str, Any] | None:
+async def existing_paper(call: Call, extra: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The paper that a refusal names, however lately it was saved."""
     if not (paper := extra.get("existing")):
         return None

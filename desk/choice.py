@@ -31,7 +31,7 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
         call,
         "choice.html",
         lately=used,
-        documents=sorted((one for one in others if one["kind"] == "document"), key=kept_first),
+        documents=sorted((one for one in others if one["kind"] == "document"), key=recent_first),
         authorizations=[one for one in others if one["kind"] != "document"],
         chosen=preset(fields.get("type"), used, types),
         source=source,
@@ -39,7 +39,7 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
     )
 
 
-def kept_first(kind: Mapping[str, Any]) -> bool:
+def recent_first(kind: Mapping[str, Any]) -> bool:
     """What is only verified is seldom chosen: it stands behind what is kept."""
     return bool(kind["verify_only"])
 

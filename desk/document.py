@@ -10,7 +10,16 @@ from uuid import UUID
 
 from api.call import Call
 from desk import render
-from desk.changes import Fields, OpenForm, end_of_log, found_for, is_searching, only_reason, shown, to_customer
+from desk.changes import (
+    Fields,
+    OpenForm,
+    customers_found,
+    end_of_log,
+    is_searching,
+    only_reason,
+    show_change,
+    to_customer,
+)
 from desk.door import Reply, ask, ask_all
 from desk.facts import facts_of, pages_of, read
 from desk.fields import change, fields_of, new_key
@@ -51,7 +60,7 @@ CORRECTIONS = {
 }
 
 
-async def show(call: Call) -> None:
+async def show_document(call: Call) -> None:
     """GET /documents/{id}, as it is or as it was; `change` names the form that is open."""
     await show_with(call, OpenForm(call.text("change")))
 
@@ -63,7 +72,7 @@ async def print_view(call: Call) -> None:
     pages = pages_of(call, item, item)
     if pages is None:
         raise NotFound
-    await call.look(
+    await call.record_look(
         "print",
         {"customer": await call.parts.customers.reference_of(item["customer"]), "document": UUID(item["id"])},
         sensitive=True,
@@ -71,29 +80,29 @@ async def print_view(call: Call) -> None:
     render.show(call, "document_print.html", item=item, customer=customer.body, pages=pages)
 
 
-async def correct(call: Call) -> None:
+async def correct_document(call: Call) -> None:
     """POST /documents/{id}/{change}: back to the page when it is done, else the page with what was typed."""
     name, fields = call.params["change"], await fields_of(call)
     if name not in CORRECTIONS or name == "content":
         raise NotFound
     kind = CORRECTIONS[name]
     if kind.named and is_searching(fields):
-        await show_with(call, OpenForm(name, fields, found=await found_for(call, fields)))
+        await show_with(call, OpenForm(name, fields, found=await customers_found(call, fields)))
         return
     path = f"/v1/documents/{{id}}/{name}"
-    await tried(call, name, fields, change(call, path, fields, kind.body(fields), id=call.params["id"]))
+    await try_change(call, name, fields, change(call, path, fields, kind.body(fields), id=call.params["id"]))
 
 
-async def replace(call: Call) -> None:
+async def replace_content(call: Call) -> None:
     """POST /documents/{id}/content?version=&key=: they stand in the address, for the body goes on as it comes."""
     heard, version, key = Heard(call), call.text("version") or "", call.text("key") or new_key()
     headers = {"If-Match": f'"{version}"', "Idempotency-Key": key}
     sent = ask(call, "PUT", "/v1/documents/{id}/content", headers=headers, form=aiter(heard), id=call.params["id"])
     heard.fields |= {"version": version, "key": key}
-    await tried(call, "content", heard.fields, sent)
+    await try_change(call, "content", heard.fields, sent)
 
 
-async def tried(call: Call, name: str, fields: Fields, change: Awaitable[Reply]) -> None:
+async def try_change(call: Call, name: str, fields: Fields, change: Awaitable[Reply]) -> None:
     try:
         done = await change
     except (NotFound, Forbidden):
@@ -112,7 +121,7 @@ async def show_with(call: Call, form: OpenForm) -> None:
         call,
         "document.html",
         **facts,
-        **await shown(call, "documents", item, form, offered),
+        **await show_change(call, "documents", item, form, offered),
         types=await types_for(call, item) if "reclassify" in offered else [],
     )
 
@@ -125,7 +134,7 @@ def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
         "content": item["content_version"] > 0,
         "unlink-customer": bool(item["linked_customers"]),
     }
-    return item["status"] in kind.states and needed.get(name, True) and render.allowed(call, kind.verb)
+    return item["status"] in kind.states and needed.get(name, True) and render.may_use(call, kind.verb)
 
 
 async def types_for(call: Call, item: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -51,8 +51,14 @@ async def ask(
     out. `body` goes as JSON; `form` is the multipart body of the page's own request. Raises the route's Refusal.
     """
     content = b"" if body is None else msgspec.json.encode(body)
-    told = [*kept(call, form is not None), *sent(headers or {}), *([] if form else described(content))]
-    return reply(await answer(call, method, path, params, query, told, pieces_of(form) if form else once(content)))
+    told = [
+        *headers_to_keep(call, form is not None),
+        *encode_headers(headers or {}),
+        *([] if form else content_headers(content)),
+    ]
+    return reply_from_response(
+        await answer(call, method, path, params, query, told, pieces_of(form) if form else receive_once(content))
+    )
 
 
 async def ask_all(call: Call, path: str) -> list[Any]:
@@ -68,19 +74,19 @@ async def ask_all(call: Call, path: str) -> list[Any]:
 
 
 @asynccontextmanager
-async def opened(
+async def open_file(
     call: Call, path: str, *, query: Mapping[str, Any] | None = None, **params: str
 ) -> AsyncIterator[tuple[Mapping[str, str], AsyncIterator[bytes]]]:
     """A GET whose answer is a file: its headers, names in lower case, and its bytes as they come."""
-    resp = await answer(call, "GET", path, params, query, kept(call, form=False), once(b""))
+    resp = await answer(call, "GET", path, params, query, headers_to_keep(call, form=False), receive_once(b""))
     try:
-        yield lowered(resp.headers), resp.stream or whole(resp.data)
+        yield lower_names(resp.headers), resp.stream or single_piece(resp.data)
     finally:
         if resp.stream is not None:
             await resp.stream.close()
 
 
-async def whole(data: bytes) -> AsyncIterator[bytes]:
+async def single_piece(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
@@ -104,25 +110,25 @@ async def answer(
         call.req, method=method, path=path.format_map(params), query=asked, headers=headers, receive=receive
     )
     require_known(route.query, inner.req.params)
-    await answered(route.handle, inner)
+    await run_handler(route.handle, inner)
     call.types, call.types_version = inner.types, inner.types_version  # it may have read them anew
     return inner.resp
 
 
-def kept(call: Call, form: bool) -> list[tuple[bytes, bytes]]:
+def headers_to_keep(call: Call, form: bool) -> list[tuple[bytes, bytes]]:
     names = (*KEPT_HEADERS, b"content-type", b"content-length") if form else KEPT_HEADERS
     return [(name, value) for name, value in call.req.scope["headers"] if name in names]
 
 
-def sent(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def described(content: bytes) -> list[tuple[bytes, bytes]]:
+def content_headers(content: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
 
 
-def once(content: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+def receive_once(content: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": content, "more_body": False}
 
@@ -139,7 +145,7 @@ def pieces_of(pieces: AsyncIterator[bytes]) -> Callable[[], Awaitable[dict[str, 
     return receive
 
 
-async def answered(handle: Callable[[Call], Awaitable[None]], inner: Call) -> None:
+async def run_handler(handle: Callable[[Call], Awaitable[None]], inner: Call) -> None:
     try:
         await handle(inner)
     except msgspec.DecodeError as error:
@@ -148,12 +154,12 @@ async def answered(handle: Callable[[Call], Awaitable[None]], inner: Call) -> No
         raise ValidationFailed(error) from None
 
 
-def reply(resp: Any) -> Reply:
+def reply_from_response(resp: Any) -> Reply:
     return Reply(
         body=msgspec.json.decode(resp.data) if resp.data else None,
-        headers=lowered(resp.headers),
+        headers=lower_names(resp.headers),
     )
 
 
-def lowered(headers: Mapping[str, str]) -> dict[str, str]:
+def lower_names(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}

@@ -18,7 +18,7 @@ from api.parts import IdentityProvider
 from desk.entrance import local, show_sign_in_form
 from desk.render import go
 from domain.refusals import IdentityNotProven, NotFound, Refusal
-from web.origin import own_origin
+from web.origin import origin_of
 from web.subpath import base_of
 
 COOKIE = "dossier_sign_in"
@@ -36,7 +36,7 @@ class Way(msgspec.Struct, frozen=True, array_like=True):
     expires: int
 
 
-async def leave(call: Call) -> None:
+async def go_to_provider(call: Call) -> None:
     """GET /sign-in/elsewhere?next=."""
     following = local(call.text("next"))
     try:
@@ -46,7 +46,7 @@ async def leave(call: Call) -> None:
     way = Way(begun.state, begun.nonce, begun.verifier, following, int(time.time()) + SECONDS)
     secure = call.req.scheme == "https"
     call.resp.set_cookie(
-        COOKIE, await packed(call, way), path=HERE, http_only=True, same_site="Lax", secure=secure, max_age=SECONDS
+        COOKIE, await pack_state(call, way), path=HERE, http_only=True, same_site="Lax", secure=secure, max_age=SECONDS
     )
     return go(call, begun.address)
 
@@ -54,7 +54,7 @@ async def leave(call: Call) -> None:
 async def come_back(call: Call) -> None:
     """GET /sign-in/elsewhere/back: once, whatever comes of it."""
     asked, following = provider(call), "/"
-    way = await unpacked(call, call.req.get_cookie_values(COOKIE) or [])
+    way = await unpack_state(call, call.req.get_cookie_values(COOKIE) or [])
     call.resp.unset_cookie(COOKIE, path=HERE, same_site="Lax")
     try:
         if way is None or not hmac.compare_digest(way.state.encode(), (call.text("state") or "").encode()):
@@ -82,18 +82,18 @@ def provider(call: Call) -> IdentityProvider:
 
 def redirect_uri(call: Call) -> str:
     """As it has to be registered with the provider."""
-    return own_origin(call.req) + base_of(call.req.scope) + BACK
+    return origin_of(call.req) + base_of(call.req.scope) + BACK
 
 
 # -- the cookie -------------------------------------------------------------------------------------------------------
 
 
-async def packed(call: Call, way: Way) -> str:
+async def pack_state(call: Call, way: Way) -> str:
     content = msgspec.msgpack.encode(way)
     return f"{text(content)}.{text(await signature(call, content))}"
 
 
-async def unpacked(call: Call, found: list[str]) -> Way | None:
+async def unpack_state(call: Call, found: list[str]) -> Way | None:
     """None for what was not made here, or too long ago."""
     try:
         [whole] = found

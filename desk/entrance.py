@@ -50,7 +50,7 @@ async def show_password(call: Call) -> None:
 async def change_password(call: Call) -> None:
     """POST /password."""
     fields = await fields_of(call, as_typed=SECRETS)
-    following, due = local(fields.get("next")), own_session.of(call).must_change
+    following, due = local(fields.get("next")), own_session.require_session(call).must_change
     try:
         await new_password(call, fields, due=due)
     except (Refusal, FieldError) as wrong:
@@ -90,7 +90,7 @@ def show_sign_in_form(call: Call, *, following: str, user_name: str = "", refusa
 
 
 def show_password_form(call: Call, *, following: str, refusal: Refusal | None = None, changed: bool = False) -> None:
-    due = own_session.of(call).must_change and not changed
+    due = own_session.require_session(call).must_change and not changed
     problem = problem_of(call, refusal) if refusal else None
     status = refusal.status if refusal else 200
     show(call, "password.html", status=status, next=following, due=due, changed=changed, problem=problem)

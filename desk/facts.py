@@ -7,7 +7,7 @@ from typing import Any
 
 from api.call import Call
 from desk import acts, past, render
-from desk.door import Reply, ask, opened
+from desk.door import Reply, ask, open_file
 from domain.refusals import NotFound
 from web.headers import digest_field
 
@@ -44,7 +44,7 @@ async def facts_of(call: Call, *, at: str | None = None) -> dict[str, Any]:
         "readable": item["sha256"] is not None and may_read(call, item, now),
         "version": version_query(item, now),
         "pages": pages_of(call, item, now),
-        "verified": await verified(call, item, now),
+        "verified": await has_digest(call, item, now),
         "while_member": is_kept_while_member(call, item["type"]),
     }
 
@@ -82,7 +82,7 @@ async def history_of(call: Call, item: Mapping[str, Any], **query: Any) -> list[
 
 async def earlier_of(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The contents of before, for who may read them: what replaced each, and the last position at which it stood."""
-    if item["content_version"] < 2 or not render.allowed(call, "documents.correct"):
+    if item["content_version"] < 2 or not render.may_use(call, "documents.correct"):
         return []
     replaced = await history_of(call, item, action="content-replaced", limit=200)
     return [{**one, "content_version": n, "as_of": one["position"] - 1} for n, one in enumerate(reversed(replaced), 1)]
@@ -117,7 +117,7 @@ def pages_of(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dic
 def may_read(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """What is withdrawn or replaced is for those who correct documents."""
     current = now["status"] == "archived" and item["content_version"] == now["content_version"]
-    return current or render.allowed(call, "documents.correct")
+    return current or render.may_use(call, "documents.correct")
 
 
 def version_query(item: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,12 +130,12 @@ def first_page(call: Call, count: int) -> int:
     return (wanted - 1) // PAGES_SHOWN * PAGES_SHOWN + 1
 
 
-async def verified(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
+async def has_digest(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
     """Asked to verify: whether the bytes, the digest that is sent with them and the one that is shown are the same."""
     if not call.text("verify") or item["sha256"] is None or not may_read(call, item, now):
         return None
     digest = hashlib.sha256()
-    async with opened(call, "/v1/documents/{id}/content", query=version_query(item, now), id=item["id"]) as (
+    async with open_file(call, "/v1/documents/{id}/content", query=version_query(item, now), id=item["id"]) as (
         headers,
         pieces,
     ):

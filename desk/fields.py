@@ -61,7 +61,7 @@ def key_after(refusal: Refusal | None, sent: str | None) -> str:
     return sent if sent and isinstance(refusal, UNCERTAIN) else new_key()
 
 
-def filled(fields: Mapping[str, str], *names: str) -> dict[str, Any]:
+def fill_fields(fields: Mapping[str, str], *names: str) -> dict[str, Any]:
     """Those of these fields that have something in them: what is empty is left out of a body."""
     return {name: fields[name] for name in names if fields.get(name)}
 

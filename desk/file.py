@@ -11,7 +11,7 @@ import msgspec
 from api.call import Call
 from desk import render
 from desk.add import show_with
-from desk.checking import existing
+from desk.checking import existing_paper
 from desk.door import ask
 from desk.fields import fields_of, new_key, number
 from desk.refused import ShownProblem, Wrong, as_typed, field_of
@@ -24,7 +24,7 @@ from web.uploads import FIELD_BYTES_MAX
 REFUSALS = {kind.slug: kind for kind in all_refusals()}
 
 
-async def save(call: Call) -> None:
+async def save_file(call: Call) -> None:
     """POST /add/file?key=: the key stands in the address, for the form's own fields are the archive's."""
     heard = Heard(call)
     key = {"Idempotency-Key": call.text("key") or new_key()}
@@ -83,7 +83,7 @@ class AnsweredProblem(msgspec.Struct, frozen=True):
     trace_id: str = ""
 
 
-async def refused(call: Call) -> None:
+async def show_refusal(call: Call) -> None:
     """POST /add/refused: a file's refusal in the words of this page, with what can be done about it."""
     fields = await fields_of(call)
     told = told_of(fields.get("problem", ""))
@@ -92,7 +92,7 @@ async def refused(call: Call) -> None:
         call,
         "add_refused.html",
         problem=problem,
-        existing=await existing(call, problem.extra),
+        existing=await existing_paper(call, problem.extra),
         file=file_of(fields),
         trace_id=told.trace_id,
     )

@@ -12,7 +12,7 @@ import msgspec
 
 from api.call import Call
 from desk import add, render
-from desk.checking import existing
+from desk.checking import existing_paper
 from desk.door import ask
 from desk.fields import fields_of
 from desk.refused import ShownProblem, problem_of
@@ -40,7 +40,7 @@ class FoundCustomers(msgspec.Struct, frozen=True, kw_only=True):
     refusal: Refusal | None = None
 
 
-async def show(call: Call) -> None:
+async def show_find(call: Call) -> None:
     """GET /find?code=."""
     await find(call, add.texts(call))
 
@@ -51,7 +51,7 @@ async def search(call: Call) -> None:
 
 
 async def find(call: Call, fields: Mapping[str, str]) -> None:
-    code = cleaned(fields.get("code", ""))
+    code = clean_code(fields.get("code", ""))
     adding = fields.get("at") == "add"
     if not code:
         await (add.show_with(call, without(fields, *OWN)) if adding else to_customers(call))
@@ -62,7 +62,7 @@ async def find(call: Call, fields: Mapping[str, str]) -> None:
         await (choose(call, fields, code, found) if adding else lead(call, code, found))
 
 
-def cleaned(text: str) -> str:
+def clean_code(text: str) -> str:
     """Without what a gun adds: control characters, the sign of the barcode's kind, blanks at the ends."""
     printable = "".join(sign for sign in text[:CHARACTERS_MAX] if sign.isprintable())
     return SYMBOLOGY.sub("", printable).strip()
@@ -83,7 +83,7 @@ async def look_up(call: Call, code: str) -> FoundCustomers:
     """A form is asked for where it is one of ours by its check digits, or where it is nobody's card."""
     listed = await ask(call, "GET", "/v1/customers", query={"q": code, "limit": EXACT_AMONG})
     customers = [one for one in listed.body["items"] if is_exactly(one, code)]
-    may_check = render.allowed(call, "scan-codes.check")
+    may_check = render.may_use(call, "scan-codes.check")
     if not may_check or (customers and not is_well_formed(code, ())):
         return FoundCustomers(customers=customers)
     try:
@@ -138,7 +138,7 @@ def unknown(call: Call) -> ShownProblem:
 async def lead(call: Call, code: str, found: FoundCustomers) -> None:
     """To the customer's papers; a form that was used before leads to whose paper it became."""
     people = [one["id"] for one in found.customers] + ([found.form["customer"]["id"]] if found.form else [])
-    if not people and found.refusal and (paper := await existing(call, found.refusal.extra)):
+    if not people and found.refusal and (paper := await existing_paper(call, found.refusal.extra)):
         people = [paper["customer"]]
     if len(people) == 1:
         render.go(call, f"/customers/{quote(people[0], safe='')}")

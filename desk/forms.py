@@ -6,19 +6,19 @@ from typing import Any
 from api.call import Call
 from desk import render
 from desk.door import ask, ask_all
-from desk.fields import fields_of, filled, key_after, new_key
+from desk.fields import fields_of, fill_fields, key_after, new_key
 from desk.refused import problem_of
 from domain.refusals import Refusal
 
 MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference")
 
 
-async def show(call: Call) -> None:
+async def show_form(call: Call) -> None:
     """GET /customers/{id}/form."""
     await show_with(call, {"type": call.text("type") or ""})
 
 
-async def issue(call: Call) -> None:
+async def issue_form(call: Call) -> None:
     """POST /customers/{id}/form: to the new authorization, where its form is printed."""
     fields = await fields_of(call)
     mandates = [kind["code"] for kind in await types_for(call) if kind["kind"] == "mandate"]
@@ -38,13 +38,13 @@ async def issue(call: Call) -> None:
 
 def body_of(call: Call, fields: Mapping[str, str], *, is_mandate: bool) -> dict[str, Any]:
     """Of another type the page does not show the collection data: what was typed there before does not count."""
-    mandate = filled(fields, *MANDATE_FIELDS) if is_mandate else {}
+    mandate = fill_fields(fields, *MANDATE_FIELDS) if is_mandate else {}
     return {
         "customer": call.params["id"],
         "type": fields.get("type", ""),
         "language": fields.get("language") or call.language,
         **({"mandate": mandate} if mandate else {}),
-        **filled(fields, "valid_from", "valid_until", "note"),
+        **fill_fields(fields, "valid_from", "valid_until", "note"),
     }
 
 

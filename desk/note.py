@@ -7,14 +7,14 @@ from api.call import Call
 from desk import render
 from desk.add import AddForm, entry_of, show_with
 from desk.door import Reply, ask
-from desk.fields import fields_of, filled, new_key
+from desk.fields import fields_of, fill_fields, new_key
 from domain.refusals import N_, CheckRequired, FieldError, Refusal, ValidationFailed
 
 SEEN = ("paper", "number_suffix", "seen_on")
 MANDATE = ("debtor_name", "iban", "bic", "mandate_reference")
 
 
-async def save(call: Call) -> None:
+async def save_note(call: Call) -> None:
     """POST /add/note: first the question (D5), with its answer the note."""
     fields = {**await fields_of(call), "source": "none"}
     entry = await entry_of(call, fields)
@@ -33,11 +33,11 @@ async def save(call: Call) -> None:
 def require_enough(entry: AddForm) -> None:
     if entry.fields.get("scan_code") and not entry.check.is_current:
         raise CheckRequired
-    if missing := [FieldError(f"/{name}", N_("is required")) for name in missing_of(entry)]:
+    if missing := [FieldError(f"/{name}", N_("is required")) for name in missing_fields(entry)]:
         raise ValidationFailed(*missing)
 
 
-def missing_of(entry: AddForm) -> Iterator[str]:
+def missing_fields(entry: AddForm) -> Iterator[str]:
     if entry.customer is None:
         yield "customer"
     if entry.kind is None:
@@ -53,16 +53,16 @@ async def note(call: Call, entry: AddForm, key: str) -> Reply:
 def body_of(entry: AddForm) -> dict[str, Any]:
     """A paper that is only seen leaves nothing behind but what was seen of it."""
     fields = entry.fields
-    body = filled(fields, "customer", "type", "note")
+    body = fill_fields(fields, "customer", "type", "note")
     if entry.kind is not None and entry.kind["verify_only"]:
-        return {**body, "verification": filled(fields, *SEEN)}
-    code = filled(fields, "scan_code", "check_token") if entry.check.is_current else {}
-    mandate = filled(fields, *MANDATE)
+        return {**body, "verification": fill_fields(fields, *SEEN)}
+    code = fill_fields(fields, "scan_code", "check_token") if entry.check.is_current else {}
+    mandate = fill_fields(fields, *MANDATE)
     return {
         **body,
         **code,
-        **filled(fields, "signed_on", "valid_from", "valid_until"),
-        "original": {"held": True, **filled(fields, "shelf_mark")},
+        **fill_fields(fields, "signed_on", "valid_from", "valid_until"),
+        "original": {"held": True, **fill_fields(fields, "shelf_mark")},
         **({"mandate": mandate} if mandate else {}),
     }
 

@@ -6,7 +6,7 @@ from operator import itemgetter
 from api.call import Call
 from desk import render
 from desk.door import ask
-from desk.fields import fields_of, filled, new_key
+from desk.fields import fields_of, fill_fields, new_key
 from desk.refused import problem_of
 from domain.refusals import Refusal
 
@@ -14,17 +14,17 @@ TABLE_MINUTES = 15
 EVERY_SECONDS = 5
 
 
-async def show(call: Call) -> None:
+async def show_operators(call: Call) -> None:
     """GET /operators."""
     await show_with(call)
 
 
-async def order(call: Call) -> None:
+async def queue_operation(call: Call) -> None:
     """POST /operators: a button of the page."""
     fields = await fields_of(call)
     try:
         key = {"Idempotency-Key": fields.get("key") or new_key()}
-        await ask(call, "POST", "/v1/operations", headers=key, body=filled(fields, "kind", "view"))
+        await ask(call, "POST", "/v1/operations", headers=key, body=fill_fields(fields, "kind", "view"))
     except Refusal as refusal:
         await show_with(call, refusal)
     else:

@@ -32,7 +32,7 @@ from domain.access import Verb
 from web.route import Handle, Route
 
 
-def spoken(handle: Handle) -> Handle:
+def in_page_language(handle: Handle) -> Handle:
     """In the language of the page, the archive's own words included."""
 
     @wraps(handle)
@@ -43,17 +43,19 @@ def spoken(handle: Handle) -> Handle:
     return speak
 
 
-def page(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
-    return Route(method="GET", path=path, verb=verb, handle=spoken(handle), summary=summary, media_type="text/html")
+def page_route(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
+    return Route(
+        method="GET", path=path, verb=verb, handle=in_page_language(handle), summary=summary, media_type="text/html"
+    )
 
 
-def form(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
+def form_route(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
     """What a form of a page sends: answered by a page again, or by the way to one (303)."""
     return Route(
         method="POST",
         path=path,
         verb=verb,
-        handle=spoken(handle),
+        handle=in_page_language(handle),
         summary=summary,
         media_type="text/html",
         status=(303,),
@@ -61,64 +63,81 @@ def form(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
 
 
 PAGES = (
-    page("/", Verb.SESSION, add.home, "The way in: ?card= and ?customer= lead to a customer"),
-    page("/find", Verb.CUSTOMERS_READ, find.show, "What the code field finds: a customer, or a form's customer"),
-    form("/find", Verb.CUSTOMERS_READ, find.search, "The same with what was entered beside it"),
-    page("/add", Verb.DOCUMENTS_ARCHIVE, add.show, "Upload customer document"),
-    form("/add", Verb.DOCUMENTS_ARCHIVE, add.show_again, "The same with what was entered"),
-    form("/add/file", Verb.DOCUMENTS_ARCHIVE, file.save, "Select file, without scripts"),
-    form("/add/refused", Verb.DOCUMENTS_ARCHIVE, file.refused, "The refusal of a file in the words of the page"),
-    form("/add/scan", Verb.DOCUMENTS_ARCHIVE, scanned.save, "Scan page: OK, the pages become a document"),
-    form("/add/note", Verb.AUTHORIZATIONS_NOTE, note.save, "No upload: the question, then the note"),
-    form("/add/undo", Verb.DOCUMENTS_CORRECT, saved.undo, "Undo what was saved just now"),
-    page("/search", Verb.CUSTOMERS_READ, search.show, "Search customer"),
-    form("/search", Verb.CUSTOMERS_READ, search.search, "Search customer, with what was entered"),
-    page("/choice", Verb.DOCUMENTS_ARCHIVE, choice.show, "Make a choice…"),
-    form("/choice", Verb.DOCUMENTS_ARCHIVE, choice.choose, "Make a choice…, with what was entered"),
-    page("/authorizations/{id}", Verb.DOCUMENTS_READ, authorization.show, "One authorization and its mandate"),
-    form("/authorizations/{id}/{step}", Verb.DOCUMENTS_READ, authorization.step, "A step of an authorization's life"),
-    page("/customers", Verb.CUSTOMERS_READ, customers.search, "Find a customer"),
-    page("/customers/new", Verb.CUSTOMERS_WRITE, customers.add, "Add a customer"),
-    form("/customers/new", Verb.CUSTOMERS_WRITE, customers.save_new, "Add a customer"),
-    page("/customers/{id}/edit", Verb.CUSTOMERS_WRITE, customers.edit, "Change a customer"),
-    form("/customers/{id}/edit", Verb.CUSTOMERS_WRITE, customers.save, "Change a customer"),
-    page("/customers/{id}/form", Verb.FORMS_ISSUE, forms.show, "Issue a form"),
-    form("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue, "Issue a form"),
-    page("/customers/{id}", Verb.DOCUMENTS_READ, view.show, "View customer documents"),
-    page("/customers/{id}/timeline", Verb.HISTORY_READ, timeline.of_customer, "What was done for a customer"),
-    page("/documents/{id}/timeline", Verb.HISTORY_READ, timeline.of_document, "What was done with a document"),
-    page("/authorizations/{id}/timeline", Verb.HISTORY_READ, timeline.of_authorization, "The life of an authorization"),
+    page_route("/", Verb.SESSION, add.home, "The way in: ?card= and ?customer= lead to a customer"),
+    page_route(
+        "/find", Verb.CUSTOMERS_READ, find.show_find, "What the code field finds: a customer, or a form's customer"
+    ),
+    form_route("/find", Verb.CUSTOMERS_READ, find.search, "The same with what was entered beside it"),
+    page_route("/add", Verb.DOCUMENTS_ARCHIVE, add.show, "Upload customer document"),
+    form_route("/add", Verb.DOCUMENTS_ARCHIVE, add.show_again, "The same with what was entered"),
+    form_route("/add/file", Verb.DOCUMENTS_ARCHIVE, file.save_file, "Select file, without scripts"),
+    form_route(
+        "/add/refused", Verb.DOCUMENTS_ARCHIVE, file.show_refusal, "The refusal of a file in the words of the page"
+    ),
+    form_route("/add/scan", Verb.DOCUMENTS_ARCHIVE, scanned.save_scan, "Scan page: OK, the pages become a document"),
+    form_route("/add/note", Verb.AUTHORIZATIONS_NOTE, note.save_note, "No upload: the question, then the note"),
+    form_route("/add/undo", Verb.DOCUMENTS_CORRECT, saved.undo_save, "Undo what was saved just now"),
+    page_route("/search", Verb.CUSTOMERS_READ, search.show_search, "Search customer"),
+    form_route("/search", Verb.CUSTOMERS_READ, search.search, "Search customer, with what was entered"),
+    page_route("/choice", Verb.DOCUMENTS_ARCHIVE, choice.show, "Make a choice…"),
+    form_route("/choice", Verb.DOCUMENTS_ARCHIVE, choice.choose, "Make a choice…, with what was entered"),
+    page_route(
+        "/authorizations/{id}",
+        Verb.DOCUMENTS_READ,
+        authorization.show_authorization,
+        "One authorization and its mandate",
+    ),
+    form_route(
+        "/authorizations/{id}/{step}", Verb.DOCUMENTS_READ, authorization.take_step, "A step of an authorization's life"
+    ),
+    page_route("/customers", Verb.CUSTOMERS_READ, customers.search_customers, "Find a customer"),
+    page_route("/customers/new", Verb.CUSTOMERS_WRITE, customers.show_new_customer, "Add a customer"),
+    form_route("/customers/new", Verb.CUSTOMERS_WRITE, customers.save_new, "Add a customer"),
+    page_route("/customers/{id}/edit", Verb.CUSTOMERS_WRITE, customers.edit_customer, "Change a customer"),
+    form_route("/customers/{id}/edit", Verb.CUSTOMERS_WRITE, customers.save, "Change a customer"),
+    page_route("/customers/{id}/form", Verb.FORMS_ISSUE, forms.show_form, "Issue a form"),
+    form_route("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue_form, "Issue a form"),
+    page_route("/customers/{id}", Verb.DOCUMENTS_READ, view.show_view, "View customer documents"),
+    page_route("/customers/{id}/timeline", Verb.HISTORY_READ, timeline.of_customer, "What was done for a customer"),
+    page_route("/documents/{id}/timeline", Verb.HISTORY_READ, timeline.of_document, "What was done with a document"),
+    page_route(
+        "/authorizations/{id}/timeline", Verb.HISTORY_READ, timeline.of_authorization, "The life of an authorization"
+    ),
     *[
         Route(
             method="GET",
             path=f"/{room}/{{id}}/timeline.{kind}",
             verb=Verb.HISTORY_READ,
-            handle=partial(timeline.export, room=room, kind=kind),
+            handle=partial(timeline.export_timeline, room=room, kind=kind),
             summary=f"A timeline as {kind.upper()}",
             media_type=media_type,
         )
         for room in ("customers", "documents", "authorizations")
         for kind, media_type in timeline.EXPORTS.items()
     ],
-    page("/documents/{id}", Verb.DOCUMENTS_READ, document.show, "One document and its pages"),
-    page("/documents/{id}/print", Verb.CONTENT_READ, document.print_view, "A document to be printed"),
-    form("/documents/{id}/content", Verb.DOCUMENTS_MOVE, document.replace, "Replace the content of a document"),
-    form("/documents/{id}/{change}", Verb.DOCUMENTS_READ, document.correct, "A correction of a document"),
-    page("/work", Verb.AUTHORIZATIONS_READ, work.show, "Work list"),
-    form("/work/reopen", Verb.SCANS_USE, work.reopen, "Reopen a scan that expired"),
-    page("/operators", Verb.OPERATIONS, operators.show, "Operators"),
-    form("/operators", Verb.OPERATIONS, operators.order, "Have something done"),
-    page("/sign-in", Verb.PUBLIC, entrance.show_sign_in, "Sign in"),
-    form("/sign-in", Verb.PUBLIC, entrance.sign_in, "Sign in by user name and password"),
-    page(elsewhere.HERE, Verb.PUBLIC, elsewhere.leave, "Sign in with the library account"),
-    page(elsewhere.BACK, Verb.PUBLIC, elsewhere.come_back, "Back from there"),
-    form("/sign-out", Verb.SESSION, entrance.sign_out, "Sign out"),
-    page("/password", Verb.SESSION, entrance.show_password, "A new password"),
-    form("/password", Verb.SESSION, entrance.change_password, "A new password"),
-    page("/settings", Verb.SESSION, settings.show_settings, "What a user chooses"),
-    form("/settings", Verb.SESSION, settings.choose, "What a user chooses"),
-    page("/docs", Verb.PUBLIC, reference.show, "The API's reference, to read and print"),
-    page("/docs/try", Verb.PUBLIC, reference.try_out, "The API, to call from the browser"),
+    page_route("/documents/{id}", Verb.DOCUMENTS_READ, document.show_document, "One document and its pages"),
+    page_route("/documents/{id}/print", Verb.CONTENT_READ, document.print_view, "A document to be printed"),
+    form_route(
+        "/documents/{id}/content", Verb.DOCUMENTS_MOVE, document.replace_content, "Replace the content of a document"
+    ),
+    form_route(
+        "/documents/{id}/{change}", Verb.DOCUMENTS_READ, document.correct_document, "A correction of a document"
+    ),
+    page_route("/work", Verb.AUTHORIZATIONS_READ, work.show_work, "Work list"),
+    form_route("/work/reopen", Verb.SCANS_USE, work.reopen_scan, "Reopen a scan that expired"),
+    page_route("/operators", Verb.OPERATIONS, operators.show_operators, "Operators"),
+    form_route("/operators", Verb.OPERATIONS, operators.queue_operation, "Have something done"),
+    page_route("/sign-in", Verb.PUBLIC, entrance.show_sign_in, "Sign in"),
+    form_route("/sign-in", Verb.PUBLIC, entrance.sign_in, "Sign in by user name and password"),
+    page_route(elsewhere.HERE, Verb.PUBLIC, elsewhere.go_to_provider, "Sign in with the library account"),
+    page_route(elsewhere.BACK, Verb.PUBLIC, elsewhere.come_back, "Back from there"),
+    form_route("/sign-out", Verb.SESSION, entrance.sign_out, "Sign out"),
+    page_route("/password", Verb.SESSION, entrance.show_password, "A new password"),
+    form_route("/password", Verb.SESSION, entrance.change_password, "A new password"),
+    page_route("/settings", Verb.SESSION, settings.show_settings, "What a user chooses"),
+    form_route("/settings", Verb.SESSION, settings.choose, "What a user chooses"),
+    page_route("/docs", Verb.PUBLIC, reference.show_reference, "The API's reference, to read and print"),
+    page_route("/docs/try", Verb.PUBLIC, reference.try_out, "The API, to call from the browser"),
     Route(
         method="GET",
         path="/assets/{digest}/{name:path}",
@@ -134,7 +153,7 @@ PROBLEM_PAGES = (
         method="GET",
         path="/problems",
         verb=Verb.PUBLIC,
-        handle=problem_pages.every,
+        handle=problem_pages.list_problems,
         summary="Every refusal",
         media_type="text/html",
         does="problems",
@@ -143,7 +162,7 @@ PROBLEM_PAGES = (
         method="GET",
         path="/problems/{slug}",
         verb=Verb.PUBLIC,
-        handle=problem_pages.one,
+        handle=problem_pages.show_problem,
         summary="One refusal explained",
         media_type="text/html",
         does="problem",

@@ -9,7 +9,7 @@ from domain.refusals import NotFound
 from web.problems import catalog, cure
 
 
-async def every(call: Call) -> None:
+async def list_problems(call: Call) -> None:
     """GET /problems: every way in which the archive says no."""
     call.language = render.language_of(call)
     translate = catalog(call.language)
@@ -17,7 +17,7 @@ async def every(call: Call) -> None:
     render.show(call, "problems.html", kinds=kinds)
 
 
-async def one(call: Call) -> None:
+async def show_problem(call: Call) -> None:
     """GET /problems/{slug}: title, sentence, status, cure. NotFound for a slug that we never send."""
     kind = next((kind for kind in refusals.all_refusals() if kind.slug == call.params["slug"]), None)
     if kind is None:

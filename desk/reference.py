@@ -43,7 +43,7 @@ class Operation(NamedTuple):
         return f"{self.method}{self.path}".replace("/", "-").replace("{", "").replace("}", "").replace(".", "-")
 
 
-async def show(call: Call) -> None:
+async def show_reference(call: Call) -> None:
     """GET /docs."""
     render.show(call, "reference.html", rooms=rooms(), shapes=shapes())
 
@@ -99,7 +99,7 @@ def parameter_of(about: Mapping[str, Any]) -> Field:
 
 def fields_of(body: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Field]:
     for media_type, content in body.get("content", {}).items():
-        schema = resolved(content.get("schema", {}), schemas)
+        schema = resolve_reference(content.get("schema", {}), schemas)
         if "properties" not in schema:
             yield Field(media_type, kind_of(schema), True, "")
         yield from properties(schema)
@@ -122,7 +122,7 @@ def media_types(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"{media_type} ({kind})" if kind not in ("object", "any") else media_type
 
 
-def resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolve_reference(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     return found
 

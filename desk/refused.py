@@ -45,7 +45,7 @@ def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
         status=refusal.status,
         title=translate(refusal.title),
         detail=says,
-        errors=tuple(wrong_fields(refusal, says, translate)),
+        errors=tuple(fields_refused(refusal, says, translate)),
         extra=refusal.extra,
     )
 
@@ -54,7 +54,7 @@ def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
 FIELDS = {"iban-invalid": "iban", "mandate-exists": "iban", "mandate-reference-taken": "mandate_reference"}
 
 
-def wrong_fields(refusal: Refusal, says: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
+def fields_refused(refusal: Refusal, says: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
     if isinstance(refusal, ValidationFailed):
         for error in refusal.errors:
             yield Wrong(field_of(error.pointer), as_typed(field_detail(error, translate), translate))
@@ -86,7 +86,7 @@ def for_people(req: Any) -> bool:
     return not req.path.startswith("/v1/") and "text/html" in (req.get_header("Accept") or "")
 
 
-def refused(req: Any, resp: Any, refusal: Refusal) -> None:
+def show_problem_page(req: Any, resp: Any, refusal: Refusal) -> None:
     """Put the page in place of the problem, where somebody looks at the answer."""
     if not for_people(req):
         return

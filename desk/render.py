@@ -76,7 +76,7 @@ def shell(call: Call) -> dict[str, Any]:
         "user": principal.name if principal else None,
         "session": call.session,
         "branch": branch_of(call) if principal else None,
-        "allowed": partial(allowed, call),
+        "allowed": partial(may_use, call),
         "here": "/" + call.req.path.lstrip("/"),  # of //elsewhere a link would lead there
         "query": call.req.params,
         "trace_id": call.trace_id,
@@ -92,7 +92,7 @@ def branch_of(call: Call) -> str:
         return call.parts.branch
 
 
-def allowed(call: Call, verb: str) -> bool:
+def may_use(call: Call, verb: str) -> bool:
     """Whether the reader's role has a verb at all: a button that it has not is not shown."""
     return call.principal_ is not None and may(call.principal_, Verb(verb))
 
@@ -121,7 +121,7 @@ def environment(language: str) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"_": sentences(language), "asset": assets.address, "address": address, "drawn": drawn}
+    made.globals |= {"_": sentences(language), "asset": assets.address, "address": address, "drawn": draw_icon}
     made.filters |= {
         "day": day,
         "moment": moment,
@@ -135,8 +135,8 @@ def environment(language: str) -> Environment:
         "digest": digest,
         "size": partial(size, language=language),
         "number": partial(number, language=language),
-        "code": grouped,
-        "iban": grouped_iban,
+        "code": group_code,
+        "iban": group_iban,
     }
     return made
 
@@ -162,7 +162,7 @@ def sentences(language: str) -> Callable[..., Markup]:
 
 
 @cache
-def drawn(name: str) -> Markup:
+def draw_icon(name: str) -> Markup:
     """An icon of the sprite; beside it stands a word."""
     picture = f"{assets.address('icons.svg')}#{name}"
     return Markup('<svg class="i" aria-hidden="true"><use href="{}"/></svg>').format(picture)
@@ -214,7 +214,7 @@ def long_day(context: Context, value: date) -> str:
 @pass_context
 def ago(context: Context, value: str) -> str:
     """20 seconds ago; of what is a clock's error ahead of us, now."""
-    passed = context["now"] - parsed(value)
+    passed = context["now"] - parse_day(value)
     return format_timedelta(-max(passed, timedelta()), add_direction=True, locale=context["locale"])
 
 
@@ -245,11 +245,11 @@ def later(value: str, by: timedelta) -> str:
 
 
 def local(value: str | date, zone: ZoneInfo) -> date:
-    at = value if isinstance(value, date) else parsed(value)
+    at = value if isinstance(value, date) else parse_day(value)
     return at.astimezone(zone) if isinstance(at, datetime) else at
 
 
-def parsed(text: str) -> date:
+def parse_day(text: str) -> date:
     return date.fromisoformat(text) if len(text) == len("2026-11-24") else datetime.fromisoformat(text)
 
 
@@ -265,11 +265,11 @@ def number(count: int, *, language: str) -> str:
     return str(format_decimal(count, locale=language))
 
 
-def grouped(code: str) -> str:
+def group_code(code: str) -> str:
     """A scan code as it is printed: DA 4827 1903 6651 44."""
     head, rest = (code[:2], code[2:]) if code[:2].isalpha() else ("", code)
     return " ".join([*([head] if head else []), *(rest[at : at + 4] for at in range(0, len(rest), 4))])
 
 
-def grouped_iban(iban: str) -> str:
+def group_iban(iban: str) -> str:
     return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))

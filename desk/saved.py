@@ -37,7 +37,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
-async def done_of(call: Call) -> Done:
+async def find_done(call: Call) -> Done:
     """What the address says was done; what the reader may not see was not."""
     at = call.text("at") or "0"
     saved = [paper for one in many(call, "saved") if (paper := await paper_of(call, "documents", one, at))]
@@ -83,7 +83,7 @@ def is_fresh(item: Mapping[str, Any], now: datetime) -> bool:
     return now <= datetime.fromisoformat(item["recorded_at"]) + UNDO + ON_THE_WAY
 
 
-async def undo(call: Call) -> None:
+async def undo_save(call: Call) -> None:
     """POST /add/undo: withdraw what was saved just now. Later it is withdrawn on its own page, with a reason."""
     fields = await fields_of(call)
     paper = fields.get("id", "")

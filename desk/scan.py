@@ -13,7 +13,7 @@ from api.call import Call
 from desk import lately
 from desk.door import LIST_PAGE, ask
 from desk.fields import number
-from desk.render import allowed
+from desk.render import may_use
 from domain.access import Verb
 from domain.document_type import schemes_of
 from domain.refusals import NotFound
@@ -78,10 +78,10 @@ async def pane(call: Call, fields: Mapping[str, str], scanners: Iterable[Mapping
     choices = choices_of(scanners)
     session, over = await session_of(call, fields.get("session"))
     groups, left = await split_of(call, session)
-    chosen = chosen_of(choices, session, fields.get("device") or lately.cookie(call, DEVICE))
+    chosen = choose_scanner(choices, session, fields.get("device") or lately.cookie(call, DEVICE))
     profile = fields.get("profile") or lately.cookie(call, PROFILE)
     pages = session["pages"] if session else []
-    taken = taken_of(pages, groups, fields.get("pages", ""))
+    taken = numbers_taken(pages, groups, fields.get("pages", ""))
     profile = profile_of(chosen, session, profile)
     remember(call, fields, chosen, profile)
     return Pane(
@@ -90,7 +90,7 @@ async def pane(call: Call, fields: Mapping[str, str], scanners: Iterable[Mapping
         profile=profile,
         session=session,
         over=over,
-        page=looked_at(pages, taken, fields.get("page", "")),
+        page=page_shown(pages, taken, fields.get("page", "")),
         taken=taken,
         groups=groups,
         left=left,
@@ -107,7 +107,7 @@ def choices_of(scanners: Iterable[Mapping[str, Any]]) -> list[Choice]:
     return [Choice(scanner=scanner, source=source) for scanner in scanners for source in scanner["sources"]]
 
 
-def chosen_of(choices: list[Choice], session: Mapping[str, Any] | None, wanted: str) -> Choice | None:
+def choose_scanner(choices: list[Choice], session: Mapping[str, Any] | None, wanted: str) -> Choice | None:
     """That of the session, for it stays with one; else the one wanted, else the first that is ready."""
     if session is not None and session["scanner"] is not None:
         wanted = f"{session['source']}~{session['scanner']}"
@@ -145,7 +145,7 @@ async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any]
 
 async def unfinished(call: Call) -> list[dict[str, Any]]:
     """Scans that the reader began at this branch and has not finished, the last one first."""
-    if not allowed(call, Verb.SCANS_USE):
+    if not may_use(call, Verb.SCANS_USE):
         return []
     found = await ask(call, "GET", "/v1/scan-sessions", query={"branch": call.branch(), "limit": LIST_PAGE})
     mine = [
@@ -166,7 +166,7 @@ async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[
     return [one["pages"] for one in found["documents"]], sorted([*found["separators"], *found["blanks"]])
 
 
-def taken_of(pages: Iterable[Mapping[str, Any]], groups: list[list[int]], wanted: str) -> list[int]:
+def numbers_taken(pages: Iterable[Mapping[str, Any]], groups: list[list[int]], wanted: str) -> list[int]:
     """Those that are wanted; of a batch its first document, else all."""
     numbers = [page["n"] for page in pages]
     chosen = {number(text) for text in wanted.split(",")}
@@ -175,7 +175,7 @@ def taken_of(pages: Iterable[Mapping[str, Any]], groups: list[list[int]], wanted
     return groups[0] if groups and wanted != "all" else numbers
 
 
-def looked_at(pages: list[dict[str, Any]], taken: list[int], wanted: str) -> dict[str, Any] | None:
+def page_shown(pages: list[dict[str, Any]], taken: list[int], wanted: str) -> dict[str, Any] | None:
     found = [page for page in pages if str(page["n"]) == wanted] + [page for page in pages if page["n"] in taken]
     return next(iter([*found, *pages]), None)
 

@@ -10,25 +10,25 @@ from api.call import Call
 from desk.add import show_with
 from desk.checking import voided
 from desk.door import Reply, ask
-from desk.fields import fields_of, filled, new_key, number
+from desk.fields import fields_of, fill_fields, new_key, number
 from desk.saved import go_on
 from desk.scan import OPEN
 from domain.refusals import CheckRequired, NotFound, Refusal
 
 
-async def save(call: Call) -> None:
+async def save_scan(call: Call) -> None:
     """POST /add/scan?key=."""
     fields = voided(await fields_of(call))
     try:
-        made = await archived(call, fields)
+        made = await archive_scan(call, fields)
     except Refusal as refusal:
         await show_with(call, {**fields, "source": "scan"}, refusal=refusal)
     else:
-        rest = await left(call, fields["session"])
+        rest = await session_with_pages(call, fields["session"])
         go_on(call, "scan", made, same_customer=bool(fields.get("next")), session=rest)
 
 
-async def archived(call: Call, fields: Mapping[str, str]) -> Reply:
+async def archive_scan(call: Call, fields: Mapping[str, str]) -> Reply:
     headers = {"If-Match": f'"{fields.get("version", "")}"', "Idempotency-Key": call.text("key") or new_key()}
     path = "/v1/scan-sessions/{id}/archive"
     return await ask(call, "POST", path, headers=headers, body=body_of(fields), id=fields.get("session", ""))
@@ -40,13 +40,13 @@ def body_of(fields: Mapping[str, str]) -> dict[str, Any]:
     if by_code and not fields.get("check_token"):
         raise CheckRequired
     named = ("scan_code", "check_token") if by_code else ("customer", "type")
-    body = filled(fields, *named, "received_on", "signed_on", "note", "ground", "duplicate")
+    body = fill_fields(fields, *named, "received_on", "signed_on", "note", "ground", "duplicate")
     if pages := [page for text in fields.get("pages", "").split(",") if (page := number(text)) is not None]:
         body["pages"] = pages
     return body
 
 
-async def left(call: Call, session: str) -> str | None:
+async def session_with_pages(call: Call, session: str) -> str | None:
     """The session, while it has pages."""
     try:
         found = (await ask(call, "GET", "/v1/scan-sessions/{id}", id=session)).body

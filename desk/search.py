@@ -13,7 +13,7 @@ FOUND_MAX = 20
 OWN = ("q", "customer", "check")
 
 
-async def show(call: Call) -> None:
+async def show_search(call: Call) -> None:
     """GET /search?q=."""
     await show_with(call, texts(call))
 
@@ -31,7 +31,7 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
         call,
         "search.html",
         q=query,
-        found=[{**one, "words": marked(one["name"], query)} for one in items] if items is not None else None,
+        found=[{**one, "words": mark_words(one["name"], query)} for one in items] if items is not None else None,
         namesakes=len(items or []) > len({one["name"] for one in items or []}),
         most=FOUND_MAX,
         kept=without(fields, *OWN),
@@ -44,7 +44,7 @@ def without(fields: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value and name not in names}
 
 
-def marked(name: str, query: str) -> list[tuple[str, str]]:
+def mark_words(name: str, query: str) -> list[tuple[str, str]]:
     """Each word of a name in two: what the query says of it, and the rest."""
     wanted = fold_text(query).split()
     return [halves(word, wanted) for word in name.split()]

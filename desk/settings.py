@@ -14,17 +14,17 @@ HERE = "/settings"
 
 async def show_settings(call: Call) -> None:
     """GET /settings."""
-    own_session.of(call)
+    own_session.require_session(call)
     show(call, "settings.html", named=None, problem=None)
 
 
 async def choose(call: Call) -> None:
     """POST /settings: from its own page, or a language from the bar of any other, where it leads back to."""
-    own_session.of(call)
+    own_session.require_session(call)
     fields = await fields_of(call)
     language, branch = fields.get("language"), fields.get("branch")
     try:
-        await own_session.remember(
+        await own_session.save_choices(
             call,
             language=language if language in LANGUAGES else None,
             branch=parse_branch_code(branch, "/branch") if branch else None,

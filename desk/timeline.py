@@ -49,15 +49,15 @@ class Of(NamedTuple):
 
 async def of_customer(call: Call) -> None:
     """GET /customers/{id}/timeline."""
-    await show(call, await customer(call))
+    await show_timeline(call, await customer(call))
 
 
 async def of_document(call: Call) -> None:
-    await show(call, await paper(call, "documents"))
+    await show_timeline(call, await paper(call, "documents"))
 
 
 async def of_authorization(call: Call) -> None:
-    await show(call, await paper(call, "authorizations"))
+    await show_timeline(call, await paper(call, "authorizations"))
 
 
 async def customer(call: Call) -> Of:
@@ -74,9 +74,9 @@ async def paper(call: Call, room: str) -> Of:
     return Of(room, f"/{room}/{name}", f"/v1/{room}/{{id}}/history", owner.body, label, {"paper": name})
 
 
-async def show(call: Call, of: Of) -> None:
+async def show_timeline(call: Call, of: Of) -> None:
     chosen = {name: call.text(name) for name in FILTERS}
-    watched = render.allowed(call, VIEWS_VERB)
+    watched = render.may_use(call, VIEWS_VERB)
     reader = acts.reader_of(call)
     if watched and is_of_views(chosen):
         told, seen, following = await only_views(call, of, chosen, reader)
@@ -88,7 +88,7 @@ async def show(call: Call, of: Of) -> None:
         of=of,
         customer=of.customer,
         summary=await summary(call, of.customer["id"]) if of.kind == "customers" else None,
-        days=[*days(call, merged(told, seen))],
+        days=[*days(call, merge_by_time(told, seen))],
         next=following,
         continued=call.text("cursor") is not None,
         kept={**chosen, "lang": call.text("lang")},
@@ -113,7 +113,7 @@ async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reade
         return [], [], None
     more = {"action": chosen["action"], "cursor": call.text("cursor")}
     lines = await looks(call, of, chosen, **period(call, chosen), **more)
-    return [], await seen_in(call, of, lines["items"], reader, {}), lines["next"]
+    return [], await acts_of_looks(call, of, lines["items"], reader, {}), lines["next"]
 
 
 async def with_changes(
@@ -161,9 +161,9 @@ async def views(
     call: Call, of: Of, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.ActReader
 ) -> list[acts.Act]:
     """Who looked, in the time that the page tells of: between its own ends, and beyond them at its first and last."""
-    lines = await looks(call, of, chosen, **{**period(call, chosen), **spanned(call, found)})
+    lines = await looks(call, of, chosen, **{**period(call, chosen), **time_span(call, found)})
     labels = {item["subject"]["id"]: item["subject"].get("label", "") for item in found["items"]}
-    return await seen_in(call, of, lines["items"], reader, labels)
+    return await acts_of_looks(call, of, lines["items"], reader, labels)
 
 
 async def looks(call: Call, of: Of, chosen: Mapping[str, str | None], **query: str | None) -> dict[str, Any]:
@@ -172,15 +172,15 @@ async def looks(call: Call, of: Of, chosen: Mapping[str, str | None], **query: s
     return body
 
 
-async def seen_in(
+async def acts_of_looks(
     call: Call, of: Of, lines: Sequence[Mapping[str, Any]], reader: acts.ActReader, labels: dict[str, str]
 ) -> list[acts.Act]:
-    if any(paper not in labels for line in lines if (paper := looked_at(line))):
+    if any(paper not in labels for line in lines if (paper := subject_of_look(line))):
         labels |= await labels_of(call, of.customer["id"])
-    return grouped(call, [acts.view(line, reader, labels) for line in lines])
+    return group_looks(call, [acts.view(line, reader, labels) for line in lines])
 
 
-def looked_at(line: Mapping[str, Any]) -> str | None:
+def subject_of_look(line: Mapping[str, Any]) -> str | None:
     paper: str | None = line["document"] or line["authorization"]
     return paper
 
@@ -195,7 +195,7 @@ async def labels_of(call: Call, customer: str) -> dict[str, str]:
     return labels
 
 
-def spanned(call: Call, found: Mapping[str, Any]) -> dict[str, str]:
+def time_span(call: Call, found: Mapping[str, Any]) -> dict[str, str]:
     """The first page goes up to now, the last one down to the beginning."""
     moments = [item["recorded_at"] for item in found["items"]]
     upper = {"to": moments[0]} if moments and call.text("cursor") else {}
@@ -206,15 +206,15 @@ def spanned(call: Call, found: Mapping[str, Any]) -> dict[str, str]:
 # -- how it is ordered ----------------------------------------------------------------------------------------------
 
 
-def grouped(call: Call, looks: Iterable[acts.Act]) -> list[acts.Act]:
+def group_looks(call: Call, looks: Iterable[acts.Act]) -> list[acts.Act]:
     """The looks of one kind that one person had in one day are one act: else they would hide what was done."""
     groups: dict[tuple[date, str, str, str], list[acts.Act]] = {}
     for look in looks:
         groups.setdefault((local_day(call, look.at), look.actor, look.branch, look.words), []).append(look)
-    return [acts.together(group) for group in groups.values()]
+    return [acts.merge_acts(group) for group in groups.values()]
 
 
-def merged(told: Iterable[acts.Act], seen: Iterable[acts.Act]) -> list[acts.Act]:
+def merge_by_time(told: Iterable[acts.Act], seen: Iterable[acts.Act]) -> list[acts.Act]:
     """Newest first. What was done in one moment stays in the order of the log."""
     return sorted([*seen, *told], key=lambda one: (one.at[:23], one.position or 0), reverse=True)
 
@@ -231,10 +231,10 @@ def local_day(call: Call, at: str) -> date:
 # -- what goes out --------------------------------------------------------------------------------------------------
 
 
-async def export(call: Call, *, room: str, kind: str) -> None:
+async def export_timeline(call: Call, *, room: str, kind: str) -> None:
     """GET …/timeline.json and …/timeline.csv: all of it that the filters leave, page by page as it is read."""
     of = await customer(call) if room == "customers" else await paper(call, room)
-    first = await exported(call, of, None)  # whatever is refused is refused before the answer has begun
+    first = await read_export(call, of, None)  # whatever is refused is refused before the answer has begun
     write = {"json": as_json, "csv": as_csv}[kind]
     call.resp.content_type = EXPORTS[kind]
     name = f"timeline-{call.params['id']}.{kind}"
@@ -242,7 +242,7 @@ async def export(call: Call, *, room: str, kind: str) -> None:
     call.resp.stream = write(items_of(call, of, first))
 
 
-async def exported(call: Call, of: Of, cursor: str | None) -> dict[str, Any]:
+async def read_export(call: Call, of: Of, cursor: str | None) -> dict[str, Any]:
     chosen = {name: call.text(name) for name in FILTERS}
     return await history(call, of, chosen, cursor=cursor, limit=EXPORTED_AT_ONCE)
 
@@ -251,7 +251,7 @@ async def items_of(call: Call, of: Of, found: dict[str, Any]) -> AsyncIterator[d
     for item in found["items"]:
         yield item
     while found["next"] is not None:
-        found = await exported(call, of, found["next"])
+        found = await read_export(call, of, found["next"])
         for item in found["items"]:
             yield item
 

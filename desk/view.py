@@ -25,7 +25,7 @@ SORT = "-received"
 ORIGINAL_HELD = "held"  # among the states of the filter, for that is how people ask for it
 
 
-async def show(call: Call) -> None:
+async def show_view(call: Call) -> None:
     """GET /customers/{id}: `at` says at which position it has to stand at least, for who has just saved something."""
     try:
         await show_as_of(call, moment_of(call))
@@ -35,10 +35,10 @@ async def show(call: Call) -> None:
 
 async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | None = None) -> None:
     chosen = {name: call.text(name) for name in FILTERS}
-    query, sort = {**asked(chosen), "as_of": as_of}, chosen["sort"] or SORT
+    query, sort = {**query_of_filters(chosen), "as_of": as_of}, chosen["sort"] or SORT
     summary, listed = await gather(
-        read(call, "summary", query),
-        read(call, "documents", {**query, **papers(chosen), "sort": sort, "cursor": call.text("cursor")}),
+        read_list(call, "summary", query),
+        read_list(call, "documents", {**query, **papers(chosen), "sort": sort, "cursor": call.text("cursor")}),
     )
     render.show(
         call,
@@ -58,14 +58,14 @@ async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | 
     )
 
 
-async def read(call: Call, what: str, query: Mapping[str, Any]) -> Reply:
+async def read_list(call: Call, what: str, query: Mapping[str, Any]) -> Reply:
     """At least as new as what the script heard of, or what was saved on the way here."""
     at = call.req.get_header("Archive-Min-Position") or call.text("at")
     headers = {"Archive-Min-Position": at} if at else {}
     return await ask(call, "GET", f"/v1/customers/{{id}}/{what}", query=query, headers=headers, id=call.params["id"])
 
 
-def asked(chosen: Mapping[str, str | None]) -> dict[str, Any]:
+def query_of_filters(chosen: Mapping[str, str | None]) -> dict[str, Any]:
     """The filters as the API takes them: there an original held is no state."""
     held = chosen["status"] == ORIGINAL_HELD
     return {

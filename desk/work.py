@@ -15,7 +15,7 @@ MOST = LIST_PAGE
 """What is listed at most; the archive gives those first that wait longest or end soonest."""
 
 
-async def show(call: Call) -> None:
+async def show_work(call: Call) -> None:
     """GET /work: of the branch in which one works, or of all."""
     branch = None if call.text("all") else call.branch()
     asked = {"branch": branch, "limit": MOST}
@@ -25,9 +25,9 @@ async def show(call: Call) -> None:
     )
     scans: list[Any] = []
     scanners: list[Any] = []
-    if render.allowed(call, Verb.SCANS_USE):
+    if render.may_use(call, Verb.SCANS_USE):
         scans = (await ask(call, "GET", "/v1/scan-sessions", query=asked)).body["items"]
-    if scans and render.allowed(call, Verb.SCANNERS_READ):
+    if scans and render.may_use(call, Verb.SCANNERS_READ):
         scanners = await ask_all(call, "/v1/scanners")
     render.show(
         call,
@@ -44,7 +44,7 @@ async def show(call: Call) -> None:
     )
 
 
-async def reopen(call: Call) -> None:
+async def reopen_scan(call: Call) -> None:
     """POST /work/reopen: go on with a scan that expired."""
     session = (await fields_of(call)).get("session", "")
     await ask(call, "POST", "/v1/scan-sessions/{id}/reopen", id=session)

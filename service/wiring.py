@@ -237,10 +237,10 @@ async def open_parts(
             unavailable=UNAVAILABLE,
             streams=metrics.change_streams,
         )
-        signals.on_catalogue(catalogue.changed)
+        signals.on_catalogue(catalogue.note_change)
         signals.on_lost_key(store.keys.forget_key)
         new_events = Bell()
-        signals.on_events(live.hear, new_events.ring)
+        signals.on_events(live.note_events, new_events.ring)
         standing = Standing(reads.connection)
         wake.append(signals.announce_events)
         accesses = Accesses(reads.connection)

@@ -164,7 +164,7 @@ FAULTS = (
     Fault(
         "a download leaves no line in the access log",
         "api/content.py",
-        '    await call.record("content", status=status, customer=file.customer, document=file.id)\n',
+        '    await call.record_access("content", status=status, customer=file.customer, document=file.id)\n',
         "",
         "http/test_api_access.py",
     ),

@@ -26,11 +26,11 @@ def cookie_of(req: Any) -> str | None:
     return found[0] if len(found) == 1 and len(found[0]) <= COOKIE_CHARACTERS_MAX else None
 
 
-def give(req: Any, resp: Any, value: str) -> None:
+def set_cookie(req: Any, resp: Any, value: str) -> None:
     _set(req, resp, value)
 
 
-def take(req: Any, resp: Any) -> None:
+def expire_cookie(req: Any, resp: Any) -> None:
     """An empty one that has expired. It says `Secure` as the one before: without it browsers refuse these names."""
     _set(req, resp, "", expires=LONG_AGO)
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from domain.refusals import N_, MalformedRequest, MethodNotAllowed, NotFound, Refusal, Unavailable
-from web.problems import problem
+from web.problems import build_problem
 
 REQUEST_SECONDS = 5.0
 HEAD_BYTES_MAX = 8 * 1024
@@ -75,7 +75,7 @@ class MetricsDoor:
 
 
 def _format_refusal(refusal: Refusal, path: str, method: str) -> bytes:
-    told = problem(refusal, instance=path, trace_id=os.urandom(16).hex())
+    told = build_problem(refusal, instance=path, trace_id=os.urandom(16).hex())
     return _format_response(told.status, told.headers, told.body, with_body=method != "HEAD")
 
 

@@ -142,12 +142,12 @@ def parameters(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     at = 0
     while match := PARAMETER.match(text, at):
-        found.setdefault(match[1].lower(), unquoted(match[2]))
+        found.setdefault(match[1].lower(), unquote_value(match[2]))
         at = match.end()
     return found
 
 
-def unquoted(value: str) -> str:
+def unquote_value(value: str) -> str:
     """A backslash escapes quotes and backslashes only, so Windows paths stay; browsers write a quote as %22 (HTML)."""
     if not value.startswith('"'):
         return value

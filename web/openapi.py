@@ -287,10 +287,10 @@ def lists(contract: Contract) -> dict[str, Any]:
 
 
 def list_name(route: Route) -> str:
-    return f"{'Customer' if route.beside else ''}{_listed(route).__name__}List"
+    return f"{'Customer' if route.beside else ''}{_item_of_list(route).__name__}List"
 
 
-def _listed(route: Route) -> type[Any]:
+def _item_of_list(route: Route) -> type[Any]:
     return require_value(route.answer, "a list is one of something")
 
 
@@ -298,7 +298,7 @@ def _list(name: str, route: Route, contract: Contract) -> dict[str, Any]:
     beside = {field: _ref(struct.__name__) for field, struct in route.beside.items()}
     properties = {
         **beside,
-        "items": {"type": "array", "items": _ref(_listed(route).__name__)},
+        "items": {"type": "array", "items": _ref(_item_of_list(route).__name__)},
         "position": {"type": "integer"},
         "next": {"type": ["string", "null"]},
     }

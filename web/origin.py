@@ -25,7 +25,7 @@ def require_own_page(req: Any) -> None:
     if req.method in READS:
         foreign = site is not None and site not in OWN and req.path.startswith("/v1/")
     else:
-        foreign = site not in OWN if site is not None else req.get_header("Origin") != own_origin(req)
+        foreign = site not in OWN if site is not None else req.get_header("Origin") != origin_of(req)
     if foreign:
         raise ForeignPage
 
@@ -36,7 +36,7 @@ def require_no_other_page(req: Any) -> None:
         require_own_page(req)
 
 
-def own_origin(req: Any) -> str:
+def origin_of(req: Any) -> str:
     """As a browser writes it. The scheme is what a trusted proxy says (web/worker.py)."""
     return f"{req.scheme}://{req.get_header('Host')}".lower()
 

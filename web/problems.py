@@ -20,7 +20,7 @@ import msgspec
 from domain import refusals
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 from domain.values import NO_DAY
-from web.subpath import base_of, rooted
+from web.subpath import add_base, base_of
 
 Translate = Callable[[str], str]
 Write = Callable[[bytes], object]
@@ -50,7 +50,7 @@ class ReadyAnswer(NamedTuple):
     body: bytes
 
 
-def problem(
+def build_problem(
     refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE, base: str = ""
 ) -> ReadyAnswer:
     """The problem+json for a refusal. `instance` is the request's path without its query, `language` one of ours,
@@ -62,13 +62,13 @@ def problem(
         "title": translate(refusal.title),
         "status": refusal.status,
         "detail": detail(refusal, translate),
-        "instance": quote(rooted(instance, base), safe="/:@!$&'()*+,;=-._~"),
+        "instance": quote(add_base(instance, base), safe="/:@!$&'()*+,;=-._~"),
         "trace_id": trace_id,
     }
     if isinstance(refusal, ValidationFailed):
         members["errors"] = [{"pointer": e.pointer, "detail": field_detail(e, translate)} for e in refusal.errors]
     body = msgspec.json.encode(members)
-    headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *spoken(language)]
+    headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *language_headers(language)]
     return ReadyAnswer(refusal.status, [*headers, *headers_of(refusal)], body)
 
 
@@ -88,7 +88,7 @@ def field_detail(error: FieldError, translate: Translate) -> str:
         return translate(error.detail)
 
 
-def spoken(language: str) -> list[tuple[str, str]]:
+def language_headers(language: str) -> list[tuple[str, str]]:
     """The headers that say which language was chosen, and that it was chosen by the request's."""
     return [("content-language", language), ("vary", "Accept-Language")]
 
@@ -130,7 +130,7 @@ def install(
 
     def fill(req: Any, resp: Any, refusal: Refusal) -> None:
         req.context.refused = refusal.slug
-        put(req, resp, refusal)
+        put_problem(req, resp, refusal)
         if show is not None and hasattr(req.context, "parts"):
             show(req, resp, refusal)
 
@@ -173,10 +173,10 @@ def install(
         app.add_error_handler(kind, down)
 
 
-def put(req: Any, resp: Any, refusal: Refusal) -> None:
+def put_problem(req: Any, resp: Any, refusal: Refusal) -> None:
     """Put the problem into a falcon response, in place of whatever the handler had put there."""
     language = best_language(req.get_header("Accept-Language"))
-    answer = problem(
+    answer = build_problem(
         refusal, instance=req.path, trace_id=trace_id_of(req.scope), language=language, base=base_of(req.scope)
     )
     for name in STALE_HEADERS:
@@ -238,7 +238,7 @@ def of_parameter(error: falcon.HTTPError) -> Refusal:
     if found is None:
         return refusals.MalformedRequest(reason=N_("a parameter is malformed"))
     sentence = N_("is missing") if found[2] == "required" else N_("has a wrong value")
-    return ValidationFailed(FieldError(f"/query/{escaped(found[1])}", sentence))
+    return ValidationFailed(FieldError(f"/query/{escape_step(found[1])}", sentence))
 
 
 # msgspec ends its message with the path: "Expected `int`, got `str` - at `$.b[0].x`" (or "at `key` in `$.m`").
@@ -276,7 +276,7 @@ def of_decode_error(error: msgspec.DecodeError) -> Refusal:
     message, path = (found[1], found[2]) if found else (str(error), "")
     pointer = json_pointer(path)
     if field := DECODER_FIELD.match(message):
-        pointer += "/" + escaped(field[1])
+        pointer += "/" + escape_step(field[1])
     return ValidationFailed(field_error(pointer, message))
 
 
@@ -292,11 +292,11 @@ def json_pointer(path: str) -> str:
     for name, index, unknown in DECODER_STEP.findall(path):
         if unknown:
             break
-        steps.append("/" + escaped(name or index))
+        steps.append("/" + escape_step(name or index))
     return "".join(steps)
 
 
-def escaped(step: str) -> str:
+def escape_step(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
@@ -332,7 +332,7 @@ def to_stderr(line: bytes) -> None:
 def best_language(accept_language: str | None, locale: Path = LOCALE) -> str:
     """The first language of an Accept-Language header that has a catalog; `en`, that of the source, where none has."""
     known = languages(locale)
-    wanted = (tag.lower().partition("-")[0] for tag in preferred((accept_language or "")[:500]))
+    wanted = (tag.lower().partition("-")[0] for tag in parse_languages((accept_language or "")[:500]))
     return next((tag for tag in wanted if tag in known), "en")
 
 
@@ -356,7 +356,7 @@ def translations(tag: str, locale: Path = LOCALE) -> NullTranslations:
 LANGUAGE_RANGE = re.compile(r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)[ \t]*(?:;[ \t]*q=([01](?:\.\d{0,3})?))?")
 
 
-def preferred(accept_language: str) -> list[str]:
+def parse_languages(accept_language: str) -> list[str]:
     """The language tags, best first; those with q=0 and what is malformed left out."""
     found = (LANGUAGE_RANGE.fullmatch(item.strip()) for item in accept_language.split(","))
     weighted = [(float(match[2] or 1), match[1]) for match in found if match]

@@ -36,7 +36,7 @@ class RangePart(NamedTuple):
         return f"bytes {self.first}-{self.last}/{self.size}"
 
 
-def span(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | RangePart:
+def parse_range(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | RangePart:
     """What to send of `size` bytes. Several ranges, other units and malformed ones count as no Range: the whole.
 
     A stale If-Range, or one that is a date (contents have none), gives the whole too.
@@ -47,16 +47,16 @@ def span(range_header: str | None, if_range: str | None, *, etag: str, size: int
     found = ONE_RANGE.fullmatch(range_header) if len(range_header) <= HEADER_CHARACTERS_MAX else None
     if found is None or not (found[1] or found[2]):
         return Whole(size)
-    return suffix(int(found[2]), size) if not found[1] else between(found[1], found[2], size)
+    return suffix_range(int(found[2]), size) if not found[1] else range_between(found[1], found[2], size)
 
 
-def suffix(length: int, size: int) -> RangePart:
+def suffix_range(length: int, size: int) -> RangePart:
     if length == 0:
         raise RangeNotSatisfiable(size_bytes=size)
     return RangePart(max(0, size - length), size - 1, size)
 
 
-def between(first_digits: str, last_digits: str, size: int) -> Whole | RangePart:
+def range_between(first_digits: str, last_digits: str, size: int) -> Whole | RangePart:
     first = int(first_digits)
     last = int(last_digits) if last_digits else size - 1
     if last_digits and first > last:

@@ -19,7 +19,7 @@ def base_of(scope: Any) -> str:
     return str(scope.get("state", {}).get("base", ""))
 
 
-def rooted(path: str, base: str) -> str:
+def add_base(path: str, base: str) -> str:
     """A root-relative address below `base`; others, and what lies there already, stay as they are."""
     if not base or not path.startswith("/") or path.startswith("//") or is_below(path, base):
         return path
@@ -30,7 +30,7 @@ def is_below(path: str, base: str) -> bool:
     return path == base or path.startswith((f"{base}/", f"{base}?", f"{base}#"))
 
 
-def stripped(path: str, base: str) -> str:
+def strip_base(path: str, base: str) -> str:
     """The path without `base`, as the application knows it."""
     return (path[len(base) :] or "/") if base and (path == base or path.startswith(f"{base}/")) else path
 
@@ -46,9 +46,9 @@ def rooted_page(html: str, base: str) -> str:
 def rooted_header(name: bytes, value: bytes, base: str) -> bytes:
     """A header's value with its addresses below `base`: Location, Link and the path of a cookie."""
     if name == b"location":
-        return rooted(value.decode("latin-1"), base).encode("latin-1")
+        return add_base(value.decode("latin-1"), base).encode("latin-1")
     if name == b"link":
-        return LINK.sub(lambda found: b"<" + rooted(found[1].decode("latin-1"), base).encode("latin-1") + b">", value)
+        return LINK.sub(lambda found: b"<" + add_base(found[1].decode("latin-1"), base).encode("latin-1") + b">", value)
     if name == b"set-cookie":
         return COOKIE_PATH.sub(lambda found: found[1] + base.encode() + found[2].rstrip(b"/"), value)
     return value

@@ -22,11 +22,11 @@ async def finish_in_thread(work: Callable[[], None]) -> None:
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
-        await outlive(running)
+        await wait_for_end(running)
         raise
 
 
-async def outlive(work: "asyncio.Future[Any]") -> None:
+async def wait_for_end(work: "asyncio.Future[Any]") -> None:
     """Wait for the end of work that cannot be interrupted, however often the waiting task is cancelled."""
     while not work.done():
         with suppress(asyncio.CancelledError):
@@ -52,7 +52,7 @@ class Blocking:
             return await asyncio.shield(ended)
         except asyncio.CancelledError:
             if not work.cancel():
-                await outlive(ended)
+                await wait_for_end(ended)
             raise
         finally:
             self._waiting -= 1

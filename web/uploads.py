@@ -155,9 +155,9 @@ class Reception:
     def begin(self, part: Part) -> None:
         self.end_text()
         if part.name in self.seen:
-            raise refused(part.name, N_("stands twice"))
+            raise field_refused(part.name, N_("stands twice"))
         if part.name != self.file_part and part.name not in self.known:
-            raise refused(part.name, N_("is not a field of this form"))
+            raise field_refused(part.name, N_("is not a field of this form"))
         self.seen.add(part.name)
         self.part = part.name
         if part.name == self.file_part:
@@ -166,10 +166,10 @@ class Reception:
     def begin_file(self, file_name: str | None) -> None:
         """A browser sends a file field with nothing chosen as an empty part with an empty name."""
         if file_name is None:
-            raise refused(self.file_part, N_("must be sent as a file, with a file name"))
+            raise field_refused(self.file_part, N_("must be sent as a file, with a file name"))
         if file_name:
             with disk_full_refused():
-                self.open = unnamed(self.tmp)
+                self.open = open_unnamed(self.tmp)
             name = displayable(file_name, f"/form/{self.file_part}", self.limits.file_name_characters_max)
             self.form.file = ReceivedFile(name, self.open)
 
@@ -177,13 +177,13 @@ class Reception:
         if self.part == self.file_part:
             self.file_content(data)
         elif len(self.text) + len(data) > FIELD_BYTES_MAX:
-            raise refused(self.part, N_("is too long"))
+            raise field_refused(self.part, N_("is too long"))
         else:
             self.text += data
 
     def file_content(self, data: bytes) -> None:
         if self.form.file is None:
-            raise refused(self.file_part, N_("must be sent as a file, with a file name"))
+            raise field_refused(self.file_part, N_("must be sent as a file, with a file name"))
         self.form.file.size += len(data)
         if self.form.file.size > self.limits.upload_bytes_max:
             raise ContentTooLarge(limit_bytes=self.limits.upload_bytes_max)
@@ -217,7 +217,7 @@ class Reception:
             self.open.close()
 
 
-def unnamed(folder: Path | None) -> FileIO:
+def open_unnamed(folder: Path | None) -> FileIO:
     """A file without a name, in memory without a folder: making one on disk waits for others' fsyncs, a millisecond."""
     if folder is None:
         return FileIO(os.memfd_create("upload"), "r+b")
@@ -240,7 +240,7 @@ def disk_full_refused() -> Iterator[None]:
         raise
 
 
-def refused(part: str, detail: str) -> ValidationFailed:
+def field_refused(part: str, detail: str) -> ValidationFailed:
     return ValidationFailed(FieldError("/form/" + part.replace("~", "~0").replace("/", "~1"), detail))
 
 
@@ -248,7 +248,7 @@ def text_of_field(part: str, value: bytes) -> str:
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
-        raise refused(part, N_("must be UTF-8")) from None
+        raise field_refused(part, N_("must be UTF-8")) from None
     if "\0" in text:
-        raise refused(part, N_("must not contain control characters"))
+        raise field_refused(part, N_("must not contain control characters"))
     return text

@@ -162,9 +162,9 @@ class Acceptor:
         connection.setblocking(False)
         task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
         self._taking.add(task)
-        task.add_done_callback(self._taken)
+        task.add_done_callback(self._end_taking)
 
-    def _taken(self, task: "asyncio.Task[Any]") -> None:
+    def _end_taking(self, task: "asyncio.Task[Any]") -> None:
         self._taking.discard(task)
         if not task.cancelled():
             task.exception()  # a caller who has left meanwhile is nobody's failure

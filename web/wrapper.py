@@ -29,8 +29,8 @@ from domain.refusals import (
     UploadGaveWay,
 )
 from web.places import Place, Places
-from web.problems import PART, BodyIncomplete, Write, best_language, failure_line, problem
-from web.subpath import rooted_header, stripped
+from web.problems import PART, BodyIncomplete, Write, best_language, build_problem, failure_line
+from web.subpath import rooted_header, strip_base
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -221,7 +221,7 @@ class Exchange:
             raise MalformedRequest(reason=N_("a header stands twice that may stand once"))
         self.front.check_host(seen.get(b"host"))
         check_target(scope, seen[b"host"])
-        scope["path"] = stripped(scope["path"], self.front.base)
+        scope["path"] = strip_base(scope["path"], self.front.base)
         if self.head:
             scope["method"] = "GET"
 
@@ -339,7 +339,7 @@ class Exchange:
             return  # too late: the server cuts the connection, since the answer is not complete
         path = self.scope["path"] if self.scope["path"].startswith("/") else "/"
         language = header(self.scope, b"accept-language")
-        answer = problem(
+        answer = build_problem(
             refusal,
             instance=path[:PATH_CHARACTERS_MAX],
             trace_id=self.trace_id,

@@ -147,5 +147,5 @@ def values_of(body: Any, field: str = "") -> Iterator[str]:
             for value in body:
                 yield from values_of(value, field)
         case str() if field in DATA:
-            yield from (body, render.grouped(body), render.grouped_iban(body))
+            yield from (body, render.group_code(body), render.group_iban(body))
             yield from body.split() if field == "name" else ()  # what was searched for stands out in it

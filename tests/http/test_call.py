@@ -67,7 +67,7 @@ def test_who_waits_for_a_position_is_told_soon_that_the_view_is_paused() -> None
 
     async def read() -> None:
         async with asyncio.timeout(10):
-            await call_of(parts, headers={"Archive-Min-Position": "7"}).read(DOCUMENTS, find)
+            await call_of(parts, headers={"Archive-Min-Position": "7"}).query_view(DOCUMENTS, find)
 
     with pytest.raises(ViewPaused):
         asyncio.run(read())
@@ -115,10 +115,10 @@ def test_a_read_that_was_refused_for_want_of_its_line_is_not_shown_the_next_time
         lines.is_away = True
         for _ in range(2):
             with pytest.raises(Unavailable):
-                await call.look("document", {"document": paper}, sensitive=True)
+                await call.record_look("document", {"document": paper}, sensitive=True)
         lines.is_away = False
         for _ in range(2):
-            await call.look("document", {"document": paper}, sensitive=True)
+            await call.record_look("document", {"document": paper}, sensitive=True)
 
     asyncio.run(read_twice())
     assert [line["document"] for line in lines.written] == [paper]

@@ -119,7 +119,7 @@ def test_changes_in_a_row_hold_up_nobody() -> None:
 
     async def changing() -> None:
         catalogue = catalogue_of(log)
-        log.meanwhile = catalogue.changed
+        log.meanwhile = catalogue.note_change
         async with asyncio.timeout(10):
             assert await catalogue.types() == {}
 

@@ -64,7 +64,7 @@ def test_a_stream_is_woken_when_the_views_moved_on() -> None:
         live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.last = 11
-        live.hear()
+        live.note_events()
         await asyncio.sleep(0.05)
         assert live.position == 10, "the log is ahead, the views are not there yet"
         views.position = 11
@@ -78,10 +78,10 @@ def test_without_a_stream_nobody_looks() -> None:
         live.enter("one", "somebody", None)
         await standing_at(live, 10)
         live.leave("one")
-        live.hear()
+        live.note_events()
         await asyncio.sleep(0.05)
         before = views.looks
-        live.hear()
+        live.note_events()
         await asyncio.sleep(0.05)
         assert views.looks == before
         live.enter("two", "somebody", None)
@@ -96,10 +96,10 @@ def test_a_database_that_is_away_and_comes_back_is_waited_for() -> None:
         live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.away = True
-        live.hear()
+        live.note_events()
         await asyncio.sleep(0.05)
         views.away, views.position, views.last = False, 13, 13
-        live.hear()
+        live.note_events()
         await standing_at(live, 13)
 
     run(test)
@@ -110,15 +110,15 @@ def test_all_who_keep_up_share_a_reading() -> None:
         live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.position = views.last = 20
-        live.hear()
+        live.note_events()
         await standing_at(live, 20)
-        found = await asyncio.gather(*(live.read(10, "staff", readings.read) for _ in range(200)))
+        found = await asyncio.gather(*(live.share_reading(10, "staff", readings.read) for _ in range(200)))
         assert set(found) == {1}
-        assert await live.read(10, "viewer", readings.read) == 2, "other rights, another reading"
+        assert await live.share_reading(10, "viewer", readings.read) == 2, "other rights, another reading"
         views.position = views.last = 21
-        live.hear()
+        live.note_events()
         await standing_at(live, 21)
-        assert await live.read(20, "staff", readings.read) == 3
+        assert await live.share_reading(20, "staff", readings.read) == 3
 
     run(test)
 
@@ -128,17 +128,17 @@ def test_who_is_far_behind_reads_alone_and_nothing_is_kept_of_it() -> None:
         live.enter("one", "somebody", None)
         await standing_at(live, 10)
         views.position = views.last = 20
-        live.hear()
+        live.note_events()
         await standing_at(live, 20)
-        assert await live.read(3, "staff", readings.read) == 1
-        assert await live.read(3, "staff", readings.read) == 2
+        assert await live.share_reading(3, "staff", readings.read) == 1
+        assert await live.share_reading(3, "staff", readings.read) == 2
 
     run(test)
 
 
 def test_no_more_than_a_few_read_at_once() -> None:
     async def test(live: Live, _: Views, readings: Readings) -> int:
-        await asyncio.gather(*(live.read(n, "staff", readings.read) for n in range(20)))
+        await asyncio.gather(*(live.share_reading(n, "staff", readings.read) for n in range(20)))
         return readings.most
 
     assert run(test) == READINGS_AT_ONCE
@@ -147,18 +147,20 @@ def test_no_more_than_a_few_read_at_once() -> None:
 def test_a_reading_that_failed_fails_for_all_who_wait_and_is_tried_again() -> None:
     async def test(live: Live, _: Views, readings: Readings) -> None:
         readings.fails = True
-        found = await asyncio.gather(*(live.read(0, "staff", readings.read) for _ in range(3)), return_exceptions=True)
+        found = await asyncio.gather(
+            *(live.share_reading(0, "staff", readings.read) for _ in range(3)), return_exceptions=True
+        )
         assert [type(failure) for failure in found] == [Unavailable] * 3
         readings.fails = False
-        assert await live.read(0, "staff", readings.read) == 1
+        assert await live.share_reading(0, "staff", readings.read) == 1
 
     run(test)
 
 
 def test_who_leaves_while_it_is_read_takes_nothing_from_the_others() -> None:
     async def test(live: Live, _: Views, readings: Readings) -> None:
-        first = asyncio.create_task(live.read(0, "staff", readings.read))
-        second = asyncio.create_task(live.read(0, "staff", readings.read))
+        first = asyncio.create_task(live.share_reading(0, "staff", readings.read))
+        second = asyncio.create_task(live.share_reading(0, "staff", readings.read))
         await asyncio.sleep(0)
         first.cancel()
         assert await second == 1

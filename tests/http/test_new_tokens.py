@@ -75,7 +75,7 @@ def test_a_known_token_costs_no_read_and_a_revoked_one_goes_with_its_signal() ->
         found = [await door.knows("token") for _ in range(10)]
         reads = door.reads - before
         door.archive.administer(RevokeToken("token"), a_caller())
-        door.live.changed()
+        door.live.note_change()
         return [*found, await door.knows("token")], reads
 
     found, reads = asyncio.run(ask())

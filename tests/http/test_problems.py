@@ -13,20 +13,20 @@ import falcon.testing
 import msgspec
 import pytest
 
-from api.bodies import Code, line
+from api.bodies import Code, single_line
 from domain import refusals
 from domain.refusals import FieldError, Refusal, ValidationFailed
 from tests.builders.refusals import a_refusal
 from tests.docs.translations import Sentences, mo
 from web import problems
-from web.problems import BodyIncomplete, best_language, install, preferred, problem
+from web.problems import BodyIncomplete, best_language, build_problem, install, parse_languages
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SECRET = "Jansen 1970-01-01"
 
 
 def members_of(refusal: Refusal, *, instance: str = "/v1/x") -> dict[str, Any]:
-    members: dict[str, Any] = json.loads(problem(refusal, instance=instance, trace_id=TRACE).body)
+    members: dict[str, Any] = json.loads(build_problem(refusal, instance=instance, trace_id=TRACE).body)
     return members
 
 
@@ -75,7 +75,7 @@ def test_an_instance_is_a_reference_whatever_the_path_holds() -> None:
     ],
 )
 def test_the_headers_that_a_status_asks_for(refusal: Refusal, name: str, value: str) -> None:
-    answer = problem(refusal, instance="/", trace_id=TRACE)
+    answer = build_problem(refusal, instance="/", trace_id=TRACE)
     assert dict(answer.headers)[name] == value
     assert dict(answer.headers)["content-length"] == str(len(answer.body))
 
@@ -89,7 +89,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     by_name: dict[str, int] = {}
     text: str = ""
     kind: Literal["a", "b"] = "a"
-    short: Annotated[str, line(5, 1)] | None = None
+    short: Annotated[str, single_line(5, 1)] | None = None
     code: Code | None = None
     day: date | None = None
     held: bool = False
@@ -263,14 +263,14 @@ def test_a_catalog_is_used_for_who_prefers_it(tmp_path: Path) -> None:
     catalog_with(tmp_path, "nl", {refusals.NotFound.title: "Niet gevonden"})
     assert best_language("de, nl-BE;q=0.8, en;q=0.5", tmp_path) == "nl"
     assert best_language("en, nl;q=0.8", tmp_path) == "en"
-    answer = problem(refusals.NotFound(), instance="/", trace_id=TRACE, language="nl", locale=tmp_path)
+    answer = build_problem(refusals.NotFound(), instance="/", trace_id=TRACE, language="nl", locale=tmp_path)
     assert json.loads(answer.body)["title"] == "Niet gevonden"
     assert json.loads(answer.body)["detail"] == refusals.NotFound.sentence
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])
 def test_a_problem_says_its_language_and_that_it_was_chosen(language: str) -> None:
-    headers = dict(problem(refusals.NotFound(), instance="/", trace_id=TRACE, language=language).headers)
+    headers = dict(build_problem(refusals.NotFound(), instance="/", trace_id=TRACE, language=language).headers)
     assert (headers["content-language"], headers["vary"]) == (language, "Accept-Language")
 
 
@@ -287,7 +287,7 @@ def test_our_words_in_a_sentence_are_translated_and_the_senders_are_not(
     messages = {refusals.MalformedRequest.sentence: "Zo niet: {reason}."}
     messages |= {refusals.DocumentTypeUnknown.sentence: "{type} is niets.", "it is odd": "het is vreemd"}
     catalog_with(tmp_path, "nl", messages)
-    answer = problem(refusal, instance="/", trace_id=TRACE, language="nl", locale=tmp_path)
+    answer = build_problem(refusal, instance="/", trace_id=TRACE, language="nl", locale=tmp_path)
     assert json.loads(answer.body)["detail"] == detail
 
 
@@ -299,7 +299,7 @@ def test_our_words_in_a_sentence_are_translated_and_the_senders_are_not(
     ],
 )  # fmt: skip
 def test_accept_language_is_read_best_first(header: str, tags: list[str]) -> None:
-    assert preferred(header) == tags
+    assert parse_languages(header) == tags
 
 
 def test_who_wants_another_language_gets_english() -> None:

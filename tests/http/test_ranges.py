@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.refusals import RangeNotSatisfiable
-from web.ranges import RangePart, Whole, not_modified, span
+from web.ranges import RangePart, Whole, not_modified, parse_range
 
 ETAG = '"7"'
 
@@ -45,33 +45,33 @@ def test_one_range_gives_the_bytes_that_the_rfc_names(header: str, size: int) ->
     expected = reference(header, size)
     if expected == "unsatisfiable":
         with pytest.raises(RangeNotSatisfiable) as refusal:
-            span(header, None, etag=ETAG, size=size)
+            parse_range(header, None, etag=ETAG, size=size)
         assert refusal.value.values == {"size_bytes": size}
         return
-    found = span(header, None, etag=ETAG, size=size)
+    found = parse_range(header, None, etag=ETAG, size=size)
     first, last = (0, size - 1) if isinstance(found, Whole) else (found.first, found.last)
     assert range(first, last + 1) == expected
     assert found.length == len(expected)
 
 
 def test_a_part_names_itself_in_content_range() -> None:
-    part = span("bytes=2-", None, etag=ETAG, size=10)
+    part = parse_range("bytes=2-", None, etag=ETAG, size=10)
     assert isinstance(part, RangePart)
     assert part.content_range == "bytes 2-9/10"
 
 
 @pytest.mark.parametrize("header", ["bytes=0-1,3-4", "bytes=0-0, -1", "bytes=,0-1"])
 def test_several_ranges_are_answered_with_the_whole(header: str) -> None:
-    assert span(header, None, etag=ETAG, size=10) == Whole(10)
+    assert parse_range(header, None, etag=ETAG, size=10) == Whole(10)
 
 
 def test_a_header_of_endless_digits_is_ignored_and_not_computed() -> None:
-    assert span("bytes=0-" + "9" * 10_000, None, etag=ETAG, size=10) == Whole(10)
+    assert parse_range("bytes=0-" + "9" * 10_000, None, etag=ETAG, size=10) == Whole(10)
 
 
 def test_no_range_and_empty_content_give_the_whole() -> None:
-    assert span(None, None, etag=ETAG, size=10) == Whole(10)
-    assert span("bytes=0-", None, etag=ETAG, size=0) == Whole(0)
+    assert parse_range(None, None, etag=ETAG, size=10) == Whole(10)
+    assert parse_range("bytes=0-", None, etag=ETAG, size=0) == Whole(0)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_no_range_and_empty_content_give_the_whole() -> None:
     ],
 )
 def test_a_stale_or_weak_if_range_gives_the_whole(if_range: str, partial: bool) -> None:
-    assert isinstance(span("bytes=0-1", if_range, etag=ETAG, size=10), RangePart) is partial
-    assert isinstance(span("bytes=99-", '"6"', etag=ETAG, size=10), Whole)
+    assert isinstance(parse_range("bytes=0-1", if_range, etag=ETAG, size=10), RangePart) is partial
+    assert isinstance(parse_range("bytes=99-", '"6"', etag=ETAG, size=10), Whole)
 
 
 @pytest.mark.parametrize(

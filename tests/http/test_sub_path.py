@@ -14,7 +14,7 @@ from service.settings import SettingsError, load_settings_from
 from tests.http.desk import a_customer, a_letter, archived, at, issue, noted
 from tests.http.served import OWN_PASSWORD, Served, serving
 from tests.http.sub_path import proxied
-from web.subpath import rooted, rooted_header, rooted_page, stripped
+from web.subpath import add_base, rooted_header, rooted_page, strip_base
 
 BASE = "/archive"
 PUBLIC = f"http://library.example{BASE}"
@@ -130,8 +130,8 @@ def test_a_sub_path_that_begins_like_an_address_of_the_archive_is_refused() -> N
 def test_addresses_are_brought_below_once() -> None:
     brought = {"/": "/archive/", "/add?x=/y": "/archive/add?x=/y", "/archives": "/archive/archives"}
     left = ["/archive/add", "//elsewhere", "add", "https://x/"]
-    assert {path: rooted(path, BASE) for path in (*brought, *left)} == {**brought, **{path: path for path in left}}
-    assert [stripped(p, BASE) for p in ("/archive", "/archive/", "/archive/add", "/archives", "/add")] == [
+    assert {path: add_base(path, BASE) for path in (*brought, *left)} == {**brought, **{path: path for path in left}}
+    assert [strip_base(p, BASE) for p in ("/archive", "/archive/", "/archive/add", "/archives", "/add")] == [
         "/", "/", "/add", "/archives", "/add",
     ]  # fmt: skip
     assert rooted_header(b"set-cookie", b"a=b; HttpOnly; Path=/; SameSite=Lax", BASE).endswith(
@@ -140,4 +140,4 @@ def test_addresses_are_brought_below_once() -> None:
     page = '<a href="/add">/add</a><input value="/add">'
     assert rooted_page(page, BASE) == '<a href="/archive/add">/add</a><input value="/add">'
     assert rooted_page(page, "") == page
-    assert urlsplit(rooted("/add", "")).path == "/add"
+    assert urlsplit(add_base("/add", "")).path == "/add"

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from desk.find import cleaned, is_exactly, is_name
+from desk.find import clean_code, is_exactly, is_name
 from desk.saved import ON_THE_WAY, UNDO, is_fresh, seconds_left
-from desk.search import marked
+from desk.search import mark_words
 
 SAVED = datetime(2026, 11, 24, 9, 30, 11, 123_000, tzinfo=UTC)
 ITEM = {"recorded_at": "2026-11-24T09:30:11.123Z", "status": "archived"}
@@ -40,7 +40,7 @@ def test_a_press_in_the_last_second_has_time_to_arrive() -> None:
     ],
 )
 def test_what_a_gun_adds_is_no_part_of_the_code(shot: str, code: str) -> None:
-    assert cleaned(shot) == code
+    assert clean_code(shot) == code
 
 
 @pytest.mark.parametrize(("text", "name"), [("de Vries", True), ("Łukasz", True), ("2900", False), ("A 12", False)])
@@ -65,4 +65,4 @@ def test_a_code_fits_the_whole_of_a_card_or_a_number(code: str, fits: bool) -> N
     ],
 )
 def test_what_a_search_says_of_a_name_is_marked(name: str, query: str, words: list[tuple[str, str]]) -> None:
-    assert marked(name, query) == words
+    assert mark_words(name, query) == words

@@ -37,7 +37,7 @@ class Catalogues:
             raise Unavailable
         return kind.encode() + value
 
-    def types(self) -> Mapping[str, DocumentType]:
+    def load_types(self) -> Mapping[str, DocumentType]:
         self.reads += 1
         self.meanwhile()
         assert self.go_on.wait(10)
@@ -45,7 +45,7 @@ class Catalogues:
             raise Unavailable
         return {}
 
-    def access(self) -> Administration:
+    def load_administration(self) -> Administration:
         return Administration()
 
 

@@ -129,7 +129,7 @@ FAULTS = (
     Fault(
         "a page of another site may change things with the cookie",
         "web/origin.py",
-        'foreign = site not in OWN if site is not None else req.get_header("Origin") != own_origin(req)',
+        'foreign = site not in OWN if site is not None else req.get_header("Origin") != origin_of(req)',
         "foreign = False",
         "http/test_api_session.py",
     ),

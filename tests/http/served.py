@@ -194,12 +194,19 @@ class Served:
 
 @contextmanager
 def serving(
-    database_url: str | None = None, root: Path = ROOT, beside: Served | None = None, /, **variables: str
+    database_url: str | None = None,
+    root: Path = ROOT,
+    beside: Served | None = None,
+    /,
+    *,
+    is_first_start: bool = False,
+    **variables: str,
 ) -> Iterator[Served]:
     """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked.
 
-    `root`: the tree whose rooms it is made of. `beside`: another node of that archive, with its keys and contents."""
-    with new_home() if database_url or beside else prepared_home() as home:
+    `root`: the tree whose rooms it is made of. `beside`: another node of that archive, with its keys and contents.
+    `is_first_start`: on an empty HOME."""
+    with new_home() if database_url or beside or is_first_start else prepared_home() as home:
         if beside is not None:
             database_url = beside.database_url
             shutil.copytree(beside.home / "keys", home / "keys")

@@ -5,7 +5,7 @@ Who may do what once signed in is in test_api_access.py; the clock of sessions i
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from domain.administration import DisableUser
+from domain.users import Users
 from service.prepare import system_caller
 from tests.http.desk import a_customer, access_lines, archived, at, no_upload, pointers, problem_of, select_file, view
 from tests.http.served import OWN_PASSWORD, Served, serving
@@ -264,10 +265,10 @@ def test_a_changed_password_ends_all_sessions_but_the_new_one(served: Served, st
     assert tried(served.browser(), staff.name, "another password").status_code == 201
 
 
-@pytest.mark.parametrize("step", ["reset", "disable"])
-def test_who_is_reset_or_disabled_is_out_at_once(served: Served, staff: Staff, step: str) -> None:
+@pytest.mark.parametrize("step", [Users.reset_password, Users.disable_user])
+def test_who_is_reset_or_disabled_is_out_at_once(served: Served, staff: Staff, step: Callable[..., object]) -> None:
     with served.users() as users:
-        getattr(users, step)(staff.name, system_caller(served.settings))
+        step(users, staff.name, system_caller(served.settings))
     assert everywhere(served, staff.cookie) == {401}
     assert tried(served.browser(), staff.name, staff.password).status_code == 401
 
@@ -654,7 +655,7 @@ def test_an_address_of_ipv6_counts_with_its_whole_network(served: Served) -> Non
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Served]:
     """That nobody signed in to before, and that believes no proxy on this machine."""
-    with serving(DOSSIER_TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1") as running:
+    with serving(is_first_start=True, DOSSIER_TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1") as running:
         yield running
 
 

@@ -40,7 +40,7 @@ RENEW_PAUSE_SECONDS = 1.0
 
 
 def make_folders(settings: Settings) -> None:
-    """HOME and its folders, 0700: what lies there opens the archive.
+    """HOME and its folders, 0700: what lies there opens the archive. The key folder is made with its first key.
 
     Root's HOME lets others pass through, though not look in: the account of the embedded Postgres has to reach its
     own folder in it.
@@ -48,7 +48,7 @@ def make_folders(settings: Settings) -> None:
     try:
         settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         _close_to_others(settings.home)
-        for name in ("keys", "tmp", "run", "page-images"):
+        for name in ("tmp", "run", "page-images"):
             (settings.home / name).mkdir(mode=0o700, exist_ok=True)
         for name in ("tmp", "run"):
             tempfile.TemporaryFile(dir=settings.home / name).close()

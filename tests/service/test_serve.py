@@ -374,7 +374,7 @@ def test_a_home_in_which_the_account_may_not_write_is_told(home: Path) -> None:
     else:
         home.chmod(0o500)
     said = refused(home, 1, PLAIN)
-    assert said == f"dossier: DOSSIER_HOME {home} cannot be used: Permission denied ({home / 'keys'})"
+    assert said == f"dossier: DOSSIER_HOME {home} cannot be used: Permission denied ({home / 'tmp'})"
 
 
 def test_a_home_that_is_a_file_is_told(home: Path) -> None:
@@ -388,6 +388,13 @@ def test_without_its_keys_serve_refuses_and_makes_no_new_ones(prepared: Path) ->
     said = refused(prepared, 1)
     assert said == f"dossier: {key} is missing, and the archive itself needs it: put the copy of it back"
     assert not [*(prepared / "keys").glob("kek*")]
+
+
+def test_a_start_that_is_refused_makes_no_empty_key_folder(prepared: Path) -> None:
+    """`mv` would put the folder that comes back inside of it."""
+    (prepared / "keys").rename(prepared / "keys.away")
+    assert refused(prepared, 1).startswith(f"dossier: {prepared / 'keys' / 'kek.1'} is missing")
+    assert not (prepared / "keys").exists()
 
 
 def test_a_database_that_does_not_answer_asks_to_try_again(home: Path, tmp_path: Path) -> None:

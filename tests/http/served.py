@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -197,16 +197,15 @@ def serving(
     database_url: str | None = None,
     root: Path = ROOT,
     beside: Served | None = None,
+    first: AbstractContextManager[Path] | None = None,
     /,
-    *,
-    is_first_start: bool = False,
     **variables: str,
 ) -> Iterator[Served]:
     """`dossier serve` on a HOME of its own, ready; ended with SIGTERM afterwards, and that it ends well is checked.
 
     `root`: the tree whose rooms it is made of. `beside`: another node of that archive, with its keys and contents.
-    `is_first_start`: on an empty HOME."""
-    with new_home() if database_url or beside or is_first_start else prepared_home() as home:
+    `first`: the HOME that it is started on, for a first start."""
+    with first or (new_home() if database_url or beside else prepared_home()) as home:
         if beside is not None:
             database_url = beside.database_url
             shutil.copytree(beside.home / "keys", home / "keys")

@@ -19,7 +19,7 @@ from domain.administration import DisableUser
 from domain.users import Users
 from service.prepare import system_caller
 from tests.http.desk import a_customer, access_lines, archived, at, no_upload, pointers, problem_of, select_file, view
-from tests.http.served import OWN_PASSWORD, Served, serving
+from tests.http.served import OWN_PASSWORD, ROOT, Served, new_home, serving
 
 COOKIE, SECURE_COOKIE = "dossier_session", "__Host-dossier_session"
 
@@ -655,7 +655,7 @@ def test_an_address_of_ipv6_counts_with_its_whole_network(served: Served) -> Non
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Served]:
     """That nobody signed in to before, and that believes no proxy on this machine."""
-    with serving(is_first_start=True, DOSSIER_TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1") as running:
+    with serving(None, ROOT, None, new_home(), DOSSIER_TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1") as running:
         yield running
 
 

@@ -164,7 +164,7 @@ def test_callers_who_come_together_are_shared_among_the_workers(tmp_path: Path) 
             eventually(lambda: sum(map(connections, pids)) == before + count)
 
         come(20, first, second)
-        assert min(connections(first), connections(second)) >= 8
+        assert min(connections(first), connections(second)) >= 5, "7 of 20 were seen on a busy machine, 1 of 16 before"
         os.kill(first, signal.SIGKILL)
         (third,) = set(workers(served, 3)) - {first, second}
         for _ in range(4):  # who does not get to run for a moment is passed over

@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: a wheel tells which commit it was built from (service/release.py)."""
+"""Writes the commit that a wheel was built from into it (service/release.py), which setup.cfg cannot do."""
 
 import sys
 from pathlib import Path

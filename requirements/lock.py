@@ -1,4 +1,5 @@
-"""Makes the hashed locks from setup.cfg with uv: `./run lock [--upgrade]`. ./run installs from them by pip alone."""
+"""Compiles the hashed locks from setup.cfg with uv: `./run lock [--upgrade]`. ./run installs from them with pip
+alone."""
 
 import subprocess
 import sys
@@ -11,7 +12,7 @@ SETS = {"run": ["build"], "dev": ["build", "dev"], "scanner": ["scanner"], "oidc
 
 def main(options: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        # First all sets together, so that no two locks can name two versions of one package.
+        # All sets together first, so that no two locks name different versions of a package.
         everything = Path(folder, "all.lock")
         everything.write_text("".join(path.read_text() for path in ROOT.glob("requirements/*.lock")))
         compile_lock(everything, ["--all-extras", *options])
@@ -21,7 +22,7 @@ def main(options: list[str]) -> None:
 
 
 def compile_lock(lock: Path, options: list[str]) -> None:
-    """For every platform and every Python from 3.11; the lock names hashes, and no index host."""
+    """Compile a lock for every platform and every Python from 3.11, with hashes and without an index host."""
     fixed = ["--universal", "--generate-hashes", "--python-version=3.11", "--no-annotate", "--no-config", "--quiet"]
     command = ["uv", "pip", "compile", *fixed, "--custom-compile-command=./run lock", *options]
     subprocess.run([Path(sys.executable).with_name("uv"), *command[1:], "-o", lock, "setup.cfg"], cwd=ROOT, check=True)

@@ -1,1 +1,2 @@
-"""The desk: devices, their pages, and the spool in which pages lie until the archive has them."""
+"""The scan station of a desk: devices, their pages, and the spool that keeps pages until the archive has stored
+them."""

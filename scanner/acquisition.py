@@ -1,4 +1,5 @@
-"""One job on an opened device: page after page into the spool, each told of once it is durable. child.py runs it."""
+"""Runs one job on an opened device: stores page after page in the spool and reports each once it is durable.
+child.py calls it."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ Tell = Callable[[Event], None]
 
 
 class Acquisition:
-    """`is_cancelled` is asked at every row; `now` stamps the pages."""
+    """One job. `is_cancelled` is called at every row; `now` gives the time stamps of pages."""
 
     def __init__(
         self, scan: Scan, spool: Spool, tell: Tell, *, is_cancelled: Callable[[], bool], now: Callable[[], datetime]
@@ -27,7 +28,8 @@ class Acquisition:
         self._is_cancelled, self._now = is_cancelled, now
 
     def run(self, device: Device) -> Finished:
-        """Raises DeviceFault; the pages told of until then stay. The caller cancels and closes the device."""
+        """Scan all pages of the job. Raises DeviceFault; pages reported before it stay in the spool. The caller
+        cancels and closes the device."""
         scan = self._scan
         sources = tuple(device.sources())
         source = scan.source or sources[0]
@@ -45,7 +47,7 @@ class Acquisition:
         self._spool.begin_job(job)
 
     def _scan_batch(self, device: Device, dpi: int) -> int:
-        """Until the feeder is empty. That it is empty from the beginning is a fault."""
+        """Scan until the feeder is empty. A feeder that is empty at the start is a fault."""
         first = self._scan.first_page
         number = first
         while True:

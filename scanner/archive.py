@@ -1,8 +1,6 @@
-"""The archive as a station sees it: HTTP, outbound only, each request on a connection of its own. station.py asks.
-
-What an answer means for a page is said in one word (Verdict): whether it may be forgotten here. Only what is plainly
-the archive's own answer is believed; routers and proxies on the way have answers of their own.
-"""
+"""The station's HTTP client of the archive: outbound requests only, each on a connection of its own; station.py and
+delivery.py call it. A Verdict says what an answer means for a page: whether the station may delete it. Only answers
+that clearly come from the archive are believed, because routers and proxies on the way send answers of their own."""
 
 import http.client
 import ssl
@@ -18,7 +16,7 @@ from scanner.messages import PAGES_MAX
 from scanner.spool import SpoolPage
 
 _SECONDS_MAX: Final = 30.0
-"""For each step: to connect, to send or to receive a piece. A large page on a slow line takes as long as it takes."""
+"""Timeout of each step: connect, send a piece, receive a piece. The total time of a large page has no limit."""
 _ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 _PROBLEMS: Final = "/problems/"
 _NOT_TAKEN: Final = frozenset({401, 403, 404, 422})
@@ -26,7 +24,8 @@ _NEVER: Final = frozenset({400, 409, 411, 413, 415, 422})
 
 
 class Verdict(Enum):
-    """TAKEN: the archive has it. CANCELLED: nobody wants it. REFUSED: never in this form. LATER: ask again."""
+    """TAKEN: the archive has stored it. CANCELLED: the session was cancelled. REFUSED: it will never be accepted in
+    this form. LATER: retry."""
 
     TAKEN = "taken"
     CANCELLED = "cancelled"
@@ -35,8 +34,8 @@ class Verdict(Enum):
 
 
 class PassJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A pass to be scanned, as the archive tells it. `scanner` is STATION:ID; its pages begin at `first_page`, and
-    there may be `pages_max` of them."""
+    """A pass to be scanned, as the archive describes it. `scanner` is STATION:ID; its pages begin at `first_page`,
+    and it may have `pages_max` of them."""
 
     id: str
     scanner: str
@@ -52,7 +51,7 @@ class PassJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """A scanner as it is offered to the desk."""
+    """A scanner as the station offers it to the desk."""
 
     id: str
     name: str
@@ -62,22 +61,22 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreachable(Exception):
-    """The archive did not answer, or not now; the message is for the log and names no page."""
+    """The archive did not answer, or is not available now; the message is for the log and names no page."""
 
 
 class StationRefused(Unreachable):
-    """It answered that this station's token, name or branch is none of its own."""
+    """The archive answered that it does not accept this station's token, name or branch."""
 
 
 class ArchiveAnswer(msgspec.Struct, frozen=True):
-    """`told` is the JSON object of the body; empty where something else answered for the archive."""
+    """An HTTP answer. `body` is its JSON object; empty where something else answered for the archive."""
 
     status: int
     body: dict[str, Any]
 
     @property
     def slug(self) -> str:
-        """Of the archive's problem, empty when it is none of the archive's."""
+        """The slug of the archive's problem; empty for any other answer."""
         kind = self.body.get("type")
         return kind.removeprefix(_PROBLEMS) if isinstance(kind, str) and kind.startswith(_PROBLEMS) else ""
 
@@ -86,11 +85,10 @@ class ArchiveAnswer(msgspec.Struct, frozen=True):
         return f"the archive answers {self.status} {self.slug}".strip()
 
     def verdict_for(self, job: PassJob) -> Verdict:
-        """Who is not known or not allowed is told to ask again: a token can be made anew, and no page is to be lost by
-        it. A session that is not found may be another archive's.
-
-        What was archived before its pages came answers with the session that takes them, of the same scanner; it asks
-        once more when that happened in this moment."""
+        """The verdict for a page or pass of this job. 401, 403 and 404 mean LATER: a token can be replaced, and a
+        session that is not found may belong to another archive, so no page may be deleted. A page of a session
+        archived before the page arrived is answered with the session that stores it, of the same scanner; if that
+        happens at this moment, the station retries."""
         if self.status in (200, 201) and self.body.get("scanner") == job.scanner:
             return Verdict.TAKEN
         if self.slug == "illegal-transition":
@@ -99,13 +97,13 @@ class ArchiveAnswer(msgspec.Struct, frozen=True):
 
 
 class ArchiveClient:
-    """`url` is that of the archive, such as https://archive.example.org; `token` that of a station. Raises ValueError
-    for what cannot be either."""
+    """A client for one archive. `url` is its address, such as https://archive.example.org; `token` is a station's
+    token. Raises ValueError for a value that cannot be one."""
 
     def __init__(self, url: str, token: str, *, station: str, branch: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url}: takes http://HOST:PORT or https://HOST")
+            raise ValueError(f"{url}: must be http://HOST:PORT or https://HOST")
         self._headers = {"Authorization": f"Bearer {token}"} | ({"Archive-Branch": branch} if branch else {})
         if not token or not all(value.isascii() and value.isprintable() for value in self._headers.values()):
             raise ValueError("token and branch: each is one line of ASCII")
@@ -114,34 +112,35 @@ class ArchiveClient:
         self._station = quote(station, safe="")
 
     def report_scanners(self, offers: list[Offer]) -> None:
-        """What this station has now. Raises Unreachable, also when its name or token is not taken."""
+        """Report the station's scanners. Raises Unreachable, and StationRefused when its name or token is not
+        accepted."""
         self._require_ok(
             self._request("PUT", f"/v1/scan-stations/{self._station}", msgspec.json.encode({"scanners": offers}))
         )
 
     def fetch_jobs(self, *, wait_seconds: int) -> list[PassJob]:
-        """What is to be scanned just now; waits for the first. Raises Unreachable."""
+        """The jobs to scan now; waits for the first one up to `wait_seconds`. Raises Unreachable."""
         path = f"/v1/scan-stations/{self._station}/jobs?wait={wait_seconds}"
         answer = self._require_ok(self._request("GET", path, seconds_max=wait_seconds + _SECONDS_MAX))
         try:
             return msgspec.convert(answer.body.get("items"), list[PassJob])
         except msgspec.ValidationError as error:
-            raise Unreachable("what answers does not tell jobs as the archive does") from error
+            raise Unreachable("the answer is not a list of jobs") from error
 
     def wants_pages(self, job: PassJob) -> bool:
-        """Whether more of its pages are welcome: also when this pass was given up, or the session archived without it,
-        but not when somebody stopped it. Raises Unreachable."""
+        """Whether the session accepts more pages of this job: also when this pass was given up, or the session was
+        archived without it, but not when a person stopped it. Raises Unreachable."""
         answer = self._request("GET", f"/v1/scan-sessions/{job.id}")
         state, passes = answer.body.get("state"), answer.body.get("passes")
         return answer.status != 200 or (state != "cancelled" and (state, passes) != ("review", job.number))
 
     def awaits_pass(self, job: PassJob) -> bool:
-        """Whether this pass is what the session waits for in this moment. Raises Unreachable."""
+        """Whether the session is waiting for this pass now. Raises Unreachable."""
         told = self._request("GET", f"/v1/scan-sessions/{job.id}").body
         return (told.get("state"), told.get("passes")) == ("scanning", job.number)
 
     def put_page(self, job: PassJob, page: SpoolPage, picture: Path) -> ArchiveAnswer:
-        """One page, at its place of the session. Raises Unreachable."""
+        """Upload one page at its place in the session. Raises Unreachable."""
         n = job.first_page + page.number - 1
         headers = {
             "Content-Type": "image/jpeg",
@@ -152,7 +151,7 @@ class ArchiveClient:
             return self._request("PUT", f"/v1/scan-sessions/{job.id}/pages/{n}", file, headers)
 
     def finish_pass(self, job: PassJob, problem: str | None, told: str | None) -> ArchiveAnswer:
-        """The pass is done, or could not go on. Raises Unreachable."""
+        """Report that the pass is complete, or the problem that ended it. Raises Unreachable."""
         body = {"pass": job.number, "problem": problem, "told": told}
         return self._request("POST", f"/v1/scan-sessions/{job.id}/finish", msgspec.json.encode(body))
 
@@ -173,7 +172,7 @@ class ArchiveClient:
         connection = self._connect(seconds_max)
         usual = {"Content-Type": "application/json"} if body is not None else {}
         try:
-            with suppress(BrokenPipeError):  # who has answered before all was sent is listened to
+            with suppress(BrokenPipeError):  # the server may answer before the whole body was sent
                 connection.request(method, self._path + path, body, self._headers | usual | (headers or {}))
             response = connection.getresponse()
             return ArchiveAnswer(response.status, parse_object(response.read(_ANSWER_BYTES_MAX)))

@@ -1,8 +1,6 @@
-"""A device process: one request from standard input, events to what was standard output, then the end.
-
-It lives as long as its job, so whatever a back end leaks or wedges ends with it. One thread does everything: a
-cancellation is SIGTERM, whose handler sets a flag that is looked at with every row. device_process.py starts it.
-"""
+"""A device process: reads one request from standard input, writes events to the original standard output, then
+exits. It lives as long as its job, so leaks and hangs of a back end end with it. One thread does everything: SIGTERM
+cancels, its handler sets a flag that is checked at every row. device_process.py starts it."""
 
 import fcntl
 import os
@@ -38,12 +36,12 @@ class DeviceChild:
         signal.signal(signal.SIGTERM, self._set_cancelled)
 
     def answer_request(self, request: Request) -> None:
-        """Tells all events of the request, the last one when the device is about to be let go."""
+        """Send all events of the request; the last one is sent just before the device is released."""
         try:
             self._perform_request(request)
         except DeviceFault as fault:
             self._send_event(fault_event(fault))
-        except Exception as error:  # noqa: BLE001  # the edge of the process: the parent is told what ended it
+        except Exception as error:  # noqa: BLE001  # the edge of the process: the parent receives the cause
             self._send_event(fault_event(DeviceFault(Fault.FAILED, _place_of(error))))
 
     def _set_cancelled(self, *_: object) -> None:
@@ -53,7 +51,7 @@ class DeviceChild:
         try:
             self._out.write(messages.encode_message(event))
             self._out.flush()
-        except BrokenPipeError:  # who listened is gone, and the kernel is about to end this too
+        except BrokenPipeError:  # the parent has ended, and the kernel is about to end this process too
             os._exit(1)
 
     def _perform_request(self, request: Request) -> None:
@@ -70,7 +68,7 @@ class DeviceChild:
                     self._perform_scan(request, device)
 
     def _perform_scan(self, scan: Scan, device: Device) -> None:
-        """The end is told first: a device that wedges in `cancel` must not hold up who waits for the pages."""
+        """Send the final event before `cancel`: a device that hangs there must not delay the receiver of the pages."""
         job = Acquisition(
             scan,
             self._spool,
@@ -81,7 +79,7 @@ class DeviceChild:
         try:
             self._send_event(job.run(device))
         except DeviceFault as fault:
-            # A call that was interrupted says something else.
+            # An interrupted call reports another fault.
             self._send_event(fault_event(DeviceFault(Fault.CANCELLED, fault.raw) if self._cancelled else fault))
         finally:
             device.cancel()
@@ -97,20 +95,20 @@ class DeviceChild:
 
 
 def main() -> NoReturn:
-    """`python -m scanner.child LOCKS SPOOL`: two folders."""
-    # Back ends print what they like; it must not get among the events.
+    """Run `python -m scanner.child LOCKS SPOOL`; both are folders."""
+    # Back ends print to standard output; their text must not mix with the events.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     request = messages.decode_request(FileIO(0, closefd=False).readline())
     _end_with_parent()
     _limit_memory()
     DeviceChild(Path(sys.argv[1]), Spool(Path(sys.argv[2])), out).answer_request(request)
-    # Not through the interpreter's own end: nothing of a driver shall run any more.
+    # Skip the interpreter's shutdown, so that no code of a driver runs again.
     os._exit(0)
 
 
 def _driver_for(name: str) -> Driver:
-    """Loads python-sane only where a device of SANE is meant."""
+    """The driver of a device. python-sane is loaded only for devices of SANE."""
     if name.startswith(SCHEME):
         return SimulatedDriver()
     try:
@@ -121,13 +119,11 @@ def _driver_for(name: str) -> Driver:
 
 
 def _end_with_parent() -> None:
-    """The other end of standard input is closed when the parent ends, and SIGIO then ends this process by default.
-
-    The kernel does that even while a back end hangs in C, and it does not matter which thread of the parent lives.
-    """
+    """End this process by SIGIO when the parent ends, which closes the other end of standard input. The kernel sends
+    the signal even while a back end hangs in C, whichever thread of the parent is alive."""
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([0], [], [], 0)[0]:  # it ended before this, and nothing is signalled any more
+    if select.select([0], [], [], 0)[0]:  # the parent has ended already, so no signal will come
         os._exit(1)
 
 

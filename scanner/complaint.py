@@ -1,4 +1,4 @@
-"""What does not work is said once, and not at all when it may be over in a moment; then, once, that it works again."""
+"""Logs a lasting trouble once, and its end once. A trouble shorter than the grace is not logged."""
 
 import logging
 from time import monotonic
@@ -9,7 +9,7 @@ logger = logging.getLogger("dossier.station")
 
 
 class Complaint:
-    """`what` is the beginning of the line, such as "pages wait here". One thread's."""
+    """One kind of trouble. `what` begins its log lines, such as "pages wait in the spool". For one thread."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -17,6 +17,7 @@ class Complaint:
         self._told = ""
 
     def report(self, why: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Log the reason, unless it was logged already or the trouble is younger than `grace_seconds`."""
         if self._since is None:
             self._since = monotonic()
         if why != self._told and monotonic() - self._since >= grace_seconds:
@@ -24,6 +25,7 @@ class Complaint:
             logger.warning("%s: %s", self._what, why)
 
     def resolve(self) -> None:
+        """Log the end of the trouble, if its beginning was logged."""
         if self._told:
-            logger.warning("%s no longer", self._what)
+            logger.warning("resolved: %s", self._what)
         self._since, self._told = None, ""

@@ -1,11 +1,7 @@
-"""Brings what lies in the spool to the archive, page by page, and forgets each only when the archive has it.
-
-Nothing is in memory that a crash could take: a job's folder says what was asked (station.json), what was scanned
-(spool.py) and how it ended (outcome.json). offered.py scans into it meanwhile.
-
-A folder that has lost its station.json is nobody's task any more: it keeps pages that the archive did not take, or that
-the disk has damaged, until somebody has looked at them.
-"""
+"""Delivers the pages in the spool to the archive one by one, and deletes each only when the archive has stored it.
+No state is only in memory: a job's folder holds the job (station.json), the pages (spool.py) and the outcome
+(outcome.json). offered.py scans into the spool meanwhile. A folder without station.json is no longer delivered: it
+keeps pages that the archive refused or the disk damaged, until a person inspects them."""
 
 import logging
 import threading
@@ -38,24 +34,24 @@ class PassOutcome(msgspec.Struct, frozen=True):
 
 
 def outcome_of(fault: Fault | None, told: str = "") -> PassOutcome:
-    """What a person wanted is no problem."""
+    """The outcome of a fault. A cancellation by a person is no problem."""
     slug = slug_of(fault) if fault is not None else None
     return PassOutcome(slug and scanner_slug_of(slug), told[:_TOLD_CHARACTERS_MAX] or None)
 
 
 def scanner_slug_of(slug: str) -> str:
-    """What has no word of a scanner's is "the scanner failed"."""
+    """The slug itself if staff know it as a scanner's, otherwise "scanner-failed"."""
     return slug if slug.startswith("scanner-") else _FAILED
 
 
 def retry_seconds_after(away_seconds: float) -> float:
-    """Until the archive is asked again that has been away for so long."""
+    """Seconds until the next attempt, when the archive has been unreachable for `away_seconds`."""
     shortest, longest = RETRY_SECONDS
     return min(max(shortest, away_seconds / 2), longest)
 
 
 class Delivery:
-    """One thread of a station. `wake` it when a page is done."""
+    """One thread of a station. Call `wake` when a page is stored."""
 
     def __init__(self, archive: ArchiveClient, spool: Spool, folder: Path) -> None:
         self._archive, self._spool, self._folder = archive, spool, folder
@@ -67,41 +63,44 @@ class Delivery:
     # -- what a pass is, and how it ended -----------------------------------------------------------------------
 
     def record_job(self, job: PassJob) -> None:
-        """Remember what a job of the spool is for. Durable on return."""
+        """Store the job of a pass in its spool folder. Durable on return."""
         write_file(self._folder / job.spool_id / _ASKED, msgspec.json.encode(job))
 
     def record_outcome(self, job: PassJob, outcome: PassOutcome) -> None:
-        """No more pages come. Durable on return."""
+        """Store the outcome of a pass: no more pages follow. Durable on return."""
         write_file(self._folder / job.spool_id / _OUTCOME, msgspec.json.encode(outcome))
         self.wake()
 
     def decline_pass(self, job: PassJob, outcome: PassOutcome) -> None:
-        """Nothing comes of this pass, and nothing of it lies here. Raises Unreachable when that was not taken."""
+        """Report a pass that was not started and has no folder. Raises Unreachable when the archive did not accept
+        the report."""
         answer = self._archive.finish_pass(job, outcome.problem, outcome.told)
         if answer.verdict_for(job) is Verdict.LATER:
             raise Unreachable(answer.summary)
         self._over.add(job.spool_id)
 
     def list_passes(self) -> list[PassJob]:
-        """Those that lie here, done or not: session after session, each in the order of its passes."""
+        """The passes in the spool, complete or not, ordered by session and pass number."""
         found = (self._load_job(name) for name in self._spool.list_job_ids())
         return sorted((job for job in found if job is not None), key=lambda job: (job.id, job.number))
 
     def list_interrupted(self) -> list[PassJob]:
-        """Passes without an end. At the start, when none is under way, an end of the station cut them off."""
+        """Passes without an outcome. At the start, when no scan runs, an earlier end of the station interrupted
+        them."""
         return [job for job in self.list_passes() if self._load_outcome(job) is None]
 
     def is_finished(self, job: PassJob) -> bool:
-        """Whether nothing more is to be done for it here; the archive may go on telling of it for a moment."""
+        """Whether the station has nothing left to do for this pass; the archive may still list it for a moment."""
         return job.spool_id in self._over
 
     def sweep_leftovers(self) -> None:
-        """At the start: what was half begun or half dropped goes; what waits for somebody to look at it is told."""
+        """Remove folders whose creation or removal was interrupted, and log those that wait for inspection. Call it
+        at the start."""
         for name in self._spool.list_job_ids():
             if not self._spool.is_begun(name) or (self._load_job(name) is None and not self._has_pictures(name)):
                 self._spool.drop_job(name)
             elif self._load_job(name) is None:
-                logger.warning("pages that are not in the archive lie in %s", self._folder / name)
+                logger.warning("pages that are not in the archive are kept in %s for inspection", self._folder / name)
 
     def wake(self) -> None:
         self._woken.set()
@@ -109,7 +108,8 @@ class Delivery:
     # -- bringing them ------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """For ever. The longer the archive is away the more rarely it is asked, however many pages come meanwhile."""
+        """Deliver until the process ends. The longer the archive is unreachable, the less often it is contacted,
+        however many pages arrive meanwhile."""
         waits_since: float | None = None
         while True:
             self._woken.clear()
@@ -123,8 +123,8 @@ class Delivery:
             self._woken.wait(IDLE_SECONDS if waits_since is None else retry_seconds_after(monotonic() - waits_since))
 
     def _deliver_all(self) -> str | None:
-        """Why something has to wait, if it does. Passes of a session come one after the other, so that their pages keep
-        their order; sessions do not wait for each other."""
+        """Deliver all passes; returns why something has to wait, or None. Passes of a session are delivered in
+        order, so that pages keep their order; sessions do not wait for each other."""
         waiting: dict[str, str] = {}
         for job in self.list_passes():
             if job.id not in waiting and (why := self._try_delivery(job)):
@@ -140,8 +140,8 @@ class Delivery:
             return f"{job.spool_id}: {error}"
 
     def _deliver_pass(self, job: PassJob) -> str | None:
-        """All that is there of a pass; why some of it has to wait, if it does. Raises Unreachable."""
-        outcome = self._load_outcome(job)  # before its pages are listed: no more come after it
+        """Deliver the pages that exist; returns why some have to wait, or None. Raises Unreachable."""
+        outcome = self._load_outcome(job)  # loaded before the pages are listed: no page is added after it
         refused = self._refused.setdefault(job.spool_id, {})
         for page in self._spool.iter_waiting(job.spool_id):
             if page.number in refused:
@@ -160,13 +160,14 @@ class Delivery:
         return None if outcome is None else self._finish_pass(job, outcome)
 
     def _abandon_pass(self, job: PassJob, outcome: PassOutcome | None) -> None:
-        """The session was cancelled. A pass under way keeps its folder until its process has ended."""
+        """Stop delivering a cancelled session. The folder of a running scan stays until its process has ended."""
         self._over.add(job.spool_id)
         if outcome is not None:
             self._spool.drop_job(job.spool_id)
 
     def _finish_pass(self, job: PassJob, outcome: PassOutcome) -> str | None:
-        """A page that is missing is told at the desk, or the rest would pass for the whole."""
+        """Report the end of the pass. Missing pages are reported as a problem, so that the desk does not take the
+        rest for the whole."""
         missing = dict.fromkeys(self._spool.list_damaged(job.spool_id), _FAILED) | self._refused[job.spool_id]
         problem = outcome.problem or next(map(scanner_slug_of, missing.values()), None)
         answer = self._archive.finish_pass(job, problem, outcome.told)
@@ -183,10 +184,10 @@ class Delivery:
         return None
 
     def _keep_for_inspection(self, job: PassJob, why: str) -> None:
-        """For somebody to look at, since the paper may be gone."""
+        """Keep the folder for a person, since the paper may be gone."""
         folder = self._folder / job.spool_id
         (folder / _ASKED).unlink()
-        logger.error("pages that are not in the archive lie in %s: %s", folder, why)
+        logger.error("pages that are not in the archive are kept in %s for inspection: %s", folder, why)
 
     # -- files --------------------------------------------------------------------------------------------------
 
@@ -197,7 +198,7 @@ class Delivery:
         return self._load_json(job.spool_id, _OUTCOME, PassOutcome)
 
     def _load_json(self, name: str, file: str, kind: type[T_]) -> T_ | None:
-        """What a damaged disk has changed counts as not there."""
+        """The content of a file; None when it is missing or damaged."""
         try:
             return msgspec.json.decode((self._folder / name / file).read_bytes(), type=kind)
         except (FileNotFoundError, msgspec.DecodeError):

@@ -1,7 +1,5 @@
-"""A device's process as its parent sees it: started, listened to, watched, ended. child.py is the other side.
-
-SANE is never loaded here: back ends crash, deadlock and hang, and whoever called would with them.
-"""
+"""The parent's side of a device process: starts it, reads its events, watches and ends it. child.py is the other
+side. SANE is never loaded here, because its back ends crash, deadlock and hang, and would take the caller with them."""
 
 import os
 import select
@@ -25,14 +23,14 @@ from scanner.messages import Devices, Event, Faulted, Finished, ListDevices, Pag
 from scanner.spool import Spool
 
 LISTING_SECONDS_MAX: Final = 60.0
-"""Discovery on a network gives nothing for some seconds, and then everything."""
+"""Discovery on a network returns nothing for some seconds, and then all devices."""
 
 _TICK_SECONDS: Final = 0.1
 _PIECE_BYTES: Final = 65_536
 
 
 class ProcessLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """After so many seconds the process is killed: without an event or a new row, after `cancel`, in all."""
+    """Timeouts after which the process is killed: without an event, after `cancel`, and in total."""
 
     silence_seconds: float = 15.0
     cancel_seconds: float = 5.0
@@ -40,12 +38,14 @@ class ProcessLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceProcess:
-    """One request and its process. Leaving the `with` ends it whatever it is at; `cancel` is for any thread."""
+    """One request and its process. Leaving the `with` block ends the process; `cancel` may be called from any
+    thread."""
 
     def __init__(
         self, request: Request, state: Path, patience: ProcessLimits | None = None, *, spool: Path | None = None
     ) -> None:
-        """Starts the process. All that use a device share `state`: its lock lies there, and by default the spool."""
+        """Start the process. All users of a device share the folder `state`, which holds its lock and, by default,
+        the spool."""
         self._request = request
         folder = spool or state / "spool"
         self._spool = Spool(folder)
@@ -70,10 +70,8 @@ class DeviceProcess:
         return self._process.pid
 
     def iter_events(self) -> Iterator[Event]:
-        """All events, the last one Finished or Faulted, and the device free by then. To be run through once.
-
-        A page that reached the spool is told of even when the process died in that moment.
-        """
+        """Yield all events, once; the last one is Finished or Faulted, and the device is free then. A page that
+        reached the spool is reported even when the process died at that moment."""
         told: set[int] = set()
         while (event := self._next_event()) is not None and not isinstance(event, Faulted | Finished):
             if isinstance(event, PageDone):
@@ -89,14 +87,15 @@ class DeviceProcess:
             yield ending
 
     def cancel(self) -> None:
-        """Ask the device to stop; the pages that are done stay. Killed when it does not within `cancel_seconds`."""
+        """Ask the device to stop; finished pages stay. The process is killed when it does not stop within
+        `cancel_seconds`."""
         with self._ending:
             if self._cancelled_at is None and self._process.returncode is None:
                 self._cancelled_at = time.monotonic()
                 signal.pidfd_send_signal(self._exit, signal.SIGTERM)
 
     def _next_event(self) -> Event | None:
-        """None when the process has ended, or has had its time."""
+        """The next event; None when the process has ended or a timeout has passed."""
         while (line := self._next_line()) is None:
             if self._is_overdue() or not self._receive_piece():
                 return None
@@ -111,7 +110,8 @@ class DeviceProcess:
         return line
 
     def _receive_piece(self) -> bool:
-        """Waits a moment for more. False when nobody is left to write: an event cut short is none."""
+        """Wait a moment for output. False when the process has ended and all output was read; an incomplete line is
+        no event."""
         out = _require_pipe(self._process.stdout).fileno()
         readable, _, _ = select.select([out, self._exit], [], [], _TICK_SECONDS)
         piece = os.read(out, _PIECE_BYTES) if out in readable else b""
@@ -130,7 +130,7 @@ class DeviceProcess:
         if self._cancelled_at is not None:
             return Faulted(fault=Fault.CANCELLED)
         if self._is_overdue():
-            return Faulted(fault=Fault.TIMEOUT, raw="the device gave nothing more")
+            return Faulted(fault=Fault.TIMEOUT, raw="the device sent no more data in time")
         return Faulted(fault=Fault.FAILED, raw="the device process died")
 
     def _unreported_pages(self, told: set[int]) -> Iterator[PageDone]:
@@ -141,13 +141,13 @@ class DeviceProcess:
                     yield PageDone(page, str(self._spool.picture_path(job, page.number).absolute()))
 
     def _end_process(self, *, patiently: bool = False) -> None:
-        """The process, and what its back end has forked, is gone on return."""
+        """End the process and the children of its back end; both are gone on return."""
         if self._process.returncode is not None:
             return
         if patiently:
             select.select([self._exit], [], [], self._patience.cancel_seconds)
         with self._ending:
-            # Before it is waited for: until then its number, which is that of its group, is nobody else's.
+            # Before the wait, because until then the pid, which is also the group's id, cannot be reused.
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             os.close(self._exit)
@@ -156,7 +156,7 @@ class DeviceProcess:
 
 
 def list_devices(state: Path) -> list[DeviceInfo]:
-    """What SANE finds, in a process of its own. Raises DeviceFault."""
+    """The devices that SANE finds, listed in a process of its own. Raises DeviceFault."""
     with DeviceProcess(ListDevices(), state) as process:
         found: list[DeviceInfo] = []
         for event in process.iter_events():
@@ -178,7 +178,8 @@ def _patience_for(request: Request) -> ProcessLimits:
 
 
 def _start_process(locks: Path, spool: Path) -> subprocess.Popen[bytes]:
-    """In a process group of its own: some back ends fork, and a Ctrl-C at the terminal is the parent's affair."""
+    """Start the process in a process group of its own: some back ends fork, and Ctrl-C at the terminal is the
+    parent's to handle."""
     command = [sys.executable, "-P", "-m", "scanner.child", str(locks), str(spool)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0)
 

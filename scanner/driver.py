@@ -1,7 +1,5 @@
-"""What a device has to be able to do, whichever driver brings it: sane_driver.py, simulated.py.
-
-A device belongs to the one thread that opened it, in a process of its own (child.py). Every fault is a DeviceFault.
-"""
+"""The interface of devices, implemented by sane_driver.py and simulated.py. A device belongs to the one thread that
+opened it, in a process of its own (child.py). Every fault is a DeviceFault."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -14,7 +12,7 @@ PIXELS_MAX = 70_000_000
 """A3 at 600 dpi has 69.6 million."""
 
 Watcher = Callable[[int], bool]
-"""Is told how many rows are there, once a row at most; False ends the page. What it raises ends the page too."""
+"""Called with the number of rows read, at most once a row; False, or an exception, ends the page."""
 
 
 class DeviceInfo(msgspec.Struct, frozen=True):
@@ -27,7 +25,7 @@ class DeviceInfo(msgspec.Struct, frozen=True):
 
 
 class StartedPage(msgspec.Struct, frozen=True):
-    """What a started page promises. `rows` is None where the device learns its height by scanning."""
+    """The announced size of a started page. `rows` is None where the device learns the height by scanning."""
 
     width: int
     rows: int | None
@@ -44,24 +42,26 @@ class Raster(msgspec.Struct, frozen=True):
 
 
 class Device(Protocol):
-    """An opened device. `prepare` and `sources` between batches only; a page is `start_page`, then `read_page`."""
+    """An opened device. Call `prepare` and `sources` between batches only; a page is `start_page`, then `read_page`."""
 
     def sources(self) -> Sequence[PageSource]: ...
 
     def prepare(self, profile: Profile, source: PageSource) -> int:
-        """Set everything for the pages to come; the resolution in dpi that the device took. INVALID: cannot do it."""
+        """Set all options for the next pages; returns the resolution in dpi that the device accepted. Raises INVALID
+        when it cannot."""
         ...
 
     def start_page(self) -> StartedPage:
-        """Take the next page; OUT_OF_PAPER when there is none."""
+        """Take in the next page; raises OUT_OF_PAPER when there is none."""
         ...
 
     def read_page(self, watch: Watcher) -> Raster:
-        """All rows of the started page, never fewer than promised: SHORT_PAGE. CANCELLED when `watch` said so."""
+        """Read all rows of the started page. Raises SHORT_PAGE for fewer rows than announced, CANCELLED when `watch`
+        returned False."""
         ...
 
     def cancel(self) -> None:
-        """End the batch, also after an error: only then the device takes options or another batch. Never raises."""
+        """End the batch, also after an error: a device accepts options or another batch only then. Never raises."""
         ...
 
     def close(self) -> None: ...
@@ -71,5 +71,5 @@ class Driver(Protocol):
     def devices(self) -> list[DeviceInfo]: ...
 
     def open(self, name: str) -> Device:
-        """Raises OFFLINE where nothing answers under the name."""
+        """Open a device. Raises OFFLINE where none answers under the name."""
         ...

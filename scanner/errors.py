@@ -1,8 +1,6 @@
-"""What can go wrong at a device, in one enum, and the way from a driver's words to it and from it to a problem's slug.
-
-SANE tells a fault by text alone, and python-sane hands on nothing else. The text is for operators; staff read the
-sentence of the slug (domain/refusals.py).
-"""
+"""Faults of devices in one enum, and the mappings from a driver's text to a fault and from a fault to a problem's
+slug. SANE reports faults as text only, and python-sane passes on nothing else. The text is for operators; staff read
+the sentence of the slug (domain/refusals.py)."""
 
 from enum import StrEnum
 from typing import Final
@@ -27,14 +25,14 @@ class Fault(StrEnum):
 
 
 class DeviceFault(Exception):
-    """A fault, the driver's own words for operators, and for a busy device who holds it, where that is known."""
+    """A fault, the driver's own words for operators, and, if known, the holder of a busy device."""
 
     def __init__(self, fault: Fault, raw: str = "", *, holder: str | None = None) -> None:
         self.fault, self.raw, self.holder = fault, raw, holder
         super().__init__(f"{fault}: {raw}" if raw else str(fault))
 
 
-# What staff can do something about has a problem of its own; all else is "the scanner failed".
+# Faults that staff can resolve have a slug of their own; all others are "scanner-failed".
 _SLUGS: Final = {
     Fault.JAMMED: "scanner-jammed",
     Fault.COVER_OPEN: "scanner-cover-open",
@@ -63,16 +61,16 @@ _TEXTS: Final = {
     "Scanner mechanism locked for transport": Fault.FAILED,
 }
 
-# At the opening these mean that nothing answers under the name: unplugged, switched off, gone from the network.
+# When opening, these mean that no device answers under the name: unplugged, switched off, off the network.
 _AWAY: Final = frozenset({Fault.INVALID, Fault.FAILED})
 
 
 def fault_of(text: str, *, opening: bool = False) -> Fault:
-    """The fault that SANE's text tells; FAILED for words that nobody foresaw."""
+    """The fault for a text of SANE; FAILED for unknown texts."""
     fault = _TEXTS.get(text, Fault.FAILED)
     return Fault.OFFLINE if opening and fault in _AWAY else fault
 
 
 def slug_of(fault: Fault) -> str | None:
-    """The slug of the problem that staff are shown; None for what a person wanted."""
+    """The slug of the problem that staff see; None for a cancellation by a person."""
     return None if fault is Fault.CANCELLED else _SLUGS.get(fault, "scanner-failed")

@@ -1,7 +1,5 @@
-"""One device, one job, whoever asks: SANE lets two processes scan on one device at once and mixes them up.
-
-A lock file for each device; the kernel lets go of it when its holder ends, however that comes.
-"""
+"""A lock for each device, because SANE lets two processes scan on one device at the same time and mixes their pages.
+Each device has a lock file; the kernel releases the lock when its holder ends, however it ends."""
 
 import fcntl
 import hashlib
@@ -18,7 +16,7 @@ _BYTES_MAX = 4_096
 
 
 class LockNote(msgspec.Struct, frozen=True):
-    """What stands in the file of a device that is in use."""
+    """Content of the lock file of a device in use."""
 
     device: str
     holder: str
@@ -27,9 +25,9 @@ class LockNote(msgspec.Struct, frozen=True):
 
 @contextmanager
 def lock_device(folder: Path, device: str, holder: str) -> Iterator[None]:
-    """The device is this process' alone within. BUSY, with who holds it, when it is somebody else's."""
+    """Hold the device exclusively. Raises BUSY, with the holder, when another process holds it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A file is never removed: who opened it a moment before would lock a file that nobody else finds.
+    # The file is never removed: a process that had just opened it would lock a file that others no longer find.
     file = os.open(folder / f"{_file_name_of(device)}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _acquire_lock(file)
@@ -50,7 +48,7 @@ def _acquire_lock(file: int) -> None:
 
 
 def _holder_of(file: int) -> str | None:
-    """None in the moment between another's lock and its note."""
+    """The holder in the file; None between another process's lock and its note."""
     try:
         return msgspec.json.decode(os.pread(file, _BYTES_MAX, 0), type=LockNote).holder
     except msgspec.DecodeError:
@@ -63,5 +61,5 @@ def _write_note(file: int, text: bytes) -> None:
 
 
 def _file_name_of(device: str) -> str:
-    """Names of devices have slashes, and can be longer than a file's name may be."""
+    """A name for the lock file: device names contain slashes and can be longer than file names."""
     return hashlib.sha256(device.encode()).hexdigest()[:32]

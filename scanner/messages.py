@@ -1,7 +1,5 @@
-"""What goes through the pipes between device_process.py and child.py: one JSON object a line.
-
-One request in; events out, of which exactly one ends the job: Finished or Faulted.
-"""
+"""The messages between device_process.py and child.py: one JSON object a line. One request in; events out, exactly
+one of which ends the job: Finished or Faulted."""
 
 import msgspec
 
@@ -14,21 +12,19 @@ PAGES_MAX = 500
 
 
 class ListDevices(msgspec.Struct, frozen=True, tag="list"):
-    """Which devices there are. Answered with Devices."""
+    """List all devices. Answered with Devices."""
 
 
 class Describe(msgspec.Struct, frozen=True, kw_only=True, tag="describe"):
-    """Open the device and close it again. Answered with Opened."""
+    """Open the device and close it. Answered with Opened."""
 
     device: str
     holder: str
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True, tag="scan"):
-    """One page of a flatbed, or all that lie in a feeder, into the spool under `job`.
-
-    Numbers begin with `first_page` and end with `pages_max`. Without a source it is the first that the device has.
-    """
+    """Scan one page of a flatbed, or all pages in a feeder, into the spool under `job`. Page numbers run from
+    `first_page` to at most `pages_max`. Without a source, the device's first one is used."""
 
     job: str
     device: str
@@ -56,7 +52,7 @@ class PageStarted(msgspec.Struct, frozen=True, tag="page_started"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """At most four a second. `rows_total` is None where the device does not know it before the end."""
+    """Sent at most four times a second. `rows_total` is None where the device does not know it before the end."""
 
     number: int
     rows: int
@@ -64,14 +60,14 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 class PageDone(msgspec.Struct, frozen=True, tag="page_done"):
-    """The page lies in the spool at `path`, durably."""
+    """The page is durable in the spool at `path`."""
 
     page: SpoolPage
     path: str
 
 
 class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):
-    """The job is over; its finished pages stay. `raw` is for operators, `holder` is who has a busy device."""
+    """The job has ended; its finished pages stay. `raw` is for operators, `holder` is the holder of a busy device."""
 
     fault: Fault
     raw: str = ""
@@ -83,7 +79,7 @@ class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The job is over, with so many pages."""
+    """The job has ended with this number of pages."""
 
     pages: int = 0
 

@@ -1,6 +1,5 @@
-"""A scanner that a station offers. It has a thread, and so one thing at a time is done with the device: it is looked
-whether it is there, or a pass is scanned (device_process.py). station.py gives passes.
-"""
+"""A scanner that a station offers. Its one thread either checks whether the device answers or scans a pass
+(device_process.py), so that the device does one thing at a time. station.py gives it passes."""
 
 import logging
 import threading
@@ -19,7 +18,7 @@ from scanner.profiles import PageSource, Profile
 
 LOOK_SECONDS: Final = 30.0
 LOOK_AGAIN_SECONDS: Final = 5.0
-"""While it is away, or in other hands."""
+"""Interval while the device is offline or busy."""
 _STATES: Final = {
     Fault.JAMMED: "jammed",
     Fault.COVER_OPEN: "cover_open",
@@ -32,7 +31,7 @@ logger = logging.getLogger("dossier.station")
 
 
 class Pass:
-    """A pass on its way through the device. `stop` is for any thread, also before it has begun."""
+    """A pass that is being scanned. `stop` may be called from any thread, also before it starts."""
 
     def __init__(self, job: PassJob, scan: Scan) -> None:
         self.job, self.scan = job, scan
@@ -45,14 +44,15 @@ class Pass:
         return self._stopped is not None
 
     def stop(self, outcome: PassOutcome) -> None:
-        """The device is asked to stop, and made to soon after; the pages that are done stay."""
+        """Ask the device to stop; it is killed soon after if it does not. Finished pages stay."""
         with self._lock:
             self._stopped = self._stopped or outcome
             if self._process is not None:
                 self._process.cancel()
 
     def run(self, state: Path, on_page: Callable[[], object]) -> tuple[Fault | None, str]:
-        """To its end: the fault that ended it, and the driver's words. The device is free on return."""
+        """Scan to the end; returns the fault that ended the pass and the driver's words. The device is free on
+        return."""
         fault, told = None, ""
         with self._start_process(state) as process:
             for event in process.iter_events():
@@ -75,7 +75,7 @@ class Pass:
 
 
 class OfferedScanner:
-    """A configured device. `called` is its name for people; `ended` is told of each pass, `changed` of a new state."""
+    """A configured device. `ended` is called with each pass and its outcome, `changed` on a new state."""
 
     def __init__(
         self,
@@ -97,19 +97,19 @@ class OfferedScanner:
         self.current: Pass | None = None
 
     def current_offer(self, name: str) -> Offer | None:
-        """None until it is known what it is."""
+        """The offer for the desk; None until the device's sources are known."""
         if self._sources is None:
             return None
         state = "busy" if self.current else _STATES.get(self._fault, "ready") if self._fault else "ready"
         return Offer(id=name, name=self.name, state=state, sources=self._sources, profiles=tuple(self.profiles))
 
     def give_pass(self, work: Pass) -> None:
-        """For the one thread that gives passes, and only while there is no current one."""
+        """Start a pass. Only the thread that gives passes may call it, and only while there is no current one."""
         self.current = work
         self._given.put(work)
 
     def run(self) -> None:
-        """For ever."""
+        """Scan passes and check the device, until the process ends."""
         while True:
             try:
                 work = self._given.get(timeout=max(0.0, self._looks_at - monotonic()))
@@ -119,7 +119,7 @@ class OfferedScanner:
                 self._scan_pass(work)
 
     def _look_at_device(self) -> None:
-        """That it is there says nothing of a jam: only the next pass does."""
+        """Check whether the device answers. That does not clear a jam: only the next pass does."""
         before = self._sources, self._fault
         try:
             self._sources = sources_of(self.device, self._state)
@@ -129,7 +129,9 @@ class OfferedScanner:
             self._fault = Fault.BUSY if is_busy else Fault.OFFLINE
             self._sources = self._sources or (PageSource.FLATBED,)
             if before[1] is not self._fault:
-                logger.warning("%s: %s", self.device, error)
+                logger.warning(
+                    "scanner %s is not available, checking again in %.0f s: %s", self.device, LOOK_AGAIN_SECONDS, error
+                )
         self._schedule_look()
         if before != (self._sources, self._fault):
             self._changed()
@@ -138,10 +140,10 @@ class OfferedScanner:
         self._changed()
         try:
             self._fault, told = work.run(self._state, self._on_page)
-        except Exception as error:  # noqa: BLE001  # no process could be started, or what nobody foresaw: the pass ends
+        except Exception as error:  # noqa: BLE001  # no process could be started, or an unforeseen error: the pass ends
             self._fault, told = Fault.FAILED, f"{type(error).__name__}: {error}"
         if self._fault is not None:
-            logger.warning("%s: %s %s", self.device, self._fault, told)
+            logger.warning("scanner %s ended pass %s: %s %s", self.device, work.job.spool_id, self._fault, told)
         self._ended(work.job, work.outcome_of(self._fault, told))
         self._schedule_look()
         self.current = None
@@ -152,12 +154,12 @@ class OfferedScanner:
 
 
 def sources_of(device: str, state: Path) -> tuple[PageSource, ...]:
-    """What the device takes paper from. Raises DeviceFault."""
-    with DeviceProcess(Describe(device=device, holder="looking what there is"), state) as process:
+    """The paper sources of the device. Raises DeviceFault."""
+    with DeviceProcess(Describe(device=device, holder="checking the device"), state) as process:
         for event in process.iter_events():
             match event:
                 case Opened(sources=sources):
                     return sources
                 case Faulted(fault=fault, raw=raw):
                     raise DeviceFault(fault, raw)
-    raise DeviceFault(Fault.FAILED, "the device said nothing")
+    raise DeviceFault(Fault.FAILED, "the device process sent no answer")

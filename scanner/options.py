@@ -1,7 +1,5 @@
-"""Which of a device's own words and numbers comes nearest to what is asked. Pure; sane_driver.py reads and sets them.
-
-Every SANE back end names its sources and modes as it likes; only resolution and area have standard names.
-"""
+"""Chooses the device's own option value that is nearest to the wanted one. Pure; sane_driver.py reads and sets the
+options. Every SANE back end names its sources and modes differently; only resolution and area have standard names."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,14 +19,15 @@ _MM_PER_INCH = 25.4
 
 
 def sources_among(names: Sequence[str]) -> tuple[PageSource, ...]:
-    """What a device offers by the values of its source option; without that option it is a flatbed."""
+    """The sources that a device offers, from the values of its source option; a device without that option is a
+    flatbed."""
     if not names:
         return (PageSource.FLATBED,)
     return tuple(source for source in PageSource if source_among(names, source, two_sided=False))
 
 
 def source_among(names: Sequence[str], source: PageSource, *, two_sided: bool) -> str | None:
-    """The device's word for a source. One side is the front; both where that is asked and can be had."""
+    """The device's name for a source. One-sided means the front; two-sided where wanted and available."""
     if source is PageSource.FLATBED:
         return _first_of(name for name in names if not _has_word(name, _FEEDER + _FILM))
     feeders = [name for name in names if _has_word(name, _FEEDER)]
@@ -38,14 +37,14 @@ def source_among(names: Sequence[str], source: PageSource, *, two_sided: bool) -
 
 
 def mode_among(names: Sequence[str], mode: PageMode) -> str | None:
-    """The device's word for gray or colour, the other one where it lacks this; None where it has neither."""
+    """The device's name for gray or colour, the other one where it lacks the wanted one; None where it has neither."""
     order = [mode, *(other for other in PageMode if other is not mode)]
     many_bits = [name for name in names if not _has_word(name, _ONE_BIT)]
     return _first_of(name for wanted in order for name in many_bits if _has_word(name, _MODES[wanted]))
 
 
 def resolution_of(constraint: Constraint, wanted_dpi: int) -> float:
-    """The lowest resolution that is not below the wanted one, else the highest there is."""
+    """The lowest resolution that is not below the wanted one, otherwise the highest available."""
     if isinstance(constraint, tuple):
         return clamp_to(constraint, wanted_dpi)
     offered = [float(value) for value in constraint or (wanted_dpi,)]
@@ -61,7 +60,7 @@ def clamp_to(constraint: Constraint, wanted: float) -> float:
 
 
 def pixels_of(mm: float, dpi: float) -> float:
-    """For devices that measure their area in pixels."""
+    """Millimetres in pixels, for devices that measure their area in pixels."""
     return mm / _MM_PER_INCH * dpi
 
 

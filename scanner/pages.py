@@ -1,7 +1,5 @@
-"""From rows to the page that is kept: a JPEG that was read back whole, and what is odd about it.
-
-Quality 85, the resolution in its header, no metadata else. Pure but for Pillow.
-"""
+"""Encodes a raster as JPEG, verifies the JPEG by reading it back, and detects damaged pictures. Quality 85, the
+resolution in its header, no other metadata. Pure except for Pillow."""
 
 import io
 from typing import Final
@@ -16,11 +14,11 @@ DAMAGED: Final = "page-damaged"
 
 _MODES: Final = {1: "L", 3: "RGB"}
 _FILLER: Final = 128
-"""libjpeg fills the blocks that a cut picture lacks with exactly this, and SANE back ends say nothing of it."""
+"""libjpeg fills the missing blocks of a cut picture with exactly this level, and SANE back ends do not report it."""
 _FILLER_ROWS: Final = 8
 _FILLER_PIXELS: Final = 64
 _BORDER_SHARE: Final = 12
-"""Of A4 that was asked for a scanner that gives Letter lacks a seventeenth. The whole page at once is memory."""
+"""Part of the height searched: a Letter scanner lacks a seventeenth of A4. The whole page would cost memory."""
 _SCALE: Final = 8
 
 
@@ -33,7 +31,7 @@ def encode_page(raster: Raster, dpi: int) -> bytes:
 
 
 def warnings_of(raster: Raster) -> tuple[str, ...]:
-    """`page-damaged` for a picture that was cut on its way through the back end: it ends in filler."""
+    """`page-damaged` for a picture that was truncated inside the back end: it ends in filler."""
     return (DAMAGED,) if _ends_in_filler(picture_of(raster)) else ()
 
 
@@ -43,10 +41,8 @@ def picture_of(raster: Raster) -> Image.Image:
 
 
 def _ends_in_filler(picture: Image.Image) -> bool:
-    """Whether the picture without its white borders ends in filler.
-
-    sane-airscan puts a border where a scanner's picture is smaller than the area that was asked for.
-    """
+    """Whether the picture without its white borders ends in filler. sane-airscan adds a border where a scanner's
+    picture is smaller than the requested area."""
     last = picture.crop((0, max(0, picture.height - max(_FILLER_ROWS, picture.height // _BORDER_SHARE)), *picture.size))
     borders = ImageChops.invert(last).getbbox()
     if borders is None:
@@ -62,7 +58,8 @@ def _extremes(picture: Image.Image) -> list[tuple[int, int]]:
 
 
 def _verify_readable(file: io.BytesIO, size: tuple[int, int]) -> None:
-    """At an eighth of the size every bit is read all the same, in an eighth of the memory."""
+    """Decode the JPEG at an eighth of the size: every bit is still read, in an eighth of the memory. Raises
+    DAMAGED_PAGE."""
     file.seek(0)
     try:
         picture = JpegImagePlugin.JpegImageFile(file)
@@ -72,4 +69,4 @@ def _verify_readable(file: io.BytesIO, size: tuple[int, int]) -> None:
     except OSError as error:
         raise DeviceFault(Fault.DAMAGED_PAGE, str(error)) from error
     if not same:
-        raise DeviceFault(Fault.DAMAGED_PAGE, f"{picture.size} in place of {size}")
+        raise DeviceFault(Fault.DAMAGED_PAGE, f"{picture.size} instead of {size}")

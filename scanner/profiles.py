@@ -1,7 +1,5 @@
-"""How a page is scanned: the shipped profiles, and what a library changes of them for one scanner or for all.
-
-A change is written `letter.resolution_dpi=200`, for one scanner `Front desk/letter.resolution_dpi=200`.
-"""
+"""Scan profiles: the shipped ones, and a library's changes for one scanner or for all. A change is written
+`letter.resolution_dpi=200`, for one scanner `Front desk/letter.resolution_dpi=200`."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -26,11 +24,9 @@ class PageMode(StrEnum):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked of a device; it gives what comes nearest. The area begins at the corner where paper is laid.
-
-    `silence_seconds_max`: a device that gives nothing for so long is ended. A network scanner gives no line before
-    the whole page has arrived, so large pages need more.
-    """
+    """Wanted settings of a device, which uses the nearest ones that it has. The area begins at the corner where
+    paper is placed. `silence_seconds_max`: a device that sends no data for this long is ended. A network scanner
+    sends no row before the whole page has arrived, so large pages need more."""
 
     resolution_dpi: Annotated[int, msgspec.Meta(ge=50, le=1200)]
     mode: PageMode
@@ -53,7 +49,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
 
 
 def profiles_of(scanner: str, changes: Iterable[str] = ()) -> dict[str, Profile]:
-    """The profiles of a scanner by name. Later changes win; raises ValueError, which names the change and its fault."""
+    """The profiles of a scanner by name. Later changes win. Raises ValueError, which names the change and its fault."""
     profiles = dict(PROFILES)
     for change in changes:
         whose, profile, field, value = _parse_change(change)
@@ -68,7 +64,7 @@ def _parse_change(change: str) -> tuple[str | None, str, str, str]:
     whose, _, path = target.strip().rpartition("/")
     profile, _, field = path.partition(".")
     if not equals or profile not in PROFILES or field not in Profile.__struct_fields__:
-        raise ValueError(f"{change}: takes PROFILE.FIELD=VALUE; profiles are {', '.join(PROFILES)}")
+        raise ValueError(f"{change}: must be PROFILE.FIELD=VALUE; profiles are {', '.join(PROFILES)}")
     return whose or None, profile, field, value.strip()
 
 

@@ -1,10 +1,8 @@
-"""Devices through SANE and python-sane, by the one way through them that neither crashes nor loses rows in silence.
-
-python-sane 2.9 ends the process when a progress callback raises, hands on a cancelled page as a whole one, misreads
-padded lines, 16-bit samples and pages of three passes, and its `multi_scan` takes a page cut by the end of the paper
-for the end of the batch. Hence: pages one by one, a callback that never raises, promises compared with what came, and
-every handle with the thread that opened it. `sane.exit` is never called: it leaks the handles that are closed later.
-"""
+"""Devices of SANE through python-sane, used in the one way that neither crashes nor loses rows silently. python-sane
+2.9 ends the process when a progress callback raises, returns a cancelled page as complete, misreads padded lines,
+16-bit samples and pages of three passes, and its `multi_scan` takes a page cut by the end of the paper for the end
+of the batch. Hence: pages one by one, a callback that never raises, announced sizes compared with received ones, and
+every handle kept in the thread that opened it. `sane.exit` is never called: it leaks handles that are closed later."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import sane
-from _sane import error as SaneError  # python-sane tells its own exception nowhere else
+from _sane import error as SaneError  # python-sane exports its own exception nowhere else
 
 from domain.promises import require_value
 from scanner import options
@@ -20,21 +18,21 @@ from scanner.driver import PIXELS_MAX, DeviceInfo, Raster, StartedPage, Watcher
 from scanner.errors import DeviceFault, Fault, fault_of
 from scanner.profiles import PageSource, Profile
 
-# Whatever a device is set to by its configuration: python-sane reads all of these wrongly.
+# Switched off even if the device's configuration sets them: python-sane misreads all of these.
 _UNWANTED: Final = ("three_pass", "ppl_loss", "non_blocking")
 _RESOLUTIONS: Final = ("resolution", "x_resolution", "y_resolution")
 _AREA: Final = (("tl_x", "br_x"), ("tl_y", "br_y"))
 
 
 class SaneDriver:
-    """Initialises SANE, which reads its configuration (SANE_CONFIG_DIR) then and never again in this process."""
+    """Initialises SANE, which reads its configuration (SANE_CONFIG_DIR) once in this process."""
 
     def __init__(self) -> None:
         with _translate_faults():
             sane.init()
 
     def devices(self) -> list[DeviceInfo]:
-        """What every configured back end finds; with discovery on a network this takes seconds."""
+        """The devices that all configured back ends find; discovery on a network takes seconds."""
         with _translate_faults():
             return [DeviceInfo(*described) for described in sane.get_devices()]
 
@@ -44,7 +42,8 @@ class SaneDriver:
 
 
 class SaneDevice:
-    """Every method belongs to the thread that opened the device: `close` beside a running `snap` ends the process."""
+    """An opened device. Only the thread that opened it may call its methods: `close` beside a running `snap` ends
+    the process."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
@@ -71,7 +70,7 @@ class SaneDevice:
         self._check_owner()
         with _translate_faults():
             self._handle.start()
-            # Before the start some back ends only guess.
+            # Before the start, some back ends return estimates.
             self._sheet = _parse_sheet(self._handle.get_parameters())
         return self._sheet
 
@@ -111,7 +110,7 @@ class SaneDevice:
             self._set_option("source", word)
 
     def _set_resolution(self, wanted_dpi: int) -> float:
-        """All resolutions that the device has; the one that it took, the wanted one where it has none."""
+        """Set all resolution options of the device; returns the accepted one, or the wanted one where it has none."""
         dpi = float(wanted_dpi)
         for name in _RESOLUTIONS:
             if option := self._settable_option(name):
@@ -137,14 +136,14 @@ class SaneDevice:
         return option if option and option.is_active() and option.is_settable() else None
 
     def _set_option(self, name: str, value: str | float) -> None:
-        """An option that the device does not have, or not now, is left alone."""
+        """Set an option; one that the device lacks, or that is inactive now, is skipped."""
         if option := self._settable_option(name):
             whole = option.type in (sane._sane.TYPE_INT, sane._sane.TYPE_BOOL)
             setattr(self._handle, name, round(value) if whole and not isinstance(value, str) else value)
 
 
 class _Reading:
-    """The callback of one page. It is called for every row, and must return: what it raises ends the process."""
+    """The row callback of one page. It must always return, because an exception in it ends the process."""
 
     def __init__(self, handle: Any, watch: Watcher, *, rows_max: int) -> None:
         self._handle, self._watch, self._rows_max = handle, watch, rows_max
@@ -157,7 +156,7 @@ class _Reading:
             return
         try:
             self._check_row(row)
-        except BaseException as error:  # noqa: BLE001  # read_page raises it, once the library has returned
+        except BaseException as error:  # noqa: BLE001  # read_page raises it after the library has returned
             self._end_page(error)
 
     def why_ended(self) -> BaseException | None:
@@ -176,7 +175,8 @@ class _Reading:
 
 
 def _parse_sheet(parameters: tuple[str, int, tuple[int, int], int, int]) -> StartedPage:
-    """Raises INVALID for lines that python-sane reads wrongly, TOO_MANY_PIXELS for a page over the limit."""
+    """The announced page. Raises INVALID for line formats that python-sane misreads, TOO_MANY_PIXELS for a page over
+    the limit."""
     kind, is_last_frame, (width, rows), depth, line_bytes = parameters
     channels = {"gray": 1, "color": 3}.get(kind, 0)
     expected = {1: channels * ((width + 7) // 8), 8: channels * width}.get(depth)
@@ -188,7 +188,7 @@ def _parse_sheet(parameters: tuple[str, int, tuple[int, int], int, int]) -> Star
 
 
 def _fault_in_page(fault: DeviceFault, rows: int) -> DeviceFault:
-    """The end of the paper in the middle of a page is no end of a batch."""
+    """A page cut by the end of the paper is SHORT_PAGE, not the end of the batch."""
     if fault.fault is Fault.OUT_OF_PAPER and rows:
         return DeviceFault(Fault.SHORT_PAGE, f"{fault.raw} after {rows} rows")
     return fault

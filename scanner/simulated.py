@@ -1,11 +1,11 @@
-"""A device without hardware: it draws form pages, and fails as told by its name.
+"""A device without hardware: it draws form pages, and fails as its name says.
 
     simulated                               flatbed and feeder, three sheets in the feeder
     simulated:feeder?pages=5&jam=3          a feeder with five sheets, of which the third jams
     simulated:flatbed?code=DA4827190366514  the page carries this scan code
 
-`jam`, `cover`, `stall`, `damaged`, `short` name the sheet at which it happens; `busy` and `offline` take 1;
-`seconds` is how long a page takes.
+`jam`, `cover`, `stall`, `damaged`, `short` name the sheet at which it happens; `busy` and `offline` take 1; `seconds`
+is the time for a page.
 """
 
 import time
@@ -34,7 +34,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
 class DevicePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a device does, by its name. 0: it does not happen."""
+    """The behaviour of a device, parsed from its name. 0: it does not happen."""
 
     pages: Count = 3
     jam: Count = 0
@@ -53,7 +53,7 @@ class SimulatedDriver:
         return [DeviceInfo(SCHEME, "Dossier", "Simulated scanner", "draws form pages")]
 
     def open(self, name: str) -> "SimulatedDevice":
-        """Raises INVALID for a name that tells no device."""
+        """Open a device. Raises INVALID for a name that describes none."""
         sources, plan = parse_name(name)
         if plan.offline:
             raise DeviceFault(Fault.OFFLINE, "as the name says")
@@ -63,7 +63,7 @@ class SimulatedDriver:
 
 
 class SimulatedDevice:
-    """A Device; its feeder is filled anew with each job."""
+    """A Device whose feeder is refilled at each job."""
 
     def __init__(self, sources: tuple[PageSource, ...], plan: DevicePlan, sleep: Callable[[float], None] = time.sleep):
         self._sources, self._plan, self._sleep = sources, plan, sleep
@@ -130,7 +130,7 @@ class SimulatedDevice:
 
 
 def parse_name(name: str) -> tuple[tuple[PageSource, ...], DevicePlan]:
-    """Sources and plan of a device by its name. Raises DeviceFault(INVALID), which says what the name lacks."""
+    """Sources and plan of a device from its name. Raises DeviceFault(INVALID), which names the error in the name."""
     kind, _, query = name.partition("?")
     scheme, colon, source = kind.partition(":")
     try:

@@ -1,7 +1,5 @@
-"""What the simulated device has on its glass: signed forms with their QR codes, and a library card.
-
-Made up, so the codes are well formed and belong to nobody. The forms that the library prints are paper/form.py's.
-"""
+"""Draws the pages of the simulated device: signed forms with QR codes, and a library card. They are invented, so the
+codes are well formed and were never issued. paper/form.py draws the forms that the library prints."""
 
 from functools import cache
 from typing import Final
@@ -29,12 +27,12 @@ _SIGNATURE_MM: Final = ((52, 140), (60, 129), (64, 142), (70, 131), (78, 140), (
 
 
 def scan_code(number: int) -> str:
-    """A code in the form of ours for page `number`; the archive has never issued it."""
+    """A well-formed code for page `number`; the archive has never issued it."""
     return make_code("DA", 480_000_000_000 + number)
 
 
 def draw_form(size: tuple[int, int], dpi: int, *, title: str, code: str) -> Image.Image:
-    """A form of A4 as it lies on the glass, cut to `size` pixels at `dpi`."""
+    """A form of A4 as on the glass, cut to `size` pixels at `dpi`."""
     sheet = _Sheet(size, dpi)
     sheet.draw_text((20, 20), "Debt authorization", 7)
     sheet.draw_text((20, 32), title, 4)
@@ -56,7 +54,7 @@ def draw_card(size: tuple[int, int], dpi: int, *, title: str) -> Image.Image:
 
 
 class _Sheet:
-    """A picture that is drawn in millimetres."""
+    """A picture with coordinates in millimetres."""
 
     def __init__(self, size: tuple[int, int], dpi: int) -> None:
         self._scale = dpi / _MM_PER_INCH
@@ -82,7 +80,7 @@ class _Sheet:
         self._picture.paste(modules.resize((side, side), Image.Resampling.NEAREST), (round(left), round(top)))
 
     def add_grain(self) -> Image.Image:
-        """With the grain of a real scan: no two rows of paper are quite alike."""
+        """The picture with the grain of a real scan: no two rows of paper are identical."""
         tile = Image.effect_noise((_GRAIN_PIXELS, _GRAIN_PIXELS), _GRAIN)
         grain = Image.new("L", self._picture.size)
         for top in range(0, grain.height, tile.height):

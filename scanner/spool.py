@@ -1,12 +1,12 @@
-"""Pages on this machine's disk, from the moment they are scanned until the archive has acknowledged them.
+"""Pages on the disk of this machine, from the scan until the archive has acknowledged them.
 
-    spool/JOB/job.json      what was asked, written before the first page
+    spool/JOB/job.json      the job, written before the first page
     spool/JOB/0001.jpg      the page
-    spool/JOB/0001.json     its facts; written last, so a page counts when this is there
+    spool/JOB/0001.json     its facts; written last, so a page counts when this file exists
 
-Both files are flushed and renamed, and their folder flushed, in that order: a crash leaves a whole page or none. A page
-that was acknowledged loses its picture and keeps its facts, so that its number is never given to another. A job belongs
-to the one process that scans it (lock.py); the station reads and forgets beside it.
+Both files are flushed and renamed, and their folder flushed, in that order: a crash leaves a whole page or none. An
+acknowledged page loses its picture and keeps its facts, so that its number is never reused. A job belongs to the one
+process that scans it (lock.py); the station reads and deletes pages beside it.
 """
 
 import errno
@@ -31,7 +31,7 @@ _JOB_FILE: Final = "job.json"
 
 
 class SpoolJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of a device when the job began."""
+    """The request to the device at the start of the job."""
 
     id: str
     device: str
@@ -59,13 +59,14 @@ def digest_of(data: bytes) -> str:
 
 
 class Spool:
-    """The folder is made for the owner alone. NO_ROOM where the disk is full, FAILED where it does not work."""
+    """The spool folder, created for its owner alone. Raises NO_ROOM where the disk is full, FAILED where it does not
+    work."""
 
     def __init__(self, folder: Path) -> None:
         self._root = folder
 
     def begin_job(self, job: SpoolJob) -> None:
-        """Durable on return. A job that was begun before goes on as it is."""
+        """Create the job's folder. Durable on return. Idempotent: an existing job continues unchanged."""
         folder = self._folder_of(job.id)
         with _translate_disk_faults():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,17 +75,17 @@ class Spool:
                 _flush_folder(self._root)
 
     def store_page(self, job_id: str, page: SpoolPage, data: bytes) -> Path:
-        """The page is durable on return, and listed from then on. INVALID when its number is taken."""
+        """Store a page. It is durable and listed on return. Raises INVALID when its number is used."""
         picture, facts = self.picture_path(job_id, page.number), self._facts_path(job_id, page.number)
         with _translate_disk_faults():
             if facts.exists():
-                raise DeviceFault(Fault.INVALID, f"page {page.number} is there already")
+                raise DeviceFault(Fault.INVALID, f"page {page.number} exists already")
             write_file(picture, data)
             write_file(facts, msgspec.json.encode(page))
         return picture
 
     def list_jobs(self) -> list[SpoolJob]:
-        """All jobs that were begun and not dropped, in the order of their beginning."""
+        """All jobs that were begun and not dropped, in order of their start."""
         jobs = []
         for file in self._root.glob(f"*/{_JOB_FILE}"):
             with suppress(FileNotFoundError, msgspec.DecodeError):
@@ -92,51 +93,52 @@ class Spool:
         return sorted(jobs, key=lambda job: job.begun_at)
 
     def list_job_ids(self) -> list[str]:
-        """Of all jobs that have a folder, also of those whose beginning or dropping was cut off."""
+        """The ids of all jobs that have a folder, including those whose creation or removal was interrupted."""
         return sorted(folder.name for folder in self._root.glob("*/") if _JOB_ID.fullmatch(folder.name))
 
     def is_begun(self, job_id: str) -> bool:
-        """Whether it was begun, and not dropped."""
+        """Whether the job was begun and not dropped."""
         return (self._folder_of(job_id) / _JOB_FILE).exists()
 
     def iter_waiting(self, job_id: str) -> Iterator[SpoolPage]:
-        """The pages to be delivered, by number: stored, whole, not acknowledged. Each is read when it is asked for."""
+        """Yield the pages to be delivered, by number: stored, intact, not acknowledged. Each is read when it is
+        reached."""
         return (page for _, page in self._check_pages(job_id) if page is not None)
 
     def list_pages(self, job_id: str) -> list[SpoolPage]:
-        """All that `waiting` gives."""
+        """All pages of iter_waiting()."""
         return list(self.iter_waiting(job_id))
 
     def list_damaged(self, job_id: str) -> list[int]:
-        """Numbers of pages that a damaged disk has changed, or does not give back. Nobody is given them; the paper has
-        to be scanned again."""
+        """Numbers of pages that a damaged disk has changed or cannot read. They are not delivered; the paper has to
+        be scanned again."""
         return [number for number, page in self._check_pages(job_id) if page is None]
 
     def next_page(self, job_id: str) -> int:
-        """One more than the highest number ever stored, also after its page was forgotten."""
+        """One more than the highest number ever stored, including forgotten pages."""
         return max(self._page_numbers(job_id), default=0) + 1
 
     def picture_path(self, job_id: str, number: int) -> Path:
         return self._folder_of(job_id) / f"{number:04d}.jpg"
 
     def forget_page(self, job_id: str, number: int) -> None:
-        """Once the archive has acknowledged the page, and not before. On return the picture is gone from the disk."""
+        """Delete the picture; call it only after the archive has acknowledged the page. Durable on return."""
         with _translate_disk_faults():
             self.picture_path(job_id, number).unlink(missing_ok=True)
             _flush_folder(self._folder_of(job_id))
 
     def drop_job(self, job_id: str) -> None:
-        """The job and all its pages, when it is over for the archive: archived, or cancelled by a person."""
+        """Delete the job and all its pages, after the archive has stored them or a person has cancelled them."""
         folder = self._folder_of(job_id)
         with _translate_disk_faults(), suppress(FileNotFoundError):
-            # What follows is for nobody any more, so a crash in the middle must not leave it listed.
+            # job.json first: a crash in the middle must not leave the job listed.
             (folder / _JOB_FILE).unlink(missing_ok=True)
             shutil.rmtree(folder)
 
     def _check_pages(self, job_id: str) -> Iterator[tuple[int, SpoolPage | None]]:
-        """Every number that has a picture, and its page where the picture is the one that was stored."""
+        """Yield every number that has a picture, with its page if the picture is the one that was stored."""
         for number in self._page_numbers(job_id):
-            with suppress(FileNotFoundError):  # it was forgotten or dropped, maybe in this moment
+            with suppress(FileNotFoundError):  # it was forgotten or dropped, perhaps at this moment
                 yield number, self._load_page(job_id, number)
 
     def _load_page(self, job_id: str, number: int) -> SpoolPage | None:
@@ -162,7 +164,7 @@ class Spool:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """A file of this name and with these bytes, or none: durable on return."""
+    """Write a file atomically: it has this name and these bytes, or does not exist. Durable on return."""
     part = path.with_name(f"{path.name}.part")
     file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(file, "wb") as writer:

@@ -1,11 +1,11 @@
-"""A scan station: offers its scanners to the archive, scans what it is asked to, and brings the pages.
+"""A scan station: offers its scanners to the archive, scans the jobs that it receives, and delivers the pages.
 
-    reporter   tells what scanners there are and how they are, when that changes and now and then
-    poller     asks for jobs, a long poll; a pass of a session is taken on once
-    scanners   a thread each, around one process a pass (offered.py)
-    delivery   one thread; what is not delivered yet outlives a crash (delivery.py)
+    reporter   reports the scanners and their states, on changes and every 30 s
+    poller     polls for jobs, a long poll; accepts each pass of a session once
+    scanners   a thread each, with one process a pass (offered.py)
+    delivery   one thread; undelivered pages survive a crash (delivery.py)
 
-Everything goes out from here, so it works behind any router. Nothing of it knows a database.
+All connections are outbound, so the station works behind any router. It uses no database.
 """
 
 import fcntl
@@ -40,8 +40,9 @@ logger = logging.getLogger("dossier.station")
 
 
 class Station:
-    """`devices` are SANE's names, or `simulated:…`; `changes` are those of profiles_of(), `names` those of names_of().
-    `state` is a folder of its own: spool and locks. Raises ValueError for what of them cannot be used."""
+    """The station of one machine. `devices` are SANE's names, or `simulated:…`; `changes` are those of
+    profiles_of(), `names` those of names_of(). `state` is a folder of its own, for spool and locks. Raises
+    ValueError for values that cannot be used."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Station:
         names: Sequence[str] = (),
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`beat` is called each time that the archive was asked for jobs: within half a minute while all is well."""
+        """`beat` is called before each poll: at least every half minute while the archive answers."""
         self._archive, self._state, self._beat = archive, state, beat
         self._spool = Spool(state / "spool")
         self._delivery = Delivery(archive, self._spool, state / "spool")
@@ -75,8 +76,8 @@ class Station:
         }
 
     def run(self, until: Callable[[], object]) -> None:
-        """Until `until` returns, and a second more at most. What was cut off by an earlier end is delivered, and said
-        to be cut off. No thread is waited for: whatever they are at, they may be ended at any point of it."""
+        """Run until `until` returns, and at most a second longer. Passes that an earlier end interrupted are
+        delivered and reported as interrupted. The threads are not joined: they may be ended at any point."""
         with lock_state(self._state):
             self._delivery.sweep_leftovers()
             for job in self._delivery.list_interrupted():
@@ -88,7 +89,7 @@ class Station:
             self._stop_scans()
 
     def _stop_scans(self) -> None:
-        """What is scanned in this moment is cut off; what is left to deliver then, the next start does."""
+        """Stop running scans and deliver for at most END_SECONDS; the next start delivers the rest."""
         self._is_ending = True
         until = monotonic() + END_SECONDS
         for scanner in self._scanners.values():
@@ -100,7 +101,7 @@ class Station:
     # -- what there is ------------------------------------------------------------------------------------------
 
     def _run_reporter(self) -> None:
-        complaint = Complaint("the archive is not told of the scanners")
+        complaint = Complaint("reporting the scanners to the archive fails")
         while True:
             self._changed.clear()
             offers = [scanner.current_offer(name) for name, scanner in self._scanners.items()]
@@ -115,8 +116,8 @@ class Station:
     # -- what is to be done -------------------------------------------------------------------------------------
 
     def _run_poller(self) -> None:
-        """Patiently while nothing is to be done; else it is looked often who has cancelled what."""
-        complaint = Complaint("no jobs can be asked for")
+        """Long-poll while idle; poll every 0.3 s during a scan to notice cancellations."""
+        complaint = Complaint("polling the archive for jobs fails")
         is_busy = is_away = False
         while not self._is_ending:
             self._beat()
@@ -134,7 +135,7 @@ class Station:
             sleep(LOOK_SECONDS if is_busy else 0)
 
     def _poll_jobs(self, *, wait_seconds: int) -> bool:
-        """Whether something is to be done, or is being done. Raises Unreachable."""
+        """Poll once and accept new jobs; True while a job is listed or a scan runs. Raises Unreachable."""
         jobs = self._archive.fetch_jobs(wait_seconds=wait_seconds)
         for job, outcome in [*self._unended.items()]:
             self._record_end(job, outcome)
@@ -146,16 +147,17 @@ class Station:
         return bool(jobs) or self._is_scanning()
 
     def _accept_job(self, job: PassJob) -> None:
-        """A pass is scanned once, whatever becomes of it: what the archive goes on telling is not taken again."""
+        """Start a pass, or decline it. A pass is scanned once, whatever its outcome, although the archive may list
+        it again."""
         scanner = self._scanners.get(job.scanner.rpartition(":")[2])
         if scanner is None:
-            self._decline_job(job, Fault.OFFLINE, f"a job for {job.scanner}, which this station has not")
+            self._decline_job(job, Fault.OFFLINE, f"a job for {job.scanner}, which this station does not have")
         elif job.profile not in scanner.profiles:
-            self._decline_job(job, Fault.INVALID, f"a job with profile {job.profile}, which this station has not")
+            self._decline_job(job, Fault.INVALID, f"a job with profile {job.profile}, which this station does not have")
         elif scanner.current is not None:
-            # One that was stopped lets go in a moment; then the archive still tells this job.
+            # A stopped pass frees the device in a moment; the archive then still lists this job.
             if not scanner.current.is_stopped:
-                self._decline_job(job, Fault.BUSY, f"{scanner.device} is at another job")
+                self._decline_job(job, Fault.BUSY, f"{scanner.device} is scanning another job")
         elif not self._is_ending and self._archive.awaits_pass(job):
             self._begin_pass(job, scanner)
 
@@ -182,20 +184,21 @@ class Station:
 
     def _decline_job(self, job: PassJob, fault: Fault, why: str) -> None:
         self._delivery.decline_pass(job, outcome_of(fault, why))
-        logger.error("%s", why)
+        logger.error("declined pass %s: %s", job.spool_id, why)
 
     def _record_end(self, job: PassJob, outcome: PassOutcome) -> None:
-        """Where the disk is full it is tried again with the next jobs: pages that are delivered make room."""
+        """Record the end of a pass. On a full disk, retry with the next poll: delivered pages free space."""
         try:
             self._delivery.record_outcome(job, outcome)
             self._unended.pop(job, None)
         except OSError as error:
             if job not in self._unended:
-                logger.error("the end of %s cannot be noted: %s", job.spool_id, error)
+                logger.error("recording the end of pass %s failed, retrying at each poll: %s", job.spool_id, error)
             self._unended[job] = outcome
 
     def _stop_unwanted(self, jobs: Sequence[PassJob]) -> None:
-        """What the archive does not tell any more was cancelled, or given up for lost: then it goes on."""
+        """Stop scans that the archive no longer lists because a person cancelled them. A pass that the archive has
+        only given up as lost continues."""
         wanted = {job.spool_id for job in jobs}
         for scanner in self._scanners.values():
             current = scanner.current
@@ -209,22 +212,25 @@ class Station:
 
 
 def report_trouble(complaint: Complaint, error: Unreachable) -> None:
-    """A token that is not taken does not become better by waiting."""
+    """Report the error; a refused token at once, because waiting does not help."""
     complaint.report(str(error), grace_seconds=0 if isinstance(error, StationRefused) else GRACE_SECONDS)
 
 
 def run_with_restarts(work: Callable[[], None]) -> None:
-    """To the end of the work. What nobody foresaw must not end a thread that all the others rely on."""
+    """Run `work` until it returns. An unforeseen error must not end a thread that the others need, so it is logged
+    and `work` is called again."""
     while True:
         try:
             return work()
         except Exception as error:  # noqa: BLE001  # the edge of the thread
-            logger.error("%s is begun anew: %s", work.__qualname__, type(error).__name__)
+            logger.error(
+                "%s failed, restarting it in %.0f s: %s", work.__qualname__, RETRY_SECONDS, type(error).__name__
+            )
             sleep(RETRY_SECONDS)
 
 
 def devices_by_id(devices: Sequence[str]) -> dict[str, str]:
-    """Devices by their names at the archive. Raises ValueError where two would have the same."""
+    """Devices by their ids at the archive. Raises ValueError where two have the same id."""
     found: dict[str, str] = {}
     for device in devices:
         if found.setdefault(scanner_id_of(device), device) != device:
@@ -235,14 +241,14 @@ def devices_by_id(devices: Sequence[str]) -> dict[str, str]:
 
 
 def scanner_id_of(device: str) -> str:
-    """A device's name as a part of an address: letters, digits and . _ -, at most 64."""
+    """A device's name as part of a URL: letters, digits and . _ -, at most 64."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", device).strip("-._")
     return plain[:64] or "scanner"
 
 
 @contextmanager
 def lock_state(state: Path) -> Iterator[None]:
-    """A spool has one station; the kernel drops the lock however it ends."""
+    """Lock the state folder, because a spool has one station; the kernel releases the lock however the process ends."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (state / "station.lock").open("ab") as file:
         try:

@@ -1,1 +1,1 @@
-"""The program: settings, wiring and the `dossier` command. Every other room is put together here."""
+"""The program: settings, wiring and the `dossier` command, built from all other rooms."""

@@ -1,4 +1,4 @@
-"""The `dossier` command: its verbs by group (service/commands/), and the one edge at which every error ends."""
+"""The `dossier` command: collects the verbs of service/commands/ and turns every error into an exit code."""
 
 import signal
 import sys
@@ -57,7 +57,8 @@ for module in (
 
 
 def main() -> NoReturn:
-    """The console script. SIGTERM leaves through every `finally`: locks and the embedded Postgres are let go."""
+    """Run the console script. SIGTERM raises SystemExit, so that every `finally` releases its locks and stops the
+    embedded Postgres."""
     signal.signal(signal.SIGTERM, _leave)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are text streams here
@@ -69,7 +70,7 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command and return its exit code."""
     try:
         code = cli.main(arguments, prog_name="dossier", standalone_mode=False)
     except click.exceptions.Abort:

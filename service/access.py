@@ -1,4 +1,4 @@
-"""Reads by command are entered in the access log like those by HTTP: before anything is shown."""
+"""Writes an access-log line for each read by command, before anything is shown, as HTTP reads do (docs/design.md)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +14,7 @@ from store.recorder import role_options
 
 
 def record_reads(store: Store, lines: Sequence[Access]) -> None:
-    """Durable on return, else Unavailable: then nothing may be shown."""
+    """Append lines to the access log. They are durable on return; on Unavailable nothing may be shown."""
     if lines:
         asyncio.run(_record_lines(store, lines))
 
@@ -26,7 +26,7 @@ async def _record_lines(store: Store, lines: Sequence[Access]) -> None:
 
 @asynccontextmanager
 async def open_view_connection(store: Store) -> AsyncIterator[AsyncConnection[Any]]:
-    """A connection for the queries of the views, which are asynchronous."""
+    """Open a connection for the queries of the views, which are asynchronous."""
     conn = await AsyncConnection.connect(store.url, autocommit=True, options=role_options(store.role).get("options"))
     async with conn:
         yield conn
@@ -38,7 +38,7 @@ async def _reuse_connection(conn: AsyncConnection[Any]) -> AsyncIterator[AsyncCo
 
 
 def access_of(caller: Caller, action: str, **about: Any) -> Access:
-    """A line of the log; `about` are customer, document and authorization."""
+    """The access-log line of a successful read by command; `about` may hold customer, document and authorization."""
     return Access(
         actor=caller.actor,
         branch=caller.branch,

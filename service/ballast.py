@@ -1,8 +1,6 @@
-"""A file that reserves room for the embedded Postgres: cut in pieces when the disk is full, filled again later.
-
-Lists and metadata need no room; a content is shown only after its line in the access log is written, and that does. So
-does the next WAL segment, without which Postgres stops. serve's supervisor looks at it in each of its rounds.
-"""
+"""A file that reserves disk space for the embedded Postgres: it shrinks when the disk is full and is refilled later.
+Lists and metadata need no space, but content is shown only after its access-log line is written, which does. So does
+the next WAL segment, without which Postgres stops. The supervisor of serve calls adjust() in each of its rounds."""
 
 import os
 import stat
@@ -12,38 +10,39 @@ from pathlib import Path
 from service.logs import log_line
 
 RESERVE_BYTES = 24 << 20
-"""Least free room while the ballast lasts: a WAL segment of 16 MiB, and pages of tables and indexes."""
+"""Free space that the ballast maintains: a WAL segment of 16 MiB, and pages of tables and indexes."""
 PIECE_BYTES = 8 << 20
-"""Cut beyond the reserve, so that not every look has to cut a few pages."""
+"""Space freed beyond the reserve, so that not every round truncates the file."""
 RUSH_BYTES = 4 << 20
-"""A fall of free room between two looks beyond which nothing is cut: a fast writer would take the ballast too."""
+"""Largest fall of free space between two rounds at which the file shrinks: a fast writer would fill it too."""
 BLOCK_BYTES = 512
 """The unit of st_blocks, on every file system."""
 NAME = "ballast"
 
 
 def remove_ballast(home: Path) -> None:
-    """Remove the file for good, where no ballast is kept."""
+    """Remove the file where no ballast is kept."""
     with suppress(OSError):
         (home / NAME).unlink()
 
 
 class Ballast:
-    """`floor_bytes` stay free beside it: below them uploads are refused, and the ballast must not cause that."""
+    """Keeps a ballast file of at most `size_bytes`. Filling it leaves `floor_bytes` free, because uploads are refused
+    below that."""
 
     def __init__(self, home: Path, size_bytes: int, floor_bytes: int) -> None:
         self._path, self._size_bytes, self._floor_bytes = home / NAME, size_bytes, floor_bytes
         self._held_bytes = self._size_on_disk()
-        self._free_bytes = 0  # at the look before
+        self._free_bytes = 0  # in the previous round
         self._failed = False
 
     def adjust(self) -> None:
-        """Cut or fill the file as free room requires. An error of the file system is logged once and raises nothing."""
+        """Shrink or fill the file as the free space requires. A file system error is logged once and not raised."""
         try:
             self._adjust_size()
         except OSError as error:
             if not self._failed:
-                log_line("warning", f"the ballast {self._path} cannot be changed: {error.strerror}")
+                log_line("warning", f"ballast {self._path} cannot be changed, retrying: {error.strerror}")
             self._failed = True
 
     def _adjust_size(self) -> None:
@@ -60,10 +59,11 @@ class Ballast:
         left = max(0, self._held_bytes - wanted_bytes)
         self._truncate_file(left)
         self._held_bytes = left
-        log_line("error", f"the disk is full: room was made for the database, {left} bytes of ballast are left")
+        log_line("error", f"disk is full: the ballast gave space to the database, {left} bytes of it are left")
 
     def _fill_file(self) -> None:
-        """Fill the file to its whole size with blocks of the disk; without room for all, it stays as it was."""
+        """Allocate disk blocks for the whole file. When the disk has no space for all of them, restore the previous
+        size."""
         descriptor = self._open_file()
         try:
             os.posix_fallocate(descriptor, 0, self._size_bytes)
@@ -77,8 +77,8 @@ class Ballast:
         self._failed = False
 
     def _size_on_disk(self) -> int:
-        """Bytes that an earlier serve left on the disk; a larger file is cut. Blocks count, because a copy of HOME may
-        have holes."""
+        """Bytes that an earlier serve left on the disk; a larger file is truncated. Blocks are counted, because a copy
+        of HOME may have holes."""
         try:
             found = self._path.lstat()
             if found.st_size > self._size_bytes:
@@ -98,5 +98,5 @@ class Ballast:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(0, "it is no file")
+            raise OSError(0, "it is not a regular file")
         return descriptor

@@ -1,8 +1,6 @@
-"""Signs of life of the parts of one `serve`, in memory that the supervisor and all its children share.
-
-A part beats from the loop that does its work, never from a thread beside it: what hangs gives no sign. The supervisor
-(service/serve.py) looks how old the last sign is; service/metrics.py and `dossier status` show the same table.
-"""
+"""Heartbeats of the parts of one `serve`, in memory that the supervisor and all its children share. A part beats from
+the loop that does its work, never from a thread beside it, so a part that hangs stops beating. The supervisor
+(service/serve.py) checks the age of the last beat; service/metrics.py and `dossier status` show the same table."""
 
 import mmap
 import threading
@@ -13,14 +11,14 @@ from typing import Any
 import msgspec
 
 LOOPS = {"projector": ("sweeps", "operations", "lapses")}
-"""Loops of a part beside its main one; each gives signs of its own."""
+"""Further loops of a part; each has its own heartbeat."""
 BEAT_SECONDS = 1.0
 PID, SINCE, BEAT, RESTARTS = range(4)
 
 
 class PartStatus(msgspec.Struct, frozen=True):
-    """One part as it stands: `since` in seconds since the epoch, `beat_seconds` the age of its last sign; of several
-    loops that of the most silent one."""
+    """State of one part. `since` is its start in seconds since the epoch; `beat_seconds` is the age of its last beat,
+    for several loops that of the most silent one."""
 
     part: str
     pid: int
@@ -30,7 +28,8 @@ class PartStatus(msgspec.Struct, frozen=True):
 
 
 class Beats:
-    """To be made before the fork. CLOCK_MONOTONIC stands still while a machine sleeps, so nobody seems to hang then."""
+    """The table of heartbeats, created before the fork. CLOCK_MONOTONIC stops while a machine sleeps, so sleep is not
+    counted as silence."""
 
     def __init__(self, parts: Sequence[str]) -> None:
         self.parts = tuple(parts)
@@ -38,11 +37,11 @@ class Beats:
         self._cells: Any = memoryview(mmap.mmap(-1, 8 * 4 * len(self._names))).cast("d")
 
     def beat_of(self, name: str) -> "Beat":
-        """The sign of one part, or of one of its loops as PART.LOOP."""
+        """The heartbeat of a part, or of one of its loops as PART.LOOP."""
         return Beat(self._cells, 4 * self._names.index(name))
 
     def record_start(self, part: str, pid: int, *, again: bool) -> None:
-        """A process of this part lives from now on."""
+        """Record that a process of this part has started; `again` counts it as a restart."""
         for name in self._names_of(part):
             self.beat_of(name)()
         at = 4 * self._names.index(part)
@@ -50,16 +49,18 @@ class Beats:
         self._cells[at + RESTARTS] += again
 
     def reset_all(self) -> None:
-        """Whoever looks has itself stood still: all get a whole time again."""
+        """Restart the clock of every heartbeat, after the supervisor itself was late."""
         for name in self._names:
             self.beat_of(name)()
 
     def find_silent_loop(self, part: str, seconds: float) -> tuple[str, float] | None:
-        """The loop of a part that gave no sign for so long, and for how long; None while all do."""
+        """The first loop of a part whose last beat is older than `seconds`, with its age in seconds; None when there is
+        none."""
         ages = ((name, self.beat_of(name).age_seconds()) for name in self._names_of(part))
         return next(((name, age) for name, age in ages if age > seconds), None)
 
     def part_statuses(self) -> list[PartStatus]:
+        """The state of every part, in the order of `parts`."""
         found = []
         for part in self.parts:
             at = 4 * self._names.index(part)
@@ -73,7 +74,7 @@ class Beats:
 
 
 class Beat:
-    """Called from a working loop: it is alive."""
+    """One heartbeat; the loop that does the work calls it."""
 
     def __init__(self, cells: Any, at: int) -> None:
         self._cells, self._at = cells, at + BEAT
@@ -82,22 +83,22 @@ class Beat:
         self._cells[self._at] = time.monotonic()
 
     def age_seconds(self) -> float:
-        """Seconds since the last sign."""
+        """Seconds since the last beat."""
         last: float = self._cells[self._at]
         return max(0.0, time.monotonic() - last)
 
 
 def ignore_beat() -> None:
-    """The sign of a part that nobody watches: of a command, of a test."""
+    """A heartbeat without an observer, for commands and tests."""
 
 
 def is_sole_leader() -> bool:
-    """The `is_leading` of a loop without a leader, such as a test's."""
+    """The `is_leading` of a loop that has no competitors, as in tests."""
     return True
 
 
 def wait_with_beats(stop: threading.Event, seconds: float, beat: Callable[[], None]) -> bool:
-    """Whether `stop` was set within so long; with signs of life meanwhile."""
+    """Wait up to `seconds` and keep beating; True when `stop` was set."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         beat()

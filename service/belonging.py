@@ -1,10 +1,9 @@
-"""Tells whether the content folder and the key folder at hand belong to this database, and marks those that do.
-
-A key folder belongs when it holds every key-encryption key that wraps name (store/key_wraps.py). A content folder does
-when its file ARCHIVE (store/marker.py) names the archive of the database, when the log has the newest event that the
-folder has seen, and when the newest contents of the log are there. Else it is another archive's, an older copy, or a
-volume that is not mounted: nothing may be stored in it or swept from it. prepare.py binds them.
-"""
+"""Checks whether the content folder and the key folder belong to this database, and marks those that do. A key
+folder belongs when it holds every key-encryption key that the wraps name (store/key_wraps.py). A content folder
+belongs when its file ARCHIVE (store/marker.py) names the archive of the database, when the log has the newest event
+that the folder has seen, and when the newest contents of the log are there. Otherwise it belongs to another archive,
+is an older copy, or is a volume that is not mounted: then nothing may be stored in it or swept from it. prepare.py
+binds the folders."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,11 +31,11 @@ ADOPT = "`dossier adopt` makes it this archive's"
 
 
 class StoreUnfit(Exception):
-    """The content folder is not mounted, not this archive's yet, or lacks what the log names."""
+    """The content folder is not mounted, is not marked for this archive, or lacks contents that the log names."""
 
 
 class KeysLost(Exception):
-    """A key-encryption key that wrapped keys of this database is not at hand, or another one has its name."""
+    """A key-encryption key that wrapped keys of this database is missing, or another key has its name."""
 
 
 class OtherArchive(Exception):
@@ -44,8 +43,8 @@ class OtherArchive(Exception):
 
 
 def bind_folders(settings: Settings, conn: Connection[Any], tell: Callable[[str], None]) -> None:
-    """Mark the folders of an archive that never marked any, where what they hold agrees with the database; then check
-    the content folder. `conn` is the owner's, and the keys were checked. Raises StoreUnfit, OtherArchive."""
+    """Mark the folders of an archive that has none marked yet, if their contents agree with the database; then check
+    the content folder. `conn` is the owner's, and the keys were checked before. Raises StoreUnfit, OtherArchive."""
     identity, root = read_identity(conn), settings.content_directory
     mark_keys_folder(settings.home / "keys", identity)
     if not identity.content_marked and load_marker(root) is None:
@@ -54,19 +53,22 @@ def bind_folders(settings: Settings, conn: Connection[Any], tell: Callable[[str]
         tell(f"content folder: {root} (its file {MARKER} names this archive)")
     require_content_folder(conn, root)
     note_content_marked(conn)
-    with suppress(Unavailable, InsufficientStorage):  # full or read-only: what is there can be read, /readyz tells
+    with suppress(
+        Unavailable, InsufficientStorage
+    ):  # full or read-only: contents can still be read, and /readyz reports it
         make_root(root, Marker(identity.id, newest_event(conn)))
 
 
 def adopt_folders(settings: Settings, conn: Connection[Any]) -> None:
-    """Make both folders this archive's, whatever their markers say and whatever the content folder lacks."""
+    """Mark both folders as this archive's, whatever their markers say and whatever contents are missing."""
     identity = read_identity(conn)
     write_marker(settings.home / "keys", Marker(identity.id))
     make_root(settings.content_directory, Marker(identity.id, newest_event(conn)))
 
 
 def describe_content_folder(settings: Settings, conn: Connection[Any]) -> str:
-    """A sentence on how the content folder stands to this database, for a person who is about to adopt it."""
+    """A sentence that says whether the content folder belongs to this database, for a person who is about to adopt
+    it."""
     try:
         require_content_folder(conn, settings.content_directory)
     except (StoreUnfit, OtherArchive) as reason:
@@ -75,20 +77,21 @@ def describe_content_folder(settings: Settings, conn: Connection[Any]) -> str:
 
 
 def note_newest_event(conn: Connection[Any], root: Path) -> None:
-    """Let the content folder remember how far the log has come. Call it after require_content_folder()."""
-    with suppress(OSError):  # a full disk: the older note is good as well
+    """Record the newest event of the log in the content folder's marker. Call require_content_folder() first."""
+    with suppress(OSError):  # a full disk: the older note is still valid
         write_marker(root, Marker(read_identity(conn).id, newest_event(conn)))
 
 
 def require_own_keys(conn: Connection[Any], folder: Path) -> None:
-    """The key folder is this archive's and holds every key that wraps name. Raises StoreUnfit, OtherArchive, KeysLost,
-    KeyUnfit."""
+    """Require that the key folder is this archive's and holds every key that the wraps name. Raises StoreUnfit,
+    OtherArchive, KeysLost, KeyUnfit."""
     require_keys_folder(conn, folder)
     require_keys(conn, folder)
 
 
 def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
-    """Raises OtherArchive. A folder without a marker is judged by its keys (store/key_encryption.py)."""
+    """Require that the folder's marker, if any, names this archive. Raises OtherArchive. A folder without a marker
+    is judged by its keys (store/key_encryption.py)."""
     identity = read_identity(conn)
     marker = load_marker(folder)
     if marker is not None and marker.archive != identity.id:
@@ -99,28 +102,22 @@ def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
 
 
 def require_keys(conn: Connection[Any], folder: Path) -> None:
-    """A database that has keys needs each key-encryption key that wrapped them: a new one would open nothing.
-
-    Raises KeysLost, KeyUnfit. Customers are counted only for that sentence: figures in docs/reliability.md.
-    """
+    """Require each key-encryption key that wrapped a key of the database: a new one could not unwrap them. Raises
+    KeysLost, KeyUnfit. Customers are counted only for the message: figures in docs/reliability.md."""
     if unfit := find_unfit(load_keys(folder), conn.execute(NAMED)):
         raise KeysLost(explain_unfit(unfit, conn.execute(CUSTOMERS).fetchall(), folder))
 
 
 def require_content_folder(conn: Connection[Any], root: Path) -> None:
-    """As require_own_folder(), and most of the newest contents that the log names have to be there.
-
-    Raises StoreUnfit, OtherArchive. Costs three small queries and sixteen looks at files.
-    """
+    """require_own_folder(), and most of the newest contents that the log names exist. Raises StoreUnfit,
+    OtherArchive. Costs three small queries and sixteen file lookups."""
     require_own_folder(conn, root)
     require_newest_contents(conn, root)
 
 
 def require_own_folder(conn: Connection[Any], root: Path) -> None:
-    """The marker names this archive and no event that the log lacks. What is missing there, `verify` finds.
-
-    Raises StoreUnfit, OtherArchive.
-    """
+    """Require a marker that names this archive and no event that the log lacks. Missing contents are found by
+    `verify`. Raises StoreUnfit, OtherArchive."""
     identity = read_identity(conn)
     marker = load_marker(root)
     if marker is None:
@@ -138,7 +135,7 @@ def require_own_folder(conn: Connection[Any], root: Path) -> None:
 
 
 def require_newest_contents(conn: Connection[Any], root: Path) -> None:
-    """At least half of the newest contents that the log names are there: one may be damaged, not most."""
+    """Require at least half of the newest contents that the log names: single ones may be damaged, most of them not."""
     newest = newest_contents(conn)
     missing = [key for key in newest if not (root / key[-2:] / key).exists()]
     if len(missing) * 2 > len(newest):
@@ -149,13 +146,15 @@ def require_newest_contents(conn: Connection[Any], root: Path) -> None:
 
 
 def require_agreement(conn: Connection[Any], root: Path) -> None:
-    """Before a folder is marked for the first time. An archive without contents takes an empty folder only."""
+    """Check a folder before it is marked for the first time. An archive without contents accepts only an empty
+    folder."""
     if not newest_contents(conn) and holds_content(root):
         raise StoreUnfit(f"{root} holds contents, and this database names none: empty it or set another. {ADOPT}")
     require_newest_contents(conn, root)
 
 
 def load_marker(folder: Path) -> Marker | None:
+    """The folder's marker; None when it has none. Raises StoreUnfit for one that is damaged or cannot be read."""
     try:
         return read_marker(folder)
     except FileNotFoundError:
@@ -167,7 +166,8 @@ def load_marker(folder: Path) -> Marker | None:
 
 
 def mark_keys_folder(folder: Path, identity: ArchiveIdentity) -> None:
-    """The folder may lie on a medium that is not written to: the keys themselves prove whose they are."""
+    """Mark the key folder unless it is marked. It may be on a read-only medium: the keys themselves prove to which
+    archive they belong."""
     with suppress(OSError):
         if load_marker(folder) is None:
             write_marker(folder, Marker(identity.id))

@@ -1,5 +1,5 @@
-"""Lists in CSV as commands take them: what the customers of service/customers_csv.py and the papers of
-service/import_lines.py are read with. A line of the file is a record."""
+"""Reads CSV lists of commands: the customers of service/customers_csv.py and the papers of service/import_lines.py. A
+line of the file is a record."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -15,12 +15,12 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class FileUnreadable(Exception):
-    """The file as a whole cannot be taken, or not beyond some line. What was stored before stays stored."""
+    """The file as a whole, or from some line on, cannot be read. Records stored before stay stored."""
 
 
 class Record(msgspec.Struct, frozen=True):
-    """Numbered as an editor does, the header being line 1. `end` is the offset of the byte behind it. `fields` are as
-    many as the header has, or what is wrong with the line."""
+    """A line, numbered as an editor does, the header being line 1. `end` is the offset of the byte after it. `fields`
+    has as many items as the header, or is the error of the line."""
 
     number: int
     end: int
@@ -28,8 +28,8 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def parse_records(file: BinaryIO, header: Sequence[str], further: Sequence[str] = ()) -> Iterator[Record]:
-    """All lines behind the header that are not empty. The columns of `further` may be left out; their fields are empty
-    then. Raises FileUnreadable."""
+    """Yield all lines after the header that are not empty. The columns in `further` may be missing; their fields are
+    then empty. Raises FileUnreadable."""
     lines = _iter_lines(file)
     _, _, first = next(lines, (1, 0, ""))
     columns = first.rstrip("\r\n").split(",")
@@ -43,8 +43,8 @@ def parse_records(file: BinaryIO, header: Sequence[str], further: Sequence[str] 
 
 
 def _iter_lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
-    """Number, end offset and text of each line. A line of the file is a record: no field may have line breaks in it,
-    so a quote that somebody forgot costs its own line and not the thousand that follow."""
+    """Yield number, end offset and text of each line. A line of the file is a record: fields must not contain line
+    breaks, so a forgotten quote spoils its own line and not the thousands after it."""
     end = 0
     for number in count(1):
         raw = file.readline(LINE_BYTES_MAX)
@@ -60,10 +60,10 @@ def _iter_lines(file: BinaryIO) -> Iterator[tuple[int, int, str]]:
 
 
 def _split_fields(text: str, count: int) -> list[str] | FieldError:
-    """Most lines have no quotes: there a field is what stands between two commas."""
+    """The fields of a line, or its error. Most lines have no quotes and are split at commas."""
     plain = text.rstrip("\r\n")
     try:
         fields = next(csv.reader([text], strict=True)) if '"' in plain or "\r" in plain else plain.split(",")
     except csv.Error:
-        return FieldError("", "has a quote that is not closed, or text behind a closing one")
+        return FieldError("", "has a quote that is not closed, or text after a closing one")
     return fields if len(fields) == count else FieldError("", f"has {len(fields)} fields and not {count}")

@@ -29,7 +29,7 @@ class RefusedLine(msgspec.Struct, frozen=True):
 
 
 class CustomerCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines so far by what became of them, and bytes read. Empty lines count nowhere."""
+    """Lines so far by outcome, and bytes read. Empty lines are not counted."""
 
     created: int = 0
     changed: int = 0
@@ -39,7 +39,7 @@ class CustomerCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomerLine(msgspec.Struct, frozen=True):
-    """One line of the file, as a customer or with what is wrong; `end` is the offset of the byte behind it."""
+    """One line of the file, as a customer or as its errors; `end` is the offset of the byte after it."""
 
     number: int
     end: int
@@ -54,11 +54,10 @@ def import_customers(
     on_refused: Callable[[RefusedLine], None],
     on_progress: Callable[[CustomerCounts], None] = lambda _: None,
 ) -> CustomerCounts:
-    """Every line on its own: one that is refused stops no other. `loading` is store/register_load.open_loader().
-
-    Batches of 1,000 lines, each durable before `on_progress` hears of it. Whoever was stopped starts again with the
-    same file: what is stored already counts as unchanged. Raises FileUnreadable and Unavailable.
-    """
+    """Import every line independently: a refused line does not stop the others. `loading` is
+    store/register_load.loading(). Batches have 1,000 lines; each is durable before `on_progress` is called.
+    Idempotent: importing the same file again counts stored customers as unchanged. Raises FileUnreadable and
+    Unavailable."""
     done = CustomerCounts()
     reads = _parse_lines(file, today)
     with loading as load:

@@ -1,4 +1,4 @@
-"""Where the archive's database is and who logs in: a given one, or the embedded one (store/postgres.py, logins.py)."""
+"""Finds the archive's database and its logins: a given one, or the embedded one (store/postgres.py, logins.py)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +19,8 @@ SERVER_VERSION_MIN = 15
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """URLs of one database, each with a login: who owns the log, who serves the web, who owns the views.
-
-    `superuser`: of the embedded one alone, for what a restored dump left to it.
-    """
+    """URLs of one database, each with a login: the owner of the log, the web workers, the owner of the views.
+    `superuser` exists for the embedded database only, to take over objects of a restored dump."""
 
     owner: str
     web: str
@@ -31,13 +29,13 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_url(cls, url: str) -> "Addresses":
-        """One login does everything."""
+        """Use one login for everything."""
         return cls(owner=url, web=url, projector=url)
 
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresses]]:
-    """The given database; else that of the embedded cluster, which runs as long as this is open."""
+    """Lend the given database, or the embedded cluster, which runs until the context ends."""
     if settings.database_url is not None:
         yield None, build_addresses(settings, settings.database_url)
         return
@@ -64,7 +62,7 @@ def build_addresses(settings: Settings, url: str) -> Addresses:
 
 
 def require_server(addresses: Addresses, workers: int) -> None:
-    """Check the server before anything is made. Raises ServerUnfit for an old one or one behind a pooler, and
+    """Check the server before anything is created. Raises ServerUnfit for an old one or one behind a pooler, and
     TooFewConnections."""
     for url in {addresses.web, addresses.projector}:
         with connect_with_setting(url) as conn:
@@ -79,14 +77,14 @@ def require_server(addresses: Addresses, workers: int) -> None:
                 if addresses.superuser is None:
                     raise
                 raise ServerUnfit(
-                    "another command of this DOSSIER_HOME started the database, for fewer workers: end it, start again"
+                    "another command of this DOSSIER_HOME started the database for fewer workers: stop it and retry"
                 ) from None
 
 
 @contextmanager
 def connect_with_setting(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Lend a connection opened with a session setting, as the pools open theirs. Raises ServerUnfit where the setting
-    is dropped: then the role of a login would be too, and a worker would have all rights of its login."""
+    """Lend a connection opened with a session setting, as the pools open theirs. Raises ServerUnfit where a pooler
+    drops the setting: it would drop the role too, and a worker would have all rights of its login."""
     try:
         with psycopg.connect(url, autocommit=True, options="-c enable_seqscan=off") as conn:
             if conn.execute("show enable_seqscan").fetchone() != ("off",):
@@ -98,7 +96,7 @@ def connect_with_setting(url: str) -> Iterator[psycopg.Connection[Any]]:
         raise
 
 
-POOLER = "a pooler stands before the database and drops the settings of a session: connect directly to the server"
+POOLER = "the database is behind a pooler that drops session settings: connect directly to the server"
 
 
 class ServerUnfit(Exception):
@@ -106,8 +104,8 @@ class ServerUnfit(Exception):
 
 
 def embedded_cluster(home: Path, workers: int = 1) -> Cluster:
-    """The cluster of a data folder, with connections for so many workers where it has to be started. Its passwords lie
-    in HOME itself: as root its own folder belongs to another."""
+    """The cluster of a data folder, started with connections for `workers`. Its passwords are in HOME itself, because
+    under root its own folder belongs to another account."""
     return Cluster(choose_folder(home), passwords=home / "postgres.logins", connections=max_connections_for(workers))
 
 

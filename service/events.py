@@ -1,7 +1,6 @@
-"""Events as they leave by command: one JSON object each; what is personal stays sealed, or is opened and logged.
-
-An object: position, recorded_at, stream, version, topic, actor, branch, occurred_at, command_id, correlation_id, `body`
-(the fields in clear, or all of them) and `sealed` (base64; null when nothing in it is sealed).
+"""Formats events for commands: one JSON object each; personal fields stay sealed, or are opened and the access is
+logged. An object has position, recorded_at, stream, version, topic, actor, branch, occurred_at, command_id,
+correlation_id, `body` (the fields in clear, or all of them) and `sealed` (base64; null when nothing in it is sealed).
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ Line = dict[str, Any]
 
 
 def load_event(store: Store, position: int) -> Row:
+    """The event at a position. Raises NotFound."""
     rows = _query_rows(store, AT, position)
     if not rows:
         raise NotFound
@@ -42,7 +42,8 @@ def load_newest(store: Store, up_to: int, count: int) -> list[Row]:
 
 
 def load_pages(store: Store, after: int, up_to: int) -> Iterator[list[Row]]:
-    """All events in (after, up_to], in pages that hold no snapshot open, however slowly they are taken."""
+    """Yield all events in (after, up_to] in pages. No snapshot stays open between pages, however slowly they are
+    read."""
     while rows := _query_rows(store, PAGE_AFTER, after, up_to, PAGE):
         yield rows
         after = rows[-1][0]
@@ -67,11 +68,12 @@ PAGE_AFTER = f"{SELECT} where notification_id > %s and notification_id <= %s ord
 
 
 def format_sealed(rows: Sequence[Row]) -> list[Line]:
+    """Format events without using any key."""
     return [_format_sealed_row(row) for row in rows]
 
 
 def _format_sealed_row(row: Row) -> Line:
-    """No key is used. An event that this release cannot read shows its bytes: an export is complete all the same."""
+    """Format one event. An event that this release cannot read shows its bytes, so that an export is complete."""
     *_, topic, state = row
     try:
         wire: Wire[Any] = BY_TOPIC[topic].decode(state)
@@ -94,7 +96,7 @@ def _meta_of(wire: Wire[Any]) -> Line:
 
 
 def format_opened(store: Store, rows: Sequence[Row], caller: Caller) -> list[Line]:
-    """With all fields whose key is there. Each paper that is opened is entered in the access log first."""
+    """Format events with all fields whose key exists. Each opened paper is entered in the access log first."""
     mapper, lines = SealingMapper(store.keys.cipher_of), format_sealed(rows)
     store.keys.prefetch_keys(row[1] for row in rows)
     opened = {
@@ -111,7 +113,7 @@ def _body_of(envelope: Envelope[Any] | None) -> Line:
 
 
 def _open_row(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
-    """None when there is no key that opens it."""
+    """The opened event; None when no key opens it."""
     _, stream, version, _, topic, state = row
     envelope = mapper.open_event(stream, version, topic, state)
     sealed = PLANS[type(envelope.body)].sealed
@@ -119,7 +121,7 @@ def _open_row(mapper: SealingMapper, row: Row) -> Envelope[Any] | None:
 
 
 def _accesses_of(envelopes: Sequence[Envelope[Any]], caller: Caller) -> list[Access]:
-    """One line a paper; a scan session is nobody's, and neither document nor authorization."""
+    """One line for each paper; a scan session has no customer and is neither document nor authorization."""
     papers = {envelope.originator_id: envelope.body for envelope in envelopes}
     return [access_of(caller, "export", **_subject_of(paper, body)) for paper, body in papers.items()]
 

@@ -1,8 +1,6 @@
-"""How a command ends: one table from what went wrong to the exit code and the words for it. __main__.py uses it.
-
-The codes are part of the contract (README): 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict,
-6 verification found differences, 7 partly done, 75 try again, 130 interrupted.
-"""
+"""Maps errors to the exit code and message of a command; __main__.py uses it. The codes are part of the contract
+(README): 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 verification found differences, 7 partly
+done, 75 try again, 130 interrupted."""
 
 import traceback
 
@@ -27,12 +25,12 @@ BY_STATUS = {
     503: TRY_AGAIN,
     507: TRY_AGAIN,
 }
-# Where the status alone would mislead: a name on the command line that means nothing is "not found".
+# Exceptions to BY_STATUS: an unknown name on the command line is "not found".
 BY_SLUG = {"customer-unknown": NOT_FOUND, "document-type-unknown": NOT_FOUND, "idempotency-in-flight": TRY_AGAIN}
 
 
 class CommandFailed(Exception):
-    """What a command itself has to say when it cannot do its work: an exit code and a sentence."""
+    """A command cannot do its work: exit code and message."""
 
     def __init__(self, code: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -40,11 +38,11 @@ class CommandFailed(Exception):
 
 
 def ending_of(error: Exception) -> tuple[int, str]:
-    """The exit code and the words for an error. Never a traceback, never a message that could name a person."""
+    """The exit code and message for an error: never a traceback, never a text that could name a person."""
     match error:
         case CommandFailed():
             return error.code, str(error)
-        case NotFound():  # its sentence is for readers with rights, a command sees everything
+        case NotFound():  # its own sentence is about rights, which commands do not check
             return NOT_FOUND, "nothing has this name or id"
         case NameTaken():
             return CONFLICT, field_words(error.errors[0])
@@ -64,13 +62,14 @@ def ending_of(error: Exception) -> tuple[int, str]:
 
 
 def field_words(error: FieldError) -> str:
-    """`/name: is too long` as a command says it."""
+    """`/name: is too long` as `name: is too long`."""
     name, _, detail = str(error).partition(": ")
     return f"{name.rpartition('/')[2]}: {detail}"
 
 
 def _ending_of_unexpected(error: Exception) -> tuple[int, str]:
-    """Imported here: most commands end well and should not wait for what only an error needs."""
+    """The ending for errors of other rooms. They are imported here, because most commands end well and should start
+    fast."""
     import psycopg
     from psycopg_pool import PoolTimeout
 
@@ -95,7 +94,7 @@ def _ending_of_unexpected(error: Exception) -> tuple[int, str]:
         case AlreadyServed() | PortTaken() | OtherArchive():
             return CONFLICT, str(error)
         case VersionConflict():
-            return CONFLICT, "somebody else changed the same thing in this moment; try again"
+            return CONFLICT, "somebody else changed the same thing at the same time; try again"
         case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():
             return FAILED, str(error)
         case TooFewConnections() | ServerUnfit():
@@ -110,6 +109,7 @@ def _ending_of_unexpected(error: Exception) -> tuple[int, str]:
 
 
 def _place_of(error: Exception) -> str:
-    """Where it was raised, for a bug report: a message of an unknown error could name a person, a place cannot."""
+    """File and line of the error, for a bug report: the message of an unknown error could name a person, a place
+    cannot."""
     last = traceback.extract_tb(error.__traceback__)[-1:]
     return f"{'/'.join(last[0].filename.split('/')[-2:])}:{last[0].lineno}" if last else "an unknown place"

@@ -1,4 +1,4 @@
-"""What /metrics tells beside the counts of requests: the release, each part, disks, the last sweep and verification."""
+"""Figures of /metrics beside the request counters: the release, parts, disks, the last sweep and verification."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -21,32 +21,33 @@ PARTS = (
     ("dossier_part_processes", "Processes of a part", "gauge"),
 )
 STANDING = (
-    ("dossier_part_start_time_seconds", "When a part began, since the epoch", "gauge"),
-    ("dossier_part_restarts_total", "How often a part was started again", "counter"),
-    ("dossier_part_silence_seconds", "Age of the last sign of life of a part", "gauge"),
+    ("dossier_part_start_time_seconds", "Start of a part, in seconds since the epoch", "gauge"),
+    ("dossier_part_restarts_total", "Restarts of a part", "counter"),
+    ("dossier_part_silence_seconds", "Age of the last heartbeat of a part", "gauge"),
 )
 RUNS = (
-    ("dossier_last_run_timestamp_seconds", "When the last sweep or verification ended, since the epoch"),
-    ("dossier_last_run_seconds", "How long it took"),
-    ("dossier_last_run_problems", "What it found wrong"),
+    ("dossier_last_run_timestamp_seconds", "End of the last sweep or verification, in seconds since the epoch"),
+    ("dossier_last_run_seconds", "Duration of the last sweep or verification"),
+    ("dossier_last_run_problems", "Problems that the last sweep or verification found"),
 )
 
 
 def build_figures(
     settings: Settings, standing: Sequence[PartStatus], runs: Iterable[tuple[str, float, float, int, Any]]
 ) -> bytes:
-    """`runs`: name, end since the epoch, seconds, problems, result of each last run (store/runs.py)."""
+    """The figures as text. `runs` has name, end since the epoch, seconds, problems and result of each last run
+    (store/runs.py)."""
     built = f'dossier_build_info{{version="{release_version()}",commit="{release_commit()}"}} 1'
     runs = [*runs]
     orphans = [result["orphans"] for name, *_, result in runs if name == "verify" and "orphans" in result]
     return b"".join(
         [
-            format_family("dossier_build_info", "Which program runs", [built]),
+            format_family("dossier_build_info", "Version and commit of the running program", [built]),
             *_part_figures(standing),
-            format_family("dossier_free_bytes", "Room on the disk", _disk_samples(settings)),
+            format_family("dossier_free_bytes", "Free bytes on the disk", _disk_samples(settings)),
             format_family(
                 "dossier_page_image_cache_bytes",
-                "What cached page images take of the disk",
+                "Disk space of cached page images",
                 [f"dossier_page_image_cache_bytes {noted_bytes(settings.home / FOLDER)}"],
             ),
             *(
@@ -55,7 +56,7 @@ def build_figures(
             ),
             format_family(
                 "dossier_orphans",
-                "Contents that no event names, of the last verification",
+                "Contents that no event names, found by the last verification",
                 [f"dossier_orphans {orphans[0]}"] if orphans else [],
             ),
         ]
@@ -66,7 +67,7 @@ def _part_figures(standing: Sequence[PartStatus]) -> list[bytes]:
     children = children_by_parent()
     used = {
         one.part: _usage_of([*family_of(one.pid, children)] if one.pid else []) for one in standing
-    }  # 0: not begun yet
+    }  # 0: not started yet
     told = {one.part: (one.since, one.restarts, one.beat_seconds) for one in standing}
     return [
         format_family(name, meaning, [f'{name}{{part="{part}"}} {values[n]}' for part, values in found.items()], kind)
@@ -78,16 +79,17 @@ def _part_figures(standing: Sequence[PartStatus]) -> list[bytes]:
 def _usage_of(pids: list[int]) -> tuple[float, int, int, int]:
     cpu, resident, files, there = 0.0, 0, 0, 0
     for pid in pids:
-        with suppress(OSError):  # it ended meanwhile
+        with suppress(OSError):  # the process has ended meanwhile
             fields = stat_fields(pid)
             there += 1
-            cpu += sum(map(int, fields[11:15])) / TICKS  # its own and that of children which ended
+            cpu += sum(map(int, fields[11:15])) / TICKS  # its own, and that of children that have ended
             resident += int(fields[21]) * PAGE_BYTES
             files += sum(1 for _ in (PROC / str(pid) / "fd").iterdir())
     return cpu, resident, files, there
 
 
 def children_by_parent() -> dict[int, list[int]]:
+    """The pids of the children of every process, by the pid of the parent."""
     found = dict[int, list[int]]()
     for entry in PROC.glob("[0-9]*"):
         with suppress(OSError):
@@ -96,7 +98,7 @@ def children_by_parent() -> dict[int, list[int]]:
 
 
 def family_of(pid: int, children: dict[int, list[int]]) -> Iterable[int]:
-    """A process, its children, and theirs."""
+    """Yield a process, its children, and their children."""
     yield pid
     for child in children.get(pid, ()):
         yield from family_of(child, children)

@@ -1,4 +1,4 @@
-"""The user that the first start makes (service/prepare.py), and the file with its one-time password."""
+"""The user that the first start creates (service/prepare.py), and the file with its one-time password."""
 
 from pathlib import Path
 
@@ -11,6 +11,6 @@ def password_file(settings: Settings) -> Path:
 
 
 def forget_password(settings: Settings, user: str) -> None:
-    """Once it was changed it is of no use, and a secret in a file less. Whoever writes Admin means this user too."""
+    """Delete the file after a password change: its password is no longer valid. Names are compared without case."""
     if fold_name(user) == FIRST_USER:
         password_file(settings).unlink(missing_ok=True)

@@ -1,8 +1,6 @@
-"""Finds authorizations that count as signed although their only paper is withdrawn, left by releases before 0021.
-
-Those releases withdrew the document alone, so no event ends the signature. `dossier verify` reports the findings,
-`dossier grounds --mend` appends the events that Undo appends today (domain/corrections.py).
-"""
+"""Finds authorizations that count as signed although their only paper is withdrawn, left by releases before 0021. Those
+releases withdrew the document alone, so no event ends the signature. `dossier verify` reports the findings, `dossier
+grounds --mend` appends the events that Undo appends today (domain/corrections.py)."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -30,7 +28,8 @@ class Groundless(msgspec.Struct, frozen=True):
 
 
 def find_groundless(store: Store, up_to: int) -> Iterator[Groundless]:
-    """Yields those of the log up to a position: in force today, paper withdrawn, no original on a shelf."""
+    """Yield the groundless authorizations of the log up to a position: in force today, paper withdrawn, no original
+    kept."""
     today = store.archive().clock.today()
     with store.pool.connection() as conn:
         withdrawn = conn.execute(LAST, [[f"{WITHDRAWN}.%", f"{RESTORED}.%"], up_to, f"{WITHDRAWN}.%"]).fetchall()
@@ -42,14 +41,14 @@ def find_groundless(store: Store, up_to: int) -> Iterator[Groundless]:
 
 
 def _authorization_of(store: Store, paper: UUID) -> tuple[UUID | None, Authorization | None]:
-    """The authorization that a document is evidence of. None where events cannot be read: `verify` names these."""
+    """The authorization that a document is evidence of. None where events cannot be read; `verify` reports those."""
     try:
         state = document.fold(e.body for e in store.log.load(paper))
         statement = state.evidence_of if state else None
         return statement, authorization.fold(e.body for e in store.log.load(statement)) if statement else None
     except (Refusal, OperationalError):
         raise
-    except Exception:  # noqa: BLE001  # whatever a damaged log does to a fold must not hide other findings
+    except Exception:  # noqa: BLE001  # a damaged log must not hide other findings
         return None, None
 
 

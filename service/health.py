@@ -1,4 +1,4 @@
-"""What /readyz tells: each part of the archive and whether it can serve. service/wiring.py hands it to the API."""
+"""The checks behind /readyz: whether each part of the archive can serve. service/wiring.py passes them to the API."""
 
 import asyncio
 import time
@@ -25,15 +25,14 @@ from store.pools import Connect
 
 LAG_SECONDS_NOTED = 10.0
 KEYS_SECONDS = 60.0
-CHECK_SECONDS = 2.0  # what asks gives up soon itself, and has to hear which part it is
+CHECK_SECONDS = 2.0  # a prober has a timeout of its own, and must learn which part failed
 Check = Callable[[], Awaitable[str]]
 T = TypeVar("T")
 
 
 class Health:
-    """Each part says "ok", with what a person should look at behind it, or else what is wrong; none hides another.
-
-    Parked events and a pause concern one customer or are meant: no reason to take the whole archive out of service."""
+    """Checks each part independently: "ok", with remarks for a person behind it, or what is wrong. Parked events
+    concern one customer and a pause is intended: neither takes the archive out of service."""
 
     def __init__(
         self,
@@ -53,6 +52,7 @@ class Health:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 
     async def check_parts(self) -> dict[str, str]:
+        """The state of each part, by name."""
         checks: dict[str, Check] = {
             "database": self._check_database,
             "migrations": self._check_migrations,
@@ -88,23 +88,24 @@ class Health:
         return await self._run_in_thread(self._probe_content)
 
     def _probe_content(self) -> str:
-        """Writes a byte, as an upload would: a read-only or failing disk still tells how much room it has."""
+        """Write a byte, as an upload would. A read-only or failing disk still reports its free space."""
         with suppress(InsufficientStorage):
             self._directory.require_writable()
         free = self._directory.free_bytes()
         return "ok" if free >= self._limits.disk_free_bytes_min else f"only {free} bytes free"
 
     async def _check_clock(self) -> str:
-        """Requests are answered with a wrong clock too; what lapses by the calendar waits (service/lapses.py), also
-        while the clocks agree again but not for long enough."""
+        """A wrong clock does not stop requests. Expiry by the calendar waits (service/lapses.py), also while the clocks
+        agree again but not yet for long enough."""
         row = await self._fetch_row(TIMES)
         wrong = find_disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
         wrong = wrong or load_note(self._lapses_note)
         return f"ok, lapses wait: {wrong}" if wrong else "ok"
 
     async def _check_keys(self) -> str:
-        """Another server may wrap with a key that this one has not read. What only the folder lacks stops the next
-        start, and nothing that runs. Looked at once a minute: each file of the folder is read."""
+        """Compare the keys that this process has read with the database, because another server may wrap with a newer
+        key. A key that only the folder lacks stops the next start, but nothing that runs. Checked once a minute, since
+        each check reads every key file."""
         if time.monotonic() >= self._keys_until:
             self._keys_told = await self._compare_keys()
             self._keys_until = time.monotonic() + KEYS_SECONDS
@@ -130,11 +131,12 @@ class Health:
         return explain_unfit(unfit, customers, Path("keys"))
 
     async def _check_decoders(self) -> str:
-        """`serve` does not start where what is left would not hold a decoder that is taken over."""
+        """Name the missing walls of the decoders. `serve` does not start where the remaining ones would not contain a
+        compromised decoder."""
         return ", ".join(["ok", *(f"NO WALL: {name}" for name in self._missing_walls)])
 
     async def _run_in_thread(self, look: Callable[[], T]) -> T:
-        """In a thread of its own: a disk that hangs holds up the probes that come, and nothing else."""
+        """Run a disk check in a thread of its own: a disk that hangs delays only other health checks."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, look)
 
     async def _fetch_row(self, query: str) -> Any:
@@ -160,4 +162,4 @@ LAG = f"""
         (select count(*) from views.parked)
     from views.tracking as t
 """  # noqa: S608  # a constant of projections/tracking.py
-"""Of the rearmost view; a paused one is not late."""
+"""The lag of the slowest view; paused views are not counted."""

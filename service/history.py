@@ -1,7 +1,5 @@
-"""What was done to a customer, a document or an authorization, for `dossier history`; the HTTP door has its own way in.
-
-The views answer, as of a position or a moment; every reading is entered in the access log before it is shown.
-"""
+"""The history of a customer, a document or an authorization for `dossier history`; api/history.py serves it by HTTP.
+The views answer, as of a position or a moment; every reading is entered in the access log before it is shown."""
 
 import asyncio
 import re
@@ -31,7 +29,7 @@ Connection = AsyncConnection[Any]
 
 
 class HistorySubject(msgspec.Struct, frozen=True):
-    """Whose history. A customer of whom nothing was archived has no reference, and an empty history."""
+    """Customer or paper of a history. A customer without archived papers has no reference, and an empty history."""
 
     customer: UUID | None = None
     document: UUID | None = None
@@ -39,7 +37,7 @@ class HistorySubject(msgspec.Struct, frozen=True):
 
 
 class HistoryReading(msgspec.Struct, frozen=True):
-    """`items` newest first, `position`: where the view stood, `last`: where the log did."""
+    """`items` newest first, `position` of the view, `last` position of the log."""
 
     items: list[HistoryItem]
     position: int
@@ -47,6 +45,8 @@ class HistoryReading(msgspec.Struct, frozen=True):
 
 
 def history_of_customer(store: Store, customer_id: str, caller: Caller, *, as_of: str | None) -> HistoryReading:
+    """Load the history of a customer. Raises NotFound for an id unknown to log and register."""
+
     async def find_customer(conn: Connection) -> HistorySubject:
         reference = await reference_of(conn, customer_id)
         if reference is None and store.register.get(customer_id) is None:
@@ -57,6 +57,8 @@ def history_of_customer(store: Store, customer_id: str, caller: Caller, *, as_of
 
 
 def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: bool, as_of: str | None) -> HistoryReading:
+    """Load the history of a document or an authorization. Raises NotFound when it is of the other kind."""
+
     async def find_paper(conn: Connection) -> HistorySubject:
         row, _ = await customer_documents.find_paper(conn, paper, _all_rights(store))
         if row is None or (row.kind == "document") is not document:
@@ -67,13 +69,15 @@ def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: boo
 
 
 def _all_rights(store: Store) -> Rights:
-    """Whoever may read the keys of the archive may read it."""
+    """All rights: the account can read the keys of the archive, so it may read everything."""
     return Rights(list(store.archive().load_types()))
 
 
 def _load_logged(
     store: Store, find: Callable[[Connection], Awaitable[HistorySubject]], caller: Caller, as_of: str | None
 ) -> HistoryReading:
+    """Find the subject, write the access-log line, then load the items."""
+
     async def find_subject() -> tuple[HistorySubject, int | None]:
         async with open_view_connection(store) as conn:
             await _wait_for_views(store, conn, store.log.last_position())
@@ -90,7 +94,7 @@ def _load_logged(
 
 async def _load_items(store: Store, conn: Connection, subject: HistorySubject, as_of: int | None) -> HistoryReading:
     paper = subject.document or subject.authorization
-    # Without a reference the filter would be none at all, and the history one over everybody.
+    # Without a reference there would be no filter, and the history would include all customers.
     about = HistoryFilters(subject=paper) if paper else HistoryFilters(customer=subject.customer or NOBODY)
     items: list[HistoryItem] = []
     cursor: str | None = None
@@ -126,7 +130,7 @@ async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int
 
 
 async def _wait_for_views(store: Store, conn: Connection, position: int) -> bool:
-    """Wait for what was just saved; False when the views do not get there in time."""
+    """Wait until the views have reached `position`; False on a timeout."""
     deadline = time.monotonic() + store.settings.limits.min_position_wait_seconds
     while True:
         row = await (await conn.execute(WHERE_VIEWS_STAND)).fetchone()

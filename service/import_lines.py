@@ -1,7 +1,6 @@
-"""What `dossier import` takes in: a list in CSV, or a folder sorted by customer and type. import_run.py brings it in.
-
-A file is named by a path within the folder of the list: whatever a list says, nothing from outside is archived by it.
-"""
+"""Reads the source of `dossier import`: a CSV list, or a folder sorted by customer and type; import_run.py imports
+it. A file is named by a path within the folder of the list: no list can make the import archive a file outside of
+it."""
 
 import hashlib
 import os
@@ -39,15 +38,15 @@ FURTHER = ["last_collection_on"]
 COLUMNS = [*HEADER, *FURTHER]
 MANIFEST = "manifest.csv"
 NEEDED = ("customer", "type")
-NAME_CHARACTERS_MAX = 70  # of a debtor, as in a SEPA message
+NAME_CHARACTERS_MAX = 70  # of a debtor, the limit of SEPA messages
 EXTERNAL_ID_CHARACTERS_MAX = 200
 NUMBER_CHARACTERS_MAX = 256
 
 Wrong = tuple[Refusal | FieldError, ...]
 Read = Callable[[str, str], Any]
-"""A text and where it stands to its value. Raises FieldError."""
+"""Parses a text; the second argument is its pointer. Raises FieldError."""
 Column = tuple[str, str, Read]
-"""Name, pointer, and how it is read."""
+"""Name, pointer, parser."""
 
 
 class ListedFile(msgspec.Struct, frozen=True):
@@ -60,8 +59,9 @@ class ListedFile(msgspec.Struct, frozen=True):
 
 
 class ListedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the list, or a file of the folder. `place` says where it stands, `texts` what it says, in the order of
-    COLUMNS, `read` how much of the whole is read with it. `path` is that of its file, `parsed` lacks the file."""
+    """A line of the list, or a file of the folder. `place` names it for people, `texts` holds its fields in the
+    order of COLUMNS, `read` is the progress after it (see Listing.size). `path` is the path of its file; `parsed` is
+    without the file."""
 
     number: int
     place: str
@@ -72,13 +72,13 @@ class ListedLine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def row(self) -> dict[str, str]:
-        """`texts` by column; of a line with too few or too many fields nothing."""
+        """`texts` by column; empty for a line with a wrong number of fields."""
         return dict(zip(COLUMNS, self.texts, strict=False))
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """All lines in their order. `root` is the folder of the files, without links; `size` what `read` of the last line
-    comes to."""
+    """All lines in order. `root` is the folder of the files with links resolved; `size` is the `read` of the last
+    line."""
 
     root: Path
     size: int
@@ -86,7 +86,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listing_of(source: Path, limits: Limits) -> Listing:
-    """Raises FileUnreadable, also from `lines`, for a list that cannot be read on."""
+    """Open a list or a folder. FileUnreadable is raised here, or by `lines` at the place that cannot be read."""
     source = source.resolve()
     manifest = source / MANIFEST if source.is_dir() else source
     if manifest.is_file():
@@ -113,7 +113,7 @@ def _iter_manifest(manifest: Path, limits: Limits) -> Iterator[ListedLine]:
 
 
 def _build_readers(limits: Limits) -> list[Column]:
-    """How the text of each column behind that of the file is read. What depends on the type is the domain's."""
+    """The parser of each column but `file`. Rules that depend on the type are checked in the domain."""
     number = _build_printable_reader(NUMBER_CHARACTERS_MAX)
     readers: dict[str, Read] = {
         "customer": parse_customer_id,
@@ -158,7 +158,7 @@ def _parse_line(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine |
 
 
 def _list_files(root: Path) -> list[Path]:
-    """Every file below, relative to the folder, in the order of the names; hidden ones are nobody's papers."""
+    """Every file below the folder, relative to it, in the order of names; hidden ones are skipped."""
     found = [
         (Path(folder) / name).relative_to(root)
         for folder, folders, names in os.walk(root, onerror=_raise_unreadable)
@@ -173,13 +173,13 @@ def _raise_unreadable(error: OSError) -> None:
 
 def _iter_folder(root: Path, files: list[Path]) -> Iterator[ListedLine]:
     for number, path in enumerate(files, start=1):
-        name = os.fsencode(path).decode(errors="backslashreplace")  # names on a disk are bytes
-        place = f"file {number} in {name.rpartition('/')[0] or '.'}"  # its own name may be a person's
+        name = os.fsencode(path).decode(errors="backslashreplace")  # file names are bytes
+        place = f"file {number} in {name.rpartition('/')[0] or '.'}"  # the file name could name a person
         folders = name.split("/")[:-1]
         if len(folders) == 2:
             texts, parsed = (name, *folders), _parse_folders(*folders)
         else:
-            texts, parsed = (name,), (FieldError("/file", "must stand in CUSTOMER/TYPE/ of the folder"),)
+            texts, parsed = (name,), (FieldError("/file", "must be in CUSTOMER/TYPE/ of the folder"),)
         yield ListedLine(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
 
 
@@ -194,7 +194,7 @@ def _parse_folders(customer: str, kind: str) -> ImportLine | Wrong:
 
 
 def open_line(listed: ListedLine, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | Wrong:
-    """The line with its file, which stays open as long as the stack."""
+    """The line with its file, which stays open until `stack` closes it, or its errors."""
     if not isinstance(listed.parsed, ImportLine) or listed.path is None:
         return listed.parsed
     try:
@@ -204,7 +204,7 @@ def open_line(listed: ListedLine, root: Path, limits: Limits, stack: ExitStack) 
 
 
 def _receive_file(path: Path, root: Path, limits: Limits, stack: ExitStack) -> ListedFile:
-    """Hashed by reading it once, and only when it is not too large."""
+    """Open a file and hash it in one pass; a file that is too large is refused before it is read."""
     name = displayable(path.name, "/file", limits.file_name_characters_max)
     file = stack.enter_context(_open_file(path, root))
     size = os.fstat(file.fileno()).st_size
@@ -214,7 +214,8 @@ def _receive_file(path: Path, root: Path, limits: Limits, stack: ExitStack) -> L
 
 
 def _open_file(path: Path, root: Path) -> FileIO:
-    """Never one that blocks or has no end, and none that a link brings in from elsewhere."""
+    """Open a regular file within `root`. Devices and pipes are refused because they block or have no end, links
+    because they may lead out of the folder."""
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(root):
@@ -223,7 +224,7 @@ def _open_file(path: Path, root: Path) -> FileIO:
     except (FileNotFoundError, NotADirectoryError):
         raise FieldError("/file", "does not exist") from None
     except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its path is none"
+        reason = getattr(error, "strerror", None) or "its path is not valid"
         raise FieldError("/file", "cannot be opened: {reason}", reason=reason) from None
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()

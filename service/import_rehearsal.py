@@ -1,8 +1,6 @@
-"""A dry run of an import: what would be stored is kept in memory, all else is asked of the ports of the archive.
-
-So a line is told what it would be told in the import itself, where it depends on the lines before. It costs about 1 KB
-of memory until the end, one with an external id 2.
-"""
+"""A dry run of an import: appends are kept in memory, all other calls go to the ports of the archive. So each line
+has the outcome that it would have in the import itself, also where it depends on earlier lines. A line costs about 1
+KB of memory until the end, one with an external id 2 KB."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -20,14 +18,14 @@ PIECE_BYTES = 1024 * 1024
 
 
 def rehearsal_of(archive: Archive) -> Archive:
-    """To prepare and take lines with, and for nothing else."""
+    """The archive with ports that store nothing; use it only to prepare and import lines."""
     return replace(
         archive, log=RehearsedLog(archive.log), keys=RehearsedKeys(archive.keys), contents=RehearsedContents()
     )
 
 
 class RehearsedLog:
-    """Remembers who would own what, and how papers with an external id would begin."""
+    """Remembers claims with their owners, and the first events of papers with an external id."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -68,14 +66,14 @@ class RehearsedAppend:
         self._append = append
 
     def send(self) -> None:
-        """There is nobody to send it to."""
+        """Do nothing: a dry run has no database to send to."""
 
     def result(self) -> None:
         self._append()
 
 
 class RehearsedKeys:
-    """Who has no reference yet keeps the one that is made now, as if it had been stored."""
+    """A customer without a reference keeps the new one of this run, as if it had been stored."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
@@ -91,10 +89,10 @@ class RehearsedKeys:
         return found | {name: self._new[name] for name in wanted & self._new.keys()}
 
     def new_paper(self, paper: UUID) -> None:
-        """Nothing is going to be sealed."""
+        """Do nothing: a dry run seals no field."""
 
     def claim_digest_within(self, owner: CustomerReference, value: bytes) -> bytes:
-        """Of a customer whose key is nowhere under the institution's."""
+        """For a new customer, whose key is not stored, use the institution's key."""
         if owner.customer_id in self._new:
             return self._keys.claim_digest("rehearsal", owner.reference.bytes + value)
         return self._keys.claim_digest_within(owner, value)
@@ -109,4 +107,4 @@ class RehearsedContents:
         return Stored(size_bytes=file.tell(), sha256=digest.digest(), sealed_size_bytes=0, sealed_sha256=b"")
 
     def drop(self, content: UUID) -> None:
-        """There is none."""
+        """Do nothing: a dry run stores no content."""

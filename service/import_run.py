@@ -1,7 +1,5 @@
-"""`dossier import` without its command line: the lines of service/import_lines.py through domain/importing.py.
-
-While two batches are on their way into the log the next one is read and looked at.
-"""
+"""`dossier import` without its command line: passes the lines of service/import_lines.py to domain/importing.py.
+While two batches are being appended to the log, the next one is read and examined."""
 
 import asyncio
 from collections import deque
@@ -26,13 +24,13 @@ from service.exits import field_words
 from service.import_lines import ListedLine, Listing, Wrong, open_line
 
 EXAMINED_AT_ONCE = 4
-LOOKED_UP_AT_ONCE = 1_000  # lines, whose customers are asked for in one question
-UNDER_WAY_MAX = 2  # batches: while one is made durable the database is at work on the other
-CONNECTIONS = UNDER_WAY_MAX + 1  # of a store that an import works with: one more to ask by
+LOOKED_UP_AT_ONCE = 1_000  # lines whose customers are looked up in one query
+UNDER_WAY_MAX = 2  # batches: while one is being made durable, the database works on the other
+CONNECTIONS = UNDER_WAY_MAX + 1  # connections of the store: one more, for queries
 
 
 class LineOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a line: `outcome` is taken, there or refused; `words` say why, or what else is to be known."""
+    """The outcome of a line: taken, there or refused; `words` is the reason or a remark."""
 
     line: ListedLine
     outcome: str
@@ -42,7 +40,7 @@ class LineOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines by what became of them. `ended` count among the taken: authorizations whose time was over already."""
+    """Lines by outcome. `ended` are counted in `taken` too: authorizations that had already expired."""
 
     taken: int = 0
     there: int = 0
@@ -50,6 +48,7 @@ class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
     ended: int = 0
 
     def add_lines(self, told: Sequence[LineOutcome]) -> "ImportCounts":
+        """The counts including these lines."""
         outcomes = [one.outcome for one in told]
         return ImportCounts(
             taken=self.taken + outcomes.count("taken"),
@@ -60,7 +59,7 @@ class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Importer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import works with. For a dry run `archive` is that of import_rehearsal.py."""
+    """Parts that an import uses. In a dry run `archive` is rehearsal_of() one."""
 
     archive: Archive
     caller: Caller
@@ -72,11 +71,9 @@ class Importer(msgspec.Struct, frozen=True, kw_only=True):
 def import_listing(
     listing: Listing, importer: Importer, on_told: Callable[[Sequence[LineOutcome]], None]
 ) -> ImportCounts:
-    """Everything that can be taken. Batches of 100 lines, each durable before `on_told` hears of it.
-
-    Whoever was stopped starts again with the same list: what was taken is there already. Raises FileUnreadable,
-    Unavailable and InsufficientStorage.
-    """
+    """Import every acceptable line. Batches have 100 lines; each is durable before `on_told` is called. Idempotent:
+    importing the same list again finds the stored papers. Raises FileUnreadable, Unavailable and
+    InsufficientStorage."""
     with pause_collector():
         run = ImportRun(importer, listing, on_told)
         try:
@@ -89,7 +86,7 @@ def import_listing(
 
 
 class ReadAhead:
-    """Lines that are read while those before them are on their way into the log."""
+    """Reads lines while earlier ones are being appended to the log."""
 
     def __init__(self, lines: Iterator[ListedLine]) -> None:
         self._lines = lines
@@ -103,8 +100,8 @@ class ReadAhead:
             self._fault = fault
 
     def next_stretch(self) -> list[ListedLine]:
-        """As many lines as are looked up at once, none at the end of the list. Raises FileUnreadable, when it cannot be
-        read on, behind the lines before that place."""
+        """The next lines, at most as many as are looked up at once; empty at the end of the list. Raises
+        FileUnreadable after all lines before the place that cannot be read were returned."""
         self.fetch_lines(LOOKED_UP_AT_ONCE - len(self._read))
         lines, self._read = self._read, []
         if self._fault and not lines:
@@ -113,7 +110,7 @@ class ReadAhead:
 
 
 class ImportBatch:
-    """Lines with their files open, until `close`. `readable` are those that say something, in their order."""
+    """Lines with their files open, until `close`. `readable` are the lines without errors, in order."""
 
     def __init__(self, lines: Sequence[ListedLine], listing: Listing, limits: Limits) -> None:
         self._lines, self._files = lines, ExitStack()
@@ -122,15 +119,15 @@ class ImportBatch:
         self.close = self._files.close
 
     def pair_results(self, results: Sequence[Result]) -> list[tuple[ListedLine, Result | Wrong]]:
-        """Every line with what is to be said of it."""
+        """Every line with its result or its errors."""
         found = iter(results)
         parsed = zip(self._lines, self._parsed, strict=True)
         return [(line, next(found) if isinstance(one, ImportLine) else one) for line, one in parsed]
 
 
 class ImportRun:
-    """One import. Batches are under way while the next is looked at, none of which says anything that another says: it
-    is all the same which of them the log takes first."""
+    """One import. Up to two batches are under way while the next is examined. Batches under way share no claim and
+    no new customer, so the order of their appends does not matter."""
 
     def __init__(self, importer: Importer, listing: Listing, on_told: Callable[[Sequence[LineOutcome]], None]) -> None:
         self._importer, self._listing, self._on_told = importer, listing, on_told
@@ -139,8 +136,8 @@ class ImportRun:
         self.done = ImportCounts()
 
     def import_stretch(self, lines: Sequence[ListedLine], meanwhile: Callable[[], None]) -> None:
-        """A stretch of the list, a batch after the other. What the last of them came to is told by those that follow,
-        or by settle(). `meanwhile` is done while a batch is on its way."""
+        """Import a stretch of the list batch by batch. Results of the last batches are reported by a later call or
+        by settle(). `meanwhile` is called while a batch is under way."""
         customers = {line.parsed.customer for line in lines if isinstance(line.parsed, ImportLine)}
         self._settle_newcomers(customers)
         known = self._importer.archive.look_up(customers)
@@ -153,7 +150,7 @@ class ImportRun:
             self.settle()
 
     def _import_batch(self, batch: ImportBatch, known: Known) -> None:
-        """The database is not to wait for what is told."""
+        """Send the batch before reporting results, so that the database does not wait for the report."""
         self._settle_newcomers({line.customer for line in batch.readable})
         archive, caller = self._importer.archive, self._importer.caller
         with ExitStack() as failing:
@@ -170,7 +167,7 @@ class ImportRun:
             self._report_results(ended)
 
     def settle(self) -> None:
-        """Wait for all batches under way, whatever happens to one of them, and tell what became of them."""
+        """Wait for all batches under way, even if one fails, and report their results."""
         if not self._under_way:
             return
         try:
@@ -179,7 +176,7 @@ class ImportRun:
             self.settle()
 
     def _finish_batch(self) -> Sequence[tuple[ListedLine, Result | Wrong]]:
-        """What became of the first batch under way, of which nothing was told yet."""
+        """The results of the oldest batch under way."""
         batch, prepared = self._under_way.popleft()
         with closing(batch):
             results = self._importer.archive.append_lines(prepared)
@@ -197,7 +194,7 @@ class ImportRun:
         self._on_told(told)
 
     def _examine(self, files: Sequence[Received]) -> Sequence[Examined | Refusal]:
-        """Files are about to be stored, so there has to be room."""
+        """Examine files that are about to be stored. Raises InsufficientStorage below the minimum of free space."""
         if self._importer.free_bytes() < self._importer.limits.disk_free_bytes_min:
             raise InsufficientStorage
         return asyncio.run(self._examine_all(files))
@@ -220,7 +217,7 @@ class ImportRun:
 
 # -- words ----------------------------------------------------------------------------------------------------------
 
-# Where in the list that stands which a refusal is about; the others are about the file.
+# The column that a refusal is about; refusals with other slugs are about the file.
 COLUMNS = {
     "customer-unknown": "customer",
     "customer-erased": "customer",
@@ -242,10 +239,10 @@ OVER = {
 
 
 def outcome_of(line: ListedLine, result: Result | Wrong, places: Mapping[UUID, str]) -> LineOutcome:
-    """`places` are those of the papers that this import made."""
+    """The outcome of a line. `places` are those of papers that this import stored."""
     match result:
         case TakenDraft(paper, over):
-            words = f"{OVER[over.cause]} on {over.on}: `serve` will note it as expired" if over else ""
+            words = f"{OVER[over.cause]} on {over.on}: `serve` will record it as expired" if over else ""
             return LineOutcome(line=line, outcome="taken", paper=paper, words=words, ended=over is not None)
         case There(paper):
             words = f"{places[paper]} says the same" if paper in places else ""
@@ -257,7 +254,7 @@ def outcome_of(line: ListedLine, result: Result | Wrong, places: Mapping[UUID, s
 
 
 def words_of(error: Refusal | FieldError) -> str:
-    """The column and what is wrong with it, as `iban: The IBAN has …`."""
+    """The column and its error, as `iban: The IBAN has …`."""
     if isinstance(error, FieldError):
         return field_words(error).lstrip(": ")
     if isinstance(error, ValidationFailed):

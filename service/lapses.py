@@ -1,9 +1,6 @@
-"""The follower that minds the clock: what has ended by now is written into the log, as `system`.
-
-Validity, the 36 months of a mandate without a collection, forms that nobody signed, revocations of a later day; scans
-whose station fell silent, and those that nobody came back to. It asks the views what is due; the use cases decide each
-again from the log.
-"""
+"""The follower for deadlines: appends events as `system` for everything that has expired. It covers validity, the 36
+months of a mandate without a collection, forms that were not signed, revocations with a later date, scans whose station
+is silent, and abandoned scan sessions. The views list what is due; the use cases check each one against the log."""
 
 import logging
 import threading
@@ -44,11 +41,9 @@ def run_lapses(
     is_leading: Callable[[], bool] = is_sole_leader,
     note: Path | None = None,
 ) -> None:
-    """Until `stop`. One that stands by compares the clocks as well, so that it knows of a step when it comes to lead.
-
-    Nothing lapses while the clocks disagree by more than the tolerance; then the log says so once a minute, and the
-    file `note` says it to /readyz and `dossier status`.
-    """
+    """Check for due items every `look_seconds` until `stop`. A process that does not lead compares the clocks too, so
+    that it knows of a clock step when it becomes the leader. Nothing expires while the clocks disagree by more than the
+    tolerance; meanwhile the log says so once a minute, and the file `note` says it to /readyz and `dossier status`."""
     trust, alarm = Trust(limits.clock_tolerance_seconds), Alarm(note)
     while not wait_with_beats(stop, look_seconds, beat):
         try:
@@ -66,13 +61,11 @@ def run_lapses(
             lapse_due(connections, settled, beat)
             end_scans(connections, settled, limits, branch, beat)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
-            logger.warning(
-                "the check for what has ended failed, the next one is in %.0f s: %s", look_seconds, reason_of(error)
-            )
+            logger.warning("expiry check failed, retrying in %.0f s: %s", look_seconds, reason_of(error))
 
 
 def note_path_of(home: Path) -> Path:
-    """Where the projector of this HOME says why nothing lapses; no file while all is well."""
+    """The file in which the projector of this HOME explains why nothing expires; absent while the clocks agree."""
     return home / "run" / "lapses-wait"
 
 
@@ -84,8 +77,8 @@ def load_note(note: Path) -> str | None:
 
 
 class Alarm:
-    """Tells the log that lapses wait: at once, each minute again, and when they go on. The file `note` tells it at each
-    look, since how long they still wait is part of it."""
+    """Logs that expiry waits: at once, every minute again, and when it resumes. The file `note` is rewritten at each
+    check, because it includes the remaining wait."""
 
     def __init__(self, note: Path | None) -> None:
         self._told: float | None = None
@@ -94,11 +87,11 @@ class Alarm:
     def report(self, wrong: str | None, times: Times, steady: float) -> None:
         self._write_note(wrong)
         if wrong is None and self._told is not None:
-            logger.warning("the clocks agree again, what is due lapses from now on")
+            logger.warning("the clocks agree again, expiry resumes")
             self._told = None
         elif wrong is not None and (self._told is None or steady - self._told >= ALARM_SECONDS):
             logger.error(
-                "nothing lapses and no scan ends until the clocks agree: %s (program %s, database %s)",
+                "expiry of authorizations and scans waits until the clocks agree: %s (program %s, database %s)",
                 wrong,
                 times.program.isoformat(timespec="seconds"),
                 times.database.isoformat(timespec="seconds"),
@@ -111,7 +104,7 @@ class Alarm:
         self._write_note(None)
 
     def _write_note(self, wrong: str | None) -> None:
-        """A disk without room takes no note; the log has it all the same."""
+        """Write or remove the note. A full disk is ignored, because the log has the same message."""
         with suppress(OSError):
             if self._note and wrong:
                 write_private(self._note, wrong.encode())
@@ -120,7 +113,8 @@ class Alarm:
 
 
 def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], None] = ignore_beat) -> int:
-    """Write down all that is due today where the institution stands; how many events it took. Durable on return."""
+    """Append events for everything due today in the institution's time zone; returns their number. Durable on
+    return."""
     today, written = archive.clock.today(), 0
     passed: list[UUID] = []
     while True:
@@ -129,17 +123,15 @@ def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], Non
         if not due:
             return written
         written += end_each(due, archive.lapse_authorization, beat)
-        passed += due  # the view learns of it a moment later
+        passed += due  # the view shows the new events a moment later
 
 
 def end_scans(
     connections: Connections, archive: Archive, limits: Limits, branch: str, beat: Callable[[], None] = ignore_beat
 ) -> int:
-    """Interrupt scans of a silent station, end sessions that nobody came back to, and destroy the pages of those that
-    ended longer than the grace ago; how many. Durable on return.
-
-    The grace counts from the moment that the database gave the end, and is over when both clocks say so.
-    """
+    """Interrupt scans of a silent station, expire abandoned sessions, and destroy the pages of sessions that expired
+    longer than the grace ago; returns the number. Durable on return. The grace starts at the database's time of the
+    expiry event and ends when both clocks agree that it has passed."""
     now = archive.clock.now()
     since = now - timedelta(hours=limits.scan_session_hours)
     with connections.connection() as conn:
@@ -155,12 +147,13 @@ def end_scans(
 
 
 def end_each(papers: Iterable[UUID], end: Callable[[UUID], object], beat: Callable[[], None] = ignore_beat) -> int:
-    """One that cannot be ended, such as an erased one, must not keep the others from their end."""
+    """Call `end` for each paper; returns how many were changed. A failure, as with an erased paper, is logged and does
+    not stop the others."""
     count = 0
     for paper in papers:
         beat()
         try:
             count += bool(end(paper))
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is this paper's alone, or comes with the next
-            logger.warning("%s was not ended, it is tried again: %s", paper, reason_of(error))
+        except Exception as error:  # noqa: BLE001  # it concerns this paper alone, or the next one fails too
+            logger.warning("expiring %s failed, retrying at the next check: %s", paper, reason_of(error))
     return count

@@ -1,8 +1,6 @@
-"""Numbers for Prometheus, shared by all processes of one `serve` through small files in memory (/dev/shm).
-
-The library maps its files, and a write to a page for which its disk has no room ends a process with SIGBUS. So they lie
-off the archive's disk, and each process takes the room of its own before the library maps them.
-"""
+"""Prometheus metrics, shared by all processes of one `serve` through small files in memory (/dev/shm). The library maps
+its files, and a write to a page for which the disk has no space ends a process with SIGBUS. So the files are not on the
+archive's disk, and each process allocates its own before the library maps them."""
 
 import os
 import shutil
@@ -20,16 +18,16 @@ from service.logs import log_line, reason_of
 from service.processes import is_there
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-MEMORY = Path("/dev/shm")  # the folder made in it is private and its name cannot be foreseen
+MEMORY = Path("/dev/shm")  # the folder created in it is private and has an unpredictable name
 MEMORY_FREE_BYTES_MIN = 32 << 20
 RESERVED_BYTES = {"counter": 256 << 10, "histogram": 1 << 20, "gauge_livesum": 64 << 10}
-"""By the library's name of a kind of file; all routes, methods and statuses of today take about half."""
+"""By the library's name of the kind of file; all routes, methods and statuses of today need about half."""
 PART = ".part"
 
 
 @contextmanager
 def prepare_folder(home: Path, memory: Path = MEMORY) -> Iterator[Path]:
-    """Lends the folder of the files; to be entered before the library is imported, which reads the variable then."""
+    """Lend the folder of the files. Enter it before the library is imported, which reads the variable then."""
     folder = _folder_in(memory, home) or _folder_on_disk(home)
     os.environ[FOLDER] = str(folder)
     try:
@@ -40,7 +38,8 @@ def prepare_folder(home: Path, memory: Path = MEMORY) -> Iterator[Path]:
 
 
 def _folder_in(memory: Path, home: Path) -> Path | None:
-    """A private folder named after HOME; what a killed `serve` left goes first. None where memory takes none."""
+    """Create a private folder named after HOME, and remove those of killed serves. None when the memory has too little
+    space."""
     found = home.stat()
     prefix = f"dossier-metrics-{found.st_dev:x}-{found.st_ino:x}-"
     try:
@@ -57,13 +56,13 @@ def _folder_in(memory: Path, home: Path) -> Path | None:
 def _folder_on_disk(home: Path) -> Path:
     folder = home / "run" / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # without it no process finds room, and each says so
+    with suppress(OSError):  # without it no process can allocate its files, and each logs that
         folder.mkdir(parents=True, mode=0o700)
     return folder
 
 
 def _reserve_room(folder: Path) -> None:
-    """Take the room of this process's files. Raises OSError when there is none, and leaves none of them then."""
+    """Allocate the files of this process. Raises OSError when there is no space, and then leaves none of them."""
     files = {folder / f"{kind}_{os.getpid()}.db": size_bytes for kind, size_bytes in RESERVED_BYTES.items()}
     try:
         for path, size_bytes in files.items():
@@ -75,8 +74,8 @@ def _reserve_room(folder: Path) -> None:
 
 
 def _allocate_file(path: Path, size_bytes: int) -> None:
-    """A file has its name only when it has its room: whoever collects cannot read one without its first bytes. That of
-    an earlier process with this number goes on."""
+    """Allocate a file under a temporary name, then rename it: a collecting process must not read a file without its
+    first bytes. The file of an earlier process with the same pid is reused."""
     part = path if path.exists() else path.with_suffix(PART)
     try:
         with part.open("ab") as file:
@@ -88,7 +87,7 @@ def _allocate_file(path: Path, size_bytes: int) -> None:
 
 
 def _shrink_dead(folder: Path) -> None:
-    """Give back the room that processes reserved and did not use before they ended; their numbers stay."""
+    """Free the space that ended processes had reserved and not used; their counts are kept."""
     _remove_dead_gauges(folder)
     for file in folder.glob("*_*.db"):
         if _is_dead(file):
@@ -101,20 +100,20 @@ def _shrink_dead(folder: Path) -> None:
 
 
 def _remove_dead_gauges(folder: Path) -> None:
-    """What a process has at hand ends with it, whatever it counted stays."""
+    """Remove the gauges of ended processes; their counters are kept."""
     for file in folder.glob("gauge_live*.db"):
         if _is_dead(file):
             file.unlink(missing_ok=True)
 
 
 def _is_dead(file: Path) -> bool:
-    """Whether the process that a file is named for has ended."""
+    """Whether the process that a file is named after has ended."""
     pid = int(file.stem.rpartition("_")[2])
     return pid != os.getpid() and not is_there(pid)
 
 
 class Metrics:
-    """Counters of one process and the text of all. Labels are route templates: never a path, a query or a name."""
+    """Counters of one process. Labels are route templates: never a path, a query or a name."""
 
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
@@ -123,9 +122,7 @@ class Metrics:
             _shrink_dead(folder := Path(os.environ[FOLDER]))
             _reserve_room(folder)
         except OSError as error:
-            log_line(
-                "error", f"no room for the numbers of this process, /metrics goes without them: {reason_of(error)}"
-            )
+            log_line("error", f"no space for the metrics of this process, /metrics omits them: {reason_of(error)}")
             values.ValueClass = values.MutexValue
         own = CollectorRegistry()
         self._requests = Counter("dossier_requests", "Answered requests", ["method", "route", "status"], registry=own)
@@ -139,7 +136,7 @@ class Metrics:
         sizes = Counter("dossier_page_image_bytes", "Bytes of these", ["source"], registry=own)
         self._images = {source: (images.labels(source), sizes.labels(source)) for source in get_args(ImageSource)}
         self._refused = Counter(
-            "dossier_refusals", "Refused requests by reason; upload: those that bring a file",
+            "dossier_refusals", "Refused requests by reason; upload: whether they carry a file",
             ["reason", "upload"], registry=own,
         )  # fmt: skip
         self._decoders = Counter(
@@ -151,7 +148,7 @@ class Metrics:
         def gauge(name: str, meaning: str, labels: Sequence[str] = ()) -> Any:
             return Gauge(name, meaning, labels, registry=own, multiprocess_mode="livesum")
 
-        self._uploads = gauge("dossier_uploads_in_flight", "Bodies over 64 KiB that are coming in")
+        self._uploads = gauge("dossier_uploads_in_flight", "Bodies over 64 KiB being received")
         self._streams = gauge("dossier_event_streams", "Open event streams")
         self._pool = gauge("dossier_pool_connections", "Database connections of the web workers", ["pool", "state"])
         self._waiting = gauge("dossier_pool_waiting", "Requests that wait for a database connection", ["pool"])
@@ -182,7 +179,7 @@ class Metrics:
         self._streams.inc(more)
 
     def set_pool(self, name: str, size: int, free: int, waiting: int) -> None:
-        """How a pool of this process stands."""
+        """Set the gauges of a connection pool of this process."""
         self._pool.labels(name, "busy").set(size - free)
         self._pool.labels(name, "free").set(free)
         self._waiting.labels(name).set(waiting)
@@ -194,14 +191,14 @@ class Metrics:
 def render_metrics(
     rows: list[tuple[str, int, int, int, float]], skew_seconds: float | None = None, more: bytes = b""
 ) -> bytes:
-    """All processes' numbers, and of each view (name, position, lag, parked events, lag in seconds) how it stands;
-    how far the program's clock is ahead of the database's, where that answers; `more` of service/figures.py."""
+    """The metrics of all processes; for each view in `rows` its name, position, lag, parked events and lag in seconds;
+    how far the program's clock is ahead of the database's, unless None; then `more`, from service/figures.py."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
     everything = CollectorRegistry()
     _remove_dead_gauges(Path(os.environ.get(FOLDER, "/nowhere")))
-    with suppress(ValueError):  # there is no folder: no room for it at the start, or somebody removed it
+    with suppress(ValueError):  # the folder does not exist: no space at the start, or it was removed
         MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
     views = [
         _format_view_family(name, meaning, {row[0]: row[n] for row in rows})
@@ -212,10 +209,10 @@ def render_metrics(
 
 
 GAUGES = (
-    ("dossier_view_position", "Where a view stands in the log"),
-    ("dossier_view_lag_events", "Positions that a view has still to take"),
-    ("dossier_view_parked_events", "Events that a view could not take, and those behind them"),
-    ("dossier_view_lag_seconds", "Age of the oldest event that a view has still to take"),
+    ("dossier_view_position", "Position of a view in the log"),
+    ("dossier_view_lag_events", "Log positions that a view has not processed"),
+    ("dossier_view_parked_events", "Events that a view could not process, and those that wait for them"),
+    ("dossier_view_lag_seconds", "Age of the oldest event that a view has not processed"),
 )
 
 
@@ -227,5 +224,5 @@ def _format_view_family(name: str, meaning: str, by_view: dict[str, Any]) -> byt
 
 
 def format_family(name: str, meaning: str, samples: list[str], kind: str = "gauge") -> bytes:
-    """As the library writes it; in its own files such a figure would be one of each process."""
+    """A metric in the library's text format; written through the library, it would exist once for each process."""
     return "\n".join([f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", *samples, ""]).encode()

@@ -1,8 +1,6 @@
-"""Sign-in by the library's own identity provider: OpenID Connect, the code flow with PKCE, state and nonce.
-
-Needs the extra `oidc`. desk/elsewhere.py sends a browser there and takes it back; who may come in, the archive
-says. Nothing of the provider's word counts before its signature, issuer, audience, time and nonce were checked.
-"""
+"""Sign-in through the library's own identity provider: OpenID Connect, code flow with PKCE, state and nonce. Needs the
+extra `oidc`. The screens send a browser to the provider and receive it back; the archive decides who may sign in. No
+claim is used before signature, issuer, audience, time and nonce were checked."""
 
 import base64
 import hashlib
@@ -22,7 +20,7 @@ from api.parts import Begun, Person
 from domain.administration import Identity
 from domain.refusals import IdentityNotProven, Unavailable
 
-# Signatures by keys that the provider alone has: never a secret that both know, never none.
+# Asymmetric signatures only: never a shared secret, never "none".
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 DISCOVERY = "/.well-known/openid-configuration"
 SCOPE = "openid profile email"
@@ -34,7 +32,7 @@ SUBJECT_CHARACTERS_MAX = 255
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What is needed of a provider's description of itself."""
+    """The fields needed from the provider's metadata."""
 
     issuer: str
     authorization_endpoint: str
@@ -48,7 +46,8 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 class IdentityProvider:
-    """Lives in one event loop. `claim` of the ID token says how a person is called; nobody is found by it."""
+    """A client of one provider, for one event loop. `claim` of the ID token is the display name; no user is matched by
+    it."""
 
     def __init__(self, issuer: str, client_id: str, client_secret: str, *, claim: str) -> None:
         self._issuer, self._client_id, self._client_secret, self._claim = issuer, client_id, client_secret, claim
@@ -61,7 +60,8 @@ class IdentityProvider:
         await self._http.aclose()
 
     async def begin(self, redirect_uri: str) -> Begun:
-        """Where to send a browser, and what it has to bring back. Unavailable when the provider does not answer."""
+        """The address to send a browser to, and the values that it has to bring back. Raises Unavailable when the
+        provider does not answer."""
         metadata = await self._load_metadata()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         address = prepare_grant_uri(
@@ -78,9 +78,8 @@ class IdentityProvider:
         return Begun(address=address, state=state, nonce=nonce, verifier=verifier)
 
     async def person_of(self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None) -> Person:
-        """Who brought this code. `issuer` is what stood beside it, where the provider says it (RFC 9207).
-
-        Raises IdentityNotProven, or Unavailable when the provider does not answer."""
+        """The person for an authorization code. `issuer` is the `iss` parameter beside it, if the provider sends one
+        (RFC 9207). Raises IdentityNotProven, or Unavailable when the provider does not answer."""
         if issuer not in (None, self._issuer):
             raise IdentityNotProven
         tokens = await self._exchange_code(code, redirect_uri, verifier)
@@ -93,7 +92,8 @@ class IdentityProvider:
     # -- the provider ---------------------------------------------------------------------------------------------
 
     async def _load_metadata(self) -> Metadata:
-        """Kept for an hour. One that describes another issuer is not ours (OpenID Connect Discovery, section 4.3)."""
+        """The provider's metadata, cached for an hour. Metadata of another issuer is refused (OpenID Connect Discovery,
+        section 4.3)."""
         if self._metadata is None or time.monotonic() - self._metadata_at > KEPT_SECONDS:
             found = await self._fetch_json(self._issuer.rstrip("/") + DISCOVERY, Metadata)
             if found.issuer != self._issuer:
@@ -123,7 +123,7 @@ class IdentityProvider:
             raise IdentityNotProven from None
 
     async def _check_claims(self, tokens: Tokens, nonce: str) -> dict[str, Any]:
-        """The claims of an ID token that was checked as OpenID Connect Core, section 3.1.3.7, asks for."""
+        """The claims of an ID token that passes the checks of OpenID Connect Core, section 3.1.3.7."""
         try:
             token = await self._check_signature(tokens.id_token)
             claims = CodeIDToken(
@@ -138,7 +138,8 @@ class IdentityProvider:
         return dict(claims)
 
     async def _check_signature(self, id_token: str) -> jwt.Token:
-        """Its keys may have changed since they were read."""
+        """Verify the signature; if that fails, once more with freshly loaded keys, because the provider may have
+        changed them."""
         try:
             return jwt.decode(id_token, await self._load_keys(), ALGORITHMS)
         except (JoseError, ValueError):
@@ -164,5 +165,5 @@ class IdentityProvider:
 
 
 def challenge_of(verifier: str) -> str:
-    """RFC 7636, section 4.2: who has seen it cannot make the verifier of it."""
+    """The S256 code challenge of RFC 7636, section 4.2: it does not reveal the verifier."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")

@@ -1,8 +1,6 @@
-"""Carries out what operators asked for on the screen: a thread of the projector, a process of its own for each task.
-
-As a module it is that process: `python -m service.operations TASK PARENT`, in the environment of serve. What it does is
-what the commands of the same names do.
-"""
+"""Runs the operators' tasks of the screen: a thread of the projector, with a process of its own for each task. As a
+module it is that process: `python -m service.operations TASK PARENT`, in the environment of serve. A task does what the
+command of the same name does."""
 
 import logging
 import os
@@ -37,7 +35,7 @@ LOOK_SECONDS = 1.0
 TELL_SECONDS = 1.0
 END_SECONDS = 3.0
 SHOWN_MAX = 20
-"""Of what was found so many are kept with a task, since the screen reads all tasks again and again."""
+"""Findings stored with a task; few, because the screen polls all tasks."""
 LOCK = 4_701_912_015
 ADDRESSES = "DOSSIER_OPERATIONS_DATABASE"
 INTERRUPTED = {"error": "interrupted"}
@@ -53,15 +51,16 @@ def run_operations(
     look_seconds: float = LOOK_SECONDS,
     beat: Callable[[], None] = ignore_beat,
 ) -> None:
-    """Until `stop`. Of several projectors the one that has the lock does the work; what it leaves is given up."""
+    """Run tasks until `stop`. If there are several projectors, the one that holds the lock works; it gives up tasks
+    that another left unfinished."""
     while not stop.wait(look_seconds):
         beat()
         try:
             with tracking.connect(addresses.projector, role=role) as conn:
                 work_through_tasks(conn, addresses, stop, look_seconds, beat)
-        except (psycopg.Error, OSError) as error:  # a database that is away, no memory for a process
+        except (psycopg.Error, OSError) as error:  # the database is down, or there is no memory for a process
             logger.warning(
-                "tasks of operators cannot be read, next attempt in %.0f s: %s", look_seconds, logs.reason_of(error)
+                "reading operators' tasks failed, retrying in %.0f s: %s", look_seconds, logs.reason_of(error)
             )
 
 
@@ -72,7 +71,7 @@ def work_through_tasks(
     look_seconds: float,
     beat: Callable[[], None],
 ) -> None:
-    """As long as the connection lasts; only as the one who has the lock."""
+    """Wait for the lock, then run tasks as long as the connection lasts."""
     while not try_lock(conn):
         beat()
         if stop.wait(look_seconds):
@@ -85,6 +84,7 @@ def work_through_tasks(
 
 
 def try_lock(conn: psycopg.Connection[Any]) -> bool:
+    """Try to take the advisory lock; False when another projector holds it."""
     return conn.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,)
 
 
@@ -95,8 +95,8 @@ def run_task(
     stop: threading.Event,
     beat: Callable[[], None] = ignore_beat,
 ) -> None:
-    """In a process of its own, so that the follower keeps its core; it ends with us, and with the connection that has
-    the lock: without that another projector may begin the next one."""
+    """Run a task in a process of its own, so that the follower keeps its core. The process ends with this one, and with
+    the connection that holds the lock: without the lock another projector may start the next task."""
     child = subprocess.Popen(
         [sys.executable, "-m", "service.operations", str(task.id), str(os.getpid())],
         env={**os.environ, ADDRESSES: msgspec.json.encode(addresses).decode()},
@@ -108,11 +108,11 @@ def run_task(
             conn.execute("select 1")
     finally:
         end_task_process(child)
-    tasks.end_task(conn, task.id, INTERRUPTED)  # no more than a word for one that could not end itself
+    tasks.end_task(conn, task.id, INTERRUPTED)  # the outcome of a process that wrote none itself
 
 
 def end_task_process(child: subprocess.Popen[bytes]) -> None:
-    """Asked, so that it cleans up behind itself; then ended."""
+    """Send SIGTERM, so that the process can clean up; after 3 s SIGKILL."""
     if child.poll() is None:
         child.terminate()
     try:
@@ -128,27 +128,28 @@ def end_task_process(child: subprocess.Popen[bytes]) -> None:
 def main(task_id: UUID, parent: int) -> None:
     die_with_parent(parent)
     logs.begin_logging("operations")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a statement under way is cancelled, a shadow dropped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cancels a running statement and drops the shadow table
     try:
         execute_task(
             task_id, load_settings_from(os.environ), msgspec.json.decode(os.environ[ADDRESSES], type=Addresses)
         )
     except KeyboardInterrupt:
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001  # the edge of the process: the log has a form of its own
+    except Exception as error:  # noqa: BLE001  # the edge of the process: errors go to the log in its own format
         logger.warning(
-            "the outcome of task %s was not written, it counts as interrupted: %s", task_id, logs.reason_of(error)
+            "writing the outcome of task %s failed, it counts as interrupted: %s", task_id, logs.reason_of(error)
         )
         sys.exit(1)
 
 
 def execute_task(task_id: UUID, settings: Settings, addresses: Addresses) -> None:
+    """Run the task and write its outcome."""
     projector = addresses.projector
     with tracking.connect(projector, role=role_of(projector, PROJECTOR_ROLE)) as conn:
         task = tasks.load_task(conn, task_id)
         if task is None:
             return
-        # The checker reads what no view needs.
+        # Verification reads tables that the projector's role may not read.
         url, role = (addresses.web, APP_ROLE) if task.kind == "verify" else (projector, PROJECTOR_ROLE)
         with open_store(settings, url, role=role_of(url, role), projector_url=projector) as store:
             if task.kind == "verify":
@@ -158,7 +159,7 @@ def execute_task(task_id: UUID, settings: Settings, addresses: Addresses) -> Non
 
 
 def progress_writer(conn: psycopg.Connection[Any], task: UUID) -> Tell:
-    """Progress is written down once a second at most."""
+    """A function that stores progress, once a second at most."""
     told_at = 0.0
 
     def tell(done: int, total: int) -> None:
@@ -171,13 +172,13 @@ def progress_writer(conn: psycopg.Connection[Any], task: UUID) -> Tell:
 
 
 def outcome_of(store: Store, conn: psycopg.Connection[Any], task: Task, tell: Tell) -> Any:
-    """What the command of this name would print; a refusal by its slug, a failure by its kind: neither names people."""
+    """The output of the command with this name; a refusal as its slug, a failure as its type: neither names people."""
     try:
         return execute_command(store, conn, task, tell)
     except Refusal as refusal:
         return {"error": refusal.slug}
-    except Exception as error:  # noqa: BLE001  # the edge of the process: the operator is told what it was
-        logger.warning("the task %s failed, the operators' page shows it: %s", task.kind, logs.reason_of(error))
+    except Exception as error:  # noqa: BLE001  # the edge of the process: the operators' page shows the type
+        logger.warning("task %s failed, the operators' page shows it: %s", task.kind, logs.reason_of(error))
         return {"error": type(error).__name__}
 
 

@@ -1,7 +1,5 @@
-"""What a command prints: data on stdout (a table, lines, or JSON), everything else on stderr.
-
-Colours, tables and progress bars only on a terminal; rich itself minds NO_COLOR. exits.py says how a command ends.
-"""
+"""Output of commands: data on stdout (a table, lines, or JSON), everything else on stderr. Colours, tables and progress
+bars appear only on a terminal; rich itself respects NO_COLOR. exits.py maps errors to exit codes."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,17 +15,18 @@ Advance = Callable[[int, int], None]
 
 
 def say(text: str) -> None:
-    """Words for a person, on stderr."""
+    """Print a message for a person on stderr."""
     click.echo(text, err=True)
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON, in UTF-8 whatever the terminal takes."""
+    """Print one line of JSON, in UTF-8 regardless of the terminal's encoding."""
     click.echo(msgspec.json.encode(value))
 
 
 def print_list(items: Sequence[Item], columns: Sequence[str], *, as_json: bool, **more: Any) -> None:
-    """As the lists of the HTTP door: {"items": […], …}. Else a table of some columns, tab-separated off a terminal."""
+    """Print a list as the HTTP API does: {"items": […], …}; otherwise a table of `columns`, tab-separated off a
+    terminal."""
     if as_json:
         print_json({"items": items, **more})
     elif sys.stdout.isatty():
@@ -39,7 +38,7 @@ def print_list(items: Sequence[Item], columns: Sequence[str], *, as_json: bool, 
 
 
 def print_facts(facts: Item, *, as_json: bool) -> None:
-    """One thing: a JSON object, or a line for each of its facts."""
+    """Print one object as JSON, or a line for each of its fields."""
     if as_json:
         print_json(facts)
         return
@@ -52,7 +51,7 @@ def print_line(values: Sequence[Any]) -> None:
 
 
 def text_of(value: Any) -> str:
-    """A value as a person reads it. What could steer a terminal or break a line is escaped."""
+    """A value as text for a person. Characters that could control a terminal or break a line are escaped."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -82,7 +81,7 @@ def _print_table(items: Sequence[Item], columns: Sequence[str]) -> None:
 
 @contextmanager
 def show_progress(what: str) -> Iterator[Advance]:
-    """Lends a function that is told how much of how much is done; it draws a bar when stderr is a terminal."""
+    """Lend a function of (done, total) that draws a progress bar when stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

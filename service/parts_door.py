@@ -1,7 +1,6 @@
-"""How the parts of a running `serve` stand, told by its supervisor on HOME/run/parts.sock; `dossier status` asks there.
-
-One JSON list a connection, without a question. The folder is 0700: only the account of serve and root come in.
-"""
+"""The socket HOME/run/parts.sock, on which the supervisor of a running `serve` reports its parts; `dossier status`
+reads it. A connection receives one JSON list, without sending a request. The folder is 0700: only the account of serve
+and root can connect."""
 
 import select
 import socket
@@ -17,7 +16,7 @@ TELL_SECONDS = 0.5
 
 
 class PartsDoor:
-    """Lives in the supervisor's loop, in place of its sleep."""
+    """Used by the supervisor's loop in place of a sleep."""
 
     def __init__(self, path: Path, standing: Callable[[], list[PartStatus]]) -> None:
         self._standing = standing
@@ -30,7 +29,7 @@ class PartsDoor:
         self._socket.close()
 
     def answer_for(self, seconds: float) -> None:
-        """So long at most; whoever asks meanwhile is told."""
+        """Answer callers for at most `seconds`."""
         if not select.select([self._socket], [], [], seconds)[0]:
             return
         try:
@@ -39,11 +38,11 @@ class PartsDoor:
                 asking.settimeout(TELL_SECONDS)
                 asking.sendall(msgspec.json.encode(self._standing()))
         except OSError:
-            return  # whoever asked is gone
+            return  # the caller has disconnected
 
 
 def fetch_part_statuses(home: Path) -> list[PartStatus] | None:
-    """None where no `serve` runs on this HOME, or where it does not answer."""
+    """The parts of the `serve` on this HOME; None when none runs or it does not answer."""
     try:
         with socket.socket(socket.AF_UNIX) as asking:
             asking.settimeout(ASK_SECONDS)

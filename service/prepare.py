@@ -1,7 +1,6 @@
-"""Before the first request: database, migrations, institution key, types, views of this release, first token and user.
-
-`dossier serve` and `dossier migrate` do this each time they start; all of it may run again and at once.
-"""
+"""Prepares the archive before the first request: database, migrations, institution key, types, views of this
+release, first token and user. `dossier serve` and `dossier migrate` run this at each start; it is idempotent and
+safe to run concurrently."""
 
 import os
 import secrets
@@ -40,11 +39,9 @@ RENEW_PAUSE_SECONDS = 1.0
 
 
 def make_folders(settings: Settings) -> None:
-    """HOME and its folders, 0700: what lies there opens the archive. The key folder is made with its first key.
-
-    Root's HOME lets others pass through, though not look in: the account of the embedded Postgres has to reach its
-    own folder in it.
-    """
+    """Create HOME and its folders with mode 0700, because its files open the archive. The key folder is created with
+    its first key. Root's HOME can be traversed by others but not listed: the account of the embedded Postgres has to
+    reach its own folder in it."""
     try:
         settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         _close_to_others(settings.home)
@@ -57,21 +54,20 @@ def make_folders(settings: Settings) -> None:
 
 
 def _close_to_others(home: Path) -> None:
-    """To others, when it is our own: adduser makes a home that all may list. Root's may be a folder of the system."""
+    """Remove the permissions of others when HOME is our own, because adduser creates homes that all may list. Root's
+    may be a folder of the system."""
     status = home.stat()
     if status.st_uid == os.geteuid() != 0 and status.st_mode & 0o077:
         home.chmod(status.st_mode & 0o7700)
 
 
 class HomeUnfit(Exception):
-    """The data folder cannot be made, or this account may not write in it."""
+    """The data folder cannot be created, or this account may not write in it."""
 
 
 def prepare_archive(settings: Settings, addresses: Addresses, tell: Callable[[str], None]) -> Proven:
-    """Migrations, keys, folders, types, views, first token.
-
-    `tell` hears at once what a person should know, never a secret.
-    """
+    """Apply migrations; create keys, folders, types, views and the first token and user. `tell` receives messages
+    for a person at once, never a secret."""
     owner, url = addresses.owner, addresses.web
     if addresses.superuser is not None:
         hand_over(addresses.superuser)
@@ -98,15 +94,14 @@ def prepare_archive(settings: Settings, addresses: Addresses, tell: Callable[[st
 
 
 def renew_views(owner: str, log: Log, tell: Callable[[str], None], *, wait_seconds: float = RENEW_WAIT_SECONDS) -> None:
-    """Make anew what an earlier release left in another shape. Of several that start one does it, the others wait.
-
-    Unavailable when another rebuild or replay takes longer than `wait_seconds`."""
+    """Rebuild views that an earlier release left in another shape. If several processes start, one rebuilds and the
+    others wait. Raises Unavailable when another rebuild or replay takes longer than `wait_seconds`."""
     role, deadline = role_of(owner, PROJECTOR_ROLE), time.monotonic() + wait_seconds
     while older := list_outdated_views(owner):
-        tell(f"views of an older release are made anew, which may take minutes: {', '.join(older)}")
+        tell(f"rebuilding views of an older release, which may take minutes: {', '.join(older)}")
         try:
             for made in rebuild_outdated(owner, log, role=role):
-                tell(f"made anew: {made.view} ({made.events} events in {made.seconds:.1f} s)")
+                tell(f"rebuilt: {made.view} ({made.events} events in {made.seconds:.1f} s)")
         except Unavailable:
             if time.monotonic() > deadline:
                 raise
@@ -123,7 +118,8 @@ def system_caller(settings: Settings) -> Caller:
 
 
 def make_first_token(settings: Settings, archive: Archive, caller: Caller) -> list[str]:
-    """An operator token in HOME/operator.token (0600) when the archive has none yet."""
+    """Create an operator token in HOME/operator.token (0600) when the archive has no token; returns messages for a
+    person."""
     if archive.load_administration().tokens:
         return []
     path = settings.home / "operator.token"
@@ -135,18 +131,19 @@ def make_first_token(settings: Settings, archive: Archive, caller: Caller) -> li
     keys = settings.home / "keys"
     return [
         f"operator token: {path} (send it as Authorization: Bearer)",
-        f"keep a copy of {keys} somewhere else: without it nothing personal in the archive can ever be read again",
+        f"keep a copy of {keys} elsewhere: without it the personal data in the archive can never be read again",
     ]
 
 
 def make_first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
-    """An operator with a one-time password in HOME/admin.password (0600) when the archive has no user yet."""
+    """Create an operator with a one-time password in HOME/admin.password (0600) when the archive has no user;
+    returns messages for a person."""
     if users.archive.load_administration().users:
         return []
     try:
         password = users.add_user(NewUser(name=FIRST_USER, role=Role.OPERATOR), caller)
     except ValidationFailed:
-        return []  # another start was first, or a token has this name: `dossier users add` makes one of another
+        return []  # another start was first, or a token has this name: `dossier users add` creates a user with another
     path = password_file(settings)
     write_private(path, f"{password}\n".encode())
     return [
@@ -156,7 +153,7 @@ def make_first_user(settings: Settings, users: Users, caller: Caller) -> list[st
 
 
 def make_station_token(settings: Settings, archive: Archive, caller: Caller) -> None:
-    """For the station that serve starts for itself, in HOME/station.token (0600), unless there is one."""
+    """Create a token in HOME/station.token (0600) for the station that serve starts, unless the file exists."""
     path = settings.home / "station.token"
     if not path.exists():
         name = f"{STATION}-{secrets.token_hex(4)}"
@@ -164,7 +161,7 @@ def make_station_token(settings: Settings, archive: Archive, caller: Caller) -> 
 
 
 def create_token(archive: Archive, caller: Caller, *, name: str, role: Role, **more: object) -> str:
-    """A new token, shown once: the log keeps its keyed digest only."""
+    """Create a token and return it; the log keeps its keyed digest only."""
     token = f"dsr_{secrets.token_urlsafe(32)}"
     command = CreateToken(name=name, digest=archive.keys.keyed_digest("token", token.encode()), role=role, **more)  # type: ignore[arg-type]  # the fields of CreateToken
     archive.administer(command, caller)

@@ -1,4 +1,4 @@
-"""Reads /proc: what the kernel tells of processes, for serve.py, metrics.py and figures.py."""
+"""Reads process information from /proc, for serve.py, metrics.py and figures.py."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ PROC = Path("/proc")
 
 
 def stat_fields(process: int | str) -> list[str]:
-    """The fields of /proc/PID/stat behind the name, which may hold blanks: state first (proc(5) calls it the third).
-    Raises OSError for a process that is gone."""
+    """The fields of /proc/PID/stat after the name, which may hold blanks: state first (proc(5) calls it the third).
+    Raises OSError for a process that has ended."""
     return (PROC / str(process) / "stat").read_text(encoding="ascii", errors="replace").rpartition(") ")[2].split()
 
 

@@ -1,4 +1,5 @@
-"""The projector child of serve: follows the log with every view, sweeps what nobody needs, and minds the calendar."""
+"""The projector child of serve: updates every view from the log, sweeps, runs operators' tasks and expires what is
+due."""
 
 import logging
 import signal
@@ -38,7 +39,8 @@ logger = logging.getLogger("dossier.sweep")
 def run_projector(
     settings: Settings, addresses: Addresses, metrics: socket.socket | None, beats: Beats, proven: Proven
 ) -> None:
-    """Until SIGTERM. Where another projector leads, this one stands by. On `metrics` it tells the figures of all."""
+    """Run until SIGTERM. While another projector leads, this one stands by. `metrics` is the listening socket of the
+    metrics port."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -55,12 +57,12 @@ def run_projector(
         operating = start_thread(run_operations, addresses, role, stop, beat=beats.beat_of("projector.operations"))
         lapsing = (writing.pool, writing.archive(), settings.limits, settings.branch, stop)
         note = note_path_of(settings.home)
-        note.unlink(missing_ok=True)  # of a projector that ended
+        note.unlink(missing_ok=True)  # left by an earlier projector
         start_thread(run_lapses, *lapsing, beat=beats.beat_of("projector.lapses"), note=note, **lead)
         if metrics is not None:
             metrics_port.start_metrics_port(metrics, partial(metrics_text, store, beats.part_statuses))
         follower.run(stop)
-        operating.join(LEAVE_SECONDS)  # a task under way cleans up behind itself
+        operating.join(LEAVE_SECONDS)  # lets a running task clean up
 
 
 def start_thread(work: Callable[..., None], *arguments: Any, **more: Any) -> threading.Thread:
@@ -78,9 +80,9 @@ def run_sweeps(
     beat: Callable[[], None] = ignore_beat,
     is_leading: Callable[[], bool] = is_sole_leader,
 ) -> None:
-    """One that stands by sweeps the page images of its own HOME alone; what all share is the leader's.
-
-    A sweep that is refused, or that finds no database, is told and tried again the next time."""
+    """Sweep every `pause_seconds` until `stop`. A process that does not lead sweeps only the page images of its own
+    HOME; the leader sweeps shared data. A sweep that is refused or finds no database is logged and tried again the next
+    time."""
     while not wait_with_beats(stop, pause_seconds, beat):
         try:
             if is_leading():
@@ -88,14 +90,15 @@ def run_sweeps(
             else:
                 sweep_images(store, beat)
         except (SweepRefused, StoreUnfit, OtherArchive) as refused:
-            logger.error("the sweep is refused, nothing was removed: %s", refused)
+            logger.error("sweep refused, nothing was removed: %s", refused)
             note_refusal(store, refused)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
-            logger.warning("the sweep failed, the next one is in %.0f s: %s", pause_seconds, reason_of(error))
+            logger.warning("sweep failed, retrying in %.0f s: %s", pause_seconds, reason_of(error))
 
 
 def metrics_text(store: Store, standing: Callable[[], Sequence[PartStatus]]) -> bytes:
-    """Where the views stand is left out while the database does not answer; what was counted is always told."""
+    """The figures of all processes. The positions of views are omitted while the database does not answer; counters are
+    always included."""
     try:
         with store.pool.connection(timeout=LOOK_SECONDS) as conn:
             views = conn.execute(WHERE_VIEWS_STAND).fetchall()

@@ -1,7 +1,5 @@
-"""Which program runs: the version of setup.cfg, and the commit that it was made from.
-
-A wheel and a `git archive` have the commit in service/commit.txt (setup.py, .gitattributes); a checkout has its own.
-"""
+"""The running program: the version of setup.cfg, and the commit that it was built from. A wheel and a `git archive`
+have the commit in service/commit.txt (setup.py, .gitattributes); a checkout has its own."""
 
 import importlib.metadata
 import re
@@ -19,7 +17,7 @@ def release_version() -> str:
 
 @cache
 def release_commit(root: Path = ROOT) -> str:
-    """40 hexadecimal digits, or "unknown". Asked at a start and remembered: a later pull changes nothing that runs."""
+    """40 hexadecimal digits, or "unknown". Cached from the start: a later pull does not change the running program."""
     try:
         built_in = (root / "service" / "commit.txt").read_text(encoding="ascii").strip()
         return built_in if COMMIT.fullmatch(built_in) else _commit_of_checkout(root)
@@ -28,9 +26,9 @@ def release_commit(root: Path = ROOT) -> str:
 
 
 def _commit_of_checkout(root: Path) -> str:
-    """Read from git's files: its command may be missing, and refuses a checkout of another account."""
+    """The commit from git's files. The git command may be missing, and refuses a checkout of another account."""
     git = root / ".git"
-    if git.is_file():  # a work tree beside another one
+    if git.is_file():  # a linked work tree
         git = root / git.read_text(encoding="utf-8").removeprefix("gitdir: ").strip()
     head = (git / "HEAD").read_text(encoding="ascii").strip()
     name = head.removeprefix("ref: ")

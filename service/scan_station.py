@@ -1,4 +1,4 @@
-"""A scan station as a process: of `dossier scan station` on a branch PC, and the one that serve starts for itself."""
+"""A scan station as a process: for `dossier scan station` on a branch PC, and for the one that serve starts."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ def run_station(
     names: Sequence[str] = (),
     beat: Callable[[], None] = ignore_beat,
 ) -> None:
-    """Until SIGTERM or SIGINT, and then a second at most."""
+    """Run until SIGTERM or SIGINT, and then for a second at most."""
     Station(archive, devices, state, changes=changes, names=names, beat=beat).run(install_stop_handlers())
 
 
 def run_local_station(settings: Settings, beat: Callable[[], None] = ignore_beat) -> None:
-    """The station of the host that serves, with the scanners that are configured there."""
+    """Run the station of the serving host, with the scanners configured there."""
     token = (settings.home / "station.token").read_text().strip()
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # what it listens on
     address = f"[{host}]" if ":" in host else host
@@ -43,11 +43,9 @@ def run_local_station(settings: Settings, beat: Callable[[], None] = ignore_beat
 
 
 def install_stop_handlers() -> Callable[[], object]:
-    """From now on SIGTERM and SIGINT do not end the process, but what this gives, which waits for one of them.
-
-    Not an Event that a handler sets: where the main thread is about to wait for it, or has just waited, the handler
-    would wait for a lock of its own thread.
-    """
+    """Install handlers for SIGTERM and SIGINT; the returned function waits for one of them. An Event set by a handler
+    would deadlock: while the main thread is entering or leaving its wait, the handler would wait for a lock that its
+    own thread holds."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)

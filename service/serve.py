@@ -1,12 +1,12 @@
-r"""`dossier serve`: Postgres where none is given, then its children. This process supervises.
+r"""`dossier serve`: starts Postgres unless one is given, then its children. This process supervises.
 
     supervisor --- paper      the limited decoders (paper/pool.py)
-              \--- projector  follows the log, sweeps, minds the clock (service/projector.py)
+              \--- projector  updates views, sweeps, expires (service/projector.py)
                \-- web        gunicorn and its workers (web/worker.py)
                 \- station    where scanners are configured (service/scan_station.py)
 
-A child that dies is started again, a Postgres that dies too. When the supervisor dies its children die with it, and
-the embedded Postgres stops with its last user (store/postgres.py).
+The supervisor restarts a child or an embedded Postgres that ends. When the supervisor dies its children die with it,
+and the embedded Postgres stops with its last user (store/postgres.py).
 """
 
 import ctypes
@@ -50,11 +50,11 @@ STOP_SECONDS = 40.0
 YOUNG_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
 LATE_SECONDS = 5.0
-ARGUMENTS_BEGIN = 48 - 3  # proc_pid_stat(5) counts from 1, and what stands before the state is cut off
+ARGUMENTS_BEGIN = 48 - 3  # proc_pid_stat(5) counts from 1; the two fields before the state are cut off
 
 
 class ServedProcess(msgspec.Struct):
-    """A process that serve keeps alive. `run` is its whole life and is called in the child."""
+    """A process that serve keeps alive. `run` is called in the child and is its whole life."""
 
     name: str
     run: Callable[[], None]
@@ -64,7 +64,7 @@ class ServedProcess(msgspec.Struct):
 
 
 class Supervisor:
-    """`silence_seconds`: a part that gave no sign of life for so long is killed and started again."""
+    """Starts the children, watches them, and restarts those that end or give no heartbeat for `silence_seconds`."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Supervisor:
         self._looked_at = time.monotonic()
 
     def run(self) -> int:
-        """Until SIGTERM or SIGINT; returns the exit code."""
+        """Run until SIGTERM or SIGINT; returns the exit code."""
         signal.signal(signal.SIGTERM, self._request_stop)
         signal.signal(signal.SIGINT, self._request_stop)
         for child in self._children:
@@ -107,7 +107,8 @@ class Supervisor:
         self._beats.record_start(child.name, child.pid, again=again)
 
     def _kill_silent(self) -> None:
-        """Whoever looks late has itself been stopped, or was at work for long: then nobody is blamed for silence."""
+        """Kill children without a heartbeat. When this check itself is late, because the supervisor was stopped or
+        busy, all heartbeats start again and no child is killed."""
         now = time.monotonic()
         late, self._looked_at = now - self._looked_at > LATE_SECONDS, now
         if late:
@@ -120,8 +121,8 @@ class Supervisor:
                 since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
                 log_line(
                     "error",
-                    f"{child.name} hangs: {loop} (pid {child.pid}) gave no sign of life for {seconds:.0f} s, since"
-                    f" {since}; it is killed and started again",
+                    f"{child.name} hangs: {loop} (pid {child.pid}) gave no heartbeat for {seconds:.0f} s, since"
+                    f" {since}; killing and restarting it",
                 )
                 child.killed = True
                 with suppress(ProcessLookupError):
@@ -131,7 +132,7 @@ class Supervisor:
         for child in self._children:
             ended = describe_end(child)
             if ended is not None and not self._stopping:
-                log_line("warning", f"{child.name} (pid {child.pid}) {ended}; it is started again")
+                log_line("warning", f"{child.name} (pid {child.pid}) {ended}; restarting it")
                 if time.monotonic() - child.started_at < YOUNG_SECONDS:
                     time.sleep(BACK_OFF_SECONDS)
                 self._start_child(child, again=True)
@@ -144,13 +145,14 @@ class Supervisor:
             if self._cluster.is_alive():
                 self._cluster.maintain_keeper()
             else:
-                log_line("warning", "the embedded database ended and is started again")
+                log_line("warning", "the embedded database ended; restarting it")
                 self._cluster.start()
-        except (PostgresError, OSError, subprocess.SubprocessError) as error:  # a full disk, say: it is tried again
-            log_line("error", f"the embedded database does not start, the next attempt is in 2 s: {error}")
+        except (PostgresError, OSError, subprocess.SubprocessError) as error:  # for example a full disk: retried
+            log_line("error", f"the embedded database does not start, retrying in 2 s: {error}")
 
     def _stop_all(self) -> None:
-        """The door first, so that nothing new comes in while the rest still works; then the others; then Postgres."""
+        """Stop the web child first, so that no request arrives while the rest still works; then the others. Postgres
+        stops last."""
         for child in reversed(self._children):
             stop_child(child)
         self._door.close()
@@ -181,8 +183,8 @@ def _run_child(child: ServedProcess, supervisor: int) -> None:
         code = 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
-    except BaseException as error:  # noqa: BLE001  # the edge of a process: say what ended it, then end
-        log_line("error", f"{child.name} cannot go on: {logs.reason_of(error)}; the supervisor starts it again")
+    except BaseException as error:  # noqa: BLE001  # the edge of a process: log the error, then end
+        log_line("error", f"{child.name} failed: {logs.reason_of(error)}; the supervisor restarts it")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -190,7 +192,7 @@ def _run_child(child: ServedProcess, supervisor: int) -> None:
 
 
 def name_process(name: str) -> None:
-    """What `ps` and `top` show of it, at most 15 characters; its own children inherit it."""
+    """Set the name that `ps` and `top` show, at most 15 characters; children inherit it."""
     Path("/proc/self/comm").write_text(name[:15], encoding="ascii")
 
 
@@ -199,7 +201,7 @@ def is_alive(child: ServedProcess) -> bool:
 
 
 def title_process(title: str) -> None:
-    """What `ps` shows as its command line: written over the memory that holds it, and cut to the room there."""
+    """Set the command line that `ps` shows, by overwriting the memory that holds it; the title is cut to that size."""
     fields = stat_fields("self")
     begin, end = int(fields[ARGUMENTS_BEGIN]), int(fields[ARGUMENTS_BEGIN + 1])
     if 0 < begin < end:
@@ -208,7 +210,7 @@ def title_process(title: str) -> None:
 
 
 def describe_end(child: ServedProcess) -> str | None:
-    """In words; None while it lives."""
+    """The end of the child in words; None while it lives."""
     try:
         pid, status = os.waitpid(child.pid, os.WNOHANG)
     except ChildProcessError:
@@ -221,7 +223,7 @@ def describe_end(child: ServedProcess) -> str | None:
 
 
 def stop_child(child: ServedProcess) -> None:
-    """Ask, wait, and end what does not listen."""
+    """Send SIGTERM and wait; after 40 s send SIGKILL."""
     deadline = time.monotonic() + STOP_SECONDS
     if is_alive(child):
         os.kill(child.pid, signal.SIGTERM)
@@ -232,9 +234,9 @@ def stop_child(child: ServedProcess) -> None:
 
 
 def serve(settings: Settings) -> int:
-    """Run the archive until it is told to stop; the exit code of the command."""
+    """Run the archive until SIGTERM or SIGINT; returns the exit code of the command."""
     logs.begin_logging()
-    release_commit()  # of the program that runs, before somebody pulls another one
+    release_commit()  # cache the commit of the running program before a later pull changes it
     for words in describe_unknown_names(os.environ):
         log_line("warning", words)
     require_extras(settings)
@@ -262,19 +264,21 @@ def serve(settings: Settings) -> int:
 
 @contextmanager
 def lend_ballast(settings: Settings) -> Iterator[Ballast | None]:
-    """Entered behind the lock of HOME, for it may cut the file, and before Postgres, which may need the room."""
+    """Enter after taking the lock of HOME, because it may truncate the file, and before starting Postgres, which may
+    need the space."""
     yield prepare_ballast(settings)
 
 
 def prepare_ballast(settings: Settings) -> Ballast | None:
-    """For the embedded Postgres, where it lies on the file system of HOME; looked at once before that is started."""
+    """The ballast of the embedded Postgres, if it is on the file system of HOME; adjusted once before Postgres
+    starts."""
     home = settings.home
     if settings.database_url is not None or not settings.limits.ballast_bytes:
         remove_ballast(home)
         return None
     place = embedded_cluster(home).home
     if place.exists() and place.stat().st_dev != home.stat().st_dev:
-        log_line("warning", f"no ballast is kept: the database lies on another file system than {home}")
+        log_line("warning", f"no ballast is kept: the database is on another file system than {home}")
         return None
     ballast = Ballast(home, settings.limits.ballast_bytes, settings.limits.disk_free_bytes_min)
     ballast.adjust()
@@ -282,7 +286,7 @@ def prepare_ballast(settings: Settings) -> Ballast | None:
 
 
 def choose_output() -> Callable[[str], None]:
-    """How a start speaks: to a person on a terminal in plain words, to a log in lines of it."""
+    """The output of a start: plain text on a terminal, otherwise lines of the log."""
     return say if sys.stderr.isatty() else partial(log_line, "info")
 
 
@@ -291,13 +295,13 @@ def part_names(settings: Settings) -> list[str]:
 
 
 def require_extras(settings: Settings) -> None:
-    """Said at the start, and not by workers that cannot begin."""
+    """Check optional packages at the start, before workers fail without them."""
     if settings.oidc_issuer is not None and find_spec("authlib") is None:
-        raise SettingsError("DOSSIER_OIDC_ISSUER: needs the extra oidc; DOSSIER_EXTRAS=oidc has ./run install it")
+        raise SettingsError("DOSSIER_OIDC_ISSUER: needs the extra oidc; with DOSSIER_EXTRAS=oidc ./run installs it")
 
 
 def require_free_base(settings: Settings) -> None:
-    """A sub-path that begins like a route could not be told from it in a request."""
+    """Refuse a sub-path that begins like a route, because requests for the two could not be told apart."""
     from desk.app import rooms
 
     first = settings.base.split("/")[1] if settings.base else ""
@@ -306,27 +310,25 @@ def require_free_base(settings: Settings) -> None:
 
 
 def require_walls() -> tuple[str, ...]:
-    """The walls that this system cannot raise around the decoders. Raises WallsMissing when the rest does not hold."""
+    """The walls that this system cannot put around the decoders. Raises WallsMissing when the others are not enough."""
     missing = walls.find_missing()
     if walls.SECCOMP in missing:
         raise WallsMissing(
-            "the decoders cannot be shut in here: seccomp filters need Linux on x86_64 or aarch64, and a container that"
-            " does not forbid them"
+            "the decoders cannot be sandboxed here: seccomp filters need Linux on x86_64 or aarch64, and a container"
+            " that permits them"
         )
     if missing:
-        log_line(
-            "warning", f"paper: this system does not give the decoders: {', '.join(missing)}; seccomp holds them alone"
-        )
+        log_line("warning", f"paper: this system lacks walls for the decoders: {', '.join(missing)}; the others hold")
     return missing
 
 
 class WallsMissing(Exception):
-    """A decoder that is taken over could reach what this account can."""
+    """A compromised decoder could reach everything that this account can."""
 
 
 @contextmanager
 def open_ports(settings: Settings) -> Iterator[socket.socket | None]:
-    """Both ports, before anything is started for them; lends the socket of /metrics where it has a port of its own."""
+    """Check both ports before anything is started; lends the socket of /metrics where it has a port of its own."""
     ports.require_free(settings.host, settings.port, setting="DOSSIER_PORT")
     if settings.metrics_port is None:
         yield None
@@ -344,8 +346,9 @@ def make_children(
     beats: Beats,
     proven: "Proven",
 ) -> list[ServedProcess]:
-    """Imported here, once, before the fork: the children share these pages with the supervisor."""
-    import prometheus_client  # noqa: F401  # where it counts is settled by now
+    """The children to start. Their modules are imported here, once, before the fork: they share these pages with the
+    supervisor."""
+    import prometheus_client  # noqa: F401  # its folder is set by now
     import uvloop  # noqa: F401
 
     from paper import pool
@@ -372,13 +375,15 @@ def make_children(
 
 
 def ready_file_of(home: Path) -> Path:
-    """Made when this start said that it is ready, so that a web child started again does not say it twice."""
+    """The file created when this start has printed that it is ready, so that a restarted web child does not print it
+    twice."""
     return home / "run" / "ready"
 
 
 @contextmanager
 def lock_home(home: Path) -> Iterator[None]:
-    """A second serve on the same HOME is refused; the kernel drops the lock however the first one ends."""
+    """Lock HOME against a second serve; the kernel releases the lock however this process ends. Raises
+    AlreadyServed."""
     with open_lock_file(home / "run" / "serve.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

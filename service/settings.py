@@ -26,11 +26,11 @@ LIMIT_NAMES = {"upload_bytes_max": "DOSSIER_MAX_UPLOAD_BYTES"}
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message names it and says what it takes."""
+    """A setting cannot be used; the message names it and says which values it accepts."""
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting: its name in the environment, how its text is read, its default, what it is, whether it is secret."""
+    """One setting: name in the environment, parser, default, meaning, and whether it is secret."""
 
     name: str
     parse: Callable[[str], Any]
@@ -67,7 +67,7 @@ def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def _parse_issuer(text: str) -> str:
-    """HTTPS, but on this machine itself."""
+    """HTTPS, or HTTP on this machine."""
     parts = urlsplit(text)
     plain = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.fragment:
@@ -76,7 +76,7 @@ def _parse_issuer(text: str) -> str:
 
 
 def _parse_public_url(text: str) -> str:
-    """http(s)://HOST or a sub-path of it, without a slash at its end."""
+    """http(s)://HOST with an optional sub-path; a slash at the end is removed."""
     parts = urlsplit(text)
     path = parts.path.rstrip("/")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
@@ -108,19 +108,19 @@ SETTINGS = {
         "DOSSIER_PUBLIC_URL",
         _parse_public_url,
         None,
-        "where browsers find the archive behind a proxy, with its sub-path: https://library.example/archive",
+        "address of the archive for browsers behind a proxy, with its sub-path: https://library.example/archive",
     ),
     "trusted_proxies": Setting(
         "DOSSIER_TRUSTED_PROXIES",
         _parse_networks,
         (ip_network("127.0.0.1"), ip_network("::1")),
-        "reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses or networks",
+        "reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted: addresses or networks",
     ),
     "database_url": Setting(
         "DOSSIER_DATABASE_URL",
         _parse_database_url,
         None,
-        "an own Postgres in place of the embedded one: postgresql://LOGIN:PASSWORD@HOST/DATABASE",
+        "a Postgres server instead of the embedded one: postgresql://LOGIN:PASSWORD@HOST/DATABASE",
         secret=True,
     ),
     "database_owner_url": Setting(
@@ -137,23 +137,25 @@ SETTINGS = {
         "login that owns the views, for the projector",
         secret=True,
     ),
-    "content_url": Setting("DOSSIER_CONTENT_URL", str, None, "where content lies: file:///…; default HOME/content"),
+    "content_url": Setting("DOSSIER_CONTENT_URL", str, None, "content folder: file:///…; default HOME/content"),
     "page_image_cache_bytes": Setting(
         "DOSSIER_PAGE_IMAGE_CACHE_BYTES",
         _parse_not_negative,
         2 * 1024 * 1024 * 1024,
-        "room for page images that were drawn once, sealed in HOME/page-images; 0: none are kept",
+        "disk space for cached page images, sealed in HOME/page-images; 0: none are kept",
     ),
     "workers": Setting("DOSSIER_WORKERS", _parse_positive, 2, "web worker processes"),
     "metrics_port": Setting(
-        "DOSSIER_METRICS_PORT", _parse_port, None, "own port of /metrics; none: main port, operator only"
+        "DOSSIER_METRICS_PORT", _parse_port, None, "separate port of /metrics; none: main port, operators only"
     ),
     "institution": Setting("DOSSIER_INSTITUTION", str, "Library", "name of the library"),
-    "branch": Setting("DOSSIER_BRANCH", parse_branch_code, "MAIN", "branch of a caller that names none"),
+    "branch": Setting("DOSSIER_BRANCH", parse_branch_code, "MAIN", "branch of callers that name none"),
     "creditor_id": Setting(
         "DOSSIER_CREDITOR_ID", parse_creditor_id, None, "the library's own SEPA creditor identifier"
     ),
-    "timezone": Setting("DOSSIER_TIMEZONE", _parse_zone, "Europe/Amsterdam", "where a day begins and ends"),
+    "timezone": Setting(
+        "DOSSIER_TIMEZONE", _parse_zone, "Europe/Amsterdam", "time zone in which a day begins and ends"
+    ),
     "scanners": Setting(
         "DOSSIER_SCANNERS", _parse_words, (), "SANE names of the scanners that serve's own station offers, or simulated"
     ),
@@ -161,32 +163,34 @@ SETTINGS = {
         "DOSSIER_SCANNER_NAMES",
         _parse_words,
         (),
-        "what desks call the scanners: DEVICE=NAME, such as test:0=Front desk",
+        "names of the scanners at the desks: DEVICE=NAME, such as test:0=Front desk",
     ),
     "scan_profiles": Setting(
         "DOSSIER_SCAN_PROFILES",
         _parse_words,
         (),
-        "changed scan profiles: letter.resolution_dpi=200, SCANNER/photo.mode=gray",
+        "changes of scan profiles: letter.resolution_dpi=200, SCANNER/photo.mode=gray",
     ),
     "oidc_issuer": Setting(
         "DOSSIER_OIDC_ISSUER",
         _parse_issuer,
         None,
-        "the library's own identity provider, as it names itself (extra oidc)",
+        "issuer of the library's own identity provider (extra oidc)",
     ),
-    "oidc_client_id": Setting("DOSSIER_OIDC_CLIENT_ID", str, None, "how the provider knows the archive"),
+    "oidc_client_id": Setting("DOSSIER_OIDC_CLIENT_ID", str, None, "client id of the archive at the provider"),
     "oidc_client_secret": Setting(
-        "DOSSIER_OIDC_CLIENT_SECRET", str, None, "what the archive proves itself to the provider with", secret=True
+        "DOSSIER_OIDC_CLIENT_SECRET", str, None, "client secret of the archive at the provider", secret=True
     ),
     "oidc_claim": Setting(
         "DOSSIER_OIDC_CLAIM",
         str,
         "preferred_username",
-        "claim of the provider that is shown as a person's name",
+        "claim of the provider with the display name of a person",
     ),
-    "oidc_role": Setting("DOSSIER_OIDC_ROLE", Role, None, "role of a person without a user; none: only bound users"),
-    "extras": Setting("DOSSIER_EXTRAS", _parse_words, (), "what ./run installs beyond the default: scanner, oidc"),
+    "oidc_role": Setting(
+        "DOSSIER_OIDC_ROLE", Role, None, "role of persons who are bound to no user; none: only bound users sign in"
+    ),
+    "extras": Setting("DOSSIER_EXTRAS", _parse_words, (), "optional packages that ./run installs: scanner, oidc"),
 }
 
 
@@ -231,32 +235,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_content_url(url: str | None) -> Path | None:
-    """The folder that DOSSIER_CONTENT_URL names, None for the default."""
+    """The folder that DOSSIER_CONTENT_URL names; None for the default. Raises SettingsError."""
     if url is None:
         return None
     parts = urlsplit(url)
     plain = parts.netloc in ("", "localhost") and not parts.query and not parts.fragment
     if parts.scheme != "file" or not plain or not parts.path.strip("/") or not parts.path.startswith("/"):
-        raise SettingsError("DOSSIER_CONTENT_URL: takes file:///path")
+        raise SettingsError("DOSSIER_CONTENT_URL: must be file:///path")
     return Path(unquote(parts.path))
 
 
 def find_clash(values: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The setting that does not go with another one, and why; `values` by field."""
+    """The first setting that conflicts with another one, and why; `values` by field."""
     for name in ("database_owner_url", "database_projector_url"):
         if values[name] is not None and values["database_url"] is None:
             return SETTINGS[name].name, "needs DOSSIER_DATABASE_URL, the login that serves the same database"
     if values["oidc_issuer"] is not None and None in (values["oidc_client_id"], values["oidc_client_secret"]):
         return "DOSSIER_OIDC_ISSUER", "needs DOSSIER_OIDC_CLIENT_ID and DOSSIER_OIDC_CLIENT_SECRET"
     if values["oidc_role"] is Role.OPERATOR:
-        return "DOSSIER_OIDC_ROLE", "takes any role but operator; `dossier users bind` makes an exception for a person"
+        return "DOSSIER_OIDC_ROLE", "must not be operator; `dossier users bind` gives that role to single persons"
     if values["metrics_port"] is not None and values["metrics_port"] == values["port"] != 0:
-        return "DOSSIER_METRICS_PORT", "is the port of DOSSIER_PORT, and has to be another one"
+        return "DOSSIER_METRICS_PORT", "must differ from DOSSIER_PORT"
     return None
 
 
 def load_settings_from(environ: Mapping[str, str]) -> Settings:
-    """Raises SettingsError for a value that cannot be used and for a name in the file that is not a setting."""
+    """Load and check all settings. Raises SettingsError for a value that cannot be used and for an unknown name in
+    the file."""
     file = _load_file(environ)
     origins: dict[str, str] = {}
     values = {field: _value_of(s, environ, file, origins) for field, s in SETTINGS.items()}
@@ -272,19 +277,19 @@ def load_settings_from(environ: Mapping[str, str]) -> Settings:
 
 
 def describe_unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with names in the environment that look like settings and are none: they are ignored."""
+    """A warning for each name in the environment that begins with DOSSIER_ and is not a setting."""
     known = [setting.name for setting in all_settings()]
     found = sorted(n for n in environ if n.startswith("DOSSIER_") and n not in known and n not in OTHER_NAMES)
-    return [f"{name}: there is no such setting, it is ignored{_suggest_name(name, known)}" for name in found]
+    return [f"{name} is ignored: there is no such setting{_suggest_name(name, known)}" for name in found]
 
 
 def _suggest_name(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, 1)
-    return f"; {near[0]} is meant, perhaps" if near else ""
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def limit_settings() -> dict[str, Setting]:
-    """The limits of domain/limits.py as settings: the field in capitals behind DOSSIER_."""
+    """The limits of domain/limits.py as settings, named DOSSIER_ and the field in capitals."""
     defaults = Limits()
     return {f: _build_limit_setting(f, getattr(defaults, f)) for f in Limits.__struct_fields__}
 
@@ -318,7 +323,7 @@ def _load_file(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _text_of(value: Any) -> str:
-    """A value of the file as the environment would have it; a list with commas."""
+    """A value of the file as text of the environment; lists are joined with commas."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -339,7 +344,8 @@ def _value_of(setting: Setting, environ: Mapping[str, str], file: Mapping[str, A
 
 
 class CheckedSetting(msgspec.Struct, frozen=True):
-    """A setting as `dossier config check` shows it. `wrong` says why its value cannot be used, None when it can."""
+    """A setting in the output of `dossier config check`. `wrong` says why its value cannot be used, None when it
+    can."""
 
     name: str
     value: str
@@ -348,7 +354,7 @@ class CheckedSetting(msgspec.Struct, frozen=True):
 
 
 def check_settings(environ: Mapping[str, str]) -> list[CheckedSetting]:
-    """Every setting, good or bad, secrets masked. SettingsError when the file as a whole cannot be read."""
+    """Every setting, valid or not, secrets masked. Raises SettingsError when the file cannot be read."""
     file = _load_file(environ)
     known = {s.name: s for s in all_settings()}
     unknown = [
@@ -385,7 +391,7 @@ def _display_of(setting: Setting, value: Any) -> str:
 
 
 def mask_address(address: str) -> str:
-    """A database address as it may be shown: its parts as libpq reads them, without what is secret in them."""
+    """A database address with its secrets masked, split into parts by libpq's rules."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 

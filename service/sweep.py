@@ -1,5 +1,5 @@
-"""What nobody needs any more: content that no event names after a day, page images of what can no longer be read, stale
-temporary files, old Idempotency-Keys."""
+"""Removes content that no event names after a day, page images of content that can no longer be read, stale
+temporary files and old Idempotency-Keys."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,8 +24,9 @@ class SweepCounts(msgspec.Struct, frozen=True):
 
 
 def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) -> SweepCounts:
-    """Safe beside uploads: content younger than `orphan_age_hours` is left alone. A content folder that does not belong
-    to this database raises StoreUnfit or OtherArchive, and nothing is removed."""
+    """Remove what is no longer needed; safe beside uploads, because content younger than `orphan_age_hours` is kept.
+    Raises StoreUnfit or OtherArchive for a content folder that does not belong to this database; then no content is
+    removed."""
     begun, root = time.monotonic(), store.settings.content_directory
     images = sweep_images(store, beat)
     with store.pool.connection() as conn:
@@ -50,13 +51,14 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) 
 
 
 def note_refusal(store: Store, error: Exception) -> None:
-    """So that whoever looks at the last sweep sees that it removed nothing, and of which kind the reason is."""
+    """Record a refused sweep, so that the last run shows that it removed nothing, and the type of the reason."""
     with suppress(*UNAVAILABLE), store.pool.connection() as conn:
         runs.record_run(conn, "sweep", seconds=0.0, problems=1, result={"error": type(error).__name__})
 
 
 def sweep_images(store: Store, beat: Callable[[], None]) -> int:
-    """A cache: it is swept also where the content folder is not."""
+    """Remove page images of unreadable content; returns their number. The cache is swept even when the content
+    folder is not."""
 
     def find_readable(contents: Sequence[str]) -> set[str]:
         beat()
@@ -67,7 +69,7 @@ def sweep_images(store: Store, beat: Callable[[], None]) -> int:
 
 
 def contents_in_log(store: Store, keys: Sequence[str]) -> set[str]:
-    """Which of these contents the log names."""
+    """The contents among `keys` that the log names."""
     with store.pool.connection() as conn:
         return {key for (key,) in conn.execute(REFERENCED, [list(keys)])}
 

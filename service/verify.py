@@ -1,12 +1,13 @@
-"""Is everything that was acknowledged there, whole, and shown as it is? A checker beside the writer, with its own SQL.
+"""Verifies that everything acknowledged exists, is intact, and is shown correctly: a checker independent of the writer,
+with its own SQL.
 
     views      live rows = replay of the log            log       order, form, leaves; every event opens
-    register   claims, commands, keys name papers       contents  what the log names lies there, bit by bit
-    keys       a paper opens for its customers alone    scans     an open session has its pages, one that is over no key
-    grounds    what counts as signed has a paper or an original
+    register   claims, commands, keys name papers       contents  each content of the log exists, bit by bit
+    keys       a paper opens for its customers alone    scans     open sessions have their pages, ended ones no key
+    grounds    a signed authorization has a paper or an original
 
 Nothing is changed or repaired. verify_contents.py reads the contents, verify_keys.py compares the keys, verify_scans.py
-knows what sessions hold.
+tracks the pages of sessions.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ Connection = psycopg.Connection[Any]
 
 
 class Discrepancy(msgspec.Struct, frozen=True):
-    """`kind` is stable; `id` is of a stream, a content or a row. Nothing here names a person."""
+    """One finding. `kind` is stable; `id` is the id of a stream, a content or a row. No field names a person."""
 
     kind: str
     id: str
@@ -57,9 +58,9 @@ class Discrepancy(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """`problems` are the first of `problems_found`. `erased_events` cannot be opened: all customers of their paper were
-    erased; nor `ended_scan_events`: their session is over, and its key went with it. `orphans` and `in_flight` are
-    contents that no event names, older and younger than a day."""
+    """The result. `problems` holds the first 1,000 of `problems_found`. `erased_events` cannot be opened because all
+    customers of their paper were erased, `ended_scan_events` because their session ended and its key was destroyed.
+    `orphans` and `in_flight` are contents that no event names, older and younger than a day."""
 
     position: int
     events: int = 0
@@ -81,8 +82,8 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def record_verification(store: Store, report: Report) -> None:
-    """Write down when it was and what it found, for `dossier status` and /metrics; of the problems their kinds. The log
-    says when that fails: what was found, perhaps in hours, is told all the same."""
+    """Record when the verification ended and what it found, for `dossier status` and /metrics; problems by kind
+    only. A failure is logged and not raised: the findings, perhaps of hours, are reported anyway."""
     kinds = Counter(problem.kind for problem in report.problems)
     counts = {name: value for name, value in asdict(report).items() if name != "problems"}
     result = {**counts, "kinds": kinds}
@@ -90,7 +91,9 @@ def record_verification(store: Store, report: Report) -> None:
         with store.pool.connection() as conn:
             runs.record_run(conn, "verify", seconds=report.seconds, problems=report.problems_found, result=result)
     except (psycopg.Error, PoolTimeout) as error:
-        logger.warning("how the verification ended could not be written down: %s", type(error).__name__)
+        logger.warning(
+            "recording the verification as last run failed, its report is not affected: %s", type(error).__name__
+        )
 
 
 def verify(
@@ -101,10 +104,8 @@ def verify(
     projector_role: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Report:
-    """Everything up to where the log stands now. `quick` does not read the bytes of contents.
-
-    Raises Unavailable when a rebuild is under way or the database goes away: then nothing is known.
-    """
+    """Check everything up to the current end of the log. `quick` does not read the bytes of contents. Raises
+    Unavailable when a rebuild is under way or the database connection is lost: then there is no result."""
     begun = time.monotonic()
     report = Report(position=store.log.fence())
     if views:
@@ -128,12 +129,12 @@ def verify(
 
 
 def _check_views(store: Store, report: Report, role: str | None) -> None:
-    """A log that cannot be read cannot be replayed: that is a finding here, and its cause is one of _check_log()."""
+    """Compare the views with a replay. A log that cannot be replayed is a finding; _check_log() reports its cause."""
     try:
         found = replay(store.projector_url, store.log, role=role)
     except (Refusal, psycopg.OperationalError):
         raise
-    except Exception as error:  # noqa: BLE001  # whatever a damaged log does to a fold must not hide the other findings
+    except Exception as error:  # noqa: BLE001  # a damaged log must not hide the other findings
         report.add_problem("view-cannot-be-replayed", "views", detail=type(error).__name__)
         return
     report.views = len(found)
@@ -146,8 +147,8 @@ def _check_views(store: Store, report: Report, role: str | None) -> None:
 
 
 def _check_ahead(store: Store, report: Report) -> None:
-    """Rows that name a position which their view has not reached. A replay takes them for what came later meanwhile,
-    yet readers see them at once, or, when they end there, do not see them."""
+    """Report rows at a position that their view has not reached. A replay ignores them as newer than its end, but
+    readers see them, or miss rows that end there."""
     with store.pool.connection() as conn:
         for view in VIEWS.values():
             latest = "greatest(from_position, to_position)" if view.is_versioned else "position"
@@ -187,7 +188,8 @@ def _iter_pages(conn: Connection, up_to: int) -> Iterator[list[Row]]:
 def _check_page(
     store: Store, conn: Connection, report: Report, rows: Sequence[Row], scans: OpenScans
 ) -> Sequence[NamedContent]:
-    """Every event of a page; the contents that they name, but for images of scans, which may go later on."""
+    """Check every event of a page; returns the contents that they name, except images of scans, which later events
+    may release."""
     store.keys.prefetch_keys(row[1] for row in rows)
     reader = PageReader(store, report, scans)
     for row in rows:
@@ -209,8 +211,8 @@ def _check_contents(
 
 
 class PageReader:
-    """Reads events of one page. `told` are papers with the bodies of their events, `lost` those whose key is not there,
-    with their position."""
+    """Checks the events of one page. `told` collects papers with the bodies of their events, `lost` those whose key
+    is missing, with their position."""
 
     def __init__(self, store: Store, report: Report, scans: OpenScans) -> None:
         self._keys, self._report, self._scans = store.keys, report, scans
@@ -262,20 +264,20 @@ class PageReader:
 
 
 def content_of_event(body: Any, paper: UUID, position: int) -> NamedContent | None:
-    """The content of an event, with its digest where that could be opened."""
+    """The content that an event names, with its digest if that could be opened; None when it names none."""
     content, digest = getattr(body, "content", None), getattr(body, "sha256", UNSET)
     return NamedContent(content, paper, position, digest if isinstance(digest, bytes) else None) if content else None
 
 
 def leaf_of(stream: UUID, version: int, recorded_at: datetime, topic: str, state: bytes) -> bytes:
-    """The leaf as the schema defines it, from the parts; times in Postgres' own count of microseconds since 2000."""
+    """The leaf hash as the schema defines it; times in microseconds since 2000, as in Postgres."""
     microseconds = (recorded_at - EPOCH) // MICROSECOND
     head = b"\x00" + stream.bytes + pack(">qq", version, microseconds) + pack(">i", len(topic)) + topic.encode()
     return hashlib.sha256(head + state).digest()
 
 
 def _remember_contents(conn: Connection, report: Report, named: Sequence[NamedContent]) -> None:
-    """For _check_sets(), which knows every content that the log names, however many there are."""
+    """Store the contents of a page in a temporary table for _check_sets(), which needs all contents of the log."""
     if not named:
         return
     ids = [content.id for content in named]
@@ -284,7 +286,7 @@ def _remember_contents(conn: Connection, report: Report, named: Sequence[NamedCo
         report.add_problem("content-named-twice", subject, position)
 
 
-# -- what stands beside the log ---------------------------------------------------------------------------------
+# -- tables beside the log --------------------------------------------------------------------------------------
 
 
 def _check_sets(conn: Connection, report: Report, intake: UUID) -> None:
@@ -364,7 +366,7 @@ NAMED_TWICE = """
     join named as n using (content)
     where n.position <> c.position
 """
-# Rows of a paper that got events since the check began may be newer than what was read, and are left for the next time.
+# Papers with events newer than the check are skipped: their rows may be newer than the events that were read.
 BESIDE = {
     "content-not-listed": """
         select n.content, n.position

@@ -1,4 +1,4 @@
-"""The contents that the log names, against what lies in the content store; verify.py reads the log."""
+"""Compares the contents that the log names with the content store; verify.py reads the log."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +16,7 @@ KEYS_PER_LOOK = 1_000
 
 
 class NamedContent(msgspec.Struct, frozen=True):
-    """A content as its event tells of it; `sha256` of the plain bytes is None where the event cannot be opened."""
+    """A content as its event describes it; `sha256` of the plain bytes is None where the event cannot be opened."""
 
     content: Content
     paper: UUID
@@ -29,7 +29,8 @@ class NamedContent(msgspec.Struct, frozen=True):
 
 
 def check_content(store: Store, named: NamedContent, *, quick: bool) -> tuple[str, str] | None:
-    """Kind and detail of what is wrong, None when all is right. Reads it once, in pieces, however large it is."""
+    """Kind and detail of the problem, None when there is none. Reads the content once, in pieces, so memory is
+    constant."""
     expected = named.content.sealed_size_bytes
     try:
         found = store.directory.size(str(named.id))
@@ -47,7 +48,7 @@ def check_content(store: Store, named: NamedContent, *, quick: bool) -> tuple[st
 
 
 def _check_bytes(store: Store, named: NamedContent) -> tuple[str, str] | None:
-    """The ciphertext against its digest in clear; what it opens to against the digest that is sealed in the event."""
+    """Compare the ciphertext with its digest in clear, and the plain bytes with the digest sealed in the event."""
     sealed, plain = Tally(), Tally()
     content, secret = named.content, store.keys.secret_of(named.paper)
 
@@ -74,7 +75,8 @@ def _drain(pieces: Iterator[bytes]) -> None:
 
 
 def count_unnamed(store: Store, *, now: float) -> tuple[int, int]:
-    """Contents in the store that no event names: old enough to be orphans, and so young that they may be under way."""
+    """Count contents in the store that no event names: orphans, and those young enough to be part of an upload under
+    way."""
     oldest = now - store.settings.limits.orphan_age_hours * 3600
     orphans = in_flight = 0
     keys = store.directory.list_keys()

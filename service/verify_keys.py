@@ -1,9 +1,7 @@
-"""Whose keys open which paper: what the log tells, against the wraps that there are; verify.py reads the log.
-
-Customers of a paper stand in its events in clear, so they are known also where the key is gone; a scan session is the
-intake's until it is over, and then nobody's. A paper that got events since the check began may have changed hands, and
-is left for the next time.
-"""
+"""Compares the key wraps with the customers that each paper has according to the log; verify.py reads the log. The
+customers of a paper are in clear in its events, so they are known also without the key; an open scan session belongs to
+the intake, an ended one to nobody. Papers with events newer than the check are skipped, because their customers may
+have changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -20,7 +18,7 @@ Lost = tuple[UUID, int]
 
 
 def remember_holders(conn: Connection, told: Sequence[tuple[UUID, Any]], lost: Sequence[Lost], intake: UUID) -> None:
-    """Take in a page of the log: papers with the bodies of their events in order; papers and positions of events that
+    """Process a page of the log: papers with the bodies of their events in order; papers and positions of events that
     cannot be opened because there is no key."""
     changes = holders_after(told, intake)
     for query, holds in ((LEAVE, False), (JOIN, True)):
@@ -33,7 +31,7 @@ def remember_holders(conn: Connection, told: Sequence[tuple[UUID, Any]], lost: S
 
 
 def holders_after(told: Iterable[tuple[UUID, Any]], intake: UUID) -> dict[tuple[UUID, UUID], bool]:
-    """Papers and customers, and whether the paper is theirs after these events."""
+    """Whether each customer holds each paper after these events, by (paper, customer)."""
     found: dict[tuple[UUID, UUID], bool] = {}
     for paper, body in told:
         match body:
@@ -51,7 +49,7 @@ def holders_after(told: Iterable[tuple[UUID, Any]], intake: UUID) -> dict[tuple[
 
 
 def check_keys(conn: Connection, up_to: int, intake: UUID) -> Iterator[tuple[str, UUID, int | None]]:
-    """Kind, paper and position of what is wrong, when the whole log was taken in."""
+    """Yield kind, paper and position of each problem, after the whole log was processed."""
     conn.execute("analyze holder, ended, lost")
     for kind, query in WRONG.items():
         for paper, position in conn.execute(query, {"up_to": up_to, "intake": intake}):
@@ -59,7 +57,8 @@ def check_keys(conn: Connection, up_to: int, intake: UUID) -> Iterator[tuple[str
 
 
 def count_lost(conn: Connection) -> tuple[int, int]:
-    """Events that nobody can open because every customer of their paper was erased; because their scan is over."""
+    """Count events that cannot be opened because every customer of their paper was erased, and because their scan
+    ended."""
     counts = [conn.execute(query).fetchone() for query in (ERASED, OVER)]
     erased, over = (row[0] if row else 0 for row in counts)
     return erased, over
@@ -101,12 +100,12 @@ WRONG = {
         from lost as p
         where not {WRAPPED} and {HELD} and {UNCHANGED}
         union all
-        select p.paper, null  -- a scan that goes on and has nothing sealed yet
+        select p.paper, null  -- an open scan without a sealed event
         from holder as p
         where p.customer = %(intake)s and not {WRAPPED} and {UNCHANGED}
             and not exists (select from lost as l where l.paper = p.paper)
     """,  # noqa: S608  # as above
-    # Of papers that have a key at all: an event that cannot be opened tells of the others.
+    # Only papers that have a key: papers without one are reported by their unreadable events.
     "wrap-missing": f"""
         select distinct p.paper, null::bigint
         from holder as p

@@ -1,8 +1,6 @@
-"""What scan sessions hold, taken in event by event; verify.py reads the log, verify_contents.py the images.
-
-A session gives images up while it goes on (replaced, removed, archived) and all of them at its end, key included. So an
-image can be missed only when the whole log was read. In memory are the images of sessions that are open at once.
-"""
+"""Tracks the images of open scan sessions event by event; verify.py reads the log, verify_contents.py the images. An
+open session releases images (replaced, removed, archived), an ended one all of them and its key. So an image is known
+to be missing only after the whole log was read. Memory holds the images of sessions that are open at the same time."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -26,14 +24,15 @@ NOBODY = UUID(int=0)
 
 
 class OpenScans:
-    """`intake` is whom sessions belong to; nobody where there never was one, or where it is gone."""
+    """Tracks the images that open sessions hold. `intake` is the owner of sessions; a nil UUID where there never was
+    one, or where it is gone."""
 
     def __init__(self, intake: UUID) -> None:
         self._held: dict[UUID, dict[UUID, NamedContent]] = {}
         self.intake = intake
 
     def apply_event(self, session: UUID, event: ScanEvent, image: NamedContent | None) -> None:
-        """`image` is what the event names."""
+        """Apply an event of a session; `image` is the content that the event names."""
         held = self._held.setdefault(session, {})
         match event:
             case PageCaptured(replaced=replaced):
@@ -48,7 +47,7 @@ class OpenScans:
                 del self._held[session]
 
     def list_images(self) -> Iterator[NamedContent]:
-        """Those that must be there still."""
+        """Yield the images that must still exist."""
         return (image for held in self._held.values() for image in held.values())
 
 
@@ -58,7 +57,7 @@ def _drop_images(held: dict[UUID, NamedContent], gone: Iterable[UUID]) -> None:
 
 
 def may_be_gone_since(conn: psycopg.Connection[Any], image: NamedContent, position: int) -> bool:
-    """Whether it may have gone since: its session got events behind this position."""
+    """Whether the image may have been released since: its session has events after this position."""
     row = conn.execute(CHANGED, [image.paper, position, image.paper]).fetchone()
     return row is not None
 

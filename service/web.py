@@ -1,4 +1,4 @@
-"""The web child of serve: gunicorn with the guard of web/worker.py over the application of web/app.py."""
+"""The web child of serve: gunicorn with the guard of web/worker.py, serving the application of web/app.py."""
 
 import os
 from functools import partial
@@ -24,10 +24,8 @@ def run_web(
     beats: Beats,
     proven: Proven,
 ) -> None:
-    """Serve until told to stop. Prints `ready http://HOST:PORT` once, when requests are answered.
-
-    Begins without the database too: the door is open and says 503, not closed. So the role is handed in.
-    """
+    """Serve requests until SIGTERM. Prints `ready http://HOST:PORT` once, when requests are answered. Starts without
+    the database too and then answers 503; the role is an argument because it could not be queried."""
     app = create_app(
         partial(
             open_parts,
@@ -51,7 +49,7 @@ def run_web(
         workers=settings.workers,
         limits=settings.limits,
         on_ready=partial(print_ready, ready),
-        # Else workers of a killed arbiter hold the port for a second, and who takes them for the new ones is cut off.
+        # Otherwise workers of a killed arbiter hold the port for a second, and clients that reach them are cut off.
         on_fork=die_with_parent,
         beat=beats.beat_of("web"),
         trusted_proxies=[str(network) for network in settings.trusted_proxies],
@@ -60,9 +58,9 @@ def run_web(
 
 
 def print_ready(told: Path, address: str) -> None:
-    """Once a start, also when the web child had to be started again."""
+    """Print the ready line once a start, also when the web child is restarted."""
     try:
         os.close(os.open(told, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         return
-    print(f"ready {address}", flush=True)  # noqa: T201  # what whoever started serve waits for
+    print(f"ready {address}", flush=True)  # noqa: T201  # the caller of serve waits for this line

@@ -1,4 +1,4 @@
-"""Where all parts are put together: once for a web worker, once for a command. Nothing is built at import."""
+"""Builds all parts: once for a web worker, once for a command. Imports build no part."""
 
 import asyncio
 import functools
@@ -65,13 +65,13 @@ POOLS_LOOK_SECONDS = 1.0
 SIGN_INS_WAITING_MAX = 30
 REFERENCES_REMEMBERED_MAX = 20_000
 IMAGE_FLOORS = 2
-"""Page images leave free what uploads leave, so many times: uploads are never refused for them."""
+"""Cached page images leave this multiple of the uploads' minimum free, so that they never cause a refused upload."""
 RENDERERS = ("dossier", "pillow", "pillow-heif", "pypdfium2")
 UNAVAILABLE: tuple[type[Exception], ...] = (psycopg.OperationalError, PoolTimeout)
 
 
 class Store(msgspec.Struct, frozen=True):
-    """What rests on the disk and how it is reached, opened for one process."""
+    """The storage of one process: database pools, log, keys, contents, register."""
 
     settings: Settings
     url: str
@@ -86,7 +86,7 @@ class Store(msgspec.Struct, frozen=True):
     register: register.CustomerRegister
 
     def free_bytes(self) -> int:
-        """Free where contents are stored. Page images make way before what is stored would be refused."""
+        """Free bytes for contents. Below the minimum, cached page images are removed before uploads are refused."""
         if self.directory.free_bytes() < self.settings.limits.disk_free_bytes_min:
             self.page_images.clear_when_full()
         return self.directory.free_bytes()
@@ -112,14 +112,14 @@ class Store(msgspec.Struct, frozen=True):
 
 
 class Proven(msgspec.Struct, frozen=True):
-    """What a start has checked and its children inherit: the archive's id and the keys that open it."""
+    """Facts that a start has checked and its children inherit: the archive's id and the keys that open it."""
 
     archive: UUID
     kek: KeyEncryptionKeys
 
 
 def role_of(url: str, role: str) -> str | None:
-    """The role to act as where this login may, None where roles could not be made (docs/operations.md)."""
+    """The role to act as, if this login may; None where roles could not be created (docs/operations.md)."""
     with psycopg.connect(url, autocommit=True) as conn:
         row = conn.execute(
             "select true from pg_roles where rolname = %s and pg_has_role(oid, 'member')", [role]
@@ -143,11 +143,9 @@ def open_store(
     damaged: Callable[[UUID, int], None] = lambda *_: None,
     proven: Proven | None = None,
 ) -> Iterator[Store]:
-    """The store of one process. Open it after every fork: pools hold threads and sockets.
-
-    `projector_url`: where whoever owns the views logs in, when that is another login. Without `proven` the keys are
-    read from their folder, and the archive's id is asked of the database when it is needed.
-    """
+    """Open the store of one process. Open it after every fork, because pools hold threads and sockets. `projector_url`
+    is the login of the owner of the views, if it differs. Without `proven`, the keys are read from their folder, and
+    the archive's id is queried when it is needed."""
     require_fast_driver()
     wait = settings.limits.queue_wait_seconds
     pool = make_pool(
@@ -200,7 +198,7 @@ async def open_parts(
     beating: Callable[[], Sequence[Beating]] = list,
 ) -> AsyncIterator[Parts]:
     """The parts of one web worker, opened in its event loop after the fork."""
-    set_json_loads(msgspec.json.decode)  # a list of 20 rows costs a tenth less than with the standard library's
+    set_json_loads(msgspec.json.decode)  # a list of 20 rows takes a tenth less time than with the standard library's
     wake: list[Callable[[], None]] = []
 
     def wake_followers() -> None:
@@ -285,7 +283,7 @@ async def open_parts(
 
 @asynccontextmanager
 async def measure_pools(metrics: Metrics, **pools: Any) -> AsyncIterator[None]:
-    """Meanwhile how the pools stand is told every second or so."""
+    """Update the gauges of the pools every second."""
 
     async def look_at_pools() -> None:
         while True:
@@ -313,7 +311,7 @@ async def run_signals(signals: Signals, live: Live) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def receive_hints(settings: Settings, standing: Standing) -> AsyncIterator[Hints]:
-    """The hints of this worker, which wake the readers that wait for a view."""
+    """Receive the hints of this worker, which wake readers that wait for a view."""
     loop = asyncio.get_running_loop()
     with closing(Hints(settings.home / "run", READER)) as hints:
         loop.add_reader(hints.fileno(), lambda: standing.wake_at(hints.receive_hints()))
@@ -325,7 +323,7 @@ async def receive_hints(settings: Settings, standing: Standing) -> AsyncIterator
 
 @asynccontextmanager
 async def open_identity_provider(settings: Settings) -> AsyncIterator[IdentityProvider | None]:
-    """The library's own sign-in, where there is one. Imported here: it needs an extra."""
+    """The library's own sign-in, if configured. Imported here because it needs an extra."""
     if settings.oidc_issuer is None:
         yield None
         return
@@ -441,7 +439,7 @@ WHERE_VIEWS_STAND = f"""
 
 
 class Accesses:
-    """The access log as the HTTP door sees it."""
+    """The access log for the HTTP API."""
 
     def __init__(self, connection: Connect) -> None:
         self._connection, self._log = connection, access_log.AccessLog(connection)
@@ -465,7 +463,7 @@ class Accesses:
 
 
 class AsyncCustomers:
-    """The built-in register as the HTTP door sees it."""
+    """The built-in register for the HTTP API."""
 
     def __init__(
         self,
@@ -492,7 +490,7 @@ class AsyncCustomers:
         return await self._blocking(self._register.put, customer)
 
     async def reference_of(self, customer_id: str) -> UUID | None:
-        """Remembered, for it never changes: behind the reference of an erased customer there are no rows."""
+        """The customer's reference; cached, because it never changes: an erased customer's reference has no rows."""
         known = self._references.get(customer_id)
         if known is None:
             async with self._connection() as conn:

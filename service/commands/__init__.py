@@ -1,1 +1,1 @@
-"""The verbs of the `dossier` command, one module a group; service/__main__.py puts them together."""
+"""The verbs of the `dossier` command, one module a group; service/__main__.py collects them."""

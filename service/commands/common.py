@@ -1,4 +1,4 @@
-"""What the verbs share: settings, the opened archive, who acts, and the options that many of them take."""
+"""Shared parts of the commands: settings, the opened archive, the caller, and options that many of them have."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 FIRST = "run `dossier serve` or `dossier migrate` first"
 
-as_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON in place of a table.")
-always_json = click.option("--json", is_flag=True, expose_value=False, help="Accepted; the output is JSON anyway.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of a table.")
+always_json = click.option("--json", is_flag=True, expose_value=False, help="Accepted; the output is always JSON.")
 assume_yes = click.option("--yes", is_flag=True, help="Do not ask.")
-actor_option = click.option("--actor", metavar="NAME", help="Who does it.  [default: cli: and the account's name]")
-branch_option = click.option("--branch", metavar="CODE", help="Where it is done.  [default: DOSSIER_BRANCH]")
+actor_option = click.option("--actor", metavar="NAME", help="Name for the log.  [default: cli: and the account's name]")
+branch_option = click.option("--branch", metavar="CODE", help="Branch for the log.  [default: DOSSIER_BRANCH]")
 
 
 def with_actor_options(command: F) -> F:
-    """--branch and --actor, which every verb has that writes or that is entered in the access log."""
+    """Add --branch and --actor, for every command that writes or that is entered in the access log."""
     return branch_option(actor_option(command))
 
 
@@ -37,7 +37,7 @@ def load_settings() -> "Settings":
 
 
 def caller_of(settings: "Settings", actor: str | None, branch: str | None = None) -> "Caller":
-    """Who acts, checked as the log takes it."""
+    """The caller of a command, with an actor name that the log accepts. Raises BadParameter, FieldError."""
     from domain.archive import Caller
     from domain.values import ACTOR, parse_branch_code, uuid7
 
@@ -49,7 +49,7 @@ def caller_of(settings: "Settings", actor: str | None, branch: str | None = None
 
 
 def _account_name() -> str:
-    """Of the process, not of the environment: LOGNAME says what anybody likes."""
+    """The account of the process. LOGNAME is not used, because anybody can set it."""
     import pwd
 
     try:
@@ -60,10 +60,9 @@ def _account_name() -> str:
 
 @contextmanager
 def open_command_store(settings: "Settings", connections: int = 2, *, contents: bool = False) -> Iterator["Store"]:
-    """The archive for one command, beside a running `serve` or without: an embedded Postgres starts for the moment.
-
-    With `contents` the command reads, stores or removes files: then the content folder has to be this archive's.
-    """
+    """Open the archive for one command, beside a running `serve` or without one: an embedded Postgres then starts for
+    the duration of the command. With `contents` the command reads, stores or removes files, so the content folder has
+    to belong to this archive."""
     from service.database import open_database
 
     require_home(settings)
@@ -88,7 +87,8 @@ def _require_belonging(store: "Store", *, contents: bool) -> None:
 
 
 def require_home(settings: "Settings") -> None:
-    """Before anything is made: a mistyped DOSSIER_HOME must not become a new, empty archive with a key of its own."""
+    """Require an archive in DOSSIER_HOME, before anything is created: a mistyped HOME must not become a new, empty
+    archive with a key of its own."""
     home = settings.home
     embedded = (home / "postgres" / "pgdata").exists() or (home / "postgres.place").exists()
     if settings.database_url is None and not embedded:
@@ -96,10 +96,11 @@ def require_home(settings: "Settings") -> None:
 
 
 def _require_keys(home: Path) -> None:
-    """Else opening the store would make a new key, which opens nothing of what is there."""
+    """Require a key file. Without this check, opening the store would create a new key, which opens no existing
+    data."""
     if not any((home / "keys").glob("kek.[0-9]*")):
         raise CommandFailed(
-            FAILED, f"the key-encryption key is not in {home / 'keys'}: bring back the copy of that folder"
+            FAILED, f"the key-encryption key is not in {home / 'keys'}: restore the copy of that folder"
         )
 
 
@@ -119,12 +120,12 @@ def _role_of_migrated(url: str) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """What libpq says of a connection: host, port, user; never a password."""
+    """The first line of libpq's message about a connection: host, port and user, never a password."""
     return str(error).strip().partition("\n")[0]
 
 
 def projector_role(store: "Store") -> str | None:
-    """The role that owns the views, where the login may act as it."""
+    """The role that owns the views; None when the login may not act as it."""
     from service.wiring import PROJECTOR_ROLE, role_of
 
     return role_of(store.projector_url, PROJECTOR_ROLE)

@@ -1,4 +1,4 @@
-"""`dossier config check`: every setting, where it comes from, and whether it can be used (service/settings.py)."""
+"""`dossier config check`: shows every setting, its origin, and whether it can be used (service/settings.py)."""
 
 import os
 from typing import Any
@@ -9,7 +9,7 @@ from service.commands.common import as_json, first_line
 from service.exits import FAILED, OK
 from service.output import print_list, say
 
-ALONE = "usual before the migrations; after them only triggers keep the event log from being changed"
+ALONE = "usual before the migrations; after them only triggers protect the event log from changes"
 COLUMNS = ("name", "value", "origin")
 
 
@@ -21,11 +21,9 @@ def config() -> None:
 @config.command()
 @as_json
 def check(as_json: bool) -> int:
-    """Each setting with its value and origin, secrets masked; and what the database at hand lets the archive do.
-
-    The exit code is 1 when a value cannot be used or a given database does not answer, or when a start would refuse
-    the key folder.
-    """
+    """Show each setting with its value and origin, secrets masked, and what the given database permits. The exit code
+    is 1 when a value cannot be used, when a given database does not answer, or when a start would refuse the key
+    folder."""
     from msgspec.structs import asdict
 
     from service.settings import SettingsError
@@ -50,7 +48,7 @@ def check(as_json: bool) -> int:
 
 
 def _check_database() -> dict[str, Any] | None:
-    """What a given Postgres says; the embedded one is not started for this and has what it needs."""
+    """What a given Postgres permits; None for the embedded one, which is not started for this and has what it needs."""
     import psycopg
 
     from service.database import build_addresses
@@ -70,7 +68,8 @@ def _check_database() -> dict[str, Any] | None:
 
 
 def _check_keys(*, answers: bool) -> str | None:
-    """Why a start would refuse the key folder. Makes nothing; without a given database it looks at the files only."""
+    """Why a start would refuse the key folder; None when it would not. Creates nothing; without a given database it
+    checks only the files."""
     import psycopg
 
     from service.belonging import KeysLost, OtherArchive, StoreUnfit, require_own_keys
@@ -90,7 +89,7 @@ def _check_keys(*, answers: bool) -> str | None:
     except OSError as error:
         return f"{folder} cannot be read: {error.strerror}"
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege):
-        return None  # before the migrations, or with a login that may not look: the start will tell
+        return None  # before the migrations, or the login may not read: the start will report it
     return None
 
 
@@ -101,7 +100,7 @@ def _print_database(database: dict[str, Any] | None) -> None:
         say(f"DOSSIER_DATABASE_URL: the database does not answer: {database['why']}")
     for role, there in database["roles"].items():
         if not there:
-            say(f"the login may not act as the role {role}, or there is none: {ALONE}")
+            say(f"the login may not act as the role {role}, or the role does not exist: {ALONE}")
 
 
 COMMANDS = (config,)

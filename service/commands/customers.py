@@ -1,4 +1,4 @@
-"""`dossier customers`: the built-in register, filled from a file (service/customers_csv.py)."""
+"""`dossier customers`: fills the built-in register from a file (service/customers_csv.py)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +25,11 @@ def customers() -> None:
 @as_json
 @with_actor_options
 def import_file(file: Path, dry_run: bool, as_json: bool, actor: str | None, branch: str | None) -> int:
-    """Take in FILE, a CSV in UTF-8 with the header id,name,birth_date,card_numbers,home_branch,kind.
+    """Import FILE, a CSV in UTF-8 with the header id,name,birth_date,card_numbers,home_branch,kind.
 
-    Several card numbers are separated by a blank. A line that is refused is told on stderr and stops no other: the
-    exit code is then 7. Started again with the same file nothing is taken twice. The register has no history, so
-    nobody's name is kept with the change.
+    Several card numbers are separated by a blank. A line that is refused is reported on stderr and does not stop the
+    others: the exit code is then 7. Importing the same file again changes nothing twice. The register has no history,
+    so it records nobody's name with the change.
     """
     from msgspec.structs import asdict
 

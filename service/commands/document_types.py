@@ -16,7 +16,7 @@ def types() -> None:
 @types.command(name="list")
 @as_json
 def list_types(as_json: bool) -> None:
-    """All document types, those switched off too, in the order in which they were defined."""
+    """List all document types, inactive ones included, in the order in which they were defined."""
     from msgspec.structs import asdict
 
     with open_command_store(load_settings()) as store:

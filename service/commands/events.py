@@ -31,11 +31,11 @@ def events() -> None:
 
 
 @events.command()
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many of the newest.")
-@click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="Number of events.")
+@click.option("--follow", is_flag=True, help="Continue with new events until Ctrl-C.")
 @as_json
 def tail(limit: int, follow: bool, as_json: bool) -> None:
-    """The newest events, in the order of the log."""
+    """Print the newest events, in the order of the log."""
     with open_command_store(load_settings()) as store:
         for line in _follow_log(store, limit, follow=follow):
             if as_json:
@@ -45,7 +45,7 @@ def tail(limit: int, follow: bool, as_json: bool) -> None:
 
 
 def _follow_log(store: "Store", limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
-    """What is given out is settled: no event can appear below one that was already shown."""
+    """Yield settled events only: no event can later appear below one that was already printed."""
     from domain.refusals import Unavailable
     from service.events import format_sealed, load_newest, load_pages
 
@@ -55,7 +55,7 @@ def _follow_log(store: "Store", limit: int, *, follow: bool) -> Iterator[dict[st
         time.sleep(FOLLOW_SECONDS)
         if store.log.last_position() == last:
             continue
-        with suppress(Unavailable):  # a long append holds the fence: look again
+        with suppress(Unavailable):  # a long append holds the fence: try again
             settled = store.log.fence()
             for page in load_pages(store, last, settled):
                 yield from format_sealed(page)
@@ -68,7 +68,7 @@ def _follow_log(store: "Store", limit: int, *, follow: bool) -> Iterator[dict[st
 @as_json
 @with_actor_options
 def show(position: int, opened: bool, as_json: bool, actor: str | None, branch: str | None) -> None:
-    """The event at a POSITION of the log, with its fields."""
+    """Print the event at a POSITION of the log, with its fields."""
     import msgspec
 
     from service.events import format_opened, format_sealed, load_event
@@ -85,12 +85,12 @@ def show(position: int, opened: bool, as_json: bool, actor: str | None, branch: 
 
 
 @events.command()
-@click.option("--after", default=0, metavar="N", type=click.IntRange(min=0), help="Only what stands behind position N.")
+@click.option("--after", default=0, metavar="N", type=click.IntRange(min=0), help="Only events after position N.")
 @open_option
 @always_json
 @with_actor_options
 def export(after: int, opened: bool, actor: str | None, branch: str | None) -> None:
-    """The whole log as JSON lines, up to its end when the command began."""
+    """Print the whole log as JSON lines, up to its end at the start of the command."""
     from service.events import format_opened, format_sealed, load_pages
 
     settings = load_settings()

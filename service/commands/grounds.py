@@ -1,4 +1,5 @@
-"""`dossier grounds`: authorizations that count as signed though their only paper is withdrawn (service/grounds.py)."""
+"""`dossier grounds`: lists authorizations that count as signed though their only paper is withdrawn
+(service/grounds.py)."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -28,17 +29,17 @@ REASON = "Its only paper was withdrawn earlier."
 
 
 @click.command()
-@click.option("--mend", is_flag=True, help="Take these signatures back: the authorizations are issued again.")
-@click.option("--reason", default=REASON, show_default=True, metavar="TEXT", help="For their histories.")
+@click.option("--mend", is_flag=True, help="Withdraw these signatures: the authorizations return to the state issued.")
+@click.option("--reason", default=REASON, show_default=True, metavar="TEXT", help="Reason for their histories.")
 @assume_yes
 @as_json
 @with_actor_options
 def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None, branch: str | None) -> int:
     """List authorizations that count as signed although their only paper is withdrawn; exit code 6 when there are any.
 
-    A release before migration 0021 withdrew papers without taking the signature back. With --mend that is made up for,
-    with the same events as Undo has now. `collected` ones are left (exit code 7): money was asked for with them, so
-    restore the paper or revoke the authorization.
+    A release before migration 0021 withdrew papers without withdrawing the signature. --mend appends the events that
+    Undo appends today. `collected` authorizations are skipped (exit code 7), because a direct debit was presented with
+    them: restore the paper or revoke the authorization.
     """
     from msgspec.structs import asdict
 
@@ -52,7 +53,7 @@ def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None
         print_list([asdict(one) for one in found], FOUND, as_json=as_json)
         if not found or not mend:
             return DIFFERENT if found else OK
-        if sys.stdin.isatty() and not yes and not click.confirm("Take these signatures back?", err=True):
+        if sys.stdin.isatty() and not yes and not click.confirm("Withdraw these signatures?", err=True):
             return DIFFERENT
         return _reissue_found(store, found, reason, caller)
 
@@ -60,7 +61,7 @@ def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None
 def _reissue_found(store: "Store", found: "Sequence[Groundless]", reason: str, caller: "Caller") -> int:
     archive = store.archive()
     mended = sum(archive.withdraw_ground(one.authorization, reason, caller) for one in found if not one.collected)
-    say(f"{mended} of {len(found)} are issued again")
+    say(f"{mended} of {len(found)} authorizations are back in the state issued")
     return OK if mended == len(found) else PARTLY
 
 

@@ -1,4 +1,4 @@
-"""`dossier history`: what was done, by whom, when, before and after (service/history.py)."""
+"""`dossier history`: who did what and when, with values before and after (service/history.py)."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 COLUMNS = ("position", "recorded_at", "actor", "branch", "action", "subject", "reason", "before", "after")
 as_of_option = click.option(
-    "--as-of", metavar="T", help="As it was at a moment (2026-11-24T09:30:00Z) or a position.  [default: now]"
+    "--as-of", metavar="T", help="The history as of a moment (2026-11-24T09:30:00Z) or a position.  [default: now]"
 )
 
 
 @click.group()
 def history() -> None:
-    """What was done, newest first. Each reading is entered in the access log."""
+    """Print the history of a customer or a paper, newest first. Each reading is entered in the access log."""
 
 
 @history.command()
@@ -28,7 +28,7 @@ def history() -> None:
 @as_json
 @with_actor_options
 def customer(id: str, as_of: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:  # noqa: A002  # the argument's name
-    """Of the customer with this ID of the library system."""
+    """Print the history of the customer with this ID of the library system."""
     from service.history import history_of_customer
 
     settings = load_settings()
@@ -43,7 +43,7 @@ def customer(id: str, as_of: str | None, as_json: bool, actor: str | None, branc
 @as_json
 @with_actor_options
 def document(id: UUID, as_of: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:  # noqa: A002  # the argument's name
-    """Of the document with this ID."""
+    """Print the history of the document with this ID."""
     _print_paper_history(id, as_of, actor, branch, document=True, as_json=as_json)
 
 
@@ -53,7 +53,7 @@ def document(id: UUID, as_of: str | None, as_json: bool, actor: str | None, bran
 @as_json
 @with_actor_options
 def authorization(id: UUID, as_of: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:  # noqa: A002  # the argument's name
-    """Of the authorization or mandate with this ID."""
+    """Print the history of the authorization or mandate with this ID."""
     _print_paper_history(id, as_of, actor, branch, document=False, as_json=as_json)
 
 
@@ -72,7 +72,7 @@ def _print_history(found: "HistoryReading", *, as_json: bool) -> None:
     import msgspec
 
     if found.position < found.last:
-        say(f"the view stands at position {found.position}, the log at {found.last}: does `dossier serve` run?")
+        say(f"the view is at position {found.position}, the log at {found.last}: check that `dossier serve` runs")
     items = msgspec.to_builtins(found.items)
     print_list(items, COLUMNS, as_json=as_json, position=found.position)
 

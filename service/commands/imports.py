@@ -1,4 +1,4 @@
-"""`dossier import`: papers of another system, from a list or a folder (service/import_run.py)."""
+"""`dossier import`: imports papers of another system, from a list or a folder (service/import_run.py)."""
 
 import csv
 import os
@@ -22,34 +22,34 @@ if TYPE_CHECKING:
     from service.wiring import Store
 
 Tell = Callable[[Sequence["LineOutcome"]], None]
-TEMPORARY_BYTES_MAX = 60  # the path of a socket has at most 107
+TEMPORARY_BYTES_MAX = 60  # the path of a Unix socket has at most 107
 SHOWN = ("line", "file", "customer", "outcome", "words")
 COLUMNS = ("line", "file", "customer", "type", "external_id", "outcome", "paper", "words")
 
 
 @click.command(name="import")
 @click.argument("source", metavar="DIR|FILE.csv", type=click.Path(exists=True, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Check every line, print what would become of it, store nothing.")
+@click.option("--dry-run", is_flag=True, help="Check every line, print its outcome, store nothing.")
 @click.option(
     "--report",
     metavar="FILE.csv",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write there what became of every line.",
+    help="Write the outcome of every line to this file.",
 )
 @as_json
 @with_actor_options
 def import_papers(
     source: Path, dry_run: bool, report: Path | None, as_json: bool, actor: str | None, branch: str | None
 ) -> int:
-    """Take in papers of another system, from a list or a folder.
+    """Import papers of another system, from a list or a folder.
 
     FILE.csv is a list in UTF-8 with the header file,customer,type,received_on,note,scan_code,iban,debtor_name,
-    mandate_reference,signature_date,external_id, which last_collection_on may follow. A file is named by its path
-    within the folder of the list; an authorization may come without one. DIR is a folder with such a list in it,
-    manifest.csv, or without one with files in CUSTOMER/TYPE/.
+    mandate_reference,signature_date,external_id, optionally followed by last_collection_on. A file is named by its path
+    within the folder of the list; an authorization may have none. DIR is a folder with such a list in it, manifest.csv,
+    or without one with files in CUSTOMER/TYPE/.
 
-    A line that is refused is told on stderr and stops no other: the exit code is then 7. However an import ends, it is
-    started again with the same list, and nothing is taken twice.
+    A line that is refused is reported on stderr and does not stop the others: the exit code is then 7. After any end,
+    start the import again with the same list: no paper is stored twice.
     """
     from service.import_run import CONNECTIONS
 
@@ -99,7 +99,7 @@ def _run_import(
 
 
 def _print_result(done: "ImportCounts", items: Sequence[Item], *, dry_run: bool, as_json: bool) -> int:
-    """A dry run's data are its lines, those of an import its counts."""
+    """Print the lines of a dry run, or the counts of an import, and return the exit code."""
     from msgspec.structs import asdict
 
     counts = asdict(done)
@@ -120,7 +120,7 @@ def _print_refusals(told: Sequence["LineOutcome"]) -> None:
 
 
 def item_of(told: "LineOutcome", *, dry_run: bool) -> Item:
-    """In a dry run a paper is named only where it is in the archive."""
+    """A line with its outcome. In a dry run `paper` is set only for papers that exist in the archive."""
     row = told.line.row
     named = {name: row.get(name) or None for name in ("file", "customer", "type", "external_id")}
     is_stored = told.paper and not (dry_run and (told.outcome == "taken" or told.words))
@@ -130,13 +130,13 @@ def item_of(told: "LineOutcome", *, dry_run: bool) -> Item:
 
 @contextmanager
 def open_report(report: Path | None, source: Path) -> Iterator[Callable[[Sequence[Item]], None]]:
-    """Lends a function that writes lines of the report, so that they are there when the import is stopped. Only for
-    its owner: it names customers."""
+    """Lend a function that appends lines to the report and flushes them, so that a stopped import leaves them. The file
+    is readable by its owner only, because it names customers."""
     if report is None:
         yield lambda _: None
         return
     if report.resolve().is_relative_to(source.resolve()):
-        raise click.BadParameter("must not be the list itself, or lie in the folder", param_hint="--report")
+        raise click.BadParameter("must not be the list itself or a file in the folder", param_hint="--report")
     with os.fdopen(
         os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
     ) as file:
@@ -152,8 +152,8 @@ def open_report(report: Path | None, source: Path) -> Iterator[Callable[[Sequenc
 
 @contextmanager
 def decoders(settings: "Settings") -> Iterator[Path]:
-    """The limited children that look at files, as `serve` has them; lends their socket. Forked before anything that
-    holds threads or connections."""
+    """Run the sandboxed decoders, as `serve` does, and lend the path of their socket. Call it before any thread or
+    connection exists, because it forks."""
     from paper import pool
     from service.serve import ServedProcess, start_child, stop_child
 

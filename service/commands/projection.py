@@ -1,4 +1,4 @@
-"""`dossier replay` and `dossier projection`: the views, made again from the log (projections/rebuild.py)."""
+"""`dossier replay` and `dossier projection`: rebuild views from the log and manage them (projections/rebuild.py)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,10 +35,10 @@ REBUILT = ("view", "events", "seconds", "identical")
 @click.option("--dry-run", is_flag=True, help="Accepted; a replay never changes a view (`projection rebuild` does).")
 @as_json
 def replay(view: str | None, from_position: int, to_position: int | None, dry_run: bool, as_json: bool) -> int:
-    """Make the views again beside the live ones and compare them row by row; nothing is changed.
+    """Rebuild the views beside the live ones and compare them row by row; nothing is changed.
 
-    With --from the rows of before are taken as they are. Differences are told by key and column, never by value; the
-    exit code is then 6.
+    With --from the earlier rows are copied from the live view. Differences are reported by key and column, never by
+    value; the exit code is then 6.
     """
     from projections.rebuild import replay as run
 
@@ -58,13 +58,13 @@ def replay(view: str | None, from_position: int, to_position: int | None, dry_ru
 
 @click.group()
 def projection() -> None:
-    """The views: where they stand, and how to make them anew."""
+    """Show, rebuild, pause and resume the views."""
 
 
 @projection.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Where each view stands; `lag` is how many positions of the log it has still to take."""
+    """Show the position of each view; `lag` is the number of log positions that it has not processed."""
     from msgspec.structs import asdict
 
     from projections import tracking
@@ -79,9 +79,10 @@ def status(as_json: bool) -> None:
 @as_json
 @with_actor_options
 def rebuild(view: str | None, as_json: bool, actor: str | None, branch: str | None) -> None:
-    """Make VIEW, or all, anew from the log and put it in place of the live one, while the archive goes on.
+    """Rebuild VIEW, or all, from the log and replace the live one, while the archive runs.
 
-    Returns when it is done. `identical` tells whether the old one was the same; it stays aside until the next rebuild.
+    Returns when it is done. `identical` says whether the old view was the same; the old one is kept until the next
+    rebuild.
     """
     from projections.rebuild import rebuild as run
 
@@ -96,21 +97,21 @@ def rebuild(view: str | None, as_json: bool, actor: str | None, branch: str | No
 @click.argument("view")
 @with_actor_options
 def back(view: str, actor: str | None, branch: str | None) -> None:
-    """Put the table of before the last rebuild of VIEW in place again; `serve` brings it up to date."""
+    """Restore the table that the last rebuild of VIEW replaced; `serve` brings it up to date."""
     from projections.rebuild import roll_back as run
 
     settings = load_settings()
     caller_of(settings, actor, branch)
     with open_command_store(settings) as store:
         position = run(store.projector_url, view, role=projector_role(store))
-    say(f"{view} stands at position {position} again")
+    say(f"{view} is back at position {position}")
 
 
 @projection.command()
 @click.argument("view")
 @with_actor_options
 def pause(view: str, actor: str | None, branch: str | None) -> None:
-    """Stop VIEW after the batch under way; it falls behind until `resume`."""
+    """Stop VIEW after the current batch; it falls behind until `resume`."""
     from projections import tracking
 
     caller_of(load_settings(), actor, branch)
@@ -124,7 +125,7 @@ def pause(view: str, actor: str | None, branch: str | None) -> None:
 @as_json
 @with_actor_options
 def resume(view: str, as_json: bool, actor: str | None, branch: str | None) -> int:
-    """Let VIEW go on and try its parked events again; the exit code is 7 when some are parked still."""
+    """Resume VIEW and retry its parked events; the exit code is 7 when some remain parked."""
     from msgspec.structs import asdict
 
     from projections import parking
@@ -140,7 +141,7 @@ def resume(view: str, as_json: bool, actor: str | None, branch: str | None) -> i
 @click.argument("view", required=False)
 @as_json
 def list_parked(view: str | None, as_json: bool) -> None:
-    """Events that VIEW, or any view, could not take, and those of the same customer that wait behind them."""
+    """List events that VIEW, or any view, could not process, and later ones of the same customer that wait for them."""
     from msgspec.structs import asdict
 
     from projections import parking
@@ -162,14 +163,14 @@ def _open_views() -> "Iterator[tuple[Store, psycopg.Connection[Any]]]":
 
 
 def _print_rebuilt(found: "Sequence[Rebuilt]", *, as_json: bool) -> None:
-    """A line of JSON a view, or a table and the differences below it."""
+    """Print a line of JSON a view, or a table followed by the differences."""
     import msgspec
 
     for rebuilt in found:
         if as_json:
             print_json(rebuilt)
         for parked in rebuilt.parked:
-            say(f"{rebuilt.view}: cannot take {parked.topic} at position {parked.position} ({parked.error_type})")
+            say(f"{rebuilt.view}: cannot process {parked.topic} at position {parked.position} ({parked.error_type})")
     if as_json:
         return
     print_list([msgspec.structs.asdict(r) for r in found], REBUILT, as_json=False)

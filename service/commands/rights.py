@@ -1,4 +1,4 @@
-"""The options that say what a token or a user may do (docs/api-guide.md), checked before anything is written."""
+"""The options for the rights of a token or a user (api.md "Rights"), checked before anything is written."""
 
 import functools
 from collections.abc import Callable
@@ -12,9 +12,11 @@ from domain.values import ACTOR, Sensitivity, parse_branch_code
 SENSITIVITIES = click.Choice([s.value for s in Sensitivity])
 COLUMNS = ("name", "role", "branch", "own_branch_only", "sensitivities")
 OPTIONS = (
-    click.option("--role", required=True, type=click.Choice([r.value for r in Role]), help="What it may do."),
-    click.option("--branch", metavar="CODE", help="The branch for which it writes.  [default: the request's]"),
-    click.option("--own-branch-only", is_flag=True, help="It also reads only that branch."),
+    click.option(
+        "--role", required=True, type=click.Choice([r.value for r in Role]), help="Role of the token or user."
+    ),
+    click.option("--branch", metavar="CODE", help="Branch of its writes.  [default: the request's]"),
+    click.option("--own-branch-only", is_flag=True, help="Limit its reads to that branch too."),
     click.option("--grant", multiple=True, type=SENSITIVITIES, help="A sensitivity beyond those of its role."),
     click.option(
         "--without", multiple=True, type=SENSITIVITIES, help="A sensitivity of its role that it must not see."
@@ -31,7 +33,7 @@ class RightsOptions(TypedDict):
 
 
 def with_rights(command: Callable[..., None]) -> Callable[..., None]:
-    """Hands the options to the command as `rights`."""
+    """Add the rights options to a command and pass them as `rights`."""
 
     @functools.wraps(command)
     def run(
@@ -58,7 +60,7 @@ def with_rights(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def rights_fields_of(principal: Principal) -> dict[str, Any]:
-    """What a list says of a token's or a user's rights."""
+    """The rights of a token or a user as fields of a list item."""
     return {
         "name": principal.name,
         "role": principal.role,

@@ -1,4 +1,4 @@
-"""`dossier scan`: which scanners there are, and whether one of them scans (scanner/device_process.py)."""
+"""`dossier scan`: lists scanners and tests whether one of them scans (scanner/device_process.py)."""
 
 import shutil
 from collections.abc import Iterator
@@ -28,15 +28,15 @@ JOB = "test"
 
 @click.group()
 def scan() -> None:
-    """The scanners of this machine."""
+    """Scanners of this machine."""
 
 
 @scan.command()
 @as_json
 def devices(as_json: bool) -> int:
-    """What SANE finds (it can take seconds) and the scanners of DOSSIER_SCANNERS.
+    """List the scanners that SANE finds (discovery can take seconds) and those of DOSSIER_SCANNERS.
 
-    A configured one that is not found is switched off, unplugged, or named wrongly.
+    A configured scanner that is not found is switched off, unplugged, or its name is wrong.
     """
     from scanner.device_process import list_devices
     from scanner.errors import DeviceFault
@@ -48,7 +48,7 @@ def devices(as_json: bool) -> int:
             (device.name, device.vendor, device.model, device.kind) for device in list_devices(scan_folder_of(settings))
         ]
     except DeviceFault as fault:
-        say(f"SANE cannot be asked: {fault.raw}")
+        say(f"SANE cannot list devices: {fault.raw}")
         code = OK if settings.scanners else FAILED
     print_list(_add_names(_device_rows(found, settings.scanners), settings.scanner_names), DEVICES, as_json=as_json)
     return code
@@ -57,13 +57,15 @@ def devices(as_json: bool) -> int:
 @scan.command()
 @click.argument("device")
 @click.option("--profile", default="letter", show_default=True, metavar="NAME", help="letter, id_card or photo.")
-@click.option("--source", type=click.Choice(SOURCES), help="Where the paper lies.  [default: the device's first]")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Keep the first page here, others beside.")
+@click.option("--source", type=click.Choice(SOURCES), help="Paper source.  [default: the device's first]")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the first page here, further ones beside it."
+)
 @as_json
 def test(device: str, profile: str, source: str | None, out: Path | None, as_json: bool) -> None:
-    """Scan with DEVICE: one page of a flatbed, all that lie in a feeder.
+    """Scan with DEVICE: one page of a flatbed, or all pages in a feeder.
 
-    Nothing is sent to the archive, and without --out nothing is kept. What the driver itself says of a fault is told.
+    Sends nothing to the archive; without --out no page is kept. A fault is reported in the driver's own words.
     """
     from scanner.messages import Scan
     from scanner.profiles import PageSource
@@ -92,17 +94,16 @@ def test(device: str, profile: str, source: str | None, out: Path | None, as_jso
     "--token-file",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Holds a token of role station, alone.",
+    help="File that holds only a token of role station.",
 )
-@click.option("--name", required=True, metavar="NAME", help="What the desk calls this station.")
+@click.option("--name", required=True, metavar="NAME", help="Name of this station at the desk.")
 @click.option("--device", "devices_", multiple=True, metavar="NAME", help="A scanner.  [default: DOSSIER_SCANNERS]")
-@click.option("--branch", metavar="CODE", help="Where it stands, when its token does not say.")
+@click.option("--branch", metavar="CODE", help="Branch of the station, when its token has none.")
 def station(url: str, token_file: Path, name: str, devices_: tuple[str, ...], branch: str | None) -> None:
-    """Offer the scanners of this machine to an archive, and bring it the pages.
+    """Offer the scanners of this machine to an archive and deliver their pages.
 
-    Needs no database and no open port: it asks the archive for jobs, again and again. Pages wait in DOSSIER_HOME/scan
-    until the archive has them, whatever happens to this machine, the network or the archive. Runs until it is told to
-    stop.
+    Needs no database and no open port: it polls the archive for jobs. Pages wait in DOSSIER_HOME/scan until the archive
+    has stored them, whatever happens to this machine, the network or the archive. Runs until SIGTERM or Ctrl-C.
     """
     from scanner.archive import ArchiveClient
     from scanner.station import AlreadyRunning
@@ -112,7 +113,7 @@ def station(url: str, token_file: Path, name: str, devices_: tuple[str, ...], br
     settings = load_settings()
     scanners = devices_ or settings.scanners
     if not scanners:
-        raise click.UsageError("no scanner is named: give --device, or set DOSSIER_SCANNERS")
+        raise click.UsageError("no scanner is configured: give --device, or set DOSSIER_SCANNERS")
     logs.begin_logging()
     try:
         archive = ArchiveClient(url, token_file.read_text().strip(), station=name, branch=branch)
@@ -124,12 +125,12 @@ def station(url: str, token_file: Path, name: str, devices_: tuple[str, ...], br
 
 
 def scan_folder_of(settings: "Settings") -> Path:
-    """The folder of locks and spool: that of the station beside `serve`, so that both respect each other."""
+    """The folder of locks and spool, shared with the station of `serve`, so that both respect each other's locks."""
     return settings.home / "scan"
 
 
 def refusal_of(fault: "Faulted") -> "Refusal":
-    """What staff would be told."""
+    """The refusal that staff see for this fault."""
     from domain.refusals import all_refusals
 
     [kind] = [refusal for refusal in all_refusals() if refusal.slug == fault.slug]
@@ -137,7 +138,7 @@ def refusal_of(fault: "Faulted") -> "Refusal":
 
 
 def _device_rows(found: list[tuple[str, str, str, str]], configured: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Those of SANE, then the configured ones that it does not find: simulated, or away."""
+    """Rows of the devices that SANE found, then of configured ones that it did not find: simulated or disconnected."""
     from scanner.simulated import SCHEME
 
     rows = [dict(zip(SEEN, (*device, device[0] in configured, True), strict=True)) for device in found]
@@ -151,7 +152,7 @@ def _device_rows(found: list[tuple[str, str, str, str]], configured: tuple[str, 
 
 
 def _add_names(rows: list[dict[str, Any]], given: tuple[str, ...]) -> list[dict[str, Any]]:
-    """With the name that the desk shows."""
+    """The rows with the name that the desk shows. Raises CommandFailed for a wrong DOSSIER_SCANNER_NAMES."""
     from scanner.names import names_of
 
     try:
@@ -169,13 +170,13 @@ def _find_profile(settings: "Settings", device: str, name: str) -> "Profile":
     except ValueError as error:
         raise CommandFailed(FAILED, f"DOSSIER_SCAN_PROFILES: {error}") from error
     if name not in profiles:
-        raise click.BadParameter(f"is one of {', '.join(profiles)}", param_hint="--profile")
+        raise click.BadParameter(f"must be one of {', '.join(profiles)}", param_hint="--profile")
     return profiles[name]
 
 
 @contextmanager
 def _scan_pages(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[PageDone], Faulted | None]]":
-    """The pages, in files that are gone afterwards, and what ended the batch."""
+    """Lend the scanned pages, whose files are removed afterwards, and the fault that ended the batch, if any."""
     from scanner.device_process import DeviceProcess
     from scanner.messages import Faulted, PageDone, Progress
 
@@ -197,7 +198,7 @@ def _scan_pages(request: "Scan", settings: "Settings") -> "Iterator[tuple[list[P
 
 
 def _copy_pages(pages: list[Path], out: Path | None) -> None:
-    """The first as `out`, the second as `out-2`."""
+    """Save the first page as `out`, the second as `out-2`."""
     if out is None:
         return
     for number, page in enumerate(pages, start=1):

@@ -1,4 +1,4 @@
-"""The verbs that run the archive: serve, migrate, adopt, sweep, version, openapi. service/ does the work."""
+"""The commands that run the archive: serve, migrate, adopt, sweep, version, openapi; service/ does the work."""
 
 import click
 
@@ -17,7 +17,7 @@ from service.output import print_facts, print_json, say
 
 @click.command()
 def serve() -> int:
-    """Run everything until Ctrl-C or SIGTERM: database, projector, decoders, web.
+    """Run database, projector, decoders and web server until Ctrl-C or SIGTERM.
 
     Prints `ready http://HOST:PORT` once requests are answered.
     """
@@ -29,7 +29,7 @@ def serve() -> int:
 
     try:
         return run(load_settings())
-    except Exception as error:  # the edge of the program: what reads the log gets a line of it
+    except Exception as error:  # the edge of the program: readers of the log get a JSON line
         if sys.stderr.isatty():
             raise
         code, words = ending_of(error)
@@ -41,7 +41,7 @@ def serve() -> int:
 def migrate() -> None:
     """Bring the database up to this release: migrations, keys, document types, the first operator token.
 
-    `serve` does the same each time it starts.
+    `serve` does the same at each start.
     """
     from migrations.runner import newest_version
     from service.database import open_database
@@ -58,9 +58,9 @@ def migrate() -> None:
 @as_json
 @with_actor_options
 def sweep(as_json: bool, actor: str | None, branch: str | None) -> None:
-    """Remove what nobody needs: content that no event names after a day, stale temporary files, old Idempotency-Keys.
+    """Remove content that no event names after a day, stale temporary files and old Idempotency-Keys.
 
-    `serve` does the same every hour. None of it is in the log, so neither is who swept.
+    `serve` does the same every hour. None of it is in the log, so neither is the caller.
     """
     from msgspec.structs import asdict
 
@@ -76,10 +76,10 @@ def sweep(as_json: bool, actor: str | None, branch: str | None) -> None:
 @assume_yes
 @with_actor_options
 def adopt(yes: bool, actor: str | None, branch: str | None) -> None:
-    """Make the content folder and the key folder at hand this archive's, for good.
+    """Mark the content folder and the key folder as this archive's, permanently.
 
-    Needed when their files ARCHIVE are lost, and when a database from a back-up takes the place of a newer one. Never
-    while another archive uses the content folder: contents that this database does not name are removed after a day.
+    Needed when their files ARCHIVE are lost, and when a database from a back-up replaces a newer one. Do not adopt a
+    content folder that another archive uses: contents that this database does not name are removed after a day.
     """
     import psycopg
 
@@ -104,7 +104,7 @@ def adopt(yes: bool, actor: str | None, branch: str | None) -> None:
 @click.command()
 @as_json
 def version(as_json: bool) -> None:
-    """Print the version of this installation, and the commit that it was made from."""
+    """Print the version of this installation and the commit that it was built from."""
     from service import release
 
     if as_json:
@@ -116,7 +116,7 @@ def version(as_json: bool) -> None:
 @click.command()
 @always_json
 def openapi() -> None:
-    """Print the HTTP contract as OpenAPI 3.1, as it is committed in api/openapi.json."""
+    """Print the HTTP contract as OpenAPI 3.1, as committed in api/openapi.json."""
     from desk.contract import CONTRACT
     from web.openapi import text
 

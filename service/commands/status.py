@@ -1,4 +1,4 @@
-"""`dossier status`: how the archive stands, in one look, beside a running `serve` or without one."""
+"""`dossier status`: the state of the archive on one page, beside a running `serve` or without one."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @as_json
 def status(as_json: bool) -> int:
-    """How the archive stands: version, parts, database, views, keys, stations, last runs, room, and what to do.
+    """Show version, parts, database, views, keys, stations, last runs, disk space, and what to do.
 
     Works beside a running `serve` and without one. The exit code is 1 when something is wrong.
     """
@@ -40,7 +40,7 @@ def status(as_json: bool) -> int:
             found |= query_store_state(store)
         if note := load_note(note_path_of(settings.home)):
             found["clock"] = note
-    except Exception as error:  # noqa: BLE001  # whatever keeps the archive shut is what is asked for
+    except Exception as error:  # noqa: BLE001  # the reason why the archive does not open is the answer
         found["problems"].append(ending_of(error)[1])
     found["problems"] += find_problems(found, settings.limits)
     if as_json:
@@ -67,7 +67,7 @@ def fields_of_part(part: "PartStatus") -> dict[str, Any]:
 
 
 def query_store_state(store: Any) -> dict[str, Any]:
-    """What database and disk tell."""
+    """The facts that database and disk hold."""
     from migrations.runner import newest_version
     from service.wiring import WHERE_VIEWS_STAND
     from store import runs
@@ -104,37 +104,37 @@ def run_of(name: str, ended: float, seconds: float, problems: int, result: Any) 
 
 
 def find_problems(found: dict[str, Any], limits: Any) -> list[str]:
-    """What is wrong, each with what to do."""
+    """Everything that is wrong, each with what to do."""
     said = []
     if not found["serving"]:
-        said.append("no `dossier serve` runs on this DOSSIER_HOME: start it, or look at its log")
+        said.append("no `dossier serve` runs on this DOSSIER_HOME: start it, or read its log")
     said += [
-        f"{part['part']} (pid {part['pid']}) gives no sign of life: serve replaces it, look at its log"
+        f"{part['part']} (pid {part['pid']}) does not respond: serve restarts it, read its log"
         for part in found["parts"]
         if part["beat_seconds"] > limits.silence_seconds_max
     ]
     for view in found.get("views", ()):
         if found["serving"] and view["lag_seconds"] > limits.view_lag_seconds_max:
-            said.append(
-                f"{view['view']} is {view['lag_seconds']:.0f} s behind: look at the projector's lines in the log"
-            )
+            said.append(f"{view['view']} is {view['lag_seconds']:.0f} s behind: read the projector's lines in the log")
         if view["parked"]:
             said.append(f"{view['view']} has {view['parked']} parked events: run `dossier projection parked`")
     if found["serving"] and "clock" in found:
-        said.append(f"nothing lapses by the calendar: {found['clock']}")
+        said.append(f"no authorization or scan expires by the calendar: {found['clock']}")
     for run in found.get("runs", ()):
         if run["problems"] and run["run"] == "verify":
             said.append(f"the last verification found {run['problems']} problems: run `dossier verify`")
         elif run["problems"]:
-            said.append(f"the last sweep was refused ({run['result'].get('error')}): look at the projector's log")
+            said.append(
+                f"the last sweep was refused ({run['result'].get('error')}): read the projector's lines in the log"
+            )
     room = found.get("content", {}).get("free_bytes", limits.disk_free_bytes_min)
     if room < limits.disk_free_bytes_min:
-        said.append(f"only {room} bytes are free for content: make room, uploads are refused meanwhile")
+        said.append(f"only {room} bytes are free for content: free some space, uploads are refused until then")
     return said
 
 
 def print_status(found: dict[str, Any]) -> None:
-    """A line for each fact, and for each part, view and problem."""
+    """Print a line for each fact, part, view and problem."""
     for name in ("version", "commit", "home", "settings", "serving", "database", "content"):
         if name in found:
             print_line([name, found[name]])

@@ -1,4 +1,4 @@
-"""`dossier tokens`: who may call the HTTP door, made and revoked as events (domain/administration.py)."""
+"""`dossier tokens`: creates and revokes API tokens, as events (domain/administration.py)."""
 
 import sys
 
@@ -28,7 +28,7 @@ def tokens() -> None:
 @with_rights
 @actor_option
 def create(name: str, rights: RightsOptions, actor: str | None) -> None:
-    """Make a token and print it, alone and only this once: the archive keeps its keyed digest."""
+    """Create a token and print it, alone and only this once: the archive keeps its keyed digest."""
     from service.prepare import create_token
 
     require_name(name)
@@ -42,7 +42,7 @@ def create(name: str, rights: RightsOptions, actor: str | None) -> None:
 @tokens.command(name="list")
 @as_json
 def list_tokens(as_json: bool) -> None:
-    """All tokens by name, revoked ones too. The tokens themselves are kept nowhere."""
+    """List all tokens by name, revoked ones included. The archive stores no token itself."""
     with open_command_store(load_settings()) as store:
         found = store.archive().load_administration().tokens
     items = [{**rights_fields_of(token.principal), "revoked": token.revoked} for token in found.values()]
@@ -54,7 +54,7 @@ def list_tokens(as_json: bool) -> None:
 @assume_yes
 @with_actor_options
 def revoke(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
-    """End a token at once and for good; its name is never given again. Asks first on a terminal."""
+    """Revoke a token immediately and permanently; its name cannot be used again. Asks first on a terminal."""
     from domain.administration import RevokeToken
 
     settings = load_settings()
@@ -63,7 +63,7 @@ def revoke(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
         raise CommandFailed(FAILED, "nothing was changed")
     with open_command_store(settings) as store:
         changed = store.archive().administer(RevokeToken(name), caller)
-    say(f"revoked: {name}" if changed else f"{name} was revoked before")
+    say(f"revoked: {name}" if changed else f"{name} was already revoked")
 
 
 COMMANDS = (tokens,)

@@ -1,4 +1,5 @@
-"""`dossier users`: who may sign in (domain/users.py). A one-time password is printed once, and kept as a hash."""
+"""`dossier users`: manages who may sign in (domain/users.py). A one-time password is printed once and stored as a
+hash."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def add(name: str, rights: RightsOptions, actor: str | None) -> None:
 @users.command(name="list")
 @as_json
 def list_users(as_json: bool) -> None:
-    """All users by name, disabled ones too."""
+    """List all users by name, disabled ones included."""
     with open_users(load_settings()) as known:
         found = known.archive.load_administration().users.values()
         once = known.passwords.find_one_time(user.password for user in found)
@@ -77,10 +78,10 @@ def state_of(user: "User", *, once: bool) -> str:
 @users.command()
 @click.argument("name")
 @click.option("--subject", required=True, help="The person's `sub` at the identity provider.")
-@click.option("--issuer", help="The provider as it names itself.  [default: DOSSIER_OIDC_ISSUER]")
+@click.option("--issuer", help="Issuer of the provider.  [default: DOSSIER_OIDC_ISSUER]")
 @with_actor_options
 def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch: str | None) -> None:
-    """Let a person at the identity provider sign in as this user, by issuer and subject, never by a name."""
+    """Let a person at the identity provider sign in as this user, matched by issuer and subject, never by a name."""
     from domain.administration import Identity
     from store.sessions import forget_waiting
 
@@ -93,22 +94,22 @@ def bind(name: str, subject: str, issuer: str | None, actor: str | None, branch:
         changed = store.users(store.archive()).bind_user(name, Identity(issuer, subject), caller)
         with store.pool.connection() as conn:
             forget_waiting(conn, issuer, subject)
-    say(f"bound: {name} is {subject} at {issuer}" if changed else f"{name} was bound to {subject} before")
+    say(f"bound: {name} is {subject} at {issuer}" if changed else f"{name} was already bound to {subject}")
 
 
 @users.command()
 @click.argument("name")
 @with_actor_options
 def unbind(name: str, actor: str | None, branch: str | None) -> None:
-    """Take the binding of a user away; sessions that the identity provider opened end at once."""
+    """Remove the binding of a user; sessions that the identity provider opened end at once."""
     changed = change_user(name, actor, branch, lambda known, caller: known.unbind_user(name, caller), forget=False)
-    say(f"unbound: {name}" if changed else f"{name} is bound to nobody")
+    say(f"unbound: {name}" if changed else f"{name} is not bound to a person")
 
 
 @users.command()
 @as_json
 def waiting(as_json: bool) -> None:
-    """People who signed in at the identity provider and are bound to no user, the latest first."""
+    """List people who signed in at the identity provider and are bound to no user, latest first."""
     from store.sessions import list_waiting as waiting_identities
 
     with open_command_store(load_settings()) as store, store.pool.connection() as conn:
@@ -130,18 +131,18 @@ def reset(name: str, actor: str | None, branch: str | None) -> None:
 @assume_yes
 @with_actor_options
 def disable(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
-    """Let a user in no more; every session ends at once. Asks first on a terminal."""
+    """Disable a user; every session ends at once. Asks first on a terminal."""
     if sys.stdin.isatty() and not yes and not click.confirm(f"Disable the user {name}?", err=True):
         raise CommandFailed(FAILED, "nothing was changed")
     changed = change_user(name, actor, branch, lambda known, caller: known.disable_user(name, caller))
-    say(f"disabled: {name}" if changed else f"{name} was disabled before")
+    say(f"disabled: {name}" if changed else f"{name} was already disabled")
 
 
 @users.command()
 @click.argument("name")
 @with_actor_options
 def enable(name: str, actor: str | None, branch: str | None) -> None:
-    """Let a disabled user in again: print a new one-time password, alone."""
+    """Enable a disabled user and print a new one-time password, alone."""
     password = change_user(name, actor, branch, lambda known, caller: known.enable_user(name, caller))
     if password is None:
         raise CommandFailed(CONFLICT, f"{name} is not disabled; `dossier users reset` makes a new password")
@@ -151,7 +152,8 @@ def enable(name: str, actor: str | None, branch: str | None) -> None:
 def change_user(
     name: str, actor: str | None, branch: str | None, step: "Callable[[Users, Caller], T]", *, forget: bool = True
 ) -> T:
-    """What a step says. `forget`: the password that counted before it does no more, and a file that has it goes."""
+    """Run `step` and return its result. `forget` also removes a file that holds the user's previous password, which is
+    no longer valid."""
     from service.first_user import forget_password
 
     settings = load_settings()

@@ -1,4 +1,5 @@
-"""`dossier verify`: is everything that was ever acknowledged there, whole, and shown as it is (service/verify.py)."""
+"""`dossier verify`: checks that everything that was ever acknowledged is there, intact, and shown correctly
+(service/verify.py)."""
 
 import click
 
@@ -8,14 +9,14 @@ from service.output import print_json, print_line, say, show_progress
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Of contents only presence and size, not their bytes.")
-@click.option("--no-views", is_flag=True, help="Do not make the views again to compare them.")
+@click.option("--quick", is_flag=True, help="Check presence and size of contents, not their bytes.")
+@click.option("--no-views", is_flag=True, help="Do not rebuild the views for comparison.")
 @as_json
 def verify(quick: bool, no_views: bool, as_json: bool) -> int:
     """Check the log, the keys, every content and the views against each other, beside a running `serve` or without.
 
-    Problems are told by kind, id and position, never with a name; the exit code is then 6. Orphans (content that no
-    event came to name, older than a day) are counted and no loss: the sweeper takes them.
+    Problems are reported by kind, id and position, never with a name; the exit code is then 6. Orphans (content older
+    than a day that no event names) are counted but are no loss: the sweeper removes them.
     """
     from msgspec.structs import asdict
 

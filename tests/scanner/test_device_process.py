@@ -113,7 +113,7 @@ def test_a_page_is_never_written_over_another(desk: Desk) -> None:
     again = desk.feed(f"{FEEDER}&pages=1")
 
     assert isinstance(again.ending, Faulted)
-    assert (again.ending.fault, again.ending.raw) == (Fault.INVALID, "page 1 is there already")
+    assert (again.ending.fault, again.ending.raw) == (Fault.INVALID, "page 1 exists already")
     assert desk.spool.list_pages("job-1") == [done.page for done in first.pages]
 
 
@@ -225,7 +225,7 @@ def test_a_device_that_gives_nothing_is_ended_and_the_next_job_works(desk: Desk)
     stalled = desk.feed(f"{FEEDER}&pages=3&stall=2", patience=QUICK)
     following = desk.feed(f"{FEEDER}&pages=3&stall=2", patience=QUICK, job="job-2", profile=SMALL, pages_max=1)
 
-    assert stalled.ending == Faulted(fault=Fault.TIMEOUT, raw="the device gave nothing more")
+    assert stalled.ending == Faulted(fault=Fault.TIMEOUT, raw="the device sent no more data in time")
     assert stalled.ending.slug == "scanner-failed"
     assert numbers(stalled) == [1]
     assert isinstance(following.ending, Faulted)

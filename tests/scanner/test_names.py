@@ -32,5 +32,5 @@ def test_a_number_that_is_taken_already_is_passed_over() -> None:
 
 @pytest.mark.parametrize("given", ["Front desk", "=Front desk", "test:0=", f"test:0={'x' * 81}", "test:0=a\nb"])
 def test_a_name_that_cannot_be_shown_is_refused(given: str) -> None:
-    with pytest.raises(ValueError, match="takes DEVICE=NAME"):
+    with pytest.raises(ValueError, match="must be DEVICE=NAME"):
         names_of(["test:0"], [given])

@@ -38,7 +38,7 @@ AWAY, TAKEN = "simulated:feeder?offline=1", "simulated:flatbed?busy=1"
 DEVICES = (GLASS, FEEDER, SLOW, COVER, EMPTY, STALL, ENDLESS, AWAY, TAKEN)
 FORM_DPI = 200
 JPEG = {"Content-Type": "image/jpeg"}
-DRIVERS_WORDS = ("as the name says", "the feeder is empty", "gave nothing more")
+DRIVERS_WORDS = ("as the name says", "the feeder is empty", "sent no more data")
 
 
 class Network(NamedTuple):
@@ -411,7 +411,7 @@ def test_a_job_for_a_scanner_that_is_there_no_more_is_told_as_offline(
         assert (slug(failed), failed["pages"]) == ("scanner-offline", kept)
         other = at_desk.start(next_start.scanner(FEEDER))
         assert len(at_desk.until(other, "review")["pages"]) == 3
-        assert next_start.said().count("which this station has not") == 1
+        assert next_start.said().count("which this station does not have") == 1
 
 
 # -- pages that cannot be brought -------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_what_is_not_recognized_is_told_by_its_type() -> None:
 def test_a_mistyped_setting_in_the_environment_is_told() -> None:
     """L6: in the file it was refused, in the environment nobody heard of it."""
     told = describe_unknown_names({"DOSSIER_PROT": "9", "DOSSIER_PORT": "8", "DOSSIER_CONFIG": "x", "HOME": "/"})
-    assert told == ["DOSSIER_PROT: there is no such setting, it is ignored; DOSSIER_PORT is meant, perhaps"]
+    assert told == ["DOSSIER_PROT is ignored: there is no such setting; did you mean DOSSIER_PORT?"]
 
 
 def test_an_attempt_to_connect_has_a_limit_unless_the_address_has_one() -> None:

@@ -127,7 +127,7 @@ def test_mended_it_is_issued_again_and_takes_its_form_again(archive: Program, de
     statement, _ = desk.withdrawn_by_the_older_release()
     content = an_upload(f"%PDF-1.7 {statement}".encode())
     mended = archive.run("grounds", "--mend", "--yes", "--actor", "b.visser", "--reason", "by hand")
-    assert "1 of 1 are issued again" in mended.err
+    assert "1 of 1 authorizations are back in the state issued" in mended.err
     assert desk.status(statement) == "issued"
     history = archive.run("history", "authorization", statement, "--json").json["items"]
     assert (history[0]["action"], history[0]["actor"], history[0]["reason"]) == (
@@ -147,7 +147,7 @@ def test_what_money_was_asked_for_with_is_named_and_left(archive: Program, desk:
     desk.withdraw_alone(paper)
     other, _ = desk.withdrawn_by_the_older_release()
     mended = archive.run("grounds", "--mend", "--yes", code=7)
-    assert "1 of 2 are issued again" in mended.err
+    assert "1 of 2 authorizations are back in the state issued" in mended.err
     assert (desk.status(collected), desk.status(other)) == ("active", "issued")
     assert named(archive) == [str(collected)]
     desk.correct(paper, Restore(REASON))

@@ -73,10 +73,10 @@ def test_a_part_that_hangs_is_killed_and_replaced_and_the_log_says_which_and_sin
     before = pid_of(watched, part)
     os.kill(before, signal.SIGSTOP)
     wait_until(lambda: pid_of(watched, part) != before, SECONDS, f"{part} was not replaced")
-    (line,) = said(watched, f"(pid {before}) gave no sign of life for {SILENCE} s")
+    (line,) = said(watched, f"(pid {before}) gave no heartbeat for {SILENCE} s")
     assert f"{part} hangs: {part}" in line
-    assert "it is killed and started again" in line
-    (line,) = said(watched, f"{part} (pid {before}) was ended by SIGKILL; it is started again")
+    assert "killing and restarting it" in line
+    (line,) = said(watched, f"{part} (pid {before}) was ended by SIGKILL; restarting it")
     wait_until(lambda: answers(watched), SECONDS, "nothing answers")
     standing = {one.part: one for one in fetch_part_statuses(watched.home) or ()}
     assert standing[part].restarts == 1

@@ -117,7 +117,7 @@ def test_a_view_that_is_behind_says_so(archive: Program) -> None:
     archive.letter()
     ended = archive.run("history", "customer", "100234", "--json", DOSSIER_MIN_POSITION_WAIT_SECONDS="0.1")
     assert len(ended.json["items"]) == 1
-    assert "does `dossier serve` run?" in ended.err
+    assert "check that `dossier serve` runs" in ended.err
 
 
 def test_what_was_just_saved_is_waited_for(archive: Program) -> None:

@@ -77,7 +77,7 @@ def test_a_folder_without_a_list_is_taken_by_customer_and_type(archive: Program,
         path.write_text(name)
     ended = archive.run("import", tmp_path / "sorted", "--json", code=7)
     assert counts(ended.json) == (3, 0, 1)
-    assert ended.err == "file 4 in .: file: must stand in CUSTOMER/TYPE/ of the folder\n"
+    assert ended.err == "file 4 in .: file: must be in CUSTOMER/TYPE/ of the folder\n"
     assert counts(archive.run("import", tmp_path / "sorted", "--json", code=7).json) == (0, 3, 1)
 
 

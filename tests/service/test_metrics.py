@@ -328,4 +328,4 @@ def test_a_full_disk_ends_no_process_that_counts(tmp_path: Path, free_bytes: int
         (disk / "filler").write_bytes(bytes(room.f_bavail * room.f_frsize - free_bytes))
         _, sizes, said, log = count(disk, tmp_path / "missing")
     assert (sizes, said) == ([], {})
-    assert "no room for the numbers of this process" in log
+    assert "no space for the metrics of this process" in log

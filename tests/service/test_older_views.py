@@ -70,8 +70,8 @@ def test_older_rows_are_made_anew_once_and_told_of(archive: Program) -> None:
     titled_in_an_earlier_release(archive)
     assert titles(archive) == []
     first, second = archive.run("migrate"), archive.run("migrate")
-    assert f"views of an older release are made anew, which may take minutes: {', '.join(sorted(VIEWS))}\n" in first.err
-    assert first.err.count("made anew: ") == len(VIEWS)
+    assert f"rebuilding views of an older release, which may take minutes: {', '.join(sorted(VIEWS))}\n" in first.err
+    assert first.err.count("rebuilt: ") == len(VIEWS)
     assert "anew" not in second.err
     assert titles(archive) == [("A complaint", "A complaint")]
     assert archive.sql("select name, shape from views.tracking order by name") == shapes()
@@ -97,7 +97,7 @@ def test_only_what_is_older_is_made_anew(archive: Program) -> None:
     archive.sql("update views.tracking set shape = 9 where name <> 'customer_documents'")
     told = archive.run("migrate").err
     assert "minutes: customer_documents\n" in told
-    assert told.count("made anew: ") == 1
+    assert told.count("rebuilt: ") == 1
 
 
 def test_of_several_that_start_one_makes_them_anew_and_the_others_wait(archive: Program) -> None:
@@ -110,4 +110,4 @@ def test_of_several_that_start_one_makes_them_anew_and_the_others_wait(archive: 
     assert titles(archive) == []
     renew_views(archive.url, archive.store.log, told.append)
     assert titles(archive) == [("A complaint", "A complaint")]
-    assert [line.partition(":")[0] for line in told].count("made anew") == len(VIEWS)
+    assert [line.partition(":")[0] for line in told].count("rebuilt") == len(VIEWS)

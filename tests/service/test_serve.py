@@ -268,7 +268,7 @@ def test_a_login_that_may_not_make_roles_works_and_config_check_says_what_that_m
         checked = archive.command("config", "check", "--json")
         assert checked.returncode == 0
         assert json.loads(checked.stdout)["database"]["roles"] == {"dossier_app": False, "dossier_projector": False}
-        assert checked.stderr.count("only triggers keep the event log from being changed") == 2
+        assert checked.stderr.count("only triggers protect the event log from changes") == 2
         assert archive.command("verify").returncode == 0
         assert archive.stop() == 0
 
@@ -349,7 +349,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(home: Path, set
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refused(home, 5, **{setting: str(port)})
-    assert said == f"dossier: 127.0.0.1:{port} is taken by another program: end that, or set {setting}"
+    assert said == f"dossier: 127.0.0.1:{port} is used by another program: stop it, or set {setting}"
     assert not (home / "postgres").exists()
 
 
@@ -362,7 +362,7 @@ def test_an_address_that_is_not_of_this_machine_is_told(home: Path) -> None:
 def test_settings_that_do_not_go_together_are_told(home: Path) -> None:
     port = str(free_port())
     said = refused(home, 2, DOSSIER_PORT=port, DOSSIER_METRICS_PORT=port)
-    assert said == "dossier: DOSSIER_METRICS_PORT: is the port of DOSSIER_PORT, and has to be another one"
+    assert said == "dossier: DOSSIER_METRICS_PORT: must differ from DOSSIER_PORT"
     said = refused(home, 2, DOSSIER_DATABASE_OWNER_URL="postgresql:///library")
     assert said.startswith("dossier: DOSSIER_DATABASE_OWNER_URL: needs DOSSIER_DATABASE_URL")
     assert [*home.iterdir()] == []

@@ -71,7 +71,7 @@ def test_what_was_found_is_told_although_it_cannot_be_written_down(archive: Prog
     archive.sql("drop table operations.last_run")
     ended = archive.run("verify", "--json", "--no-views")
     assert ended.json["problems_found"] == 0
-    assert "could not be written down" in ended.err
+    assert "recording the verification as last run failed" in ended.err
 
 
 def test_verify_beside_uploads_finds_nothing_wrong_with_what_is_under_way(archive: Program) -> None:

@@ -30,7 +30,7 @@ def test_a_missing_wall_is_said_at_the_start_and_by_readyz(home: Path) -> None:
 def test_without_a_filter_for_the_decoders_nothing_is_served() -> None:
     with new_home() as home, begun(home, first=FORBIDDING.format("forbid_filters")) as served:
         assert served.ended() == 1
-        assert "the decoders cannot be shut in" in served.err
+        assert "the decoders cannot be sandboxed here" in served.err
         assert not home.exists() or list(home.iterdir()) == []
 
 

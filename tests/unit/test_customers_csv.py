@@ -123,8 +123,8 @@ def test_what_is_wrong_is_told_by_line_and_column_and_stops_no_other_line() -> N
     [
         (b"7,Jan\n", "line 2: has 2 fields and not 6"),
         (b"7,Vries, Jan,,,,\n", "line 2: has 7 fields and not 6"),
-        (b'7,"Jan,,,,\n', "line 2: has a quote that is not closed, or text behind a closing one"),
-        (b'7,"Jan" Vries,,,,\n', "line 2: has a quote that is not closed, or text behind a closing one"),
+        (b'7,"Jan,,,,\n', "line 2: has a quote that is not closed, or text after a closing one"),
+        (b'7,"Jan" Vries,,,,\n', "line 2: has a quote that is not closed, or text after a closing one"),
     ],
 )
 def test_a_line_that_is_no_record_costs_itself_alone(line: bytes, said: str) -> None:

@@ -138,7 +138,7 @@ def test_without_one_its_files_stand_by_customer_and_type(tmp_path: Path) -> Non
 def test_a_file_that_stands_elsewhere_is_told_and_not_guessed_at(tmp_path: Path, name: str) -> None:
     given(tmp_path, name)
     [line] = listed(tmp_path)
-    assert [str(e) for e in line.parsed] == ["/file: must stand in CUSTOMER/TYPE/ of the folder"]  # type: ignore[union-attr]  # is none
+    assert [str(e) for e in line.parsed] == ["/file: must be in CUSTOMER/TYPE/ of the folder"]  # type: ignore[union-attr]  # is none
 
 
 def test_a_name_that_is_no_text_is_shown_by_its_bytes(tmp_path: Path) -> None:

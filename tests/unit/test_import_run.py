@@ -110,7 +110,7 @@ def test_what_is_over_is_counted_among_the_taken(bringing: Bringing) -> None:
     old = MANDATE | {"iban": an_iban("INGB"), "signature_date": "2015-01-31"}
     assert bringing.run([old]) == ImportCounts(taken=1, ended=1)
     [told] = bringing.lines
-    assert told.words == "36 months without a collection ended on 2018-01-31: `serve` will note it as expired"
+    assert told.words == "36 months without a collection ended on 2018-01-31: `serve` will record it as expired"
 
 
 def test_lines_before_a_place_that_cannot_be_read_are_taken(bringing: Bringing) -> None:

@@ -197,88 +197,98 @@ async def open_parts(
     missing_walls: tuple[str, ...] = (),
     beating: Callable[[], Sequence[Beating]] = list,
 ) -> AsyncIterator[Parts]:
-    """The parts of one web worker, opened in its event loop after the fork."""
+    """Open the parts of one web worker, in its event loop after the fork."""
     set_json_loads(msgspec.json.decode)  # a list of 20 rows takes a tenth less time than with the standard library's
-    wake: list[Callable[[], None]] = []
+    metrics, on_append = Metrics(), list[Callable[[], None]]()
+    with open_store(
+        settings,
+        url,
+        role=role,
+        connections=WRITE_CONNECTIONS,
+        on_append=functools.partial(call_each, on_append),
+        damaged=metrics.count_damaged,
+        proven=proven,
+    ) as store:
+        worker = build_worker(store, make_read_pool(settings, url, role), metrics)
+        on_append.append(worker.signals.announce_events)
+        async with (
+            worker.reads,
+            aclosing(worker.accesses),
+            run_signals(worker.signals, worker.live),
+            measure_pools(metrics, reads=worker.reads, writes=store.pool),
+            receive_hints(settings, worker.standing) as hints,
+            open_identity_provider(settings) as provider,
+        ):
+            on_append.append(functools.partial(hints.send_hint, FOLLOWER))
+            examiner = Examiner(socket, settings.limits, metrics.count_decoder_failure)
+            health = build_health(worker, proven, missing_walls)
+            yield parts_of(worker, examiner, provider, health, beating)
+        worker.slowly.close()
+        worker.blocking.close()
 
-    def wake_followers() -> None:
-        for tell in wake:
-            tell()
 
-    metrics = Metrics()
-    reads = make_async_pool(
+def call_each(functions: Iterable[Callable[[], None]]) -> None:
+    for function in functions:
+        function()
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """Objects of one web worker that share its event loop and its pool of connections for reads."""
+
+    store: Store
+    archive: Archive
+    metrics: Metrics
+    reads: Any
+    accesses: "Accesses"
+    blocking: Blocking
+    slowly: Blocking
+    signals: Signals
+    catalogue: LiveCatalogue
+    live: Live
+    new_events: Bell
+    standing: Standing
+
+
+def make_read_pool(settings: Settings, url: str, role: str | None) -> Any:
+    return make_async_pool(
         url,
         min_size=1,
         max_size=READ_CONNECTIONS,
         wait_seconds=settings.limits.queue_wait_seconds,
         kwargs={"autocommit": True, **role_options(role)},
     )
-    with open_store(
-        settings,
-        url,
-        role=role,
-        connections=WRITE_CONNECTIONS,
-        on_append=wake_followers,
-        damaged=metrics.count_damaged,
-        proven=proven,
-    ) as store:
-        blocking = Blocking(WRITE_CONNECTIONS)
-        slowly = Blocking(1, waiting_max=SIGN_INS_WAITING_MAX)
-        archive = store.archive()
-        signals = Signals(url, connection=reads.connection)
-        catalogue = LiveCatalogue(
-            archive, blocking, listening=lambda: signals.listening, version=store.log.catalogue_version
-        )
-        live = Live(
-            signals.load_positions,
-            streams_max=settings.limits.events_streams_max,
-            unavailable=UNAVAILABLE,
-            streams=metrics.change_streams,
-        )
-        signals.on_catalogue(catalogue.note_change)
-        signals.on_lost_key(store.keys.forget_key)
-        new_events = Bell()
-        signals.on_events(live.note_events, new_events.ring)
-        standing = Standing(reads.connection)
-        wake.append(signals.announce_events)
-        accesses = Accesses(reads.connection)
-        async with (
-            reads,
-            aclosing(accesses),
-            run_signals(signals, live),
-            measure_pools(metrics, reads=reads, writes=store.pool),
-            receive_hints(settings, standing) as hints,
-            open_identity_provider(settings) as provider,
-        ):
-            wake.append(functools.partial(hints.send_hint, FOLLOWER))
-            health = Health(
-                reads.connection,
-                store.directory,
-                settings.limits,
-                missing_walls,
-                kek=proven.kek,
-                keys_folder=settings.home / "keys",
-                lapses_note=note_path_of(settings.home),
-            )
-            yield parts_of(
-                store=store,
-                archive=archive,
-                connection=reads.connection,
-                accesses=accesses,
-                blocking=blocking,
-                slowly=slowly,
-                catalogue=catalogue,
-                standing=standing,
-                live=live,
-                new_events=new_events,
-                provider=provider,
-                health=health,
-                metrics=metrics,
-                beating=beating,
-                socket=socket,
-            )
-        slowly.close()
-        blocking.close()
+
+
+def build_worker(store: Store, reads: Any, metrics: Metrics) -> Worker:
+    """Build the objects and connect the signals of the database to those that wait for them; nothing runs yet."""
+    archive, blocking = store.archive(), Blocking(WRITE_CONNECTIONS)
+    signals, new_events = Signals(store.url, connection=reads.connection), Bell()
+    catalogue = LiveCatalogue(
+        archive, blocking, listening=lambda: signals.listening, version=store.log.catalogue_version
+    )
+    live = Live(
+        signals.load_positions,
+        streams_max=store.settings.limits.events_streams_max,
+        unavailable=UNAVAILABLE,
+        streams=metrics.change_streams,
+    )
+    signals.on_catalogue(catalogue.note_change)
+    signals.on_lost_key(store.keys.forget_key)
+    signals.on_events(live.note_events, new_events.ring)
+    return Worker(
+        store=store,
+        archive=archive,
+        metrics=metrics,
+        reads=reads,
+        accesses=Accesses(reads.connection),
+        blocking=blocking,
+        slowly=Blocking(1, waiting_max=SIGN_INS_WAITING_MAX),
+        signals=signals,
+        catalogue=catalogue,
+        live=live,
+        new_events=new_events,
+        standing=Standing(reads.connection),
+    )
 
 
 @asynccontextmanager
@@ -338,81 +348,92 @@ async def open_identity_provider(settings: Settings) -> AsyncIterator[IdentityPr
         await provider.close()
 
 
+def build_health(worker: Worker, proven: Proven, missing_walls: tuple[str, ...]) -> Health:
+    settings = worker.store.settings
+    return Health(
+        worker.reads.connection,
+        worker.store.directory,
+        settings.limits,
+        missing_walls,
+        kek=proven.kek,
+        keys_folder=settings.home / "keys",
+        lapses_note=note_path_of(settings.home),
+    )
+
+
+def build_sessions(worker: Worker) -> LiveSessions:
+    settings = worker.store.settings
+    return LiveSessions(
+        worker.store.users(worker.archive),
+        sessions,
+        connection=worker.reads.connection,
+        catalogue=worker.catalogue,
+        slowly=worker.slowly,
+        record_access=worker.accesses.record,
+        changed=functools.partial(forget_password, settings),
+        limits=settings.limits,
+        branch=settings.branch,
+        newcomers=settings.oidc_role,
+    )
+
+
+def build_page_images(worker: Worker, examiner: Examiner, temporary: Path) -> PageImages:
+    return PageImages(
+        cache=worker.store.page_images,
+        examiner=examiner,
+        blocking=worker.blocking,
+        limits=worker.store.settings.limits,
+        temporary=temporary,
+        count=worker.metrics.count_image,
+    )
+
+
 def parts_of(
-    *,
-    store: Store,
-    archive: Archive,
-    connection: Connect,
-    accesses: "Accesses",
-    blocking: Blocking,
-    slowly: Blocking,
-    catalogue: LiveCatalogue,
-    standing: Standing,
-    live: Live,
-    new_events: Bell,
+    worker: Worker,
+    examiner: Examiner,
     provider: IdentityProvider | None,
     health: Health,
-    metrics: Metrics,
     beating: Callable[[], Sequence[Beating]],
-    socket: Path,
 ) -> Parts:
-    settings = store.settings
-    examiner, temporary = Examiner(socket, settings.limits, metrics.count_decoder_failure), settings.home / "tmp"
+    store, accesses, connection = worker.store, worker.accesses, worker.reads.connection
+    settings, limits, temporary = store.settings, store.settings.limits, store.settings.home / "tmp"
     return Parts(
-        archive=archive,
-        blocking=blocking,
+        archive=worker.archive,
+        blocking=worker.blocking,
         connection=connection,
-        views_at=standing.views_at,
-        patience=standing.open_patience,
-        live=live,
-        new_events=new_events,
+        views_at=worker.standing.views_at,
+        patience=worker.standing.open_patience,
+        live=worker.live,
+        new_events=worker.new_events,
         events_at=store.log.read_positions,
         last_position=store.log.last_position,
         fence=store.log.fence,
-        customers=AsyncCustomers(store.register, connection, blocking),
-        catalogue=catalogue,
-        sessions=LiveSessions(
-            store.users(archive),
-            sessions,
-            connection=connection,
-            catalogue=catalogue,
-            slowly=slowly,
-            record_access=accesses.record,
-            changed=functools.partial(forget_password, settings),
-            limits=settings.limits,
-            branch=settings.branch,
-            newcomers=settings.oidc_role,
-        ),
+        customers=AsyncCustomers(store.register, connection, worker.blocking),
+        catalogue=worker.catalogue,
+        sessions=build_sessions(worker),
         identity_provider=provider,
         examiner=examiner,
-        page_images=PageImages(
-            cache=store.page_images,
-            examiner=examiner,
-            blocking=blocking,
-            limits=settings.limits,
-            temporary=temporary,
-            count=metrics.count_image,
-        ),
+        page_images=build_page_images(worker, examiner, temporary),
         stations=stations,
         tasks=tasks,
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,
-        check_limit=CheckLimit(accesses.missed_checks, misses_max=settings.limits.check_misses_per_minute_max),
+        check_limit=CheckLimit(accesses.missed_checks, misses_max=limits.check_misses_per_minute_max),
         record_access=accesses.record,
         note_access=accesses.note,
         read_access=accesses.read,
         health=health.check_parts,
         metrics=functools.partial(metrics_text, settings, connection, beating),
-        answered=metrics.count_answer,
-        limits=settings.limits,
+        answered=worker.metrics.count_answer,
+        limits=limits,
         temporary=temporary,
         branch=settings.branch,
         institution=settings.institution,
         zone=ZoneInfo(settings.timezone),
         version=release_version(),
         commit=release_commit(),
-        refused=metrics.count_refusal,
-        uploading=metrics.change_uploads,
+        refused=worker.metrics.count_refusal,
+        uploading=worker.metrics.change_uploads,
         metrics_on_main_port=settings.metrics_port is None,
         trusted_proxies=settings.trusted_proxies,
     )

@@ -100,7 +100,7 @@ class Delivery:
             if not self._spool.is_begun(name) or (self._load_job(name) is None and not self._has_pictures(name)):
                 self._spool.drop_job(name)
             elif self._load_job(name) is None:
-                logger.warning("pages that are not in the archive are kept in %s for inspection", self._folder / name)
+                logger.warning("pages that are not in the archive are kept for inspection in %s", self._folder / name)
 
     def wake(self) -> None:
         self._woken.set()
@@ -187,7 +187,7 @@ class Delivery:
         """Keep the folder for a person, since the paper may be gone."""
         folder = self._folder / job.spool_id
         (folder / _ASKED).unlink()
-        logger.error("pages that are not in the archive are kept in %s for inspection: %s", folder, why)
+        logger.error("pages that are not in the archive are kept for inspection in %s: %s", folder, why)
 
     # -- files --------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ TOLD = {
     'FATAL:  database "library" does not exist': "no such database",
     'FATAL:  role "j.smit" does not exist': "the login does not exist",
     "FATAL:  unsupported startup parameter: options": "connect directly",
-    "FATAL:  sorry, too many clients already": "no connection left",
+    "FATAL:  sorry, too many clients already": "no free connection",
     'could not translate host name "j.smit" to address': "its host is not known",
     "consuming input failed: server closed the connection unexpectedly": "the connection was cut",
 }

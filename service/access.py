@@ -1,4 +1,4 @@
-"""Writes an access-log line for each read by command, before anything is shown, as HTTP reads do (docs/design.md)."""
+"""Writes an access-log line for each read by command, before anything is shown, as HTTP reads do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -232,7 +232,7 @@ def call_each(functions: Iterable[Callable[[], None]]) -> None:
         function()
 
 
-class Worker(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerParts(msgspec.Struct, frozen=True, kw_only=True):
     """Objects of one web worker that share its event loop and its pool of connections for reads."""
 
     store: Store
@@ -259,7 +259,7 @@ def make_read_pool(settings: Settings, url: str, role: str | None) -> Any:
     )
 
 
-def build_worker(store: Store, reads: Any, metrics: Metrics) -> Worker:
+def build_worker(store: Store, reads: Any, metrics: Metrics) -> WorkerParts:
     """Build the objects and connect the signals of the database to those that wait for them; nothing runs yet."""
     archive, blocking = store.archive(), Blocking(WRITE_CONNECTIONS)
     signals, new_events = Signals(store.url, connection=reads.connection), Bell()
@@ -275,7 +275,7 @@ def build_worker(store: Store, reads: Any, metrics: Metrics) -> Worker:
     signals.on_catalogue(catalogue.note_change)
     signals.on_lost_key(store.keys.forget_key)
     signals.on_events(live.note_events, new_events.ring)
-    return Worker(
+    return WorkerParts(
         store=store,
         archive=archive,
         metrics=metrics,
@@ -348,7 +348,7 @@ async def open_identity_provider(settings: Settings) -> AsyncIterator[IdentityPr
         await provider.close()
 
 
-def build_health(worker: Worker, proven: Proven, missing_walls: tuple[str, ...]) -> Health:
+def build_health(worker: WorkerParts, proven: Proven, missing_walls: tuple[str, ...]) -> Health:
     settings = worker.store.settings
     return Health(
         worker.reads.connection,
@@ -361,7 +361,7 @@ def build_health(worker: Worker, proven: Proven, missing_walls: tuple[str, ...])
     )
 
 
-def build_sessions(worker: Worker) -> LiveSessions:
+def build_sessions(worker: WorkerParts) -> LiveSessions:
     settings = worker.store.settings
     return LiveSessions(
         worker.store.users(worker.archive),
@@ -377,7 +377,7 @@ def build_sessions(worker: Worker) -> LiveSessions:
     )
 
 
-def build_page_images(worker: Worker, examiner: Examiner, temporary: Path) -> PageImages:
+def build_page_images(worker: WorkerParts, examiner: Examiner, temporary: Path) -> PageImages:
     return PageImages(
         cache=worker.store.page_images,
         examiner=examiner,
@@ -389,7 +389,7 @@ def build_page_images(worker: Worker, examiner: Examiner, temporary: Path) -> Pa
 
 
 def parts_of(
-    worker: Worker,
+    worker: WorkerParts,
     examiner: Examiner,
     provider: IdentityProvider | None,
     health: Health,

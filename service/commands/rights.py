@@ -1,4 +1,4 @@
-"""The options for the rights of a token or a user (api.md "Rights"), checked before anything is written."""
+"""The options for the rights of a token or a user, checked before anything is written."""
 
 import functools
 from collections.abc import Callable

@@ -95,7 +95,7 @@ def test_a_device_in_use_is_left_alone_and_its_user_named(run: Run, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "said"),
     [
-        (["simulated", "--profile", "receipt"], {}, USAGE, "is one of letter, id_card, photo"),
+        (["simulated", "--profile", "receipt"], {}, USAGE, "must be one of letter, id_card, photo"),
         (["simulated", "--source", "window"], {}, USAGE, "'flatbed', 'feeder'"),
         (["simulated"], {"DOSSIER_SCAN_PROFILES": "letter.speed=2"}, FAILED, "DOSSIER_SCAN_PROFILES: letter.speed=2"),
         (["simulated:drum"], {}, TRY_AGAIN, "invalid: simulated:drum"),

@@ -22,7 +22,6 @@ from domain.refusals import (
     FieldError,
     InsufficientStorage,
     LengthRequired,
-    MalformedRequest,
     ValidationFailed,
 )
 from web.multipart import Part, Splitter, boundary_of
@@ -138,8 +137,7 @@ class Reception:
                     self.content(event)
             if self.held_bytes >= PIECE_BYTES:
                 await finish_in_thread(self.flush)
-        if not splitter.closed:
-            raise MalformedRequest(reason=N_("its form ends before its last boundary"))
+        splitter.finish()
         self.finish()
 
     async def take_body(self, stream: AsyncIterable[bytes]) -> ReceivedFile:

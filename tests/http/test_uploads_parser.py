@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.refusals import MalformedRequest, UnsupportedMediaType
-from web.multipart import PART_HEADER_BYTES_MAX, Part, Splitter, boundary_of, part_of
+from web.multipart import PART_HEADER_BYTES_MAX, Part, Splitter, boundary_of
 
 BOUNDARY = b"-x-"
 Piece = tuple[str, str | None, bytes]
@@ -44,7 +44,20 @@ def cut(data: Iterable[bytes]) -> tuple[list[Piece], bool]:
                 parts.append((event.name, event.file_name, b""))
             else:
                 parts[-1] = (*parts[-1][:2], parts[-1][2] + event)
-    return parts, splitter.closed
+    return parts, is_whole(splitter)
+
+
+def is_whole(splitter: Splitter) -> bool:
+    try:
+        splitter.finish()
+    except MalformedRequest:
+        return False
+    return True
+
+
+def part_with(disposition: bytes) -> tuple[str, str | None]:
+    [(name, file_name, _)] = cut([b"---x-\r\nContent-Disposition: " + disposition + b"\r\n\r\n\r\n---x---"])[0]
+    return name, file_name
 
 
 def split_at(data: bytes, places: Iterable[int]) -> list[bytes]:
@@ -101,15 +114,19 @@ def test_any_bytes_are_taken_or_refused_and_nothing_else(data: bytes, places: li
     [
         (b"---x-junk\r\n\r\n", "boundary"),
         (b"---x-" + b" " * 300, "boundary"),
-        (b"---x-\r\nContent-Type: a/b\r\n\r\n", "without a name"),
-        (b'---x-\r\nContent-Disposition: attachment; name="a"\r\n\r\n', "without a name"),
+        (b"junk ---x-\r\n", "boundary"),
+        (b"---x-\n\r\n", "boundary"),
+        (b"---x-\r\nContent-Type: a/b\r\n\r\n", "part header"),
+        (b'---x-\r\nContent-Disposition: attachment; name="a"\r\n\r\n', "part header"),
         (b"---x-\r\nContent-Disposition: form-data\r\n\r\n", "without a name"),
-        (b"---x-\r\nno colon\r\n\r\n", "malformed header"),
+        (b"---x-\r\nno colon\r\n\r\n", "part header"),
+        (b'---x-\r\nContent-Disposition: form-data; name="a"\r\nContent-Length: 1\r\n\r\nab\r\n---x---', "part header"),
         (
             b'---x-\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: form-data; name="a"\r\n\r\n',
             "transfer enc",
         ),
         (b"---x-\r\nA: " + b"b" * PART_HEADER_BYTES_MAX, "too many headers"),
+        (b"---x-\r\n" + b"A: b\r\n" * 9, "too many headers"),
     ],
 )
 def test_what_is_no_form_is_refused_with_a_reason(data: bytes, reason: str) -> None:
@@ -141,11 +158,11 @@ def test_what_stands_before_the_first_and_after_the_last_boundary_is_dropped() -
     ],
 )
 def test_names_of_fields_and_files_are_read_as_clients_write_them(disposition: str, expected: tuple[str, str]) -> None:
-    assert part_of(b"Content-Disposition: " + disposition.encode()) == expected
+    assert part_with(disposition.encode()) == expected
 
 
 def test_a_file_name_that_is_not_utf_8_is_read_as_latin_1() -> None:
-    assert part_of(b'content-disposition:form-data; name="f"; filename="\xe9.pdf"').file_name == "é.pdf"
+    assert part_with(b'form-data; name="f"; filename="\xe9.pdf"') == ("f", "é.pdf")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_revoked_token_opens_nothing_and_its_name_is_never_given_again(archive
     assert archive.run("tokens", "revoke", "kiosk").out == ""
     assert principal_of(archive.store, token) is None
     assert archive.run("tokens", "list", "--json").json["items"][-1]["revoked"] is True
-    assert "revoked before" in archive.run("tokens", "revoke", "kiosk", "--yes").err
+    assert "already revoked" in archive.run("tokens", "revoke", "kiosk", "--yes").err
     again = archive.run("tokens", "create", "kiosk", "--role", "viewer", code=5)
     assert (again.out, again.err.count("name:")) == ("", 1)
 

@@ -126,7 +126,7 @@ def test_a_disabled_user_is_out_until_it_is_enabled_with_another_password(archiv
     begin_session(archive, user)
     assert archive.run("users", "disable", "j.smit").out == ""
     assert (signed_in(archive, "j.smit", first), sessions(archive)) == (None, 0)
-    assert "disabled before" in archive.run("users", "disable", "j.smit", "--yes").err
+    assert "already disabled" in archive.run("users", "disable", "j.smit", "--yes").err
     assert archive.run("users", "reset", "j.smit", code=5).out == ""
     password = archive.run("users", "enable", "j.smit").out.strip()
     assert signed_in(archive, "j.smit", password) is not None

@@ -50,15 +50,16 @@ async def show_authorization(call: Call) -> None:
     at = await call.position_of(call.as_of(), DOCUMENTS, AUTHORIZATIONS)
     await call.wait_for_views(DOCUMENTS, AUTHORIZATIONS)
     async with call.parts.connection() as conn:
-        row, position = await customer_documents.find_paper(conn, call.id(), call.rights, as_of=at)
+        found = await customer_documents.find_paper(conn, call.id(), call.rights, as_of=at)
         statement, _ = await authorizations.find_authorization(conn, call.id(), call.rights, as_of=at)
+    row = found.row
     if row is None or statement is None:
         raise NotFound
     mandate = statement.mandate
     if mandate is not None and mandate.iban and not may(call.principal, Verb.AUTHORIZATIONS_CHANGE):
         mandate = msgspec.structs.replace(mandate, iban=mask_iban(mandate.iban))
     await record_paper(call, row, sensitive=mandate is not None and mandate.iban is not None)
-    customer = await call.customer_of(row)
+    customer = found.customer_ids.get(row.customer)
     answer = item_of(
         call,
         row,
@@ -67,7 +68,7 @@ async def show_authorization(call: Call) -> None:
         mandate=mandate,
         collection={"complete": statement.complete, "last_collection_on": statement.last_collection_on},
     )
-    call.answer(answer, position=position, version=row.version)
+    call.answer(answer, position=found.position, version=row.version)
 
 
 async def look_up(call: Call) -> None:

@@ -29,7 +29,6 @@ from domain.refusals import (
 )
 from domain.values import parse_branch_code
 from projections import moments
-from projections.customer_documents import PaperRow
 from projections.reading import (
     AUTHORIZATIONS,
     DOCUMENTS,
@@ -279,10 +278,6 @@ class Call:
     async def _find_instant(self, at: datetime) -> moments.LogMoment:
         async with self.parts.connection() as conn:
             return await moments.position_at(conn, at)
-
-    async def customer_of(self, row: PaperRow) -> str | None:
-        """The library-system id of the customer of a row."""
-        return (await self.parts.customers.ids_of([row.customer])).get(row.customer)
 
     async def wait_for_views(self, *views: str) -> None:
         """Called before these views, or all, are read: the caller sees what it wrote itself, and all up to

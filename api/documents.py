@@ -134,18 +134,18 @@ async def file_of(form: UploadForm, call: Call) -> Examined:
 async def show_document(call: Call) -> None:
     """GET /documents/{id}."""
     as_of = await call.position_of(call.as_of(), DOCUMENTS)
-    row, position = await call.query_view(
+    found = await call.query_view(
         DOCUMENTS,
         lambda conn, floor: customer_documents.find_paper(conn, call.id(), call.rights, as_of=as_of, floor=floor),
     )
+    row, ids = found.row, found.customer_ids
     if row is None or row.kind != "document":
         raise NotFound
     await record_paper(call, row)
     linked = [UUID(customer) for customer in row.linked_customers]
-    ids = await call.parts.customers.ids_of([row.customer, *linked])
     joint = [ids[customer] for customer in linked if customer in ids]
     item = item_of(call, row, customer=ids.get(row.customer), linked_customers=joint, evidence_of=row.evidence_of)
-    call.answer(item, position=position, version=row.version)
+    call.answer(item, position=found.position, version=row.version)
 
 
 async def look_up(call: Call) -> None:

@@ -39,7 +39,7 @@ async def of_paper(call: Call, *, document: bool) -> None:
     """GET /documents/{id}/history and /authorizations/{id}/history."""
     await call.wait_for_views(HISTORY, DOCUMENTS)
     async with call.parts.connection() as conn:
-        row, _ = await customer_documents.find_paper(conn, call.id(), call.rights)
+        row = (await customer_documents.find_paper(conn, call.id(), call.rights)).row
     if row is None or (row.kind == "document") is not document:
         raise NotFound
     await call.record_access(

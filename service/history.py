@@ -60,7 +60,7 @@ def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: boo
     """Load the history of a document or an authorization. Raises NotFound when it is of the other kind."""
 
     async def find_paper(conn: Connection) -> HistorySubject:
-        row, _ = await customer_documents.find_paper(conn, paper, _all_rights(store))
+        row = (await customer_documents.find_paper(conn, paper, _all_rights(store))).row
         if row is None or (row.kind == "document") is not document:
             raise NotFound
         return HistorySubject(row.customer, paper if document else None, None if document else paper)

@@ -18,6 +18,7 @@ from projections.customer_documents.items import (
 )
 from projections.customer_documents.queries import (
     Counts,
+    FoundPaper,
     PaperFilters,
     PaperPage,
     StoredFile,
@@ -38,6 +39,7 @@ __all__ = [
     "SORTS",
     "VIEW",
     "Counts",
+    "FoundPaper",
     "Item",
     "ItemBase",
     "ItemContext",

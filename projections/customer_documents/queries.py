@@ -33,6 +33,7 @@ from projections.reading import (
 )
 from store import register
 
+decode_ids = msgspec.json.Decoder(dict[UUID, str]).decode
 LABELS, ITEM = VIEW.columns.index("labels"), VIEW.columns.index("item")
 
 
@@ -147,15 +148,26 @@ async def count_papers(
     return Counts(documents, authorizations, documents + authorizations <= COUNTED_MAX, position)
 
 
+class FoundPaper(msgspec.Struct, frozen=True):
+    """A document or authorization with the library-system ids of its customers by reference, without those of erased
+    ones. `row` is None if the paper does not exist for this caller; `position` is that of the view."""
+
+    row: PaperRow | None
+    position: int
+    customer_ids: dict[UUID, str]
+
+
 async def find_paper(
     conn: AsyncConnection[Any], paper: UUID, rights: Rights, *, as_of: int | None = None, floor: Floor = NO_FLOOR
-) -> tuple[PaperRow | None, int]:
-    """One document or authorization, or None if it does not exist for this caller; and the position of the view."""
+) -> FoundPaper:
+    """One document or authorization. One statement fetches the customers' ids too, because a second one took a third
+    of the time."""
     bound = {**_common_parameters(rights, as_of, floor), "id": paper}
-    (position, *values), *_ = await _fetch_rows(
+    (position, ids, *values), *_ = await _fetch_rows(
         conn, statements.FIND_PAPER if as_of is None else statements.FIND_PAPER_THEN, bound
     )
-    return (_row_from_columns(values) if values[0] else None), require_position(position)
+    row = _row_from_columns(values) if values[0] else None
+    return FoundPaper(row, require_position(position), decode_ids(ids) if ids else {})
 
 
 class StoredFile(msgspec.Struct, frozen=True):

@@ -59,9 +59,16 @@ def _select_column(name: str) -> str:
     return "r.labels::text" if name == "labels" else f"r.{name}"
 
 
-# The position of the view, the columns of Row and the item of the evidence; nulls where there is no such row.
+# The library-system ids of a row's customers by their references. An erased customer has no id.
+CUSTOMER_IDS = """(
+            select json_object_agg(c.reference, c.customer_id)::text
+            from keys.customer as c
+            where c.reference = any(r.customer || r.linked_customers::uuid[])
+        )"""
+# The position of the view, CUSTOMER_IDS, the columns of Row and the item of the evidence; nulls where there is no such
+# row.
 PAPER = """
-    select {position}, {columns}, e.item
+    select {position}, {customer_ids}, {columns}, e.item
     from views.tracking as t
     left join views.customer_documents as r
         on r.id = %(id)s and not r.linked
@@ -72,7 +79,12 @@ PAPER = """
     where t.name = 'customer_documents'
 """
 FIND_PAPER, FIND_PAPER_THEN = (
-    PAPER.format(position=CHECKED_POSITION, columns=", ".join(map(_select_column, VIEW.columns)), **instant)
+    PAPER.format(
+        position=CHECKED_POSITION,
+        customer_ids=CUSTOMER_IDS,
+        columns=", ".join(map(_select_column, VIEW.columns)),
+        **instant,
+    )
     for instant in (NOW, THEN)
 )
 

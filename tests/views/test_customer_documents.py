@@ -40,7 +40,7 @@ def listed(desk: Desk, customer: str = CUSTOMERS[0], rights: Rights = EVERYTHING
 
 
 def one(desk: Desk, paper: UUID, rights: Rights = EVERYTHING, as_of: int | None = None) -> PaperRow | None:
-    return desk.ask(lambda conn: customer_documents.find_paper(conn, paper, rights, as_of=as_of))[0]
+    return desk.ask(lambda conn: customer_documents.find_paper(conn, paper, rights, as_of=as_of)).row
 
 
 def then(desk: Desk, paper: UUID, as_of: int) -> Item | None:
@@ -301,6 +301,14 @@ def test_a_joint_paper_is_listed_for_both_and_is_one_paper_to_all_others(desk: D
     assert {row.customer, file.customer} == {desk.reference()}
 
 
+def test_a_paper_comes_with_the_ids_of_all_its_customers(desk: Desk) -> None:
+    joint = paper_of(desk.letter())
+    desk.link(joint, CUSTOMERS[1])
+    desk.follow()
+    found = desk.ask(lambda conn: customer_documents.find_paper(conn, joint, EVERYTHING))
+    assert found.customer_ids == {desk.reference(customer): customer for customer in CUSTOMERS[:2]}
+
+
 def test_an_unlinked_customer_has_it_in_the_past_only(desk: Desk) -> None:
     joint = paper_of(desk.letter())
     linked = desk.link(joint, CUSTOMERS[1])
@@ -470,12 +478,12 @@ def test_who_knows_older_types_than_there_are_is_not_answered(desk: Desk) -> Non
     def asked(types: int | None) -> Any:
         return desk.ask(lambda conn: customer_documents.find_paper(conn, letter, EVERYTHING, floor=Floor(types=types)))
 
-    assert asked(version)[0].id == letter
+    assert asked(version).row.id == letter
     desk.define("LETTER", msgspec.structs.replace(desk.types()["LETTER"].definition, labels={"en": "Post"}))
     assert desk.log.catalogue_version() > version
     with pytest.raises(TypesOld):
         asked(version)
-    assert asked(desk.log.catalogue_version())[0].id == asked(None)[0].id == letter
+    assert asked(desk.log.catalogue_version()).row.id == asked(None).row.id == letter
 
 
 def is_answered(desk: Desk, find: Callable[[Any], Awaitable[Any]]) -> bool:

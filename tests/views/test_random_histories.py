@@ -138,9 +138,9 @@ async def listed(conn: AsyncConnection[Any], customer: UUID, as_of: int | None) 
 
 
 async def single(conn: AsyncConnection[Any], paper: UUID, as_of: int | None) -> tuple[Any, Any]:
-    document, _ = await customer_documents.find_paper(conn, paper, EVERYTHING, as_of=as_of)
+    found = await customer_documents.find_paper(conn, paper, EVERYTHING, as_of=as_of)
     authorization, _ = await authorizations.find_authorization(conn, paper, EVERYTHING, as_of=as_of)
-    return undated(document), undated(authorization)
+    return undated(found.row), undated(authorization)
 
 
 async def history(

@@ -44,7 +44,7 @@ async def outcome_of(call: Call, use_case: Callable[..., Outcome], *arguments: A
 
 async def without_hidden(call: Call, refusal: Refusal) -> Refusal:
     existing = refusal.extra.get("existing")
-    if existing and not await call.parts.blocking(call.parts.archive.is_visible, UUID(existing), call.rights):
+    if existing and not await call.parts.blocking(call.parts.archive.papers.is_visible, UUID(existing), call.rights):
         del refusal.extra["existing"]
         await record_existence(call, UUID(existing), status=refusal.status)
     return refusal
@@ -52,7 +52,7 @@ async def without_hidden(call: Call, refusal: Refusal) -> Refusal:
 
 async def record_existence(call: Call, paper: UUID, *, status: int) -> None:
     """The refusal tells that there is something that the caller may not see: that is a read of it."""
-    is_document = await call.parts.blocking(call.parts.archive.is_document, paper)
+    is_document = await call.parts.blocking(call.parts.archive.papers.is_document, paper)
     await call.record_access(
         "existence",
         status=status,

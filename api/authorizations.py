@@ -41,7 +41,7 @@ async def note_authorization(call: Call) -> None:
     order = note_authorization_of(body, call.parts.limits, statement)
     if order.type is not None:
         await require_type(call, order.type)
-    outcome = await outcome_of(call, call.parts.archive.note_authorization, order, caller, call.rights)
+    outcome = await outcome_of(call, call.parts.archive.noting.note_authorization, order, caller, call.rights)
     answer_made(call, outcome)
 
 
@@ -116,11 +116,13 @@ async def report_collection(call: Call) -> None:
 async def reassign_authorization(call: Call) -> None:
     body = await call.body(CustomerReasonBody)
     customer, archive = parse_customer_id(body.customer, "/customer"), call.parts.archive
-    await run_change(call, partial(archive.reassign_authorization, call.id(), customer, reason_of(body.reason)))
+    await run_change(
+        call, partial(archive.corrections.reassign_authorization, call.id(), customer, reason_of(body.reason))
+    )
 
 
 async def change(call: Call, order: Order) -> None:
-    await run_change(call, partial(call.parts.archive.change_authorization, call.id(), order))
+    await run_change(call, partial(call.parts.archive.life.change_authorization, call.id(), order))
 
 
 def today_of(call: Call) -> date:

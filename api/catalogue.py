@@ -120,8 +120,8 @@ class LiveCatalogue:
         key is looked up here and not on the event loop, where that would block every caller."""
         version = self._counted()
         self._archive.keys.keyed_digest("token", b"")
-        access = self._archive.load_administration()
-        return version, self._archive.load_types(), access, access.by_digest()
+        access = self._archive.catalogues.load_administration()
+        return version, self._archive.catalogues.load_types(), access, access.by_digest()
 
 
 def retrieve_exception(reading: asyncio.Task[None]) -> None:

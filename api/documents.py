@@ -53,7 +53,7 @@ async def archive_document(call: Call) -> None:
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=FIELDS) as form:
         order = await order_of(form, call)
         file = await file_of(form, call)
-        outcome = await outcome_of(call, parts.archive.archive_file, order, file, caller, call.rights)
+        outcome = await outcome_of(call, parts.archive.filing.archive_file, order, file, caller, call.rights)
     answer_made(call, outcome)
 
 
@@ -195,20 +195,20 @@ async def restore_document(call: Call) -> None:
 
 
 async def correct_document(call: Call, command: Command) -> None:
-    await run_change(call, partial(call.parts.archive.correct_document, call.id(), command))
+    await run_change(call, partial(call.parts.archive.corrections.correct_document, call.id(), command))
 
 
 async def reassign_document(call: Call) -> None:
     """To the right customer, the authorization of an evidence along with it."""
-    await with_customer(call, call.parts.archive.reassign_document)
+    await with_customer(call, call.parts.archive.corrections.reassign_document)
 
 
 async def link_customer(call: Call) -> None:
-    await with_customer(call, call.parts.archive.link_customer)
+    await with_customer(call, call.parts.archive.corrections.link_customer)
 
 
 async def unlink_customer(call: Call) -> None:
-    await with_customer(call, call.parts.archive.unlink_customer)
+    await with_customer(call, call.parts.archive.corrections.unlink_customer)
 
 
 async def with_customer(call: Call, use_case: Callable[..., Outcome]) -> None:
@@ -227,4 +227,4 @@ async def replace_content(call: Call) -> None:
             raise ValidationFailed(FieldError("/form/file", N_("is required")))
         reason = reason_of(form.fields.get("reason", ""), "/form/reason")
         file = await file_of(form, call)
-        await run_change(call, partial(parts.archive.replace_content, call.id(), file, reason))
+        await run_change(call, partial(parts.archive.corrections.replace_content, call.id(), file, reason))

@@ -52,12 +52,12 @@ class Enclosed(msgspec.Struct, frozen=True):
 async def send_dossier(call: Call) -> None:
     """GET /authorizations/{id}/dossier. A line of the access log before the first byte, as for every content."""
     archive, statement = call.parts.archive, call.id()
-    told = await call.parts.blocking(archive.load_outcome, statement, call.rights)
+    told = await call.parts.blocking(archive.life.load_outcome, statement, call.rights)
     state = state_of(told)
     rows = await with_customer_ids(call, [audit_history.row_of(r, r.recorded_at) for r in told.recorded])
     papers = [(name, text.encode()) for name, text in texts_of(call, told, state, rows)]
     if isinstance(told.recorded[0].envelope.body, AuthorizationIssued):
-        printed = await call.parts.blocking(archive.load_printed_form, statement, call.rights)
+        printed = await call.parts.blocking(archive.forms.load_printed_form, statement, call.rights)
         papers.append(("form.pdf", await draw_form(call, printed)))
     await call.record_access("export", customer=state.customer, authorization=statement)
     file = tempfile.TemporaryFile(dir=call.parts.temporary)  # noqa: SIM115  # pieces_of() closes it

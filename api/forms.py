@@ -25,7 +25,7 @@ async def issue_form(call: Call) -> None:
     caller = call.caller()
     order = issue_form_of(await call.body(FormBody), call.parts.limits, call.language)
     await require_type(call, order.type)
-    outcome = await outcome_of(call, call.parts.archive.issue_form, order, caller)
+    outcome = await outcome_of(call, call.parts.archive.forms.issue_form, order, caller)
     row = customer_documents.fold_item(outcome.recorded)
     if outcome.replayed:
         call.resp.set_header("Idempotency-Replayed", "true")
@@ -43,7 +43,7 @@ async def issue_form(call: Call) -> None:
 
 async def send_form(call: Call) -> None:
     """GET /forms/{id}.pdf: a print is a line of the access log, for the sheet carries the code and bank data."""
-    printed = await call.parts.blocking(call.parts.archive.load_printed_form, call.id(), call.rights)
+    printed = await call.parts.blocking(call.parts.archive.forms.load_printed_form, call.id(), call.rights)
     await call.record_access("form", customer=printed.state.customer, authorization=printed.authorization)
     call.resp.data = await draw_form(call, printed)
     call.resp.set_headers(PDF_HEADERS)

@@ -19,9 +19,9 @@ async def check_code(call: Call) -> None:
     """GET /scan-codes/{code}. Every look is in the access log before anything is shown; no event is made."""
     statement = await find_authorization(call, call.params["code"])
     try:
-        checked = await call.parts.blocking(call.parts.archive.check_form, statement, call.caller(), call.rights)
+        checked = await call.parts.blocking(call.parts.archive.forms.check_form, statement, call.caller(), call.rights)
     except Refusal as refusal:
-        customer = await call.parts.blocking(call.parts.archive.customer_of_form, statement, call.rights)
+        customer = await call.parts.blocking(call.parts.archive.forms.customer_of_form, statement, call.rights)
         await call.record_access("check", status=refusal.status, customer=customer, authorization=statement)
         raise await without_hidden(call, refusal) from None
     await call.record_access("check", customer=checked.state.customer, authorization=statement)
@@ -42,7 +42,7 @@ async def find_authorization(call: Call, code: str) -> UUID:
 
 async def look_up_code(call: Call, code: str) -> UUID:
     try:
-        return await call.parts.blocking(call.parts.archive.find_form, code, call.rights)
+        return await call.parts.blocking(call.parts.archive.forms.find_form, code, call.rights)
     except (ScanCodeUnknown, ScanCodeMalformed) as miss:
         await call.record_access("check", status=miss.status)
         raise

@@ -73,7 +73,7 @@ async def start_session(call: Call) -> None:
     body = await call.body(ScanBody)
     if body.scanner is None and (body.source or body.profile):
         raise ValidationFailed(FieldError("/scanner", N_("is required")))
-    use, caller = call.parts.archive, call.caller()
+    use, caller = call.parts.archive.scanning, call.caller()
     session = await call.parts.blocking(use.find_earlier_start, body, caller)
     if session is None:
         chosen = await device(call, body.scanner, body.source, body.profile) if body.scanner else None
@@ -99,19 +99,21 @@ async def show_session(call: Call) -> None:
 
 async def confirm_scan(call: Call) -> None:
     """POST /scan-sessions/{id}/confirm: the Yes; 202, for the station begins in a moment."""
-    session = await call.parts.blocking(call.parts.archive.confirm_scan, call.id(), call.caller(), await reach_of(call))
+    session = await call.parts.blocking(
+        call.parts.archive.scanning.confirm_scan, call.id(), call.caller(), await reach_of(call)
+    )
     answer_session(call, session, status=202)
 
 
 async def stop_scan(call: Call) -> None:
     """POST /scan-sessions/{id}/stop: no more of the pass under way; the pages that came are there to look at."""
-    stopped = partial(call.parts.archive.stop_scan, call.id(), call.caller(), await reach_of(call))
+    stopped = partial(call.parts.archive.scanning.stop_scan, call.id(), call.caller(), await reach_of(call))
     answer_session(call, await call.parts.blocking(stopped))
 
 
 async def cancel_session(call: Call) -> None:
     """DELETE /scan-sessions/{id}: leaves nothing behind."""
-    cancelling = partial(call.parts.archive.cancel_scan, call.id(), call.caller(), await reach_of(call))
+    cancelling = partial(call.parts.archive.scanning.cancel_scan, call.id(), call.caller(), await reach_of(call))
     session = await call.parts.blocking(cancelling)
     if session.replayed:
         call.resp.set_header("Idempotency-Replayed", "true")
@@ -120,7 +122,7 @@ async def cancel_session(call: Call) -> None:
 
 async def reopen_session(call: Call) -> None:
     """POST /scan-sessions/{id}/reopen: takes back the end of a session that nobody came back to in time."""
-    reopened = partial(call.parts.archive.reopen_scan, call.id(), call.caller(), await reach_of(call))
+    reopened = partial(call.parts.archive.scanning.reopen_scan, call.id(), call.caller(), await reach_of(call))
     answer_session(call, await call.parts.blocking(reopened))
 
 
@@ -131,7 +133,7 @@ async def finish_pass(call: Call) -> None:
         raise ValidationFailed(FieldError("/problem", N_("is none of the scanner's problems")))
     done = Finish(body.number, body.problem, body.told)
     session = await call.parts.blocking(
-        call.parts.archive.finish_pass, call.id(), done, call.caller(), await reach_of(call)
+        call.parts.archive.scanning.finish_pass, call.id(), done, call.caller(), await reach_of(call)
     )
     answer_session(call, session)
 
@@ -171,10 +173,14 @@ async def store_page(call: Call) -> None:
     parts, n = call.parts, page_number(call)
     await require_room(call)
     reach = await reach_of(call)
-    await parts.blocking(parts.archive.load_scan_session, call.id(), reach)  # before a page for nobody is taken in
+    await parts.blocking(
+        parts.archive.scanning.load_scan_session, call.id(), reach
+    )  # before a page for nobody is taken in
     async with receive_file(call.req, limits=parts.limits, tmp=parts.temporary) as received:
         page = await inspect_page(call, received)
-        session, fresh = await parts.blocking(parts.archive.capture_page, call.id(), n, page, call.caller(), reach)
+        session, fresh = await parts.blocking(
+            parts.archive.scanning.capture_page, call.id(), n, page, call.caller(), reach
+        )
     answer_session(call, session, status=201 if fresh else 200)
 
 
@@ -283,7 +289,7 @@ async def collate(call: Call) -> None:
 
 
 async def arrange(call: Call, command: Arrangement) -> None:
-    use, reach = call.parts.archive.arrange_pages, await reach_of(call)
+    use, reach = call.parts.archive.scanning.arrange_pages, await reach_of(call)
     change = partial(use, call.id(), command, call.caller(), reach, version=call.version_seen())
     answer_session(call, await call.parts.blocking(change))
 
@@ -304,9 +310,9 @@ async def archive_session(call: Call) -> None:
     order = await order_of(call, body)
     parts, reach = call.parts, await reach_of(call)
     found = await parts.blocking(
-        parts.archive.load_scan_session, session, reach
+        parts.archive.scanning.load_scan_session, session, reach
     )  # first: a twin may archive it meanwhile
-    earlier = await parts.blocking(parts.archive.find_earlier_archive, session, body.pages, order, caller)
+    earlier = await parts.blocking(parts.archive.scanning.find_earlier_archive, session, body.pages, order, caller)
     if earlier is None:
         require_version(call.version_seen(), found.state.version)
         numbers = body.pages if body.pages is not None else [n for n, _ in found.state.pages_in_order]
@@ -318,7 +324,7 @@ async def archive_session(call: Call) -> None:
 async def archive_pages(
     call: Call, seen: LoadedScanSession, asked: list[int] | None, numbers: list[int], order: ArchiveFile, reach: Reach
 ) -> Outcome:
-    use, caller = call.parts.archive, call.caller()
+    use, caller = call.parts.archive.scanning, call.caller()
     try:
         async with assemble_pages(call, seen, numbers) as file:
             work = partial(use.archive_scan, seen, asked, numbers, order, file, caller, rights=call.rights, reach=reach)
@@ -409,7 +415,7 @@ def size_and_digest(file: IO[bytes]) -> tuple[int, bytes]:
 
 
 async def session_of(call: Call) -> LoadedScanSession:
-    return await call.parts.blocking(call.parts.archive.load_scan_session, call.id(), await reach_of(call))
+    return await call.parts.blocking(call.parts.archive.scanning.load_scan_session, call.id(), await reach_of(call))
 
 
 async def reach_of(call: Call) -> Reach:

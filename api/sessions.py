@@ -76,6 +76,7 @@ class LiveSessions:
         *,
         connection: Connect,
         catalogue: Catalogue,
+        keyed_digest: Callable[[str, bytes], bytes],
         slowly: Blocking,
         record_access: Callable[..., Awaitable[None]],
         changed: Callable[[str], None],
@@ -84,7 +85,8 @@ class LiveSessions:
         newcomers: Role | None = None,
     ) -> None:
         self._users, self._rows, self._connection = users, rows, connection
-        self._catalogue, self._slowly, self._record_access = catalogue, slowly, record_access
+        self._catalogue, self._keyed_digest = catalogue, keyed_digest
+        self._slowly, self._record_access = slowly, record_access
         self._changed, self._limits, self._branch, self._newcomers = changed, limits, branch, newcomers
 
     async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None:
@@ -238,7 +240,7 @@ class LiveSessions:
         return self._digest("sign-in-name", fold_name(name)), self._digest("sign-in-address", address)
 
     def _digest(self, kind: str, text: str) -> bytes:
-        return self._users.archive.keys.keyed_digest(kind, text.encode("utf-8", "surrogatepass"))
+        return self._keyed_digest(kind, text.encode("utf-8", "surrogatepass"))
 
     async def _record(self, principal: Principal | None, status: int, trace_id: str) -> None:
         caller = self._caller(principal, trace_id)

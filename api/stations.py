@@ -50,7 +50,7 @@ async def release(call: Call) -> None:
 
 
 async def actors_revoked(call: Call) -> list[str]:
-    access = await call.parts.blocking(call.parts.archive.load_administration)
+    access = await call.parts.blocking(call.parts.archive.catalogues.load_administration)
     return [name for name, token in access.tokens.items() if token.revoked]
 
 

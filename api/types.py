@@ -39,8 +39,8 @@ async def put_type(call: Call) -> None:
     archive, caller = call.parts.archive, call.caller()
 
     def define() -> tuple[DocumentType, int]:
-        archive.define_type(DefineType(code, definition), caller, expected_version=expected)
-        return archive.load_types()[code], call.parts.last_position()
+        archive.catalogues.define_type(DefineType(code, definition), caller, expected_version=expected)
+        return archive.catalogues.load_types()[code], call.parts.last_position()
 
     kind, position = await call.parts.blocking(define)
     created = kind.version == 1 and code not in call.types

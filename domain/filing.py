@@ -389,7 +389,9 @@ class Filing(CheckTokens, frozen=True, kw_only=True):
         )
         return msgspec.structs.replace(change, steps=[*self._archive_steps(order, arrival), *change.steps])
 
-    # -- No upload --------------------------------------------------------------------------------------------
+
+class Noting(CheckTokens, frozen=True, kw_only=True):
+    """No upload: authorizations without a file."""
 
     def note_authorization(self, order: NoteAuthorization, caller: Caller, rights: Rights = NO_RIGHTS) -> Outcome:
         """No upload (D1 to D8): note an authorization without a file, or a paper that was seen and is not kept. Durable

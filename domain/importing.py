@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from domain import authorization
 from domain.authorization import Authorization, AuthorizationExpired, AuthorizationRegistered, Lapse, Register
 from domain.document_type import DocumentType
-from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Received
+from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Noting, Received
 from domain.mandate import Mandate
-from domain.ports import AlreadyClaimed, Claim, CustomerReference, CustomerReferenceRaced, Later
+from domain.ports import AlreadyClaimed, Claim, CustomerReference, CustomerReferenceRaced, Later, Ports
 from domain.promises import PromiseBroken
 from domain.refusals import (
     N_,
@@ -153,7 +153,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
             self.attempt.append.send()
 
 
-class Importing(Filing, frozen=True, kw_only=True):
+class Importing(Filing, Noting, frozen=True, kw_only=True):
     """The import in steps, so that a caller prepares lines while the append of earlier lines is under way."""
 
     def look_up(self, customer_ids: Set[str]) -> Known:
@@ -426,6 +426,10 @@ class Importing(Filing, frozen=True, kw_only=True):
         recorded = self.log.load_recorded(papers, MAX_POSITION)
         firsts = [one.envelope for one in recorded if one.envelope.originator_version == 1]
         return {first.originator_id: (first.body.customer, first.body.type.code) for first in firsts}
+
+
+def build_importing(ports: Ports, creditor: str | None) -> Importing:
+    return Importing(**msgspec.structs.asdict(ports), creditor=creditor)
 
 
 def line_identity(line: ImportLine) -> bytes:

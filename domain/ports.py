@@ -280,3 +280,14 @@ class Clock(Protocol):
 class Ids(Protocol):
     def new(self) -> UUID:
         """A new time-ordered id (UUIDv7)."""
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """The outside parts of one archive."""
+
+    log: EventLog
+    keys: KeyRing
+    contents: Contents
+    customers: CustomerDirectory
+    clock: Clock
+    ids: Ids

@@ -92,6 +92,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: Sequence[UUID] = ()
 
 
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the use cases. `creditor` is the institution's SEPA creditor identifier, as domain/iban.py
+    returns it; a form can be signed for `form_days`."""
+
+    creditor: str | None = None
+    form_days: int = 180
+    check_token_seconds: int = 600
+    scan_pages_max: int = 500
+
+
 class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     """The ports and settings of all use cases. `creditor` is the institution's SEPA creditor identifier, as
     domain/iban.py returns it; a form can be signed for `form_days`."""

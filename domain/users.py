@@ -28,7 +28,7 @@ from domain.administration import (
     fold_name,
 )
 from domain.catalogues import Catalogues
-from domain.ports import Passwords
+from domain.ports import Ids, Passwords
 from domain.refusals import N_, FieldError, NotFound
 from domain.use_cases import Caller
 
@@ -39,7 +39,8 @@ PASSWORD_CHARACTERS_MAX = 200
 
 
 class Users(msgspec.Struct, frozen=True, kw_only=True):
-    archive: Catalogues
+    catalogues: Catalogues
+    ids: Ids
     passwords: Passwords
     password_characters_min: int = 12
 
@@ -53,13 +54,13 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
     def bind_user(self, name: str, identity: Identity, caller: Caller) -> bool:
         """Let this identity sign in as the user. Returns False when it could before. Raises NotFound, or
         ValidationFailed when the user or the identity is bound already. Durable on return."""
-        return self.archive.administer(BindUser(name, identity), caller)
+        return self.catalogues.administer(BindUser(name, identity), caller)
 
     def unbind_user(self, name: str, caller: Caller) -> bool:
         """Remove the user's binding and end the sessions that it opened. Returns False when there was none. Raises
         NotFound."""
         user = self._require_user(name)
-        changed = self.archive.administer(UnbindUser(name), caller)
+        changed = self.catalogues.administer(UnbindUser(name), caller)
         self.passwords.end_sessions_from_elsewhere(user.principal.name)
         return changed
 
@@ -82,7 +83,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         """Disable a user and end all sessions. Returns False when the user was disabled before."""
         user = self._require_user(name)
         with self.passwords.lock_user(fold_name(name)):
-            changed = self.archive.administer(DisableUser(name), caller)
+            changed = self.catalogues.administer(DisableUser(name), caller)
             self.passwords.keep_only(user.principal.name, None)
         return changed
 
@@ -109,11 +110,11 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_user(self, name: str) -> User | None:
         """The user of this name in any spelling; None for an unknown name."""
-        return self.archive.load_administration().user_named(name)
+        return self.catalogues.load_administration().user_named(name)
 
     def find_bound_user(self, identity: Identity) -> User | None:
         """The user who is bound to this identity; None for an unbound identity."""
-        return self.archive.load_administration().user_bound_to(identity)
+        return self.catalogues.load_administration().user_bound_to(identity)
 
     def _require_user(self, name: str) -> User:
         user = self.find_user(name)
@@ -125,12 +126,12 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         self, name: str, password: str, command: Callable[[UUID], UserCommand], caller: Caller, *, once: bool
     ) -> UUID | None:
         """Store a password and make it valid; returns its id, None when nothing changed."""
-        stored = self.archive.ids.new()
+        stored = self.ids.new()
         with self.passwords.lock_user(fold_name(name)):
-            if not decide(self.archive.load_administration(), command(stored)):
+            if not decide(self.catalogues.load_administration(), command(stored)):
                 return None
             self.passwords.put(stored, name, password, once=once)
-            if not self.archive.administer(command(stored), caller):
+            if not self.catalogues.administer(command(stored), caller):
                 return None
             self.passwords.keep_only(name, stored)
         return stored

@@ -70,7 +70,7 @@ def history_of_paper(store: Store, paper: UUID, caller: Caller, *, document: boo
 
 def _all_rights(store: Store) -> Rights:
     """All rights: the account can read the keys of the archive, so it may read everything."""
-    return Rights(list(store.archive().load_types()))
+    return Rights(list(store.archive().catalogues.load_types()))
 
 
 def _load_logged(

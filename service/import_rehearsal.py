@@ -10,18 +10,15 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from domain.archive import Archive
 from domain.envelope import Envelope, Recorded
-from domain.ports import AlreadyClaimed, Claim, CustomerReference, EventLog, KeyRing, Stored
+from domain.ports import AlreadyClaimed, Claim, CustomerReference, EventLog, KeyRing, Ports, Stored
 
 PIECE_BYTES = 1024 * 1024
 
 
-def rehearsal_of(archive: Archive) -> Archive:
-    """The archive with ports that store nothing; use it only to prepare and import lines."""
-    return replace(
-        archive, log=RehearsedLog(archive.log), keys=RehearsedKeys(archive.keys), contents=RehearsedContents()
-    )
+def rehearsal_of(ports: Ports) -> Ports:
+    """The ports, storing nothing; use them only to prepare and import lines."""
+    return replace(ports, log=RehearsedLog(ports.log), keys=RehearsedKeys(ports.keys), contents=RehearsedContents())
 
 
 class RehearsedLog:

@@ -11,10 +11,20 @@ from uuid import UUID
 
 import msgspec
 
-from domain.archive import Archive, Caller, Examined, build_examined
+from domain.archive import Caller, Examined, build_examined
 from domain.authorization import ExpiryCause
 from domain.filing import Received
-from domain.importing import BATCH_LINES_MAX, ImportLine, Known, Prepared, RefusedDraft, Result, TakenDraft, There
+from domain.importing import (
+    BATCH_LINES_MAX,
+    Importing,
+    ImportLine,
+    Known,
+    Prepared,
+    RefusedDraft,
+    Result,
+    TakenDraft,
+    There,
+)
 from domain.limits import Limits
 from domain.refusals import FieldError, InsufficientStorage, Refusal, Unavailable, ValidationFailed
 from paper.client import Examiner
@@ -59,9 +69,9 @@ class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Importer(msgspec.Struct, frozen=True, kw_only=True):
-    """Parts that an import uses. In a dry run `archive` is rehearsal_of() one."""
+    """Parts that an import uses. In a dry run `importing` has the ports of rehearsal_of()."""
 
-    archive: Archive
+    importing: Importing
     caller: Caller
     examiner: Examiner
     limits: Limits
@@ -140,7 +150,7 @@ class ImportRun:
         by settle(). `meanwhile` is called while a batch is under way."""
         customers = {line.parsed.customer for line in lines if isinstance(line.parsed, ImportLine)}
         self._settle_newcomers(customers)
-        known = self._importer.archive.look_up(customers)
+        known = self._importer.importing.look_up(customers)
         for n in range(0, len(lines), BATCH_LINES_MAX):
             self._import_batch(ImportBatch(lines[n : n + BATCH_LINES_MAX], self._listing, self._importer.limits), known)
             meanwhile()
@@ -152,10 +162,10 @@ class ImportRun:
     def _import_batch(self, batch: ImportBatch, known: Known) -> None:
         """Send the batch before reporting results, so that the database does not wait for the report."""
         self._settle_newcomers({line.customer for line in batch.readable})
-        archive, caller = self._importer.archive, self._importer.caller
+        importing, caller = self._importer.importing, self._importer.caller
         with ExitStack() as failing:
             failing.callback(batch.close)
-            prepared = archive.prepare_lines(batch.readable, known, caller, self._examine)
+            prepared = importing.prepare_lines(batch.readable, known, caller, self._examine)
             if any(prepared.attempt.values & other.attempt.values for _, other in self._under_way):
                 self.settle()
             ended = self._finish_batch() if len(self._under_way) == UNDER_WAY_MAX else []
@@ -179,7 +189,7 @@ class ImportRun:
         """The results of the oldest batch under way."""
         batch, prepared = self._under_way.popleft()
         with closing(batch):
-            results = self._importer.archive.append_lines(prepared)
+            results = self._importer.importing.append_lines(prepared)
         return batch.pair_results(results)
 
     def _report_results(self, ended: Sequence[tuple[ListedLine, Result | Wrong]]) -> None:

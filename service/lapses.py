@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from domain.administration import SYSTEM
 from domain.archive import Archive, Caller
 from domain.limits import Limits
@@ -57,7 +55,7 @@ def run_lapses(
             alarm.report(wrong, times, steady)
             if wrong:
                 continue
-            settled = replace(archive, clock=Stopped(archive.clock, times.program))
+            settled = archive.with_clock(Stopped(archive.clock, times.program))
             lapse_due(connections, settled, beat)
             end_scans(connections, settled, limits, branch, beat)
         except Exception as error:  # noqa: BLE001  # the edge of the thread: it must outlive a database that is away
@@ -122,7 +120,7 @@ def lapse_due(connections: Connections, archive: Archive, beat: Callable[[], Non
             due = authorizations.list_due(conn, today, PAGE, passed=passed)
         if not due:
             return written
-        written += end_each(due, archive.lapse_authorization, beat)
+        written += end_each(due, archive.life.lapse_authorization, beat)
         passed += due  # the view shows the new events a moment later
 
 
@@ -140,9 +138,9 @@ def end_scans(
         abandoned = scan_sessions.list_abandoned(conn, now - timedelta(seconds=limits.scan_silence_seconds))
         untouched = scan_sessions.list_untouched(conn, since)
     caller = Caller(actor=SYSTEM, branch=branch, correlation_id=archive.ids.new())
-    interrupt = partial(archive.interrupt_scan, problem="scanner-offline", caller=caller)
-    expire = partial(archive.expire_scan, untouched_since=since, caller=caller)
-    drop = partial(archive.drop_expired_scan, untouched_since=dropped_before, caller=caller)
+    interrupt = partial(archive.scanning.interrupt_scan, problem="scanner-offline", caller=caller)
+    expire = partial(archive.scanning.expire_scan, untouched_since=since, caller=caller)
+    drop = partial(archive.scanning.drop_expired_scan, untouched_since=dropped_before, caller=caller)
     return end_each(abandoned, interrupt, beat) + end_each(untouched, expire, beat) + end_each(expired, drop, beat)
 
 

@@ -81,7 +81,7 @@ def prepare_archive(settings: Settings, addresses: Addresses, tell: Callable[[st
     with open_store(settings, url, role=role_of(url, APP_ROLE), proven=proven) as store:
         archive = store.archive()
         caller = system_caller(settings)
-        archive.ship_types(SHIPPED, caller)
+        archive.catalogues.ship_types(SHIPPED, caller)
         renew_views(owner, store.log, tell)
         for line in [
             *make_first_token(settings, archive, caller),
@@ -120,7 +120,7 @@ def system_caller(settings: Settings) -> Caller:
 def make_first_token(settings: Settings, archive: Archive, caller: Caller) -> list[str]:
     """Create an operator token in HOME/operator.token (0600) when the archive has no token; returns messages for a
     person."""
-    if archive.load_administration().tokens:
+    if archive.catalogues.load_administration().tokens:
         return []
     path = settings.home / "operator.token"
     try:
@@ -138,7 +138,7 @@ def make_first_token(settings: Settings, archive: Archive, caller: Caller) -> li
 def make_first_user(settings: Settings, users: Users, caller: Caller) -> list[str]:
     """Create an operator with a one-time password in HOME/admin.password (0600) when the archive has no user;
     returns messages for a person."""
-    if users.archive.load_administration().users:
+    if users.catalogues.load_administration().users:
         return []
     try:
         password = users.add_user(NewUser(name=FIRST_USER, role=Role.OPERATOR), caller)
@@ -164,5 +164,5 @@ def create_token(archive: Archive, caller: Caller, *, name: str, role: Role, **m
     """Create a token and return it; the log keeps its keyed digest only."""
     token = f"dsr_{secrets.token_urlsafe(32)}"
     command = CreateToken(name=name, digest=archive.keys.keyed_digest("token", token.encode()), role=role, **more)  # type: ignore[arg-type]  # the fields of CreateToken
-    archive.administer(command, caller)
+    archive.catalogues.administer(command, caller)
     return token

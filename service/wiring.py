@@ -24,7 +24,7 @@ from api.page_images import PageImages
 from api.parts import IdentityProvider, Parts
 from api.sessions import LiveSessions
 from domain.access import Rights
-from domain.archive import Archive
+from domain.archive import Archive, Ports, Rules, build_archive
 from domain.customer import Customer
 from domain.promises import require_value
 from domain.users import Users
@@ -92,23 +92,34 @@ class Store(msgspec.Struct, frozen=True):
         return self.directory.free_bytes()
 
     def archive(self) -> Archive:
-        return Archive(
+        limits = self.settings.limits
+        rules = Rules(
+            creditor=self.settings.creditor_id,
+            form_days=limits.form_days,
+            check_token_seconds=limits.check_token_seconds,
+            scan_pages_max=limits.scan_pages_max,
+        )
+        return build_archive(self.ports(), rules)
+
+    def ports(self) -> Ports:
+        return Ports(
             log=self.log,
             keys=self.keys,
             contents=self.contents,
             customers=self.register,
             clock=SystemClock(self.settings.timezone),
             ids=RandomIds(),
-            creditor=self.settings.creditor_id,
-            form_days=self.settings.limits.form_days,
-            check_token_seconds=self.settings.limits.check_token_seconds,
-            scan_pages_max=self.settings.limits.scan_pages_max,
         )
 
     def users(self, archive: Archive) -> Users:
         limits = self.settings.limits
         hashed = HashedPasswords(self.pool, self.keys.keyed_digest, once_days=limits.one_time_password_days)
-        return Users(archive=archive, passwords=hashed, password_characters_min=limits.password_characters_min)
+        return Users(
+            catalogues=archive.catalogues,
+            ids=archive.ids,
+            passwords=hashed,
+            password_characters_min=limits.password_characters_min,
+        )
 
 
 class Proven(msgspec.Struct, frozen=True):
@@ -368,6 +379,7 @@ def build_sessions(worker: WorkerParts) -> LiveSessions:
         sessions,
         connection=worker.reads.connection,
         catalogue=worker.catalogue,
+        keyed_digest=worker.store.keys.keyed_digest,
         slowly=worker.slowly,
         record_access=worker.accesses.record,
         changed=functools.partial(forget_password, settings),

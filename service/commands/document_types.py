@@ -20,7 +20,7 @@ def list_types(as_json: bool) -> None:
     from msgspec.structs import asdict
 
     with open_command_store(load_settings()) as store:
-        found = store.archive().load_types()
+        found = store.archive().catalogues.load_types()
     items = [
         {
             "code": kind.code,

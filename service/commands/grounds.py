@@ -60,7 +60,9 @@ def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None
 
 def _reissue_found(store: "Store", found: "Sequence[Groundless]", reason: str, caller: "Caller") -> int:
     archive = store.archive()
-    mended = sum(archive.withdraw_ground(one.authorization, reason, caller) for one in found if not one.collected)
+    mended = sum(
+        archive.corrections.withdraw_ground(one.authorization, reason, caller) for one in found if not one.collected
+    )
     say(f"{mended} of {len(found)} authorizations are back in the state issued")
     return OK if mended == len(found) else PARTLY
 

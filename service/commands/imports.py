@@ -74,6 +74,7 @@ def import_papers(
 def _run_import(
     store: "Store", socket: Path, caller: "Caller", source: Path, tell: Tell, *, dry_run: bool
 ) -> "ImportCounts":
+    from domain.importing import build_importing
     from paper.client import Examiner
     from service.import_lines import listing_of
     from service.import_rehearsal import rehearsal_of
@@ -82,7 +83,9 @@ def _run_import(
     limits = store.settings.limits
     listing = listing_of(source, limits)
     importer = Importer(
-        archive=rehearsal_of(store.archive()) if dry_run else store.archive(),
+        importing=build_importing(
+            rehearsal_of(store.ports()) if dry_run else store.ports(), store.settings.creditor_id
+        ),
         caller=caller,
         examiner=Examiner(socket, limits),
         limits=limits,

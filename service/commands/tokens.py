@@ -44,7 +44,7 @@ def create(name: str, rights: RightsOptions, actor: str | None) -> None:
 def list_tokens(as_json: bool) -> None:
     """List all tokens by name, revoked ones included. The archive stores no token itself."""
     with open_command_store(load_settings()) as store:
-        found = store.archive().load_administration().tokens
+        found = store.archive().catalogues.load_administration().tokens
     items = [{**rights_fields_of(token.principal), "revoked": token.revoked} for token in found.values()]
     print_list(items, (*COLUMNS, "revoked"), as_json=as_json)
 
@@ -62,7 +62,7 @@ def revoke(name: str, yes: bool, actor: str | None, branch: str | None) -> None:
     if sys.stdin.isatty() and not yes and not click.confirm(f"Revoke the token {name}?", err=True):
         raise CommandFailed(FAILED, "nothing was changed")
     with open_command_store(settings) as store:
-        changed = store.archive().administer(RevokeToken(name), caller)
+        changed = store.archive().catalogues.administer(RevokeToken(name), caller)
     say(f"revoked: {name}" if changed else f"{name} was already revoked")
 
 

@@ -56,7 +56,7 @@ def add(name: str, rights: RightsOptions, actor: str | None) -> None:
 def list_users(as_json: bool) -> None:
     """List all users by name, disabled ones included."""
     with open_users(load_settings()) as known:
-        found = known.archive.load_administration().users.values()
+        found = known.catalogues.load_administration().users.values()
         once = known.passwords.find_one_time(user.password for user in found)
     items = [
         {

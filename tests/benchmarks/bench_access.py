@@ -42,10 +42,10 @@ def run(url: str) -> None:
         tell("fold of all events", median_ms(lambda: administration.fold(events)))
         tell(
             "first look of a process",
-            median_ms(lambda: replace(archive, remembered=Remembered()).load_administration()),
+            median_ms(lambda: replace(archive.catalogues, remembered=Remembered()).load_administration()),
         )
-        archive.load_administration()
-        tell("each look behind it", median_ms(archive.load_administration))
+        archive.catalogues.load_administration()
+        tell("each look behind it", median_ms(archive.catalogues.load_administration))
 
 
 def events_of(users: int, changes: int) -> Iterator[UserEvent]:

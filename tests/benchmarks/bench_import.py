@@ -23,6 +23,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from domain.document_type import DefineType
+from domain.importing import build_importing
 from domain.values import uuid7
 from paper.client import Examiner
 from service.database import Addresses
@@ -83,7 +84,7 @@ def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
             conn.execute(TWINS)
             register_customers(conn, len(WAYS) * (ROUNDS + 1) * LINES)
             mandates = a_document_type("DEBT_AUTHORIZATION", scheme="luhn")
-            store.archive().define_type(DefineType(mandates.code, mandates.definition), a_caller())
+            store.archive().catalogues.define_type(DefineType(mandates.code, mandates.definition), a_caller())
             yield importer_of(store), conn, home
 
 
@@ -109,7 +110,7 @@ def importer_of(store: Store) -> Importer:
     """None of the lists names a file, so nobody listens at the socket."""
     limits = store.settings.limits
     return Importer(
-        archive=store.archive(),
+        importing=build_importing(store.ports(), store.settings.creditor_id),
         caller=a_caller(),
         examiner=Examiner(Path("/nowhere"), limits),
         limits=limits,

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from domain import authorization, document
 from domain.access import Rights
-from domain.archive import Archive, Outcome
+from domain.archive import Outcome, Ports, Rules, build_archive
 from domain.authorization import Authorization
 from domain.catalogue import SHIPPED
 from domain.customer import Customer
 from domain.document import Document
 from domain.document_type import DefineType
+from domain.importing import build_importing
 from domain.life import Order
 from domain.ports import Stored
 from tests.builders.memory_keys import MemoryKeys
@@ -103,16 +104,19 @@ class MemoryArchive:
         self.keys, self.contents = MemoryKeys(), MemoryContents()
         self.customers, self.clock, self.ids = Directory("100234", "100235"), Clock(), Ids()
         self.log = MemoryLog(self.keys, self.clock)
-        self.archive = Archive(
-            log=self.log,
-            keys=self.keys,
-            contents=self.contents,
-            customers=self.customers,
-            clock=self.clock,
-            ids=self.ids,
-            creditor=creditor,
+        self.archive = build_archive(
+            Ports(
+                log=self.log,
+                keys=self.keys,
+                contents=self.contents,
+                customers=self.customers,
+                clock=self.clock,
+                ids=self.ids,
+            ),
+            Rules(creditor=creditor),
         )
-        self.archive.ship_types(SHIPPED, a_caller(actor="system"))
+        self.importing = build_importing(self.archive.ports, creditor)
+        self.archive.catalogues.ship_types(SHIPPED, a_caller(actor="system"))
         self.begun_at = self.log.last_position()
 
     @property
@@ -126,23 +130,23 @@ class MemoryDesk(MemoryArchive):
     authorization with its evidence that of the authorization."""
 
     def issue(self, **form: Any) -> UUID:
-        return paper_of(self.archive.issue_form(a_form(**form), a_caller()))
+        return paper_of(self.archive.forms.issue_form(a_form(**form), a_caller()))
 
     def note(self, **note: Any) -> UUID:
-        return paper_of(self.archive.note_authorization(a_note(**note), a_caller(), EVERYTHING))
+        return paper_of(self.archive.noting.note_authorization(a_note(**note), a_caller(), EVERYTHING))
 
     def file(self, plain: bytes = PDF, **order: Any) -> UUID:
-        return paper_of(self.archive.archive_file(an_order(**order), an_upload(plain), a_caller(), EVERYTHING))
+        return paper_of(self.archive.filing.archive_file(an_order(**order), an_upload(plain), a_caller(), EVERYTHING))
 
     def note_signed(self, form: UUID, *, key: str | None = None, **note: Any) -> Outcome:
         """No upload by the code of an issued form."""
         order = a_note(**{"customer": None, "type": None, "authorization": form, **note})
-        return self.archive.note_authorization(order, a_caller(idempotency_key=key), EVERYTHING)
+        return self.archive.noting.note_authorization(order, a_caller(idempotency_key=key), EVERYTHING)
 
     def attach(self, form: UUID, plain: bytes = PDF, *, key: str | None = None, **order: Any) -> Outcome:
         """Select file by the code of an issued form."""
         archive = an_order(**{"customer": None, "type": None, "authorization": form, **order})
-        return self.archive.archive_file(archive, an_upload(plain), a_caller(idempotency_key=key), EVERYTHING)
+        return self.archive.filing.archive_file(archive, an_upload(plain), a_caller(idempotency_key=key), EVERYTHING)
 
     def change(
         self,
@@ -154,13 +158,15 @@ class MemoryDesk(MemoryArchive):
         rights: Rights = EVERYTHING,
     ) -> Outcome:
         caller = a_caller(idempotency_key=key)
-        return self.archive.change_authorization(paper, order, caller, rights=rights, expected_version=version)
+        return self.archive.life.change_authorization(paper, order, caller, rights=rights, expected_version=version)
 
     def correct(self, paper: UUID, command: document.Command, version: int | None = None) -> Outcome:
-        return self.archive.correct_document(paper, command, a_caller(), rights=EVERYTHING, expected_version=version)
+        return self.archive.corrections.correct_document(
+            paper, command, a_caller(), rights=EVERYTHING, expected_version=version
+        )
 
     def define(self, code: str, **changes: Any) -> None:
-        self.archive.define_type(DefineType(code, a_document_type(code, **changes).definition), a_caller())
+        self.archive.catalogues.define_type(DefineType(code, a_document_type(code, **changes).definition), a_caller())
 
     def authorization(self, paper: UUID) -> Authorization:
         state = authorization.fold(e.body for e in self.log.load(paper))

@@ -49,7 +49,7 @@ class MemoryUsers(MemoryArchive):
     def __init__(self) -> None:
         super().__init__()
         self.passwords = MemoryPasswords()
-        self.users = Users(archive=self.archive, passwords=self.passwords)
+        self.users = Users(catalogues=self.archive.catalogues, ids=self.ids, passwords=self.passwords)
 
 
 def a_user(name: str = "j.smit", role: Role = Role.STAFF, **changes: object) -> NewUser:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from domain.archive import Archive
+from domain.archive import Archive, Ports, Rules, build_archive
 from domain.catalogue import SHIPPED
 from domain.ports import Appended, Claim, CommandKey, EventLog, KeyRing
 from domain.values import uuid7
@@ -54,16 +54,18 @@ def open_log(
 
 def an_archive(parts: PostgresLog, clock: Clock) -> Archive:
     """All use cases on this log, with contents and customers in memory."""
-    archive = Archive(
-        log=parts.log,
-        keys=parts.keys,
-        contents=MemoryContents(),
-        customers=Directory("100234", "100235"),
-        clock=clock,
-        ids=RandomIds(),
-        creditor=CREDITOR,
+    archive = build_archive(
+        Ports(
+            log=parts.log,
+            keys=parts.keys,
+            contents=MemoryContents(),
+            customers=Directory("100234", "100235"),
+            clock=clock,
+            ids=RandomIds(),
+        ),
+        Rules(creditor=CREDITOR),
     )
-    archive.ship_types(SHIPPED, a_caller(actor="system"))
+    archive.catalogues.ship_types(SHIPPED, a_caller(actor="system"))
     return archive
 
 

@@ -86,12 +86,12 @@ class Scans:
     @property
     def images(self) -> dict[UUID, bytes]:
         """Plain bytes of everything that lies in the content store."""
-        contents = self.archive.contents
+        contents = self.archive.ports.contents
         assert isinstance(contents, MemoryContents)
         return contents.plain
 
     def start(self, device: ScannerChoice | None = None, *, key: str | None = None, **caller: Any) -> UUID:
-        return self.archive.start_scan(device, a_caller(idempotency_key=key, **caller), asked=device).id
+        return self.archive.scanning.start_scan(device, a_caller(idempotency_key=key, **caller), asked=device).id
 
     def put(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> bool:
         """Whether it was new."""
@@ -100,7 +100,7 @@ class Scans:
     def put_in(self, session: UUID, n: int, mark: int | None = None, **image: Any) -> tuple[LoadedScanSession, bool]:
         """The session that has it, which is another one for late pages, and whether it was new."""
         page = an_image(n if mark is None else mark, **image)
-        return self.archive.capture_page(session, n, page, a_caller(), EVERYWHERE)
+        return self.archive.scanning.capture_page(session, n, page, a_caller(), EVERYWHERE)
 
     def handed_in(self, pages: int = 1, **caller: Any) -> UUID:
         """A session of the caller's own pages."""
@@ -110,25 +110,25 @@ class Scans:
         return session
 
     def confirm(self, session: UUID, *, key: str | None = None) -> LoadedScanSession:
-        return self.archive.confirm_scan(session, a_caller(idempotency_key=key), EVERYWHERE)
+        return self.archive.scanning.confirm_scan(session, a_caller(idempotency_key=key), EVERYWHERE)
 
     def finish(self, session: UUID, number: int = 1, problem: str | None = None) -> LoadedScanSession:
-        return self.archive.finish_pass(session, Finish(number, problem, "told"), a_caller(), EVERYWHERE)
+        return self.archive.scanning.finish_pass(session, Finish(number, problem, "told"), a_caller(), EVERYWHERE)
 
     def arrange(
         self, session: UUID, command: Arrangement, *, key: str | None = None, version: int | None = None
     ) -> LoadedScanSession:
         caller = a_caller(idempotency_key=key)
-        return self.archive.arrange_pages(session, command, caller, EVERYWHERE, version=version)
+        return self.archive.scanning.arrange_pages(session, command, caller, EVERYWHERE, version=version)
 
     def cancel(self, session: UUID) -> LoadedScanSession:
-        return self.archive.cancel_scan(session, a_caller(), EVERYWHERE)
+        return self.archive.scanning.cancel_scan(session, a_caller(), EVERYWHERE)
 
     def reopen(self, session: UUID) -> LoadedScanSession:
-        return self.archive.reopen_scan(session, a_caller(), EVERYWHERE)
+        return self.archive.scanning.reopen_scan(session, a_caller(), EVERYWHERE)
 
     def state(self, session: UUID) -> ScanSession:
-        return self.archive.load_scan_session(session, EVERYWHERE).state
+        return self.archive.scanning.load_scan_session(session, EVERYWHERE).state
 
     def plain(self, session: UUID) -> list[bytes]:
         """The images of a session as they lie there, in its order."""
@@ -145,11 +145,11 @@ class Scans:
         **order: Any,
     ) -> Outcome:
         """OK, for a letter of customer 100234 if nothing else is said. `seen`: when the file was put together."""
-        seen = seen or self.archive.load_scan_session(session, EVERYWHERE)
+        seen = seen or self.archive.scanning.load_scan_session(session, EVERYWHERE)
         numbers = [n for n, _ in seen.state.pages_in_order] if pages is None else pages
         file = self.document_of(seen, numbers)
         caller = a_caller(idempotency_key=key, actor=actor)
-        return self.archive.archive_scan(
+        return self.archive.scanning.archive_scan(
             seen, pages, numbers, a_scan_order(**order), file, caller, rights=EVERYTHING, reach=EVERYWHERE
         )
 

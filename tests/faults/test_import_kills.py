@@ -35,7 +35,7 @@ def archive(tmp_path: Path, db: str) -> Iterator[Program]:
     warm = Warm()
     with program(tmp_path / "home", db, warm) as made:
         definition = a_document_type("DEBT_AUTHORIZATION", scheme="luhn").definition
-        made.archive.define_type(DefineType("DEBT_AUTHORIZATION", definition), a_caller())
+        made.archive.catalogues.define_type(DefineType("DEBT_AUTHORIZATION", definition), a_caller())
         yield made
     warm.close()
 

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from uuid import UUID
 
 import httpx
-from msgspec import structs
 
 from tests.builders.memory import Clock
 from tests.http.served import Served
@@ -152,7 +151,7 @@ def wrongly_lapsed(served: Served, authorization: dict[str, Any]) -> dict[str, A
     """The authorization after a clock that was years ahead ended it."""
     ahead = Clock(datetime.now(UTC) + timedelta(days=2_000))
     with served.archive() as archive:
-        assert structs.replace(archive, clock=ahead).lapse_authorization(UUID(authorization["id"]))
+        assert archive.with_clock(ahead).life.lapse_authorization(UUID(authorization["id"]))
     position = served.last_position()
     return item_of(served.as_("staff").get(f"/v1/authorizations/{authorization['id']}", headers=at(position))) | {
         "position": position

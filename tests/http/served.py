@@ -91,7 +91,7 @@ class Served:
 
     def revoke_token(self, name: str) -> None:
         with self.archive() as archive:
-            assert archive.administer(RevokeToken(name), system_caller(self.settings))
+            assert archive.catalogues.administer(RevokeToken(name), system_caller(self.settings))
 
     def new_user(self, name: str, role: str, **rights: Any) -> str:
         """The password for the first sign-in, as `dossier users add` prints it."""

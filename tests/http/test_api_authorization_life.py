@@ -726,7 +726,7 @@ def test_what_a_wrong_clock_ended_is_again_what_it_was_in_lists_pages_checks_and
     last = history(staff, again)[0]
     assert (last["action"], last["reason"]) == ("authorization-reinstated", "the server's clock was wrong")
     with served.archive() as archive:
-        assert not archive.lapse_authorization(UUID(form["id"]))
+        assert not archive.life.lapse_authorization(UUID(form["id"]))
 
 
 def test_a_suspension_and_a_revocation_of_a_later_day_stand_again(served: Served, staff: httpx.Client) -> None:

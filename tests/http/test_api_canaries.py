@@ -375,7 +375,7 @@ def test_what_was_on_pages_that_are_gone_can_be_read_by_nobody(served: Served, s
             stream
             for (stream,) in served.sql("select originator_id from archive.archive_events where topic like 'page%%'")
         }
-        readable = str([archive.log.load(stream) for stream in streams])
+        readable = str([archive.ports.log.load(stream) for stream in streams])
     assert sent.words["code on a page"] in readable
     for gone in ("code on a cancelled page", "code on an archived page"):
         assert sent.words[gone] not in readable

@@ -370,7 +370,7 @@ def _(served: Served, staff: httpx.Client) -> tuple[str, dict[str, Any]]:
     customer = a_customer(served)
     caller = Caller(actor="staff", branch="MAIN", correlation_id=uuid4())
     with served.archive() as archive:
-        outcome = archive.issue_form(IssueForm(customer=customer, type=CONSENT, language="en"), caller)
+        outcome = archive.forms.issue_form(IssueForm(customer=customer, type=CONSENT, language="en"), caller)
         digest = archive.keys.keyed_digest("erased", customer.encode())
     served.sql(
         "with gone as (delete from keys.customer where customer_id = %s returning reference)"

@@ -213,7 +213,7 @@ def test_what_was_erased_is_absent_and_the_event_stays(served: Served) -> None:
     """Written beside the program, so that none of its processes has the key in memory."""
     staff, customer = served.as_("staff"), a_customer(served)
     with served.archive() as archive:
-        outcome = archive.note_authorization(a_note(customer=customer, note=SECRET), a_caller(), EVERYTHING)
+        outcome = archive.noting.note_authorization(a_note(customer=customer, note=SECRET), a_caller(), EVERYTHING)
     paper = outcome.recorded[0].envelope.originator_id
     served.sql("delete from keys.paper where paper = %s", [paper])
     [event] = feed(staff, outcome.position, customer=customer)
@@ -225,7 +225,7 @@ def test_what_was_erased_is_absent_and_the_event_stays(served: Served) -> None:
 def test_an_erased_customer_has_no_name_in_it(served: Served) -> None:
     staff, customer = served.as_("staff"), a_customer(served)
     with served.archive() as archive:
-        outcome = archive.note_authorization(a_note(customer=customer), a_caller(), EVERYTHING)
+        outcome = archive.noting.note_authorization(a_note(customer=customer), a_caller(), EVERYTHING)
         digest = archive.keys.keyed_digest("erased", customer.encode())
     served.sql(
         "with gone as (delete from keys.customer where customer_id = %s returning reference)"

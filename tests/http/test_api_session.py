@@ -276,7 +276,7 @@ def test_who_is_reset_or_disabled_is_out_at_once(served: Served, staff: Staff, s
 def test_a_session_under_a_password_that_counts_no_more_is_over(served: Served, staff: Staff) -> None:
     """The command that disabled the user ended before it came to forget the password."""
     with served.archive() as archive:
-        archive.administer(DisableUser(staff.name), system_caller(served.settings))
+        archive.catalogues.administer(DisableUser(staff.name), system_caller(served.settings))
     deadline = time.monotonic() + 5
     while signed_in(staff.browser):
         assert time.monotonic() < deadline, "a disabled user is still in"

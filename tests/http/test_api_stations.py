@@ -365,7 +365,7 @@ def give_up(served: Served, of: dict[str, Any]) -> None:
     """As the clock does of a station that says nothing."""
     system = Caller(actor="system", branch="MAIN", correlation_id=uuid4())
     with served.archive() as archive:
-        assert archive.interrupt_scan(UUID(of["id"]), "scanner-offline", system)
+        assert archive.scanning.interrupt_scan(UUID(of["id"]), "scanner-offline", system)
 
 
 def test_a_station_that_was_given_up_brings_the_rest_and_all_is_well(
@@ -513,7 +513,9 @@ def test_the_drivers_words_are_for_operators_at_the_archive_itself(
     of = scan(staff, station)
     station.finish(station.job(of), "scanner-failed", DRIVERS_WORDS)
     with served.archive() as archive:
-        assert [e.body.told for e in archive.log.load(UUID(of["id"])) if hasattr(e.body, "told")] == [DRIVERS_WORDS]
+        assert [e.body.told for e in archive.ports.log.load(UUID(of["id"])) if hasattr(e.body, "told")] == [
+            DRIVERS_WORDS
+        ]
     assert served.sql("select 1 from archive.archive_events where strpos(encode(state, 'escape'), 'libusb') > 0") == []
     for role in ("operator", "supervisor"):
         history = served.as_(role).get("/v1/history", params={"limit": 200})

@@ -27,7 +27,7 @@ class Catalogues:
         self.away = self.keys_away = False
         self.go_on = threading.Event()
         self.go_on.set()
-        self.keys = self
+        self.keys = self.catalogues = self
         self.digested_in: list[threading.Thread] = []
         self.meanwhile: Callable[[], object] = lambda: None
 

@@ -36,7 +36,7 @@ class Door:
 
 def make_token(archive: Archive, token: str) -> None:
     command = CreateToken(name=token, digest=archive.keys.keyed_digest("token", token.encode()), role=Role.STAFF)
-    archive.administer(command, a_caller())
+    archive.catalogues.administer(command, a_caller())
 
 
 def test_a_token_made_right_after_the_list_was_read_works_at_once() -> None:
@@ -74,7 +74,7 @@ def test_a_known_token_costs_no_read_and_a_revoked_one_goes_with_its_signal() ->
         before = door.reads
         found = [await door.knows("token") for _ in range(10)]
         reads = door.reads - before
-        door.archive.administer(RevokeToken("token"), a_caller())
+        door.archive.catalogues.administer(RevokeToken("token"), a_caller())
         door.live.note_change()
         return [*found, await door.knows("token")], reads
 

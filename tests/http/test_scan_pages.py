@@ -98,7 +98,7 @@ def test_a_session_that_expired_is_reopened_from_the_work_list_with_its_pages(
     desk.client.headers["Authorization"] = staff.headers["Authorization"]
     of = filled(staff, a_page(), a_page())
     with served.archive() as archive:
-        assert archive.expire_scan(UUID(of["id"]), datetime(9000, 1, 1, tzinfo=UTC), a_caller(actor="system"))
+        assert archive.scanning.expire_scan(UUID(of["id"]), datetime(9000, 1, 1, tzinfo=UTC), a_caller(actor="system"))
     of = session(staff, of)
     assert (of["state"], len(of["pages"])) == ("expired", 2)
     assert image(staff, of, 1).status_code == 200

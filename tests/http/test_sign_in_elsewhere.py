@@ -420,7 +420,7 @@ def test_where_a_role_is_named_who_comes_first_is_added_with_it(
         provider.person = {"sub": "m", "email": "operator"}
         refused(other.round_trip(), other, "is not a user of this archive")  # a token has this name
         with archive.users() as users:
-            assert sorted(users.archive.load_administration().users) == ["admin", "k.visser@library.example"]
+            assert sorted(users.catalogues.load_administration().users) == ["admin", "k.visser@library.example"]
         bound = archive.as_("operator").get("/v1/history", params={"action": "user-bound"}).json()["items"]
         assert [item["after"] for item in bound] == [{"issuer": provider.issuer, "subject": "k"}]
         history = archive.as_("operator").get("/v1/history", params={"action": "user-added"}).json()["items"]
@@ -442,7 +442,7 @@ def test_who_comes_first_with_two_browsers_at_once_is_added_once_and_comes_in_wi
                 wait_until_one_waits(archive)
                 users.passwords.put(stored, name, "of the other", once=True)
                 added = AddUser(NewUser(name=name, role=Role.VIEWER), stored, Identity(provider.issuer, "twice"))
-                users.archive.administer(added, system_caller(archive.settings))
+                users.catalogues.administer(added, system_caller(archive.settings))
             assert answer.result().status_code == 303, answer.result().text
         session = browser.session
         assert session is not None

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from domain import scan_session
-from domain.archive import Outcome
+from domain.archive import Outcome, build_archive
 from domain.document import DocumentArchived
 from domain.refusals import (
     IllegalTransition,
@@ -70,7 +70,7 @@ class Batches(RuleBasedStateMachine):
     def __init__(self, place: Place) -> None:
         super().__init__()
         self.place = place
-        self.scans = Scans(replace(place.archive, scan_pages_max=PAGES_MAX))
+        self.scans = Scans(build_archive(place.archive.ports, replace(place.archive.rules, scan_pages_max=PAGES_MAX)))
         self.sessions: list[UUID] = []
         self.passes: list[Pass] = []
         self.sheets: dict[tuple[Pass, int], int] = {}
@@ -104,7 +104,7 @@ class Batches(RuleBasedStateMachine):
 
     def step(self, session: UUID) -> tuple[ScanSession | None, ScanSession]:
         """The session before the last command that changed it, None when nothing new did, and as it is."""
-        recorded = self.scans.archive.log.load_recorded([session], MAX_POSITION)
+        recorded = self.scans.archive.ports.log.load_recorded([session], MAX_POSITION)
         last = recorded[-1].envelope.meta.command_id
         before = [r.envelope.body for r in recorded if r.envelope.meta.command_id != last]
         fresh, now = last not in self.commands, self.scans.state(session)
@@ -174,7 +174,7 @@ class Batches(RuleBasedStateMachine):
     @rule(n=pick)
     def fall_silent(self, n: int) -> None:
         session, system = self.session(n, ScanState.SCANNING), a_caller(actor="system")
-        self.do(lambda: self.scans.archive.interrupt_scan(session, "scanner-offline", system))
+        self.do(lambda: self.scans.archive.scanning.interrupt_scan(session, "scanner-offline", system))
         self.changed(session, lambda _: ())
 
     @precondition(lambda self: self.may_begin())
@@ -369,7 +369,7 @@ class Batches(RuleBasedStateMachine):
     def the_view_says_what_the_session_is(self) -> None:
         for session in self.sessions:
             fold, state = scan_sessions.VIEW.fold(()), self.scans.state(session)
-            for recorded in self.scans.archive.log.load_recorded([session], MAX_POSITION):
+            for recorded in self.scans.archive.ports.log.load_recorded([session], MAX_POSITION):
                 fold.add_event(recorded, recorded.recorded_at)
             [row] = [
                 r

@@ -76,7 +76,7 @@ class Correcting(Acting):
         apply: Callable[[], bool],
     ) -> None:
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.correct_document(paper, command, caller, **more)
+            return self.archive.corrections.correct_document(paper, command, caller, **more)
 
         self.correct(desk, paper, how, use_case, why, apply)
 
@@ -84,7 +84,7 @@ class Correcting(Acting):
     @rule(desk=desks, n=pick, how=expected, kind=kinds)
     def reclassify(self, desk: Desk, n: int, how: str, kind: str) -> None:
         paper = self.paper(n)
-        command = Reclassify(self.archive.load_types()[kind], SECRET)
+        command = Reclassify(self.archive.catalogues.load_types()[kind], SECRET)
 
         def why() -> Why:
             p = self.model.papers[paper]
@@ -132,7 +132,7 @@ class Correcting(Acting):
 
     def move_paper(self, desk: Desk, paper: UUID, to: str, how: str = "any") -> None:
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.reassign_document(paper, to, SECRET, caller, **more)
+            return self.archive.corrections.reassign_document(paper, to, SECRET, caller, **more)
 
         def statement() -> UUID | None:
             return self.model.papers[paper].evidence_of
@@ -153,7 +153,7 @@ class Correcting(Acting):
 
     def move_one(self, desk: Desk, paper: UUID, to: str, how: str = "any") -> None:
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.reassign_authorization(paper, to, SECRET, caller, **more)
+            return self.archive.corrections.reassign_authorization(paper, to, SECRET, caller, **more)
 
         def moved() -> bool:
             return self.model.move(self.model.statements[paper].evidence, paper, to)
@@ -167,7 +167,7 @@ class Correcting(Acting):
 
     def link_one(self, desk: Desk, paper: UUID, to: str, how: str = "any") -> None:
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.link_customer(paper, to, SECRET, caller, **more)
+            return self.archive.corrections.link_customer(paper, to, SECRET, caller, **more)
 
         self.correct(
             desk, paper, how, use_case, lambda: self.model.bad_customer(to), lambda: self.model.link(paper, to)
@@ -180,7 +180,7 @@ class Correcting(Acting):
 
     def unlink_one(self, desk: Desk, paper: UUID, customer: str, how: str = "any") -> None:
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.unlink_customer(paper, customer, SECRET, caller, **more)
+            return self.archive.corrections.unlink_customer(paper, customer, SECRET, caller, **more)
 
         def why() -> Why:
             return {"ValidationFailed": None} if self.model.papers[paper].customer == customer else {}
@@ -196,7 +196,7 @@ class Correcting(Acting):
         upload = an_upload(content, name=f"{SECRET} 2.pdf")
 
         def use_case(caller: Caller, **more: Any) -> Outcome:
-            return self.archive.replace_content(paper, upload, SECRET, caller, **more)
+            return self.archive.corrections.replace_content(paper, upload, SECRET, caller, **more)
 
         def why() -> Why:
             nothing = {} if self.model.papers[paper].contents else {"ValidationFailed": None}

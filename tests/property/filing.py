@@ -96,7 +96,7 @@ class Filing(Acting):
             )
             return True
 
-        self.do(desk, why, lambda caller: self.archive.issue_form(order, caller), issued)
+        self.do(desk, why, lambda caller: self.archive.forms.issue_form(order, caller), issued)
 
     @rule(
         desk=desks, customer=somebody, kind=document_kinds, content=contents, anyway=st.booleans(), external=externals,
@@ -143,7 +143,7 @@ class Filing(Acting):
             return True
 
         upload = an_upload(content, name=f"{SECRET}.pdf")
-        self.do(desk, why, lambda caller: self.archive.archive_file(order, upload, caller), archived)
+        self.do(desk, why, lambda caller: self.archive.filing.archive_file(order, upload, caller), archived)
 
     @rule(
         desk=desks, customer=somebody, kind=statement_kinds, given=st.none() | datas, signed=past_days,
@@ -202,7 +202,7 @@ class Filing(Acting):
             self.model.add_statement(paper, added, external)
             return True
 
-        self.do(desk, why, lambda caller: self.archive.note_authorization(order, caller), noted)
+        self.do(desk, why, lambda caller: self.archive.noting.note_authorization(order, caller), noted)
 
     @rule(desk=desks, customer=somebody, seen=st.sampled_from([-30, 0, 0, 0, 1]))
     def see(self, desk: Desk, customer: str, seen: int) -> None:
@@ -218,7 +218,7 @@ class Filing(Acting):
             self.model.add_paper(outcome.recorded[0].envelope.originator_id, paper)
             return True
 
-        self.do(desk, why, lambda caller: self.archive.note_authorization(order, caller), noted)
+        self.do(desk, why, lambda caller: self.archive.noting.note_authorization(order, caller), noted)
 
     # -- a signed form comes back -------------------------------------------------------------------------------
 
@@ -275,7 +275,7 @@ class Filing(Acting):
             return True
 
         upload = an_upload(content, name=f"{SECRET}.pdf")
-        self.do(desk, why, lambda caller: self.archive.archive_file(order, upload, caller, EVERYTHING), attached)
+        self.do(desk, why, lambda caller: self.archive.filing.archive_file(order, upload, caller, EVERYTHING), attached)
 
     @has_statement
     @rule(
@@ -334,7 +334,9 @@ class Filing(Acting):
             self.model.sign(paper, signed_on, over, valid_until, external)
             return True
 
-        self.do(desk, why, lambda caller: self.archive.note_authorization(order, caller, EVERYTHING), signed_form)
+        self.do(
+            desk, why, lambda caller: self.archive.noting.note_authorization(order, caller, EVERYTHING), signed_form
+        )
 
     # -- codes --------------------------------------------------------------------------------------------------
 
@@ -349,7 +351,9 @@ class Filing(Acting):
             return False
 
         def look(caller: Caller) -> Any:
-            return self.archive.check_form(self.archive.find_form(typed(code), EVERYTHING), caller, EVERYTHING)
+            return self.archive.forms.check_form(
+                self.archive.forms.find_form(typed(code), EVERYTHING), caller, EVERYTHING
+            )
 
         self.do(desk, lambda: self.model.uncheckable(paper), look, checked)
 
@@ -361,7 +365,7 @@ class Filing(Acting):
         if slip == code:
             return
         try:
-            self.archive.find_form(slip, EVERYTHING)
+            self.archive.forms.find_form(slip, EVERYTHING)
         except ScanCodeMalformed:
             return
         raise AssertionError("a code with one wrong digit was understood")

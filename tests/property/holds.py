@@ -50,7 +50,7 @@ class Holds(RuleBasedStateMachine):
 
     def told(self, paper: UUID) -> Authorization:
         """I3, I11, and that the folded state is the model's."""
-        s, envelopes = self.model.statements[paper], self.archive.log.load(paper)
+        s, envelopes = self.model.statements[paper], self.archive.ports.log.load(paper)
         state = authorization.fold(e.body for e in envelopes)
         assert state is not None
         assert said_of(state, self.customer(state.customer)) == said_by(s)
@@ -71,7 +71,7 @@ class Holds(RuleBasedStateMachine):
         assert state.evidence is None or visible, "withdrawn evidence is told as evidence"
 
     def told_document(self, paper: UUID) -> Document:
-        p, envelopes = self.model.papers[paper], self.archive.log.load(paper)
+        p, envelopes = self.model.papers[paper], self.archive.ports.log.load(paper)
         state = document.fold(e.body for e in envelopes)
         assert state is not None
         assert state.description is not None
@@ -99,7 +99,7 @@ class Holds(RuleBasedStateMachine):
         codes = [s.scan_code for s in states.values() if s.scan_code]
         assert len(codes) == len(set(codes))
         for paper in states:
-            topics = [e.body.topic for e in self.archive.log.load(paper)]
+            topics = [e.body.topic for e in self.archive.ports.log.load(paper)]
             withdrawn = topics.count("evidence-withdrawn.v1") - topics.count("evidence-restored.v1")
             assert topics.count("evidence-attached.v1") - withdrawn in (0, 1)
             assert topics.count("authorization-signed.v1") <= 1 + topics.count("evidence-withdrawn.v1")
@@ -132,7 +132,7 @@ class Holds(RuleBasedStateMachine):
                 assert state.signed_on <= self.model.today
                 assert state.mandate is None or state.mandate.signature_date == state.signed_on
             if state.status in IN_FORCE and (state.mandate is None or not state.mandate.is_complete):
-                topics = {e.body.topic for e in self.archive.log.load(paper)}
+                topics = {e.body.topic for e in self.archive.ports.log.load(paper)}
                 assert not topics & {"collection-reported.v1", "mandate-amended.v1"}
 
     def nothing_personal_is_stored_in_clear(self, states: dict[UUID, Authorization]) -> None:
@@ -147,19 +147,19 @@ class Holds(RuleBasedStateMachine):
         """I12; and with own-branch-only rights, nothing of another branch."""
         things: dict[UUID, Statement | Paper] = {**self.model.statements, **self.model.papers}
         for paper, thing in things.items():
-            assert self.archive.is_visible(paper, NO_HEALTH) == (thing.type not in HEALTH)
-            assert self.archive.is_visible(paper, ONLY_WEST) == (thing.branch == "WEST")
+            assert self.archive.papers.is_visible(paper, NO_HEALTH) == (thing.type not in HEALTH)
+            assert self.archive.papers.is_visible(paper, ONLY_WEST) == (thing.branch == "WEST")
         for paper, s in self.model.statements.items():
             if s.type in HEALTH:
                 self.is_hidden(paper, s.code)
 
     def is_hidden(self, paper: UUID, code: str | None) -> None:
         asked: list[Callable[[], object]] = [
-            lambda: self.archive.load_outcome(paper, NO_HEALTH),
-            lambda: self.archive.check_form(paper, a_caller(), NO_HEALTH),
-            lambda: self.archive.load_printed_form(paper, NO_HEALTH),
+            lambda: self.archive.life.load_outcome(paper, NO_HEALTH),
+            lambda: self.archive.forms.check_form(paper, a_caller(), NO_HEALTH),
+            lambda: self.archive.forms.load_printed_form(paper, NO_HEALTH),
         ]
-        asked += [lambda: self.archive.find_form(code, NO_HEALTH)] if code else []
+        asked += [lambda: self.archive.forms.find_form(code, NO_HEALTH)] if code else []
         for ask in asked:
             try:
                 ask()

@@ -41,7 +41,7 @@ class Lives(Filing, Steps, Correcting):
         """A type is renamed and switched off or on; that forms of it still come in is the model's."""
         off = kind not in self.model.off and label > 0
         definition = a_document_type(kind, labels={"en": f"label {label}"}, active=not off).definition
-        self.archive.define_type(DefineType(kind, definition), a_caller())
+        self.archive.catalogues.define_type(DefineType(kind, definition), a_caller())
         (self.model.off.add if off else self.model.off.discard)(kind)
         self.left = self.place.trace()
 

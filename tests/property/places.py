@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from domain.archive import Archive
+from domain.archive import Archive, Ports, Rules, build_archive
 from domain.catalogue import SHIPPED
 from domain.envelope import Envelope
 from domain.ports import Appended
@@ -95,16 +95,18 @@ class OnPostgres:
         self._conn = self._stack.enter_context(psycopg.connect(self.url, autocommit=True))
         log: Any = Interrupted(parts.log)
         self.clock, self.contents, self.before_append = Clock(), MemoryContents(), log.before_append
-        self.archive = Archive(
-            log=log,
-            keys=parts.keys,
-            contents=self.contents,
-            customers=Directory(*customers),
-            clock=self.clock,
-            ids=RandomIds(),
-            creditor=CREDITOR,
+        self.archive = build_archive(
+            Ports(
+                log=log,
+                keys=parts.keys,
+                contents=self.contents,
+                customers=Directory(*customers),
+                clock=self.clock,
+                ids=RandomIds(),
+            ),
+            Rules(creditor=CREDITOR),
         )
-        self.archive.ship_types(SHIPPED, a_caller(actor="system"))
+        self.archive.catalogues.ship_types(SHIPPED, a_caller(actor="system"))
 
     def trace(self) -> object:
         return self._conn.execute(TRACE).fetchone()

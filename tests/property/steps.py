@@ -44,7 +44,9 @@ class Steps(Acting):
             return {**self.model.stale(version, self.model.statements[paper].version), **why()}
 
         def act(caller: Caller) -> Outcome:
-            return self.archive.change_authorization(paper, order, caller, rights=EVERYTHING, expected_version=version)
+            return self.archive.life.change_authorization(
+                paper, order, caller, rights=EVERYTHING, expected_version=version
+            )
 
         self.do(desk, all_why, act, lambda _: apply())
 
@@ -205,5 +207,5 @@ class Steps(Acting):
     @rule()
     def write_down_what_is_due(self) -> None:
         for paper in [*self.model.statements]:
-            assert self.archive.lapse_authorization(paper) == self.model.lapse(paper)
+            assert self.archive.life.lapse_authorization(paper) == self.model.lapse(paper)
         self.left = self.place.trace()

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from domain import authorization
-from domain.archive import Archive, Outcome
+from domain.archive import Archive, Outcome, Ports, Rules, build_archive
 from domain.catalogue import SHIPPED
 from domain.refusals import IllegalTransition, Refusal, ScanCodeRedeemed
 from store.system import RandomIds
@@ -25,17 +25,19 @@ class Archives:
     def __init__(self, url: str, logs: list[Any]) -> None:
         self.url, self.contents = url, MemoryContents()
         self.workers = [self._archive(parts) for parts in logs]
-        self.workers[0].ship_types(SHIPPED, a_caller(actor="system"))
+        self.workers[0].catalogues.ship_types(SHIPPED, a_caller(actor="system"))
 
     def _archive(self, parts: Any) -> Archive:
-        return Archive(
-            log=parts.log,
-            keys=parts.keys,
-            contents=self.contents,
-            customers=Directory("100234"),
-            clock=Clock(),
-            ids=RandomIds(),
-            creditor=CREDITOR,
+        return build_archive(
+            Ports(
+                log=parts.log,
+                keys=parts.keys,
+                contents=self.contents,
+                customers=Directory("100234"),
+                clock=Clock(),
+                ids=RandomIds(),
+            ),
+            Rules(creditor=CREDITOR),
         )
 
 
@@ -50,14 +52,14 @@ def file_of(plain: bytes, **order: Any) -> Desk:
 
     def attach(archive: Archive, form: UUID) -> Outcome:
         archive_order = an_order(customer=None, type=None, authorization=form, **order)
-        return archive.archive_file(archive_order, an_upload(plain + form.bytes), a_caller(), EVERYTHING)
+        return archive.filing.archive_file(archive_order, an_upload(plain + form.bytes), a_caller(), EVERYTHING)
 
     return attach
 
 
 def note(archive: Archive, form: UUID) -> Outcome:
     """No upload by the code of a form."""
-    return archive.note_authorization(
+    return archive.noting.note_authorization(
         a_note(customer=None, type=None, authorization=form), a_caller(actor="p.jansen"), EVERYTHING
     )
 
@@ -84,12 +86,12 @@ def at_once(archives: Archives, form: UUID, desks: tuple[Desk, Desk]) -> list[Ou
 
 def issue(archives: Archives, *, mandate: bool) -> UUID:
     order = a_mandate_form(mandate=None) if mandate else a_form()
-    form: UUID = archives.workers[0].issue_form(order, a_caller()).recorded[0].envelope.originator_id
+    form: UUID = archives.workers[0].forms.issue_form(order, a_caller()).recorded[0].envelope.originator_id
     return form
 
 
 def events_of(archives: Archives, form: UUID) -> list[str]:
-    return [e.body.topic for e in archives.workers[0].log.load(form)][1:]
+    return [e.body.topic for e in archives.workers[0].ports.log.load(form)][1:]
 
 
 SIGNED, ATTACHED = "authorization-signed.v1", "evidence-attached.v1"
@@ -103,7 +105,7 @@ def two_files(archives: Archives, round_: int, desks: tuple[Desk, Desk]) -> int:
     [winner] = [n for n, answer in enumerate(answers) if isinstance(answer, Outcome)]
     loser = answers[1 - winner]
     assert isinstance(loser, ScanCodeRedeemed), repr(loser)
-    state = authorization.fold(e.body for e in archives.workers[1 - winner].log.load(form))
+    state = authorization.fold(e.body for e in archives.workers[1 - winner].ports.log.load(form))
     assert state is not None
     assert loser.extra == {"existing": str(state.evidence)}
     assert state.evidence in {r.envelope.originator_id for r in answers[winner].recorded}  # type: ignore[union-attr]

@@ -103,23 +103,27 @@ class Program:
         """Select file: content of its own each time."""
         self._uploads += 1
         upload = an_upload(b"%%PDF-1.7 %d " % self._uploads + os.urandom(size_bytes), name=FILE_NAME)
-        return self.archive.archive_file(an_order(customer=customer, **{"note": NOTE, **order}), upload, a_caller())
+        return self.archive.filing.archive_file(
+            an_order(customer=customer, **{"note": NOTE, **order}), upload, a_caller()
+        )
 
     def mandate(self, customer: str = "100234") -> Outcome:
-        return self.archive.note_authorization(a_mandate_note(customer=customer), a_caller())
+        return self.archive.noting.note_authorization(a_mandate_note(customer=customer), a_caller())
 
     def consent(self, customer: str = "100234") -> Outcome:
-        return self.archive.note_authorization(a_note(customer=customer), a_caller())
+        return self.archive.noting.note_authorization(a_note(customer=customer), a_caller())
 
     def corrected(self, customer: str = "100234") -> Outcome:
         """A letter that was described and then withdrawn: three events of one stream."""
         from domain.access import Rights
 
-        everything = Rights(list(self.archive.load_types()))
+        everything = Rights(list(self.archive.catalogues.load_types()))
         letter = self.letter(customer)
         today = self.archive.clock.today()
         for step in (Describe(note="other", today=today, reason="a slip"), Withdraw(reason="not ours")):
-            self.archive.correct_document(paper_of(letter), step, a_caller(), rights=everything, expected_version=None)
+            self.archive.corrections.correct_document(
+                paper_of(letter), step, a_caller(), rights=everything, expected_version=None
+            )
         return letter
 
     @property

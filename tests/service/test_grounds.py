@@ -25,16 +25,16 @@ class Desk:
 
     def __init__(self, program: Program) -> None:
         self.program, self.archive = program, program.archive
-        self.everything, self.accounts = Rights([*self.archive.load_types()]), 0
+        self.everything, self.accounts = Rights([*self.archive.catalogues.load_types()]), 0
 
     def signed(self) -> tuple[UUID, UUID]:
         """A mandate whose form came back, and its paper."""
         self.accounts += 1
         form = a_mandate_form(mandate=a_mandate(iban=an_iban("INGB", self.accounts)))
-        issued = self.archive.issue_form(form, a_caller())
+        issued = self.archive.forms.issue_form(form, a_caller())
         statement = paper_of(issued)
         order = an_order(customer=None, type=None, authorization=statement)
-        saved = self.archive.archive_file(
+        saved = self.archive.filing.archive_file(
             order, an_upload(f"%PDF-1.7 {statement}".encode()), a_caller(), self.everything
         )
         [paper] = {r.envelope.originator_id for r in saved.recorded} - {statement}
@@ -49,15 +49,19 @@ class Desk:
         state = document.fold(e.body for e in self.program.store.log.load(paper))
         assert state is not None
         steps = in_stream(paper, document.decide(state, Withdraw(REASON)))
-        self.archive._append_change(
+        self.archive.corrections._append_change(
             Change(steps=steps, versions={paper: state.version}), a_caller()
         )  # what it appended
 
     def correct(self, paper: UUID, command: document.Command) -> None:
-        self.archive.correct_document(paper, command, a_caller(), rights=self.everything, expected_version=None)
+        self.archive.corrections.correct_document(
+            paper, command, a_caller(), rights=self.everything, expected_version=None
+        )
 
     def step(self, statement: UUID, order: Any) -> None:
-        self.archive.change_authorization(statement, order, a_caller(), rights=self.everything, expected_version=None)
+        self.archive.life.change_authorization(
+            statement, order, a_caller(), rights=self.everything, expected_version=None
+        )
 
     def collect(self, statement: UUID) -> None:
         today = self.archive.clock.today()
@@ -137,7 +141,7 @@ def test_mended_it_is_issued_again_and_takes_its_form_again(archive: Program, de
     assert archive.run("grounds", "--mend", "--yes", "--json").json == {"items": []}
     # The very same file comes in by the same code, since a withdrawn paper claims nothing.
     again = an_order(customer=None, type=None, authorization=statement)
-    desk.archive.archive_file(again, content, a_caller(), desk.everything)
+    desk.archive.filing.archive_file(again, content, a_caller(), desk.everything)
     assert desk.status(statement) == "active"
 
 

@@ -183,7 +183,7 @@ class Migration:
         self._archive, self._folder = archive, folder
         for scheme in self.SCHEMES:
             definition = a_document_type("DEBT_AUTHORIZATION", scheme=scheme).definition
-            archive.archive.define_type(DefineType(f"MANDATE_{scheme.upper()}", definition), a_caller())
+            archive.archive.catalogues.define_type(DefineType(f"MANDATE_{scheme.upper()}", definition), a_caller())
         customers = folder / "customers.csv"
         lines = "".join(f"m{n},Customer {n},,,,person\n" for n in range(400))
         customers.write_text(f"id,name,birth_date,card_numbers,home_branch,kind\n{lines}")

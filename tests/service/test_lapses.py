@@ -37,7 +37,7 @@ def scans(archive: Program) -> Scans:
 
 def later(archive: Program, by: timedelta) -> Archive:
     """The archive as it is so long from now."""
-    return replace(archive.archive, clock=Clock(datetime.now(UTC) + by))
+    return archive.archive.with_clock(Clock(datetime.now(UTC) + by))
 
 
 def ended_after(archive: Program, by: timedelta, limits: Limits = Limits()) -> int:  # noqa: B008  # it never changes
@@ -154,7 +154,7 @@ def test_who_came_back_after_the_view_was_asked_keeps_the_session(archive: Progr
     asked = Clock(datetime.now(UTC) + 24 * HOUR)
     time.sleep(0.01)
     scans.put(session, 2)
-    assert end_scans(archive.store.pool, replace(archive.archive, clock=asked), Limits(), HERE) == 0
+    assert end_scans(archive.store.pool, archive.archive.with_clock(asked), Limits(), HERE) == 0
     assert len(scans.plain(session)) == 2
 
 
@@ -248,7 +248,7 @@ def minded(archive: Program, clock: Clock, limits: Limits, **more: Any) -> Itera
     stop = threading.Event()
     following = threading.Thread(
         target=run_lapses,
-        args=(archive.store.pool, replace(archive.archive, clock=clock), limits, HERE, stop),
+        args=(archive.store.pool, archive.archive.with_clock(clock), limits, HERE, stop),
         kwargs={"look_seconds": 0.01, **more},
     )
     following.start()
@@ -265,7 +265,7 @@ def test_nothing_lapses_while_the_program_clock_is_1100_days_ahead_and_what_is_d
 ) -> None:
     """A clock 1,100 days ahead for 12 s ended 5 of 9 authorizations and both scan sessions, for good."""
     session, mandate = scans.handed_in(2), paper_of(archive.mandate())
-    due = archive.archive.note_authorization(a_note(customer="100234", valid_until=date(2026, 1, 1)), a_caller())
+    due = archive.archive.noting.note_authorization(a_note(customer="100234", valid_until=date(2026, 1, 1)), a_caller())
     archive.follow()
     before, held = archive.store.log.last_position(), scans.state(session)
     clock = Clock(datetime.now(UTC) + timedelta(days=1_100))
@@ -287,7 +287,7 @@ def test_nothing_lapses_while_the_program_clock_is_1100_days_ahead_and_what_is_d
 
 def test_one_that_stands_by_ends_nothing_until_it_leads(archive: Program, scans: Scans) -> None:
     session, leading = scans.handed_in(1), threading.Event()
-    due = archive.archive.note_authorization(a_note(customer="100234", valid_until=date(2026, 1, 1)), a_caller())
+    due = archive.archive.noting.note_authorization(a_note(customer="100234", valid_until=date(2026, 1, 1)), a_caller())
     archive.follow()
     before, looks = archive.store.log.last_position(), itertools.count()
 

@@ -39,8 +39,8 @@ def titled_in_an_earlier_release(archive: Program) -> None:
     """A letter with a title, in views whose rows know of none."""
     letter, today = paper_of(archive.letter()), archive.archive.clock.today()
     describe = Describe(title="A complaint", today=today, reason="to find it")
-    everything = Rights([*archive.archive.load_types()])
-    archive.archive.correct_document(letter, describe, a_caller(), rights=everything, expected_version=None)
+    everything = Rights([*archive.archive.catalogues.load_types()])
+    archive.archive.corrections.correct_document(letter, describe, a_caller(), rights=everything, expected_version=None)
     archive.follow()
     archive.sql("update views.customer_documents set title = null, item = (item::jsonb - 'title')::text")
     archive.sql("update views.tracking set shape = 0")

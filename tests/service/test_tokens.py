@@ -11,7 +11,7 @@ from tests.service.program import Program
 
 def principal_of(store: Store, token: str) -> object:
     digest = store.keys.keyed_digest("token", token.encode())
-    return store.archive().load_administration().by_digest().get(digest)
+    return store.archive().catalogues.load_administration().by_digest().get(digest)
 
 
 def test_a_new_token_stands_alone_on_stdout_and_opens_the_archive(archive: Program) -> None:
@@ -20,7 +20,7 @@ def test_a_new_token_stands_alone_on_stdout_and_opens_the_archive(archive: Progr
     assert len(token) >= 43
     assert token.split() == [token]
     assert ended.err == ""
-    principal = archive.archive.load_administration().by_digest()[
+    principal = archive.archive.catalogues.load_administration().by_digest()[
         archive.store.keys.keyed_digest("token", token.encode())
     ]
     assert (principal.name, principal.role) == ("kiosk", Role.VIEWER)

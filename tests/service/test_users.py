@@ -237,8 +237,8 @@ def test_the_file_goes_when_its_password_counts_no_more(archive: Program, verb: 
 def test_where_a_token_has_the_name_no_first_user_is_made(tmp_path: Path) -> None:
     """An archive of an earlier release, whose operator then adds one of another name."""
     desk = MemoryUsers()
-    desk.archive.administer(CreateToken(name="Admin", digest=b"d", role=Role.OPERATOR), a_caller())
+    desk.archive.catalogues.administer(CreateToken(name="Admin", digest=b"d", role=Role.OPERATOR), a_caller())
     settings = load_settings_from({"DOSSIER_HOME": str(tmp_path)})
     assert make_first_user(settings, desk.users, a_caller()) == []
-    assert desk.archive.load_administration().users == {}
+    assert desk.archive.catalogues.load_administration().users == {}
     assert [*tmp_path.iterdir()] == []

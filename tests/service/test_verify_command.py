@@ -110,31 +110,36 @@ class Corrected:
 
     def __init__(self, archive: Program) -> None:
         self._program, self._archive = archive, archive.archive
-        self._how: dict[str, Any] = {"rights": Rights(list(self._archive.load_types())), "expected_version": None}
+        self._how: dict[str, Any] = {
+            "rights": Rights(list(self._archive.catalogues.load_types())),
+            "expected_version": None,
+        }
 
     def moved(self, **order: Any) -> UUID:
         """From 100234 to 100235."""
         paper = document_of(self._program.letter(**order))
-        self._archive.reassign_document(paper, "100235", "of the daughter", a_caller(), **self._how)
+        self._archive.corrections.reassign_document(paper, "100235", "of the daughter", a_caller(), **self._how)
         return paper
 
     def linked(self) -> UUID:
         """Of 100234 and 100235."""
         paper = document_of(self._program.letter())
-        self._archive.link_customer(paper, "100235", "signed by both", a_caller(), **self._how)
+        self._archive.corrections.link_customer(paper, "100235", "signed by both", a_caller(), **self._how)
         return paper
 
     def unlinked(self) -> UUID:
         """Of 100234 again."""
         paper = self.linked()
-        self._archive.unlink_customer(paper, "100235", "by one only", a_caller(), **self._how)
+        self._archive.corrections.unlink_customer(paper, "100235", "by one only", a_caller(), **self._how)
         return paper
 
     def replaced(self) -> Outcome:
         """A letter whose content was replaced; the answer is that of its first."""
         letter = self._program.letter()
         file = an_upload(b"%PDF-1.7 both sides")
-        self._archive.replace_content(document_of(letter), file, "the back was missing", a_caller(), **self._how)
+        self._archive.corrections.replace_content(
+            document_of(letter), file, "the back was missing", a_caller(), **self._how
+        )
         return letter
 
 

@@ -209,6 +209,6 @@ def test_twins_of_one_archive_make_one_document(desk: Desk) -> None:
 def test_a_start_by_twins_is_one_session(desk: Desk) -> None:
     for round_ in range(ROUNDS):
         caller = a_caller(idempotency_key=f"k{round_}")
-        begun = at_once(*[lambda c=caller: desk.scans.archive.start_scan(None, c, asked=None)] * 3)
+        begun = at_once(*[lambda c=caller: desk.scans.archive.scanning.start_scan(None, c, asked=None)] * 3)
         assert sorted(b.replayed for b in begun) == [False, True, True]
         assert len({b.id for b in begun}) == 1

@@ -38,12 +38,12 @@ def desk() -> MemoryArchive:
 
 
 def save(desk: MemoryArchive, plain: bytes = PDF, key: str | None = None, **changes: Any) -> Outcome:
-    return desk.archive.archive_file(an_order(**changes), an_upload(plain), a_caller(idempotency_key=key))
+    return desk.archive.filing.archive_file(an_order(**changes), an_upload(plain), a_caller(idempotency_key=key))
 
 
 def define(desk: MemoryArchive, code: str, **changes: Any) -> None:
     definition = a_document_type(code, **changes).definition
-    desk.archive.define_type(DefineType(code, definition), a_caller())
+    desk.archive.catalogues.define_type(DefineType(code, definition), a_caller())
     desk.begun_at = desk.log.last_position()
 
 
@@ -133,7 +133,7 @@ def test_a_refused_file_never_reaches_the_content_store(
     define(desk, "GUARDIAN_CONSENT", password_protected_allowed=False)
     define(desk, "READING_DISABILITY", media_types=("application/pdf",))
     with pytest.raises(refusal):
-        desk.archive.archive_file(an_order(**order), an_upload(**file), a_caller(idempotency_key="k"))
+        desk.archive.filing.archive_file(an_order(**order), an_upload(**file), a_caller(idempotency_key="k"))
     assert (desk.topics, desk.contents.put_in_order, desk.keys.references) == ([], [], {})
 
 
@@ -145,14 +145,14 @@ def test_after_a_refusal_the_same_key_may_be_used_again(desk: MemoryArchive) -> 
 
 def test_a_password_is_taken_where_the_type_does_not_mind(desk: MemoryArchive) -> None:
     locked = an_upload(password_protected=True, preview=False, pages=None)
-    event = desk.archive.archive_file(an_order(), locked, a_caller()).recorded[0].envelope.body
+    event = desk.archive.filing.archive_file(an_order(), locked, a_caller()).recorded[0].envelope.body
     assert (event.content.password_protected, event.content.preview) == (True, False)
 
 
 def test_a_type_takes_the_media_types_it_names(desk: MemoryArchive) -> None:
     define(desk, "LETTER", media_types=("image/png",))
     png = an_upload(media_type="image/png")
-    assert desk.archive.archive_file(an_order(), png, a_caller()).recorded
+    assert desk.archive.filing.archive_file(an_order(), png, a_caller()).recorded
 
 
 def test_an_identification_is_kept_with_its_ground_only(desk: MemoryArchive) -> None:
@@ -202,7 +202,7 @@ def test_a_taken_external_id_drops_the_content(desk: MemoryArchive) -> None:
 
 
 def test_the_external_ids_of_files_and_of_no_upload_are_one_set(desk: MemoryArchive) -> None:
-    noted = desk.archive.note_authorization(a_note(external_id="crm-1"), a_caller())
+    noted = desk.archive.noting.note_authorization(a_note(external_id="crm-1"), a_caller())
     with pytest.raises(ExternalIdTaken) as refused:
         save(desk, external_id="crm-1")
     assert existing(refused.value) == noted.recorded[0].envelope.originator_id
@@ -251,13 +251,13 @@ def test_a_key_is_for_one_request_only(desk: MemoryArchive, change: dict[str, An
 def test_a_key_is_for_one_branch_only(desk: MemoryArchive) -> None:
     save(desk, key="k")
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.archive_file(an_order(), an_upload(), a_caller(idempotency_key="k", branch="WEST"))
+        desk.archive.filing.archive_file(an_order(), an_upload(), a_caller(idempotency_key="k", branch="WEST"))
 
 
 def test_another_actor_may_use_the_same_key(desk: MemoryArchive) -> None:
     save(desk, key="k")
     other = a_caller(idempotency_key="k", actor="p.jansen")
-    assert not desk.archive.archive_file(an_order(customer="100235"), an_upload(), other).replayed
+    assert not desk.archive.filing.archive_file(an_order(customer="100235"), an_upload(), other).replayed
 
 
 def test_a_twin_that_was_quicker_is_answered_and_the_own_copy_dropped(desk: MemoryArchive) -> None:
@@ -331,5 +331,5 @@ def test_content_stays_when_something_fails_after_the_commit(
 
 def test_a_file_that_changed_meanwhile_is_not_archived(desk: MemoryArchive) -> None:
     with pytest.raises(FileChanged):
-        desk.archive.archive_file(an_order(), an_upload(sha256=b"of something else"), a_caller())
+        desk.archive.filing.archive_file(an_order(), an_upload(sha256=b"of something else"), a_caller())
     assert (desk.topics, desk.contents.plain) == ([], {})

@@ -34,14 +34,14 @@ class Desk(MemoryArchive):
     def __init__(self) -> None:
         super().__init__()
         self.paper: UUID = (
-            self.archive.archive_file(an_order(), an_upload(), a_caller()).recorded[0].envelope.originator_id
+            self.archive.filing.archive_file(an_order(), an_upload(), a_caller()).recorded[0].envelope.originator_id
         )
         self.begun_at = self.log.last_position()
 
     def correct(
         self, command: Command, *, version: int | None = None, key: str | None = None, rights: Rights = ALL
     ) -> Outcome:
-        return self.archive.correct_document(
+        return self.archive.corrections.correct_document(
             self.paper, command, a_caller(idempotency_key=key), rights=rights, expected_version=version
         )
 
@@ -114,10 +114,10 @@ def test_of_its_own_branch_a_caller_may_correct(desk: Desk) -> None:
 
 
 def test_what_is_no_document_is_not_found(desk: Desk) -> None:
-    noted = desk.archive.note_authorization(a_note(), a_caller()).recorded[0].envelope.originator_id
+    noted = desk.archive.noting.note_authorization(a_note(), a_caller()).recorded[0].envelope.originator_id
     for paper in (UUID(int=99), noted):
         with pytest.raises(NotFound):
-            desk.archive.correct_document(paper, Withdraw("x"), a_caller(), rights=ALL, expected_version=1)
+            desk.archive.corrections.correct_document(paper, Withdraw("x"), a_caller(), rights=ALL, expected_version=1)
 
 
 def test_two_corrections_of_one_version_and_the_second_is_told(desk: Desk) -> None:
@@ -175,10 +175,12 @@ def test_a_key_is_for_one_type_and_reason_of_a_reclassification(desk: Desk) -> N
 
 
 def test_a_key_is_for_one_document_only(desk: Desk) -> None:
-    other = desk.archive.archive_file(an_order(), an_upload(b"other"), a_caller()).recorded[0].envelope.originator_id
+    other = (
+        desk.archive.filing.archive_file(an_order(), an_upload(b"other"), a_caller()).recorded[0].envelope.originator_id
+    )
     desk.correct(Withdraw("x"), version=1, key="k")
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.correct_document(
+        desk.archive.corrections.correct_document(
             other, Withdraw("x"), a_caller(idempotency_key="k"), rights=ALL, expected_version=1
         )
 
@@ -200,19 +202,19 @@ def test_a_reclassification_sent_again_after_the_type_was_changed_is_the_same_re
 
 def test_a_type_is_defined_changed_and_left_alone(desk: Desk) -> None:
     post = DefineType("POST", a_document_type(labels={"en": "Post"}).definition)
-    assert desk.archive.define_type(post, a_caller(), expected_version=0)
-    assert not desk.archive.define_type(post, a_caller(), expected_version=1)
-    assert desk.archive.load_types()["POST"].definition.labels == {"en": "Post"}
+    assert desk.archive.catalogues.define_type(post, a_caller(), expected_version=0)
+    assert not desk.archive.catalogues.define_type(post, a_caller(), expected_version=1)
+    assert desk.archive.catalogues.load_types()["POST"].definition.labels == {"en": "Post"}
     with pytest.raises(PreconditionFailed):
-        desk.archive.define_type(post, a_caller(), expected_version=2)
+        desk.archive.catalogues.define_type(post, a_caller(), expected_version=2)
 
 
 def test_shipped_types_that_people_changed_stay_as_they_are(desk: Desk) -> None:
     renamed = a_document_type("FORM", labels={"en": "Paper form"}).definition
-    desk.archive.define_type(DefineType("FORM", renamed), a_caller())
+    desk.archive.catalogues.define_type(DefineType("FORM", renamed), a_caller())
     shipped = {"FORM": a_document_type("FORM").definition, "POST": a_document_type().definition}
-    assert desk.archive.ship_types(shipped, a_caller()) == ["POST"]
-    assert desk.archive.load_types()["FORM"].definition == renamed
+    assert desk.archive.catalogues.ship_types(shipped, a_caller()) == ["POST"]
+    assert desk.archive.catalogues.load_types()["FORM"].definition == renamed
 
 
 def race(desk: Desk, first: Callable[[], object]) -> None:
@@ -223,66 +225,68 @@ def test_two_changes_of_one_type_both_arrive(desk: Desk) -> None:
     def named(label: str) -> DefineType:
         return DefineType("FORM", a_document_type("FORM", labels={"en": label}).definition)
 
-    race(desk, lambda: desk.archive.define_type(named("one"), a_caller()))
-    assert desk.archive.define_type(named("two"), a_caller())
-    assert desk.archive.load_types()["FORM"].definition.labels == {"en": "two"}
+    race(desk, lambda: desk.archive.catalogues.define_type(named("one"), a_caller()))
+    assert desk.archive.catalogues.define_type(named("two"), a_caller())
+    assert desk.archive.catalogues.load_types()["FORM"].definition.labels == {"en": "two"}
     assert desk.topics == ["document-type-changed.v1"] * 2
 
 
 def test_a_type_that_was_changed_meanwhile_is_told_to_who_said_what_they_read(desk: Desk) -> None:
     other, mine = a_document_type(labels={"en": "Post"}).definition, a_document_type(labels={"en": "Mail"}).definition
-    race(desk, lambda: desk.archive.define_type(DefineType("LETTER", other), a_caller()))
+    race(desk, lambda: desk.archive.catalogues.define_type(DefineType("LETTER", other), a_caller()))
     with pytest.raises(PreconditionFailed) as refused:
-        desk.archive.define_type(DefineType("LETTER", mine), a_caller(), expected_version=1)
+        desk.archive.catalogues.define_type(DefineType("LETTER", mine), a_caller(), expected_version=1)
     assert refused.value.values == {"version": 2}
 
 
 def test_the_same_types_shipped_twice_at_once_are_defined_once(desk: Desk) -> None:
     shipped = {"POST": a_document_type().definition}
-    race(desk, lambda: desk.archive.ship_types(shipped, a_caller()))
-    assert desk.archive.ship_types(shipped, a_caller()) == []
+    race(desk, lambda: desk.archive.catalogues.ship_types(shipped, a_caller()))
+    assert desk.archive.catalogues.ship_types(shipped, a_caller()) == []
     assert desk.topics == ["document-type-defined.v1"]
 
 
 def test_a_type_that_people_defined_meanwhile_is_not_shipped_over_theirs(desk: Desk) -> None:
     theirs = a_document_type(labels={"en": "Post"}).definition
-    race(desk, lambda: desk.archive.define_type(DefineType("POST", theirs), a_caller()))
-    assert desk.archive.ship_types({"POST": a_document_type().definition}, a_caller()) == []
-    assert desk.archive.load_types()["POST"].definition == theirs
+    race(desk, lambda: desk.archive.catalogues.define_type(DefineType("POST", theirs), a_caller()))
+    assert desk.archive.catalogues.ship_types({"POST": a_document_type().definition}, a_caller()) == []
+    assert desk.archive.catalogues.load_types()["POST"].definition == theirs
 
 
 def test_two_tokens_made_at_once_both_arrive(desk: Desk) -> None:
     def make(name: str) -> bool:
-        return desk.archive.administer(CreateToken(name=name, digest=name.encode(), role=Role.STAFF), a_caller())
+        return desk.archive.catalogues.administer(
+            CreateToken(name=name, digest=name.encode(), role=Role.STAFF), a_caller()
+        )
 
     race(desk, lambda: make("one"))
     assert make("two")
-    assert set(desk.archive.load_administration().tokens) == {"one", "two"}
+    assert set(desk.archive.catalogues.load_administration().tokens) == {"one", "two"}
 
 
 def test_a_token_name_taken_meanwhile_is_refused(desk: Desk) -> None:
     def make(digest: bytes) -> bool:
-        return desk.archive.administer(CreateToken(name="kiosk", digest=digest, role=Role.STAFF), a_caller())
+        return desk.archive.catalogues.administer(CreateToken(name="kiosk", digest=digest, role=Role.STAFF), a_caller())
 
     race(desk, lambda: make(b"first"))
     with pytest.raises(ValidationFailed):
         make(b"second")
-    assert list(desk.archive.load_administration().by_digest()) == [b"first"]
+    assert list(desk.archive.catalogues.load_administration().by_digest()) == [b"first"]
 
 
 def test_who_may_come_in_is_read_on_from_where_it_was_read_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every worker asks at least every ten seconds: the whole stream each time would be quadratic in its passwords."""
     loaded: list[int] = []
-    load = desk.archive.log.load
+    load = desk.archive.ports.log.load
 
     def counted(stream: UUID, after: int = 0) -> Sequence[Envelope[Any]]:
         found = load(stream, after)
         loaded.append(len(found))
         return found
 
-    monkeypatch.setattr(desk.archive.log, "load", counted)
+    monkeypatch.setattr(desk.archive.ports.log, "load", counted)
     for name in ("one", "two", "three"):
-        desk.archive.administer(CreateToken(name=name, digest=name.encode(), role=Role.STAFF), a_caller())
-        assert name in desk.archive.load_administration().tokens
-        assert name in desk.archive.load_administration().tokens
+        desk.archive.catalogues.administer(CreateToken(name=name, digest=name.encode(), role=Role.STAFF), a_caller())
+        assert name in desk.archive.catalogues.load_administration().tokens
+        assert name in desk.archive.catalogues.load_administration().tokens
     assert sum(loaded) == 3

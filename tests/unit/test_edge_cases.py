@@ -53,7 +53,7 @@ def test_edge_case_1_of_the_wrong_customer_mandate_and_evidence_move_together_wi
     form = desk.issue(type="DEBT_AUTHORIZATION", mandate=UNSIGNED)
     desk.attach(form)
     evidence = desk.evidence(form)
-    desk.archive.reassign_document(
+    desk.archive.corrections.reassign_document(
         evidence, "100235", "of the daughter", a_caller(), rights=EVERYTHING, expected_version=1
     )
     right = desk.keys.references["100235"]
@@ -77,31 +77,31 @@ def test_edge_case_2_a_code_with_a_slip_is_malformed_and_never_another_customers
     for slip in one_wrong | swapped:
         assert slip not in others
         with pytest.raises(ScanCodeMalformed):
-            desk.archive.find_form(slip, EVERYTHING)
+            desk.archive.forms.find_form(slip, EVERYTHING)
 
 
 @pytest.mark.parametrize("typed", ["29000000100234", "100234", "2 9000 00010 0234"])
 def test_edge_case_2_a_card_number_is_no_code(desk: MemoryDesk, typed: str) -> None:
     with pytest.raises(ScanCodeMalformed):
-        desk.archive.find_form(typed, EVERYTHING)
+        desk.archive.forms.find_form(typed, EVERYTHING)
 
 
 def test_edge_case_2_o_for_0_and_enter_from_the_gun_are_understood(desk: MemoryDesk) -> None:
     form = desk.issue()
     code = desk.code(form)
     typed = code[:2] + code[2:].replace("0", "O").replace("1", "I")
-    assert desk.archive.find_form(f"{typed}\r\n", EVERYTHING) == form
-    assert desk.archive.find_form(f"{typed.lower()}\t", EVERYTHING) == form
+    assert desk.archive.forms.find_form(f"{typed}\r\n", EVERYTHING) == form
+    assert desk.archive.forms.find_form(f"{typed.lower()}\t", EVERYTHING) == form
 
 
 def test_edge_case_3_a_code_that_is_redeemed_names_the_paper_which_takes_a_new_version(desk: MemoryDesk) -> None:
     form = desk.issue()
     desk.attach(form)
     with pytest.raises(ScanCodeRedeemed) as refused:
-        desk.archive.check_form(form, a_caller(), EVERYTHING)
+        desk.archive.forms.check_form(form, a_caller(), EVERYTHING)
     evidence = desk.evidence(form)
     assert refused.value.extra == {"existing": str(evidence)}
-    desk.archive.replace_content(
+    desk.archive.corrections.replace_content(
         evidence, an_upload(b"better"), "a better scan", a_caller(), rights=EVERYTHING, expected_version=1
     )
     assert len(desk.document(evidence).files) == 2
@@ -111,11 +111,11 @@ def test_edge_case_3_a_code_that_is_redeemed_names_the_paper_which_takes_a_new_v
 def test_edge_case_4_of_two_desks_with_one_code_one_wins_and_the_other_is_told_who(desk: MemoryDesk) -> None:
     """At the same instant: tests/property/test_one_code.py."""
     form = desk.issue()
-    token = desk.archive.check_form(form, a_caller(actor="p.jansen"), EVERYTHING).check_token
+    token = desk.archive.forms.check_form(form, a_caller(actor="p.jansen"), EVERYTHING).check_token
     desk.log.before_append.append(lambda: desk.attach(form, b"of the quicker desk"))
     order = an_order(customer=None, type=None, authorization=form, check_token=token)
     with pytest.raises(ScanCodeRedeemed) as refused:
-        desk.archive.archive_file(order, an_upload(), a_caller(actor="p.jansen"), EVERYTHING)
+        desk.archive.filing.archive_file(order, an_upload(), a_caller(actor="p.jansen"), EVERYTHING)
     assert refused.value.extra == {"existing": str(desk.evidence(form))}
     assert list(desk.contents.plain.values()) == [b"of the quicker desk"]
 
@@ -143,7 +143,7 @@ def test_edge_case_8_after_no_upload_the_paper_arrives_and_its_original_need_not
     form = desk.issue()
     desk.note_signed(form, shelf_mark="B 12")
     assert (desk.authorization(form).original_held, desk.authorization(form).evidence) == (True, None)
-    assert desk.archive.check_form(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ACTIVE
+    assert desk.archive.forms.check_form(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ACTIVE
     desk.attach(form)
     state = desk.authorization(form)
     assert (state.status, state.original_held) == (AuthorizationStatus.ACTIVE, False)
@@ -181,9 +181,9 @@ def test_edge_case_11_36_months_after_a_leap_day_are_the_28th(outcome: Collectio
     today = desk.clock.today()
     desk.change(paper, ReportCollection(presented_on=today, due_on=today, outcome=outcome, today=today))
     desk.clock.move_to(date(2031, 2, 28))
-    assert not desk.archive.lapse_authorization(paper)
+    assert not desk.archive.life.lapse_authorization(paper)
     desk.clock.move_to(date(2031, 3, 1))
-    assert desk.archive.lapse_authorization(paper)
+    assert desk.archive.life.lapse_authorization(paper)
     assert desk.authorization(paper).ended_on == date(2031, 2, 28)
 
 
@@ -209,10 +209,10 @@ def test_edge_case_12_the_account_holder_may_be_another_and_the_customer_a_schoo
 def test_edge_case_13_on_the_18th_birthday_a_guardians_consent_is_neither_ended_nor_gone(desk: MemoryDesk) -> None:
     """What its form asks of a guardian, and where the flag is shown: tests/http."""
     paper, born = desk.file(type="GUARDIAN_CONSENT"), date(2010, 1, 2)
-    kind = desk.archive.load_types()["GUARDIAN_CONSENT"]
+    kind = desk.archive.catalogues.load_types()["GUARDIAN_CONSENT"]
     assert [kind.is_of_age(born, day) for day in (date(2028, 1, 1), date(2028, 1, 2))] == [False, True]
     desk.clock.move_to(date(2028, 1, 3))
-    assert not desk.archive.lapse_authorization(paper)
+    assert not desk.archive.life.lapse_authorization(paper)
     assert desk.authorization(paper).status_on(desk.clock.today()) is AuthorizationStatus.ACTIVE
     assert desk.contents.plain[desk.document(desk.evidence(paper)).files[-1].content.id] == PDF
 
@@ -223,20 +223,22 @@ def test_edge_case_18_a_reading_disability_form_does_not_exist_without_its_permi
     desk.attach(form)
     evidence = desk.evidence(form)
     with pytest.raises(ScanCodeUnknown):
-        desk.archive.find_form(code, NO_HEALTH)
+        desk.archive.forms.find_form(code, NO_HEALTH)
     for paper in (form, evidence):
-        assert not desk.archive.is_visible(paper, NO_HEALTH)
+        assert not desk.archive.papers.is_visible(paper, NO_HEALTH)
     with pytest.raises(NotFound):
-        desk.archive.check_form(form, a_caller(), NO_HEALTH)
+        desk.archive.forms.check_form(form, a_caller(), NO_HEALTH)
     with pytest.raises(NotFound):
-        desk.archive.load_printed_form(form, NO_HEALTH)
+        desk.archive.forms.load_printed_form(form, NO_HEALTH)
     with pytest.raises(NotFound):
-        desk.archive.load_outcome(form, NO_HEALTH)
+        desk.archive.life.load_outcome(form, NO_HEALTH)
     with pytest.raises(NotFound):
         desk.change(form, Suspend(TODAY, "x"), rights=NO_HEALTH)
     describe = Describe(note="x", today=TODAY, reason="x")
     with pytest.raises(NotFound):
-        desk.archive.correct_document(evidence, describe, a_caller(), rights=NO_HEALTH, expected_version=None)
+        desk.archive.corrections.correct_document(
+            evidence, describe, a_caller(), rights=NO_HEALTH, expected_version=None
+        )
 
 
 def test_edge_case_19_a_copy_of_what_is_only_verified_needs_its_legal_ground(desk: MemoryDesk) -> None:
@@ -274,16 +276,16 @@ def test_edge_case_20_of_a_type_that_was_switched_off_issued_forms_still_come_in
     with pytest.raises(DocumentTypeInactive):
         desk.file(b"third", type="GUARDIAN_CONSENT")
     with pytest.raises(DocumentTypeInactive):
-        desk.archive.issue_form(a_form(), a_caller())
+        desk.archive.forms.issue_form(a_form(), a_caller())
     with pytest.raises(DocumentTypeInactive):
         desk.correct(letter, Reclassify(a_document_type("FORM", active=False), "is a form"))
 
 
 def test_edge_case_21_what_a_staff_member_did_stays_readable_after_they_left(desk: MemoryDesk) -> None:
-    desk.archive.administer(CreateToken(name="p.jansen", digest=b"x" * 32, role=Role.STAFF), a_caller())
-    paper = desk.archive.issue_form(a_form(), a_caller(actor="p.jansen", branch="WEST")).recorded[0].envelope
-    desk.archive.administer(RevokeToken("p.jansen"), a_caller())
-    [told] = desk.archive.load_outcome(paper.originator_id, EVERYTHING).recorded
+    desk.archive.catalogues.administer(CreateToken(name="p.jansen", digest=b"x" * 32, role=Role.STAFF), a_caller())
+    paper = desk.archive.forms.issue_form(a_form(), a_caller(actor="p.jansen", branch="WEST")).recorded[0].envelope
+    desk.archive.catalogues.administer(RevokeToken("p.jansen"), a_caller())
+    [told] = desk.archive.life.load_outcome(paper.originator_id, EVERYTHING).recorded
     assert (told.envelope.meta.actor, told.envelope.meta.branch) == ("p.jansen", "WEST")
 
 
@@ -324,4 +326,4 @@ def test_edge_case_22_what_ends_with_the_year_ends_by_the_institutions_clock() -
         desk = MemoryDesk()
         paper = desk.note(valid_until=date(2026, 12, 31))
         desk.clock.moment, desk.clock.zone = NEW_YEAR, zone
-        assert desk.archive.lapse_authorization(paper) is ended
+        assert desk.archive.life.lapse_authorization(paper) is ended

@@ -180,7 +180,7 @@ def test_what_is_over_stays_over_without_its_paper_and_with_it(desk: MemoryDesk,
         desk.change(form, Revoke(received_on=TODAY, effective_on=TODAY, today=TODAY, reason="x"))
     else:
         desk.clock.move_to(TODAY + timedelta(days=1_200))
-        assert desk.archive.lapse_authorization(form)
+        assert desk.archive.life.lapse_authorization(form)
     desk.correct(paper, Withdraw("x"))
     state = desk.authorization(form)
     assert (state.status.value, state.evidence, state.original_held) == (ended, None, False)
@@ -208,11 +208,11 @@ def test_a_form_whose_day_has_passed_gets_a_new_one(desk: MemoryDesk) -> None:
 def test_who_may_not_see_the_authorization_withdraws_no_paper_of_it(desk: MemoryDesk) -> None:
     form = desk.issue()
     order = an_order(customer=None, type=None, authorization=form)
-    desk.archive.archive_file(order, an_upload(), a_caller(branch="WEST"), EVERYTHING)
+    desk.archive.filing.archive_file(order, an_upload(), a_caller(branch="WEST"), EVERYTHING)
     paper, trace = desk.evidence(form), desk.trace()
     for command in (Withdraw("x"), Restore("x")):
         with pytest.raises(AuthorizationOutOfReach):
-            desk.archive.correct_document(
+            desk.archive.corrections.correct_document(
                 paper, command, a_caller(branch="WEST"), rights=Rights(list(SHIPPED), "WEST"), expected_version=None
             )
         assert desk.trace() == trace

@@ -130,9 +130,9 @@ def test_a_refused_form_leaves_nothing(desk: MemoryDesk, form: dict[str, Any], r
     desk.define("OTHER_AUTHORIZATION", active=False)
     before = desk.trace()
     with pytest.raises(refusal):
-        desk.archive.issue_form(a_form(**form), a_caller(idempotency_key="k"))
+        desk.archive.forms.issue_form(a_form(**form), a_caller(idempotency_key="k"))
     assert desk.trace() == before
-    assert not desk.archive.issue_form(a_form(), a_caller(idempotency_key="k")).replayed
+    assert not desk.archive.forms.issue_form(a_form(), a_caller(idempotency_key="k")).replayed
 
 
 def test_a_reference_and_an_external_id_that_are_taken_refuse_a_form(desk: MemoryDesk) -> None:
@@ -153,11 +153,11 @@ def test_two_forms_for_one_account_may_be_issued_for_only_one_can_be_signed(desk
 
 
 def test_a_form_issued_twice_with_its_key_is_one_form(desk: MemoryDesk) -> None:
-    first, second = (desk.archive.issue_form(a_form(), a_caller(idempotency_key="k")) for _ in range(2))
+    first, second = (desk.archive.forms.issue_form(a_form(), a_caller(idempotency_key="k")) for _ in range(2))
     assert (first.replayed, second.replayed) == (False, True)
     assert list(second.recorded) == list(first.recorded)
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.issue_form(a_form(language="de"), a_caller(idempotency_key="k"))
+        desk.archive.forms.issue_form(a_form(language="de"), a_caller(idempotency_key="k"))
 
 
 def test_two_first_papers_of_one_customer_both_arrive(desk: MemoryDesk) -> None:
@@ -180,7 +180,7 @@ def test_a_form_that_is_printed_again_keeps_its_code_and_writes_nothing(desk: Me
     form = desk.issue(type="DEBT_AUTHORIZATION", mandate=a_mandate(signature_date=None))
     desk.attach(form)
     before = desk.trace()
-    printed = [desk.archive.load_printed_form(form, EVERYTHING) for _ in range(2)]
+    printed = [desk.archive.forms.load_printed_form(form, EVERYTHING) for _ in range(2)]
     assert printed[0] == printed[1]
     assert printed[0].issued.scan_code == desk.code(form)
     assert (printed[0].customer_id, printed[0].issued_on) == ("100234", TODAY)
@@ -190,7 +190,7 @@ def test_a_form_that_is_printed_again_keeps_its_code_and_writes_nothing(desk: Me
 def test_a_print_says_what_was_issued_whatever_happened_since(desk: MemoryDesk) -> None:
     form = desk.issue(type="DEBT_AUTHORIZATION", mandate=a_mandate(signature_date=None))
     desk.note_signed(form, mandate=a_mandate(iban=an_iban("ABNA")))
-    mandate = desk.archive.load_printed_form(form, EVERYTHING).issued.mandate
+    mandate = desk.archive.forms.load_printed_form(form, EVERYTHING).issued.mandate
     assert isinstance(mandate, Mandate)
     assert mandate.iban == IBAN
 
@@ -198,16 +198,16 @@ def test_a_print_says_what_was_issued_whatever_happened_since(desk: MemoryDesk) 
 def test_what_came_without_a_form_has_none_to_print(desk: MemoryDesk) -> None:
     for paper in (desk.note(), desk.file(), UUID(int=9)):
         with pytest.raises(NotFound):
-            desk.archive.load_printed_form(paper, EVERYTHING)
+            desk.archive.forms.load_printed_form(paper, EVERYTHING)
 
 
 def test_a_form_is_not_printed_for_who_may_not_see_it_or_of_who_was_erased(desk: MemoryDesk) -> None:
     form = desk.issue(type="READING_DISABILITY")
     with pytest.raises(NotFound):
-        desk.archive.load_printed_form(form, NO_HEALTH)
+        desk.archive.forms.load_printed_form(form, NO_HEALTH)
     desk.keys.erase("100234")
     with pytest.raises(CustomerErased):
-        desk.archive.load_printed_form(form, EVERYTHING)
+        desk.archive.forms.load_printed_form(form, EVERYTHING)
 
 
 # -- finding by the code ----------------------------------------------------------------------------------------
@@ -217,40 +217,40 @@ def test_a_form_is_found_by_its_code_however_it_is_typed(desk: MemoryDesk) -> No
     form = desk.issue()
     code = desk.code(form)
     for typed in (code, code.lower(), group_code(code), f" {code}\r\n", code[:2] + code[2:].replace("0", "O")):
-        assert desk.archive.find_form(typed, EVERYTHING) == form
+        assert desk.archive.forms.find_form(typed, EVERYTHING) == form
 
 
 def test_a_code_that_nobody_issued_is_unknown_and_one_that_cannot_be_is_malformed(desk: MemoryDesk) -> None:
     desk.issue()
     with pytest.raises(ScanCodeUnknown):
-        desk.archive.find_form(make_code("GC", 5), EVERYTHING)
+        desk.archive.forms.find_form(make_code("GC", 5), EVERYTHING)
     for text in (make_code("GC", 5)[:-1], "", "hello world!", "100234"):
         with pytest.raises(ScanCodeMalformed):
-            desk.archive.find_form(text, EVERYTHING)
+            desk.archive.forms.find_form(text, EVERYTHING)
 
 
 def test_a_foreign_code_is_unknown_only_where_a_type_has_its_scheme(desk: MemoryDesk) -> None:
     with pytest.raises(ScanCodeMalformed):
-        desk.archive.find_form("199917", EVERYTHING)
+        desk.archive.forms.find_form("199917", EVERYTHING)
     desk.define("OTHER_AUTHORIZATION", scheme="none")
     with pytest.raises(ScanCodeUnknown):
-        desk.archive.find_form("199917", EVERYTHING)
+        desk.archive.forms.find_form("199917", EVERYTHING)
 
 
 @pytest.mark.parametrize("rights", [NO_HEALTH, Rights(list(SHIPPED), "WEST")], ids=["type", "branch"])
 def test_a_form_that_a_caller_may_not_see_is_an_unknown_code(desk: MemoryDesk, rights: Rights) -> None:
     form = desk.issue(type="READING_DISABILITY")
     with pytest.raises(ScanCodeUnknown):
-        desk.archive.find_form(desk.code(form), rights)
+        desk.archive.forms.find_form(desk.code(form), rights)
     with pytest.raises(NotFound):
-        desk.archive.check_form(form, a_caller(), rights)
-    assert desk.archive.find_form(desk.code(form), Rights(list(SHIPPED), "CENTRAL")) == form
+        desk.archive.forms.check_form(form, a_caller(), rights)
+    assert desk.archive.forms.find_form(desk.code(form), Rights(list(SHIPPED), "CENTRAL")) == form
 
 
 def test_whatever_its_state_a_form_is_found(desk: MemoryDesk) -> None:
     form = desk.issue()
     desk.change(form, Cancel(TODAY, "x"))
-    assert desk.archive.find_form(desk.code(form), EVERYTHING) == form
+    assert desk.archive.forms.find_form(desk.code(form), EVERYTHING) == form
 
 
 # -- Check ------------------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_whatever_its_state_a_form_is_found(desk: MemoryDesk) -> None:
 def test_check_shows_customer_authorization_and_collection_data_and_writes_nothing(desk: MemoryDesk) -> None:
     form = desk.issue(type="DEBT_AUTHORIZATION", mandate=a_mandate(signature_date=None))
     before = desk.trace()
-    checked = desk.archive.check_form(form, a_caller(), EVERYTHING)
+    checked = desk.archive.forms.check_form(form, a_caller(), EVERYTHING)
     assert (checked.authorization, checked.outcome.customer, checked.customer) == (
         form,
         "100234",
@@ -274,7 +274,7 @@ def test_check_shows_customer_authorization_and_collection_data_and_writes_nothi
 def test_after_no_upload_the_same_code_still_checks(desk: MemoryDesk) -> None:
     form = desk.issue()
     desk.note_signed(form)
-    assert desk.archive.check_form(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ACTIVE
+    assert desk.archive.forms.check_form(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ACTIVE
 
 
 def test_check_refuses_each_in_its_own_words(desk: MemoryDesk) -> None:
@@ -286,7 +286,7 @@ def test_check_refuses_each_in_its_own_words(desk: MemoryDesk) -> None:
     desk.change(revoked, Revoke(received_on=TODAY, effective_on=TODAY, today=TODAY, reason="x"))
     desk.attach(redeemed)
     with pytest.raises(ScanCodeRedeemed) as of_paper:
-        desk.archive.check_form(redeemed, a_caller(), EVERYTHING)
+        desk.archive.forms.check_form(redeemed, a_caller(), EVERYTHING)
     assert of_paper.value.extra == {"existing": str(desk.evidence(redeemed))}
     desk.clock.move_to(date(2027, 5, 24))
     for form, status in [
@@ -296,7 +296,7 @@ def test_check_refuses_each_in_its_own_words(desk: MemoryDesk) -> None:
         (lapsed, "expired"),
     ]:
         with pytest.raises(AuthorizationNotActive) as refused:
-            desk.archive.check_form(form, a_caller(), EVERYTHING)
+            desk.archive.forms.check_form(form, a_caller(), EVERYTHING)
         assert refused.value.extra == {"authorization_status": status}
         assert refused.value.sentence == AuthorizationNotActive.sentences[status]
 
@@ -305,24 +305,24 @@ def test_a_form_whose_paper_was_withdrawn_is_checked_as_issued(desk: MemoryDesk)
     form = desk.issue()
     desk.attach(form)
     with pytest.raises(ScanCodeRedeemed):
-        desk.archive.check_form(form, a_caller(), EVERYTHING)
+        desk.archive.forms.check_form(form, a_caller(), EVERYTHING)
     desk.correct(desk.evidence(form), Withdraw("x"))
-    assert desk.archive.check_form(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ISSUED
+    assert desk.archive.forms.check_form(form, a_caller(), EVERYTHING).state.status is AuthorizationStatus.ISSUED
 
 
 def test_check_of_an_erased_customers_form_says_so(desk: MemoryDesk) -> None:
     form = desk.issue()
     code = desk.code(form)
     desk.keys.erase("100234")
-    assert desk.archive.find_form(code, EVERYTHING) == form
+    assert desk.archive.forms.find_form(code, EVERYTHING) == form
     with pytest.raises(CustomerErased):
-        desk.archive.check_form(form, a_caller(), EVERYTHING)
+        desk.archive.forms.check_form(form, a_caller(), EVERYTHING)
 
 
 def test_a_customer_that_the_library_forgot_is_checked_without_a_name(desk: MemoryDesk) -> None:
     form = desk.issue()
     desk.customers.known.clear()
-    checked = desk.archive.check_form(form, a_caller(), EVERYTHING)
+    checked = desk.archive.forms.check_form(form, a_caller(), EVERYTHING)
     assert (checked.customer, checked.outcome.customer) == (None, "100234")
 
 
@@ -332,12 +332,12 @@ def test_a_customer_that_the_library_forgot_is_checked_without_a_name(desk: Memo
 def save_checked(desk: MemoryDesk, form: UUID, token: str | None, actor: str = "j.smit", **order: Any) -> UUID:
     """Select file with the token of a Check."""
     archive = an_order(**{"customer": None, "type": None, "authorization": form, "check_token": token, **order})
-    return paper_of(desk.archive.archive_file(archive, an_upload(), a_caller(actor=actor), EVERYTHING))
+    return paper_of(desk.archive.filing.archive_file(archive, an_upload(), a_caller(actor=actor), EVERYTHING))
 
 
 def test_what_was_checked_is_saved(desk: MemoryDesk) -> None:
     form = desk.issue()
-    token = desk.archive.check_form(form, a_caller(), EVERYTHING).check_token
+    token = desk.archive.forms.check_form(form, a_caller(), EVERYTHING).check_token
     desk.clock.moment += timedelta(seconds=599)
     assert save_checked(desk, form, token) == form
 
@@ -346,17 +346,17 @@ def test_a_token_of_no_upload_is_asked_as_well(desk: MemoryDesk) -> None:
     form = desk.issue()
     with pytest.raises(CheckRequired):
         desk.note_signed(form, check_token="x.y")
-    desk.note_signed(form, check_token=desk.archive.check_form(form, a_caller(), EVERYTHING).check_token)
+    desk.note_signed(form, check_token=desk.archive.forms.check_form(form, a_caller(), EVERYTHING).check_token)
     assert desk.authorization(form).status is AuthorizationStatus.ACTIVE
 
 
 def stale_tokens(desk: MemoryDesk, form: UUID) -> dict[str, str]:
-    checked = desk.archive.check_form(form, a_caller(), EVERYTHING).check_token
+    checked = desk.archive.forms.check_form(form, a_caller(), EVERYTHING).check_token
     payload, signature = checked.split(".")
-    other = desk.archive.check_form(desk.issue(), a_caller(), EVERYTHING).check_token
+    other = desk.archive.forms.check_form(desk.issue(), a_caller(), EVERYTHING).check_token
     return {
         "of another code": other,
-        "of another actor": desk.archive.check_form(form, a_caller(actor="p.jansen"), EVERYTHING).check_token,
+        "of another actor": desk.archive.forms.check_form(form, a_caller(actor="p.jansen"), EVERYTHING).check_token,
         "put together": f"{payload}.{other.split('.')[1]}",
         "cut": checked[:-3],
         "without a signature": f"{payload}.",
@@ -378,7 +378,7 @@ def test_a_token_is_good_for_its_code_and_actor_only(desk: MemoryDesk) -> None:
 
 def test_a_token_is_good_for_ten_minutes(desk: MemoryDesk) -> None:
     form = desk.issue()
-    token = desk.archive.check_form(form, a_caller(), EVERYTHING).check_token
+    token = desk.archive.forms.check_form(form, a_caller(), EVERYTHING).check_token
     desk.clock.moment += timedelta(seconds=600)
     with pytest.raises(CheckRequired):
         save_checked(desk, form, token)
@@ -386,7 +386,7 @@ def test_a_token_is_good_for_ten_minutes(desk: MemoryDesk) -> None:
 
 def test_what_changed_since_its_check_is_checked_again(desk: MemoryDesk) -> None:
     form = desk.issue()
-    token = desk.archive.check_form(form, a_caller(), EVERYTHING).check_token
+    token = desk.archive.forms.check_form(form, a_caller(), EVERYTHING).check_token
     desk.note_signed(form)
     with pytest.raises(CheckRequired):
         save_checked(desk, form, token)
@@ -394,7 +394,7 @@ def test_what_changed_since_its_check_is_checked_again(desk: MemoryDesk) -> None
 
 def test_a_save_that_is_sent_again_with_its_key_and_token_is_answered(desk: MemoryDesk) -> None:
     form = desk.issue()
-    token = desk.archive.check_form(form, a_caller(), EVERYTHING).check_token
+    token = desk.archive.forms.check_form(form, a_caller(), EVERYTHING).check_token
     first, second = (desk.attach(form, key="k", check_token=token) for _ in range(2))
     assert (first.replayed, second.replayed) == (False, True)
     assert list(second.recorded) == list(first.recorded)
@@ -402,7 +402,7 @@ def test_a_save_that_is_sent_again_with_its_key_and_token_is_answered(desk: Memo
 
 def test_who_lost_a_race_with_a_token_is_told_of_the_paper_that_won(desk: MemoryDesk) -> None:
     form = desk.issue()
-    token = desk.archive.check_form(form, a_caller(), EVERYTHING).check_token
+    token = desk.archive.forms.check_form(form, a_caller(), EVERYTHING).check_token
     desk.log.before_append.append(lambda: desk.attach(form, b"quicker"))
     with pytest.raises(ScanCodeRedeemed) as refused:
         save_checked(desk, form, token)

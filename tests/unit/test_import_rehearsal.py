@@ -6,12 +6,11 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.archive import Archive
-from domain.importing import ImportLine, RefusedDraft, Result, There
+from domain.importing import Importing, ImportLine, RefusedDraft, Result, There, build_importing
 from service.import_rehearsal import rehearsal_of
 from tests.builders.imports import a_given_file, a_line, a_luhn_code, a_mandate_line, examine
 from tests.builders.memory import MemoryDesk
-from tests.builders.papers import a_caller, an_iban
+from tests.builders.papers import CREDITOR, a_caller, an_iban
 
 CUSTOMERS = st.sampled_from(["100234", "100235", "nobody"])
 FILES = st.sampled_from([None, a_given_file(b"one"), a_given_file(b"two"), a_given_file(b"three")])
@@ -38,12 +37,12 @@ def a_desk() -> MemoryDesk:
     return desk
 
 
-def bring(archive: Archive, lines: Sequence[ImportLine], batch: int) -> list[Result]:
+def bring(importing: Importing, lines: Sequence[ImportLine], batch: int) -> list[Result]:
     """All customers are looked up before the first batch."""
-    known = archive.look_up({line.customer for line in lines})
+    known = importing.look_up({line.customer for line in lines})
     batches = [lines[n : n + batch] for n in range(0, len(lines), batch)]
-    prepared = (archive.prepare_lines(some, known, a_caller(), examine) for some in batches)
-    return [result for one in prepared for result in archive.append_lines(one)]
+    prepared = (importing.prepare_lines(some, known, a_caller(), examine) for some in batches)
+    return [result for one in prepared for result in importing.append_lines(one)]
 
 
 def outcomes(results: Sequence[Result]) -> list[tuple[type[object], type[object]]]:
@@ -56,20 +55,20 @@ def test_a_dry_run_tells_what_the_import_makes_of_every_line(
 ) -> None:
     """Whatever is there before, and however the list falls into batches."""
     desk = a_desk()
-    bring(desk.archive, before, 12)
+    bring(desk.importing, before, 12)
     trace = desk.trace()
-    told = bring(rehearsal_of(desk.archive), lines, batch)
+    told = bring(build_importing(rehearsal_of(desk.archive.ports), CREDITOR), lines, batch)
     assert desk.trace() == trace
-    assert outcomes(told) == outcomes(bring(desk.archive, lines, batch))
+    assert outcomes(told) == outcomes(bring(desk.importing, lines, batch))
 
 
 @given(lines=LISTS, batch=st.integers(1, 5), again=st.integers(1, 5))
 def test_brought_again_whatever_was_taken_is_there(lines: list[ImportLine], batch: int, again: int) -> None:
     """What was refused is refused again, unless a later line with the same external id was taken."""
     desk = a_desk()
-    first = bring(desk.archive, lines, batch)
+    first = bring(desk.importing, lines, batch)
     trace = desk.trace()
-    second = bring(desk.archive, lines, again)
+    second = bring(desk.importing, lines, again)
     assert desk.trace() == trace
     papers = [result.paper if not isinstance(result, RefusedDraft) else None for result in first]
     for paper, result in zip(papers, second, strict=True):

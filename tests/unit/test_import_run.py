@@ -27,7 +27,7 @@ class Bringing:
         self.manifest = folder / "list.csv"
         self.told: list[list[LineOutcome]] = []
         self._importer = Importer(
-            archive=desk.archive,
+            importing=desk.importing,
             caller=a_caller(),
             examiner=Examiner(folder / "nobody", LIMITS),
             limits=LIMITS,

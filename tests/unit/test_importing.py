@@ -56,12 +56,12 @@ def desk() -> MemoryDesk:
 
 
 def bring(desk: MemoryDesk, *lines: ImportLine) -> Sequence[Result]:
-    return desk.archive.append_lines(prepared(desk, *lines))
+    return desk.importing.append_lines(prepared(desk, *lines))
 
 
 def prepared(desk: MemoryDesk, *lines: ImportLine, examine: Examine = examine) -> Prepared:
-    known = desk.archive.look_up({line.customer for line in lines})
-    return desk.archive.prepare_lines(lines, known, a_caller(), examine)
+    known = desk.importing.look_up({line.customer for line in lines})
+    return desk.importing.prepare_lines(lines, known, a_caller(), examine)
 
 
 def taken(desk: MemoryDesk, line: ImportLine) -> UUID:
@@ -177,7 +177,7 @@ def test_a_code_has_to_hold_by_the_scheme_of_its_type_and_ours_by_every_one(
 def test_an_imported_code_is_found_by_check_like_any_other(desk: MemoryDesk) -> None:
     desk.define("GUARDIAN_CONSENT", scheme="mod11")
     paper = taken(desk, a_line(scan_code=a_mod11_code(5)))
-    assert desk.archive.find_form(a_mod11_code(5), EVERYTHING) == paper
+    assert desk.archive.forms.find_form(a_mod11_code(5), EVERYTHING) == paper
 
 
 def test_more_than_a_hundred_lines_are_no_batch(desk: MemoryDesk) -> None:
@@ -193,7 +193,7 @@ def test_a_mandate_of_more_than_36_months_ago_is_taken_and_told_to_be_over(desk:
     assert isinstance(result, TakenDraft)
     assert result.over is not None
     assert (result.over.on, result.over.cause) == (date(2023, 2, 28), ExpiryCause.NO_COLLECTION)
-    assert desk.archive.lapse_authorization(result.paper)
+    assert desk.archive.life.lapse_authorization(result.paper)
     assert desk.authorization(result.paper).status is AuthorizationStatus.EXPIRED
 
 
@@ -226,7 +226,7 @@ def test_a_line_that_is_brought_again_is_there_and_its_file_is_not_looked_at_aga
     paper = taken(desk, line)
     before = desk.trace()
     again = prepared(desk, line, examine=lambda files: pytest.fail("looked at again"))
-    assert desk.archive.append_lines(again) == [There(paper)]
+    assert desk.importing.append_lines(again) == [There(paper)]
     assert desk.trace() == before
 
 
@@ -268,7 +268,7 @@ def test_an_external_id_of_another_customer_or_type_is_refused(desk: MemoryDesk)
 def test_a_file_whose_external_id_another_paper_has_is_not_looked_at(desk: MemoryDesk) -> None:
     paper = taken(desk, a_line(external_id="old-9"))
     line = a_file_line(b"letter", external_id="old-9")
-    [result] = desk.archive.append_lines(prepared(desk, line, examine=lambda files: pytest.fail("looked at")))
+    [result] = desk.importing.append_lines(prepared(desk, line, examine=lambda files: pytest.fail("looked at")))
     assert isinstance(result, RefusedDraft)
     assert (type(result.error), result.owner) == (ExternalIdTaken, paper)
 
@@ -276,7 +276,7 @@ def test_a_file_whose_external_id_another_paper_has_is_not_looked_at(desk: Memor
 @pytest.mark.parametrize("external_id", [None, "old-9"])
 def test_what_was_moved_to_another_customer_since_is_there(desk: MemoryDesk, external_id: str | None) -> None:
     paper = taken(desk, line := a_line(external_id=external_id))
-    desk.archive.reassign_authorization(
+    desk.archive.corrections.reassign_authorization(
         paper, "100235", "wrong card", a_caller(), rights=EVERYTHING, expected_version=1
     )
     assert bring(desk, line) == [There(paper)]
@@ -380,7 +380,7 @@ def test_a_file_that_is_refused_stops_no_other(desk: MemoryDesk) -> None:
         return [FileDamaged() if plain_of(file) == b"torn" else an_upload(b"whole") for file in files]
 
     lines = [a_file_line(b"torn"), a_line(), a_file_line(b"whole")]
-    assert kinds(desk.archive.append_lines(prepared(desk, *lines, examine=one_is_damaged))) == [
+    assert kinds(desk.importing.append_lines(prepared(desk, *lines, examine=one_is_damaged))) == [
         FileDamaged,
         TakenDraft,
         TakenDraft,
@@ -394,7 +394,7 @@ def test_a_type_may_refuse_files_with_a_password(desk: MemoryDesk) -> None:
     def locked(files: Sequence[Received]) -> list[Examined]:
         return [an_upload(b"locked", password_protected=True)]
 
-    assert kinds(desk.archive.append_lines(prepared(desk, a_file_line(b"locked"), examine=locked))) == [
+    assert kinds(desk.importing.append_lines(prepared(desk, a_file_line(b"locked"), examine=locked))) == [
         FilePasswordProtected
     ]
 
@@ -404,7 +404,7 @@ def test_a_file_that_changes_under_the_import_is_refused(desk: MemoryDesk) -> No
         return [an_upload(b"after", sha256=files[0].sha256)]
 
     lines = [a_file_line(b"before"), a_line()]
-    [changed, other] = desk.archive.append_lines(prepared(desk, *lines, examine=before_it_changed))
+    [changed, other] = desk.importing.append_lines(prepared(desk, *lines, examine=before_it_changed))
     assert isinstance(changed, RefusedDraft)
     assert str(changed.error) == "/file: changed while it was being read; import the line again"
     assert isinstance(other, TakenDraft)
@@ -463,22 +463,22 @@ def test_when_nobody_knows_whether_it_was_stored_the_content_stays(desk: MemoryD
 
 def test_customers_of_whom_nothing_was_archived_are_named(desk: MemoryDesk) -> None:
     """Their next lines wait until these are taken, and then need not be looked up again."""
-    known = desk.archive.look_up({"100234", "100235", "nobody"})
+    known = desk.importing.look_up({"100234", "100235", "nobody"})
     lines = [a_line(), a_line(customer="100235", type="NO_SUCH"), a_line(customer="nobody")]
-    first = desk.archive.prepare_lines(lines, known, a_caller(), examine)
+    first = desk.importing.prepare_lines(lines, known, a_caller(), examine)
     assert first.newcomers == {"100234"}
-    assert kinds(desk.archive.append_lines(first)) == [TakenDraft, DocumentTypeUnknown, CustomerUnknown]
+    assert kinds(desk.importing.append_lines(first)) == [TakenDraft, DocumentTypeUnknown, CustomerUnknown]
     lines = [a_line(note="next"), a_line(customer="100235")]
-    second = desk.archive.prepare_lines(lines, known, a_caller(), examine)
+    second = desk.importing.prepare_lines(lines, known, a_caller(), examine)
     assert second.newcomers == {"100235"}
-    assert kinds(desk.archive.append_lines(second)) == [TakenDraft, TakenDraft]
+    assert kinds(desk.importing.append_lines(second)) == [TakenDraft, TakenDraft]
 
 
 def test_who_is_erased_after_the_look_costs_only_its_lines(desk: MemoryDesk) -> None:
     taken(desk, a_line())
-    known = desk.archive.look_up({"100234", "100235"})
+    known = desk.importing.look_up({"100234", "100235"})
     desk.keys.erase("100234")
     lines = [a_file_line(b"gone"), a_line(customer="100235")]
-    late = desk.archive.prepare_lines(lines, known, a_caller(), examine)
-    assert kinds(desk.archive.append_lines(late)) == [CustomerErased, TakenDraft]
+    late = desk.importing.prepare_lines(lines, known, a_caller(), examine)
+    assert kinds(desk.importing.append_lines(late)) == [CustomerErased, TakenDraft]
     assert desk.contents.plain == {}

@@ -67,7 +67,7 @@ def test_i3_no_upload_is_for_authorizations_whose_original_is_kept_or_for_what_w
     with pytest.raises(ValidationFailed):
         desk.note_signed(form, original_held=False)
     with pytest.raises(ValidationFailed):
-        desk.archive.note_authorization(a_seen_note(original_held=True), a_caller())
+        desk.archive.noting.note_authorization(a_seen_note(original_held=True), a_caller())
     assert desk.trace() == before
     assert desk.authorization(desk.note()).original_held
 
@@ -83,7 +83,9 @@ def test_i4_a_code_is_of_one_authorization_and_is_redeemed_once(desk: MemoryDesk
 def test_i5_the_customer_of_an_authorization_is_that_of_its_evidence(desk: MemoryDesk) -> None:
     paper = desk.file(type="GUARDIAN_CONSENT")
     for customer in ("100235", "100234"):
-        desk.archive.reassign_authorization(paper, customer, "x", a_caller(), rights=EVERYTHING, expected_version=None)
+        desk.archive.corrections.reassign_authorization(
+            paper, customer, "x", a_caller(), rights=EVERYTHING, expected_version=None
+        )
         assert desk.authorization(paper).customer == desk.document(desk.evidence(paper)).customer
 
 
@@ -146,7 +148,7 @@ def test_i10_no_personal_word_stands_in_clear_in_what_is_stored(desk: MemoryDesk
     paper = desk.note(type="DEBT_AUTHORIZATION", **SECRETS)
     desk.change(paper, Suspend(TODAY, "Reden van het hart"))
     form = desk.issue(note="Nota Bene Q")
-    desk.archive.archive_file(
+    desk.archive.filing.archive_file(
         an_order(authorization=form, customer=None, type=None, ground="Grondslag Q"),
         an_upload(name="Naam Q.pdf"),
         a_caller(),
@@ -164,7 +166,7 @@ def test_i10_no_personal_word_stands_in_clear_in_what_is_stored(desk: MemoryDesk
 def test_i11_every_event_names_who_did_it_and_where(desk: MemoryDesk) -> None:
     paper = desk.note(valid_until=TODAY)
     desk.clock.move_to(TODAY + timedelta(days=1))
-    desk.archive.lapse_authorization(paper)
+    desk.archive.life.lapse_authorization(paper)
     assert [(e.meta.actor, e.meta.branch) for e in desk.log.load(paper)] == [
         ("j.smit", "CENTRAL"),
         ("system", "CENTRAL"),
@@ -175,9 +177,12 @@ def test_i11_every_event_names_who_did_it_and_where(desk: MemoryDesk) -> None:
 def test_i12_a_sensitive_paper_does_not_exist_without_its_permission(desk: MemoryDesk, code: str) -> None:
     paper = desk.file(type=code, ground="x")
     ordinary = Rights([c for c, d in SHIPPED.items() if d.sensitivity == "ordinary"])
-    assert (desk.archive.is_visible(paper, EVERYTHING), desk.archive.is_visible(paper, ordinary)) == (True, False)
+    assert (desk.archive.papers.is_visible(paper, EVERYTHING), desk.archive.papers.is_visible(paper, ordinary)) == (
+        True,
+        False,
+    )
     with pytest.raises(NotFound):
-        desk.archive.load_outcome(paper, ordinary)
+        desk.archive.life.load_outcome(paper, ordinary)
 
 
 def test_i13_two_desks_with_one_code_in_one_second_and_one_wins(desk: MemoryDesk) -> None:

@@ -28,14 +28,14 @@ def archived_too_early(scans: Scans) -> UUID:
     session = scans.start(FEEDER, branch="WEST")
     for n in (1, 2):
         scans.put(session, n, capture=f"1.{n}")
-    scans.archive.interrupt_scan(session, "scanner-offline", a_caller())
+    scans.archive.scanning.interrupt_scan(session, "scanner-offline", a_caller())
     scans.ok(session)
     return session
 
 
 def late(scans: Scans, session: UUID, n: int) -> tuple[LoadedScanSession, bool]:
     page = an_image(n, capture=f"1.{n}")
-    return scans.archive.capture_page(session, n, page, a_caller(actor="station"), EVERYWHERE)
+    return scans.archive.scanning.capture_page(session, n, page, a_caller(actor="station"), EVERYWHERE)
 
 
 def test_a_late_page_begins_a_session_that_somebody_has_to_look_at(scans: Scans) -> None:

@@ -90,7 +90,7 @@ def test_a_step_tells_of_the_evidence_along_with_its_authorization(desk: MemoryD
     desk.attach(form)
     outcome = desk.change(form, Suspend(TODAY, "x"))
     assert {r.envelope.originator_id for r in outcome.recorded} == {form, desk.evidence(form)}
-    assert outcome.recorded == desk.archive.load_outcome(form, EVERYTHING).recorded
+    assert outcome.recorded == desk.archive.life.load_outcome(form, EVERYTHING).recorded
 
 
 def test_what_was_read_must_be_what_stands(desk: MemoryDesk) -> None:
@@ -127,19 +127,23 @@ def test_what_a_caller_may_not_see_does_not_exist(desk: MemoryDesk, rights: Righ
     with pytest.raises(NotFound):
         desk.change(paper, Suspend(TODAY, "x"), rights=rights)
     with pytest.raises(NotFound):
-        desk.archive.load_outcome(paper, rights)
-    assert not desk.archive.is_visible(paper, rights)
+        desk.archive.life.load_outcome(paper, rights)
+    assert not desk.archive.papers.is_visible(paper, rights)
     assert desk.trace() == before
 
 
 def test_a_paper_is_of_the_branch_where_it_came_in_whoever_changed_it_since(desk: MemoryDesk) -> None:
     paper, letter = mandate(desk), desk.file()
     elsewhere = a_caller(branch="WEST")
-    desk.archive.change_authorization(paper, Suspend(TODAY, "x"), elsewhere, rights=EVERYTHING, expected_version=None)
-    desk.archive.correct_document(letter, Withdraw("x"), elsewhere, rights=EVERYTHING, expected_version=None)
+    desk.archive.life.change_authorization(
+        paper, Suspend(TODAY, "x"), elsewhere, rights=EVERYTHING, expected_version=None
+    )
+    desk.archive.corrections.correct_document(
+        letter, Withdraw("x"), elsewhere, rights=EVERYTHING, expected_version=None
+    )
     for branch, seen in [("CENTRAL", True), ("WEST", False)]:
         rights = Rights(list(SHIPPED), branch)
-        assert [desk.archive.is_visible(p, rights) for p in (paper, letter)] == [seen, seen]
+        assert [desk.archive.papers.is_visible(p, rights) for p in (paper, letter)] == [seen, seen]
 
 
 def test_what_is_no_authorization_is_not_found(desk: MemoryDesk) -> None:
@@ -147,7 +151,7 @@ def test_what_is_no_authorization_is_not_found(desk: MemoryDesk) -> None:
         with pytest.raises(NotFound):
             desk.change(paper, Suspend(TODAY, "x"))
         with pytest.raises(NotFound):
-            desk.archive.load_outcome(paper, EVERYTHING)
+            desk.archive.life.load_outcome(paper, EVERYTHING)
 
 
 @each_step
@@ -350,7 +354,7 @@ def test_a_cancelled_forms_code_and_reference_are_not_given_again(desk: MemoryDe
     desk.change(form, Cancel(TODAY, "never came back"))
     with pytest.raises(MandateReferenceTaken):
         mandate(desk, mandate_reference="UMR 1")
-    assert desk.archive.find_form(code, EVERYTHING) == form
+    assert desk.archive.forms.find_form(code, EVERYTHING) == form
 
 
 # -- superseding ------------------------------------------------------------------------------------------------
@@ -391,10 +395,10 @@ def test_what_takes_its_place_must_be_another_that_the_caller_may_see(desk: Memo
 
 def test_what_the_calendar_decided_is_written_down_once_by_the_system(desk: MemoryDesk) -> None:
     paper = desk.note(valid_until=TODAY)
-    assert not desk.archive.lapse_authorization(paper)
+    assert not desk.archive.life.lapse_authorization(paper)
     desk.clock.move_to(TOMORROW)
-    assert desk.archive.lapse_authorization(paper)
-    assert not desk.archive.lapse_authorization(paper)
+    assert desk.archive.life.lapse_authorization(paper)
+    assert not desk.archive.life.lapse_authorization(paper)
     envelope = desk.log.load(paper)[-1]
     assert isinstance(envelope.body, AuthorizationExpired)
     assert (envelope.meta.actor, envelope.meta.branch, envelope.body.on) == ("system", "CENTRAL", TODAY)
@@ -403,9 +407,9 @@ def test_what_the_calendar_decided_is_written_down_once_by_the_system(desk: Memo
 def test_a_revocation_of_a_later_day_comes_into_force_on_that_day_and_frees_its_account(desk: MemoryDesk) -> None:
     paper = mandate(desk)
     desk.change(paper, revoke(TOMORROW))
-    assert not desk.archive.lapse_authorization(paper)
+    assert not desk.archive.life.lapse_authorization(paper)
     desk.clock.move_to(TOMORROW)
-    assert desk.archive.lapse_authorization(paper)
+    assert desk.archive.life.lapse_authorization(paper)
     event = desk.log.load(paper)[-1].body
     assert isinstance(event, AuthorizationRevoked)
     assert (event.effective_on, event.reason) == (TOMORROW, "by letter")
@@ -415,8 +419,8 @@ def test_a_revocation_of_a_later_day_comes_into_force_on_that_day_and_frees_its_
 def test_two_that_write_down_the_same_end_write_it_once(desk: MemoryDesk) -> None:
     paper = desk.note(valid_until=TODAY)
     desk.clock.move_to(TOMORROW)
-    desk.log.before_append.append(lambda: desk.archive.lapse_authorization(paper))
-    assert not desk.archive.lapse_authorization(paper)
+    desk.log.before_append.append(lambda: desk.archive.life.lapse_authorization(paper))
+    assert not desk.archive.life.lapse_authorization(paper)
     assert desk.topics[1:] == ["authorization-expired.v1"]
 
 
@@ -424,7 +428,7 @@ def test_an_erased_customers_authorizations_end_as_well(desk: MemoryDesk) -> Non
     paper = desk.note(valid_until=TODAY)
     desk.keys.erase("100234")
     desk.clock.move_to(TOMORROW)
-    assert desk.archive.lapse_authorization(paper)
+    assert desk.archive.life.lapse_authorization(paper)
 
 
 def test_a_mandate_that_is_collected_goes_on(desk: MemoryDesk) -> None:
@@ -434,8 +438,8 @@ def test_a_mandate_that_is_collected_goes_on(desk: MemoryDesk) -> None:
         desk.change(
             paper, collection(presented_on=desk.clock.today(), due_on=desk.clock.today(), today=desk.clock.today())
         )
-        assert not desk.archive.lapse_authorization(paper)
+        assert not desk.archive.life.lapse_authorization(paper)
     desk.clock.move_to(date(2035, 11, 20))
-    assert not desk.archive.lapse_authorization(paper)
+    assert not desk.archive.life.lapse_authorization(paper)
     desk.clock.move_to(date(2035, 11, 21))
-    assert desk.archive.lapse_authorization(paper)
+    assert desk.archive.life.lapse_authorization(paper)

@@ -54,20 +54,20 @@ class Desk(MemoryDesk):
         return use_case(*arguments, caller, rights=rights, expected_version=version)
 
     def move(self, paper: UUID, to: str = HER, **more: Any) -> Outcome:
-        return self._do(self.archive.reassign_document, paper, to, "of the daughter", **more)
+        return self._do(self.archive.corrections.reassign_document, paper, to, "of the daughter", **more)
 
     def move_authorization(self, paper: UUID, to: str = HER, **more: Any) -> Outcome:
-        return self._do(self.archive.reassign_authorization, paper, to, "of the daughter", **more)
+        return self._do(self.archive.corrections.reassign_authorization, paper, to, "of the daughter", **more)
 
     def link(self, paper: UUID, to: str = HER, **more: Any) -> Outcome:
-        return self._do(self.archive.link_customer, paper, to, "signed by both", **more)
+        return self._do(self.archive.corrections.link_customer, paper, to, "signed by both", **more)
 
     def unlink(self, paper: UUID, to: str = HER, **more: Any) -> Outcome:
-        return self._do(self.archive.unlink_customer, paper, to, "signed by one", **more)
+        return self._do(self.archive.corrections.unlink_customer, paper, to, "signed by one", **more)
 
     def replace(self, paper: UUID, plain: bytes = b"better", reason: str = "was cut", **more: Any) -> Outcome:
         file = an_upload(plain, **more.pop("file", {}))
-        return self._do(self.archive.replace_content, paper, file, reason, **more)
+        return self._do(self.archive.corrections.replace_content, paper, file, reason, **more)
 
 
 @pytest.fixture
@@ -247,8 +247,8 @@ def test_a_move_of_both_that_is_sent_again_is_answered_for_the_one_that_was_name
 def test_an_issued_form_moves_with_its_code(desk: Desk) -> None:
     form = desk.issue()
     desk.move_authorization(form)
-    assert desk.archive.find_form(desk.code(form), EVERYTHING) == form
-    assert desk.archive.check_form(form, a_caller(), EVERYTHING).outcome.customer == HER
+    assert desk.archive.forms.find_form(desk.code(form), EVERYTHING) == form
+    assert desk.archive.forms.check_form(form, a_caller(), EVERYTHING).outcome.customer == HER
     desk.attach(form, customer=HER)
     assert desk.document(desk.evidence(form)).customer == desk.her
 
@@ -465,7 +465,7 @@ def test_a_content_that_the_type_does_not_take_never_reaches_the_store(
 def test_a_withdrawn_or_only_seen_paper_takes_no_content(desk: Desk) -> None:
     paper = desk.file()
     desk.correct(paper, Withdraw("x"))
-    seen = desk.archive.note_authorization(a_seen_note(), a_caller()).recorded[0].envelope.originator_id
+    seen = desk.archive.noting.note_authorization(a_seen_note(), a_caller()).recorded[0].envelope.originator_id
     put = len(desk.contents.put_in_order)
     with pytest.raises(IllegalTransition):
         desk.replace(paper)

@@ -49,7 +49,7 @@ def desk() -> MemoryArchive:
 
 
 def save(desk: MemoryArchive, order: NoteAuthorization, key: str | None = None) -> Outcome:
-    return desk.archive.note_authorization(order, a_caller(idempotency_key=key))
+    return desk.archive.noting.note_authorization(order, a_caller(idempotency_key=key))
 
 
 def registered(desk: MemoryArchive, order: NoteAuthorization) -> AuthorizationRegistered:
@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[NoteAuthorization, type[Exception]]] = {
 @pytest.mark.parametrize(("order", "refusal"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_refusal_leaves_nothing(desk: MemoryArchive, order: NoteAuthorization, refusal: type[Exception]) -> None:
     switched_off = a_document_type("OTHER_AUTHORIZATION", active=False).definition
-    desk.archive.define_type(DefineType("OTHER_AUTHORIZATION", switched_off), a_caller())
+    desk.archive.catalogues.define_type(DefineType("OTHER_AUTHORIZATION", switched_off), a_caller())
     before = desk.log.last_position()
     with pytest.raises(refusal):
         save(desk, order, key="k")

@@ -70,7 +70,7 @@ def one_with_an_end(desk: MemoryDesk) -> UUID:
 
 def lapsed_wrongly(desk: MemoryDesk, paper: UUID) -> Authorization:
     desk.clock.move_to(WRONG_DAY)
-    assert desk.archive.lapse_authorization(paper)
+    assert desk.archive.life.lapse_authorization(paper)
     desk.clock.move_to(TODAY)
     return desk.authorization(paper)
 
@@ -98,7 +98,7 @@ def test_what_a_wrong_clock_ended_is_what_it_was_and_does_not_end_again(
     desk.change(paper, REINSTATE)
     again = desk.authorization(paper)
     assert replace(again, version=before.version) == before
-    assert not desk.archive.lapse_authorization(paper)
+    assert not desk.archive.life.lapse_authorization(paper)
 
 
 @EACH
@@ -115,7 +115,7 @@ def test_what_the_right_clock_ends_too_stays_ended(
             desk.change(paper, Reinstate(due_on, "it is wanted"))
         assert refused.value.extra == {"on": due_on.isoformat()}
         assert desk.trace() == trace
-        desk.archive.lapse_authorization(paper)
+        desk.archive.life.lapse_authorization(paper)
         trace = desk.trace()
     assert desk.authorization(paper).status.value == ended
 
@@ -170,7 +170,7 @@ def test_a_collection_that_was_reported_late_is_a_reason(desk: MemoryDesk) -> No
     """36 months count from its due date, so the end was none."""
     long_ago = date(2023, 1, 10)
     paper = desk.note(type=DEBT, mandate=a_mandate(signature_date=long_ago))
-    assert desk.archive.lapse_authorization(paper)
+    assert desk.archive.life.lapse_authorization(paper)
     with pytest.raises(LapseStands):
         desk.change(paper, REINSTATE)
     order = ReportCollection(

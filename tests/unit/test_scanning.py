@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec.structs import replace
 
-from domain.archive import LoadedScanSession, Outcome, Reach
+from domain.archive import LoadedScanSession, Outcome, Reach, build_archive
 from domain.authorization import AuthorizationStatus, EvidenceAttached
 from domain.document import DocumentArchived
 from domain.envelope import UNSET, Recorded
@@ -79,7 +79,7 @@ def test_a_session_has_a_key_that_belongs_to_the_intake(desk: MemoryDesk, scans:
     session = scans.start()
     assert desk.topics == ["scan-started.v1"]
     assert desk.keys.papers == {session: {desk.keys.intake_owner().reference}}
-    found = desk.archive.load_scan_session(session, EVERYWHERE)
+    found = desk.archive.scanning.load_scan_session(session, EVERYWHERE)
     assert (found.actor, found.branch, found.state.state) == ("j.smit", "CENTRAL", ScanState.REVIEW)
     assert (found.position, found.touched_at) == (desk.log.last_position(), desk.clock.now())
 
@@ -114,7 +114,7 @@ def test_another_scanner_is_free(scans: Scans) -> None:
         lambda scans, session: scans.finish(session),
         lambda scans, session: scans.finish(session, problem="scanner-jammed"),
         lambda scans, session: scans.cancel(session),
-        lambda scans, session: scans.archive.interrupt_scan(session, "scanner-offline", a_caller()),
+        lambda scans, session: scans.archive.scanning.interrupt_scan(session, "scanner-offline", a_caller()),
     ],
     ids=["finished", "jammed", "cancelled", "given up"],
 )
@@ -215,26 +215,26 @@ def test_a_next_pass_takes_the_scanner_again(desk: MemoryDesk, scans: Scans) -> 
 
 
 def test_a_start_that_is_sent_again_is_the_same_session(desk: MemoryDesk, scans: Scans) -> None:
-    first = desk.archive.start_scan(GLASS, a_caller(idempotency_key="k"), asked="the glass")
+    first = desk.archive.scanning.start_scan(GLASS, a_caller(idempotency_key="k"), asked="the glass")
     scans.confirm(first.id)
-    again = desk.archive.start_scan(GLASS, a_caller(idempotency_key="k"), asked="the glass")
+    again = desk.archive.scanning.start_scan(GLASS, a_caller(idempotency_key="k"), asked="the glass")
     assert (again.id, again.replayed, again.position) == (first.id, True, first.position)
     assert again.state == first.state
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.start_scan(OTHER_GLASS, a_caller(idempotency_key="k"), asked="another")
+        desk.archive.scanning.start_scan(OTHER_GLASS, a_caller(idempotency_key="k"), asked="another")
 
 
 def test_what_a_start_was_answered_is_known_before_its_scanner_is_looked_for(desk: MemoryDesk, scans: Scans) -> None:
     """It may have been switched off since."""
     caller = a_caller(idempotency_key="k")
-    assert desk.archive.find_earlier_start("the glass", caller) is None
-    first = desk.archive.start_scan(GLASS, caller, asked="the glass")
-    again = desk.archive.find_earlier_start("the glass", caller)
+    assert desk.archive.scanning.find_earlier_start("the glass", caller) is None
+    first = desk.archive.scanning.start_scan(GLASS, caller, asked="the glass")
+    again = desk.archive.scanning.find_earlier_start("the glass", caller)
     assert again is not None
     assert (again.id, again.state, again.replayed) == (first.id, first.state, True)
-    assert desk.archive.find_earlier_start("the glass", a_caller()) is None
+    assert desk.archive.scanning.find_earlier_start("the glass", a_caller()) is None
     with pytest.raises(IdempotencyKeyReused):
-        desk.archive.find_earlier_start("another", caller)
+        desk.archive.scanning.find_earlier_start("another", caller)
 
 
 def test_a_start_whose_twin_is_under_way_is_the_same_session(desk: MemoryDesk, scans: Scans) -> None:
@@ -269,7 +269,7 @@ def test_a_turn_that_is_sent_again_turns_once(scans: Scans) -> None:
 def test_an_image_is_stored_as_it_came_and_its_event_names_it(desk: MemoryDesk, scans: Scans) -> None:
     session = scans.start()
     image = an_image(1, scan_codes=("DA48271903665144",), warnings=("dark",), dpi=None)
-    found, fresh = desk.archive.capture_page(session, 1, image, a_caller(), EVERYWHERE)
+    found, fresh = desk.archive.scanning.capture_page(session, 1, image, a_caller(), EVERYWHERE)
     page = found.state.pages[1]
     assert fresh
     assert desk.contents.plain == {page.content.id: b"\xff\xd8 page 1"}
@@ -324,7 +324,7 @@ def test_a_page_for_nobody_is_not_found(desk: MemoryDesk, scans: Scans) -> None:
 
 
 def test_pages_beyond_the_limit_are_refused_and_those_before_stay(desk: MemoryDesk, scans: Scans) -> None:
-    few = Scans(replace(desk.archive, scan_pages_max=3))
+    few = Scans(build_archive(desk.archive.ports, replace(desk.archive.rules, scan_pages_max=3)))
     session = few.handed_in(3)
     left_alone(desk, ScannerTooManyPages, lambda: few.put(session, 4))
     left_alone(desk, ScannerTooManyPages, lambda: few.put(session, 1, 9, capture="1.1"))
@@ -406,11 +406,11 @@ def test_what_was_archived_can_no_longer_be_cancelled(desk: MemoryDesk, scans: S
 
 def test_a_session_that_nobody_came_back_to_ends(desk: MemoryDesk, scans: Scans) -> None:
     session, since = scans.handed_in(), desk.clock.now() + A_MOMENT
-    assert desk.archive.expire_scan(session, since, a_caller(actor="system"))
+    assert desk.archive.scanning.expire_scan(session, since, a_caller(actor="system"))
     assert len(scans.plain(session)) == 1
-    assert not desk.archive.expire_scan(session, since, a_caller(actor="system"))
-    assert not desk.archive.drop_expired_scan(session, since - A_MOMENT, a_caller(actor="system"))
-    assert desk.archive.drop_expired_scan(session, since + A_MOMENT, a_caller(actor="system"))
+    assert not desk.archive.scanning.expire_scan(session, since, a_caller(actor="system"))
+    assert not desk.archive.scanning.drop_expired_scan(session, since - A_MOMENT, a_caller(actor="system"))
+    assert desk.archive.scanning.drop_expired_scan(session, since + A_MOMENT, a_caller(actor="system"))
     assert (desk.keys.papers, scans.images) == ({}, {})
     left_alone(desk, IllegalTransition, lambda: scans.reopen(session))
 
@@ -418,9 +418,9 @@ def test_a_session_that_nobody_came_back_to_ends(desk: MemoryDesk, scans: Scans)
 def test_a_session_that_was_reopened_is_not_dropped(desk: MemoryDesk, scans: Scans) -> None:
     """After the clock has asked which ones expired, and before it drops them."""
     session, since = scans.handed_in(), desk.clock.now() + A_MOMENT
-    assert desk.archive.expire_scan(session, since, a_caller(actor="system"))
+    assert desk.archive.scanning.expire_scan(session, since, a_caller(actor="system"))
     meanwhile(desk, lambda: scans.reopen(session))
-    assert not desk.archive.drop_expired_scan(session, since + A_MOMENT, a_caller(actor="system"))
+    assert not desk.archive.scanning.drop_expired_scan(session, since + A_MOMENT, a_caller(actor="system"))
     assert len(scans.plain(session)) == 1
     scans.ok(session)
 
@@ -455,9 +455,9 @@ class EndsMeanwhile:
 def test_who_saves_pages_that_another_has_just_saved_is_told_so(desk: MemoryDesk, scans: Scans) -> None:
     """It was told that the pages were others: they were read without the key, which goes with the end."""
     session = scans.handed_in(2)
-    seen = desk.archive.load_scan_session(session, EVERYWHERE)
+    seen = desk.archive.scanning.load_scan_session(session, EVERYWHERE)
     log: Any = EndsMeanwhile(desk, lambda: scans.ok(session))
-    late = Scans(replace(desk.archive, log=log))
+    late = Scans(build_archive(replace(desk.archive.ports, log=log), desk.archive.rules))
     with pytest.raises(IllegalTransition):
         late.ok(session, seen=seen)
     assert desk.topics.count("document-archived.v1") == 1
@@ -468,16 +468,16 @@ def test_a_session_that_somebody_came_back_to_goes_on(desk: MemoryDesk, scans: S
     session, since = scans.handed_in(), desk.clock.now() + A_MOMENT
     desk.clock.moment = since
     meanwhile(desk, lambda: scans.put(session, 2))
-    assert not desk.archive.expire_scan(session, since, a_caller(actor="system"))
+    assert not desk.archive.scanning.expire_scan(session, since, a_caller(actor="system"))
     assert len(scans.plain(session)) == 2
 
 
 def test_only_what_scans_is_given_up(desk: MemoryDesk, scans: Scans) -> None:
     scanning, awaiting = scans.start(FEEDER), scans.start(GLASS)
-    assert desk.archive.interrupt_scan(scanning, "scanner-offline", a_caller(actor="system"))
+    assert desk.archive.scanning.interrupt_scan(scanning, "scanner-offline", a_caller(actor="system"))
     assert scans.state(scanning).problem == "scanner-offline"
     for session in (scanning, awaiting, scans.handed_in()):
-        assert not desk.archive.interrupt_scan(session, "scanner-offline", a_caller(actor="system"))
+        assert not desk.archive.scanning.interrupt_scan(session, "scanner-offline", a_caller(actor="system"))
 
 
 # -- into a document --------------------------------------------------------------------------------------------
@@ -523,7 +523,7 @@ def test_a_batch_becomes_one_document_after_the_other(desk: MemoryDesk, scans: S
 
 
 def token(desk: MemoryDesk, form: UUID, actor: str = "j.smit") -> str:
-    return desk.archive.check_form(form, a_caller(actor=actor), EVERYTHING).check_token
+    return desk.archive.forms.check_form(form, a_caller(actor=actor), EVERYTHING).check_token
 
 
 def signed(scans: Scans, session: UUID, form: UUID, check_token: str | None, **order: Any) -> Outcome:
@@ -679,7 +679,7 @@ def test_an_archive_whose_twin_is_under_way_is_done_once(
 def test_images_that_a_twin_did_not_archive_stay(desk: MemoryDesk, scans: Scans) -> None:
     """Both asked for all the pages, and another came in between the two looks."""
     session = scans.handed_in(2)
-    seen = desk.archive.load_scan_session(session, EVERYWHERE)
+    seen = desk.archive.scanning.load_scan_session(session, EVERYWHERE)
     scans.put(session, 3)
     meanwhile(desk, lambda: scans.ok(session, seen=seen, key="k"))
     outcome = scans.ok(session, key="k")
@@ -692,7 +692,7 @@ def test_an_archive_whose_twin_was_first_by_a_moment_is_not_refused(
 ) -> None:
     """Nobody knew of the twin when it was asked for, and the session was over when it came to archive it."""
     session, known = scans.handed_in(2), desk.log.find_command
-    seen = desk.archive.load_scan_session(session, EVERYWHERE)
+    seen = desk.archive.scanning.load_scan_session(session, EVERYWHERE)
     first = scans.ok(session, key="k")
     too_early = [None]
     monkeypatch.setattr(desk.log, "find_command", lambda command: too_early.pop() if too_early else known(command))
@@ -789,32 +789,32 @@ def test_images_that_are_gone_before_a_file_is_made_of_them(
     desk: MemoryDesk, scans: Scans, change: Callable[[Scans, UUID], object], refusal: type[Refusal]
 ) -> None:
     session = scans.handed_in(1)
-    seen = desk.archive.load_scan_session(session, EVERYWHERE)
+    seen = desk.archive.scanning.load_scan_session(session, EVERYWHERE)
     change(scans, session)
     with pytest.raises(refusal):
-        desk.archive.answer_for_lost_images(seen, None, [1], ORDER, a_caller(), reach=EVERYWHERE)
+        desk.archive.scanning.answer_for_lost_images(seen, None, [1], ORDER, a_caller(), reach=EVERYWHERE)
 
 
 def test_images_that_a_twin_archived_are_answered_as_to_the_twin(desk: MemoryDesk, scans: Scans) -> None:
     session = scans.handed_in(1)
-    seen = desk.archive.load_scan_session(session, EVERYWHERE)
+    seen = desk.archive.scanning.load_scan_session(session, EVERYWHERE)
     first = scans.ok(session, key="k")
     caller = a_caller(idempotency_key="k")
-    again = desk.archive.answer_for_lost_images(seen, None, [1], ORDER, caller, reach=EVERYWHERE)
+    again = desk.archive.scanning.answer_for_lost_images(seen, None, [1], ORDER, caller, reach=EVERYWHERE)
     assert (again.replayed, again.position) == (True, first.position)
 
 
 # -- whose sessions ---------------------------------------------------------------------------------------------
 
 DOORS: dict[str, Callable[[MemoryDesk, UUID, Reach], object]] = {
-    "look": lambda desk, session, reach: desk.archive.load_scan_session(session, reach),
-    "yes": lambda desk, session, reach: desk.archive.confirm_scan(session, a_caller(), reach),
-    "page": lambda desk, session, reach: desk.archive.capture_page(session, 3, an_image(3), a_caller(), reach),
-    "finish": lambda desk, session, reach: desk.archive.finish_pass(session, Finish(1), a_caller(), reach),
-    "stop": lambda desk, session, reach: desk.archive.stop_scan(session, a_caller(), reach),
-    "reopen": lambda desk, session, reach: desk.archive.reopen_scan(session, a_caller(), reach),
-    "turn": lambda desk, session, reach: desk.archive.arrange_pages(session, Rotate(1, 90), a_caller(), reach),
-    "cancel": lambda desk, session, reach: desk.archive.cancel_scan(session, a_caller(), reach),
+    "look": lambda desk, session, reach: desk.archive.scanning.load_scan_session(session, reach),
+    "yes": lambda desk, session, reach: desk.archive.scanning.confirm_scan(session, a_caller(), reach),
+    "page": lambda desk, session, reach: desk.archive.scanning.capture_page(session, 3, an_image(3), a_caller(), reach),
+    "finish": lambda desk, session, reach: desk.archive.scanning.finish_pass(session, Finish(1), a_caller(), reach),
+    "stop": lambda desk, session, reach: desk.archive.scanning.stop_scan(session, a_caller(), reach),
+    "reopen": lambda desk, session, reach: desk.archive.scanning.reopen_scan(session, a_caller(), reach),
+    "turn": lambda desk, session, reach: desk.archive.scanning.arrange_pages(session, Rotate(1, 90), a_caller(), reach),
+    "cancel": lambda desk, session, reach: desk.archive.scanning.cancel_scan(session, a_caller(), reach),
     "archive": lambda desk, session, reach: archive_as_seen(desk, session, reach),
 }
 
@@ -824,9 +824,11 @@ LONG_AGO, LATER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=
 
 def archive_as_seen(desk: MemoryDesk, session: UUID, reach: Reach) -> Outcome:
     scans = Scans(desk.archive)
-    seen = desk.archive.load_scan_session(session, EVERYWHERE)
+    seen = desk.archive.scanning.load_scan_session(session, EVERYWHERE)
     file = scans.document_of(seen, [1, 2])
-    return desk.archive.archive_scan(seen, None, [1, 2], ORDER, file, a_caller(), rights=EVERYTHING, reach=reach)
+    return desk.archive.scanning.archive_scan(
+        seen, None, [1, 2], ORDER, file, a_caller(), rights=EVERYTHING, reach=reach
+    )
 
 
 @pytest.mark.parametrize("door", DOORS.values(), ids=DOORS.keys())
@@ -852,9 +854,11 @@ def test_a_session_out_of_reach_is_not_there(
 
 @pytest.mark.parametrize("reach", [Reach(branch="CENTRAL"), Reach(stations={"desk-2": LONG_AGO})])
 def test_a_session_within_reach_is(desk: MemoryDesk, scans: Scans, reach: Reach) -> None:
-    assert isinstance(desk.archive.load_scan_session(scans.start(FEEDER), reach), LoadedScanSession)
+    assert isinstance(desk.archive.scanning.load_scan_session(scans.start(FEEDER), reach), LoadedScanSession)
 
 
 def test_a_station_does_not_get_at_a_session_without_a_scanner(desk: MemoryDesk, scans: Scans) -> None:
     session = scans.handed_in()
-    left_alone(desk, NotFound, lambda: desk.archive.load_scan_session(session, Reach(stations={"desk-2": LONG_AGO})))
+    left_alone(
+        desk, NotFound, lambda: desk.archive.scanning.load_scan_session(session, Reach(stations={"desk-2": LONG_AGO}))
+    )

@@ -152,7 +152,7 @@ def test_a_refused_paper_leaves_its_form_as_it_was(
     before, put = desk.trace(), len(desk.contents.put_in_order)
     archive = an_order(**{"customer": None, "type": None, "authorization": form, **order})
     with pytest.raises(refusal):
-        desk.archive.archive_file(archive, an_upload(**file), a_caller(idempotency_key="k"), EVERYTHING)
+        desk.archive.filing.archive_file(archive, an_upload(**file), a_caller(idempotency_key="k"), EVERYTHING)
     assert (desk.trace(), len(desk.contents.put_in_order)) == (before, put)
     assert not desk.attach(form, key="k").replayed
 
@@ -171,9 +171,9 @@ def test_a_form_that_a_caller_may_not_see_does_not_exist(desk: MemoryDesk, right
     form = desk.issue()
     before = desk.trace()
     with pytest.raises(NotFound):
-        desk.archive.archive_file(an_order(authorization=form), an_upload(), a_caller(), rights)
+        desk.archive.filing.archive_file(an_order(authorization=form), an_upload(), a_caller(), rights)
     with pytest.raises(NotFound):
-        desk.archive.note_authorization(a_note(authorization=form), a_caller(), rights)
+        desk.archive.noting.note_authorization(a_note(authorization=form), a_caller(), rights)
     assert desk.trace() == before
 
 
@@ -432,7 +432,7 @@ def test_of_a_form_that_moves_meanwhile_its_old_customers_files_are_no_duplicate
     desk.file()
     form = desk.issue()
     desk.log.before_append.append(
-        lambda: desk.archive.reassign_authorization(
+        lambda: desk.archive.corrections.reassign_authorization(
             form, "100235", "x", a_caller(), rights=EVERYTHING, expected_version=None
         )
     )

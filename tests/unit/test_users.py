@@ -25,7 +25,7 @@ def added(desk: MemoryUsers, name: str = "j.smit") -> tuple[User, str]:
 
 
 def known(desk: MemoryUsers, name: str = "j.smit") -> User:
-    user = desk.archive.load_administration().user_named(name)
+    user = desk.archive.catalogues.load_administration().user_named(name)
     assert user is not None
     return user
 
@@ -128,7 +128,9 @@ def test_a_new_password_is_not_the_one_that_counts(desk: MemoryUsers) -> None:
 
 def test_the_least_length_is_a_setting(desk: MemoryUsers) -> None:
     user, _ = added(desk)
-    strict = Users(archive=desk.archive, passwords=desk.passwords, password_characters_min=15)
+    strict = Users(
+        catalogues=desk.archive.catalogues, ids=desk.ids, passwords=desk.passwords, password_characters_min=15
+    )
     with pytest.raises(FieldError):
         strict.change_password(user, None, "x" * 14, a_caller())
     assert strict.change_password(user, None, "x" * 15, a_caller())
@@ -202,13 +204,13 @@ def test_a_password_that_no_event_names_lets_nobody_in(desk: MemoryUsers) -> Non
 def test_a_password_that_was_not_forgotten_yet_lets_nobody_in(desk: MemoryUsers) -> None:
     """The program ended right behind the event."""
     user, password = added(desk)
-    desk.archive.administer(DisableUser("j.smit"), a_caller())
+    desk.archive.catalogues.administer(DisableUser("j.smit"), a_caller())
     assert user.password in desk.passwords.kept
     assert desk.users.authenticate_user("j.smit", password) is None
 
 
 def test_no_event_holds_a_password(desk: MemoryUsers) -> None:
     _, password = added(desk)
-    (event,) = (e.body for e in desk.log.load(desk.archive.log.load_topics(["user-added.v1"])[0].originator_id))
+    (event,) = (e.body for e in desk.log.load(desk.archive.ports.log.load_topics(["user-added.v1"])[0].originator_id))
     assert isinstance(event, UserAdded)
     assert password not in repr(event)

@@ -85,7 +85,7 @@ class Clerk:
         """Weeks or years pass, and what has ended meanwhile is written down."""
         self.desk.clock.moment += timedelta(days=self.chance.choice((0, 0, 1, 20, 400)))
         for paper in self._of_kind("authorization", "mandate"):
-            if self.desk.archive.lapse_authorization(paper):
+            if self.desk.archive.life.lapse_authorization(paper):
                 self._learn(paper, self.desk.log.load(paper)[-1].body.topic)
 
     # -- what comes in ------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class Clerk:
         statement = self._statement("issued", "active", "suspended")
         was, right = self.papers[statement].status, self.desk.clock.moment
         self.desk.clock.moment += timedelta(days=1_500)
-        if self.desk.archive.lapse_authorization(statement):
+        if self.desk.archive.life.lapse_authorization(statement):
             self._learn(statement, self.desk.log.load(statement)[-1].body.topic)
         self.desk.clock.moment = right
         outcome = self.desk.change(statement, Reinstate(self.today, "the clock was wrong"))
@@ -304,7 +304,7 @@ class Clerk:
         name = f"token-{self.chance.randrange(3)}"
         create = CreateToken(name=name, digest=self.chance.randbytes(32), role=Role.STAFF, branch="EAST")
         command: CreateToken | RevokeToken = self.chance.choice((create, RevokeToken(name)))
-        self.desk.archive.administer(command, a_caller(actor="cli:root"))
+        self.desk.archive.catalogues.administer(command, a_caller(actor="cli:root"))
 
     # -- values -------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import ConnectionPool
 
 from domain.access import Rights
-from domain.archive import Archive, Examined, IssueForm, Outcome
+from domain.archive import Examined, IssueForm, Outcome, Ports, Rules, build_archive
 from domain.authorization import ReportCollection, Revoke
 from domain.catalogue import SHIPPED
 from domain.document import Command
@@ -52,14 +52,16 @@ def shown(row: PaperRow | ListedPaper, types: Mapping[str, DocumentType] | None 
 class Desk:
     def __init__(self, url: str, log: Log, keys: Keys) -> None:
         self.url, self.log, self.keys, self.clock = url, log, keys, Clock(datetime.now(UTC))
-        self.archive = Archive(
-            log=log,
-            keys=keys,
-            contents=MemoryContents(),
-            customers=Directory(*CUSTOMERS),
-            clock=self.clock,
-            ids=RandomIds(),
-            creditor=CREDITOR,
+        self.archive = build_archive(
+            Ports(
+                log=log,
+                keys=keys,
+                contents=MemoryContents(),
+                customers=Directory(*CUSTOMERS),
+                clock=self.clock,
+                ids=RandomIds(),
+            ),
+            Rules(creditor=CREDITOR),
         )
         self._uploads = 0
 
@@ -71,39 +73,39 @@ class Desk:
         """Select file; each call another file. With an authorization type an authorization and its evidence."""
         upload = self._upload(order.pop("file_name", "letter.pdf"))
         caller = a_caller(branch=branch, actor=actor, idempotency_key=order.pop("key", None))
-        return self.archive.archive_file(an_order(customer=customer, **order), upload, caller, EVERYTHING)
+        return self.archive.filing.archive_file(an_order(customer=customer, **order), upload, caller, EVERYTHING)
 
     def _upload(self, name: str) -> Examined:
         self._uploads += 1
         return an_upload(b"%%PDF-1.7 %d %d" % (threading.get_ident(), self._uploads), name=name)
 
     def consent(self, customer: str = CUSTOMERS[0], **note: Any) -> Outcome:
-        return self.archive.note_authorization(a_note(customer=customer, **note), a_caller(), EVERYTHING)
+        return self.archive.noting.note_authorization(a_note(customer=customer, **note), a_caller(), EVERYTHING)
 
     def mandate(self, customer: str = CUSTOMERS[0], **note: Any) -> Outcome:
-        return self.archive.note_authorization(a_mandate_note(customer=customer, **note), a_caller(), EVERYTHING)
+        return self.archive.noting.note_authorization(a_mandate_note(customer=customer, **note), a_caller(), EVERYTHING)
 
     def seen(self, customer: str = CUSTOMERS[0]) -> Outcome:
-        return self.archive.note_authorization(a_seen_note(customer=customer), a_caller(), EVERYTHING)
+        return self.archive.noting.note_authorization(a_seen_note(customer=customer), a_caller(), EVERYTHING)
 
     def form(self, customer: str = CUSTOMERS[0], **order: Any) -> Outcome:
         """Issue: a guardian's consent, if nothing else is said."""
         usual = {"customer": customer, "type": "GUARDIAN_CONSENT", "language": "en"}
-        return self.archive.issue_form(IssueForm(**usual | order), a_caller())
+        return self.archive.forms.issue_form(IssueForm(**usual | order), a_caller())
 
     def sign(self, statement: UUID, **note: Any) -> Outcome:
         """No upload by code: an issued form came back and is kept on paper."""
         signed = a_note(**{"customer": None, "type": None, "authorization": statement, **note})
-        return self.archive.note_authorization(signed, a_caller(), EVERYTHING)
+        return self.archive.noting.note_authorization(signed, a_caller(), EVERYTHING)
 
     def attach(self, statement: UUID, **order: Any) -> Outcome:
         """Select file with a code."""
         upload = self._upload(order.pop("file_name", "letter.pdf"))
         attached = an_order(**{"customer": None, "type": None, "authorization": statement, **order})
-        return self.archive.archive_file(attached, upload, a_caller(), EVERYTHING)
+        return self.archive.filing.archive_file(attached, upload, a_caller(), EVERYTHING)
 
     def change(self, statement: UUID, order: Order) -> Outcome:
-        return self.archive.change_authorization(statement, order, a_caller(), **AS_IT_IS)
+        return self.archive.life.change_authorization(statement, order, a_caller(), **AS_IT_IS)
 
     def collect(self, mandate: UUID, due_on: date, outcome: str = "paid", **more: Any) -> Outcome:
         today = self.clock.today()
@@ -122,33 +124,35 @@ class Desk:
         )
 
     def correct(self, paper: UUID, command: Command) -> Outcome:
-        return self.archive.correct_document(paper, command, a_caller(), **AS_IT_IS)
+        return self.archive.corrections.correct_document(paper, command, a_caller(), **AS_IT_IS)
 
     def move(self, paper: UUID, customer: str) -> Outcome:
         """A document, with the authorization that it is evidence of."""
-        return self.archive.reassign_document(paper, customer, "wrong customer", a_caller(), **AS_IT_IS)
+        return self.archive.corrections.reassign_document(paper, customer, "wrong customer", a_caller(), **AS_IT_IS)
 
     def move_authorization(self, statement: UUID, customer: str) -> Outcome:
-        return self.archive.reassign_authorization(statement, customer, "wrong customer", a_caller(), **AS_IT_IS)
+        return self.archive.corrections.reassign_authorization(
+            statement, customer, "wrong customer", a_caller(), **AS_IT_IS
+        )
 
     def link(self, paper: UUID, customer: str) -> Outcome:
-        return self.archive.link_customer(paper, customer, "a joint letter", a_caller(), **AS_IT_IS)
+        return self.archive.corrections.link_customer(paper, customer, "a joint letter", a_caller(), **AS_IT_IS)
 
     def unlink(self, paper: UUID, customer: str) -> Outcome:
-        return self.archive.unlink_customer(paper, customer, "not joint", a_caller(), **AS_IT_IS)
+        return self.archive.corrections.unlink_customer(paper, customer, "not joint", a_caller(), **AS_IT_IS)
 
     def replace(self, paper: UUID, file_name: str = "better.pdf") -> Outcome:
         upload = self._upload(file_name)
-        return self.archive.replace_content(paper, upload, "a better scan", a_caller(), **AS_IT_IS)
+        return self.archive.corrections.replace_content(paper, upload, "a better scan", a_caller(), **AS_IT_IS)
 
     def define(self, code: str, definition: Definition) -> None:
-        self.archive.define_type(DefineType(code, definition), a_caller())
+        self.archive.catalogues.define_type(DefineType(code, definition), a_caller())
 
     def reference(self, customer: str = CUSTOMERS[0]) -> UUID:
         return self.keys.owner_of(customer).reference
 
     def types(self) -> dict[str, DocumentType]:
-        return self.archive.load_types()
+        return self.archive.catalogues.load_types()
 
     def erase_key(self, paper: UUID) -> None:
         """The paper cannot be read any more, by anyone."""
@@ -217,7 +221,7 @@ def open_desk(url: str, *, connections: int = 4) -> Iterator[Desk]:
         make_institution_key(conn, KEK)
     with open_log(url, connections=connections) as (log, keys):
         desk = Desk(url, log, keys)
-        desk.archive.ship_types(SHIPPED, a_caller(actor="system"))
+        desk.archive.catalogues.ship_types(SHIPPED, a_caller(actor="system"))
         yield desk
 
 

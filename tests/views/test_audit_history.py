@@ -183,7 +183,7 @@ def test_who_reads_its_own_branch_only_reads_the_history_of_its_own_papers(desk:
 
 def test_tokens_are_for_operators_and_types_for_who_may_see_them(desk: Desk) -> None:
     token = CreateToken(name="desk", digest=b"SECRETDIGEST", role=Role.STAFF)
-    desk.archive.administer(token, a_caller(actor="cli:root"))
+    desk.archive.catalogues.administer(token, a_caller(actor="cli:root"))
     desk.follow()
     assert "token-created" not in actions(history(desk))
     assert actions(history(desk, operations=True))[0] == "token-created"

@@ -139,7 +139,7 @@ def test_of_some_actions(desk: Desk) -> None:
 
 def test_who_administers_is_for_operators(desk: Desk) -> None:
     before = shipped(desk)
-    desk.archive.administer(CreateToken(name="t", digest=b"d", role=Role.VIEWER), a_caller())
+    desk.archive.catalogues.administer(CreateToken(name="t", digest=b"d", role=Role.VIEWER), a_caller())
     desk.follow()
     assert len(asked(desk, after=before).rows) == 1
     assert asked(desk, msgspec.structs.replace(ALL, operations=False), after=before).rows == []

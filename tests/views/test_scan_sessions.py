@@ -88,7 +88,7 @@ def test_a_row_follows_the_session_step_by_step(memory: MemoryDesk) -> None:
         assert shown(memory, session) == then
         assert then == (state.state, state.passes, len(state.pages), state.last_place, state.problem)
         assert row.version == state.version
-        assert row.changed_at == memory.archive.load_scan_session(session, EVERYWHERE).touched_at
+        assert row.changed_at == memory.archive.scanning.load_scan_session(session, EVERYWHERE).touched_at
 
 
 def test_a_cancelled_row_has_no_pages(memory: MemoryDesk) -> None:
@@ -222,10 +222,10 @@ def test_what_nobody_touched_since_is_untouched_whatever_it_waits_for(desk: Desk
 def test_late_pages_wait_for_somebody_however_long(desk: Desk, scans: Scans) -> None:
     session = scans.start(FEEDER)
     scans.put(session, 1, capture="1.1")
-    scans.archive.interrupt_scan(session, "scanner-offline", a_caller())
+    scans.archive.scanning.interrupt_scan(session, "scanner-offline", a_caller())
     scans.ok(session)
     late = an_image(2, capture="1.2")
-    taker = scans.archive.capture_page(session, 2, late, a_caller(), EVERYWHERE)[0].id
+    taker = scans.archive.scanning.capture_page(session, 2, late, a_caller(), EVERYWHERE)[0].id
     assert asked(desk, scan_sessions.list_untouched, in_a_moment()) == set()
     scans.confirm(taker)
     assert asked(desk, scan_sessions.list_untouched, in_a_moment()) == {taker}
@@ -288,7 +288,7 @@ def test_what_a_scan_was_stays_when_its_key_is_gone(desk: Desk, scans: Scans) ->
 
 def test_an_end_by_the_clock_is_that_of_the_system(desk: Desk, scans: Scans) -> None:
     session = scans.handed_in(1)
-    desk.archive.expire_scan(session, in_a_moment(), a_caller(actor="system"))
+    desk.archive.scanning.expire_scan(session, in_a_moment(), a_caller(actor="system"))
     desk.follow()
     [(actor, state)] = desk.rows(
         "select actor, state from views.scan_sessions where id = %s and to_position is null", session

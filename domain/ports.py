@@ -258,13 +258,6 @@ class CustomerDirectory(Protocol):
     def existing_ids(self, customer_ids: Iterable[str]) -> set[str]:
         """The ids that the library currently knows, in one query."""
 
-    def search(self, text: str, limit: int) -> Sequence[Customer]:
-        """At most `limit` (1 to 200) customers for the text of one search box, best first.
-
-        First exact matches of id or card number (blanks and hyphens are ignored), then matches of the birth date, of
-        the beginning of the id, of beginnings of words of the name in any order, and names with a similar spelling.
-        """
-
 
 class Clock(Protocol):
     def now(self) -> datetime:

@@ -253,12 +253,6 @@ class FileTooManyPixels(Refusal):
     )
 
 
-class FileInfected(Refusal):
-    slug, status = "file-infected", 422
-    title = N_("The file carries malware")
-    sentence = N_("The virus scanner refused this file. Do not open it; tell your system administrator.")
-
-
 class DuplicateContent(Refusal):
     slug, status = "duplicate-content", 409
     title = N_("This customer already has this file")

@@ -27,7 +27,6 @@ _MAIN_STREAMS = (
     ("Book", XLS),
     ("__properties_version1.0", MSG),
 )
-_HEADER_BYTES = 512
 _REGULAR_SECTOR_MAX = 0xFFFFFFFA
 _FAT_IN_HEADER = 109
 _MINI_SECTOR_BYTES = 64

@@ -84,14 +84,6 @@ class Spool:
             write_file(facts, msgspec.json.encode(page))
         return picture
 
-    def list_jobs(self) -> list[SpoolJob]:
-        """All jobs that were begun and not dropped, in order of their start."""
-        jobs = []
-        for file in self._root.glob(f"*/{_JOB_FILE}"):
-            with suppress(FileNotFoundError, msgspec.DecodeError):
-                jobs.append(msgspec.json.decode(file.read_bytes(), type=SpoolJob))
-        return sorted(jobs, key=lambda job: job.begun_at)
-
     def list_job_ids(self) -> list[str]:
         """The ids of all jobs that have a folder, including those whose creation or removal was interrupted."""
         return sorted(folder.name for folder in self._root.glob("*/") if _JOB_ID.fullmatch(folder.name))
@@ -113,10 +105,6 @@ class Spool:
         """Numbers of pages that a damaged disk has changed or cannot read. They are not delivered; the paper has to
         be scanned again."""
         return [number for number, page in self._check_pages(job_id) if page is None]
-
-    def next_page(self, job_id: str) -> int:
-        """One more than the highest number ever stored, including forgotten pages."""
-        return max(self._page_numbers(job_id), default=0) + 1
 
     def picture_path(self, job_id: str, number: int) -> Path:
         return self._folder_of(job_id) / f"{number:04d}.jpg"

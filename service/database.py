@@ -27,11 +27,6 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     projector: str
     superuser: str | None = None
 
-    @classmethod
-    def from_url(cls, url: str) -> "Addresses":
-        """Use one login for everything."""
-        return cls(owner=url, web=url, projector=url)
-
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[tuple[Cluster | None, Addresses]]:

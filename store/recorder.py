@@ -91,11 +91,6 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         self.select_events_statement = SQL(SELECT_EVENTS).format()
         self._safe = 0
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """Append without the library's ten retries: a held lock is Unavailable after 2 s, and retrying is the caller's
-        decision."""
-        return self.append(stored_events, kwargs.get("batch", AppendBatch())).positions
-
     def append(self, stored_events: Sequence[StoredEvent], batch: AppendBatch) -> Appended:
         """Append in one transaction. Durable on return. Keys are checked before versions, so a key that does not match
         is a VersionConflict when another command's events are the reason."""

@@ -76,18 +76,6 @@ class CustomerRegister:
         with translate_errors(), self._pool.connection() as conn:
             return load_by_id(conn, customer_ids)
 
-    def search(self, text: str, limit: int) -> tuple[Customer, ...]:
-        found: dict[str, Customer] = {}
-        with (
-            translate_errors(),
-            self._pool.connection() as conn,
-            conn.cursor(row_factory=args_row(_customer_from_row)) as cursor,
-        ):
-            for step in search_steps(parse_query(text), limit):
-                if len(found) < step.below:
-                    found = _add_unseen(found, cursor.execute(step.sql, step.values).fetchall())
-        return tuple(found.values())[:limit]
-
 
 async def load_customer(connection: AsyncConnection[Any], customer_id: str) -> Customer | None:
     return (await load_customers(connection, [customer_id])).get(customer_id)
@@ -106,7 +94,11 @@ def customer_from_json(entry: str) -> Customer:
 
 
 async def search_customers(connection: AsyncConnection[Any], text: str, limit: int) -> tuple[Customer, ...]:
-    """As `Register.search`."""
+    """At most `limit` (1 to 200) customers for the text of one search box, best first.
+
+    First exact matches of id or card number (blanks and hyphens are ignored), then matches of the birth date, of the
+    beginning of the id, of beginnings of words of the name in any order, and names with a similar spelling.
+    """
     found: dict[str, Customer] = {}
     with translate_errors():
         async with connection.cursor(row_factory=args_row(_customer_from_row)) as cursor:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from domain.file_name import printable
-from domain.refusals import N_, MalformedRequest, PreconditionFailed, PreconditionRequired
+from domain.refusals import N_, MalformedRequest
 
 # RFC 8187, attr-char: what stands unescaped in an extended value.
 ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
@@ -70,20 +70,6 @@ def weak_match(header: str, current: str) -> bool:
     """If-None-Match against our tag: W/ makes no difference (RFC 9110, section 13.1.2)."""
     tags = entity_tags(header)
     return tags is None or any(f'"{tag.value}"' == current for tag in tags)
-
-
-def strong_match(header: str, current: str) -> bool:
-    """If-Match against our tag: a weak tag never matches (RFC 9110, section 13.1.1)."""
-    tags = entity_tags(header)
-    return tags is None or any(not tag.weak and f'"{tag.value}"' == current for tag in tags)
-
-
-def require_match(if_match: str | None, *, version: int) -> None:
-    """Guard of a change: PreconditionRequired without the header, PreconditionFailed when it names another version."""
-    if if_match is None:
-        raise PreconditionRequired
-    if not strong_match(if_match, etag(version)):
-        raise PreconditionFailed(version=version)
 
 
 def digest_field(sha256: bytes) -> str:

@@ -15,10 +15,6 @@ class Whole(NamedTuple):
 
     size: int
 
-    @property
-    def length(self) -> int:
-        return self.size
-
 
 class RangePart(NamedTuple):
     """Answer 206 with the bytes first..last, both inclusive, both inside the content."""
@@ -26,14 +22,6 @@ class RangePart(NamedTuple):
     first: int
     last: int
     size: int
-
-    @property
-    def length(self) -> int:
-        return self.last - self.first + 1
-
-    @property
-    def content_range(self) -> str:
-        return f"bytes {self.first}-{self.last}/{self.size}"
 
 
 def parse_range(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | RangePart:

@@ -49,13 +49,6 @@ class ReceivedFile:
     def fd(self) -> int:
         return self.file.fileno()
 
-    def chunks(self, size: int = PIECE_BYTES) -> Iterator[bytes]:
-        """The content from its beginning, any number of times and from any thread."""
-        at = 0
-        while piece := os.pread(self.fd, size, at):
-            yield piece
-            at += len(piece)
-
 
 class UploadForm:
     """What was sent: the fields by name, and the file if one was chosen."""

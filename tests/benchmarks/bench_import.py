@@ -26,7 +26,6 @@ from domain.document_type import DefineType
 from domain.importing import build_importing
 from domain.values import uuid7
 from paper.client import Examiner
-from service.database import Addresses
 from service.import_lines import listing_of
 from service.import_run import CONNECTIONS, Importer, import_listing
 from service.prepare import make_folders, prepare_archive
@@ -35,6 +34,7 @@ from service.wiring import APP_ROLE, Store, open_store, role_of
 from tests.benchmarks.bench_projections import tell, tell_machine, tell_ratios
 from tests.benchmarks.databases import a_database
 from tests.builders.imports import a_list, a_luhn_code
+from tests.builders.logins import one_login
 from tests.builders.papers import a_caller, a_document_type, an_iban
 from tests.service.program import environment
 
@@ -76,7 +76,7 @@ def archive() -> Iterator[tuple[Importer, psycopg.Connection[Any], Path]]:
     with a_database() as (home, url):
         settings = load_settings_from(environment(home / "home", url))
         make_folders(settings)
-        prepare_archive(settings, Addresses.from_url(url), lambda _: None)
+        prepare_archive(settings, one_login(url), lambda _: None)
         role = role_of(url, APP_ROLE)
         opened = open_store(settings, url, role=role, connections=CONNECTIONS)
         with opened as store, psycopg.connect(url) as conn:

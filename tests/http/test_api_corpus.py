@@ -20,7 +20,7 @@ ANSWERS = {
     "accept": {"archived"},
     "accept without preview": {"archived", "file-password-protected"},
     "refuse as corrupt": {"file-damaged", "file-empty"},
-    "refuse as type": {"file-type-not-allowed", "file-infected"},
+    "refuse as type": {"file-type-not-allowed"},
     "refuse as too large": {"file-too-many-pixels", "content-too-large"},
 }
 

@@ -1,6 +1,6 @@
 """Customers over HTTP: the register's entries, what they may hold, and how a desk finds one.
 
-How good the search is, is tests/contract/test_customer_directory.py; who may use it, test_api_access.py.
+How good the search is, is tests/store/test_customer_search.py; who may use it, test_api_access.py.
 """
 
 import secrets

@@ -66,7 +66,6 @@ NOT_REACHED = {
     ),
     "not-acceptable": "nothing negotiates: each address has one form of answer and sends it whatever Accept says",
     "scan-code-taken": "a form draws another number; only what is imported brings a code along",
-    "file-infected": "the hook to a virus scanner comes later",
     "internal-error": "a fault of ours: a request that reached it would be a bug to mend, not one to keep",
 }
 

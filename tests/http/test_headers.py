@@ -10,15 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.file_name import printable
-from domain.refusals import MalformedRequest, PreconditionFailed, PreconditionRequired
+from domain.refusals import MalformedRequest
 from web.headers import (
     EntityTag,
     content_disposition,
     digest_field,
     entity_tags,
     etag,
-    require_match,
-    strong_match,
     weak_match,
 )
 
@@ -75,22 +73,7 @@ def test_a_malformed_entity_tag_is_refused(header: str) -> None:
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_if_match_lets_exactly_the_current_version_pass(asked: int, current: int) -> None:
-    assert strong_match(etag(asked), etag(current)) is (asked == current)
     assert weak_match("W/" + etag(asked), etag(current)) is (asked == current)
-    assert not strong_match("W/" + etag(asked), etag(current))
-
-
-def test_a_change_needs_the_version_it_is_based_on() -> None:
-    require_match('"3"', version=3)
-    require_match('"2", "3"', version=3)
-    require_match("*", version=3)
-    with pytest.raises(PreconditionRequired):
-        require_match(None, version=3)
-    with pytest.raises(PreconditionFailed) as refusal:
-        require_match('"2"', version=3)
-    assert refusal.value.values == {"version": 3}
-    with pytest.raises(MalformedRequest):
-        require_match("3", version=3)
 
 
 @pytest.mark.parametrize("value", ['"', "a b", "a\r\nb", "é\u20ac"])

@@ -121,7 +121,7 @@ class Resource:
         async with receive_form(req, fields=FIELDS, limits=self.tiny.limits, tmp=self.tiny.home) as form:
             received = form.file
             if received is not None:
-                (self.tiny.home / f"stored-{received.sha256.hex()}").write_bytes(b"".join(received.chunks()))
+                (self.tiny.home / f"stored-{received.sha256.hex()}").write_bytes(received.file.read())
             name, size = (received.name, received.size) if received else (None, 0)
             resp.media = {"fields": form.fields, "name": name, "size": size}
 

@@ -33,7 +33,7 @@ OTHER_ANSWERS = {
     ),
 }
 OTHER_PROBLEMS = {
-    "hostile/eicar.xor5a.bin": ("file-type-not-allowed", "a program; file-infected is the word of a virus scanner"),
+    "hostile/eicar.xor5a.bin": ("file-type-not-allowed", "a program"),
     "hostile/eicar_zip.xor5a.bin": ("file-type-not-allowed", "an archive; the same"),
 }
 

@@ -101,7 +101,7 @@ def test_without_a_source_the_first_of_the_device_is_taken(desk: Desk) -> None:
 def test_a_job_goes_on_with_the_number_it_is_told(desk: Desk) -> None:
     """After a jam: the finished pages stay, the rest follows them."""
     jammed = desk.feed(f"{FEEDER}&pages=5&jam=3")
-    rest = desk.feed(f"{FEEDER}&pages=3", first_page=desk.spool.next_page("job-1"))
+    rest = desk.feed(f"{FEEDER}&pages=3", first_page=3)
 
     assert (jammed.ending, numbers(jammed)) == (Faulted(fault=Fault.JAMMED, raw="as the name says"), [1, 2])
     assert (rest.ending, numbers(rest)) == (Finished(3), [3, 4, 5])
@@ -176,7 +176,7 @@ def test_pages_are_counted_to_their_limit(desk: Desk, pages: int, ending: object
 def test_describing_a_device_tells_its_sources_and_scans_nothing(desk: Desk) -> None:
     ran = desk.run(Describe(device=FEEDER, holder="Ms Winter"))
     assert ran.events == [Opened(FEEDER, (PageSource.FEEDER,)), Finished(0)]
-    assert desk.spool.list_jobs() == []
+    assert desk.spool.list_job_ids() == []
 
 
 # -- who has the device -----------------------------------------------------------------------------------------

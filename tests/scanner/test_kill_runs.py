@@ -41,7 +41,7 @@ def run(scanner: Scanner, desk: Desk, *, kills: int, seed: int) -> None:
         batches += 1
         job = f"batch-{batches}"
         told: list[PageDone] = []
-        while (first := desk.spool.next_page(job)) <= SHEETS:
+        while (first := len(desk.spool.list_pages(job)) + 1) <= SHEETS:
             pages, ending = passed(scanner, desk, job, first, chance)
             told += pages
             killed += isinstance(ending, Faulted)

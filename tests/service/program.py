@@ -20,10 +20,10 @@ from domain.document import Describe, Withdraw
 from domain.scan_session import CapturedPage
 from projections import tracking
 from projections.follow import Follower
-from service.database import Addresses
 from service.prepare import make_folders, prepare_archive
 from service.settings import Settings, load_settings_from
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
+from tests.builders.logins import one_login
 from tests.builders.papers import CREDITOR, IBAN, a_caller, a_mandate_note, a_note, an_order, an_upload
 from tests.builders.scans import Scans
 from tests.fixtures.database import PASSWORD, as_login
@@ -220,7 +220,7 @@ def program(home: Path, url: str, warm: Warm) -> Iterator[Program]:
     """An archive as `dossier migrate` leaves it, with some customers in its register."""
     settings = load_settings_from(environment(home, url))
     make_folders(settings)
-    prepare_archive(settings, Addresses.from_url(url), lambda _: None)
+    prepare_archive(settings, one_login(url), lambda _: None)
     with open_store(settings, url, role=role_of(url, APP_ROLE), connections=4) as store:
         for customer in ("100234", "100235"):
             store.register.put(Customer(id=customer, name=NAME))

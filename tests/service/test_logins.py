@@ -16,6 +16,7 @@ from service.prepare import make_folders, prepare_archive
 from service.settings import Settings, load_settings_from
 from store import logins
 from store.postgres import PostgresError
+from tests.builders.logins import one_login
 from tests.http.served import environment_of, new_home, prepared_home
 from tests.service.running import AS_ROOT, running
 from tests.service.test_serve import archived, content
@@ -154,7 +155,7 @@ def as_an_earlier_release_left_it(settings: Settings) -> None:
     with embedded_cluster(settings.home) as cluster:
         with psycopg.connect(cluster.url, autocommit=True) as conn:
             conn.execute("create database dossier")
-        prepare_archive(settings, Addresses.from_url(embedded_address(cluster, logins.SUPERUSER)), lambda _: None)
+        prepare_archive(settings, one_login(embedded_address(cluster, logins.SUPERUSER)), lambda _: None)
         with psycopg.connect(cluster.url, autocommit=True) as conn:
             conn.execute("alter role postgres password null")
     (cluster.data / "pg_hba.conf").write_text("local all all trust\nlocal replication all trust\n")

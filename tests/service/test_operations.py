@@ -13,9 +13,9 @@ import pytest
 
 from projections.views import VIEWS
 from service import operations
-from service.database import Addresses
 from service.operations import run_operations
 from service.wiring import PROJECTOR_ROLE, role_of
+from tests.builders.logins import one_login
 from tests.http.desk import a_customer, archived, item_of, noted, view
 from tests.http.served import Served, command_of, name_of, serving, wait_until
 from tests.http.test_api_operations import asked, ended, seen
@@ -210,7 +210,7 @@ class Runners:
     def __init__(self, archive: Program) -> None:
         self.archive, self.stops, self.threads = archive, [threading.Event(), threading.Event()], []
         for stop in self.stops:
-            arguments = (Addresses.from_url(archive.url), role_of(archive.url, PROJECTOR_ROLE), stop)
+            arguments = (one_login(archive.url), role_of(archive.url, PROJECTOR_ROLE), stop)
             thread = threading.Thread(target=run_operations, args=arguments, kwargs={"look_seconds": 0.05})
             self.threads.append(thread)
             thread.start()

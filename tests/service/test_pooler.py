@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from service.database import POOLER, Addresses, ServerUnfit, require_server
+from service.database import POOLER, ServerUnfit, require_server
 from store.postgres import Cluster
+from tests.builders.logins import one_login
 from tests.http.served import free_port, new_home, wait_until
 from tests.service.running import AS_ROOT
 
@@ -74,6 +75,6 @@ def answers(url: str) -> bool:
 def test_a_pooler_is_refused_for_it_drops_the_role_of_a_login(server: Cluster, mode: str, more: str) -> None:
     """It was an error in the program itself, or a worker with all rights of its login."""
     with pooled(server, mode, more) as url, pytest.raises(ServerUnfit) as refused:
-        require_server(Addresses.from_url(url), 1)
+        require_server(one_login(url), 1)
     assert str(refused.value) == POOLER
-    require_server(Addresses.from_url(server.url), 1)
+    require_server(one_login(server.url), 1)

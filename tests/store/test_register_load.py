@@ -16,9 +16,8 @@ from psycopg_pool import ConnectionPool
 from domain.customer import Customer
 from domain.refusals import Unavailable
 from service.customers_csv import CustomerCounts, RefusedLine, import_customers
-from store.register import CustomerRegister
 from store.register_load import RegisterLine, open_loader
-from tests.builders.customers import a_customer
+from tests.builders.customers import SearchedRegister, a_customer
 
 HEADER = "id,name,birth_date,card_numbers,home_branch,kind\n"
 TODAY = date(2026, 11, 24)
@@ -31,8 +30,8 @@ def pool(db: str) -> Iterator[ConnectionPool]:
 
 
 @pytest.fixture
-def customers(pool: ConnectionPool) -> CustomerRegister:
-    return CustomerRegister(pool)
+def customers(pool: ConnectionPool) -> SearchedRegister:
+    return SearchedRegister(pool)
 
 
 def file_of(*customers: Customer) -> str:
@@ -67,7 +66,7 @@ def everything(db: str) -> list[object]:
         ]
 
 
-def test_lines_are_created_changed_or_unchanged(pool: ConnectionPool, customers: CustomerRegister) -> None:
+def test_lines_are_created_changed_or_unchanged(pool: ConnectionPool, customers: SearchedRegister) -> None:
     for customer in people(3):
         customers.put(customer)
     cards = a_customer("0", name="Jan Bakker 0", card_numbers=("L-0", "K-0"))
@@ -92,7 +91,7 @@ def test_a_status_that_was_reported_is_no_difference(pool: ConnectionPool) -> No
     assert run(pool, file_of(*people(1))) == (CustomerCounts(unchanged=1), [])
 
 
-def test_an_imported_customer_is_found_as_one_that_was_put(pool: ConnectionPool, customers: CustomerRegister) -> None:
+def test_an_imported_customer_is_found_as_one_that_was_put(pool: ConnectionPool, customers: SearchedRegister) -> None:
     run(pool, file_of(a_customer("7", name="Renée Łoś", card_numbers=("K-7",))))
     for text in ("renee los", "k7", "23-05-1971", "reneee"):
         assert [c.id for c in customers.search(text, 10)] == ["7"]
@@ -100,7 +99,7 @@ def test_an_imported_customer_is_found_as_one_that_was_put(pool: ConnectionPool,
 
 @pytest.mark.parametrize("apart", [0, 1_500])
 def test_of_two_lines_with_one_id_or_one_card_the_first_counts(
-    pool: ConnectionPool, customers: CustomerRegister, apart: int
+    pool: ConnectionPool, customers: SearchedRegister, apart: int
 ) -> None:
     """Whether both come in one batch or not, and the second time as the first."""
     first = a_customer("A", card_numbers=("1", "2"))
@@ -117,7 +116,7 @@ def test_of_two_lines_with_one_id_or_one_card_the_first_counts(
 
 
 def test_a_card_of_a_customer_outside_the_file_costs_its_line_alone(
-    pool: ConnectionPool, customers: CustomerRegister
+    pool: ConnectionPool, customers: SearchedRegister
 ) -> None:
     customers.put(a_customer("other", card_numbers=("X-1",)))
     customers.put(a_customer("1", name="Piet"))
@@ -129,7 +128,7 @@ def test_a_card_of_a_customer_outside_the_file_costs_its_line_alone(
 
 
 def test_a_line_that_needs_what_a_refused_line_would_have_given_back_is_refused_too(
-    pool: ConnectionPool, customers: CustomerRegister
+    pool: ConnectionPool, customers: SearchedRegister
 ) -> None:
     customers.put(a_customer("other", card_numbers=("X",)))
     customers.put(a_customer("1", card_numbers=("1",)))
@@ -139,7 +138,7 @@ def test_a_line_that_needs_what_a_refused_line_would_have_given_back_is_refused_
     assert not customers.exists("2")
 
 
-def test_cards_may_change_hands_within_a_file(pool: ConnectionPool, customers: CustomerRegister) -> None:
+def test_cards_may_change_hands_within_a_file(pool: ConnectionPool, customers: SearchedRegister) -> None:
     customers.put(a_customer("1", card_numbers=("A",)))
     customers.put(a_customer("2", card_numbers=("B",)))
     exchanged = [a_customer("1", card_numbers=("C",)), a_customer("2", card_numbers=("A", "B"))]
@@ -148,7 +147,7 @@ def test_cards_may_change_hands_within_a_file(pool: ConnectionPool, customers: C
 
 
 def test_a_dry_run_tells_the_same_and_stores_nothing(
-    pool: ConnectionPool, customers: CustomerRegister, db: str
+    pool: ConnectionPool, customers: SearchedRegister, db: str
 ) -> None:
     customers.put(a_customer("other", card_numbers=("X",)))
     customers.put(people(1)[0])

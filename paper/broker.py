@@ -38,6 +38,8 @@ _BEAT_SECONDS = 1.0
 _KEPT_SECONDS = 10.0
 _KEPT_MAX = 8
 """Children that stay for their askers' next uploads."""
+_LEAVE_SECONDS = 1.0
+"""Time for a child to send its last answer and end by itself."""
 _CRASHES = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP}
 )
@@ -64,15 +66,14 @@ class DecoderJob(msgspec.Struct, eq=False, kw_only=True):
 class DecoderChild(msgspec.Struct, eq=False, kw_only=True):
     """A child that waits for a job or works on it.
 
-    `answers`: its answer has begun; `until`, `processor_until`: the limits of the current step; `verdict`: set when it
+    `until`, `processor_until`: the limits of the current step; `verdict`: set when it
     is killed, empty if no client waits; `asker`, `uploads`: the asker that it served and the number of its uploads;
-    `kept_until`: when it stops waiting for another upload.
+    `kept_until`: when it stops waiting for another upload, or has to have ended.
     """
 
     pid: int
     control: int
     job: DecoderJob | None = None
-    answers: bool = False
     steps_left: int = 0
     until: float = 0.0
     processor_until: float = 0.0
@@ -105,6 +106,7 @@ class Broker:
         self._idle: dict[int, DecoderChild] = {}
         self._busy: dict[int, DecoderChild] = {}
         self._kept: dict[int, DecoderChild] = {}
+        self._leaving: dict[int, DecoderChild] = {}
         self._early: dict[int, int] = {}
         self._controls: dict[int, DecoderChild] = {}
         self._ended: list[int] = []
@@ -275,8 +277,7 @@ class Broker:
         self._read_control(child)
         if child.job is job:
             self._epoll.unregister(job.connection)
-            if not (child.answers and job.is_upload):  # else it is about to say that it is free
-                kill_child(child, b"")
+            kill_child(child, b"")
 
     def _refuse_overdue(self) -> None:
         if not self._turns.is_empty:
@@ -338,34 +339,35 @@ class Broker:
         control = packets_of(child.control)
         with suppress(BlockingIOError, ConnectionError):
             while (said := control.recv(1, socket.MSG_DONTWAIT)) and child.job is not None:
-                if said == messages.ANSWERS:
-                    child.answers = True
-                elif said == messages.NEXT and child.steps_left:
+                if said == messages.NEXT and child.steps_left:
                     self._begin_step(child, child.job)
-                elif said == messages.FREE:
+                elif said == messages.FREE and child.verdict is None:
                     self._finish_request(child, child.job)
         control.detach()
 
     def _finish_request(self, child: DecoderChild, job: DecoderJob) -> None:
-        """End a request that was answered. Its child waits for the asker's next upload if it was an upload below the
-        limits."""
+        """End an upload whose answer is about to follow. Its child waits for the asker's next upload if it is below the
+        limits, and else ends after the answer."""
         self._end_job(child, job)
         del self._busy[child.pid]
         used = confinement.processor_seconds(child.pid)
-        if (
-            child.verdict is None
-            and job.is_upload
-            and child.uploads < self._limits.decoder_uploads_max
-            and used < KEPT_PROCESSOR_SECONDS
-        ):
+        if not job.is_upload:
+            kill_child(child, b"")
+        elif child.uploads < self._limits.decoder_uploads_max and used < KEPT_PROCESSOR_SECONDS:
             child.kept_until = time.monotonic() + _KEPT_SECONDS
             self._kept[child.pid] = child
         else:
-            kill_child(child, b"")
+            child.kept_until = time.monotonic() + _LEAVE_SECONDS
+            self._leaving[child.pid] = child
+            shut_control(child)
 
     def _stop_kept_children(self) -> None:
-        """Stop the longest waiting children: those above _KEPT_MAX and those that waited too long."""
+        """Stop the longest waiting children: those above _KEPT_MAX and those that waited too long. Stop those too that
+        should have ended by themselves."""
         now = time.monotonic()
+        for child in self._leaving.values():
+            if now >= child.kept_until:
+                kill_child(child, b"")
         for child in [*self._kept.values()]:
             if len(self._kept) <= _KEPT_MAX and now < child.kept_until:
                 return
@@ -375,7 +377,7 @@ class Broker:
     def _end_job(self, child: DecoderChild, job: DecoderJob) -> None:
         self._turns.end(job, time.monotonic())
         self._forget_connection(job.connection)
-        child.job, child.answers = None, False
+        child.job = None
 
     def _stop_overdue(self) -> None:
         """Kill children that have used up their time. A child cannot prevent it: no signal or timer of its own is
@@ -412,6 +414,7 @@ class Broker:
         was_idle = self._idle.pop(pid, None) is not None
         self._busy.pop(pid, None)
         self._kept.pop(pid, None)
+        self._leaving.pop(pid, None)
         if was_idle:
             self._fork_at = time.monotonic() + _BACK_OFF_SECONDS
         if child.job is not None:
@@ -436,6 +439,14 @@ def kill_child(child: DecoderChild, verdict: bytes) -> None:
     if child.verdict is None:
         child.verdict = verdict
         os.kill(child.pid, signal.SIGKILL)
+
+
+def shut_control(child: DecoderChild) -> None:
+    """Tell the child that no further request comes."""
+    control = packets_of(child.control)
+    with suppress(OSError):  # it has ended
+        control.shutdown(socket.SHUT_WR)
+    control.detach()
 
 
 def packets_of(number: int) -> socket.socket:

@@ -57,7 +57,8 @@ def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoRet
     while True:
         with suppress(OSError):  # the client has left
             for answer in _answers_to(request, file, control, limits):
-                way.send(messages.ANSWERS)
+                if messages.is_upload(request):
+                    way.send(messages.FREE)  # first, because the broker kills a busy child whose asker has left
                 for packet in messages.packets_of(answer):
                     os.write(connection, packet)
         if not messages.is_upload(request):
@@ -65,12 +66,11 @@ def run(control: int, limits: Limits, calls: walls.Filter, broker: int) -> NoRet
         os.close(file)
         os.close(connection)
         gc.collect()  # an exception holds its frames, and so the file and its descriptor
-        way.send(messages.FREE)
         request, file, connection = _receive_request(way)
 
 
 def _receive_request(way: socket.SocketType) -> tuple[messages.Request, int, int]:
-    """The next request with its file and connection; exits this process when the broker has ended."""
+    """The next request with its file and connection; exits this process when the broker has ended or sends no more."""
     data, ancillary, _, _ = way.recvmsg(messages.REQUEST_BYTES_MAX, _TWO_DESCRIPTORS_BYTES)
     if not data:
         os._exit(0)

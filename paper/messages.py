@@ -32,10 +32,8 @@ SLOW: Final = b"s"
 
 NEXT: Final = b"n"
 """From a child to the broker: the next page of an Assemble begins."""
-ANSWERS: Final = b"a"
-"""From a child to the broker: its answer begins."""
 FREE: Final = b"."
-"""From a child to the broker: it can take another upload of the same asker."""
+"""From a child to the broker: its answer follows, and then it can take another upload of the same asker."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -6,7 +6,6 @@ taken out or merged, and afterwards: what was caught has to be caught still. It 
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-LEFT_OUT = (".git", ".venv", "__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+from tests.tree import ROOT, copy_tree
+
 SECONDS_MAX = 300
 FAILED = 1  # pytest: tests were run, and some failed
 
@@ -358,8 +357,7 @@ def copied_tree() -> Iterator[Path]:
     """The tree as it stands here, commits or not; what lies beside it is found beside the copy as well."""
     with tempfile.TemporaryDirectory(prefix="dossier-faults-") as folder:
         Path(folder).chmod(0o755)
-        tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+        tree = copy_tree(Path(folder) / "tree")
         if (ROOT.parent / "shared").exists():
             (Path(folder) / "shared").symlink_to(ROOT.parent / "shared")
         yield tree

@@ -7,7 +7,6 @@ or pip's cache. PSS counts a page that n processes share as 1/n in each: the sum
 """
 
 import os
-import shutil
 import signal
 import socket
 import statistics
@@ -18,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tree import copy_tree
+
 FIRST_STARTS, LATER_STARTS = 3, 5
 FIRST_SECONDS_BAR, LATER_SECONDS_BAR, PSS_MIB_BAR = 30.0, 2.0, 141.0
 QUIET_SECONDS = 3.0
@@ -27,7 +27,7 @@ QUIET_SECONDS = 3.0
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dossier-bench-") as folder:
         Path(folder).chmod(0o711)
-        trees = [copied(Path(folder) / str(n)) for n in range(FIRST_STARTS)]
+        trees = [copy_tree(Path(folder) / str(n)) for n in range(FIRST_STARTS)]
         firsts = [start(tree) for tree in trees]
         laters = [start(trees[0]) for _ in range(LATER_STARTS)]
         weights = weigh(trees[0])
@@ -41,16 +41,6 @@ def main() -> None:
 def row(name: str, measured: list[float], bar: float) -> None:
     spread = f"{min(measured):.2f} … {max(measured):.2f} of {len(measured)}"
     print(f"{name:30} median {statistics.median(measured):7.2f}   ({spread})   bar {bar:g}", flush=True)
-
-
-def copied(tree: Path) -> Path:
-    """What git knows of this tree, as it lies here, and nothing else: no venv, no HOME."""
-    known = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
-    for name in filter(None, known.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tree / name)
-    return tree
 
 
 def start(tree: Path) -> float:

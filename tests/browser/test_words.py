@@ -19,11 +19,11 @@ from desk.contract import ROUTES
 from tests.browser.desks import Desk
 from tests.browser.showroom import SCREENS, SETTINGS, Screen, Showroom, furnish
 from tests.docs.translations import mo, sentences
-from tests.http.served import ROOT, serving
+from tests.http.served import serving
+from tests.tree import ROOMS, ROOT
 from web.openapi import room_of
 
 LANGUAGE = "nl"
-ROOMS = ("api", "desk", "domain", "migrations", "paper", "projections", "scanner", "service", "store", "tests")
 MARK = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
 DATA = {
@@ -45,7 +45,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showroom]:
     """The showroom, served in the marked language."""
     tree = tmp_path_factory.mktemp("marked")
     shutil.copytree(ROOT / "web", tree / "web", ignore=shutil.ignore_patterns("__pycache__"))
-    for room in ROOMS:
+    for room in {*ROOMS, "tests"} - {"web"}:
         (tree / room).symlink_to(ROOT / room)
     catalog = Catalog(LANGUAGE)
     for sentence in sentences():

@@ -5,14 +5,14 @@ The public contract (api/openapi.json) cites neither: its readers do not have th
 
 import functools
 import re
-import subprocess
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.tree import ROOT, list_files
+
 DOMAIN = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
 
 DEFINED = {
@@ -30,10 +30,7 @@ PAPER_SIZES = {"A2", "A3", "A4"}
 
 
 def files(*patterns: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
-    )  # git of the PATH
-    return [ROOT / name for name in listed.stdout.split() if "vendor" not in name and "golden" not in name]
+    return [ROOT / path for path in list_files(*patterns) if not {"vendor", "golden"} & {*path.parts}]
 
 
 @functools.cache

@@ -6,10 +6,8 @@ docs/glossary.md holds the words; DOUBLES lists the names that two rooms share, 
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("api", "desk", "domain", "migrations", "paper", "projections", "scanner", "service", "store", "web")
+from tests.tree import ROOMS, ROOT
 
 PORT = "a port and what stands behind it: api/ names what it is handed, the other room has it"
 COMMAND = "commands of two aggregates; a command's name is part of stored Idempotency-Keys and cannot change"

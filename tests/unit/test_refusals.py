@@ -2,16 +2,13 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 from string import Formatter
 
 import pytest
 
 from domain import refusals
 from domain.refusals import FieldError, Refusal, ValidationFailed, all_refusals
-
-ROOMS = ("api", "desk", "domain", "paper", "projections", "scanner", "service", "store", "web")
-ROOT = Path(refusals.__file__).parent.parent
+from tests.tree import ROOMS, ROOT
 
 # The slugs of docs/reference.md, "Problems", that programs were promised; written out by hand.
 CONTRACT = """

@@ -74,7 +74,7 @@ def _ending_of_unexpected(error: Exception) -> tuple[int, str]:
     from psycopg_pool import PoolTimeout
 
     from domain.ports import VersionConflict
-    from migrations.runner import MigrationError
+    from migrations.files import MigrationError
     from service.belonging import KeysLost, OtherArchive, StoreUnfit
     from service.causes import database_cause
     from service.connections import TooFewConnections

@@ -27,7 +27,7 @@ from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap_with, wrap
 
 # The owner of scan sessions. No customer's id begins with a blank.
 INTAKE = " intake"
-CLAIM_BYTES = 16  # bytes of a digest; migrations/0017_small_claims.sql
+CLAIM_BYTES = 16  # bytes of a digest; migrations/0029_baseline/claims.sql
 PAPERS_REMEMBERED = 8_192  # per generation; holds a page of a follower
 CUSTOMERS_REMEMBERED = 2_048  # holds the customers of one import look-up, by reference and by id
 

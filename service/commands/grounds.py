@@ -37,9 +37,9 @@ REASON = "Its only paper was withdrawn earlier."
 def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None, branch: str | None) -> int:
     """List authorizations that count as signed although their only paper is withdrawn; exit code 6 when there are any.
 
-    A release before migration 0021 withdrew papers without withdrawing the signature. --mend appends the events that
-    Undo appends today. `collected` authorizations are skipped (exit code 7), because a direct debit was presented with
-    them: restore the paper or revoke the authorization.
+    Early versions withdrew papers without withdrawing the signature. --mend appends the events that Undo appends
+    today. `collected` authorizations are skipped (exit code 7), because a direct debit was presented with them: restore
+    the paper or revoke the authorization.
     """
     from msgspec.structs import asdict
 

@@ -213,8 +213,8 @@ def headings(text: str) -> set[str]:
 @pytest.mark.parametrize("page", [README, DOCS / "events.md"], ids=lambda page: page.name)
 def test_the_append_that_a_page_names_is_the_one_in_force(page: Path) -> None:
     """A function of the database is defined anew by a later migration: the pages lead to the last one."""
-    defining = [path for path in (ROOT / "migrations").glob("*.sql") if "function archive.append(" in path.read_text()]
-    assert f"`migrations/{max(defining).name}`" in page.read_text(encoding="utf-8")
+    defining = [path for path in (ROOT / "migrations").rglob("*.sql") if "function archive.append(" in path.read_text()]
+    assert f"`{max(defining).relative_to(ROOT)}`" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

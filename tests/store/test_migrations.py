@@ -1,15 +1,20 @@
-"""The runner of the numbered SQL files: each once, forward only, refused when file and database do not fit."""
+"""The runner of the migrations: each once, forward only, refused when file and database do not fit."""
 
+import hashlib
+import re
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from domain.values import uuid7
-from migrations.runner import MigrationError, list_pending, migrate
+from migrations.files import MigrationError, read_migrations
+from migrations.runner import list_pending, migrate
+from tests.docs.schema import schema_of
 
-RELEASED = Path(__file__).parents[2] / "migrations"
+ROOT = Path(__file__).parents[2]
 TABLE = "create table book (id int primary key, title text);\ncreate table loan (book int references book);"
 INDEX = """-- no-transaction
 drop index concurrently if exists book_title;
@@ -127,18 +132,171 @@ def test_a_doubled_number_is_refused(empty_db: str, tmp_path: Path) -> None:
         migrate(empty_db, write(tmp_path, _0001_one="select 1", _0001_two="select 2"))
 
 
-def test_the_releases_own_files_apply_and_then_none_is_pending(db: str) -> None:
+# -- a folder of files as one migration -------------------------------------------------------------------------------
+
+
+def write_baseline(folder: Path, order: str = "functions/one.sql book.sql", replaced: str = "") -> Path:
+    """A baseline of two files with the number 2; `replaced` are the lines of the files that it stands for."""
+    (folder / "0002_baseline" / "functions").mkdir(parents=True)
+    (folder / "0002_baseline" / "order.txt").write_text(order)
+    (folder / "0002_baseline" / "book.sql").write_text("create table book (id int default one())")
+    (folder / "0002_baseline" / "functions" / "one.sql").write_text("create function one() returns int return 1")
+    if replaced:
+        (folder / "0002_baseline" / "replaced.txt").write_text(f"commit {'c0ffee' * 7}\n{replaced}")
+    return folder
+
+
+def test_the_files_of_a_folder_are_one_migration_in_the_declared_order(empty_db: str, tmp_path: Path) -> None:
+    write(write_baseline(tmp_path), _0003_row="insert into book values (default)")
+    assert list_pending(empty_db, tmp_path) == ["0002_baseline", "0003_row.sql"]
+    assert migrate(empty_db, tmp_path) == ["0002_baseline", "0003_row.sql"]
+    assert rows(empty_db, "select id from book") == [(1,)]
+    assert rows(empty_db, "select version, name from schema_migration order by 1") == [
+        (2, "0002_baseline"),
+        (3, "0003_row.sql"),
+    ]
+    assert migrate(empty_db, tmp_path) == []
+
+
+def test_a_failing_file_of_a_folder_is_named_and_the_folder_taken_back_whole(empty_db: str, tmp_path: Path) -> None:
+    write_baseline(tmp_path, order="book.sql functions/one.sql")
+    with pytest.raises(MigrationError, match=r"0002_baseline/book\.sql: function one\(\) does not exist"):
+        migrate(empty_db, tmp_path)
+    (tmp_path / "0002_baseline" / "order.txt").write_text("functions/one.sql book.sql")
+    assert migrate(empty_db, tmp_path) == ["0002_baseline"]
+
+
+@pytest.mark.parametrize("order", ["functions/one.sql", "functions/one.sql book.sql book.sql", "one.sql book.sql"])
+def test_an_order_that_is_not_of_its_folder_is_refused(empty_db: str, tmp_path: Path, order: str) -> None:
+    with pytest.raises(MigrationError, match=r"0002_baseline/order\.txt does not list each SQL file"):
+        migrate(empty_db, write_baseline(tmp_path, order))
+
+
+@pytest.mark.parametrize("name", ["book.sql", "functions/one.sql"])
+def test_an_edited_file_of_a_folder_is_refused(empty_db: str, tmp_path: Path, name: str) -> None:
+    migrate(empty_db, write_baseline(tmp_path))
+    with (tmp_path / "0002_baseline" / name).open("a") as file:
+        file.write(" -- changed")
+    with pytest.raises(MigrationError, match="0002_baseline was changed"):
+        migrate(empty_db, tmp_path)
+
+
+# -- a baseline in place of earlier files -----------------------------------------------------------------------------
+
+EARLIER = {"_0001_function": "create function one() returns int return 1", "_0002_table": "create table book (id int)"}
+
+
+def baseline_for(earlier: Path, folder: Path) -> Path:
+    """A baseline in `folder` that replaces the files in `earlier`."""
+    lines = (f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(earlier.iterdir()))
+    return write_baseline(folder, replaced="".join(lines))
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """The folder of an earlier version, with two files."""
+    (tmp_path / "earlier").mkdir()
+    return write(tmp_path / "earlier", **EARLIER)
+
+
+def test_a_baseline_with_earlier_files_is_applied_to_an_empty_database(
+    empty_db: str, tmp_path: Path, earlier: Path
+) -> None:
+    assert migrate(empty_db, baseline_for(earlier, tmp_path / "now")) == ["0002_baseline"]
+    assert exists(empty_db, "book")
+
+
+def test_a_database_of_all_earlier_files_is_adopted_and_keeps_its_rows(
+    empty_db: str, tmp_path: Path, earlier: Path
+) -> None:
+    migrate(empty_db, earlier)
+    with psycopg.connect(empty_db) as connection:
+        connection.execute("insert into book values (7)")
+    now = write(baseline_for(earlier, tmp_path / "now"), _0003_more="insert into book values (8)")
+    assert list_pending(empty_db, now) == ["0003_more.sql"], "the schema of the baseline is there"
+    adopted, added = migrate(empty_db, now)
+    assert adopted.startswith("0002_baseline, in place of")
+    assert added == "0003_more.sql"
+    assert rows(empty_db, "select id from book order by 1") == [(7,), (8,)]
+    assert rows(empty_db, "select version, name from schema_migration order by 1") == [
+        (2, "0002_baseline"),
+        (3, "0003_more.sql"),
+    ]
+    assert migrate(empty_db, now) == []
+
+
+def test_a_database_that_had_a_later_file_already_is_adopted_too(empty_db: str, tmp_path: Path, earlier: Path) -> None:
+    """A migration may have come after the earlier files and before they became a baseline."""
+    now = write(baseline_for(earlier, tmp_path / "now"), _0003_more="select 1")
+    migrate(empty_db, write(earlier, _0003_more="select 1"))
+    assert len(migrate(empty_db, now)) == 1
+    assert rows(empty_db, "select version from schema_migration order by 1") == [(2,), (3,)]
+
+
+def test_a_database_of_some_earlier_files_is_refused_and_told_the_way(
+    empty_db: str, tmp_path: Path, earlier: Path
+) -> None:
+    now = baseline_for(earlier, tmp_path / "now")
+    (earlier / "0002_table.sql").unlink()
+    migrate(empty_db, earlier)
+    for call in (migrate, list_pending):
+        with pytest.raises(
+            MigrationError, match=r"at migration 1 of an earlier version.* from 2: start commit c0ffeec"
+        ):
+            call(empty_db, now)
+    assert rows(empty_db, "select version from schema_migration") == [(1,)]
+    assert not exists(empty_db, "book")
+
+
+def test_a_database_of_other_earlier_files_is_refused(empty_db: str, tmp_path: Path, earlier: Path) -> None:
+    now = baseline_for(earlier, tmp_path / "now")
+    migrate(empty_db, write(earlier, _0001_function=EARLIER["_0001_function"] + " -- mine"))
+    with pytest.raises(MigrationError, match=r"0001_function\.sql was changed after it was applied"):
+        migrate(empty_db, now)
+
+
+# -- those of this release --------------------------------------------------------------------------------------------
+
+
+def test_the_releases_own_migrations_apply_and_then_none_is_pending(db: str) -> None:
     assert list_pending(db) == []
     assert rows(db, "select count(*) > 0 from schema_migration") == [(True,)]
 
 
-def test_a_claim_of_an_earlier_release_is_known_by_the_first_half_of_its_digest(empty_db: str, tmp_path: Path) -> None:
-    for file in sorted(RELEASED.glob("00*.sql")):
-        if file.name < "0017":
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+def test_each_file_of_the_baseline_opens_with_its_duty() -> None:
+    [baseline] = [migration for migration in read_migrations() if migration.replaced]
+    assert [part.name for part in baseline.parts if not re.match(r"-- [A-Z].+", part.sql)] == []
+
+
+def test_the_baseline_has_one_file_for_each_function() -> None:
+    [baseline] = [migration for migration in read_migrations() if migration.replaced]
+    for part in baseline.parts:
+        names = re.findall(r"^create (?:or replace )?function \w+\.(\w+)", part.sql, re.MULTILINE)
+        expected = [Path(part.name).stem] if "/functions/" in part.name else []
+        assert names == expected, part.name
+
+
+def test_the_baseline_gives_what_the_files_gave_that_it_replaces(db: str, empty_db: str, tmp_path: Path) -> None:
+    """A home that was adopted and a fresh one have the same schema and the same first rows. The files are in git."""
+    release = read_migrations()
+    [baseline] = [migration for migration in release if migration.replaced]
+    assert baseline.replaced is not None
+    if not git("cat-file", "-t", baseline.replaced.commit, check=False):
+        pytest.skip("the files stand in the history, which is not here")
+    for version, name in baseline.replaced.names.items():
+        text = git("show", f"{baseline.replaced.commit}:migrations/{name}")
+        assert hashlib.sha256(text.encode()).hexdigest() == baseline.replaced.digests[version], name
+        (tmp_path / name).write_text(text)
     migrate(empty_db, tmp_path)
-    owner, digest = uuid7(), bytes(range(32))
-    with psycopg.connect(empty_db) as connection:
-        connection.execute("insert into archive.claim values ('scan-code', %s, %s)", [digest, owner])
-    migrate(empty_db)
-    assert rows(empty_db, "select kind, digest, owner from archive.claim") == [("scan-code", digest[:16], owner)]
+    adopted, *later = migrate(empty_db)
+    assert adopted.startswith(baseline.name)
+    assert later == [migration.name for migration in release if migration.version > baseline.version]
+    assert schema_of(empty_db) == schema_of(db)
+
+
+def git(*arguments: str, check: bool = True) -> str:
+    """What git says of this checkout; nothing where it is none, or where git refuses and `check` is False."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return ""
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=check).stdout

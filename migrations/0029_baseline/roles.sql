@@ -1,7 +1,10 @@
--- Roles are of the whole server and may be made by several databases at once: whoever comes second goes on.
--- Where the login may not make roles the triggers of the event log stand alone; `dossier config check` says so.
+-- The two roles of the programs: dossier_app reads and appends, dossier_projector owns the views.
+-- Roles belong to the whole server, so several databases may make them at once: whoever comes second goes on.
+-- A login that may not make roles does all the work itself, and only the triggers protect the log from it;
+-- `dossier config check` says so.
 do $$
-declare wanted text;
+declare
+    wanted text;
 begin
     foreach wanted in array array['dossier_app', 'dossier_projector'] loop
         begin
@@ -14,12 +17,3 @@ begin
         end;
     end loop;
 end $$;
-
-create extension if not exists pg_trgm;
-create extension if not exists unaccent;
-
-create schema keys;
-create schema archive;
-create schema register;
-create schema views;
-create schema access;

@@ -1,14 +1,7 @@
--- From where a user came in before: there misses at other addresses do not count, so that nobody locks another out by
--- guessing at a name all day. Elsewhere nothing changes.
-
-create table staff.known_address (
-    name bytea not null,
-    address bytea not null,
-    at timestamptz not null default clock_timestamp(),
-    primary key (name, address)
-);
-
-create or replace function staff.try_sign_in(name_ bytea, address_ bytea, of_name int, of_address int, while_ interval)
+-- Seconds to wait before the next attempt to sign in, 0 when this one may be made: then it counts from now on, until it
+-- is forgotten because it went well. One at a time, so that no two both are the last one that is left. From an address
+-- that the user came in from before, misses at other addresses do not count.
+create function staff.try_sign_in(name_ bytea, address_ bytea, of_name int, of_address int, while_ interval)
 returns int
 language plpgsql as $$
 declare
@@ -34,13 +27,4 @@ begin
     insert into staff.attempt (name, address) values (name_, address_);
     return 0;
 end $$;
-
-do $$
-begin
-    if exists (select from pg_roles where rolname = 'dossier_app') then
-        grant select, insert, update, delete on staff.known_address to dossier_app;
-    end if;
-exception
-    when insufficient_privilege then
-        raise notice 'grants were left out: the login may not give them';
-end $$;
+revoke all on function staff.try_sign_in from public;

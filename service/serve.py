@@ -18,12 +18,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -54,10 +54,14 @@ ARGUMENTS_BEGIN = 48 - 3  # proc_pid_stat(5) counts from 1; the two fields befor
 
 
 class ServedProcess(msgspec.Struct):
-    """A process that serve keeps alive. `run` is called in the child and is its whole life."""
+    """A process that serve keeps alive. `run` is called in the child and is its whole life.
+
+    `door` is the listening socket that it serves. The supervisor keeps it open while the child restarts, so that its
+    callers wait and no other program takes the port."""
 
     name: str
     run: Callable[[], None]
+    door: socket.socket | None = None
     pid: int = 0
     started_at: float = 0.0
     killed: bool = False
@@ -103,7 +107,7 @@ class Supervisor:
         self._stopping = True
 
     def _start_child(self, child: ServedProcess, *, again: bool) -> None:
-        start_child(child)
+        start_child(child, [other.door for other in self._children if other is not child and other.door])
         self._beats.record_start(child.name, child.pid, again=again)
 
     def _kill_silent(self) -> None:
@@ -154,21 +158,23 @@ class Supervisor:
         """Stop the web child first, so that no request arrives while the rest still works; then the others. Postgres
         stops last."""
         for child in reversed(self._children):
+            if child.door is not None:
+                child.door.close()
             stop_child(child)
         self._door.close()
 
 
-def start_child(child: ServedProcess) -> None:
+def start_child(child: ServedProcess, doors_of_others: Sequence[socket.socket]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     supervisor = os.getpid()
     child.started_at, child.killed = time.monotonic(), False
     child.pid = os.fork()
     if child.pid == 0:
-        _run_child(child, supervisor)
+        _run_child(child, supervisor, doors_of_others)
 
 
-def _run_child(child: ServedProcess, supervisor: int) -> None:
+def _run_child(child: ServedProcess, supervisor: int, doors_of_others: Sequence[socket.socket]) -> None:
     from paper.confinement import die_with_parent
 
     code = 1
@@ -176,6 +182,8 @@ def _run_child(child: ServedProcess, supervisor: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         die_with_parent(supervisor)
+        for door in doors_of_others:
+            door.close()
         logs.set_part(child.name)
         name_process(f"dossier-{child.name}")
         title_process(f"dossier: {child.name}")
@@ -245,7 +253,7 @@ def serve(settings: Settings) -> int:
     make_folders(settings)
     with (
         lock_home(settings.home),
-        open_ports(settings) as metrics_door,
+        open_ports(settings) as doors,
         metrics.prepare_folder(settings.home),
         lend_ballast(settings) as ballast,
         open_database(settings) as (cluster, addresses),
@@ -255,7 +263,7 @@ def serve(settings: Settings) -> int:
         ready_file_of(settings.home).unlink(missing_ok=True)
         beats = Beats(part_names(settings))
         door = PartsDoor(socket_path_of(settings.home), beats.part_statuses)
-        children = make_children(settings, addresses, metrics_door, missing_walls, beats, proven)
+        children = make_children(settings, addresses, doors, missing_walls, beats, proven)
         gc.collect()
         gc.freeze()
         silence = settings.limits.silence_seconds_max
@@ -326,22 +334,32 @@ class WallsMissing(Exception):
     """A compromised decoder could reach everything that this account can."""
 
 
+class Doors(NamedTuple):
+    """The sockets of both ports; that of /metrics where it has a port of its own."""
+
+    web: socket.socket
+    metrics: socket.socket | None
+
+
 @contextmanager
-def open_ports(settings: Settings) -> Iterator[socket.socket | None]:
-    """Check both ports before anything is started; lends the socket of /metrics where it has a port of its own."""
-    ports.require_free(settings.host, settings.port, setting="DOSSIER_PORT")
-    if settings.metrics_port is None:
-        yield None
-        return
-    with ports.listen_on(settings.host, settings.metrics_port, setting="DOSSIER_METRICS_PORT") as door:
+def open_ports(settings: Settings) -> Iterator[Doors]:
+    """Bind both ports before anything is started. The web child listens when it can answer, collectors of metrics wait
+    from the beginning."""
+    with ExitStack() as opened:
+        web = opened.enter_context(ports.bind_to(settings.host, settings.port, setting="DOSSIER_PORT"))
+        if settings.metrics_port is None:
+            yield Doors(web, None)
+            return
+        door = ports.bind_to(settings.host, settings.metrics_port, setting="DOSSIER_METRICS_PORT")
+        opened.enter_context(door).listen()
         log_line("info", f"metrics at http://{ports.address_of(*door.getsockname()[:2])}/metrics")
-        yield door
+        yield Doors(web, door)
 
 
 def make_children(
     settings: Settings,
     addresses: Addresses,
-    metrics_door: socket.socket | None,
+    doors: Doors,
     missing_walls: tuple[str, ...],
     beats: Beats,
     proven: "Proven",
@@ -360,9 +378,17 @@ def make_children(
     ready = ready_file_of(settings.home)
     children = [
         ServedProcess("paper", partial(pool.serve, decoders, limits=settings.limits, beat=beats.beat_of("paper"))),
-        ServedProcess("projector", partial(projector.run_projector, settings, addresses, metrics_door, beats, proven)),
         ServedProcess(
-            "web", partial(web.run_web, settings, addresses.web, role, decoders, ready, missing_walls, beats, proven)
+            "projector",
+            partial(projector.run_projector, settings, addresses, doors.metrics, beats, proven),
+            doors.metrics,
+        ),
+        ServedProcess(
+            "web",
+            partial(
+                web.run_web, settings, addresses.web, role, doors.web, decoders, ready, missing_walls, beats, proven
+            ),
+            doors.web,
         ),
     ]
     if settings.scanners:

@@ -1,13 +1,13 @@
 """The web child of serve: gunicorn with the guard of web/worker.py, serving the application of web/app.py."""
 
 import os
+import socket
 from functools import partial
 from pathlib import Path
 
 from desk.app import create_app
 from paper.confinement import die_with_parent
 from service.beats import Beats
-from service.ports import address_of
 from service.settings import Settings
 from service.wiring import UNAVAILABLE, Proven, open_parts
 from web.problems import to_stderr
@@ -18,21 +18,23 @@ def run_web(
     settings: Settings,
     url: str,
     role: str | None,
-    socket: Path,
+    door: socket.socket,
+    decoders: Path,
     ready: Path,
     missing_walls: tuple[str, ...],
     beats: Beats,
     proven: Proven,
 ) -> None:
-    """Serve requests until SIGTERM. Prints `ready http://HOST:PORT` once, when requests are answered. Starts without
-    the database too and then answers 503; the role is an argument because it could not be queried."""
+    """Serve requests at `door` until SIGTERM; the supervisor keeps it open across restarts. Prints
+    `ready http://HOST:PORT` once, when requests are answered. Starts without the database too and then answers 503; the
+    role is an argument because it could not be queried."""
     app = create_app(
         partial(
             open_parts,
             settings,
             url,
             role=role,
-            socket=socket,
+            socket=decoders,
             missing_walls=missing_walls,
             proven=proven,
             beating=beats.part_statuses,
@@ -45,7 +47,7 @@ def run_web(
     )
     code = run_server(
         lambda: app,
-        bind=[address_of(settings.host, settings.port)],
+        bind=[f"fd://{door.detach()}"],
         workers=settings.workers,
         limits=settings.limits,
         on_ready=partial(print_ready, ready),

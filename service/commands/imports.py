@@ -164,7 +164,7 @@ def decoders(settings: "Settings") -> Iterator[Path]:
     with TemporaryDirectory(prefix="dossier-import-", dir=place) as folder:
         socket = Path(folder) / "paper.sock"
         child = ServedProcess("paper", partial(pool.serve, socket, limits=settings.limits))
-        start_child(child)
+        start_child(child, doors_of_others=[])
         try:
             yield socket
         finally:

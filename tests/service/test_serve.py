@@ -134,6 +134,49 @@ def test_workers_of_a_killed_arbiter_end_with_it_and_what_answers_next_stays(pre
         assert archive.stop() == 0
 
 
+def test_while_the_door_starts_again_callers_wait_and_no_program_takes_its_port(prepared: Path) -> None:
+    """They were refused, and a program that took the port meanwhile shut the archive out for as long as it ran."""
+    with running(prepared) as archive:
+        arbiter = parent_of(worker_of(archive))
+        os.kill(archive.process.pid, signal.SIGSTOP)  # nothing is started again yet
+        os.kill(arbiter, signal.SIGKILL)
+        wait_until(lambda: not webs(archive), SECONDS, "the door lives on")
+        with pytest.raises(OSError, match="in use"):
+            socket.create_server(("127.0.0.1", archive.port))
+        with socket.create_connection(("127.0.0.1", archive.port), SECONDS) as caller:
+            caller.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            os.kill(archive.process.pid, signal.SIGCONT)
+            assert caller.recv(64).startswith(b"HTTP/1.1 200 ")
+        assert archive.stop() == 0
+
+
+def webs(archive: Running) -> list[int]:
+    return [pid for pid in archive.processes() if name_of(pid) == "dossier-web"]
+
+
+def test_who_comes_while_the_door_stops_is_refused(prepared: Path) -> None:
+    """No part but the door may hold its socket: callers would wait at a door that nobody opens."""
+    with running(prepared) as archive, socket.create_connection(("127.0.0.1", archive.port), SECONDS) as slow:
+        token = (prepared / "operator.token").read_text().strip()
+        head = f"PUT /v1/customers/slow HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        slow.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{{".encode())
+        wait_until(lambda: answers(archive), SECONDS, "nobody answers")
+        archive.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses(archive), SECONDS, "callers wait")
+        assert archive.process.poll() is None
+        slow.sendall(b'"name": "Jan"}')
+        assert slow.recv(64).startswith(b"HTTP/1.1 201 ")
+        assert archive.ended() == 0
+
+
+def refuses(archive: Running) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", archive.port), SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def answers(archive: Running) -> bool:
     try:
         return httpx.get(f"{archive.url}/livez").status_code == 200

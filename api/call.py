@@ -193,7 +193,7 @@ class Call:
         """A query parameter, None when it is absent or empty; given twice it is refused."""
         value = self.req.params.get(name)
         if isinstance(value, list):
-            raise query_error(name, N_("must be given once"))
+            raise query_error(name, N_("must be given only once"))
         return value or None
 
     def number(self, name: str, *, default: int, low: int, high: int) -> int:

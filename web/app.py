@@ -1,7 +1,7 @@
-"""A Falcon application over route tables: one resource an address, one way in for every call (desk/app.py has ours).
+"""Builds a Falcon application from route tables: one resource for each address (desk/app.py builds ours).
 
-A call is admitted, its query is checked, then its route's handler runs. web/wrapper.py stands before it. Which parts
-there are is nothing to this module: they are opened after the fork and handed on.
+For each request it admits the call, checks the query and runs the route's handler. web/wrapper.py guards it. The parts
+are opened after the fork and passed to the handlers; this module does not know which there are.
 """
 
 import time
@@ -25,7 +25,7 @@ from web.wrapper import METHODS, Front
 
 
 class Parts(Protocol):
-    """What the application itself asks of the parts that its handlers work with: to be told what it did."""
+    """The counters that the application calls; a worker's parts provide them."""
 
     @property
     def answered(self) -> Callable[[str, str, int, float], None]: ...
@@ -37,7 +37,7 @@ class Parts(Protocol):
 
 OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 Admit = Callable[[Route, Any, Any, Any, dict[str, str]], Awaitable[Any]]
-"""The call that a handler gets of route, request, response, parts and parameters of the path. Raises refusals."""
+"""Makes a handler's call from route, request, response, parts and path parameters. Raises refusals."""
 
 
 def build_app(
@@ -52,7 +52,7 @@ def build_app(
     base: str = "",
     unavailable: tuple[type[Exception], ...] = (),
 ) -> Front:
-    """The ASGI application. Nothing is opened here: it is built before the workers are forked."""
+    """The ASGI application. It is built before the workers are forked, so nothing is opened here."""
     lifespan = Lifespan(open_parts, {(route.method, route.path) for route in routes if route.form or route.image})
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[lifespan])
     app.req_options.strip_url_path_trailing_slash = False
@@ -64,7 +64,7 @@ def build_app(
 
 
 class Lifespan:
-    """Falcon middleware: opens a worker's parts when it starts, counts its answers, closes the parts when it ends."""
+    """Falcon middleware that opens a worker's parts at start, counts its answers and closes the parts at its end."""
 
     def __init__(self, open_parts: OpenParts, taking_files: set[tuple[str, str]]) -> None:
         self._open_parts, self._taking_files = open_parts, taking_files
@@ -83,14 +83,14 @@ class Lifespan:
     async def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
         if self.parts is not None:
             route = req.scope["state"].get("route", "-")
-            # Callers may invent as many methods as they like: those that HTTP does not have are counted as one.
+            # Callers can invent methods, so all unknown ones share one counter.
             method = req.method if req.method in METHODS else "OTHER"
             self.parts.answered(method, route, resp.status_code, time.perf_counter() - req.context.began)
             if reason := getattr(req.context, "refused", None):
                 self.parts.refused(reason, (req.method, route) in self._taking_files)
 
     def uploading(self, more: int) -> None:
-        """A large body has begun to come in, or is through."""
+        """Counts a large body: `more` is 1 when it begins and -1 when its request ends."""
         if self.parts is not None:
             self.parts.uploading(more)
 
@@ -100,7 +100,7 @@ class Lifespan:
 
 
 def resource(routes: list[Route], lifespan: Lifespan, admit: Admit) -> object:
-    """A Falcon resource of one address: a responder for each of its methods."""
+    """A Falcon resource for one address, with a responder for each method."""
     responders = {f"on_{route.method.lower()}": staticmethod(responder(route, lifespan, admit)) for route in routes}
     return type("Resource", (), responders)()
 
@@ -108,10 +108,10 @@ def resource(routes: list[Route], lifespan: Lifespan, admit: Admit) -> object:
 def responder(route: Route, lifespan: Lifespan, admit: Admit) -> Callable[..., Awaitable[None]]:
     async def respond(req: Any, resp: Any, **params: str) -> None:
         req.scope["state"]["route"] = route.path
-        parts = require_value(lifespan.parts, "the server calls nothing before start-up")
+        parts = require_value(lifespan.parts, "the server sends no request before startup")
         if req.scope["state"].get("length_missing"):
             raise LengthRequired
-        # A stream asks again, while it lasts, whether its reader may still come in.
+        # A stream calls it again and again to check that its reader is still allowed.
         req.context.admit = partial(admit, route, req, resp, parts, params)
         call = req.context.call = await req.context.admit()
         if route.path.startswith("/v1/"):

@@ -1,7 +1,8 @@
-"""The cookie of a session: for no script, this host alone, over HTTPS for HTTPS alone. api/own_session.py gives it.
+"""Reads and sets the cookie of a sign-in session; api/own_session.py uses it.
 
-Over HTTPS its name begins with `__Host-`, which browsers take from nobody but this host itself: another host of the
-domain cannot set a second one. Below a sub-path it is `__Secure-`, for `__Host-` demands the path `/`.
+Scripts cannot read it, it is sent to this host only and, if it was set over HTTPS, over HTTPS only. Over HTTPS its name
+begins with `__Host-`: browsers accept such a name only from the host itself, so another host of the domain cannot set a
+second cookie. Below a sub-path the prefix is `__Secure-`, because `__Host-` requires the path `/`.
 """
 
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ def name_of(req: Any) -> str:
 
 
 def cookie_of(req: Any) -> str | None:
-    """The one that is there: of two, one may be what another host of the domain has set."""
+    """The cookie's value. None if there are two, because another host of the domain may have set one of them."""
     found = req.get_cookie_values(name_of(req)) or []
     return found[0] if len(found) == 1 and len(found[0]) <= COOKIE_CHARACTERS_MAX else None
 
@@ -31,7 +32,7 @@ def set_cookie(req: Any, resp: Any, value: str) -> None:
 
 
 def expire_cookie(req: Any, resp: Any) -> None:
-    """An empty one that has expired. It says `Secure` as the one before: without it browsers refuse these names."""
+    """Deletes the cookie by an empty one that has expired. It is `Secure` as well: else browsers refuse the name."""
     _set(req, resp, "", expires=LONG_AGO)
 
 

@@ -1,4 +1,4 @@
-"""Header values built and read: names of files, entity tags, digests. Pure; web/ranges.py decides with them."""
+"""Builds and parses header values: file names, entity tags, digests. Pure; web/ranges.py decides with them."""
 
 import base64
 import re
@@ -9,7 +9,7 @@ from urllib.parse import quote
 from domain.file_name import printable
 from domain.refusals import N_, MalformedRequest
 
-# RFC 8187, attr-char: what stands unescaped in an extended value.
+# RFC 8187, attr-char: the punctuation that an extended value does not escape.
 ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 # RFC 6266, appendix D: no quote, backslash or percent sign in the fallback, since browsers differ on them.
 FALLBACK_UNSAFE = re.compile(r"[^ !#$&'()+,\-.0-9;=@A-Z\[\]^_`a-z{}~]")
@@ -23,9 +23,9 @@ class EntityTag(NamedTuple):
 
 
 def content_disposition(file_name: str | None, *, kind: str = "attachment") -> str:
-    """RFC 6266 with an ASCII `filename` and, where that is not the whole name, RFC 8187's `filename*`.
+    """The header (RFC 6266): an ASCII `filename` and, if that differs from the name, `filename*` (RFC 8187).
 
-    The answer is printable ASCII whatever the name holds, so no name can add a header or end this one.
+    The value is printable ASCII for every name, so a name can neither end the header nor add one.
     """
     name = printable(file_name or "")
     if not name:
@@ -42,15 +42,15 @@ def ascii_fallback(name: str) -> str:
 
 
 def etag(value: str | int) -> str:
-    """A strong entity tag. The value is ours (a version, a digest), never a caller's text."""
+    """A strong entity tag of a value of ours (a version, a digest), never of a caller's text."""
     tag = f'"{value}"'
     if not ENTITY_TAG.fullmatch(tag):
-        raise ValueError("an entity tag takes visible characters without quotes only")
+        raise ValueError("an entity tag may only have visible characters other than quotes")
     return tag
 
 
 def entity_tags(header: str) -> tuple[EntityTag, ...] | None:
-    """The tags of If-Match or If-None-Match; None stands for `*`. Malformed: MalformedRequest."""
+    """The tags of If-Match or If-None-Match; None means `*`. Raises MalformedRequest."""
     if header.strip() == "*":
         return None
     tags, at = [], 0
@@ -67,7 +67,7 @@ def entity_tags(header: str) -> tuple[EntityTag, ...] | None:
 
 
 def weak_match(header: str, current: str) -> bool:
-    """If-None-Match against our tag: W/ makes no difference (RFC 9110, section 13.1.2)."""
+    """Whether If-None-Match matches our tag; weak tags match too (RFC 9110, section 13.1.2)."""
     tags = entity_tags(header)
     return tags is None or any(f'"{tag.value}"' == current for tag in tags)
 

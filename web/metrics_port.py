@@ -1,7 +1,7 @@
-"""`GET /metrics` on a port of its own, without a token, for whatever collects figures; api/ has it on the main port.
+"""Serves `GET /metrics` without a token on a port of its own; api/ serves it on the main port with one.
 
-It runs in a thread of the projector child, so that it answers when the web workers do not. The listening socket is the
-supervisor's: while that child is started again, callers wait.
+It runs in a thread of the projector process, so it answers when the web workers do not. The supervisor owns the
+listening socket, so callers wait while that process restarts.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ logger = logging.getLogger("dossier.metrics")
 
 
 def start_metrics_port(listener: socket.socket, text: Callable[[], bytes]) -> None:
-    """Answer until the process ends. `text` may wait for the database."""
+    """Starts a thread that answers until the process ends. `text` returns the metrics; it may wait for the database."""
     door = MetricsDoor(text)
     threading.Thread(target=lambda: asyncio.run(door.serve(listener)), name="metrics", daemon=True).start()
 
 
 class MetricsDoor:
-    """One request a connection; slow and surplus callers are let go."""
+    """Answers one request a connection, and closes the connections of slow and surplus callers."""
 
     def __init__(self, text: Callable[[], bytes]) -> None:
         self._text = text
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")  # however many ask, one looks
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")  # one collection at a time
         self._connections = 0
 
     async def serve(self, listener: socket.socket) -> None:
@@ -51,7 +51,7 @@ class MetricsDoor:
                     writer.write(await self._answer_to(await reader.readuntil(b"\r\n\r\n")))
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # whoever asks like this gets no answer
+            pass  # a slow, broken or oversized request gets no answer
         finally:
             self._connections -= 1
             writer.close()
@@ -59,7 +59,7 @@ class MetricsDoor:
     async def _answer_to(self, head: bytes) -> bytes:
         asked = REQUEST_LINE.match(head)
         if asked is None:
-            return _format_refusal(MalformedRequest(reason=N_("its first line is not understood")), "/", "GET")
+            return _format_refusal(MalformedRequest(reason=N_("its first line is malformed")), "/", "GET")
         method, path = asked[1].decode(), asked[2].decode().partition("?")[0]
         if path != "/metrics":
             return _format_refusal(NotFound(), path, method)
@@ -67,8 +67,8 @@ class MetricsDoor:
             return _format_refusal(MethodNotAllowed(allow="GET, HEAD"), path, method)
         try:
             body = await asyncio.get_running_loop().run_in_executor(self._thread, self._text)
-        except Exception:  # the edge of a request: whoever collects is told, and the log tells why
-            logger.exception("the figures cannot be told")
+        except Exception:  # the edge of a request: the caller gets 503, the log has the reason
+            logger.exception("metrics: collecting failed, answered 503")
             return _format_refusal(Unavailable(), path, method)
         headers = [("content-type", TEXT), ("content-length", str(len(body)))]
         return _format_response(200, headers, body, with_body=method == "GET")

@@ -1,6 +1,6 @@
-"""multipart/form-data (RFC 7578) cut into parts as the bytes arrive. Pure; web/uploads.py gives it the bytes.
+"""Splits multipart/form-data (RFC 7578) into parts as the bytes arrive. Pure; web/uploads.py feeds it.
 
-The library `multipart` cuts. It knows no filename* and takes the last of two names, so names are read here.
+The library `multipart` splits. It ignores filename* and uses the last of two names, so this module reads the names.
 """
 
 import re
@@ -29,14 +29,14 @@ PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 
 
 class Part(NamedTuple):
-    """A part begins: its field's name and, for a file, the name that the sender gave it (may be empty)."""
+    """The beginning of a part: the name of its field and, for a file, the sender's name of the file (may be empty)."""
 
     name: str
     file_name: str | None
 
 
 def boundary_of(content_type: str | None) -> bytes:
-    """The boundary of a form's Content-Type. UnsupportedMediaType for anything but multipart/form-data."""
+    """The boundary in a form's Content-Type. Raises UnsupportedMediaType for anything but multipart/form-data."""
     kind, _, _ = (content_type or "").partition(";")
     if kind.strip().lower() != "multipart/form-data":
         raise UnsupportedMediaType(reason=N_("send it as multipart/form-data"))
@@ -47,21 +47,21 @@ def boundary_of(content_type: str | None) -> bytes:
 
 
 class Splitter:
-    """Feed it the body piece by piece, then call `finish`. Both raise MalformedRequest for what is no form."""
+    """Splits a form. Feed it the body piece by piece, then call `finish`; both raise MalformedRequest."""
 
     def __init__(self, boundary: bytes) -> None:
-        # Header values are bytes to us: Latin-1 has a character for each, text_of() decodes them.
+        # Latin-1 has a character for each byte, so text_of() gets the header's bytes back and decodes them.
         self._parser = PushMultipartParser(boundary, max_header_size=PART_HEADER_BYTES_MAX, header_charset="latin-1")
 
     def feed(self, data: bytes) -> Iterator[Part | bytes]:
-        """Each part, then its content in pieces as they come; what belongs to no part is dropped."""
+        """Yields each part, then its content in pieces as they arrive; bytes outside of parts are dropped."""
         with malformed_refused():
             for event in self._parser.parse(data) if data else ():
                 if event is not None:  # the end of a part
                     yield event if isinstance(event, bytes) else part_of(event)
 
     def finish(self) -> None:
-        """Refuse a form that ended before its last boundary."""
+        """Raises MalformedRequest if the form ended before its last boundary."""
         try:
             self._parser.close()
         except MultipartError:
@@ -79,7 +79,7 @@ def malformed_refused() -> Iterator[None]:
 
 
 def part_of(segment: MultipartSegment) -> Part:
-    """The part that a segment begins; all headers but these two are ignored, as RFC 7578, section 4.8 has it."""
+    """The part that a segment begins. Headers other than these two are ignored (RFC 7578, section 4.8)."""
     if segment.header("Content-Transfer-Encoding", "").strip().lower() not in PLAIN_ENCODINGS:
         raise MalformedRequest(reason=N_("its form has a part in a transfer encoding"))
     _, _, rest = text_of(segment.header("Content-Disposition").encode("latin-1")).partition(";")
@@ -91,7 +91,7 @@ def part_of(segment: MultipartSegment) -> Part:
 
 
 def text_of(value: bytes) -> str:
-    """Browsers send names as they are, in UTF-8; what is none is taken as Latin-1, which fits every byte."""
+    """A header value as text: UTF-8, as browsers send it, else Latin-1, which can decode every byte."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
@@ -99,7 +99,7 @@ def text_of(value: bytes) -> str:
 
 
 def parameters(text: str) -> dict[str, str]:
-    """`; name=value` pairs, the first of each name; what is malformed ends them."""
+    """The `; name=value` pairs of a header, the first of each name, up to the first malformed one."""
     found: dict[str, str] = {}
     at = 0
     while match := PARAMETER.match(text, at):
@@ -109,14 +109,15 @@ def parameters(text: str) -> dict[str, str]:
 
 
 def unquote_value(value: str) -> str:
-    """A backslash escapes quotes and backslashes only, so Windows paths stay; browsers write a quote as %22 (HTML)."""
+    """The value of a quoted string. A backslash escapes only quotes and backslashes, so that Windows paths survive;
+    browsers write a quote as %22 (HTML)."""
     if not value.startswith('"'):
         return value
     return re.sub(r'\\(["\\])', r"\1", value[1:-1]).replace("%22", '"')
 
 
 def extended_value(value: str) -> str | None:
-    """RFC 8187: charset'language'percent-encoded. None where it is absent or unreadable."""
+    """Decodes charset'language'percent-encoded (RFC 8187). None if it is absent or cannot be decoded."""
     charset, quote, rest = value.partition("'")
     _, second_quote, encoded = rest.partition("'")
     if not (quote and second_quote) or charset.lower() not in ("utf-8", "iso-8859-1"):

@@ -1,8 +1,8 @@
-"""An OpenAPI 3.1 document made from route tables and the meanings of fields; desk/contract.py hands both in.
+"""Builds an OpenAPI 3.1 document from route tables and the meanings of fields; desk/contract.py passes both.
 
-It is written for generators of clients too: every field has a description, an answer's fields are all required, the
-defaults of a body are told in words (generators make a field with a default a required one), bytes are in the
-format `binary`.
+The document suits client generators too: every field has a description, the fields of an answer are all required,
+bytes have the format `binary`. The defaults of a body are stated in its descriptions, because generators make a field
+with a `default` a required one.
 """
 
 import re
@@ -22,29 +22,35 @@ from web.route import Route
 REQUEST_HEADERS = {
     "Archive-Branch": ("Code of the branch to write for, when the token has none of its own.", "CENTRAL"),
     "Idempotency-Key": (
-        "1 to 200 visible characters; the same key gives the first answer again for 24 hours.",
+        "1 to 200 visible characters. For 24 hours, a repeated key gets the first answer again.",
         "0193573b-upload-17",
     ),
     "If-Match": ("The ETag that was read.", '"1"'),
-    "Last-Event-ID": ("The position that was received last; the stream continues behind it.", "1"),
-    "Archive-Min-Position": ("Wait until the answer contains this position, an Archive-Position of a write.", "1"),
+    "Last-Event-ID": ("The last position that was received; the stream continues after it.", "1"),
+    "Archive-Min-Position": (
+        "Wait until the views have reached this position, the Archive-Position of a write.",
+        "1",
+    ),
 }
 RESPONSE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Request-Id": ("Id of the request; the `trace_id` of a problem.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
-    "Archive-Position": ("Position of the log at which the answer stands.", {"type": "integer"}),
+    "Archive-Position": ("Position of the log that the answer reflects.", {"type": "integer"}),
     "ETag": ("Version of the resource, for If-Match and If-None-Match.", {"type": "string"}),
     "Location": ("Path of the new resource.", {"type": "string"}),
     "Link": ('The next page, `rel="next"`; absent on the last page.', {"type": "string"}),
-    "Idempotency-Replayed": ("`true` when this is the first answer to this Idempotency-Key again.", {"type": "string"}),
-    "Retry-After": ("Seconds after which the same request may be sent again.", {"type": "integer"}),
+    "Idempotency-Replayed": (
+        "`true` when this repeats the first answer to the Idempotency-Key; absent otherwise.",
+        {"type": "string"},
+    ),
+    "Retry-After": ("Seconds to wait before the same request is sent again.", {"type": "integer"}),
     "Accept-Ranges": ("`bytes`: Range is supported.", {"type": "string"}),
-    "Content-Range": ("Which bytes these are.", {"type": "string"}),
-    "Content-Disposition": ("The file's name.", {"type": "string"}),
+    "Content-Range": ("The range of bytes in this answer.", {"type": "string"}),
+    "Content-Disposition": ("The name of the file.", {"type": "string"}),
     "Repr-Digest": ("SHA-256 of the whole content.", {"type": "string"}),
     "Content-Digest": ("SHA-256 of the bytes of this answer.", {"type": "string"}),
 }
 ABSENT_SOMETIMES = {"Link", "Idempotency-Replayed", "Retry-After", "Content-Disposition", "Location"}
-OF_SESSIONS = "Of a user who signed in (POST /v1/session); accepted from pages of the same origin only."
+OF_SESSIONS = "The session of a user who signed in (POST /v1/session); accepted only from pages of the same origin."
 TEXT = {"type": "string"}
 BYTES = {"type": "string", "format": "binary"}
 ANY_BYTES = "application/octet-stream"
@@ -53,7 +59,7 @@ NOTHING: Any = object()
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """`example` is one value; `values` are all there are, where the list is closed."""
+    """The meaning of a field. `example` is one value; `values` lists all of them if the list is closed."""
 
     text: str
     example: Any = NOTHING
@@ -61,9 +67,12 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """What the document is made of. `meanings` by `field` or `Struct.field`, `rooms` by the step behind /v1, which are
-    the tags; `path_parameters` by name, or by room where it means something of its own there; `may_be_absent` are the
-    fields of answers that are not always there, as (struct, field)."""
+    """The input of the document.
+
+    `meanings` has the keys `field` or `Struct.field`. `rooms` describes the tags by the path step after /v1.
+    `path_parameters` has the key name, or a room in which the parameter has a meaning of its own. `may_be_absent` lists
+    the fields that answers may leave out, as (struct, field).
+    """
 
     title: str
     summary: str
@@ -139,13 +148,13 @@ def operation(route: Route, contract: Contract) -> dict[str, Any]:
 
 
 def room_of(path: str) -> str:
-    """What a route is about: documents, for /v1/documents/{id}/content; outside of /v1 it is the service."""
+    """The room of a path: `documents` for /v1/documents/{id}/content, `service` for paths outside of /v1."""
     steps = path.strip("/").split("/")
     return steps[1] if steps[0] == "v1" else "service"
 
 
 def operation_id(route: Route) -> str:
-    """`documents_archive`: the room and what is done there, by the route's own word or the last step of its path."""
+    """The operation's name, such as `documents_archive`: the room, then the route's `does` or the steps of its path."""
     room = room_of(route.path)
     steps = [step for step in route.path.strip("/").split("/")[2:] if not step.startswith("{")]
     usual = {"GET": "list" if route.listed else "read", "POST": "create", "PUT": "write", "DELETE": "delete"}
@@ -171,7 +180,7 @@ def _query(query: Parameter) -> dict[str, Any]:
 
 
 def _headers(route: Route) -> list[str]:
-    """The request headers that this route knows."""
+    """The request headers that this route reads."""
     reads = route.method == "GET"
     of_branch = not reads or route.verb in (Verb.CONTENT_READ, Verb.HISTORY_READ)
     known = {
@@ -212,7 +221,7 @@ def request_body(route: Route) -> dict[str, Any] | None:
 
 
 def form_schema(meanings: Mapping[str, str]) -> dict[str, Any]:
-    """A reason is required wherever there is one."""
+    """The schema of a multipart form. `file` is required, and `reason` wherever the form has one."""
     fields = {name: {"type": "string", "description": meaning} for name, meaning in sorted(meanings.items())}
     return {
         "type": "object",
@@ -243,7 +252,7 @@ def content_of(route: Route, status: int) -> dict[str, Any]:
         return {"application/json": {"schema": {"type": "object"}}}
     if route.media_type.startswith("text/"):
         return {route.media_type: {"schema": TEXT}}
-    # Generators know no other type of bytes than the second.
+    # Generators support only the second type for bytes.
     return {media_type: {"schema": BYTES} for media_type in (route.media_type, ANY_BYTES)}
 
 
@@ -282,7 +291,7 @@ def _response_header(name: str) -> dict[str, Any]:
 
 
 def lists(contract: Contract) -> dict[str, Any]:
-    """A page of each kind of list."""
+    """A schema for the pages of each list."""
     return {list_name(route): _list(list_name(route), route, contract) for route in contract.routes if route.listed}
 
 
@@ -291,7 +300,7 @@ def list_name(route: Route) -> str:
 
 
 def _item_of_list(route: Route) -> type[Any]:
-    return require_value(route.answer, "a list is one of something")
+    return require_value(route.answer, "a route with `listed` has an `answer`")
 
 
 def _list(name: str, route: Route, contract: Contract) -> dict[str, Any]:
@@ -312,7 +321,7 @@ def _list(name: str, route: Route, contract: Contract) -> dict[str, Any]:
 
 
 def schemas(contract: Contract) -> dict[str, Any]:
-    """Their descriptions are docstrings, which only Python 3.13 and later has without the indent of the source."""
+    """The schemas of all bodies and answers by name."""
     bodies = _components(route.body for route in contract.routes)
     beside = [struct for route in contract.routes for struct in route.beside.values()]
     answers = _components([*(route.answer for route in contract.routes), *beside])
@@ -328,8 +337,9 @@ def _components(structs: Iterable[type[msgspec.Struct] | None]) -> dict[str, Any
 
 
 def describe_struct(contract: Contract, name: str, schema: Mapping[str, Any], *, answered: bool) -> dict[str, Any]:
-    """A struct's schema with the meaning of its fields. Answers have all fields, but for those that may be absent."""
+    """A struct's schema with the meanings of its fields. An answer requires all fields that may not be absent."""
     whole: dict[str, Any] = {**schema}
+    # The description is a docstring, and Python before 3.13 keeps the indentation of the source in it.
     if "description" in whole:
         whole["description"] = cleandoc(whole["description"])
     if "properties" not in whole:
@@ -344,7 +354,7 @@ def describe_struct(contract: Contract, name: str, schema: Mapping[str, Any], *,
 
 
 def explain_field(contract: Contract, struct: str, field: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A field's schema with its description, an example and the values there are; defaults are told in words."""
+    """A field's schema with its description, an example and the closed list of its values, without its default."""
     found = {key: value for key, value in _add_type(schema).items() if key != "default"}
     meaning = contract.meaning_of(struct, field)
     if meaning is None:
@@ -356,7 +366,7 @@ def explain_field(contract: Contract, struct: str, field: str, schema: Mapping[s
 
 
 def _add_type(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Literals, which msgspec gives without a type."""
+    """Adds the `type` that msgspec leaves out of the schema of a Literal."""
     if "anyOf" in schema:
         return {**schema, "anyOf": [_add_type(one) for one in schema["anyOf"]]}
     if "enum" in schema and "type" not in schema:
@@ -371,7 +381,7 @@ def _list_values(schema: dict[str, Any], values: tuple[str, ...]) -> dict[str, A
 
 
 def problem_schema(contract: Contract) -> dict[str, Any]:
-    """Open: a later release may have more types, and a refusal may say more."""
+    """The schema of a problem. It is open: a later release may add types, and a refusal may add fields."""
     error = {name: explain_field(contract, "Problem", name, TEXT) for name in ("pointer", "detail")}
     optional: dict[str, Any] = {
         **dict.fromkeys(("existing", "found", "authorization_status", "holder"), TEXT),
@@ -381,8 +391,8 @@ def problem_schema(contract: Contract) -> dict[str, Any]:
     types = {
         "type": "string",
         "format": "uri-reference",
-        "description": "What kind of problem it is. There are: "
-        f"{', '.join(f'/problems/{k.slug}' for k in all_refusals())}; a later release may have more.",
+        "description": "The type of the problem. A later release may add types to these: "
+        f"{', '.join(f'/problems/{k.slug}' for k in all_refusals())}.",
         "examples": ["/problems/validation-failed"],
     }
     fields = {**required, "status": {"type": "integer"}, **optional}
@@ -407,5 +417,5 @@ def _schema(name: str) -> dict[str, Any]:
 
 
 def text(contract: Contract) -> bytes:
-    """The document as it is committed."""
+    """The document as formatted JSON, as it is committed."""
     return msgspec.json.format(msgspec.json.encode(document(contract), order="sorted"), indent=1) + b"\n"

@@ -1,7 +1,7 @@
-"""Where a request comes from: the page that asked for it, and the address it was sent from. api/admission.py asks.
+"""Checks the page that sent a request, and finds the client's address; api/admission.py uses it.
 
-A browser sends cookies along with whatever a page asks for, so a request that only a cookie speaks for has to come from
-a page of the archive itself.
+A browser adds cookies to every request of any page, so a request that is authenticated only by a cookie has to come
+from a page of the archive.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from typing import Any
 from domain.refusals import ForeignPage
 
 Network = IPv4Network | IPv6Network
-OWN = ("same-origin", "none")  # none: the user's own doing, as typed into the address bar
+OWN = ("same-origin", "none")  # none: the user's own act, such as an address typed into the address bar
 READS = ("GET", "HEAD")
 
 
 def require_own_page(req: Any) -> None:
-    """Of a request that only a cookie speaks for. Raises ForeignPage.
+    """Raises ForeignPage unless the request, which is authenticated only by a cookie, comes from an own page.
 
-    Sec-Fetch-Site counts where it is sent; where not, a change has to name its origin. Pages may be linked to from
-    anywhere, what lies below /v1 may not: else another page could embed it.
+    Sec-Fetch-Site decides if it is sent; without it, a change has to name our origin. Any site may link to the pages,
+    but not to addresses below /v1, because it could embed them.
     """
     site = req.get_header("Sec-Fetch-Site")
     if req.method in READS:
@@ -31,19 +31,21 @@ def require_own_page(req: Any) -> None:
 
 
 def require_no_other_page(req: Any) -> None:
-    """Of a request to sign in: programs, which say nothing of a page, may. Raises ForeignPage."""
+    """Raises ForeignPage for a request to sign in from a foreign page. Programs send neither header and may sign in."""
     if req.get_header("Sec-Fetch-Site") is not None or req.get_header("Origin") is not None:
         require_own_page(req)
 
 
 def origin_of(req: Any) -> str:
-    """As a browser writes it. The scheme is what a trusted proxy says (web/worker.py)."""
+    """The archive's origin as a browser writes it. A trusted proxy sets the scheme (web/worker.py)."""
     return f"{req.scheme}://{req.get_header('Host')}".lower()
 
 
 def address_of(req: Any, trusted: Sequence[Network]) -> str:
-    """Whence it was sent: the last address in X-Forwarded-For that is not itself one of a trusted proxy. Of IPv6 the
-    network, for whoever has one address has all of it."""
+    """The client address: the last one in X-Forwarded-For that is not a trusted proxy's.
+
+    For IPv6 its /64, because one client usually owns the whole network.
+    """
     passed = [part.strip() for part in (req.get_header("X-Forwarded-For") or "").split(",") if part.strip()]
     address = str(req.remote_addr)
     while passed and is_one_of(address, trusted):

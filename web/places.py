@@ -1,7 +1,7 @@
-"""Places for large bodies in one worker process: so many in all, and so many of one caller; web/wrapper.py takes them.
+"""Limits the large bodies that one worker process receives at once, in total and per caller; web/wrapper.py uses it.
 
-A caller with all its own places waits for one of those, and meanwhile holds none that another could have. While all
-places are taken, the slowest body gives way to a caller that waits.
+A caller that has all its own places waits for one of them and does not occupy a place of others meanwhile. When all
+places are taken, the slowest body is ended for a caller that waits: it gives way.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from domain.limits import Limits
 from domain.refusals import Unavailable
 
-# Shares of `queue_wait_seconds` (1 s and 2 s of 5): a caller has waited so long before a body gives way to it, and
-# the server for the body's client, since a fast line is fast by then.
+# Shares of `queue_wait_seconds` (1 s and 2 s of 5): a body gives way to a caller that has waited for the first, if the
+# server has waited for the body's client for the second; a fast connection has reached its rate by then.
 PRESSES_AFTER, SPARED_FOR = 0.2, 0.4
 
 
 class CallerPlaces:
-    """The places of one caller. `here`: its uploads that have a place or wait for one."""
+    """The places of one caller. `here` counts its uploads that have a place or wait for one."""
 
     def __init__(self, places: int) -> None:
         self.places = asyncio.Semaphore(places)
@@ -26,7 +26,7 @@ class CallerPlaces:
 
 
 class Place:
-    """What one body holds. Its rate counts only the time in which the server waited for its client."""
+    """The place of one body. Its rate counts only the time in which the server waited for the client."""
 
     def __init__(self, key: bytes) -> None:
         self.key, self.received_bytes, self.gave_way = key, 0, False
@@ -35,7 +35,7 @@ class Place:
 
     @contextmanager
     def awaits(self, wait: asyncio.Timeout) -> Iterator[None]:
-        """The wait for the next piece; give_way() ends it with TimeoutError."""
+        """Marks the wait for the next piece of the body; give_way() ends it with TimeoutError."""
         now = asyncio.get_running_loop().time
         self._wait, self._since, self.gave_way = wait, now(), False
         try:
@@ -45,7 +45,8 @@ class Place:
             self._waited_seconds += now() - self._since
 
     def bytes_per_second(self, now: float, spared_seconds: float) -> float | None:
-        """None while the server does not wait for its client, or has not waited for so long in all."""
+        """The rate of the body; None while the server does not wait for the client, or has waited less than
+        `spared_seconds` in total."""
         seconds = self._waited_seconds + now - self._since
         return None if self._wait is None or seconds < spared_seconds else self.received_bytes / seconds
 
@@ -56,7 +57,7 @@ class Place:
 
 
 class Places:
-    """Each caller is a key that means nothing else."""
+    """The places of one worker process. A caller is an opaque key."""
 
     def __init__(self, limits: Limits) -> None:
         self._places = asyncio.Semaphore(limits.uploads_concurrent_max)
@@ -66,7 +67,8 @@ class Places:
         self._taken: set[Place] = set()
 
     async def take(self, key: bytes) -> Place:
-        """Wait for a place until none of this caller's has come free for `queue_wait_seconds`. Raises Unavailable."""
+        """Waits for a place. Raises Unavailable when none of this caller's places became free for
+        `queue_wait_seconds`."""
         caller = self._callers.setdefault(key, CallerPlaces(self._per_caller))
         caller.here += 1
         try:
@@ -108,7 +110,7 @@ class Places:
                 pressing.cancel()
 
     async def _press(self, key: bytes) -> None:
-        """Have the slowest body of another caller give way, and the next as long as this caller still waits."""
+        """Makes the slowest body of another caller give way, and then the next, until it is cancelled."""
         now = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(self._wait_seconds * PRESSES_AFTER)
@@ -116,7 +118,7 @@ class Places:
                 slowest.give_way(now())
 
     def _slowest(self, key: bytes, now: float) -> Place | None:
-        """Of the bodies of other callers that come more slowly than a place is worth while somebody waits for it."""
+        """The slowest body of another caller, if its rate is below `upload_rate_bytes_per_second_contested`."""
         spared_seconds = self._wait_seconds * SPARED_FOR
         rates = {
             place: rate

@@ -1,5 +1,7 @@
-"""The one place that turns refusals into HTTP: RFC 9457 problems, and the handlers that install them. Their pages for
-people: desk/problem_pages.py."""
+"""Turns refusals into HTTP: RFC 9457 problems, and the error handlers that send them. No other module does.
+
+desk/problem_pages.py has the pages about problems for people.
+"""
 
 import os
 import re
@@ -29,9 +31,9 @@ Show = Callable[[Any, Any, Refusal], None]
 LOCALE = Path(__file__).parent / "locale"
 PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS_DEFAULT = 2
-# The values of a sentence that are words of ours, marked where they are given, and not the sender's.
+# The values of a sentence that are translated: they are our own words (marked N_), never the sender's.
 WORDS = ("reason", "source", "state")
-# What a handler may have set before it failed and what would be untrue of the problem sent instead.
+# Headers that a handler may have set before it failed and that do not describe the problem sent instead.
 STALE_HEADERS = (
     "Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Length", "Content-Range",
     "ETag", "Last-Modified", "Link", "Location", "Repr-Digest",
@@ -39,7 +41,7 @@ STALE_HEADERS = (
 
 
 class BodyIncomplete(ConnectionError):
-    """The client went away before the end of its request body: what was read must not be taken as complete."""
+    """The client disconnected before the end of its request body, so what was read is not complete."""
 
 
 class ReadyAnswer(NamedTuple):
@@ -53,8 +55,11 @@ class ReadyAnswer(NamedTuple):
 def build_problem(
     refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE, base: str = ""
 ) -> ReadyAnswer:
-    """The problem+json for a refusal. `instance` is the request's path without its query, `language` one of ours,
-    `base` the sub-path that both addresses are below (web/subpath.py)."""
+    """The problem+json answer for a refusal.
+
+    `instance` is the request's path without its query, `language` one with a catalog, `base` the sub-path that is put
+    before both addresses (web/subpath.py).
+    """
     translate = catalog(language, locale)
     members: dict[str, Any] = {
         **refusal.extra,
@@ -73,7 +78,7 @@ def build_problem(
 
 
 def detail(refusal: Refusal, translate: Translate) -> str:
-    """The sentence filled in; the title where a value that the sentence needs is missing."""
+    """The refusal's sentence with its values; its title when a value is missing."""
     values = {k: translate(v) if k in WORDS and v else v for k, v in refusal.values.items()}
     try:
         return translate(refusal.sentence).format_map(values)
@@ -89,12 +94,12 @@ def field_detail(error: FieldError, translate: Translate) -> str:
 
 
 def language_headers(language: str) -> list[tuple[str, str]]:
-    """The headers that say which language was chosen, and that it was chosen by the request's."""
+    """Content-Language, and the Vary that says that the request chose it."""
     return [("content-language", language), ("vary", "Accept-Language")]
 
 
 def headers_of(refusal: Refusal) -> list[tuple[str, str]]:
-    """The headers that HTTP asks for beside the status. Values come from the refusal's own `values`."""
+    """The headers that HTTP requires with the refusal's status, from the refusal's `values`."""
     values = refusal.values
     if refusal.status in (408, 429, 503) or refusal.slug == "idempotency-in-flight":
         seconds = values.get("retry_after_seconds", RETRY_AFTER_SECONDS_DEFAULT)
@@ -109,7 +114,7 @@ def headers_of(refusal: Refusal) -> list[tuple[str, str]]:
 
 
 def with_head(allow: str) -> str:
-    """HEAD works wherever GET does (web/wrapper.py answers it), so Allow says so."""
+    """The methods of an Allow header, with HEAD wherever there is GET: web/wrapper.py answers it."""
     methods = [m.strip() for m in allow.split(",") if m.strip()]
     return ", ".join(dict.fromkeys([*methods, "HEAD"] if "GET" in methods else methods))
 
@@ -121,11 +126,11 @@ def install(
     unavailable: tuple[type[Exception], ...] = (),
     show: Show | None = None,
 ) -> None:
-    """Make every error of the app, the framework's own included, leave it as a problem.
+    """Makes the app answer every error, the framework's own included, with a problem.
 
-    `show` makes a page of it where one is looked for (desk/refused.py). `unavailable` are the driver exceptions
-    that mean a part is down (503); `write` takes one JSON log line each for these and for what nobody foresaw (500). A
-    line holds types and places, never a message: messages quote data.
+    `show` turns the problem into a page for a browser (desk/refused.py). `unavailable` are the driver exceptions that
+    mean that a part is down (503). `write` gets one JSON log line for each of these and for each unexpected exception
+    (500); the line has types and places and no messages, because messages quote data.
     """
 
     def fill(req: Any, resp: Any, refusal: Refusal) -> None:
@@ -147,7 +152,7 @@ def install(
         fill(req, resp, of_decode_error(error))
 
     async def not_text(req: Any, resp: Any, error: UnicodeDecodeError, params: Any) -> None:
-        # msgspec raises it for a string that is not UTF-8. It might be a fault of ours as well, so it is written down.
+        # msgspec raises it for a string that is not UTF-8. It can be a defect of ours as well, so it is logged.
         write(failure_line(error, level="warning", trace_id=trace_id_of(req.scope)))
         fill(req, resp, refusals.MalformedRequest(reason=N_("its body is not UTF-8")))
 
@@ -174,7 +179,7 @@ def install(
 
 
 def put_problem(req: Any, resp: Any, refusal: Refusal) -> None:
-    """Put the problem into a falcon response, in place of whatever the handler had put there."""
+    """Replaces whatever the handler has put into a Falcon response with the problem."""
     language = best_language(req.get_header("Accept-Language"))
     answer = build_problem(
         refusal, instance=req.path, trace_id=trace_id_of(req.scope), language=language, base=base_of(req.scope)
@@ -190,7 +195,7 @@ def put_problem(req: Any, resp: Any, refusal: Refusal) -> None:
 
 
 def trace_id_of(scope: Any) -> str:
-    """What web/wrapper.py left in the scope; empty for an app that runs without it."""
+    """The trace id that web/wrapper.py put into the scope; empty for an app without the wrapper."""
     return str(scope.get("state", {}).get("trace_id", ""))
 
 
@@ -214,7 +219,7 @@ PARAMETER = re.compile(r'The "([^"]+)" parameter is (required|invalid)')
 
 
 def of_http_error(error: falcon.HTTPError) -> Refusal:
-    """Our refusal for an error of the framework, by its status; parameters keep their name."""
+    """The refusal for an error of Falcon, by its status; an error about a parameter names it."""
     if isinstance(error, falcon.HTTPInvalidParam | falcon.HTTPMissingParam):
         return of_parameter(error)
     kind = BY_STATUS.get(error.status_code)
@@ -226,7 +231,7 @@ def of_http_error(error: falcon.HTTPError) -> Refusal:
     if kind is refusals.RangeNotSatisfiable:
         return kind(size_bytes=headers.get("Content-Range", "*/0").partition("/")[2])
     if kind is refusals.UnsupportedMediaType:
-        return kind(reason=N_("its media type is not known here"))
+        return kind(reason=N_("its media type is not supported"))
     if kind is refusals.MalformedRequest:
         reasons = (reason for error_type, reason in REASONS if isinstance(error, error_type))
         return kind(reason=next(reasons, N_("it is not well-formed")))
@@ -241,11 +246,12 @@ def of_parameter(error: falcon.HTTPError) -> Refusal:
     return ValidationFailed(FieldError(f"/query/{escape_step(found[1])}", sentence))
 
 
-# msgspec ends its message with the path: "Expected `int`, got `str` - at `$.b[0].x`" (or "at `key` in `$.m`").
+# msgspec's message ends with the path: "Expected `int`, got `str` - at `$.b[0].x`" (or "at `key` in `$.m`").
 DECODER_PATH = re.compile(r"(?s)(.*) - at `(?:key` in `)?\$(.*)`")
 DECODER_STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|(\[\.\.\.\])")
 DECODER_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `([^`]+)`")
-# Its messages are English and quote the sender; these say the same in our words. The first that begins it holds.
+# msgspec's messages are English and quote the sender; ours replace them. The first pattern that matches the beginning
+# of a message counts.
 DECODER_MESSAGES = tuple(
     (re.compile(begins), detail)
     for begins, detail in (
@@ -262,14 +268,15 @@ DECODER_MESSAGES = tuple(
         (r"Expected `array\b.*, got", N_("must be a list")),
         (r"Expected `object\b.*, got", N_("must be an object with fields")),
         (r"Expected `date\b|Invalid RFC3339 encoded date", NO_DAY),
-        (r"Invalid enum value", N_("is none of the values that are taken here")),
+        (r"Invalid enum value", N_("is not one of the allowed values")),
         (r"", N_("has a wrong value")),
     )
 )
 
 
 def of_decode_error(error: msgspec.DecodeError) -> Refusal:
-    """A body that breaks a type names its field; one that is no JSON at all is a malformed request."""
+    """The refusal for a body that cannot be decoded: ValidationFailed names the field of a wrong type,
+    MalformedRequest stands for a body that is not JSON."""
     if not isinstance(error, msgspec.ValidationError):
         return refusals.MalformedRequest(reason=N_("its body is not well-formed"))
     found = DECODER_PATH.fullmatch(str(error))
@@ -287,7 +294,8 @@ def field_error(pointer: str, message: str) -> FieldError:
 
 
 def json_pointer(path: str) -> str:
-    """RFC 6901 for `.b[0].x`. It ends before `[...]`: there msgspec does not say which key of an object it was."""
+    """The JSON pointer (RFC 6901) for a path such as `.b[0].x`. It ends before `[...]`, with which msgspec stands for
+    some key of an object."""
     steps = []
     for name, index, unknown in DECODER_STEP.findall(path):
         if unknown:
@@ -301,11 +309,11 @@ def escape_step(step: str) -> str:
 
 
 PART = "web"
-"""What answers requests, as its lines of the log say it (service/logs.py has the others)."""
+"""The process that answers requests, in lines of the log (service/logs.py has the other parts)."""
 
 
 def failure_line(error: BaseException, *, level: str, trace_id: str) -> bytes:
-    """One JSON line about an exception and its causes: their types and where they rose. No messages, no values."""
+    """One JSON log line about an exception and its causes: types and places of raising, no messages, no values."""
     process = {"part": PART, "pid": os.getpid()}
     line = {"time": datetime.now(UTC), "level": level, **process, "trace_id": trace_id, "failure": chain(error)}
     return msgspec.json.encode(line) + b"\n"
@@ -323,14 +331,14 @@ def chain(error: BaseException | None) -> list[dict[str, Any]]:
 
 
 def to_stderr(line: bytes) -> None:
-    """A `write` for one log line: a single write, so the lines of several workers do not mix."""
+    """Writes one log line to stderr in a single write, so that the lines of several workers do not mix."""
     sys.stderr.buffer.write(line)
     sys.stderr.buffer.flush()
 
 
 @lru_cache(maxsize=256)
 def best_language(accept_language: str | None, locale: Path = LOCALE) -> str:
-    """The first language of an Accept-Language header that has a catalog; `en`, that of the source, where none has."""
+    """The first language of an Accept-Language header that has a catalog; `en`, the language of the source, if none."""
     known = languages(locale)
     wanted = (tag.lower().partition("-")[0] for tag in parse_languages((accept_language or "")[:500]))
     return next((tag for tag in wanted if tag in known), "en")
@@ -342,11 +350,11 @@ def languages(locale: Path = LOCALE) -> frozenset[str]:
 
 
 def catalog(tag: str, locale: Path = LOCALE) -> Translate:
-    """gettext in a language; English, the language of the source, for one without a catalog."""
+    """gettext for a language; English, the language of the source, if it has no catalog."""
     return translations(tag, locale).gettext
 
 
-@lru_cache(maxsize=16)  # whoever asks chooses the tag
+@lru_cache(maxsize=16)  # callers choose the tag, so the cache is bounded
 def translations(tag: str, locale: Path = LOCALE) -> NullTranslations:
     if tag == "en":
         return NullTranslations()
@@ -357,22 +365,22 @@ LANGUAGE_RANGE = re.compile(r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)[ \t]*(?:;[ \
 
 
 def parse_languages(accept_language: str) -> list[str]:
-    """The language tags, best first; those with q=0 and what is malformed left out."""
+    """The language tags, best first, without malformed ones and those with q=0."""
     found = (LANGUAGE_RANGE.fullmatch(item.strip()) for item in accept_language.split(","))
     weighted = [(float(match[2] or 1), match[1]) for match in found if match]
     return [tag for weight, tag in sorted(weighted, key=lambda pair: -pair[0]) if weight > 0]
 
 
 CURES = {
-    "again": N_("The same request may be sent again after the seconds that Retry-After names."),
-    "operator": N_("Sending it again will not help. Tell the operator the trace id of the answer."),
-    "conflict": N_("Read the present state first, then decide whether the request still makes sense."),
-    "change": N_("Change the request before it is sent again."),
+    "again": N_("Send the same request again after the number of seconds in Retry-After."),
+    "operator": N_("Sending the request again will not help. Give the trace id of the answer to the operator."),
+    "conflict": N_("Read the current state first, then decide whether the request still makes sense."),
+    "change": N_("Change the request before you send it again."),
 }
 
 
 def cure(status: int) -> str:
-    """What the sender of a request with this status does next."""
+    """The advice to the client for an answer with this status."""
     if status in (408, 429, 503):
         return CURES["again"]
     if status in (500, 507):

@@ -1,6 +1,6 @@
-"""The query parameters of a route, and their check: what no route knows, or no value can mean, is refused.
+"""Checks a request's query parameters against those of its route; unknown names and impossible values are refused.
 
-Numbers, times and positions are read by api/call.py, which refuses what is none.
+api/call.py parses numbers, times and positions, and refuses malformed ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from domain.refusals import N_, FieldError, ValidationFailed
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """A query parameter and the JSON schema of its text."""
+    """A query parameter with its meaning and the JSON schema of its value."""
 
     name: str
     meaning: str
@@ -24,9 +24,9 @@ Given = Mapping[str, str | Sequence[str]]
 
 
 def require_known(parameters: Sequence[Parameter], given: Given) -> None:
-    """Raises ValidationFailed that names every parameter that is unknown or has an impossible value, and what exists.
+    """Raises ValidationFailed for all parameters that are unknown or have an impossible value; it names what exists.
 
-    An empty value counts as an absent one.
+    An empty value counts as absent.
     """
     if errors := [*_find_errors({parameter.name: parameter for parameter in parameters}, given)]:
         raise ValidationFailed(*errors)
@@ -45,13 +45,13 @@ def _unknown_name(name: str, known: Mapping[str, Parameter]) -> FieldError:
     pointer = f"/query/{name.replace('~', '~0').replace('/', '~1')}"
     if not known:
         return FieldError(pointer, N_("is unknown: this address has no query parameters"))
-    return FieldError(pointer, N_("is unknown; this address has {known}"), known=", ".join(known))
+    return FieldError(pointer, N_("is unknown; the parameters of this address are {known}"), known=", ".join(known))
 
 
 def _value_errors(parameter: Parameter, value: str | Sequence[str]) -> Iterator[FieldError]:
     pointer = f"/query/{parameter.name}"
     allowed = ("true", "false") if parameter.schema["type"] == "boolean" else parameter.schema.get("enum")
     if not isinstance(value, str):
-        yield FieldError(pointer, N_("must be given once"))
+        yield FieldError(pointer, N_("must be given only once"))
     elif allowed and value not in allowed:
         yield FieldError(pointer, N_("must be one of {allowed}"), allowed=", ".join(allowed))

@@ -1,4 +1,4 @@
-"""Which bytes of a content a request asks for (RFC 9110, section 14). Pure; web/headers.py reads the entity tags."""
+"""Parses the Range of a request for a content (RFC 9110, section 14). Pure; web/headers.py parses entity tags."""
 
 import re
 from typing import NamedTuple
@@ -11,13 +11,13 @@ HEADER_CHARACTERS_MAX = 100
 
 
 class Whole(NamedTuple):
-    """Answer 200 with everything."""
+    """Answer 200 with the whole content."""
 
     size: int
 
 
 class RangePart(NamedTuple):
-    """Answer 206 with the bytes first..last, both inclusive, both inside the content."""
+    """Answer 206 with the bytes `first` to `last`, both inclusive and both inside the content."""
 
     first: int
     last: int
@@ -25,10 +25,10 @@ class RangePart(NamedTuple):
 
 
 def parse_range(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | RangePart:
-    """What to send of `size` bytes. Several ranges, other units and malformed ones count as no Range: the whole.
+    """The part of a content of `size` bytes to send. Raises RangeNotSatisfiable when the range begins after its end.
 
-    A stale If-Range, or one that is a date (contents have none), gives the whole too.
-    Raises RangeNotSatisfiable when the one range lies outside.
+    Several ranges, other units and malformed ones are ignored, so the whole content is sent; so it is for an If-Range
+    that is stale or a date (contents have none).
     """
     if range_header is None or size == 0 or (if_range is not None and if_range.strip() != etag):
         return Whole(size)
@@ -55,7 +55,7 @@ def range_between(first_digits: str, last_digits: str, size: int) -> Whole | Ran
 
 
 def not_modified(if_none_match: str | None, *, etag: str) -> bool:
-    """True where a GET is to be answered 304. A malformed If-None-Match is ignored: the content is sent."""
+    """Whether to answer a GET with 304. A malformed If-None-Match is ignored."""
     if if_none_match is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""A row of a route table: which request it answers, what it needs, what openapi.json says of it (web/openapi.py)."""
+"""A row of a route table: the request it answers, what it requires, and what openapi.json says about it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,12 +12,19 @@ Handle = Callable[[Any], Awaitable[None]]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer` is the struct of a 2xx body or of a list's items; `media_type` is that of the answer. `form`: the fields
-    of a multipart body beside its file, with their meanings. `image`: the body is a picture. `if_match`: a change needs
-    the version that was read; `may_match`: it takes it. `passive`: pages ask by themselves, so a session gets no longer
-    by it. `does`: the operation's name behind its room, where the path does not tell it. `beside`: what a list's answer
-    has beside its items. `positioned`: the answer tells the position of the log. `tagged`: it has an ETag and no field
-    `version`. `archive_headers`: the request may have Archive-Branch and Archive-Min-Position."""
+    """One route.
+
+    - `answer`: the struct of a 2xx body, or of the items of a list; `media_type`: the answer's.
+    - `form`: the fields of a multipart body other than its file, with their meanings.
+    - `image`: the body is an image.
+    - `if_match`: If-Match is required; `may_match`: it is optional.
+    - `passive`: pages send it without their user, so it does not extend the session.
+    - `does`: the operation's name after its room, if the path does not give it.
+    - `beside`: the fields of a list's answer other than its items.
+    - `positioned`: the answer has the position of the log.
+    - `tagged`: the answer has an ETag although it has no field `version`.
+    - `archive_headers`: the request may have Archive-Branch and Archive-Min-Position.
+    """
 
     method: str
     path: str

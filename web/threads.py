@@ -1,7 +1,7 @@
-"""Work in threads that uses what a request has open: a request that is cancelled ends only after its thread.
+"""Runs work in threads for a request; a cancelled request ends only after its thread, which uses its open files.
 
-Use cases run in `Blocking`; uploads.py writes by `finish_in_thread`. paper/client.py may not import web/ and has its
-own way to the same end.
+Use cases run in `Blocking`; web/uploads.py writes with `finish_in_thread`. paper/client.py may not import web/ and
+solves the same problem itself.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ BLOCKING_WAITING_MAX = 200
 
 
 async def finish_in_thread(work: Callable[[], None]) -> None:
-    """Run it in a thread and be cancelled only after it: a file closed under a running write could be another's."""
+    """Runs `work` in a thread; a cancellation takes effect after it. Else a file could be closed under a running write,
+    and its descriptor could already belong to another file."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         await asyncio.shield(running)
@@ -27,22 +28,25 @@ async def finish_in_thread(work: Callable[[], None]) -> None:
 
 
 async def wait_for_end(work: "asyncio.Future[Any]") -> None:
-    """Wait for the end of work that cannot be interrupted, however often the waiting task is cancelled."""
+    """Waits for the end of work that cannot be interrupted, however often the waiting task is cancelled."""
     while not work.done():
         with suppress(asyncio.CancelledError):
             await asyncio.wait([work])
-    work.exception()  # asyncio logs a failure that nobody asked for
+    work.exception()  # marks the exception as retrieved, so that asyncio does not log it
 
 
 class Blocking:
-    """Use cases are synchronous: they run in as many threads as there are connections for them, no more."""
+    """Runs synchronous use cases in `threads` threads, one for each database connection that they can have."""
 
     def __init__(self, threads: int, *, waiting_max: int = BLOCKING_WAITING_MAX) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="use-case")
         self._waiting, self._waiting_max = 0, waiting_max
 
     async def __call__(self, function: Callable[..., T], *arguments: Any) -> T:
-        """The function's result. Cancelled, it ends only after the thread has: what the thread uses stays open."""
+        """The function's result. Raises Unavailable when too many calls wait.
+
+        A cancelled call ends only after its thread, so what the thread uses stays open.
+        """
         if self._waiting >= self._waiting_max:
             raise Unavailable
         self._waiting += 1

@@ -1,6 +1,6 @@
-"""A multipart form with at most one file, taken in to a temporary file without a name; web/multipart.py cuts it.
+"""Receives a multipart form with at most one file into an unnamed temporary file; web/multipart.py splits the form.
 
-While bytes are awaited no thread is held; nothing has a name on disk, so nothing is left behind however it ends.
+No thread is held while it waits for bytes. The file has no name on disk, so a crash leaves nothing behind.
 """
 
 import errno
@@ -28,16 +28,16 @@ from web.multipart import Part, Splitter, boundary_of
 from web.threads import finish_in_thread
 
 FIELD_BYTES_MAX = 32 * 1024
-# Written and hashed at once: up to this much on the event loop (under a millisecond), more in a thread.
+# Up to this much is hashed and written on the event loop, which takes less than a millisecond; more in a thread.
 PIECE_BYTES = 1024 * 1024
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class ReceivedFile:
-    """The plain bytes of an upload in a temporary file without a name, open until the form is left.
+    """The bytes of an upload in an unnamed temporary file, open until the form's context ends.
 
-    `size` in bytes, `sha256` the 32 bytes of the digest, `file` at its beginning. A thread that reads it must have
-    ended before the form is left.
+    `size` is in bytes, `sha256` has 32 bytes, `file` is positioned at its beginning. A thread that reads the file must
+    end before the context does.
     """
 
     def __init__(self, name: str, file: FileIO) -> None:
@@ -51,7 +51,7 @@ class ReceivedFile:
 
 
 class UploadForm:
-    """What was sent: the fields by name, and the file if one was chosen."""
+    """The fields of a form by name, and its file if one was chosen."""
 
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
@@ -62,11 +62,11 @@ class UploadForm:
 async def receive_form(
     req: Any, *, fields: Collection[str], limits: Limits, tmp: Path, file: str = "file"
 ) -> AsyncIterator[UploadForm]:
-    """Take the whole form, its parts in any order; the file part is called `file`, all others must be in `fields`.
+    """Receives the whole form, its parts in any order; the file part is named by `file`, all others are in `fields`.
 
-    Refuses (and closes the file) on: another media type, no or a wrong boundary, an end before the last boundary, a
-    part unknown (/form/NAME) or sent twice, text that is not UTF-8, a file over the limit, too little room on disk.
-    An empty file is given out with size 0; a form sent with no file chosen has none.
+    Refuses (and closes the file) on another media type, a missing or invalid boundary, an end before the last boundary,
+    a part that is unknown (/form/NAME) or sent twice, text that is not UTF-8, a file over the limit, too little space
+    on disk. An empty file has size 0; a form in which no file was chosen has None.
     """
     if req.content_length is None:
         raise LengthRequired
@@ -83,7 +83,7 @@ async def receive_form(
 
 @asynccontextmanager
 async def receive_file(req: Any, *, limits: Limits, tmp: Path) -> AsyncIterator[ReceivedFile]:
-    """Take the whole body as one file. Refuses as receive_form does."""
+    """Receives the whole body as one file. Refuses as receive_form does."""
     if req.content_length is None:
         raise LengthRequired
     require_room(tmp, req.content_length, limits)
@@ -96,7 +96,7 @@ async def receive_file(req: Any, *, limits: Limits, tmp: Path) -> AsyncIterator[
 
 
 def require_room(tmp: Path, size_bytes: int, limits: Limits) -> None:
-    """Refuse before the first byte what would bring the disk under its floor."""
+    """Raises InsufficientStorage if a body of this size would leave less than the minimum of free disk space."""
     if free_bytes(tmp) < size_bytes + limits.disk_free_bytes_min:
         raise InsufficientStorage
 
@@ -107,7 +107,7 @@ def free_bytes(folder: Path) -> int:
 
 
 class Reception:
-    """A form on its way in."""
+    """The state of a form while it is received."""
 
     def __init__(self, *, fields: frozenset[str], file_part: str, limits: Limits, tmp: Path | None) -> None:
         self.form = UploadForm()
@@ -141,12 +141,12 @@ class Reception:
             if self.held_bytes >= PIECE_BYTES:
                 await finish_in_thread(self.flush)
         self.finish()
-        return require_value(self.form.file, "begin_file() made it")
+        return require_value(self.form.file, "begin_file() sets it for a name that is not empty")
 
     def begin(self, part: Part) -> None:
         self.end_text()
         if part.name in self.seen:
-            raise field_refused(part.name, N_("stands twice"))
+            raise field_refused(part.name, N_("was sent more than once"))
         if part.name != self.file_part and part.name not in self.known:
             raise field_refused(part.name, N_("is not a field of this form"))
         self.seen.add(part.name)
@@ -155,7 +155,7 @@ class Reception:
             self.begin_file(part.file_name)
 
     def begin_file(self, file_name: str | None) -> None:
-        """A browser sends a file field with nothing chosen as an empty part with an empty name."""
+        """Opens the file, unless its name is empty: so a browser sends a file field in which nothing was chosen."""
         if file_name is None:
             raise field_refused(self.file_part, N_("must be sent as a file, with a file name"))
         if file_name:
@@ -187,7 +187,7 @@ class Reception:
         self.text.clear()
 
     def flush(self) -> None:
-        """Hash and write what is held. In a thread both let others run; afterwards nothing is held."""
+        """Hashes and writes the pieces that are held, and drops them. Both release the GIL, so a thread helps."""
         data = b"".join(self.pieces)
         self.pieces.clear()
         self.held_bytes = 0
@@ -209,7 +209,8 @@ class Reception:
 
 
 def open_unnamed(folder: Path | None) -> FileIO:
-    """A file without a name, in memory without a folder: making one on disk waits for others' fsyncs, a millisecond."""
+    """A file without a name, in memory if `folder` is None: creating one on disk takes about a millisecond, because it
+    waits for fsyncs of other files."""
     if folder is None:
         return FileIO(os.memfd_create("upload"), "r+b")
     return tempfile.TemporaryFile(dir=folder, buffering=0)

@@ -1,8 +1,8 @@
-"""gunicorn's asgi worker with the guards it lacks, and how to run it; web/wrapper.py guards each request after it.
+"""Runs gunicorn's asgi worker with the guards it lacks; web/wrapper.py guards each request after it.
 
-Private names of gunicorn are used on purpose, so the version is pinned and checked. What the guard adds, each proved
-by tests/http/test_worker_*.py: a deadline for the first request's headers, a cap on connections, a listen backlog, an
-end for clients that stop reading, and a shutdown that open streams cannot block.
+It uses private names of gunicorn, so the version is pinned and checked. The guards, each with a test in
+tests/http/test_worker_*.py: a deadline for the first request's headers, a cap on connections, a listen backlog, a
+deadline for clients that stop reading, and a shutdown that open streams cannot block.
 """
 
 import asyncio
@@ -27,13 +27,14 @@ from domain.limits import Limits
 GUNICORN_VERSION = "27.0.1"
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 5
-# gunicorn's `timeout`: the longest that the event loop may stand still, and the longest wait for bytes of a body.
+# gunicorn's `timeout`: the longest time the event loop may be blocked, and the longest wait for bytes of a body.
 HEARTBEAT_SECONDS = 30
-# The worker waits about 1.5 s before its grace begins; the arbiter kills when its own ends. So the worker gets less.
+# The worker waits about 1.5 s before its grace period begins, and the arbiter kills it at the end of its own, so the
+# worker's is shorter by this much.
 ARBITER_LEAD_SECONDS = 4
-# How long a handler still runs whose client has left; then it is cancelled, and its decoder is free.
+# A handler whose client has disconnected runs this long, then it is cancelled and its decoder is free again.
 GONE_SECONDS = 1
-# How long a worker that stops waits for the first request of a caller who has just come.
+# A worker that stops waits this long for the first request of a connection that was just accepted.
 JUST_COME_SECONDS = 1
 NO_DESCRIPTORS_SECONDS = 1.0
 ANOTHERS_TURN_SECONDS = 0.001
@@ -54,7 +55,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         if self.worker.nr_conns >= self.worker.worker_connections:
-            self._conn_lost_handled = True  # never counted, so never to be discounted
+            self._conn_lost_handled = True  # it was never counted, so its end must not be subtracted
             transport.abort()
             return
         super().connection_made(transport)
@@ -69,7 +70,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
         return super()._on_headers_complete()
 
     def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:
-        """gunicorn closes when the request asks for it; an answer that says so is taken at its word here."""
+        """Closes the connection after an answer with `Connection: close`; gunicorn itself obeys only the request's."""
         if CLOSE in headers:
             self._keepalive = 0
         super()._send_response_start(status, headers, request, close)
@@ -90,7 +91,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
             self.write_deadline = self.worker.loop.call_later(seconds, self.transport.abort)
 
     def _close_transport(self) -> None:
-        """Closing waits until the peer has read what is buffered, so it gets a deadline as well."""
+        """Closes with a deadline, because closing waits until the peer has read what is buffered."""
         super()._close_transport()
         if self.transport is not None and not self._conn_lost_handled:
             self.expect_progress()
@@ -104,8 +105,11 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
         self.worker.tell_load()
 
     def leave(self) -> None:
-        """Close a connection that waits for a next request; one that is being served goes on, and one that has just
-        come has a moment to ask: its request may be on the way, and an empty answer would be all that it gets."""
+        """Closes the connection if it is idle; one that is being served continues.
+
+        A connection without its first request is closed JUST_COME_SECONDS later: the request may be on its way, and
+        the client would get an empty answer.
+        """
         if self.header_deadline is not None:
             self.worker.loop.call_later(JUST_COME_SECONDS, self._leave_if_idle)
         else:
@@ -118,7 +122,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
 
 
 class Loads:
-    """How many connections each worker has, in memory that all share; NOBODY where there is no worker."""
+    """The number of connections of each worker, in memory that all workers share; NOBODY marks an unused slot."""
 
     def __init__(self) -> None:
         self._counts = memoryview(mmap.mmap(-1, 4 * SLOTS)).cast("i")
@@ -126,17 +130,20 @@ class Loads:
             self._counts[slot] = NOBODY
 
     def tell(self, age: int, connections: int) -> None:
-        """`age` is gunicorn's number of a worker. Two that share a slot are only balanced less well."""
+        """Stores a worker's number of connections. `age` is gunicorn's number of the worker; two workers that share a
+        slot are balanced less well, nothing else."""
         self._counts[age % SLOTS] = connections
 
     def is_above(self, connections: int) -> bool:
-        """Whether some worker has so few that the next connection should be its."""
+        """Whether some worker has fewer connections than this."""
         return any(NOBODY < count < connections for count in self._counts)
 
 
 class Acceptor:
-    """Takes connections one by one, and leaves the next one for a moment to a worker that has fewer. uvloop's own
-    server takes all that wait: of 16 callers who came together one worker got 15, and the other core stood still."""
+    """Accepts connections one by one, and waits a moment before it accepts one while another worker has fewer.
+
+    uvloop's own server accepts all that wait: of 16 simultaneous callers one worker got 15, and one core was idle.
+    """
 
     def __init__(self, worker: "Worker", protocol: Callable[[], ASGIProtocol], sock: socket.socket) -> None:
         self._worker, self._protocol, self._sock = worker, protocol, sock
@@ -156,7 +163,8 @@ class Acceptor:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:
-            logger.error("no connection can be taken: %s", errno.errorcode.get(error.errno or 0))
+            reason = errno.errorcode.get(error.errno or 0)
+            logger.error("accepting a connection failed, retrying in %g s: %s", NO_DESCRIPTORS_SECONDS, reason)
             self._pause(NO_DESCRIPTORS_SECONDS, lambda: None)
             return
         connection.setblocking(False)
@@ -167,7 +175,7 @@ class Acceptor:
     def _end_taking(self, task: "asyncio.Task[Any]") -> None:
         self._taking.discard(task)
         if not task.cancelled():
-            task.exception()  # a caller who has left meanwhile is nobody's failure
+            task.exception()  # a caller that has disconnected meanwhile is no error worth a log line
 
     def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         self._loop.remove_reader(self._sock)
@@ -187,7 +195,7 @@ class Acceptor:
 
 
 class Loop:
-    """The event loop as gunicorn gets it, with servers of ours."""
+    """The event loop that gunicorn gets: its servers are Acceptors, everything else is the real loop's."""
 
     def __init__(self, worker: "Worker", loop: asyncio.AbstractEventLoop) -> None:
         self._worker, self.real = worker, loop
@@ -200,7 +208,8 @@ class Loop:
 
 
 class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
-    """A worker process. It puts an asyncio.Event into the lifespan state as `stopping`: endless streams wait for it."""
+    """A worker process. It puts an asyncio.Event named `stopping` into the lifespan state, which endless streams wait
+    for."""
 
     app: "Server"
     loop: Any
@@ -223,7 +232,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
         self.tell_load()
 
     def _cleanup(self) -> None:
-        self.loop = self.loop.real  # tasks are looked for by their loop
+        self.loop = self.loop.real  # gunicorn finds the tasks to cancel by their loop
         super()._cleanup()
 
     def tell_load(self) -> None:
@@ -239,7 +248,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
             protocol.leave()
 
     def notify(self) -> None:
-        """The heartbeat; its first beat after the sockets are served raises their backlog from asyncio's 100."""
+        """Sends the heartbeat; the first one after the sockets are served raises their backlog from asyncio's 100."""
         super().notify()
         if self.servers and not self.serving:
             self.serving = True
@@ -249,7 +258,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # the base is untyped
 
 
 class WorkerLog(glogging.Logger):  # type: ignore[misc]  # the base is untyped
-    """Hands gunicorn's words to whatever the program logs with: its own form quotes addresses and whole tracebacks."""
+    """Passes gunicorn's messages to the program's own logging: gunicorn's format quotes addresses and tracebacks."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -258,7 +267,7 @@ class WorkerLog(glogging.Logger):  # type: ignore[misc]  # the base is untyped
 
 
 class Master(Arbiter):  # type: ignore[misc]  # the base is untyped
-    """The arbiter, which gives a sign of life each time that it has looked after its workers."""
+    """The arbiter; it calls `beat` each time it checks its workers."""
 
     app: "Server"
 
@@ -268,7 +277,7 @@ class Master(Arbiter):  # type: ignore[misc]  # the base is untyped
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
-    """gunicorn's arbiter over one application that is built before the workers are forked; they find it as `app`."""
+    """The gunicorn application, built once before the workers are forked; each worker has it as `app`."""
 
     def __init__(
         self,
@@ -298,7 +307,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
         Master(self).run()
 
     def report_ready(self, address: str) -> None:
-        """Called by every worker that begins to serve; the first to take the one byte of the pipe speaks for all."""
+        """Calls `on_ready` once for all workers: each calls this, and the first to read the pipe's byte reports."""
         try:
             os.read(self.token, 1)
         except BlockingIOError:
@@ -307,7 +316,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
 
 
 def one_byte_pipe() -> int:
-    """A pipe that holds one byte, readable without waiting; forked workers share it."""
+    """The reading end of a pipe that holds one byte; it never blocks, and forked workers share it."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.write(writer, b"1")
@@ -322,7 +331,7 @@ def serve_options(
     graceful_seconds: int = 30,
     trusted_proxies: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """gunicorn's settings for this service: unknown names are refused by gunicorn itself at start."""
+    """gunicorn's settings for this service; gunicorn refuses unknown names at start."""
     return {
         "forwarded_allow_ips": ",".join(trusted_proxies),
         "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
@@ -362,16 +371,16 @@ def run(
     beat: Callable[[], None] = lambda: None,
     trusted_proxies: Sequence[str] = (),
 ) -> int:
-    """Serve until SIGTERM, SIGINT or SIGQUIT and return gunicorn's exit code.
+    """Serves until SIGTERM, SIGINT or SIGQUIT and returns gunicorn's exit code.
 
-    `make` is called once, before the fork: the application must open pools and start threads in its lifespan startup.
-    `on_ready` is called once, in the first worker that takes requests (not in this process), with the first address.
+    `make` is called once, before the fork, so the application opens pools and starts threads in its lifespan startup.
+    `on_ready` is called once, in the first worker that serves (not in this process), with the first address.
     `on_fork` is called first in each worker, with the arbiter's pid; `beat` about every second in the arbiter.
-    `trusted_proxies` are addresses or networks whose X-Forwarded-Proto says what the scheme of a request is.
-    While it runs, gunicorn takes over this process's signals and reaps every child of it, whoever started them.
+    `trusted_proxies` are addresses or networks whose X-Forwarded-Proto sets the scheme of a request.
+    While it runs, gunicorn handles this process's signals and reaps all its children, including those of other code.
     """
     if gunicorn.__version__ != GUNICORN_VERSION:
-        raise RuntimeError(f"the guard is made for gunicorn {GUNICORN_VERSION}, not {gunicorn.__version__}")
+        raise RuntimeError(f"web/worker.py needs gunicorn {GUNICORN_VERSION}, found {gunicorn.__version__}")
     options = serve_options(
         bind=bind,
         workers=workers,
@@ -392,7 +401,8 @@ def run(
 
 
 def arbitrate(server: Server) -> int:
-    """Run the arbiter. A worker leaves by os._exit: unwinding would run the caller's clean-up in the worker too."""
+    """Runs the arbiter and returns its exit code. A worker ends with os._exit, because unwinding the stack would run
+    the caller's clean-up in the worker too."""
     master, code = os.getpid(), 1
     try:
         server.run()

@@ -1,7 +1,7 @@
-"""What stands before Falcon on every request: framing checks, body limits and deadlines, HEAD, trace id, access log.
+"""Guards every request before Falcon: framing checks, body limits and deadlines, HEAD, trace id, access log.
 
-Falcon reads the first body event before it routes and takes a disconnect for the end of a body; both are mended here,
-so a handler sees either the whole body or an exception. Refusals become problems in web/problems.py.
+Falcon reads the first body event before it routes, and treats a disconnect as the end of a body. The wrapper prevents
+both, so a handler gets either the whole body or an exception. Refusals become problems in web/problems.py.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# What multipart/form-data adds to a file: its other fields, part headers, boundaries.
+# The most that multipart/form-data adds to a file: other fields, part headers, boundaries.
 FORM_OVERHEAD_BYTES = 64 * 1024
-# Bodies up to this size neither wait for a place nor cost the connection when a handler leaves them unread.
+# Bodies up to this size need no place, and the connection stays open when a handler leaves them unread.
 SMALL_BODY_BYTES = 64 * 1024
-# How long an answered request's unread body is still taken in, so that the answer is not lost in a reset.
+# The unread body of an answered request is read this long, so that a reset does not destroy the answer.
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 256 * 1024 * 1024
-# The longest wait for the next piece of a body; below gunicorn's own (web/worker.py), which ends it without an answer.
+# The longest wait for the next piece of a body; shorter than gunicorn's (web/worker.py), which sends no answer.
 SILENCE_SECONDS = 20.0
 ENDLESS = 1 << 62
 PATH_CHARACTERS_MAX = 2048
@@ -57,7 +57,7 @@ WATCHED = frozenset(
 )
 HOST = re.compile(rb"([A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)(/.*)?", re.IGNORECASE | re.DOTALL)
-# U+FFFD is what the server made of bytes that are no UTF-8.
+# The server writes U+FFFD for bytes that are not UTF-8.
 BAD_PATH = re.compile(r"[\x00-\x1f\x7f\\\ufffd]|(?:^|/)\.\.(?:/|$)")
 LENGTH = re.compile(rb"[0-9]{1,19}")
 TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
@@ -65,8 +65,8 @@ PARSED_WHOLE = re.compile(rb"application/(?:[a-z0-9.+-]*\+)?json|application/x-w
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
-# Sent with every answer that does not set its own. `same-origin` and not `no-referrer`, which would make browsers send
-# `Origin: null` with forms.
+# Added to every answer that does not set them itself. The policy is `same-origin`, because browsers send
+# `Origin: null` with forms under `no-referrer`.
 DEFAULT_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -82,7 +82,7 @@ END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class AccessLine(msgspec.Struct):
-    """One answered request. The route is a template; paths and queries name people and are never written."""
+    """One answered request. `route` is the template: paths and queries can name people and are never logged."""
 
     time: datetime
     part: str
@@ -96,16 +96,16 @@ class AccessLine(msgspec.Struct):
 
 
 class HeadAnswered(Exception):
-    """Unwinds a handler that streams a body to a HEAD request. Never leaves this module."""
+    """Ends a handler that streams a body to a HEAD request. It is caught in this module."""
 
 
 class Front:
-    """An ASGI application around another. One stands in each worker process; its limits count per process.
+    """An ASGI application around another, one in each worker process; its limits count per process.
 
-    `hosts` are the host names answered to, lower case and without port; empty: any that is well-formed. `base` is the
-    sub-path of DOSSIER_PUBLIC_URL (web/subpath.py).
-    `uploading` hears of each large body that it comes in (1) and is through (-1).
-    `write` takes one JSON line a request, and one for each exception that the application let through.
+    `hosts` are the accepted host names, without port; empty accepts any well-formed name. `base` is the sub-path of
+    DOSSIER_PUBLIC_URL (web/subpath.py). `uploading` is called with 1 when a large body begins and with -1 when its
+    request ends. `write` gets one JSON line for each request, and one for each exception that the application did not
+    handle.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Front:
             await send({"type": "websocket.close", "code": 1008})
 
     def check_host(self, host: bytes | None) -> None:
-        """Refuse a missing, malformed or foreign Host; well-formed ones are remembered, up to a number."""
+        """Refuses a missing, malformed or foreign Host; remembers the first HOSTS_REMEMBERED_MAX accepted ones."""
         if host in self.hosts_seen:
             return
         if host is None:
@@ -147,14 +147,14 @@ class Front:
             self.hosts_seen.add(host)
 
     def length_max(self, kind: bytes) -> int:
-        """The limit of a body by its media type: what is parsed whole in memory gets less than what is streamed."""
+        """The limit of a body in bytes, by its media type: lower for types that are parsed whole in memory."""
         if not kind or PARSED_WHOLE.fullmatch(kind):
             return self.limits.json_body_bytes_max
         return self.limits.upload_bytes_max
 
 
 class Exchange:
-    """One request and its answer; the application gets `receive` and `send` in place of the server's."""
+    """One request and its answer; the application gets its `receive` and `send` instead of the server's."""
 
     __slots__ = (
         "began", "body_began", "expects", "form", "front", "got", "head", "last_byte", "lost", "method", "opened",
@@ -170,12 +170,12 @@ class Exchange:
         self.trace_id = ""
         self.want = self.got = self.sent = self.status = 0
         self.body_began = self.last_byte = 0.0
-        # `sound`: it passed the checks; `lost`: no more of its body is to come, or to be waited for.
+        # `sound`: the request passed the checks; `lost`: the rest of its body will not be read.
         self.sound = self.form = self.expects = self.opened = self.lost = False
         self.place: Place | None = None
 
     async def run(self) -> None:
-        """Check, let the application answer, write the log line, take in what was left unread."""
+        """Checks the request, calls the application, writes the log line and reads the unread rest of the body."""
         try:
             self.check()
             self.sound = True
@@ -186,7 +186,7 @@ class Exchange:
             await self.refuse(MalformedRequest(reason=N_("its body ended early")))
         except HeadAnswered:
             pass
-        except Exception as error:  # noqa: BLE001  # the process edge: above this is only the server, which would quote it
+        except Exception as error:  # noqa: BLE001  # the process edge: the server above would log it with its values
             await self.fail(error)
         finally:
             self.finish()
@@ -218,7 +218,7 @@ class Exchange:
         state["trace_id"], state["head"], state["base"] = self.trace_id, self.head, self.front.base
         self.check_framing(seen)
         if twice is not None and twice != b"traceparent":
-            raise MalformedRequest(reason=N_("a header stands twice that may stand once"))
+            raise MalformedRequest(reason=N_("a header that is allowed once was sent more than once"))
         self.front.check_host(seen.get(b"host"))
         check_target(scope, seen[b"host"])
         scope["path"] = strip_base(scope["path"], self.front.base)
@@ -226,13 +226,13 @@ class Exchange:
             scope["method"] = "GET"
 
     def check_framing(self, seen: dict[bytes, bytes]) -> None:
-        """How long the body is, in the one way that is taken: Content-Length, plain, within the limit."""
+        """Sets `want` from Content-Length. Refuses a chunked or compressed body and one over its limit."""
         if b"transfer-encoding" in seen:
             self.want = ENDLESS
             raise LengthRequired
         length = seen.get(b"content-length")
         if length is None:
-            # Whether this address has such a method at all is said first (web/app.py).
+            # web/app.py refuses it, after it has refused methods that the address does not have.
             self.scope["state"]["length_missing"] = self.method in WITH_BODY
             return
         self.expects = b"expect" in seen
@@ -240,7 +240,7 @@ class Exchange:
         if self.want == 0:
             return
         if seen.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-            raise UnsupportedMediaType(reason=N_("a Content-Encoding is not taken, send it plain"))
+            raise UnsupportedMediaType(reason=N_("send it without a Content-Encoding"))
         kind = seen.get(b"content-type", b"").partition(b";")[0].strip().lower()
         self.form = kind.startswith(b"multipart/")
         limit = self.front.length_max(kind)
@@ -248,7 +248,7 @@ class Exchange:
             raise ContentTooLarge(limit_bytes=limit)
 
     async def receive(self) -> Message:
-        """Falcon's first call is answered at once, so it can refuse (401, 404) before a byte of the body is read."""
+        """The next ASGI message. The first is empty, so that Falcon can refuse (401, 404) before the body is read."""
         if not self.opened:
             self.opened = True
             return NO_BODY_YET if self.want else NO_BODY
@@ -260,7 +260,8 @@ class Exchange:
         return await self.server_receive()
 
     async def receive_body(self) -> Message:
-        """The next piece of the body. RequestTimeout when it is too slow, BodyIncomplete when it will not come."""
+        """The next piece of the body. Raises RequestTimeout when it is too slow, BodyIncomplete when the body ends
+        before its Content-Length or exceeds it."""
         now = asyncio.get_running_loop().time
         if not self.body_began:
             await self.take_place()
@@ -282,7 +283,8 @@ class Exchange:
         return message
 
     def deadline(self) -> float:
-        """Loop time at which the next piece must be here: silence, mean rate after a grace, and total are bounded."""
+        """The loop time by which the next piece must arrive. It bounds silence, the mean rate after a grace period, and
+        the total time."""
         limits = self.front.limits
         by_rate = limits.upload_grace_seconds + self.got / limits.upload_rate_bytes_per_second_min
         return min(self.last_byte + SILENCE_SECONDS, self.body_began + min(by_rate, limits.upload_seconds_max))
@@ -293,7 +295,8 @@ class Exchange:
         return RequestTimeout()
 
     async def take_place(self) -> None:
-        """Wait for one of the places for large bodies. Asked for here, so callers refused before (401) need none."""
+        """Waits for one of the places for large bodies. Called at the first read, so that a request refused before
+        (401) needs no place."""
         if not self.form and self.want <= SMALL_BODY_BYTES:
             return
         self.place = await self.front.places.take(self.asker)
@@ -301,7 +304,7 @@ class Exchange:
 
     @property
     def asker(self) -> bytes:
-        """Whose place it takes (api/admission.py); all who need not say who they are count as one caller."""
+        """The caller whose place it takes (api/admission.py); all anonymous callers share one."""
         return bytes(self.scope["state"].get("asker", b""))
 
     async def send(self, message: Message) -> None:
@@ -327,7 +330,7 @@ class Exchange:
         return complete
 
     def must_close(self) -> bool:
-        """Whether the connection has to go: what follows an unsound request is not trusted, nor is an unread body."""
+        """Whether the connection must be closed: after a request that failed the checks, or with a body left unread."""
         if not self.sound or self.scope["state"].get("length_missing"):
             return True
         if self.got == self.want:
@@ -336,7 +339,7 @@ class Exchange:
 
     async def refuse(self, refusal: Refusal) -> None:
         if self.status:
-            return  # too late: the server cuts the connection, since the answer is not complete
+            return  # the answer has begun, so the server cuts the connection before its end
         path = self.scope["path"] if self.scope["path"].startswith("/") else "/"
         language = header(self.scope, b"accept-language")
         answer = build_problem(
@@ -355,7 +358,8 @@ class Exchange:
         await self.refuse(InternalError())
 
     async def linger(self) -> None:
-        """Take in an answered request's unread body for a while: closing on it would reset the answer away."""
+        """Reads the unread body of an answered request for a while: closing now would reset the connection and destroy
+        the answer."""
         if self.lost or (self.expects and not self.body_began):
             return
         until = min(self.want, self.got + LINGER_BYTES)
@@ -389,19 +393,22 @@ def trace_id(traceparent: bytes | None) -> str:
 
 
 def check_target(scope: Scope, host: bytes) -> None:
-    """Refuse paths that mean another thing to another program, and bring the absolute form into the usual one."""
+    """Refuses paths that programs read differently, and turns the absolute form into the origin form."""
     if not scope["path"].startswith("/"):
         to_origin_form(scope, host)
     if BAD_PATH.search(scope["path"]):
-        raise MalformedRequest(reason=N_("its path has a character or step that is not taken"))
+        raise MalformedRequest(reason=N_('its path contains a forbidden character or a ".." segment'))
     if len(scope["path"]) > PATH_CHARACTERS_MAX or len(scope["query_string"]) > QUERY_BYTES_MAX:
         raise MalformedRequest(reason=N_("its address is too long"))
     if b"%00" in scope["query_string"]:
-        raise MalformedRequest(reason=N_("its query has a NUL"))
+        raise MalformedRequest(reason=N_("its query contains a NUL character"))
 
 
 def to_origin_form(scope: Scope, host: bytes) -> None:
-    """`GET http://host/path`: RFC 9112, section 3.2.2 has every server take it; Host must say the same."""
+    """Rewrites `GET http://host/path`, which every server has to accept (RFC 9112, section 3.2.2), to its path.
+
+    Refuses it when its host differs from the Host header.
+    """
     found = ABSOLUTE_FORM.fullmatch(scope["raw_path"])
     if found is None or found[1].lower() != host.lower():
         raise MalformedRequest(reason=N_("its target is not a path of this server"))

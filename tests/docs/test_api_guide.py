@@ -70,4 +70,4 @@ def test_the_examples_for_python_run_as_printed(served: Served, tmp_path: Path) 
     events, (refused, errors) = rest[5:-2], rest[-2:]
     assert [line.split()[1].partition(".")[0] for line in events][:2] == ["document-archived", "document-described"]
     assert refused == "422 /problems/validation-failed True"
-    assert errors.startswith("/query/statuss is unknown; this address has kind, type, status")
+    assert errors.startswith("/query/statuss is unknown; the parameters of this address are kind, type")

@@ -118,8 +118,8 @@ def test_a_form_with_no_file_chosen_has_none(tmp_path: Path) -> None:
     [
         ([part("colour", b"red")], "/form/colour", "is not a field of this form"),
         ([part("a/b~c", b"")], "/form/a~1b~0c", "is not a field of this form"),
-        ([part("note", b"1"), part("note", b"2")], "/form/note", "stands twice"),
-        ([part("file", b"1", "a"), part("file", b"2", "b")], "/form/file", "stands twice"),
+        ([part("note", b"1"), part("note", b"2")], "/form/note", "was sent more than once"),
+        ([part("file", b"1", "a"), part("file", b"2", "b")], "/form/file", "was sent more than once"),
         ([part("note", b"\xff")], "/form/note", "must be UTF-8"),
         ([part("note", b"a\0b")], "/form/note", "must not contain control characters"),
         ([part("note", b"x" * (FIELD_BYTES_MAX + 1))], "/form/note", "is too long"),

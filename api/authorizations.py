@@ -1,4 +1,4 @@
-"""No upload, one authorization with its mandate, and its life. What it is worth at the desk: api/scan_codes.py."""
+"""Notes, shows and changes authorizations with their mandates; api/scan_codes.py has the Check of their codes."""
 
 from datetime import date
 from functools import partial
@@ -35,7 +35,7 @@ from projections.reading import AUTHORIZATIONS, DOCUMENTS
 
 
 async def note_authorization(call: Call) -> None:
-    """POST /authorizations: No upload (D1 to D8)."""
+    """POST /authorizations: notes an authorization without an upload (D1 to D8)."""
     caller, body = call.caller(), await call.body(AuthorizationBody)
     statement = await authorization_of_code(call, body.scan_code, body.check_token)
     order = note_authorization_of(body, call.parts.limits, statement)
@@ -46,7 +46,7 @@ async def note_authorization(call: Call) -> None:
 
 
 async def show_authorization(call: Call) -> None:
-    """GET /authorizations/{id}: the row of the view and the mandate. An IBAN is whole only for who may amend it."""
+    """GET /authorizations/{id}: the row and the mandate, with a masked IBAN for callers who may not amend it."""
     at = await call.position_of(call.as_of(), DOCUMENTS, AUTHORIZATIONS)
     await call.wait_for_views(DOCUMENTS, AUTHORIZATIONS)
     async with call.parts.connection() as conn:
@@ -104,12 +104,12 @@ async def cancel_authorization(call: Call) -> None:
 
 
 async def reinstate_authorization(call: Call) -> None:
-    """POST /authorizations/{id}/reinstate: an end that the calendar wrote down is taken back."""
+    """POST /authorizations/{id}/reinstate: takes back an end by the calendar."""
     await change(call, Reinstate(today_of(call), reason_of((await call.body(ReasonBody)).reason)))
 
 
 async def report_collection(call: Call) -> None:
-    """POST /authorizations/{id}/collections: one direct debit that was presented, and what became of it."""
+    """POST /authorizations/{id}/collections: records one direct debit that was presented, with its outcome."""
     await change(call, collection_of(await call.body(CollectionBody), today_of(call)))
 
 

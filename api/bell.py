@@ -1,11 +1,14 @@
-"""Rings when somebody appended events, on whichever worker or node (store/signals.py). api/stations.py waits for it."""
+"""Signals new events to the requests that wait in one worker, whichever worker or node appended them.
+
+store/signals.py rings it; api/stations.py waits for it.
+"""
 
 import asyncio
 from contextlib import suppress
 
 
 class Bell:
-    """Lives in one event loop. A hint: a wait ends without it too."""
+    """A bell for one event loop. It is only a hint: a signal can be lost, so every wait has a time limit."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -15,7 +18,8 @@ class Bell:
         self._rung = asyncio.Event()
 
     def next(self) -> asyncio.Event:
-        """Set at the next ring. Take it before you look, so that no ring falls between the look and the wait."""
+        """The event that the next ring sets. Take it before the query, so that no ring is lost between the query and
+        the wait."""
         return self._rung
 
 

@@ -1,4 +1,4 @@
-"""Keeps principals and document types in memory, and reads them again at every signal of a change."""
+"""Keeps principals and document types in memory, and reloads them at every signal of a change."""
 
 import asyncio
 import hashlib
@@ -13,14 +13,14 @@ from domain.archive import Archive
 from domain.document_type import DocumentType
 
 UNHEARD_SECONDS = 1.0
-# A connection that a network dropped in silence goes on to listen for hours, and a revoked token would count so long.
+# A network can drop a connection silently; it would listen for hours, and a revoked token would work as long.
 HEARD_SECONDS = 10.0
 UNKNOWN_SECONDS = 0.05
 
 
 class LiveCatalogue:
-    """Never older than the last signal, nor than HEARD_SECONDS; while `listening` says that no signal can come, never
-    older than a second."""
+    """The catalogue in memory: never older than the last signal nor than HEARD_SECONDS, and never older than
+    UNHEARD_SECONDS while `listening` returns False, because then no signal can arrive."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class LiveCatalogue:
         self._changes += 1
 
     async def types(self, *, anew: bool = False, version: int = 0) -> Mapping[str, DocumentType]:
-        """The document types, of `version` or a later one. `anew`: as the log has them now, because the signal of a
+        """The document types, of `version` or a later one. `anew` reads them from the log, because the signal of a
         change may not have arrived yet."""
         if anew or self._version < version:
             self.note_change()
@@ -59,16 +59,17 @@ class LiveCatalogue:
         return self._types
 
     async def principal(self, token: str) -> Principal | None:
-        """The caller that a bearer token stands for; None for an unknown or revoked one.
+        """The caller that a bearer token identifies; None for an unknown or revoked token.
 
-        A token may be newer than its signal is quick, so an unknown one is looked for in a list that was read after it
-        was asked about. Guesses wait, so that they cannot have the list read more often than every UNKNOWN_SECONDS.
+        A token may be used before the NOTIFY that announces it has arrived, so an unknown one is looked up in a list
+        that was read after the request came. Unknown tokens wait, so that guesses cannot cause a reading more often
+        than every UNKNOWN_SECONDS.
         """
         asked_at, known = time.monotonic(), hashlib.sha256(token.encode()).digest()
         await self._refresh()
         if known in self._known:
             return self._known[known]
-        digest = self._archive.keys.keyed_digest("token", token.encode())  # its key came with the list
+        digest = self._archive.keys.keyed_digest("token", token.encode())  # _load_catalogue() has loaded its key
         if digest not in self._principals and self._read_at < asked_at:
             await asyncio.sleep(self._read_at + UNKNOWN_SECONDS - asked_at)
             if self._read_at < asked_at:
@@ -80,13 +81,13 @@ class LiveCatalogue:
         return principal
 
     async def user(self, name: str) -> User | None:
-        """Whoever has this name, in the past too."""
+        """The user with this name, disabled ones included."""
         await self._refresh()
         return self._access.user_named(name)
 
     async def user_of(self, name: str, password: UUID) -> User | None:
-        """The user of a session that was opened under this password; None when it is over, since another one counts
-        or the user is disabled. As a token, a password may be newer than its signal is quick."""
+        """The user of a session that was opened with this password; None if the password has changed since or the user
+        is disabled. Like a token, a password may be used before its NOTIFY has arrived."""
         user = await self.user(name)
         if user is None or user.password != password:
             self.note_change()
@@ -94,8 +95,9 @@ class LiveCatalogue:
         return user if user is not None and user.password == password and not user.disabled else None
 
     async def _refresh(self) -> None:
-        """Return when memory is as new as this call. Callers share a reading and its failure, or each would wait for a
-        reading of its own. A caller does not wait for later changes, or a series of them would block all callers."""
+        """Returns when memory is as new as this call. Callers share a reading and its failure, else each would wait for
+        a reading of its own. A caller does not wait for later changes, else a series of them would block all callers.
+        """
         changes, came_at = self._changes, time.monotonic()
         while not self._is_fresh(changes, came_at):
             if self._reading is None or self._reading.done():
@@ -110,14 +112,15 @@ class LiveCatalogue:
         self._seen, self._read_at = changes, now
 
     def _is_fresh(self, changes: int, came_at: float) -> bool:
-        """Whether memory is new enough for a caller who came at this time, after so many changes. The age of a reading
-        is taken at that time, because a reading may take longer than it may be old."""
+        """Whether memory is new enough for a caller that came at this time, after this many changes. The age of a
+        reading is measured at that time, because a reading may take longer than it may be old."""
         longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
         return self._seen >= changes and self._read_at >= came_at - longest
 
     def _load_catalogue(self) -> tuple[int, Mapping[str, DocumentType], Administration, Mapping[bytes, Principal]]:
-        """Reads the version first, so that a change during the reading is read again. Computes a digest, so that its
-        key is looked up here and not on the event loop, where that would block every caller."""
+        """The version, types, administration and principals of the log. The version is read first, so that a change
+        during the reading is read again. The digest loads its key here: on the event loop that would block all callers.
+        """
         version = self._counted()
         self._archive.keys.keyed_digest("token", b"")
         access = self._archive.catalogues.load_administration()

@@ -1,6 +1,6 @@
-"""Guessing of scan codes is slowed down: a code opens a customer's data (docs/domain.md §5). Asked by scan_codes.py.
+"""Slows down the guessing of scan codes, because a code gives access to a customer's data (docs/domain.md §5).
 
-What counts are an actor's misses in the access log, which all workers share.
+It counts an actor's misses in the access log, which all workers share. api/scan_codes.py uses it.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from domain.refusals import TooManyRequests
 
 
 class CheckLimit:
-    """`misses(actor)` counts those of the last minute. Lives in one event loop."""
+    """The limit for one event loop. `misses(actor)` returns the number of misses in the last minute."""
 
     def __init__(self, misses: Callable[[str], Awaitable[int]], *, misses_max: int) -> None:
         self._misses, self._misses_max = misses, misses_max
@@ -20,7 +20,7 @@ class CheckLimit:
 
     @asynccontextmanager
     async def take_turn(self, actor: str) -> AsyncIterator[None]:
-        """One look-up of an actor at a time, so that many at once are not all looked up before the first miss counts.
+        """Allows one lookup of an actor at a time, so that the first miss counts before the second lookup.
 
         Raises TooManyRequests."""
         lock = self._turns.setdefault(actor, asyncio.Lock())

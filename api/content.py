@@ -1,4 +1,4 @@
-"""Content and page images: checked, recorded in the access log, then sent: nothing leaves before that is durable."""
+"""Sends contents and page images: checks the rights, writes the access log durably, then sends the first byte."""
 
 import hashlib
 from collections.abc import Generator, Iterator
@@ -17,7 +17,7 @@ from projections.reading import DOCUMENTS
 from web.headers import content_disposition, digest_field, etag
 from web.ranges import RangePart, not_modified, parse_range
 
-CHUNKS_PER_HOP = 16  # of 64 KiB: one thread hop a MiB
+CHUNKS_PER_HOP = 16  # of 64 KiB, so one call into a thread reads a MiB
 IN_MEMORY_BYTES_MAX = 1024 * 1024
 PAGE_WIDTH_DEFAULT = 1000
 
@@ -30,7 +30,7 @@ SAFE_HEADERS = {
 
 
 async def send_content(call: Call) -> None:
-    """GET /documents/{id}/content: Range, conditions and digests (RFC 9110, RFC 9530)."""
+    """GET /documents/{id}/content, with Range, conditions and digests (RFC 9110, RFC 9530)."""
     file = await require_readable(call)
     tag, resp = etag(file.sha256), call.resp
     unchanged = not_modified(call.req.get_header("If-None-Match"), etag=tag)
@@ -52,8 +52,8 @@ async def send_content(call: Call) -> None:
 
 
 async def require_readable(call: Call) -> StoredFile:
-    """The document's file, or an earlier one, when the caller may read it. What is withdrawn or replaced is for those
-    who correct documents."""
+    """The document's file, or an earlier version of it. Raises NotFound unless the caller may read it; a withdrawn or
+    replaced file needs the permission to correct documents."""
     file = await call.query_view(
         DOCUMENTS, lambda conn, floor: customer_documents.find_file(conn, call.id(), call.rights, floor=floor)
     )
@@ -72,8 +72,8 @@ async def require_readable(call: Call) -> StoredFile:
 
 
 async def send_range(call: Call, file: StoredFile, first: int, last: int) -> None:
-    """Small content is opened whole before the answer begins; of large content the first piece is. A large part is read
-    twice, for its digest comes before it; the digest of the whole is known."""
+    """Sends a range of the file. Small content is opened whole before the answer begins, of large content the first
+    piece. A large part is read twice, because its digest is sent before it; the digest of the whole is stored."""
     resp, length = call.resp, last - first + 1
     known = bytes.fromhex(file.sha256) if length == file.size_bytes else None
     if length <= IN_MEMORY_BYTES_MAX:
@@ -90,7 +90,8 @@ async def send_range(call: Call, file: StoredFile, first: int, last: int) -> Non
 
 
 def pieces_of_file(call: Call, file: StoredFile, first: int, last: int) -> Generator[bytes, None, None]:
-    """Iterated in a thread alone: its key may have to be read. The file is open until it is used up or closed."""
+    """The plain bytes of a range. Iterate in a thread, because it may have to read the key. The file is open until the
+    generator ends or is closed."""
     if last < first:
         return
     opened = call.parts.read_content(file.id, file.content_id, file.sealed_size_bytes, first, last)
@@ -111,8 +112,8 @@ def first_piece(opened: Iterator[bytes]) -> bytes:
 
 
 class Streamed:
-    """Large content on its way out, a MiB a hop. The framework closes it however the answer ends: a client that has
-    left ends in a cancelled task, and nothing else would close the file before the collector comes by."""
+    """Streams large content, a MiB for each call into a thread. Falcon closes it however the answer ends. Without that,
+    a cancelled task (the client disconnected) would leave the file open until garbage collection."""
 
     def __init__(self, blocking: Blocking, head: bytes, opened: Generator[bytes, None, None]) -> None:
         self._blocking, self._head, self._opened = blocking, head, opened
@@ -133,9 +134,9 @@ class Streamed:
 
 
 async def page_image(call: Call) -> None:
-    """GET /documents/{id}/pages/{n}: a clean JPEG made on the server; the original's bytes are not in it.
+    """GET /documents/{id}/pages/{n}: a JPEG drawn on the server, without any byte of the original.
 
-    Its tag names what it is made of, so a browser that has it is told so without drawing it anew."""
+    Its ETag names the content, page, width and version, so a 304 needs no drawing."""
     width = call.number("width", default=PAGE_WIDTH_DEFAULT, low=16, high=2400)
     page, file = page_number(call), await require_readable(call)
     if not file.preview or page > (file.pages or 1):

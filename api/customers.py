@@ -1,4 +1,4 @@
-"""The register, and the view that all is for: the documents and authorizations of one customer."""
+"""Reads and writes the register of customers, and lists the documents and authorizations of one customer."""
 
 from datetime import date
 
@@ -15,11 +15,11 @@ from projections import customer_documents, moments
 from projections.customer_documents import PaperFilters
 from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment
 
-HITS_MAX = 1_000  # of one search, over all its pages
+HITS_MAX = 1_000  # for one search, over all its pages
 
 
 async def put_customer(call: Call) -> None:
-    """PUT /customers/{id}: 201 when it is new. The register is not in the log; the answer tells the log's position."""
+    """PUT /customers/{id}: 201 when it is new. The log has no event of it; its position is in the answer."""
     body = await call.body(CustomerBody)
     customer = parse_customer(
         parse_customer_id(call.params["id"], "/path/id"),
@@ -36,9 +36,9 @@ async def put_customer(call: Call) -> None:
 
 
 async def search_customers(call: Call) -> None:
-    """GET /customers?q=: by id, card number, birth date or name, the best first.
+    """GET /customers?q=: finds customers by id, card number, birth date or name, the best match first.
 
-    The register has no past, so a page follows the one before as the register is now."""
+    The register has no history, so a later page shows the register as it is at that time."""
     query = call.text("q")
     if query is None or not query.strip():
         raise ValidationFailed(FieldError("/query/q", N_("is required: a name, card number, birth date or id")))
@@ -52,7 +52,7 @@ async def search_customers(call: Call) -> None:
 
 
 async def show_customer(call: Call) -> None:
-    """GET /customers/{id}. A page that shows papers of the customer has a line that says so already."""
+    """GET /customers/{id}. It writes no line if this request has already written one about the customer."""
     customer = await require_customer(call)
     reference = await call.parts.customers.reference_of(customer.id)
     if not call.has_named(reference):
@@ -68,7 +68,7 @@ async def require_customer(call: Call) -> Customer:
 
 
 async def list_documents(call: Call) -> None:
-    """GET /customers/{id}/documents: View customer documents (E1 to E6)."""
+    """GET /customers/{id}/documents: lists the customer's documents and authorizations (E1 to E6)."""
     filters, sort = await filters_of(call), call.text("sort")
     limit, cursor, as_of = call.limit(), call.text("cursor"), await call.position_of(call.as_of(), DOCUMENTS)
     reference = await call.parts.customers.reference_of(call.params["id"])
@@ -96,7 +96,7 @@ async def list_documents(call: Call) -> None:
 
 
 async def show_summary(call: Call) -> None:
-    """GET /customers/{id}/summary: how many papers the list has, and which instant an as_of names."""
+    """GET /customers/{id}/summary: the number of papers in the list, and the instant that `as_of` names."""
     filters, as_of = await filters_of(call), await call.position_of(call.as_of(), DOCUMENTS, HISTORY)
     await call.wait_for_views(DOCUMENTS)
     customer = await require_customer(call)
@@ -113,7 +113,7 @@ async def show_summary(call: Call) -> None:
 
 
 async def list_changes(call: Call) -> None:
-    """GET /customers/{id}/changes: the moments at which something happened to the customer's papers."""
+    """GET /customers/{id}/changes: the moments at which the customer's papers changed."""
     await call.wait_for_views(HISTORY, DOCUMENTS)
     customer = await require_customer(call)
     reference = await call.parts.customers.reference_of(customer.id)
@@ -125,12 +125,12 @@ async def list_changes(call: Call) -> None:
 
 
 def kind_of(filters: PaperFilters) -> AccessKind:
-    """What the access log says of the list: what was looked for is not in it."""
+    """The kind of list for the access log, which does not record the words searched for."""
     return "papers" if filters.q is None else "words"
 
 
 async def filters_of(call: Call) -> PaperFilters:
-    """A scan code is looked for in the form in which it is kept, however it was typed."""
+    """The filters of the query. A typed scan code is searched for in its stored form."""
     text, papers, held = call.text("q"), call.text("papers"), call.text("original_held")
     return PaperFilters(
         kind=call.text("kind"),

@@ -1,6 +1,6 @@
-"""The dossier of an authorization: form, evidence, amendments, collections and history in one zip, for a dispute.
+"""Packs the dossier of an authorization into a zip: form, evidence, amendments, collections and history.
 
-A debtor can ask for 13 months that the creditor shows the mandate (docs/domain.md §6): this is what is handed over.
+For 13 months a debtor can demand that the creditor shows the mandate (docs/domain.md §6); the zip is the answer.
 """
 
 import os
@@ -42,7 +42,7 @@ HEADERS = {
 
 
 class Enclosed(msgspec.Struct, frozen=True):
-    """A content version of the evidence, under its name in the zip."""
+    """A content version of the evidence, with its name in the zip."""
 
     name: str
     document: UUID
@@ -50,7 +50,7 @@ class Enclosed(msgspec.Struct, frozen=True):
 
 
 async def send_dossier(call: Call) -> None:
-    """GET /authorizations/{id}/dossier. A line of the access log before the first byte, as for every content."""
+    """GET /authorizations/{id}/dossier. The access log has a line before the first byte is sent, as for all content."""
     archive, statement = call.parts.archive, call.id()
     told = await call.parts.blocking(archive.life.load_outcome, statement, call.rights)
     state = state_of(told)
@@ -75,7 +75,7 @@ async def send_dossier(call: Call) -> None:
 
 
 def contents_of(recorded: Sequence[Recorded[Any]], evidence: UUID | None) -> list[Enclosed]:
-    """Every content version of the evidence, in the order in which they came; none of a withdrawn paper."""
+    """Every content version of the evidence, oldest first; none of a withdrawn document."""
     found: list[Enclosed] = []
     for r in recorded:
         body = r.envelope.body
@@ -86,7 +86,8 @@ def contents_of(recorded: Sequence[Recorded[Any]], evidence: UUID | None) -> lis
 
 
 def pack(call: Call, file: IO[bytes], papers: Sequence[tuple[str, bytes]], contents: Sequence[Enclosed]) -> int:
-    """The zip's size in bytes. Runs in a thread. What was compressed already is stored as it is."""
+    """Writes the zip and returns its size in bytes. Runs in a thread. Contents are stored without compression, because
+    most are compressed already."""
     with zipfile.ZipFile(file, "w") as packed:
         for name, data in papers:
             packed.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
@@ -112,19 +113,19 @@ def pieces_of(file: IO[bytes]) -> Generator[bytes, None, None]:
             yield piece
 
 
-# -- what is told in words ----------------------------------------------------------------------------------------
+# -- the texts ----------------------------------------------------------------------------------------------------
 
 
 def state_of(told: Outcome) -> Authorization:
     bodies = [r.envelope.body for r in told.recorded]
     state = authorization.fold(body for body in bodies if isinstance(body, authorization.AuthorizationEvent))
-    return require_value(state, "told() found it")
+    return require_value(state, "load_outcome() raises NotFound without it")
 
 
 def texts_of(
     call: Call, told: Outcome, state: Authorization, rows: Sequence[audit_history.HistoryRow]
 ) -> Iterable[tuple[str, str]]:
-    """The same for programs and for people."""
+    """The facts for programs (dossier.json) and for people (dossier.txt)."""
     history = [history_item(row, whole_iban=True) for row in rows]
     facts = {
         "authorization": item_of(call, customer_documents.fold_item(told.recorded), customer=told.customer),
@@ -144,7 +145,7 @@ def _is_kind(recorded: Recorded[Any], kind: type[Any]) -> bool:
 
 
 def lines_of(call: Call, facts: dict[str, Any]) -> Iterator[str]:
-    """A page that a person can read out: the mandate, then everything that happened, oldest first."""
+    """The text for people, line by line: the mandate, then everything that happened, oldest first."""
     translate = catalog(call.language)
     titles = (
         ("collection", N_("Collection data")),

@@ -1,4 +1,4 @@
-"""Forms: issued with a scan code, printed as often as somebody needs the sheet (docs/domain.md F1 to F4)."""
+"""Issues forms with a scan code and prints them as often as needed (docs/domain.md F1 to F4)."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ PDF_HEADERS = {
 
 
 async def issue_form(call: Call) -> None:
-    """POST /forms. The 201 goes out after the commit of the authorization and its code."""
+    """POST /forms. The 201 is sent after the commit of the authorization and its code."""
     caller = call.caller()
     order = issue_form_of(await call.body(FormBody), call.parts.limits, call.language)
     await require_type(call, order.type)
@@ -42,7 +42,7 @@ async def issue_form(call: Call) -> None:
 
 
 async def send_form(call: Call) -> None:
-    """GET /forms/{id}.pdf: a print is a line of the access log, for the sheet carries the code and bank data."""
+    """GET /forms/{id}.pdf. Each print is a line of the access log, because the sheet has the code and bank data."""
     printed = await call.parts.blocking(call.parts.archive.forms.load_printed_form, call.id(), call.rights)
     await call.record_access("form", customer=printed.state.customer, authorization=printed.authorization)
     call.resp.data = await draw_form(call, printed)
@@ -55,7 +55,7 @@ async def draw_form(call: Call, printed: PrintedForm) -> bytes:
 
 
 def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
-    """What paper/form.py prints: as it was issued, so that every print is the same sheet; the name is today's."""
+    """The sheet for paper/form.py: the data of the day of issue, so that all prints agree, and the current name."""
     issued, customer = printed.issued, printed.customer
     labels = issued.type.labels
     birth_date = customer.birth_date if customer else None

@@ -1,4 +1,4 @@
-"""What was done, by whom, when: the history of a customer, a document, an authorization, or all; and who read what."""
+"""Shows the history of a customer, a document, an authorization or the whole archive, and the access log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -90,16 +90,16 @@ async def answer_history(call: Call, about: HistoryFilters) -> None:
 
 
 async def with_customer_ids(call: Call, rows: Sequence[audit_history.HistoryRow]) -> list[audit_history.HistoryRow]:
-    """Of moves and links: the customers by their own ids."""
+    """The rows with the library system's ids of the customers in moves and links."""
     references = audit_history.customers_in(rows)
     ids = await call.parts.customers.ids_of(references) if references else {}
     return [audit_history.with_customer_ids(row, ids) for row in rows]
 
 
 async def access_log(call: Call) -> None:
-    """GET /access-log: who read what, newest first; filters actor, action, customer, paper, from, to.
+    """GET /access-log: the reads, newest first, filtered by actor, action, customer, paper, scan session and period.
 
-    Lines about a paper are told once the views have it: they say who may know of it."""
+    A line about a paper appears once the views have the paper, because they decide who may see it."""
     await call.wait_for_views(DOCUMENTS)
     customer = call.text("customer")
     cursor = call.text("cursor")

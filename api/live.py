@@ -1,6 +1,6 @@
-"""What the open event streams of one web worker share: where the views stand, a word when they move on, what was read.
+"""Shares work among the open event streams of one web worker: the position of the views, its changes, and readings.
 
-One task asks for all, and only while there is a stream. api/events.py has the streams.
+One task polls for all streams, and only while there is one. api/events.py has the streams.
 """
 
 import asyncio
@@ -13,18 +13,22 @@ from domain.refusals import Refusal, Unavailable
 
 T = TypeVar("T")
 Standing = Callable[[], Awaitable[tuple[int, int]]]
-# While the views are behind the log they are asked ever more rarely; when nothing is heard, once a second.
+# The shortest and longest pause between polls: it doubles while the views are behind the log; idle, it is the longest.
 LOOK_SECONDS = (0.005, 1.0)
-# To wake three hundred streams takes some 10 ms of a worker: what happens within so long is told at once.
+# Waking three hundred streams takes about 10 ms of a worker, so events within this time are sent together.
 STEP_SECONDS = 0.1
-# Of eight connections that read: whatever the streams want to know, the others wait for no more than this many.
+# Streams use at most this many of the eight reading connections at once, so other requests keep the rest.
 READINGS_AT_ONCE = 2
 FULL_RETRY_SECONDS = 5
 
 
 class Live:
-    """Lives in one event loop. `standing` tells where the views stand and where the log ends; `unavailable` are what
-    it and the readings may raise while the database is away; `streams` hears of each that comes (1) and goes (-1)."""
+    """The shared state of one event loop.
+
+    `standing` returns the position of the views and the end of the log. `unavailable` are the exceptions that it and
+    the readings raise while the database is away. `streams` is called with 1 for each stream that begins and with -1
+    for each that ends.
+    """
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class Live:
     # -- streams ------------------------------------------------------------------------------------------------
 
     def enter(self, stream: Any, reader: str, stopping: asyncio.Event | None) -> None:
-        """Take a stream of this reader in. Unavailable when there are too many."""
+        """Registers a stream of this reader. Raises Unavailable when there are too many."""
         if len(self._streams) >= self._streams_max:
             self._make_room(reader)
         self._streams[stream] = reader
@@ -59,7 +63,8 @@ class Live:
             self._ending.add_done_callback(lambda _: self._step())
 
     def _make_room(self, reader: str) -> None:
-        """The one who has most gives a stream to somebody who has fewer, so that nobody keeps all others out."""
+        """Ends a stream of the reader with the most streams, if `reader` has at least two fewer; else raises
+        Unavailable. So no reader can keep the others out."""
         held = Counter(self._streams.values())
         [(greediest, most)] = held.most_common(1) or [("", 0)]
         if most <= held[reader] + 1:
@@ -72,7 +77,7 @@ class Live:
             self._count(-1)
 
     def lasts(self, stream: Any) -> bool:
-        """Until it gives its place to another, or the worker ends."""
+        """Whether the stream may continue: False once it had to make room for another, or the worker ends."""
         return stream in self._streams and not self.is_ending
 
     @property
@@ -80,14 +85,14 @@ class Live:
         return self._ending is not None and self._ending.done()
 
     async def wait(self, seconds: float) -> None:
-        """Until the views moved on, the worker ends, or so long."""
+        """Waits until the views advance or the worker ends, at most `seconds`."""
         self._keep_watching()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._moved.wait()
 
     async def position_now(self) -> int:
-        """Where the views stand just now."""
+        """The current position of the views."""
         return (await self._standing())[0]
 
     async def close(self) -> None:
@@ -99,11 +104,11 @@ class Live:
     # -- the watch ----------------------------------------------------------------------------------------------
 
     def note_events(self) -> None:
-        """Called when there are new events, which the views take in a moment."""
+        """Polls sooner, because there are new events that the views will have in a moment."""
         self._heard.set()
 
     def _keep_watching(self) -> None:
-        """A watch that failed in a way that nobody thought of begins again with the next stream that waits."""
+        """Starts the watch unless it runs; one that failed unexpectedly restarts with the next stream that waits."""
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
 
@@ -118,7 +123,7 @@ class Live:
                 pause = LOOK_SECONDS[0]
 
     async def _look(self) -> bool:
-        """Whether the views are behind the log; streams are woken when they moved."""
+        """Polls the views, wakes the streams if they advanced, and returns whether they are behind the log."""
         try:
             position, last = await self._standing()
         except self.unavailable:
@@ -144,8 +149,10 @@ class Live:
     # -- readings -----------------------------------------------------------------------------------------------
 
     async def share_reading(self, after: int, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
-        """What streams with the same `key` (rights and wishes) read behind `after`: once for all who keep up. Who is
-        further behind reads alone, so that what is remembered stays as small as what has just happened."""
+        """The result of `read`, shared by all streams with the same `key` (rights and filters) at position `after`.
+
+        A stream that is further behind reads alone, so that only the latest readings are kept in memory.
+        """
         if after < self._settled:
             return await self._one_of_few(read)
         task = self._readings.get((after, key))
@@ -163,6 +170,6 @@ class Live:
             return await read()
 
     def _forget_failure(self, key: Hashable, done: "asyncio.Task[Any]") -> None:
-        """A failure is for those who wait for it, and not remembered."""
+        """Removes a failed reading: only those that wait for it get the failure."""
         if (done.cancelled() or done.exception()) and self._readings.get(key) is done:
             del self._readings[key]

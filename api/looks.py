@@ -31,7 +31,7 @@ async def record_list(
     customer: UUID | None = None,
     action: AccessAction = "list",
 ) -> None:
-    """Write the lines of a list or a look-up before its rows are shown."""
+    """Writes the lines of a list or a lookup before its rows are sent."""
     papers = (paper_in(row.item) for row in rows if call.is_sensitive(row.type))
     await record_papers(call, action, kind, customer, [about(p.kind, p.id, customer, kind) for p in papers])
 
@@ -39,14 +39,14 @@ async def record_list(
 async def record_papers(
     call: Call, action: AccessAction, kind: AccessKind, customer: UUID | None, sensitive: Iterable[About]
 ) -> None:
-    """Write the line of a list and those of the sensitive papers in it, which name their customers. With a sensitive
-    paper the answer waits for all of them."""
+    """Writes the line of a list and one for each sensitive paper in it, with its customer. If there is a sensitive
+    paper, the answer waits for the commit of all lines."""
     papers = [*sensitive]
     await call.record_look(action, {"customer": customer, "kind": kind}, *papers, sensitive=bool(papers))
 
 
 async def record_paper(call: Call, row: PaperRow, *, sensitive: bool = False) -> None:
-    """Write the line of a single paper. `sensitive`: the read waits for it even if the type is not sensitive."""
+    """Writes the line of a single paper. `sensitive` makes the read wait for it even if the type is not sensitive."""
     action: AccessAction = "document" if row.kind == "document" else "authorization"
     said = about(row.kind, row.id, row.customer, None)
     await call.record_look(action, said, sensitive=sensitive or call.is_sensitive(row.type))

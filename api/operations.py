@@ -1,4 +1,4 @@
-"""What operators and their tools ask: alive, ready, which version, metrics, the contract itself."""
+"""Answers operators and their tools: liveness, readiness, version, metrics and the contract."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,14 +17,14 @@ async def answer_alive(call: Call) -> None:
 
 
 async def answer_ready(call: Call) -> None:
-    """GET /readyz: each part and its state; 503 when one cannot serve."""
+    """GET /readyz: the state of each part; 503 when one cannot serve."""
     parts = await call.parts.health()
     well = is_well(parts)
     call.answer({"status": "ok" if well else "failing", "parts": parts}, status=200 if well else 503)
 
 
 def is_well(parts: Mapping[str, str]) -> bool:
-    """What stands behind an "ok" is for people to look at."""
+    """Whether the state of every part begins with "ok"; text after a comma is for people."""
     return all(state.partition(",")[0] == "ok" for state in parts.values())
 
 
@@ -33,7 +33,7 @@ async def answer_version(call: Call) -> None:
 
 
 async def send_metrics(call: Call) -> None:
-    """GET /metrics on the main port, unless they have a port of their own."""
+    """GET /metrics on the main port; NotFound when the metrics have a port of their own."""
     if not call.parts.metrics_on_main_port:
         raise NotFound
     call.resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,7 +41,7 @@ async def send_metrics(call: Call) -> None:
 
 
 async def send_contract(call: Call) -> None:
-    """GET /openapi.json: the committed document; its server is the sub-path of DOSSIER_PUBLIC_URL."""
+    """GET /openapi.json: the committed document, with the sub-path of DOSSIER_PUBLIC_URL as its server."""
     call.resp.content_type = "application/json"
     call.resp.data = contract_below(base_of(call.req.scope))
 

@@ -1,4 +1,4 @@
-"""What operators watch and ask for: views, parked events, storage. service/operations.py carries it out."""
+"""Shows operators the views, parked events and storage, and queues their tasks; service/operations.py runs these."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from projections import overview
 from projections.reading import format_moment
 from projections.views import VIEWS
 
-# A key's task has an id of its own, so that the same request, sent again, finds it.
+# The id of a task is derived from the idempotency key, so that a repeated request finds it.
 NAMESPACE = UUID("0b7f2d6e-4f0c-5a53-9d5b-2f7c3a9be815")
 Item = TypeVar("Item", ViewItem, ParkedItem, TaskItem)
 OF_ONE_VIEW = ("pause", "resume", "back")
@@ -35,7 +35,7 @@ async def show_operations(call: Call) -> None:
 
 
 async def queue_task(call: Call) -> None:
-    """POST /operations: 202 when it is written down; what became of it is in GET /operations."""
+    """POST /operations: 202 once the task is stored; GET /operations shows its result."""
     body = await call.body(TaskBody)
     require_view(body)
     caller = call.caller()
@@ -51,7 +51,7 @@ async def queue_task(call: Call) -> None:
 
 
 def require_view(body: TaskBody) -> None:
-    """That the task says of which view, where it has to; what is verified is everything."""
+    """Raises ValidationFailed unless the task names a known view where it needs one; `verify` takes none."""
     if body.view is None and body.kind in OF_ONE_VIEW:
         raise ValidationFailed(FieldError("/view", N_("is required")))
     if body.view is not None and body.kind == "verify":
@@ -61,7 +61,7 @@ def require_view(body: TaskBody) -> None:
 
 
 def item_from_row(kind: type[Item], one: msgspec.Struct) -> Item:
-    """The same fields, times as they are shown."""
+    """An item with the fields of a row, times formatted."""
     fields: dict[str, Any] = {
         name: format_moment(value) if isinstance(value, datetime) else value
         for name, value in msgspec.structs.asdict(one).items()

@@ -1,4 +1,4 @@
-"""The session of whoever is signed in: sign in, who am I and until when, choices, a new password, sign out."""
+"""Signs users in and out, shows the caller's own session, saves its choices and changes passwords."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ async def sign_in(call: Call) -> None:
 
 
 async def show_session(call: Call) -> None:
-    """GET /session; of a token too, which has no end."""
+    """GET /session: the caller, its branch and the end of the session. A token has no session and no end."""
     call.answer(answer(call, call.session))
 
 
 async def choose_settings(call: Call) -> None:
-    """PUT /session: what is given is remembered; and somebody is here, so the session goes on."""
+    """PUT /session: saves the given preferences and extends the session."""
     require_session(call)
     body = await call.body(ChoiceBody)
     branch = parse_branch_code(body.branch, "/branch") if body.branch else None
@@ -34,7 +34,7 @@ async def choose_settings(call: Call) -> None:
 
 
 async def change_password(call: Call) -> None:
-    """PUT /session/password: every session of the user ends, and a new one begins."""
+    """PUT /session/password: changes the password, ends every session of the user and begins a new one."""
     require_session(call)
     body = await call.body(PasswordBody)
     signed = await new_password(call, body.old, body.new)
@@ -48,12 +48,12 @@ async def sign_out(call: Call) -> None:
     call.resp.status = 204
 
 
-# -- what the pages do too --------------------------------------------------------------------------------------------
+# -- used by the pages too --------------------------------------------------------------------------------------------
 
 
 async def come_in(call: Call, user: str, password: str) -> Signed:
-    """A new session, and its cookie in the answer. One that the browser had ends: it may be anybody's (fixation).
-    Raises SignInFailed, TooManyRequests, ForeignPage."""
+    """Begins a session and sets its cookie. The session of the browser's old cookie ends, because somebody else may
+    have set that cookie (session fixation). Raises SignInFailed, TooManyRequests, ForeignPage."""
     require_no_other_page(call.req)
     if max(len(user), len(password)) > SECRET_CHARACTERS_MAX:
         raise SignInFailed
@@ -64,7 +64,7 @@ async def come_in(call: Call, user: str, password: str) -> Signed:
 
 
 async def come_in_as(call: Call, person: Person) -> Signed:
-    """As come_in(), by the word of the library's identity provider. Raises IdentityUnknown."""
+    """As come_in(), for a person whom the library's identity provider has signed in. Raises IdentityUnknown."""
     signed = await call.parts.sessions.sign_in_as(person, trace_id=call.trace_id)
     if signed is None:
         raise IdentityUnknown
@@ -79,7 +79,7 @@ async def replace_cookie(call: Call, signed: Signed) -> Signed:
 
 
 async def new_password(call: Call, old: str | None, new: str) -> Signed:
-    """Raises FieldError for /old and /new, TooManyRequests."""
+    """Changes the password and sets the cookie of a new session. Raises FieldError (/old, /new), TooManyRequests."""
     for name, typed in (("old", old or ""), ("new", new)):
         if len(typed) > SECRET_CHARACTERS_MAX:
             raise FieldError(f"/{name}", N_("must have at most {limit} characters"), limit=SECRET_CHARACTERS_MAX)
@@ -91,7 +91,7 @@ async def new_password(call: Call, old: str | None, new: str) -> Signed:
 
 
 async def save_choices(call: Call, **choices: Any) -> None:
-    """`branch` for this session, `language` and `keys_off` for the user; None leaves one as it is."""
+    """Saves `branch` for this session, `language` and `keys_off` for the user; None leaves a value unchanged."""
     await call.parts.sessions.choose(require_session(call), **choices)
 
 
@@ -102,7 +102,7 @@ async def go_out(call: Call) -> None:
 
 
 def require_session(call: Call) -> SignInSession:
-    """A token has no session."""
+    """The caller's session. Raises Forbidden for a token, which has none."""
     if call.session is None:
         raise Forbidden
     return call.session

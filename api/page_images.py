@@ -1,6 +1,6 @@
-"""Page images of one web worker: from the cache, else drawn by a decoder (paper/) and then kept in the cache (store/).
+"""Gets page images for one web worker: from the cache (store/), else from a decoder (paper/) and then into the cache.
 
-Who may see a page, and the line of the access log, come before this: content.py and scans.py.
+api/content.py and api/scans.py check the rights and write the access log before they call it.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from domain.refusals import Unavailable
 
 
 class Cache(Protocol):
-    """Keeps images that were drawn (store/image_cache.py). Its calls block."""
+    """A cache of page images (store/image_cache.py). Its calls block."""
 
     def get(self, image: PageImage) -> bytes | None: ...
     def put(self, image: PageImage, jpeg: bytes) -> None: ...
@@ -27,9 +27,11 @@ class Cache(Protocol):
 
 
 class PageImages:
-    """Draws one image of a caller at a time: the decoders work on no more for one either (paper/turns.py), and a
-    request that waits holds no file. So an image that a caller asks for several times at once is drawn once, and a file
-    whose pages it asks for together is decrypted once."""
+    """Draws one image of a caller at a time, as the decoders do (paper/turns.py); a request that waits holds no file.
+
+    An image that a caller requests several times at once is drawn once, and a file whose pages it requests together is
+    decrypted once.
+    """
 
     def __init__(
         self,
@@ -41,15 +43,15 @@ class PageImages:
         temporary: Path,
         count: Callable[[ImageSource, int], None],
     ) -> None:
-        """`count` hears where an image came from, and of how many bytes it is."""
+        """`count` is called with the source of each image and its size in bytes."""
         self._cache, self._examiner, self._blocking = cache, examiner, blocking
         self._limits, self._temporary, self._count = limits, temporary, count
         self._turns: dict[bytes, _Turn] = {}
 
     async def draw(self, image: PageImage, *, asker: bytes, plain: Callable[[], Iterator[bytes]]) -> bytes:
-        """The JPEG. `plain` opens the plain bytes of the content; it is called in a thread, and only where the cache
-        does not have the image. Raises what `plain` and the decoders raise, Unavailable when the caller's own turn does
-        not come."""
+        """The image as a JPEG. `plain` opens the plain bytes of the content; it is called in a thread, and only if the
+        cache does not have the image. Raises what `plain` and the decoders raise, and Unavailable when the caller's own
+        turn does not come in time."""
         jpeg = await self._blocking(self._cache.get, image)
         if jpeg is None:
             async with self._turn(asker) as turn:
@@ -60,7 +62,7 @@ class PageImages:
         return jpeg
 
     async def make_way(self, free_bytes_min: int) -> None:
-        """Give the room of the cache back if its disk has less than this, or than the cache leaves."""
+        """Empties the cache if its disk has less free space than this, or than the cache has to leave free."""
         await self._blocking(self._cache.clear_when_full, free_bytes_min)
 
     async def _draw_now(
@@ -77,14 +79,14 @@ class PageImages:
             degrees=image.degrees,
             asker=asker,
         )
-        with suppress(Unavailable):  # the threads are busy: it is drawn again another time
+        with suppress(Unavailable):  # the threads are busy: the image is not cached, only drawn again next time
             await self._blocking(self._cache.put, image, jpeg)
         self._count("decoder", len(jpeg))
         return jpeg
 
     @asynccontextmanager
     async def _turn(self, asker: bytes) -> AsyncIterator["_Turn"]:
-        """Raises Unavailable where the caller has too many waiting, or its earlier ones take too long."""
+        """The caller's turn. Raises Unavailable if too many of its requests wait or its earlier ones take too long."""
         limits, turn = self._limits, self._turns.setdefault(asker, _Turn())
         if turn.askers > limits.decodes_waiting_per_caller_max:
             raise Unavailable(retry_after_seconds=limits.queue_wait_seconds)
@@ -102,7 +104,7 @@ class PageImages:
                 turn.close()
 
     async def _come(self, turn: "_Turn") -> None:
-        """As long as the decoders' own queue lets a request wait for its caller's earlier ones."""
+        """Waits for the turn as long as the decoders' queue lets a request wait for earlier ones of its caller."""
         wait = self._limits.queue_wait_seconds
         try:
             async with asyncio.timeout(wait + self._limits.decode_seconds_max):
@@ -112,18 +114,18 @@ class PageImages:
 
 
 class _Turn:
-    """What one caller has drawn in this worker, one image after the other. The plain file that was opened last stays
-    open until another one is, or nobody waits any more."""
+    """The turn of one caller in this worker. The last plain file stays open until the next one is opened, or no request
+    of the caller waits."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.askers = 0
         self.content: UUID | None = None
-        """Whose plain bytes the file holds, all of them."""
+        """The content whose plain bytes the file has, if it has all of them."""
         self._file: IO[bytes] | None = None
 
     def open(self, folder: Path) -> IO[bytes]:
-        """A new file without a name, in the place of the last one."""
+        """Opens a new unnamed file and closes the last one."""
         self.close()
         self._file = file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # close() closes it
         return file

@@ -1,4 +1,4 @@
-"""Check: whose form a scan code is and what it says (B5 to B8); and the way from a typed code to its authorization."""
+"""Check (B5 to B8): shows whose form a scan code is and what it says; finds the authorization of a typed code."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from projections import customer_documents
 
 
 async def check_code(call: Call) -> None:
-    """GET /scan-codes/{code}. Every look is in the access log before anything is shown; no event is made."""
+    """GET /scan-codes/{code}. The access log has a line before the answer is sent; no event is recorded."""
     statement = await find_authorization(call, call.params["code"])
     try:
         checked = await call.parts.blocking(call.parts.archive.forms.check_form, statement, call.caller(), call.rights)
@@ -29,8 +29,8 @@ async def check_code(call: Call) -> None:
 
 
 async def find_authorization(call: Call, code: str) -> UUID:
-    """The authorization that a code stands for. Misses are recorded and counted: after too many of them there is a
-    pause for this caller, whatever it asks with a code."""
+    """The authorization of a code. Misses are recorded and counted: after too many of them every request of the caller
+    that has a code raises TooManyRequests for a while."""
     parts, actor = call.parts, call.principal.name
     try:
         async with parts.check_limit.take_turn(actor):
@@ -49,8 +49,7 @@ async def look_up_code(call: Call, code: str) -> UUID:
 
 
 async def authorization_of_code(call: Call, code: str | None, check_token: str | None) -> UUID | None:
-    """The authorization of a request that carries a code, None without one. Whether the token of its Check holds is
-    asked by the use case."""
+    """The authorization of a request that has a scan code, None without one. The use case verifies the check token."""
     if code is not None:
         return await find_authorization(call, code)
     if check_token is not None:
@@ -59,7 +58,7 @@ async def authorization_of_code(call: Call, code: str | None, check_token: str |
 
 
 def answer_of(call: Call, checked: CheckedForm) -> dict[str, Any]:
-    """`collection` has the whole IBAN: it is compared with the paper."""
+    """The body of a Check. `collection` has the whole IBAN, because staff compare it with the paper."""
     row = customer_documents.fold_item(checked.outcome.recorded)
     return {
         "scan_code": checked.state.scan_code,

@@ -1,4 +1,4 @@
-"""The catalogue of document types: "Make a choice…" for every client."""
+"""Lists, shows and changes the document types of the catalogue, from which every client lets people choose."""
 
 import re
 
@@ -10,7 +10,7 @@ from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 
 
 async def list_types(call: Call) -> None:
-    """GET /document-types: those whose papers the caller may see; switched-off ones too, marked so."""
+    """GET /document-types: the types whose papers the caller may see, inactive ones included."""
     await call.reload_types()
     position = await call.parts.blocking(call.parts.last_position)
     items = [answer_of(call, t) for code, t in call.types.items() if may_see(call, code)]
@@ -30,10 +30,10 @@ def may_see(call: Call, code: str) -> bool:
 
 
 async def put_type(call: Call) -> None:
-    """PUT /document-types/{code}: add or change; what was archived keeps the label of its day."""
+    """PUT /document-types/{code}: adds or changes a type. Papers keep the label that they were recorded with."""
     code = call.params["code"]
     if not re.fullmatch(CODE, code):
-        raise ValidationFailed(FieldError("/path/code", N_("must be capitals, digits and underscores, at most 64")))
+        raise ValidationFailed(FieldError("/path/code", N_("must have at most 64 capitals, digits and underscores")))
     definition = definition_of(await call.body(TypeBody))
     expected = call.version_seen()
     archive, caller = call.parts.archive, call.caller()

@@ -1,4 +1,4 @@
-"""What waits for somebody at the desk: authorizations about to end, originals held. Unfinished scans: api/scans.py."""
+"""Lists the work of the desk: authorizations about to end and originals held; api/scans.py lists unfinished scans."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from projections.work_list import WorkListPage, WorkListRow
 
 
 async def ending(call: Call) -> None:
-    """GET /work-list/ending?days=&branch=: what ends by itself within so many days, the first to end first."""
+    """GET /work-list/ending?days=&branch=: authorizations that end by the calendar within `days`, earliest first."""
     days = call.number("days", default=30, low=0, high=366)
     await call.wait_for_views(AUTHORIZATIONS)
     until = call.parts.archive.clock.today() + timedelta(days=days)
@@ -24,7 +24,7 @@ async def ending(call: Call) -> None:
 
 
 async def originals(call: Call) -> None:
-    """GET /work-list/originals?branch=: papers on a shelf that wait for their scan, the longest waiting first."""
+    """GET /work-list/originals?branch=: papers on a shelf that are not scanned yet, the oldest first."""
     await call.wait_for_views(AUTHORIZATIONS)
     async with call.parts.connection() as conn:
         found = await work_list.list_originals(conn, call.rights, **paging(call))

@@ -144,5 +144,5 @@ def test_a_startup_that_fails_ends_the_server_with_an_exit_code(tmp_path: Path) 
 def test_another_gunicorn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gunicorn, "__version__", "27.0.2")
     never: Callable[[], object] = pytest.fail
-    with pytest.raises(RuntimeError, match=r"made for gunicorn 27\.0\.1"):
+    with pytest.raises(RuntimeError, match=r"needs gunicorn 27\.0\.1"):
         run(never, bind=["127.0.0.1:0"], workers=1, limits=Limits(), on_ready=print)  # type: ignore[arg-type]  # not called

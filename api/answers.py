@@ -13,6 +13,7 @@ from domain.customer import Customer
 from domain.refusals import Refusal
 from projections import customer_documents
 from projections.customer_documents import ItemContext, PaperPage, PaperRow
+from web.statuses import status_of
 
 
 def items_of(call: Call, page: PaperPage) -> list[msgspec.Raw]:
@@ -46,7 +47,7 @@ async def without_hidden(call: Call, refusal: Refusal) -> Refusal:
     existing = refusal.extra.get("existing")
     if existing and not await call.parts.blocking(call.parts.archive.papers.is_visible, UUID(existing), call.rights):
         del refusal.extra["existing"]
-        await record_existence(call, UUID(existing), status=refusal.status)
+        await record_existence(call, UUID(existing), status=status_of(refusal))
     return refusal
 
 

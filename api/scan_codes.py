@@ -13,6 +13,7 @@ from domain.authorization import Authorization
 from domain.refusals import CheckRequired, Refusal, ScanCodeMalformed, ScanCodeUnknown, TooManyRequests
 from domain.values import Kind
 from projections import customer_documents
+from web.statuses import status_of
 
 
 async def check_code(call: Call) -> None:
@@ -22,7 +23,7 @@ async def check_code(call: Call) -> None:
         checked = await call.parts.blocking(call.parts.archive.forms.check_form, statement, call.caller(), call.rights)
     except Refusal as refusal:
         customer = await call.parts.blocking(call.parts.archive.forms.customer_of_form, statement, call.rights)
-        await call.record_access("check", status=refusal.status, customer=customer, authorization=statement)
+        await call.record_access("check", status=status_of(refusal), customer=customer, authorization=statement)
         raise await without_hidden(call, refusal) from None
     await call.record_access("check", customer=checked.state.customer, authorization=statement)
     call.answer(answer_of(call, checked), version=checked.state.version)
@@ -36,7 +37,7 @@ async def find_authorization(call: Call, code: str) -> UUID:
         async with parts.check_limit.take_turn(actor):
             return await look_up_code(call, code)
     except TooManyRequests as refusal:
-        await call.record_access("check", status=refusal.status)
+        await call.record_access("check", status=status_of(refusal))
         raise
 
 
@@ -44,7 +45,7 @@ async def look_up_code(call: Call, code: str) -> UUID:
     try:
         return await call.parts.blocking(call.parts.archive.forms.find_form, code, call.rights)
     except (ScanCodeUnknown, ScanCodeMalformed) as miss:
-        await call.record_access("check", status=miss.status)
+        await call.record_access("check", status=status_of(miss))
         raise
 
 

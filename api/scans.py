@@ -60,6 +60,7 @@ from domain.values import Source, parse_customer_id
 from projections import scan_sessions
 from projections.reading import SCANS, format_moment
 from web.problems import catalog, detail
+from web.statuses import status_of
 from web.subpath import base_of
 from web.uploads import ReceivedFile, receive_file
 
@@ -470,7 +471,7 @@ def problem_of(call: Call, slug: str | None) -> ScanProblem | None:
     return ScanProblem(
         type=f"{base_of(call.req.scope)}/problems/{slug}",
         title=translate(refusal.title),
-        status=refusal.status,
+        status=status_of(refusal),
         detail=detail(refusal, translate),
     )
 

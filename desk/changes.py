@@ -11,6 +11,7 @@ from desk.door import ask
 from desk.fields import key_after, number
 from desk.refused import problem_of
 from domain.refusals import PreconditionFailed, Refusal
+from web.statuses import status_of
 
 Fields = Mapping[str, str]
 FOUND_MAX = 10
@@ -33,7 +34,7 @@ async def show_change(
     """What change.html needs of the forms that are offered. After a late one what others did meanwhile is told."""
     refusal, late = form.refusal, isinstance(form.refusal, PreconditionFailed)
     return {
-        "status": refusal.status if refusal else 200,
+        "status": status_of(refusal) if refusal else 200,
         "problem": problem_of(call, refusal) if refusal else None,
         "meanwhile": await meanwhile(call, room, item, form.fields) if late else [],
         "offered": offered,

@@ -10,6 +10,7 @@ from desk.door import ask
 from desk.fields import fields_of, fill_fields
 from desk.refused import problem_of
 from domain.refusals import N_, FieldError, NotFound, Refusal, ValidationFailed
+from web.statuses import status_of
 
 FOUND_MAX = 50
 
@@ -78,4 +79,4 @@ def body_of(fields: Mapping[str, str]) -> dict[str, Any]:
 
 def show_again(call: Call, known: Mapping[str, Any] | None, fields: Mapping[str, str], refusal: Refusal) -> None:
     problem = problem_of(call, refusal)
-    render.show(call, "customer.html", status=refusal.status, customer=known, fields=fields, problem=problem)
+    render.show(call, "customer.html", status=status_of(refusal), customer=known, fields=fields, problem=problem)

@@ -12,6 +12,7 @@ from desk.render import go, show
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 from web.origin import require_own_page
 from web.problems import headers_of
+from web.statuses import status_of
 
 HOME = "/"
 # A path of this host, which neither //elsewhere nor /\elsewhere is, and no way round in a circle.
@@ -81,7 +82,7 @@ def show_sign_in_form(call: Call, *, following: str, user_name: str = "", refusa
     show(
         call,
         "sign_in.html",
-        status=refusal.status if refusal else 200,
+        status=status_of(refusal) if refusal else 200,
         next=following,
         user_name=user_name,
         elsewhere=call.parts.identity_provider is not None,
@@ -92,7 +93,7 @@ def show_sign_in_form(call: Call, *, following: str, user_name: str = "", refusa
 def show_password_form(call: Call, *, following: str, refusal: Refusal | None = None, changed: bool = False) -> None:
     due = own_session.require_session(call).must_change and not changed
     problem = problem_of(call, refusal) if refusal else None
-    status = refusal.status if refusal else 200
+    status = status_of(refusal) if refusal else 200
     show(call, "password.html", status=status, next=following, due=due, changed=changed, problem=problem)
 
 

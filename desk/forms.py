@@ -9,6 +9,7 @@ from desk.door import ask, ask_all
 from desk.fields import fields_of, fill_fields, key_after, new_key
 from desk.refused import problem_of
 from domain.refusals import Refusal
+from web.statuses import status_of
 
 MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference")
 
@@ -53,7 +54,7 @@ async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | No
     render.show(
         call,
         "form.html",
-        status=refusal.status if refusal else 200,
+        status=status_of(refusal) if refusal else 200,
         customer=customer.body,
         types=await types_for(call),
         fields=fields,

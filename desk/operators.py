@@ -9,6 +9,7 @@ from desk.door import ask
 from desk.fields import fields_of, fill_fields, new_key
 from desk.refused import problem_of
 from domain.refusals import Refusal
+from web.statuses import status_of
 
 TABLE_MINUTES = 15
 EVERY_SECONDS = 5
@@ -39,7 +40,7 @@ async def show_with(call: Call, refusal: Refusal | None = None) -> None:
     render.show(
         call,
         "operators.html",
-        status=refusal.status if refusal else 200,
+        status=status_of(refusal) if refusal else 200,
         problem=problem_of(call, refusal) if refusal else None,
         seen=seen,
         scanners=scanners.body["items"],

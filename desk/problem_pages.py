@@ -7,13 +7,14 @@ from desk import render
 from domain import refusals
 from domain.refusals import NotFound
 from web.problems import catalog, cure
+from web.statuses import status_of
 
 
 async def list_problems(call: Call) -> None:
     """GET /problems: every way in which the archive says no."""
     call.language = render.language_of(call)
     translate = catalog(call.language)
-    kinds = [(kind.slug, kind.status, translate(kind.title)) for kind in refusals.all_refusals()]
+    kinds = [(kind.slug, status_of(kind), translate(kind.title)) for kind in refusals.all_refusals()]
     render.show(call, "problems.html", kinds=kinds)
 
 
@@ -28,8 +29,8 @@ async def show_problem(call: Call) -> None:
         call,
         "problem_page.html",
         slug=kind.slug,
-        code=kind.status,
+        code=status_of(kind),
         title=translate(kind.title),
         sentence=re.sub(r"\{(\w+)\}", "…", translate(kind.sentence)),
-        cure=translate(cure(kind.status)),
+        cure=translate(cure(status_of(kind))),
     )

@@ -13,6 +13,7 @@ from desk.render import go, language_of, show
 from domain.refusals import N_, PasswordMustBeChanged, Refusal, Unauthenticated, ValidationFailed
 from domain.values import NO_DAY
 from web.problems import catalog, cure, detail, field_detail
+from web.statuses import status_of
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
     says = detail(refusal, translate)
     return ShownProblem(
         slug=refusal.slug,
-        status=refusal.status,
+        status=status_of(refusal),
         title=translate(refusal.title),
         detail=says,
         errors=tuple(fields_refused(refusal, says, translate)),
@@ -102,7 +103,7 @@ def show_problem_page(req: Any, resp: Any, refusal: Refusal) -> None:
         show(
             call,
             "problem.html",
-            status=refusal.status,
+            status=status_of(refusal),
             problem=problem,
-            cure=catalog(call.language)(cure(refusal.status)),
+            cure=catalog(call.language)(cure(status_of(refusal))),
         )

@@ -8,6 +8,7 @@ from desk.refused import problem_of
 from desk.render import LANGUAGES, go, show
 from domain.refusals import FieldError, Refusal, ValidationFailed
 from domain.values import parse_branch_code
+from web.statuses import status_of
 
 HERE = "/settings"
 
@@ -32,5 +33,5 @@ async def choose(call: Call) -> None:
         )
     except FieldError as wrong:
         refusal: Refusal = ValidationFailed(wrong)
-        return show(call, "settings.html", status=refusal.status, named=branch, problem=problem_of(call, refusal))
+        return show(call, "settings.html", status=status_of(refusal), named=branch, problem=problem_of(call, refusal))
     return go(call, local(fields.get("next") or HERE))

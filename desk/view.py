@@ -18,6 +18,7 @@ from desk.refused import problem_of
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import normalize_typed_day, parse_date
 from projections.reading import format_moment
+from web.statuses import status_of
 
 TABS = ("documents", "authorizations")
 FILTERS = ("papers", "q", "type", "status", "source", "from", "to", "sort")
@@ -43,7 +44,7 @@ async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | 
     render.show(
         call,
         "view.html",
-        status=refusal.status if refusal else 200,
+        status=status_of(refusal) if refusal else 200,
         problem=problem_of(call, refusal) if refusal else None,
         customer=listed.body["customer"],
         items=[SimpleNamespace(**item) for item in listed.body["items"]],  # a template reads them twice as fast

@@ -1,4 +1,4 @@
-"""Every refusal of the archive. web/problems.py maps them to HTTP, service/ to exit codes.
+"""Every refusal of the archive. web/problems.py maps them to HTTP, service/exits.py to exit codes.
 
 A refusal has a slug (stable, part of the contract), a title, and a sentence that a desk worker can act on. Sentences
 are message ids for gettext: `N_` marks them; the edge translates them and fills in `values`.
@@ -18,7 +18,6 @@ class Refusal(Exception):
     problem."""
 
     slug: ClassVar[str]
-    status: ClassVar[int]
     title: ClassVar[str]
     sentence: ClassVar[str]
 
@@ -42,13 +41,13 @@ class FieldError(Exception):
 
 
 class MalformedRequest(Refusal):
-    slug, status = "malformed-request", 400
+    slug = "malformed-request"
     title = N_("The request cannot be read")
     sentence = N_("The request cannot be read: {reason}.")
 
 
 class Unauthenticated(Refusal):
-    slug, status = "unauthenticated", 401
+    slug = "unauthenticated"
     title = N_("Sign in first")
     sentence = N_("Send a valid token, or sign in again.")
 
@@ -75,7 +74,7 @@ class IdentityUnknown(Unauthenticated):
 
 
 class Forbidden(Refusal):
-    slug, status = "forbidden", 403
+    slug = "forbidden"
     title = N_("Not allowed")
     sentence = N_("Your role does not allow this. Ask a supervisor.")
 
@@ -99,25 +98,25 @@ class PasswordMustBeChanged(Forbidden):
 
 
 class NotFound(Refusal):
-    slug, status = "not-found", 404
+    slug = "not-found"
     title = N_("Not found")
     sentence = N_("This does not exist, or you are not allowed to see it.")
 
 
 class MethodNotAllowed(Refusal):
-    slug, status = "method-not-allowed", 405
+    slug = "method-not-allowed"
     title = N_("Method not allowed")
     sentence = N_("This address does not accept that method.")
 
 
 class NotAcceptable(Refusal):
-    slug, status = "not-acceptable", 406
+    slug = "not-acceptable"
     title = N_("No such representation")
     sentence = N_("The archive cannot answer in a form that the request accepts.")
 
 
 class RequestTimeout(Refusal):
-    slug, status = "request-timeout", 408
+    slug = "request-timeout"
     title = N_("The request took too long")
     sentence = N_("The rest of the request did not arrive in time. Nothing was stored; try again.")
 
@@ -129,37 +128,37 @@ class UploadGaveWay(RequestTimeout):
 
 
 class LengthRequired(Refusal):
-    slug, status = "length-required", 411
+    slug = "length-required"
     title = N_("Content-Length is required")
     sentence = N_("Send the request with a Content-Length; chunked bodies are not accepted.")
 
 
 class PreconditionFailed(Refusal):
-    slug, status = "precondition-failed", 412
+    slug = "precondition-failed"
     title = N_("Someone else changed it")
     sentence = N_("This was changed since you read it (now version {version}). Read it again, then decide.")
 
 
 class ContentTooLarge(Refusal):
-    slug, status = "content-too-large", 413
+    slug = "content-too-large"
     title = N_("Too large")
     sentence = N_("The upload is larger than the limit of {limit_bytes} bytes. Make the file smaller or split it.")
 
 
 class UnsupportedMediaType(Refusal):
-    slug, status = "unsupported-media-type", 415
+    slug = "unsupported-media-type"
     title = N_("Type of request body not supported")
     sentence = N_("This address does not accept that type of body: {reason}.")
 
 
 class RangeNotSatisfiable(Refusal):
-    slug, status = "range-not-satisfiable", 416
+    slug = "range-not-satisfiable"
     title = N_("Range outside the content")
     sentence = N_("The content has {size_bytes} bytes; the requested range lies outside.")
 
 
 class ValidationFailed(Refusal):
-    slug, status = "validation-failed", 422
+    slug = "validation-failed"
     title = N_("Some fields are wrong")
     sentence = N_("Correct the fields named below and send it again.")
 
@@ -169,13 +168,13 @@ class ValidationFailed(Refusal):
 
 
 class PreconditionRequired(Refusal):
-    slug, status = "precondition-required", 428
+    slug = "precondition-required"
     title = N_("If-Match is required")
     sentence = N_("Send If-Match with the ETag of the version you read.")
 
 
 class TooManyRequests(Refusal):
-    slug, status = "too-many-requests", 429
+    slug = "too-many-requests"
     title = N_("Too many requests")
     sentence = N_("Wait {retry_after_seconds} seconds, then try again.")
 
@@ -183,7 +182,7 @@ class TooManyRequests(Refusal):
 class InternalError(Refusal):
     """A fault of the archive, not of the request; the edge answers it for every unexpected exception."""
 
-    slug, status = "internal-error", 500
+    slug = "internal-error"
     title = N_("Something went wrong here")
     sentence = N_(
         "An error occurred in the archive. Give the operator the trace id; unconfirmed changes are not stored."
@@ -191,13 +190,13 @@ class InternalError(Refusal):
 
 
 class Unavailable(Refusal):
-    slug, status = "unavailable", 503
+    slug = "unavailable"
     title = N_("Not available just now")
     sentence = N_("The archive cannot answer just now. Nothing was lost; try again in a moment.")
 
 
 class ViewPaused(Refusal):
-    slug, status = "view-paused", 503
+    slug = "view-paused"
     title = N_("Paused by an operator")
     sentence = N_(
         "An operator has paused the view that this answer is read from, and it lacks what you asked for, such as your"
@@ -206,19 +205,19 @@ class ViewPaused(Refusal):
 
 
 class InsufficientStorage(Refusal):
-    slug, status = "insufficient-storage", 507
+    slug = "insufficient-storage"
     title = N_("The disk is full")
     sentence = N_("There is too little room to store this safely. Nothing was stored; tell the operator.")
 
 
 class FileEmpty(Refusal):
-    slug, status = "file-empty", 422
+    slug = "file-empty"
     title = N_("The file is empty")
     sentence = N_("The file has no content. Choose another file.")
 
 
 class FileTypeNotAllowed(Refusal):
-    slug, status = "file-type-not-allowed", 415
+    slug = "file-type-not-allowed"
     title = N_("File type not accepted")
     sentence = N_("This file type ({found}) is not accepted. Save the file as PDF and try again.")
 
@@ -234,19 +233,19 @@ class PageTypeNotAllowed(FileTypeNotAllowed):
 
 
 class FileDamaged(Refusal):
-    slug, status = "file-damaged", 422
+    slug = "file-damaged"
     title = N_("The file is damaged")
     sentence = N_("The file cannot be read completely. Create it again or choose another file.")
 
 
 class FilePasswordProtected(Refusal):
-    slug, status = "file-password-protected", 422
+    slug = "file-password-protected"
     title = N_("The file has a password")
     sentence = N_("This document type does not allow files with a password. Remove the password and try again.")
 
 
 class FileTooManyPixels(Refusal):
-    slug, status = "file-too-many-pixels", 422
+    slug = "file-too-many-pixels"
     title = N_("The picture is too large")
     sentence = N_(
         "The file has more pixels, frames or pages than are allowed. Scan it at a lower resolution or split it."
@@ -254,37 +253,37 @@ class FileTooManyPixels(Refusal):
 
 
 class DuplicateContent(Refusal):
-    slug, status = "duplicate-content", 409
+    slug = "duplicate-content"
     title = N_("This customer already has this file")
     sentence = N_("The same content is already in this customer's documents. Open the earlier one, or add it anyway.")
 
 
 class CustomerUnknown(Refusal):
-    slug, status = "customer-unknown", 422
+    slug = "customer-unknown"
     title = N_("Unknown customer")
     sentence = N_("There is no customer with this number. Search for the customer first.")
 
 
 class CustomerErased(Refusal):
-    slug, status = "customer-erased", 410
+    slug = "customer-erased"
     title = N_("Customer erased")
     sentence = N_("The personal data of this customer was erased. Nothing can be added.")
 
 
 class DocumentTypeUnknown(Refusal):
-    slug, status = "document-type-unknown", 422
+    slug = "document-type-unknown"
     title = N_("Unknown document type")
     sentence = N_("There is no document type {type}. Choose one from the list.")
 
 
 class DocumentTypeInactive(Refusal):
-    slug, status = "document-type-inactive", 422
+    slug = "document-type-inactive"
     title = N_("Document type switched off")
     sentence = N_("The document type {type} is switched off. Choose another.")
 
 
 class SourceNotAllowed(Refusal):
-    slug, status = "source-not-allowed", 422
+    slug = "source-not-allowed"
     title = N_("Source not allowed for this type")
     sentence = N_("The document type {type} does not allow the source {source}. Choose another source or type.")
 
@@ -296,13 +295,13 @@ class SourceNotAllowed(Refusal):
 
 
 class ScanCodeUnknown(Refusal):
-    slug, status = "scan-code-unknown", 404
+    slug = "scan-code-unknown"
     title = N_("Unknown scan code")
     sentence = N_("No form was issued with this scan code. Compare it with the paper.")
 
 
 class ScanCodeMalformed(Refusal):
-    slug, status = "scan-code-malformed", 422
+    slug = "scan-code-malformed"
     title = N_("The scan code is mistyped")
     sentence = N_(
         "A character of the scan code is wrong, missing or swapped. Compare it with the paper, group by group."
@@ -310,13 +309,13 @@ class ScanCodeMalformed(Refusal):
 
 
 class ScanCodeTaken(Refusal):
-    slug, status = "scan-code-taken", 409
+    slug = "scan-code-taken"
     title = N_("Scan code already used")
     sentence = N_("This scan code already belongs to another authorization. A code is never used again.")
 
 
 class ScanCodeRedeemed(Refusal):
-    slug, status = "scan-code-redeemed", 409
+    slug = "scan-code-redeemed"
     title = N_("Already archived")
     sentence = N_(
         "The paper of this scan code is already archived. Open it; a better scan becomes a new version of its content."
@@ -324,7 +323,7 @@ class ScanCodeRedeemed(Refusal):
 
 
 class ScanCodeOtherCustomer(Refusal):
-    slug, status = "scan-code-other-customer", 409
+    slug = "scan-code-other-customer"
     title = N_("The scan code belongs to another customer")
     sentence = N_(
         "The form with this scan code was issued for another customer. Check the code, or search for the customer."
@@ -332,7 +331,7 @@ class ScanCodeOtherCustomer(Refusal):
 
 
 class CheckRequired(Refusal):
-    slug, status = "check-required", 409
+    slug = "check-required"
     title = N_("Check the scan code first")
     sentence = N_("This code was not checked, was checked too long ago, or was changed since. Check it again.")
 
@@ -340,7 +339,7 @@ class CheckRequired(Refusal):
 class AuthorizationNotActive(Refusal):
     """The authorization is not active. `extra` holds its status, and its evidence when there is some."""
 
-    slug, status = "authorization-not-active", 409
+    slug = "authorization-not-active"
     title = N_("The authorization is not active")
     sentence = N_("The authorization of this scan code is not active.")
     sentences: ClassVar[dict[str, str]] = {
@@ -359,25 +358,25 @@ class AuthorizationNotActive(Refusal):
 
 
 class IbanInvalid(Refusal):
-    slug, status = "iban-invalid", 422
+    slug = "iban-invalid"
     title = N_("The IBAN is wrong")
     sentence = N_("The IBAN has a wrong check number, length or country. Compare it with the paper.")
 
 
 class MandateExists(Refusal):
-    slug, status = "mandate-exists", 409
+    slug = "mandate-exists"
     title = N_("An active mandate exists")
     sentence = N_("The customer already has an active mandate for this account and creditor.")
 
 
 class MandateReferenceTaken(Refusal):
-    slug, status = "mandate-reference-taken", 409
+    slug = "mandate-reference-taken"
     title = N_("Mandate reference already used")
     sentence = N_("This mandate reference already belongs to another mandate. Use another.")
 
 
 class CollectionPresented(Refusal):
-    slug, status = "collection-presented", 409
+    slug = "collection-presented"
     title = N_("A collection was presented")
     sentence = N_(
         "A collection was presented under this mandate, so its paper must stay. Revoke the mandate, or ask a supervisor"
@@ -386,7 +385,7 @@ class CollectionPresented(Refusal):
 
 
 class IllegalTransition(Refusal):
-    slug, status = "illegal-transition", 409
+    slug = "illegal-transition"
     title = N_("Not possible in this state")
     sentence = N_("This cannot be done while it is {state}.")
 
@@ -416,7 +415,7 @@ class IllegalTransition(Refusal):
 class LapseStands(Refusal):
     """The authorization would lapse again at once. `on`: the first day on which it had ended, counted again today."""
 
-    slug, status = "lapse-stands", 409
+    slug = "lapse-stands"
     title = N_("It has ended by today's date too")
     sentence = N_("By today's date it had already ended on {on}, so it would end again at once. Issue a new form.")
 
@@ -425,7 +424,7 @@ class LapseStands(Refusal):
 
 
 class EvidenceChanged(Refusal):
-    slug, status = "evidence-changed", 409
+    slug = "evidence-changed"
     title = N_("The paper has changed meanwhile")
     sentence = N_(
         "After the authorization ended, its only paper was withdrawn, or restored to a form without a signature."
@@ -434,61 +433,61 @@ class EvidenceChanged(Refusal):
 
 
 class ScannerBusy(Refusal):
-    slug, status = "scanner-busy", 409
+    slug = "scanner-busy"
     title = N_("The scanner is in use")
     sentence = N_("Another person is using this scanner. Wait a moment, or choose another scanner.")
 
 
 class ScannerOffline(Refusal):
-    slug, status = "scanner-offline", 503
+    slug = "scanner-offline"
     title = N_("The scanner does not answer")
     sentence = N_("The scanner or its station cannot be reached. Check that both are on, or choose another scanner.")
 
 
 class ScannerJammed(Refusal):
-    slug, status = "scanner-jammed", 503
+    slug = "scanner-jammed"
     title = N_("Paper jam")
     sentence = N_("A sheet is stuck in the scanner. Take it out and continue; the pages before it are kept.")
 
 
 class ScannerCoverOpen(Refusal):
-    slug, status = "scanner-cover-open", 503
+    slug = "scanner-cover-open"
     title = N_("The cover is open")
     sentence = N_("Close the cover of the scanner and scan again; the pages before it are kept.")
 
 
 class ScannerOutOfPaper(Refusal):
-    slug, status = "scanner-out-of-paper", 503
+    slug = "scanner-out-of-paper"
     title = N_("No paper in the feeder")
     sentence = N_("Put the sheets into the feeder and scan again.")
 
 
 class ScannerFailed(Refusal):
-    slug, status = "scanner-failed", 503
+    slug = "scanner-failed"
     title = N_("The scanner stopped")
     sentence = N_("The scanner stopped before it had finished. The scanned pages are kept; scan the others again.")
 
 
 class ScannerTooManyPages(Refusal):
-    slug, status = "scanner-too-many-pages", 422
+    slug = "scanner-too-many-pages"
     title = N_("Too many pages")
     sentence = N_("This scan has reached its maximum number of pages. Archive them, then scan the rest.")
 
 
 class IdempotencyKeyReused(Refusal):
-    slug, status = "idempotency-key-reused", 422
+    slug = "idempotency-key-reused"
     title = N_("Idempotency-Key used for another request")
     sentence = N_("This Idempotency-Key was already used for a different request. Use a new key.")
 
 
 class IdempotencyInFlight(Refusal):
-    slug, status = "idempotency-in-flight", 409
+    slug = "idempotency-in-flight"
     title = N_("The same request is still in progress")
     sentence = N_("A request with this Idempotency-Key is still being stored. Try again in a moment.")
 
 
 class ExternalIdTaken(Refusal):
-    slug, status = "external-id-taken", 409
+    slug = "external-id-taken"
     title = N_("External id already used")
     sentence = N_("Another document or authorization already has this external id.")
 

@@ -5,28 +5,69 @@ done, 75 try again, 130 interrupted."""
 import traceback
 
 from domain.administration import NameTaken
-from domain.refusals import FieldError, NotFound, Refusal, ValidationFailed
+from domain.refusals import FieldError, NotFound, Refusal, Unavailable, ValidationFailed
 
 OK, FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, CONFLICT, DIFFERENT, PARTLY = range(8)
 TRY_AGAIN = 75
 INTERRUPTED = 130
 
-BY_STATUS = {
-    400: USAGE,
-    401: NOT_ALLOWED,
-    403: NOT_ALLOWED,
-    404: NOT_FOUND,
-    408: TRY_AGAIN,
-    409: CONFLICT,
-    410: NOT_FOUND,
-    412: CONFLICT,
-    422: USAGE,
-    429: TRY_AGAIN,
-    503: TRY_AGAIN,
-    507: TRY_AGAIN,
+CODES = {
+    "method-not-allowed": FAILED,
+    "not-acceptable": FAILED,
+    "length-required": FAILED,
+    "content-too-large": FAILED,
+    "unsupported-media-type": FAILED,
+    "range-not-satisfiable": FAILED,
+    "precondition-required": FAILED,
+    "internal-error": FAILED,
+    "file-type-not-allowed": FAILED,
+    "malformed-request": USAGE,
+    "validation-failed": USAGE,
+    "file-empty": USAGE,
+    "file-damaged": USAGE,
+    "file-password-protected": USAGE,
+    "file-too-many-pixels": USAGE,
+    "document-type-inactive": USAGE,
+    "source-not-allowed": USAGE,
+    "scan-code-malformed": USAGE,
+    "iban-invalid": USAGE,
+    "scanner-too-many-pages": USAGE,
+    "idempotency-key-reused": USAGE,
+    "not-found": NOT_FOUND,
+    "customer-unknown": NOT_FOUND,
+    "customer-erased": NOT_FOUND,
+    "document-type-unknown": NOT_FOUND,
+    "scan-code-unknown": NOT_FOUND,
+    "unauthenticated": NOT_ALLOWED,
+    "forbidden": NOT_ALLOWED,
+    "precondition-failed": CONFLICT,
+    "duplicate-content": CONFLICT,
+    "scan-code-taken": CONFLICT,
+    "scan-code-redeemed": CONFLICT,
+    "scan-code-other-customer": CONFLICT,
+    "check-required": CONFLICT,
+    "authorization-not-active": CONFLICT,
+    "mandate-exists": CONFLICT,
+    "mandate-reference-taken": CONFLICT,
+    "collection-presented": CONFLICT,
+    "illegal-transition": CONFLICT,
+    "lapse-stands": CONFLICT,
+    "evidence-changed": CONFLICT,
+    "scanner-busy": CONFLICT,
+    "external-id-taken": CONFLICT,
+    "request-timeout": TRY_AGAIN,
+    "too-many-requests": TRY_AGAIN,
+    "unavailable": TRY_AGAIN,
+    "view-paused": TRY_AGAIN,
+    "insufficient-storage": TRY_AGAIN,
+    "scanner-offline": TRY_AGAIN,
+    "scanner-jammed": TRY_AGAIN,
+    "scanner-cover-open": TRY_AGAIN,
+    "scanner-out-of-paper": TRY_AGAIN,
+    "scanner-failed": TRY_AGAIN,
+    "idempotency-in-flight": TRY_AGAIN,
 }
-# Exceptions to BY_STATUS: an unknown name on the command line is "not found".
-BY_SLUG = {"customer-unknown": NOT_FOUND, "document-type-unknown": NOT_FOUND, "idempotency-in-flight": TRY_AGAIN}
+"""The exit code of every refusal, by its slug."""
 
 
 class CommandFailed(Exception):
@@ -48,14 +89,14 @@ def ending_of(error: Exception) -> tuple[int, str]:
             return CONFLICT, field_words(error.errors[0])
         case ValidationFailed():
             return USAGE, "; ".join(field_words(wrong) for wrong in error.errors) or str(error)
-        case Refusal() if error.status == 503 and error.__cause__ is not None:
+        case Unavailable() if error.__cause__ is not None:
             return (
                 _ending_of_unexpected(error.__cause__)
                 if isinstance(error.__cause__, Exception)
                 else (TRY_AGAIN, str(error))
             )
         case Refusal():
-            return BY_SLUG.get(error.slug, BY_STATUS.get(error.status, FAILED)), str(error)
+            return CODES[error.slug], str(error)
         case FieldError():
             return USAGE, field_words(error)
     return _ending_of_unexpected(error)

@@ -22,6 +22,7 @@ import msgspec
 from domain import refusals
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 from domain.values import NO_DAY
+from web.statuses import status_of
 from web.subpath import add_base, base_of
 
 Translate = Callable[[str], str]
@@ -65,7 +66,7 @@ def build_problem(
         **refusal.extra,
         "type": f"{base}/problems/{refusal.slug}",
         "title": translate(refusal.title),
-        "status": refusal.status,
+        "status": status_of(refusal),
         "detail": detail(refusal, translate),
         "instance": quote(add_base(instance, base), safe="/:@!$&'()*+,;=-._~"),
         "trace_id": trace_id,
@@ -74,7 +75,7 @@ def build_problem(
         members["errors"] = [{"pointer": e.pointer, "detail": field_detail(e, translate)} for e in refusal.errors]
     body = msgspec.json.encode(members)
     headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *language_headers(language)]
-    return ReadyAnswer(refusal.status, [*headers, *headers_of(refusal)], body)
+    return ReadyAnswer(status_of(refusal), [*headers, *headers_of(refusal)], body)
 
 
 def detail(refusal: Refusal, translate: Translate) -> str:
@@ -101,14 +102,14 @@ def language_headers(language: str) -> list[tuple[str, str]]:
 def headers_of(refusal: Refusal) -> list[tuple[str, str]]:
     """The headers that HTTP requires with the refusal's status, from the refusal's `values`."""
     values = refusal.values
-    if refusal.status in (408, 429, 503) or refusal.slug == "idempotency-in-flight":
+    if status_of(refusal) in (408, 429, 503) or refusal.slug == "idempotency-in-flight":
         seconds = values.get("retry_after_seconds", RETRY_AFTER_SECONDS_DEFAULT)
         return [("retry-after", str(max(1, round(float(seconds)))))]
-    if refusal.status == 401:
+    if status_of(refusal) == 401:
         return [("www-authenticate", 'Bearer realm="dossier"')]
-    if refusal.status == 405 and "allow" in values:
+    if status_of(refusal) == 405 and "allow" in values:
         return [("allow", with_head(str(values["allow"])))]
-    if refusal.status == 416 and "size_bytes" in values:
+    if status_of(refusal) == 416 and "size_bytes" in values:
         return [("content-range", f"bytes */{values['size_bytes']}")]
     return []
 
@@ -200,7 +201,7 @@ def trace_id_of(scope: Any) -> str:
 
 
 BY_STATUS: dict[int, type[Refusal]] = {
-    kind.status: kind
+    status_of(kind): kind
     for kind in (
         refusals.MalformedRequest, refusals.Unauthenticated, refusals.Forbidden, refusals.NotFound,
         refusals.MethodNotAllowed, refusals.NotAcceptable, refusals.RequestTimeout, refusals.LengthRequired,

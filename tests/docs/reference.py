@@ -22,6 +22,7 @@ from domain.envelope import Meta
 from service.__main__ import cli
 from service.settings import all_settings
 from store.mapper import PLANS
+from web.statuses import status_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE, EVENTS = DOCS / "reference.md", DOCS / "events.md"
@@ -81,7 +82,7 @@ def problems() -> Iterator[str]:
     yield "## Problems\n\nEach `type` is `/problems/` and the slug, a page of a running archive.\n"
     yield "| Slug | Status | What is said |\n|---|---|---|"
     for kind in refusals.all_refusals():
-        yield f"| `{kind.slug}` | {kind.status} | {kind.title}. {kind.sentence} |"
+        yield f"| `{kind.slug}` | {status_of(kind)} | {kind.title}. {kind.sentence} |"
     yield ""
 
 

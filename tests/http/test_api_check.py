@@ -42,6 +42,7 @@ from tests.http.desk import (
 )
 from tests.http.served import Served, wait_until
 from web.problems import catalog
+from web.statuses import status_of
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()  # two days, so that no zone matters
 MISSES_MAX = 20
@@ -402,7 +403,7 @@ def test_each_refusal_has_its_own_sentence_in_three_languages(served: Served, st
     details = set()
     for language in LANGUAGES:
         answer = staff.get(f"/v1/scan-codes/{code}", headers={"Accept-Language": language})
-        assert problem_of(answer, kind.status) == kind.slug
+        assert problem_of(answer, status_of(kind)) == kind.slug
         translate = catalog(language)
         assert said(answer) == (translate(kind.title), translate(sentence))
         assert {name: answer.json().get(name) for name in told} == told
@@ -430,7 +431,7 @@ def test_what_check_refuses_cannot_be_saved_without_a_check_either(
         assert answer.status_code == 201, answer.text
         assert answer.json()["status"] == what
     else:
-        assert problem_of(answer, kind.status) == kind.slug
+        assert problem_of(answer, status_of(kind)) == kind.slug
 
 
 def test_redeemed_names_the_document_and_a_withdrawn_one_redeems_nothing(served: Served, staff: httpx.Client) -> None:

@@ -10,6 +10,7 @@ from tests.http import wire
 from tests.http.desk import a_customer, archived, correct, corrected, no_upload, problem_of
 from tests.http.served import Served
 from web.problems import catalog
+from web.statuses import status_of
 
 # So that the archive does not wait for a body that it has refused.
 EXPECT = "Expect: 100-continue"
@@ -126,7 +127,7 @@ def test_what_is_refused_before_the_application_is_in_the_readers_language_too(
 ) -> None:
     method, path, *headers = request_head
     answer = wire.ask(served, wire.head(method, path, *headers, f"Accept-Language: {language}"))
-    assert (answer.status, answer.slug) == (kind.status, kind.slug)
+    assert (answer.status, answer.slug) == (status_of(kind), kind.slug)
     assert answer.problem["title"] == catalog(language)(kind.title)
     assert (answer.headers["content-language"], answer.headers["vary"]) == (language, "Accept-Language")
 

@@ -49,6 +49,7 @@ from tests.http.served import ROOT, Served
 from tests.http.tiny import Answer
 from tests.paper.files import a_blank_png, a_locked_pdf
 from web.problems import catalog
+from web.statuses import status_of
 
 Provoke = Callable[[Served, httpx.Client], httpx.Response | Answer]
 REACHED: dict[str, Provoke] = {}
@@ -447,7 +448,7 @@ def a_type(served: Served, **changes: Any) -> str:
     return code
 
 
-STATUS = {kind.slug: kind.status for kind in refusals.all_refusals()}
+STATUS = {kind.slug: status_of(kind) for kind in refusals.all_refusals()}
 
 
 @pytest.mark.parametrize("slug", REACHED)
@@ -662,7 +663,7 @@ def test_each_problem_has_a_page_that_anyone_may_read(served: Served, slug: str)
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert page.headers["X-Content-Type-Options"] == "nosniff"
     assert f"<title>{kind.title} – Dossier</title>" in page.text.replace("&#39;", "'")
-    assert str(kind.status) in page.text
+    assert str(status_of(kind)) in page.text
     assert f'href="/problems/{slug}"' in anyone.get("/problems").text
     without = anyone.head(f"/problems/{slug}")
     assert (without.status_code, without.content) == (200, b"")

@@ -36,6 +36,7 @@ from tests.http.scanning import (
     started,
 )
 from tests.http.served import Served
+from web.statuses import status_of
 
 DRIVERS_WORDS = "SANE_STATUS_IO_ERROR: Error during device I/O on libusb:001:007"
 PROBLEMS = {kind.slug: kind for kind in refusals.all_refusals() if kind.slug.startswith("scanner-")}
@@ -491,7 +492,7 @@ def test_what_stopped_a_scan_is_told_in_plain_words_and_never_in_the_drivers(
     assert (ended.status_code, ended.json()["state"]) == (200, "failed")
     shown = staff.get(f"{SESSIONS}/{of['id']}", headers={"Accept-Language": language})
     problem = shown.json()["problem"]
-    assert (problem["type"], problem["status"]) == (f"/problems/{slug}", PROBLEMS[slug].status)
+    assert (problem["type"], problem["status"]) == (f"/problems/{slug}", status_of(PROBLEMS[slug]))
     assert problem["title"] != problem["detail"]
     if language == "en":
         assert (problem["title"], problem["detail"]) == (PROBLEMS[slug].title, PROBLEMS[slug].sentence)

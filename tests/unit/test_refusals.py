@@ -8,7 +8,9 @@ import pytest
 
 from domain import refusals
 from domain.refusals import FieldError, Refusal, ValidationFailed, all_refusals
+from service.exits import CODES
 from tests.tree import ROOMS, ROOT
+from web.statuses import STATUSES
 
 # The slugs of docs/reference.md, "Problems", that programs were promised; written out by hand.
 CONTRACT = """
@@ -43,7 +45,13 @@ def contract() -> dict[str, int]:
 
 
 def test_every_slug_has_the_status_of_the_contract() -> None:
-    assert {r.slug: r.status for r in all_refusals()}.items() <= (contract() | OWN).items()
+    assert STATUSES.items() <= (contract() | OWN).items()
+
+
+def test_the_tables_of_the_doors_hold_exactly_the_slugs_of_the_domain() -> None:
+    slugs = {r.slug for r in all_refusals()}
+    assert STATUSES.keys() == slugs
+    assert CODES.keys() == slugs
 
 
 def test_what_stands_beside_the_contract_exists_and_is_not_in_it() -> None:

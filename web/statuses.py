@@ -1,0 +1,66 @@
+"""The HTTP status of every refusal, by its slug; web/problems.py writes the problems that carry it."""
+
+from domain.refusals import Refusal
+
+STATUSES: dict[str, int] = {
+    "malformed-request": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not-found": 404,
+    "method-not-allowed": 405,
+    "not-acceptable": 406,
+    "request-timeout": 408,
+    "length-required": 411,
+    "precondition-failed": 412,
+    "content-too-large": 413,
+    "unsupported-media-type": 415,
+    "range-not-satisfiable": 416,
+    "validation-failed": 422,
+    "precondition-required": 428,
+    "too-many-requests": 429,
+    "internal-error": 500,
+    "unavailable": 503,
+    "view-paused": 503,
+    "insufficient-storage": 507,
+    "file-empty": 422,
+    "file-type-not-allowed": 415,
+    "file-damaged": 422,
+    "file-password-protected": 422,
+    "file-too-many-pixels": 422,
+    "duplicate-content": 409,
+    "customer-unknown": 422,
+    "customer-erased": 410,
+    "document-type-unknown": 422,
+    "document-type-inactive": 422,
+    "source-not-allowed": 422,
+    "scan-code-unknown": 404,
+    "scan-code-malformed": 422,
+    "scan-code-taken": 409,
+    "scan-code-redeemed": 409,
+    "scan-code-other-customer": 409,
+    "check-required": 409,
+    "authorization-not-active": 409,
+    "iban-invalid": 422,
+    "mandate-exists": 409,
+    "mandate-reference-taken": 409,
+    "collection-presented": 409,
+    "illegal-transition": 409,
+    "lapse-stands": 409,
+    "evidence-changed": 409,
+    "scanner-busy": 409,
+    "scanner-offline": 503,
+    "scanner-jammed": 503,
+    "scanner-cover-open": 503,
+    "scanner-out-of-paper": 503,
+    "scanner-failed": 503,
+    "scanner-too-many-pages": 422,
+    "idempotency-key-reused": 422,
+    "idempotency-in-flight": 409,
+    "external-id-taken": 409,
+}
+"""The one table of slugs and statuses; both are part of the contract of the API."""
+
+
+def status_of(refusal: Refusal | type[Refusal]) -> int:
+    """The status of the answer for a refusal or a class of refusals."""
+    return STATUSES[refusal.slug]

@@ -1,9 +1,6 @@
 """What archives in use have stored must be read for ever: every topic's golden bytes (tests/store/golden/README.md)."""
 
-import shutil
-import subprocess
 from collections import defaultdict
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,8 +9,8 @@ from store.mapper import BY_TOPIC, PLANS
 from store.upcasts import UPCASTS
 from tests.builders import golden
 from tests.builders.events import BY_KIND, an_envelope
+from tests.builders.history import git
 
-ROOT = Path(__file__).parent.parent.parent
 CURRENT = sorted(plan.topic for kind, plan in PLANS.items() if kind not in UPCASTS)
 
 
@@ -37,14 +34,6 @@ def test_every_golden_file_has_had_one_content_in_all_commits_since_they_were_fr
         (_, _, *blobs, _), path = line.partition("\t")[0].split(), line.partition("\t")[2]
         contents[path] |= {blob for blob in blobs if blob.strip("0")}
     assert [path for path, found in contents.items() if path.endswith(".json") and len(found) > 1] == []
-
-
-def git(*arguments: str) -> str:
-    """What git says of this checkout; nothing where it is none."""
-    if not (ROOT / ".git").exists() or shutil.which("git") is None:
-        return ""
-    command = ["git", "-c", "safe.directory=*", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_no_two_classes_share_a_topic() -> None:

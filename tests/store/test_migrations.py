@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +10,10 @@ import pytest
 
 from migrations.files import MigrationError, read_migrations
 from migrations.runner import list_pending, migrate
+from tests.builders.history import git
 from tests.docs.schema import schema_of
 
-ROOT = Path(__file__).parents[2]
+FROZEN = Path(__file__).parent / "migrations.sha256"
 TABLE = "create table book (id int primary key, title text);\ncreate table loan (book int references book);"
 INDEX = """-- no-transaction
 drop index concurrently if exists book_title;
@@ -263,6 +262,19 @@ def test_the_releases_own_migrations_apply_and_then_none_is_pending(db: str) -> 
     assert rows(db, "select count(*) > 0 from schema_migration") == [(True,)]
 
 
+def test_no_migration_was_changed_since_it_was_committed() -> None:
+    """A home that has it would be refused, even for another comment. A new migration gets its line at the end."""
+    now = [f"{migration.sha256}  {migration.name}" for migration in read_migrations()]
+    assert FROZEN.read_text().splitlines() == now, "add the line of a new migration; take a change back"
+
+
+def test_every_migration_has_had_one_digest_in_all_commits() -> None:
+    """A file and its line can be changed together; then the history tells, where there is one."""
+    added = re.findall(r"^\+(\w{64})  (.+)$", git("log", "-p", "--format=", "--", str(FROZEN)), re.MULTILINE)
+    names = [name for _, name in set(added)]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_each_file_of_the_baseline_opens_with_its_duty() -> None:
     [baseline] = [migration for migration in read_migrations() if migration.replaced]
     assert [part.name for part in baseline.parts if not re.match(r"-- [A-Z].+", part.sql)] == []
@@ -292,11 +304,3 @@ def test_the_baseline_gives_what_the_files_gave_that_it_replaces(db: str, empty_
     assert adopted.startswith(baseline.name)
     assert later == [migration.name for migration in release if migration.version > baseline.version]
     assert schema_of(empty_db) == schema_of(db)
-
-
-def git(*arguments: str, check: bool = True) -> str:
-    """What git says of this checkout; nothing where it is none, or where git refuses and `check` is False."""
-    if not (ROOT / ".git").exists() or shutil.which("git") is None:
-        return ""
-    command = ["git", "-c", "safe.directory=*", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=check).stdout

@@ -27,7 +27,7 @@ from api.scan_codes import authorization_of_code
 from domain.access import Verb, may
 from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.iban import mask_iban
-from domain.life import Order
+from domain.life import Order, TakeBackNote
 from domain.refusals import NotFound
 from domain.values import parse_customer_id, reason_of
 from projections import authorizations, customer_documents
@@ -101,6 +101,11 @@ async def supersede_authorization(call: Call) -> None:
 
 async def cancel_authorization(call: Call) -> None:
     await change(call, Cancel(today_of(call), reason_of((await call.body(ReasonBody)).reason)))
+
+
+async def withdraw_authorization(call: Call) -> None:
+    """POST /authorizations/{id}/withdraw: No upload had noted it by mistake."""
+    await change(call, TakeBackNote(reason_of((await call.body(ReasonBody)).reason)))
 
 
 async def reinstate_authorization(call: Call) -> None:

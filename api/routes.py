@@ -375,6 +375,13 @@ ROUTES: tuple[Route, ...] = (
         "supersede", authorizations.supersede_authorization, SupersedeBody, "Another authorization takes its place"
     ),
     life_route("cancel", authorizations.cancel_authorization, ReasonBody, "Call back a form that was never signed"),
+    correction_route(
+        "withdraw",
+        authorizations.withdraw_authorization,
+        ReasonBody,
+        "Take back an authorization that was noted by mistake: issued again, or cancelled without a scan code",
+        of="authorizations",
+    ),
     life_route(
         "reinstate",
         authorizations.reinstate_authorization,

@@ -30,6 +30,7 @@ OF_PAPERS = {
     "evidence-attached": ActWords(N_("Evidence attached"), "link"),
     "evidence-withdrawn": ActWords(N_("Evidence withdrawn"), "hide"),
     "evidence-restored": ActWords(N_("Evidence restored"), "undo"),
+    "note-withdrawn": ActWords(N_("Taken back: recorded by mistake"), "undo"),
     "mandate-amended": ActWords(N_("Mandate amended"), "pen"),
     "authorization-suspended": ActWords(N_("Authorization suspended"), "pause"),
     "authorization-resumed": ActWords(N_("Authorization resumed"), "play"),

@@ -64,6 +64,7 @@ STEPS = {
     "revoke": LifeStep(IN_FORCE, revocation),
     "supersede": LifeStep(IN_FORCE, succession),
     "cancel": LifeStep(("issued",)),
+    "withdraw": LifeStep(IN_FORCE, verb="documents.correct"),
     "reinstate": LifeStep(("expired", "revoked")),
     "collections": LifeStep(
         ("active", "suspended", "revoked", "expired", "superseded"), collection, True, "collections.report"
@@ -168,6 +169,8 @@ def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | N
     fits = item["kind"] == "mandate" or not found.mandates_only
     if name == "reinstate":
         fits = ended_by == SYSTEM
+    if name == "withdraw":
+        fits = item["original_held"]
     return fits and item["status"] in found.states and render.may_use(call, found.verb)
 
 

@@ -1,4 +1,4 @@
-"""What was saved (S7): the line that says so, and Undo, which withdraws with its reason while it is fresh."""
+"""What was saved or noted (S7): the line that says so, and Undo, which withdraws with its reason while it is fresh."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from web.problems import catalog
 UNDO = timedelta(seconds=30)
 ON_THE_WAY = timedelta(seconds=5)  # between the last second that a page shows and the press that arrives here
 WHY = N_("Undone at once: saved by mistake")
+NOTED = ("authorization-registered", "authorization-signed")
 
 
 class SavedPaper(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,12 +29,14 @@ class SavedPaper(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """`statement`: the authorization of what was undone, as it is without its paper. `at`: the position of the last."""
+    """`statement`: the authorization of what was undone, as it is without its paper. `unnoted`: an authorization whose
+    note was undone. `at`: the position of the last."""
 
     saved: list[SavedPaper]
     noted: SavedPaper | None
     undone: SavedPaper | None
     statement: SavedPaper | None
+    unnoted: SavedPaper | None
     at: str
 
 
@@ -44,14 +47,27 @@ async def find_done(call: Call) -> Done:
     noted = await noted_of(call, at)
     undone = await paper_of(call, "documents", call.text("undone"), at)
     statement = await paper_of(call, "authorizations", undone.item["evidence_of"], at) if undone else None
+    unnoted = await paper_of(call, "authorizations", call.text("unnoted"), at)
     if used := [paper.item["type"] for paper in [*saved, *([noted] if noted else [])]]:
         lately.remember_types(call, used)
-    return Done(saved=saved, noted=noted, undone=undone, statement=statement, at=at)
+    return Done(saved=saved, noted=noted, undone=undone, statement=statement, unnoted=unnoted, at=at)
 
 
 async def noted_of(call: Call, at: str) -> SavedPaper | None:
-    seen = await paper_of(call, "documents", call.text("seen"), at)
-    return seen or await paper_of(call, "authorizations", call.text("noted"), at)
+    if seen := await paper_of(call, "documents", call.text("seen"), at):
+        return seen
+    noted = await paper_of(call, "authorizations", call.text("noted"), at)
+    if noted is None or (done_at := await noted_at(call, noted.item["id"], at)) is None:
+        return noted
+    return msgspec.structs.replace(noted, undo_seconds=seconds_since(done_at, call.parts.archive.clock.now()))
+
+
+async def noted_at(call: Call, statement: str, at: str | None = None) -> str | None:
+    """When No upload noted it, unless something else has happened to it since. A form is older than its note."""
+    headers = {"Archive-Min-Position": at} if at else {}
+    path = "/v1/authorizations/{id}/history"
+    [last, *_] = (await ask(call, "GET", path, query={"limit": 1}, headers=headers, id=statement)).body["items"]
+    return last["recorded_at"] if last["action"] in NOTED and last["after"].get("original_held") else None
 
 
 def many(call: Call, name: str) -> list[str]:
@@ -73,22 +89,43 @@ async def paper_of(call: Call, kind: str, paper: str | None, at: str) -> SavedPa
 
 def seconds_left(item: Mapping[str, Any], now: datetime) -> int:
     """As long as a page offers Undo."""
-    if item["status"] != "archived":
-        return 0
-    return max(0, round((datetime.fromisoformat(item["recorded_at"]) + UNDO - now).total_seconds()))
+    return seconds_since(item["recorded_at"], now) if item["status"] == "archived" else 0
 
 
-def is_fresh(item: Mapping[str, Any], now: datetime) -> bool:
+def seconds_since(recorded_at: str, now: datetime) -> int:
+    """What is left of the time for Undo."""
+    return max(0, round((datetime.fromisoformat(recorded_at) + UNDO - now).total_seconds()))
+
+
+def is_fresh(recorded_at: str | None, now: datetime) -> bool:
     """Whether Undo is still taken; later it is a correction like others, and asks its reason."""
-    return now <= datetime.fromisoformat(item["recorded_at"]) + UNDO + ON_THE_WAY
+    return recorded_at is not None and now <= datetime.fromisoformat(recorded_at) + UNDO + ON_THE_WAY
 
 
 async def undo_save(call: Call) -> None:
-    """POST /add/undo: withdraw what was saved just now. Later it is withdrawn on its own page, with a reason."""
+    """POST /add/undo: withdraw what was saved or noted just now. Later it is withdrawn on its own page, with a
+    reason."""
     fields = await fields_of(call)
+    if "noted" in fields:
+        await undo_note(call, fields)
+    else:
+        await undo_document(call, fields)
+
+
+async def undo_note(call: Call, fields: Mapping[str, str]) -> None:
+    item = (await ask(call, "GET", "/v1/authorizations/{id}", id=fields["noted"])).body
+    if not is_fresh(await noted_at(call, item["id"]), call.parts.archive.clock.now()):
+        render.go(call, f"/authorizations/{item['id']}")
+        return
+    reason = catalog(call.language)(WHY)
+    withdrawn = await change(call, "/v1/authorizations/{id}/withdraw", fields, {"reason": reason}, id=item["id"])
+    render.go(call, "/add", source=fields.get("source"), unnoted=item["id"], at=withdrawn.position)
+
+
+async def undo_document(call: Call, fields: Mapping[str, str]) -> None:
     paper = fields.get("id", "")
     item = (await ask(call, "GET", "/v1/documents/{id}", id=paper)).body
-    if not is_fresh(item, call.parts.archive.clock.now()):
+    if not is_fresh(item["recorded_at"], call.parts.archive.clock.now()):
         render.go(call, f"/documents/{item['id']}")
         return
     reason = catalog(call.language)(WHY)

@@ -29,6 +29,7 @@ from domain.refusals import (
     N_,
     AuthorizationNotActive,
     CollectionPresented,
+    EvidenceAttachedSince,
     EvidenceChanged,
     FieldError,
     IllegalTransition,
@@ -42,8 +43,9 @@ from domain.values import Kind, Source, TypeStamp
 
 class AuthorizationStatus(StrEnum):
     """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (docs/domain.md §3).
-    Active or suspended → issued when the only evidence is withdrawn, and back when it is restored. Expired, or revoked
-    by the calendar, → the previous status, when the calendar was wrong."""
+    Active or suspended → issued when the only evidence is withdrawn, and back when it is restored; → issued, or
+    cancelled without a scan code, when it was noted by mistake. Expired, or revoked by the calendar, → the previous
+    status, when the calendar was wrong."""
 
     ISSUED = "issued"
     ACTIVE = "active"
@@ -151,6 +153,14 @@ class RestoreEvidence(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class WithdrawNote(msgspec.Struct, frozen=True, kw_only=True):
+    """Take back what No upload noted by mistake. `lapses_on`: as in WithdrawEvidence."""
+
+    lapses_on: date
+    today: date
+    reason: str
+
+
 class Amend(msgspec.Struct, frozen=True):
     amendment: Amendment
     today: date
@@ -224,6 +234,7 @@ Command = (
     | AttachEvidence
     | WithdrawEvidence
     | RestoreEvidence
+    | WithdrawNote
     | Amend
     | Suspend
     | Resume
@@ -322,6 +333,23 @@ class EvidenceRestored(Event, frozen=True, kw_only=True):
     status: AuthorizationStatus
     original_was_held: bool
     signed_on: date | None
+    valid_from: date | None
+    valid_until: date | None
+    mandate: Sealed[Mandate | None] = UNSET
+    reason: Sealed[str] = UNSET
+
+
+class NoteWithdrawn(Event, frozen=True, kw_only=True):
+    """No upload had noted the authorization by mistake, so its original is not held. `was` is the status before; the
+    fields after it describe the authorization afterwards: issued again until `lapses_on` when it has a scan code,
+    cancelled without one."""
+
+    topic: ClassVar[str] = "note-withdrawn.v1"
+    customer: UUID
+    on: date
+    was: AuthorizationStatus
+    status: AuthorizationStatus
+    lapses_on: date | None
     valid_from: date | None
     valid_until: date | None
     mandate: Sealed[Mandate | None] = UNSET
@@ -437,6 +465,7 @@ AuthorizationEvent = (
     | EvidenceAttached
     | EvidenceWithdrawn
     | EvidenceRestored
+    | NoteWithdrawn
     | MandateAmended
     | AuthorizationSuspended
     | AuthorizationResumed
@@ -557,6 +586,8 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
             return _withdraw_evidence(state, command)
         case RestoreEvidence():
             return _restore_evidence(state, command)
+        case WithdrawNote():
+            return [_withdraw_note(state, command)]
         case Amend():
             return _amend_mandate(state, command)
         case Suspend(today=today, reason=reason):
@@ -716,7 +747,6 @@ def _withdraw_without_effect(state: Authorization, command: WithdrawEvidence) ->
 def _return_to_issued(state: Authorization, command: WithdrawEvidence) -> EvidenceWithdrawn:
     """Return to the state before the signature. Amendments stay, because they had reasons of their own. A form whose
     day has passed, and an authorization that never was a form, get the period of a new form."""
-    unsigned, lapses_on = state.unsigned, state.form_lapses_on
     return EvidenceWithdrawn(
         customer=state.customer,
         document=command.document,
@@ -724,10 +754,42 @@ def _return_to_issued(state: Authorization, command: WithdrawEvidence) -> Eviden
         status=ISSUED,
         original_held=False,
         signed_on=None,
-        lapses_on=lapses_on if lapses_on and lapses_on >= command.today else command.lapses_on,
-        valid_from=unsigned.valid_from,
-        valid_until=unsigned.valid_until,
-        mandate=state.mandate and msgspec.structs.replace(state.mandate, signature_date=unsigned.signature_date),
+        lapses_on=_reopened_until(state, command),
+        valid_from=state.unsigned.valid_from,
+        valid_until=state.unsigned.valid_until,
+        mandate=_unsigned_mandate(state),
+        reason=command.reason,
+    )
+
+
+def _reopened_until(state: Authorization, command: WithdrawEvidence | WithdrawNote) -> date:
+    lapses_on = state.form_lapses_on
+    return lapses_on if lapses_on and lapses_on >= command.today else command.lapses_on
+
+
+def _unsigned_mandate(state: Authorization) -> Mandate | None:
+    signature_date = state.unsigned.signature_date
+    return state.mandate and msgspec.structs.replace(state.mandate, signature_date=signature_date)
+
+
+def _withdraw_note(state: Authorization, command: WithdrawNote) -> NoteWithdrawn:
+    """Return to the state before the note, as _return_to_issued does. Without a scan code nobody could sign it again,
+    so it is cancelled. Its paper proves that the note was right, so that is withdrawn first."""
+    _require_status(state, command.today, *IN_FORCE)
+    if state.evidence is not None:
+        raise EvidenceAttachedSince(extra={"existing": str(state.evidence)})
+    if state.last_due_on is not None:
+        raise CollectionPresented
+    has_code = state.scan_code is not None
+    return NoteWithdrawn(
+        customer=state.customer,
+        on=command.today,
+        was=state.status,
+        status=ISSUED if has_code else AuthorizationStatus.CANCELLED,
+        lapses_on=_reopened_until(state, command) if has_code else None,
+        valid_from=state.unsigned.valid_from,
+        valid_until=state.unsigned.valid_until,
+        mandate=_unsigned_mandate(state),
         reason=command.reason,
     )
 
@@ -1010,6 +1072,8 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
             return _apply_withdrawal(state, event)
         case EvidenceRestored():
             return _apply_restoration(state, event)
+        case NoteWithdrawn():
+            return _apply_note_withdrawal(state, event)
         case MandateAmended(new=new):
             return msgspec.structs.replace(state, mandate=new or None)
         case AuthorizationSuspended(on=on):
@@ -1072,7 +1136,6 @@ def _state_from_registered(event: AuthorizationRegistered) -> Authorization:
         scan_code=event.scan_code or None,
         last_due_on=event.last_collection_on,
         noted=event.original_held,
-        unsigned=Unsigned(signature_date=_signature_date(event.mandate)),
     )
 
 
@@ -1103,9 +1166,32 @@ def _apply_withdrawal(state: Authorization, event: EvidenceWithdrawn) -> Authori
     )
     if event.status is event.was:
         return msgspec.structs.replace(after, withdrawn={**state.withdrawn, event.document: None})
-    signed_on = require_value(state.signed_on, "what is issued again was signed")
-    terms = Terms(signed_on=signed_on, valid_from=state.valid_from, valid_until=state.valid_until)
-    return msgspec.structs.replace(after, ended_on=None, withdrawn={**state.withdrawn, event.document: terms})
+    withdrawn = {**state.withdrawn, event.document: _signed_terms(state)}
+    return msgspec.structs.replace(after, ended_on=None, withdrawn=withdrawn)
+
+
+def _signed_terms(state: Authorization) -> Terms:
+    signed_on = require_value(state.signed_on, "what was in force was signed")
+    return Terms(signed_on=signed_on, valid_from=state.valid_from, valid_until=state.valid_until)
+
+
+def _apply_note_withdrawal(state: Authorization, event: NoteWithdrawn) -> Authorization:
+    """A paper that was withdrawn while the note stood would sign it alone now: it gets the terms of the note."""
+    terms = _signed_terms(state)
+    after = msgspec.structs.replace(
+        state,
+        status=event.status,
+        noted=False,
+        original_held=False,
+        signed_on=None,
+        valid_from=event.valid_from,
+        valid_until=event.valid_until,
+        form_lapses_on=event.lapses_on,
+        mandate=event.mandate or None,
+        ended_on=None,
+        withdrawn={paper: signed or terms for paper, signed in state.withdrawn.items()},
+    )
+    return after if event.status is ISSUED else _end_authorization(after, event.status, event.on)
 
 
 def _apply_restoration(state: Authorization, event: EvidenceRestored) -> Authorization:

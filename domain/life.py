@@ -1,7 +1,7 @@
 """Changes of an authorization during its life (docs/domain.md G7): amend, suspend, resume, revoke, supersede, cancel,
-collect, lapse."""
+take back a note, collect, lapse."""
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 import msgspec
@@ -10,7 +10,7 @@ from msgspec import UNSET
 from domain import authorization
 from domain.access import Rights
 from domain.administration import SYSTEM
-from domain.authorization import Amend, Authorization, Lapse, Supersede
+from domain.authorization import Amend, Authorization, Lapse, Supersede, WithdrawNote
 from domain.iban import parse_bic, parse_iban, parse_mandate_reference
 from domain.mandate import Amendment, Mandate
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
@@ -29,9 +29,14 @@ class SupersedeBy(msgspec.Struct, frozen=True):
     reason: str
 
 
+class TakeBackNote(msgspec.Struct, frozen=True):
+    reason: str
+
+
 Order = (
     AmendMandate
     | SupersedeBy
+    | TakeBackNote
     | authorization.Suspend
     | authorization.Resume
     | authorization.Revoke
@@ -67,6 +72,9 @@ class Life(UseCases, frozen=True, kw_only=True):
                 )
             case SupersedeBy(by=by, reason=reason):
                 return Supersede(by, self._load_successor(by, paper, rights), self.clock.today(), reason)
+            case TakeBackNote(reason=reason):
+                today = self.clock.today()
+                return WithdrawNote(lapses_on=today + timedelta(days=self.form_days), today=today, reason=reason)
         return order
 
     def _load_successor(self, by: UUID, paper: UUID, rights: Rights) -> Authorization:
@@ -121,6 +129,6 @@ def _request_of(order: Order) -> tuple[object, ...]:
     name = type(order).__name__
     if isinstance(order, AmendMandate):
         return name, order.amendment.changes, order.reason
-    if isinstance(order, SupersedeBy):
+    if isinstance(order, SupersedeBy | TakeBackNote):
         return name, order
     return name, msgspec.structs.replace(order, today=date.min)

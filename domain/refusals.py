@@ -379,8 +379,8 @@ class CollectionPresented(Refusal):
     slug = "collection-presented"
     title = N_("A collection was presented")
     sentence = N_(
-        "A collection was presented under this mandate, so its paper must stay. Revoke the mandate, or ask a supervisor"
-        " to replace the content."
+        "A collection was presented under this mandate, so its paper or record must stay. Revoke the mandate, or ask a"
+        " supervisor to replace the content."
     )
 
 
@@ -430,6 +430,12 @@ class EvidenceChanged(Refusal):
         "After the authorization ended, its only paper was withdrawn, or restored to a form without a signature."
         " Restore the paper first, or issue a new form."
     )
+
+
+class EvidenceAttachedSince(Refusal):
+    slug = "evidence-attached"
+    title = N_("Its paper is archived")
+    sentence = N_("The paper of this authorization is archived. Withdraw that document first if it is wrong too.")
 
 
 class ScannerBusy(Refusal):

@@ -44,6 +44,7 @@ from domain.authorization import (
     EvidenceRestored,
     EvidenceWithdrawn,
     MandateAmended,
+    NoteWithdrawn,
     RevocationReceived,
 )
 from domain.document import (
@@ -178,6 +179,8 @@ def _changes_of_authorization(body: AuthorizationEvent) -> Changed:
             return _changes_of_withdrawal(body)
         case EvidenceRestored():
             return _changes_of_restoration(body)
+        case NoteWithdrawn():
+            return _changes_of_note_withdrawal(body)
         case MandateAmended():
             return _changes_of_mandate(body)
         case AuthorizationSuspended(on=on):
@@ -393,6 +396,11 @@ def _changes_of_restoration(body: EvidenceRestored) -> Changed:
     before = {"status": body.was, "evidence": None, "original_held": body.original_was_held}
     after = {"status": body.status, "evidence": body.document, "original_held": False}
     return _difference_of(before, after)
+
+
+def _changes_of_note_withdrawal(body: NoteWithdrawn) -> Changed:
+    after = {"status": body.status, "original_held": False, "lapses_on": body.lapses_on}
+    return {"status": body.was, "original_held": True}, _drop_absent(after)
 
 
 def _fields_of_rights(body: TokenCreated | UserAdded) -> Fields:

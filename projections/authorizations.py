@@ -21,6 +21,7 @@ from domain.authorization import (
     EvidenceRestored,
     EvidenceWithdrawn,
     MandateAmended,
+    NoteWithdrawn,
     RevocationReceived,
 )
 from domain.envelope import UNSET, Recorded
@@ -157,7 +158,7 @@ def _is_complete(row: AuthorizationRow | None, state: Authorization, body: Autho
             pass
         case AuthorizationSigned(mandate=given) | MandateAmended(new=given):
             pass
-        case EvidenceWithdrawn(mandate=given) | EvidenceRestored(mandate=given):
+        case EvidenceWithdrawn(mandate=given) | EvidenceRestored(mandate=given) | NoteWithdrawn(mandate=given):
             pass
         case _:
             return row.complete if row else None
@@ -181,6 +182,8 @@ def _notes_of(row: AuthorizationRow | None, body: AuthorizationEvent) -> dict[st
                 "external_id": row.external_id if value_or_none(body.external_id) is None else body.external_id,
                 "shelf_mark": value_or_none(body.shelf_mark),
             }
+        case NoteWithdrawn():
+            return {"shelf_mark": None}
     return {}
 
 

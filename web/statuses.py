@@ -46,6 +46,7 @@ STATUSES: dict[str, int] = {
     "collection-presented": 409,
     "illegal-transition": 409,
     "lapse-stands": 409,
+    "evidence-attached": 409,
     "evidence-changed": 409,
     "scanner-busy": 409,
     "scanner-offline": 503,

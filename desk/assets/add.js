@@ -259,7 +259,7 @@ async function settle(sent) {
   const body = new URLSearchParams(new FormData(sent));
   const page = await (isUndo ? fetched(sent.action, { method: "POST", body }) : fetched(`${sent.action}?${body}`));
   if (!page) return;
-  if (!page.getElementById("done")) location.assign(at(`/documents/${body.get("id")}`));
+  if (!page.getElementById("done")) location.assign(at(body.has("noted") ? `/authorizations/${body.get("noted")}` : `/documents/${body.get("id")}`));
   else show(page, ["done"]);
   document.getElementById("look-up").focus();
 }

@@ -26,6 +26,7 @@ from domain.authorization import (
     EvidenceRestored,
     EvidenceWithdrawn,
     MandateAmended,
+    NoteWithdrawn,
     RevocationReceived,
     Terms,
 )
@@ -100,6 +101,8 @@ def _apply_event(row: PaperRow | None, recorded: Recorded[PaperEvent]) -> PaperR
             return _next_version(row, recorded, **_columns_of_withdrawal(row, body))
         case EvidenceRestored():
             return _next_version(row, recorded, **_columns_of_restoration(row, body))
+        case NoteWithdrawn():
+            return _next_version(row, recorded, **_columns_of_note_withdrawal(row, body))
         case AuthorizationSuspended():
             return _next_version(row, recorded, status=AuthorizationStatus.SUSPENDED.value)
         case AuthorizationResumed():
@@ -256,6 +259,14 @@ def _columns_of_restoration(row: PaperRow, body: EvidenceRestored) -> dict[str, 
         "evidence": body.document,
         "withdrawn_evidence": None,
     }
+
+
+def _columns_of_note_withdrawal(row: PaperRow, body: NoteWithdrawn) -> dict[str, Any]:
+    terms = {"signed_on": None, "valid_from": body.valid_from, "valid_until": body.valid_until}
+    original = {"original_held": False, "shelf_mark": None}
+    if body.status is AuthorizationStatus.ISSUED:
+        return {**terms, **original, "status": body.status.value, "retention_from": body.valid_until}
+    return {**terms, **original, **_columns_of_end(row, body.status, body.on)}
 
 
 def _columns_of_ground(row: PaperRow, body: EvidenceWithdrawn | EvidenceRestored) -> dict[str, Any]:

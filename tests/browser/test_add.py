@@ -812,6 +812,18 @@ def test_undo_withdraws_and_keeps_what_is_entered_next(desk: Desk) -> None:
     assert item["status"] == "withdrawn"
 
 
+def test_undo_takes_a_note_back(desk: Desk) -> None:
+    customer = a_customer(desk.served, name="Ada Vermeer")
+    at = Adding(desk, source="none", customer=customer, type=CONSENT)
+    at.until_it_can_be_saved()
+    at.save_button.click()
+    at.page.get_by_role("alertdialog").get_by_role("button", name="OK").click()
+    at.page.get_by_role("button", name="Undo").click()
+    expect(at.page.locator("#done")).to_contain_text("Guardian consent of Ada Vermeer is not recorded any more.")
+    (item,) = at.documents(customer, 1)
+    assert item["status"] == "cancelled"
+
+
 # -- without scripts ----------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ from domain.authorization import (
     EvidenceWithdrawn,
     ExpiryCause,
     MandateAmended,
+    NoteWithdrawn,
     RevocationReceived,
     Terms,
 )
@@ -200,6 +201,17 @@ EVERY: tuple[Event, ...] = (
         valid_until=date(2029, 11, 30),
         mandate=MANDATE,
         reason="it was the right one",
+    ),
+    NoteWithdrawn(
+        customer=CUSTOMER,
+        on=date(2027, 1, 4),
+        was=AuthorizationStatus.ACTIVE,
+        status=AuthorizationStatus.ISSUED,
+        lapses_on=date(2027, 2, 20),
+        valid_from=date(2026, 12, 1),
+        valid_until=date(2029, 11, 30),
+        mandate=MANDATE,
+        reason="noted for the neighbour",
     ),
     MandateAmended(
         customer=CUSTOMER,

@@ -97,6 +97,7 @@ TABLE = {
     ("POST", "/v1/authorizations/{id}/revoke"): DESK,
     ("POST", "/v1/authorizations/{id}/supersede"): DESK,
     ("POST", "/v1/authorizations/{id}/cancel"): DESK,
+    ("POST", "/v1/authorizations/{id}/withdraw"): DESK,
     ("POST", "/v1/authorizations/{id}/reinstate"): DESK,
     ("POST", "/v1/authorizations/{id}/reassign"): SUPERVISION,
     ("POST", "/v1/authorizations/{id}/collections"): f"{DESK} integration",
@@ -286,6 +287,9 @@ class Asking:
 
     def _post_v1_authorizations_id_cancel(self) -> dict[str, Any]:
         return self.step("cancel")
+
+    def _post_v1_authorizations_id_withdraw(self) -> dict[str, Any]:
+        return self.step("withdraw")
 
     def _post_v1_authorizations_id_reinstate(self) -> dict[str, Any]:
         return self.step("reinstate")

@@ -141,6 +141,7 @@ class Desk:
         verb, body = self.chance.choice(
             [("amend", {"iban": an_iban(), **reason}), ("amend", {"debtor_name": self.word(), **reason}),
              ("suspend", reason), ("resume", reason), ("cancel", reason), ("reinstate", reason),
+             ("withdraw", reason),
              ("collections", collected),
              ("revoke", {"received_on": "2026-02-01", **reason}),
              ("supersede", {"by": self.chance.choice(self.statements), **reason})]

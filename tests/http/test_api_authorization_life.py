@@ -100,6 +100,8 @@ STEPS = {
              {"status": "superseded", "on": TODAY, "by": "another"}),
         Step("cancel", {}, "cancelled", "authorization-cancelled", {"status": "issued"},
              {"status": "cancelled", "on": TODAY}),
+        Step("withdraw", {}, "cancelled", "note-withdrawn", {"status": "active", "original_held": True},
+             {"status": "cancelled", "original_held": False}),
         Step("collections", PRESENTED, "active", "collection-reported", {}, PRESENTED),
     )
 }  # fmt: skip

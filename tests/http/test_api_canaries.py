@@ -98,7 +98,8 @@ def words_of_all_places() -> dict[str, str]:
         "form note", "form debtor", "form external id", "signed note", "signed external id", "signed shelf mark",
         "signed debtor", "scanned name", "amended debtor", "reason to amend", "reason to suspend", "reason to resume",
         "reason to revoke later", "reason to revoke", "reason to supersede", "reason to cancel", "collection reference",
-        "reason to reinstate", "reason to reassign", "reason to move", "reason to link", "reason to unlink",
+        "reason to reinstate", "reason to take back", "reason to reassign", "reason to move",
+        "reason to link", "reason to unlink",
         "reason to replace", "replaced name", "replaced content", "title", "refused step", "refused token",
         "idempotency key", "scan note", *ON_PAGES,
     )  # fmt: skip
@@ -167,6 +168,7 @@ def say_with_forms(served: Served, customer: str, words: dict[str, str]) -> None
     assert staff.get(f"/v1/authorizations/{item['id']}/dossier").status_code == 200
     ended = wrongly_lapsed(served, noted(staff, customer, valid_until="2031-01-01"))
     stepped(staff, ended, "reinstate", reason=words["reason to reinstate"])
+    stepped(staff, noted(staff, customer), "withdraw", reason=words["reason to take back"])
     cancelled = issued(staff, customer)
     stepped(staff, cancelled["authorization"], "cancel", reason=words["reason to cancel"])
     words["cancelled code"] = cancelled["scan_code"]

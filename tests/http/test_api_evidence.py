@@ -99,6 +99,62 @@ def test_a_withdrawn_paper_takes_its_signature_along_everywhere(served: Served, 
     assert said_in(staff, f"authorizations/{signed['id']}", position).startswith("evidence-restored")
 
 
+def originals(client: httpx.Client, position: int) -> list[str]:
+    """What the work list says is held on a shelf."""
+    answer = client.get("/v1/work-list/originals", params={"limit": 200}, headers=at(position))
+    return [one["id"] for one in item_of(answer)["items"]]
+
+
+def test_a_note_by_mistake_is_taken_back_everywhere(served: Served, staff: httpx.Client) -> None:
+    customer = a_customer(served)
+    form = debt_issued(staff, customer)
+    signed = item_of(note_signed(staff, form["scan_code"], original={"held": True, "shelf_mark": "B 1"}))
+    assert signed["id"] in originals(staff, signed["position"])
+    undone = stepped(staff, signed, "withdraw", reason="the form of the neighbour")
+    said = ("status", "original_held", "shelf_mark", "signed_on", "evidence")
+    assert [undone[name] for name in said] == ["issued", False, None, None, None]
+    assert signed["id"] not in originals(staff, undone["position"])
+    one = read(staff, undone)
+    assert (one["status"], one["mandate"]["signature_date"]) == ("issued", None)
+    checked = item_of(check(staff, form["scan_code"]))
+    assert (checked["authorization"]["status"], checked["collection"]["status"]) == ("issued", "issued")
+    [last, *_] = item_of(staff.get(f"/v1/authorizations/{signed['id']}/history", headers=at(undone["position"])))[
+        "items"
+    ]
+    assert (last["action"], last["reason"]) == ("note-withdrawn", "the form of the neighbour")
+    assert last["before"] == {"status": "active", "original_held": True}
+    (then,) = view(staff, customer, as_of=signed["position"])
+    assert (then["status"], then["original_held"], then["shelf_mark"]) == ("active", True, "B 1")
+    again = handed_in(staff, form["scan_code"])
+    assert (again["status"], again["id"]) == ("active", signed["id"])
+
+
+def test_a_note_is_not_taken_back_beside_its_paper_or_a_collection(served: Served, staff: httpx.Client) -> None:
+    form = debt_issued(staff, a_customer(served))
+    signed = item_of(note_signed(staff, form["scan_code"]))
+    scanned = handed_in(staff, form["scan_code"])
+    refused = step(staff, signed["id"], "withdraw", "*", reason="x")
+    assert problem_of(refused, 409) == "evidence-attached"
+    assert refused.json()["existing"] == scanned["evidence"]
+    corrected(staff, {"id": scanned["evidence"], "version": 1}, "withdraw")
+    day = signed["signed_on"]
+    step(staff, signed["id"], "collections", "*", presented_on=day, due_on=day, outcome="rejected")
+    assert problem_of(step(staff, signed["id"], "withdraw", "*", reason="x"), 409) == "collection-presented"
+
+
+def test_a_paper_that_was_withdrawn_beside_the_note_signs_alone_when_it_is_restored(
+    served: Served, staff: httpx.Client
+) -> None:
+    form = debt_issued(staff, a_customer(served))
+    signed = item_of(note_signed(staff, form["scan_code"]))
+    scanned = handed_in(staff, form["scan_code"])
+    position = corrected(staff, {"id": scanned["evidence"], "version": 1}, "withdraw")["position"]
+    undone = stepped(staff, read(staff, {**signed, "position": position}), "withdraw")
+    position = corrected(staff, {"id": scanned["evidence"], "version": 2}, "restore")["position"]
+    after = read(staff, {**undone, "position": position})
+    assert (after["status"], after["signed_on"], after["original_held"]) == ("active", signed["signed_on"], False)
+
+
 # -- as a file ----------------------------------------------------------------------------------------------------
 
 

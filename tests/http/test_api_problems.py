@@ -302,6 +302,12 @@ def _(served: Served, staff: httpx.Client) -> httpx.Response:
     return correct(staff, signed["evidence"], "withdraw", 1, reason="of another customer")
 
 
+@reaches("evidence-attached")
+def _(served: Served, staff: httpx.Client) -> httpx.Response:
+    signed = handed_in(staff, issued(staff, a_customer(served))["scan_code"])
+    return step(staff, signed["id"], "withdraw", "*", reason="of another customer")
+
+
 @reaches("lapse-stands")
 def _(served: Served, staff: httpx.Client) -> httpx.Response:
     ended = noted(staff, a_customer(served), signed_on="2026-01-01", valid_until="2026-02-01")
@@ -378,16 +384,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "resume": {},
     "cancel": {},
     "reinstate": {},
+    "withdraw": {},
     "revoke": {"received_on": "2026-02-01"},
     "supersede": {"by": str(uuid4())},
 }
 FORBIDDEN = {
-    "issued": "suspend resume revoke reinstate",
+    "issued": "suspend resume revoke reinstate withdraw",
     "active": "resume cancel reinstate",
     "suspended": "suspend cancel reinstate",
-    "revoked": "suspend resume revoke cancel reinstate",
-    "superseded": "suspend resume revoke cancel reinstate",
-    "cancelled": "suspend resume revoke cancel reinstate",
+    "revoked": "suspend resume revoke cancel reinstate withdraw",
+    "superseded": "suspend resume revoke cancel reinstate withdraw",
+    "cancelled": "suspend resume revoke cancel reinstate withdraw",
 }
 
 

@@ -580,6 +580,34 @@ def test_undo_of_an_authorizations_paper_tells_what_became_of_it(desk: Visitor, 
     assert f"/documents/{undo['id']}" in statement.answer.text
 
 
+@pytest.mark.parametrize("has_code", [True, False])
+def test_undo_of_a_note_takes_it_back_and_opens_its_code(desk: Visitor, served: Served, has_code: bool) -> None:
+    staff, customer = served.as_("staff"), a_customer(served, name="Ada Vermeer")
+    chosen = {"customer": customer, "type": CONSENT}
+    if has_code:
+        chosen = {"scan_code": issued(staff, customer)["scan_code"], "check": "1"}
+    page = confirm(desk, save_note(desk, desk.open("/add", source="none", **chosen), shelf_mark="B 12"))
+    undo = {name: page.value(name) for name in ("noted", "version", "key", "source")}
+    done = desk.send("/add/undo", undo)
+    assert "Guardian consent of Ada Vermeer is not recorded any more." in done.text_of("done")
+    (row,) = view(staff, customer, position_of(done))
+    now = (row["status"], row["original_held"], row["shelf_mark"], row["signed_on"])
+    assert now == ("issued" if has_code else "cancelled", False, None, None)
+    (withdrawn, *_) = staff.get(f"/v1/authorizations/{row['id']}/history").json()["items"]
+    assert (withdrawn["action"], withdrawn["reason"]) == ("note-withdrawn", "Undone at once: saved by mistake")
+    assert "Taken back: recorded by mistake" in desk.open(f"/authorizations/{row['id']}").words
+    if has_code:
+        confirm(desk, save_note(desk, desk.open("/add", source="none", **chosen)))
+
+
+def test_undo_of_what_was_seen_withdraws_it(desk: Visitor, served: Served) -> None:
+    customer = a_customer(served)
+    page = desk.open("/add", source="none", customer=customer, type="IDENTIFICATION")
+    done = confirm(desk, save_note(desk, page, paper="Passport", number_suffix="412"))
+    undone = desk.send("/add/undo", {name: done.value(name) for name in ("id", "version", "key", "source")})
+    assert "is withdrawn" in undone.text_of("done")
+
+
 def test_what_was_changed_since_is_not_undone(desk: Visitor, served: Served) -> None:
     customer = a_customer(served)
     page = save_file(desk, desk.open("/add", source="file", customer=customer, type="LETTER"), a_letter())

@@ -102,7 +102,8 @@ class Holds(RuleBasedStateMachine):
             topics = [e.body.topic for e in self.archive.ports.log.load(paper)]
             withdrawn = topics.count("evidence-withdrawn.v1") - topics.count("evidence-restored.v1")
             assert topics.count("evidence-attached.v1") - withdrawn in (0, 1)
-            assert topics.count("authorization-signed.v1") <= 1 + topics.count("evidence-withdrawn.v1")
+            unsigned = topics.count("evidence-withdrawn.v1") + topics.count("note-withdrawn.v1")
+            assert topics.count("authorization-signed.v1") <= 1 + unsigned
 
     def evidence_has_the_customer_of_its_authorization(
         self, states: dict[UUID, Authorization], papers: dict[UUID, Document]
@@ -200,5 +201,5 @@ def said_of(state: Authorization, customer: str) -> dict[str, Any]:
 
 
 def said_by(statement: Statement) -> dict[str, Any]:
-    beside = ("branch", "noted", "issued_with", "suspended_from", "taken_back", "before_end")
+    beside = ("branch", "noted", "issued_with", "suspended_from", "taken_back", "withdrawn_beside", "before_end")
     return {name: value for name, value in vars(statement).items() if name not in beside}

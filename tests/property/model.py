@@ -61,6 +61,8 @@ class Statement:
     suspended_from: date | None = None
     taken_back: dict[UUID, tuple[date, date | None]] = field(default_factory=dict)
     """Papers that alone signed it and were withdrawn: what they said of signature and end of validity."""
+    withdrawn_beside: set[UUID] = field(default_factory=set)
+    """Papers that were withdrawn while something else was its ground, or after its end."""
     before_end: tuple[str, date | None, date | None] | None = None
     """What the calendar ended was this before: status, day of a revocation, first day out of force."""
 
@@ -277,6 +279,15 @@ class Model:
             why["CollectionPresented"] = None
         return why
 
+    def untakeable(self, paper: UUID) -> Why:
+        """A note is taken back while it is in force and alone, and no money was asked for."""
+        s, why = self.statements[paper], self.illegal(paper, *IN_FORCE)
+        if s.evidence:
+            why["EvidenceAttachedSince"] = {"existing": str(s.evidence)}
+        if s.last_due:
+            why["CollectionPresented"] = None
+        return why
+
     def unrestorable(self, paper: UUID) -> Why:
         p = self.papers[paper]
         why: Why = {} if p.status == "withdrawn" else {"IllegalTransition": {"state": p.status}}
@@ -344,11 +355,28 @@ class Model:
         if unground:
             assert s.signed
             s.taken_back[paper] = s.signed, s.valid_until
-            s.status, s.signed, s.out_of_force = "issued", None, None
-            s.valid_until = s.issued_with[0]
-            s.data = replace(s.data, signature=s.issued_with[1]) if s.data else None
-            if s.form_ends is None or s.form_ends < self.today:
-                s.form_ends = self.today + timedelta(days=180)
+            self._unsign(s)
+        else:
+            s.withdrawn_beside.add(paper)
+
+    def _unsign(self, s: Statement) -> None:
+        s.status, s.signed, s.out_of_force = "issued", None, None
+        s.valid_until = s.issued_with[0]
+        s.data = replace(s.data, signature=s.issued_with[1]) if s.data else None
+        if s.form_ends is None or s.form_ends < self.today:
+            s.form_ends = self.today + timedelta(days=180)
+
+    def take_back_note(self, paper: UUID) -> None:
+        """What was withdrawn beside the note would sign it as the note did."""
+        s = self.statements[paper]
+        assert s.signed
+        s.taken_back |= dict.fromkeys(s.withdrawn_beside, (s.signed, s.valid_until))
+        s.withdrawn_beside.clear()
+        s.version, s.held, s.noted = s.version + 1, False, False
+        self._unsign(s)
+        if s.code is None:
+            s.form_ends = None
+            s.over("cancelled", self.today + ONE_DAY)
 
     def restore(self, paper: UUID) -> None:
         p = self.papers[paper]
@@ -358,6 +386,7 @@ class Model:
         s = self.statements[p.evidence_of] if p.evidence_of else None
         if s is None:
             return
+        s.withdrawn_beside.discard(paper)
         said, unsigned = s.taken_back.pop(paper, None), s.on(self.today).status == "issued"
         s.version, s.evidence, s.held = s.version + 1, paper, False
         if said and unsigned:

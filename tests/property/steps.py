@@ -9,7 +9,7 @@ from hypothesis.stateful import rule
 
 from domain.archive import AmendMandate, Caller, Outcome, SupersedeBy
 from domain.authorization import Cancel, Reinstate, ReportCollection, Resume, Revoke, Suspend
-from domain.life import Order
+from domain.life import Order, TakeBackNote
 from domain.mandate import Amendment, CollectionOutcome
 from tests.builders.memory import EVERYTHING
 from tests.property.acting import (
@@ -141,6 +141,18 @@ class Steps(Acting):
             return True
 
         self.change(desk, paper, Cancel(today, SECRET), how, lambda: self.model.illegal(paper, "issued"), cancelled)
+
+    @has_statement
+    @rule(desk=desks, n=pick, how=expected)
+    def take_back_note(self, desk: Desk, n: int, how: str) -> None:
+        paper = self.rather(n, lambda s: s.noted and s.status in IN_FORCE and not s.evidence)
+
+        def taken_back() -> bool:
+            self.model.take_back_note(paper)
+            return True
+
+        why = lambda: self.model.untakeable(paper)  # noqa: E731  # beside its twin
+        self.change(desk, paper, TakeBackNote(SECRET), how, why, taken_back)
 
     @has_statement
     @rule(desk=desks, n=pick, how=expected)

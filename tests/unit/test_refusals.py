@@ -36,6 +36,7 @@ OWN = {
     "external-id-taken": 409,
     "scan-code-taken": 409,
     "lapse-stands": 409,
+    "evidence-attached": 409,
     "evidence-changed": 409,
 }
 

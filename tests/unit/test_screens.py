@@ -25,8 +25,8 @@ def test_what_is_withdrawn_is_not_undone() -> None:
 
 
 def test_a_press_in_the_last_second_has_time_to_arrive() -> None:
-    assert is_fresh(ITEM, SAVED + UNDO + ON_THE_WAY)
-    assert not is_fresh(ITEM, SAVED + UNDO + ON_THE_WAY + MOMENT)
+    assert is_fresh(ITEM["recorded_at"], SAVED + UNDO + ON_THE_WAY)
+    assert not is_fresh(ITEM["recorded_at"], SAVED + UNDO + ON_THE_WAY + MOMENT)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from domain.archive import AmendMandate, Outcome, SupersedeBy
 from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.catalogue import SHIPPED
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
-from domain.life import Order
+from domain.life import Order, TakeBackNote
 from domain.mandate import Amendment, CollectionOutcome
 from domain.refusals import Refusal
 from domain.values import Kind
@@ -179,12 +179,13 @@ class Clerk:
         heirs = [p for p, s in others if s.status in ("issued", "active") and p != statement]
         supersede = SupersedeBy(self.chance.choice(heirs or [statement]), reason)
         more: list[Order] = [supersede, amend, amend] if shown.kind == "mandate" else [supersede]
+        back = [TakeBackNote("noted for another")] if shown.noted else []
         fitting: dict[str, list[Order]] = {
             "issued": [cancel],
-            "active": [suspend, *more],
-            "suspended": [resume, resume, *more],
+            "active": [suspend, *more, *back],
+            "suspended": [resume, resume, *more, *back],
         }
-        everything: list[Order] = [suspend, resume, cancel, supersede, amend]
+        everything: list[Order] = [suspend, resume, cancel, supersede, amend, TakeBackNote("no note at all")]
         return self.chance.choice(fitting.get(shown.status, everything) if self.chance.random() < 0.8 else everything)
 
     # -- what is corrected --------------------------------------------------------------------------------------
@@ -291,6 +292,8 @@ class Clerk:
         shown, action = self.papers[paper], topic.rpartition(".")[0]
         shown.actions.append(action)
         shown.status = STATUS.get(action, shown.status)
+        if action == "note-withdrawn":
+            shown.noted, shown.status = False, "issued" if "authorization-issued" in shown.actions else "cancelled"
 
     # -- catalogues ---------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
-"""The screens of the desk, made on the server: one way through them is one upload from S1 to S8 (README, "The desk").
+"""The screens of the desk, rendered on the server: S1 to S14, from Add to View (README, "The desk").
 
-A page asks the archive through door.py by the routes of the API and has no query, use case or right of its own;
-render.py turns what it is told into HTML, assets.py holds what browsers load beside it.
+A page calls the routes of the API through door.py and has no query, use case or right of its own. render.py renders the
+replies as HTML; assets.py serves style sheets, scripts and icons.
 """

@@ -1,6 +1,6 @@
-"""The words of acts: each event and each line of the access log as people call it, and the words of their fields.
+"""Labels and icons of history events and access-log actions, and labels of their coded values.
 
-Every topic of docs/events.md is here; a test holds the tables to them. acts.py puts them together.
+A test compares the tables with the topics of docs/events.md. acts.py applies them.
 """
 
 from typing import NamedTuple
@@ -38,7 +38,7 @@ OF_PAPERS = {
     "authorization-revoked": ActWords(N_("Authorization revoked"), "x"),
     "authorization-superseded": ActWords(N_("Authorization superseded"), "replace"),
     "authorization-expired": ActWords(N_("Authorization expired"), "clock"),
-    "authorization-reinstated": ActWords(N_("End of the authorization taken back"), "undo"),
+    "authorization-reinstated": ActWords(N_("Authorization reinstated"), "undo"),
     "authorization-cancelled": ActWords(N_("Form cancelled"), "x"),
     "collection-reported": ActWords(N_("Collection reported"), "inbox"),
     "authorization-reassigned": ActWords(N_("Authorization moved to other customer"), "move"),
@@ -46,7 +46,7 @@ OF_PAPERS = {
 OF_OTHERS = {
     "document-type-defined": ActWords(N_("Document type added"), "plus"),
     "document-type-changed": ActWords(N_("Document type changed"), "type"),
-    "token-created": ActWords(N_("Token made"), "lock"),
+    "token-created": ActWords(N_("Token created"), "lock"),
     "token-revoked": ActWords(N_("Token revoked"), "lock"),
     "user-added": ActWords(N_("User added"), "user"),
     "user-bound": ActWords(N_("User bound to library account"), "user"),
@@ -63,10 +63,10 @@ OF_OTHERS = {
     "scan-interrupted": ActWords(N_("Scan interrupted"), "alert"),
     "pages-archived": ActWords(N_("Pages saved"), "scan"),
     "scan-cancelled": ActWords(N_("Scan cancelled"), "x"),
-    "scan-expired": ActWords(N_("Scan given up: nobody went on with it"), "clock"),
+    "scan-expired": ActWords(N_("Scan expired: it was left unfinished"), "clock"),
     "scan-reopened": ActWords(N_("Scan reopened"), "undo"),
     "scan-closed": ActWords(N_("Scan closed"), "scan"),
-    "scanner-yielded": ActWords(N_("Scanner given to another desk"), "scan"),
+    "scanner-yielded": ActWords(N_("Scanner handed to another desk"), "scan"),
 }
 ACTS = {**OF_PAPERS, **OF_OTHERS}
 BY_SOURCE = {
@@ -92,7 +92,7 @@ VIEWS = {
     "list": ActWords(N_("Seen in a list"), "docs"),
     "search": ActWords(N_("Found by a search"), "search"),
     "print": ActWords(N_("Printed"), "print"),
-    "existence": ActWords(N_("Met as a duplicate"), "lock"),
+    "existence": ActWords(N_("Named as the original of a duplicate"), "lock"),
 }
 STATUSES = {
     "archived": N_("Archived"), "withdrawn": N_("Withdrawn"), "issued": N_("Issued"), "active": N_("Active"),
@@ -103,7 +103,7 @@ SOURCES = {"scan": N_("Scan page"), "file": N_("Select file"), "none": N_("No up
 OUTCOMES = {"paid": N_("Paid"), "rejected": N_("Rejected"), "returned": N_("Returned"), "refunded": N_("Refunded")}
 CAUSES = {
     "form": N_("never signed within the time printed on the form"),
-    "validity": N_("its time was over"),
+    "validity": N_("its validity ended"),
     "no-collection": N_("36 months without a collection"),
 }
 SEQUENCES = {"first": N_("First"), "recurring": N_("Recurring"), "one_off": N_("One-off")}

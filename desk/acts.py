@@ -1,6 +1,6 @@
-"""Acts in words: what an event of a history, or a line of the access log, says to people (S10, and beside a document).
+"""Builds what a timeline shows (S10) from events of a history and lines of the access log.
 
-The words stand in act_words.py; templates/acts.html shows what comes out.
+The labels are in act_words.py; templates/acts.html renders the acts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from web.problems import catalog
 
 
 class ActReader(NamedTuple):
-    """Who is told: their language, and the labels of the types that they may see."""
+    """How to write for one reader: language, time zone, and labels of the types this reader may see."""
 
     translate: Callable[[str], str]
     language: str
@@ -38,7 +38,7 @@ def reader_of(call: Call) -> ActReader:
 
 
 class FieldChange(NamedTuple):
-    """A field before and after, in words; `path` leads to the paper that it names. `is_new`: it was not there."""
+    """A field before and after, as text; `path` links to the paper it names. `is_new`: it had no value before."""
 
     label: str
     before: str | None
@@ -48,8 +48,10 @@ class FieldChange(NamedTuple):
 
 
 class Act(NamedTuple):
-    """One act as it is shown: what was done to one paper, or who looked at which. `position` is None for looks, which
-    happened `times` times since `since`."""
+    """One row of a timeline: a change of one paper, or a reader's views of papers.
+
+    `position` is None for views; they happened `times` times since `since`.
+    """
 
     at: str
     position: int | None
@@ -64,11 +66,11 @@ class Act(NamedTuple):
     times: int = 1
 
 
-# -- what was done --------------------------------------------------------------------------------------------------
+# -- changes --------------------------------------------------------------------------------------------------------
 
 
 def act(item: Mapping[str, Any], reader: ActReader) -> Act:
-    """An item of a history."""
+    """The act for an item of a history."""
     action, subject = item["action"], item["subject"]
     words, icon = words_of(action, item["after"])
     return Act(
@@ -85,7 +87,7 @@ def act(item: Mapping[str, Any], reader: ActReader) -> Act:
 
 
 def words_of(action: str, after: Mapping[str, Any]) -> ActWords:
-    """By the source or by the one field that changed where that says more than the event's name."""
+    """The label of an event; more specific where its source or its only changed field allows it."""
     special = BY_SOURCE.get((action, after.get("source", ""))) or BY_FIELDS.get((action, frozenset(after)))
     return special or ACTS.get(action) or ActWords(action, "info")
 
@@ -95,11 +97,13 @@ def path_of(kind: str, name: str) -> str | None:
 
 
 def changes(item: Mapping[str, Any], reader: ActReader) -> Iterator[FieldChange]:
-    """Field by field, in the order of the table below. Of what was not there before only what the heading does not say,
-    and nothing that is for programs alone."""
-    before, after = flat(item["before"]), flat(item["after"])
+    """The changed fields, in the order of FIELDS.
+
+    A new value is left out where the heading already shows it, or where only programs use it.
+    """
+    before, after = flatten_mandate(item["before"]), flatten_mandate(item["after"])
     label = item["subject"].get("label")
-    for name in sorted({*before, *after}, key=place):
+    for name in sorted({*before, *after}, key=rank_of):
         was, now = before.get(name), after.get(name)
         if name in before and not (name in ROOMS and was is None):
             yield change(name, was, now, reader, is_new=False)
@@ -107,12 +111,12 @@ def changes(item: Mapping[str, Any], reader: ActReader) -> Iterator[FieldChange]
             yield change(name, None, now, reader, is_new=True)
 
 
-def place(name: str) -> tuple[int, str]:
+def rank_of(name: str) -> tuple[int, str]:
     return PLACES.get(name, len(PLACES)), name
 
 
-def flat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Collection data field by field."""
+def flatten_mandate(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields, with those of `mandate` beside the others."""
     inner = fields.get("mandate") or {}
     return {**{name: value for name, value in fields.items() if name != "mandate"}, **inner}
 
@@ -122,18 +126,18 @@ def change(name: str, was: Any, now: Any, reader: ActReader, *, is_new: bool) ->
     path = ROOMS[name] + str(now or was) if name in ROOMS else None
     return FieldChange(
         reader.translate(label),
-        None if is_new else act_from_item(was, write, reader),
-        act_from_item(now, write, reader),
+        None if is_new else value_text(was, write, reader),
+        value_text(now, write, reader),
         path,
         is_new,
     )
 
 
-def act_from_item(value: Any, write: Callable[[Any, ActReader], str], reader: ActReader) -> str:
+def value_text(value: Any, write: Callable[[Any, ActReader], str], reader: ActReader) -> str:
     return reader.translate(N_("nothing")) if value in (None, "", []) else write(value, reader)
 
 
-# -- how a value is written -----------------------------------------------------------------------------------------
+# -- values as text -------------------------------------------------------------------------------------------------
 
 
 def text(value: Any, reader: ActReader) -> str:
@@ -198,11 +202,11 @@ FIELDS: dict[str, tuple[str, Callable[[Any, ActReader], str]]] = {
     "title": (N_("Title"), text),
     "received_on": (N_("Received"), day),
     "ground": (N_("Legal ground"), text),
-    "external_id": (N_("Id elsewhere"), text),
+    "external_id": (N_("External id"), text),
     "evidence_of": (N_("Evidence of"), authorization),
     "evidence": (N_("Evidence"), document),
     "document": (N_("Document"), document),
-    "by": (N_("Takes its place"), authorization),
+    "by": (N_("Superseded by"), authorization),
     "paper": (N_("Paper"), text),
     "number_suffix": (N_("Number ends with"), text),
     "seen_on": (N_("Seen on"), day),
@@ -218,10 +222,10 @@ FIELDS: dict[str, tuple[str, Callable[[Any, ActReader], str]]] = {
     "shelf_mark": (N_("Shelf mark"), text),
     "last_collection_on": (N_("Last collection"), day),
     "on": (N_("On"), day),
-    "effective_on": (N_("Counts from"), day),
+    "effective_on": (N_("Effective from"), day),
     "presented_on": (N_("Presented on"), day),
     "due_on": (N_("Due on"), day),
-    "outcome": (N_("What became of it"), one_of(OUTCOMES)),
+    "outcome": (N_("Outcome"), one_of(OUTCOMES)),
     "cause": (N_("Why"), one_of(CAUSES)),
     "reference": (N_("Reference of the collection"), text),
     "debtor_name": (N_("Account holder"), text),
@@ -245,11 +249,11 @@ ROOMS = {
 SAID = ("status", "source", "media_type", "sha256", "size_bytes", "language")
 
 
-# -- what was looked at ---------------------------------------------------------------------------------------------
+# -- views ----------------------------------------------------------------------------------------------------------
 
 
 def view(line: Mapping[str, Any], reader: ActReader, labels: Mapping[str, str]) -> Act:
-    """A line of the access log; `labels` are those of papers, by their ids."""
+    """The act for a line of the access log; `labels` are labels of papers by id."""
     paper = line["document"] or line["authorization"]
     kind = "document" if line["document"] else "authorization"
     words, icon = VIEWS.get(line["action"], ActWords(line["action"], "eye"))
@@ -265,15 +269,15 @@ def view(line: Mapping[str, Any], reader: ActReader, labels: Mapping[str, str]) 
 
 
 def merge_acts(looks: Iterable[Act]) -> Act:
-    """Looks of one kind by one person as one: the latest, with the papers that were looked at."""
+    """Merges views of one kind by one person into the latest of them, with all the papers viewed."""
     first, *others = looks
-    papers = counted(dict.fromkeys(paper for look in (first, *others) for paper in look.papers))
+    papers = count_papers(dict.fromkeys(paper for look in (first, *others) for paper in look.papers))
     since = others[-1].at if others else None
     return first._replace(papers=(*papers,), since=since, times=1 + len(others))
 
 
-def counted(papers: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
-    """Papers of one name as one, with their number: "Form × 3" leads to none of them."""
+def count_papers(papers: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
+    """Groups papers of the same label; a group of several reads "Form × 3" and has no link."""
     by_label: dict[str, list[str | None]] = {}
     for label, path in papers:
         by_label.setdefault(label, []).append(path)

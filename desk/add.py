@@ -1,7 +1,7 @@
-"""Upload customer document (S1): customer, source and type in any order, and what is missing said all the time.
+"""Upload customer document (S1): customer, source and type in any order; the page always lists what is missing.
 
-What has been entered travels as the fields of the form from page to page, so that nothing of it is kept here.
-Neighbours: search.py and choice.py fill in customer and type, find.py the code field; file.py and note.py save.
+The form's fields carry the input from page to page; the server stores none of it. Neighbours: search.py and choice.py
+fill in customer and type, find.py handles the code field, file.py, scanned.py and note.py save.
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,10 @@ BEGINNINGS = (
 
 
 class AddForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page shows of the fields. `types` are those that the source takes, `kind` the chosen one of them;
-    `earlier` is the customer's last paper of this type, or of any while none is chosen."""
+    """The entered fields, resolved. `types` are the types available for the source, `kind` the chosen one.
+
+    `earlier` is the customer's latest paper of this type, or of any type while none is chosen.
+    """
 
     fields: Mapping[str, str]
     source: str
@@ -44,7 +46,7 @@ class AddForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def home(call: Call) -> None:
-    """GET /: deep links of a library system name a card or a customer, all others begin with what their role is for."""
+    """GET /: redirects a deep link of a library system to the customer, other readers to their first page."""
     if customer := call.text("customer"):
         render.go(call, f"/customers/{quote(customer, safe='')}")
     elif card := call.text("card"):
@@ -54,17 +56,17 @@ async def home(call: Call) -> None:
 
 
 async def show(call: Call) -> None:
-    """GET /add: a link can name source, customer, type and scan code; what was done is named by what it made."""
+    """GET /add: the query may preset source, customer, type and scan code, and names what has just been saved."""
     await show_with(call, texts(call), done=await find_done(call))
 
 
 async def show_again(call: Call) -> None:
-    """POST /add: the page with what has been entered, and what it now says of it."""
+    """POST /add: shows the page again for the entered fields."""
     await show_with(call, await fields_of(call))
 
 
 def texts(call: Call) -> dict[str, str]:
-    """The query as if it were a form: of what stands there several times the last counts."""
+    """The query parameters as form fields; the last of several values wins."""
     params = call.req.params.items()
     return {name: value[-1] if isinstance(value, list) else value for name, value in params}
 
@@ -78,10 +80,10 @@ async def show_with(
     done: Done | None = None,
     looked_up: str = "",
 ) -> None:
-    """The page with these fields. `refusal` is of the save that they were sent for, `problem` is what else went wrong,
-    `looked_up` a code that nobody has.
+    """Shows the page with these fields.
 
-    A code that was checked is checked again where the page replaces the one that showed it.
+    `refusal` is the answer to a save, `problem` any other problem, `looked_up` a code that matched nothing. After a
+    refusal the page checks a checked code again, because the new page needs its own answer of Check.
     """
     if refusal is not None and fields.get("check_token"):
         fields = {**fields, "check": "again"}
@@ -90,21 +92,21 @@ async def show_with(
     if entry.source:
         lately.remember_source(call, entry.source)
     pane = await scan.pane(call, entry.fields, scanners) if entry.source == "scan" else None
-    told = problem_of(call, refusal) if refusal else problem
+    shown = problem_of(call, refusal) if refusal else problem
     render.show(
         call,
         "add.html",
-        status=told.status if told else 200,
+        status=shown.status if shown else 200,
         entry=entry,
         fields=entry.fields,
-        problem=told,
-        existing=await existing_paper(call, told.extra) if told else None,
+        problem=shown,
+        existing=await existing_paper(call, shown.extra) if shown else None,
         done=done,
         looked_up=looked_up,
         scanners=scanners,
         elsewhere=[] if scanners else await scanners_elsewhere(call),
         scan=pane,
-        unfinished=await scan.unfinished(call) if pane and not pane.session else [],
+        unfinished=await scan.unfinished_scans(call) if pane and not pane.session else [],
         key=key_after(refusal, call.text("key") or fields.get("key")),
     )
 
@@ -128,7 +130,7 @@ async def entry_of(call: Call, fields: Mapping[str, str]) -> AddForm:
 
 
 async def customer_of(call: Call, customer: str) -> Mapping[str, Any] | None:
-    """One who is not in the register is not chosen."""
+    """The customer from the register; None for an unknown id."""
     try:
         return (await ask(call, "GET", "/v1/customers/{id}", id=customer)).body if customer else None
     except NotFound:
@@ -136,16 +138,16 @@ async def customer_of(call: Call, customer: str) -> Mapping[str, Any] | None:
 
 
 async def types_for(call: Call, source: str, why: str | None = None) -> list[dict[str, Any]]:
-    """The types of "Make a choice…" that this source takes; without a file, those that fit the reason for it."""
+    """The active types for this source ("Make a choice…"); for No upload, those that fit the reason `why`."""
     listed = await ask_all(call, "/v1/document-types")
-    taken = [one for one in listed if one["active"] and (not source or source in one["sources"])]
+    available = [one for one in listed if one["active"] and (not source or source in one["sources"])]
     if source == "none":
-        return [one for one in taken if fits(one, why)]
-    return taken
+        return [one for one in available if fits_reason(one, why)]
+    return available
 
 
-def fits(kind: Mapping[str, Any], why: str | None) -> bool:
-    """I3: without a file there is an authorization whose original is held, or a paper that was only seen."""
+def fits_reason(kind: Mapping[str, Any], why: str | None) -> bool:
+    """I3: No upload records an authorization whose original is kept, or a paper that was only seen."""
     if kind["verify_only"]:
         return why != "kept"
     return kind["kind"] != "document" and why != "seen"
@@ -162,14 +164,14 @@ async def earlier_of(
 
 
 async def scanners_of(call: Call, source: str) -> list[dict[str, Any]]:
-    """None for who may not see them, unless they are what the page is about: then it is refused."""
+    """The scanners; none for a reader without the right, except on Scan page, where the API refuses."""
     if source != "scan" and not render.may_use(call, "scanners.read"):
         return []
     return await ask_all(call, "/v1/scanners")
 
 
 async def scanners_elsewhere(call: Call) -> list[dict[str, Any]]:
-    """Those of other branches: with none at one's own, the page tells where they are."""
+    """The scanners of other branches, which the page names where this branch has none."""
     if not render.may_use(call, "scanners.read"):
         return []
     found = await ask(call, "GET", "/v1/scanners", query={"elsewhere": "true", "limit": LIST_PAGE})

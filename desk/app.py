@@ -1,6 +1,6 @@
-"""The whole application: the routes of the API and the pages of the desk, over web/app.py.
+"""The whole application: the routes of the API and the pages of the desk, built on web/app.py.
 
-service/wiring.py hands in how the parts are opened after the fork.
+service/wiring.py passes in `open_parts`, which runs in each worker after the fork.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,7 @@ def create_app(
     base: str = "",
     unavailable: tuple[type[Exception], ...] = (),
 ) -> Front:
-    """The ASGI application. Nothing is opened here but the assets, which all workers share: it is built before they are
-    forked."""
+    """Builds the ASGI application before the fork. It reads only the assets, whose memory all workers share."""
     assets()
     return build_app(
         ALL,
@@ -46,5 +45,5 @@ def create_app(
 
 
 def rooms() -> set[str]:
-    """The first steps of all addresses: a sub-path must not begin with one of them."""
+    """The first segments of all paths; a configured sub-path must not begin with one of them."""
     return {route.path.split("/")[1] for route in ALL} - {""}

@@ -1,6 +1,6 @@
-"""Style sheets, scripts, icons and fonts of the screens, served from memory under a digest that changes with them.
+"""Serves style sheets, scripts and icons from memory, under an address with the digest of them all.
 
-Vendored files lie in assets/vendor; their MANIFEST.json says what they are and is held to them by a test.
+Vendored files are in assets/vendor; a test compares them with their MANIFEST.json.
 """
 
 import gzip
@@ -27,7 +27,7 @@ class Asset(NamedTuple):
 
 
 class Assets(NamedTuple):
-    """`digest` is that of all files together: modules import each other by relative names."""
+    """`digest` covers all files together, because modules import each other by relative names."""
 
     digest: str
     by_name: dict[str, Asset]
@@ -35,7 +35,7 @@ class Assets(NamedTuple):
 
 @cache
 def assets() -> Assets:
-    """Read once, before the workers are forked."""
+    """Reads all files, once, before the workers are forked."""
     files = sorted(file for file in FOLDER.rglob("*") if file.suffix in MEDIA_TYPES)
     digest = hashlib.sha256()
     found = {}
@@ -47,14 +47,14 @@ def assets() -> Assets:
 
 
 def address(name: str) -> str:
-    """Where a page finds one; KeyError for a name that does not exist, so that a template cannot ask for it."""
+    """The address of an asset. KeyError for an unknown name, so that a template cannot link to a missing file."""
     known = assets()
     known.by_name[name]
     return f"/assets/{known.digest}/{name}"
 
 
 async def serve(call: Call) -> None:
-    """GET /assets/{digest}/{name}: kept by browsers for good under the digest of today, asked again under another."""
+    """GET /assets/{digest}/{name}: cacheable for ever under the current digest, revalidated under any other."""
     known = assets()
     asset = known.by_name.get(call.params["name"])
     if asset is None:
@@ -70,5 +70,5 @@ async def serve(call: Call) -> None:
 
 @cache
 def gzip_asset(name: str) -> bytes:
-    """Made when it is first asked for."""
+    """The gzip form of an asset, compressed at its first request."""
     return gzip.compress(assets().by_name[name].content, 9, mtime=0)

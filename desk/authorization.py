@@ -1,7 +1,7 @@
-"""One authorization and its life (G7): what it says, its paper, and every step with its reason.
+"""The page of one authorization (G7): its terms, its paper, and each step of its life with a reason.
 
-A step is sent once, at the version that was read; what somebody else changed meanwhile is shown beside what was typed.
-Neighbour: document.py.
+A step is sent with the version the page was rendered from; after a conflict the page shows both the other change and
+the typed text. Neighbour: document.py.
 """
 
 from asyncio import gather
@@ -17,6 +17,7 @@ from desk.changes import (
     end_of_log,
     is_searching,
     only_reason,
+    reply_or_refusal,
     show_change,
     to_customer,
 )
@@ -44,12 +45,12 @@ def succession(fields: Fields) -> dict[str, Any]:
 
 
 def collection(fields: Fields) -> dict[str, Any]:
-    taken = {name: fields.get(name, "") for name in ("presented_on", "due_on", "outcome")}
-    return {**taken, **fill_fields(fields, "reference")}
+    required = {name: fields.get(name, "") for name in ("presented_on", "due_on", "outcome")}
+    return {**required, **fill_fields(fields, "reference")}
 
 
 class LifeStep(NamedTuple):
-    """One step of a life: in which states it is offered, to mandates alone or not, whose right it is, its body."""
+    """One step: the states that offer it, whether only mandates have it, the verb it needs, the builder of its body."""
 
     states: tuple[str, ...]
     body: Callable[[Fields], dict[str, Any]] = only_reason
@@ -76,12 +77,12 @@ STEPS = {
 
 
 async def show_authorization(call: Call) -> None:
-    """GET /authorizations/{id}, as it is or as it was; `change` names the step that is open."""
+    """GET /authorizations/{id}: now or as of a moment; `change` names the step whose form is open."""
     await show_with(call, OpenForm(call.text("change")))
 
 
 async def take_step(call: Call) -> None:
-    """POST /authorizations/{id}/{step}: back to the page when it is done, else the page with what was typed."""
+    """POST /authorizations/{id}/{step}: redirects to the page, or shows it with the refusal and the typed fields."""
     name, fields = call.params["step"], await fields_of(call)
     if name not in STEPS:
         raise NotFound
@@ -89,14 +90,11 @@ async def take_step(call: Call) -> None:
         await show_with(call, OpenForm(name, fields, found=await customers_found(call, fields)))
         return
     path = f"/v1/authorizations/{{id}}/{name}"
-    try:
-        done = await change(call, path, fields, STEPS[name].body(fields), id=call.params["id"])
-    except (NotFound, Forbidden):
-        raise
-    except Refusal as refusal:
-        await show_with(call, OpenForm(name, fields, refusal))
+    reply = await reply_or_refusal(change(call, path, fields, STEPS[name].body(fields), id=call.params["id"]))
+    if isinstance(reply, Refusal):
+        await show_with(call, OpenForm(name, fields, reply))
     else:
-        render.go(call, f"/authorizations/{call.params['id']}", done=name, at=done.position)
+        render.go(call, f"/authorizations/{call.params['id']}", done=name, at=reply.position)
 
 
 async def show_with(call: Call, form: OpenForm) -> None:
@@ -113,9 +111,9 @@ async def show_with(call: Call, form: OpenForm) -> None:
 
 
 async def facts_of(call: Call, *, at: str | None) -> dict[str, Any]:
-    """All that the page tells of the authorization, at a position `at` or later; default is that of the address."""
+    """Everything the page shows, read at position `at` or later; the default is the position in the address."""
     as_of = past.as_of(call)
-    item = (await read(call, at=at)).body
+    item = (await read_authorization(call, at=at)).body
     customer, history, instant = await gather(
         ask(call, "GET", "/v1/customers/{id}", id=item["customer"]),
         ask(
@@ -139,7 +137,7 @@ async def facts_of(call: Call, *, at: str | None) -> dict[str, Any]:
 
 
 async def image_of(call: Call, item: Mapping[str, Any], as_of: str | None) -> str | None:
-    """Where the first page of its paper is; None without one, or where this reader may not see it."""
+    """The address of the first page of its paper; None without one, or if this reader may not see it."""
     if item["evidence"] is None:
         return None
     try:
@@ -150,8 +148,8 @@ async def image_of(call: Call, item: Mapping[str, Any], as_of: str | None) -> st
     return f"{pages['address']}1" if pages else None
 
 
-async def read(call: Call, *, at: str | None) -> Reply:
-    """At least as new as the step that led here."""
+async def read_authorization(call: Call, *, at: str | None) -> Reply:
+    """The authorization, read at the position of the step that redirected here, or later."""
     at = at or call.text("at")
     return await ask(
         call,
@@ -164,7 +162,7 @@ async def read(call: Call, *, at: str | None) -> Reply:
 
 
 def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | None) -> bool:
-    """`ended_by`: what the calendar ended alone can be taken back, not what a person did."""
+    """Whether the page offers the step. Only an end by the calendar (`ended_by` the system) can be reinstated."""
     found = STEPS[name]
     fits = item["kind"] == "mandate" or not found.mandates_only
     if name == "reinstate":
@@ -175,7 +173,7 @@ def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | N
 
 
 async def successors(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The customer's other authorizations that can take its place."""
+    """The customer's other authorizations that can supersede this one."""
     query = {"kind": item["kind"], "limit": call.parts.limits.list_page_max}
     listed = await ask(call, "GET", "/v1/customers/{id}/documents", query=query, id=item["customer"])
     others = [other for other in listed.body["items"] if other["id"] != item["id"]]

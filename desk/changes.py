@@ -1,16 +1,16 @@
-"""What the corrections of documents and the steps of authorizations share: who is looked for, who was first."""
+"""Shared by document.py and authorization.py: sending a change, searching for a customer, showing a conflict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from api.call import Call
 from desk import acts
-from desk.door import ask
+from desk.door import Reply, ask
 from desk.fields import key_after, number
 from desk.refused import problem_of
-from domain.refusals import PreconditionFailed, Refusal
+from domain.refusals import Forbidden, NotFound, PreconditionFailed, Refusal
 from web.statuses import status_of
 
 Fields = Mapping[str, str]
@@ -19,8 +19,7 @@ SHOWN_MAX = 5
 
 
 class OpenForm(msgspec.Struct, frozen=True):
-    """The form that is open, None for none: what was typed into it, what stood in its way, the customers to choose
-    from."""
+    """The open form (`name` None: none is open): its typed fields, why it was refused, the customers to choose from."""
 
     name: str | None = None
     fields: Fields = {}
@@ -28,15 +27,25 @@ class OpenForm(msgspec.Struct, frozen=True):
     found: list[dict[str, Any]] | None = None
 
 
+async def reply_or_refusal(change: Awaitable[Reply]) -> Reply | Refusal:
+    """The reply to a change, or its refusal, which the page shows beside the form. Raises NotFound and Forbidden."""
+    try:
+        return await change
+    except (NotFound, Forbidden):
+        raise
+    except Refusal as refusal:
+        return refusal
+
+
 async def show_change(
     call: Call, room: str, item: Mapping[str, Any], form: OpenForm, offered: Sequence[str]
 ) -> dict[str, Any]:
-    """What change.html needs of the forms that are offered. After a late one what others did meanwhile is told."""
+    """The context of change.html; after a version conflict it includes the changes that others made."""
     refusal, late = form.refusal, isinstance(form.refusal, PreconditionFailed)
     return {
         "status": status_of(refusal) if refusal else 200,
         "problem": problem_of(call, refusal) if refusal else None,
-        "meanwhile": await meanwhile(call, room, item, form.fields) if late else [],
+        "meanwhile": await changes_since(call, room, item, form.fields) if late else [],
         "offered": offered,
         "open": form.name,
         "typed": form.fields,
@@ -55,24 +64,25 @@ def to_customer(fields: Fields) -> dict[str, Any]:
 
 
 def is_searching(fields: Fields) -> bool:
-    """Whether a customer is looked for first: the button for it was pressed, or nobody is chosen yet."""
+    """Whether to search for a customer first: Search was pressed, or no customer is chosen yet."""
     return bool(fields.get("search")) or not fields.get("customer")
 
 
 async def end_of_log(call: Call) -> str:
-    """What a change was refused for may not be in the views yet. The catalogue is told as it stands in the log."""
+    """The current end of the log. The views may not yet show the change that caused a refusal; reads wait for this
+    position. The list of types reports it, because it is read from the log."""
     return (await ask(call, "GET", "/v1/document-types")).position
 
 
 async def customers_found(call: Call, fields: Fields) -> list[dict[str, Any]]:
-    """Customers for what was typed; none for nothing."""
+    """The customers that match the typed query; an empty query matches none."""
     query = fields.get("q", "")
     found = await ask(call, "GET", "/v1/customers", query={"q": query, "limit": FOUND_MAX}) if query else None
     return [dict(one) for one in found.body["items"]] if found else []
 
 
-async def meanwhile(call: Call, room: str, item: Mapping[str, Any], fields: Fields) -> list[acts.Act]:
-    """What others did to a paper since the version that the form was made with, newest first."""
+async def changes_since(call: Call, room: str, item: Mapping[str, Any], fields: Fields) -> list[acts.Act]:
+    """The changes of a paper after the version in the form, newest first."""
     seen = number(fields.get("version", ""))
     steps = 1 if seen is None else item["version"] - seen
     limit = max(1, min(steps, SHOWN_MAX))

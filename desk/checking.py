@@ -1,4 +1,4 @@
-"""Check at the desk (B5 to B8): whose form a code is, what it says, and what that settles of the page's fields."""
+"""Check at the desk (B5 to B8): looks up a scan code and fills in customer and type from its form."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,11 @@ from domain.scan_code import candidates
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """`fields` are the page's, with customer and type of the form where `found` is the answer of Check. `other`: the
-    code is somebody else's than the customer who was chosen; `existing`: the paper that it was used for."""
+    """The result of Check. `fields` are the page's fields, completed from `found`, the API's answer.
+
+    `other` is the form's customer if it is not the chosen one; `existing` the paper that has already used the code;
+    `is_current` whether the answer still belongs to the code in the field.
+    """
 
     fields: Mapping[str, str]
     found: Mapping[str, Any] | None = None
@@ -26,9 +29,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(call: Call, fields: Mapping[str, str]) -> Check:
-    """Asks the archive only where the page asks for it, or shows that it refused this code; else says whether the Check
-    that it shows still holds."""
-    fields = voided(fields)
+    """Applies the page's fields. Calls the API only if Check was pressed, or to show the refusal of this code again."""
+    fields = void_changed_code(fields)
     if fields.pop("without_code", None):
         fields = {**without_check(fields), "scan_code": ""}
     if fields.pop("not_them", None):
@@ -48,8 +50,8 @@ async def check(call: Call, fields: Mapping[str, str]) -> Check:
     return settle_check(kept, found)
 
 
-def voided(fields: Mapping[str, str]) -> dict[str, str]:
-    """A code that was changed since voids its Check, and what the Check had filled in (B9)."""
+def void_changed_code(fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields, without the answer of Check and what it filled in if the code has changed since (B9)."""
     by_code = fields.get("by_code")
     if by_code and by_code not in candidates(fields.get("scan_code", "")):
         return {**without_check(fields), "customer": "", "type": ""}
@@ -61,7 +63,7 @@ def without_check(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def settle_check(fields: Mapping[str, str], found: Mapping[str, Any]) -> Check:
-    """Customer and type are the form's; whom somebody has chosen beside it must be the same (D8)."""
+    """Takes customer and type from the form; a different chosen customer is a conflict (D8)."""
     customer, chosen = found["customer"]["id"], fields.get("customer")
     if chosen and chosen != customer:
         return Check(fields=without_check(fields), other=found["customer"])
@@ -71,7 +73,7 @@ def settle_check(fields: Mapping[str, str], found: Mapping[str, Any]) -> Check:
 
 
 async def existing_paper(call: Call, extra: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The paper that a refusal names, however lately it was saved."""
+    """The paper that a refusal names, read at the end of the log, because it may be only just saved."""
     if not (paper := extra.get("existing")):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Make a choice… (S6): the document types that the source takes, those used lately first, with what each asks for."""
+"""Make a choice… (S6): the document types available for the source, recently used ones first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ async def show(call: Call) -> None:
 
 
 async def choose(call: Call) -> None:
-    """POST /choice: with the fields of the page that it was opened from."""
+    """POST /choice: with the fields of the page that opened it."""
     await show_with(call, await fields_of(call))
 
 
@@ -31,7 +31,7 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
         call,
         "choice.html",
         lately=used,
-        documents=sorted((one for one in others if one["kind"] == "document"), key=recent_first),
+        documents=sorted((one for one in others if one["kind"] == "document"), key=is_verified_only),
         authorizations=[one for one in others if one["kind"] != "document"],
         chosen=preset(fields.get("type"), used, types),
         source=source,
@@ -39,13 +39,13 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
     )
 
 
-def recent_first(kind: Mapping[str, Any]) -> bool:
-    """What is only verified is seldom chosen: it stands behind what is kept."""
+def is_verified_only(kind: Mapping[str, Any]) -> bool:
+    """Sort key: types that are only verified come last, because they are seldom chosen."""
     return bool(kind["verify_only"])
 
 
 def preset(chosen: str | None, used: list[dict[str, Any]], types: list[dict[str, Any]]) -> str | None:
-    """The one chosen before, else the only one, else the last one used, so that Enter is enough."""
+    """The code to preselect, so that Enter is enough: the chosen type, the only one, or the last one used."""
     if chosen:
         return chosen
     first = types if len(types) == 1 else used

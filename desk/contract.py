@@ -1,6 +1,6 @@
-"""What openapi.json promises: the routes of the API and the pages of problems. web/openapi.py makes the document of it.
+"""The published contract: routes of the API and pages of problems. web/openapi.py generates openapi.json from it.
 
-The committed file (api/openapi.json) is served; a test fails when it drifts.
+The server sends the committed api/openapi.json; a test compares it with this contract.
 """
 
 from api.meanings import MEANINGS, PATH_PARAMETERS, ROOMS

@@ -1,4 +1,4 @@
-"""The built-in register at the desk: find a customer, add one, change one. Searching while something is added: S5."""
+"""The built-in register at the desk: find, add and edit customers. Neighbour: search.py (S5)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ async def show_new_customer(call: Call) -> None:
 
 
 async def save_new(call: Call) -> None:
-    """POST /customers/new: a number that is taken already is refused, so that nobody is written over."""
+    """POST /customers/new: refuses a number in use, because PUT would overwrite that customer."""
     fields = await fields_of(call)
     try:
         await require_free(call, fields.get("id", ""))
@@ -69,7 +69,7 @@ async def require_free(call: Call, customer_id: str) -> None:
         await ask(call, "GET", "/v1/customers/{id}", id=customer_id)
     except NotFound:
         return
-    raise ValidationFailed(FieldError("/id", N_("is the number of a customer already")))
+    raise ValidationFailed(FieldError("/id", N_("already belongs to another customer")))
 
 
 def body_of(fields: Mapping[str, str]) -> dict[str, Any]:

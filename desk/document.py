@@ -1,7 +1,7 @@
-"""One document (S9): its pages, what is known of it, and every correction (G1 to G6) with its reason.
+"""The page of one document (S9): its pages, its details, and each correction (G1 to G6) with a reason.
 
-Corrections are sent once, at the version that was read. What somebody else changed meanwhile is shown beside what was
-typed, and nothing of that is lost. facts.py reads what is shown. Neighbour: authorization.py.
+A correction is sent with the version the page was rendered from; after a conflict the page shows both the other change
+and the typed text. facts.py reads the details. Neighbour: authorization.py.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,14 +17,15 @@ from desk.changes import (
     end_of_log,
     is_searching,
     only_reason,
+    reply_or_refusal,
     show_change,
     to_customer,
 )
 from desk.door import Reply, ask, ask_all
-from desk.facts import facts_of, pages_of, read
+from desk.facts import facts_of, pages_of, read_document
 from desk.fields import change, fields_of, new_key
-from desk.file import Heard
-from domain.refusals import Forbidden, NotFound, Refusal
+from desk.file import StreamedForm
+from domain.refusals import NotFound, Refusal
 
 
 def new_type(fields: Fields) -> dict[str, Any]:
@@ -38,21 +39,23 @@ def description(fields: Fields) -> dict[str, Any]:
 
 
 class Correction(NamedTuple):
-    """One correction: in which states it is offered, whose right it is, its body. `named`: it needs another customer,
-    who is looked for first."""
+    """One correction: the states that offer it, the verb it needs, the builder of its body.
+
+    `needs_customer`: the form searches for another customer first.
+    """
 
     states: tuple[str, ...]
     verb: str
     body: Callable[[Fields], dict[str, Any]] = only_reason
-    named: bool = False
+    needs_customer: bool = False
 
 
 EVER = ("archived", "withdrawn")
 CORRECTIONS = {
     "reclassify": Correction(("archived",), "documents.correct", new_type),
     "describe": Correction(("archived",), "documents.correct", description),
-    "reassign": Correction(EVER, "documents.move", to_customer, named=True),
-    "link-customer": Correction(EVER, "documents.move", to_customer, named=True),
+    "reassign": Correction(EVER, "documents.move", to_customer, needs_customer=True),
+    "link-customer": Correction(EVER, "documents.move", to_customer, needs_customer=True),
     "unlink-customer": Correction(EVER, "documents.move", to_customer),
     "content": Correction(("archived",), "documents.move"),
     "withdraw": Correction(("archived",), "documents.correct"),
@@ -61,13 +64,13 @@ CORRECTIONS = {
 
 
 async def show_document(call: Call) -> None:
-    """GET /documents/{id}, as it is or as it was; `change` names the form that is open."""
+    """GET /documents/{id}: now or as of a moment; `change` names the form that is open."""
     await show_with(call, OpenForm(call.text("change")))
 
 
 async def print_view(call: Call) -> None:
-    """GET /documents/{id}/print: its facts and its pages, one on a sheet."""
-    item = (await read(call)).body
+    """GET /documents/{id}/print: its details, then each page on a sheet of its own."""
+    item = (await read_document(call)).body
     customer = await ask(call, "GET", "/v1/customers/{id}", id=item["customer"])
     pages = pages_of(call, item, item)
     if pages is None:
@@ -81,12 +84,12 @@ async def print_view(call: Call) -> None:
 
 
 async def correct_document(call: Call) -> None:
-    """POST /documents/{id}/{change}: back to the page when it is done, else the page with what was typed."""
+    """POST /documents/{id}/{change}: redirects to the page, or shows it with the refusal and the typed fields."""
     name, fields = call.params["change"], await fields_of(call)
     if name not in CORRECTIONS or name == "content":
         raise NotFound
     kind = CORRECTIONS[name]
-    if kind.named and is_searching(fields):
+    if kind.needs_customer and is_searching(fields):
         await show_with(call, OpenForm(name, fields, found=await customers_found(call, fields)))
         return
     path = f"/v1/documents/{{id}}/{name}"
@@ -94,23 +97,20 @@ async def correct_document(call: Call) -> None:
 
 
 async def replace_content(call: Call) -> None:
-    """POST /documents/{id}/content?version=&key=: they stand in the address, for the body goes on as it comes."""
-    heard, version, key = Heard(call), call.text("version") or "", call.text("key") or new_key()
+    """POST /documents/{id}/content?version=&key=: both are in the address, because the body is streamed to the API."""
+    upload, version, key = StreamedForm(call), call.text("version") or "", call.text("key") or new_key()
     headers = {"If-Match": f'"{version}"', "Idempotency-Key": key}
-    sent = ask(call, "PUT", "/v1/documents/{id}/content", headers=headers, form=aiter(heard), id=call.params["id"])
-    heard.fields |= {"version": version, "key": key}
-    await try_change(call, "content", heard.fields, sent)
+    sent = ask(call, "PUT", "/v1/documents/{id}/content", headers=headers, form=aiter(upload), id=call.params["id"])
+    upload.fields |= {"version": version, "key": key}
+    await try_change(call, "content", upload.fields, sent)
 
 
 async def try_change(call: Call, name: str, fields: Fields, change: Awaitable[Reply]) -> None:
-    try:
-        done = await change
-    except (NotFound, Forbidden):
-        raise
-    except Refusal as refusal:
-        await show_with(call, OpenForm(name, fields, refusal))
+    reply = await reply_or_refusal(change)
+    if isinstance(reply, Refusal):
+        await show_with(call, OpenForm(name, fields, reply))
     else:
-        render.go(call, f"/documents/{call.params['id']}", done=name, at=done.position)
+        render.go(call, f"/documents/{call.params['id']}", done=name, at=reply.position)
 
 
 async def show_with(call: Call, form: OpenForm) -> None:
@@ -127,7 +127,8 @@ async def show_with(call: Call, form: OpenForm) -> None:
 
 
 def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
-    """Evidence keeps its type, what was only seen has no content, and only who is linked can be unlinked."""
+    """Whether the page offers the correction. Evidence keeps its type, a paper only seen has no content to replace, and
+    a document without a second customer has nobody to unlink."""
     kind = CORRECTIONS[name]
     needed = {
         "reclassify": item["evidence_of"] is None,
@@ -138,7 +139,7 @@ def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
 
 
 async def types_for(call: Call, item: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The types of documents that take what came by this source: code and label."""
+    """Code and label of the document types that accept this document's source."""
     listed = await ask_all(call, "/v1/document-types")
     fitting = [one for one in listed if one["kind"] == "document" and item["source"] in one["sources"]]
     return [(one["code"], one["label"]) for one in fitting if one["active"] and one["code"] != item["type"]]

@@ -1,6 +1,6 @@
-"""How the screens ask the archive: by the routes of the API, in the same process, as whoever looks at them.
+"""Calls the routes of the API in the same process, with the rights of the signed-in reader.
 
-What /v1 refuses, the screens refuse; what it enters in the access log is entered for them. Neighbour: api/routes.py.
+The API's refusals and access-log lines therefore hold for the screens too. Neighbour: api/routes.py.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -25,14 +25,14 @@ KEPT_HEADERS = (b"host", b"archive-branch")
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """`body` is the decoded JSON, None without one; header names in lower case."""
+    """A reply of the API. `body` is the decoded JSON or None; header names are in lower case."""
 
     body: Any
     headers: Mapping[str, str]
 
     @property
     def position(self) -> str:
-        """What a read that has to show this write waits for."""
+        """The log position of this write; a read given it as Archive-Min-Position shows the write."""
         return self.headers["archive-position"]
 
 
@@ -47,22 +47,23 @@ async def ask(
     form: AsyncIterator[bytes] | None = None,
     **params: str,
 ) -> Reply:
-    """The answer of one route. `path` is as the table has it, `params` are its parts; query values of None are left
-    out. `body` goes as JSON; `form` is the multipart body of the page's own request. Raises the route's Refusal.
+    """Calls one route. `path` is as in the route table, `params` fill it in; query values of None are left out.
+
+    `body` is sent as JSON; `form` streams the multipart body of the page's own request. Raises the route's Refusal.
     """
     content = b"" if body is None else msgspec.json.encode(body)
-    told = [
+    sent = [
         *headers_to_keep(call, form is not None),
         *encode_headers(headers or {}),
         *([] if form else content_headers(content)),
     ]
     return reply_from_response(
-        await answer(call, method, path, params, query, told, pieces_of(form) if form else receive_once(content))
+        await answer(call, method, path, params, query, sent, receive_pieces(form) if form else receive_once(content))
     )
 
 
 async def ask_all(call: Call, path: str) -> list[Any]:
-    """Every item of a list, page by page."""
+    """All items of a list, read page by page."""
     items: list[Any] = []
     cursor = None
     while True:
@@ -77,7 +78,7 @@ async def ask_all(call: Call, path: str) -> list[Any]:
 async def open_file(
     call: Call, path: str, *, query: Mapping[str, Any] | None = None, **params: str
 ) -> AsyncIterator[tuple[Mapping[str, str], AsyncIterator[bytes]]]:
-    """A GET whose answer is a file: its headers, names in lower case, and its bytes as they come."""
+    """GETs a file: yields its headers (names in lower case) and its bytes in pieces."""
     resp = await answer(call, "GET", path, params, query, headers_to_keep(call, form=False), receive_once(b""))
     try:
         yield lower_names(resp.headers), resp.stream or single_piece(resp.data)
@@ -111,7 +112,7 @@ async def answer(
     )
     require_known(route.query, inner.req.params)
     await run_handler(route.handle, inner)
-    call.types, call.types_version = inner.types, inner.types_version  # it may have read them anew
+    call.types, call.types_version = inner.types, inner.types_version  # the handler may have reloaded them
     return inner.resp
 
 
@@ -135,8 +136,8 @@ def receive_once(content: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
     return receive
 
 
-def pieces_of(pieces: AsyncIterator[bytes]) -> Callable[[], Awaitable[dict[str, Any]]]:
-    """The body of the outer request as it comes in: nothing is held."""
+def receive_pieces(pieces: AsyncIterator[bytes]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """An ASGI `receive` that streams the outer request's body without buffering it."""
 
     async def receive() -> dict[str, Any]:
         piece = await anext(pieces, b"")

@@ -1,7 +1,7 @@
-"""Sign in with the library's own identity provider: a browser is sent there, and taken back with its word.
+"""Sign-in with the library's own identity provider: redirects the browser there and accepts it back.
 
-What it has to bring back is in a cookie of its own, signed and good for ten minutes: a link that somebody else made
-signs nobody in. service/oidc.py asks the provider.
+A signed cookie, valid for ten minutes, holds the state that must come back, so that a forged link signs nobody in.
+service/oidc.py talks to the provider.
 """
 
 import base64
@@ -15,7 +15,7 @@ import msgspec
 from api import own_session
 from api.call import Call
 from api.parts import IdentityProvider
-from desk.entrance import local, show_sign_in_form
+from desk.entrance import local_path, show_sign_in_form
 from desk.render import go
 from domain.refusals import IdentityNotProven, NotFound, Refusal
 from web.origin import origin_of
@@ -26,8 +26,8 @@ HERE, BACK = "/sign-in/elsewhere", "/sign-in/elsewhere/back"
 SECONDS = 600
 
 
-class Way(msgspec.Struct, frozen=True, array_like=True):
-    """What somebody who was sent away has to come back with; `expires` in seconds since the epoch."""
+class SignInState(msgspec.Struct, frozen=True, array_like=True):
+    """The state of one sign-in, kept in the cookie. `expires` is in seconds since the epoch."""
 
     state: str
     nonce: str
@@ -38,12 +38,12 @@ class Way(msgspec.Struct, frozen=True, array_like=True):
 
 async def go_to_provider(call: Call) -> None:
     """GET /sign-in/elsewhere?next=."""
-    following = local(call.text("next"))
+    following = local_path(call.text("next"))
     try:
         begun = await provider(call).begin(redirect_uri(call))
     except Refusal as refusal:
         return show_sign_in_form(call, following=following, refusal=refusal)
-    way = Way(begun.state, begun.nonce, begun.verifier, following, int(time.time()) + SECONDS)
+    way = SignInState(begun.state, begun.nonce, begun.verifier, following, int(time.time()) + SECONDS)
     secure = call.req.scheme == "https"
     call.resp.set_cookie(
         COOKIE, await pack_state(call, way), path=HERE, http_only=True, same_site="Lax", secure=secure, max_age=SECONDS
@@ -52,7 +52,7 @@ async def go_to_provider(call: Call) -> None:
 
 
 async def come_back(call: Call) -> None:
-    """GET /sign-in/elsewhere/back: once, whatever comes of it."""
+    """GET /sign-in/elsewhere/back: signs the person in; the cookie is deleted even after a failure."""
     asked, following = provider(call), "/"
     way = await unpack_state(call, call.req.get_cookie_values(COOKIE) or [])
     call.resp.unset_cookie(COOKIE, path=HERE, same_site="Lax")
@@ -81,24 +81,24 @@ def provider(call: Call) -> IdentityProvider:
 
 
 def redirect_uri(call: Call) -> str:
-    """As it has to be registered with the provider."""
+    """The redirect URI, which has to be registered with the provider."""
     return origin_of(call.req) + base_of(call.req.scope) + BACK
 
 
 # -- the cookie -------------------------------------------------------------------------------------------------------
 
 
-async def pack_state(call: Call, way: Way) -> str:
+async def pack_state(call: Call, way: SignInState) -> str:
     content = msgspec.msgpack.encode(way)
-    return f"{text(content)}.{text(await signature(call, content))}"
+    return f"{encode_base64(content)}.{encode_base64(await signature(call, content))}"
 
 
-async def unpack_state(call: Call, found: list[str]) -> Way | None:
-    """None for what was not made here, or too long ago."""
+async def unpack_state(call: Call, found: list[str]) -> SignInState | None:
+    """The state from the cookie; None if it is missing, forged or expired."""
     try:
         [whole] = found
-        content, signed = (raw(part) for part in whole.split(".", 1))
-        way = msgspec.msgpack.decode(content, type=Way)
+        content, signed = (decode_base64(part) for part in whole.split(".", 1))
+        way = msgspec.msgpack.decode(content, type=SignInState)
     except (ValueError, binascii.Error, msgspec.DecodeError):
         return None
     genuine = hmac.compare_digest(signed, await signature(call, content))
@@ -110,9 +110,9 @@ async def signature(call: Call, content: bytes) -> bytes:
     return bytes(signed)
 
 
-def text(value: bytes) -> str:
+def encode_base64(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def raw(part: str) -> bytes:
+def decode_base64(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

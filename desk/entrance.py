@@ -1,4 +1,4 @@
-"""Sign in (S13), sign out, a new password. Works without scripts; what a session is, api/own_session.py knows."""
+"""Sign in (S13), sign out, set a password. Works without scripts. Neighbour: api/own_session.py keeps the sessions."""
 
 import re
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from web.problems import headers_of
 from web.statuses import status_of
 
 HOME = "/"
-# A path of this host, which neither //elsewhere nor /\elsewhere is, and no way round in a circle.
+# A path on this host: //host and /\host lead elsewhere, and the sign-in pages would lead in a circle.
 LOCAL = re.compile(r"/(?![/\\]|sign-(?:in|out)\b)[^\x00-\x1f\x7f]*")
 SECRETS = ("password", "old", "new", "again")
 
 
 async def show_sign_in(call: Call) -> None:
-    """GET /sign-in?next=: who is signed in goes on at once."""
-    following = local(call.text("next"))
+    """GET /sign-in?next=: redirects a reader who is already signed in."""
+    following = local_path(call.text("next"))
     if await session_of(call.req, call.parts) is not None:
         go(call, following)
     else:
@@ -30,10 +30,10 @@ async def show_sign_in(call: Call) -> None:
 
 
 async def sign_in(call: Call) -> None:
-    """POST /sign-in: on to where one wanted to be, by way of a password of one's own where one is due."""
+    """POST /sign-in: redirects to `next`, or first to the password page after a one-time password."""
     require_own_page(call.req)
     fields = await fields_of(call, as_typed=SECRETS)
-    following, name = local(fields.get("next")), fields.get("user", "")
+    following, name = local_path(fields.get("next")), fields.get("user", "")
     try:
         signed = await own_session.come_in(call, name, fields.get("password", ""))
     except Refusal as refusal:
@@ -45,13 +45,13 @@ async def sign_in(call: Call) -> None:
 
 async def show_password(call: Call) -> None:
     """GET /password?next=."""
-    show_password_form(call, following=local(call.text("next")))
+    show_password_form(call, following=local_path(call.text("next")))
 
 
 async def change_password(call: Call) -> None:
     """POST /password."""
     fields = await fields_of(call, as_typed=SECRETS)
-    following, due = local(fields.get("next")), own_session.require_session(call).must_change
+    following, due = local_path(fields.get("next")), own_session.require_session(call).must_change
     try:
         await new_password(call, fields, due=due)
     except (Refusal, FieldError) as wrong:
@@ -64,7 +64,7 @@ async def change_password(call: Call) -> None:
 
 
 async def new_password(call: Call, fields: Mapping[str, str], *, due: bool) -> None:
-    """The old one is not asked of who has just come in by it."""
+    """Sets the password. The old one is not asked for while it is `due` for a change, at the first sign-in."""
     if fields.get("new") != fields.get("again"):
         raise FieldError("/again", N_("is not the same as above"))
     await own_session.new_password(call, None if due else fields.get("old", ""), fields.get("new", ""))
@@ -97,6 +97,6 @@ def show_password_form(call: Call, *, following: str, refusal: Refusal | None = 
     show(call, "password.html", status=status, next=following, due=due, changed=changed, problem=problem)
 
 
-def local(path: str | None) -> str:
-    """Where somebody wanted to be, if that is a page of ours: another page may have written the link."""
+def local_path(path: str | None) -> str:
+    """`path` if it is a page of this host, else the home page: the link may come from a foreign page."""
     return path if path and LOCAL.fullmatch(path) else HOME

@@ -1,4 +1,4 @@
-"""What is known of a document (S9), for its page and its print: read and verified. Neighbour: document.py."""
+"""Reads and verifies what the page and the print-out of a document show (S9). Neighbour: document.py."""
 
 import hashlib
 from asyncio import gather
@@ -12,16 +12,16 @@ from domain.refusals import NotFound
 from web.headers import digest_field
 
 PAGES_SHOWN = 100
-"""How many pages stand on one page: of a longer document there are several."""
+"""Page images per web page; a longer document has several."""
 HISTORY_SHOWN = 5
 
 
 async def facts_of(call: Call, *, at: str | None = None) -> dict[str, Any]:
-    """All that the page tells of the document, at a position `at` or later; default is that of the address."""
+    """Everything the page shows, read at position `at` or later; the default is the position in the address."""
     as_of = past.as_of(call)
-    found = await read(call, as_of, at=at)
+    found = await read_document(call, as_of, at=at)
     item: dict[str, Any] = found.body
-    now = (await read(call)).body if as_of else item
+    now = (await read_document(call)).body if as_of else item
     customer, linked, statement, history, earlier, instant = await gather(
         ask(call, "GET", "/v1/customers/{id}", id=item["customer"]),
         gather(*[ask(call, "GET", "/v1/customers/{id}", id=other) for other in item["linked_customers"]]),
@@ -55,15 +55,15 @@ def is_kept_while_member(call: Call, code: str) -> bool:
     return retention is not None and retention.trigger == "membership_end"
 
 
-async def read(call: Call, as_of: str | None = None, *, at: str | None = None) -> Reply:
-    """At least as new as the correction that led here."""
+async def read_document(call: Call, as_of: str | None = None, *, at: str | None = None) -> Reply:
+    """The document, read at the position of the correction that redirected here, or later."""
     at = at or call.text("at")
     headers = {"Archive-Min-Position": at} if at and not as_of else {}
     return await ask(call, "GET", "/v1/documents/{id}", query={"as_of": as_of}, headers=headers, id=call.params["id"])
 
 
 async def statement_of(call: Call, item: Mapping[str, Any], as_of: str | None) -> dict[str, Any] | None:
-    """The authorization that it is the evidence of, for who may see it."""
+    """The authorization that the document proves; None if there is none or this reader may not see it."""
     if item["evidence_of"] is None:
         return None
     try:
@@ -81,7 +81,7 @@ async def history_of(call: Call, item: Mapping[str, Any], **query: Any) -> list[
 
 
 async def earlier_of(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The contents of before, for who may read them: what replaced each, and the last position at which it stood."""
+    """The replaced contents, for readers who correct documents: the event that replaced each, and its last position."""
     if item["content_version"] < 2 or not render.may_use(call, "documents.correct"):
         return []
     replaced = await history_of(call, item, action="content-replaced", limit=200)
@@ -97,11 +97,11 @@ async def instant_of(call: Call, item: Mapping[str, Any], as_of: str | None) -> 
     return {"as_of": as_of, "at": found.body["as_of"]["at"]}
 
 
-# -- its content ----------------------------------------------------------------------------------------------------
+# -- content --------------------------------------------------------------------------------------------------------
 
 
 def pages_of(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Numbers and address of the page images; None where there are none, or none for this reader."""
+    """Numbers and address of the page images; None if there are none or this reader may not see them."""
     if not (item["preview"] and item["pages"]) or not may_read(call, item, now):
         return None
     first = first_page(call, item["pages"])
@@ -115,7 +115,7 @@ def pages_of(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dic
 
 
 def may_read(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """What is withdrawn or replaced is for those who correct documents."""
+    """Whether this reader may read the content; withdrawn and replaced content is for those who correct documents."""
     current = now["status"] == "archived" and item["content_version"] == now["content_version"]
     return current or render.may_use(call, "documents.correct")
 
@@ -131,7 +131,7 @@ def first_page(call: Call, count: int) -> int:
 
 
 async def has_digest(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Asked to verify: whether the bytes, the digest that is sent with them and the one that is shown are the same."""
+    """With `?verify`: whether the stored bytes match both the digest sent with them and the one shown."""
     if not call.text("verify") or item["sha256"] is None or not may_read(call, item, now):
         return None
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What a form of a page sent, and how a change goes to the archive: once, at the version that was read."""
+"""Parses the form of a page, and sends a change with the form's version and idempotency key."""
 
 import re
 from collections.abc import Container, Mapping
@@ -29,8 +29,11 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 async def fields_of(call: Call, *, as_typed: Container[str] = ()) -> dict[str, str]:
-    """An urlencoded form. Blanks around a value are nobody's intention, but in `as_typed`: those of a password are. The
-    last of several values counts. Of another media type it could have the size of a file."""
+    """The fields of an urlencoded form; the last of several values wins.
+
+    Values are stripped, except those in `as_typed` (passwords). Other media types are refused, because a file would be
+    read into memory.
+    """
     if (call.req.content_type or "").partition(";")[0].strip().lower() != URLENCODED:
         raise UnsupportedMediaType(reason=N_("send it as application/x-www-form-urlencoded"))
     try:
@@ -38,36 +41,35 @@ async def fields_of(call: Call, *, as_typed: Container[str] = ()) -> dict[str, s
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError:
         raise MalformedRequest(reason=N_("its form is malformed")) from None
-    return {name: value if name in as_typed else read(name, value.strip()) for name, value in pairs}
+    return {name: value if name in as_typed else parse_field(name, value.strip()) for name, value in pairs}
 
 
-def read(name: str, value: str) -> str:
+def parse_field(name: str, value: str) -> str:
     return normalize_typed_day(value) if name in DAYS else value
 
 
 def number(text: str) -> int | None:
-    """What a page wrote as a number and got back; None for anything else."""
+    """The value of a digits-only text; None for any other."""
     return int(text) if NUMBER.fullmatch(text) else None
 
 
 def new_key() -> str:
-    """The Idempotency-Key of a form, made when it is shown: sent twice, it is taken once."""
+    """A new Idempotency-Key for a form, so that sending it twice has one effect."""
     return str(uuid4())
 
 
 def key_after(refusal: Refusal | None, sent: str | None) -> str:
-    """The key of a form that is shown again. After some refusals nobody knows whether it was taken all the same: then
-    it goes out again under the key that it had."""
+    """The key of a form that is shown again: the same one if the change may have succeeded in spite of the refusal."""
     return sent if sent and isinstance(refusal, UNCERTAIN) else new_key()
 
 
 def fill_fields(fields: Mapping[str, str], *names: str) -> dict[str, Any]:
-    """Those of these fields that have something in them: what is empty is left out of a body."""
+    """The named fields that are not empty."""
     return {name: fields[name] for name in names if fields.get(name)}
 
 
 async def change(call: Call, path: str, fields: Mapping[str, str], body: Mapping[str, Any], **params: Any) -> Reply:
-    """POST a change with the form's `key` and `version`, which the page was made with."""
+    """POSTs a change with the `key` and `version` of the form."""
     headers = {"If-Match": f'"{fields.get("version", "")}"'}
     if key := fields.get("key"):
         headers["Idempotency-Key"] = key

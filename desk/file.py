@@ -1,6 +1,7 @@
-"""Select file (C1 to C8) where no script sends it: a plain form, handed on to the archive as it comes in.
+"""Select file (C1 to C8) without scripts: streams the plain form to the API.
 
-Scripts send each file to the archive themselves (assets/upload.js) and have told here what it answered.
+With scripts the browser sends each file to the API itself (assets/upload.js) and asks here only for the words of a
+refusal.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from desk.add import show_with
 from desk.checking import existing_paper
 from desk.door import ask
 from desk.fields import fields_of, new_key, number
-from desk.refused import ShownProblem, Wrong, as_typed, field_of
+from desk.refused import ShownProblem, Wrong, field_of, with_typed_day
 from desk.saved import go_on
 from domain.refusals import N_, FieldError, MalformedRequest, Refusal, ValidationFailed, all_refusals
 from web.multipart import Part, Splitter, boundary_of
@@ -25,19 +26,19 @@ REFUSALS = {kind.slug: kind for kind in all_refusals()}
 
 
 async def save_file(call: Call) -> None:
-    """POST /add/file?key=: the key stands in the address, for the form's own fields are the archive's."""
-    heard = Heard(call)
+    """POST /add/file?key=: the key is in the address, because the form's fields are streamed to the API."""
+    upload = StreamedForm(call)
     key = {"Idempotency-Key": call.text("key") or new_key()}
     try:
-        made = await ask(call, "POST", "/v1/documents", headers=key, form=aiter(heard))
+        made = await ask(call, "POST", "/v1/documents", headers=key, form=aiter(upload))
     except Refusal as refusal:
-        await show_with(call, {**heard.fields, "source": "file"}, refusal=refusal)
+        await show_with(call, {**upload.fields, "source": "file"}, refusal=refusal)
     else:
         go_on(call, "file", made, same_customer=bool(call.text("next")))
 
 
-class Heard:
-    """The body of a form on its way to the archive; `fields` are the texts that came by, for a page shown again."""
+class StreamedForm:
+    """The body of a form, streamed to the API; `fields` collects its text fields, for showing the page again."""
 
     def __init__(self, call: Call) -> None:
         self.stream = call.req.stream
@@ -48,18 +49,18 @@ class Heard:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self.stream:
-            self.listen(piece)
+            self.collect_fields(piece)
             yield piece
 
-    def listen(self, piece: bytes) -> None:
-        """What is malformed the archive refuses."""
+    def collect_fields(self, piece: bytes) -> None:
+        """Collects from one piece; ignores malformed parts, which the API refuses."""
         try:
             for event in self.splitter.feed(piece):
-                self.take(event)
+                self.collect_event(event)
         except MalformedRequest:
             self.name = None
 
-    def take(self, event: Part | bytes) -> None:
+    def collect_event(self, event: Part | bytes) -> None:
         if isinstance(event, Part):
             self.name, self.text = (None if event.file_name is not None else event.name), b""
         elif self.name is not None and len(self.text) + len(event) <= FIELD_BYTES_MAX:
@@ -67,11 +68,11 @@ class Heard:
             self.fields[self.name] = self.text.decode("utf-8", "replace")
 
 
-# -- told by a script ---------------------------------------------------------------------------------------------
+# -- refusals reported by scripts ---------------------------------------------------------------------------------
 
 
 class AnsweredProblem(msgspec.Struct, frozen=True):
-    """A problem as the archive answered it; with its slug alone, one that a browser sees by itself."""
+    """A problem that the API answered, or that the script itself found (then `type` alone, a slug)."""
 
     type: str
     title: str = ""
@@ -84,43 +85,44 @@ class AnsweredProblem(msgspec.Struct, frozen=True):
 
 
 async def show_refusal(call: Call) -> None:
-    """POST /add/refused: a file's refusal in the words of this page, with what can be done about it."""
+    """POST /add/refused: renders the refusal of a file, with what to do about it."""
     fields = await fields_of(call)
-    told = told_of(fields.get("problem", ""))
-    problem = problem_of(call, told)
+    answered = parse_problem(fields.get("problem", ""))
+    problem = problem_of(call, answered)
     render.show(
         call,
         "add_refused.html",
         problem=problem,
         existing=await existing_paper(call, problem.extra),
         file=file_of(fields),
-        trace_id=told.trace_id,
+        trace_id=answered.trace_id,
     )
 
 
-def told_of(text: str) -> AnsweredProblem:
+def parse_problem(text: str) -> AnsweredProblem:
     try:
         return msgspec.json.decode(text, type=AnsweredProblem)
     except msgspec.DecodeError:
         raise ValidationFailed(FieldError("/problem", N_("has a wrong value"))) from None
 
 
-def problem_of(call: Call, told: AnsweredProblem) -> ShownProblem:
-    slug = told.type.rpartition("/")[2]
+def problem_of(call: Call, answered: AnsweredProblem) -> ShownProblem:
+    slug = answered.type.rpartition("/")[2]
     kind: Any = REFUSALS.get(slug)
     words = catalog(call.language)
     return ShownProblem(
         slug=slug,
-        status=told.status,
-        title=told.title or (words(kind.title) if kind else slug),
-        detail=told.detail or (words(kind.sentence).replace("{found}", told.found or "?") if kind else ""),
+        status=answered.status,
+        title=answered.title or (words(kind.title) if kind else slug),
+        detail=answered.detail or (words(kind.sentence).replace("{found}", answered.found or "?") if kind else ""),
         errors=tuple(
-            Wrong(field_of(error.get("pointer", "")), as_typed(error.get("detail", ""), words)) for error in told.errors
+            Wrong(field_of(error.get("pointer", "")), with_typed_day(error.get("detail", ""), words))
+            for error in answered.errors
         ),
-        extra={"existing": told.existing, "found": told.found},
+        extra={"existing": answered.existing, "found": answered.found},
     )
 
 
 def file_of(fields: dict[str, str]) -> dict[str, Any]:
-    """Name and size in bytes of the file that it is about."""
+    """Name of the refused file, and its size in bytes."""
     return {"name": fields.get("name", ""), "size": number(fields.get("size", ""))}

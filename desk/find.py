@@ -1,6 +1,6 @@
-"""The code field on every page: a card, a customer number or a scan code, told apart by who has it.
+"""The code field on every page: looks up a card number, a customer number or a scan code.
 
-It never saves (notes of the wand: Enter means look up). On the page that adds a document it chooses there.
+It never saves, because a barcode scanner presses Enter by itself. On Add it fills in the page's fields.
 """
 
 import re
@@ -32,8 +32,10 @@ FITS_SEVERAL = N_("This code fits {count} customers. Choose one.")
 
 
 class FoundCustomers(msgspec.Struct, frozen=True, kw_only=True):
-    """`customers` have exactly this card or number; `form` is the answer of Check where it is a scan code, `refusal`
-    says why the form of the code cannot come in any more, or that it is mistyped."""
+    """The matches of a code: `customers` with exactly this card or number, `form` the answer of Check for a scan code.
+
+    `refusal` says why the form can no longer be used, or that the code is mistyped.
+    """
 
     customers: list[dict[str, Any]]
     form: Mapping[str, Any] | None = None
@@ -46,7 +48,7 @@ async def show_find(call: Call) -> None:
 
 
 async def search(call: Call) -> None:
-    """POST /find: with the fields of the page that adds a document."""
+    """POST /find: with the fields of Add."""
     await find(call, await fields_of(call))
 
 
@@ -54,16 +56,16 @@ async def find(call: Call, fields: Mapping[str, str]) -> None:
     code = clean_code(fields.get("code", ""))
     adding = fields.get("at") == "add"
     if not code:
-        await (add.show_with(call, without(fields, *OWN)) if adding else to_customers(call))
+        await (add.show_with(call, without(fields, *OWN)) if adding else go_to_customers(call))
     elif is_name(code):
-        await (show_search(call, {**without(fields, *OWN), "q": code}) if adding else to_customers(call, code))
+        await (show_search(call, {**without(fields, *OWN), "q": code}) if adding else go_to_customers(call, code))
     else:
         found = await look_up(call, code)
-        await (choose(call, fields, code, found) if adding else lead(call, code, found))
+        await (choose_on_add(call, fields, code, found) if adding else go_to_match(call, code, found))
 
 
 def clean_code(text: str) -> str:
-    """Without what a gun adds: control characters, the sign of the barcode's kind, blanks at the ends."""
+    """The code without what a barcode scanner adds: control characters, the symbology prefix, blanks at the ends."""
     printable = "".join(sign for sign in text[:CHARACTERS_MAX] if sign.isprintable())
     return SYMBOLOGY.sub("", printable).strip()
 
@@ -72,15 +74,15 @@ def is_name(code: str) -> bool:
     return not any(sign.isdigit() for sign in code)
 
 
-async def to_customers(call: Call, query: str | None = None) -> None:
+async def go_to_customers(call: Call, query: str | None = None) -> None:
     render.go(call, "/customers", q=query)
 
 
-# -- who has it ---------------------------------------------------------------------------------------------------
+# -- look-up ------------------------------------------------------------------------------------------------------
 
 
 async def look_up(call: Call, code: str) -> FoundCustomers:
-    """A form is asked for where it is one of ours by its check digits, or where it is nobody's card."""
+    """The customers and the form of a code. Check is called if the check digits are right or no customer matches."""
     listed = await ask(call, "GET", "/v1/customers", query={"q": code, "limit": EXACT_AMONG})
     customers = [one for one in listed.body["items"] if is_exactly(one, code)]
     may_check = render.may_use(call, "scan-codes.check")
@@ -105,10 +107,10 @@ def looks_like_ours(code: str) -> bool:
     return OURS.fullmatch(card_code(code)) is not None
 
 
-# -- on the page that adds a document -----------------------------------------------------------------------------
+# -- on Add -------------------------------------------------------------------------------------------------------
 
 
-async def choose(call: Call, fields: Mapping[str, str], code: str, found: FoundCustomers) -> None:
+async def choose_on_add(call: Call, fields: Mapping[str, str], code: str, found: FoundCustomers) -> None:
     entered = without(fields, *OWN)
     if len(found.customers) + (found.form is not None) > 1:
         show_several(call, code, found, kept=entered)
@@ -117,26 +119,26 @@ async def choose(call: Call, fields: Mapping[str, str], code: str, found: FoundC
     elif found.customers:
         await add.show_with(call, {**entered, "customer": found.customers[0]["id"]})
     else:
-        await add.show_with(call, entered, problem=unknown(call), looked_up=code)
+        await add.show_with(call, entered, problem=unknown_code(call), looked_up=code)
 
 
 def show_several(call: Call, code: str, found: FoundCustomers, *, kept: Mapping[str, str] | None) -> None:
-    """`kept` is what goes along to the page that adds a document; without it each leads to the customer's papers."""
+    """Lists several matches. `kept` are the fields to carry to Add; with None each match links to the customer."""
     count = len(found.customers) + (found.form is not None)
     sentence = catalog(call.language)(FITS_SEVERAL).format(count=count)
     render.show(call, "find.html", code=code, found=found, kept=kept, sentence=sentence, problem=None)
 
 
-def unknown(call: Call) -> ShownProblem:
+def unknown_code(call: Call) -> ShownProblem:
     sentence = catalog(call.language)(UNKNOWN)
     return ShownProblem(slug="code.unknown", status=404, title=sentence, detail="", errors=(), extra={})
 
 
-# -- everywhere else ----------------------------------------------------------------------------------------------
+# -- on other pages -----------------------------------------------------------------------------------------------
 
 
-async def lead(call: Call, code: str, found: FoundCustomers) -> None:
-    """To the customer's papers; a form that was used before leads to whose paper it became."""
+async def go_to_match(call: Call, code: str, found: FoundCustomers) -> None:
+    """Redirects to the customer's documents; for a used form, to the customer of the paper that used it."""
     people = [one["id"] for one in found.customers] + ([found.form["customer"]["id"]] if found.form else [])
     if not people and found.refusal and (paper := await existing_paper(call, found.refusal.extra)):
         people = [paper["customer"]]
@@ -145,5 +147,5 @@ async def lead(call: Call, code: str, found: FoundCustomers) -> None:
     elif people:
         show_several(call, code, found, kept=None)
     else:
-        problem = problem_of(call, found.refusal) if found.refusal else unknown(call)
+        problem = problem_of(call, found.refusal) if found.refusal else unknown_code(call)
         render.show(call, "find.html", status=problem.status, code=code, found=found, kept=None, problem=problem)

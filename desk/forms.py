@@ -1,4 +1,4 @@
-"""Issue a form (F1 to F4): an authorization with its scan code, and the sheet that the customer signs."""
+"""Issue a form (F1 to F4): creates an authorization with a scan code, printed as the sheet the customer signs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ async def show_form(call: Call) -> None:
 
 
 async def issue_form(call: Call) -> None:
-    """POST /customers/{id}/form: to the new authorization, where its form is printed."""
+    """POST /customers/{id}/form: redirects to the new authorization, which offers its form for printing."""
     fields = await fields_of(call)
     mandates = [kind["code"] for kind in await types_for(call) if kind["kind"] == "mandate"]
     try:
@@ -38,7 +38,7 @@ async def issue_form(call: Call) -> None:
 
 
 def body_of(call: Call, fields: Mapping[str, str], *, is_mandate: bool) -> dict[str, Any]:
-    """Of another type the page does not show the collection data: what was typed there before does not count."""
+    """The body of the request. Collection data typed for a mandate is left out after a change to another type."""
     mandate = fill_fields(fields, *MANDATE_FIELDS) if is_mandate else {}
     return {
         "customer": call.params["id"],
@@ -64,6 +64,6 @@ async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | No
 
 
 async def types_for(call: Call) -> list[dict[str, Any]]:
-    """What can be authorized."""
+    """The active types that are authorizations."""
     types = await ask_all(call, "/v1/document-types")
     return [kind for kind in types if kind["active"] and kind["kind"] != "document"]

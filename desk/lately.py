@@ -1,6 +1,6 @@
-"""What a desk did lately, kept in its browser and nowhere else: the source chosen last, the types used last.
+"""Recent choices of a desk, in cookies of its browser only: the last source, the last types, the scanner.
 
-Neither says anything of a customer.
+They hold nothing about customers.
 """
 
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ YEAR_SECONDS = 366 * 86400
 
 
 def source(call: Call) -> str:
-    """Empty at a desk that has no habit yet."""
+    """The source chosen last; empty at a new desk."""
     found = cookie(call, SOURCE)
     return found if found in ("scan", "file", "none") else ""
 
 
 def types(call: Call) -> list[str]:
-    """Codes of document types, the last one first."""
+    """Codes of the document types used last, latest first."""
     return [code for code in cookie(call, TYPES).split(".") if code][:TYPES_MAX]
 
 
@@ -39,7 +39,7 @@ def cookie(call: Call, name: str) -> str:
 
 
 def remember(call: Call, name: str, value: str) -> None:
-    """Escaped, for a scanner may be called in any language and a cookie is ASCII."""
+    """Sets the cookie for a year. The value is escaped, because scanner names are not always ASCII."""
     if value != cookie(call, name):
         kept = quote(value, safe="/:")
         call.resp.set_cookie(name, kept, max_age=YEAR_SECONDS, path="/", secure=False, http_only=True, same_site="Lax")

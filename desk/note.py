@@ -1,4 +1,4 @@
-"""No upload (D1 to D8): an authorization whose paper is kept, or a paper that was seen; asked once more, then noted."""
+"""No upload (D1 to D8): records an authorization whose paper is kept, or a paper only seen, after a question."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ MANDATE = ("debtor_name", "iban", "bic", "mandate_reference")
 
 
 async def save_note(call: Call) -> None:
-    """POST /add/note: first the question (D5), with its answer the note."""
+    """POST /add/note: asks for confirmation first (D5), records when confirmed."""
     fields = {**await fields_of(call), "source": "none"}
     entry = await entry_of(call, fields)
     try:
@@ -51,7 +51,7 @@ async def note(call: Call, entry: AddForm, key: str) -> Reply:
 
 
 def body_of(entry: AddForm) -> dict[str, Any]:
-    """A paper that is only seen leaves nothing behind but what was seen of it."""
+    """The body of the request; for a paper only seen, just the details that were seen."""
     fields = entry.fields
     body = fill_fields(fields, "customer", "type", "note")
     if entry.kind is not None and entry.kind["verify_only"]:

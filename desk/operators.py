@@ -1,4 +1,4 @@
-"""The operators' screen (S12): views, parked events, storage, scanners; what is asked for is carried out beside."""
+"""The operators' screen (S12): views, parked events, storage, scanners. Operations are queued, not run here."""
 
 from datetime import timedelta
 from operator import itemgetter
@@ -21,7 +21,7 @@ async def show_operators(call: Call) -> None:
 
 
 async def queue_operation(call: Call) -> None:
-    """POST /operators: a button of the page."""
+    """POST /operators: queues the operation of the pressed button."""
     fields = await fields_of(call)
     try:
         key = {"Idempotency-Key": fields.get("key") or new_key()}
@@ -57,5 +57,5 @@ async def show_with(call: Call, refusal: Refusal | None = None) -> None:
 
 
 def quarters(by_minute: list[int]) -> list[int]:
-    """Sums of a quarter of an hour each, for the table beside a chart."""
+    """Sums per quarter of an hour, for the table beside a chart."""
     return [sum(by_minute[at : at + TABLE_MINUTES]) for at in range(0, len(by_minute), TABLE_MINUTES)]

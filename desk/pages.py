@@ -1,4 +1,4 @@
-"""The screens' route table, beside api/routes.py: every page and every form's address, with the verb it needs."""
+"""The route table of the screens: each page and each form with the verb it needs. Neighbour: api/routes.py."""
 
 from functools import partial, wraps
 
@@ -33,14 +33,14 @@ from web.route import Handle, Route
 
 
 def in_page_language(handle: Handle) -> Handle:
-    """In the language of the page, the archive's own words included."""
+    """Wraps a handler so that refusals, too, are in the language of the page."""
 
     @wraps(handle)
-    async def speak(call: Call) -> None:
+    async def handle_in_language(call: Call) -> None:
         call.language = language_of(call)
         await handle(call)
 
-    return speak
+    return handle_in_language
 
 
 def page_route(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
@@ -50,7 +50,7 @@ def page_route(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
 
 
 def form_route(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
-    """What a form of a page sends: answered by a page again, or by the way to one (303)."""
+    """A route for a form of a page; it answers with a page or a redirect (303)."""
     return Route(
         method="POST",
         path=path,
@@ -63,24 +63,20 @@ def form_route(path: str, verb: Verb, handle: Handle, summary: str) -> Route:
 
 
 PAGES = (
-    page_route("/", Verb.SESSION, add.home, "The way in: ?card= and ?customer= lead to a customer"),
-    page_route(
-        "/find", Verb.CUSTOMERS_READ, find.show_find, "What the code field finds: a customer, or a form's customer"
-    ),
-    form_route("/find", Verb.CUSTOMERS_READ, find.search, "The same with what was entered beside it"),
+    page_route("/", Verb.SESSION, add.home, "Home: ?card= and ?customer= redirect to a customer"),
+    page_route("/find", Verb.CUSTOMERS_READ, find.show_find, "Look up a code: a customer, or a form's customer"),
+    form_route("/find", Verb.CUSTOMERS_READ, find.search, "Look up a code, with the fields of Add"),
     page_route("/add", Verb.DOCUMENTS_ARCHIVE, add.show, "Upload customer document"),
-    form_route("/add", Verb.DOCUMENTS_ARCHIVE, add.show_again, "The same with what was entered"),
+    form_route("/add", Verb.DOCUMENTS_ARCHIVE, add.show_again, "Upload customer document, with the entered fields"),
     form_route("/add/file", Verb.DOCUMENTS_ARCHIVE, file.save_file, "Select file, without scripts"),
-    form_route(
-        "/add/refused", Verb.DOCUMENTS_ARCHIVE, file.show_refusal, "The refusal of a file in the words of the page"
-    ),
-    form_route("/add/scan", Verb.DOCUMENTS_ARCHIVE, scanned.save_scan, "Scan page: OK, the pages become a document"),
-    form_route("/add/note", Verb.AUTHORIZATIONS_NOTE, note.save_note, "No upload: the question, then the note"),
-    form_route("/add/undo", Verb.DOCUMENTS_CORRECT, saved.undo_save, "Undo what was saved just now"),
+    form_route("/add/refused", Verb.DOCUMENTS_ARCHIVE, file.show_refusal, "Render the refusal of a file"),
+    form_route("/add/scan", Verb.DOCUMENTS_ARCHIVE, scanned.save_scan, "Scan page: save the pages as a document"),
+    form_route("/add/note", Verb.AUTHORIZATIONS_NOTE, note.save_note, "No upload: ask, then record"),
+    form_route("/add/undo", Verb.DOCUMENTS_CORRECT, saved.undo_save, "Undo the last save"),
     page_route("/search", Verb.CUSTOMERS_READ, search.show_search, "Search customer"),
-    form_route("/search", Verb.CUSTOMERS_READ, search.search, "Search customer, with what was entered"),
+    form_route("/search", Verb.CUSTOMERS_READ, search.search, "Search customer, with the entered fields"),
     page_route("/choice", Verb.DOCUMENTS_ARCHIVE, choice.show, "Make a choice…"),
-    form_route("/choice", Verb.DOCUMENTS_ARCHIVE, choice.choose, "Make a choice…, with what was entered"),
+    form_route("/choice", Verb.DOCUMENTS_ARCHIVE, choice.choose, "Make a choice…, with the entered fields"),
     page_route(
         "/authorizations/{id}",
         Verb.DOCUMENTS_READ,
@@ -98,10 +94,10 @@ PAGES = (
     page_route("/customers/{id}/form", Verb.FORMS_ISSUE, forms.show_form, "Issue a form"),
     form_route("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue_form, "Issue a form"),
     page_route("/customers/{id}", Verb.DOCUMENTS_READ, view.show_view, "View customer documents"),
-    page_route("/customers/{id}/timeline", Verb.HISTORY_READ, timeline.of_customer, "What was done for a customer"),
-    page_route("/documents/{id}/timeline", Verb.HISTORY_READ, timeline.of_document, "What was done with a document"),
+    page_route("/customers/{id}/timeline", Verb.HISTORY_READ, timeline.of_customer, "Timeline of a customer"),
+    page_route("/documents/{id}/timeline", Verb.HISTORY_READ, timeline.of_document, "Timeline of a document"),
     page_route(
-        "/authorizations/{id}/timeline", Verb.HISTORY_READ, timeline.of_authorization, "The life of an authorization"
+        "/authorizations/{id}/timeline", Verb.HISTORY_READ, timeline.of_authorization, "Timeline of an authorization"
     ),
     *[
         Route(
@@ -116,7 +112,7 @@ PAGES = (
         for kind, media_type in timeline.EXPORTS.items()
     ],
     page_route("/documents/{id}", Verb.DOCUMENTS_READ, document.show_document, "One document and its pages"),
-    page_route("/documents/{id}/print", Verb.CONTENT_READ, document.print_view, "A document to be printed"),
+    page_route("/documents/{id}/print", Verb.CONTENT_READ, document.print_view, "A document for printing"),
     form_route(
         "/documents/{id}/content", Verb.DOCUMENTS_MOVE, document.replace_content, "Replace the content of a document"
     ),
@@ -126,16 +122,16 @@ PAGES = (
     page_route("/work", Verb.AUTHORIZATIONS_READ, work.show_work, "Work list"),
     form_route("/work/reopen", Verb.SCANS_USE, work.reopen_scan, "Reopen a scan that expired"),
     page_route("/operators", Verb.OPERATIONS, operators.show_operators, "Operators"),
-    form_route("/operators", Verb.OPERATIONS, operators.queue_operation, "Have something done"),
+    form_route("/operators", Verb.OPERATIONS, operators.queue_operation, "Queue an operation"),
     page_route("/sign-in", Verb.PUBLIC, entrance.show_sign_in, "Sign in"),
     form_route("/sign-in", Verb.PUBLIC, entrance.sign_in, "Sign in by user name and password"),
     page_route(elsewhere.HERE, Verb.PUBLIC, elsewhere.go_to_provider, "Sign in with the library account"),
-    page_route(elsewhere.BACK, Verb.PUBLIC, elsewhere.come_back, "Back from there"),
+    page_route(elsewhere.BACK, Verb.PUBLIC, elsewhere.come_back, "Return from the identity provider"),
     form_route("/sign-out", Verb.SESSION, entrance.sign_out, "Sign out"),
-    page_route("/password", Verb.SESSION, entrance.show_password, "A new password"),
-    form_route("/password", Verb.SESSION, entrance.change_password, "A new password"),
-    page_route("/settings", Verb.SESSION, settings.show_settings, "What a user chooses"),
-    form_route("/settings", Verb.SESSION, settings.choose, "What a user chooses"),
+    page_route("/password", Verb.SESSION, entrance.show_password, "Set a new password"),
+    form_route("/password", Verb.SESSION, entrance.change_password, "Set a new password"),
+    page_route("/settings", Verb.SESSION, settings.show_settings, "Settings of a user"),
+    form_route("/settings", Verb.SESSION, settings.choose, "Settings of a user"),
     page_route("/docs", Verb.PUBLIC, reference.show_reference, "The API's reference, to read and print"),
     page_route("/docs/try", Verb.PUBLIC, reference.try_out, "The API, to call from the browser"),
     Route(
@@ -168,4 +164,4 @@ PROBLEM_PAGES = (
         does="problem",
     ),
 )
-"""The pages that the contract promises: the `type` of each problem leads to one (desk/contract.py)."""
+"""The pages in the contract (desk/contract.py): the `type` of each problem is the address of one."""

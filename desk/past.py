@@ -1,16 +1,16 @@
-"""The moment of the past that an address asks for, in the one way in which links and pages go on with it."""
+"""Parses `as_of` of an address into the one form that pages and their links use."""
 
 from datetime import UTC, datetime, time
 
 from api.call import Call
 from projections.reading import format_moment
 
-# Nothing was archived before, and from here on every time zone has a day for a moment.
+# No archive is older, and any later moment has a date in every time zone.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_OF_DAY = time(23, 59, 59, 999000)
 
 
 def as_of(call: Call) -> str | None:
-    """A position, or a moment as times are shown: an address may have a moment in every form that the API takes."""
+    """The position or the formatted moment in the address; None for now."""
     asked = call.as_of()
     return format_moment(max(asked, EARLIEST)) if isinstance(asked, datetime) else None if asked is None else str(asked)

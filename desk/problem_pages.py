@@ -1,4 +1,4 @@
-"""The pages behind a problem's `type`: what it means, and what to do. web/problems.py sends the problems themselves."""
+"""The pages that a problem's `type` links to: meaning and remedy. Neighbour: web/problems.py sends the problems."""
 
 import re
 
@@ -11,7 +11,7 @@ from web.statuses import status_of
 
 
 async def list_problems(call: Call) -> None:
-    """GET /problems: every way in which the archive says no."""
+    """GET /problems: lists all refusals."""
     call.language = render.language_of(call)
     translate = catalog(call.language)
     kinds = [(kind.slug, status_of(kind), translate(kind.title)) for kind in refusals.all_refusals()]
@@ -19,7 +19,7 @@ async def list_problems(call: Call) -> None:
 
 
 async def show_problem(call: Call) -> None:
-    """GET /problems/{slug}: title, sentence, status, cure. NotFound for a slug that we never send."""
+    """GET /problems/{slug}: title, sentence, status, remedy. NotFound for an unknown slug."""
     kind = next((kind for kind in refusals.all_refusals() if kind.slug == call.params["slug"]), None)
     if kind is None:
         raise NotFound

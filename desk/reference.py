@@ -1,6 +1,6 @@
-"""The API's contract for people: /docs as a page to read and print, /docs/try to call it from the browser.
+"""The reference of the API: /docs to read and print, /docs/try to call it from the browser.
 
-Both are made of openapi.json, which web/openapi.py generates from the route tables.
+Both are rendered from api/openapi.json, which web/openapi.py generates.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ import msgspec
 from api.call import Call
 from desk import render
 
-# Swagger UI draws with data: pictures and writes markup as React does; it has a page, and a policy, of its own.
+# Swagger UI uses data: images and innerHTML, so its page has a policy of its own.
 TRY_POLICY = render.POLICY.replace("img-src 'self' blob:", "img-src 'self' data:").partition(" require-trusted")[0]
 
 
@@ -62,14 +62,14 @@ def contract() -> dict[str, Any]:
 
 @cache
 def shapes() -> list[tuple[str, str, list[Field]]]:
-    """What bodies and answers are made of: name, meaning, fields."""
+    """The schemas of bodies and answers: name, description, fields."""
     schemas = contract()["components"]["schemas"]
     return [(name, about.get("description", ""), [*properties(about)]) for name, about in sorted(schemas.items())]
 
 
 @cache
 def rooms() -> list[tuple[str, list[Operation]]]:
-    """The operations by the thing that they are about, in the order of the alphabet."""
+    """The operations, grouped by tag in alphabetical order."""
     found = sorted(operations(contract()), key=attrgetter("room", "path", "method"))
     return [(room, list(ones)) for room, ones in groupby(found, key=attrgetter("room"))]
 
@@ -128,7 +128,7 @@ def resolve_reference(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> 
 
 
 def kind_of(schema: Mapping[str, Any]) -> str:
-    """A schema in a few words: integer, list of Item, one of kind a | b."""
+    """A schema in a few words: integer, list of Item, a | b."""
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     if "enum" in schema:

@@ -1,6 +1,6 @@
-"""A refusal as a page for people: its sentence, what to do, the reference number. web/problems.py calls it.
+"""Renders a refusal as a page: its sentence, what to do, the reference number. web/problems.py calls it.
 
-Who is not signed in, or has a password to change first, is sent to where that is done and comes back afterwards.
+Readers who have to sign in, or to change their password first, are redirected there and back.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ from web.statuses import status_of
 
 
 class Wrong(msgspec.Struct, frozen=True):
-    """One field that is refused; `name` is what the form calls it, "" for the whole."""
+    """A refused field; `name` is its name in the form, "" for the form as a whole."""
 
     name: str
     detail: str
 
 
 class ShownProblem(msgspec.Struct, frozen=True):
-    """A refusal in the reader's words, as parts.html shows it: `errors` link to the fields of the form."""
+    """A refusal in the reader's language, as parts.html shows it; `errors` link to the fields of the form."""
 
     slug: str
     status: int
@@ -34,62 +34,62 @@ class ShownProblem(msgspec.Struct, frozen=True):
     extra: dict[str, Any]
 
     def of(self, name: str) -> str | None:
-        """What is wrong with one field."""
+        """The error of one field, or None."""
         return next((wrong.detail for wrong in self.errors if wrong.name == name), None)
 
 
 def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
     translate = catalog(call.language)
-    says = detail(refusal, translate)
+    sentence = detail(refusal, translate)
     return ShownProblem(
         slug=refusal.slug,
         status=status_of(refusal),
         title=translate(refusal.title),
-        detail=says,
-        errors=tuple(fields_refused(refusal, says, translate)),
+        detail=sentence,
+        errors=tuple(fields_refused(refusal, sentence, translate)),
         extra=refusal.extra,
     )
 
 
-# Refusals in words of their own that are about one field of a form.
+# Refusals of their own type that concern one field of a form.
 FIELDS = {"iban-invalid": "iban", "mandate-exists": "iban", "mandate-reference-taken": "mandate_reference"}
 
 
-def fields_refused(refusal: Refusal, says: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
+def fields_refused(refusal: Refusal, sentence: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
     if isinstance(refusal, ValidationFailed):
         for error in refusal.errors:
-            yield Wrong(field_of(error.pointer), as_typed(field_detail(error, translate), translate))
+            yield Wrong(field_of(error.pointer), with_typed_day(field_detail(error, translate), translate))
     elif refusal.slug in FIELDS:
-        yield Wrong(FIELDS[refusal.slug], says)
+        yield Wrong(FIELDS[refusal.slug], sentence)
 
 
-# Beside domain/values.NO_DAY: pages take a day as people type it in their language.
+# Replaces domain/values.NO_DAY on pages, where people type a day in the format of their language.
 NO_TYPED_DAY = N_("must be a date like 24/11/2026")
 
 
-def as_typed(says: str, translate: Callable[[str], str]) -> str:
-    """What a field's refusal says to people: a day is asked for as the page's fields show it."""
-    return translate(NO_TYPED_DAY) if says == translate(NO_DAY) else says
+def with_typed_day(sentence: str, translate: Callable[[str], str]) -> str:
+    """The error of a field, with the date format of pages instead of that of the API."""
+    return translate(NO_TYPED_DAY) if sentence == translate(NO_DAY) else sentence
 
 
-# What a pointer may begin with and a form has no field for: where it stood, and the parts of a body.
+# First segments of a pointer that no form field is named after: parts of the request, groups of a body.
 GROUPS = ("form", "query", "header", "path", "mandate", "original", "verification")
 
 
 def field_of(pointer: str) -> str:
-    """The form's name for what /form/note, /mandate/iban or /card_numbers/0 point at: note, iban, card_numbers."""
+    """The form field of a pointer: /form/note is note, /mandate/iban is iban, /card_numbers/0 is card_numbers."""
     steps = [step for step in pointer.split("/") if step and not step.isdigit()]
     return ".".join(steps[1:] if len(steps) > 1 and steps[0] in GROUPS else steps)
 
 
-def for_people(req: Any) -> bool:
-    """Whether the answer is looked at: programs ask below /v1, or for something else than HTML."""
+def is_for_people(req: Any) -> bool:
+    """Whether to answer with a page: programs call /v1 or do not accept HTML."""
     return not req.path.startswith("/v1/") and "text/html" in (req.get_header("Accept") or "")
 
 
 def show_problem_page(req: Any, resp: Any, refusal: Refusal) -> None:
-    """Put the page in place of the problem, where somebody looks at the answer."""
-    if not for_people(req):
+    """Replaces the problem in `resp` by a page, or a redirect to sign in, if the client is a browser."""
+    if not is_for_people(req):
         return
     resp.data = None
     call = getattr(req.context, "call", None) or Call(req, resp, req.context.parts, None, {}, {})

@@ -1,6 +1,6 @@
-"""HTML of the screens: templates in the reader's language, dates in the library's time zone, a page's headers.
+"""Renders the screens: templates in the reader's language, dates in the library's time zone, headers of a page.
 
-Templates lie in templates/; base.html is the shell around every screen, parts.html has what several of them show.
+Templates are in templates/; base.html is the shell of every screen, parts.html has shared macros.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,9 +27,9 @@ from web.subpath import base_of, rooted_page
 
 LANGUAGES = ("en", "nl", "de")
 LOCALES = {"en": "en_GB"}
-"""Where dates and numbers are another region's than the language's first one."""
+"""Languages whose dates and numbers are not those of the default region."""
 TYPED_DAYS = {"en": "%d/%m/%Y", "nl": "%d-%m-%Y", "de": "%d.%m.%Y"}
-"""How staff type a day: domain/values.py reads all three."""
+"""How staff type a day in each language; domain/values.py parses all three."""
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
@@ -37,13 +37,13 @@ POLICY = (
     " require-trusted-types-for 'script'; trusted-types dossier"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}
-# Those of RFC 3986, and the sign of what is escaped already.
+# The reserved characters of RFC 3986, and % of text that is already escaped.
 ADDRESS_CHARACTERS = "%/?#[]@:!$&'()*+,;=~"
 SIZES = ((1024**3, "GB"), (1024**2, "MB"), (1024, "KB"))
 
 
 def show(call: Call, template: str, *, status: int = 200, **context: Any) -> None:
-    """Answer with a page. `context` are the template's own names; those of the shell come from the call."""
+    """Answers with a page. `context` holds the template's variables; `shell` adds those of base.html."""
     call.resp.status = status
     call.resp.content_type = "text/html; charset=utf-8"
     call.resp.set_headers({**HEADERS, "Content-Language": call.language})
@@ -56,14 +56,16 @@ def page(call: Call, template: str, **context: Any) -> str:
 
 
 def go(call: Call, path: str, **query: str | None) -> None:
-    """To another page, by GET; a query value of None is left out. What no header may hold is escaped in `path`: the ids
-    of customers are a library's own."""
+    """Redirects (303) to another page; a query value of None is left out.
+
+    `path` is escaped for the header, because libraries choose the ids of customers.
+    """
     call.resp.status = 303
     call.resp.set_header("Location", address(quote(path, safe=ADDRESS_CHARACTERS), query))
 
 
 def shell(call: Call) -> dict[str, Any]:
-    """What base.html needs of every page. Who has a password to change first is no `user` of anything else yet."""
+    """The variables of base.html. `user` is None until a one-time password has been changed."""
     principal = None if call.session and call.session.must_change else call.principal_
     return {
         "language": call.language,
@@ -77,7 +79,7 @@ def shell(call: Call) -> dict[str, Any]:
         "session": call.session,
         "branch": branch_of(call) if principal else None,
         "allowed": partial(may_use, call),
-        "here": "/" + call.req.path.lstrip("/"),  # of //elsewhere a link would lead there
+        "here": "/" + call.req.path.lstrip("/"),  # a link to //host would leave this host
         "query": call.req.params,
         "trace_id": call.trace_id,
         "limits": call.parts.limits,
@@ -85,7 +87,7 @@ def shell(call: Call) -> dict[str, Any]:
 
 
 def branch_of(call: Call) -> str:
-    """A page that tells what is wrong with the branch that was asked for needs one too."""
+    """The branch of the call; the default one on a page that reports an invalid branch."""
     try:
         return call.branch()
     except FieldError:
@@ -93,12 +95,12 @@ def branch_of(call: Call) -> str:
 
 
 def may_use(call: Call, verb: str) -> bool:
-    """Whether the reader's role has a verb at all: a button that it has not is not shown."""
+    """Whether the reader's role has the verb; pages show no other buttons."""
     return call.principal_ is not None and may(call.principal_, Verb(verb))
 
 
 def language_of(call: Call) -> str:
-    """One of ours: what the user chose, else what the address asks for, else the browser."""
+    """The language of a page: the user's setting, else the address, else the browser's preference."""
     if call.session is not None and call.session.language is not None:
         return call.session.language
     asked = call.req.params.get("lang")
@@ -112,7 +114,7 @@ def language_of(call: Call) -> str:
 
 @cache
 def environment(language: str) -> Environment:
-    """The templates in one language. A name that nobody gave is an error and not an empty place."""
+    """The templates in one language. An undefined variable is an error, not an empty string."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -127,8 +129,8 @@ def environment(language: str) -> Environment:
         "moment": moment,
         "long_day": long_day,
         "later": later,
-        "typed_day": partial(day_as_typed, language=language),
-        "told_day": day_as_told,
+        "typed_day": partial(day_for_field, language=language),
+        "read_day": day_for_reading,
         "clock": clock,
         "second": second,
         "ago": ago,
@@ -142,13 +144,13 @@ def environment(language: str) -> Environment:
 
 
 def address(path: str, query: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
-    """A path with a query, some of whose values are changed; None takes one out."""
+    """A path with a query and changes to it; None removes a parameter."""
     kept = {name: value for name, value in {**(query or {}), **changes}.items() if value is not None}
     return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
 
 
 def sentences(language: str) -> Callable[..., Markup]:
-    """What `_` does in a template. Those without values are looked up once: a page has two hundred of them."""
+    """The function `_` of templates. Sentences without values are cached, because a page has about 200."""
     gettext = translations(language).gettext
 
     @cache
@@ -163,14 +165,14 @@ def sentences(language: str) -> Callable[..., Markup]:
 
 @cache
 def draw_icon(name: str) -> Markup:
-    """An icon of the sprite; beside it stands a word."""
+    """An icon of the sprite, hidden from screen readers: a word is always beside it."""
     picture = f"{assets.address('icons.svg')}#{name}"
     return Markup('<svg class="i" aria-hidden="true"><use href="{}"/></svg>').format(picture)
 
 
 @pass_context
 def day(context: Context, value: str | date) -> str:
-    """24 Nov 2026; of a moment the day that it was in the library."""
+    """24 Nov 2026; the day of a moment is that of the library's time zone."""
     return day_text(value, context["zone"], context["locale"])
 
 
@@ -180,7 +182,7 @@ def clock(context: Context, value: str | datetime) -> str:
     return clock_text(value, context["zone"], context["locale"])
 
 
-# A list has three times a row, and most of them are those of the row before: each is written out once.
+# A list row has three dates, most of them equal to those of the row before.
 @lru_cache(maxsize=4_000)
 def day_text(value: str | date, zone: ZoneInfo, locale: str) -> str:
     at = local(value, zone)
@@ -195,7 +197,7 @@ def clock_text(value: str | datetime, zone: ZoneInfo, locale: str) -> str:
 
 @pass_context
 def second(context: Context, value: str | datetime) -> str:
-    """14:05:12, likewise."""
+    """14:05:12, in the library's time zone."""
     at = local(value, context["zone"])
     return format_time(at.time() if isinstance(at, datetime) else time(), "HH:mm:ss", locale=context["locale"])
 
@@ -213,30 +215,32 @@ def long_day(context: Context, value: date) -> str:
 
 @pass_context
 def ago(context: Context, value: str) -> str:
-    """20 seconds ago; of what is a clock's error ahead of us, now."""
+    """20 seconds ago; a moment ahead of this clock counts as now."""
     passed = context["now"] - parse_day(value)
     return format_timedelta(-max(passed, timedelta()), add_direction=True, locale=context["locale"])
 
 
-def day_as_typed(value: str | None, *, language: str) -> str:
-    """24-11-2026, as it is typed in that language; what is no day stays as it was typed."""
+def format_typed(value: str | None, write: Callable[[date], str]) -> str:
+    """A typed day, written by `write`; text that is no day stays unchanged."""
     try:
-        return date.fromisoformat(normalize_typed_day(value or "")).strftime(TYPED_DAYS[language])
+        return write(date.fromisoformat(normalize_typed_day(value or "")))
     except ValueError:
         return value or ""
+
+
+def day_for_field(value: str | None, *, language: str) -> str:
+    """24-11-2026: a typed day in the format of a field in that language."""
+    return format_typed(value, lambda typed: typed.strftime(TYPED_DAYS[language]))
 
 
 @pass_context
-def day_as_told(context: Context, value: str | None) -> str:
-    """2 Jan 2026, of a day that somebody typed; what is no day stays as it was typed."""
-    try:
-        return day(context, date.fromisoformat(value or ""))
-    except ValueError:
-        return value or ""
+def day_for_reading(context: Context, value: str | None) -> str:
+    """2 Jan 2026: a typed day in the format of texts."""
+    return format_typed(value, partial(day, context))
 
 
 def digest(text: str) -> str:
-    """9f2c 41d7 … e08b 5a13: enough of it to compare by eye."""
+    """9f2c 41d7 … e08b 5a13: enough of a digest to compare by eye."""
     return f"{text[:4]} {text[4:8]} … {text[-8:-4]} {text[-4:]}"
 
 
@@ -254,7 +258,7 @@ def parse_day(text: str) -> date:
 
 
 def size(count: int, *, language: str) -> str:
-    """1.2 MB; of 1,024 KB, as limits are set."""
+    """1.2 MB; an MB has 1,024 KB, as in the limits."""
     for unit, name in SIZES:
         if count >= unit:
             return f"{format_decimal(round(count / unit, 1), locale=language)} {name}"

@@ -1,4 +1,4 @@
-"""What was saved or noted (S7): the line that says so, and Undo, which withdraws with its reason while it is fresh."""
+"""The message after a save (S7) and its Undo, which withdraws a paper for 30 seconds."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,13 +14,13 @@ from domain.refusals import N_, NotFound
 from web.problems import catalog
 
 UNDO = timedelta(seconds=30)
-ON_THE_WAY = timedelta(seconds=5)  # between the last second that a page shows and the press that arrives here
-WHY = N_("Undone at once: saved by mistake")
+ON_THE_WAY = timedelta(seconds=5)  # from the last second that a page shows to the arrival of the press
+WHY = N_("Undone right after saving: saved by mistake")
 NOTED = ("authorization-registered", "authorization-signed")
 
 
 class SavedPaper(msgspec.Struct, frozen=True, kw_only=True):
-    """An item with the name of its customer; `undo_seconds`: as long as it can still be undone."""
+    """A paper and its customer; `undo_seconds` is how long Undo is still offered."""
 
     item: Mapping[str, Any]
     customer: Mapping[str, Any]
@@ -29,8 +29,8 @@ class SavedPaper(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """`statement`: the authorization of what was undone, as it is without its paper. `unnoted`: an authorization whose
-    note was undone. `at`: the position of the last."""
+    """What the message reports. `statement` is the authorization whose evidence was undone, `unnoted` one whose
+    recording was undone; `at` is the last position."""
 
     saved: list[SavedPaper]
     noted: SavedPaper | None
@@ -41,9 +41,9 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def find_done(call: Call) -> Done:
-    """What the address says was done; what the reader may not see was not."""
+    """The papers that the address names as saved, leaving out those the reader may not see."""
     at = call.text("at") or "0"
-    saved = [paper for one in many(call, "saved") if (paper := await paper_of(call, "documents", one, at))]
+    saved = [paper for one in values_of(call, "saved") if (paper := await paper_of(call, "documents", one, at))]
     noted = await noted_of(call, at)
     undone = await paper_of(call, "documents", call.text("undone"), at)
     statement = await paper_of(call, "authorizations", undone.item["evidence_of"], at) if undone else None
@@ -63,14 +63,15 @@ async def noted_of(call: Call, at: str) -> SavedPaper | None:
 
 
 async def noted_at(call: Call, statement: str, at: str | None = None) -> str | None:
-    """When No upload noted it, unless something else has happened to it since. A form is older than its note."""
+    """The time at which No upload recorded it; None if anything else has happened to it since. A form is older than its
+    recording, so `recorded_at` does not tell."""
     headers = {"Archive-Min-Position": at} if at else {}
     path = "/v1/authorizations/{id}/history"
     [last, *_] = (await ask(call, "GET", path, query={"limit": 1}, headers=headers, id=statement)).body["items"]
     return last["recorded_at"] if last["action"] in NOTED and last["after"].get("original_held") else None
 
 
-def many(call: Call, name: str) -> list[str]:
+def values_of(call: Call, name: str) -> list[str]:
     value = call.req.params.get(name) or []
     return value if isinstance(value, list) else [value]
 
@@ -88,23 +89,22 @@ async def paper_of(call: Call, kind: str, paper: str | None, at: str) -> SavedPa
 
 
 def seconds_left(item: Mapping[str, Any], now: datetime) -> int:
-    """As long as a page offers Undo."""
+    """How many seconds more a page offers Undo."""
     return seconds_since(item["recorded_at"], now) if item["status"] == "archived" else 0
 
 
 def seconds_since(recorded_at: str, now: datetime) -> int:
-    """What is left of the time for Undo."""
+    """How many seconds of the time for Undo are left."""
     return max(0, round((datetime.fromisoformat(recorded_at) + UNDO - now).total_seconds()))
 
 
 def is_fresh(recorded_at: str | None, now: datetime) -> bool:
-    """Whether Undo is still taken; later it is a correction like others, and asks its reason."""
+    """Whether Undo is still accepted; later a withdrawal needs a reason of its own."""
     return recorded_at is not None and now <= datetime.fromisoformat(recorded_at) + UNDO + ON_THE_WAY
 
 
 async def undo_save(call: Call) -> None:
-    """POST /add/undo: withdraw what was saved or noted just now. Later it is withdrawn on its own page, with a
-    reason."""
+    """POST /add/undo: withdraws what was just saved or recorded; later it redirects to the page of the paper."""
     fields = await fields_of(call)
     if "noted" in fields:
         await undo_note(call, fields)
@@ -134,7 +134,7 @@ async def undo_document(call: Call, fields: Mapping[str, str]) -> None:
 
 
 def go_on(call: Call, source: str, made: Reply, *, same_customer: bool, session: str | None = None) -> None:
-    """To the empty page with the line of what was saved. `made` is the archive's 201, `session` a scan that goes on."""
+    """Redirects to an empty Add with the message. `made` is the API's 201, `session` a scan with pages left."""
     item = made.body
     paper = item["evidence"] or item["id"]
     customer = item["customer"] if same_customer else None

@@ -1,7 +1,7 @@
-"""Scan page (S2): scanners, the pages of a session, and what they ask of a person. assets/scan.js acts on them.
+"""Scan page (S2): the scanners, the pages of a scan session and its questions. assets/scan.js handles the buttons.
 
-The pane is made anew from the session whenever that has changed; the form's fields say what somebody is about to do.
-Neighbours: add.py shows it beside the code and its Check, scanned.py makes documents of the pages.
+The pane is rendered again from the session after each change; the form's fields hold what the user has selected.
+Neighbours: add.py shows the pane beside the code and its Check, scanned.py saves the pages as documents.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ QUESTIONS = ("add", "rescan", "sides", "remove", "discard")
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """A scanner and one of its two ways to take paper."""
+    """A scanner with one of its paper sources, flatbed or feeder."""
 
     scanner: Mapping[str, Any]
     source: str
@@ -36,10 +36,13 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pane(msgspec.Struct, frozen=True, kw_only=True):
-    """`session` is None before the first scan; `over`: what became of it elsewhere, archived, cancelled or expired.
-    `page` is looked at, `taken` are the numbers of the pages that are to be saved. `groups`: the documents of a batch
-    by their pages, `left` the pages of none. `asks`: what waits for a yes. `codes`: those on the taken pages, with the
-    page of each; `warnings`: what was seen, and on which pages."""
+    """Everything the pane shows.
+
+    `session` is None before the first scan; `over` is its final state if it ended elsewhere. `page` is the page in
+    view, `taken` the numbers of the pages to save. `groups` are the page numbers of each document of a batch, `left`
+    those of no document. `asks` is the question waiting for an answer. `codes` are the scan codes on the taken pages
+    with their page, `warnings` the page numbers of each warning.
+    """
 
     choices: list[Choice]
     chosen: Choice | None
@@ -64,17 +67,17 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether its pages can be arranged: nothing is on its way."""
+        """Whether its pages can be arranged: no page is being scanned."""
         return self.session is not None and self.session["state"] in OPEN
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is something to save besides."""
+        """Whether there are pages to save."""
         return bool(self.taken) and self.is_open
 
 
 async def pane(call: Call, fields: Mapping[str, str], scanners: Iterable[Mapping[str, Any]]) -> Pane:
-    """With what the fields `session`, `page`, `pages`, `asks`, `kept`, `device` and `profile` say."""
+    """The pane for the fields `session`, `page`, `pages`, `asks`, `kept`, `device` and `profile`."""
     choices = choices_of(scanners)
     session, over = await session_of(call, fields.get("session"))
     groups, left = await split_of(call, session)
@@ -83,7 +86,7 @@ async def pane(call: Call, fields: Mapping[str, str], scanners: Iterable[Mapping
     pages = session["pages"] if session else []
     taken = numbers_taken(pages, groups, fields.get("pages", ""))
     profile = profile_of(chosen, session, profile)
-    remember(call, fields, chosen, profile)
+    remember_scanner(call, fields, chosen, profile)
     return Pane(
         choices=choices,
         chosen=chosen,
@@ -108,7 +111,7 @@ def choices_of(scanners: Iterable[Mapping[str, Any]]) -> list[Choice]:
 
 
 def choose_scanner(choices: list[Choice], session: Mapping[str, Any] | None, wanted: str) -> Choice | None:
-    """That of the session, for it stays with one; else the one wanted, else the first that is ready."""
+    """The scanner of the session, else the wanted one, else the first that is ready."""
     if session is not None and session["scanner"] is not None:
         wanted = f"{session['source']}~{session['scanner']}"
     ready = [choice for choice in choices if choice.scanner["state"] == "ready"]
@@ -122,8 +125,8 @@ def profile_of(chosen: Choice | None, session: Mapping[str, Any] | None, wanted:
     return wanted if wanted in offered else next(iter(offered), "")
 
 
-def remember(call: Call, fields: Mapping[str, str], chosen: Choice | None, profile: str) -> None:
-    """What this desk scans with: of what is asked for only what there is, for a link may have asked for anything."""
+def remember_scanner(call: Call, fields: Mapping[str, str], chosen: Choice | None, profile: str) -> None:
+    """Stores scanner and profile in the browser, but only valid ones, because a link can ask for any."""
     for name, offered in ((DEVICE, chosen.value if chosen else ""), (PROFILE, profile)):
         if offered and fields.get(name) == offered:
             lately.remember(call, name, offered)
@@ -133,7 +136,7 @@ def remember(call: Call, fields: Mapping[str, str], chosen: Choice | None, profi
 
 
 async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any] | None, str]:
-    """It, or what became of it where it is over."""
+    """The open session, or None and its final state."""
     if not session:
         return None, ""
     try:
@@ -143,8 +146,8 @@ async def session_of(call: Call, session: str | None) -> tuple[Mapping[str, Any]
     return (None, found["state"]) if found["state"] in ("archived", "cancelled", "expired") else (found, "")
 
 
-async def unfinished(call: Call) -> list[dict[str, Any]]:
-    """Scans that the reader began at this branch and has not finished, the last one first."""
+async def unfinished_scans(call: Call) -> list[dict[str, Any]]:
+    """The reader's own unfinished scans at this branch, latest first."""
     if not may_use(call, Verb.SCANS_USE):
         return []
     found = await ask(call, "GET", "/v1/scan-sessions", query={"branch": call.branch(), "limit": LIST_PAGE})
@@ -157,7 +160,7 @@ async def unfinished(call: Call) -> list[dict[str, Any]]:
 
 
 async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[list[int]], list[int]]:
-    """The documents that a batch seems to be, and the pages of none; nothing where it seems to be one."""
+    """The suggested documents of a batch, and the pages of none; both empty if it is one document."""
     if session is None or session["state"] not in OPEN or len(session["pages"]) < 2:
         return [], []
     found = (await ask(call, "GET", "/v1/scan-sessions/{id}/split", id=session["id"])).body
@@ -167,7 +170,7 @@ async def split_of(call: Call, session: Mapping[str, Any] | None) -> tuple[list[
 
 
 def numbers_taken(pages: Iterable[Mapping[str, Any]], groups: list[list[int]], wanted: str) -> list[int]:
-    """Those that are wanted; of a batch its first document, else all."""
+    """The numbers of the pages to save: those wanted, else the first document of a batch, else all."""
     numbers = [page["n"] for page in pages]
     chosen = {number(text) for text in wanted.split(",")}
     if wanted != "all" and (taken := [n for n in numbers if n in chosen]):
@@ -189,7 +192,7 @@ def asks_of(session: Mapping[str, Any] | None, wanted: str) -> str:
 
 
 def codes_of(call: Call, pages: Iterable[Mapping[str, Any]], taken: list[int]) -> list[tuple[str, int]]:
-    """What is no scan code, such as the number of a book, is not offered."""
+    """The scan codes on the taken pages; other barcodes, such as those of books, are left out."""
     known = schemes_of(call.types.values())
     found: dict[str, int] = {}
     for page in pages:
@@ -200,7 +203,7 @@ def codes_of(call: Call, pages: Iterable[Mapping[str, Any]], taken: list[int]) -
 
 
 def warnings_of(pages: Iterable[Mapping[str, Any]], *, kept: list[str]) -> dict[str, list[int]]:
-    """By what was seen. A blank page that somebody wants to keep is none of them any more."""
+    """The page numbers of each warning; blank pages that the user keeps are left out."""
     found: dict[str, list[int]] = {}
     for page in pages:
         for warning in page["warnings"]:

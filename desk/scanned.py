@@ -1,6 +1,6 @@
-"""OK (B9, B10): pages of a scan session become a document, by a code that was checked or by customer and type.
+"""Saves pages of a scan session as a document (B9, B10), by a checked code or by customer and type.
 
-What is left of the session stays where it is, and is shown again for its next document. Neighbour: scan.py.
+The session keeps the other pages; the next page shows them for the next document. Neighbour: scan.py.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from api.call import Call
 from desk.add import show_with
-from desk.checking import voided
+from desk.checking import void_changed_code
 from desk.door import Reply, ask
 from desk.fields import fields_of, fill_fields, new_key, number
 from desk.saved import go_on
@@ -18,7 +18,7 @@ from domain.refusals import CheckRequired, NotFound, Refusal
 
 async def save_scan(call: Call) -> None:
     """POST /add/scan?key=."""
-    fields = voided(await fields_of(call))
+    fields = void_changed_code(await fields_of(call))
     try:
         made = await archive_scan(call, fields)
     except Refusal as refusal:
@@ -35,7 +35,7 @@ async def archive_scan(call: Call, fields: Mapping[str, str]) -> Reply:
 
 
 def body_of(fields: Mapping[str, str]) -> dict[str, Any]:
-    """A code says whose it is and of what type, once it was checked; without one they are chosen."""
+    """The body of the request: a checked code, or customer and type. Raises CheckRequired for an unchecked code."""
     by_code = bool(fields.get("scan_code"))
     if by_code and not fields.get("check_token"):
         raise CheckRequired
@@ -47,7 +47,7 @@ def body_of(fields: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def session_with_pages(call: Call, session: str) -> str | None:
-    """The session, while it has pages."""
+    """The session, if it is open and has pages left; else None."""
     try:
         found = (await ask(call, "GET", "/v1/scan-sessions/{id}", id=session)).body
     except NotFound:

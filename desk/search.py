@@ -1,4 +1,4 @@
-"""Search customer (S5): a page without scripts, the same in a dialog with them. What was entered goes along."""
+"""Search customer (S5): a page without scripts, a dialog with them. It carries the fields of Add along."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ async def show_search(call: Call) -> None:
 
 
 async def search(call: Call) -> None:
-    """POST /search: with the fields of the page that it was opened from."""
+    """POST /search: with the fields of the page that opened it."""
     await show_with(call, await fields_of(call))
 
 
@@ -40,17 +40,17 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
 
 
 def without(fields: Mapping[str, str], *names: str) -> dict[str, str]:
-    """What goes along: all that was entered but what is being chosen here."""
+    """The fields that are not empty, except the named ones."""
     return {name: value for name, value in fields.items() if value and name not in names}
 
 
 def mark_words(name: str, query: str) -> list[tuple[str, str]]:
-    """Each word of a name in two: what the query says of it, and the rest."""
+    """Splits each word of a name into the part that the query matched and the rest."""
     wanted = fold_text(query).split()
-    return [halves(word, wanted) for word in name.split()]
+    return [split_word(word, wanted) for word in name.split()]
 
 
-def halves(word: str, wanted: list[str]) -> tuple[str, str]:
+def split_word(word: str, wanted: list[str]) -> tuple[str, str]:
     folded = fold_text(word)
     length = max((len(one) for one in wanted if folded.startswith(one)), default=0)
     length = length if len(folded) == len(word) or not length else len(word)

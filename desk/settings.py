@@ -1,8 +1,8 @@
-"""What a user chooses: the language of the pages, keys on or off, the branch of this session. Works without scripts."""
+"""Settings of a user: language, keyboard shortcuts, and the branch of this session. Works without scripts."""
 
 from api import own_session
 from api.call import Call
-from desk.entrance import local
+from desk.entrance import local_path
 from desk.fields import fields_of
 from desk.refused import problem_of
 from desk.render import LANGUAGES, go, show
@@ -20,7 +20,7 @@ async def show_settings(call: Call) -> None:
 
 
 async def choose(call: Call) -> None:
-    """POST /settings: from its own page, or a language from the bar of any other, where it leads back to."""
+    """POST /settings: from the settings page, or a language from the bar of any page, to which it redirects back."""
     own_session.require_session(call)
     fields = await fields_of(call)
     language, branch = fields.get("language"), fields.get("branch")
@@ -34,4 +34,4 @@ async def choose(call: Call) -> None:
     except FieldError as wrong:
         refusal: Refusal = ValidationFailed(wrong)
         return show(call, "settings.html", status=status_of(refusal), named=branch, problem=problem_of(call, refusal))
-    return go(call, local(fields.get("next") or HERE))
+    return go(call, local_path(fields.get("next") or HERE))

@@ -1,6 +1,6 @@
-"""Timeline (S10): what was done for a customer or with one paper, and by right who looked at it, newest first.
+"""Timeline (S10): the changes of a customer's papers or of one paper, newest first; with the right, also its views.
 
-Each act leads to the list, or the paper, as it was right after it. What is shown goes out as JSON or CSV as well.
+Each act links to the list, or the paper, right after it. Exports the changes as JSON and CSV.
 """
 
 import csv
@@ -27,17 +27,17 @@ VIEWS_SHOWN = 200
 LABELS_MAX = 200
 EXPORTED_AT_ONCE = 200
 VIEWS_VERB = "access-log.read"
-# What a sheet would take for a formula, or for the end of the text before it (OWASP, CSV injection).
+# Characters at which a spreadsheet starts a formula, or ends the cell before it (OWASP, CSV injection).
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
-# Where the comma stands in numbers, as in Dutch and German, a sheet parts the line here.
+# Spreadsheets with a decimal comma (Dutch, German) split cells at the semicolon.
 FORMULA_BEHIND = re.compile(r";(\"*)(?=[=+@-])")
 COLUMNS = (
     "position", "recorded_at", "actor", "branch", "action", "kind", "id", "label", "reason", "before", "after",
 )  # fmt: skip
 
 
-class Of(NamedTuple):
-    """Whose timeline it is: the route of its history, where one of its moments is looked at, whose it is."""
+class TimelineSubject(NamedTuple):
+    """The customer or paper of a timeline: `path` its page, `history` its route, `views` its access-log filter."""
 
     kind: str
     path: str
@@ -60,21 +60,23 @@ async def of_authorization(call: Call) -> None:
     await show_timeline(call, await paper(call, "authorizations"))
 
 
-async def customer(call: Call) -> Of:
+async def customer(call: Call) -> TimelineSubject:
     found = await ask(call, "GET", "/v1/customers/{id}", id=call.params["id"])
     name = found.body["id"]
-    return Of("customers", f"/customers/{name}", "/v1/customers/{id}/history", found.body, "", {"customer": name})
+    return TimelineSubject(
+        "customers", f"/customers/{name}", "/v1/customers/{id}/history", found.body, "", {"customer": name}
+    )
 
 
-async def paper(call: Call, room: str) -> Of:
+async def paper(call: Call, room: str) -> TimelineSubject:
     found = await ask(call, "GET", f"/v1/{room}/{{id}}", id=call.params["id"])
     owner = await ask(call, "GET", "/v1/customers/{id}", id=found.body["customer"])
     label = found.body.get("title") or found.body["type_label"]
     name = found.body["id"]
-    return Of(room, f"/{room}/{name}", f"/v1/{room}/{{id}}/history", owner.body, label, {"paper": name})
+    return TimelineSubject(room, f"/{room}/{name}", f"/v1/{room}/{{id}}/history", owner.body, label, {"paper": name})
 
 
-async def show_timeline(call: Call, of: Of) -> None:
+async def show_timeline(call: Call, of: TimelineSubject) -> None:
     chosen = {name: call.text(name) for name in FILTERS}
     watched = render.may_use(call, VIEWS_VERB)
     reader = acts.reader_of(call)
@@ -100,15 +102,17 @@ async def show_timeline(call: Call, of: Of) -> None:
 
 
 def is_of_views(chosen: Mapping[str, str | None]) -> bool:
-    """Whether the filters leave nothing that was done."""
+    """Whether the filters leave only views."""
     return chosen["show"] == "views" or chosen["action"] in VIEWS
 
 
 Shown = tuple[list[acts.Act], list[acts.Act], str | None]
 
 
-async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.ActReader) -> Shown:
-    """Who looked, page by page of the access log."""
+async def only_views(
+    call: Call, of: TimelineSubject, chosen: Mapping[str, str | None], reader: acts.ActReader
+) -> Shown:
+    """Views alone, paged by the access log."""
     if chosen["show"] == "changes" or (chosen["action"] and chosen["action"] not in VIEWS):
         return [], [], None
     more = {"action": chosen["action"], "cursor": call.text("cursor")}
@@ -117,9 +121,9 @@ async def only_views(call: Call, of: Of, chosen: Mapping[str, str | None], reade
 
 
 async def with_changes(
-    call: Call, of: Of, chosen: Mapping[str, str | None], reader: acts.ActReader, *, watched: bool
+    call: Call, of: TimelineSubject, chosen: Mapping[str, str | None], reader: acts.ActReader, *, watched: bool
 ) -> Shown:
-    """What was done, and who looked meanwhile."""
+    """Changes, paged by the history, with the views of the same time."""
     found = await history(call, of, chosen, cursor=call.text("cursor"))
     told = [acts.act(item, reader) for item in found["items"]]
     wants_views = watched and chosen["show"] != "changes" and not chosen["action"]
@@ -127,16 +131,16 @@ async def with_changes(
     return told, seen, found["next"]
 
 
-# -- what is asked --------------------------------------------------------------------------------------------------
+# -- reads ----------------------------------------------------------------------------------------------------------
 
 
 async def summary(call: Call, customer: str) -> dict[str, Any]:
-    """What there is of a customer, which the tabs count."""
+    """The counts of a customer's papers, for the tabs."""
     found: dict[str, Any] = (await ask(call, "GET", "/v1/customers/{id}/summary", id=customer)).body
     return found
 
 
-async def history(call: Call, of: Of, chosen: Mapping[str, str | None], **more: Any) -> dict[str, Any]:
+async def history(call: Call, of: TimelineSubject, chosen: Mapping[str, str | None], **more: Any) -> dict[str, Any]:
     query = {"actor": chosen["actor"], "action": chosen["action"], **period(call, chosen), **more}
     found = await ask(call, "GET", of.history, query=query, id=call.params["id"])
     body: dict[str, Any] = found.body
@@ -144,7 +148,7 @@ async def history(call: Call, of: Of, chosen: Mapping[str, str | None], **more: 
 
 
 def period(call: Call, chosen: Mapping[str, str | None]) -> dict[str, str]:
-    """Whole days of the library."""
+    """The bounds of the date filter: whole days in the library's time zone."""
     bounds = {}
     if text := chosen["from"]:
         bounds["from"] = moment(call, parse_date(normalize_typed_day(text), "/query/from"), time.min)
@@ -158,22 +162,24 @@ def moment(call: Call, day: date, at: time) -> str:
 
 
 async def views(
-    call: Call, of: Of, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.ActReader
+    call: Call, of: TimelineSubject, chosen: Mapping[str, str | None], found: Mapping[str, Any], reader: acts.ActReader
 ) -> list[acts.Act]:
-    """Who looked, in the time that the page tells of: between its own ends, and beyond them at its first and last."""
+    """The views in the time span of this page of the history."""
     lines = await looks(call, of, chosen, **{**period(call, chosen), **time_span(call, found)})
     labels = {item["subject"]["id"]: item["subject"].get("label", "") for item in found["items"]}
     return await acts_of_looks(call, of, lines["items"], reader, labels)
 
 
-async def looks(call: Call, of: Of, chosen: Mapping[str, str | None], **query: str | None) -> dict[str, Any]:
+async def looks(
+    call: Call, of: TimelineSubject, chosen: Mapping[str, str | None], **query: str | None
+) -> dict[str, Any]:
     query = {"actor": chosen["actor"], **of.views, **query, "limit": str(VIEWS_SHOWN)}
     body: dict[str, Any] = (await ask(call, "GET", "/v1/access-log", query=query)).body
     return body
 
 
 async def acts_of_looks(
-    call: Call, of: Of, lines: Sequence[Mapping[str, Any]], reader: acts.ActReader, labels: dict[str, str]
+    call: Call, of: TimelineSubject, lines: Sequence[Mapping[str, Any]], reader: acts.ActReader, labels: dict[str, str]
 ) -> list[acts.Act]:
     if any(paper not in labels for line in lines if (paper := subject_of_look(line))):
         labels |= await labels_of(call, of.customer["id"])
@@ -186,7 +192,7 @@ def subject_of_look(line: Mapping[str, Any]) -> str | None:
 
 
 async def labels_of(call: Call, customer: str) -> dict[str, str]:
-    """What the customer's papers are called, for lines about those that this page of the history does not name."""
+    """Labels of the customer's papers, for views of papers that this page of the history does not name."""
     found = await ask(call, "GET", "/v1/customers/{id}/documents", query={"limit": LABELS_MAX}, id=customer)
     labels: dict[str, str] = {}
     for item in found.body["items"]:
@@ -196,18 +202,18 @@ async def labels_of(call: Call, customer: str) -> dict[str, str]:
 
 
 def time_span(call: Call, found: Mapping[str, Any]) -> dict[str, str]:
-    """The first page goes up to now, the last one down to the beginning."""
+    """The time span of a page: open upwards on the first page, downwards on the last."""
     moments = [item["recorded_at"] for item in found["items"]]
     upper = {"to": moments[0]} if moments and call.text("cursor") else {}
     lower = {"from": moments[-1]} if moments and found["next"] else {}
     return {**upper, **lower}
 
 
-# -- how it is ordered ----------------------------------------------------------------------------------------------
+# -- order ----------------------------------------------------------------------------------------------------------
 
 
 def group_looks(call: Call, looks: Iterable[acts.Act]) -> list[acts.Act]:
-    """The looks of one kind that one person had in one day are one act: else they would hide what was done."""
+    """Merges views of one kind by one person on one day into one act, so that they do not hide the changes."""
     groups: dict[tuple[date, str, str, str], list[acts.Act]] = {}
     for look in looks:
         groups.setdefault((local_day(call, look.at), look.actor, look.branch, look.words), []).append(look)
@@ -215,7 +221,7 @@ def group_looks(call: Call, looks: Iterable[acts.Act]) -> list[acts.Act]:
 
 
 def merge_by_time(told: Iterable[acts.Act], seen: Iterable[acts.Act]) -> list[acts.Act]:
-    """Newest first. What was done in one moment stays in the order of the log."""
+    """All acts, newest first; those of one moment in the order of the log."""
     return sorted([*seen, *told], key=lambda one: (one.at[:23], one.position or 0), reverse=True)
 
 
@@ -228,13 +234,13 @@ def local_day(call: Call, at: str) -> date:
     return datetime.fromisoformat(at).astimezone(call.parts.zone).date()
 
 
-# -- what goes out --------------------------------------------------------------------------------------------------
+# -- export ---------------------------------------------------------------------------------------------------------
 
 
 async def export_timeline(call: Call, *, room: str, kind: str) -> None:
-    """GET …/timeline.json and …/timeline.csv: all of it that the filters leave, page by page as it is read."""
+    """GET …/timeline.json and …/timeline.csv: streams all changes that match the filters."""
     of = await customer(call) if room == "customers" else await paper(call, room)
-    first = await read_export(call, of, None)  # whatever is refused is refused before the answer has begun
+    first = await read_export(call, of, None)  # a refusal must come before the first byte of the answer
     write = {"json": as_json, "csv": as_csv}[kind]
     call.resp.content_type = EXPORTS[kind]
     name = f"timeline-{call.params['id']}.{kind}"
@@ -242,12 +248,12 @@ async def export_timeline(call: Call, *, room: str, kind: str) -> None:
     call.resp.stream = write(items_of(call, of, first))
 
 
-async def read_export(call: Call, of: Of, cursor: str | None) -> dict[str, Any]:
+async def read_export(call: Call, of: TimelineSubject, cursor: str | None) -> dict[str, Any]:
     chosen = {name: call.text(name) for name in FILTERS}
     return await history(call, of, chosen, cursor=cursor, limit=EXPORTED_AT_ONCE)
 
 
-async def items_of(call: Call, of: Of, found: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+async def items_of(call: Call, of: TimelineSubject, found: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     for item in found["items"]:
         yield item
     while found["next"] is not None:
@@ -266,7 +272,7 @@ async def as_json(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
 
 
 async def as_csv(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    """UTF-8 with the mark by which sheets know it; what looks like a formula is text."""
+    """CSV in UTF-8 with a byte order mark for spreadsheets; cells that look like formulas are quoted as text."""
     yield "\ufeff".encode() + line(COLUMNS)
     async for item in items:
         subject = item["subject"]

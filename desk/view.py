@@ -1,7 +1,7 @@
-"""View customer documents (S8): all documents and authorizations of a customer, as they are or as they were.
+"""View customer documents (S8): all documents and authorizations of a customer, now or as of a moment.
 
-A day and a time, or `as_of` as the API takes it, choose the moment; filters and moment stand in the address, so that
-every state of the page can be kept, sent and come back to. assets/view.js exchanges the parts that differ.
+The moment (a day and a time, or `as_of`) and the filters are in the address, so that every state of the page can be
+bookmarked and sent. assets/view.js replaces the parts that differ.
 """
 
 from asyncio import gather
@@ -23,11 +23,11 @@ from web.statuses import status_of
 TABS = ("documents", "authorizations")
 FILTERS = ("papers", "q", "type", "status", "source", "from", "to", "sort")
 SORT = "-received"
-ORIGINAL_HELD = "held"  # among the states of the filter, for that is how people ask for it
+ORIGINAL_HELD = "held"  # the filter lists it among the states, where people look for it
 
 
 async def show_view(call: Call) -> None:
-    """GET /customers/{id}: `at` says at which position it has to stand at least, for who has just saved something."""
+    """GET /customers/{id}; with `at` the list waits for that position, so that it shows the save that linked here."""
     try:
         await show_as_of(call, moment_of(call))
     except ValidationFailed as refusal:
@@ -47,7 +47,9 @@ async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | 
         status=status_of(refusal) if refusal else 200,
         problem=problem_of(call, refusal) if refusal else None,
         customer=listed.body["customer"],
-        items=[SimpleNamespace(**item) for item in listed.body["items"]],  # a template reads them twice as fast
+        items=[
+            SimpleNamespace(**item) for item in listed.body["items"]
+        ],  # templates read attributes twice as fast as keys
         next=listed.body["next"],
         summary=summary.body,
         past=past_of(call, as_of, summary.body),
@@ -60,14 +62,14 @@ async def show_as_of(call: Call, as_of: str | None, refusal: ValidationFailed | 
 
 
 async def read_list(call: Call, what: str, query: Mapping[str, Any]) -> Reply:
-    """At least as new as what the script heard of, or what was saved on the way here."""
+    """Reads the list or its summary at the position that the script, or the link, asks for, or later."""
     at = call.req.get_header("Archive-Min-Position") or call.text("at")
     headers = {"Archive-Min-Position": at} if at else {}
     return await ask(call, "GET", f"/v1/customers/{{id}}/{what}", query=query, headers=headers, id=call.params["id"])
 
 
 def query_of_filters(chosen: Mapping[str, str | None]) -> dict[str, Any]:
-    """The filters as the API takes them: there an original held is no state."""
+    """The filters as parameters of the API, which has a parameter of its own for originals held."""
     held = chosen["status"] == ORIGINAL_HELD
     return {
         "q": chosen["q"],
@@ -88,8 +90,10 @@ def papers(chosen: Mapping[str, str | None]) -> dict[str, str | None]:
 
 
 def moment_of(call: Call) -> str | None:
-    """What to see: None is now, and so is the rest of today. A minute is over at its end, so that what shows its time
-    is included."""
+    """The moment to show; None for now, and for any later time today.
+
+    A chosen minute means its end, so that changes with that time are included.
+    """
     text = call.text("day")
     if text is None:
         return as_of(call)
@@ -102,7 +106,7 @@ def moment_of(call: Call) -> str | None:
 
 
 def clock_of(text: str | None) -> time:
-    """The end of a minute of the day; of a day alone its last one."""
+    """The end of the chosen minute, or of the day if no time was chosen."""
     if text is None:
         return LAST_OF_DAY
     try:
@@ -119,8 +123,7 @@ def rfc3339(at: datetime) -> str:
 
 
 def past_of(call: Call, as_of: str | None, summary: Mapping[str, Any]) -> dict[str, Any] | None:
-    """None for now. `as_of` is what links go on with, `at` the moment to show: that which was asked for, where it was a
-    moment, and else the one of the position."""
+    """The moment shown, None for now: `as_of` for links, `at` the moment itself or that of the position."""
     if as_of is None:
         return None
     at = summary["as_of"]["at"] if as_of.isdigit() else as_of
@@ -137,11 +140,11 @@ def past_of(call: Call, as_of: str | None, summary: Mapping[str, Any]) -> dict[s
 
 
 def types_of(call: Call) -> Iterator[tuple[str, str]]:
-    """The types whose papers this reader may see, in the order of their names."""
+    """Code and label of the types this reader may see, sorted by label."""
     yield from sorted(acts.reader_of(call).labels.items(), key=lambda type_: type_[1].casefold())
 
 
 def trigger_of(call: Call, code: str) -> str | None:
-    """The event from which a type's retention counts."""
+    """The event that starts the type's retention period; None without one."""
     retention = call.types[code].definition.retention
     return retention.trigger if retention else None

@@ -1,4 +1,4 @@
-"""The work list (S11): scans that nobody finished, authorizations about to end, originals that wait for their scan."""
+"""The work list (S11): unfinished scans, authorizations about to end, originals not yet scanned."""
 
 from asyncio import gather
 from datetime import timedelta
@@ -12,11 +12,11 @@ from domain.access import Verb
 
 DAYS = 30
 MOST = LIST_PAGE
-"""What is listed at most; the archive gives those first that wait longest or end soonest."""
+"""The length of each list; the API sorts those first that wait longest or end soonest."""
 
 
 async def show_work(call: Call) -> None:
-    """GET /work: of the branch in which one works, or of all."""
+    """GET /work: for the reader's branch, or with `?all` for all branches."""
     branch = None if call.text("all") else call.branch()
     asked = {"branch": branch, "limit": MOST}
     ending, originals = await gather(
@@ -45,7 +45,7 @@ async def show_work(call: Call) -> None:
 
 
 async def reopen_scan(call: Call) -> None:
-    """POST /work/reopen: go on with a scan that expired."""
+    """POST /work/reopen: reopens an expired scan and redirects to it."""
     session = (await fields_of(call)).get("session", "")
     await ask(call, "POST", "/v1/scan-sessions/{id}/reopen", id=session)
     render.go(call, "/add", source="scan", session=session)

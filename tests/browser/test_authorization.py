@@ -85,7 +85,7 @@ def test_what_a_wrong_clock_ended_is_taken_back(desk: Desk) -> None:
     recorded(page, "Its end is taken back.")
     expect(fact(page, "Status")).to_contain_text("Active")
     assert "Take back its end" not in names(page)
-    expect(page.get_by_text("End of the authorization taken back by", exact=False)).to_be_visible()
+    expect(page.get_by_text("Authorization reinstated by", exact=False)).to_be_visible()
 
 
 def test_an_amendment_is_typed_beside_what_stands_and_starts_the_collections_anew(desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_another_one_takes_its_place(desk: Desk) -> None:
     newer = debt_issued(desk.served.as_("staff"), customer)
     page = opened(desk, {**old, "position": newer["position"]})
     form = step(page, "Supersede")
-    form.get_by_label("Takes its place").select_option(newer["authorization"]["id"])
+    form.get_by_label("Superseded by").select_option(newer["authorization"]["id"])
     send(form, "Supersede", Reason="A new form")
     recorded(page, "Authorization superseded.")
     expect(fact(page, "Status")).to_contain_text("Superseded")
@@ -138,12 +138,12 @@ def test_another_one_takes_its_place(desk: Desk) -> None:
 def test_a_collection_is_reported_without_a_reason(desk: Desk) -> None:
     page = opened(desk, a_debt(desk.served))
     form = step(page, "Report a collection")
-    form.get_by_label("What became of it").select_option("paid")
+    form.get_by_label("Outcome").select_option("paid")
     send(form, "Report a collection", Presented_on=DAY, Due_on=DAY)
     recorded(page, "Collection reported.")
     expect(fact(page, "Last collection")).to_have_text("1 Oct 2026")
     expect(page.get_by_text("Collection reported by", exact=False)).to_be_visible()
-    expect(page.locator("#history ~ dl, .head:has(#history) ~ dl")).to_contain_text("What became of it: Paid")
+    expect(page.locator("#history ~ dl, .head:has(#history) ~ dl")).to_contain_text("Outcome: Paid")
 
 
 def test_a_form_that_nobody_signed_is_printed_again_or_cancelled(desk: Desk) -> None:
@@ -218,8 +218,8 @@ def test_a_field_that_is_wrong_is_named_and_the_link_leads_to_it(desk: Desk, nam
     for label in ("Reason", "Presented on", "Due on"):
         if form.get_by_label(label).count():
             form.get_by_label(label).fill("2026-10-01" if label.endswith("on") else "Because")
-    if form.get_by_label("What became of it").count():
-        form.get_by_label("What became of it").select_option("paid")
+    if form.get_by_label("Outcome").count():
+        form.get_by_label("Outcome").select_option("paid")
     wrong = {"Reason": "", "Account holder": "x" * 80, "Due on": "9999-12-31"}[field]
     form.get_by_label(field).evaluate("(one, text) => { one.type = 'text'; one.value = text }", wrong)
     form.locator("form").evaluate("one => { one.noValidate = true }")

@@ -64,7 +64,7 @@ def test_a_number_that_is_taken_is_refused_and_nobody_is_written_over(desks: Cal
     save(page)
     summary = page.locator("[data-summary]")
     expect(summary).to_be_focused()
-    expect(summary).to_contain_text("is the number of a customer already")
+    expect(summary).to_contain_text("already belongs to another customer")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Somebody else")
     summary.get_by_role("link", name="Customer number").click()
     expect(page.get_by_label("Customer number")).to_be_focused()

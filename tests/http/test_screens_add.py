@@ -562,7 +562,7 @@ def test_undo_withdraws_with_its_reason(desk: Visitor, served: Served) -> None:
     position = position_of(done)
     assert staff.get(f"/v1/documents/{undo['id']}", headers=at(position)).json()["status"] == "withdrawn"
     (withdrawn, *_) = staff.get(f"/v1/documents/{undo['id']}/history", headers=at(position)).json()["items"]
-    assert withdrawn["reason"] == "Undone at once: saved by mistake"
+    assert withdrawn["reason"] == "Undone right after saving: saved by mistake"
     assert said_in(staff, f"documents/{undo['id']}", position).startswith("document-withdrawn")
 
 
@@ -594,7 +594,10 @@ def test_undo_of_a_note_takes_it_back_and_opens_its_code(desk: Visitor, served: 
     now = (row["status"], row["original_held"], row["shelf_mark"], row["signed_on"])
     assert now == ("issued" if has_code else "cancelled", False, None, None)
     (withdrawn, *_) = staff.get(f"/v1/authorizations/{row['id']}/history").json()["items"]
-    assert (withdrawn["action"], withdrawn["reason"]) == ("note-withdrawn", "Undone at once: saved by mistake")
+    assert (withdrawn["action"], withdrawn["reason"]) == (
+        "note-withdrawn",
+        "Undone right after saving: saved by mistake",
+    )
     assert "Taken back: recorded by mistake" in desk.open(f"/authorizations/{row['id']}").words
     if has_code:
         confirm(desk, save_note(desk, desk.open("/add", source="none", **chosen)))

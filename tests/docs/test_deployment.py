@@ -70,6 +70,15 @@ def test_rules_and_dashboard_ask_for_figures_that_the_program_tells(served: Serv
     assert (asked | shown) - exported(served) == set()
 
 
+def test_alerts_send_to_words_that_the_log_has() -> None:
+    """One sent to words that the log had lost."""
+    rules = (MONITORING / "rules.yml").read_text(encoding="utf-8")
+    said = "".join(path.read_text(encoding="utf-8") for path in (DOCS.parent / "service").glob("*.py"))
+    words = {word for word in re.findall(r"`([^`]+)`", rules) if not word.startswith("dossier ")}
+    assert len(words) > 1
+    assert {word for word in words if word not in said} == set()
+
+
 def test_the_panels_of_the_dashboard_are_whole_and_do_not_overlap() -> None:
     panels = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)

@@ -53,6 +53,13 @@ def elsewhere() -> Iterator[Path]:
         yield home
 
 
+def test_nobody_is_told_to_install_a_package_of_our_name_from_an_index() -> None:
+    """The one there is somebody else's."""
+    pages = [DOCS.parent / "README.md", *DOCS.rglob("*.md"), *DOCS.rglob("*.service")]
+    told = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in told if re.search(r"pip3? install\b.*[\s'\"]dossier(?![\w/.-])", line)] == []
+
+
 def block(mark: str, **instead: str) -> str:
     """A printed block, with other paths in place of the printed ones."""
     [text] = re.findall(rf"<!-- {mark}: .+? -->\n```sh\n(.+?)```", PAGE, re.DOTALL)

@@ -1,6 +1,6 @@
-"""Who asks, and whether a verb is for them at all: a program by its token, a user by the cookie of a session.
+"""Authenticates a request, a program by its token and a user by the session cookie, and checks the verb of its route.
 
-Behind this handlers ask with the caller's rights; what does not exist for it they do not find.
+After that, handlers query with the caller's rights and find only what exists for it.
 """
 
 import re
@@ -19,13 +19,13 @@ BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 
 
 async def admit_call(route: Route, req: Any, resp: Any, parts: Parts, params: dict[str, str]) -> Call:
-    """Raises Unauthenticated, Forbidden, ForeignPage, PasswordMustBeChanged."""
+    """The call of a request. Raises Unauthenticated, Forbidden, ForeignPage, PasswordMustBeChanged."""
     if route.verb is Verb.PUBLIC:
         return Call(req, resp, parts, None, {}, params)
     principal, session = await caller_of(route, req, parts)
     if session is not None and session.must_change and route.verb is not Verb.SESSION:
         raise PasswordMustBeChanged
-    call = req.context.call = Call(req, resp, parts, principal, {}, params, session)  # a refusal knows them
+    call = req.context.call = Call(req, resp, parts, principal, {}, params, session)  # a page about a refusal needs it
     require_verb(principal, route.verb)
     req.scope["state"]["asker"] = call.asker
     await call.know_types()
@@ -33,7 +33,7 @@ async def admit_call(route: Route, req: Any, resp: Any, parts: Parts, params: di
 
 
 async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, SignInSession | None]:
-    """The token's, whatever cookies come with it; else the session's."""
+    """The caller: the token's if there is a token, even beside a cookie; else the session's."""
     authorization = req.get_header("Authorization")
     if authorization is not None:
         found = BEARER.fullmatch(authorization.strip())
@@ -48,8 +48,11 @@ async def caller_of(route: Route, req: Any, parts: Parts) -> tuple[Principal, Si
 
 
 async def session_of(req: Any, parts: Parts, *, passive: bool = False) -> SignInSession | None:
-    """Whoever is signed in. A page may say for whom it was made (Archive-User): what somebody left open asks nothing in
-    the name of who signed in after them. Raises ForeignPage."""
+    """The session of the cookie, None without one. Raises ForeignPage.
+
+    A page names the user it was made for in Archive-User: a page that one user left open must not act as the user who
+    signed in after.
+    """
     cookie = cookie_of(req)
     if cookie is None:
         return None

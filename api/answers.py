@@ -1,4 +1,4 @@
-"""How a row of the view becomes an item of the API, for reads and for the answer of a write alike."""
+"""Turns rows of the view into items of the API, for reads and for the answers of writes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ def items_of(call: Call, page: PaperPage) -> list[msgspec.Raw]:
 
 
 def item_of(call: Call, row: PaperRow, *, of: Customer | None = None, **more: Any) -> msgspec.Raw:
-    """An Item as JSON, with what an answer adds to it; `of` is its customer where that is at hand."""
+    """An Item as JSON with the fields that an answer adds; `of` is its customer, if the caller has it."""
     return customer_documents.render_item(row, reader_of(call, of), **more)
 
 
@@ -36,7 +36,7 @@ def reader_of(call: Call, customer: Customer | None) -> ItemContext:
 
 
 async def outcome_of(call: Call, use_case: Callable[..., Outcome], *arguments: Any) -> Outcome:
-    """Run a use case. A refusal names the paper that stands in the way only to who may see it (I12)."""
+    """Runs a use case. A refusal names the existing paper only if the caller may see it (I12)."""
     try:
         return await call.parts.blocking(use_case, *arguments)
     except Refusal as refusal:
@@ -52,7 +52,7 @@ async def without_hidden(call: Call, refusal: Refusal) -> Refusal:
 
 
 async def record_existence(call: Call, paper: UUID, *, status: int) -> None:
-    """The refusal tells that there is something that the caller may not see: that is a read of it."""
+    """Records the refusal as a read, because it reveals that a paper exists which the caller may not see."""
     is_document = await call.parts.blocking(call.parts.archive.papers.is_document, paper)
     await call.record_access(
         "existence",
@@ -63,7 +63,7 @@ async def record_existence(call: Call, paper: UUID, *, status: int) -> None:
 
 
 def answer_made(call: Call, outcome: Outcome) -> None:
-    """A 201: with evidence the item is the authorization's, the Location and the ETag are those of the document."""
+    """Answers 201. With evidence, the item is the authorization's, and Location and ETag are those of the document."""
     row = customer_documents.fold_item(outcome.recorded)
     room = "documents" if row.evidence or row.kind == "document" else "authorizations"
     paper = row.evidence or row.id
@@ -72,15 +72,15 @@ def answer_made(call: Call, outcome: Outcome) -> None:
 
 
 async def run_change(call: Call, use_case: Callable[..., Outcome]) -> None:
-    """Run a use case that changes the paper of the address, at the version that If-Match names; 200."""
+    """Runs a use case that changes the paper of the path at the version that If-Match names, and answers 200."""
     work = partial(use_case, call.caller(), rights=call.rights, expected_version=call.version_to_match())
     outcome = await outcome_of(call, work)
     _answer(call, outcome, customer_documents.fold_item(outcome.recorded), call.id(), status=200)
 
 
 def _answer(call: Call, outcome: Outcome, row: PaperRow, paper: UUID, *, status: int) -> None:
-    """The answer of a write, made from its own events: the view need not have them yet. A replay is told what the
-    first request was told."""
+    """Answers a write from its own events, because the view may not have them yet. A repeated request gets the first
+    answer."""
     if outcome.replayed:
         call.resp.set_header("Idempotency-Replayed", "true")
     version = max(r.envelope.originator_version for r in outcome.recorded if r.envelope.originator_id == paper)

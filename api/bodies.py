@@ -1,4 +1,4 @@
-"""Bodies of requests and answers as structs: decoding checks them, openapi.json is generated from them."""
+"""Declares the bodies of requests and answers as structs; decoding checks them, openapi.json is generated from them."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
@@ -30,7 +30,7 @@ from projections.reading import Moment
 from projections.work_list import Why
 
 DUE_AFTER = timedelta(days=366)
-# Control characters are nobody's text, and Postgres takes no NUL: an event with one could never enter a view.
+# Text has no control characters, and Postgres refuses NUL: a view could never process an event with one.
 VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
@@ -43,17 +43,17 @@ Language = Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z-]{1,7}$")]
 Short = Annotated[str, single_line(200, 1)]
 Line = Annotated[str, single_line(200)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARACTERS_MAX)]
-# As it was typed or shot, line end included; folding is domain/scan_code.py's.
+# The text as it was typed or scanned, line end included; domain/scan_code.py normalizes it.
 ScanCode = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Token = Annotated[str, single_line(256, 1)]
-# Any text: what a password may be its own rules say (domain/users.py). Nobody types more than this, and to normalize
-# much more takes minutes: the time grows with the square of the length.
+# Any text: domain/users.py has the rules for passwords. The limit is more than people type; normalizing much longer
+# text takes minutes, because the time grows with the square of the length.
 SECRET_CHARACTERS_MAX = 1000
 Secret = Annotated[str, msgspec.Meta(max_length=SECRET_CHARACTERS_MAX)]
 
 
 class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole entry of a customer; what is left out is emptied."""
+    """The whole entry of a customer. A field that is left out becomes empty."""
 
     name: str
     birth_date: date | None = None
@@ -75,7 +75,7 @@ class CustomerAnswer(msgspec.Struct, frozen=True):
 
 
 class Original(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What happens to the paper original."""
+    """The paper original: kept or not, and on which shelf."""
 
     held: bool
     shelf_mark: Line | None = None
@@ -94,7 +94,7 @@ class MandateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was seen at the desk."""
+    """A paper that was verified at the desk."""
 
     paper: Short
     number_suffix: Annotated[str, single_line(8, 1)]
@@ -129,20 +129,20 @@ class DescribeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReclassifyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The right type of a document, and why."""
+    """The right type of a document, and the reason."""
 
     type: Code
     reason: Reason
 
 
 class ReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why it is done."""
+    """The reason of a change."""
 
     reason: Reason
 
 
 class CustomerReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The customer that a paper goes to or is linked with, and why."""
+    """The customer to whom a paper is moved or linked, and the reason."""
 
     customer: str
     reason: Reason
@@ -180,7 +180,7 @@ class RevokeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SupersedeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The authorization that takes the place of this one, and why."""
+    """The authorization that replaces this one, and the reason."""
 
     by: UUID
     reason: Reason
@@ -196,7 +196,7 @@ class CollectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RetentionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long papers of a type are kept."""
+    """The retention of papers of a type."""
 
     trigger: Short
     months: Annotated[int, msgspec.Meta(ge=0, le=1200)]
@@ -242,7 +242,7 @@ class TypeAnswer(msgspec.Struct, frozen=True):
 
 
 class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A scan session to begin. Without a scanner the pages come from the caller."""
+    """A scan session to begin. Without a scanner, the caller sends the pages."""
 
     scanner: Short | None = None
     profile: Short | None = None
@@ -250,13 +250,13 @@ class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RotateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a page is turned, clockwise."""
+    """The rotation of a page, clockwise."""
 
     degrees: Literal[90, 180, 270]
 
 
 class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a page goes."""
+    """The new place of a page."""
 
     to: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
@@ -266,8 +266,8 @@ Sheet = Annotated[list[PageNumber], msgspec.Meta(min_length=1, max_length=2)]
 
 
 class CollateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How pages of two passes become sheets: `backs` or `sheets`, not both. Pages that `sheets` does not name keep
-    their places around them.
+    """The order in which pages of two passes become sheets: `backs` or `sheets`, not both. Pages that `sheets` does not
+    name keep their places around the sheets.
     """
 
     backs: Literal["as_scanned", "reversed"] | None = None
@@ -279,7 +279,7 @@ class NothingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FinishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a pass ended."""
+    """The end of a pass."""
 
     number: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = msgspec.field(name="pass")
     problem: Short | None = None
@@ -287,7 +287,7 @@ class FinishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ArchiveScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the pages become: a checked code, or customer and type."""
+    """The document that the pages become: by a checked scan code, or by customer and type."""
 
     scan_code: ScanCode | None = None
     check_token: Token | None = None
@@ -316,7 +316,7 @@ class ScanPage(msgspec.Struct, frozen=True):
 
 
 class ScanProblem(msgspec.Struct, frozen=True):
-    """Why a pass stopped, in the caller's language."""
+    """The problem that stopped a pass, in the caller's language."""
 
     type: str
     title: str
@@ -349,7 +349,7 @@ class SplitDocument(msgspec.Struct, frozen=True):
 
 
 class SplitItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pages of a session seem to be. Each page is in one document, or a separator, or blank."""
+    """The documents that the pages of a session seem to be. Each page is in one document, or a separator, or blank."""
 
     id: UUID
     documents: list[SplitDocument]
@@ -384,7 +384,7 @@ class OwnScanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a station has."""
+    """The scanners of a station."""
 
     scanners: Annotated[list[OwnScanner], msgspec.Meta(max_length=100)]
 
@@ -430,7 +430,7 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 class SummaryAnswer(msgspec.Struct, frozen=True):
-    """How many papers the list has with these filters; at most 1,001 are counted."""
+    """The number of papers in the list with these filters; at most 1,001 are counted."""
 
     customer: CustomerAnswer
     documents: int
@@ -441,7 +441,7 @@ class SummaryAnswer(msgspec.Struct, frozen=True):
 
 
 class ChangesAnswer(msgspec.Struct, frozen=True):
-    """When something happened to the papers of a customer, from the last 500 events."""
+    """The moments at which the papers of a customer changed, from the last 500 events."""
 
     moments: list[Moment]
     complete: bool
@@ -457,7 +457,7 @@ class DocumentItem(Item, frozen=True, kw_only=True):
 
 
 class CollectionState(msgspec.Struct, frozen=True):
-    """Whether money can be collected, and when it last was."""
+    """The state of collection: possible or not, and the day of the last one."""
 
     complete: bool | None
     last_collection_on: date | None
@@ -472,7 +472,7 @@ class AuthorizationItem(Item, frozen=True, kw_only=True):
 
 
 class SavedItem(Item, frozen=True, kw_only=True):
-    """A paper as a write left it."""
+    """A paper after a write."""
 
     customer: str
     position: int
@@ -489,7 +489,7 @@ class FormAnswer(msgspec.Struct, frozen=True):
 
 
 class CollectionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Collection data with the whole IBAN, to be compared with the paper."""
+    """Collection data with the whole IBAN, which staff compare with the paper."""
 
     debtor_name: str | None = None
     iban: str | None = None
@@ -504,7 +504,7 @@ class CollectionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):
-    """What a scan code stands for."""
+    """The form of a scan code."""
 
     scan_code: str
     customer: CustomerAnswer
@@ -528,7 +528,7 @@ class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The branch is for this session, the rest for the user; what is left out stays as it is."""
+    """Preferences: the branch for this session, the rest for the user. A field that is left out stays unchanged."""
 
     branch: str | None = None
     language: Literal["en", "nl", "de"] | None = None
@@ -536,7 +536,7 @@ class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the caller is."""
+    """The caller."""
 
     user: str
     role: str
@@ -548,14 +548,14 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator wants done."""
+    """A task to queue."""
 
     kind: Literal["pause", "resume", "replay", "rebuild", "back", "verify"]
     view: str | None = None
 
 
 class ViewItem(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a view is."""
+    """The progress of a view."""
 
     view: str
     position: int
@@ -579,7 +579,7 @@ class ParkedItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator asked for."""
+    """A task that an operator queued."""
 
     id: UUID
     kind: str
@@ -595,7 +595,7 @@ class TaskItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """How the views are doing."""
+    """The state of the views, the parked events and the tasks."""
 
     position: int
     views: list[ViewItem]
@@ -607,7 +607,7 @@ class OperationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An authorization that waits for somebody."""
+    """An authorization on the work list."""
 
     id: UUID
     kind: str
@@ -624,7 +624,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessItem(msgspec.Struct, frozen=True):
-    """One read."""
+    """One read in the access log."""
 
     at: Moment
     actor: str
@@ -653,7 +653,7 @@ def customer_answer(customer: Customer) -> CustomerAnswer:
 
 
 def answer_of_customer(customer: Customer | None, customer_id: str) -> CustomerAnswer:
-    """One whom the library system does not know any more has its id and nothing else (docs/domain.md §7)."""
+    """The answer's customer. One that the library system no longer knows has only an id (docs/domain.md §7)."""
     return customer_answer(customer or Customer(id=customer_id, name="", status=CustomerStatus.DELETED_IN_SOURCE))
 
 
@@ -693,7 +693,7 @@ def mandate_of(body: MandateBody | None) -> Mandate | None:
 
 
 def issue_form_of(body: FormBody, limits: Limits, language: str) -> IssueForm:
-    """The use case's order; a form without a language is printed in the caller's, as far as there is one."""
+    """The use case's order. A form without a language is printed in the caller's, or in English if forms lack that."""
     return IssueForm(
         customer=parse_customer_id(body.customer, "/customer"),
         type=body.type,
@@ -730,12 +730,12 @@ def superseding_of(body: SupersedeBody) -> SupersedeBy:
 
 
 def collection_of(body: CollectionBody, today: date) -> ReportCollection:
-    """2062 in place of 2026 would keep a mandate alive for ever."""
+    """The use case's order. Refuses a due day over a year ahead: 2062 typed for 2026 would keep a mandate alive."""
     if body.due_on - body.presented_on > DUE_AFTER:
         raise ValidationFailed(FieldError("/due_on", N_("is more than a year after the day of presentation")))
     return ReportCollection(**msgspec.structs.asdict(body), today=today)
 
 
 def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
-    """A note of people, None when there is nothing in it."""
+    """A note as people typed it; None if it is blank."""
     return parse_prose(text, pointer, characters_max=limits.note_characters_max) if text and text.strip() else None

@@ -1,4 +1,4 @@
-"""One request as the handlers see it: who asks, with what rights, which headers and parameters, how to answer."""
+"""One request as the handlers see it: the caller and its rights, headers, parameters, waits, answers, access lines."""
 
 import hashlib
 import re
@@ -48,17 +48,17 @@ from web.problems import parse_languages, trace_id_of
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
-# RFC 3986, section 3.4; what is escaped already stays as it is.
+# RFC 3986, section 3.4, and `%`, because escapes must not be escaped again.
 QUERY_CHARACTERS = "%!$&'()*+,;=:@/?-._~"
 OWN_WRITES_SHOWN = "own_writes_shown"
 VIEWS = frozenset({DOCUMENTS, HISTORY, AUTHORIZATIONS, SCANS})
 LINES = "access_lines"
-PAUSED_LOOK = 3  # after so many looks at a view that is behind, a few milliseconds, it is asked whether it is paused
+PAUSED_LOOK = 3  # after this many tries, a few milliseconds, check whether the view that is behind is paused
 encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class About(TypedDict, total=False):
-    """What was read, in a line of the access log; `page` counts from 1."""
+    """The object of a read, in a line of the access log; `page` counts from 1."""
 
     customer: UUID | None
     document: UUID | None
@@ -72,8 +72,8 @@ NOTHING = dict.fromkeys(About.__annotations__)
 
 
 class Call:
-    """`principal` is None only on public routes, `session` for a token too. `types` are today's document types.
-    `is_of_a_page`: a page asks (desk/door.py) and sends values as people typed them."""
+    """One request. `principal` is None on public routes, `session` also for a token. `types` are today's document
+    types. `is_of_a_page`: a page sends it (desk/door.py), with values as people typed them."""
 
     __slots__ = (
         "is_of_a_page",
@@ -106,11 +106,11 @@ class Call:
 
     @property
     def principal(self) -> Principal:
-        return require_value(self.principal_, "a route that needs a caller is not public")
+        return require_value(self.principal_, "admission sets the caller of every route that is not public")
 
     @property
     def asker(self) -> bytes:
-        """The caller's key in the queues that share out decoders: the same in all workers, and no name."""
+        """The caller's opaque key in the queues for decoders and upload places; the same in all workers."""
         return hashlib.blake2b(self.principal.name.encode(), digest_size=8).digest()
 
     @property
@@ -118,7 +118,7 @@ class Call:
         return rights_of(self.principal, self.types.values())
 
     async def reload_types(self) -> None:
-        """Document types as they are now: for who has just changed one, a signal under way is too late."""
+        """Loads the current document types, because the signal of the caller's own last change may not have arrived."""
         await self.know_types(anew=True)
 
     async def know_types(self, *, anew: bool = False, version: int = 0) -> None:
@@ -126,17 +126,17 @@ class Call:
         self.types_version = self.parts.catalogue.version  # nothing else runs between the two lines
 
     def is_ending(self) -> bool:
-        """Whether the worker is being ended: who waits for something is to be answered now (worker.py)."""
+        """Whether the worker is stopping (web/worker.py), so that a request that waits must be answered now."""
         stopping = self.req.scope["state"].get("stopping")
         return stopping is not None and bool(stopping.is_set())
 
     def at_end(self, end: Callable[[], None]) -> None:
-        """Called when the request is over, answered or cut off (wrapper.py)."""
+        """Registers a function to call at the end of the request, answered or cut off (web/wrapper.py)."""
         self.req.scope["state"].setdefault("at_end", []).append(end)
 
     def branch(self) -> str:
-        """Where this caller writes and reads: its own branch, else the header's, else that which was chosen for the
-        session, else the institution's default."""
+        """The branch of this request: the caller's own, else the header's, else the session's, else the institution's
+        default."""
         if self.principal.branch:
             return self.principal.branch
         if named := self.req.get_header("Archive-Branch"):
@@ -164,21 +164,21 @@ class Call:
     # -- what ---------------------------------------------------------------------------------------------------
 
     def id(self, name: str = "id") -> UUID:
-        """A paper's id from the path; one that is no id names nothing."""
+        """An id from the path. Raises NotFound for a malformed one."""
         try:
             return UUID(self.params[name])
         except ValueError:
             raise NotFound from None
 
     async def body(self, kind: type[S]) -> S:
-        """The JSON body as a checked struct. Raises what web/problems.py turns into 400 or 422."""
+        """The JSON body as a checked struct. Raises UnsupportedMediaType and msgspec's DecodeError (400 or 422)."""
         media = (self.req.content_type or "").partition(";")[0].strip().lower()
         if media not in ("", "application/json"):
             raise UnsupportedMediaType(reason=N_("send it as application/json"))
         return msgspec.json.decode(await self.req.stream.read(), type=kind)
 
     def version_to_match(self) -> int | None:
-        """The version that If-Match names; PreconditionRequired without the header, None for `*`."""
+        """The version that If-Match names, None for `*`. Raises PreconditionRequired without the header."""
         header = self.req.get_header("If-Match")
         if header is None:
             raise PreconditionRequired
@@ -186,11 +186,11 @@ class Call:
         return None if header.strip() == "*" else int(found[1]) if found else 0
 
     def version_seen(self) -> int | None:
-        """As version_to_match(), where a change needs no If-Match: None without it, too."""
+        """As version_to_match(), for changes with an optional If-Match: None without the header."""
         return self.version_to_match() if self.req.get_header("If-Match") is not None else None
 
     def text(self, name: str) -> str | None:
-        """A query parameter, None when it is absent or empty; given twice it is refused."""
+        """A query parameter, None if absent or empty. Raises ValidationFailed if it was given more than once."""
         value = self.req.params.get(name)
         if isinstance(value, list):
             raise query_error(name, N_("must be given only once"))
@@ -209,7 +209,7 @@ class Call:
         return self.number("limit", default=limits.list_page_default, low=1, high=limits.list_page_max)
 
     async def parse_type_filter(self) -> str | None:
-        """The document type of a filter. A type of a sensitivity that the caller lacks does not exist for it (I12)."""
+        """The document type of a filter. Raises ValidationFailed for types that the caller may not see (I12)."""
         code = self.text("type")
         if code is not None and code not in self.rights.types:
             await self.reload_types()
@@ -223,7 +223,7 @@ class Call:
         return parse_branch_code(code, "/query/branch") if code else None
 
     def offset(self) -> int:
-        """How many items of a list that is made whole stand before this page."""
+        """The number of items before this page, for a list that is built as a whole."""
         cursor = self.text("cursor")
         return read_cursor(cursor).last if cursor else 0
 
@@ -233,7 +233,7 @@ class Call:
         return parse_moment(text, f"/query/{name}") if text else None
 
     def as_of(self) -> int | datetime | None:
-        """A position or a moment of the past; the future is refused."""
+        """The position or moment of the query's `as_of`. Raises ValidationFailed for a moment in the future."""
         text = self.text("as_of")
         if text is None:
             return None
@@ -245,9 +245,9 @@ class Call:
         return moment
 
     async def position_of(self, as_of: int | datetime | None, *views: str) -> int | None:
-        """The position that an as-of names, once these views, or all, have passed it.
+        """The position that an `as_of` names, once these views, or all, have passed it.
 
-        Not to be called with a connection in hand: it takes one of its own while it waits.
+        Do not call it while holding a connection: it takes one of its own while it waits.
         """
         if isinstance(as_of, datetime):
             return await self._position_at(as_of, views)
@@ -266,7 +266,7 @@ class Call:
         return True
 
     async def _position_at(self, at: datetime, views: Sequence[str]) -> int:
-        """The position of an instant by the history, once the other views have passed it."""
+        """The position of an instant, found in the history, once the views have passed it."""
         instant = await self._find_instant(at)
         if not instant.final:
             await self._require_views(await self.parts.blocking(self.parts.fence), views=(HISTORY,))
@@ -280,11 +280,12 @@ class Call:
             return await moments.position_at(conn, at)
 
     async def wait_for_views(self, *views: str) -> None:
-        """Called before these views, or all, are read: the caller sees what it wrote itself, and all up to
-        Archive-Min-Position. 503 when they do not get there in time, or are paused. The past has settled, so a read
-        with `as_of` waits for its own instant.
+        """Waits until these views, or all, have the caller's own writes and everything up to Archive-Min-Position.
 
-        Once a request and view: the calls of a screen share the answer, until one writes (desk/door.py)."""
+        Call it before they are read. Raises Unavailable when that takes too long, ViewPaused. A read with `as_of` does
+        not wait for own writes, because position_of() has waited for its instant. A request waits once for each view:
+        the inner calls of a screen share the result until one writes (desk/door.py).
+        """
         writer, minimum = self._writer_to_wait_for(views), self._min_position()
         if minimum is not None:
             await self._require_views(minimum, writer=writer, views=views)
@@ -295,8 +296,11 @@ class Call:
             self._views_up_to_date().update(views or VIEWS)
 
     async def query_view(self, view: str, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
-        """The result of `find`, called with a connection and the floor of this reader. As wait_for_views() and then
-        the query, but the query itself checks the floor: in nearly all cases that saves a question."""
+        """The result of `find`, called with a connection and the floor of this reader.
+
+        It does the same as wait_for_views() before the query, but the query itself checks the floor, which nearly
+        always saves a round trip.
+        """
         minimum, writer = self._min_position(), self._writer_to_wait_for([view])
         if minimum is not None:
             return await self._query_from(view, Floor(minimum, writer), find)
@@ -306,7 +310,7 @@ class Call:
         return await self._run_query(find, NO_FLOOR)
 
     async def _query_from(self, view: str, floor: Floor, find: Callable[[Any, Floor], Awaitable[T]]) -> T:
-        """As query_view() from a position that the caller names: tries the query again when a hint or a poll is due."""
+        """As query_view() with Archive-Min-Position: repeats the query at each hint or poll until the view is there."""
         with self.parts.patience(floor.position, wait_seconds=self.parts.limits.min_position_wait_seconds) as patience:
             looks = 0
             if patience.is_early:
@@ -332,12 +336,12 @@ class Call:
             return await find(conn, floor)
 
     def _writer_to_wait_for(self, views: Collection[str]) -> str | None:
-        """The caller, unless these views, or all, are known to show its writes or the read is of the past."""
+        """The caller's name; None if these views, or all, are known to have its writes, or for a read of the past."""
         shown = self._views_up_to_date().issuperset(views or VIEWS) or self.text("as_of") is not None
         return None if shown else self.principal.name
 
     def _views_up_to_date(self) -> set[str]:
-        """The views that are known to show what the caller wrote."""
+        """The views that are known to have the caller's writes."""
         shown: set[str] = self.req.scope["state"].setdefault(OWN_WRITES_SHOWN, set())
         return shown
 
@@ -357,7 +361,7 @@ class Call:
         views: Collection[str] = (),
         wait_seconds: float | None = None,
     ) -> None:
-        """Wait for these views, or all, and know the types of now: rights are those of today, whatever is read.
+        """Waits for these views, or all, and loads the current types: rights are today's, even for a read of the past.
         Raises Unavailable, ViewPaused."""
         limit = self.parts.limits.min_position_wait_seconds if wait_seconds is None else wait_seconds
         catalogue = await self.parts.views_at(position, wait_seconds=limit, writer=writer, views=views)
@@ -380,13 +384,13 @@ class Call:
     def page(
         self, items: list[Any], *, position: int, next_cursor: str | None, step: str = "cursor", **more: Any
     ) -> None:
-        """A list: `items`, the position it stands at, and the way to its next page, by the query parameter `step`."""
+        """Answers a page of a list: `items`, its position, and the next page by the query parameter `step`."""
         if next_cursor is not None:
             self.resp.set_header("Link", f'<{self._next_link(step, next_cursor)}>; rel="next"')
         self.answer({**more, "items": items, "position": position, "next": next_cursor}, position=position)
 
     def send_page_of(self, items: Sequence[Any], *, position: int) -> None:
-        """The page of a list that is made whole, or as far as the page reaches and one item further."""
+        """Answers a page of a list that is built as a whole, or at least up to one item after the page."""
         begin, end = self.offset(), self.offset() + self.limit()
         self.page(
             list(items[begin:end]),
@@ -398,22 +402,22 @@ class Call:
         kept = [p for p in (self.req.query_string or "").split("&") if p and not p.startswith(f"{step}=")]
         return f"{quote(self.req.path)}?{quote('&'.join([*kept, f'{step}={value}']), safe=QUERY_CHARACTERS)}"
 
-    # -- who looked -----------------------------------------------------------------------------------------------
+    # -- the access log -------------------------------------------------------------------------------------------
 
     def is_sensitive(self, type_code: str) -> bool:
-        """Whether papers of this type need a permission of their own (I12): a read of them waits for its line."""
+        """Whether papers of this type need a permission of their own (I12), so that a read waits for its line."""
         return type_code not in self.types or self.types[type_code].definition.sensitivity not in OPEN
 
     async def record_access(self, action: AccessAction, *, status: int = 200, **about: Unpack[About]) -> None:
-        """Write the access log before anything is shown; Unavailable when that fails, and then nothing is."""
+        """Writes a line of the access log durably before anything is sent. Raises Unavailable when that fails."""
         line = self._line(action, status, about)
         await self.parts.record_access(line)
         self._lines[key_of(line)] = line
 
     async def record_look(self, action: AccessAction, *abouts: About, sensitive: bool) -> None:
         """Writes the lines of a read. A sensitive read waits for the commit, as record_access() does; other lines are
-        written a moment later, as soon as the database accepts them. A read that a page repeats is one line, unless
-        that line could not be written."""
+        written a moment later, as soon as the database accepts them. A read that a page repeats has one line, unless
+        writing that line failed."""
         asked = {key_of(line): line for line in (self._line(action, 200, about) for about in abouts)}
         lines = {key: line for key, line in asked.items() if key not in self._lines}
         self._lines.update(lines)
@@ -434,7 +438,7 @@ class Call:
 
     @property
     def _lines(self) -> dict[Any, dict[str, Any]]:
-        """The lines of this request, with those of the reads that its page makes."""
+        """The lines of this request and of the inner reads of its page."""
         lines: dict[Any, dict[str, Any]] = self.req.scope["state"].setdefault(LINES, {})
         return lines
 
@@ -456,7 +460,7 @@ def key_of(line: dict[str, Any]) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=256)
 def language_of(accept_language: str | None) -> str:
-    """The language wanted first; labels without it fall back to English."""
+    """The preferred language of the header, `en` without one; labels that lack it fall back to English."""
     wanted = parse_languages((accept_language or "")[:500])
     return wanted[0].lower().partition("-")[0] if wanted else "en"
 

@@ -1,4 +1,4 @@
-"""Select file, metadata, corrections. The bytes of a document: api/content.py; a customer's view: api/customers.py."""
+"""Archives files, shows metadata, corrects documents; api/content.py sends their bytes, api/customers.py lists them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -33,21 +33,21 @@ FIELDS = {
     "customer": "the customer's id in the library system; may be left out with a scan code",
     "type": "code of the document type; may be left out with a scan code",
     "received_on": "day of receipt, YYYY-MM-DD; default today",
-    "note": "what staff want to say about it",
+    "note": "a note of staff about the document",
     "scan_code": "code of an issued form: the file is its signed paper",
-    "check_token": "of the Check of that code: refused when it does not hold any more",
-    "signed": "no: the form came back unsigned; as the paper of an authorization it is refused",
+    "check_token": "the token of the Check of that code; refused when it is no longer valid",
+    "signed": "no: the form is not signed, so it is refused as evidence of an authorization",
     "signed_on": "day of the signature, YYYY-MM-DD; default the day of receipt",
     "external_id": "the caller's own id, unique",
-    "duplicate": "allow: add it although this customer already has the same content",
-    "ground": "legal ground for a copy of what is only verified",
+    "duplicate": "allow: add it even if this customer already has the same content",
+    "ground": "legal ground for a copy of a paper whose type is only verified",
 }
 REPLACEMENT = {"reason": "why the content is replaced"}
 UNSIGNED = FieldError("/form/signed", N_("an unsigned form is no evidence: give it back to be signed"))
 
 
 async def archive_document(call: Call) -> None:
-    """POST /documents. The 201 goes out after the commit; the parts of the form may come in any order."""
+    """POST /documents. The 201 is sent after the commit; the parts of the form may be in any order."""
     caller, parts = call.caller(), call.parts
     await require_room(call)
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=FIELDS) as form:
@@ -58,7 +58,7 @@ async def archive_document(call: Call) -> None:
 
 
 async def require_room(call: Call) -> None:
-    """Raises InsufficientStorage near the floor of the disk. Page images make way for an upload before that."""
+    """Raises InsufficientStorage when the disk is nearly full. Before that it empties the cache of page images."""
     parts, least = call.parts, call.parts.limits.disk_free_bytes_min
     free = min(parts.content_free_bytes(), free_bytes(parts.temporary))
     if free < (needed := least + (call.req.content_length or 0)):
@@ -68,7 +68,7 @@ async def require_room(call: Call) -> None:
 
 
 async def order_of(form: UploadForm, call: Call) -> ArchiveFile:
-    """The fields of the form, checked together: one answer names everything that is wrong."""
+    """The order of the form's fields. They are checked together, so that one answer names all errors."""
     fields = {name: text for name, text in form.fields.items() if text}
     if errors := [*field_errors(form, fields)]:
         raise ValidationFailed(*errors)
@@ -116,7 +116,8 @@ def external_id_of(fields: Mapping[str, str]) -> str | None:
 
 
 async def require_type(call: Call, code: str) -> DocumentType:
-    """Types of a sensitivity that the caller lacks do not exist for it (I12); one made a moment ago does."""
+    """The document type of a code, even if it was added a moment ago. Raises DocumentTypeUnknown, also for a type of a
+    sensitivity that the caller lacks (I12)."""
     if code not in call.rights.types:
         await call.reload_types()
     if code not in call.rights.types:
@@ -125,7 +126,7 @@ async def require_type(call: Call, code: str) -> DocumentType:
 
 
 async def file_of(form: UploadForm, call: Call) -> Examined:
-    """The file as the limited child saw it."""
+    """The received file with the findings of the limited child process."""
     received = require_value(form.file, "the file of a form was required")
     found = await call.parts.examiner.examine(received.fd, size=received.size, name=received.name, asker=call.asker)
     return build_examined(received, found)
@@ -199,7 +200,7 @@ async def correct_document(call: Call, command: Command) -> None:
 
 
 async def reassign_document(call: Call) -> None:
-    """To the right customer, the authorization of an evidence along with it."""
+    """Moves a document to the right customer; evidence takes its authorization with it."""
     await with_customer(call, call.parts.archive.corrections.reassign_document)
 
 
@@ -219,7 +220,7 @@ async def with_customer(call: Call, use_case: Callable[..., Outcome]) -> None:
 
 
 async def replace_content(call: Call) -> None:
-    """PUT /documents/{id}/content: a new version; the earlier ones are kept."""
+    """PUT /documents/{id}/content: adds a new version of the content; the earlier ones are kept."""
     parts = call.parts
     await require_room(call)
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=REPLACEMENT) as form:

@@ -1,7 +1,7 @@
-"""The feed for others: what happened, as CloudEvents 1.0, asked for page by page or sent as it happens (SSE).
+"""Sends the feed of events to other programs as CloudEvents 1.0, page by page or live as server-sent events.
 
-projections/feed.py says which events there are for a reader, the log what they say; api/live.py is what all streams of
-a worker share.
+projections/feed.py decides which events a reader gets, the log has their fields; api/live.py has the state that all
+streams of a worker share.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ PAPERS = ("document", "authorization")
 WITH_FIELDS = (*PAPERS, "document_type", "scan_session")
 ACTIONS = {name: action for action, topic in TOPICS.items() for name in (action, topic)}
 STREAM_PAGE = 100
-# Between two full pages of a stream that is behind: so much of the worker is left to others.
+# The pause between two full pages of a stream that is behind, in which the worker serves others.
 STREAM_PAUSE_SECONDS = 0.05
 RETRY_MS = 3_000
 STREAM_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
@@ -52,7 +52,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What of the feed. `brief`: not what the events say, only whose papers they are about, as screens need it."""
+    """The filters of a request. `brief`: only the customers of the papers, not the fields of events, for screens."""
 
     customer: str | None
     actions: tuple[str, ...] | None
@@ -60,7 +60,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedScope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader gets of it. `personal`: also fields that are sealed; `whole_iban`: for who may amend one."""
+    """The part of the feed that a reader gets. `personal`: with sealed fields; `whole_iban`: IBANs are not masked."""
 
     reader: feed.FeedRights
     asked: Asked
@@ -69,7 +69,7 @@ class FeedScope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedItem(msgspec.Struct, frozen=True, gc=False):
-    """An event as it is sent; `personal` when fields of it were opened."""
+    """An event as it is sent. `personal`: sealed fields of it were opened."""
 
     position: int
     name: str
@@ -78,7 +78,7 @@ class FeedItem(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """`position`: where to go on; `end`: where the views stand."""
+    """The events of one reading. `position`: where the next reading continues; `end`: the position of the views."""
 
     items: Sequence[FeedItem]
     position: int
@@ -89,7 +89,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 async def list_events(call: Call) -> None:
-    """GET /events: what stands behind `after`. Going on with `position` misses nothing and gets nothing twice."""
+    """GET /events: the events after `after`. A reader that continues with `position` gets every event exactly once."""
     asked, limit = parse_query(call), call.limit()
     wish = call.text("after") or "0"
     await call.wait_for_views()
@@ -104,7 +104,7 @@ async def list_events(call: Call) -> None:
 
 
 async def record_reading(call: Call, asked: Asked) -> None:
-    """Who reads what events say, reads the history."""
+    """Records a read of the history in the access log, because the reader gets the fields of events."""
     reference = await call.parts.customers.reference_of(asked.customer) if asked.customer else None
     await call.record_access("history", customer=reference)
 
@@ -114,7 +114,8 @@ def parse_query(call: Call) -> Asked:
 
 
 def actions_in(call: Call) -> tuple[str, ...] | None:
-    """`type`, given once or more: a topic, or its name without the version, which means every version."""
+    """The actions of the parameter `type`, which may be repeated: a topic, or its name without the version for all
+    versions."""
     given = call.req.params.get("type") or []
     found = {ACTIONS.get(name, "") for name in ([given] if isinstance(given, str) else given)}
     if "" in found:
@@ -130,7 +131,8 @@ def position_in(text: str, pointer: str) -> int:
 
 
 async def require_past(call: Call, after: int, end: int, pointer: str) -> None:
-    """Behind the end of the log nothing would ever come: of a log that was set back its readers have to know."""
+    """Raises ValidationFailed for a position after the end of the log: after a restore of an older log its readers
+    would wait there for ever."""
     if after <= end:
         return
     last = await call.parts.blocking(call.parts.last_position)
@@ -142,7 +144,8 @@ async def require_past(call: Call, after: int, end: int, pointer: str) -> None:
 
 
 async def stream_events(call: Call) -> None:
-    """GET /events/stream: from where the reader was, or from now on, until its token is revoked or the worker ends."""
+    """GET /events/stream: sends events from the reader's last position, or from now, until the token is revoked or the
+    worker ends."""
     asked, live = parse_query(call), call.parts.live
     await call.wait_for_views()
     after = await beginning(call)
@@ -156,7 +159,8 @@ async def stream_events(call: Call) -> None:
 
 
 async def beginning(call: Call) -> int:
-    """A browser that comes again asks for its first address again, and says where it was."""
+    """The position to begin after: Last-Event-ID if there is one, else `after`. A browser that reconnects repeats its
+    first address and adds Last-Event-ID."""
     pointer, wish = "/header/Last-Event-ID", call.req.get_header("Last-Event-ID")
     if not wish:
         pointer, wish = "/query/after", call.text("after") or NOW
@@ -167,7 +171,7 @@ async def beginning(call: Call) -> int:
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What Falcon sends at once; ours are serialized already, for all streams that get the same."""
+    """An event for Falcon's SSE, serialized already, because several streams may send it."""
 
     text: bytes
 
@@ -176,8 +180,8 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Sending(msgspec.Struct, frozen=True):
-    """The next page of a stream, made once for all that get the same. `after`: where it goes on; `full`: there is
-    more, of which there may be a lot."""
+    """The next page of a stream, built once for all streams with the same filters and rights. `after`: the position at
+    which the stream continues; `full`: more events follow."""
 
     message: Message | None
     after: int
@@ -185,8 +189,8 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 class EventStream:
-    """One open stream. What is sent is taken from the feed when the reader has taken what came before, so a slow one
-    holds no more than a page, and holds up nobody."""
+    """One open stream. It reads a page of the feed only after the reader has received the one before, so a slow reader
+    occupies no more than a page and delays no other."""
 
     def __init__(self, call: Call, asked: Asked, after: int) -> None:
         self._parts, self._live, self._admit = call.parts, call.parts.live, call.req.context.admit
@@ -199,12 +203,13 @@ class EventStream:
         return self._messages()
 
     async def _messages(self) -> AsyncIterator[Message]:
-        """The position goes out at once and with each heartbeat: a browser that comes again begins there."""
+        """Yields the messages of the stream. The position is sent at once and with each heartbeat, so that a browser
+        that reconnects begins there."""
         yield Message(b"retry: %d\n" % RETRY_MS + self._standing())
         while self._live.lasts(self):
             try:
                 message = await (self._heartbeat() if self._now() >= self._due else self._news())
-            except self._live.unavailable:  # a token that is good no more, or a database that is away
+            except self._live.unavailable:  # the token was revoked, or the database is away
                 return
             if message is not None:
                 yield message
@@ -215,11 +220,11 @@ class EventStream:
         return Message(b": still here\n" + self._standing())
 
     def _standing(self) -> bytes:
-        """An event only for screens: their scripts have to know that a silent stream lives."""
+        """The message with the position; for screens an event, whose scripts must see that a silent stream is alive."""
         return (NOW_BRIEF if self._asked.brief else b"id: %(position)d\n\n") % {b"position": self._after}
 
     async def _news(self) -> Message | None:
-        """The next page; None when there was nothing, after a while."""
+        """The next page; None if there was nothing until the heartbeat was due or the views advanced."""
         if self._live.position > self._after:
             await self._see_changes()
             work = partial(sending, self._parts, self._look, self._after)
@@ -233,15 +238,15 @@ class EventStream:
         return None
 
     async def _see_changes(self) -> None:
-        """Who is revoked or disabled gets nothing more. Types, tokens and users are read together: while the types are
-        the same object nothing has changed."""
+        """Ends the stream of a revoked or disabled reader. Types, tokens and users are loaded together, so nothing has
+        changed while the types are the same object."""
         types = await self._parts.catalogue.types()
         if types is not self._types:
             self._types = types
             await self._see_reader()
 
     async def _see_reader(self) -> None:
-        """Whether the reader may still come in is asked as if it came anew."""
+        """Admits the reader again, as a new request. Raises a refusal if it is no longer allowed."""
         self._principal = (await self._admit()).principal
         self._look = look_of(self._principal, self._types, self._asked)
 
@@ -265,15 +270,15 @@ def message_of(item: FeedItem, *, brief: bool) -> bytes:
 
 
 NOW_BRIEF = b'id: %(position)d\nevent: now\ndata: {"position": %(position)d}\n\n'
-# In place of more brief messages than anybody can follow: what is on a screen is to be asked for anew.
+# Replaces a full page of brief messages when more follow: the screen reloads its content instead.
 MANY = b'id: %(position)d\nevent: many\ndata: {"position": %(position)d}\n\n'
 
 
-# -- what a reader gets -------------------------------------------------------------------------------------------
+# -- the events of a reader ---------------------------------------------------------------------------------------
 
 
 def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Asked) -> FeedScope:
-    """Fields that are sealed are for those who may read histories; programs ask for the paper itself."""
+    """The feed of this reader. Sealed fields need the permission to read histories; other programs read the paper."""
     seen = rights_of(principal, types.values())
     reader = feed.FeedRights(
         types=tuple(seen.types),
@@ -289,7 +294,7 @@ def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Aske
 
 
 async def read_events(parts: Parts, look: FeedScope, after: int, limit: int) -> Reading:
-    """Up to `limit` events behind `after`, with what this reader gets of them."""
+    """Up to `limit` events after `after`, with the fields that this reader gets."""
     customer, actions = look.asked.customer, look.asked.actions
     reference = (await parts.customers.reference_of(customer) or NOBODY) if customer else None
     async with parts.connection() as conn:
@@ -302,7 +307,8 @@ async def read_events(parts: Parts, look: FeedScope, after: int, limit: int) -> 
 
 
 async def events_of_rows(parts: Parts, look: FeedScope, rows: Sequence[FeedRow]) -> dict[int, Recorded[Any]]:
-    """The events themselves. What is opened is opened for this reader: scan codes on pages for nobody."""
+    """The events of the log by position. Sealed fields are opened only if this reader gets them; the scan codes of
+    pages are never opened."""
     opened = {row.position for row in rows if look.personal and row.subject_kind in PAPERS}
     found = await parts.blocking(partial(parts.events_at, [row.position for row in rows], opened=opened))
     return {recorded.position: recorded for recorded in found}
@@ -327,18 +333,19 @@ def brief_data(row: FeedRow, ids: Mapping[UUID, str]) -> dict[str, Any]:
 
 
 def full_data(row: FeedRow, recorded: Recorded[Any] | None, ids: Mapping[UUID, str], look: FeedScope) -> dict[str, Any]:
-    """Who administers the archive is told of with names alone, whatever else stands in such an event."""
+    """The `data` of an event. Events about users, tokens and other administration have only names, actor and branch."""
     acted = {"actor": row.actor, "branch": row.branch}
     if recorded is None or row.subject_kind not in WITH_FIELDS:
         return {"name": row.subject_name, **acted}
     fields = fields_of(recorded.envelope.body, ids)
     if row.subject_kind == "scan_session":
-        fields.pop("document", None)  # of a type that the reader may not see, maybe
+        fields.pop("document", None)  # the reader may lack the permission for its type
     return {**render_fields(fields, whole_iban=look.whole_iban), **acted}
 
 
 def fields_of(body: Any, ids: Mapping[UUID, str]) -> dict[str, Any]:
-    """As docs/events.md names them; absent what is sealed or erased. Customers by the library system's own id."""
+    """The fields of an event by the names of docs/events.md, without sealed or erased ones; customers have the library
+    system's ids."""
     fields: dict[str, Any] = with_hex_digests(msgspec.to_builtins(body, builtin_types=(bytes,)))
     customers = {"customer", OTHER_CUSTOMER.get(type(body), "customer")} & fields.keys()
     return {**fields, **{name: ids.get(getattr(body, name)) for name in customers}}

@@ -1,6 +1,6 @@
-"""What the fields of the contract mean: descriptions, examples and closed lists of values for openapi.json, by name.
+"""Describes the fields of the contract for openapi.json: text, example and closed list of values, by field name.
 
-A field means the same wherever it appears; where it does not, an entry `Struct.field` says what it means there.
+A field has one meaning in all structs, unless an entry `Struct.field` overrides it.
 """
 
 from collections.abc import Iterable
@@ -32,16 +32,16 @@ MEANINGS: dict[str, Meaning] = {
     "action": means("What was done: the event's name without its version.", "document-archived"),
     "AccessItem.action": means("What was done.", "content"),
     "active": means("Whether papers of this type may be added now; false switches the type off. Default true.", True),
-    "actor": means("The user or token that did it.", "j.smit"),
+    "actor": means("The user or token that made the change.", "j.smit"),
     "after": means("The changed fields as they were afterwards.", {"note": "from Rotterdam"}),
     "approval": means("Whether a person approves a disposal under this rule. Default false.", False),
     "as_of": means("The instant that the request's `as_of` named; null without one."),
-    "asked_at": means("When it was asked for.", AT),
+    "asked_at": means("When it was requested.", AT),
     "at": means("When it happened.", AT),
-    "Instant.at": means("The first moment at which the log stood there; null before the first event.", AT),
+    "Instant.at": means("The first moment at which the log had this position; null before the first event.", AT),
     "authorization": means("The authorization, as a row of the list."),
     "AccessItem.authorization": means("Id of the authorization that was read, if any.", PAPER),
-    "authorizations": means("How many authorizations the list has, mandates among them.", 2),
+    "authorizations": means("The number of authorizations in the list, including mandates.", 2),
     "backs": means(
         "The second-last pass scanned the fronts of the sheets, the last pass their backs: `as_scanned` in the same "
         "order, `reversed` when the whole stack was turned over.",
@@ -65,7 +65,7 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "code": means("Code of the document type.", "LETTER"),
     "collection": means("Collection data of a mandate; null for other authorizations."),
-    "complete": means("Whether everything was counted or listed; false: there is more.", True),
+    "complete": means("Whether everything was counted or listed; false: there are more.", True),
     "CollectionAnswer.complete": means(
         "Whether IBAN and signature date are known, so that money can be collected.", True
     ),
@@ -84,13 +84,13 @@ MEANINGS: dict[str, Meaning] = {
     "data": means("The event's fields, with `actor` and `branch`; personal fields only for callers who may see them."),
     "datacontenttype": means("Media type of `data`.", "application/json"),
     "debtor_name": means("Name of the account holder.", "J. de Vries"),
-    "degrees": means("How far the page is turned, clockwise.", 90),
+    "degrees": means("Rotation of the page in degrees, clockwise.", 90),
     "detail": means("What is wrong and what to do, in the caller's language."),
     "document": means("Id of the document that was read, if any.", PAPER),
-    "documents": means("How many documents the list has.", 5),
+    "documents": means("The number of documents in the list.", 5),
     "ScanItem.documents": means("Ids of the documents that pages of the session became.", [PAPER]),
     "SplitItem.documents": means("The documents that the pages seem to be."),
-    "done": means("How many of `total` are done.", 120),
+    "done": means("Number of `total` that are done.", 120),
     "dpi": means("Resolution in dots per inch; null when the image does not say.", 300),
     "due_on": means("Day on which the direct debit is due; at most a year after `presented_on`.", DAY),
     "duplicate": means("`allow` adds it although this customer already has the same content.", "allow"),
@@ -105,19 +105,19 @@ MEANINGS: dict[str, Meaning] = {
     "evidence_of": means(
         "Id of the authorization that this document is the evidence of; null for other documents.", None
     ),
-    "existing": means("Id of the paper that stands in the way, for callers who may see it.", PAPER),
+    "existing": means("Id of the existing paper that prevents the change, for callers who may see it.", PAPER),
     "external_id": means("The caller's own id of the paper, unique in the archive.", "erp-4711"),
     "file_name": means("Name of the uploaded file; null without one.", "letter.pdf"),
     "first_page": means("Number of the first page of this pass.", 1),
-    "flags": means("What was noticed in the file, such as scripts.", []),
+    "flags": means("Risks that were found in the file, such as scripts.", []),
     "form": means("Address of the printable form.", f"/v1/forms/{PAPER}.pdf"),
-    "found": means("What the file was found to be.", "application/zip"),
-    "ground": means("Legal ground for keeping a copy of what is only verified.", "court order 12/34"),
-    "has_previous": means("Whether the view of before the last rebuild can be put back.", False),
+    "found": means("Media type that was found in the file.", "application/zip"),
+    "ground": means("Legal ground for keeping a copy of a paper that is only verified.", "court order 12/34"),
+    "has_previous": means("Whether the view can be rolled back to its state before the last rebuild.", False),
     "height_px": means("Height in pixels.", 3508),
     "held": means("Whether the paper original is kept.", True),
     "authorization_status": means(
-        "Status of the authorization that stands in the way.", "revoked", AuthorizationStatus
+        "Status of the authorization that prevents the change.", "revoked", AuthorizationStatus
     ),
     "holder": means("Who uses the scanner.", "j.smit"),
     "hold": means("Whether a legal hold keeps the paper or its customer from disposal.", False),
@@ -137,15 +137,15 @@ MEANINGS: dict[str, Meaning] = {
     "CustomerBody.kind": means("Person or organisation. Default person.", "person", CustomerKind),
     "CustomerAnswer.kind": means("Person or organisation.", "person", CustomerKind),
     "AccessItem.kind": means(
-        "What kind of list (`papers` of a customer, `words` in them, `ending`, `originals`) or of search (`name`, "
-        "`number`, `birth-date`, `external-id`); `stream`: the feed. Else null. Never what was typed.",
+        "Kind of list (`papers` of a customer, `words` in them, `ending`, `originals`) or of search (`name`, "
+        "`number`, `birth-date`, `external-id`); `stream`: the feed; otherwise null. Never the text that was typed.",
         "papers",
     ),
     "TypeAnswer.kind": means("Kind of the type's papers.", "document"),
     "TypeBody.kind": means("Kind of the type's papers.", "document"),
-    "TaskBody.kind": means("What to do.", "rebuild"),
-    "TaskItem.kind": means("What was asked for.", "rebuild"),
-    "Subject.kind": means("What kind of thing it is.", "document"),
+    "TaskBody.kind": means("The task to queue.", "rebuild"),
+    "TaskItem.kind": means("The task that was queued.", "rebuild"),
+    "Subject.kind": means("Kind of the subject.", "document"),
     "Subject.id": means("Its id; the code of a document type, the name of a user or token.", PAPER),
     "Subject.label": means("Label of the type that the paper has today.", "Letter"),
     "label": means("Label in the caller's language.", "Letter"),
@@ -162,12 +162,14 @@ MEANINGS: dict[str, Meaning] = {
     "AuthorizationItem.mandate": means("Collection data; null when it is no mandate."),
     "mandate_reference": means("Unique mandate reference; default: the archive makes one.", "DOS-0193573B"),
     "media_type": means("Media type found from the content; null without a file.", "application/pdf"),
-    "media_types": means("Media types that the type takes; empty: all that the archive takes.", ["application/pdf"]),
+    "media_types": means(
+        "Media types that the type accepts; empty: all that the archive accepts.", ["application/pdf"]
+    ),
     "moments": means("Moments, newest first, each once.", [AT]),
     "months": means("Months after the trigger.", 84),
     "must_change_password": means("Whether the user has to choose a new password first.", False),
-    "AccessItem.page": means("Number of the page that was seen as an image; else null.", 1),
-    "AccessItem.scan_session": means("Id of the scan session whose page was seen; else null.", PAPER),
+    "AccessItem.page": means("Number of the page that was read as an image; otherwise null.", 1),
+    "AccessItem.scan_session": means("Id of the scan session whose page was read; otherwise null.", PAPER),
     "n": means("Number of the page, from 1.", 1),
     "name": means("Name.", "Jan de Vries"),
     "StationItem.name": means("Name of the station.", "desk-1"),
@@ -176,39 +178,39 @@ MEANINGS: dict[str, Meaning] = {
     "new": means("The new password."),
     "next": means("The `cursor` of the next page; null on the last page. Also in the header Link.", None),
     "CloudEventList.next": means("The `after` of the next page; null when there is nothing more yet.", None),
-    "note": means("What staff want to say about the paper.", "from Rotterdam"),
+    "note": means("Note of staff about the paper.", "from Rotterdam"),
     "DescribeBody.note": means("The new note; null removes it.", "from Rotterdam"),
     "number_suffix": means("Last characters of the paper's number.", "4711"),
-    "occurred_at": means("When it happened, as far as it was recorded later.", AT),
+    "occurred_at": means("When it happened, if it was recorded later.", AT),
     "of_age": means(
         "Whether the customer signs alone today by the type's age rule; null without a rule or a known birth date.",
         True,
     ),
     "old": means("The current password; may be left out right after signing in with a one-time password."),
-    "original": means("What happens to the paper original."),
+    "original": means("Whether the paper original is kept, and where."),
     "original_held": means("Whether the paper original is kept.", False),
-    "outcome": means("What became of the direct debit.", "paid"),
+    "outcome": means("Outcome of the direct debit.", "paid"),
     "pages": means("Number of pages; null when it is not known.", 2),
     "ScanItem.pages": means("The pages, in their order."),
     "SessionItem.pages": means("Number of pages.", 2),
     "SplitDocument.pages": means("Numbers of the pages.", [1, 2]),
     "ArchiveScanBody.pages": means("Numbers of the pages, in the order of the document; default all.", [1, 2]),
-    "pages_max": means("How many pages the session may still take.", 500),
+    "pages_max": means("Number of pages that the session can still have.", 500),
     "paper": means("The paper that was seen.", "passport"),
     "parked": means("Events that a view could not process."),
     "ViewItem.parked": means("How many events the view could not process.", 0),
-    "parked_at": means("When the view gave up on it.", AT),
+    "parked_at": means("When the view parked the event.", AT),
     "pass": means("Number of the pass, from 1.", 1),
     "passes": means("Number of the last pass.", 1),
     "password": means("The password."),
-    "password_protected": means("Whether the file asks for a password.", False),
-    "password_protected_allowed": means("Whether the type takes files that ask for a password. Default true.", True),
+    "password_protected": means("Whether the file needs a password.", False),
+    "password_protected_allowed": means("Whether the type accepts files that need a password. Default true.", True),
     "paused": means("Whether the view is paused.", False),
     "per_second": means("Events per second that the view processed in the last minute.", 1.5),
     "pointer": means(
         "A JSON pointer into the body, or `/query/NAME`, `/form/NAME`, `/header/NAME`, `/path/NAME`.", "/form/type"
     ),
-    "position": means("Position of the log at which the answer stands.", 412),
+    "position": means("Position of the log that the answer reflects.", 412),
     "SavedItem.position": means("Position of the write in the log; others read it with Archive-Min-Position.", 412),
     "FormAnswer.position": means("Position of the write in the log; others read it with Archive-Min-Position.", 412),
     "HistoryItem.position": means("Position of the event in the log.", 412),
@@ -217,7 +219,7 @@ MEANINGS: dict[str, Meaning] = {
     "ViewItem.position": means("Position up to which the view has processed the log.", 412),
     "presented_on": means("Day on which the direct debit was given to the bank.", DAY),
     "preview": means("Whether page images can be made.", True),
-    "problem": means("Why the last pass stopped; null when nothing is wrong."),
+    "problem": means("The problem that stopped the last pass; null if there is none."),
     "FinishBody.problem": means(
         "Why the pass stopped, by the problem's name; left out when it ended well.", "scanner-jammed"
     ),
@@ -226,14 +228,14 @@ MEANINGS: dict[str, Meaning] = {
     "reads_by_minute": means(
         "Entries of the access log in each of the last sixty minutes, the present minute last.", [0, 2]
     ),
-    "reason": means("Why it is changed.", "typing error"),
-    "HistoryItem.reason": means("The reason that was given; null where none is asked for.", "typing error"),
+    "reason": means("Reason of the change.", "typing error"),
+    "HistoryItem.reason": means("Reason of the change; null for changes without one.", "typing error"),
     "rebuilt_at": means("When the view was last rebuilt.", AT),
     "received_on": means("Day of receipt.", DAY),
     "recorded_at": means("When the archive recorded it.", AT),
     "reference": means("The caller's own reference of the collection.", "2026-11/4711"),
-    "repeated": means("Codes of several documents, as of a form that was fed twice.", []),
-    "result": means('What the command of this name prints as JSON, or `{"error": …}`; null until it ended.'),
+    "repeated": means("Codes that several documents have, such as that of a form that was scanned twice.", []),
+    "result": means('The JSON that the command of this name prints, or `{"error": …}`; null until it has ended.'),
     "retention": means("How long papers of the type are kept; null: no rule."),
     "role": means("Role of the caller.", "staff", Role),
     "scan_code": means("Code of an issued form; null without one.", CODE),
@@ -263,14 +265,12 @@ MEANINGS: dict[str, Meaning] = {
     "signature_date": means("Day of the signature.", DAY),
     "signed_on": means("Day of the signature.", DAY),
     "size_bytes": means("Size of the content in bytes; null without a file.", 18_231),
-    "source": means(
-        "How the paper came: scanned, as a file, or none for an authorization without a scan.", "file", Source
-    ),
+    "source": means("How the paper was added: by scan, as a file, or without an upload.", "file", Source),
     "JobItem.source": means("Part of the scanner to use.", "feeder", ScannerSource),
     "ScanBody.source": means("Part of the scanner to use; default the scanner's first.", "feeder"),
     "ScanItem.source": means("Part of the scanner that is used.", "feeder"),
     "CloudEvent.source": means("Path of the feed.", "/v1/events"),
-    "sources": means("Ways in which papers of the type may come. Default scan and file.", ["scan", "file"]),
+    "sources": means("Ways in which papers of the type may be added. Default scan and file.", ["scan", "file"]),
     "OwnScanner.sources": means("Parts of the scanner.", ["flatbed"]),
     "ScannerItem.sources": means("Parts of the scanner.", ["flatbed"]),
     "specversion": means("Version of CloudEvents.", "1.0"),
@@ -289,20 +289,20 @@ MEANINGS: dict[str, Meaning] = {
     "ScanProblem.title": means("The kind of problem, in the caller's language."),
     "ScanProblem.type": means("Path of the page that explains the problem.", "/problems/scanner-jammed"),
     "Problem.status": means("HTTP status of the answer.", 422),
-    "subject": means("What it was done to."),
+    "subject": means("The thing that was changed."),
     "ParkedItem.subject": means("Id of the paper, session or type.", PAPER),
     "CloudEvent.subject": means(
         "Id of the document, authorization or scan session; code of a document type; a name.", PAPER
     ),
-    "tasks": means("What operators asked for, newest first."),
+    "tasks": means("Tasks that operators queued, newest first."),
     "time": means("When the event was recorded.", AT),
     "title": means("Title that people gave the document; null without one.", "Letter about fines"),
     "DescribeBody.title": means("The new title; null removes it.", "Letter about fines"),
     "Problem.title": means("The kind of problem, in the caller's language."),
-    "to": means("The place that the page is to have, from 1.", 2),
+    "to": means("The new place of the page, from 1.", 2),
     "told": means("The driver's own text, for operators."),
     "topic": means("Name of the event with its version.", "document-archived.v1"),
-    "total": means("How many there are to do; 0 while that is not known.", 400),
+    "total": means("Number of steps of the task; 0 while it is not known.", 400),
     "trace_id": means("Id of the request; the same as the header Request-Id.", "0af7651916cd43dd8448eb211c80319c"),
     "trigger": means("The event from which the months count.", "validity_end"),
     "type": means("Code of the document type.", "LETTER"),
@@ -314,7 +314,7 @@ MEANINGS: dict[str, Meaning] = {
     "valid_from": means("First day of validity.", DAY),
     "valid_until": means("Last day of validity; null: no end.", "2027-11-24"),
     "validity_months": means("Months after which papers of the type lapse; null: never.", 12),
-    "verification": means("What was seen at the desk, for a type that is verified and not kept."),
+    "verification": means("The paper that was verified at the desk, for a type that is verified and not kept."),
     "verify_only": means("Whether papers of the type are verified and not kept. Default false.", False),
     "version": means("Version of the resource, the number in its ETag.", 1),
     "view": means("Name of the view.", "customer_documents"),
@@ -324,10 +324,10 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "TaskItem.view": means("Name of the view; null: all of them.", "customer_documents"),
     "views": means("Every view."),
-    "warnings": means("What may be wrong with the page.", ["page-damaged"]),
+    "warnings": means("Possible defects of the page.", ["page-damaged"]),
     "why": means(
-        "What ends it: `revocation`; `form`, which nobody signed; `validity`; `unused`, a mandate without a collection "
-        "for 36 months.",
+        "Cause of the end: `revocation`; `form`, a form that was not signed; `validity`; `unused`, a mandate without a "
+        "collection for 36 months.",
         "validity",
     ),
     "withdrawn_evidence": means(
@@ -339,30 +339,30 @@ MEANINGS: dict[str, Meaning] = {
 ROOMS = {
     "customers": "The register of customers, and each customer's papers.",
     "documents": "Documents: add, read, correct, replace.",
-    "authorizations": "Authorizations and SEPA mandates: note, read, and their life until they end.",
+    "authorizations": "Authorizations and SEPA mandates: note, read, change, end.",
     "forms": "Printable forms with a scan code.",
-    "scan-codes": "Check: what a scan code stands for.",
+    "scan-codes": "Check: find the form of a scan code.",
     "scan-stations": "Scan stations, which report scanners and take jobs.",
     "scanners": "Scanners and their state.",
-    "scan-sessions": "Scan page by page, look through, archive.",
+    "scan-sessions": "Scan page by page, review, archive.",
     "document-types": "The catalogue of document types.",
-    "work-list": "What waits for somebody.",
-    "operations": "What operators watch and ask for.",
-    "history": "What was done, by whom, when.",
+    "work-list": "Papers that need work at the desk.",
+    "operations": "State and tasks for operators.",
+    "history": "The changes, with actor and time.",
     "events": "The feed of events, as CloudEvents.",
-    "access-log": "Who read what.",
-    "session": "Sign in, sign out, choices of a user.",
+    "access-log": "The reads, with actor and time.",
+    "session": "Sign in, sign out, preferences of a user.",
     "service": "Health, version, metrics, this contract, explanations of problems.",
 }
-"""The tags of operations: the step behind /v1, or `service`."""
+"""The tags of operations: the path step after /v1, or `service`."""
 
 PATH_PARAMETERS = {
     "id": "Id of the document, authorization, form or session.",
     "customers": "Id of the customer in the library system.",
     "n": "Number of the page, from 1.",
     "code": "Code of the document type.",
-    "scan-codes": "The scan code as it was typed or read.",
+    "scan-codes": "The scan code as it was typed or scanned.",
     "name": "Name of the station, which it chooses.",
     "slug": "Name of the problem.",
 }
-"""By the parameter's name, or by the room where it means something of its own there."""
+"""By the parameter's name, or by a room in which the parameter has a meaning of its own."""

@@ -52,7 +52,7 @@ async def sign_out(call: Call) -> None:
 
 
 async def come_in(call: Call, user: str, password: str) -> Signed:
-    """Begins a session and sets its cookie. The session of the browser's old cookie ends, because somebody else may
+    """Begins a session and sets its cookie. The session of the browser's old cookie ends, because another person may
     have set that cookie (session fixation). Raises SignInFailed, TooManyRequests, ForeignPage."""
     require_no_other_page(call.req)
     if max(len(user), len(password)) > SECRET_CHARACTERS_MAX:

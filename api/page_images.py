@@ -51,7 +51,7 @@ class PageImages:
     async def draw(self, image: PageImage, *, asker: bytes, plain: Callable[[], Iterator[bytes]]) -> bytes:
         """The image as a JPEG. `plain` opens the plain bytes of the content; it is called in a thread, and only if the
         cache does not have the image. Raises what `plain` and the decoders raise, and Unavailable when the caller's own
-        turn does not come in time."""
+        turn takes too long to begin."""
         jpeg = await self._blocking(self._cache.get, image)
         if jpeg is None:
             async with self._turn(asker) as turn:

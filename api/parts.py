@@ -1,4 +1,4 @@
-"""The parts that service/wiring.py hands to the HTTP door. Nothing here is built; api/ knows no adapter."""
+"""Declares the parts of a worker as the routes use them; service/wiring.py builds them. api/ knows no adapter."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -25,20 +25,20 @@ from web.origin import Network
 
 T = TypeVar("T")
 ImageSource = Literal["cache", "decoder"]
-"""Where a page image came from, for counters."""
+"""The source of a page image, for counters."""
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
 
 class Blocking(Protocol):
-    """Runs a synchronous use case in the bounded pool of threads; Unavailable when the queue is too long.
+    """Runs a synchronous use case in the bounded pool of threads. Raises Unavailable when the queue is too long.
 
-    A call that is cancelled ends only after its thread has."""
+    A cancelled call ends only after its thread."""
 
     async def __call__(self, function: Callable[..., T], *arguments: Any) -> T: ...
 
 
 class Finding(Protocol):
-    """What paper/ found of a file."""
+    """The result of paper/ for a file."""
 
     @property
     def media_type(self) -> str: ...
@@ -53,7 +53,7 @@ class Finding(Protocol):
 
 
 class PageFinding(Protocol):
-    """What paper/ found of one page image."""
+    """The result of paper/ for one page image."""
 
     @property
     def media_type(self) -> str: ...
@@ -72,7 +72,7 @@ class PageFinding(Protocol):
 
 
 class Stations(Protocol):
-    """What stations say of themselves."""
+    """The reports of the scan stations."""
 
     async def report_station(
         self, conn: Any, name: str, actor: str, branch: str, scanners: str, *, revoked: Sequence[str] = ()
@@ -83,15 +83,14 @@ class Stations(Protocol):
 
 
 class Tasks(Protocol):
-    """What operators asked for."""
+    """The tasks that operators queue."""
 
     async def add_task(self, conn: Any, task: UUID, kind: str, view: str | None, actor: str, branch: str) -> Any: ...
     async def list_recent(self, conn: Any) -> Sequence[Any]: ...
 
 
 class Examiner(Protocol):
-    """The limited children of paper/. `asker` names the caller by an opaque key: each has one question at a time worked
-    on."""
+    """The limited child processes of paper/. `asker` is the caller's opaque key; a caller has one request at a time."""
 
     async def examine(self, fd: int, *, size: int, name: str, asker: bytes) -> Finding: ...
     async def draw_form(self, form: bytes, *, asker: bytes) -> bytes: ...
@@ -123,7 +122,8 @@ class Customers(Protocol):
 
 
 class Catalogue(Protocol):
-    """Document types and principals, never older than the last signal of a change. `version`: of those it has."""
+    """Document types and principals, never older than the last signal of a change. `version` is that of the copy in
+    memory."""
 
     @property
     def version(self) -> int: ...
@@ -135,9 +135,12 @@ class Catalogue(Protocol):
 
 
 class SignInSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A user who is signed in. `branch` is the one chosen for this session; `language` None: not chosen. `must_change`:
-    somebody else made the password, so a new one has to be chosen first. `by` is password, or oidc where an identity
-    provider gave its word."""
+    """The sign-in session of a user.
+
+    `branch` is the one chosen for this session; `language` is None if the user has not chosen one. `must_change`: the
+    password is a one-time password, so the user has to choose a new one first. `by` is `password`, or `oidc` for a
+    sign-in with an identity provider.
+    """
 
     key: bytes
     principal: Principal
@@ -151,14 +154,14 @@ class SignInSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """A session that has just begun, and the value of the cookie that stands for it: it is kept nowhere."""
+    """A session that has just begun, with the value of its cookie, which is stored nowhere."""
 
     cookie: str
     session: SignInSession
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """Where a browser is sent to sign in, and what it has to bring back from there."""
+    """The address to which a browser is sent to sign in, and the values that it has to bring back."""
 
     address: str
     state: str
@@ -167,14 +170,14 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Who an identity provider says somebody is. `name` is for people to read; the identity alone counts."""
+    """The identity of a person by an identity provider. `name` is only for people to read."""
 
     identity: Identity
     name: str | None
 
 
 class IdentityProvider(Protocol):
-    """The library's own sign-in (service/oidc.py)."""
+    """The library's own identity provider (service/oidc.py)."""
 
     async def begin(self, redirect_uri: str) -> Begun: ...
     async def person_of(
@@ -183,7 +186,7 @@ class IdentityProvider(Protocol):
 
 
 class Sessions(Protocol):
-    """Sign-in and what comes of it (api/sessions.py)."""
+    """Sign-in and its sessions (api/sessions.py)."""
 
     async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None: ...
     async def sign_in_as(self, person: Person, *, trace_id: str) -> Signed | None: ...
@@ -203,7 +206,7 @@ class Sessions(Protocol):
 
 
 class ReadContent(Protocol):
-    """Opens sealed content; None when its key is gone."""
+    """Opens sealed content; None if its key was destroyed."""
 
     def __call__(
         self, paper: UUID, content: UUID, sealed_size_bytes: int, first: int, last: int
@@ -211,8 +214,10 @@ class ReadContent(Protocol):
 
 
 class Reads(Protocol):
-    """Waits until some views, or all, stand at a position and at the last one that `writer` was told. The answer is the
-    version of the catalogue then; None when that takes longer than `wait_seconds`. Raises ViewPaused."""
+    """Waits until some views, or all, have reached a position and the last acknowledged write of `writer`.
+
+    Returns the version of the catalogue at that time; None when it takes longer than `wait_seconds`. Raises ViewPaused.
+    """
 
     async def __call__(
         self, position: int, *, wait_seconds: float, writer: str | None = None, views: Collection[str] = ()
@@ -221,7 +226,8 @@ class Reads(Protocol):
 
 class Patience(Protocol):
     """The wait of one reader for a view to reach a position. `wait_for_next` waits for a hint or the next poll and
-    returns False when the time is over. `is_early`: a look before the next `wait_for_next` would find nothing new."""
+    returns False once the time has run out. `is_early`: a query before the next `wait_for_next` would find nothing new.
+    """
 
     is_early: bool
 
@@ -229,7 +235,7 @@ class Patience(Protocol):
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's parts; opened after the fork, closed at shutdown."""
+    """The parts of one worker, opened after the fork and closed at shutdown."""
 
     archive: Archive
     blocking: Blocking

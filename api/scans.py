@@ -1,4 +1,4 @@
-"""Scan page: sessions with their pages, from the first sheet to the document (B1 to B11); api/stations.py scans."""
+"""Runs scan sessions from the first page to the document (B1 to B11); api/stations.py gives their jobs to stations."""
 
 import hashlib
 import re
@@ -70,7 +70,7 @@ PIECE_BYTES = 1024 * 1024
 
 
 async def start_session(call: Call) -> None:
-    """POST /scan-sessions. Without a scanner the pages come from the caller."""
+    """POST /scan-sessions. Without a scanner, the caller sends the pages."""
     body = await call.body(ScanBody)
     if body.scanner is None and (body.source or body.profile):
         raise ValidationFailed(FieldError("/scanner", N_("is required")))
@@ -84,7 +84,7 @@ async def start_session(call: Call) -> None:
 
 
 async def list_sessions(call: Call) -> None:
-    """GET /scan-sessions?branch=: those that are not over, the longest untouched first."""
+    """GET /scan-sessions?branch=: the unfinished sessions, the one with the oldest change first."""
     await call.wait_for_views(SCANS)
     own, asked, cursor = call.principal.branch, call.parse_branch_filter(), call.text("cursor")
     async with call.parts.connection() as conn:
@@ -99,7 +99,7 @@ async def show_session(call: Call) -> None:
 
 
 async def confirm_scan(call: Call) -> None:
-    """POST /scan-sessions/{id}/confirm: the Yes; 202, for the station begins in a moment."""
+    """POST /scan-sessions/{id}/confirm: confirms the next pass; 202, because the station begins a moment later."""
     session = await call.parts.blocking(
         call.parts.archive.scanning.confirm_scan, call.id(), call.caller(), await reach_of(call)
     )
@@ -107,13 +107,13 @@ async def confirm_scan(call: Call) -> None:
 
 
 async def stop_scan(call: Call) -> None:
-    """POST /scan-sessions/{id}/stop: no more of the pass under way; the pages that came are there to look at."""
+    """POST /scan-sessions/{id}/stop: ends the running pass; its pages stay in the session for review."""
     stopped = partial(call.parts.archive.scanning.stop_scan, call.id(), call.caller(), await reach_of(call))
     answer_session(call, await call.parts.blocking(stopped))
 
 
 async def cancel_session(call: Call) -> None:
-    """DELETE /scan-sessions/{id}: leaves nothing behind."""
+    """DELETE /scan-sessions/{id}: cancels the session and destroys its pages."""
     cancelling = partial(call.parts.archive.scanning.cancel_scan, call.id(), call.caller(), await reach_of(call))
     session = await call.parts.blocking(cancelling)
     if session.replayed:
@@ -122,16 +122,16 @@ async def cancel_session(call: Call) -> None:
 
 
 async def reopen_session(call: Call) -> None:
-    """POST /scan-sessions/{id}/reopen: takes back the end of a session that nobody came back to in time."""
+    """POST /scan-sessions/{id}/reopen: takes back the expiry of a session, with all its pages."""
     reopened = partial(call.parts.archive.scanning.reopen_scan, call.id(), call.caller(), await reach_of(call))
     answer_session(call, await call.parts.blocking(reopened))
 
 
 async def finish_pass(call: Call) -> None:
-    """POST /scan-sessions/{id}/finish: the station is done with a pass, or it could not go on."""
+    """POST /scan-sessions/{id}/finish: the station reports that a pass is complete, or why it stopped."""
     body = await call.body(FinishBody)
     if body.problem is not None and body.problem not in SCANNER_PROBLEMS:
-        raise ValidationFailed(FieldError("/problem", N_("is none of the scanner's problems")))
+        raise ValidationFailed(FieldError("/problem", N_("is not the name of a scanner problem")))
     done = Finish(body.number, body.problem, body.told)
     session = await call.parts.blocking(
         call.parts.archive.scanning.finish_pass, call.id(), done, call.caller(), await reach_of(call)
@@ -143,7 +143,7 @@ SCANNER_PROBLEMS = {kind.slug: kind for kind in refusals.all_refusals() if kind.
 
 
 async def suggest_split(call: Call) -> None:
-    """GET /scan-sessions/{id}/split: what a batch seems to be, for a person to see and to archive by `pages`."""
+    """GET /scan-sessions/{id}/split: suggests the documents of a batch, which a person archives by `pages`."""
     session = await session_of(call)
     found = batch.split_batch(batch_pages(call, session))
     item = SplitItem(
@@ -158,7 +158,7 @@ async def suggest_split(call: Call) -> None:
 
 
 def batch_pages(call: Call, session: LoadedScanSession) -> list[batch.BatchPage]:
-    """With the codes of our forms and those of imported ones."""
+    """The pages with the scan codes of the archive's forms and of imported ones."""
     known = schemes_of(call.types.values())
     return [
         batch.page_of(n, page.scan_codes, blank="blank" in page.warnings, schemes=known)
@@ -170,13 +170,13 @@ def batch_pages(call: Call, session: LoadedScanSession) -> list[batch.BatchPage]
 
 
 async def store_page(call: Call) -> None:
-    """PUT /scan-sessions/{id}/pages/{n}: one page image; 200 when it is there already, 201 when it is new."""
+    """PUT /scan-sessions/{id}/pages/{n}: stores one page image; 201 if the page is new, 200 otherwise."""
     parts, n = call.parts, page_number(call)
     await require_room(call)
     reach = await reach_of(call)
     await parts.blocking(
         parts.archive.scanning.load_scan_session, call.id(), reach
-    )  # before a page for nobody is taken in
+    )  # refuses before the page is received
     async with receive_file(call.req, limits=parts.limits, tmp=parts.temporary) as received:
         page = await inspect_page(call, received)
         session, fresh = await parts.blocking(
@@ -186,7 +186,7 @@ async def store_page(call: Call) -> None:
 
 
 async def inspect_page(call: Call, received: ReceivedFile) -> InspectedPage:
-    """The page as the limited child saw it."""
+    """The received page with the findings of the limited child process."""
     try:
         found = await call.parts.examiner.inspect(received.fd, size=received.size, asker=call.asker)
     except FileTypeNotAllowed as refusal:
@@ -214,16 +214,15 @@ async def inspect_page(call: Call, received: ReceivedFile) -> InspectedPage:
 
 
 def capture_of(call: Call) -> str | None:
-    """Which pass and sheet of a station this is, so that what is sent twice is known."""
+    """The station's pass and sheet of this page, by which a repeated page is recognised."""
     text: str | None = call.req.get_header("Archive-Capture")
-    if text is not None and not CAPTURE.fullmatch(text):  # it stands in the log as it is
+    if text is not None and not CAPTURE.fullmatch(text):  # the log stores it unchanged
         raise ValidationFailed(FieldError("/header/Archive-Capture", N_("must be a pass and a sheet, like 2.13")))
     return text
 
 
 async def page_image(call: Call) -> None:
-    """GET /scan-sessions/{id}/pages/{n}: the image as it came; with `width` a JPEG of that width, turned as it is to
-    be."""
+    """GET /scan-sessions/{id}/pages/{n}: the image as it was received; with `width` a rotated JPEG of that width."""
     width = call.number("width", default=0, low=16, high=2400)
     session = await session_of(call)
     page = session.state.pages.get(page_number(call))
@@ -233,7 +232,7 @@ async def page_image(call: Call) -> None:
     call.resp.set_headers(SAFE_HEADERS)
     try:
         await (send_turned(call, session, page, width) if width else send_original(call, session, page))
-    except Missing:  # somebody has removed, archived or cancelled it since
+    except Missing:  # the page was removed, archived or cancelled meanwhile
         raise NotFound from None
 
 
@@ -271,13 +270,13 @@ async def move(call: Call) -> None:
 
 
 async def remove(call: Call) -> None:
-    if call.req.content_length:  # {} says no more than nothing
+    if call.req.content_length:  # no body means the same as {}
         await call.body(NothingBody)
     await arrange(call, RemovePage(page_number(call)))
 
 
 async def collate(call: Call) -> None:
-    """POST /scan-sessions/{id}/collate: fronts and backs that came in two passes become sheets."""
+    """POST /scan-sessions/{id}/collate: orders fronts and backs of two passes into sheets."""
     body = await call.body(CollateBody)
     if body.sheets is not None and body.backs is not None:
         raise ValidationFailed(FieldError("/sheets", N_("cannot be combined with {other}"), other="backs"))
@@ -306,7 +305,7 @@ def page_number(call: Call) -> int:
 
 
 async def archive_session(call: Call) -> None:
-    """POST /scan-sessions/{id}/archive: OK (B9, B10). The pages become one PDF that has their bytes unchanged."""
+    """POST /scan-sessions/{id}/archive: archives the pages as one PDF with their bytes unchanged (B9, B10)."""
     body, caller, session = await call.body(ArchiveScanBody), call.caller(), call.id()
     order = await order_of(call, body)
     parts, reach = call.parts, await reach_of(call)
@@ -360,7 +359,7 @@ async def order_of(call: Call, body: ArchiveScanBody) -> ArchiveFile:
 
 @asynccontextmanager
 async def assemble_pages(call: Call, session: LoadedScanSession, numbers: Sequence[int]) -> AsyncIterator[Examined]:
-    """One PDF of these pages, in a file that is open until this is left."""
+    """One PDF of these pages, in a temporary file that is open until the context ends."""
     folder = call.parts.temporary
     with tempfile.TemporaryFile(dir=folder) as pages, tempfile.TemporaryFile(dir=folder) as target:
         places = await call.parts.blocking(copy_pages, call, session, numbers, pages)
@@ -382,7 +381,7 @@ async def assemble_pages(call: Call, session: LoadedScanSession, numbers: Sequen
 def copy_pages(
     call: Call, session: LoadedScanSession, numbers: Sequence[int], target: IO[bytes]
 ) -> list[tuple[int, int, int]]:
-    """The images one after the other; where each lies: offset, size in bytes, degrees."""
+    """Writes the images one after the other; returns offset, size in bytes and degrees of each."""
     places = []
     for page in (session.state.pages[n] for n in numbers):
         places.append((target.tell(), page.content.size_bytes, page.degrees))
@@ -393,7 +392,7 @@ def copy_pages(
 
 
 def pieces(call: Call, session: LoadedScanSession, page: CapturedPage) -> Generator[bytes, None, None]:
-    """Iterated in a thread alone, as those of documents are. Raises Missing for an image that has just gone."""
+    """The plain bytes of a page image; iterate in a thread. Raises Missing if the image was destroyed meanwhile."""
     content = page.content
     opened = call.parts.read_content(session.id, content.id, content.sealed_size_bytes, 0, content.size_bytes - 1)
     if opened is None:
@@ -402,7 +401,7 @@ def pieces(call: Call, session: LoadedScanSession, page: CapturedPage) -> Genera
 
 
 def size_and_digest(file: IO[bytes]) -> tuple[int, bytes]:
-    """Size and SHA-256 of the whole; the file is left at its beginning."""
+    """The size in bytes and the SHA-256 of the whole file, which is at its beginning afterwards."""
     file.seek(0)
     digest = hashlib.sha256()
     while piece := file.read(PIECE_BYTES):
@@ -420,7 +419,8 @@ async def session_of(call: Call) -> LoadedScanSession:
 
 
 async def reach_of(call: Call) -> Reach:
-    """A station gets at the sessions on its own scanners; a caller with a branch of its own at those of that branch."""
+    """The sessions that the caller may use: a station those on its scanners, others those of their own branch, or all
+    if they have none."""
     if call.principal.role is Role.STATION:
         return Reach(stations=await stations_of_branch(call))
     return Reach(branch=call.principal.branch)
@@ -464,7 +464,7 @@ def page_of(n: int, page: CapturedPage, *, twin: bool) -> ScanPage:
 
 
 def problem_of(call: Call, slug: str | None) -> ScanProblem | None:
-    """What stopped a scan, in the reader's words and never in the driver's."""
+    """The problem that stopped a scan, in the caller's language; the driver's text is not in it."""
     if slug is None:
         return None
     refusal, translate = SCANNER_PROBLEMS[slug](), catalog(call.language)

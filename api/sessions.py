@@ -1,8 +1,8 @@
-"""Sign-in, sessions and what a user chose: who a cookie stands for. store/sessions.py keeps them, domain/users.py knows
-who may come in.
+"""Signs users in, finds the session of a cookie, and saves the users' preferences.
 
-A cookie is a random value of 256 bits; what is kept is a digest of it. Nothing is kept in memory, so that what ends a
-session ends it in every worker at once.
+store/sessions.py stores the sessions, domain/users.py checks passwords and identities. A cookie is a random value of
+256 bits, of which only a digest is stored. Sessions are not cached in memory, so an ended session ends in all workers
+at once.
 """
 
 import secrets
@@ -66,8 +66,8 @@ class Rows(Protocol):
 
 
 class LiveSessions:
-    """Of one web worker. `slowly` runs what hashes passwords: one at a time, since it is made to cost time and memory.
-    `changed` hears the name of a user who chose a password."""
+    """The sessions of one web worker. `slowly` runs the functions that hash passwords one at a time, because hashing
+    costs time and memory by design. `changed` is called with the name of a user who changed the password."""
 
     def __init__(
         self,
@@ -90,9 +90,10 @@ class LiveSessions:
         self._changed, self._limits, self._branch, self._newcomers = changed, limits, branch, newcomers
 
     async def sign_in(self, name: str, password: str, *, address: str, trace_id: str) -> Signed | None:
-        """None when nobody comes in by this name and password. TooManyRequests after too many of these.
+        """Begins a session; None if name and password do not match a user. Raises TooManyRequests after many misses.
 
-        Both are in the access log; a name that is nobody's is not, for it may be a password in the wrong field."""
+        Successes and misses are in the access log, but an unknown name is not: it may be a password in the wrong field.
+        """
         known = await self._catalogue.user(name)
         await self._attempt(name, address)
         user = await self._slowly(self._users.authenticate_user, name, password)
@@ -104,10 +105,10 @@ class LiveSessions:
         return await self._begin(user, user.password, "password", trace_id)
 
     async def sign_in_as(self, person: Person, *, trace_id: str) -> Signed | None:
-        """By the word of an identity provider: the user whom an operator bound to this identity.
+        """Begins a session for the user whom an operator bound to this identity of the identity provider.
 
-        Where `newcomers` have a role, an identity that is bound to nobody gets a user of its own with it. None when
-        nobody may come in; an identity that is bound to nobody then waits for an operator (store/sessions.py).
+        If `newcomers` has a role, an unbound identity gets a new user with it. None if there is no such user, or a
+        disabled one; an unbound identity then waits for an operator (store/sessions.py).
         """
         user = await self._user_of_person(person, trace_id)
         if user is None:
@@ -120,20 +121,21 @@ class LiveSessions:
         return await self._begin(user, user.password, "oidc", trace_id)
 
     async def _user_of_person(self, person: Person, trace_id: str) -> User | None:
-        """The name is never looked up: a provider may let people choose it, or give it to somebody else later."""
+        """The user bound to the identity, or a new one. The name never selects an existing user: a provider may let
+        people choose it, or give it to another person later."""
         user = await self._slowly(self._users.find_bound_user, person.identity)
         name = person.name or ""
         if user is None and self._newcomers is not None and ACTOR.fullmatch(name) and normalize("NFKC", name) == name:
             newcomer = NewUser(name=name, role=self._newcomers)
             system = Caller(actor=SYSTEM, branch=self._branch, correlation_id=UUID(hex=trace_id))
-            with suppress(ValidationFailed):  # another sign-in has just added it, or the name is somebody else's here
+            with suppress(ValidationFailed):  # another sign-in has just added it, or another user has the name
                 await self._slowly(self._users.add_user, newcomer, system, person.identity)
             user = await self._slowly(self._users.find_bound_user, person.identity)
         return user
 
     async def session(self, cookie: str, *, passive: bool = False) -> SignInSession | None:
-        """Who is signed in with this cookie; None when it is over. `passive`: a page asks by itself, and its user may
-        be away: the session gets no longer by that."""
+        """The session of a cookie; None if it has ended. `passive`: a page sends the request without its user, who may
+        be away, so it does not extend the session."""
         key = await self._key(cookie)
         row = await self._find(key, passive=passive)
         if row is None:
@@ -160,8 +162,11 @@ class LiveSessions:
     async def change_password(
         self, session: SignInSession, old: str | None, new: str, *, address: str, trace_id: str
     ) -> Signed:
-        """Ends every session of the user and begins a new one. The old password is not asked of who has just come in
-        by one that somebody else made. FieldError for /old and /new, TooManyRequests after too many misses."""
+        """Changes the password, ends every session of the user and begins a new one.
+
+        The old password is optional after a sign-in with a one-time password. Raises FieldError for /old and /new, and
+        TooManyRequests after many misses.
+        """
         principal = session.principal
         if old is None and not session.must_change:
             raise FieldError("/old", N_("is required"))
@@ -169,7 +174,7 @@ class LiveSessions:
             await self._attempt(principal.name, address)
         user, caller = User(principal, session.password), self._caller(principal, trace_id)
         changed = await self._slowly(self._users.change_password, user, old, new, caller)
-        password = require_value(changed, "a change of the password that counts is one")
+        password = require_value(changed, "change_password() always returns the id of the new password")
         self._changed(principal.name)
         return await self._begin(user, password, "password", trace_id)
 
@@ -181,7 +186,7 @@ class LiveSessions:
         language: str | None = None,
         keys_off: bool | None = None,
     ) -> None:
-        """The branch for this session, the rest for the user; what is None stays as it is."""
+        """Saves the branch for this session and the rest for the user; None leaves a value unchanged."""
         async with self._connection() as conn:
             if branch is not None:
                 await self._rows.choose_branch(conn, session.key, branch)
@@ -211,7 +216,7 @@ class LiveSessions:
             await self._rows.forget_attempts(conn, self._digest("sign-in-name", fold_name(user.principal.name)))
             await self._rows.begin_session(conn, await self._key(cookie), password, by, None)
         session = await self.session(cookie)
-        if session is None:  # another password counts since this one was compared
+        if session is None:  # the password was changed after this one was verified
             raise Unauthenticated
         await self._record(user.principal, 200, trace_id)
         return Signed(cookie, session)
@@ -233,7 +238,7 @@ class LiveSessions:
         return {"hours": self._limits.session_hours, "idle_minutes": self._limits.session_idle_minutes}
 
     async def _key(self, cookie: str) -> bytes:
-        await self._catalogue.types()  # with it came the key of digests
+        await self._catalogue.types()  # loads the key of digests
         return self._digest("session", cookie)
 
     def _digests(self, name: str, address: str) -> tuple[bytes, bytes]:

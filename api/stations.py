@@ -1,7 +1,6 @@
-"""Scan stations: they tell what scanners they have, ask for jobs, and send pages (api/scans.py takes these in).
+"""Serves scan stations, which report their scanners, poll for jobs and send pages (api/scans.py receives these).
 
-Everything goes out from the station, so that it works behind any router: it asks again and again, and an answer may
-take a while (a long poll).
+The station opens every connection, so that it works behind any router. It waits for jobs in long polls.
 """
 
 import asyncio
@@ -24,14 +23,18 @@ from projections.reading import SCANS, format_moment
 
 OFFLINE_AFTER_SECONDS = 15.0
 WAIT_SECONDS_MAX = 25
-# A signal of new events comes at most this long before the views have them; while none comes, one look a second.
+# The pause between queries for jobs right after a signal, how long after it the views may still lack its events, and
+# the pause without a signal.
 LOOK_SECONDS, EAGER_SECONDS, IDLE_SECONDS = 0.1, 0.5, 1.0
 SEEN_SECONDS = 5.0
 
 
 async def report(call: Call) -> None:
-    """PUT /scan-stations/{name}: what it has now. A name belongs to the branch that used it first, until an operator
-    releases it; within the branch to the token that used it last, until that is revoked or silent for ten minutes."""
+    """PUT /scan-stations/{name}: stores the station's scanners.
+
+    A name belongs to the branch that used it first, until an operator releases it, and within the branch to the token
+    that used it last, until that token is revoked or silent for ten minutes. Raises NotFound for any other caller.
+    """
     name, body = station_name(call), await call.body(StationBody)
     scanners = msgspec.json.encode(body.scanners).decode()
     async with call.parts.connection() as conn:
@@ -42,7 +45,7 @@ async def report(call: Call) -> None:
 
 
 async def release(call: Call) -> None:
-    """DELETE /scan-stations/{name}: the name is free for any branch. The branch that had it keeps its sessions."""
+    """DELETE /scan-stations/{name}: frees the name for any branch. The branch that had it keeps its sessions."""
     async with call.parts.connection() as conn:
         if not await call.parts.stations.release_name(conn, station_name(call)):
             raise NotFound
@@ -64,16 +67,16 @@ async def list_stations(call: Call) -> None:
 
 
 async def list_scanners(call: Call) -> None:
-    """GET /scanners: those of the stations in reach, with their state; `elsewhere`: those of other branches."""
+    """GET /scanners: the scanners that the caller can use, with their state; `elsewhere`: those of other branches."""
     await call.wait_for_views(SCANS)
     items = await (offers_elsewhere(call) if call.text("elsewhere") == "true" else offers(call))
     call.send_page_of(items, position=await call.parts.blocking(call.parts.last_position))
 
 
 async def jobs(call: Call) -> None:
-    """GET /scan-stations/{name}/jobs: what is to be scanned there just now; waits up to `wait` seconds for the first.
+    """GET /scan-stations/{name}/jobs: the passes to scan now; waits up to `wait` seconds for the first.
 
-    A job is told until its session scans no more: a station knows by session and pass which ones it has taken on."""
+    A job is listed until its session stops scanning; the station recognises jobs it has begun by session and pass."""
     name, wait = station_name(call), call.number("wait", default=0, low=0, high=WAIT_SECONDS_MAX)
     loop = asyncio.get_running_loop()
     until, seen_at, eager_until = loop.time() + wait, -SEEN_SECONDS, loop.time() + EAGER_SECONDS
@@ -98,23 +101,24 @@ async def jobs(call: Call) -> None:
 
 
 def job_of(row: scan_sessions.ScanSessionRow, pages_max: int) -> JobItem:
-    scanner = require_value(row.scanner, "what scans has a scanner")
+    scanner = require_value(row.scanner, "a session that scans has a scanner")
     first, left = row.last_page + 1, pages_max - row.last_page
     return JobItem(row.id, scanner, row.source or "", row.profile or "", row.passes, first, left)
 
 
 async def device(call: Call, scanner: str, source: ScannerSource | None, profile: str | None) -> ScannerChoice:
-    """The scanner that a session is to use. Raises ValidationFailed for what it has not, ScannerOffline."""
+    """The scanner of a new session. Raises ScannerOffline, and ValidationFailed for a scanner, source or profile that
+    does not exist."""
     found = next((offer for offer in await offers(call) if offer.id == scanner), None)
     if found is None:
-        raise ValidationFailed(FieldError("/scanner", N_("is none of the configured scanners")))
+        raise ValidationFailed(FieldError("/scanner", N_("is not one of the configured scanners")))
     if found.state == "offline":
         raise ScannerOffline
     sources, profiles = found.sources, found.profiles
     if source is not None and source not in sources:
-        raise ValidationFailed(FieldError("/source", N_("is not one of this scanner's")))
+        raise ValidationFailed(FieldError("/source", N_("is not available on this scanner")))
     if profile is not None and profile not in profiles:
-        raise ValidationFailed(FieldError("/profile", N_("is not one of this scanner's")))
+        raise ValidationFailed(FieldError("/profile", N_("is not available on this scanner")))
     return ScannerChoice(
         scanner=scanner,
         station=found.station,
@@ -124,13 +128,13 @@ async def device(call: Call, scanner: str, source: ScannerSource | None, profile
 
 
 async def offers(call: Call) -> list[ScannerItem]:
-    """Every scanner within reach, with what it is at: what its station says, unless that is silent or a session has
-    it."""
+    """The scanners that the caller can use. The state is the station's report, but `offline` when the station is
+    silent and `busy` when a session uses the scanner."""
     return await offers_of(call, await stations_in_reach(call))
 
 
 async def offers_elsewhere(call: Call) -> list[ScannerItem]:
-    """The scanners of other branches, empty for a caller of its own branch alone. It cannot scan there."""
+    """The scanners of other branches, where the caller cannot scan; empty for callers limited to their own branch."""
     if call.principal.own_branch_only:
         return []
     return await offers_of(call, [s for s in await stations_of(call) if call.principal.branch not in (None, s.branch)])
@@ -144,13 +148,13 @@ async def offers_of(call: Call, stations: Sequence[Any]) -> list[ScannerItem]:
 
 def scanner_item(station: Any, told: dict[str, Any], busy: set[str]) -> ScannerItem:
     scanner = f"{station.name}:{told['id']}"
-    gone = is_silent(station) or told["state"] == "offline"  # which a scan that was on it does not know yet
+    gone = is_silent(station) or told["state"] == "offline"  # even if a session uses it and does not know yet
     state = "offline" if gone else "busy" if scanner in busy else told["state"]
     return ScannerItem(scanner, told["name"], station.name, station.branch, state, told["sources"], told["profiles"])
 
 
 async def stations_in_reach(call: Call) -> list[Any]:
-    """A caller with a branch of its own has the scanners of that branch, as it has its sessions; others have all."""
+    """The stations whose scanners the caller can use: those of its own branch, or all if it has none."""
     return [s for s in await stations_of(call) if call.principal.branch in (None, s.branch)]
 
 
@@ -160,7 +164,7 @@ async def stations_of(call: Call) -> Sequence[Any]:
 
 
 async def stations_of_branch(call: Call) -> dict[str, datetime]:
-    """The stations of this token, each with the moment since when its branch has the name."""
+    """The stations of this token, each with the moment at which its branch got the name."""
     return {s.name: s.owned_since for s in await stations_of(call) if s.actor == call.principal.name}
 
 

@@ -32,7 +32,7 @@ def page(text: str) -> str:
 
 
 def noticed() -> Iterator[str]:
-    yield f"Errors that are noticed, of {ERRORS:,} in {CODES:,} random codes for each kind and scheme:\n"
+    yield f"Errors that are detected, of {ERRORS:,} in {CODES:,} random codes for each kind and scheme:\n"
     yield f"| Error | {' | '.join(COLUMNS)} |"
     yield "|---" * (len(COLUMNS) + 1) + "|"
     for kind, slip in SLIPS.items():
@@ -162,7 +162,7 @@ class Stock(NamedTuple):
 
 def landings() -> Iterator[str]:
     yield f"Two random wrong digits in one of {ISSUED:,} issued codes, {TWO_DIGIT_ERRORS:,} times:\n"
-    yield "| Issued codes | taken for the code of somebody else |\n|---|---|"
+    yield "| Issued codes | accepted as the code of another authorization |\n|---|---|"
     for name, stock in stocks().items():
         yield f"| {name} | {landed(stock):,} of {TWO_DIGIT_ERRORS:,} |"
 

@@ -380,12 +380,12 @@ ROUTES: tuple[Route, ...] = (
     life_route(
         "supersede", authorizations.supersede_authorization, SupersedeBody, "Replace it by another authorization"
     ),
-    life_route("cancel", authorizations.cancel_authorization, ReasonBody, "Call back a form that was never signed"),
+    life_route("cancel", authorizations.cancel_authorization, ReasonBody, "Cancel a form that was never signed"),
     correction_route(
         "withdraw",
         authorizations.withdraw_authorization,
         ReasonBody,
-        "Take back an authorization that was noted by mistake: issued again, or cancelled without a scan code",
+        "Withdraw an authorization noted by mistake: it is issued again, or cancelled if it has no scan code",
         of="authorizations",
     ),
     life_route(

@@ -37,6 +37,12 @@ class ShownProblem(msgspec.Struct, frozen=True):
         """The error of one field, or None."""
         return next((wrong.detail for wrong in self.errors if wrong.name == name), None)
 
+    @property
+    def existing_path(self) -> str | None:
+        """The page of the paper that is in the way, if the refusal names one that this reader may know of."""
+        existing = self.extra.get("existing")
+        return f"/{ROOMS[self.slug]}/{existing}" if existing and self.slug in ROOMS else None
+
 
 def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
     translate = catalog(call.language)
@@ -50,6 +56,9 @@ def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
         extra=refusal.extra,
     )
 
+
+# Where the paper lies that these refusals name.
+ROOMS = {"mandate-exists": "authorizations", "evidence-attached": "documents", "scan-code-redeemed": "documents"}
 
 # Refusals of their own type that concern one field of a form.
 FIELDS = {"iban-invalid": "iban", "mandate-exists": "iban", "mandate-reference-taken": "mandate_reference"}

@@ -434,6 +434,15 @@ def test_no_upload_by_a_code_that_was_not_checked_is_refused(desk: Visitor, serv
     assert refused.value("scan_code") == code
 
 
+def test_a_mandate_that_exists_already_is_one_click_away(desk: Visitor, served: Served) -> None:
+    customer = a_customer(served)
+    first = noted(served.as_("staff"), customer, type=DEBT, mandate={"iban": "NL91ABNA0417164300"})
+    page = desk.open("/add", source="none", customer=customer, type=DEBT)
+    refused = confirm(desk, save_note(desk, page, iban="NL91 ABNA 0417 1643 00"))
+    assert "already has an active mandate" in refused.text_of("alert")
+    assert f'href="/authorizations/{first["id"]}"' in refused.answer.text
+
+
 def test_a_mandate_on_paper_takes_its_collection_data(desk: Visitor, served: Served) -> None:
     customer = a_customer(served)
     page = desk.open("/add", source="none", customer=customer, type=DEBT)

@@ -330,6 +330,17 @@ def test_a_batch_is_saved_document_by_document_and_the_rest_stays(
     assert [view(staff, one)[0]["pages"] for one in (customer, other)] == [2, 1]
 
 
+def test_the_tools_of_a_page_stand_above_it_and_stay_in_view(at: Callable[..., AtScanner], archive: Served) -> None:
+    """Below a tall page they were out of view, and so was the question that they ask."""
+    session = filled(archive.as_("staff"), a_page(), a_page())
+    page = at().desk.open(f"/add?source=scan&session={session['id']}")
+    tools, well = page.get_by_role("button", name="Remove"), page.locator("#page-view")
+    below, top = tools.bounding_box(), well.bounding_box()
+    assert below is not None
+    assert top is not None
+    assert below["y"] + below["height"] <= top["y"]
+
+
 def test_a_page_that_looks_blank_is_kept_or_removed(at: Callable[..., AtScanner], archive: Served) -> None:
     blank = saved(Image.new("L", (413, 585), 250))
     session = filled(archive.as_("staff"), a_page(), blank, a_page(), blank)

@@ -11,12 +11,15 @@ from desk.refused import problem_of
 from domain.refusals import Refusal
 from web.statuses import status_of
 
+DEBTOR_NAME_CHARACTERS = 70
 MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference")
 
 
 async def show_form(call: Call) -> None:
-    """GET /customers/{id}/form."""
-    await show_with(call, {"type": call.text("type") or ""})
+    """GET /customers/{id}/form: most account holders are the customer, so that name is filled in."""
+    customer = await ask(call, "GET", "/v1/customers/{id}", id=call.params["id"])
+    holder = customer.body["name"][:DEBTOR_NAME_CHARACTERS]
+    await show_with(call, {"type": call.text("type") or "", "debtor_name": holder})
 
 
 async def issue_form(call: Call) -> None:

@@ -434,6 +434,11 @@ def test_no_upload_by_a_code_that_was_not_checked_is_refused(desk: Visitor, serv
     assert refused.value("scan_code") == code
 
 
+def test_a_form_for_a_mandate_has_the_customer_as_account_holder(desk: Visitor, served: Served) -> None:
+    customer = a_customer(served, name="Ada Vermeer")
+    assert desk.open(f"/customers/{customer}/form", type=DEBT).value("debtor_name") == "Ada Vermeer"
+
+
 def test_a_mandate_that_exists_already_is_one_click_away(desk: Visitor, served: Served) -> None:
     customer = a_customer(served)
     first = noted(served.as_("staff"), customer, type=DEBT, mandate={"iban": "NL91ABNA0417164300"})

@@ -33,6 +33,7 @@ from api.stations import device, stations_of_branch
 from domain import batch, refusals
 from domain.access import Role
 from domain.archive import ArchiveFile, Examined, InspectedPage, LoadedScanSession, Outcome, Reach
+from domain.changes import require_version
 from domain.document_type import schemes_of
 from domain.page_image import PageImage
 from domain.ports import Missing
@@ -55,7 +56,6 @@ from domain.scan_session import (
     Rotate,
     require_archivable,
 )
-from domain.use_cases import require_version
 from domain.values import Source, parse_customer_id
 from projections import scan_sessions
 from projections.reading import SCANS, format_moment

@@ -2,14 +2,21 @@
 
 import msgspec
 
+from domain.arrivals import Arrivals
 from domain.catalogues import Catalogues
+from domain.check_tokens import CheckTokens
+from domain.claims import Claims
+from domain.commands import Caller, Commands, Outcome
 from domain.corrections import Corrections
-from domain.filing import ArchiveFile, Examined, Filing, NoteAuthorization, Noting, SeenPaper, build_examined
+from domain.filing import Filing
 from domain.forms import CheckedForm, Forms, IssueForm, PrintedForm
 from domain.life import AmendMandate, Life, SupersedeBy
+from domain.noting import Noting
+from domain.orders import ArchiveFile, NoteAuthorization, SeenPaper
+from domain.papers import Papers
 from domain.ports import Clock, Ids, KeyRing, Ports
+from domain.received_file import Examined, build_examined
 from domain.scanning import InspectedPage, LoadedScanSession, Reach, Scanning
-from domain.use_cases import Caller, Outcome, Rules, UseCases
 
 __all__ = [
     "AmendMandate",
@@ -34,6 +41,16 @@ __all__ = [
 ]
 
 
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the use cases. `creditor` is the institution's SEPA creditor identifier, as domain/iban.py
+    returns it; a form can be signed for `form_days`."""
+
+    creditor: str | None = None
+    form_days: int = 180
+    check_token_seconds: int = 600
+    scan_pages_max: int = 500
+
+
 class Archive(msgspec.Struct, frozen=True, kw_only=True):
     """The use cases of a web worker and of a command, and the ports and rules that they were built from.
 
@@ -41,7 +58,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
     ports: Ports
     rules: Rules
-    papers: UseCases
+    papers: Papers
     catalogues: Catalogues
     filing: Filing
     noting: Noting
@@ -68,16 +85,81 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_archive(ports: Ports, rules: Rules) -> Archive:
-    parts = {**msgspec.structs.asdict(ports), **msgspec.structs.asdict(rules)}
+    """Give each group of use cases what it needs. The parts that they share keep no state."""
+    log, keys, contents, clock, ids = ports.log, ports.keys, ports.contents, ports.clock, ports.ids
+    commands = Commands(log=log, keys=keys, clock=clock, ids=ids)
+    papers = Papers(log=log, keys=keys, customers=ports.customers)
+    claims = Claims(keys)
+    checks = CheckTokens(keys=keys, clock=clock, seconds=rules.check_token_seconds)
+    filing = Filing(
+        commands=commands,
+        papers=papers,
+        arrivals=Arrivals(claims, keys),
+        checks=checks,
+        keys=keys,
+        contents=contents,
+        clock=clock,
+        ids=ids,
+    )
     return Archive(
         ports=ports,
         rules=rules,
-        papers=UseCases(**parts),
-        catalogues=Catalogues(**parts),
-        filing=Filing(**parts),
-        noting=Noting(**parts),
-        forms=Forms(**parts),
-        corrections=Corrections(**parts),
-        life=Life(**parts),
-        scanning=Scanning(**parts),
+        papers=papers,
+        catalogues=Catalogues(commands=commands, log=log),
+        filing=filing,
+        noting=Noting(
+            commands=commands,
+            papers=papers,
+            claims=claims,
+            checks=checks,
+            keys=keys,
+            clock=clock,
+            ids=ids,
+            creditor=rules.creditor,
+        ),
+        forms=Forms(
+            commands=commands,
+            papers=papers,
+            claims=claims,
+            checks=checks,
+            log=log,
+            keys=keys,
+            customers=ports.customers,
+            clock=clock,
+            ids=ids,
+            creditor=rules.creditor,
+            form_days=rules.form_days,
+        ),
+        corrections=Corrections(
+            commands=commands,
+            papers=papers,
+            claims=claims,
+            log=log,
+            keys=keys,
+            contents=contents,
+            clock=clock,
+            ids=ids,
+            form_days=rules.form_days,
+        ),
+        life=Life(
+            commands=commands,
+            papers=papers,
+            claims=claims,
+            log=log,
+            clock=clock,
+            ids=ids,
+            creditor=rules.creditor,
+            form_days=rules.form_days,
+        ),
+        scanning=Scanning(
+            commands=commands,
+            claims=claims,
+            filing=filing,
+            log=log,
+            keys=keys,
+            contents=contents,
+            clock=clock,
+            ids=ids,
+            pages_max=rules.scan_pages_max,
+        ),
     )

@@ -8,9 +8,12 @@ import msgspec
 
 from domain import administration, document_type
 from domain.administration import Administration
-from domain.document_type import DefineType
+from domain.changes import Change, in_stream, require_version
+from domain.commands import Caller, CallerRequest, Commands, retry_conflicts
+from domain.document_type import DefineType, DocumentType
+from domain.papers import load_types
+from domain.ports import EventLog
 from domain.refusals import PreconditionFailed
-from domain.use_cases import Caller, Change, UseCases, in_stream, require_version
 
 
 class Remembered(msgspec.Struct):
@@ -20,20 +23,25 @@ class Remembered(msgspec.Struct):
     access: Administration = Administration()
 
 
-class Catalogues(UseCases, frozen=True, kw_only=True):
+class Catalogues(msgspec.Struct, frozen=True, kw_only=True):
+    commands: Commands
+    log: EventLog
     remembered: Remembered = msgspec.field(default_factory=Remembered)
+
+    def load_types(self) -> dict[str, DocumentType]:
+        """All document types by code."""
+        return load_types(self.log)
 
     def define_type(self, command: DefineType, caller: Caller, *, expected_version: int | None = None) -> bool:
         """Add or change a document type. Returns False when nothing changes. Durable on return."""
+        return retry_conflicts(self._define_once, command, caller, expected_version)
+
+    def _define_once(self, command: DefineType, caller: Caller, expected_version: int | None) -> bool:
         stream = document_type.stream_of(command.code)
-
-        def decide_and_append() -> bool:
-            state = document_type.fold(e.body for e in self.log.load(stream)).get(command.code)
-            version = state.version if state else 0
-            require_version(expected_version, version)
-            return self._append_catalogue(stream, version, document_type.decide(state, command), caller)
-
-        return self._retry_conflicts(decide_and_append)
+        state = document_type.fold(e.body for e in self.log.load(stream)).get(command.code)
+        version = state.version if state else 0
+        require_version(expected_version, version)
+        return self._append_events(stream, version, document_type.decide(state, command), caller)
 
     def ship_types(self, shipped: Mapping[str, document_type.Definition], caller: Caller) -> list[str]:
         """Define the shipped types that were never defined and return their codes; types that people changed stay as
@@ -57,15 +65,15 @@ class Catalogues(UseCases, frozen=True, kw_only=True):
 
     def administer(self, command: administration.Command, caller: Caller) -> bool:
         """Apply a command to tokens and users. Returns False when nothing changes. Durable on return."""
+        return retry_conflicts(self._administer_once, command, caller)
 
-        def decide_and_append() -> bool:
-            state = self.load_administration()
-            events = administration.decide(state, command)
-            return self._append_catalogue(administration.STREAM, state.version, events, caller)
+    def _administer_once(self, command: administration.Command, caller: Caller) -> bool:
+        state = self.load_administration()
+        events = administration.decide(state, command)
+        return self._append_events(administration.STREAM, state.version, events, caller)
 
-        return self._retry_conflicts(decide_and_append)
-
-    def _append_catalogue(self, stream: UUID, version: int, events: Sequence[Any], caller: Caller) -> bool:
+    def _append_events(self, stream: UUID, version: int, events: Sequence[Any], caller: Caller) -> bool:
         if events:
-            self._append_change(Change(steps=in_stream(stream, events), versions={stream: version}), caller)
+            change = Change(steps=in_stream(stream, events), versions={stream: version})
+            self.commands.append(change, CallerRequest(caller))
         return bool(events)

@@ -1,5 +1,5 @@
 """Check tokens (B9): a signed proof, valid for some minutes, that a caller has checked a code. Forms issues it, Filing
-requires it.
+and Noting require it.
 
 A token binds its actor, the code and the authorization's version. The institution's key signs it, so none is stored.
 """
@@ -13,8 +13,8 @@ from uuid import UUID
 import msgspec
 
 from domain.authorization import Authorization
+from domain.ports import Clock, KeyRing
 from domain.refusals import CheckRequired
-from domain.use_cases import UseCases
 
 
 class CheckToken(msgspec.Struct, frozen=True, array_like=True):
@@ -25,16 +25,21 @@ class CheckToken(msgspec.Struct, frozen=True, array_like=True):
     expires: int
 
 
-class CheckTokens(UseCases, frozen=True, kw_only=True):
+class CheckTokens(msgspec.Struct, frozen=True, kw_only=True):
     """Use cases issue and require tokens after the replay of an Idempotency-Key, because the save that used a token
-    changes the version that the token names."""
+    changes the version that the token names. A token is valid for `seconds`."""
 
-    def _issue_check_token(self, statement: UUID, state: Authorization, actor: str) -> str:
-        expires = int(self.clock.now().timestamp()) + self.check_token_seconds
+    keys: KeyRing
+    clock: Clock
+    seconds: int
+
+    def issue_token(self, statement: UUID, state: Authorization, actor: str) -> str:
+        """The token that proves this actor's Check of this authorization at its current version."""
+        expires = int(self.clock.now().timestamp()) + self.seconds
         payload = msgspec.msgpack.encode(CheckToken(statement, state.version, expires))
         return f"{_encode_base64(payload)}.{_encode_base64(self._signature_of(payload, state, actor))}"
 
-    def _require_check(self, token: str | None, statement: UUID, state: Authorization, actor: str) -> None:
+    def require_check(self, token: str | None, statement: UUID, state: Authorization, actor: str) -> None:
         """Raise CheckRequired unless this actor checked this code recently and it has not changed since.
 
         Passes without a token, and for a redeemed code, whose own refusal names the paper.

@@ -1,6 +1,7 @@
 """Forms with scan codes: issued, found by code, and checked before their paper is archived (F1 to F4, B5 to B8)."""
 
 from datetime import date, timedelta
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -9,13 +10,15 @@ from domain import authorization
 from domain.access import Rights
 from domain.authorization import Authorization, AuthorizationIssued, Issue, require_checkable
 from domain.check_tokens import CheckTokens
+from domain.claims import Claims
+from domain.commands import MAX_POSITION, Caller, CallerRequest, Commands, Outcome, outcome_of
 from domain.customer import Customer
 from domain.document_type import DocumentType, schemes_of
-from domain.mandate import Mandate
-from domain.ports import CommandKey, CustomerReference, VersionConflict
+from domain.mandate import Mandate, parse_mandate
+from domain.papers import Papers, load_types
+from domain.ports import Clock, CustomerDirectory, CustomerReference, EventLog, Ids, KeyRing, VersionConflict
 from domain.refusals import NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
 from domain.scan_code import candidates, is_well_formed, make_code, prefix_of, random_number
-from domain.use_cases import Caller, Outcome
 from domain.values import Kind
 
 
@@ -55,29 +58,41 @@ class PrintedForm(msgspec.Struct, frozen=True, kw_only=True):
     customer: Customer | None
 
 
-class Forms(CheckTokens, frozen=True, kw_only=True):
+class Forms(msgspec.Struct, frozen=True, kw_only=True):
+    """`creditor` is the institution's SEPA creditor identifier; a form can be signed for `form_days`."""
+
+    commands: Commands
+    papers: Papers
+    claims: Claims
+    checks: CheckTokens
+    log: EventLog
+    keys: KeyRing
+    customers: CustomerDirectory
+    clock: Clock
+    ids: Ids
+    creditor: str | None
+    form_days: int
+
     def issue_form(self, order: IssueForm, caller: Caller) -> Outcome:
         """Issue a form (F1): the authorization and its scan code in one append. Durable on return."""
-        command = self._command_key(caller, order)
+        request = self.commands.request_of(caller, order)
+        return self.commands.answer_once(request, partial(self._issue_once, order, request))
 
-        def decide_and_append() -> Outcome:
-            kind = self._require_type(order.type)
-            self._require_customer(order.customer)
-            return self._issue_with_code(order, kind, self.keys.owner_of(order.customer), caller, command)
-
-        return self._answer_once(lambda: self._find_earlier(command), decide_and_append)
-
-    def _issue_with_code(
-        self, order: IssueForm, kind: DocumentType, owner: CustomerReference, caller: Caller, command: CommandKey | None
-    ) -> Outcome:
+    def _issue_once(self, order: IssueForm, request: CallerRequest) -> Outcome:
+        kind = self.papers.require_type(order.type)
+        self.papers.require_customer(order.customer)
+        owner = self.keys.owner_of(order.customer)
         statement = self.ids.new()
         code = make_code(prefix_of(kind.code), random_number())
         events = authorization.decide(None, self._build_issue(order, kind, owner, statement, code))
         self.keys.new_paper(statement)
-        claims = [self._claim_of("scan-code", code, statement), *self._external_id_claims(order.external_id, statement)]
-        change = self._change_of_authorization(statement, None, events, claims=claims, papers={statement: owner})
+        claims = [
+            self.claims.claim_of("scan-code", code, statement),
+            *self.claims.claims_of_external_id(order.external_id, statement),
+        ]
+        change = self.claims.change_of_authorization(statement, None, events, claims=claims, papers={statement: owner})
         try:
-            return self._append_new(change, owner, caller, command)
+            return outcome_of(owner, self.commands.append(change, request))
         except ScanCodeTaken:  # the same one of 10^12 numbers: draw another
             raise VersionConflict from None
 
@@ -88,7 +103,7 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         yet."""
         mandate, today = order.mandate, self.clock.today()
         if kind.definition.kind is Kind.MANDATE:
-            mandate = self._parse_mandate(mandate or Mandate(), statement)
+            mandate = parse_mandate(mandate or Mandate(), statement, self.creditor)
         return Issue(
             customer=owner.reference,
             type=kind,
@@ -106,12 +121,12 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
     def load_printed_form(self, statement: UUID, rights: Rights) -> PrintedForm:
         """The form of an authorization, also for another print: the code stays the same (F3). Raises NotFound when no
         form was issued, or CustomerErased."""
-        state = self._load_authorization(statement, rights)
-        recorded = self.log.load_recorded([statement], 2**63 - 1)
+        state = self.papers.load_authorization(statement, rights)
+        recorded = self.log.load_recorded([statement], MAX_POSITION)
         issued = recorded[0].envelope.body
         if not isinstance(issued, AuthorizationIssued):
             raise NotFound
-        customer_id = self._customer_id(state.customer)
+        customer_id = self.papers.customer_id(state.customer)
         return PrintedForm(
             authorization=statement,
             issued=issued,
@@ -129,14 +144,14 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
         digests = [self.keys.claim_digest("scan-code", code.encode()) for code in candidates(text)]
         owners = self.log.owners_of_claims("scan-code", digests) if digests else {}
         for digest in digests:
-            if digest in owners and self.is_visible(owners[digest], rights):
+            if digest in owners and self.papers.is_visible(owners[digest], rights):
                 return owners[digest]
-        known = schemes_of(self.load_types().values())
+        known = schemes_of(load_types(self.log).values())
         raise ScanCodeUnknown if is_well_formed(text, known) else ScanCodeMalformed
 
     def customer_of_form(self, statement: UUID, rights: Rights) -> UUID:
         """The reference of the form's customer, whether or not its paper can still be archived."""
-        return self._load_authorization(statement, rights).customer
+        return self.papers.load_authorization(statement, rights).customer
 
     def check_form(self, statement: UUID, caller: Caller, rights: Rights) -> CheckedForm:
         """Check (B5 to B8): the customer and content of a form. The use case writes nothing; its caller writes the
@@ -144,13 +159,13 @@ class Forms(CheckTokens, frozen=True, kw_only=True):
 
         Raises AuthorizationNotActive, ScanCodeRedeemed, CustomerErased.
         """
-        state = self._load_authorization(statement, rights)
-        outcome = self._current_outcome(statement)
+        state = self.papers.load_authorization(statement, rights)
+        outcome = self.commands.current_outcome(statement)
         require_checkable(state, self.clock.today())
         return CheckedForm(
             authorization=statement,
             state=state,
             outcome=outcome,
             customer=self.customers.get(outcome.customer),
-            check_token=self._issue_check_token(statement, state, caller.actor),
+            check_token=self.checks.issue_token(statement, state, caller.actor),
         )

@@ -16,12 +16,19 @@ import msgspec
 from msgspec.structs import replace
 
 from domain import authorization
+from domain.arrivals import Arrival, Arrivals
 from domain.authorization import Authorization, AuthorizationExpired, AuthorizationRegistered, Lapse, Register
+from domain.changes import Change, in_stream
+from domain.claims import Claims
+from domain.commands import ATTEMPTS, LOST_RACES, MAX_POSITION, Caller, Commands, refusal_of, retry_conflicts
 from domain.document_type import DocumentType
-from domain.filing import ArchiveFile, Arrival, Examined, FileChanged, Filing, NoteAuthorization, Noting, Received
 from domain.mandate import Mandate
+from domain.noting import build_registration
+from domain.orders import ArchiveFile, NoteAuthorization
+from domain.papers import load_types
 from domain.ports import AlreadyClaimed, Claim, CustomerReference, CustomerReferenceRaced, Later, Ports
 from domain.promises import PromiseBroken
+from domain.received_file import Examined, FileChanged, Received, put_content, refuse_content
 from domain.refusals import (
     N_,
     CustomerErased,
@@ -35,7 +42,6 @@ from domain.refusals import (
     ValidationFailed,
 )
 from domain.scan_code import Scheme, parse_code
-from domain.use_cases import ATTEMPTS, MAX_POSITION, Caller, Change, in_stream, refusal_of
 from domain.values import Kind, Source
 
 BATCH_LINES_MAX = 100
@@ -153,13 +159,20 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
             self.attempt.append.send()
 
 
-class Importing(Filing, Noting, frozen=True, kw_only=True):
-    """The import in steps, so that a caller prepares lines while the append of earlier lines is under way."""
+class Importing(msgspec.Struct, frozen=True, kw_only=True):
+    """The import in steps, so that a caller prepares lines while the append of earlier lines is under way.
+    `creditor` is the institution's SEPA creditor identifier."""
+
+    ports: Ports
+    commands: Commands
+    claims: Claims
+    arrivals: Arrivals
+    creditor: str | None
 
     def look_up(self, customer_ids: Set[str]) -> Known:
         """Load the data for all lines of these customers that are about to be prepared."""
-        customers = self.customers.existing_ids(customer_ids)
-        return Known(types=self.load_types(), customers=customers, owners=self.keys.owners_of(customers))
+        customers = self.ports.customers.existing_ids(customer_ids)
+        return Known(types=load_types(self.ports.log), customers=customers, owners=self.ports.keys.owners_of(customers))
 
     def prepare_lines(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
         """Examine up to 100 lines. The content of the valid ones is durable on return.
@@ -168,14 +181,13 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
         """
         if len(lines) > BATCH_LINES_MAX:
             raise ValueError(f"a batch has at most {BATCH_LINES_MAX} lines")
-        waiting = [known]
+        try:
+            return self._prepare_once(lines, known, caller, examine)
+        except LOST_RACES:  # what is known is outdated
+            return retry_conflicts(self._look_up_and_prepare, lines, caller, examine)
 
-        def prepare() -> Prepared:
-            return self._prepare_once(
-                lines, waiting.pop() if waiting else self.look_up(_customers_of(lines)), caller, examine
-            )
-
-        return self._retry_conflicts(prepare)
+    def _look_up_and_prepare(self, lines: Sequence[ImportLine], caller: Caller, examine: Examine) -> Prepared:
+        return self._prepare_once(lines, self.look_up(_customers_of(lines)), caller, examine)
 
     def _prepare_once(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
         entries = self._build_entries(self._find_imported(self._draft_lines(lines, known)), examine)
@@ -201,18 +213,22 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
 
         Raises Unavailable and InsufficientStorage: then the caller may send the same lines again, whatever their state.
         """
-        waiting = [prepared]
-
-        def append() -> Sequence[Result]:
-            return self._append_prepared(waiting.pop() if waiting else self._prepare_again(prepared, prepared.lines))
-
         try:
-            return self._retry_conflicts(append)
+            return self._append_or_prepare_again(prepared)
         except CustomerErased as erased:  # a moment ago, and the log does not say which
             if len(prepared.lines) == 1:
                 return [RefusedDraft(erased)]
             alone = (self._prepare_again(prepared, [line]) for line in prepared.lines)
             return [result for one in alone for result in self.append_lines(one)]
+
+    def _append_or_prepare_again(self, prepared: Prepared) -> Sequence[Result]:
+        try:
+            return self._append_prepared(prepared)
+        except LOST_RACES:
+            return retry_conflicts(self._prepare_and_append, prepared)
+
+    def _prepare_and_append(self, prepared: Prepared) -> Sequence[Result]:
+        return self._append_prepared(self._prepare_again(prepared, prepared.lines))
 
     def _prepare_again(self, prepared: Prepared, lines: Sequence[ImportLine]) -> Prepared:
         return self.prepare_lines(lines, self.look_up(_customers_of(lines)), prepared.caller, prepared.examine)
@@ -235,12 +251,12 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
     def _drop_contents(self, entries: Sequence[ImportEntry | Result]) -> None:
         for entry in entries:
             if isinstance(entry, ImportEntry) and entry.content:
-                self.contents.drop(entry.content)
+                self.ports.contents.drop(entry.content)
 
     # -- what needs no claim ----------------------------------------------------------------------------------
 
     def _draft_lines(self, lines: Sequence[ImportLine], known: Known) -> list[Draft | Result]:
-        today = self.clock.today()
+        today = self.ports.clock.today()
         return [_or_refused(partial(self._draft_line, line, known, today)) for line in lines]
 
     def _draft_line(self, line: ImportLine, known: Known, today: date) -> Draft:
@@ -252,7 +268,7 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
         if line.customer not in known.owners:
             raise CustomerErased
         _require_fit(line, kind, today)
-        paper = self.ids.new()
+        paper = self.ports.ids.new()
         code = parse_code(line.scan_code, kind.definition.scheme or Scheme.MOD97) if line.scan_code else None
         return Draft(
             line=line,
@@ -266,8 +282,10 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
 
     def _claim_of_line(self, line: ImportLine, paper: UUID) -> Claim:
         if line.external_id:
-            return self._claim_of("external-id", line.external_id, paper)
-        return Claim(kind="import-line", digest=self.keys.claim_digest("import-line", line_identity(line)), owner=paper)
+            return self.claims.claim_of("external-id", line.external_id, paper)
+        return Claim(
+            kind="import-line", digest=self.ports.keys.claim_digest("import-line", line_identity(line)), owner=paper
+        )
 
     def _find_imported(self, drafts: Sequence[Draft | Result]) -> list[Draft | Result]:
         """Mark the lines that were imported before, so that their files need not be examined. Lines without a file are
@@ -303,8 +321,11 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
         does not say where it is kept."""
         events = authorization.decide(None, self._registration_of_draft(draft))
         state = authorization.fold(events)
-        self.keys.new_paper(draft.paper)
-        claims = [*self._reference_claims(state, draft.paper), *self._account_claims(state, draft.paper)]
+        self.ports.keys.new_paper(draft.paper)
+        claims = [
+            *self.claims.claims_of_reference(state, draft.paper),
+            *self.claims.claims_of_account(state, draft.paper),
+        ]
         change = Change(steps=in_stream(draft.paper, events), claims=claims, papers={draft.paper: draft.owner})
         return self._claim_entry(draft, change, state)
 
@@ -320,32 +341,34 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
             external_id=line.external_id,
             last_collection_on=line.last_collection_on,
         )
-        return self._registration_of_note(order, draft.type, draft.owner, draft.paper, draft.today, draft.scan_code)
+        return build_registration(
+            order, draft.type, draft.owner, draft.paper, draft.today, self.creditor, draft.scan_code
+        )
 
     def _with_file(self, draft: Draft, file: Examined) -> ImportEntry:
         """The entry of a line with a file. An authorization's file is its evidence, and the original need not be
         held."""
-        self._refuse_content(draft.type, file)
+        refuse_content(draft.type, file)
         alone = draft.type.definition.kind is Kind.DOCUMENT
         register = (
             None if alone else replace(self._registration_of_draft(draft), source=Source.FILE, original_held=False)
         )
-        paper, content = draft.paper if alone else self.ids.new(), self.ids.new()
-        self.keys.new_paper(paper)
+        paper, content = draft.paper if alone else self.ports.ids.new(), self.ports.ids.new()
+        self.ports.keys.new_paper(paper)
         arrival = Arrival(
             paper=paper,
             owner=draft.owner,
             type=draft.type,
-            content=self._store_content(paper, content, file),
-            sha256=file.sha256,
-            file_name=file.name,
+            file=file,
+            content=put_content(self.ports.contents, content, paper, file),
             statement=None if alone else draft.paper,
+            today=draft.today,
         )
         try:
-            change = self._arrival_change(_order_from(draft.line), arrival, register)
+            change = self.arrivals.change_for_new(_order_from(draft.line), arrival, register)
             return self._claim_entry(draft, change, _statement_in(change), content)
         except (Refusal, CustomerReferenceRaced):
-            self.contents.drop(content)
+            self.ports.contents.drop(content)
             raise
 
     def _claim_entry(
@@ -354,7 +377,7 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
         """The entry with its claims. `state`: the authorization to register. An authorization that has already ended
         does not claim its account, because its successor may be in the same list."""
         over = _expiry_of(state, draft.today)
-        code = [self._claim_of("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
+        code = [self.claims.claim_of("scan-code", draft.scan_code, draft.paper)] if draft.scan_code else []
         left = (draft.itself.kind, "mandate" if over else None)
         claims = [draft.itself, *code, *[claim for claim in change.claims if claim.kind not in left]]
         return ImportEntry(draft=draft, change=replace(change, claims=claims), content=content, over=over)
@@ -371,8 +394,8 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
         return Attempt(found=found, append=self._append_of(chosen, caller) if chosen else None, values=values)
 
     def _append_of(self, entries: Sequence[ImportEntry], caller: Caller) -> Later:
-        return self.log.append_later(
-            self._wrap_steps([step for entry in entries for step in entry.change.steps], caller, {}),
+        return self.ports.log.append_later(
+            self.commands.wrap_steps([step for entry in entries for step in entry.change.steps], caller, {}),
             claims=[claim for entry in entries for claim in entry.change.claims],
             papers={paper: owner for entry in entries for paper, owner in entry.change.papers.items()},
         )
@@ -400,7 +423,9 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
         return {
             (kind, digest): owner
             for kind in dict.fromkeys(claim.kind for claim in claims)
-            for digest, owner in self.log.owners_of_claims(kind, [c.digest for c in claims if c.kind == kind]).items()
+            for digest, owner in self.ports.log.owners_of_claims(
+                kind, [c.digest for c in claims if c.kind == kind]
+            ).items()
         }
 
     def _recognize_imported(self, drafts: Sequence[Draft | Result], found: Sequence[F | Result]) -> list[F | Result]:
@@ -423,13 +448,20 @@ class Importing(Filing, Noting, frozen=True, kw_only=True):
 
     def _origins_of(self, papers: Sequence[UUID]) -> dict[UUID, tuple[UUID, str]]:
         """The customer and type of the first event of each paper."""
-        recorded = self.log.load_recorded(papers, MAX_POSITION)
+        recorded = self.ports.log.load_recorded(papers, MAX_POSITION)
         firsts = [one.envelope for one in recorded if one.envelope.originator_version == 1]
         return {first.originator_id: (first.body.customer, first.body.type.code) for first in firsts}
 
 
 def build_importing(ports: Ports, creditor: str | None) -> Importing:
-    return Importing(**msgspec.structs.asdict(ports), creditor=creditor)
+    claims = Claims(ports.keys)
+    return Importing(
+        ports=ports,
+        commands=Commands(log=ports.log, keys=ports.keys, clock=ports.clock, ids=ports.ids),
+        claims=claims,
+        arrivals=Arrivals(claims, ports.keys),
+        creditor=creditor,
+    )
 
 
 def line_identity(line: ImportLine) -> bytes:

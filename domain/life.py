@@ -2,6 +2,7 @@
 take back a note, collect, lapse."""
 
 from datetime import date, timedelta
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -11,10 +12,14 @@ from domain import authorization
 from domain.access import Rights
 from domain.administration import SYSTEM
 from domain.authorization import Amend, Authorization, Lapse, Supersede, WithdrawNote
+from domain.changes import require_version
+from domain.claims import Claims
+from domain.commands import Caller, CallerRequest, Commands, Outcome, retry_conflicts
 from domain.iban import parse_bic, parse_iban, parse_mandate_reference
-from domain.mandate import Amendment, Mandate
+from domain.mandate import Amendment, Mandate, parse_mandate
+from domain.papers import Papers
+from domain.ports import Clock, EventLog, Ids
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
-from domain.use_cases import Caller, Outcome, UseCases, require_version
 
 
 class AmendMandate(msgspec.Struct, frozen=True):
@@ -46,7 +51,18 @@ Order = (
 )
 
 
-class Life(UseCases, frozen=True, kw_only=True):
+class Life(msgspec.Struct, frozen=True, kw_only=True):
+    """`creditor` is the institution's SEPA creditor identifier; a form can be signed for `form_days`."""
+
+    commands: Commands
+    papers: Papers
+    claims: Claims
+    log: EventLog
+    clock: Clock
+    ids: Ids
+    creditor: str | None
+    form_days: int
+
     def change_authorization(
         self, paper: UUID, order: Order, caller: Caller, *, rights: Rights, expected_version: int | None
     ) -> Outcome:
@@ -54,22 +70,24 @@ class Life(UseCases, frozen=True, kw_only=True):
 
         Raises NotFound, PreconditionFailed and the refusals of the life cycle. Durable on return.
         """
-        key = self._command_key(caller, paper, *_request_of(order))
+        request = self.commands.request_of(caller, paper, *_request_of(order), about=paper)
+        attempt = partial(self._change_once, paper, order, request, rights, expected_version)
+        return self.commands.answer_once(request, attempt)
 
-        def decide_and_append() -> Outcome:
-            state = self._load_authorization(paper, rights)
-            require_version(expected_version, state.version)
-            events = authorization.decide(state, self._command_of(order, paper, rights))
-            return self._append_to_paper(paper, self._change_of_authorization(paper, state, events), caller, key)
-
-        return self._answer_once(lambda: self._find_earlier(key, paper), decide_and_append)
+    def _change_once(
+        self, paper: UUID, order: Order, request: CallerRequest, rights: Rights, expected_version: int | None
+    ) -> Outcome:
+        state = self.papers.load_authorization(paper, rights)
+        require_version(expected_version, state.version)
+        events = authorization.decide(state, self._command_of(order, paper, rights))
+        change = self.claims.change_of_authorization(paper, state, events)
+        return self.commands.append_to_paper(paper, change, request)
 
     def _command_of(self, order: Order, paper: UUID, rights: Rights) -> authorization.Command:
         match order:
             case AmendMandate(amendment=amendment, reason=reason):
-                return Amend(
-                    _parse_amendment(amendment), self.clock.today(), reason, self._parse_mandate(Mandate(), paper)
-                )
+                usual = parse_mandate(Mandate(), paper, self.creditor)
+                return Amend(_parse_amendment(amendment), self.clock.today(), reason, usual)
             case SupersedeBy(by=by, reason=reason):
                 return Supersede(by, self._load_successor(by, paper, rights), self.clock.today(), reason)
             case TakeBackNote(reason=reason):
@@ -80,7 +98,7 @@ class Life(UseCases, frozen=True, kw_only=True):
     def _load_successor(self, by: UUID, paper: UUID, rights: Rights) -> Authorization:
         try:
             if by != paper:
-                return self._load_authorization(by, rights)
+                return self.papers.load_authorization(by, rights)
         except NotFound:
             pass
         raise ValidationFailed(FieldError("/by", N_("must be another authorization of the same customer")))
@@ -88,23 +106,22 @@ class Life(UseCases, frozen=True, kw_only=True):
     def load_outcome(self, paper: UUID, rights: Rights) -> Outcome:
         """All events of an authorization and its evidence, for a caller who may see it. Raises NotFound,
         CustomerErased."""
-        self._load_authorization(paper, rights)
-        return self._current_outcome(paper)
+        self.papers.load_authorization(paper, rights)
+        return self.commands.current_outcome(paper)
 
     def lapse_authorization(self, paper: UUID) -> bool:
         """Record what the calendar decided, as `system`. Returns False when there is nothing to record. Durable on
         return."""
+        return retry_conflicts(self._lapse_once, paper)
 
-        def decide_and_append() -> bool:
-            envelopes = self.log.load(paper)
-            state = authorization.fold(e.body for e in envelopes)
-            events = authorization.decide(state, Lapse(self.clock.today()))
-            if events:
-                caller = Caller(actor=SYSTEM, branch=envelopes[0].meta.branch, correlation_id=self.ids.new())
-                self._append_change(self._change_of_authorization(paper, state, events), caller)
-            return bool(events)
-
-        return self._retry_conflicts(decide_and_append)
+    def _lapse_once(self, paper: UUID) -> bool:
+        envelopes = self.log.load(paper)
+        state = authorization.fold(e.body for e in envelopes)
+        events = authorization.decide(state, Lapse(self.clock.today()))
+        if events:
+            caller = Caller(actor=SYSTEM, branch=envelopes[0].meta.branch, correlation_id=self.ids.new())
+            self.commands.append(self.claims.change_of_authorization(paper, state, events), CallerRequest(caller))
+        return bool(events)
 
 
 def _parse_amendment(amendment: Amendment) -> Amendment:

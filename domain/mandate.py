@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.calendar import add_months
-from domain.iban import is_same_bank
+from domain.iban import is_same_bank, parse_bic, parse_creditor_id, parse_iban, parse_mandate_reference
 
 MONTHS_WITHOUT_COLLECTION = 36
 MONTHS_DISPUTABLE = 13  # months to dispute an unauthorised collection; the creditor must show the mandate until then
@@ -102,3 +103,21 @@ def last_day(*, signed_on: date, last_due_on: date | None) -> date:
     A due date before the signature is a typing error and ends nothing.
     """
     return add_months(max(signed_on, last_due_on or signed_on), MONTHS_WITHOUT_COLLECTION)
+
+
+def parse_mandate(given: Mandate, paper: UUID, creditor: str | None) -> Mandate:
+    """The collection data with every number parsed, and completed with the reference, creditor and sequence type that
+    the archive knows."""
+    return msgspec.structs.replace(
+        given,
+        iban=parse_iban(given.iban) if given.iban else None,
+        bic=parse_bic(given.bic) if given.bic else None,
+        mandate_reference=parse_mandate_reference(given.mandate_reference or reference_of(paper)),
+        creditor_id=parse_creditor_id(given.creditor_id) if given.creditor_id else creditor,
+        sequence_type=given.sequence_type or SequenceType.RECURRING,
+    )
+
+
+def reference_of(paper: UUID) -> str:
+    """The mandate reference for a mandate without one of its own; 33 characters."""
+    return f"M{paper.hex.upper()}"

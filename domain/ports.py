@@ -85,7 +85,11 @@ class Earlier(msgspec.Struct, frozen=True):
     position: int
 
 
-class Replayed(Exception):
+class NothingAppended(Exception):
+    """An append that changed nothing: whatever was stored for it is not named by any event."""
+
+
+class Replayed(NothingAppended):
     """`EventLog.append` found the command key already used with the same body: nothing was appended."""
 
     def __init__(self, earlier: Earlier) -> None:
@@ -93,7 +97,7 @@ class Replayed(Exception):
         self.earlier = earlier
 
 
-class AlreadyClaimed(Exception):
+class AlreadyClaimed(NothingAppended):
     """`EventLog.append` found a claim that another paper owns: nothing was appended."""
 
     def __init__(self, kind: str, owner: UUID) -> None:
@@ -101,11 +105,11 @@ class AlreadyClaimed(Exception):
         self.kind, self.owner = kind, owner
 
 
-class VersionConflict(Exception):
+class VersionConflict(NothingAppended):
     """`EventLog.append` found a stream that has grown: nothing was appended; load, decide and append again."""
 
 
-class CustomerReferenceRaced(Exception):
+class CustomerReferenceRaced(NothingAppended):
     """Two first papers of one customer were appended at once: nothing was appended; load the owner again and retry."""
 
 

@@ -13,8 +13,13 @@ import msgspec
 
 from domain import scan_session
 from domain.access import Rights
-from domain.filing import ArchiveFile, Arrival, Examined, Filing, without_token
-from domain.ports import Claim, CommandKey, Earlier, Replayed, VersionConflict
+from domain.changes import Change, in_stream, merge_changes, require_version
+from domain.claims import Claims
+from domain.commands import MAX_POSITION, Caller, CallerRequest, Commands, Outcome, retry_conflicts
+from domain.filing import Filing
+from domain.orders import ArchiveFile, without_token
+from domain.ports import Claim, Clock, Contents, Earlier, EventLog, Ids, KeyRing, NothingAppended, VersionConflict
+from domain.received_file import Examined, store_content
 from domain.refusals import (
     CheckRequired,
     CustomerErased,
@@ -49,7 +54,6 @@ from domain.scan_session import (
     require_archivable,
     require_unchanged,
 )
-from domain.use_cases import MAX_POSITION, Caller, Change, Outcome, in_stream, merge_changes, require_version
 from domain.values import Content, time_of
 
 
@@ -102,42 +106,61 @@ class InspectedPage(msgspec.Struct, frozen=True, kw_only=True):
     capture: str | None = None
 
 
-class Scanning(Filing, frozen=True, kw_only=True):
+class PageThere(NothingAppended):
+    """Another request has stored the page meanwhile, as `session` shows."""
+
+    def __init__(self, session: LoadedScanSession) -> None:
+        super().__init__()
+        self.session = session
+
+
+class Scanning(msgspec.Struct, frozen=True, kw_only=True):
     """Raises NotFound for a session out of reach, IllegalTransition and the refusals of scan_session.py. Durable on
-    return."""
+    return. A session has at most `pages_max` pages."""
+
+    commands: Commands
+    claims: Claims
+    filing: Filing
+    log: EventLog
+    keys: KeyRing
+    contents: Contents
+    clock: Clock
+    ids: Ids
+    pages_max: int
 
     # -- begin and end ----------------------------------------------------------------------------------------
 
     def find_earlier_start(self, asked: object, caller: Caller) -> LoadedScanSession | None:
         """The answer to an earlier request with the same Idempotency-Key, or None; asked before the scanner is looked
         up, because it may have been switched off since."""
-        return self._find_earlier_session(self._start_key(asked, caller))
+        request = self._request_of_start(asked, caller)
+        earlier = self.commands.find_earlier(request)
+        return self._replay_session(request, earlier) if earlier else None
 
-    def _start_key(self, asked: object, caller: Caller) -> CommandKey | None:
-        return self._command_key(caller, "scan", asked)
+    def _request_of_start(self, asked: object, caller: Caller) -> CallerRequest:
+        return self.commands.request_of(caller, "scan", asked)
 
     def start_scan(self, device: ScannerChoice | None, caller: Caller, *, asked: object) -> LoadedScanSession:
         """Start a session and claim its scanner. `asked` is the caller's request for this device. Raises ScannerBusy
         with the session's holder."""
-        command = self._start_key(asked, caller)
+        request = self._request_of_start(asked, caller)
+        return self.commands.answer_once(request, partial(self._start_once, device, request), self._replay_session)
 
-        def decide_and_append() -> LoadedScanSession:
-            session = self.ids.new()
-            events = scan_session.decide(None, Start(device, self.clock.now()))
-            self.keys.new_paper(session)
-            state = scan_session.evolve(None, events[0])
-            change = Change(
-                steps=in_stream(session, events),
-                claims=self._scanner_claims(state, session),
-                papers={session: self.keys.intake_owner()},
-            )
-            return self._scan_append(session, change, caller, command)
-
-        return self._answer_once(lambda: self._find_earlier_session(command), decide_and_append)
+    def _start_once(self, device: ScannerChoice | None, request: CallerRequest) -> LoadedScanSession:
+        session = self.ids.new()
+        events = scan_session.decide(None, Start(device, self.clock.now()))
+        self.keys.new_paper(session)
+        state = scan_session.evolve(None, events[0])
+        change = Change(
+            steps=in_stream(session, events),
+            claims=self._scanner_claims(state, session),
+            papers={session: self.keys.intake_owner()},
+        )
+        return self._append_to_session(session, change, request)
 
     def confirm_scan(self, session: UUID, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Confirm the pass: the Yes of the flatbed, and of every further pass."""
-        return self._change_session(session, Confirm(self.clock.now(), self.scan_pages_max), "confirm", caller, reach)
+        return self._change_session(session, Confirm(self.clock.now(), self.pages_max), "confirm", caller, reach)
 
     def finish_pass(self, session: UUID, finish: Finish, caller: Caller, reach: Reach) -> LoadedScanSession:
         """Record a station's report that a pass has ended."""
@@ -185,17 +208,22 @@ class Scanning(Filing, frozen=True, kw_only=True):
         untouched_since: datetime | None,
     ) -> bool:
         """Apply a command that the calendar found in a view; the log decides whether it still holds."""
+        return retry_conflicts(self._end_once, session, command, caller, untouched_since)
 
-        def decide_and_append() -> bool:
-            found = self._load_session(session)
-            if found.state.state in OVER or (untouched_since and found.touched_at >= untouched_since):
-                return False
-            change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
-            if change.steps:
-                self._scan_append(session, change, caller, None)
-            return bool(change.steps)
-
-        return self._retry_conflicts(decide_and_append)
+    def _end_once(
+        self,
+        session: UUID,
+        command: Interrupt | Expire | DropExpired,
+        caller: Caller,
+        untouched_since: datetime | None,
+    ) -> bool:
+        found = self._load_session(session)
+        if found.state.state in OVER or (untouched_since and found.touched_at >= untouched_since):
+            return False
+        change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
+        if change.steps:
+            self._append_to_session(session, change, CallerRequest(caller))
+        return bool(change.steps)
 
     def _change_session(
         self,
@@ -207,26 +235,27 @@ class Scanning(Filing, frozen=True, kw_only=True):
         version: int | None = None,
     ) -> LoadedScanSession:
         """Apply a command. `asked` is the command as its Idempotency-Key compares it."""
-        key = self._command_key(caller, session, asked)
+        request = self.commands.request_of(caller, session, asked, about=session)
+        attempt = partial(self._change_once, session, command, request, reach, version)
+        return self.commands.answer_once(request, attempt, self._replay_session)
 
-        def decide_and_append() -> LoadedScanSession:
-            found = self.load_scan_session(session, reach)
-            require_version(version, found.state.version)
-            change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
-            return self._scan_append(session, change, caller, key) if change.steps else found
+    def _change_once(
+        self,
+        session: UUID,
+        command: scan_session.Command,
+        request: CallerRequest,
+        reach: Reach,
+        version: int | None,
+    ) -> LoadedScanSession:
+        found = self.load_scan_session(session, reach)
+        require_version(version, found.state.version)
+        change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
+        return self._append_to_session(session, change, request) if change.steps else found
 
-        return self._answer_once(lambda: self._find_earlier_session(key, session), decide_and_append)
-
-    def _find_earlier_session(
-        self, command: CommandKey | None, session: UUID | None = None
-    ) -> LoadedScanSession | None:
-        earlier = self.log.find_command(command) if command else None
-        return self._replay_session(earlier, session) if earlier else None
-
-    def _replay_session(self, earlier: Earlier, session: UUID | None = None) -> LoadedScanSession:
+    def _replay_session(self, request: CallerRequest, earlier: Earlier) -> LoadedScanSession:
         """The session as the first request with this key left it. For a start it is the youngest session of that
         append: a session that yielded its scanner to it had waited for two minutes."""
-        about = session if session in earlier.papers else max(earlier.papers)
+        about = request.about if request.about in earlier.papers else max(earlier.papers)
         return msgspec.structs.replace(self._load_session(about, earlier.position), replayed=True)
 
     # -- pages ------------------------------------------------------------------------------------------------
@@ -237,25 +266,24 @@ class Scanning(Filing, frozen=True, kw_only=True):
         """Store one page image at place `n`. Returns the session and False when the page is there already, by its
         digest or its capture. The session is another one when a station's page arrives after the requested session was
         archived."""
+        return retry_conflicts(self._capture_once, session, n, page, caller, reach)
 
-        def decide_and_append() -> tuple[LoadedScanSession, bool]:
-            found = self._session_for_page(self.load_scan_session(session, reach), page.capture, caller)
-            place = n if found.id == session else 1
-            if not scan_session.decide(found.state, self._build_capture(place, page, NOT_STORED)):
-                return found, False
-            try:
-                stored = self._store_then_append(found.id, page.file, partial(append, found.id, place))
-            except CustomerErased:
-                raise VersionConflict from None  # its key was destroyed when it ended
-            return msgspec.structs.replace(stored, replayed=False), not stored.replayed
-
-        def append(taker: UUID, place: int, content: Content) -> LoadedScanSession:
-            """Many may come at once: the content is stored, and who is overtaken by another page appends again."""
-            return self._retry_conflicts(
-                lambda: self._append_page(taker, self._build_capture(place, page, content), caller, reach)
-            )
-
-        return self._retry_conflicts(decide_and_append)
+    def _capture_once(
+        self, session: UUID, n: int, page: InspectedPage, caller: Caller, reach: Reach
+    ) -> tuple[LoadedScanSession, bool]:
+        """Many pages may come at once: the content is stored once, and only the append is repeated after a conflict."""
+        found = self._session_for_page(self.load_scan_session(session, reach), page.capture, caller)
+        place = n if found.id == session else 1
+        if not scan_session.decide(found.state, self._build_capture(place, page, NOT_STORED)):
+            return found, False
+        try:
+            with store_content(self.contents, self.ids.new(), found.id, page.file) as content:
+                capture = self._build_capture(place, page, content)
+                return retry_conflicts(self._append_page, found.id, capture, caller, reach), True
+        except PageThere as there:
+            return there.session, False
+        except CustomerErased:
+            raise VersionConflict from None  # its key was destroyed when it ended
 
     def _session_for_page(self, found: LoadedScanSession, capture: str | None, caller: Caller) -> LoadedScanSession:
         """The session that accepts a page of this one: itself, or, when it is archived, the session for the station's
@@ -263,7 +291,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
         state = found.state
         if state.state is not ARCHIVED or state.device is None or capture is None or capture in state.captures:
             return found
-        claim = self._claim_of("late-pages", str(found.id), self.ids.new())
+        claim = self.claims.claim_of("late-pages", str(found.id), self.ids.new())
         taker = self.log.owners_of_claims(claim.kind, [claim.digest]).get(claim.digest)
         if taker is None:
             taker = claim.owner
@@ -275,18 +303,19 @@ class Scanning(Filing, frozen=True, kw_only=True):
         self.keys.new_paper(session)
         events = scan_session.decide(None, TakeUp(device, self.clock.now()))
         papers = {session: self.keys.intake_owner()}
-        self._append_change(Change(steps=in_stream(session, events), claims=[claim], papers=papers), caller)
+        change = Change(steps=in_stream(session, events), claims=[claim], papers=papers)
+        self.commands.append(change, CallerRequest(caller))
 
     def _append_page(self, session: UUID, capture: Capture, caller: Caller, reach: Reach) -> LoadedScanSession:
-        """Append the page. The session is `replayed` when the page was stored by another request."""
+        """Append the page. Raises PageThere when another request has stored it."""
         found = self.load_scan_session(session, reach)
         events = scan_session.decide(found.state, capture)
         if not events:
-            return msgspec.structs.replace(found, replayed=True)
-        return self._scan_append(session, self._scan_change(session, found.state, events), caller, None)
+            raise PageThere(found)
+        return self._append_to_session(session, self._scan_change(session, found.state, events), CallerRequest(caller))
 
     def _build_capture(self, n: int, page: InspectedPage, content: Content) -> Capture:
-        return Capture(n, _page_from(page, content), self.scan_pages_max)
+        return Capture(n, _page_from(page, content), self.pages_max)
 
     # -- into a document --------------------------------------------------------------------------------------
 
@@ -294,16 +323,19 @@ class Scanning(Filing, frozen=True, kw_only=True):
         self, session: UUID, asked: Sequence[int] | None, order: ArchiveFile, caller: Caller
     ) -> Outcome | None:
         """The answer to an earlier request with the same Idempotency-Key, or None."""
-        command = self._archive_key(session, asked, order, caller)
-        earlier = self.log.find_command(command) if command else None
-        papers = [paper for paper in earlier.papers if paper != session] if earlier else []
-        return self._replay_outcome(papers, earlier.position) if earlier else None
+        request = self._request_of_archive(session, asked, order, caller)
+        earlier = self.commands.find_earlier(request)
+        return self._replay_archive(session, request, earlier) if earlier else None
 
-    def _archive_key(
+    def _request_of_archive(
         self, session: UUID, asked: Sequence[int] | None, order: ArchiveFile, caller: Caller
-    ) -> CommandKey | None:
+    ) -> CallerRequest:
         pages = None if asked is None else tuple(asked)
-        return self._command_key(caller, "archive-scan", session, pages, without_token(order))
+        return self.commands.request_of(caller, "archive-scan", session, pages, without_token(order))
+
+    def _replay_archive(self, session: UUID, request: CallerRequest, earlier: Earlier) -> Outcome:
+        papers = tuple(paper for paper in earlier.papers if paper != session)
+        return self.commands.replay_outcome(request, Earlier(papers, earlier.position))
 
     def archive_scan(
         self,
@@ -323,23 +355,28 @@ class Scanning(Filing, frozen=True, kw_only=True):
         With a code its Check must be valid, else CheckRequired. Raises PreconditionFailed when the pages have changed,
         and the refusals of filing.py.
         """
-        command = self._archive_key(seen.id, asked, order, caller)
+        request = self._request_of_archive(seen.id, asked, order, caller)
+        attempt = partial(self._archive_once, seen, numbers, order, file, request, rights, reach)
+        return self.commands.answer_once(request, attempt, partial(self._replay_archive, seen.id))
 
-        def decide_and_append() -> Outcome:
-            found = self._require_pages(seen, numbers, reach)
-            try:
-                outcome = self._archive_pages(found, numbers, order, file, caller, command, rights)
-            except (
-                DuplicateContent,
-                ExternalIdTaken,
-            ):  # a twin may have archived these pages
-                self._require_pages(seen, numbers, reach)
-                raise
-            if not outcome.replayed:
-                self._drop_images([found.state.pages[n].content.id for n in numbers])
-            return outcome
-
-        return self._answer_once(lambda: self.find_earlier_archive(seen.id, asked, order, caller), decide_and_append)
+    def _archive_once(
+        self,
+        seen: LoadedScanSession,
+        numbers: Sequence[int],
+        order: ArchiveFile,
+        file: Examined,
+        request: CallerRequest,
+        rights: Rights,
+        reach: Reach,
+    ) -> Outcome:
+        found = self._require_pages(seen, numbers, reach)
+        try:
+            outcome = self._archive_pages(found, numbers, order, file, request, rights)
+        except (DuplicateContent, ExternalIdTaken):  # a twin may have archived these pages
+            self._require_pages(seen, numbers, reach)
+            raise
+        self._drop_images([found.state.pages[n].content.id for n in numbers])
+        return outcome
 
     def answer_for_lost_images(
         self,
@@ -371,24 +408,18 @@ class Scanning(Filing, frozen=True, kw_only=True):
         numbers: Sequence[int],
         order: ArchiveFile,
         file: Examined,
-        caller: Caller,
-        command: CommandKey | None,
+        request: CallerRequest,
         rights: Rights,
     ) -> Outcome:
         """Archive as Select file does, and remove the pages from their session in the same append."""
-
-        def leaving(arrival: Arrival) -> Change:
-            events = scan_session.decide(found.state, ArchivePages(tuple(numbers), arrival.paper))
-            return self._scan_change(found.id, found.state, events)
-
-        if order.authorization is not None:
-            if order.check_token is None:
-                raise CheckRequired
-            return self._archive_evidence(order.authorization, order, file, caller, command, rights, leaving)
-        kind = self._require_type(order.type or "")
-        self._refuse_file(kind, order, file)
-        self._require_customer(order.customer or "")
-        return self._archive_file(order, kind, file, caller, command, leaving)
+        paper = self.ids.new()
+        events = scan_session.decide(found.state, ArchivePages(tuple(numbers), paper))
+        leaving = self._scan_change(found.id, found.state, events)
+        if order.authorization is None:
+            return self.filing.archive_new(order, file, request, paper, leaving)
+        if order.check_token is None:
+            raise CheckRequired
+        return self.filing.archive_evidence(order.authorization, order, file, request, rights, paper, leaving)
 
     # -- shared -----------------------------------------------------------------------------------------------
 
@@ -437,15 +468,11 @@ class Scanning(Filing, frozen=True, kw_only=True):
             ended=[session] if after.state in OVER else [],
         )
 
-    def _scan_append(
-        self, session: UUID, change: Change, caller: Caller, command: CommandKey | None
-    ) -> LoadedScanSession:
+    def _append_to_session(self, session: UUID, change: Change, request: CallerRequest) -> LoadedScanSession:
         try:
-            recorded = self._append_change(change, caller, command)
-        except Replayed as replayed:
-            return self._replay_session(replayed.earlier, session)
+            recorded = self.commands.append(change, request)
         except ScannerBusy as busy:
-            return self._scan_append(session, self._yield_scanner(busy, change), caller, command)
+            return self._append_to_session(session, self._yield_scanner(busy, change), request)
         except CustomerErased:
             raise VersionConflict from None  # its key went with its end
         self._drop_images(change.forgotten)
@@ -469,7 +496,7 @@ class Scanning(Filing, frozen=True, kw_only=True):
 
     def _scanner_claims(self, state: ScanSession, session: UUID) -> list[Claim]:
         """The claim that gives a scanner to one session at a time; none for a session without a scanner."""
-        return [self._claim_of("scanner", state.device.scanner, session)] if state.device else []
+        return [self.claims.claim_of("scanner", state.device.scanner, session)] if state.device else []
 
 
 def _page_from(page: InspectedPage, content: Content) -> CapturedPage:

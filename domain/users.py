@@ -28,9 +28,9 @@ from domain.administration import (
     fold_name,
 )
 from domain.catalogues import Catalogues
+from domain.commands import Caller
 from domain.ports import Ids, Passwords
 from domain.refusals import N_, FieldError, NotFound
-from domain.use_cases import Caller
 
 # Without characters that look alike: 31 characters, so 20 of them are 99 bits.
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"

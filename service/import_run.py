@@ -13,7 +13,6 @@ import msgspec
 
 from domain.archive import Caller, Examined, build_examined
 from domain.authorization import ExpiryCause
-from domain.filing import Received
 from domain.importing import (
     BATCH_LINES_MAX,
     Importing,
@@ -26,6 +25,7 @@ from domain.importing import (
     There,
 )
 from domain.limits import Limits
+from domain.received_file import Received
 from domain.refusals import FieldError, InsufficientStorage, Refusal, Unavailable, ValidationFailed
 from paper.client import Examiner
 from projections.view import pause_collector

@@ -85,15 +85,15 @@ FAULTS = (
     Fault(
         "a change of an authorization is made to a version that nobody read",
         "domain/life.py",
-        "            require_version(expected_version, state.version)\n",
+        "        require_version(expected_version, state.version)\n",
         "",
         "unit/test_life.py",
     ),
     Fault(
         "content of a refused upload stays in the store",
-        "domain/filing.py",
-        "            self.contents.drop(content_id)\n            raise  # after any",
-        "            raise  # after any",
+        "domain/received_file.py",
+        "        contents.drop(content)\n        raise  # after any",
+        "        raise  # after any",
         "unit/test_archive_file.py",
     ),
     Fault(
@@ -105,9 +105,9 @@ FAULTS = (
     ),
     Fault(
         "a twin of a request does it again",
-        "domain/use_cases.py",
-        "            return earlier\n        try:\n            return self._retry_conflicts(attempt)",
-        "            pass\n        try:\n            return self._retry_conflicts(attempt)",
+        "domain/commands.py",
+        "            return replay(request, earlier)\n        try:\n            return retry_conflicts(attempt)",
+        "            pass\n        try:\n            return retry_conflicts(attempt)",
         "unit/test_archive_file.py unit/test_life.py http/test_api_idempotency.py",
     ),
     # -- api

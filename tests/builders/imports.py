@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from domain.filing import Examined, Received
 from domain.importing import ImportLine
+from domain.received_file import Examined, Received
 from domain.scan_code import luhn, mod11
 from service.import_lines import HEADER
 from tests.builders.papers import an_iban, an_upload

@@ -20,7 +20,7 @@ DOUBLES = {
         "scanner/messages.py",
     ),
     "Examiner": (PORT, "api/parts.py", "paper/client.py"),
-    "Finding": (PORT, "api/parts.py", "domain/filing.py", "paper/messages.py"),
+    "Finding": (PORT, "api/parts.py", "domain/received_file.py", "paper/messages.py"),
     "IdentityProvider": (PORT, "api/parts.py", "service/oidc.py"),
     "PageFinding": (PORT, "api/parts.py", "paper/messages.py"),
     "PageImages": (PORT, "api/page_images.py", "api/parts.py"),

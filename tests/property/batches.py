@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from domain import scan_session
 from domain.archive import Outcome, build_archive
+from domain.commands import MAX_POSITION
 from domain.document import DocumentArchived
 from domain.refusals import (
     IllegalTransition,
@@ -38,7 +39,6 @@ from domain.scan_session import (
     ScanState,
     keeps_scanner,
 )
-from domain.use_cases import MAX_POSITION
 from projections import scan_sessions
 from tests.builders.papers import a_caller
 from tests.builders.scans import FEEDER, GLASS, Scans

@@ -11,9 +11,10 @@ import pytest
 from domain import document
 from domain.access import Rights
 from domain.authorization import ReportCollection, Revoke, Suspend
+from domain.changes import Change, in_stream
+from domain.commands import CallerRequest
 from domain.document import Restore, Withdraw
 from domain.mandate import CollectionOutcome
-from domain.use_cases import Change, in_stream
 from tests.builders.papers import a_caller, a_mandate, a_mandate_form, an_iban, an_order, an_upload
 from tests.service.program import Program, paper_of
 
@@ -49,8 +50,8 @@ class Desk:
         state = document.fold(e.body for e in self.program.store.log.load(paper))
         assert state is not None
         steps = in_stream(paper, document.decide(state, Withdraw(REASON)))
-        self.archive.corrections._append_change(
-            Change(steps=steps, versions={paper: state.version}), a_caller()
+        self.archive.corrections.commands.append(
+            Change(steps=steps, versions={paper: state.version}), CallerRequest(a_caller())
         )  # what it appended
 
     def correct(self, paper: UUID, command: document.Command) -> None:

@@ -10,8 +10,8 @@ from domain.archive import Outcome
 from domain.authorization import AuthorizationRegistered, EvidenceAttached
 from domain.document import Description, DocumentArchived
 from domain.document_type import DefineType
-from domain.filing import FileChanged
 from domain.ports import CustomerReferenceRaced
+from domain.received_file import FileChanged
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,

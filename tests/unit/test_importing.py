@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from domain.authorization import AuthorizationRegistered, AuthorizationStatus, ExpiryCause
 from domain.document import Description, DocumentArchived
-from domain.filing import Examined, Received
 from domain.importing import BATCH_LINES_MAX, Examine, ImportLine, Prepared, RefusedDraft, Result, TakenDraft, There
+from domain.received_file import Examined, Received
 from domain.refusals import (
     CustomerErased,
     CustomerUnknown,

@@ -40,6 +40,7 @@ NO_DESCRIPTORS_SECONDS = 1.0
 ANOTHERS_TURN_SECONDS = 0.001
 SLOTS, NOBODY = 32, -1
 CLOSE = (b"connection", b"close")
+READS = ("GET", "HEAD")
 
 Application = Callable[[Any, Any, Any], Any]
 logger = logging.getLogger("dossier.web")
@@ -74,6 +75,16 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
         if CLOSE in headers:
             self._keepalive = 0
         super()._send_response_start(status, headers, request, close)
+
+    def eof_received(self) -> bool:
+        """A client that has sent a whole write and closes its direction may still read: it gets its answer, for as long
+        as the work of a caller that left goes on, since the two look the same. Reads are dropped at once."""
+        receiver = self._body_receiver
+        if receiver is None or not receiver._complete or receiver.request.method in READS:
+            return False
+        self._keepalive = 0
+        self.worker.loop.call_later(GONE_SECONDS, self._close_transport)
+        return True
 
     def pause_writing(self) -> None:
         super().pause_writing()

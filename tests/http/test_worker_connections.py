@@ -103,6 +103,21 @@ def test_a_reader_that_is_merely_slow_gets_everything(served: Served) -> None:
     assert got > size
 
 
+def test_who_has_sent_a_whole_write_and_closes_that_direction_gets_the_answer(served: Served) -> None:
+    """It was done, and its client not told."""
+    with connect(served) as client:
+        client.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+        client.shutdown(socket.SHUT_WR)
+        assert drain(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_leaves_in_the_middle_of_a_write_is_not_waited_for(served: Served) -> None:
+    with connect(served) as client:
+        client.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+        client.shutdown(socket.SHUT_WR)
+        assert drain(client) == b""
+
+
 def test_the_backlog_takes_a_burst_while_the_worker_is_busy(served: Served) -> None:
     """asyncio listens with 100, whatever gunicorn is told; a stopped worker shows how many are let in."""
     pid = served.get("/calls")["pid"]

@@ -63,7 +63,9 @@ def _shown(default: Any) -> str:
 
 
 def commands() -> Iterator[str]:
-    yield "## Commands\n\n`./run COMMAND`; `--help` behind any of them tells its options.\n"
+    yield "## Commands\n\n`./run COMMAND`; `--help` behind any of them tells its options. Where `dossier` is in the"
+    yield 'PATH, `eval "$(_DOSSIER_COMPLETE=bash_source dossier)"` completes commands in bash; zsh, fish: `zsh_source`,'
+    yield "`fish_source`.\n"
     yield "| Command | Does |\n|---|---|"
     for path, command in verbs("dossier", cli):
         yield f"| `{path}` | {command.get_short_help_str(200)} |"

@@ -29,7 +29,7 @@ REFERENCE, EVENTS = DOCS / "reference.md", DOCS / "events.md"
 BEGIN, END = "<!-- made by tests/docs/reference.py -->\n", "<!-- end -->\n"
 HEAD = """# Reference
 
-Made from the code by `python -m tests.docs.reference`; a test fails when it drifts. What the words mean stands in
+Made from the code by `python -m tests.docs.reference`; a test fails when it is out of date. The terms are explained in
 [architecture](architecture.md), [events](events.md) and [operations](operations.md).
 """
 

@@ -184,6 +184,8 @@ def test_a_page_is_printed_without_what_can_only_be_pressed(
     page.emulate_media(media="print")
     expect(page.locator("main h1")).to_be_visible()
     expect(pressed).to_have_count(0)
+    expect(page.locator(".imprint")).to_be_visible()
+    expect(page.locator(".imprint span"), "when and by whom it was printed").to_be_visible()
 
 
 @pytest.mark.parametrize("language", ["en", "nl", "de"])

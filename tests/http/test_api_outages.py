@@ -181,7 +181,10 @@ def staff(archive: Served) -> httpx.Client:
 
 @pytest.fixture(scope="module")
 def document(archive: Served, staff: httpx.Client) -> dict[str, Any]:
-    return archived(staff, a_customer(archive))
+    """Callers wait for half a second here; on a busy machine the first decoder is loaded later than that."""
+    customer = a_customer(archive)
+    wait_until(lambda: select_file(staff, customer).status_code == 201, BACK_SECONDS, "no file is examined")
+    return archived(staff, customer)
 
 
 def back(archive: Served, staff: httpx.Client) -> None:

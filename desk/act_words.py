@@ -30,7 +30,7 @@ OF_PAPERS = {
     "evidence-attached": ActWords(N_("Evidence attached"), "link"),
     "evidence-withdrawn": ActWords(N_("Evidence withdrawn"), "hide"),
     "evidence-restored": ActWords(N_("Evidence restored"), "undo"),
-    "note-withdrawn": ActWords(N_("Taken back: recorded by mistake"), "undo"),
+    "note-withdrawn": ActWords(N_("Recording withdrawn: made by mistake"), "undo"),
     "mandate-amended": ActWords(N_("Mandate amended"), "pen"),
     "authorization-suspended": ActWords(N_("Authorization suspended"), "pause"),
     "authorization-resumed": ActWords(N_("Authorization resumed"), "play"),
@@ -102,7 +102,7 @@ STATUSES = {
 SOURCES = {"scan": N_("Scan page"), "file": N_("Select file"), "none": N_("No upload")}
 OUTCOMES = {"paid": N_("Paid"), "rejected": N_("Rejected"), "returned": N_("Returned"), "refunded": N_("Refunded")}
 CAUSES = {
-    "form": N_("never signed within the time printed on the form"),
+    "form": N_("the form was not signed in time"),
     "validity": N_("its validity ended"),
     "no-collection": N_("36 months without a collection"),
 }

@@ -73,7 +73,7 @@ def fields_refused(refusal: Refusal, sentence: str, translate: Callable[[str], s
 
 
 # Replaces domain/values.NO_DAY on pages, where people type a day in the format of their language.
-NO_TYPED_DAY = N_("must be a date like 24/11/2026")
+NO_TYPED_DAY = N_("must be a date such as 24/11/2026")
 
 
 def with_typed_day(sentence: str, translate: Callable[[str], str]) -> str:

@@ -112,14 +112,14 @@ def clock_of(text: str | None) -> time:
     try:
         return time.fromisoformat(text).replace(second=59, microsecond=999000, tzinfo=None)
     except ValueError:
-        raise ValidationFailed(FieldError("/query/time", N_("must be a time like 14:05"))) from None
+        raise ValidationFailed(FieldError("/query/time", N_("must be a time such as 14:05"))) from None
 
 
 def rfc3339(at: datetime) -> str:
     try:
         return format_moment(at)
     except OverflowError:
-        raise ValidationFailed(FieldError("/query/day", N_("is not in the calendar"))) from None
+        raise ValidationFailed(FieldError("/query/day", N_("is not a calendar date"))) from None
 
 
 def past_of(call: Call, as_of: str | None, summary: Mapping[str, Any]) -> dict[str, Any] | None:

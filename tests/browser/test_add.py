@@ -217,7 +217,7 @@ def test_a_drop_is_not_taken_where_something_typed_would_be_lost_or_by_who_may_n
     page.get_by_label("Description").fill("as agreed")
     drop(page, "one.pdf")
     said = page.locator("#said")
-    expect(said).to_contain_text("Nothing was added.")
+    expect(said).to_contain_text("The file was not added.")
     expect(page.get_by_label("Description")).to_have_value("as agreed")
     assert desk.violations() == []
     said.get_by_role("link", name="Select file").click()
@@ -367,7 +367,7 @@ def test_every_refused_file_has_its_sentence_and_what_was_entered_stays(desk: De
     at = Adding(desk, source="file", customer=customer, type="LETTER")
     at.page.get_by_label("Description").fill("as agreed")
     at.choose_file(a_payload(b"PK\3\4" + bytes(200), name="papers.pdf")).save_button.click()
-    check_refused(at, "This is a ZIP archive. Unpack it and add what is in it.")
+    check_refused(at, "This is a ZIP archive. Unpack it and add the files in it.")
     expect(at.page.locator("#rail")).to_contain_text("Select a file.")  # that one is none
     at.choose_file(a_payload(known)).save_button.click()
     check_refused(at, "The same file was added on")
@@ -393,16 +393,16 @@ def test_what_is_wrong_with_a_file_is_told_on_choosing_it(desk: Desk, tmp_path: 
         expect(at.page.get_by_label("Description")).to_have_value("as agreed")
 
     at.pick(a_payload(b""))
-    check_told("The file has no contents.")
+    check_told("The file is empty.")
     at.pick(a_payload(b"MZ\x90\0" + bytes(200)))
-    check_told("This is a program and not a document.")
+    check_told("This is a program, not a document.")
     with (large := tmp_path / "large.pdf").open("wb") as file:
         file.truncate(61_000_000)
     at.page.locator("#file").set_input_files(large)
     check_told("58.2 MB; the limit is 50 MB.")
     at.choose_file(a_payload(name="one.pdf"), a_payload(b"", name="empty.pdf"))
     expect(at.page.locator("#rail")).to_contain_text("Select file: one.pdf")
-    expect(at.page.locator("[data-files] li").nth(1)).to_contain_text("The file has no contents.")
+    expect(at.page.locator("[data-files] li").nth(1)).to_contain_text("The file is empty.")
     assert not [url for url in asked if url.endswith("/v1/documents")]
 
 
@@ -420,9 +420,9 @@ def test_a_file_that_is_chosen_twice_is_chosen_once(desk: Desk, tmp_path: Path) 
 def test_a_pdf_with_a_password_is_said_to_have_no_preview_before_and_after_it_is_saved(desk: Desk) -> None:
     at = Adding(desk, source="file", customer=a_customer(desk.served), type="LETTER")
     at.choose_file(a_payload(a_locked_pdf()))
-    expect(at.page.locator("[data-state]")).to_contain_text("This PDF has a password: there is no preview.")
+    expect(at.page.locator("[data-state]")).to_contain_text("This PDF has a password, so there is no preview.")
     at.save_button.click()
-    expect(at.done).to_contain_text("This PDF has a password: there is no preview.")
+    expect(at.done).to_contain_text("This PDF has a password, so there is no preview.")
 
 
 def test_several_files_have_each_their_own_result(desk: Desk) -> None:
@@ -434,7 +434,7 @@ def test_several_files_have_each_their_own_result(desk: Desk) -> None:
     expect(at.summary).to_have_text("2 of 3 files saved.")
     expect(at.summary).to_be_focused()
     rows = at.page.locator("[data-files] li")
-    for row, words in zip(rows.all(), ("Saved", "Not saved: The file has no contents.", "Saved"), strict=True):
+    for row, words in zip(rows.all(), ("Saved", "Not saved: The file is empty.", "Saved"), strict=True):
         expect(row.locator("[data-state]")).to_have_text(words)
     at.documents(customer, 2)
     rows.nth(1).get_by_role("button", name="Remove").click()  # nothing is left to save
@@ -492,7 +492,7 @@ def test_pictures_become_one_document_when_they_are_to(desk: Desk) -> None:
     customer = a_customer(desk.served)
     at = Adding(desk, source="file", customer=customer, type="LETTER")
     at.choose_file(a_photo("1.jpg"), a_photo("2.jpg"))
-    at.page.get_by_label("One document of all pages").check()
+    at.page.get_by_label("One document with all pages").check()
     at.save_button.click()
     expect(at.done).to_contain_text("2 pages")
     (item,) = at.documents(customer, 1)
@@ -503,7 +503,7 @@ def test_one_document_of_pictures_and_a_pdf_is_refused_with_a_sentence(desk: Des
     customer = a_customer(desk.served)
     at = Adding(desk, source="file", customer=customer, type="LETTER")
     at.choose_file(a_photo(), a_payload())
-    at.page.get_by_label("One document of all pages").check()
+    at.page.get_by_label("One document with all pages").check()
     at.save_button.click()
     expect(at.summary).to_contain_text("One document can be made of pictures alone.")
     at.documents(customer, 0)
@@ -791,7 +791,7 @@ def test_a_type_used_lately_is_chosen_by_enter_alone(desk: Desk) -> None:
     at.page.locator("#save-next").click()
     expect(at.done).to_be_visible()
     at.page.locator("#type-choice").click()
-    expect(at.dialog("Make a choice…")).to_contain_text("Used lately at this desk")
+    expect(at.dialog("Make a choice…")).to_contain_text("Recently used at this desk")
     at.page.keyboard.press("Enter")
     expect(at.page.locator("#type-choice")).to_have_text("Form")
 
@@ -819,7 +819,7 @@ def test_undo_takes_a_note_back(desk: Desk) -> None:
     at.save_button.click()
     at.page.get_by_role("alertdialog").get_by_role("button", name="OK").click()
     at.page.get_by_role("button", name="Undo").click()
-    expect(at.page.locator("#done")).to_contain_text("Guardian consent of Ada Vermeer is not recorded any more.")
+    expect(at.page.locator("#done")).to_contain_text("Guardian consent of Ada Vermeer is no longer recorded.")
     (item,) = at.documents(customer, 1)
     assert item["status"] == "cancelled"
 

@@ -81,10 +81,10 @@ def test_a_mandate_is_suspended_and_resumed(desk: Desk) -> None:
 def test_what_a_wrong_clock_ended_is_taken_back(desk: Desk) -> None:
     page = opened(desk, wrongly_lapsed(desk.served, a_debt(desk.served)))
     expect(fact(page, "Status")).to_contain_text("Expired")
-    send(step(page, "Take back its end"), "Take back its end", Reason="The clock was wrong")
-    recorded(page, "Its end is taken back.")
+    send(step(page, "Reinstate the authorization"), "Reinstate the authorization", Reason="The clock was wrong")
+    recorded(page, "Authorization reinstated.")
     expect(fact(page, "Status")).to_contain_text("Active")
-    assert "Take back its end" not in names(page)
+    assert "Reinstate the authorization" not in names(page)
     expect(page.get_by_text("Authorization reinstated by", exact=False)).to_be_visible()
 
 
@@ -248,7 +248,7 @@ def test_who_was_second_sees_both_and_chooses(desk: Desk) -> None:
     expect(both).to_contain_text("Moved to another bank")
     expect(fact(page, "Account holder")).to_have_text("Jan Smit")
     assert desk.violations() == []
-    both.get_by_role("button", name="Keep mine").click()
+    both.get_by_role("button", name="Save my version").click()
     recorded(page, "Mandate amended.")
     expect(fact(page, "Account holder")).to_have_text("Jan Smit")
     expect(fact(page, "IBAN")).to_have_text("DE89 3704 0044 0532 0130 00")
@@ -267,8 +267,8 @@ def test_who_was_second_can_take_what_is_there(desk: Desk) -> None:
     send(form, "Suspend", Reason="Card is lost")
     both = page.get_by_role("region", name="Changed meanwhile")
     expect(both).to_contain_text("Authorization revoked")
-    expect(both.get_by_role("button", name="Keep mine")).to_have_count(0)
-    both.get_by_role("link", name="Take theirs").click()
+    expect(both.get_by_role("button", name="Save my version")).to_have_count(0)
+    both.get_by_role("link", name="Use their version").click()
     expect(fact(page, "Status")).to_contain_text("Revoked")
     expect(both).to_have_count(0)
 

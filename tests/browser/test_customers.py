@@ -115,12 +115,12 @@ def test_a_card_of_somebody_else_is_refused(desks: Callable[..., Desk]) -> None:
 
 def test_a_search_says_how_many_there_are_and_what_to_do_with_none(desk: Desk) -> None:
     page = desk.open("/customers")
-    expect(page.get_by_role("heading", name="Whose documents?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Find a customer")).to_be_visible()
     field = page.get_by_label("Name, card number, birth date or customer number")
     expect(field).to_be_focused()
     field.fill("Xqzvwkjh")
     page.get_by_role("button", name="Search").click()
-    expect(page.get_by_role("heading", name="Nobody found")).to_be_visible()
+    expect(page.get_by_role("heading", name="No customer found")).to_be_visible()
     assert "q=Xqzvwkjh" in page.url
     number = a_customer(desk.served)
     field.fill(number)

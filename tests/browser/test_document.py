@@ -231,7 +231,7 @@ def test_a_stale_edit_shows_both_and_keeps_what_was_typed_until_it_is_kept(
     expect(page.get_by_text("their words").first).to_be_visible()
     expect(page.get_by_label("Description (optional)")).to_have_value("my words")
     assert desk.violations() == []
-    page.get_by_role("button", name="Keep mine").click()
+    page.get_by_role("button", name="Save my version").click()
     expect(page.get_by_text("Details saved.")).to_be_visible()
     expect(page.locator(".facts").get_by_text("my words")).to_be_visible()
 
@@ -285,7 +285,7 @@ def test_a_file_that_came_too_late_stays_chosen_until_it_is_kept(desks: Callable
     expect(page.get_by_text("theirs.pdf")).to_be_visible()
     expect(page.locator("[data-summary]")).to_be_focused()
     assert page.get_by_label("Better file").evaluate("(field) => field.files[0].name") == "mine.pdf"
-    page.get_by_role("button", name="Keep mine").click()
+    page.get_by_role("button", name="Save my version").click()
     expect(page.get_by_text("Content replaced.")).to_be_visible()
     expect(page.locator(".facts").get_by_text("mine.pdf")).to_be_visible()
     expect(page.get_by_role("link", name="Content 2")).to_be_visible()
@@ -318,7 +318,7 @@ def test_who_has_it_open_is_told_that_somebody_changed_it(desks: Callable[..., D
     corrected(served.as_("supervisor"), paper, "withdraw")
     told = page.locator("#meanwhile").get_by_text("Someone has just changed this document.")
     expect(told).to_be_visible(timeout=LIVE_MS)
-    page.get_by_role("link", name="Show it as it is now").click()
+    page.get_by_role("link", name="Show the current version").click()
     expect(page.get_by_text("This document was withdrawn.")).to_be_visible()
     expect(told).to_be_hidden()
 

@@ -61,9 +61,9 @@ def test_a_view_is_paused_and_resumed_by_its_buttons(page: Page, going_on: None)
 
 def test_a_view_is_rebuilt_and_the_one_before_put_back(page: Page) -> None:
     press(page, "Rebuild and switch over")
-    expect(newest(page)).to_contain_text(re.compile(f"{VIEW}: identical, .* swapped in .* ms"), timeout=DONE)
+    expect(newest(page)).to_contain_text(re.compile(f"{VIEW}: identical, .* switched over in .* ms"), timeout=DONE)
     expect(view(page)).to_contain_text("rebuilt", timeout=DONE)
-    press(page, "Back to the one before")
+    press(page, "Roll back to the previous view")
     expect(newest(page)).to_contain_text("Done", timeout=DONE)
 
 
@@ -74,7 +74,7 @@ def test_everything_is_compared_and_verified(page: Page) -> None:
     tasks = page.get_by_role("region", name="Requests")
     for name in ("audit_history", "authorizations", "customer_documents", "scan_sessions"):
         expect(tasks.get_by_role("row").nth(2)).to_contain_text(f"{name}: identical")
-    expect(page.locator("#part-tiles")).not_to_contain_text("not from here yet")
+    expect(page.locator("#part-tiles")).not_to_contain_text("not yet from this page")
 
 
 def test_a_double_click_asks_once(page: Page, served: Served) -> None:

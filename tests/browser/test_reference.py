@@ -54,6 +54,6 @@ def test_swagger_ui_shows_the_contract_and_calls_the_archive(desk: Desk) -> None
 
 def test_without_scripts_the_page_that_needs_them_leads_to_the_one_that_does_not(nobody: Desk) -> None:
     page = nobody.open("/docs/try")
-    assert "This page needs JavaScript. The reference does not." in page.locator("main > noscript").inner_html()
+    assert "This page needs JavaScript; the API reference does not." in page.locator("main > noscript").inner_html()
     page.locator("main").get_by_role("link", name="API reference").first.click()
     expect(page.get_by_role("heading", name="API reference")).to_be_visible()

@@ -233,7 +233,7 @@ def test_pages_are_turned_moved_by_buttons_and_by_hand_and_removed(at: Callable[
     assert desk.order() == desk.shown() == [three, two, one]
     desk.page.get_by_role("link", name="Page 2").click()
     desk.press("Remove")
-    desk.says("Remove page 2? It cannot be brought back.")
+    desk.says("Remove page 2? You cannot undo this.")
     desk.press("Cancel")
     expect(desk.page.locator("#scan-question")).to_have_count(0)
     assert desk.order() == [three, two, one]
@@ -260,12 +260,12 @@ def test_a_page_is_scanned_again_in_its_place(at: Callable[..., AtScanner]) -> N
 def test_the_other_sides_of_a_stack_become_the_backs_of_its_sheets(at: Callable[..., AtScanner]) -> None:
     desk = at().scan(FEEDER, 3)
     one, two, three = desk.order()
-    desk.press("Other sides now")
+    desk.press("Scan the other sides")
     desk.says("Turn the stack over and put it back into the feeder.")
     desk.press("Scan the other sides").until(6)
-    expect(desk.page.get_by_text("Fronts and backs are put together.")).to_be_visible()
+    expect(desk.page.get_by_text("Fronts and backs are interleaved.")).to_be_visible()
     assert desk.order() == [one, three, two, two, three, one]
-    desk.press("Backs the other way round")
+    desk.press("Reverse the order of the backs")
     expect(desk.thumbs.nth(1)).to_have_attribute("data-sha", one)
     assert desk.order() == [one, one, two, two, three, three]
 
@@ -274,7 +274,7 @@ def test_a_pass_that_is_over_before_it_is_seen_is_collated_all_the_same(at: Call
     """A page that came late took it for one that nobody had asked for."""
     desk = at().scan(FEEDER, 3)
     one, two, three = desk.order()
-    desk.press("Other sides now")
+    desk.press("Scan the other sides")
     desk.says("Turn the stack over and put it back into the feeder.")
 
     def late(route: Route) -> None:
@@ -283,7 +283,7 @@ def test_a_pass_that_is_over_before_it_is_seen_is_collated_all_the_same(at: Call
 
     desk.page.route("**/add", late)
     desk.press("Scan the other sides")
-    expect(desk.page.get_by_text("Fronts and backs are put together.")).to_be_visible()
+    expect(desk.page.get_by_text("Fronts and backs are interleaved.")).to_be_visible()
     assert desk.order() == [one, three, two, two, three, one]
 
 
@@ -376,7 +376,7 @@ def test_after_somebody_was_first_no_other_page_is_removed(at: Callable[..., AtS
 
 def test_a_jam_on_page_21_keeps_pages_1_to_20_also_over_a_reload(at: Callable[..., AtScanner]) -> None:
     desk = at().choose(JAM).press("Scan page").until(20)
-    sentence = "Paper jam after page 20. Pages 1-20 are safe."
+    sentence = "Paper jam after page 20. Pages 1-20 are kept."
     desk.says(sentence)
     expect(desk.page.locator("body")).not_to_contain_text("as the name says")
     pages = desk.order()
@@ -391,9 +391,9 @@ def test_a_jam_on_page_21_keeps_pages_1_to_20_also_over_a_reload(at: Callable[..
 @pytest.mark.parametrize(
     ("device", "sentence"),
     [
-        (COVER, "Close the cover and press Scan again. Page 1 is safe."),
-        (STUCK, "The scanner stopped after page 1. Page 1 is safe."),
-        (EMPTY, "There is no paper in the feeder. Put it in and press Scan again."),
+        (COVER, "Close the cover and press Scan again. Page 1 is kept."),
+        (STUCK, "The scanner stopped after page 1. Page 1 is kept."),
+        (EMPTY, "There is no paper in the feeder. Put the paper in and press Scan again."),
         (TAKEN, "The scanner is in use. Wait or choose another scanner."),
         (AWAY, "The scanner does not answer. Check cable and power."),
     ],
@@ -489,7 +489,7 @@ def test_why_scanner_and_profile_cannot_be_changed_is_seen(at: Callable[..., AtS
     session = filled(archive.as_("staff"), a_page())
     page = at().desk.open(f"/add?source=scan&session={session['id']}")
     expect(page.get_by_label("Scanner", exact=True)).to_be_disabled()
-    expect(page.get_by_text("These pages came as files: no page can be scanned to them.")).to_be_in_viewport()
+    expect(page.get_by_text("These pages were sent as files. You cannot add scanned pages.")).to_be_in_viewport()
     there = at().scan(GLASS, 1).page
     expect(there.get_by_text("Scanner and profile stay the same until")).to_be_in_viewport()
 

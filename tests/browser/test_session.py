@@ -114,7 +114,9 @@ def test_nobody_else_goes_on_with_what_was_typed(at_desk: AtDesk, customer: str)
     other = a_user(desk.served, "operator")
     desk.come_in(other, desk.tab("/sign-in"))
     page.bring_to_front()
-    expect(page.get_by_role("dialog")).to_contain_text(f"{other} is signed in now. Only {at_desk.user} can go on here.")
+    expect(page.get_by_role("dialog")).to_contain_text(
+        f"{other} is signed in now. Only {at_desk.user} can continue here."
+    )
     assert view(desk.served.as_("staff"), customer) == []
 
 
@@ -130,7 +132,9 @@ def test_a_page_that_was_left_open_does_nothing_in_the_name_of_who_signed_in_sin
     desk.come_in(other, tab)
     page.bring_to_front()
     page.locator("#save").click()
-    expect(page.get_by_role("dialog")).to_contain_text(f"{other} is signed in now. Only {at_desk.user} can go on here.")
+    expect(page.get_by_role("dialog")).to_contain_text(
+        f"{other} is signed in now. Only {at_desk.user} can continue here."
+    )
     assert view(desk.served.as_("staff"), customer) == []
     tab.goto("/work")
     sign_out(tab)

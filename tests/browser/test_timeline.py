@@ -38,7 +38,7 @@ def test_a_moment_of_the_timeline_is_the_list_as_it_was(
     last = corrected(staff, paper, "withdraw")
     told_until(staff, customer, last["position"])
     page = desks().open(f"/customers/{customer}/timeline")
-    page.locator(f"#act-{paper['position']}").get_by_role("link", name="View as of then").click()
+    page.locator(f"#act-{paper['position']}").get_by_role("link", name="View that moment").click()
     expect(page.get_by_text("You are viewing")).to_be_visible()
     expect(rows(page).get_by_text("Archived")).to_be_visible()
     page.get_by_role("link", name="Back to now").click()
@@ -68,7 +68,7 @@ def test_a_choice_counts_at_once_and_the_export_follows_it(
     last = corrected(staff, archived(staff, customer), "withdraw")
     told_until(staff, customer, last["position"])
     page = desks().open(f"/customers/{customer}/timeline")
-    page.get_by_label("What was done").select_option("document-withdrawn")
+    page.get_by_label("Kind of act").select_option("document-withdrawn")
     expect(page.locator("#timeline li")).to_have_count(1)
     with page.expect_download() as started:
         page.get_by_role("link", name="CSV").click()
@@ -87,7 +87,7 @@ def test_on_paper_stand_days_and_acts_and_no_buttons(
     expect(page.get_by_role("button", name="Print")).to_be_visible()
     page.emulate_media(media="print")
     expect(page.locator(".filters")).to_be_hidden()
-    expect(page.get_by_role("link", name="View as of then")).to_be_hidden()
+    expect(page.get_by_role("link", name="View that moment")).to_be_hidden()
     expect(page.locator("#timeline h2")).to_be_visible()
     expect(page.locator("#timeline h3")).to_be_visible()
 
@@ -102,4 +102,4 @@ def test_without_scripts_it_is_read_filtered_and_paged(
     expect(page.locator("#timeline li")).to_have_count(1)
     page.get_by_label("Staff member").fill("nobody")
     page.get_by_role("button", name="Filter").click()
-    expect(page.get_by_role("heading", name="Nothing fits this filter")).to_be_visible()
+    expect(page.get_by_role("heading", name="No results for this filter")).to_be_visible()

@@ -146,7 +146,7 @@ def test_a_dialog_takes_what_is_shot_or_refuses_it_aloud(desk: Desk, customer: s
     page.get_by_role("button", name="Keys").click()
     desk.shoot_with_wand(f"{card}1")
     expect(page.get_by_role("alert")).to_have_text(
-        "Nothing was done with the code you scanned. Close this window first, then scan again."
+        "The scanned code was ignored. Close this window first, then scan again."
     )
     expect(page.locator("#who")).to_contain_text("No customer chosen")
 

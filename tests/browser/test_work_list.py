@@ -52,7 +52,7 @@ def test_an_authorization_that_ends_soon_is_listed_with_its_day_and_opens(desk: 
     consent = noted(desk.client, customer, valid_until=in_days(9))
     page = work(desk)
     expiring = page.get_by_role("region", name=re.compile("Expiring authorizations"))
-    expect(expiring.get_by_role("row").filter(has_text=name)).to_contain_text("End of its validity")
+    expect(expiring.get_by_role("row").filter(has_text=name)).to_contain_text("Its validity ends")
     expiring.get_by_role("link", name=re.compile(f"Open Guardian consent, {name}")).click()
     page.wait_for_url(f"**/authorizations/{consent['id']}")
 
@@ -89,7 +89,7 @@ def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
         page.locator("#save:not([aria-disabled])").click()
         expect(page.locator("[data-state]")).to_contain_text(re.compile(r"^[1-9]\d?% of"))
         others = desk.open("/work").get_by_role("region", name="Interrupted uploads")
-        expect(others.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+        expect(others.get_by_text("This browser has no interrupted uploads.")).to_be_visible()
         line.cut()
         page.close()
         line.mend()
@@ -106,7 +106,7 @@ def test_an_upload_that_was_interrupted_is_listed_in_its_browser_and_goes_on(
         page.locator("#file").set_input_files(long)
         page.locator("#save:not([aria-disabled])").click()
         expect(page.locator("[data-done]")).to_be_visible()
-        expect(desk.open("/work").get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+        expect(desk.open("/work").get_by_text("This browser has no interrupted uploads.")).to_be_visible()
 
 
 def test_an_upload_that_nobody_goes_on_with_is_taken_off_the_list(desk: Desk) -> None:
@@ -116,7 +116,7 @@ def test_an_upload_that_nobody_goes_on_with_is_taken_off_the_list(desk: Desk) ->
     )
     page = desk.open("/work")
     page.get_by_role("button", name="Remove old.pdf").click()
-    expect(page.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+    expect(page.get_by_text("This browser has no interrupted uploads.")).to_be_visible()
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.includes('unsent'))") == []
 
 
@@ -129,7 +129,7 @@ def test_an_upload_that_came_through_or_was_refused_is_not_listed(desk: Desk) ->
         page.locator("#save:not([aria-disabled])").click()
         expect(page.locator("[data-done], [data-summary]")).to_be_visible()
     uploads = desk.open("/work").get_by_role("region", name="Interrupted uploads")
-    expect(uploads.get_by_text("No upload of this browser was interrupted.")).to_be_visible()
+    expect(uploads.get_by_text("This browser has no interrupted uploads.")).to_be_visible()
 
 
 def test_each_branch_sees_its_own_first_and_all_by_one_press(desks: Callable[..., Desk]) -> None:

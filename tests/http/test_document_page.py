@@ -127,7 +127,7 @@ def test_a_content_that_is_another_one_is_told_aloud(served: Served, staff: http
     exchange(served, paper, paper["sha256"], other)
     digest = opened(served, paper, verify="now").text_of("digest")
     exchange(served, paper, other, paper["sha256"])
-    assert "The content is not what was archived." in digest
+    assert "The content has changed since it was archived." in digest
     assert "verified" not in digest
 
 
@@ -166,7 +166,7 @@ def test_a_withdrawn_one_says_who_why_and_is_read_by_those_who_correct(served: S
     assert offered(page) == ["restore"]
     assert page.has("page-1")
     assert not reader.has("page-1")
-    assert "Its pages are shown to staff who may correct documents." in reader.main
+    assert "Only staff who may correct documents can see its pages." in reader.main
     assert "Download original" not in reader.main
 
 
@@ -360,8 +360,8 @@ def test_a_stale_form_shows_both_versions_and_keeps_what_was_typed(served: Serve
     assert {name: page.value(name) for name in shown} == shown
     assert page.value("version") == "2"
     assert [words for _, words in page.all("a", href=f"/documents/{paper['id']}")] == [
-        "Take theirs",
-        "Show it as it is now",
+        "Use their version",
+        "Show the current version",
     ]
     assert page.all("button", form="form-describe")
     with Visitor(served) as visitor:

@@ -309,8 +309,8 @@ def test_a_file_sent_twice_by_one_page_is_saved_once(desk: Visitor, served: Serv
 @pytest.mark.parametrize(
     ("data", "name", "words"),
     [
-        (b"", "empty.pdf", "The file has no contents."),
-        (b"MZ\x90\0" + bytes(200), "letter.pdf", "This is a program and not a document."),
+        (b"", "empty.pdf", "The file is empty."),
+        (b"MZ\x90\0" + bytes(200), "letter.pdf", "This is a program, not a document."),
         (b"%PDF-1.7 cut", "cut.pdf", "The file cannot be read completely."),
     ],
 )
@@ -366,7 +366,7 @@ def test_a_file_with_a_checked_code_becomes_the_evidence_of_its_form(desk: Visit
 
 def test_a_copy_of_what_is_only_verified_asks_its_ground(desk: Visitor, served: Served) -> None:
     page = desk.open("/add", source="file", customer=a_customer(served), type="IDENTIFICATION")
-    assert "Give the legal ground." in page.text_of("outcome")
+    assert "Enter the legal ground." in page.text_of("outcome")
     refused = save_file(desk, page, a_letter(), ground="")
     assert "are kept only on a legal ground" in refused.text_of("alert")
     assert save_file(desk, refused, a_letter(), ground="Wwft art. 33").text_of("done").startswith("Saved")
@@ -466,7 +466,7 @@ def test_a_mandate_on_paper_takes_its_collection_data(desk: Visitor, served: Ser
 def test_an_identity_that_was_seen_leaves_what_was_seen(desk: Visitor, served: Served) -> None:
     customer = a_customer(served, name="Ada Vermeer")
     page = desk.open("/add", source="none", customer=customer, type="IDENTIFICATION")
-    assert "Say what was seen." in page.text_of("outcome")
+    assert "Enter the details of the paper you saw." in page.text_of("outcome")
     refused = save_note(desk, page)
     assert "Kind of paper: is required" in refused.text_of("alert")
     done = confirm(desk, save_note(desk, refused, paper="Passport", number_suffix="412"))
@@ -488,7 +488,7 @@ def test_search_finds_none_one_and_many_and_keeps_what_was_entered(desk: Visitor
     one = a_customer(served, name=f"Ada {unique}")
     twins = [a_customer(served, name=f"Bea {shared}", birth_date=f"19{year}-05-23") for year in (61, 92)]
     fields = {"source": "none", "note": "as agreed"}
-    assert "Nobody found." in desk.send("/search", {**fields, "q": unlike_any_name()}).main
+    assert "No customer found." in desk.send("/search", {**fields, "q": unlike_any_name()}).main
     page = desk.send("/search", {**fields, "q": unique})
     assert page.all("input", name="customer", checked="")[0][0]["value"] == one
     page = desk.send("/search", {**fields, "q": shared})
@@ -603,7 +603,7 @@ def test_undo_of_a_note_takes_it_back_and_opens_its_code(desk: Visitor, served: 
     page = confirm(desk, save_note(desk, desk.open("/add", source="none", **chosen), shelf_mark="B 12"))
     undo = {name: page.value(name) for name in ("noted", "version", "key", "source")}
     done = desk.send("/add/undo", undo)
-    assert "Guardian consent of Ada Vermeer is not recorded any more." in done.text_of("done")
+    assert "Guardian consent of Ada Vermeer is no longer recorded." in done.text_of("done")
     (row,) = view(staff, customer, position_of(done))
     now = (row["status"], row["original_held"], row["shelf_mark"], row["signed_on"])
     assert now == ("issued" if has_code else "cancelled", False, None, None)
@@ -612,7 +612,7 @@ def test_undo_of_a_note_takes_it_back_and_opens_its_code(desk: Visitor, served: 
         "note-withdrawn",
         "Undone right after saving: saved by mistake",
     )
-    assert "Taken back: recorded by mistake" in desk.open(f"/authorizations/{row['id']}").words
+    assert "Recording withdrawn: made by mistake" in desk.open(f"/authorizations/{row['id']}").words
     if has_code:
         confirm(desk, save_note(desk, desk.open("/add", source="none", **chosen)))
 

@@ -202,7 +202,7 @@ def test_a_password_is_changed_whenever_one_likes(browser: Browser, newcomer: tu
 @pytest.mark.parametrize(
     ("new", "again", "said"),
     [
-        ("a long enough one", "a long enough two", "is not the same as above"),
+        ("a long enough one", "a long enough two", "must match the password above"),
         ("too short", "too short", "must have at least 12 characters"),
         ("", "", "must have at least 12 characters"),
     ],

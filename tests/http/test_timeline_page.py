@@ -204,7 +204,7 @@ def test_what_a_reader_may_not_see_has_no_timeline(served: Served, staff: httpx.
     customer = a_customer(served)
     hidden = archived(staff, customer, type="READING_DISABILITY")
     page = opened(served, f"/customers/{customer}/timeline", hidden["position"], role="viewer")
-    assert "Nothing was done yet" in page.main
+    assert "No acts yet" in page.main
     assert opened(served, f"/documents/{hidden['evidence']}/timeline", role="viewer").answer.status_code == 404
 
 
@@ -213,7 +213,7 @@ def test_what_a_reader_may_not_see_has_no_timeline(served: Served, staff: httpx.
 
 def test_the_state_at_each_moment_is_the_list_as_of_it(served: Served, staff: httpx.Client, life: Life) -> None:
     page = opened(served, f"/customers/{life.customer}/timeline", life.position)
-    shown = [a["href"] for a, words in page.all("a") if words.startswith("View as of then")]
+    shown = [a["href"] for a, words in page.all("a") if words.startswith("View that moment")]
     assert len(shown) == len(acts(page))
     with Visitor(served) as visitor:
         for href, (position, _) in zip(shown, acts(page), strict=True):
@@ -224,7 +224,7 @@ def test_the_state_at_each_moment_is_the_list_as_of_it(served: Served, staff: ht
 
 def test_the_state_of_a_paper_leads_to_its_page_as_of_the_moment(served: Served, life: Life) -> None:
     page = opened(served, f"/documents/{life.letter['id']}/timeline", life.position)
-    hrefs = [a["href"] for a, words in page.all("a") if words.startswith("View as of then")]
+    hrefs = [a["href"] for a, words in page.all("a") if words.startswith("View that moment")]
     with Visitor(served) as visitor:
         withdrawn = visitor.open(hrefs[1])
     assert "You are viewing" in withdrawn.words
@@ -250,7 +250,7 @@ def test_filters_leave_the_acts_that_fit(served: Served, staff: httpx.Client) ->
     ):
         page = opened(served, path, last["position"], "staff", **query)
         assert [position for position, _ in acts(page)] == expected, query
-        assert ("Nothing fits this filter" in page.main) is (not expected)
+        assert ("No results for this filter" in page.main) is (not expected)
 
 
 def test_every_act_of_papers_can_be_chosen(served: Served, life: Life) -> None:

@@ -108,7 +108,7 @@ def test_what_fits_no_filter_says_so_and_leads_back(served: Served, staff: httpx
     customer = a_customer(served)
     last = archived(staff, customer)
     page = opened(served, f"/customers/{customer}", last["position"], q="nowhere")
-    assert "Nothing fits this filter" in page.main
+    assert "No results for this filter" in page.main
     assert ({"href": f"/customers/{customer}"}.items()) <= dict(
         next(a for a, w in page.all("a") if w == "Show all")
     ).items()
@@ -131,7 +131,7 @@ def test_further_rows_are_a_page_away(served: Served, staff: httpx.Client) -> No
         assert listed(first) + listed(second) == [one["id"] for one in reversed(made)]
         assert not second.has("show-more")
         assert "52 items, last received first" in second.text_of("count")
-        assert "Back to the first ones" in second.main
+        assert "Back to the start of the list" in second.main
 
 
 def test_names_and_notes_are_text_and_never_markup(served: Served, staff: httpx.Client) -> None:
@@ -199,7 +199,7 @@ def test_a_minute_includes_all_of_itself_and_a_day_too(served: Served, staff: ht
         f"{local - timedelta(days=1):%d/%m/%Y}",
         "23:59",
     )
-    assert "There was nothing yet" in before.main
+    assert "No documents at that time" in before.main
 
 
 def test_the_rest_of_today_is_now_and_tomorrow_is_refused_with_what_was_typed(served: Served) -> None:

@@ -33,6 +33,10 @@ ADDRESS = f"https://www.example.org/een/lang/adres/zonder/spatie?token={'x' * 90
 FILE = f"een_bestandsnaam_zonder_spaties_zoals_scanners_ze_maken_{'1234567890' * 4}.pdf"
 HEAD_SHARE_MAX = 1 / 4
 """Of the height of the screen, by the bar and the customer's band."""
+PHONE = {"width": 360, "height": 740}
+PHONE_HEAD_SHARE_MAX = 0.22
+PHONE_ROW_MAX = 170
+"""Pixels of a row of the list."""
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 IN_VIEW = """[...document.querySelectorAll("#list tbody tr")]
     .filter((row) => row.getBoundingClientRect().bottom <= innerHeight).length"""
@@ -149,6 +153,46 @@ def test_the_head_leaves_three_quarters_of_the_screen(
             expect(page.locator(".live")).to_be_visible()
         head = page.locator(".top").evaluate("(top) => top.getBoundingClientRect().height")
         assert head <= height * HEAD_SHARE_MAX, (customer, width, head)
+
+
+def head_of(page: Page) -> float:
+    height: float = page.locator(".top").evaluate("(top) => top.getBoundingClientRect().height")
+    return height
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+def test_the_head_of_an_operator_fits_a_phone(desks: Callable[..., Desk], served: Served, language: str) -> None:
+    desk = desks(None, language=language)
+    desk.come_in(a_user(served, "operator"))
+    desk.page.set_viewport_size(PHONE)  # type: ignore[arg-type] # a plain dict
+    card = f"{secrets.randbelow(10**14):014}"
+    customer = a_customer(served, card_numbers=[card], birth_date="1971-03-12", home_branch="CENTRAL")
+    head = head_of(desk.open(f"/customers/{customer}"))
+    assert head <= PHONE["height"] * PHONE_HEAD_SHARE_MAX, head
+
+
+def test_a_name_without_a_blank_leaves_three_quarters_of_the_screen(desks: Callable[..., Desk], served: Served) -> None:
+    desk = desks("operator")
+    desk.page.set_viewport_size({"width": 1280, "height": 900})
+    page = desk.open(f"/customers/{hostile(served).customer}")
+    assert head_of(page) <= 900 * HEAD_SHARE_MAX
+    name = page.locator("#who .whole")
+    assert name.get_attribute("title") == f"{WORD} van {WORD[:30]}"
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de"])
+def test_a_row_of_the_list_is_short_on_a_phone(desks: Callable[..., Desk], served: Served, language: str) -> None:
+    staff, customer = served.as_("staff"), a_customer(served)
+    archived(staff, customer, name=FILE, note=ADDRESS, type="READING_DISABILITY")
+    noted(staff, customer, original={"held": True, "shelf_mark": "Cupboard 2, folder 14"})
+    last = handed_in(staff, issued(staff, customer)["scan_code"], name="letter.pdf")
+    desk = desks("operator", language=language)
+    desk.page.set_viewport_size(PHONE)  # type: ignore[arg-type] # a plain dict
+    page = desk.open(f"/customers/{customer}?at={last['position']}")
+    rows = page.locator("#list tbody tr")
+    expect(rows).to_have_count(3)
+    heights = rows.evaluate_all("all => all.map((one) => one.getBoundingClientRect().height)")
+    assert max(heights) <= PHONE_ROW_MAX, heights
 
 
 @pytest.mark.parametrize("language", ["en", "nl", "de"])

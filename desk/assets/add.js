@@ -1,5 +1,5 @@
-// Upload customer document: what is entered goes to the server, which says what is missing and what Save will do; parts of
-// the page are exchanged, and nothing that was typed or chosen meanwhile is lost. A file goes by upload.js.
+// Upload customer document (S1): sends the entered fields to the server and replaces the parts of the page that differ.
+// Input made meanwhile is kept. upload.js sends files.
 
 import { askIn } from "./dialog.js";
 import { at, pathOf } from "./place.js";
@@ -24,9 +24,9 @@ document.addEventListener("keydown", pressed);
 addEventListener("beforeunload", (event) => isUnsaved() && event.preventDefault());
 begin();
 
-// -- what is entered ----------------------------------------------------------------------------------------------
+// -- entered fields -----------------------------------------------------------------------------------------------
 
-/** The fields of the form, and what is known of it beside them. Files stay here. */
+/** The fields of the form and of the code field. Files are left out. */
 function entered(changes) {
   const fields = new URLSearchParams();
   for (const [name, value] of new FormData(form())) if (typeof value === "string") fields.set(name, value);
@@ -37,20 +37,20 @@ function entered(changes) {
   return fields;
 }
 
-/** A page of ours; undefined when it was asked for again meanwhile. */
+/** A page of this server; undefined if a later request replaced this one. */
 export function fetched(address, options) {
   return load(address, options).then((got) => got.page, (error) => {
     if (error.name !== "AbortError") throw error;
   });
 }
 
-/** One exchange after the other: each sends what the one before has left. A file that is sent is one of them. */
+/** Runs one exchange after the other, so that each starts from the page the last one left. An upload counts as one. */
 export function inTurn(exchange) {
   last = last.then(exchange, exchange);
   return last;
 }
 
-/** Ask anew what the page is to say. Who asks while another waits for its turn asks together with it. */
+/** Asks the server for the page again. Calls made while one is queued share its answer. */
 export function refresh(changes = {}, ids = PARTS) {
   waiting ??= { changes: {}, ids: new Set(), turn: inTurn(() => waiting && exchange("/add")) };
   Object.assign(waiting.changes, changes);
@@ -58,7 +58,7 @@ export function refresh(changes = {}, ids = PARTS) {
   return waiting.turn;
 }
 
-/** What waits goes along. `found`: what the code field asks for. Gives the page where it is one that asks. */
+/** Sends queued input along. `found`: the code field's fields. Returns the page if it is a dialog. */
 async function exchange(address, found, parts = []) {
   const { changes = {}, ids = new Set() } = waiting ?? {};
   waiting = undefined;
@@ -74,7 +74,7 @@ async function exchange(address, found, parts = []) {
 
 const texts = () => new Map([...form().querySelectorAll("input[id], textarea[id]")].map((one) => [one.id, one.value]));
 
-/** Take parts of a page; what was typed since `before` stays. */
+/** Replaces parts of the page; text typed since `before` is kept. */
 export function show(page, ids, before = new Map()) {
   if (!page.getElementById("rail")) return refused(page);
   const since = [...texts()].filter(([id, value]) => before.has(id) && before.get(id) !== value);
@@ -87,14 +87,14 @@ export function show(page, ids, before = new Map()) {
   return begin();
 }
 
-/** Another page than was asked for says why. */
+/** Shows the other page that the server answered with, such as a refusal. */
 function refused(page) {
   const summary = page.querySelector("[data-summary]");
   document.getElementById("alert").replaceChildren(...(summary ? [document.adoptNode(summary)] : []));
   summary?.focus();
 }
 
-/** All of another state: after a save, or after a refusal. The focus goes where the page wants it. */
+/** Replaces everything, after a save or a refusal. The focus goes to the field with autofocus. */
 export function showWhole(page) {
   if (!page.getElementById("rail")) return refused(page);
   const chosen = page.querySelector("#sources :checked")?.value;
@@ -105,7 +105,7 @@ export function showWhole(page) {
   return wanted.focus();
 }
 
-/** After every change of the page: its address, what Save waits for, the seconds of Undo. */
+/** Runs after every change of the page: updates the address, the held Save and the seconds of Undo. */
 function begin() {
   const known = ["customer", "type", "session"].map((name) => [name, form().elements[name]?.value ?? ""]);
   const query = new URLSearchParams([["source", source()], ...known]);
@@ -115,7 +115,7 @@ function begin() {
   for (const undo of document.querySelectorAll("[data-undo]:not([data-counting])")) countDown(undo);
 }
 
-/** Without scripts the server cannot know that a file was chosen, so it does not hold Save back for it. */
+/** The server cannot see the chosen file and so does not hold Save back for it; the script does. */
 function hold() {
   for (const button of document.querySelectorAll("#save, #save-next")) {
     button.setAttribute("aria-disabled", "true");
@@ -137,7 +137,7 @@ function countDown(undo) {
   }, 1_000);
 }
 
-// -- what happens -------------------------------------------------------------------------------------------------
+// -- events -------------------------------------------------------------------------------------------------------
 
 function submitted(event) {
   const sent = event.target;
@@ -152,7 +152,7 @@ function submitted(event) {
   act();
 }
 
-/** Saving what was scanned is scan.js's. */
+/** scan.js saves scanned pages. */
 const isScan = (by) => source() === "scan" && !by?.hasAttribute("data-open");
 
 function entering(by) {
@@ -162,7 +162,7 @@ function entering(by) {
   return source() === "none" ? note() : document.querySelector("file-upload")?.save(by?.id === "save-next");
 }
 
-/** What was pressed may be gone with its work done: then on with the next field. */
+/** If the pressed button is gone, moves the focus to the next field that is needed. */
 function stay() {
   if (document.activeElement === document.body) document.getElementById("scan-code")?.focus();
 }
@@ -174,7 +174,7 @@ function clicked(event) {
   open(way.pathname);
 }
 
-/** Enter in a field of the form would press its first button, which is Check. */
+/** Enter in a field of the form would press its first button, Check. */
 function pressed(event) {
   const isHere = event.target.matches?.("#enter input:not(#scan-code)");
   if (isHere && event.key === "Enter" && !event.ctrlKey && !event.metaKey) event.preventDefault();
@@ -186,20 +186,20 @@ function changed({ target }) {
   else if (WAITED_FOR.includes(target.id) && target.id !== "scan-code") refresh({}, ["rail"]);
 }
 
-/** A code that came before its source is checked now. */
+/** Checks a code that was scanned before a source was chosen. */
 function chooseSource() {
   const code = form().elements.scan_code?.value;
   return refresh(code ? { check: "1" } : {}, [...WHOLE.filter((id) => id !== "done")]);
 }
 
-/** Files that were dropped while another source was chosen: Select file takes them. */
+/** Passes files dropped on another source to Select file. */
 export async function takeFiles(files) {
   document.querySelector("#sources [value=file]").checked = true;
   await chooseSource();
   return document.querySelector("file-upload")?.add(files);
 }
 
-/** A code that is changed voids its Check; what is begun or emptied changes what Save waits for. */
+/** A changed code voids its Check; text begun or emptied changes what Save still needs. */
 function typed({ target }) {
   if (target.id && target.matches("#enter :is(input, textarea)")) begun.add(target.id);
   if (target.matches("#look-up, #scan-code")) target.removeAttribute("aria-invalid");
@@ -210,7 +210,7 @@ function typed({ target }) {
   target.toggleAttribute("data-given", isGiven);
 }
 
-/** Customer, type and scanned pages are there again; what was typed, and a file that was chosen, are not. */
+/** The address keeps customer, type and scanned pages; typed text and chosen files would be lost. */
 function isUnsaved() {
   const isTyped = [...begun].some((id) => document.getElementById(id)?.value);
   return isTyped || (document.querySelector("file-upload")?.chosen?.some((one) => !one.saved) ?? false);
@@ -222,7 +222,7 @@ async function open(way) {
   else if (page) refused(page);
 }
 
-/** What a dialog says goes into the form. After the customer the type is asked for, where no code tells it. */
+/** Puts the answer of a dialog into the form. After the customer it asks for the type, unless a code gives it. */
 async function answered(page) {
   const kind = page.querySelector("[data-dialog]").dataset.dialog;
   const answer = await askIn(page);
@@ -244,7 +244,7 @@ async function lookUp(find) {
   await answered(page);
 }
 
-/** A code that nobody has stays, to be overwritten; one that was found has done its work. */
+/** Keeps an unknown code selected, to be overwritten; clears one that was found. */
 function mark(page, code) {
   const field = document.getElementById("look-up");
   const isWrong = page.getElementById("look-up")?.hasAttribute("aria-invalid");
@@ -253,7 +253,7 @@ function mark(page, code) {
   if (!isWrong && field.value === code) field.value = "";
 }
 
-/** OK under what was noted, and Undo. What is entered already stays. */
+/** OK below a recorded authorization, and Undo. Input already made stays. */
 async function settle(sent) {
   const isUndo = sent.hasAttribute("data-undo");
   const body = new URLSearchParams(new FormData(sent));
@@ -264,7 +264,7 @@ async function settle(sent) {
   document.getElementById("look-up").focus();
 }
 
-/** No upload: the question, then the note. Left, everything is as it was. */
+/** No upload: asks, then records. Cancel leaves the form unchanged. */
 async function note() {
   if (saving) return;
   saving = true;

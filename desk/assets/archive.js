@@ -1,16 +1,16 @@
-// How scripts ask the archive. They wait while it cannot be reached or nobody is signed in, and then go on by themselves:
-// what is sent again has the key of the first time, so that it is taken once.
+// Requests of scripts to the server. They wait while the server is unreachable or the user signed out, then retry with
+// the same idempotency key.
 
 import { attempt, back } from "./network.js";
 import { pathOf } from "./place.js";
 import { signedIn } from "./session.js";
 
-/** 128 random bits; crypto.randomUUID is not there without TLS. */
+/** 128 random bits; crypto.randomUUID is missing without TLS. */
 export function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** {status, ok, body} of a route below /v1; `version` is what If-Match is to say. */
+/** Calls a route below /v1; returns {status, ok, body}. `version` is sent as If-Match. */
 export async function ask(method, path, { body, version } = {}) {
   const options = { method, headers: headersOf(method, body, version), body: body && JSON.stringify(body) };
   for (;;) {
@@ -22,7 +22,7 @@ export async function ask(method, path, { body, version } = {}) {
   }
 }
 
-/** The answer of one of our pages, to who is signed in. */
+/** Loads a page of the desk, for the signed-in user. */
 export async function visit(address, options) {
   for (;;) {
     const answer = await attempt(address, options);
@@ -40,7 +40,7 @@ function headersOf(method, body, version) {
   return headers;
 }
 
-/** null without one; undefined when the network went away in the middle of it. */
+/** Returns null for an empty body, undefined if the connection broke while reading it. */
 function bodyOf(answer) {
   const isJson = /\bjson\b/.test(answer.headers.get("Content-Type") ?? "");
   return isJson ? answer.json().catch(() => undefined) : Promise.resolve(null);

@@ -1,5 +1,5 @@
-// What every screen loads: exchange of parts, forms that are sent once, and for who is signed in keys, the user menu, the
-// wand, the end of the session, and what happens while the archive is away.
+// Loaded on every screen: replacing parts, sending forms once, and for signed-in users shortcuts, user menu, barcode
+// scanner, end of the session and loss of the connection.
 
 import * as drops from "./drops.js";
 import * as keys from "./keys.js";

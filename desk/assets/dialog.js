@@ -1,14 +1,14 @@
-// A page that asks one thing, shown as a dialog: what has data-dialog in search.html, choice.html, confirm.html, find.html.
-// Without scripts each is a page of its own. Focus goes to its first field, and back when it closes.
+// Shows a page with data-dialog (search, choice, confirm, find) as a dialog. Without scripts each is a page of its own.
+// The focus goes to its first field, and back when it closes.
 
 import { isShown, pause } from "./parts.js";
 import { load, take } from "./swap.js";
 
 const TYPING_MS = 150;
-const NOBODY_MS = 500; // who types on is not told on the way that nobody was found
+const NOBODY_MS = 500; // while typing goes on, "no customer found" waits this long
 const BEHAVIOUR = { search, choice };
 
-/** The FormData of the dialog's answer, null when it was left. `page` is a document of our server. */
+/** The FormData of the dialog's answer, null if it was cancelled. `page` is a document of this server. */
 export function askIn(page) {
   const form = document.adoptNode(page.querySelector("[data-dialog]"));
   const dialog = document.createElement("dialog");
@@ -41,7 +41,7 @@ function answerOf(dialog, form) {
     });
     dialog.addEventListener("close", () => {
       dialog.remove();
-      // The element that asked was exchanged while the dialog was open: the browser has nothing to give the focus back to.
+      // The element that opened the dialog was replaced meanwhile, so the browser cannot return the focus to it.
       if (!asked.isConnected) document.getElementById(asked.id)?.focus();
       resolve(answer);
     });
@@ -52,7 +52,7 @@ function answerOf(dialog, form) {
 const ok = (form) => form.querySelector("[data-ok]");
 const radios = (form) => [...form.querySelectorAll(".options input")].filter(isShown);
 
-/** Down from the field into the list, where the arrows of radio buttons go on. */
+/** Arrow down moves from the field into the list of radio buttons. */
 function intoList(form, field) {
   field.addEventListener("keydown", (event) => {
     if (event.key !== "ArrowDown") return;
@@ -70,7 +70,7 @@ function pick(radio) {
 
 // -- Search customer ----------------------------------------------------------------------------------------------
 
-/** The list follows the typing. Enter in the field searches, in the list it is OK; who is found alone is chosen. */
+/** The list follows the typing. Enter searches in the field and confirms in the list; a single match is selected. */
 function search(form) {
   const field = form.elements.q;
   let timer;
@@ -111,7 +111,7 @@ function choice(form) {
   field.addEventListener("input", () => narrow(form, fold(field.value)));
 }
 
-/** Only types whose words begin with what is typed; the first of them is chosen, so that Enter is enough. */
+/** Shows only types with a word that begins with the text; selects the first, so that Enter is enough. */
 function narrow(form, wanted) {
   for (const item of form.querySelectorAll(".options li")) {
     const words = fold(item.querySelector("b").textContent);

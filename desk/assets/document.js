@@ -1,11 +1,11 @@
-// A document (S9): a word when somebody changes it meanwhile. Without scripts every correction is a form all the same.
-// Its pages: viewer.js.
+// A document (S9): reports changes by others. Without scripts every correction is a plain form. viewer.js shows the
+// pages.
 
 import { listen } from "./live.js";
 import { say } from "./parts.js";
 import { load, take } from "./swap.js";
 
-// The form that a link asks for, or that was sent back, is where people look next.
+// Opens and scrolls to the form that the link names or that was refused.
 if (!document.querySelector("[data-summary]")) document.querySelector(".change details[open]")?.scrollIntoView({ block: "center" });
 
 
@@ -20,7 +20,7 @@ function tell() {
   say(meanwhile.querySelector("p").textContent);
 }
 
-// A browser shown the page again would have forgotten the chosen file: so only what went wrong is shown.
+// Shows only the refusal, because a reloaded page would forget the chosen file.
 const replacing = document.getElementById("form-content");
 const button = replacing?.querySelector("[type=submit]");
 
@@ -47,7 +47,7 @@ async function replace() {
   return undefined;
 }
 
-/** Sent once more, it goes to the version that stands now. */
+/** Resends a file against the current version. */
 async function refused(page, file) {
   const now = page.getElementById("form-content");
   const summary = page.querySelector("[data-summary]");
@@ -58,7 +58,7 @@ async function refused(page, file) {
   document.querySelector("[data-summary]")?.focus();
 }
 
-/** In the words of the page that adds files. */
+/** Renders the refusal with /add/refused. */
 async function explain(problem, { name, size }) {
   const body = new URLSearchParams({ problem: JSON.stringify(problem), name, size });
   await refused((await load("/add/refused", { method: "POST", body })).page);

@@ -1,5 +1,5 @@
-// A file that is dropped never takes the place of the page. It leads to Select file, for the customer of the page where it
-// has one. Where something typed would be lost, or nobody may add, a note says that nothing was added.
+// A dropped file never replaces the page. It opens Select file, for the customer of the page if there is one. If typed
+// text would be lost, or the user may not add documents, a note says that the file was not added.
 
 import { leave, part, signedInAs } from "./parts.js";
 import { at } from "./place.js";
@@ -26,19 +26,19 @@ function keep(event) {
   else lead(way + encodeURIComponent(document.querySelector("[data-customer]")?.dataset.customer ?? ""), files);
 }
 
-/** The page that adds documents changes its source, and keeps what is entered. */
+/** On Add the source changes and the input is kept. */
 async function choose(files) {
   const { takeFiles } = await import("./add.js");
   return takeFiles(files);
 }
 
-/** Whether something is typed that would be lost. */
+/** Whether typed text would be lost. */
 function isBegun() {
   const fields = document.querySelectorAll("main form[method=post] :is(input, textarea)");
   return [...fields].some((one) => one.checkVisibility() && one.value !== one.defaultValue);
 }
 
-/** Files cannot go along to another page, so Select file takes the place of this one without a load. */
+/** A navigation would lose the files, so Select file replaces this page in place. */
 async function lead(address, files) {
   const { page } = await load(address).catch(() => ({}));
   if (!page?.querySelector("file-upload")) return say();
@@ -50,7 +50,7 @@ async function lead(address, files) {
   return document.querySelector("file-upload").add(files);
 }
 
-/** Nothing of the page that is left stays in the document: it may be another customer's. */
+/** Removes everything of the old page, which may show another customer. */
 function replace(page) {
   for (const name of PARTS) {
     const [here, there] = [document.querySelector(name), document.adoptNode(page.querySelector(name))];

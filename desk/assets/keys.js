@@ -1,6 +1,6 @@
-// The keys of the desk, as the dialog of Alt+K lists them: desk.html has the table and what each is for. An element takes
-// a key by its name, data-key="Alt+A"; `data-to` of the table names what takes it elsewhere. Without Alt or Ctrl a key works
-// in its list or viewer alone, never in a field.
+// Keyboard shortcuts, as listed by the dialog of Alt+K (table in desk.html). An element takes a key with data-
+// key="Alt+A"; `data-to` of the table names its target elsewhere. Keys without Alt or Ctrl work only in their list or
+// viewer, never in a field.
 
 import { ask } from "./archive.js";
 import { fill, isShown, isText, openDialog, part, shown, signedInAs } from "./parts.js";
@@ -28,9 +28,9 @@ export function start() {
   show();
 }
 
-// -- which ones ---------------------------------------------------------------------------------------------------
+// -- settings -----------------------------------------------------------------------------------------------------
 
-/** Which are off at this desk; that none is wanted goes with the user to every desk. */
+/** The keys switched off in this browser. Switching off all of them is a setting of the user. */
 function choose({ target }) {
   if (target.name === "all") {
     keep({ all: !target.checked });
@@ -57,7 +57,7 @@ function show() {
   dialog.querySelector("[name=sound]").checked = localStorage.getItem("dossier-sound") === "on";
 }
 
-// -- what they do -------------------------------------------------------------------------------------------------
+// -- actions ------------------------------------------------------------------------------------------------------
 
 function press(event) {
   if (event.defaultPrevented || event.isComposing || event.getModifierState("AltGraph")) return;
@@ -67,7 +67,7 @@ function press(event) {
   if (act(row, name)) event.preventDefault();
 }
 
-/** Alt+Q, Ctrl+Enter, PageDown; "" for what is none of ours. On a Mac Alt is Control and Option. */
+/** The name of a shortcut (Alt+Q, Ctrl+Enter, PageDown), "" for any other key. On a Mac Alt is Control and Option. */
 function nameOf(event) {
   const { key, code, altKey, ctrlKey, metaKey } = event;
   if (altKey) {
@@ -78,7 +78,7 @@ function nameOf(event) {
   return key.length === 1 ? key.toUpperCase() : key;
 }
 
-/** Whether something was done: else the browser does what it does. */
+/** Whether a shortcut was handled; if not, the browser handles the key. */
 function act(row, name) {
   if (name === "Alt+K") return dialog.open || (dialog.showModal(), true);
   if (name === "Escape") return leave();
@@ -101,7 +101,7 @@ function take(target) {
   else target.click();
 }
 
-/** On a page that has it, for the same customer. */
+/** Goes to the page that has the target, for the same customer. */
 function elsewhere(row) {
   const customer = document.querySelector("[data-customer]")?.dataset.customer;
   const address = customer ? row.dataset.elseCustomer : row.dataset.else;
@@ -110,7 +110,7 @@ function elsewhere(row) {
   return true;
 }
 
-/** A dialog closes by itself, then menus and questions do, then the code field is cleared. */
+/** Closes a menu or question, or clears the code field. Dialogs close by themselves. */
 function leave() {
   if (openDialog()) return false;
   const menu = document.querySelector("details.menu[open]");
@@ -142,7 +142,7 @@ function inViewer(row, name) {
   return target !== null;
 }
 
-/** To the same control of another row, or to another item. Radio buttons have arrows of their own. */
+/** Moves to the same control of another row. Radio buttons have arrow keys of their own. */
 function step(name) {
   const focused = document.activeElement;
   const list = focused.closest(LISTS);

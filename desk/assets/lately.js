@@ -1,5 +1,5 @@
-// What this window was at last: the customers opened in it, and the list that a paper was opened from, with its filters.
-// Ids and addresses alone are kept, in the window's own storage: it ends with the window, and is another user's never.
+// Remembers the customers opened in this window and the list a paper was opened from, with its filters. Stores only ids
+// and addresses, in sessionStorage, per user.
 
 import { ask } from "./archive.js";
 import { signedInAs, whileHere } from "./parts.js";
@@ -27,7 +27,7 @@ function read() {
 
 const write = (kept) => sessionStorage.setItem(KEPT, JSON.stringify(kept));
 
-/** Filters change the address without a load, so it is looked at when the page is left. */
+/** Reads the address when the page is left, because filters change it without a load. */
 function keepList() {
   addEventListener("pagehide", () => {
     const address = new URL(location.href);
@@ -36,7 +36,7 @@ function keepList() {
   }, { signal: whileHere });
 }
 
-/** Links to the whole list of the same customer lead to the list as it was. */
+/** Points links to the customer's list at the remembered list. */
 function leadBack(list) {
   const path = new URL(list, location.href).pathname;
   for (const link of document.querySelectorAll(".crumbs a, #who-band a, #bar-documents")) {
@@ -45,7 +45,7 @@ function leadBack(list) {
   }
 }
 
-/** By their names of now; one who is gone, or whom this user may not see, is left out. */
+/** Looks up current names; leaves out customers who are gone or hidden from this user. */
 async function tell(recent, customers) {
   const found = await Promise.all(customers.map((id) => ask("GET", `/v1/customers/${encodeURIComponent(id)}`)));
   for (const { body } of found.filter(({ ok }) => ok)) {

@@ -1,22 +1,22 @@
-// The one event stream of a browser: all its pages listen to this SharedWorker; where there is none, each page has the
-// same for itself (live.js). While the stream fails, the same events are asked for every 15 s.
+// The event stream of a browser, shared by its pages as a SharedWorker; without SharedWorker each page runs it
+// (live.js). While the stream fails, it polls every 15 s.
 
 import { at } from "./place.js";
 
 const EVENTS = at("/v1/events");
 const POLL_MS = 15_000;
-const SILENT_MS = 40_000; // the server says something every 15 s
-const PATIENCE_MS = 5_000; // for the first word of a stream: what stands between may hold it back
+const SILENT_MS = 40_000; // the server sends something every 15 s
+const PATIENCE_MS = 5_000; // for the first message: a proxy may buffer the stream
 const LOOK_MS = 2_500;
 const KEPT = 200;
 
-/** Listeners have `postMessage`. They get {state}: "live", "polling" or "offline", and {event}: a CloudEvent without
- *  what it says, or one of type "many", after which all that is shown has to be asked for anew. */
+/** Listeners have `postMessage`. They receive {state}: "live", "polling" or "offline", and {event}: a CloudEvent
+ *  without its data, or one of type "many", after which the page has to reload what it shows. */
 export function follow() {
   const listeners = new Set();
   let state;
-  let position; // all up to here was told
-  let complete; // `recent` is all that came behind here
+  let position; // all events up to here were delivered
+  let complete; // `recent` holds all events after this position
   let recent = [];
   let source;
   let opened = 0;
@@ -27,7 +27,7 @@ export function follow() {
 
   // -- listeners ----------------------------------------------------------------------------------------------------
 
-  /** `after`: where what the page shows stands; without it, it wants what comes from now on. */
+  /** `after` is the position of the page; without it, only new events are sent. */
   function add(listener, after) {
     listeners.add(listener);
     if (looking === undefined) begin(after);
@@ -56,11 +56,11 @@ export function follow() {
     for (const listener of listeners) listener.postMessage({ state });
   }
 
-  // -- what came ----------------------------------------------------------------------------------------------------
+  // -- events -------------------------------------------------------------------------------------------------------
 
   const many = (at) => ({ type: "many", id: String(at), data: {} });
 
-  /** A stream that begins again, and a poll beside it, may bring the same once more. */
+  /** Drops events seen before, which a reconnect or a parallel poll can repeat. */
   function take(event) {
     if (position !== undefined && Number(event.id) <= position) return;
     position = Number(event.id);
@@ -93,7 +93,7 @@ export function follow() {
     source.addEventListener("error", ask);
   }
 
-  /** Whether it is the present stream that speaks. */
+  /** Whether the event comes from the current stream. */
   function live(message) {
     if (message.target !== source) return false;
     heard = Date.now();
@@ -103,9 +103,9 @@ export function follow() {
     return true;
   }
 
-  // -- in its place -------------------------------------------------------------------------------------------------
+  // -- polling ------------------------------------------------------------------------------------------------------
 
-  /** Now, and every 15 s until the stream speaks again. */
+  /** Polls now, then every 15 s until the stream answers again. */
   function ask() {
     if (polling !== undefined || looking === undefined) return;
     polling = setTimeout(again, POLL_MS);
@@ -114,7 +114,7 @@ export function follow() {
 
   function again() {
     polling = undefined;
-    if (source.readyState === EventSource.CLOSED) open(); // it does not try again by itself after a refusal
+    if (source.readyState === EventSource.CLOSED) open(); // EventSource does not reconnect after a refusal
     ask();
   }
 
@@ -126,7 +126,7 @@ export function follow() {
     }
   }
 
-  /** One page of the feed; whether there is more. */
+  /** Reads one page of the feed; returns whether there is more. */
   async function page() {
     const answer = await fetch(`${EVENTS}?brief=true&limit=200&after=${position ?? "now"}`);
     if (polling === undefined) return false;
@@ -139,7 +139,7 @@ export function follow() {
     return found.next !== null;
   }
 
-  /** The log ends before what was told: it was brought back from a copy. */
+  /** The log ends before the known position: the archive was restored from a backup. */
   async function setBack() {
     position = undefined;
     const more = await page();
@@ -147,7 +147,7 @@ export function follow() {
     return more;
   }
 
-  // -- beginning and end --------------------------------------------------------------------------------------------
+  // -- start and end ------------------------------------------------------------------------------------------------
 
   function begin(after) {
     looked = Date.now();

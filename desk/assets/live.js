@@ -1,5 +1,5 @@
-// What happens in the archive, for a page: one stream for all pages of the browser (live-worker.js). In what way it
-// comes is said in the bar, in the words of its data attributes.
+// Delivers the archive's events to a page, over one stream per browser (live-worker.js). The bar shows the state of the
+// connection.
 
 import { whileHere } from "./parts.js";
 import { url } from "./trust.js";
@@ -9,12 +9,12 @@ const DOTS = { live: "live", polling: "live poll", offline: "live none" };
 const listeners = new Set();
 let state;
 let port;
-let reached; // the last position that this page was told
+let reached; // the last position delivered to this page
 
-/** Calls `onEvent` with every event that the reader may see, brief: {id: position, type, subject, time, data: {kind,
- *  customers}}; or with one of type "many" and no customers, when what is shown has to be asked for anew. `onState`
- *  gets "live", "polling" (every 15 s) or "offline", at once and at each change. `after`: the position at which what
- *  the page shows stands. Returns a function that ends it. */
+/** Calls `onEvent` with each event the reader may see, in short: {id: position, type, subject, time, data: {kind,
+ *  customers}}; or with one of type "many" when the page has to reload. `onState` gets "live", "polling" (every 15
+ *  s) or "offline", at once and at each change. `after` is the position of the page. Returns a function that
+ *  unsubscribes. */
 export function listen(onEvent, onState = () => {}, { after } = {}) {
   const listener = { onEvent, onState };
   listeners.add(listener);
@@ -49,7 +49,7 @@ function shared() {
   return worker.port;
 }
 
-/** The same in this page: its messages wait until the script is there. */
+/** Runs the worker's code in this page; messages are queued until it is loaded. */
 function alone() {
   const page = { postMessage: hear };
   const followed = import(WORKER).then(({ follow }) => follow());

@@ -1,4 +1,4 @@
-// The user menu: closed by a press or a focus elsewhere. Esc closes it too (keys.js); without scripts its name does.
+// The user menu: a click or focus elsewhere closes it, as does Esc (keys.js).
 
 export function start() {
   for (const menu of document.querySelectorAll("details.menu")) {

@@ -1,5 +1,5 @@
-// When there is no way to the archive: said in words, and noticed by itself when it is there again. Nothing is dropped
-// meanwhile: forms (send.js) and what scripts ask (archive.js) wait here.
+// Detects that the server is unreachable, shows it, and detects its return. Forms (send.js) and requests of scripts
+// (archive.js) wait here.
 
 import { part, pause, signedInAs } from "./parts.js";
 import { at } from "./place.js";
@@ -8,7 +8,7 @@ const AGAIN_MS = 2_000;
 const OF_A_PROXY = [502, 504];
 let waiting;
 
-/** Whether an answer with this status, or none, says that there is no way to the archive. */
+/** Whether this status, or no answer, means that the server is unreachable. */
 export const isNone = (status) => status === 0 || OF_A_PROXY.includes(status);
 
 export function start() {
@@ -17,10 +17,10 @@ export function start() {
   if (!navigator.onLine) back();
 }
 
-/** For whom the page was made: nothing is done in the name of who signed in after them. */
+/** The user the page was made for; nothing is sent for a user who signed in later. */
 export const forUser = signedInAs ? { "Archive-User": encodeURIComponent(signedInAs) } : {};
 
-/** The answer, or undefined when there is none of the archive. */
+/** The response, or undefined if the server is unreachable. */
 export async function attempt(address, options = {}, whose = forUser) {
   try {
     const answer = await fetch(at(address), { ...options, headers: { ...whose, ...options.headers } });
@@ -33,7 +33,7 @@ export async function attempt(address, options = {}, whose = forUser) {
 
 export const isAway = () => waiting !== undefined;
 
-/** Resolves when the archive can be reached again. */
+/** Resolves when the server is reachable again. */
 export function back() {
   waiting ??= wait();
   return waiting;
@@ -50,7 +50,7 @@ async function wait() {
 
 const cameOnline = () => new Promise((resolve) => addEventListener("online", resolve, { once: true }));
 
-/** In the bar and above the page; what it returns takes it back. */
+/** Shows the state in the bar and above the page; returns a function that removes it. */
 function sayAway() {
   const banner = part("away");
   const dot = document.querySelector(".live");

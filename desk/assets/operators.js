@@ -1,5 +1,4 @@
-// The operators' screen: charts by uPlot, each with its table beside it, and what stands there read again. A part in which
-// somebody is at something stays as it is until they leave it.
+// The operators' screen: charts by uPlot, and regular reloading. A part in use (focus, open details) is not replaced.
 
 import { say, whileHere } from "./parts.js";
 import { swap } from "./swap.js";

@@ -1,23 +1,23 @@
-// What several scripts need: parts that base.html keeps for them, fields that take text, words for who cannot see.
+// Shared helpers: templates of desk.html, text fields, announcements for screen readers.
 
 const kept = document.getElementById("desk");
 
-/** Whether somebody is signed in: only then there are parts. */
+/** Whether a user is signed in; only then desk.html is in the page. */
 export const signedInAs = kept?.dataset.user;
 
 const here = new AbortController();
 
-/** Aborted when another page takes the place of this one without a load: what a page's scripts do ends with the page. */
+/** Aborts when another page replaces this one in place; listeners of a page use it as their signal. */
 export const whileHere = here.signal;
 
 export const leave = () => here.abort();
 
-/** A new copy of a part of desk.html, not in the page yet. */
+/** A new copy of a part of desk.html, not yet inserted. */
 export function part(name) {
   return document.importNode(kept.content.querySelector(`[data-part="${name}"]`), true);
 }
 
-/** Takes what is typed, so that keys of ours must not. */
+/** Whether the element takes text, so that shortcuts leave it alone. */
 export function isText(element) {
   if (element?.isContentEditable || element?.matches?.("textarea")) return true;
   return element?.matches?.("input:not([type=radio], [type=checkbox], [type=range], [type=button], [type=submit])") ?? false;
@@ -25,23 +25,23 @@ export function isText(element) {
 
 export const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest("[inert]");
 
-/** The first of them that can be seen. */
+/** The first visible one. */
 export function shown(selector, within = document) {
   return [...within.querySelectorAll(selector)].find(isShown);
 }
 
-/** The dialog in front, which has everything to itself. */
+/** The open modal dialog, if any. */
 export function openDialog() {
   return [...document.querySelectorAll("dialog:modal")].at(-1);
 }
 
-/** As if it was typed. */
+/** Sets the value as if typed. */
 export function fill(field, text) {
   field.value = text;
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** Say it to who listens; who looks has it before them. */
+/** Announces the text to screen readers. */
 export function say(text) {
   const line = document.createElement("p");
   line.className = "vh";

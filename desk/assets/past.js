@@ -1,6 +1,5 @@
-// The slider of the moments (S8). Arrow keys go from change to change, the pointer goes anywhere; what is shown is the
-// server's page as of that moment. However fast it is moved, the rows are those of its last place: one load at a time,
-// 120 ms after the last move, and a later load ends an earlier one (swap.js).
+// The slider of View (S8). Arrow keys move from change to change, the pointer to any moment. The list is the server's
+// page as of that moment: loaded 120 ms after the last move, one load at a time, the last one wins (swap.js).
 
 import { attempt } from "./network.js";
 import { whileHere } from "./parts.js";
@@ -18,7 +17,7 @@ const slider = document.getElementById("moment");
 const { zone, locale } = slide.dataset;
 const words = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", timeZone: zone });
 
-let moments = []; // when something changed, the newest first
+let moments = []; // when something changed, newest first
 let begin = 0;
 let end = 0;
 let chosen = null; // null is now
@@ -32,7 +31,7 @@ export async function start() {
   await redraw();
 }
 
-/** The changes that there are by now. Before the first one there is nothing to look back at. */
+/** Loads the moments of all changes; the slider starts at the first. */
 export async function redraw() {
   const answer = await attempt(`/v1/customers/${encodeURIComponent(view.dataset.customer)}/changes`);
   if (!answer?.ok || whileHere.aborted) return;
@@ -45,7 +44,7 @@ export async function redraw() {
   settle();
 }
 
-// -- which moment ---------------------------------------------------------------------------------------------------
+// -- moments --------------------------------------------------------------------------------------------------------
 
 function drag() {
   const at = begin + ((end - begin) * slider.value) / STEPS;
@@ -59,7 +58,7 @@ function press(event) {
   choose(move());
 }
 
-/** From now: before the last change, for right after it the list is as it is now. */
+/** From now it goes to just before the last change, because after that the list equals the current one. */
 function earlier() {
   const from = chosen ?? moments[0];
   return moments.find((at) => at < from) ?? chosen;
@@ -89,9 +88,9 @@ async function show() {
   await follow(address.href, view.dataset.parts);
 }
 
-// -- what is shown --------------------------------------------------------------------------------------------------
+// -- display --------------------------------------------------------------------------------------------------------
 
-/** After an exchange: the slider follows the page, unless it was moved on meanwhile. */
+/** After an exchange the slider follows the page, unless it has moved on. */
 function settle() {
   const { asOf, at } = document.getElementById("as-of-now").dataset;
   document.body.classList.toggle("then", asOf !== "");

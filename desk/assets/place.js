@@ -1,8 +1,8 @@
-// Where the archive is: below a sub-path when it has one. A script lies at SUB-PATH/assets/DIGEST/NAME.
+// The address of the server: below a sub-path if it has one. Scripts are at SUB-PATH/assets/DIGEST/NAME.
 
 const base = new URL(import.meta.url).pathname.replace(/\/assets\/.*/, "");
 
-/** A root-relative address of ours, below the sub-path. What lies there already, and other addresses, stay as they are. */
+/** A root-relative address, below the sub-path. Other addresses stay unchanged. */
 export function at(address) {
   const isOurs = address.startsWith("/") && !address.startsWith("//");
   return isOurs && !isBelow(address) ? base + address : address;

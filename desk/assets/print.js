@@ -1,4 +1,4 @@
-// The print of a document: the browser's window for it opens by itself when every page is there.
+// Print-out of a document: opens the browser's print dialog when all pages are loaded.
 
 const button = document.getElementById("print");
 button.hidden = false;

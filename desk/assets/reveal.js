@@ -1,4 +1,4 @@
-// A password can be looked at while it is typed.
+// Shows or hides the typed password.
 
 for (const place of document.querySelectorAll("[data-reveal]")) {
   const input = place.querySelector("input");

@@ -1,5 +1,5 @@
-// Rows of the list (S8): further ones are added below, new ones wait behind a button, for nothing may move under a pointer
-// or the focus. What changed in a row that is there is put in place as soon as neither is in the list.
+// Rows of the list (S8): adds further rows below and holds new ones behind a button, so that nothing moves under a
+// pointer or the focus. Changed rows are updated once neither is in the list.
 
 import { listen } from "./live.js";
 import { say, whileHere } from "./parts.js";
@@ -10,11 +10,11 @@ const AGAIN_MS = 1_000;
 
 const view = document.getElementById("view");
 const fresh = document.getElementById("fresh");
-const made = new Map(); // a row's markup as the server made it, by id: what people open in it is no change
+const made = new Map(); // a row's markup as rendered, by id, so that opened details are not a change
 
-let position; // where the server has to stand at least
+let position; // the position a read has to wait for
 let timer;
-let latest; // the list as it is by now, while it differs from what is shown
+let latest; // the current list, while it differs from the one shown
 
 export function start(changed) {
   remember(rowsOf(document));
@@ -35,7 +35,7 @@ function remember(rows) {
   for (const row of rows) made.set(row.id, row.outerHTML);
 }
 
-/** Another list: nothing waits. */
+/** A different list: discards waiting rows. */
 function begin() {
   made.clear();
   remember(rowsOf(document));
@@ -44,7 +44,7 @@ function begin() {
 
 // -- further rows ---------------------------------------------------------------------------------------------------
 
-/** Who comes back to the page finds as many rows as there were, where they were. */
+/** After Back, restores the number of rows and the scroll position. */
 async function unfold() {
   const { more: times = 0, y = 0 } = history.state ?? {};
   addEventListener("pagehide", () => history.replaceState({ ...history.state, y: scrollY }, ""), { signal: whileHere });
@@ -60,7 +60,7 @@ async function press(event) {
   rows[0]?.querySelector(".open").focus();
 }
 
-/** The rows that were added; undefined when there are no further ones, or none came. */
+/** The rows that were added; undefined if there are none or the load failed. */
 async function more() {
   const link = document.getElementById("show-more");
   const found = link && (await loaded(link.href, view.dataset.parts));
@@ -74,7 +74,7 @@ async function more() {
   return rows;
 }
 
-/** The page at an address; undefined where none came, or a later load took its place. */
+/** The page at an address; undefined if the load failed or a later one replaced it. */
 async function loaded(address, lane, headers = {}) {
   try {
     const { answer, page } = await load(address, { lane, headers: { Accept: "text/html", ...headers } });
@@ -84,9 +84,9 @@ async function loaded(address, lane, headers = {}) {
   }
 }
 
-// -- what others do -------------------------------------------------------------------------------------------------
+// -- changes by others ----------------------------------------------------------------------------------------------
 
-/** Of too many events at once there is only one, which names nobody. */
+/** After too many events at once there is a single one, without customers. */
 function isOurs({ data }) {
   return !data.customers || data.customers.includes(view.dataset.customer);
 }
@@ -119,8 +119,8 @@ function compare(page, search) {
   if (!calm()) wait(page);
 }
 
-/** How the server's rows differ from those shown. Beyond the last row that both have, there are only further ones; where
- *  the server has no further ones, `rest` is none. */
+/** Compares the server's rows with those shown. Rows after the last common one are further rows; `rest` is empty if
+ *  the server has none. */
 function differences(page) {
   const there = rowsOf(page);
   const here = rowsOf(document);
@@ -134,7 +134,7 @@ function differences(page) {
   return { added, changed, gone, rest: here.slice(last + 1) };
 }
 
-/** Say what there is, until it is asked for. */
+/** Shows the button with the number of changes. */
 function wait(page) {
   latest = page;
   const { added, changed, gone } = page ? differences(page) : { added: [], changed: [], gone: [] };
@@ -148,7 +148,7 @@ function wait(page) {
   else if (isNews) say(text);
 }
 
-/** Rows that changed need no button where nobody would feel it. */
+/** Updates changed rows without the button if the user cannot notice a move. */
 function calm() {
   if (!latest || list().matches(":hover") || list().contains(document.activeElement)) return false;
   const { changed } = differences(latest);

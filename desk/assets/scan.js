@@ -1,19 +1,19 @@
-// Scan page (S2): a scanner is asked, pages come, somebody puts them in order. The archive keeps all of it under the
-// session in the address; the server makes the page anew when that has changed, and nothing else is asked meanwhile.
+// Scan page (S2): starts scans, shows the pages, arranges them. The session in the address is stored on the server; the
+// server renders the pane again after each change, one request at a time.
 
 import { refresh as entered } from "./add.js";
 import { ask } from "./archive.js";
 import { fill, pause, say, shown } from "./parts.js";
 
 const POLL_MS = 500;
-const LATE_POLLS = 6; // a sheet that is through the scanner is still on its way after Stop
+const LATE_POLLS = 6; // after Stop a sheet may still be in the scanner
 const PARTS = ["scan-device", "scan-state", "scan-pages", "scan-codes", "rail"];
 const ABOUT = ["about", "details", "who-band"];
 const THEN = "dossier-scan-then";
 const ZOOMS = [1, 1.5, 2, 3];
 const NOTHING = { session: "", page: "", pages: "", kept: "", asks: "", sided: "" };
 
-let root; // the pane, which comes and goes with the source
+let root; // the pane, present only for the source Scan page
 let form;
 let acting = Promise.resolve();
 let watching = false;
@@ -38,7 +38,7 @@ function begin() {
   watch();
 }
 
-// -- how it stands ------------------------------------------------------------------------------------------------
+// -- state --------------------------------------------------------------------------------------------------------
 
 const field = (name) => form.elements[name]?.value ?? "";
 const path = (step = "") => `/v1/scan-sessions/${field("session")}${step}`;
@@ -47,7 +47,7 @@ const pages = () => thumbs().map((one) => ({ n: Number(one.dataset.n), sha256: o
 const isScanning = () => root.querySelector("[data-act=stop]") !== null;
 const numbers = (text) => text.split(",").filter(Boolean).map(Number);
 
-/** The page as it is now, with these fields changed; one after the other, so that it is as it was asked for on return. */
+/** Loads the pane with these fields changed; one load after the other, so that the result is current on return. */
 function refresh(changes = {}, parts = PARTS) {
   turn = turn.then(async () => {
     const before = thumbs().length;
@@ -59,7 +59,7 @@ function refresh(changes = {}, parts = PARTS) {
 
 const word = (name, number) => root.dataset[name].replace("{number}", number);
 
-// -- while it scans -----------------------------------------------------------------------------------------------
+// -- scanning -----------------------------------------------------------------------------------------------------
 
 async function watch(late = 0) {
   if (watching) return;
@@ -75,13 +75,13 @@ async function watch(late = 0) {
   if (root && !isScanning() && awaited().session === field("session")) await seenLate();
 }
 
-/** The page as the session is now. */
+/** Loads the pane for the current session. */
 const follow = (session) => (session.state === "scanning" ? refresh() : ended(session));
 
-/** What the pages of a pass are for, until they are in their place. */
+/** What the pages of a pass are for, stored until they are in place. */
 const awaited = () => JSON.parse(sessionStorage.getItem(THEN) ?? "{}");
 
-/** What was wanted of the pass that has just come to its end. */
+/** What the pass that just ended was for. */
 async function ended(session) {
   const then = awaited();
   sessionStorage.removeItem(THEN);
@@ -94,7 +94,7 @@ async function ended(session) {
   if (document.activeElement === document.body) (shown("[data-act=use]") ?? document.getElementById("scan-code"))?.focus();
 }
 
-/** The new pages take the place of one: they go behind it before it goes, so that nothing is missing in between. */
+/** Moves the new pages behind the replaced page before removing it, so that no page is missing in between. */
 async function replace(session, fresh, { n, sha256 }) {
   const at = session.pages.findIndex((one) => one.n === n && one.sha256 === sha256);
   if (at < 0) return refresh({ page: fresh[0].n });
@@ -109,7 +109,7 @@ async function collate(backs) {
   if (!ok) trouble(body);
 }
 
-// -- what somebody does -------------------------------------------------------------------------------------------
+// -- buttons ------------------------------------------------------------------------------------------------------
 
 function clicked(event) {
   const pressed = event.target.closest?.("#scan [data-act], #alert [data-anyway]");
@@ -121,7 +121,7 @@ function clicked(event) {
   });
 }
 
-/** One act after the other, each on the page that the one before has left: a Yes that is pressed twice is not there then. */
+/** Runs one action after the other, so that a second press of Yes finds no question. */
 function after(act) {
   acting = acting.then(act, act);
 }
@@ -204,7 +204,7 @@ async function question(asks) {
   shown("[data-act$=yes]", root)?.focus();
 }
 
-/** Yes: the next pass. What becomes of its pages is kept over a reload. */
+/** Yes: starts the next pass. Its purpose is stored and survives a reload. */
 async function scan(then) {
   const { ok, body } = await ask("POST", path("/confirm"));
   if (!ok) return failed(body);
@@ -214,7 +214,7 @@ async function scan(then) {
   return followed();
 }
 
-/** A pass that was over before the page showed that it had begun, or was drawn when it was over. */
+/** A pass can end before the page shows that it has begun. */
 async function seenLate() {
   const { ok, body } = await ask("GET", path());
   if (ok) await follow(body);
@@ -231,7 +231,7 @@ async function discard() {
   shown("[data-act=begin]", root)?.focus();
 }
 
-/** A scanner's problem has a sentence of its own on the page; others say themselves what is wrong. */
+/** Shows a scanner's problem in the page's own words, and any other problem in the server's. */
 async function failed(problem) {
   const slug = problem.type.split("/").pop();
   const { holder = "", page = "" } = problem;
@@ -250,7 +250,7 @@ function trouble(problem) {
 const shaOf = (n) => pages().find((one) => one.n === Number(n))?.sha256;
 const place = (n) => pages().findIndex((one) => one.n === Number(n)) + 1;
 
-/** The session behind a change of its pages; undefined where somebody else was first, and the page is shown anew. */
+/** The session after a change of its pages; undefined after a conflict, when the pane is loaded again. */
 async function arrange(n, verb, body, version = field("version")) {
   const answer = await ask("POST", path(`/pages/${n}/${verb}`), { body, version });
   if (answer.ok) return answer.body;
@@ -259,7 +259,7 @@ async function arrange(n, verb, body, version = field("version")) {
   return undefined;
 }
 
-/** Pages have new numbers: those that were to be saved are told by what is on them. */
+/** Finds the selected pages by their content, because their numbers have changed. */
 async function arranged(session, at) {
   if (!session) return;
   const wanted = numbers(field("pages")).map(shaOf);
@@ -278,7 +278,7 @@ async function remove(gone) {
   const at = place(field("page"));
   for (const n of gone.toSorted((one, other) => other - one)) {
     session = await arrange(n, "remove", {}, session?.version);
-    if (!session) return; // somebody was first: the numbers are of other pages now
+    if (!session) return; // after a conflict the numbers belong to other pages
   }
   await arranged(session, Math.min(at, session?.pages.length ?? 1));
 }
@@ -288,7 +288,7 @@ function look(step) {
   return there && refresh({ page: there.n });
 }
 
-/** What is on the paper is compared with what the form says. */
+/** Lets the user compare the page with the data on the form. */
 function size(step) {
   zoom = step;
   root.style.setProperty("--zoom", zoom);
@@ -301,7 +301,7 @@ function toggled(n) {
   return (others.length < taken.length ? others : [...taken, n].sort((one, other) => one - other)).join(",");
 }
 
-// -- moved by hand ------------------------------------------------------------------------------------------------
+// -- drag and drop ------------------------------------------------------------------------------------------------
 
 let lifted;
 

@@ -1,5 +1,5 @@
-// A form goes out once, and only when the archive can take it: an error page of the browser, or the way to the sign-in,
-// would lose what was typed. Forms that scripts send themselves are theirs.
+// Sends a form once, and only while the server is reachable: an error page or the sign-in page would lose the input.
+// Forms sent by other scripts are left alone.
 
 import { ask } from "./archive.js";
 import { back, isAway } from "./network.js";
@@ -14,11 +14,11 @@ let sent = false;
 export function start() {
   addEventListener("click", refuse, true);
   addEventListener("submit", hold, true);
-  addEventListener("submit", send); // behind those of the page, which may take a form for themselves
+  addEventListener("submit", send); // after the listeners of the page, which may handle a form themselves
   addEventListener("pageshow", (event) => event.persisted && sent && location.reload());
 }
 
-/** What is not possible just now says why. */
+/** A held button explains why. */
 function refuse(event) {
   const control = event.target.closest?.("[aria-disabled=true]");
   if (!control) return;
@@ -28,14 +28,14 @@ function refuse(event) {
   for (const reason of reasons) if (reason) point(reason);
 }
 
-/** Who looks elsewhere, or presses keys, is shown where the reason stands. */
+/** Scrolls to the reason and outlines it. */
 function point(reason) {
   reason.scrollIntoView({ block: "nearest" });
   reason.classList.add("pointed");
   setTimeout(() => reason.classList.remove("pointed"), POINTED_MS);
 }
 
-/** While the archive is away nothing is sent, of a look-up neither. */
+/** While the server is unreachable nothing is sent, not even a look-up. */
 async function hold(event) {
   const form = event.target;
   if (form.method === "dialog" || (!isAway() && !held.has(form))) return;
@@ -55,7 +55,7 @@ async function send(event) {
   if (sending.has(form)) return;
   sending.add(form);
   event.submitter?.setAttribute("aria-disabled", "true");
-  await ask("GET", "/v1/session"); // not before the archive answers and knows who asks
+  await ask("GET", "/v1/session"); // waits until the server answers and the user is signed in
   ready.add(form);
   sent = true;
   form.requestSubmit(event.submitter);

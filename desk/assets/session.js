@@ -1,5 +1,5 @@
-// The end of a session is said two minutes before it comes. When it has come the page is covered and kept as it is, in
-// this tab's memory alone: who signs in again in another tab goes on where they were (docs/design-notes.md).
+// Warns two minutes before the session ends. At the end the page is covered and kept in this tab's memory; after
+// signing in again in another tab the user continues here (docs/design-notes.md).
 
 import { attempt } from "./network.js";
 import { openDialog, part, signedInAs } from "./parts.js";
@@ -17,7 +17,7 @@ export function start() {
   look();
 }
 
-/** Ask until when it lasts, which makes it no longer, and come back when that is near. */
+/** Reads when the session ends, without extending it, and schedules the next check. */
 async function look() {
   const answer = await attempt("/v1/session");
   if (answer?.status === 401) return signedIn();
@@ -28,7 +28,7 @@ async function look() {
   return undefined;
 }
 
-/** By the archive's clock: that of a desk may be wrong. */
+/** Uses the server's clock, because the PC's may be wrong. */
 function plan(endsAt, now) {
   const left = endsAt - now;
   clearTimeout(timer);
@@ -61,7 +61,7 @@ async function stay() {
   look();
 }
 
-/** Resolves when the same person is signed in again. */
+/** Resolves when the same user is signed in again. */
 export function signedIn() {
   over ??= again();
   return over;
@@ -89,7 +89,7 @@ async function isBack(dialog) {
   return user === signedInAs;
 }
 
-/** Another tab tells that somebody signed in, this one is looked at again, or its button is pressed. */
+/** Checks again when another tab reports a sign-in, this tab is shown, or the button is pressed. */
 function somebodyCame(dialog) {
   return new Promise((resolve) => {
     tabs.addEventListener("message", resolve, { once: true });

@@ -1,5 +1,5 @@
-// Parts of the page are exchanged for the same parts of another answer of the server: no reload, focus and scroll stay.
-// Without scripts the same links and forms load whole pages.
+// Replaces parts of the page by the same parts of another answer, without a reload; focus and scroll position stay.
+// Without scripts the links and forms load whole pages.
 
 import { visit } from "./archive.js";
 import { pause, whileHere } from "./parts.js";
@@ -11,7 +11,7 @@ const running = new Map();
 let released = Promise.resolve();
 let release = () => {};
 
-/** What is exchanged between press and release hears no click. Its click comes in the same turn as the release. */
+/** An element replaced between press and release receives no click; the click comes in the same task as the release. */
 function press({ target }) {
   if (!target.closest?.(PRESSED)) return;
   const over = new Promise((done) => (release = done));
@@ -23,7 +23,7 @@ whileHere.addEventListener("abort", () => running.forEach((control) => control.a
 addEventListener("pointerdown", press, true);
 for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => release(), true);
 
-/** The document at an address. A later call with the same `lane` ends this one: only the last answer counts. */
+/** The document at an address. A later call with the same `lane` aborts this one. */
 export async function load(address, { lane = address, ...options } = {}) {
   running.get(lane)?.abort();
   const control = new AbortController();
@@ -39,7 +39,7 @@ export async function load(address, { lane = address, ...options } = {}) {
   }
 }
 
-/** Take the elements with these ids from `page` into the document, where they differ. Focus goes to the same id. */
+/** Replaces the elements with these ids by those of `page`, where they differ. The focus returns to the same id. */
 export function take(page, ids) {
   const focused = document.activeElement?.id;
   const caret = document.activeElement?.selectionStart;
@@ -59,7 +59,7 @@ export function take(page, ids) {
   document.dispatchEvent(new CustomEvent("swapped", { detail: ids }));
 }
 
-/** Those that are shown already are not loaded again. */
+/** Reuses images that are already loaded. */
 function keepPictures(here, there) {
   const shown = new Map([...here.querySelectorAll("img[src]")].map((one) => [one.getAttribute("src"), one]));
   for (const one of there.querySelectorAll("img[src]")) {
@@ -68,7 +68,7 @@ function keepPictures(here, there) {
   }
 }
 
-/** Load an address and take parts of it; undefined when a later load came between. */
+/** Loads an address and replaces parts; undefined if a later load replaced this one. */
 export async function swap(address, ids, options = {}) {
   document.dispatchEvent(new CustomEvent("swapping", { detail: ids }));
   try {
@@ -81,14 +81,14 @@ export async function swap(address, ids, options = {}) {
   }
 }
 
-/** What a form would send by GET, as an address. */
+/** The address a GET form would open. */
 export function addressOf(form, submitter) {
   const data = new FormData(form, submitter);
   const query = new URLSearchParams([...data].filter(([, value]) => value !== ""));
   return `${form.getAttribute("action") || location.pathname}?${query}`;
 }
 
-// <form method="get" data-swap="id id"> and <a data-swap="id id">: exchange these parts; the address bar follows.
+// <form method="get" data-swap="id id"> and <a data-swap="id id">: replace these parts and update the address bar.
 document.addEventListener("submit", (event) => {
   const ids = event.target.dataset?.swap;
   if (!ids || event.defaultPrevented) return;
@@ -103,7 +103,7 @@ document.addEventListener("click", (event) => {
   follow(link.getAttribute("href"), link.dataset.swap);
 });
 
-/** Exchange these parts, and show the address that they are of. */
+/** Replaces these parts and shows their address. */
 export async function follow(address, ids) {
   const answer = await swap(address, ids.split(" "), { lane: ids });
   if (answer) history.replaceState(null, "", answer.url);

@@ -1,4 +1,4 @@
-// The timeline (S10): earlier acts are added below; a day that goes on stays one. Without scripts a link leads to them.
+// The timeline (S10): adds earlier acts below, into the same day where it continues. Without scripts a link loads them.
 
 import { load } from "./swap.js";
 
@@ -32,7 +32,7 @@ async function loaded(address) {
   }
 }
 
-/** Its acts, which now stand in the page. */
+/** The acts, now in the page. */
 function add(section) {
   const acts = [...section.querySelectorAll("li")];
   const day = section.querySelector("h2").id;

@@ -1,24 +1,24 @@
-// Uploads that this browser has begun: what is left of them when a tab was closed or the PC went off. The file's name and
-// the customer's number are kept, for a day at most, and nothing that says what it is. work.js lists them.
+// Uploads started in this browser that a closed tab or a PC switched off has interrupted. Stores the file's name and
+// the customer's number for a day at most, never the content. work.js lists them.
 
 import { signedInAs } from "./parts.js";
 
 const KEPT = "dossier-unsent-";
 const DAY_MS = 86_400_000;
 const BEAT_MS = 2_000;
-const SILENT_MS = 90_000; // a tab behind others is woken once a minute
+const SILENT_MS = 90_000; // background tabs run timers once a minute
 
-const sending = new Map(); // how many percent of each, by its key
+const sending = new Map(); // percent sent, by key
 let beat;
 
 export function begun(key, name, customer) {
-  for (const one of interrupted()) if (one.name === name && one.customer === customer) ended(one.key); // it goes on
+  for (const one of interrupted()) if (one.name === name && one.customer === customer) ended(one.key); // the upload continues
   sending.set(key, 0);
   keep(key, { name, customer, user: signedInAs, at: Date.now() });
   beat ??= setInterval(live, BEAT_MS);
 }
 
-/** What was taken off the list meanwhile stays off it. */
+/** Does not add back an upload that was removed from the list. */
 function live() {
   for (const [key, percent] of sending) if (read(KEPT + key).at) keep(key, { percent, left: false });
 }
@@ -27,20 +27,20 @@ export function moved(key, percent) {
   if (sending.has(key)) sending.set(key, percent);
 }
 
-/** Stored, refused, or nobody's any more. */
+/** Removes an upload that was stored, refused or abandoned. */
 export function ended(key) {
   sending.delete(key);
   localStorage.removeItem(KEPT + key);
   if (sending.size === 0) beat = clearInterval(beat);
 }
 
-/** Those of who is signed in that no tab goes on with, the last one first. */
+/** The user's uploads that no open tab continues, latest first. */
 export function interrupted() {
   const isMine = ({ user, left, heard }) => user === signedInAs && (left || heard < Date.now() - SILENT_MS);
   return all().filter((one) => isRecent(one) && isMine(one)).sort((one, other) => other.at - one.at);
 }
 
-/** Whose they are: after a day nobody is told of them. */
+/** After a day an entry is dropped. */
 export function sweep() {
   for (const one of all()) if (!isRecent(one)) ended(one.key);
 }

@@ -1,5 +1,5 @@
-// Select file: button, drop and paste are equal ways to choose. Each file goes to the archive with a progress that is true;
-// one that the network cut off is sent again by itself with the same key, so that it is stored once.
+// Select file: button, drop and paste choose files alike. Each file is sent with its true progress; after a network
+// failure it is sent again with the same key, so that it is stored once.
 
 import { fetched, inTurn, refresh, showWhole } from "./add.js";
 import { ask } from "./archive.js";
@@ -13,7 +13,7 @@ const STALLED_MS = 30_000;
 const ATTEMPTS = 5;
 const FIELDS = ["customer", "type", "note", "received_on", "signed_on", "ground", "scan_code", "check_token", "duplicate"];
 const PDF_END_BYTES = 4_096;
-/** How files begin that no library takes, with the archive's own words for them. */
+/** First bytes of file types that are never accepted, with the server's name for each. */
 const NEVER_TAKEN = [[/^MZ/, "EXE"], [/^\x7fELF/, "EXE"], [/^#!/, "script"], [/^7z\xbc\xaf|^Rar!|^\x1f\x8b/, "archive"]];
 const OF_THE_FILE = ["file-empty", "content-too-large", "file-type-not-allowed", "file-damaged", "file-password-protected", "duplicate-content"];
 const UNITS = [["GB", 2 ** 30], ["MB", 2 ** 20], ["KB", 2 ** 10]];
@@ -44,13 +44,13 @@ class FileUpload extends HTMLElement {
     this.preview(undefined);
   }
 
-  /** On the button; empty while nothing is chosen. */
+  /** The text of the button; empty while no file is chosen. */
   get named() {
     return this.nameOf(this.chosen);
   }
 
-  /** For the list "Check before saving": what Save would save of a customer's papers of this type. A file that was
-      refused for them is none of it, nor is one that is saved already. */
+  /** For "Check before saving": the files that Save would send for this customer and type, without those that were
+   *  refused for them or are already saved. */
   usable({ customer, type }) {
     const isRefused = (one) => one.wrong || (isOfTheFile(one.problem) && one.refusedFor === `${customer} ${type}` && !one.anyway);
     return this.nameOf(this.chosen.filter((one) => !one.saved && !isRefused(one)));
@@ -69,7 +69,7 @@ class FileUpload extends HTMLElement {
   async add(files) {
     if (!files?.length || this.busy) return;
     const given = [...files];
-    this.input.value = ""; // the same one can be chosen again
+    this.input.value = ""; // so that the same file can be chosen again
     const added = await Promise.all(given.map((file) => this.lookedAt(file)));
     const kept = this.chosen.filter((one) => this.chosen.length > 1 || one.saved);
     const fresh = added.filter(({ file }) => !kept.some((one) => isSame(one.file, file)));
@@ -77,7 +77,7 @@ class FileUpload extends HTMLElement {
     if (fresh.length < added.length) this.twice(added.find((one) => !fresh.includes(one)).file);
   }
 
-  /** A file with what can be told of it before it is sent: `wrong`, why it cannot be saved. */
+  /** A file with what is known before sending; `wrong` says why it cannot be saved. */
   async lookedAt(file) {
     const key = `${this.form.dataset.key}-${this.count++}`;
     const start = await textOf(file.slice(0, 1_024));
@@ -112,7 +112,7 @@ class FileUpload extends HTMLElement {
     return this.warn(chosen);
   }
 
-  /** What is wrong is told as soon as a file is chosen; Save is for the others. */
+  /** Reports a wrong file as soon as it is chosen; Save sends the others. */
   async warn(chosen) {
     const wrong = chosen.filter((one) => one.wrong && !one.saved);
     for (const one of wrong) one.note = await this.words(one, one.wrong);
@@ -144,7 +144,7 @@ class FileUpload extends HTMLElement {
     return row;
   }
 
-  /** A PDF that is not saved yet opens in the browser's own viewer, and is never taken for a page whatever is in it. */
+  /** Opens an unsaved PDF in the browser's viewer, never as a page of this host. */
   offer(one, link) {
     one.view ??= URL.createObjectURL(new Blob([one.file], { type: "application/pdf" }));
     Object.assign(link, { href: one.view, hidden: false });
@@ -161,7 +161,7 @@ class FileUpload extends HTMLElement {
     if (percent !== undefined) bar.value = percent;
   }
 
-  /** A picture is shown from here; of anything else the archive makes the first page once it is stored. */
+  /** Previews a picture locally; the server makes the first page of other files after saving. */
   preview(file) {
     const image = this.querySelector("[data-preview] img");
     if (image.src) URL.revokeObjectURL(image.src);
@@ -173,15 +173,15 @@ class FileUpload extends HTMLElement {
 
   // -- saving -----------------------------------------------------------------------------------------------------
 
-  /** Once, however often the button is pressed. `next`: for the same customer. Who is looked up meanwhile waits for the
-      end: all files go where the first one goes. */
+  /** Saves all files, once per press. `next`: keep the customer. A look-up waits for the end, so that all files go to
+   *  the same customer. */
   async save(next) {
     if (this.busy) return undefined;
     this.hold(true);
     return inTurn(() => this.sendAll(next)).finally(() => this.hold(false));
   }
 
-  /** The way that a document comes by does not change under one that is coming, and Save says that it is at work. */
+  /** Locks the source during an upload and shows progress on Save. */
   hold(busy) {
     this.busy = busy;
     document.getElementById("sources").inert = busy;
@@ -203,7 +203,7 @@ class FileUpload extends HTMLElement {
     await this.tell();
   }
 
-  /** Whether the next one may be tried: not when fields of the form are refused, which are theirs too. */
+  /** Whether to try the next file: not after a refusal of fields, which all files share. */
   async saveOne(one) {
     if (one.wrong) return this.note(one, { problem: one.wrong });
     unsent.begun(one.key, one.file.name, this.given.customer);
@@ -220,7 +220,7 @@ class FileUpload extends HTMLElement {
     return !problem?.errors?.length;
   }
 
-  /** What a browser sees by itself needs no sending. `start`: how the file begins. */
+  /** Refuses without sending what the browser can judge. `start`: the first bytes. */
   seen(file, start) {
     if (file.size === 0) return { type: "/problems/file-empty" };
     if (file.size > Number(this.dataset.limit)) return { type: "/problems/content-too-large" };
@@ -241,7 +241,7 @@ class FileUpload extends HTMLElement {
     return form;
   }
 
-  /** Pictures become the pages of one document, by a scan without a scanner. */
+  /** Combines pictures into one document, as a scan session without a scanner. */
   async saveAsOne(pages) {
     if (pages.some(({ file }) => !this.dataset.pictures.split(" ").includes(file.type))) return this.mixed(pages);
     const bad = pages.find(({ wrong }) => wrong);
@@ -278,7 +278,7 @@ class FileUpload extends HTMLElement {
     this.note(pages[0], { problem: { type: "/problems/mixed", title: this.dataset.mixed } });
   }
 
-  /** {body} or {problem}. The network may go and come back, the session may end: it goes on. */
+  /** Returns {body} or {problem}. Continues after loss of the connection or of the session. */
   async send(one, method, address, content, size) {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.attempt(one, method, address, content, size);
@@ -325,7 +325,7 @@ class FileUpload extends HTMLElement {
     });
   }
 
-  // -- what became of it ------------------------------------------------------------------------------------------
+  // -- results ----------------------------------------------------------------------------------------------------
 
   async tell() {
     const saved = this.chosen.filter((one) => one.saved);
@@ -356,7 +356,7 @@ class FileUpload extends HTMLElement {
     view.parentElement.replaceChildren(view);
   }
 
-  /** The refusal in the words of the page, with what can be done about it. */
+  /** Renders the refusal with /add/refused. */
   async words({ file }, problem) {
     const body = new URLSearchParams({ problem: JSON.stringify(problem), name: file.name, size: file.size });
     const page = await fetched("/add/refused", { method: "POST", body });
@@ -374,7 +374,7 @@ class FileUpload extends HTMLElement {
     }
   }
 
-  /** One file's refusal, that of fields which all of them share, or how many were saved. */
+  /** Shows one file's refusal, a refusal of shared fields, or how many files were saved. */
   summary(saved, refused) {
     const shared = refused.find((one) => one.problem.errors?.length);
     if (shared || this.asOne || this.chosen.length === 1) return (shared ?? refused[0]).note;
@@ -384,7 +384,7 @@ class FileUpload extends HTMLElement {
     return note;
   }
 
-  /** Add anyway: the one whose row it stands in, or the only one. */
+  /** Add anyway: for the file of its row, or the only file. */
   again(button) {
     const row = button.closest("li");
     for (const one of this.chosen) if (!row || one.row === row) one.anyway = true;
@@ -392,24 +392,24 @@ class FileUpload extends HTMLElement {
   }
 }
 
-/** What is pressed meanwhile points at how far each file is. */
+/** A press during an upload points at the progress. */
 function wait(button) {
   button.setAttribute("aria-disabled", "true");
   button.setAttribute("aria-describedby", "files");
 }
 
-/** A day as people type it, as the archive takes it: domain/values.py has the rule. */
+/** A typed day in the API's format; the rule is in domain/values.py. */
 function dayOf(text) {
   const [, day, month, year] = /^\s*(\d{1,2})[-./ ](\d{1,2})[-./ ](\d{4})\s*$/.exec(text) ?? [];
   return year ? `${year}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : text;
 }
 
-/** Not of the form's fields, nor of the archive. */
+/** A problem found here, neither of a field nor of the server. */
 const isOfTheFile = (problem) => OF_THE_FILE.includes(problem?.type.replace(/.*\//, ""));
 const isSame = (one, other) =>
   one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
 const isLater = ({ status }) => [429, 503].includes(status);
-/** Its bytes as signs, each of one; "" of a file that is gone. */
+/** The first bytes as text, one character each; "" if the file is gone. */
 const textOf = (part) => part.arrayBuffer().then((bytes) => new TextDecoder("latin1").decode(bytes), () => "");
 const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 
@@ -419,7 +419,7 @@ function answerOf(request) {
   return { status: request.status, body, after: Number(request.getResponseHeader("Retry-After")) };
 }
 
-/** 1.2 MB, as render.py writes it. */
+/** 1.2 MB, as in render.py. */
 function sizeOf(bytes) {
   const [name, unit] = UNITS.find(([, least]) => bytes >= least) ?? ["B", 1];
   const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });

@@ -1,5 +1,5 @@
-// View customer documents (S8): view.html is the page, made on the server. past.js goes to another moment, rows.js shows
-// further rows, and new ones when they are wanted. Without scripts links, date and time do the same.
+// View customer documents (S8): view.html is the page. past.js changes the moment, rows.js adds further and new rows.
+// Without scripts links and the date fields do the same.
 
 import { whileHere } from "./parts.js";
 import * as past from "./past.js";
@@ -8,10 +8,10 @@ import * as rows from "./rows.js";
 const BUSY_MS = 300;
 const filters = document.querySelector("form.filters");
 
-// A choice counts at once; text and days count with Enter or the button.
+// A select applies at once; text and days apply with Enter or the button.
 filters.addEventListener("change", (event) => event.target.matches("select") && filters.requestSubmit());
 
-// All that exchanges the list says so when it takes longer.
+// Exchanges of the list show that they are busy if they take longer.
 let busy;
 function begin() {
   clearTimeout(busy);

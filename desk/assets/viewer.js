@@ -1,6 +1,6 @@
-// The pages of a document: which one is looked at, how large, which way up. They are pictures made by the server, loaded
-// when they come near, larger ones when they are looked at closely, and let go when they are far: a thousand pages take
-// no more memory than twenty. Turning is for the eye alone. Without scripts they are a list, one below the other.
+// The pages of a document: current page, zoom, rotation. Pictures are loaded near the view, in a larger size when
+// zoomed, and released far from it, so that 1,000 pages take no more memory than 20. Rotation is not saved. Without
+// scripts the pages are a list.
 
 import { whileHere } from "./parts.js";
 
@@ -14,7 +14,7 @@ const acts = document.getElementById("viewer-acts");
 const well = document.getElementById("pages");
 const list = well.querySelector(".pages");
 const pages = [...list.children];
-const seen = new Map(); // how much of each page is in view
+const seen = new Map(); // the visible share of each page
 
 let zoom = 1;
 let width = WIDTHS[0];
@@ -49,9 +49,9 @@ function observe(notice, options) {
   whileHere.addEventListener("abort", () => observer.disconnect());
 }
 
-// -- which pages are there ------------------------------------------------------------------------------------------
+// -- loading --------------------------------------------------------------------------------------------------------
 
-/** A picture is loaded near the view, and let go far from it, also when it is still on its way. */
+/** Loads a picture near the view and releases it far from it, even while it is loading. */
 function near({ isIntersecting, target }) {
   if (isIntersecting) draw(target);
   else if (target !== current) target.firstElementChild.removeAttribute("src");
@@ -65,7 +65,7 @@ function draw(page) {
   if (picture.getAttribute("src") !== address) picture.src = address;
 }
 
-/** A page has its shape also while its picture is away. */
+/** A page keeps its size while its picture is released. */
 function shape(page) {
   const { naturalWidth, naturalHeight } = page.firstElementChild;
   if (naturalWidth) page.dataset.ratio = naturalWidth / naturalHeight;
@@ -77,7 +77,7 @@ function shape(page) {
   page.style.setProperty("--turn", `${degrees}deg`);
 }
 
-// -- how it is looked at --------------------------------------------------------------------------------------------
+// -- zoom and rotation ----------------------------------------------------------------------------------------------
 
 function size(step) {
   zoom = step;
@@ -96,14 +96,14 @@ function rotate() {
   shape(current);
 }
 
-/** A button that has the focus does not take it along. */
+/** Keeps the focus on the pressed button. */
 function disable(name, isOff) {
   const button = acts.querySelector(`[data-do=${name}]`);
   if (isOff && button === document.activeElement) well.focus({ preventScroll: true });
   button.disabled = isOff;
 }
 
-// -- which one is looked at -----------------------------------------------------------------------------------------
+// -- current page ---------------------------------------------------------------------------------------------------
 
 function look({ intersectionRect, target }) {
   seen.set(target, intersectionRect.height);
@@ -143,7 +143,7 @@ function say() {
   }
 }
 
-/** In its strip alone: scrollIntoView() would take the page along, from wherever somebody is. */
+/** Scrolls only the strip: scrollIntoView() would scroll the page too. */
 function reveal(link, strip) {
   const box = link.getBoundingClientRect();
   const room = strip.getBoundingClientRect();

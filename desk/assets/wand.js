@@ -1,10 +1,10 @@
-// The barcode gun. It types like somebody very fast and presses Enter; where that is heard, what was shot is looked up
-// and nothing is ever saved by it (README, "The desk").
+// The barcode scanner types very fast and presses Enter. Its code is looked up; a scan never saves anything (README,
+// "The desk").
 //
-//   in a code field            Enter looks up; the archive or the page says what is wrong, and the next shot overwrites
-//   in any other field         it is text, and its Enter does nothing
-//   anywhere else              caught, and looked up; what is typed slowly is left alone
-//   with a dialog in front     for the dialog's own field, or refused aloud
+//   in a code field            Enter looks up; the page shows what is wrong, and the next scan overwrites
+//   in any other field         the code is text, and its Enter does nothing
+//   anywhere else              the code is caught and looked up; slow typing is left alone
+//   with a dialog open         for the dialog's own field, else refused with a sound
 
 import { fill, isShown, isText, openDialog, part, shown } from "./parts.js";
 
@@ -12,7 +12,7 @@ const GAP_MS = 35;
 const ENTER_MS = 200;
 const LENGTH_MIN = 6;
 const TWICE_MS = 2_000;
-const HELD = ["Shift", "Control", "Alt", "AltGraph", "CapsLock"]; // guns send these for capitals and control characters
+const HELD = ["Shift", "Control", "Alt", "AltGraph", "CapsLock"]; // scanners send these for capitals and control characters
 const SOUND_MS = 150;
 export const CODE_FIELDS = "#look-up, #scan-code, [data-wand], input[type=search]";
 const KEPT = "dossier-shot";
@@ -27,7 +27,7 @@ export function start() {
   overwrite();
 }
 
-/** Whether the key just pressed is one of many. */
+/** Whether the key is one of a fast series. */
 export const isShooting = () => typed.length > 1;
 
 function hear(event) {
@@ -37,7 +37,7 @@ function hear(event) {
   if (!quick || (event.key.length !== 1 && !HELD.includes(event.key))) typed = "";
   if (event.key.length !== 1 || event.ctrlKey || event.altKey || event.metaKey) return undefined;
   typed += event.key;
-  if (event.key === " " && isShooting() && !isText(event.target)) event.preventDefault(); // it would press a button
+  if (event.key === " " && isShooting() && !isText(event.target)) event.preventDefault(); // the space would press a button
   return undefined;
 }
 
@@ -53,7 +53,7 @@ function ended(event) {
   return undefined;
 }
 
-/** Enter in a code field, of a gun or of a person. */
+/** Enter in a code field, by a scanner or a person. */
 function entered(event, field) {
   const code = clean(field.value);
   if (code !== "" && isTwice(code)) {
@@ -98,7 +98,7 @@ function refuse(dialog) {
   sound();
 }
 
-/** Control characters, and what some guns say of the kind of code before it (]C1, ]Q3). */
+/** Removes control characters and the symbology prefix (]C1, ]Q3). */
 function clean(text) {
   return text.replace(/[\u0000-\u001f\u007f]/g, "").trim().replace(/^\][A-Za-z][0-9A-Za-z]/, "");
 }
@@ -112,7 +112,8 @@ function tidy(event) {
   field.focus();
 }
 
-/** One of ours: two letters, twelve digits, two check digits (ISO 7064 MOD 97-10). O and I in the number are 0 and 1. */
+/** A scan code: two letters, twelve digits, two check digits (ISO 7064 MOD 97-10). O and I in the number are 0 and
+ *  1. */
 export function isScanCode(text) {
   const folded = text.replace(/[\s-]/g, "").toUpperCase();
   const code = folded.slice(0, 2) + folded.slice(2).replaceAll("O", "0").replaceAll("I", "1");
@@ -120,7 +121,7 @@ export function isScanCode(text) {
   return [...code].reduce((rest, sign) => Number(`${rest}${parseInt(sign, 36)}`) % 97, 0) === 1;
 }
 
-/** The same within two seconds, also when a page was loaded in between. A digest is kept, and not whose card it is. */
+/** Whether the code was scanned twice within two seconds, even across a page load. Stores a digest, not the card. */
 function isTwice(code) {
   const [digest, at] = (sessionStorage.getItem(KEPT) ?? "").split(" ");
   const now = Date.now();
@@ -132,7 +133,7 @@ function isTwice(code) {
 const digestOf = (code) =>
   [...code].reduce((digest, sign) => Math.imul(digest ^ sign.codePointAt(0), 0x01000193) >>> 0, 0x811c9dc5).toString(36);
 
-/** A code that was not taken is marked, so that the next shot takes its place. */
+/** Selects a code that was not accepted, so that the next scan overwrites it. */
 export function overwrite() {
   const field = wrong() ?? document.activeElement;
   if (wrong()) sound();
@@ -143,7 +144,7 @@ export function overwrite() {
 
 const wrong = () => shown(`:is(${CODE_FIELDS})[aria-invalid=true]`);
 
-/** Low and short, for who has asked for it (keys.js). */
+/** A short low sound, if switched on (keys.js). */
 function sound() {
   if (localStorage.getItem("dossier-sound") !== "on") return;
   const audio = new AudioContext();

@@ -1,4 +1,4 @@
-// The work list (S11): beside what the archive knows of, the uploads that this browser has begun and not finished.
+// The work list (S11): adds the uploads that this browser has started and not finished.
 
 import { at } from "./place.js";
 import { ended, interrupted } from "./unsent.js";

@@ -505,7 +505,7 @@ def test_one_document_of_pictures_and_a_pdf_is_refused_with_a_sentence(desk: Des
     at.choose_file(a_photo(), a_payload())
     at.page.get_by_label("One document with all pages").check()
     at.save_button.click()
-    expect(at.summary).to_contain_text("One document can be made of pictures alone.")
+    expect(at.summary).to_contain_text("Only pictures can become one document.")
     at.documents(customer, 0)
 
 

@@ -125,7 +125,7 @@ def test_another_one_takes_its_place(desk: Desk) -> None:
     old = a_debt(desk.served, customer)
     page = opened(desk, old)
     form = step(page, "Supersede")
-    expect(form.get_by_text("This customer has no other one.", exact=False)).to_be_visible()
+    expect(form.get_by_text("This customer has no other authorization.", exact=False)).to_be_visible()
     newer = debt_issued(desk.served.as_("staff"), customer)
     page = opened(desk, {**old, "position": newer["position"]})
     form = step(page, "Supersede")
@@ -150,7 +150,7 @@ def test_a_form_that_nobody_signed_is_printed_again_or_cancelled(desk: Desk) -> 
     form = debt_issued(desk.served.as_("staff"), a_customer(desk.served))
     page = opened(desk, {**form["authorization"], "position": form["position"]})
     expect(page.get_by_text("Not signed yet.", exact=False)).to_be_visible()
-    expect(page.get_by_text("not complete", exact=False)).to_have_count(0)
+    expect(page.get_by_text("incomplete", exact=False)).to_have_count(0)
     sheet = page.request.get(page.get_by_role("link", name="Print form").get_attribute("href") or "")
     assert sheet.body().startswith(b"%PDF-")
     assert names(page) == ["Cancel the form"]
@@ -162,7 +162,7 @@ def test_a_form_that_nobody_signed_is_printed_again_or_cancelled(desk: Desk) -> 
 
 def test_a_mandate_without_collection_data_says_that_nothing_can_be_collected(desk: Desk) -> None:
     page = opened(desk, noted(desk.served.as_("staff"), a_customer(desk.served), type=DEBT))
-    expect(page.get_by_text("The collection data is not complete", exact=False)).to_be_visible()
+    expect(page.get_by_text("The collection data is incomplete", exact=False)).to_be_visible()
 
 
 def test_it_moves_to_a_customer_who_is_looked_for_by_name(desks: Callable[..., Desk]) -> None:

@@ -94,11 +94,11 @@ def test_each_wrong_field_is_named_and_everything_is_kept(desks: Callable[..., D
 
 def test_a_number_that_cannot_be_one_is_refused(desks: Callable[..., Desk]) -> None:
     _, page = adding(desks)
-    page.get_by_label("Customer number").fill("with a blank")
+    page.get_by_label("Customer number").fill("with a space")
     page.get_by_label("Name", exact=True).fill("Eva Bos")
     save(page)
     page.locator("[data-summary]").get_by_role("link", name="Customer number").click()
-    expect(page.get_by_label("Customer number")).to_have_value("with a blank")
+    expect(page.get_by_label("Customer number")).to_have_value("with a space")
 
 
 def test_a_card_of_somebody_else_is_refused(desks: Callable[..., Desk]) -> None:
@@ -134,7 +134,7 @@ def test_staff_who_may_not_change_the_register_are_not_offered_it(desk: Desk) ->
     page = desk.open("/customers")
     expect(page.get_by_role("link", name="Add customer")).to_have_count(0)
     page.goto("/customers/new")
-    expect(page.get_by_text("Your account has no right to this.", exact=False)).to_be_visible()
+    expect(page.get_by_text("Your account may not do this.", exact=False)).to_be_visible()
 
 
 def test_a_name_cannot_become_markup(desks: Callable[..., Desk]) -> None:

@@ -109,7 +109,7 @@ def test_who_may_issue_none_is_offered_none(desks: Callable[..., Desk], role: st
     page = desk.open(f"/customers/{customer}")
     expect(page.get_by_role("link", name="Issue a form")).to_have_count(0)
     page.goto(f"/customers/{customer}/form")
-    expect(page.get_by_text("Your account has no right to this.", exact=False)).to_be_visible()
+    expect(page.get_by_text("Your account may not do this.", exact=False)).to_be_visible()
 
 
 def test_it_is_found_from_the_customers_documents(desk: Desk) -> None:

@@ -52,7 +52,7 @@ def press(page: Page, button: str) -> None:
 def test_a_view_is_paused_and_resumed_by_its_buttons(page: Page, going_on: None) -> None:
     press(page, "Pause")
     expect(view(page)).to_contain_text("Paused", timeout=DONE)
-    expect(page.get_by_text(f"{VIEW} is paused:", exact=False)).to_be_visible(timeout=DONE)
+    expect(page.get_by_text(f"{VIEW} is paused.", exact=False)).to_be_visible(timeout=DONE)
     expect(view(page).get_by_role("button", name="Pause")).to_have_count(0)
     press(page, "Resume")
     expect(newest(page)).to_contain_text("Done", timeout=DONE)
@@ -70,7 +70,7 @@ def test_a_view_is_rebuilt_and_the_one_before_put_back(page: Page) -> None:
 def test_everything_is_compared_and_verified(page: Page) -> None:
     page.get_by_role("button", name="Compare with the log").click()
     page.get_by_role("button", name="Verify everything").click()
-    expect(newest(page)).to_contain_text("Nothing wrong:", timeout=DONE)
+    expect(newest(page)).to_contain_text("No problems:", timeout=DONE)
     tasks = page.get_by_role("region", name="Requests")
     for name in ("audit_history", "authorizations", "customer_documents", "scan_sessions"):
         expect(tasks.get_by_role("row").nth(2)).to_contain_text(f"{name}: identical")
@@ -169,5 +169,5 @@ def test_other_roles_are_not_led_here_and_told_why(desks: Callable[..., Desk]) -
     desk = desks(role="supervisor")
     desk.expected = ("Failed to load resource",)
     page = desk.open("/operators")
-    expect(page.get_by_text("Your account has no right to this.", exact=False)).to_be_visible()
+    expect(page.get_by_text("Your account may not do this.", exact=False)).to_be_visible()
     expect(page.get_by_role("navigation", name="Main").get_by_role("link", name="Operators")).to_have_count(0)

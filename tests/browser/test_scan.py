@@ -506,7 +506,7 @@ def test_a_session_that_is_over_is_said_to_be(at: Callable[..., AtScanner], arch
     session = filled(staff, a_page())
     staff.delete(f"/v1/scan-sessions/{session['id']}")
     page = at().desk.open(f"/add?source=scan&session={session['id']}")
-    expect(page.get_by_text("These pages are not here any more")).to_be_visible()
+    expect(page.get_by_text("These pages no longer exist")).to_be_visible()
 
 
 # -- for everyone ---------------------------------------------------------------------------------------------------

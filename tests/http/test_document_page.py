@@ -230,7 +230,7 @@ def test_a_form_sent_without_the_right_is_refused_by_a_page_that_explains(served
     with Visitor(served, "viewer") as visitor:
         page = visitor.send(f"/documents/{paper['id']}/withdraw", {"reason": "mine", "version": "1"})
     assert page.answer.status_code == 403
-    assert "Your account has no right to this." in page.main
+    assert "Your account may not do this." in page.main
 
 
 # -- corrections ----------------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_a_refused_file_keeps_the_reason(served: Served, staff: httpx.Client) ->
         page = visitor.send(action, {"reason": "a better scan"}, files={"file": ("empty.pdf", b"")})
     assert page.answer.status_code == 422
     assert page.one("content-reason")[1]["value"] == "a better scan"
-    assert "Please select the file again" in page.main
+    assert "Select the file again" in page.main
 
 
 def test_a_reason_is_asked_by_the_archive_too(served: Served, staff: httpx.Client) -> None:

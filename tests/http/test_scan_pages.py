@@ -87,7 +87,7 @@ def test_a_session_that_is_over_is_none(desk: Visitor, staff: httpx.Client, cust
     assert "These pages were saved." in shown(desk, saved).text_of("scan")
     for of in (discarded, {"id": str(uuid4())}, {"id": "no-id"}):
         page = shown(desk, of)
-        assert "These pages are not here any more" in page.text_of("scan")
+        assert "These pages no longer exist" in page.text_of("scan")
         assert page.value("session") == ""
 
 

@@ -224,7 +224,7 @@ def test_a_drop_is_not_taken_where_something_typed_would_be_lost_or_by_who_may_n
     expect(page.locator("file-upload")).to_be_visible()
     page = desks("viewer").open("/customers")
     drop(page, "two.pdf")
-    expect(page.locator("#said")).to_have_text(re.compile(r"Nothing was added\.\s*$"))
+    expect(page.locator("#said")).to_have_text(re.compile(r"The file was not added\.\s*$"))
 
 
 def test_leaving_asks_when_something_was_typed_or_chosen_and_only_then(desk: Desk) -> None:
@@ -413,7 +413,7 @@ def test_a_file_that_is_chosen_twice_is_chosen_once(desk: Desk, tmp_path: Path) 
     at.page.locator("#file").set_input_files([tmp_path / "one.pdf", tmp_path / "two.pdf"])
     expect(at.page.locator("[data-files] li")).to_have_count(2)
     at.page.locator("#file").set_input_files(tmp_path / "two.pdf")
-    expect(at.page.locator("#alert")).to_contain_text("two.pdf is chosen already.")
+    expect(at.page.locator("#alert")).to_contain_text("two.pdf is already selected.")
     expect(at.page.locator("[data-files] li")).to_have_count(2)
 
 

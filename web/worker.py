@@ -12,6 +12,7 @@ import mmap
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -281,6 +282,12 @@ class Master(Arbiter):  # type: ignore[misc]  # the base is untyped
     """The arbiter; it calls `beat` each time it checks its workers."""
 
     app: "Server"
+
+    def start(self) -> None:
+        with warnings.catch_warnings():
+            # gunicorn duplicates the socket that it is given (service/web.py) and forgets the duplicate.
+            warnings.simplefilter("ignore", ResourceWarning)
+            super().start()
 
     def murder_workers(self) -> None:
         self.app.beat()

@@ -35,7 +35,7 @@ USED: dict[str, dict[str, str]] = {
         "psycopg.pq.abc": "send_prepare send_query_prepared",
     },
     "web/worker.py": {
-        "gunicorn.arbiter": "murder_workers",
+        "gunicorn.arbiter": "murder_workers start",
         "gunicorn.asgi.protocol": "_awaiting_request _body_receiver _close_transport _complete _conn_lost_handled"
         " _keepalive _on_headers_complete _request_ready _send_response_start",
         "gunicorn.workers.gasgi": "ASGIProtocol _cleanup _setup_event_loop handle_exit_signal nr_conns servers state",

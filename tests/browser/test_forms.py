@@ -19,7 +19,7 @@ def issue(page: Page) -> None:
 
 def test_a_debt_authorization_is_issued_and_its_sheet_printed(desk: Desk) -> None:
     page, iban = at_form(desk), an_iban()
-    expect(page.get_by_text("An authorization is issued for Eva Bos", exact=False)).to_be_visible()
+    expect(page.get_by_text("Issues an authorization with its own scan code for Eva Bos", exact=False)).to_be_visible()
     page.get_by_label("Document type").select_option(label="Debt authorization")
     page.get_by_label("Account holder").fill("E. Bos")
     page.get_by_label("IBAN").fill(iban)

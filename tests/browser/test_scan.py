@@ -465,7 +465,7 @@ def test_a_desk_of_a_branch_without_a_scanner_is_told_where_there_are_some(at: C
     """What a clerk can do and say, and what an operator has to start. In its own branch the scanner has its name."""
     page = at(branch="EAST").page
     expect(page.get_by_role("heading", name="No scanner at branch EAST")).to_be_visible()
-    expect(page.locator("#scan")).to_contain_text("The scanners of this archive are at another branch: MAIN.")
+    expect(page.locator("#scan")).to_contain_text("The scanners are at other branches: MAIN.")
     expect(page.locator("#sources")).to_contain_text("No scanner at branch EAST")
     expect(page.get_by_text("DOSSIER_SCANNERS")).to_be_hidden()
     page.get_by_text("For the administrator").click()

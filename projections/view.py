@@ -153,7 +153,8 @@ class Versions(Generic[V]):
 def pause_collector() -> Iterator[None]:
     """Pause the garbage collector. Pages of events have no cycles and are freed with their last reference.
 
-    Their number would start the collector several times per page, which takes half of the time.
+    Their number would start the collector several times per page: with it following costs 54 instead of 48 µs of the
+    processor an event, and a rebuild a seventh more.
     """
     enabled = gc.isenabled()
     gc.disable()

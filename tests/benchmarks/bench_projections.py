@@ -161,6 +161,7 @@ def by_the_library(desk: Desk) -> float:
 
 def library_env(url: str) -> dict[str, str]:
     given = conninfo_to_dict(url)
+    os.environ["PGPASSFILE"] = str(given["passfile"])  # the library has no setting for it
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
         "POSTGRES_DBNAME": str(given["dbname"]),

@@ -52,6 +52,7 @@ CODES = {
     "collection-presented": CONFLICT,
     "illegal-transition": CONFLICT,
     "lapse-stands": CONFLICT,
+    "evidence-attached": CONFLICT,
     "evidence-changed": CONFLICT,
     "scanner-busy": CONFLICT,
     "external-id-taken": CONFLICT,

@@ -120,7 +120,7 @@ async def report_collection(call: Call) -> None:
 
 async def reassign_authorization(call: Call) -> None:
     body = await call.body(CustomerReasonBody)
-    customer, archive = parse_customer_id(body.customer, "/customer"), call.parts.archive
+    customer, archive = parse_customer_id(body.customer), call.parts.archive
     await run_change(
         call, partial(archive.corrections.reassign_authorization, call.id(), customer, reason_of(body.reason))
     )

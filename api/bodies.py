@@ -659,7 +659,7 @@ def answer_of_customer(customer: Customer | None, customer_id: str) -> CustomerA
 
 def definition_of(body: TypeBody) -> Definition:
     if "en" not in body.labels:
-        raise ValidationFailed(FieldError("/labels", N_("needs an English label (en)")))
+        raise ValidationFailed(FieldError("labels", N_("needs an English label (en)")))
     retention = Retention(**msgspec.structs.asdict(body.retention)) if body.retention else None
     return Definition(**{**msgspec.structs.asdict(body), "retention": retention})
 
@@ -667,11 +667,11 @@ def definition_of(body: TypeBody) -> Definition:
 def note_authorization_of(body: AuthorizationBody, limits: Limits, statement: UUID | None) -> NoteAuthorization:
     """The use case's order. `statement` is the authorization that the scan code stands for."""
     if statement is None:
-        missing = [FieldError(f"/{n}", N_("is required")) for n in ("type", "customer") if getattr(body, n) is None]
+        missing = [FieldError(n, N_("is required")) for n in ("type", "customer") if getattr(body, n) is None]
         if missing:
             raise ValidationFailed(*missing)
     return NoteAuthorization(
-        customer=None if body.customer is None else parse_customer_id(body.customer, "/customer"),
+        customer=None if body.customer is None else parse_customer_id(body.customer),
         type=body.type,
         authorization=statement,
         check_token=body.check_token,
@@ -682,7 +682,7 @@ def note_authorization_of(body: AuthorizationBody, limits: Limits, statement: UU
         valid_until=body.valid_until,
         mandate=mandate_of(body.mandate),
         verification=SeenPaper(**msgspec.structs.asdict(body.verification)) if body.verification else None,
-        note=note_of(body.note, limits, "/note"),
+        note=note_of(body.note, limits, "note"),
         external_id=body.external_id,
         last_collection_on=body.last_collection_on,
     )
@@ -695,13 +695,13 @@ def mandate_of(body: MandateBody | None) -> Mandate | None:
 def issue_form_of(body: FormBody, limits: Limits, language: str) -> IssueForm:
     """The use case's order. A form without a language is printed in the caller's, or in English if forms lack that."""
     return IssueForm(
-        customer=parse_customer_id(body.customer, "/customer"),
+        customer=parse_customer_id(body.customer),
         type=body.type,
         language=body.language or (language if language in FORM_LANGUAGES else "en"),
         mandate=mandate_of(body.mandate),
         valid_from=body.valid_from,
         valid_until=body.valid_until,
-        note=note_of(body.note, limits, "/note"),
+        note=note_of(body.note, limits, "note"),
         external_id=body.external_id,
     )
 
@@ -732,10 +732,10 @@ def superseding_of(body: SupersedeBody) -> SupersedeBy:
 def collection_of(body: CollectionBody, today: date) -> ReportCollection:
     """The use case's order. Refuses a due day over a year ahead: 2062 typed for 2026 would keep a mandate alive."""
     if body.due_on - body.presented_on > DUE_AFTER:
-        raise ValidationFailed(FieldError("/due_on", N_("is more than a year after the day of presentation")))
+        raise ValidationFailed(FieldError("due_on", N_("is more than a year after the day of presentation")))
     return ReportCollection(**msgspec.structs.asdict(body), today=today)
 
 
-def note_of(text: str | None, limits: Limits, pointer: str) -> str | None:
+def note_of(text: str | None, limits: Limits, field: str) -> str | None:
     """A note as people typed it; None if it is blank."""
-    return parse_prose(text, pointer, characters_max=limits.note_characters_max) if text and text.strip() else None
+    return parse_prose(text, field, characters_max=limits.note_characters_max) if text and text.strip() else None

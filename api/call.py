@@ -43,6 +43,7 @@ from projections.reading import (
     write_cursor,
 )
 from web.headers import etag
+from web.pointers import in_header, in_query
 from web.problems import parse_languages, trace_id_of
 
 T = TypeVar("T")
@@ -140,7 +141,7 @@ class Call:
         if self.principal.branch:
             return self.principal.branch
         if named := self.req.get_header("Archive-Branch"):
-            return parse_branch_code(named)
+            return parse_branch_code(named, in_header("Archive-Branch"))
         return (self.session and self.session.branch) or self.parts.branch
 
     def caller(self) -> Caller:
@@ -154,7 +155,9 @@ class Call:
     def _idempotency_key(self) -> str | None:
         key = self.req.get_header("Idempotency-Key")
         if key is not None and not KEY.fullmatch(key):
-            raise ValidationFailed(FieldError("/header/Idempotency-Key", N_("must have 1 to 200 visible characters")))
+            raise ValidationFailed(
+                FieldError(in_header("Idempotency-Key"), N_("must have 1 to 200 visible characters"))
+            )
         return str(key) if key else None
 
     @property
@@ -220,7 +223,7 @@ class Call:
     def parse_branch_filter(self) -> str | None:
         """The branch of a filter."""
         code = self.text("branch")
-        return parse_branch_code(code, "/query/branch") if code else None
+        return parse_branch_code(code, in_query("branch")) if code else None
 
     def offset(self) -> int:
         """The number of items before this page, for a list that is built as a whole."""
@@ -230,7 +233,7 @@ class Call:
     def moment(self, name: str) -> datetime | None:
         """An RFC 3339 time of the query, in UTC."""
         text = self.text(name)
-        return parse_moment(text, f"/query/{name}") if text else None
+        return parse_moment(text, in_query(name)) if text else None
 
     def as_of(self) -> int | datetime | None:
         """The position or moment of the query's `as_of`. Raises ValidationFailed for a moment in the future."""
@@ -239,7 +242,7 @@ class Call:
             return None
         if re.fullmatch(r"[0-9]{1,18}", text):
             return int(text)
-        moment = parse_moment(text, "/query/as_of")
+        moment = parse_moment(text, in_query("as_of"))
         if moment > self.parts.archive.clock.now():
             raise query_error("as_of", N_("must not be in the future"))
         return moment
@@ -350,7 +353,7 @@ class Call:
         if text is None:
             return None
         if not re.fullmatch(r"[0-9]{1,18}", text):
-            raise ValidationFailed(FieldError("/header/Archive-Min-Position", N_("must be a position")))
+            raise ValidationFailed(FieldError(in_header("Archive-Min-Position"), N_("must be a position")))
         return int(text)
 
     async def _require_views(
@@ -466,4 +469,4 @@ def language_of(accept_language: str | None) -> str:
 
 
 def query_error(name: str, detail: str, **values: Any) -> ValidationFailed:
-    return ValidationFailed(FieldError(f"/query/{name}", detail, **values))
+    return ValidationFailed(FieldError(in_query(name), detail, **values))

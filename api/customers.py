@@ -14,6 +14,7 @@ from domain.values import parse_customer_id, parse_date
 from projections import customer_documents, moments
 from projections.customer_documents import PaperFilters
 from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment
+from web.pointers import in_path, in_query
 
 HITS_MAX = 1_000  # for one search, over all its pages
 
@@ -22,7 +23,7 @@ async def put_customer(call: Call) -> None:
     """PUT /customers/{id}: 201 when it is new. The log has no event of it; its position is in the answer."""
     body = await call.body(CustomerBody)
     customer = parse_customer(
-        parse_customer_id(call.params["id"], "/path/id"),
+        parse_customer_id(call.params["id"], in_path("id")),
         name=body.name,
         birth_date=body.birth_date,
         card_numbers=body.card_numbers,
@@ -41,9 +42,9 @@ async def search_customers(call: Call) -> None:
     The register has no history, so a later page shows the register as it is at that time."""
     query = call.text("q")
     if query is None or not query.strip():
-        raise ValidationFailed(FieldError("/query/q", N_("is required: a name, card number, birth date or id")))
+        raise ValidationFailed(FieldError(in_query("q"), N_("is required: a name, card number, birth date or id")))
     if len(query) > 200:
-        raise ValidationFailed(FieldError("/query/q", N_("must have at most {limit} characters"), limit=200))
+        raise ValidationFailed(FieldError(in_query("q"), N_("must have at most {limit} characters"), limit=200))
     found = await call.parts.customers.search(query, min(call.offset(), HITS_MAX) + call.limit() + 1)
     only = await call.parts.customers.reference_of(found[0].id) if len(found) == 1 else None
     await call.record_look("search", {"customer": only, "kind": parse_query(query).kind}, sensitive=False)
@@ -148,7 +149,7 @@ async def filters_of(call: Call) -> PaperFilters:
 
 def day_of(call: Call, name: str) -> date | None:
     text = call.text(name)
-    return parse_date(text, f"/query/{name}") if text else None
+    return parse_date(text, in_query(name)) if text else None
 
 
 def parse_card_code(text: str) -> str | None:

@@ -27,6 +27,7 @@ from domain.refusals import (
 from domain.values import Kind, normalize_typed_day, parse_customer_id, parse_date, reason_of
 from projections import customer_documents
 from projections.reading import DOCUMENTS
+from web.pointers import in_query
 from web.uploads import UploadForm, free_bytes, receive_form
 
 FIELDS = {
@@ -43,7 +44,7 @@ FIELDS = {
     "ground": "legal ground for a copy of a paper whose type is only verified",
 }
 REPLACEMENT = {"reason": "why the content is replaced"}
-UNSIGNED = FieldError("/form/signed", N_("an unsigned form is no evidence: give it back to be signed"))
+UNSIGNED = FieldError("signed", N_("an unsigned form is no evidence: give it back to be signed"))
 
 
 async def archive_document(call: Call) -> None:
@@ -83,8 +84,8 @@ async def order_of(form: UploadForm, call: Call) -> ArchiveFile:
         check_token=fields.get("check_token"),
         received_on=day_of(call, fields, "received_on"),
         signed_on=day_of(call, fields, "signed_on"),
-        note=note_of(fields.get("note"), call.parts.limits, "/form/note"),
-        ground=note_of(fields.get("ground"), call.parts.limits, "/form/ground"),
+        note=note_of(fields.get("note"), call.parts.limits, "note"),
+        ground=note_of(fields.get("ground"), call.parts.limits, "ground"),
         external_id=external_id_of(fields),
         duplicate_allowed=fields.get("duplicate") == "allow",
     )
@@ -92,26 +93,26 @@ async def order_of(form: UploadForm, call: Call) -> ArchiveFile:
 
 def field_errors(form: UploadForm, fields: Mapping[str, str]) -> Iterator[FieldError]:
     needed = () if "scan_code" in fields else ("customer", "type")
-    yield from (FieldError(f"/form/{name}", N_("is required")) for name in needed if name not in fields)
+    yield from (FieldError(name, N_("is required")) for name in needed if name not in fields)
     if form.file is None:
-        yield FieldError("/form/file", N_("is required"))
+        yield FieldError("file", N_("is required"))
     if fields.get("duplicate", "allow") not in ("allow", "warn"):
-        yield FieldError("/form/duplicate", N_("must be allow or be left out"))
+        yield FieldError("duplicate", N_("must be allow or be left out"))
     if fields.get("signed", "yes") not in ("yes", "no"):
-        yield FieldError("/form/signed", N_("must be yes or no"))
+        yield FieldError("signed", N_("must be yes or no"))
 
 
 def day_of(call: Call, fields: Mapping[str, str], name: str) -> date | None:
     """The day of a form field: YYYY-MM-DD, and from a page also as people type it."""
     if name not in fields:
         return None
-    return parse_date(normalize_typed_day(fields[name]) if call.is_of_a_page else fields[name], f"/form/{name}")
+    return parse_date(normalize_typed_day(fields[name]) if call.is_of_a_page else fields[name], name)
 
 
 def external_id_of(fields: Mapping[str, str]) -> str | None:
     text = fields.get("external_id") or None
     if text and (len(text) > 200 or not text.isprintable()):
-        raise ValidationFailed(FieldError("/form/external_id", N_("must have 1 to 200 printable characters")))
+        raise ValidationFailed(FieldError("external_id", N_("must have 1 to 200 printable characters")))
     return text
 
 
@@ -157,7 +158,7 @@ async def look_up(call: Call) -> None:
 async def by_external_id(call: Call, *, documents: bool) -> None:
     external_id = call.text("external_id")
     if external_id is None:
-        raise ValidationFailed(FieldError("/query/external_id", N_("is required")))
+        raise ValidationFailed(FieldError(in_query("external_id"), N_("is required")))
     as_of = await call.position_of(call.as_of(), DOCUMENTS)
     await call.wait_for_views(DOCUMENTS)
     async with call.parts.connection() as conn:
@@ -173,7 +174,7 @@ async def by_external_id(call: Call, *, documents: bool) -> None:
 
 async def describe_document(call: Call) -> None:
     body = await call.body(DescribeBody)
-    note = body.note if body.note is msgspec.UNSET else note_of(body.note, call.parts.limits, "/note")
+    note = body.note if body.note is msgspec.UNSET else note_of(body.note, call.parts.limits, "note")
     title = body.title if body.title is msgspec.UNSET else body.title or None
     today, reason = call.parts.archive.clock.today(), reason_of(body.reason)
     await correct_document(
@@ -214,9 +215,7 @@ async def unlink_customer(call: Call) -> None:
 
 async def with_customer(call: Call, use_case: Callable[..., Outcome]) -> None:
     body = await call.body(CustomerReasonBody)
-    await run_change(
-        call, partial(use_case, call.id(), parse_customer_id(body.customer, "/customer"), reason_of(body.reason))
-    )
+    await run_change(call, partial(use_case, call.id(), parse_customer_id(body.customer), reason_of(body.reason)))
 
 
 async def replace_content(call: Call) -> None:
@@ -225,7 +224,7 @@ async def replace_content(call: Call) -> None:
     await require_room(call)
     async with receive_form(call.req, limits=parts.limits, tmp=parts.temporary, fields=REPLACEMENT) as form:
         if form.file is None:
-            raise ValidationFailed(FieldError("/form/file", N_("is required")))
-        reason = reason_of(form.fields.get("reason", ""), "/form/reason")
+            raise ValidationFailed(FieldError("file", N_("is required")))
+        reason = reason_of(form.fields.get("reason", ""))
         file = await file_of(form, call)
         await run_change(call, partial(parts.archive.corrections.replace_content, call.id(), file, reason))

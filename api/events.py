@@ -24,6 +24,7 @@ from projections.feed import TOPICS, FeedRow
 from projections.history_items import render_fields
 from projections.reading import NOBODY, Moment, format_moment
 from projections.view import OTHER_CUSTOMER
+from web.pointers import Pointer, in_header, in_query
 
 SOURCE = "/v1/events"
 NOW = "now"
@@ -93,9 +94,9 @@ async def list_events(call: Call) -> None:
     asked, limit = parse_query(call), call.limit()
     wish = call.text("after") or "0"
     await call.wait_for_views()
-    after = await call.parts.live.position_now() if wish == NOW else position_in(wish, "/query/after")
+    after = await call.parts.live.position_now() if wish == NOW else position_in(wish, in_query("after"))
     found = await read_events(call.parts, look_of(call.principal, call.types, asked), after, limit)
-    await require_past(call, after, found.end, "/query/after")
+    await require_past(call, after, found.end, in_query("after"))
     if any(item.personal for item in found.items):
         await record_reading(call, asked)
     following = str(found.position) if found.position < found.end else None
@@ -120,17 +121,17 @@ def actions_in(call: Call) -> tuple[str, ...] | None:
     found = {ACTIONS.get(name, "") for name in ([given] if isinstance(given, str) else given)}
     if "" in found:
         allowed = ", ".join(sorted(TOPICS))
-        raise ValidationFailed(FieldError("/query/type", N_("must be one of {allowed}"), allowed=allowed))
+        raise ValidationFailed(FieldError(in_query("type"), N_("must be one of {allowed}"), allowed=allowed))
     return tuple(sorted(found)) or None
 
 
-def position_in(text: str, pointer: str) -> int:
+def position_in(text: str, pointer: Pointer) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise ValidationFailed(FieldError(pointer, N_("must be a position")))
     return int(text)
 
 
-async def require_past(call: Call, after: int, end: int, pointer: str) -> None:
+async def require_past(call: Call, after: int, end: int, pointer: Pointer) -> None:
     """Raises ValidationFailed for a position after the end of the log: after a restore of an older log its readers
     would wait there for ever."""
     if after <= end:
@@ -161,9 +162,9 @@ async def stream_events(call: Call) -> None:
 async def beginning(call: Call) -> int:
     """The position to begin after: Last-Event-ID if there is one, else `after`. A browser that reconnects repeats its
     first address and adds Last-Event-ID."""
-    pointer, wish = "/header/Last-Event-ID", call.req.get_header("Last-Event-ID")
+    pointer, wish = in_header("Last-Event-ID"), call.req.get_header("Last-Event-ID")
     if not wish:
-        pointer, wish = "/query/after", call.text("after") or NOW
+        pointer, wish = in_query("after"), call.text("after") or NOW
     present = await call.parts.live.position_now()
     after = present if wish == NOW else position_in(wish, pointer)
     await require_past(call, after, present, pointer)

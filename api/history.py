@@ -14,6 +14,7 @@ from projections import audit_history, customer_documents
 from projections.audit_history import HistoryFilters
 from projections.history_items import history_item
 from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment, read_cursor, write_cursor
+from web.pointers import in_query
 
 
 async def of_customer(call: Call) -> None:
@@ -130,7 +131,7 @@ def uuid_of(call: Call, name: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise ValidationFailed(FieldError(f"/query/{name}", N_("must be an id"))) from None
+        raise ValidationFailed(FieldError(in_query(name), N_("must be an id"))) from None
 
 
 def access_item(line: Any, names: Mapping[Any, str]) -> AccessItem:

@@ -53,11 +53,11 @@ async def queue_task(call: Call) -> None:
 def require_view(body: TaskBody) -> None:
     """Raises ValidationFailed unless the task names a known view where it needs one; `verify` takes none."""
     if body.view is None and body.kind in OF_ONE_VIEW:
-        raise ValidationFailed(FieldError("/view", N_("is required")))
+        raise ValidationFailed(FieldError("view", N_("is required")))
     if body.view is not None and body.kind == "verify":
-        raise ValidationFailed(FieldError("/view", N_("must be left out")))
+        raise ValidationFailed(FieldError("view", N_("must be left out")))
     if body.view is not None and body.view not in VIEWS:
-        raise ValidationFailed(FieldError("/view", N_("must be one of {allowed}"), allowed=", ".join(VIEWS)))
+        raise ValidationFailed(FieldError("view", N_("must be one of {allowed}"), allowed=", ".join(VIEWS)))
 
 
 def item_from_row(kind: type[Item], one: msgspec.Struct) -> Item:

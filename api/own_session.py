@@ -28,7 +28,7 @@ async def choose_settings(call: Call) -> None:
     """PUT /session: saves the given preferences and extends the session."""
     require_session(call)
     body = await call.body(ChoiceBody)
-    branch = parse_branch_code(body.branch, "/branch") if body.branch else None
+    branch = parse_branch_code(body.branch) if body.branch else None
     await save_choices(call, branch=branch, language=body.language, keys_off=body.keys_off)
     call.answer(answer(call, await session_after_choice(call)))
 
@@ -82,7 +82,7 @@ async def new_password(call: Call, old: str | None, new: str) -> Signed:
     """Changes the password and sets the cookie of a new session. Raises FieldError (/old, /new), TooManyRequests."""
     for name, typed in (("old", old or ""), ("new", new)):
         if len(typed) > SECRET_CHARACTERS_MAX:
-            raise FieldError(f"/{name}", N_("must have at most {limit} characters"), limit=SECRET_CHARACTERS_MAX)
+            raise FieldError(name, N_("must have at most {limit} characters"), limit=SECRET_CHARACTERS_MAX)
     signed = await call.parts.sessions.change_password(
         require_session(call), old, new, address=client_address(call), trace_id=call.trace_id
     )

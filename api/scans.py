@@ -59,6 +59,7 @@ from domain.scan_session import (
 from domain.values import Source, parse_customer_id
 from projections import scan_sessions
 from projections.reading import SCANS, format_moment
+from web.pointers import in_header
 from web.problems import catalog, detail
 from web.statuses import status_of
 from web.subpath import base_of
@@ -73,7 +74,7 @@ async def start_session(call: Call) -> None:
     """POST /scan-sessions. Without a scanner, the caller sends the pages."""
     body = await call.body(ScanBody)
     if body.scanner is None and (body.source or body.profile):
-        raise ValidationFailed(FieldError("/scanner", N_("is required")))
+        raise ValidationFailed(FieldError("scanner", N_("is required")))
     use, caller = call.parts.archive.scanning, call.caller()
     session = await call.parts.blocking(use.find_earlier_start, body, caller)
     if session is None:
@@ -131,7 +132,7 @@ async def finish_pass(call: Call) -> None:
     """POST /scan-sessions/{id}/finish: the station reports that a pass is complete, or why it stopped."""
     body = await call.body(FinishBody)
     if body.problem is not None and body.problem not in SCANNER_PROBLEMS:
-        raise ValidationFailed(FieldError("/problem", N_("is not the name of a scanner problem")))
+        raise ValidationFailed(FieldError("problem", N_("is not the name of a scanner problem")))
     done = Finish(body.number, body.problem, body.told)
     session = await call.parts.blocking(
         call.parts.archive.scanning.finish_pass, call.id(), done, call.caller(), await reach_of(call)
@@ -217,7 +218,7 @@ def capture_of(call: Call) -> str | None:
     """The station's pass and sheet of this page, by which a repeated page is recognised."""
     text: str | None = call.req.get_header("Archive-Capture")
     if text is not None and not CAPTURE.fullmatch(text):  # the log stores it unchanged
-        raise ValidationFailed(FieldError("/header/Archive-Capture", N_("must be a pass and a sheet, like 2.13")))
+        raise ValidationFailed(FieldError(in_header("Archive-Capture"), N_("must be a pass and a sheet, like 2.13")))
     return text
 
 
@@ -279,13 +280,13 @@ async def collate(call: Call) -> None:
     """POST /scan-sessions/{id}/collate: orders fronts and backs of two passes into sheets."""
     body = await call.body(CollateBody)
     if body.sheets is not None and body.backs is not None:
-        raise ValidationFailed(FieldError("/sheets", N_("cannot be combined with {other}"), other="backs"))
+        raise ValidationFailed(FieldError("sheets", N_("cannot be combined with {other}"), other="backs"))
     if body.sheets is not None:
         await arrange(call, CollateSheets(tuple(map(tuple, body.sheets))))
     elif body.backs is not None:
         await arrange(call, CollatePasses(last_first=body.backs == "reversed"))
     else:
-        raise ValidationFailed(FieldError("/backs", N_("is required")))
+        raise ValidationFailed(FieldError("backs", N_("is required")))
 
 
 async def arrange(call: Call, command: Arrangement) -> None:
@@ -337,20 +338,20 @@ async def archive_pages(
 async def order_of(call: Call, body: ArchiveScanBody) -> ArchiveFile:
     statement = await authorization_of_code(call, body.scan_code, body.check_token)
     if statement is None:
-        missing = [FieldError(f"/{n}", N_("is required")) for n in ("customer", "type") if getattr(body, n) is None]
+        missing = [FieldError(n, N_("is required")) for n in ("customer", "type") if getattr(body, n) is None]
         if missing:
             raise ValidationFailed(*missing)
     if body.type is not None:
         await require_type(call, body.type)
     return ArchiveFile(
-        customer=None if body.customer is None else parse_customer_id(body.customer, "/customer"),
+        customer=None if body.customer is None else parse_customer_id(body.customer),
         type=body.type,
         authorization=statement,
         check_token=body.check_token,
         received_on=body.received_on,
         signed_on=body.signed_on,
-        note=note_of(body.note, call.parts.limits, "/note"),
-        ground=note_of(body.ground, call.parts.limits, "/ground"),
+        note=note_of(body.note, call.parts.limits, "note"),
+        ground=note_of(body.ground, call.parts.limits, "ground"),
         external_id=body.external_id,
         duplicate_allowed=body.duplicate == "allow",
         source=Source.SCAN,

@@ -169,7 +169,7 @@ class LiveSessions:
         """
         principal = session.principal
         if old is None and not session.must_change:
-            raise FieldError("/old", N_("is required"))
+            raise FieldError("old", N_("is required"))
         if old is not None:
             await self._attempt(principal.name, address)
         user, caller = User(principal, session.password), self._caller(principal, trace_id)

@@ -20,6 +20,7 @@ from domain.scan_session import ScannerChoice
 from domain.values import BRANCH, ScannerSource
 from projections import scan_sessions
 from projections.reading import SCANS, format_moment
+from web.pointers import in_path
 
 OFFLINE_AFTER_SECONDS = 15.0
 WAIT_SECONDS_MAX = 25
@@ -111,14 +112,14 @@ async def device(call: Call, scanner: str, source: ScannerSource | None, profile
     does not exist."""
     found = next((offer for offer in await offers(call) if offer.id == scanner), None)
     if found is None:
-        raise ValidationFailed(FieldError("/scanner", N_("is not one of the configured scanners")))
+        raise ValidationFailed(FieldError("scanner", N_("is not one of the configured scanners")))
     if found.state == "offline":
         raise ScannerOffline
     sources, profiles = found.sources, found.profiles
     if source is not None and source not in sources:
-        raise ValidationFailed(FieldError("/source", N_("is not available on this scanner")))
+        raise ValidationFailed(FieldError("source", N_("is not available on this scanner")))
     if profile is not None and profile not in profiles:
-        raise ValidationFailed(FieldError("/profile", N_("is not available on this scanner")))
+        raise ValidationFailed(FieldError("profile", N_("is not available on this scanner")))
     return ScannerChoice(
         scanner=scanner,
         station=found.station,
@@ -176,6 +177,6 @@ def station_name(call: Call) -> str:
     name = call.params["name"]
     if not BRANCH.fullmatch(name):
         raise ValidationFailed(
-            FieldError("/path/name", N_("must be 1 to 32 letters, digits, dots, dashes or underscores"))
+            FieldError(in_path("name"), N_("must be 1 to 32 letters, digits, dots, dashes or underscores"))
         )
     return name

@@ -7,6 +7,7 @@ from api.call import Call
 from domain.access import Role
 from domain.document_type import CODE, DefineType, DocumentType
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
+from web.pointers import in_path
 
 
 async def list_types(call: Call) -> None:
@@ -33,7 +34,7 @@ async def put_type(call: Call) -> None:
     """PUT /document-types/{code}: adds or changes a type. Papers keep the label that they were recorded with."""
     code = call.params["code"]
     if not re.fullmatch(CODE, code):
-        raise ValidationFailed(FieldError("/path/code", N_("must have at most 64 capitals, digits and underscores")))
+        raise ValidationFailed(FieldError(in_path("code"), N_("must have at most 64 capitals, digits and underscores")))
     definition = definition_of(await call.body(TypeBody))
     expected = call.version_seen()
     archive, caller = call.parts.archive, call.caller()

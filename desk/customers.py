@@ -64,12 +64,12 @@ async def save_customer(
 
 async def require_free(call: Call, customer_id: str) -> None:
     if not customer_id:
-        raise ValidationFailed(FieldError("/id", N_("is required")))
+        raise ValidationFailed(FieldError("id", N_("is required")))
     try:
         await ask(call, "GET", "/v1/customers/{id}", id=customer_id)
     except NotFound:
         return
-    raise ValidationFailed(FieldError("/id", N_("already belongs to another customer")))
+    raise ValidationFailed(FieldError("id", N_("already belongs to another customer")))
 
 
 def body_of(fields: Mapping[str, str]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ async def change_password(call: Call) -> None:
 async def new_password(call: Call, fields: Mapping[str, str], *, due: bool) -> None:
     """Sets the password. The old one is not asked for while it is `due` for a change, at the first sign-in."""
     if fields.get("new") != fields.get("again"):
-        raise FieldError("/again", N_("must match the password above"))
+        raise FieldError("again", N_("must match the password above"))
     await own_session.new_password(call, None if due else fields.get("old", ""), fields.get("new", ""))
 
 

@@ -103,7 +103,7 @@ def parse_problem(text: str) -> AnsweredProblem:
     try:
         return msgspec.json.decode(text, type=AnsweredProblem)
     except msgspec.DecodeError:
-        raise ValidationFailed(FieldError("/problem", N_("has a wrong value"))) from None
+        raise ValidationFailed(FieldError("problem", N_("has a wrong value"))) from None
 
 
 def problem_of(call: Call, answered: AnsweredProblem) -> ShownProblem:

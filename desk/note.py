@@ -33,7 +33,7 @@ async def save_note(call: Call) -> None:
 def require_enough(entry: AddForm) -> None:
     if entry.fields.get("scan_code") and not entry.check.is_current:
         raise CheckRequired
-    if missing := [FieldError(f"/{name}", N_("is required")) for name in missing_fields(entry)]:
+    if missing := [FieldError(name, N_("is required")) for name in missing_fields(entry)]:
         raise ValidationFailed(*missing)
 
 

@@ -12,6 +12,7 @@ from api.call import Call
 from desk.render import go, language_of, show
 from domain.refusals import N_, PasswordMustBeChanged, Refusal, Unauthenticated, ValidationFailed
 from domain.values import NO_DAY
+from web.pointers import pointer_of
 from web.problems import catalog, cure, detail, field_detail
 from web.statuses import status_of
 
@@ -67,7 +68,7 @@ FIELDS = {"iban-invalid": "iban", "mandate-exists": "iban", "mandate-reference-t
 def fields_refused(refusal: Refusal, sentence: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
     if isinstance(refusal, ValidationFailed):
         for error in refusal.errors:
-            yield Wrong(field_of(error.pointer), with_typed_day(field_detail(error, translate), translate))
+            yield Wrong(field_of(pointer_of(error.field)), with_typed_day(field_detail(error, translate), translate))
     elif refusal.slug in FIELDS:
         yield Wrong(FIELDS[refusal.slug], sentence)
 

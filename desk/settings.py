@@ -28,7 +28,7 @@ async def choose(call: Call) -> None:
         await own_session.save_choices(
             call,
             language=language if language in LANGUAGES else None,
-            branch=parse_branch_code(branch, "/branch") if branch else None,
+            branch=parse_branch_code(branch) if branch else None,
             keys_off="keys_off" in fields if "own_page" in fields else None,
         )
     except FieldError as wrong:

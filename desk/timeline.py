@@ -20,6 +20,7 @@ from desk.door import ask
 from desk.past import LAST_OF_DAY
 from domain.values import normalize_typed_day, parse_date
 from web.headers import content_disposition
+from web.pointers import in_query
 
 FILTERS = ("show", "actor", "action", "from", "to")
 EXPORTS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
@@ -151,9 +152,9 @@ def period(call: Call, chosen: Mapping[str, str | None]) -> dict[str, str]:
     """The bounds of the date filter: whole days in the library's time zone."""
     bounds = {}
     if text := chosen["from"]:
-        bounds["from"] = moment(call, parse_date(normalize_typed_day(text), "/query/from"), time.min)
+        bounds["from"] = moment(call, parse_date(normalize_typed_day(text), in_query("from")), time.min)
     if text := chosen["to"]:
-        bounds["to"] = moment(call, parse_date(normalize_typed_day(text), "/query/to"), LAST_OF_DAY)
+        bounds["to"] = moment(call, parse_date(normalize_typed_day(text), in_query("to")), LAST_OF_DAY)
     return bounds
 
 

@@ -18,6 +18,7 @@ from desk.refused import problem_of
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import normalize_typed_day, parse_date
 from projections.reading import format_moment
+from web.pointers import in_query
 from web.statuses import status_of
 
 TABS = ("documents", "authorizations")
@@ -97,11 +98,11 @@ def moment_of(call: Call) -> str | None:
     text = call.text("day")
     if text is None:
         return as_of(call)
-    day = parse_date(normalize_typed_day(text), "/query/day")
+    day = parse_date(normalize_typed_day(text), in_query("day"))
     at = datetime.combine(day, clock_of(call.text("time")), call.parts.zone)
     now = call.parts.archive.clock.now()
     if day > now.astimezone(call.parts.zone).date():
-        raise ValidationFailed(FieldError("/query/day", N_("must not be in the future")))
+        raise ValidationFailed(FieldError(in_query("day"), N_("must not be in the future")))
     return None if at >= now else rfc3339(at)
 
 
@@ -112,14 +113,14 @@ def clock_of(text: str | None) -> time:
     try:
         return time.fromisoformat(text).replace(second=59, microsecond=999000, tzinfo=None)
     except ValueError:
-        raise ValidationFailed(FieldError("/query/time", N_("must be a time such as 14:05"))) from None
+        raise ValidationFailed(FieldError(in_query("time"), N_("must be a time such as 14:05"))) from None
 
 
 def rfc3339(at: datetime) -> str:
     try:
         return format_moment(at)
     except OverflowError:
-        raise ValidationFailed(FieldError("/query/day", N_("is not a calendar date"))) from None
+        raise ValidationFailed(FieldError(in_query("day"), N_("is not a calendar date"))) from None
 
 
 def past_of(call: Call, as_of: str | None, summary: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -197,7 +197,7 @@ class NameTaken(ValidationFailed):
     """The name belongs, or belonged, to another token or user."""
 
     def __init__(self) -> None:
-        super().__init__(FieldError("/name", N_("a token or user of this name exists or existed; choose another")))
+        super().__init__(FieldError("name", N_("a token or user of this name exists or existed; choose another")))
 
 
 class Administration(msgspec.Struct, frozen=True):
@@ -269,11 +269,11 @@ def _bind_user(state: Administration, name: str, identity: Identity) -> list[Use
     person."""
     bound = state.user_named(name)
     if fold_name(name) == FIRST_USER:
-        raise ValidationFailed(FieldError("/name", N_("can only sign in by password; bind another user")))
+        raise ValidationFailed(FieldError("name", N_("can only sign in by password; bind another user")))
     if bound is not None and bound.identity is not None:
-        raise ValidationFailed(FieldError("/name", N_("is bound to another identity; unbind the user first")))
+        raise ValidationFailed(FieldError("name", N_("is bound to another identity; unbind the user first")))
     if state.user_bound_to(identity) is not None:
-        raise ValidationFailed(FieldError("/subject", N_("is bound to another user; unbind that user first")))
+        raise ValidationFailed(FieldError("subject", N_("is bound to another user; unbind that user first")))
     return [UserBound(name=name, issuer=identity.issuer, subject=identity.subject)]
 
 
@@ -322,9 +322,9 @@ def _require_sound(state: Administration, new: CreateToken | NewUser) -> None:
     if name in state.users or name in {fold_name(token) for token in state.tokens}:
         raise NameTaken
     if name in (SYSTEM, UNKNOWN) or name.startswith(COMMAND):
-        raise ValidationFailed(FieldError("/name", N_("is reserved for the archive itself; choose another")))
+        raise ValidationFailed(FieldError("name", N_("is reserved for the archive itself; choose another")))
     if new.own_branch_only and new.branch is None:
-        raise ValidationFailed(FieldError("/branch", N_("is required when access is limited to one branch")))
+        raise ValidationFailed(FieldError("branch", N_("is required when access is limited to one branch")))
 
 
 def fold(events: Iterable[AdministrationEvent], state: Administration | None = None) -> Administration:

@@ -42,8 +42,7 @@ def refuse_file(kind: DocumentType, order: ArchiveFile, file: Examined, today: d
     refuse_content(kind, file)
     late = [n for n in ("received_on", "signed_on") if (day := getattr(order, n)) is not None and day > today]
     if late:
-        where = [document.field_pointer(order.source, name) for name in late]
-        raise ValidationFailed(*(FieldError(pointer, N_("must not be in the future")) for pointer in where))
+        raise ValidationFailed(*(FieldError(name, N_("must not be in the future")) for name in late))
 
 
 class Arrivals(msgspec.Struct, frozen=True):

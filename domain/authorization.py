@@ -852,7 +852,7 @@ def _amend_mandate(state: Authorization, command: Amend) -> Sequence[Authorizati
     _require_status(state, command.today, *IN_FORCE)
     amendment, old = command.amendment, state.mandate
     if not (old and old.is_complete) and not amendment.iban:
-        raise ValidationFailed(FieldError("/iban", N_("is required first: the mandate has no collection data yet")))
+        raise ValidationFailed(FieldError("iban", N_("is required first: the mandate has no collection data yet")))
     new = amend_mandate(old or command.blank, amendment)
     new = msgspec.structs.replace(new, signature_date=new.signature_date or state.signed_on)
     fields = diff_fields(old, new)
@@ -873,7 +873,7 @@ def _amend_mandate(state: Authorization, command: Amend) -> Sequence[Authorizati
 def _revoke_authorization(state: Authorization, command: Revoke) -> Sequence[AuthorizationEvent]:
     _require_status(state, command.today, *IN_FORCE)
     if command.received_on > command.today:
-        raise ValidationFailed(FieldError("/received_on", N_("must not be in the future")))
+        raise ValidationFailed(FieldError("received_on", N_("must not be in the future")))
     dates = {"received_on": command.received_on, "effective_on": command.effective_on}
     if command.effective_on > command.today:
         return [RevocationReceived(customer=state.customer, reason=command.reason, **dates)]
@@ -885,7 +885,7 @@ def _supersede_authorization(state: Authorization, command: Supersede) -> Author
     other = command.successor
     fits = other.customer == state.customer and other.type.kind is state.type.kind
     if not fits or other.status_on(command.today) not in (ISSUED, ACTIVE):
-        raise ValidationFailed(FieldError("/by", N_("must be an issued or active authorization of the same customer")))
+        raise ValidationFailed(FieldError("by", N_("must be an issued or active authorization of the same customer")))
     return AuthorizationSuperseded(
         customer=state.customer, was=state.status, on=command.today, by=command.by, reason=command.reason
     )
@@ -902,7 +902,7 @@ def _report_collection(state: Authorization, command: ReportCollection) -> Colle
     if state.mandate is None or not state.mandate.is_complete:
         raise IllegalTransition(state="incomplete")
     if command.presented_on > command.today:
-        raise ValidationFailed(FieldError("/presented_on", N_("must not be in the future")))
+        raise ValidationFailed(FieldError("presented_on", N_("must not be in the future")))
     return CollectionReported(
         customer=state.customer,
         presented_on=command.presented_on,
@@ -991,28 +991,28 @@ def _require_kind(kind: DocumentType, source: Source = Source.NONE) -> None:
 def _errors_in_original(command: Register | NoteSigned) -> Iterable[FieldError]:
     without_file = isinstance(command, NoteSigned) or command.source is Source.NONE
     if without_file and not command.original_held:
-        yield FieldError("/original/held", N_("must be true: without a file the original must be kept on paper"))
+        yield FieldError("original.held", N_("must be true: without a file the original must be kept on paper"))
 
 
 def _errors_in_terms(terms: Terms, today: date) -> Iterable[FieldError]:
     if terms.signed_on > today:
-        yield FieldError("/signed_on", N_("must not be in the future"))
+        yield FieldError("signed_on", N_("must not be in the future"))
     yield from _errors_in_validity(terms.valid_from, terms.valid_until)
 
 
 def _errors_in_validity(valid_from: date | None, valid_until: date | None) -> Iterable[FieldError]:
     if valid_from and valid_until and valid_until < valid_from:
-        yield FieldError("/valid_until", N_("must not be before valid_from"))
+        yield FieldError("valid_until", N_("must not be before valid_from"))
 
 
 def _errors_in_mandate(command: Issue | Register | NoteSigned) -> Iterable[FieldError]:
     if command.mandate is None:
         return
     if command.type.definition.kind is not Kind.MANDATE:
-        yield FieldError("/mandate", N_("is only for types of kind mandate"))
+        yield FieldError("mandate", N_("is only for types of kind mandate"))
     signed = command.mandate.signature_date
     if signed is not None and signed > command.today:
-        yield FieldError("/mandate/signature_date", N_("must not be in the future"))
+        yield FieldError("mandate.signature_date", N_("must not be in the future"))
 
 
 def _errors_in_last_collection(command: Register) -> Iterable[FieldError]:
@@ -1020,9 +1020,9 @@ def _errors_in_last_collection(command: Register) -> Iterable[FieldError]:
     if day is None:
         return
     if command.type.definition.kind is not Kind.MANDATE:
-        yield FieldError("/last_collection_on", N_("is only for types of kind mandate"))
+        yield FieldError("last_collection_on", N_("is only for types of kind mandate"))
     if not command.terms.signed_on <= day <= command.today:
-        yield FieldError("/last_collection_on", N_("must lie between the signature and today"))
+        yield FieldError("last_collection_on", N_("must lie between the signature and today"))
 
 
 def _fill_validity(state: Authorization, terms: Terms) -> Terms:

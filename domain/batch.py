@@ -137,5 +137,5 @@ def collate_sides(fronts: Sequence[_T], backs: Sequence[_T], *, last_first: bool
     counts = {"fronts": len(fronts), "backs": len(backs)}
     if not fronts or len(fronts) != len(backs):
         uneven = N_("there are {fronts} fronts and {backs} backs; scan the missing side, or pair the sheets yourself")
-        raise ValidationFailed(FieldError("/backs", uneven, **counts), extra=counts)
+        raise ValidationFailed(FieldError("backs", uneven, **counts), extra=counts)
     return tuple(chain.from_iterable(zip(fronts, reversed(backs) if last_first else backs, strict=True)))

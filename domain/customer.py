@@ -61,11 +61,11 @@ def parse_customer(
 ) -> Customer:
     """Parse a register entry; blanks in the name are squeezed. Raises ValidationFailed with every wrong field."""
     wrong = [
-        *_errors_of(parse_customer_id, id, "/id"),
+        *_errors_of(parse_customer_id, id, "id"),
         *_errors_of(_check_name, name),
         *_errors_of(_check_birth_date, birth_date, today),
         *_errors_of_cards(card_numbers),
-        *(_errors_of(parse_branch_code, home_branch, "/home_branch") if home_branch is not None else ()),
+        *(_errors_of(parse_branch_code, home_branch, "home_branch") if home_branch is not None else ()),
         *_errors_of(_check_kind, kind),
     ]
     if wrong:
@@ -90,9 +90,9 @@ def _errors_of(check: Callable[..., object], *arguments: Any) -> list[FieldError
 
 def _check_name(name: str) -> None:
     if len(name) > NAME_CHARACTERS_TYPED_MAX or not 1 <= len(_squeeze_blanks(name)) <= NAME_CHARACTERS_MAX:
-        raise FieldError("/name", N_("must have 1 to {limit} characters"), limit=NAME_CHARACTERS_MAX)
+        raise FieldError("name", N_("must have 1 to {limit} characters"), limit=NAME_CHARACTERS_MAX)
     if NOT_IN_NAMES.search(name):
-        raise FieldError("/name", N_("must not contain control characters"))
+        raise FieldError("name", N_("must not contain control characters"))
 
 
 # Control characters, line and paragraph separators, halves of surrogate pairs, and marks that change text direction.
@@ -107,33 +107,33 @@ def _check_birth_date(birth_date: date | None, today: date) -> None:
     if birth_date is None:
         return
     if birth_date > today:
-        raise FieldError("/birth_date", N_("must not be in the future"))
+        raise FieldError("birth_date", N_("must not be in the future"))
     if birth_date.year < today.year - BIRTH_YEARS_MAX:
-        raise FieldError("/birth_date", N_("must be at most {limit} years ago"), limit=BIRTH_YEARS_MAX)
+        raise FieldError("birth_date", N_("must be at most {limit} years ago"), limit=BIRTH_YEARS_MAX)
 
 
 def _errors_of_cards(numbers: Sequence[str]) -> Iterator[FieldError]:
     if len(numbers) > CARD_NUMBERS_MAX:
-        yield FieldError("/card_numbers", N_("must be at most {limit} numbers"), limit=CARD_NUMBERS_MAX)
+        yield FieldError("card_numbers", N_("must be at most {limit} numbers"), limit=CARD_NUMBERS_MAX)
         return
     seen: set[str] = set()
     for i, number in enumerate(numbers):
-        yield from _errors_of(_check_card, number, f"/card_numbers/{i}", seen)
+        yield from _errors_of(_check_card, number, f"card_numbers.{i}", seen)
         seen.add(card_code(number))
 
 
-def _check_card(number: str, pointer: str, seen: set[str]) -> None:
+def _check_card(number: str, field: str, seen: set[str]) -> None:
     printable = number.isprintable() and " " not in number and card_code(number)
     if not printable or len(number) > CARD_NUMBER_CHARACTERS_MAX:
         limit = CARD_NUMBER_CHARACTERS_MAX
-        raise FieldError(pointer, N_("must be 1 to {limit} printable characters without blanks"), limit=limit)
+        raise FieldError(field, N_("must be 1 to {limit} printable characters without blanks"), limit=limit)
     if card_code(number) in seen:
-        raise FieldError(pointer, N_("is listed twice"))
+        raise FieldError(field, N_("is listed twice"))
 
 
 def _check_kind(kind: str) -> None:
     if kind not in list(CustomerKind):
-        raise FieldError("/kind", N_("must be one of {allowed}"), allowed=", ".join(CustomerKind))
+        raise FieldError("kind", N_("must be one of {allowed}"), allowed=", ".join(CustomerKind))
 
 
 def card_code(number: str) -> str:

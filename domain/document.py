@@ -300,15 +300,10 @@ def require_archivable(kind: DocumentType, source: Source, ground: str | None, *
     if kind.definition.verify_only and not ground:
         raise ValidationFailed(
             FieldError(
-                field_pointer(source, "ground"),
+                "ground",
                 N_("is required: copies of this document type are kept only on a legal ground"),
             )
         )
-
-
-def field_pointer(source: Source, name: str) -> str:
-    """The pointer of a field in the request: a file is sent as a form, the order to archive a scan as a JSON body."""
-    return f"/{name}" if source is Source.SCAN else f"/form/{name}"
 
 
 def _archive_document(command: ArchiveDocument) -> DocumentArchived:
@@ -351,7 +346,7 @@ def _describe_document(state: Document, command: Describe) -> Sequence[DocumentE
         old.title if command.title is UNSET else command.title,
     )
     if new.received_on > command.today:
-        raise ValidationFailed(FieldError("/received_on", N_("must not be in the future")))
+        raise ValidationFailed(FieldError("received_on", N_("must not be in the future")))
     return [DocumentDescribed(customer=state.customer, old=old, new=new, reason=command.reason)] if new != old else []
 
 
@@ -359,7 +354,7 @@ def _reclassify_document(state: Document, command: Reclassify) -> Sequence[Docum
     _require_status(state, DocumentStatus.ARCHIVED)
     command.type.require_usable(state.source)
     if command.type.definition.kind is not Kind.DOCUMENT or state.evidence_of is not None:
-        raise ValidationFailed(FieldError("/type", N_("evidence and authorizations keep their type")))
+        raise ValidationFailed(FieldError("type", N_("evidence and authorizations keep their type")))
     if command.type.code == state.type.code:
         return []
     return [
@@ -371,7 +366,7 @@ def require_replaceable(state: Document) -> None:
     """Raise a refusal unless the document is archived and has content."""
     _require_status(state, DocumentStatus.ARCHIVED)
     if not state.files:
-        raise ValidationFailed(FieldError("/form/file", N_("has nothing to replace: this paper was seen and not kept")))
+        raise ValidationFailed(FieldError("file", N_("has nothing to replace: this paper was seen and not kept")))
 
 
 def _replace_content(state: Document, command: ReplaceContent) -> Sequence[DocumentEvent]:
@@ -396,7 +391,7 @@ def _replace_content(state: Document, command: ReplaceContent) -> Sequence[Docum
 def _unlink_customer(state: Document, command: UnlinkCustomer) -> Sequence[DocumentEvent]:
     """Unlink a customer. The primary customer cannot be unlinked (I1); no event for a customer who is not linked."""
     if command.customer == state.customer:
-        raise ValidationFailed(FieldError("/customer", N_("is the primary customer: move the document instead")))
+        raise ValidationFailed(FieldError("customer", N_("is the primary customer: move the document instead")))
     if command.customer not in state.linked:
         return []
     return [CustomerUnlinked(customer=state.customer, linked=command.customer, reason=command.reason)]

@@ -12,14 +12,14 @@ HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = "\u200c\u200d"
 
 
-def displayable(name: str, pointer: str, characters_max: int) -> str:
+def displayable(name: str, field: str, characters_max: int) -> str:
     """A sender's file name made safe to show: no path, no hidden characters, cut to the limit with its extension kept.
 
     No file on the disk is named after it. Raises ValidationFailed for a name of more than 4,096 characters, which no
     person typed.
     """
     if len(name) > FILE_NAME_CHARACTERS_TAKEN_MAX:
-        raise ValidationFailed(FieldError(pointer, N_("has a name that is too long")))
+        raise ValidationFailed(FieldError(field, N_("has a name that is too long")))
     last_step = re.split(r"[/\\]", name)[-1]
     plain = " ".join(printable(unicodedata.normalize("NFC", last_step)).split())
     return shorten_name(plain, characters_max) if plain.strip(". ") else UNNAMED

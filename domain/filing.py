@@ -5,7 +5,6 @@ from uuid import UUID
 
 import msgspec
 
-from domain import document
 from domain.access import NO_RIGHTS, Rights
 from domain.arrivals import Arrival, Arrivals, refuse_file
 from domain.changes import NOTHING, Change, merge_changes
@@ -79,7 +78,7 @@ class Filing(msgspec.Struct, frozen=True, kw_only=True):
         state = self.papers.load_authorization(statement, rights)
         self.checks.require_check(order.check_token, statement, state, request.caller.actor)
         kind, owner = self.papers.require_type(state.type.code), self.papers.owner_of(state.customer)
-        require_agreement(state, owner.customer_id, order, document.field_pointer(order.source, "type"))
+        require_agreement(state, owner.customer_id, order)
         refuse_file(kind, order, file, today)
         paper = paper or self.ids.new()
         self.keys.new_paper(paper)

@@ -41,27 +41,27 @@ def parse_iban(text: str) -> str:
     return folded
 
 
-def parse_creditor_id(text: str, pointer: str = "/mandate/creditor_id") -> str:
+def parse_creditor_id(text: str, field: str = "mandate.creditor_id") -> str:
     """A SEPA creditor identifier. Its check number ignores the business code in places 5 to 7 (EPC262-08)."""
     folded = re.sub(r"\s", "", text).upper()
     if not CREDITOR.fullmatch(folded) or mod97(folded[7:] + folded[:4]) != 1:
-        raise FieldError(pointer, N_("is not a SEPA creditor identifier; compare it with the contract of your bank"))
+        raise FieldError(field, N_("is not a SEPA creditor identifier; compare it with the contract of your bank"))
     return folded
 
 
-def parse_bic(text: str, pointer: str = "/mandate/bic") -> str:
+def parse_bic(text: str, field: str = "mandate.bic") -> str:
     """A BIC in capitals; raises FieldError unless it has 8 or 11 characters."""
     folded = text.strip().upper()
     if not BIC.fullmatch(folded):
-        raise FieldError(pointer, N_("must be a BIC of 8 or 11 letters and digits"))
+        raise FieldError(field, N_("must be a BIC of 8 or 11 letters and digits"))
     return folded
 
 
-def parse_mandate_reference(text: str, pointer: str = "/mandate/mandate_reference") -> str:
+def parse_mandate_reference(text: str, field: str = "mandate.mandate_reference") -> str:
     """A UMR: at most 35 characters of SEPA's Latin set, no slash at either end and no two in a row."""
     stripped = text.strip()
     if not REFERENCE.fullmatch(stripped) or stripped[0] == "/" or stripped[-1] == "/" or "//" in stripped:
-        raise FieldError(pointer, N_("must have 1 to 35 letters, digits or + ? / : ( ) . , ' - and blanks"))
+        raise FieldError(field, N_("must have 1 to 35 letters, digits or + ? / : ( ) . , ' - and blanks"))
     return stripped
 
 

@@ -488,16 +488,16 @@ def errors_in_line(line: ImportLine, kind: DocumentType, today: date) -> Iterato
     """The columns of a line that its type or the day does not allow."""
     definition = kind.definition
     if definition.verify_only:
-        yield FieldError("/type", N_("is verified and not kept: note this paper at the desk"))
+        yield FieldError("type", N_("is verified and not kept: note this paper at the desk"))
     elif definition.kind is Kind.DOCUMENT and line.file is None:
-        yield FieldError("/file", N_("is required: only an authorization can be imported without a file"))
+        yield FieldError("file", N_("is required: only an authorization can be imported without a file"))
     for column, detail in FOREIGN[definition.kind].items():
         if getattr(line, column):
-            yield FieldError(f"/{column}", detail)
+            yield FieldError(column, detail)
     if line.received_on and line.received_on > today:
-        yield FieldError("/received_on", N_("must not be in the future"))
+        yield FieldError("received_on", N_("must not be in the future"))
     if line.signature_date and line.signature_date > today:
-        yield FieldError("/signature_date", N_("must not be in the future"))
+        yield FieldError("signature_date", N_("must not be in the future"))
 
 
 def refuse_conflicts(
@@ -555,7 +555,7 @@ def _or_refused(step: Callable[[], T]) -> T | RefusedDraft:
     except (Refusal, FieldError) as error:
         return RefusedDraft(error)
     except FileChanged:
-        return RefusedDraft(FieldError("/file", N_("changed while it was being read; import the line again")))
+        return RefusedDraft(FieldError("file", N_("changed while it was being read; import the line again")))
 
 
 def _customers_of(lines: Sequence[ImportLine]) -> set[str]:

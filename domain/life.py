@@ -101,7 +101,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
                 return self.papers.load_authorization(by, rights)
         except NotFound:
             pass
-        raise ValidationFailed(FieldError("/by", N_("must be another authorization of the same customer")))
+        raise ValidationFailed(FieldError("by", N_("must be another authorization of the same customer")))
 
     def load_outcome(self, paper: UUID, rights: Rights) -> Outcome:
         """All events of an authorization and its evidence, for a caller who may see it. Raises NotFound,
@@ -132,11 +132,11 @@ def _parse_amendment(amendment: Amendment) -> Amendment:
     return Amendment(
         debtor_name=amendment.debtor_name,
         iban=amendment.iban if amendment.iban is UNSET else parse_iban(amendment.iban),
-        bic=parse_bic(amendment.bic, "/bic") if amendment.bic else amendment.bic,
+        bic=parse_bic(amendment.bic, "bic") if amendment.bic else amendment.bic,
         mandate_reference=(
             amendment.mandate_reference
             if amendment.mandate_reference is UNSET
-            else parse_mandate_reference(amendment.mandate_reference, "/mandate_reference")
+            else parse_mandate_reference(amendment.mandate_reference, "mandate_reference")
         ),
     )
 

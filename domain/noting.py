@@ -76,14 +76,14 @@ class Noting(msgspec.Struct, frozen=True, kw_only=True):
         state = self.papers.load_authorization(statement, rights)
         self.checks.require_check(order.check_token, statement, state, request.caller.actor)
         kind, customer = self.papers.require_type(state.type.code), self.papers.customer_id(state.customer)
-        require_agreement(state, customer, order, "/type")
+        require_agreement(state, customer, order)
         if order.verification is not None:
             raise ValidationFailed(
-                FieldError("/verification", N_("is only for document types that are seen and not kept"))
+                FieldError("verification", N_("is only for document types that are seen and not kept"))
             )
         if order.last_collection_on is not None:
             raise ValidationFailed(
-                FieldError("/last_collection_on", N_("is only for a mandate that was signed in another system"))
+                FieldError("last_collection_on", N_("is only for a mandate that was signed in another system"))
             )
         events = authorization.decide(state, self._note_signed_of(state, order, kind, statement))
         claims = self.claims.claims_of_external_id(order.external_id, statement)
@@ -119,7 +119,7 @@ def build_registration(
 ) -> Register:
     """The Register command of an authorization without a file, also of a line of an import."""
     if order.verification is not None:
-        raise ValidationFailed(FieldError("/verification", N_("is only for document types that are seen and not kept")))
+        raise ValidationFailed(FieldError("verification", N_("is only for document types that are seen and not kept")))
     terms = _terms_of_note(order, order.mandate, today)
     mandate = _complete_mandate(order.mandate, kind, statement, terms, creditor)
     return Register(
@@ -168,13 +168,11 @@ def _terms_of_note(order: NoteAuthorization, mandate: Mandate | None, today: dat
 def _build_note_seen(order: NoteAuthorization, kind: DocumentType, owner: CustomerReference, today: date) -> NoteSeen:
     given = [name for name in NOT_SEEN if getattr(order, name)]
     if given:
-        raise ValidationFailed(
-            *(FieldError(f"/{n}", N_("is not recorded for a paper that is only seen")) for n in given)
-        )
+        raise ValidationFailed(*(FieldError(n, N_("is not recorded for a paper that is only seen")) for n in given))
     if order.verification is None:
-        raise ValidationFailed(FieldError("/verification", N_("is required: enter the paper that was seen")))
+        raise ValidationFailed(FieldError("verification", N_("is required: enter the paper that was seen")))
     if order.verification.seen_on > today:
-        raise ValidationFailed(FieldError("/verification/seen_on", N_("must not be in the future")))
+        raise ValidationFailed(FieldError("verification.seen_on", N_("must not be in the future")))
     return NoteSeen(
         customer=owner.reference,
         type=kind,

@@ -66,11 +66,9 @@ def without_token(order: Order) -> Order:
     return msgspec.structs.replace(order, check_token=None)
 
 
-def require_agreement(
-    state: Authorization, customer: str, order: ArchiveFile | NoteAuthorization, type_pointer: str
-) -> None:
+def require_agreement(state: Authorization, customer: str, order: ArchiveFile | NoteAuthorization) -> None:
     """Raise a refusal unless the code's customer and type match those of the order (D8)."""
     if order.customer not in (None, customer):
         raise ScanCodeOtherCustomer
     if order.type not in (None, state.type.code):
-        raise ValidationFailed(FieldError(type_pointer, N_("is not the type that the form was issued for")))
+        raise ValidationFailed(FieldError("type", N_("is not the type that the form was issued for")))

@@ -33,11 +33,12 @@ class _Lenient(dict[str, Any]):
 
 
 class FieldError(Exception):
-    """One wrong field. `pointer` is a JSON pointer into the body, /query/NAME or /form/NAME."""
+    """One wrong field, by its name in the domain: `signature_date`, `mandate.iban`, `card_numbers.3`; an empty name is
+    the whole entry. The doors know where in a request it stood (web/pointers.py)."""
 
-    def __init__(self, pointer: str, detail: str, **values: Any) -> None:
-        self.pointer, self.detail, self.values = pointer, detail, values
-        super().__init__(f"{pointer}: {detail.format_map(_Lenient(values))}")
+    def __init__(self, field: str, detail: str, **values: Any) -> None:
+        self.field, self.detail, self.values = field, detail, values
+        super().__init__(f"{field}: {detail.format_map(_Lenient(values))}")
 
 
 class MalformedRequest(Refusal):

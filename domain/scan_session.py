@@ -524,7 +524,7 @@ def _arrange_pages(state: ScanSession, command: Rotate | MovePage | RemovePage) 
             placed[at] = Placed(placed[at].content, (placed[at].degrees + degrees) % 360)
         case MovePage(to=to):
             if not 1 <= to <= len(placed):
-                raise ValidationFailed(FieldError("/to", N_("must be a page of this session")))
+                raise ValidationFailed(FieldError("to", N_("must be a page of this session")))
             placed.insert(to - 1, placed.pop(at))
         case RemovePage():
             del placed[at]
@@ -548,7 +548,7 @@ def _sheet_by_sheet(state: ScanSession, command: CollatePasses | CollateSheets) 
     if isinstance(command, CollatePasses):
         return collate_sides(*_sides_of_passes(state), last_first=command.last_first)
     numbers = [n for sheet in command.sheets for n in sheet]
-    _require_pages(state, numbers, "/sheets")
+    _require_pages(state, numbers, "sheets")
     return numbers
 
 
@@ -600,13 +600,13 @@ def require_archivable(state: ScanSession, numbers: Sequence[int]) -> None:
     """Raise a refusal unless the numbers are pages of this session, at least one, each once."""
     _require_state(state, REVIEW, FAILED)
     if not numbers:
-        raise ValidationFailed(FieldError("/pages", N_("there are no pages to archive")))
-    _require_pages(state, numbers, "/pages")
+        raise ValidationFailed(FieldError("pages", N_("there are no pages to archive")))
+    _require_pages(state, numbers, "pages")
 
 
-def _require_pages(state: ScanSession, numbers: Sequence[int], pointer: str) -> None:
+def _require_pages(state: ScanSession, numbers: Sequence[int], field: str) -> None:
     if len(set(numbers)) < len(numbers) or not set(numbers) <= state.pages.keys():
-        raise ValidationFailed(FieldError(pointer, N_("must be pages of this session, each listed once")))
+        raise ValidationFailed(FieldError(field, N_("must be pages of this session, each listed once")))
 
 
 def require_unchanged(seen: ScanSession, state: ScanSession, numbers: Sequence[int]) -> None:

@@ -95,7 +95,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         """
         name = user.principal.name
         if old is not None and not self.passwords.matches(user.password, old):
-            raise FieldError("/old", N_("is not your current password"))
+            raise FieldError("old", N_("is not your current password"))
         self._require_good(user, new)
         return self._set_password(
             name, new, lambda stored: ChangePassword(name, user.password, stored), caller, once=False
@@ -141,13 +141,13 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
         composition: they make passwords worse (NIST SP 800-63B)."""
         if len(new) < self.password_characters_min:
             least = self.password_characters_min
-            raise FieldError("/new", N_("must have at least {limit} characters"), limit=least)
+            raise FieldError("new", N_("must have at least {limit} characters"), limit=least)
         if len(new) > PASSWORD_CHARACTERS_MAX:
-            raise FieldError("/new", N_("must have at most {limit} characters"), limit=PASSWORD_CHARACTERS_MAX)
+            raise FieldError("new", N_("must have at most {limit} characters"), limit=PASSWORD_CHARACTERS_MAX)
         if fold_name(new) == fold_name(user.principal.name):
-            raise FieldError("/new", N_("must not be your user name"))
+            raise FieldError("new", N_("must not be your user name"))
         if self.passwords.matches(user.password, new):
-            raise FieldError("/new", N_("must differ from your current password"))
+            raise FieldError("new", N_("must differ from your current password"))
 
 
 def make_one_time_password() -> str:

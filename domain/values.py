@@ -78,17 +78,17 @@ UNSEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe
 ACTOR = re.compile(f"[^{UNSEEN}]{{1,80}}")
 
 
-def parse_customer_id(text: str, pointer: str = "/form/customer") -> str:
+def parse_customer_id(text: str, field: str = "customer") -> str:
     """The library system's own id: 1 to 64 printable characters without blanks or any of / \\ ? # %."""
     if not CUSTOMER_ID.fullmatch(text):
-        raise FieldError(pointer, N_("must be a customer number of 1 to 64 characters without blanks"))
+        raise FieldError(field, N_("must be a customer number of 1 to 64 characters without blanks"))
     return text
 
 
-def parse_branch_code(text: str, pointer: str = "/header/Archive-Branch") -> str:
+def parse_branch_code(text: str, field: str = "branch") -> str:
     """A branch code; a branch needs no creation before its first use."""
     if not BRANCH.fullmatch(text):
-        raise FieldError(pointer, N_("must be a branch code of 1 to 32 letters, digits, dots, dashes or underscores"))
+        raise FieldError(field, N_("must be a branch code of 1 to 32 letters, digits, dots, dashes or underscores"))
     return text
 
 
@@ -99,29 +99,29 @@ def normalize_typed_day(text: str) -> str:
     return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if found else text
 
 
-def parse_date(text: str, pointer: str) -> date:
+def parse_date(text: str, field: str) -> date:
     """A date in the form YYYY-MM-DD; raises FieldError."""
     try:
         return date.fromisoformat(text if DAY.fullmatch(text) else "")
     except ValueError:
-        raise FieldError(pointer, NO_DAY) from None
+        raise FieldError(field, NO_DAY) from None
 
 
-def parse_prose(text: str, pointer: str, *, characters_max: int) -> str:
+def parse_prose(text: str, field: str, *, characters_max: int) -> str:
     """Free text of people: any language, several lines, no control characters except line ends and tabs. Raises
     FieldError."""
     if len(text) > characters_max:
-        raise FieldError(pointer, N_("must have at most {limit} characters"), limit=characters_max)
+        raise FieldError(field, N_("must have at most {limit} characters"), limit=characters_max)
     if NO_PROSE.search(text):
-        raise FieldError(pointer, N_("must not contain control characters"))
+        raise FieldError(field, N_("must not contain control characters"))
     return text
 
 
-def reason_of(text: str, pointer: str = "/reason") -> str:
+def reason_of(text: str, field: str = "reason") -> str:
     """The reason of a correction, which is required (G1 to G7). Raises FieldError."""
     if not text.strip():
-        raise ValidationFailed(FieldError(pointer, N_("is required")))
-    return parse_prose(text, pointer, characters_max=REASON_CHARACTERS_MAX)
+        raise ValidationFailed(FieldError(field, N_("is required")))
+    return parse_prose(text, field, characters_max=REASON_CHARACTERS_MAX)
 
 
 MILLISECONDS = (1 << 48) - 1

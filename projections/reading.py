@@ -98,7 +98,7 @@ def read_cursor(text: str) -> Cursor:
 
 
 def unknown_cursor() -> ValidationFailed:
-    return ValidationFailed(FieldError("/query/cursor", N_("is not a cursor issued by this archive")))
+    return ValidationFailed(FieldError("cursor", N_("is not a cursor issued by this archive")))
 
 
 def like_pattern(text: str) -> str:
@@ -125,15 +125,15 @@ def format_moment(at: datetime) -> Moment:
     return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
-def parse_moment(text: str, pointer: str) -> datetime:
+def parse_moment(text: str, field: str) -> datetime:
     """An RFC 3339 time, in UTC. Raises ValidationFailed."""
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in a query is a blank
         in_utc = moment.astimezone(UTC)
     except (ValueError, OverflowError):  # an offset can lead out of the calendar
         detail = N_("must be a time like 2026-11-24T09:30:00Z or a position")
-        raise ValidationFailed(FieldError(pointer, detail)) from None
+        raise ValidationFailed(FieldError(field, detail)) from None
     if moment.tzinfo is None:
         detail = N_("must say its offset from UTC, as in 2026-11-24T09:30:00Z")
-        raise ValidationFailed(FieldError(pointer, detail))
+        raise ValidationFailed(FieldError(field, detail))
     return in_utc

@@ -19,7 +19,7 @@ BATCH_LINES = 1_000
 
 
 class RefusedLine(msgspec.Struct, frozen=True):
-    """Numbered as an editor does, the header being line 1. The pointer of an error is a column (/birth_date)."""
+    """Numbered as an editor does, the header being line 1. The field of an error is a column, as birth_date."""
 
     number: int
     errors: tuple[FieldError, ...]
@@ -104,6 +104,6 @@ def _parse_fields(fields: Sequence[str], today: date) -> Customer | tuple[FieldE
 
 def _parse_birth_date(text: str) -> tuple[date | None, tuple[FieldError, ...]]:
     try:
-        return parse_date(text, "/birth_date") if text else None, ()
+        return parse_date(text, "birth_date") if text else None, ()
     except FieldError as error:
         return None, (error,)

@@ -104,9 +104,9 @@ def ending_of(error: Exception) -> tuple[int, str]:
 
 
 def field_words(error: FieldError) -> str:
-    """`/name: is too long` as `name: is too long`."""
-    name, _, detail = str(error).partition(": ")
-    return f"{name.rpartition('/')[2]}: {detail}"
+    """A field's error as `name: is too long`; of a nested field the innermost name."""
+    _, _, detail = str(error).partition(": ")
+    return f"{error.field.rpartition('.')[2]}: {detail}"
 
 
 def _ending_of_unexpected(error: Exception) -> tuple[int, str]:

@@ -116,11 +116,11 @@ async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int
         return None
     if re.fullmatch(r"[0-9]{1,18}", as_of):
         if int(as_of) > store.log.last_position():
-            raise FieldError("/as-of", N_("must not be in the future"))
+            raise FieldError("as-of", N_("must not be in the future"))
         return int(as_of)
-    moment: datetime = parse_moment(as_of, "/as-of")
+    moment: datetime = parse_moment(as_of, "as-of")
     if moment > store.archive().clock.now():
-        raise FieldError("/as-of", N_("must not be in the future"))
+        raise FieldError("as-of", N_("must not be in the future"))
     instant = await moments.position_at(conn, moment)
     if not instant.final:
         if not await _wait_for_views(store, conn, store.log.fence()):

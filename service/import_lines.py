@@ -44,9 +44,9 @@ NUMBER_CHARACTERS_MAX = 256
 
 Wrong = tuple[Refusal | FieldError, ...]
 Read = Callable[[str, str], Any]
-"""Parses a text; the second argument is its pointer. Raises FieldError."""
-Column = tuple[str, str, Read]
-"""Name, pointer, parser."""
+"""Parses a text; the second argument is its field. Raises FieldError."""
+Column = tuple[str, Read]
+"""Name, parser."""
 
 
 class ListedFile(msgspec.Struct, frozen=True):
@@ -128,13 +128,13 @@ def _build_readers(limits: Limits) -> list[Column]:
         "external_id": _build_printable_reader(EXTERNAL_ID_CHARACTERS_MAX),
         "last_collection_on": parse_date,
     }
-    return [(name, f"/{name}", readers[name]) for name in COLUMNS[1:]]
+    return [(name, readers[name]) for name in COLUMNS[1:]]
 
 
 def _build_printable_reader(characters_max: int) -> Read:
-    def parse_printable(text: str, pointer: str) -> str:
+    def parse_printable(text: str, field: str) -> str:
         if len(text) > characters_max or not text.isprintable():
-            raise FieldError(pointer, "must have at most {limit} printable characters", limit=characters_max)
+            raise FieldError(field, "must have at most {limit} printable characters", limit=characters_max)
         return text
 
     return parse_printable
@@ -143,12 +143,12 @@ def _build_printable_reader(characters_max: int) -> Read:
 def _parse_line(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine | Wrong:
     values: dict[str, Any] = {}
     wrong: list[FieldError] = []
-    for text, (name, pointer, read) in zip(texts, columns, strict=True):
+    for text, (name, read) in zip(texts, columns, strict=True):
         try:
             if text:
-                values[name] = read(text, pointer)
+                values[name] = read(text, name)
             elif name in NEEDED:
-                wrong.append(FieldError(pointer, "is required"))
+                wrong.append(FieldError(name, "is required"))
         except FieldError as error:
             wrong.append(error)
     return tuple(wrong) or ImportLine(**values)
@@ -179,13 +179,13 @@ def _iter_folder(root: Path, files: list[Path]) -> Iterator[ListedLine]:
         if len(folders) == 2:
             texts, parsed = (name, *folders), _parse_folders(*folders)
         else:
-            texts, parsed = (name,), (FieldError("/file", "must be in CUSTOMER/TYPE/ of the folder"),)
+            texts, parsed = (name,), (FieldError("file", "must be in CUSTOMER/TYPE/ of the folder"),)
         yield ListedLine(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
 
 
 def _parse_folders(customer: str, kind: str) -> ImportLine | Wrong:
     try:
-        return ImportLine(customer=parse_customer_id(customer, "/customer"), type=kind)
+        return ImportLine(customer=parse_customer_id(customer), type=kind)
     except FieldError as error:
         return (error,)
 
@@ -205,7 +205,7 @@ def open_line(listed: ListedLine, root: Path, limits: Limits, stack: ExitStack) 
 
 def _receive_file(path: Path, root: Path, limits: Limits, stack: ExitStack) -> ListedFile:
     """Open a file and hash it in one pass; a file that is too large is refused before it is read."""
-    name = displayable(path.name, "/file", limits.file_name_characters_max)
+    name = displayable(path.name, "file", limits.file_name_characters_max)
     file = stack.enter_context(_open_file(path, root))
     size = os.fstat(file.fileno()).st_size
     if size > limits.upload_bytes_max:
@@ -219,14 +219,14 @@ def _open_file(path: Path, root: Path) -> FileIO:
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(root):
-            raise FieldError("/file", "must be within the folder of the list")
+            raise FieldError("file", "must be within the folder of the list")
         file = FileIO(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "r")
     except (FileNotFoundError, NotADirectoryError):
-        raise FieldError("/file", "does not exist") from None
+        raise FieldError("file", "does not exist") from None
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its path is not valid"
-        raise FieldError("/file", "cannot be opened: {reason}", reason=reason) from None
+        raise FieldError("file", "cannot be opened: {reason}", reason=reason) from None
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise FieldError("/file", "is not a file")
+        raise FieldError("file", "is not a file")
     return file

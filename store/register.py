@@ -211,7 +211,7 @@ def _put_customer(connection: Connection[Any], customer: Customer) -> bool:
 
 
 def another_customers_card(n: int) -> FieldError:
-    return FieldError(f"/card_numbers/{n}", N_("belongs to another customer"))
+    return FieldError(f"card_numbers.{n}", N_("belongs to another customer"))
 
 
 def write_customers(

@@ -71,12 +71,12 @@ def _refuse_repeated(connection: Connection[Any], lines: Sequence[RegisterLine])
     """The lines whose id or card an earlier line has. A line refused for its id claims no card."""
     repeated = _claim_values(connection, "id", [(line.customer.id, line.number) for line in lines])
     for i, earlier in repeated.items():
-        yield lines[i].number, FieldError("/id", N_("is also in line {line}"), line=earlier)
+        yield lines[i].number, FieldError("id", N_("is also in line {line}"), line=earlier)
     rest = [line for i, line in enumerate(lines) if i not in repeated]
     cards = [(line.number, n, number) for line in rest for n, number in enumerate(line.customer.card_numbers)]
     for i, earlier in _claim_values(connection, "card", [(card_code(card), line) for line, _, card in cards]).items():
         line, n, _ = cards[i]
-        yield line, FieldError(f"/card_numbers/{n}", N_("is also in line {line}"), line=earlier)
+        yield line, FieldError(f"card_numbers.{n}", N_("is also in line {line}"), line=earlier)
 
 
 def _claim_values(connection: Connection[Any], what: str, claims: Sequence[tuple[str, int]]) -> dict[int, int]:

@@ -22,6 +22,7 @@ import msgspec
 from domain import refusals
 from domain.refusals import N_, FieldError, Refusal, ValidationFailed
 from domain.values import NO_DAY
+from web.pointers import JSON_BODY, Pointer, escape_step, in_query, place_of_fields, pointer_of
 from web.statuses import status_of
 from web.subpath import add_base, base_of
 
@@ -54,12 +55,19 @@ class ReadyAnswer(NamedTuple):
 
 
 def build_problem(
-    refusal: Refusal, *, instance: str, trace_id: str, language: str = "en", locale: Path = LOCALE, base: str = ""
+    refusal: Refusal,
+    *,
+    instance: str,
+    trace_id: str,
+    language: str = "en",
+    locale: Path = LOCALE,
+    base: str = "",
+    fields_at: str = JSON_BODY,
 ) -> ReadyAnswer:
     """The problem+json answer for a refusal.
 
     `instance` is the request's path without its query, `language` one with a catalog, `base` the sub-path that is put
-    before both addresses (web/subpath.py).
+    before both addresses (web/subpath.py), `fields_at` where the request had its fields (web/pointers.py).
     """
     translate = catalog(language, locale)
     members: dict[str, Any] = {
@@ -72,7 +80,10 @@ def build_problem(
         "trace_id": trace_id,
     }
     if isinstance(refusal, ValidationFailed):
-        members["errors"] = [{"pointer": e.pointer, "detail": field_detail(e, translate)} for e in refusal.errors]
+        members["errors"] = [
+            {"pointer": pointer_of(error.field, fields_at), "detail": field_detail(error, translate)}
+            for error in refusal.errors
+        ]
     body = msgspec.json.encode(members)
     headers = [("content-type", PROBLEM_TYPE), ("content-length", str(len(body))), *language_headers(language)]
     return ReadyAnswer(status_of(refusal), [*headers, *headers_of(refusal)], body)
@@ -183,7 +194,12 @@ def put_problem(req: Any, resp: Any, refusal: Refusal) -> None:
     """Replaces whatever the handler has put into a Falcon response with the problem."""
     language = best_language(req.get_header("Accept-Language"))
     answer = build_problem(
-        refusal, instance=req.path, trace_id=trace_id_of(req.scope), language=language, base=base_of(req.scope)
+        refusal,
+        instance=req.path,
+        trace_id=trace_id_of(req.scope),
+        language=language,
+        base=base_of(req.scope),
+        fields_at=place_of_fields(req.method, req.content_type),
     )
     for name in STALE_HEADERS:
         resp.delete_header(name)
@@ -244,7 +260,7 @@ def of_parameter(error: falcon.HTTPError) -> Refusal:
     if found is None:
         return refusals.MalformedRequest(reason=N_("a parameter is malformed"))
     sentence = N_("is missing") if found[2] == "required" else N_("has a wrong value")
-    return ValidationFailed(FieldError(f"/query/{escape_step(found[1])}", sentence))
+    return ValidationFailed(FieldError(in_query(found[1]), sentence))
 
 
 # msgspec's message ends with the path: "Expected `int`, got `str` - at `$.b[0].x`" (or "at `key` in `$.m`").
@@ -285,10 +301,10 @@ def of_decode_error(error: msgspec.DecodeError) -> Refusal:
     pointer = json_pointer(path)
     if field := DECODER_FIELD.match(message):
         pointer += "/" + escape_step(field[1])
-    return ValidationFailed(field_error(pointer, message))
+    return ValidationFailed(field_error(Pointer(pointer), message))
 
 
-def field_error(pointer: str, message: str) -> FieldError:
+def field_error(pointer: Pointer, message: str) -> FieldError:
     begun = ((words.match(message), detail) for words, detail in DECODER_MESSAGES)
     match, detail = next((match, detail) for match, detail in begun if match)
     return FieldError(pointer, detail, **match.groupdict())
@@ -303,10 +319,6 @@ def json_pointer(path: str) -> str:
             break
         steps.append("/" + escape_step(name or index))
     return "".join(steps)
-
-
-def escape_step(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
 
 
 PART = "web"

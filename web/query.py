@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from domain.refusals import N_, FieldError, ValidationFailed
+from web.pointers import in_query
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -42,14 +43,14 @@ def _find_errors(known: Mapping[str, Parameter], given: Given) -> Iterator[Field
 
 
 def _unknown_name(name: str, known: Mapping[str, Parameter]) -> FieldError:
-    pointer = f"/query/{name.replace('~', '~0').replace('/', '~1')}"
+    pointer = in_query(name)
     if not known:
         return FieldError(pointer, N_("is unknown: this address has no query parameters"))
     return FieldError(pointer, N_("is unknown; the parameters of this address are {known}"), known=", ".join(known))
 
 
 def _value_errors(parameter: Parameter, value: str | Sequence[str]) -> Iterator[FieldError]:
-    pointer = f"/query/{parameter.name}"
+    pointer = in_query(parameter.name)
     allowed = ("true", "false") if parameter.schema["type"] == "boolean" else parameter.schema.get("enum")
     if not isinstance(value, str):
         yield FieldError(pointer, N_("must be given only once"))

@@ -25,6 +25,7 @@ from domain.refusals import (
     ValidationFailed,
 )
 from web.multipart import Part, Splitter, boundary_of
+from web.pointers import in_form
 from web.threads import finish_in_thread
 
 FIELD_BYTES_MAX = 32 * 1024
@@ -161,7 +162,7 @@ class Reception:
         if file_name:
             with disk_full_refused():
                 self.open = open_unnamed(self.tmp)
-            name = displayable(file_name, f"/form/{self.file_part}", self.limits.file_name_characters_max)
+            name = displayable(file_name, in_form(self.file_part), self.limits.file_name_characters_max)
             self.form.file = ReceivedFile(name, self.open)
 
     def content(self, data: bytes) -> None:
@@ -233,7 +234,7 @@ def disk_full_refused() -> Iterator[None]:
 
 
 def field_refused(part: str, detail: str) -> ValidationFailed:
-    return ValidationFailed(FieldError("/form/" + part.replace("~", "~0").replace("/", "~1"), detail))
+    return ValidationFailed(FieldError(in_form(part), detail))
 
 
 def text_of_field(part: str, value: bytes) -> str:

@@ -108,7 +108,7 @@ def _parse_cursor(cursor: str, order: Order) -> Cursor:
     """Raises ValidationFailed for a cursor that belongs to a list in another order."""
     place = read_cursor(cursor)
     if (place.sort or NEWEST) != order.name:
-        raise ValidationFailed(FieldError("/query/cursor", N_("belongs to a list with another sort order")))
+        raise ValidationFailed(FieldError("cursor", N_("belongs to a list with another sort order")))
     try:
         if order.key:
             order.key.parse(place.key)

@@ -44,7 +44,7 @@ def caller_of(settings: "Settings", actor: str | None, branch: str | None = None
     name = actor or f"cli:{_account_name()}"
     if not ACTOR.fullmatch(name):
         raise click.BadParameter("must have 1 to 80 visible characters without blanks", param_hint="--actor")
-    code = parse_branch_code(branch, "/branch") if branch else settings.branch
+    code = parse_branch_code(branch) if branch else settings.branch
     return Caller(actor=name, branch=code, correlation_id=uuid7())
 
 

@@ -47,7 +47,7 @@ def with_rights(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         rights = RightsOptions(
             role=Role(role),
-            branch=parse_branch_code(branch, "/branch") if branch else None,
+            branch=parse_branch_code(branch) if branch else None,
             own_branch_only=own_branch_only,
             granted=tuple(Sensitivity(s) for s in grant),
             without=tuple(Sensitivity(s) for s in without),

@@ -19,6 +19,7 @@ from domain.refusals import FieldError, Refusal, ValidationFailed
 from tests.builders.refusals import a_refusal
 from tests.docs.translations import Sentences, mo
 from web import problems
+from web.pointers import in_form, in_header, in_path, in_query, place_of_fields, pointer_of
 from web.problems import BodyIncomplete, best_language, build_problem, install, parse_languages
 from web.statuses import status_of
 
@@ -50,12 +51,29 @@ def test_values_fill_the_sentence_and_extra_members_cannot_replace_the_standard_
 
 
 def test_field_errors_carry_pointer_and_filled_detail() -> None:
-    note = FieldError("/form/note", "at most {limit} characters", limit=4)
-    refusal = ValidationFailed(note, FieldError("/a", "at most {limit}"))
+    note = FieldError(in_form("note"), "at most {limit} characters", limit=4)
+    refusal = ValidationFailed(note, FieldError("a", "at most {limit}"))
     assert members_of(refusal)["errors"] == [
         {"pointer": "/form/note", "detail": "at most 4 characters"},
         {"pointer": "/a", "detail": "at most {limit}"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "pointer"),
+    [
+        ("POST", "multipart/form-data; boundary=x", "/form/mandate/iban"),
+        ("POST", "application/json", "/mandate/iban"),
+        ("PUT", None, "/mandate/iban"),
+        ("GET", None, "/query/mandate/iban"),
+    ],
+)
+def test_the_door_knows_where_a_field_of_the_domain_stood(method: str, content_type: str | None, pointer: str) -> None:
+    place = place_of_fields(method, content_type)
+    assert pointer_of("mandate.iban", place) == pointer
+    assert [pointer_of(at, place) for at in (in_header("A"), in_query("a/b~c"), in_path("id"), "")] == [
+        "/header/A", "/query/a~1b~0c", "/path/id", "",
+    ]  # fmt: skip
 
 
 def test_an_instance_is_a_reference_whatever_the_path_holds() -> None:
@@ -102,7 +120,7 @@ class Down(Exception):
 
 ERRORS: dict[str, Callable[[], Exception]] = {
     "refusal": refusals.CustomerErased,
-    "field": lambda: FieldError("/query/limit", "is wrong"),
+    "field": lambda: FieldError("limit", "is wrong"),
     "cut": BodyIncomplete,
     "down": lambda: Down(SECRET),
     "fault": lambda: LookupError(SECRET),

@@ -131,7 +131,7 @@ def test_a_form_with_no_file_chosen_has_none(tmp_path: Path) -> None:
 def test_a_wrong_part_is_refused_by_its_name(tmp_path: Path, parts: list[bytes], pointer: str, detail: str) -> None:
     with pytest.raises(ValidationFailed) as refusal:
         receive(sent(part("file", b"first", "a.pdf") if "file" not in pointer else b"", *parts), tmp_path)
-    assert [(error.pointer, error.detail) for error in refusal.value.errors] == [(pointer, detail)]
+    assert [(error.field, error.detail) for error in refusal.value.errors] == [(pointer, detail)]
 
 
 def test_the_longest_field_and_the_largest_file_are_taken_and_one_byte_more_is_not(tmp_path: Path) -> None:

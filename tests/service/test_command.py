@@ -188,7 +188,7 @@ def test_refusals_end_with_the_code_that_says_what_to_do(slug: str, code: int) -
 
 
 def test_fields_that_are_wrong_are_each_named() -> None:
-    error = ValidationFailed(FieldError("/name", "is too long"), FieldError("/branch", "is needed"))
+    error = ValidationFailed(FieldError("name", "is too long"), FieldError("branch", "is needed"))
     assert ending_of(error) == (USAGE, "name: is too long; branch: is needed")
 
 

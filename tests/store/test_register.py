@@ -70,8 +70,8 @@ def test_a_card_of_another_customer_is_refused_by_its_place_and_nothing_is_chang
     ):
         with pytest.raises(ValidationFailed) as refused:
             customers.put(again)
-        at = [error.pointer for error in refused.value.errors]
-        assert at == [f"/card_numbers/{n}" for n, number in enumerate(again.card_numbers) if number in ("a2", "A1")]
+        at = [error.field for error in refused.value.errors]
+        assert at == [f"card_numbers.{n}" for n, number in enumerate(again.card_numbers) if number in ("a2", "A1")]
     assert customers.get("2") == a_customer("2", card_numbers=("B-1",))
     assert not customers.exists("3")
 

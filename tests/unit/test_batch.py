@@ -214,5 +214,5 @@ def test_unequal_passes_are_never_put_together(fronts: int, backs: int, last_fir
         batch.collate_sides(range(fronts), range(backs), last_first=last_first)
     [error] = refused.value.errors
     said = f"there are {fronts} fronts and {backs} backs; scan the missing side, or pair the sheets yourself"
-    assert str(error) == f"/backs: {said}"
+    assert str(error) == f"backs: {said}"
     assert refused.value.extra == {"fronts": fronts, "backs": backs}

@@ -244,7 +244,7 @@ def test_edge_case_18_a_reading_disability_form_does_not_exist_without_its_permi
 def test_edge_case_19_a_copy_of_what_is_only_verified_needs_its_legal_ground(desk: MemoryDesk) -> None:
     with pytest.raises(ValidationFailed) as refused:
         desk.file(type="IDENTIFICATION")
-    assert [e.pointer for e in refused.value.errors] == ["/form/ground"]
+    assert [e.field for e in refused.value.errors] == ["ground"]
     assert desk.contents.put_in_order == []
     kept = desk.file(type="IDENTIFICATION", ground="Art. 6(1)(c) GDPR")
     assert desk.log.load(kept)[0].body.ground == "Art. 6(1)(c) GDPR"

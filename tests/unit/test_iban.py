@@ -73,7 +73,7 @@ def test_the_business_code_of_a_creditor_identifier_is_not_checked(number: str) 
 def test_a_wrong_creditor_identifier_is_refused_at_its_field(number: str) -> None:
     with pytest.raises(FieldError) as refused:
         parse_creditor_id(number)
-    assert refused.value.pointer == "/mandate/creditor_id"
+    assert refused.value.field == "mandate.creditor_id"
 
 
 @pytest.mark.parametrize("number", ["GKCCBEBB", " gkccbebb ", "DEUTDEFF500"])
@@ -96,7 +96,7 @@ def test_a_reference_takes_the_latin_set_of_sepa(reference: str) -> None:
 def test_another_sign_or_length_is_no_reference(reference: str) -> None:
     with pytest.raises(FieldError) as refused:
         parse_mandate_reference(reference)
-    assert refused.value.pointer == "/mandate/mandate_reference"
+    assert refused.value.field == "mandate.mandate_reference"
 
 
 def test_a_masked_iban_shows_country_check_number_and_last_four() -> None:

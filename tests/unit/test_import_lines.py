@@ -71,12 +71,12 @@ def test_blanks_around_a_field_are_not_part_of_it_and_an_empty_one_is_none(tmp_p
 
 
 WRONG = {
-    "customer": ["/customer: is required"],
-    "received_on": ["/received_on: must be a date like 2026-11-24"],
-    "note": ["/note: must have at most 20 characters"],
-    "debtor_name": ["/debtor_name: must have at most 70 printable characters"],
-    "external_id": ["/external_id: must have at most 200 printable characters"],
-    "iban": ["/iban: must have at most 256 printable characters"],
+    "customer": ["customer: is required"],
+    "received_on": ["received_on: must be a date like 2026-11-24"],
+    "note": ["note: must have at most 20 characters"],
+    "debtor_name": ["debtor_name: must have at most 70 printable characters"],
+    "external_id": ["external_id: must have at most 200 printable characters"],
+    "iban": ["iban: must have at most 256 printable characters"],
 }
 TEXTS = {"customer": "", "received_on": "29.02.2024", "iban": "a\x1bb", "external_id": "x" * 201}
 
@@ -138,7 +138,7 @@ def test_without_one_its_files_stand_by_customer_and_type(tmp_path: Path) -> Non
 def test_a_file_that_stands_elsewhere_is_told_and_not_guessed_at(tmp_path: Path, name: str) -> None:
     given(tmp_path, name)
     [line] = listed(tmp_path)
-    assert [str(e) for e in line.parsed] == ["/file: must be in CUSTOMER/TYPE/ of the folder"]  # type: ignore[union-attr]  # is none
+    assert [str(e) for e in line.parsed] == ["file: must be in CUSTOMER/TYPE/ of the folder"]  # type: ignore[union-attr]  # is none
 
 
 def test_a_name_that_is_no_text_is_shown_by_its_bytes(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_nothing_outside_the_folder_is_taken(tmp_path: Path) -> None:
     (inside / "link").symlink_to(tmp_path / "secret")
     (inside / "folder").symlink_to(tmp_path)
     for name in ("../secret", str(tmp_path / "secret"), "link", "folder/secret"):
-        assert str(refused_file(inside, name)) == "/file: must be within the folder of the list"
+        assert str(refused_file(inside, name)) == "file: must be within the folder of the list"
 
 
 def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
@@ -206,10 +206,10 @@ def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
-    assert str(refused_file(tmp_path, "pipe")) == "/file: is not a file"
-    assert str(refused_file(tmp_path, "folder")).startswith("/file: ")
-    assert str(refused_file(tmp_path, "absent.pdf")) == "/file: does not exist"
-    assert str(refused_file(tmp_path, "x" * 300)).startswith("/file: cannot be opened: ")
+    assert str(refused_file(tmp_path, "pipe")) == "file: is not a file"
+    assert str(refused_file(tmp_path, "folder")).startswith("file: ")
+    assert str(refused_file(tmp_path, "absent.pdf")) == "file: does not exist"
+    assert str(refused_file(tmp_path, "x" * 300)).startswith("file: cannot be opened: ")
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -341,27 +341,27 @@ REFUSED: dict[str, tuple[ImportLine, type[Exception], list[str]]] = {
     "unknown type": (a_line(type="NO_SUCH"), DocumentTypeUnknown, []),
     "type switched off": (a_line(type="OTHER_AUTHORIZATION"), DocumentTypeInactive, []),
     "type without No upload": (a_line(type="READING_DISABILITY"), SourceNotAllowed, []),
-    "a letter without a file": (a_line(type="LETTER"), ValidationFailed, ["/file"]),
-    "a paper that is not kept": (a_file_line(b"x", type="IDENTIFICATION"), ValidationFailed, ["/type"]),
-    "a code on a letter": (a_file_line(b"x", scan_code=OURS), ValidationFailed, ["/scan_code"]),
-    "an account on a consent": (a_line(iban="x", debtor_name="x"), ValidationFailed, ["/iban", "/debtor_name"]),
-    "received tomorrow": (a_line(received_on=TOMORROW), ValidationFailed, ["/received_on"]),
-    "signed tomorrow": (a_mandate_line(signature_date=TOMORROW), ValidationFailed, ["/signature_date"]),
+    "a letter without a file": (a_line(type="LETTER"), ValidationFailed, ["file"]),
+    "a paper that is not kept": (a_file_line(b"x", type="IDENTIFICATION"), ValidationFailed, ["type"]),
+    "a code on a letter": (a_file_line(b"x", scan_code=OURS), ValidationFailed, ["scan_code"]),
+    "an account on a consent": (a_line(iban="x", debtor_name="x"), ValidationFailed, ["iban", "debtor_name"]),
+    "received tomorrow": (a_line(received_on=TOMORROW), ValidationFailed, ["received_on"]),
+    "signed tomorrow": (a_mandate_line(signature_date=TOMORROW), ValidationFailed, ["signature_date"]),
     "wrong IBAN": (a_mandate_line(iban="BE68539007547035"), IbanInvalid, []),
-    "wrong reference": (a_mandate_line(mandate_reference="a//b"), FieldError, ["/mandate/mandate_reference"]),
+    "wrong reference": (a_mandate_line(mandate_reference="a//b"), FieldError, ["mandate.mandate_reference"]),
     "wrong code": (a_line(scan_code=OURS[:-1] + "0"), ScanCodeMalformed, []),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_line_that_cannot_be_taken_is_refused_and_leaves_nothing(desk: MemoryDesk, name: str) -> None:
-    line, refusal, pointers = REFUSED[name]
+    line, refusal, wrong_fields = REFUSED[name]
     desk.define("OTHER_AUTHORIZATION", active=False)
     desk.define("READING_DISABILITY", sources=(Source.FILE,))
     before = desk.trace()
     error = refused(desk, line)
     assert type(error) is refusal
-    assert [e.pointer for e in fields(error)] == pointers
+    assert [e.field for e in fields(error)] == wrong_fields
     assert desk.trace() == before
 
 
@@ -406,7 +406,7 @@ def test_a_file_that_changes_under_the_import_is_refused(desk: MemoryDesk) -> No
     lines = [a_file_line(b"before"), a_line()]
     [changed, other] = desk.importing.append_lines(prepared(desk, *lines, examine=before_it_changed))
     assert isinstance(changed, RefusedDraft)
-    assert str(changed.error) == "/file: changed while it was being read; import the line again"
+    assert str(changed.error) == "file: changed while it was being read; import the line again"
     assert isinstance(other, TakenDraft)
     assert desk.contents.plain == {}
 

@@ -379,7 +379,7 @@ def test_what_takes_its_place_must_be_another_that_the_caller_may_see(desk: Memo
     for by in (paper, foreign, letter, UUID(int=99)):
         with pytest.raises(ValidationFailed) as refused:
             desk.change(paper, SupersedeBy(by, "x"))
-        assert [e.pointer for e in refused.value.errors] == ["/by"]
+        assert [e.field for e in refused.value.errors] == ["by"]
     rights = Rights([c for c in SHIPPED if c != "READING_DISABILITY"])
     told = []
     for by in (hidden, UUID(int=99)):

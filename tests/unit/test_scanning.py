@@ -595,22 +595,22 @@ def test_a_refused_archive_leaves_the_pages_where_they_are(
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "received tomorrow": ({"received_on": date(2026, 11, 25)}, "/received_on"),
-    "signed tomorrow": ({"type": "GUARDIAN_CONSENT", "signed_on": date(2026, 11, 25)}, "/signed_on"),
-    "verify only without a ground": ({"type": "IDENTIFICATION"}, "/ground"),
+    "received tomorrow": ({"received_on": date(2026, 11, 25)}, "received_on"),
+    "signed tomorrow": ({"type": "GUARDIAN_CONSENT", "signed_on": date(2026, 11, 25)}, "signed_on"),
+    "verify only without a ground": ({"type": "IDENTIFICATION"}, "ground"),
 }
 
 
-@pytest.mark.parametrize(("order", "pointer"), WRONG.values(), ids=WRONG.keys())
+@pytest.mark.parametrize(("order", "field"), WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_field_is_named_by_its_place_in_the_body(
-    desk: MemoryDesk, scans: Scans, order: dict[str, Any], pointer: str
+    desk: MemoryDesk, scans: Scans, order: dict[str, Any], field: str
 ) -> None:
     """Which is JSON here; Select file has a form."""
     desk.define("IDENTIFICATION", sources=(Source.SCAN, Source.NONE))
     session = scans.handed_in()
     refusal = left_alone(desk, ValidationFailed, lambda: scans.ok(session, **order))
     assert isinstance(refusal, ValidationFailed)
-    assert [error.pointer for error in refusal.errors] == [pointer]
+    assert [error.field for error in refusal.errors] == [field]
 
 
 def test_code_customer_and_type_must_agree(desk: MemoryDesk, scans: Scans) -> None:
@@ -619,7 +619,7 @@ def test_code_customer_and_type_must_agree(desk: MemoryDesk, scans: Scans) -> No
     left_alone(desk, ScanCodeOtherCustomer, lambda: signed(scans, session, form, check, customer="100235"))
     refusal = left_alone(desk, ValidationFailed, lambda: signed(scans, session, form, check, type="LETTER"))
     assert isinstance(refusal, ValidationFailed)
-    assert [error.pointer for error in refusal.errors] == ["/type"]
+    assert [error.field for error in refusal.errors] == ["type"]
     signed(scans, session, form, check, customer="100234", type="GUARDIAN_CONSENT")
 
 

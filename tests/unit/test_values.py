@@ -9,13 +9,13 @@ import pytest
 from domain.refusals import FieldError
 from domain.values import ACTOR, parse_branch_code, parse_customer_id, parse_date, parse_prose, uuid7
 
-POINTER = "/form/field"
+FIELD = "field"
 
 
 def refused(parse: Callable[..., Any], text: str, **limits: int) -> FieldError:
     with pytest.raises(FieldError) as error:
-        parse(text, POINTER, **limits)
-    assert error.value.pointer == POINTER
+        parse(text, FIELD, **limits)
+    assert error.value.field == FIELD
     return error.value
 
 
@@ -55,7 +55,7 @@ def test_a_branch_is_nothing_else(text: str) -> None:
 
 
 def test_a_date_is_a_day_of_the_calendar() -> None:
-    assert parse_date("2024-02-29", POINTER) == date(2024, 2, 29)
+    assert parse_date("2024-02-29", FIELD) == date(2024, 2, 29)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_a_date_has_one_form(text: str) -> None:
 
 def test_prose_has_lines_and_any_language() -> None:
     text = "línea uno\r\n\tзаметка 備考 🙂"
-    assert parse_prose(text, POINTER, characters_max=100) == text
+    assert parse_prose(text, FIELD, characters_max=100) == text
 
 
 def test_prose_ends_at_its_limit() -> None:
-    assert parse_prose("é" * 10, POINTER, characters_max=10)
+    assert parse_prose("é" * 10, FIELD, characters_max=10)
     assert refused(parse_prose, "é" * 11, characters_max=10).values == {"limit": 10}
 
 

@@ -108,7 +108,7 @@ def test_of_two_lines_with_one_id_or_one_card_the_first_counts(
     same_card = a_customer("B", card_numbers=("4", "2"))
     free_card = a_customer("C", card_numbers=("3",))
     at = apart + 3
-    told = [f"line {at}: id: is also in line 2", f"line {at + 1}: card_numbers/1: is also in line 2"]
+    told = [f"line {at}: id: is also in line 2", f"line {at + 1}: card_numbers.1: is also in line 2"]
     text = file_of(first, *between, same_id, same_card, free_card)
     assert run(pool, text) == (CustomerCounts(created=apart + 2, refused=2), told)
     assert run(pool, text) == (CustomerCounts(unchanged=apart + 2, refused=2), told)
@@ -121,7 +121,7 @@ def test_a_card_of_a_customer_outside_the_file_costs_its_line_alone(
     customers.put(a_customer("other", card_numbers=("X-1",)))
     customers.put(a_customer("1", name="Piet"))
     lines = [*people(1), a_customer("1", card_numbers=("9", "x1")), *people(2, first=2)]
-    told = ["line 3: card_numbers/1: belongs to another customer"]
+    told = ["line 3: card_numbers.1: belongs to another customer"]
     assert run(pool, file_of(*lines)) == (CustomerCounts(created=3, refused=1), told)
     assert customers.get("1") == a_customer("1", name="Piet")
     assert customers.search("9", 10) == ()

@@ -127,7 +127,7 @@ class Call:
         self.types_version = self.parts.catalogue.version  # nothing else runs between the two lines
 
     def is_ending(self) -> bool:
-        """Whether the worker is stopping (web/worker.py), so that a request that waits must be answered now."""
+        """True if the worker is stopping (web/worker.py), so that a request that waits must be answered now."""
         stopping = self.req.scope["state"].get("stopping")
         return stopping is not None and bool(stopping.is_set())
 
@@ -261,7 +261,7 @@ class Call:
         return as_of
 
     async def _is_passed(self, position: int, views: Collection[str]) -> bool:
-        """Whether the views have passed it; False for a paused view, because the position may be in the future."""
+        """True if the views have passed it; False for a paused view, because the position may be in the future."""
         try:
             await self._require_views(position, views=views, wait_seconds=0)
         except (Unavailable, ViewPaused):
@@ -408,7 +408,7 @@ class Call:
     # -- the access log -------------------------------------------------------------------------------------------
 
     def is_sensitive(self, type_code: str) -> bool:
-        """Whether papers of this type need a permission of their own (I12), so that a read waits for its line."""
+        """True if papers of this type need a permission of their own (I12), so that a read waits for its line."""
         return type_code not in self.types or self.types[type_code].definition.sensitivity not in OPEN
 
     async def record_access(self, action: AccessAction, *, status: int = 200, **about: Unpack[About]) -> None:
@@ -436,7 +436,7 @@ class Call:
             raise
 
     def has_named(self, customer: UUID | None) -> bool:
-        """Whether a line of this request names the customer already."""
+        """True if a line of this request names the customer already."""
         return customer is not None and any(customer == line["customer"] for line in self._lines.values())
 
     @property

@@ -112,7 +112,7 @@ class LiveCatalogue:
         self._seen, self._read_at = changes, now
 
     def _is_fresh(self, changes: int, came_at: float) -> bool:
-        """Whether memory is new enough for a caller that came at this time, after this many changes. The age of a
+        """True if memory is new enough for a caller that came at this time, after this many changes. The age of a
         reading is measured at that time, because a reading may take longer than it may be old."""
         longest = HEARD_SECONDS if self._listening() else UNHEARD_SECONDS
         return self._seen >= changes and self._read_at >= came_at - longest

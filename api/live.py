@@ -77,7 +77,7 @@ class Live:
             self._count(-1)
 
     def lasts(self, stream: Any) -> bool:
-        """Whether the stream may continue: False once it had to make room for another, or the worker ends."""
+        """True if the stream may continue: False once it had to make room for another, or the worker ends."""
         return stream in self._streams and not self.is_ending
 
     @property

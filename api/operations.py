@@ -24,7 +24,7 @@ async def answer_ready(call: Call) -> None:
 
 
 def is_well(parts: Mapping[str, str]) -> bool:
-    """Whether the state of every part begins with "ok"; text after a comma is for people."""
+    """True if the state of every part begins with "ok"; text after a comma is for people."""
     return all(state.partition(",")[0] == "ok" for state in parts.values())
 
 

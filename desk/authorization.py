@@ -162,7 +162,7 @@ async def read_authorization(call: Call, *, at: str | None) -> Reply:
 
 
 def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | None) -> bool:
-    """Whether the page offers the step. Only an end by the calendar (`ended_by` the system) can be reinstated."""
+    """True if the page offers the step. Only an end by the calendar (`ended_by` the system) can be reinstated."""
     found = STEPS[name]
     fits = item["kind"] == "mandate" or not found.mandates_only
     if name == "reinstate":

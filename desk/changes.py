@@ -64,7 +64,7 @@ def to_customer(fields: Fields) -> dict[str, Any]:
 
 
 def is_searching(fields: Fields) -> bool:
-    """Whether to search for a customer first: Search was pressed, or no customer is chosen yet."""
+    """True if a customer is searched for first: Search was pressed, or no customer is chosen yet."""
     return bool(fields.get("search")) or not fields.get("customer")
 
 

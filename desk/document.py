@@ -127,7 +127,7 @@ async def show_with(call: Call, form: OpenForm) -> None:
 
 
 def is_offered(call: Call, name: str, item: Mapping[str, Any]) -> bool:
-    """Whether the page offers the correction. Evidence keeps its type, a paper only seen has no content to replace, and
+    """True if the page offers the correction. Evidence keeps its type, a paper only seen has no content to replace, and
     a document without a second customer has nobody to unlink."""
     kind = CORRECTIONS[name]
     needed = {

@@ -50,7 +50,7 @@ async def facts_of(call: Call, *, at: str | None = None) -> dict[str, Any]:
 
 
 def is_kept_while_member(call: Call, code: str) -> bool:
-    """Whether the type's retention begins with the end of the membership."""
+    """True if the type's retention begins with the end of the membership."""
     retention = call.types[code].definition.retention if code in call.types else None
     return retention is not None and retention.trigger == "membership_end"
 
@@ -115,7 +115,7 @@ def pages_of(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dic
 
 
 def may_read(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether this reader may read the content; withdrawn and replaced content is for those who correct documents."""
+    """True if this reader may read the content; withdrawn and replaced content is for those who correct documents."""
     current = now["status"] == "archived" and item["content_version"] == now["content_version"]
     return current or render.may_use(call, "documents.correct")
 

@@ -58,7 +58,7 @@ def problem_of(call: Call, refusal: Refusal) -> ShownProblem:
     )
 
 
-# Where the paper lies that these refusals name.
+# The collection of the paper that these refusals name.
 ROOMS = {"mandate-exists": "authorizations", "evidence-attached": "documents", "scan-code-redeemed": "documents"}
 
 # Refusals of their own type that concern one field of a form.
@@ -93,7 +93,7 @@ def field_of(pointer: str) -> str:
 
 
 def is_for_people(req: Any) -> bool:
-    """Whether to answer with a page: programs call /v1 or do not accept HTML."""
+    """True if the answer is a page: programs call /v1 or do not accept HTML."""
     return not req.path.startswith("/v1/") and "text/html" in (req.get_header("Accept") or "")
 
 

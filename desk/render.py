@@ -95,7 +95,7 @@ def branch_of(call: Call) -> str:
 
 
 def may_use(call: Call, verb: str) -> bool:
-    """Whether the reader's role has the verb; pages show no other buttons."""
+    """True if the reader's role has the verb; pages show no other buttons."""
     return call.principal_ is not None and may(call.principal_, Verb(verb))
 
 

@@ -99,7 +99,7 @@ def seconds_since(recorded_at: str, now: datetime) -> int:
 
 
 def is_fresh(recorded_at: str | None, now: datetime) -> bool:
-    """Whether Undo is still accepted; later a withdrawal needs a reason of its own."""
+    """True if Undo is still accepted; later a withdrawal needs a reason of its own."""
     return recorded_at is not None and now <= datetime.fromisoformat(recorded_at) + UNDO + ON_THE_WAY
 
 

@@ -67,12 +67,12 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether its pages can be arranged: no page is being scanned."""
+        """True if its pages can be arranged: no page is being scanned."""
         return self.session is not None and self.session["state"] in OPEN
 
     @property
     def is_ready(self) -> bool:
-        """Whether there are pages to save."""
+        """True if there are pages to save."""
         return bool(self.taken) and self.is_open
 
 

@@ -103,7 +103,7 @@ async def show_timeline(call: Call, of: TimelineSubject) -> None:
 
 
 def is_of_views(chosen: Mapping[str, str | None]) -> bool:
-    """Whether the filters leave only views."""
+    """True if the filters leave only views."""
     return chosen["show"] == "views" or chosen["action"] in VIEWS
 
 

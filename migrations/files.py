@@ -27,7 +27,7 @@ class SqlFile(NamedTuple):
 class Replaced(NamedTuple):
     """The files that a baseline replaces, by version and as databases have recorded them."""
 
-    commit: str  # the last commit that has them: whoever lacks some of them goes through it
+    commit: str  # the last commit that has them; a database that lacks some is migrated by it first
     digests: Mapping[int, str]
     names: Mapping[int, str]
 

@@ -75,8 +75,8 @@ def _load_applied(connection: psycopg.Connection) -> dict[int, str]:
 
 
 def _find_adopted(wanted: list[Migration], applied: Mapping[int, str]) -> list[Migration]:
-    """The baselines whose replaced files made this database: it has their schema, and only its record has to say so.
-    Raises MigrationError where only some of the replaced files were applied."""
+    """The baselines whose replaced files made this database. It has their schema already, and only the record changes.
+    Raises MigrationError if only some of the replaced files were applied."""
     return [
         migration
         for migration in wanted

@@ -128,14 +128,14 @@ class ArchiveClient:
             raise Unreachable("the answer is not a list of jobs") from error
 
     def wants_pages(self, job: PassJob) -> bool:
-        """Whether the session accepts more pages of this job: also when this pass was given up, or the session was
+        """True if the session accepts more pages of this job, also when this pass was given up, or the session was
         archived without it, but not when a person stopped it. Raises Unreachable."""
         answer = self._request("GET", f"/v1/scan-sessions/{job.id}")
         state, passes = answer.body.get("state"), answer.body.get("passes")
         return answer.status != 200 or (state != "cancelled" and (state, passes) != ("review", job.number))
 
     def awaits_pass(self, job: PassJob) -> bool:
-        """Whether the session is waiting for this pass now. Raises Unreachable."""
+        """True if the session is waiting for this pass now. Raises Unreachable."""
         told = self._request("GET", f"/v1/scan-sessions/{job.id}").body
         return (told.get("state"), told.get("passes")) == ("scanning", job.number)
 

@@ -90,7 +90,7 @@ class Delivery:
         return [job for job in self.list_passes() if self._load_outcome(job) is None]
 
     def is_finished(self, job: PassJob) -> bool:
-        """Whether the station has nothing left to do for this pass; the archive may still list it for a moment."""
+        """True if the station has nothing left to do for this pass; the archive may still list it for a moment."""
         return job.spool_id in self._over
 
     def sweep_leftovers(self) -> None:

@@ -41,7 +41,7 @@ def picture_of(raster: Raster) -> Image.Image:
 
 
 def _ends_in_filler(picture: Image.Image) -> bool:
-    """Whether the picture without its white borders ends in filler. sane-airscan adds a border where a scanner's
+    """True if the picture without its white borders ends in filler. sane-airscan adds a border where a scanner's
     picture is smaller than the requested area."""
     last = picture.crop((0, max(0, picture.height - max(_FILLER_ROWS, picture.height // _BORDER_SHARE)), *picture.size))
     borders = ImageChops.invert(last).getbbox()

@@ -89,7 +89,7 @@ class Spool:
         return sorted(folder.name for folder in self._root.glob("*/") if _JOB_ID.fullmatch(folder.name))
 
     def is_begun(self, job_id: str) -> bool:
-        """Whether the job was begun and not dropped."""
+        """True if the job was begun and not dropped."""
         return (self._folder_of(job_id) / _JOB_FILE).exists()
 
     def iter_waiting(self, job_id: str) -> Iterator[SpoolPage]:

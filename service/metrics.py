@@ -107,7 +107,7 @@ def _remove_dead_gauges(folder: Path) -> None:
 
 
 def _is_dead(file: Path) -> bool:
-    """Whether the process that a file is named after has ended."""
+    """True if the process that a file is named after has ended."""
     pid = int(file.stem.rpartition("_")[2])
     return pid != os.getpid() and not is_there(pid)
 

@@ -31,7 +31,7 @@ def remember_holders(conn: Connection, told: Sequence[tuple[UUID, Any]], lost: S
 
 
 def holders_after(told: Iterable[tuple[UUID, Any]], intake: UUID) -> dict[tuple[UUID, UUID], bool]:
-    """Whether each customer holds each paper after these events, by (paper, customer)."""
+    """For each (paper, customer), True if the customer holds the paper after these events."""
     found: dict[tuple[UUID, UUID], bool] = {}
     for paper, body in told:
         match body:

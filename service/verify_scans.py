@@ -57,7 +57,7 @@ def _drop_images(held: dict[UUID, NamedContent], gone: Iterable[UUID]) -> None:
 
 
 def may_be_gone_since(conn: psycopg.Connection[Any], image: NamedContent, position: int) -> bool:
-    """Whether the image may have been released since: its session has events after this position."""
+    """True if the image may have been released since: its session has events after this position."""
     row = conn.execute(CHANGED, [image.paper, position, image.paper]).fetchone()
     return row is not None
 

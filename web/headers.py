@@ -67,7 +67,7 @@ def entity_tags(header: str) -> tuple[EntityTag, ...] | None:
 
 
 def weak_match(header: str, current: str) -> bool:
-    """Whether If-None-Match matches our tag; weak tags match too (RFC 9110, section 13.1.2)."""
+    """True if If-None-Match matches our tag; weak tags match too (RFC 9110, section 13.1.2)."""
     tags = entity_tags(header)
     return tags is None or any(f'"{tag.value}"' == current for tag in tags)
 

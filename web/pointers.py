@@ -38,7 +38,7 @@ def pointer_of(field: str, fields_at: str = JSON_BODY) -> str:
 
 
 def place_of_fields(method: str, content_type: str | None) -> str:
-    """Where a request has its fields: in its form, or in its JSON body, or in its query when it has no body."""
+    """The place of the fields of a request: its form, its JSON body, or its query if it has no body."""
     if method in ("GET", "HEAD"):
         return QUERY
     media = (content_type or "").partition(";")[0].strip().lower()

@@ -55,7 +55,7 @@ def range_between(first_digits: str, last_digits: str, size: int) -> Whole | Ran
 
 
 def not_modified(if_none_match: str | None, *, etag: str) -> bool:
-    """Whether to answer a GET with 304. A malformed If-None-Match is ignored."""
+    """True if a GET is answered with 304. A malformed If-None-Match is ignored."""
     if if_none_match is None:
         return False
     try:

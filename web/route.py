@@ -51,7 +51,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def versioned(self) -> bool:
-        """Whether the answer has an ETag."""
+        """True if the answer has an ETag."""
         if self.answer is None:
             return self.media_type in ("*/*", "image/jpeg")
         return self.tagged or ("version" in self.answer.__struct_fields__ and not self.listed)

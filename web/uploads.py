@@ -210,7 +210,7 @@ class Reception:
 
 
 def open_unnamed(folder: Path | None) -> FileIO:
-    """A file without a name, in memory if `folder` is None: creating one on disk takes about a millisecond, because it
+    """A file without a name, in memory if `folder` is None. Creating one on disk takes about a millisecond, because it
     waits for fsyncs of other files."""
     if folder is None:
         return FileIO(os.memfd_create("upload"), "r+b")

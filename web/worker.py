@@ -78,8 +78,9 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
         super()._send_response_start(status, headers, request, close)
 
     def eof_received(self) -> bool:
-        """A client that has sent a whole write and closes its direction may still read: it gets its answer, for as long
-        as the work of a caller that left goes on, since the two look the same. Reads are dropped at once."""
+        """Keep the connection open when the client has sent a whole write and closed its direction, because it may
+        still read the answer. A client that has left looks the same, so the write has only the time of such a client.
+        A read ends at once."""
         receiver = self._body_receiver
         if receiver is None or not receiver._complete or receiver.request.method in READS:
             return False
@@ -147,7 +148,7 @@ class Loads:
         self._counts[age % SLOTS] = connections
 
     def is_above(self, connections: int) -> bool:
-        """Whether some worker has fewer connections than this."""
+        """True if some worker has fewer connections than this one."""
         return any(NOBODY < count < connections for count in self._counts)
 
 

@@ -330,7 +330,7 @@ class Exchange:
         return complete
 
     def must_close(self) -> bool:
-        """Whether the connection must be closed: after a request that failed the checks, or with a body left unread."""
+        """True if the connection must be closed: after a request that failed the checks, or with a body left unread."""
         if not self.sound or self.scope["state"].get("length_missing"):
             return True
         if self.got == self.want:

@@ -19,6 +19,7 @@ from domain.archive import Archive
 from domain.customer import Customer
 from domain.document_type import DocumentType
 from domain.envelope import Recorded
+from domain.finding import Finding, PageFinding
 from domain.limits import Limits
 from domain.page_image import PageImage
 from web.origin import Network
@@ -35,40 +36,6 @@ class Blocking(Protocol):
     A cancelled call ends only after its thread."""
 
     async def __call__(self, function: Callable[..., T], *arguments: Any) -> T: ...
-
-
-class Finding(Protocol):
-    """The result of paper/ for a file."""
-
-    @property
-    def media_type(self) -> str: ...
-    @property
-    def pages(self) -> int | None: ...
-    @property
-    def preview(self) -> bool: ...
-    @property
-    def password_protected(self) -> bool: ...
-    @property
-    def flags(self) -> tuple[str, ...]: ...
-
-
-class PageFinding(Protocol):
-    """The result of paper/ for one page image."""
-
-    @property
-    def media_type(self) -> str: ...
-    @property
-    def width_px(self) -> int: ...
-    @property
-    def height_px(self) -> int: ...
-    @property
-    def dpi(self) -> int | None: ...
-    @property
-    def scan_codes(self) -> tuple[str, ...]: ...
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
-    @property
-    def look(self) -> bytes: ...
 
 
 class Stations(Protocol):

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from domain.document_type import DocumentType
+from domain.finding import Finding
 from domain.ports import Contents, NothingAppended
 from domain.refusals import FilePasswordProtected, FileTypeNotAllowed, Refusal, Unavailable
 from domain.values import Content
@@ -42,25 +43,6 @@ class Received(Protocol):
 
     @property
     def sha256(self) -> bytes: ...
-
-
-class Finding(Protocol):
-    """The findings of paper/ about a content."""
-
-    @property
-    def media_type(self) -> str: ...
-
-    @property
-    def pages(self) -> int | None: ...
-
-    @property
-    def preview(self) -> bool: ...
-
-    @property
-    def password_protected(self) -> bool: ...
-
-    @property
-    def flags(self) -> tuple[str, ...]: ...
 
 
 def build_examined(received: Received, found: Finding) -> Examined:

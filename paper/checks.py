@@ -1,9 +1,9 @@
 """Examines incoming content: its type and whether it is complete. Pure; child.py calls it under limits."""
 
+from domain.finding import Finding
 from domain.limits import Limits
 from paper import media_types, office, pdfs, pictures, texts
 from paper.content import Content
-from paper.messages import Finding
 
 
 def examine(content: Content, name: str, limits: Limits) -> Finding:

@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from domain.finding import Finding, PageFinding
 from domain.limits import Limits
 from domain.refusals import FileDamaged, FileEmpty, FileTooManyPixels, InsufficientStorage, Unavailable
 from paper import messages
-from paper.messages import Finding, FormFault, PageFinding
+from paper.messages import FormFault
 
 NOBODY: Final = b""
 """The asker of a program that does not share the decoders."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from domain import refusals
+from domain.finding import Finding, PageFinding
 
 REQUEST_BYTES_MAX: Final = 20_992
 FORM_BYTES_MAX: Final = 65_536
@@ -34,35 +35,6 @@ NEXT: Final = b"n"
 """From a child to the broker: the next page of an Assemble begins."""
 FREE: Final = b"."
 """From a child to the broker: its answer follows, and then it can take another upload of the same asker."""
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The finding about content. `pages`: PDF pages, pictures of a TIFF or HEIC, 1 for other pictures, else None.
-
-    `preview`: page images can be drawn. `flags`: macros, javascript, attachments, active-content, sorted.
-    """
-
-    media_type: str
-    pages: int | None
-    preview: bool
-    password_protected: bool
-    flags: tuple[str, ...] = ()
-
-
-class PageFinding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The finding about one page image; sizes are those of the upright page.
-
-    `dpi`: if the file states it credibly and equal across and down. `scan_codes`: texts of codes.find_texts.
-    `warnings`: of page.py. `look`: the map of domain/page_look.py, which recognizes a sheet that was fed twice.
-    """
-
-    media_type: str
-    width_px: int
-    height_px: int
-    dpi: int | None
-    scan_codes: tuple[str, ...]
-    warnings: tuple[str, ...]
-    look: bytes
 
 
 class ImagePart(msgspec.Struct, frozen=True, array_like=True):

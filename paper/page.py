@@ -9,11 +9,11 @@ from typing import Final
 
 from PIL import Image
 
+from domain.finding import PageFinding
 from domain.limits import Limits
 from domain.refusals import FileTypeNotAllowed
 from paper import codes, ink, media_types, pictures, rendering
 from paper.content import Content
-from paper.messages import PageFinding
 from paper.pictures import DecodedPicture
 
 BLANK: Final = "blank"

@@ -21,9 +21,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from domain.finding import Finding
 from domain.limits import Limits
 from paper.content import Content
-from paper.messages import Finding
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _COLUMN: Final = ["x86_64", "aarch64"].index(os.uname().machine)

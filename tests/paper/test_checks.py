@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from PIL import Image, TiffImagePlugin
 
 from domain import refusals
+from domain.finding import Finding
 from domain.limits import Limits
 from paper import checks, zip_directories
-from paper.messages import Finding
 from tests.paper import files
 
 LIMITS = Limits()

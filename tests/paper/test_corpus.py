@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from domain import refusals
+from domain.finding import Finding
 from domain.limits import Limits
 from paper import rendering
-from paper.messages import Finding
 from tests.paper import corpus, files
 from tests.paper.pools import Pool, a_descriptor, a_pool
 

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from domain import page_look, refusals
+from domain.finding import PageFinding
 from domain.limits import Limits
 from paper import ink, page
-from paper.messages import PageFinding
 from tests.paper import files, scans
 from tests.paper.pools import Pool, a_descriptor
 

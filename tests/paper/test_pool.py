@@ -18,8 +18,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from domain import refusals
+from domain.finding import Finding
 from paper import messages
-from paper.messages import Finding
 from paper.pool import CHILDREN
 from tests.paper import files
 from tests.paper.pools import Pool, a_descriptor, a_pool, exists, wait_until

@@ -21,12 +21,13 @@ OF_ONE_VIEW = ("pause", "resume", "back")
 
 async def show_operations(call: Call) -> None:
     """GET /operations."""
+    tasks = await call.parts.tasks.list_recent()
     async with call.parts.connection() as conn:
         answer = OperationsAnswer(
             position=await overview.last_position(conn),
             views=[item_from_row(ViewItem, one) for one in await overview.list_views(conn)],
             parked=[item_from_row(ParkedItem, one) for one in await overview.list_parked(conn)],
-            tasks=[item_from_row(TaskItem, one) for one in await call.parts.tasks.list_recent(conn)],
+            tasks=[item_from_row(TaskItem, one) for one in tasks],
             events_by_minute=await overview.events_by_minute(conn),
             reads_by_minute=await overview.reads_by_minute(conn),
             content_free_bytes=call.parts.content_free_bytes(),
@@ -41,8 +42,7 @@ async def queue_task(call: Call) -> None:
     caller = call.caller()
     key = caller.idempotency_key
     task = uuid5(NAMESPACE, f"{caller.actor} {key}") if key else call.parts.archive.ids.new()
-    async with call.parts.connection() as conn:
-        made, is_new = await call.parts.tasks.add_task(conn, task, body.kind, body.view, caller.actor, caller.branch)
+    made, is_new = await call.parts.tasks.add_task(task, body.kind, body.view, caller.actor, caller.branch)
     if (made.kind, made.view) != (body.kind, body.view):
         raise IdempotencyKeyReused
     if not is_new:

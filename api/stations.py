@@ -38,18 +38,16 @@ async def report(call: Call) -> None:
     """
     name, body = station_name(call), await call.body(StationBody)
     scanners = msgspec.json.encode(body.scanners).decode()
-    async with call.parts.connection() as conn:
-        told = partial(call.parts.stations.report_station, conn, name, call.principal.name, call.branch(), scanners)
-        if not await told() and not await told(revoked=await actors_revoked(call)):
-            raise NotFound
+    told = partial(call.parts.stations.report_station, name, call.principal.name, call.branch(), scanners)
+    if not await told() and not await told(revoked=await actors_revoked(call)):
+        raise NotFound
     call.answer(StationItem(name, call.branch(), format_moment(call.parts.archive.clock.now()), "online"))
 
 
 async def release(call: Call) -> None:
     """DELETE /scan-stations/{name}: frees the name for any branch. The branch that had it keeps its sessions."""
-    async with call.parts.connection() as conn:
-        if not await call.parts.stations.release_name(conn, station_name(call)):
-            raise NotFound
+    if not await call.parts.stations.release_name(station_name(call)):
+        raise NotFound
     call.resp.status = 204
 
 
@@ -83,11 +81,11 @@ async def jobs(call: Call) -> None:
     until, seen_at, eager_until = loop.time() + wait, -SEEN_SECONDS, loop.time() + EAGER_SECONDS
     while True:
         bell = call.parts.new_events.next()
+        if loop.time() - seen_at >= SEEN_SECONDS:
+            seen_at = loop.time()
+            if not await call.parts.stations.touch_station(name, call.principal.name):
+                raise NotFound
         async with call.parts.connection() as conn:
-            if loop.time() - seen_at >= SEEN_SECONDS:
-                seen_at = loop.time()
-                if not await call.parts.stations.touch_station(conn, name, call.principal.name):
-                    raise NotFound
             found = await scan_sessions.list_jobs(conn, name)
         if found or loop.time() >= until or call.is_ending():
             break
@@ -160,8 +158,7 @@ async def stations_in_reach(call: Call) -> list[Any]:
 
 
 async def stations_of(call: Call) -> Sequence[Any]:
-    async with call.parts.connection() as conn:
-        return await call.parts.stations.list_stations(conn)
+    return await call.parts.stations.list_stations()
 
 
 async def stations_of_branch(call: Call) -> dict[str, datetime]:

@@ -39,7 +39,7 @@ from service.lapses import note_path_of
 from service.metrics import Metrics, render_metrics
 from service.release import release_commit, release_version
 from service.settings import Settings
-from store import access_log, register, runs, sessions, stations, tasks
+from store import access_log, register, runs, sessions
 from store.clocks import TIMES, Times
 from store.content_directory import ContentDirectory
 from store.contents import SealedContents
@@ -56,7 +56,9 @@ from store.postgres import require_fast_driver
 from store.recorder import ArchiveRecorder, index_options, make_datastore, role_options
 from store.signals import Signals
 from store.standing import Standing
+from store.stations import StationReports
 from store.system import RandomIds, SystemClock
+from store.tasks import TaskQueue
 from web.threads import Blocking
 
 T = TypeVar("T")
@@ -426,8 +428,8 @@ def parts_of(
         identity_provider=provider,
         examiner=examiner,
         page_images=build_page_images(worker, examiner, temporary),
-        stations=stations,
-        tasks=tasks,
+        stations=StationReports(connection),
+        tasks=TaskQueue(connection),
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,
         check_limit=CheckLimit(accesses.missed_checks, misses_max=limits.check_misses_per_minute_max),

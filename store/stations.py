@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
-from psycopg import AsyncConnection
 from psycopg.rows import args_row, tuple_row
+
+from store.pools import Connect
 
 
 class StationRow(msgspec.Struct, frozen=True):
@@ -22,34 +23,36 @@ class StationRow(msgspec.Struct, frozen=True):
     owned_since: datetime
 
 
-async def report_station(
-    conn: AsyncConnection[Any], name: str, actor: str, branch: str, scanners: str, *, revoked: Sequence[str] = ()
-) -> bool:
-    """Store the report of a station (`scanners`: JSON). Returns False when the name belongs to another branch, or to
-    another token of the branch that is not in `revoked` and has reported within ten minutes."""
-    async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(REPORT, [name, actor, branch, scanners, list(revoked)], prepare=True)
-        return await cursor.fetchone() is not None
+class StationReports:
+    """The reports of the stations. `connection` borrows an autocommit connection from a pool."""
 
+    def __init__(self, connection: Connect) -> None:
+        self._connection = connection
 
-async def release_name(conn: AsyncConnection[Any], name: str) -> bool:
-    """Release the name for any branch. Returns False when no station has it."""
-    async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(RELEASE, [name])
-        return await cursor.fetchone() is not None
+    async def report_station(
+        self, name: str, actor: str, branch: str, scanners: str, *, revoked: Sequence[str] = ()
+    ) -> bool:
+        """Store the report of a station (`scanners`: JSON). Returns False when the name belongs to another branch, or
+        to another token of the branch that is not in `revoked` and has reported within ten minutes."""
+        return await self._has_changed(REPORT, [name, actor, branch, scanners, list(revoked)])
 
+    async def release_name(self, name: str) -> bool:
+        """Release the name for any branch. Returns False when no station has it."""
+        return await self._has_changed(RELEASE, [name])
 
-async def touch_station(conn: AsyncConnection[Any], name: str, actor: str) -> bool:
-    """Record that the station is alive. Returns False when this token has no such station."""
-    async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(SEEN, [name, actor], prepare=True)
-        return await cursor.fetchone() is not None
+    async def touch_station(self, name: str, actor: str) -> bool:
+        """Record that the station is alive. Returns False when this token has no such station."""
+        return await self._has_changed(SEEN, [name, actor])
 
+    async def list_stations(self) -> Sequence[StationRow]:
+        async with self._connection() as conn, conn.cursor(row_factory=args_row(StationRow)) as cursor:
+            await cursor.execute(ALL, prepare=True)
+            return await cursor.fetchall()
 
-async def list_stations(conn: AsyncConnection[Any]) -> Sequence[StationRow]:
-    async with conn.cursor(row_factory=args_row(StationRow)) as cursor:
-        await cursor.execute(ALL, prepare=True)
-        return await cursor.fetchall()
+    async def _has_changed(self, statement: LiteralString, values: Sequence[Any]) -> bool:
+        async with self._connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(statement, values, prepare=True)
+            return await cursor.fetchone() is not None
 
 
 REPORT = """

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg import AsyncConnection
 from psycopg.rows import args_row
 from psycopg.types.json import Jsonb
 
 from domain.promises import require_value
+from store.pools import Connect
 
 RECENT = 20
 
@@ -32,21 +32,24 @@ class Task(msgspec.Struct, frozen=True):
     result: Any
 
 
-async def add_task(
-    conn: AsyncConnection[Any], task: UUID, kind: str, view: str | None, actor: str, branch: str
-) -> tuple[Task, bool]:
-    """Queue a task. Durable on return; it starts within a second or two. Returns the task, and False with the current
-    task when the id is known already."""
-    added = await conn.execute(ADD, [task, kind, view, actor, branch])
-    async with conn.cursor(row_factory=args_row(Task)) as cursor:
-        made = await (await cursor.execute(ONE, [task])).fetchone()
-    return require_value(made, "it was put there"), added.rowcount == 1
+class TaskQueue:
+    """The tasks for operators who queue and read them. `connection` borrows an autocommit connection from a pool."""
 
+    def __init__(self, connection: Connect) -> None:
+        self._connection = connection
 
-async def list_recent(conn: AsyncConnection[Any]) -> Sequence[Task]:
-    """The latest twenty tasks, newest first."""
-    async with conn.cursor(row_factory=args_row(Task)) as cursor:
-        return await (await cursor.execute(NEWEST, [RECENT], prepare=True)).fetchall()
+    async def add_task(self, task: UUID, kind: str, view: str | None, actor: str, branch: str) -> tuple[Task, bool]:
+        """Queue a task. Durable on return; it starts within a second or two. Returns the task, and False with the
+        current task when the id is known already."""
+        async with self._connection() as conn, conn.cursor(row_factory=args_row(Task)) as cursor:
+            added = await conn.execute(ADD, [task, kind, view, actor, branch])
+            made = await (await cursor.execute(ONE, [task])).fetchone()
+        return require_value(made, "it was put there"), added.rowcount == 1
+
+    async def list_recent(self) -> Sequence[Task]:
+        """The latest twenty tasks, newest first."""
+        async with self._connection() as conn, conn.cursor(row_factory=args_row(Task)) as cursor:
+            return await (await cursor.execute(NEWEST, [RECENT], prepare=True)).fetchall()
 
 
 # -- the runner -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Scan sessions as desks and stations look for them: the work list, jobs, scanners in use, what the clock ends."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,13 +9,14 @@ from uuid import UUID
 import psycopg
 import pytest
 from msgspec.structs import replace
+from psycopg import AsyncConnection
 
 from domain.scan_session import MovePage, RemovePage, Rotate
 from projections import scan_sessions
 from projections.rebuild import rebuild, replay
 from projections.scan_sessions import ScanSessionRow
 from projections.views import VIEWS
-from store import stations
+from store.stations import StationReports
 from tests.builders.memory import MemoryDesk
 from tests.builders.papers import a_caller
 from tests.builders.scans import EVERYWHERE, FEEDER, GLASS, Scans, an_image
@@ -239,7 +241,10 @@ def moment_between(desk: Desk) -> datetime:
 
 
 def report(desk: Desk, name: str) -> None:
-    assert desk.ask(lambda conn: stations.report_station(conn, name, "a-station", "CENTRAL", "[]"))
+    def told(conn: AsyncConnection[Any]) -> Awaitable[bool]:
+        return StationReports(lambda: nullcontext(conn)).report_station(name, "a-station", "CENTRAL", "[]")
+
+    assert desk.ask(told)
 
 
 def test_a_scan_is_abandoned_when_nothing_comes_and_its_station_is_silent(desk: Desk, scans: Scans) -> None:

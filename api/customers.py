@@ -2,8 +2,10 @@
 
 from datetime import date
 
+import msgspec
+
 from api.answers import items_of
-from api.bodies import ChangesAnswer, CustomerBody, Instant, SummaryAnswer, customer_answer
+from api.bodies import CustomerAnswer, customer_answer
 from api.call import Call
 from api.looks import record_list
 from domain.access import AccessKind
@@ -13,10 +15,46 @@ from domain.scan_code import candidates, is_well_formed
 from domain.values import parse_customer_id, parse_date
 from projections import customer_documents, moments
 from projections.customer_documents import PaperFilters
-from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment
+from projections.reading import DOCUMENTS, HISTORY, NOBODY, Moment, format_moment
 from web.pointers import in_path, in_query
 
 HITS_MAX = 1_000  # for one search, over all its pages
+
+
+class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole entry of a customer. A field that is left out becomes empty."""
+
+    name: str
+    birth_date: date | None = None
+    card_numbers: list[str] = []
+    home_branch: str | None = None
+    kind: str = "person"
+
+
+class Instant(msgspec.Struct, frozen=True):
+    """The instant that an `as_of` names."""
+
+    position: int
+    at: Moment | None
+
+
+class SummaryAnswer(msgspec.Struct, frozen=True):
+    """The number of papers in the list with these filters; at most 1,001 are counted."""
+
+    customer: CustomerAnswer
+    documents: int
+    authorizations: int
+    complete: bool
+    as_of: Instant | None
+    position: int
+
+
+class ChangesAnswer(msgspec.Struct, frozen=True):
+    """The moments at which the papers of a customer changed, from the last 500 events."""
+
+    moments: list[Moment]
+    complete: bool
+    position: int
 
 
 async def put_customer(call: Call) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api.answers import answer_made, item_of, items_of, outcome_of, run_change
-from api.bodies import CustomerReasonBody, DescribeBody, ReasonBody, ReclassifyBody, note_of
+from api.bodies import Code, CustomerReasonBody, Line, Reason, ReasonBody, note_of
 from api.call import Call
 from api.looks import record_list, record_paper
 from api.scan_codes import authorization_of_code
@@ -26,6 +26,7 @@ from domain.refusals import (
 )
 from domain.values import Kind, normalize_typed_day, parse_customer_id, parse_date, reason_of
 from projections import customer_documents
+from projections.customer_documents import Item
 from projections.reading import DOCUMENTS
 from web.pointers import in_query
 from web.uploads import UploadForm, free_bytes, receive_form
@@ -45,6 +46,30 @@ FIELDS = {
 }
 REPLACEMENT = {"reason": "why the content is replaced"}
 UNSIGNED = FieldError("signed", N_("an unsigned form is no evidence: give it back to be signed"))
+
+
+class DescribeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A field that is left out stays as it is; null removes it."""
+
+    reason: Reason
+    note: str | msgspec.UnsetType | None = msgspec.UNSET
+    received_on: date | msgspec.UnsetType = msgspec.UNSET
+    title: Line | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class ReclassifyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The right type of a document, and the reason."""
+
+    type: Code
+    reason: Reason
+
+
+class DocumentItem(Item, frozen=True, kw_only=True):
+    """A document."""
+
+    customer: str | None
+    linked_customers: list[str]
+    evidence_of: UUID | None
 
 
 async def archive_document(call: Call) -> None:

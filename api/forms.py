@@ -1,14 +1,17 @@
 """Issues forms with a scan code and prints them as often as needed (docs/domain.md F1 to F4)."""
 
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
 import msgspec
 
 from api.answers import item_of, outcome_of
-from api.bodies import FormBody, answer_of_customer, issue_form_of
+from api.bodies import Code, CustomerAnswer, MandateBody, SavedItem, Short, answer_of_customer, mandate_of, note_of
 from api.call import Call
 from api.documents import require_type
-from domain.archive import PrintedForm
+from domain.archive import IssueForm, PrintedForm
+from domain.limits import Limits
+from domain.values import parse_customer_id
 from projections import customer_documents
 from web.subpath import base_of
 
@@ -18,6 +21,32 @@ PDF_HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Disposition": 'inline; filename="form.pdf"',
 }
+
+
+FORM_LANGUAGES = ("en", "nl", "de")
+
+
+class FormBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A form to issue."""
+
+    type: Code
+    customer: str
+    mandate: MandateBody | None = None
+    language: Literal["en", "nl", "de"] | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    note: str | None = None
+    external_id: Short | None = None
+
+
+class FormAnswer(msgspec.Struct, frozen=True):
+    """An issued form."""
+
+    authorization: SavedItem
+    scan_code: str
+    customer: CustomerAnswer
+    form: str
+    position: int
 
 
 async def issue_form(call: Call) -> None:
@@ -80,3 +109,20 @@ def sheet_of(call: Call, printed: PrintedForm) -> dict[str, Any]:
 
 
 MANDATE_FIELDS = ("debtor_name", "iban", "bic", "mandate_reference", "creditor_id", "sequence_type")
+
+
+# -- bodies to orders ----------------------------------------------------------------------------------------------
+
+
+def issue_form_of(body: FormBody, limits: Limits, language: str) -> IssueForm:
+    """The use case's order. A form without a language is printed in the caller's, or in English if forms lack that."""
+    return IssueForm(
+        customer=parse_customer_id(body.customer),
+        type=body.type,
+        language=body.language or (language if language in FORM_LANGUAGES else "en"),
+        mandate=mandate_of(body.mandate),
+        valid_from=body.valid_from,
+        valid_until=body.valid_until,
+        note=note_of(body.note, limits, "note"),
+        external_id=body.external_id,
+    )

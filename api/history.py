@@ -6,15 +6,31 @@ from uuid import UUID
 
 import msgspec
 
-from api.bodies import AccessItem
 from api.call import Call
 from domain.access import Verb, may
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
 from projections.audit_history import HistoryFilters
 from projections.history_items import history_item
-from projections.reading import DOCUMENTS, HISTORY, NOBODY, format_moment, read_cursor, write_cursor
+from projections.reading import DOCUMENTS, HISTORY, NOBODY, Moment, format_moment, read_cursor, write_cursor
 from web.pointers import in_query
+
+
+class AccessItem(msgspec.Struct, frozen=True):
+    """One read in the access log."""
+
+    at: Moment
+    actor: str
+    branch: str
+    action: str
+    customer: str | None
+    document: UUID | None
+    authorization: UUID | None
+    status: int
+    trace_id: str
+    kind: str | None
+    scan_session: UUID | None
+    page: int | None
 
 
 async def of_customer(call: Call) -> None:

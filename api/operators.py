@@ -1,22 +1,82 @@
 """Shows operators the views, parked events and storage, and queues their tasks; service/operations.py runs these."""
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
 
-from api.bodies import OperationsAnswer, ParkedItem, TaskBody, TaskItem, ViewItem
 from api.call import Call
 from domain.refusals import N_, FieldError, IdempotencyKeyReused, ValidationFailed
 from projections import overview
-from projections.reading import format_moment
+from projections.reading import Moment, format_moment
 from projections.views import VIEWS
 
 # The id of a task is derived from the idempotency key, so that a repeated request finds it.
 NAMESPACE = UUID("0b7f2d6e-4f0c-5a53-9d5b-2f7c3a9be815")
-Item = TypeVar("Item", ViewItem, ParkedItem, TaskItem)
 OF_ONE_VIEW = ("pause", "resume", "back")
+
+
+class TaskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task to queue."""
+
+    kind: Literal["pause", "resume", "replay", "rebuild", "back", "verify"]
+    view: str | None = None
+
+
+class ViewItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The progress of a view."""
+
+    view: str
+    position: int
+    lag: int
+    per_second: float
+    paused: bool
+    parked: int
+    rebuilt_at: Moment | None
+    has_previous: bool
+
+
+class ParkedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that a view could not process."""
+
+    view: str
+    position: int
+    topic: str
+    subject: UUID
+    error_type: str
+    parked_at: Moment
+
+
+class TaskItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that an operator queued."""
+
+    id: UUID
+    kind: str
+    view: str | None
+    actor: str
+    branch: str
+    asked_at: Moment
+    begun_at: Moment | None
+    ended_at: Moment | None
+    done: int
+    total: int
+    result: Any
+
+
+class OperationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the views, the parked events and the tasks."""
+
+    position: int
+    views: list[ViewItem]
+    parked: list[ParkedItem]
+    tasks: list[TaskItem]
+    events_by_minute: list[int]
+    reads_by_minute: list[int]
+    content_free_bytes: int
+
+
+Item = TypeVar("Item", ViewItem, ParkedItem, TaskItem)
 
 
 async def show_operations(call: Call) -> None:

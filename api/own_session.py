@@ -1,15 +1,55 @@
 """Signs users in and out, shows the caller's own session, saves its choices and changes passwords."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from api.bodies import SECRET_CHARACTERS_MAX, ChoiceBody, PasswordBody, SessionAnswer, SignInBody
+import msgspec
+
 from api.call import Call
 from api.parts import Person, Signed, SignInSession
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import parse_branch_code
-from projections.reading import format_moment
+from projections.reading import Moment, format_moment
 from web.cookies import cookie_of, expire_cookie, set_cookie
 from web.origin import address_of, require_no_other_page
+
+# Any text: domain/users.py has the rules for passwords. The limit is more than people type; normalizing much longer
+# text takes minutes, because the time grows with the square of the length.
+SECRET_CHARACTERS_MAX = 1000
+Secret = Annotated[str, msgspec.Meta(max_length=SECRET_CHARACTERS_MAX)]
+
+
+class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """User name and password."""
+
+    user: Secret
+    password: Secret
+
+
+class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new password."""
+
+    new: Secret
+    old: Secret | None = None
+
+
+class ChoiceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Preferences: the branch for this session, the rest for the user. A field that is left out stays unchanged."""
+
+    branch: str | None = None
+    language: Literal["en", "nl", "de"] | None = None
+    keys_off: bool | None = None
+
+
+class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller."""
+
+    user: str
+    role: str
+    branch: str
+    language: str | None = None
+    keys_off: bool = False
+    must_change_password: bool = False
+    ends_at: Moment | None = None
 
 
 async def sign_in(call: Call) -> None:

@@ -23,53 +23,38 @@ from api import (
     types,
     work_list,
 )
-from api.bodies import (
-    AccessItem,
+from api.authorizations import (
     AmendBody,
-    ArchiveScanBody,
     AuthorizationBody,
     AuthorizationItem,
-    ChangesAnswer,
-    CheckAnswer,
-    ChoiceBody,
-    CollateBody,
     CollectionBody,
-    CustomerAnswer,
-    CustomerBody,
-    CustomerReasonBody,
-    DescribeBody,
-    DocumentItem,
+    RevokeBody,
+    SupersedeBody,
+)
+from api.bodies import CustomerAnswer, CustomerReasonBody, ReasonBody, SavedItem
+from api.customers import ChangesAnswer, CustomerBody, SummaryAnswer
+from api.documents import DescribeBody, DocumentItem, ReclassifyBody
+from api.events import CloudEvent
+from api.forms import FormAnswer, FormBody
+from api.history import AccessItem
+from api.operators import OperationsAnswer, TaskBody, TaskItem
+from api.own_session import ChoiceBody, PasswordBody, SessionAnswer, SignInBody
+from api.scan_codes import CheckAnswer
+from api.scans import (
+    ArchiveScanBody,
+    CollateBody,
     FinishBody,
-    FormAnswer,
-    FormBody,
-    JobItem,
     MoveBody,
     NothingBody,
-    OperationsAnswer,
-    PasswordBody,
-    ReasonBody,
-    ReclassifyBody,
-    RevokeBody,
     RotateBody,
-    SavedItem,
     ScanBody,
     ScanItem,
-    ScannerItem,
-    SessionAnswer,
     SessionItem,
-    SignInBody,
     SplitItem,
-    StationBody,
-    StationItem,
-    SummaryAnswer,
-    SupersedeBody,
-    TaskBody,
-    TaskItem,
-    TypeAnswer,
-    TypeBody,
-    WorkItem,
 )
-from api.events import CloudEvent
+from api.stations import JobItem, ScannerItem, StationBody, StationItem
+from api.types import TypeAnswer, TypeBody
+from api.work_list import WorkItem
 from domain.access import AccessAction, Verb
 from domain.authorization import AuthorizationStatus
 from domain.document import DocumentStatus

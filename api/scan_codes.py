@@ -1,19 +1,47 @@
 """Check (B5 to B8): shows whose form a scan code is and what it says; finds the authorization of a typed code."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from api.answers import item_of, without_hidden
-from api.bodies import CollectionAnswer, answer_of_customer
+from api.bodies import CustomerAnswer, answer_of_customer
 from api.call import Call
 from domain.archive import CheckedForm
 from domain.authorization import Authorization
+from domain.mandate import SequenceType
 from domain.refusals import CheckRequired, Refusal, ScanCodeMalformed, ScanCodeUnknown, TooManyRequests
 from domain.values import Kind
 from projections import customer_documents
+from projections.customer_documents import Item
 from web.statuses import status_of
+
+
+class CollectionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Collection data with the whole IBAN, which staff compare with the paper."""
+
+    debtor_name: str | None = None
+    iban: str | None = None
+    bic: str | None = None
+    mandate_reference: str | None = None
+    creditor_id: str | None = None
+    signature_date: date | None = None
+    sequence_type: SequenceType | None = None
+    status: str
+    last_collection_on: date | None
+    complete: bool
+
+
+class CheckAnswer(msgspec.Struct, frozen=True):
+    """The form of a scan code."""
+
+    scan_code: str
+    customer: CustomerAnswer
+    authorization: Item
+    collection: CollectionAnswer | None
+    check_token: str
 
 
 async def check_code(call: Call) -> None:

@@ -5,26 +5,15 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager
+from datetime import date
 from functools import partial
-from typing import IO
+from typing import IO, Annotated, Literal
+from uuid import UUID
+
+import msgspec
 
 from api.answers import answer_made, outcome_of
-from api.bodies import (
-    ArchiveScanBody,
-    CollateBody,
-    FinishBody,
-    MoveBody,
-    NothingBody,
-    RotateBody,
-    ScanBody,
-    ScanItem,
-    ScanPage,
-    ScanProblem,
-    SessionItem,
-    SplitDocument,
-    SplitItem,
-    note_of,
-)
+from api.bodies import Code, ScanCode, Short, Token, note_of, single_line
 from api.call import Call
 from api.content import SAFE_HEADERS, Streamed, first_piece
 from api.documents import require_room, require_type
@@ -54,11 +43,12 @@ from domain.scan_session import (
     MovePage,
     RemovePage,
     Rotate,
+    ScanState,
     require_archivable,
 )
-from domain.values import Source, parse_customer_id
+from domain.values import ScannerSource, Source, parse_customer_id
 from projections import scan_sessions
-from projections.reading import SCANS, format_moment
+from projections.reading import SCANS, Moment, format_moment
 from web.pointers import in_header
 from web.problems import catalog, detail
 from web.statuses import status_of
@@ -68,6 +58,138 @@ from web.uploads import ReceivedFile, receive_file
 PDF = "application/pdf"
 CAPTURE = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}")
 PIECE_BYTES = 1024 * 1024
+
+
+PageNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Sheet = Annotated[list[PageNumber], msgspec.Meta(min_length=1, max_length=2)]
+
+
+class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scan session to begin. Without a scanner, the caller sends the pages."""
+
+    scanner: Short | None = None
+    profile: Short | None = None
+    source: ScannerSource | None = None
+
+
+class RotateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The rotation of a page, clockwise."""
+
+    degrees: Literal[90, 180, 270]
+
+
+class MoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The new place of a page."""
+
+    to: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class CollateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The order in which pages of two passes become sheets: `backs` or `sheets`, not both. Pages that `sheets` does not
+    name keep their places around the sheets.
+    """
+
+    backs: Literal["as_scanned", "reversed"] | None = None
+    sheets: Annotated[list[Sheet], msgspec.Meta(min_length=1)] | None = None
+
+
+class NothingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+class FinishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The end of a pass."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = msgspec.field(name="pass")
+    problem: Short | None = None
+    told: Annotated[str, single_line(500)] | None = None
+
+
+class ArchiveScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The document that the pages become: by a checked scan code, or by customer and type."""
+
+    scan_code: ScanCode | None = None
+    check_token: Token | None = None
+    customer: str | None = None
+    type: Code | None = None
+    pages: list[PageNumber] | None = None
+    received_on: date | None = None
+    signed_on: date | None = None
+    note: str | None = None
+    ground: str | None = None
+    external_id: Short | None = None
+    duplicate: Literal["allow", "warn"] | None = None
+
+
+class ScanPage(msgspec.Struct, frozen=True):
+    """A page of a scan session."""
+
+    n: int
+    sha256: str
+    width_px: int
+    height_px: int
+    dpi: int | None
+    scan_codes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    degrees: int
+
+
+class ScanProblem(msgspec.Struct, frozen=True):
+    """The problem that stopped a pass, in the caller's language."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class ScanItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A scan session."""
+
+    id: UUID
+    state: ScanState
+    scanner: str | None
+    source: ScannerSource | None
+    profile: str | None
+    pages: list[ScanPage]
+    problem: ScanProblem | None
+    documents: list[UUID]
+    passes: int
+    actor: str
+    branch: str
+    version: int
+
+
+class SplitDocument(msgspec.Struct, frozen=True):
+    """Pages that seem to belong together."""
+
+    scan_codes: tuple[str, ...]
+    pages: tuple[int, ...]
+
+
+class SplitItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The documents that the pages of a session seem to be. Each page is in one document, or a separator, or blank."""
+
+    id: UUID
+    documents: list[SplitDocument]
+    separators: tuple[int, ...]
+    blanks: tuple[int, ...]
+    repeated: tuple[str, ...]
+    version: int
+
+
+class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An unfinished scan session."""
+
+    id: UUID
+    state: str
+    scanner: str | None
+    pages: int
+    actor: str
+    branch: str
+    started_at: Moment
+    changed_at: Moment
+    version: int
 
 
 async def start_session(call: Call) -> None:

@@ -7,19 +7,20 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 
 from api.bell import wait_for
-from api.bodies import JobItem, ScannerItem, StationBody, StationItem
+from api.bodies import Short
 from api.call import Call
 from domain.promises import require_value
 from domain.refusals import N_, FieldError, NotFound, ScannerOffline, ValidationFailed
 from domain.scan_session import ScannerChoice
 from domain.values import BRANCH, ScannerSource
 from projections import scan_sessions
-from projections.reading import SCANS, format_moment
+from projections.reading import SCANS, Moment, format_moment
 from web.pointers import in_path
 
 OFFLINE_AFTER_SECONDS = 15.0
@@ -28,6 +29,55 @@ WAIT_SECONDS_MAX = 25
 # the pause without a signal.
 LOOK_SECONDS, EAGER_SECONDS, IDLE_SECONDS = 0.1, 0.5, 1.0
 SEEN_SECONDS = 5.0
+
+
+class OwnScanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scanner as its station describes it."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Short
+    state: Literal["ready", "busy", "offline", "jammed", "cover_open", "out_of_paper"]
+    sources: Annotated[list[ScannerSource], msgspec.Meta(min_length=1)]
+    profiles: Annotated[list[Short], msgspec.Meta(min_length=1)]
+
+
+class StationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The scanners of a station."""
+
+    scanners: Annotated[list[OwnScanner], msgspec.Meta(max_length=100)]
+
+
+class StationItem(msgspec.Struct, frozen=True):
+    """A scan station."""
+
+    name: str
+    branch: str
+    seen_at: Moment
+    state: str
+
+
+class ScannerItem(msgspec.Struct, frozen=True):
+    """A scanner."""
+
+    id: str
+    name: str
+    station: str
+    branch: str
+    state: str
+    sources: list[str]
+    profiles: list[str]
+
+
+class JobItem(msgspec.Struct, frozen=True):
+    """A pass that a station has to scan."""
+
+    id: UUID
+    scanner: str
+    source: str
+    profile: str
+    number: int = msgspec.field(name="pass")
+    first_page: int
+    pages_max: int
 
 
 async def report(call: Call) -> None:

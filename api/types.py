@@ -1,13 +1,64 @@
 """Lists, shows and changes the document types of the catalogue, from which every client lets people choose."""
 
 import re
+from typing import Annotated
 
-from api.bodies import TypeAnswer, TypeBody, definition_of
+import msgspec
+
+from api.bodies import Language, Line, Short
 from api.call import Call
 from domain.access import Role
-from domain.document_type import CODE, DefineType, DocumentType
+from domain.document_type import CODE, DefineType, Definition, DocumentType, Retention
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
+from domain.scan_code import Scheme
+from domain.values import Kind, Sensitivity, Source
 from web.pointers import in_path
+
+
+class RetentionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The retention of papers of a type."""
+
+    trigger: Short
+    months: Annotated[int, msgspec.Meta(ge=0, le=1200)]
+    legal_basis: Line = ""
+    approval: bool = False
+
+
+class TypeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole definition of a document type."""
+
+    labels: dict[Language, Short]
+    kind: Kind
+    sensitivity: Sensitivity
+    sources: tuple[Source, ...] = (Source.SCAN, Source.FILE)
+    media_types: tuple[Short, ...] = ()
+    scheme: Scheme | None = None
+    capacity_years: Annotated[int, msgspec.Meta(ge=0, le=150)] | None = None
+    validity_months: Annotated[int, msgspec.Meta(ge=1, le=1200)] | None = None
+    retention: RetentionBody | None = None
+    verify_only: bool = False
+    password_protected_allowed: bool = True
+    active: bool = True
+
+
+class TypeAnswer(msgspec.Struct, frozen=True):
+    """A document type."""
+
+    code: str
+    label: str
+    labels: dict[str, str]
+    kind: Kind
+    sensitivity: Sensitivity
+    sources: tuple[Source, ...]
+    media_types: tuple[str, ...]
+    scheme: str | None
+    capacity_years: int | None
+    validity_months: int | None
+    retention: Retention | None
+    verify_only: bool
+    password_protected_allowed: bool
+    active: bool
+    version: int
 
 
 async def list_types(call: Call) -> None:
@@ -56,3 +107,10 @@ def answer_of(call: Call, kind: DocumentType) -> TypeAnswer:
         version=kind.version,
         **{name: getattr(d, name) for name in d.__struct_fields__},
     )
+
+
+def definition_of(body: TypeBody) -> Definition:
+    if "en" not in body.labels:
+        raise ValidationFailed(FieldError("labels", N_("needs an English label (en)")))
+    retention = Retention(**msgspec.structs.asdict(body.retention)) if body.retention else None
+    return Definition(**{**msgspec.structs.asdict(body), "retention": retention})

@@ -1,16 +1,35 @@
 """Lists the work of the desk: authorizations about to end and originals held; api/scans.py lists unfinished scans."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
-from api.bodies import WorkItem
+import msgspec
+
 from api.call import Call
 from api.looks import about, record_papers
 from domain.access import AccessKind
 from domain.customer import Customer
 from projections import work_list
-from projections.reading import AUTHORIZATIONS, format_moment
-from projections.work_list import WorkListPage, WorkListRow
+from projections.reading import AUTHORIZATIONS, Moment, format_moment
+from projections.work_list import Why, WorkListPage, WorkListRow
+
+
+class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An authorization on the work list."""
+
+    id: UUID
+    kind: str
+    type: str
+    type_label: str
+    status: str
+    customer: str | None
+    customer_name: str | None
+    branch: str
+    recorded_at: Moment
+    ends_on: date | None
+    why: Why | None
+    shelf_mark: str | None
 
 
 async def ending(call: Call) -> None:

@@ -16,6 +16,7 @@ from api.parts import Parts, SignInSession
 from domain.access import OPEN, AccessAction, AccessKind, Principal, Rights, rights_of
 from domain.archive import Caller
 from domain.document_type import DocumentType
+from domain.moment import parse_moment
 from domain.promises import require_value
 from domain.refusals import (
     N_,
@@ -38,7 +39,6 @@ from projections.reading import (
     Floor,
     TypesOld,
     ViewBehind,
-    parse_moment,
     read_cursor,
     write_cursor,
 )

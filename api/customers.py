@@ -10,12 +10,13 @@ from api.call import Call
 from api.looks import record_list
 from domain.access import AccessKind
 from domain.customer import Customer, parse_customer, parse_query
+from domain.moment import Moment, format_moment
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
 from domain.values import parse_customer_id, parse_date
 from projections import customer_documents, moments
 from projections.customer_documents import PaperFilters
-from projections.reading import DOCUMENTS, HISTORY, NOBODY, Moment, format_moment
+from projections.reading import DOCUMENTS, HISTORY, NOBODY
 from web.pointers import in_path, in_query
 
 HITS_MAX = 1_000  # for one search, over all its pages

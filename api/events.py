@@ -18,11 +18,12 @@ from api.parts import Parts
 from domain.access import Principal, Verb, may, rights_of
 from domain.document_type import DocumentType
 from domain.envelope import Recorded
+from domain.moment import Moment, format_moment
 from domain.refusals import N_, FieldError, ValidationFailed
 from projections import feed
 from projections.feed import TOPICS, FeedRow
 from projections.history_items import render_fields
-from projections.reading import NOBODY, Moment, format_moment
+from projections.reading import NOBODY
 from projections.view import OTHER_CUSTOMER
 from web.pointers import Pointer, in_header, in_query
 

@@ -8,11 +8,12 @@ import msgspec
 
 from api.call import Call
 from domain.access import Verb, may
+from domain.moment import Moment, format_moment
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from projections import audit_history, customer_documents
 from projections.audit_history import HistoryFilters
 from projections.history_items import history_item
-from projections.reading import DOCUMENTS, HISTORY, NOBODY, Moment, format_moment, read_cursor, write_cursor
+from projections.reading import DOCUMENTS, HISTORY, NOBODY, read_cursor, write_cursor
 from web.pointers import in_query
 
 

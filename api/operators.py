@@ -7,9 +7,9 @@ from uuid import UUID, uuid5
 import msgspec
 
 from api.call import Call
+from domain.moment import Moment, format_moment
 from domain.refusals import N_, FieldError, IdempotencyKeyReused, ValidationFailed
 from projections import overview
-from projections.reading import Moment, format_moment
 from projections.views import VIEWS
 
 # The id of a task is derived from the idempotency key, so that a repeated request finds it.

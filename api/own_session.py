@@ -6,9 +6,9 @@ import msgspec
 
 from api.call import Call
 from api.parts import Person, Signed, SignInSession
+from domain.moment import Moment, format_moment
 from domain.refusals import N_, FieldError, Forbidden, IdentityUnknown, SignInFailed
 from domain.values import parse_branch_code
-from projections.reading import Moment, format_moment
 from web.cookies import cookie_of, expire_cookie, set_cookie
 from web.origin import address_of, require_no_other_page
 

@@ -24,6 +24,7 @@ from domain.access import Role
 from domain.archive import ArchiveFile, Examined, InspectedPage, LoadedScanSession, Outcome, Reach
 from domain.changes import require_version
 from domain.document_type import schemes_of
+from domain.moment import Moment, format_moment
 from domain.page_image import PageImage
 from domain.ports import Missing
 from domain.refusals import (
@@ -48,7 +49,7 @@ from domain.scan_session import (
 )
 from domain.values import ScannerSource, Source, parse_customer_id
 from projections import scan_sessions
-from projections.reading import SCANS, Moment, format_moment
+from projections.reading import SCANS
 from web.pointers import in_header
 from web.problems import catalog, detail
 from web.statuses import status_of

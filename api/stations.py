@@ -15,12 +15,13 @@ import msgspec
 from api.bell import wait_for
 from api.bodies import Short
 from api.call import Call
+from domain.moment import Moment, format_moment
 from domain.promises import require_value
 from domain.refusals import N_, FieldError, NotFound, ScannerOffline, ValidationFailed
 from domain.scan_session import ScannerChoice
 from domain.values import BRANCH, ScannerSource
 from projections import scan_sessions
-from projections.reading import SCANS, Moment, format_moment
+from projections.reading import SCANS
 from web.pointers import in_path
 
 OFFLINE_AFTER_SECONDS = 15.0

@@ -10,8 +10,9 @@ from api.call import Call
 from api.looks import about, record_papers
 from domain.access import AccessKind
 from domain.customer import Customer
+from domain.moment import Moment, format_moment
 from projections import work_list
-from projections.reading import AUTHORIZATIONS, Moment, format_moment
+from projections.reading import AUTHORIZATIONS
 from projections.work_list import Why, WorkListPage, WorkListRow
 
 

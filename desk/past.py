@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 
 from api.call import Call
-from projections.reading import format_moment
+from domain.moment import format_moment
 
 # No archive is older, and any later moment has a date in every time zone.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,9 +15,9 @@ from desk import acts, render
 from desk.door import Reply, ask
 from desk.past import LAST_OF_DAY, as_of
 from desk.refused import problem_of
+from domain.moment import format_moment
 from domain.refusals import N_, FieldError, ValidationFailed
 from domain.values import normalize_typed_day, parse_date
-from projections.reading import format_moment
 from web.pointers import in_query
 from web.statuses import status_of
 

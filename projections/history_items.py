@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from domain.iban import mask_iban
+from domain.moment import Moment, format_moment
 from projections import audit_history
-from projections.reading import Moment, format_moment
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):

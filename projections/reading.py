@@ -1,8 +1,7 @@
-"""Parts that the queries of the views share: cursors, patterns, moments as text."""
+"""Parts that the queries of the views share: cursors, patterns, floors."""
 
 import base64
 import binascii
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +10,6 @@ import msgspec
 
 from domain.refusals import N_, FieldError, ValidationFailed
 
-Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Position = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 NOBODY = UUID(int=0)
 """The reference of a customer of whom nothing was archived: no row has it."""
@@ -117,23 +115,3 @@ def text_array(texts: tuple[str, ...]) -> str:
     if any(set(text) & set('"\\') for text in texts):
         raise ValueError("a code of a type has neither quotes nor backslashes")
     return "{" + ",".join(f'"{text}"' for text in texts) + "}"
-
-
-def format_moment(at: datetime) -> Moment:
-    """RFC 3339 in UTC to the millisecond, the precision of stored times."""
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"
-
-
-def parse_moment(text: str, field: str) -> datetime:
-    """An RFC 3339 time, in UTC. Raises ValidationFailed."""
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in a query is a blank
-        in_utc = moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # an offset can lead out of the calendar
-        detail = N_("must be a time like 2026-11-24T09:30:00Z or a position")
-        raise ValidationFailed(FieldError(field, detail)) from None
-    if moment.tzinfo is None:
-        detail = N_("must say its offset from UTC, as in 2026-11-24T09:30:00Z")
-        raise ValidationFailed(FieldError(field, detail))
-    return in_utc

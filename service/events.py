@@ -13,8 +13,8 @@ from domain.archive import Caller
 from domain.authorization import AuthorizationEvent
 from domain.document import DocumentEvent
 from domain.envelope import UNSET, Envelope
+from domain.moment import format_moment
 from domain.refusals import NotFound
-from projections.reading import format_moment
 from service.access import access_of, record_reads
 from service.wiring import Store
 from store.access_log import Access

@@ -14,11 +14,12 @@ from psycopg import AsyncConnection
 
 from domain.access import Rights
 from domain.archive import Caller
+from domain.moment import parse_moment
 from domain.refusals import N_, FieldError, NotFound, Unavailable
 from projections import audit_history, customer_documents, moments
 from projections.audit_history import HistoryFilters
 from projections.history_items import HistoryItem, history_item
-from projections.reading import NOBODY, parse_moment
+from projections.reading import NOBODY
 from service.access import access_of, open_view_connection, record_reads
 from service.wiring import Store
 from store.keys import customer_ids, reference_of

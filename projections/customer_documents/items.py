@@ -11,8 +11,9 @@ import msgspec
 from domain.calendar import add_months
 from domain.document_type import DocumentType, keep_until
 from domain.mandate import MONTHS_DISPUTABLE
+from domain.moment import Moment, format_moment
 from projections.customer_documents.row import PaperRow
-from projections.reading import Moment, format_moment, json_text
+from projections.reading import json_text
 
 ENDS_WITH_VALIDITY = ("entitlement_end", "mandate_end")
 # The columns that an authorization shows of its document; its own columns of these names are empty.

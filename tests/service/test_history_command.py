@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from projections.reading import format_moment
+from domain.moment import format_moment
 from tests.service.program import NOTE, Program, paper_of
 
 ITEM = {"position", "recorded_at", "occurred_at", "actor", "branch", "action", "subject", "reason", "before", "after"}

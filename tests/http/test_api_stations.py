@@ -36,6 +36,7 @@ from tests.http.scanning import (
     started,
 )
 from tests.http.served import Served
+from tests.http.tiny import eventually
 from web.statuses import status_of
 
 DRIVERS_WORDS = "SANE_STATUS_IO_ERROR: Error during device I/O on libusb:001:007"
@@ -419,6 +420,7 @@ def test_a_station_whose_token_is_revoked_brings_nothing_more(served: Served, st
     job = station.job(of)
     station.send(job, 1)
     served.revoke_token(name)
+    eventually(lambda: station.report(a_scanner()).status_code == 401)  # the signal is on its way
     for answer in (station.send(job, 2), station.finish(job), station.report(a_scanner())):
         assert problem_of(answer, 401) == "unauthenticated"
     assert len(session(staff, of)["pages"]) == 1

@@ -178,16 +178,18 @@ def test_callers_who_come_together_are_shared_among_the_workers(tmp_path: Path) 
                 clients.enter_context(connect(served))
             eventually(lambda: sum(map(connections, pids)) == before + count)
 
-        come(20, first, second)
-        assert min(connections(first), connections(second)) >= 5, "7 of 20 were seen on a busy machine, 1 of 16 before"
+        def come_until_even(one: int, other: int) -> None:
+            """A worker that starts late, or does not get to run for a moment, is passed over."""
+            for _ in range(6):
+                come(8, one, other)
+                if abs(connections(one) - connections(other)) <= 4:
+                    return
+            pytest.fail("who has fewest does not get the next")
+
+        come_until_even(first, second)
         os.kill(first, signal.SIGKILL)
         (third,) = set(workers(served, 3)) - {first, second}
-        for _ in range(4):  # who does not get to run for a moment is passed over
-            come(8, second, third)
-            if connections(third) >= connections(second) - 3:
-                break
-        else:
-            pytest.fail("who has fewest does not get the next")
+        come_until_even(third, second)
 
 
 def workers(served: Served, started: int) -> list[int]:

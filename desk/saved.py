@@ -17,6 +17,8 @@ UNDO = timedelta(seconds=30)
 ON_THE_WAY = timedelta(seconds=5)  # from the last second that a page shows to the arrival of the press
 WHY = N_("Undone right after saving: saved by mistake")
 NOTED = ("authorization-registered", "authorization-signed")
+# What an Undo withdraws: its collection, the field that names it, the parameter of the message that tells of it.
+DOCUMENT, NOTE = ("documents", "id", "undone"), ("authorizations", "noted", "unnoted")
 
 
 class SavedPaper(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ async def noted_of(call: Call, at: str) -> SavedPaper | None:
     noted = await paper_of(call, "authorizations", call.text("noted"), at)
     if noted is None or (done_at := await noted_at(call, noted.item["id"], at)) is None:
         return noted
-    return msgspec.structs.replace(noted, undo_seconds=seconds_since(done_at, call.parts.archive.clock.now()))
+    return msgspec.structs.replace(noted, undo_seconds=seconds_of_undo(done_at, call.parts.archive.clock.now()))
 
 
 async def noted_at(call: Call, statement: str, at: str | None = None) -> str | None:
@@ -89,11 +91,11 @@ async def paper_of(call: Call, kind: str, paper: str | None, at: str) -> SavedPa
 
 
 def seconds_left(item: Mapping[str, Any], now: datetime) -> int:
-    """How many seconds more a page offers Undo."""
-    return seconds_since(item["recorded_at"], now) if item["status"] == "archived" else 0
+    """How many seconds more a page offers Undo of a document."""
+    return seconds_of_undo(item["recorded_at"], now) if item["status"] == "archived" else 0
 
 
-def seconds_since(recorded_at: str, now: datetime) -> int:
+def seconds_of_undo(recorded_at: str, now: datetime) -> int:
     """How many seconds of the time for Undo are left."""
     return max(0, round((datetime.fromisoformat(recorded_at) + UNDO - now).total_seconds()))
 
@@ -106,31 +108,15 @@ def is_fresh(recorded_at: str | None, now: datetime) -> bool:
 async def undo_save(call: Call) -> None:
     """POST /add/undo: withdraws what was just saved or recorded; later it redirects to the page of the paper."""
     fields = await fields_of(call)
-    if "noted" in fields:
-        await undo_note(call, fields)
-    else:
-        await undo_document(call, fields)
-
-
-async def undo_note(call: Call, fields: Mapping[str, str]) -> None:
-    item = (await ask(call, "GET", "/v1/authorizations/{id}", id=fields["noted"])).body
-    if not is_fresh(await noted_at(call, item["id"]), call.parts.archive.clock.now()):
-        render.go(call, f"/authorizations/{item['id']}")
+    room, field, told = NOTE if "noted" in fields else DOCUMENT
+    item = (await ask(call, "GET", f"/v1/{room}/{{id}}", id=fields.get(field, ""))).body
+    done_at = await noted_at(call, item["id"]) if "noted" in fields else item["recorded_at"]
+    if not is_fresh(done_at, call.parts.archive.clock.now()):
+        render.go(call, f"/{room}/{item['id']}")
         return
     reason = catalog(call.language)(WHY)
-    withdrawn = await change(call, "/v1/authorizations/{id}/withdraw", fields, {"reason": reason}, id=item["id"])
-    render.go(call, "/add", source=fields.get("source"), unnoted=item["id"], at=withdrawn.position)
-
-
-async def undo_document(call: Call, fields: Mapping[str, str]) -> None:
-    paper = fields.get("id", "")
-    item = (await ask(call, "GET", "/v1/documents/{id}", id=paper)).body
-    if not is_fresh(item["recorded_at"], call.parts.archive.clock.now()):
-        render.go(call, f"/documents/{item['id']}")
-        return
-    reason = catalog(call.language)(WHY)
-    withdrawn = await change(call, "/v1/documents/{id}/withdraw", fields, {"reason": reason}, id=item["id"])
-    render.go(call, "/add", source=fields.get("source"), undone=item["id"], at=withdrawn.position)
+    withdrawn = await change(call, f"/v1/{room}/{{id}}/withdraw", fields, {"reason": reason}, id=item["id"])
+    render.go(call, "/add", source=fields.get("source"), **{told: item["id"]}, at=withdrawn.position)
 
 
 def go_on(call: Call, source: str, made: Reply, *, same_customer: bool, session: str | None = None) -> None:

@@ -162,14 +162,12 @@ async def read_authorization(call: Call, *, at: str | None) -> Reply:
 
 
 def is_offered(call: Call, name: str, item: Mapping[str, Any], ended_by: str | None) -> bool:
-    """True if the page offers the step. Only an end by the calendar (`ended_by` the system) can be reinstated."""
+    """True if the page offers the step. Only an end by the calendar (`ended_by` the system) can be reinstated, and only
+    what No upload noted can be taken back."""
     found = STEPS[name]
     fits = item["kind"] == "mandate" or not found.mandates_only
-    if name == "reinstate":
-        fits = ended_by == SYSTEM
-    if name == "withdraw":
-        fits = item["original_held"]
-    return fits and item["status"] in found.states and render.may_use(call, found.verb)
+    needed = {"reinstate": ended_by == SYSTEM, "withdraw": item["original_held"]}
+    return fits and item["status"] in found.states and needed.get(name, True) and render.may_use(call, found.verb)
 
 
 async def successors(call: Call, item: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -123,8 +123,7 @@ class Broker:
                 self._serve(wake)
             finally:
                 signal.set_wakeup_fd(-1)
-                for pid in self._children:
-                    end_process(pid)
+                self._end_children()
 
     def _serve(self, wake: socket.socket) -> None:
         while True:
@@ -373,6 +372,13 @@ class Broker:
                 return
             del self._kept[child.pid]
             kill_child(child, b"")
+
+    def _end_children(self) -> None:
+        """Kill every child. One that is forked but not yet reported has no request, and ends as its control closes."""
+        for pid in self._children:
+            end_process(pid)
+        for control in self._unborn:
+            os.close(control)
 
     def _end_job(self, child: DecoderChild, job: DecoderJob) -> None:
         self._turns.end(job, time.monotonic())

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -53,7 +53,10 @@ class Zygote(msgspec.Struct, frozen=True):
 
 @contextmanager
 def start_zygote(limits: Limits) -> Iterator[Zygote]:
-    """A zygote that dies with this process and is killed at the end. It may still be loading its decoders."""
+    """A zygote that dies with this process. It may still be loading its decoders.
+
+    At the end it is killed, and every child of this process is waited for: it may just have forked one.
+    """
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     flags = ["-B"] if sys.dont_write_bytecode else []
     told = [str(os.getpid()), msgspec.json.encode(limits).decode(), *sys.path]
@@ -70,6 +73,9 @@ def start_zygote(limits: Limits) -> Iterator[Zygote]:
             yield Zygote(pid, ours)
         finally:
             end_process(pid)
+            with suppress(ChildProcessError):
+                while True:
+                    os.wait()
 
 
 def end_process(pid: int) -> None:

@@ -77,6 +77,18 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def decoders_of(broker: int) -> list[int]:
+    """The zygote and all children of a broker, which may have ended: its number is one of their arguments."""
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if str(broker) in _arguments_of(folder)]
+
+
+def _arguments_of(process: Path) -> list[str]:
+    try:
+        return (process / "cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def memory_of(pid: int) -> bytes:
     """All that a process can write to."""
     parts = []

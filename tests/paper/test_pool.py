@@ -22,7 +22,7 @@ from domain.finding import Finding
 from paper import messages
 from paper.pool import CHILDREN
 from tests.paper import files
-from tests.paper.pools import Pool, a_descriptor, a_pool, exists, wait_until
+from tests.paper.pools import Pool, a_descriptor, a_pool, decoders_of, exists, wait_until
 
 JPEG = Finding(media_type="image/jpeg", pages=1, preview=True, password_protected=False)
 MIB = 1024 * 1024
@@ -457,6 +457,20 @@ def test_the_socket_is_private_and_goes_with_the_pool(tmp_path: Path) -> None:
         pool.stop()
         assert list(tmp_path.iterdir()) == []
         assert not any(exists(child) for child in children)
+
+
+_SLOW_AFTER_A_FORK = """
+import time
+from paper import confinement
+fork = confinement.fork_sibling
+confinement.fork_sibling = lambda: (fork(), time.sleep(0.5))[0]
+"""
+
+
+def test_a_child_that_was_just_forked_goes_with_the_pool_too(tmp_path: Path) -> None:
+    with a_pool(tmp_path, within=_SLOW_AFTER_A_FORK) as pool:
+        pool.stop()  # its last child is not reported yet
+        assert decoders_of(pool.process.pid) == []
 
 
 def test_a_socket_left_by_a_killed_pool_is_taken_over(tmp_path: Path) -> None:

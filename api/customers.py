@@ -1,24 +1,33 @@
 """Reads and writes the register of customers, and lists the documents and authorizations of one customer."""
 
 from datetime import date
+from functools import partial
+from typing import Literal
 
 import msgspec
 
 from api.answers import items_of
-from api.bodies import CustomerAnswer, customer_answer
+from api.bodies import CustomerAnswer, Reason, answer_of_customer, customer_answer
 from api.call import Call
 from api.looks import record_list
 from domain.access import AccessKind
-from domain.customer import Customer, parse_customer, parse_query
+from domain.customer import Customer, CustomerStatus, parse_customer, parse_query
 from domain.moment import Moment, format_moment
 from domain.refusals import N_, FieldError, NotFound, ValidationFailed
 from domain.scan_code import candidates, is_well_formed
-from domain.values import parse_customer_id, parse_date
+from domain.values import parse_customer_id, parse_date, reason_of
 from projections import customer_documents, moments
 from projections.customer_documents import PaperFilters
 from projections.reading import DOCUMENTS, HISTORY, NOBODY
 from web.pointers import in_path, in_query
 
+CustomerEvent = Literal["deceased", "left", "deleted_in_source", "returned"]
+EVENT_STATUS: dict[CustomerEvent, CustomerStatus] = {
+    "deceased": CustomerStatus.DECEASED,
+    "left": CustomerStatus.LEFT,
+    "deleted_in_source": CustomerStatus.DELETED_IN_SOURCE,
+    "returned": CustomerStatus.ACTIVE,
+}
 HITS_MAX = 1_000  # for one search, over all its pages
 
 
@@ -30,6 +39,14 @@ class CustomerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card_numbers: list[str] = []
     home_branch: str | None = None
     kind: str = "person"
+
+
+class ReportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happened to a customer. `returned`: the customer is active again, or an earlier report was a mistake."""
+
+    event: CustomerEvent
+    on: date
+    reason: Reason
 
 
 class Instant(msgspec.Struct, frozen=True):
@@ -73,6 +90,24 @@ async def put_customer(call: Call) -> None:
     created = await call.parts.customers.put(customer)
     position = await call.parts.blocking(call.parts.last_position)
     call.answer(customer_answer(customer), status=201 if created else 200, position=position)
+
+
+async def report_customer(call: Call) -> None:
+    """POST /customers/{id}/report: repeating a report changes nothing."""
+    body = await call.body(ReportBody)
+    report = partial(
+        call.parts.archive.customer_files.report_customer,
+        parse_customer_id(call.params["id"], in_path("id")),
+        EVENT_STATUS[body.event],
+        body.on,
+        reason_of(body.reason),
+        call.caller(),
+    )
+    outcome = await call.parts.blocking(report)
+    if outcome.replayed:
+        call.resp.set_header("Idempotency-Replayed", "true")
+    customer = await call.parts.customers.get(outcome.customer)
+    call.answer(answer_of_customer(customer, outcome.customer), position=outcome.position)
 
 
 async def search_customers(call: Call) -> None:

@@ -21,6 +21,7 @@ from domain.envelope import Recorded
 from domain.moment import Moment, format_moment
 from domain.refusals import N_, FieldError, ValidationFailed
 from projections import feed
+from projections.audit_history import CUSTOMER
 from projections.feed import TOPICS, FeedRow
 from projections.history_items import render_fields
 from projections.reading import NOBODY
@@ -29,8 +30,8 @@ from web.pointers import Pointer, in_header, in_query
 
 SOURCE = "/v1/events"
 NOW = "now"
-PAPERS = ("document", "authorization")
-WITH_FIELDS = (*PAPERS, "document_type", "scan_session")
+SEALED = ("document", "authorization", "customer")
+WITH_FIELDS = (*SEALED, "document_type", "scan_session")
 ACTIONS = {name: action for action, topic in TOPICS.items() for name in (action, topic)}
 STREAM_PAGE = 100
 # The pause between two full pages of a stream that is behind, in which the worker serves others.
@@ -40,8 +41,8 @@ STREAM_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """CloudEvents 1.0, JSON format. `id` is the position; `subject` the id of the document, authorization or scan
-    session, the code of a document type, a name. `data`: the event's fields, `actor` and `branch`."""
+    """CloudEvents 1.0, JSON format. `id` is the position; `subject` the id of the document, authorization, scan
+    session or customer, the code of a document type, a name. `data`: the event's fields, `actor` and `branch`."""
 
     specversion: Literal["1.0"] = "1.0"
     id: str
@@ -311,7 +312,7 @@ async def read_events(parts: Parts, look: FeedScope, after: int, limit: int) -> 
 async def events_of_rows(parts: Parts, look: FeedScope, rows: Sequence[FeedRow]) -> dict[int, Recorded[Any]]:
     """The events of the log by position. Sealed fields are opened only if this reader gets them; the scan codes of
     pages are never opened."""
-    opened = {row.position for row in rows if look.personal and row.subject_kind in PAPERS}
+    opened = {row.position for row in rows if look.personal and row.subject_kind in SEALED}
     found = await parts.blocking(partial(parts.events_at, [row.position for row in rows], opened=opened))
     return {recorded.position: recorded for recorded in found}
 
@@ -321,12 +322,18 @@ def item_of(row: FeedRow, recorded: Recorded[Any] | None, ids: Mapping[UUID, str
     event = CloudEvent(
         id=str(row.position),
         type=topic,
-        subject=row.subject_name or str(row.subject_id),
+        subject=subject_of(row, ids),
         time=format_moment(row.recorded_at),
         data=brief_data(row, ids) if look.asked.brief else full_data(row, recorded, ids, look),
     )
-    personal = look.personal and row.subject_kind in PAPERS
+    personal = look.personal and row.subject_kind in SEALED
     return FeedItem(row.position, topic, encode_json(event), personal)
+
+
+def subject_of(row: FeedRow, ids: Mapping[UUID, str]) -> str:
+    """The id of a customer is the library system's; that of an erased one is the file's own."""
+    name = ids.get(row.customer) if row.subject_kind == CUSTOMER and row.customer else row.subject_name
+    return name or str(row.subject_id)
 
 
 def brief_data(row: FeedRow, ids: Mapping[UUID, str]) -> dict[str, Any]:

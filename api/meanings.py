@@ -106,6 +106,11 @@ MEANINGS: dict[str, Meaning] = {
         "Id of the authorization that this document is the evidence of; null for other documents.", None
     ),
     "existing": means("Id of the existing paper that prevents the change, for callers who may see it.", PAPER),
+    "ReportBody.event": means(
+        "What happened. `returned`: the customer is a customer again, or an earlier report was a mistake.",
+        "left",
+        ("deceased", "left", "deleted_in_source", "returned"),
+    ),
     "external_id": means("The caller's own id of the paper, unique in the archive.", "erp-4711"),
     "file_name": means("Name of the uploaded file; null without one.", "letter.pdf"),
     "first_page": means("Number of the first page of this pass.", 1),
@@ -187,6 +192,7 @@ MEANINGS: dict[str, Meaning] = {
         True,
     ),
     "old": means("The current password; may be left out right after signing in with a one-time password."),
+    "ReportBody.on": means("The day on which it happened; not in the future.", DAY),
     "original": means("Whether the paper original is kept, and where."),
     "original_held": means("Whether the paper original is kept.", False),
     "outcome": means("Outcome of the direct debit.", "paid"),
@@ -292,7 +298,7 @@ MEANINGS: dict[str, Meaning] = {
     "subject": means("The thing that was changed."),
     "ParkedItem.subject": means("Id of the paper, session or type.", PAPER),
     "CloudEvent.subject": means(
-        "Id of the document, authorization or scan session; code of a document type; a name.", PAPER
+        "Id of the document, authorization, scan session or customer; code of a document type; a name.", PAPER
     ),
     "tasks": means("Tasks that operators queued, newest first."),
     "time": means("When the event was recorded.", AT),

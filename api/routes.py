@@ -32,7 +32,7 @@ from api.authorizations import (
     SupersedeBody,
 )
 from api.bodies import CustomerAnswer, CustomerReasonBody, ReasonBody, SavedItem
-from api.customers import ChangesAnswer, CustomerBody, SummaryAnswer
+from api.customers import ChangesAnswer, CustomerBody, ReportBody, SummaryAnswer
 from api.documents import DescribeBody, DocumentItem, ReclassifyBody
 from api.events import CloudEvent
 from api.forms import FormAnswer, FormBody
@@ -179,6 +179,17 @@ ROUTES: tuple[Route, ...] = (
         body=CustomerBody,
         answer=CustomerAnswer,
         status=(200, 201),
+    ),
+    Route(
+        method="POST",
+        path="/v1/customers/{id}/report",
+        verb=Verb.CUSTOMERS_REPORT,
+        handle=customers.report_customer,
+        summary="Report that a customer has died, left, was deleted in the library system or has returned",
+        body=ReportBody,
+        answer=CustomerAnswer,
+        idempotent=True,
+        does="report",
     ),
     read_route(
         "/v1/customers",

@@ -42,6 +42,10 @@ OF_PAPERS = {
     "authorization-cancelled": ActWords(N_("Form cancelled"), "x"),
     "collection-reported": ActWords(N_("Collection reported"), "inbox"),
     "authorization-reassigned": ActWords(N_("Authorization moved to other customer"), "move"),
+    "customer-deceased-reported": ActWords(N_("Customer reported deceased"), "user"),
+    "customer-left": ActWords(N_("Customer left the library"), "user"),
+    "customer-deleted-in-source": ActWords(N_("Customer deleted in the library system"), "user"),
+    "customer-returned": ActWords(N_("Customer is a customer again"), "user"),
 }
 OF_OTHERS = {
     "document-type-defined": ActWords(N_("Document type added"), "plus"),

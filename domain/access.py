@@ -38,6 +38,7 @@ class Verb(StrEnum):
     SESSION = "session"
     CUSTOMERS_READ = "customers.read"
     CUSTOMERS_WRITE = "customers.write"
+    CUSTOMERS_REPORT = "customers.report"
     DOCUMENTS_READ = "documents.read"
     AUTHORIZATIONS_READ = "authorizations.read"
     CONTENT_READ = "content.read"
@@ -77,11 +78,12 @@ DESK = READS | {
     Verb.SCANS_FILL,
     Verb.SCANNERS_READ,
 }
-SUPERVISION = DESK | {Verb.DOCUMENTS_MOVE, Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
+SUPERVISION = DESK | {Verb.CUSTOMERS_REPORT, Verb.DOCUMENTS_MOVE, Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
 PROGRAMS = {
     Verb.EVENTS_READ,
     Verb.CUSTOMERS_READ,
     Verb.CUSTOMERS_WRITE,
+    Verb.CUSTOMERS_REPORT,
     Verb.AUTHORIZATIONS_READ,
     Verb.AUTHORIZATIONS_NOTE,
     Verb.FORMS_ISSUE,

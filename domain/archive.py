@@ -8,6 +8,7 @@ from domain.check_tokens import CheckTokens
 from domain.claims import Claims
 from domain.commands import Caller, Commands, Outcome
 from domain.corrections import Corrections
+from domain.customer_files import CustomerFiles
 from domain.filing import Filing
 from domain.forms import CheckedForm, Forms, IssueForm, PrintedForm
 from domain.life import AmendMandate, Life, SupersedeBy
@@ -64,6 +65,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     noting: Noting
     forms: Forms
     corrections: Corrections
+    customer_files: CustomerFiles
     life: Life
     scanning: Scanning
 
@@ -140,6 +142,15 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
             clock=clock,
             ids=ids,
             form_days=rules.form_days,
+        ),
+        customer_files=CustomerFiles(
+            commands=commands,
+            claims=claims,
+            log=log,
+            keys=keys,
+            customers=ports.customers,
+            clock=clock,
+            ids=ids,
         ),
         life=Life(
             commands=commands,

@@ -40,6 +40,8 @@ from domain.refusals import (
 T = TypeVar("T")
 P = ParamSpec("P")
 ATTEMPTS = 5
+RETRIED_CLAIMS = ("late-pages", "customer-file")
+"""Claims whose retry finds their owner."""
 LOST_RACES = (CustomerReferenceRaced, VersionConflict)
 MAX_POSITION = 2**63 - 1
 
@@ -156,7 +158,7 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
                 command=request.key,
             )
         except AlreadyClaimed as taken:
-            if taken.kind == "late-pages" or self._is_outdated(change):
+            if taken.kind in RETRIED_CLAIMS or self._is_outdated(change):
                 raise VersionConflict from None
             raise refusal_of(taken) from None
         pairs = zip(appended.positions, envelopes, strict=True)
@@ -180,8 +182,8 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
         return envelopes
 
     def _is_outdated(self, change: Change) -> bool:
-        """True if a stream has grown. Claims are checked before versions, and the newer state may need other claims. A
-        claim on late pages is always retried, because the retry finds its owner."""
+        """True if a stream has grown. Claims are checked before versions, and the newer state may need other claims.
+        RETRIED_CLAIMS are always retried."""
         return any(len(self.log.load(stream)) != version for stream, version in change.versions.items())
 
     # -- outcomes ---------------------------------------------------------------------------------------------

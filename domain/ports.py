@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.customer import Customer
+from domain.customer import Customer, CustomerStatus
 from domain.envelope import Envelope, Recorded
 
 
@@ -261,6 +261,9 @@ class CustomerDirectory(Protocol):
 
     def existing_ids(self, customer_ids: Iterable[str]) -> set[str]:
         """The ids that the library currently knows, in one query."""
+
+    def set_status(self, customer_id: str, status: CustomerStatus) -> None:
+        """Show the status that was last reported for the customer. Idempotent; an unknown customer is no error."""
 
 
 class Clock(Protocol):

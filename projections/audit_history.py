@@ -1,7 +1,7 @@
 """View audit_history: one row per event, with actor, time and the fields before and after. Rows are only added."""
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
@@ -47,6 +47,14 @@ from domain.authorization import (
     NoteWithdrawn,
     RevocationReceived,
 )
+from domain.customer_file import (
+    STATUS_AFTER,
+    CustomerDeceasedReported,
+    CustomerDeletedInSource,
+    CustomerFileEvent,
+    CustomerLeft,
+    CustomerReturned,
+)
 from domain.document import (
     ContentReplaced,
     CustomerLinked,
@@ -72,6 +80,8 @@ from projections.view import EVENTS, ArchiveEvent, RowChanges, View, second_cust
 
 NAME = "audit_history"
 CUSTOMERS = ("customer", "linked_customer")
+CUSTOMER = "customer"
+"""The subject of events of a customer's file."""
 Fields = dict[str, Any]
 Changed = tuple[Fields, Fields]
 
@@ -203,6 +213,12 @@ def _changes_of_authorization(body: AuthorizationEvent) -> Changed:
             return {}, _fields_of_collection(body)
         case AuthorizationReassigned(old=was, customer=now):
             return {"customer": was}, {"customer": now}
+
+
+def _changes_of_customer(body: CustomerFileEvent) -> Changed:
+    match body:
+        case CustomerDeceasedReported() | CustomerLeft() | CustomerDeletedInSource() | CustomerReturned():
+            return {"status": body.was}, {"status": STATUS_AFTER[type(body)], "on": body.on}
 
 
 def _changes_of_type(body: TypeEvent) -> Changed:
@@ -409,16 +425,18 @@ def _fields_of_rights(body: TokenCreated | UserAdded) -> Fields:
     )
 
 
-def customers_in(rows: Iterable[HistoryRow]) -> set[UUID]:
-    """References of the customers in `before` and `after`; with_customer_ids() needs the ids of these."""
-    changes = (fields for row in rows for fields in (row.before, row.after))
-    return {UUID(str(fields[name])) for fields in changes for name in CUSTOMERS if fields.get(name)}
+def customers_in(rows: Sequence[HistoryRow]) -> set[UUID]:
+    """References of the customers that rows name; with_customer_ids() needs the ids of these."""
+    changes = [fields for row in rows for fields in (row.before, row.after)]
+    subjects = {row.customer for row in rows if row.subject_kind == CUSTOMER and row.customer}
+    return subjects | {UUID(str(fields[name])) for fields in changes for name in CUSTOMERS if fields.get(name)}
 
 
 def with_customer_ids(row: HistoryRow, ids: Mapping[UUID, str]) -> HistoryRow:
     """The row with customers by the library system's own id, None for a customer that is no longer known."""
     before, after = ({**fields, **_ids_of(fields, ids)} for fields in (row.before, row.after))
-    return msgspec.structs.replace(row, before=before, after=after)
+    name = ids.get(row.customer) if row.subject_kind == CUSTOMER and row.customer else row.subject_name
+    return msgspec.structs.replace(row, before=before, after=after, subject_name=name)
 
 
 def _ids_of(fields: Fields, ids: Mapping[UUID, str]) -> Fields:
@@ -437,6 +455,7 @@ class EventSubject(msgspec.Struct, frozen=True):
 SUBJECTS: dict[type[Event], EventSubject] = {
     **dict.fromkeys(get_args(DocumentEvent), EventSubject("document", _changes_of_document)),
     **dict.fromkeys(get_args(AuthorizationEvent), EventSubject("authorization", _changes_of_authorization)),
+    **dict.fromkeys(get_args(CustomerFileEvent), EventSubject(CUSTOMER, _changes_of_customer)),
     **dict.fromkeys(get_args(ScanEvent), EventSubject("scan_session", _changes_of_scan)),
     **dict.fromkeys(get_args(TypeEvent), EventSubject("document_type", _changes_of_type, "code")),
     **dict.fromkeys(get_args(TokenEvent), EventSubject("token", _changes_of_token, "name")),
@@ -571,6 +590,7 @@ SUBJECTED = """views.audit_history as h
         left join views.customer_documents as d on d.id = h.subject_id and d.to_position is null and not d.linked"""
 VISIBLE = """d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
             or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
+            or h.subject_kind = 'customer' and (%(own_branch)s::text is null or h.branch = %(own_branch)s)
             or h.subject_kind in ('token', 'user', 'scan_session') and %(operations)s"""
 SCAN = """(
         select {columns}, d.labels as labels_now

@@ -16,13 +16,14 @@ from psycopg.rows import args_row, scalar_row
 
 from domain.administration import AdministrationEvent
 from domain.authorization import AuthorizationEvent, AuthorizationReassigned
+from domain.customer_file import CustomerFileEvent
 from domain.document import CustomerLinked, CustomerUnlinked, DocumentEvent, DocumentReassigned
 from domain.document_type import TypeEvent
 from domain.envelope import Event, Recorded
 from domain.scan_session import ScanEvent
 from projections.reading import json_text, text_array
 
-ArchiveEvent = DocumentEvent | AuthorizationEvent | ScanEvent | TypeEvent | AdministrationEvent
+ArchiveEvent = DocumentEvent | AuthorizationEvent | CustomerFileEvent | ScanEvent | TypeEvent | AdministrationEvent
 EVENTS: frozenset[type[Event]] = frozenset(get_args(ArchiveEvent))
 OTHER_CUSTOMER: dict[type[Event], str] = {
     DocumentReassigned: "old",

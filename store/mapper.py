@@ -19,6 +19,7 @@ from msgspec import UNSET
 
 from domain.administration import AdministrationEvent
 from domain.authorization import AuthorizationEvent
+from domain.customer_file import CustomerFileEvent
 from domain.document import DocumentEvent
 from domain.document_type import TypeEvent
 from domain.envelope import Envelope, Event, Meta
@@ -80,6 +81,7 @@ def _strip_mark(hint: Any) -> Any:
 KINDS: tuple[type[Event], ...] = (
     *get_args(DocumentEvent),
     *get_args(AuthorizationEvent),
+    *get_args(CustomerFileEvent),
     *get_args(TypeEvent),
     *get_args(AdministrationEvent),
     *get_args(ScanEvent),

@@ -69,6 +69,10 @@ class CustomerRegister:
         with translate_errors(), self._pool.connection() as conn:
             return {i for (i,) in conn.execute(EXISTING, [pack_texts(customer_ids)], prepare=True).fetchall()}
 
+    def set_status(self, customer_id: str, status: CustomerStatus) -> None:
+        with translate_errors(), self._pool.connection() as conn:
+            conn.execute(SET_STATUS, [status, customer_id], prepare=True)
+
     def get(self, customer_id: str) -> Customer | None:
         return self.get_many([customer_id]).get(customer_id)
 
@@ -364,6 +368,11 @@ PUT_CUSTOMERS = """
         name = excluded.name, search_name = excluded.search_name, birth_date = excluded.birth_date,
         home_branch = excluded.home_branch, kind = excluded.kind, updated_at = now()
     returning c.customer_id, c.xmax = 0  -- a row that was updated has the id of this transaction there
+"""
+SET_STATUS = """
+    update register.customer
+    set status = %s, updated_at = now()
+    where customer_id = %s
 """
 DROP_CARDS = """
     delete from register.card as k

@@ -41,6 +41,13 @@ from domain.authorization import (
     RevocationReceived,
     Terms,
 )
+from domain.customer import CustomerStatus
+from domain.customer_file import (
+    CustomerDeceasedReported,
+    CustomerDeletedInSource,
+    CustomerLeft,
+    CustomerReturned,
+)
 from domain.document import (
     ContentReplaced,
     CustomerLinked,
@@ -258,6 +265,14 @@ EVERY: tuple[Event, ...] = (
         reference="fee 2027",
     ),
     AuthorizationReassigned(customer=CUSTOMER, old=OTHER_CUSTOMER, reason="of the daughter"),
+    CustomerDeceasedReported(
+        customer=CUSTOMER, was=CustomerStatus.ACTIVE, on=date(2027, 5, 3), reason="told by the daughter"
+    ),
+    CustomerLeft(customer=CUSTOMER, was=CustomerStatus.ACTIVE, on=date(2027, 5, 1), reason="moved to Gent"),
+    CustomerDeletedInSource(
+        customer=CUSTOMER, was=CustomerStatus.LEFT, on=date(2027, 6, 1), reason="not in the file of June"
+    ),
+    CustomerReturned(customer=CUSTOMER, was=CustomerStatus.LEFT, on=date(2028, 1, 2), reason="back from Gent"),
     DocumentTypeDefined(code="LETTER", definition=LETTER.definition),
     DocumentTypeChanged(
         code="DEBT_AUTHORIZATION",

@@ -6,12 +6,14 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from domain import authorization, document
 from domain.access import Rights
 from domain.archive import Outcome, Ports, Rules, build_archive
 from domain.authorization import Authorization
 from domain.catalogue import SHIPPED
-from domain.customer import Customer
+from domain.customer import Customer, CustomerStatus
 from domain.document import Document
 from domain.document_type import DefineType
 from domain.importing import build_importing
@@ -69,6 +71,10 @@ class Directory:
 
     def existing_ids(self, customer_ids: Iterable[str]) -> set[str]:
         return set(customer_ids) & self.known.keys()
+
+    def set_status(self, customer_id: str, status: CustomerStatus) -> None:
+        if customer_id in self.known:
+            self.known[customer_id] = replace(self.known[customer_id], status=status)
 
     def search(self, text: str, limit: int) -> Sequence[Customer]:
         return [self.known[text]] if text in self.known else []

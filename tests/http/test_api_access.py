@@ -63,6 +63,7 @@ SUPERVISION = "supervisor operator"
 # The rights of docs/api-guide.md, written out for each address by hand: who may.
 TABLE = {
     ("PUT", "/v1/customers/{id}"): "operator integration",
+    ("POST", "/v1/customers/{id}/report"): f"{SUPERVISION} integration",
     ("GET", "/v1/customers"): f"{READERS} integration",
     ("GET", "/v1/customers/{id}"): f"{READERS} integration",
     ("GET", "/v1/customers/{id}/documents"): READERS,
@@ -220,6 +221,9 @@ class Asking:
 
     def _put_v1_customers_id(self) -> dict[str, Any]:
         return {"url": f"/v1/customers/c{secrets.token_hex(5)}", "json": {"name": "Jan de Vries"}}
+
+    def _post_v1_customers_id_report(self) -> dict[str, Any]:
+        return {"json": {"event": "left", "on": "2026-01-02", "reason": "moved to Gent"}}
 
     def _get_v1_customers(self) -> dict[str, Any]:
         return {"params": {"q": self.customer}}

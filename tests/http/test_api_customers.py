@@ -360,3 +360,73 @@ def test_neither_name_nor_card_nor_id_is_in_the_programs_output(served: Served, 
     put(library, an_id(), name=name, card_numbers=[card])
     said = served.said()
     assert not [known for known in (customer, card, name) if known in said]
+
+
+# -- what is reported -------------------------------------------------------------------------------------------------
+
+
+def report(client: httpx.Client, customer: str, event: str = "left", **more: Any) -> httpx.Response:
+    body = {"event": event, "on": "2026-03-01", "reason": "moved to Gent", **more.pop("body", {})}
+    return client.post(f"/v1/customers/{customer}/report", json=body, **more)
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "action"),
+    [
+        ("left", "left", "customer-left"),
+        ("deceased", "deceased", "customer-deceased-reported"),
+        ("deleted_in_source", "deleted_in_source", "customer-deleted-in-source"),
+    ],
+)
+def test_a_report_shows_in_the_register_and_in_the_history(
+    served: Served, library: httpx.Client, event: str, status: str, action: str
+) -> None:
+    customer = an_id()
+    put(library, customer)
+    answer = report(library, customer, event)
+    assert (answer.status_code, answer.json()["status"]) == (200, status)
+    put(library, customer, name="Anna Smit")
+    assert library.get(f"/v1/customers/{customer}").json()["status"] == status
+    (item,) = (
+        served.as_("viewer")
+        .get(f"/v1/customers/{customer}/history", headers={"Archive-Min-Position": answer.headers["Archive-Position"]})
+        .json()["items"]
+    )
+    assert (item["action"], item["reason"]) == (action, "moved to Gent")
+    assert item["subject"] == {"kind": "customer", "id": customer}
+    assert (item["before"], item["after"]) == ({"status": "active"}, {"status": status, "on": "2026-03-01"})
+
+
+def test_a_report_is_repeated_without_a_second_event(library: httpx.Client) -> None:
+    customer = an_id()
+    put(library, customer)
+    with_key = {"Idempotency-Key": f'"{secrets.token_hex(8)}"'}
+    first, again, other = (report(library, customer, headers=h) for h in (with_key, with_key, {}))
+    assert {a.headers["Archive-Position"] for a in (first, again, other)} == {first.headers["Archive-Position"]}
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_who_returned_is_active_again(library: httpx.Client) -> None:
+    customer = an_id()
+    put(library, customer)
+    assert problem_of(report(library, customer, "returned"), 409) == "illegal-transition"
+    report(library, customer)
+    assert report(library, customer, "returned").json()["status"] == "active"
+
+
+def test_a_report_of_nobody_or_of_the_future_is_refused(library: httpx.Client) -> None:
+    customer = an_id()
+    assert problem_of(report(library, customer), 404) == "not-found"
+    put(library, customer)
+    for wrong, pointer in (({"on": FUTURE}, "/on"), ({"reason": " "}, "/reason")):
+        assert pointers(report(library, customer, body=wrong)) == {pointer}
+
+
+def test_the_feed_names_the_customer_and_not_the_file(served: Served, library: httpx.Client) -> None:
+    customer = an_id()
+    put(library, customer)
+    position = int(report(library, customer).headers["Archive-Position"])
+    feed = served.as_("staff").get("/v1/events", params={"after": position - 1, "type": "customer-left"})
+    (event,) = [e for e in feed.json()["items"] if e["id"] == str(position)]
+    assert event["subject"] == event["data"]["customer"] == customer
+    assert (event["data"]["on"], event["data"]["reason"]) == ("2026-03-01", "moved to Gent")

@@ -21,6 +21,7 @@ TABLE = {
     Verb.DOCUMENTS_ARCHIVE:     "no  yes yes yes no  no",
     Verb.AUTHORIZATIONS_NOTE:   "no  yes yes yes no  yes",
     Verb.DOCUMENTS_CORRECT:     "no  yes yes yes no  no",
+    Verb.CUSTOMERS_REPORT:      "no  no  yes yes no  yes",
     Verb.DOCUMENTS_MOVE:        "no  no  yes yes no  no",
     Verb.FORMS_ISSUE:           "no  yes yes yes no  yes",
     Verb.SCAN_CODES_CHECK:      "no  yes yes yes no  no",

@@ -10,6 +10,7 @@ from domain.access import Rights
 from domain.archive import AmendMandate
 from domain.authorization import AuthorizationEvent, ReportCollection, Revoke, Suspend
 from domain.catalogue import SHIPPED
+from domain.customer_file import CustomerFileEvent
 from domain.document import DocumentEvent, LinkCustomer, UnlinkCustomer
 from domain.document import decide as decide_document
 from domain.iban import parse_mandate_reference
@@ -195,5 +196,9 @@ def test_i13_two_desks_with_one_code_in_one_second_and_one_wins(desk: MemoryDesk
 
 def test_every_event_class_seals_something_or_names_nobody() -> None:
     """A new event is looked at here: its sealed fields, or why it has none."""
-    without = {k.__name__ for k in (*get_args(AuthorizationEvent), *get_args(DocumentEvent)) if not PLANS[k].sealed}
+    without = {
+        k.__name__
+        for k in [*get_args(AuthorizationEvent), *get_args(DocumentEvent), *get_args(CustomerFileEvent)]
+        if not PLANS[k].sealed
+    }
     assert without == {"EvidenceAttached", "AuthorizationExpired"}

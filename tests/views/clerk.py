@@ -12,6 +12,7 @@ from domain.administration import CreateToken, RevokeToken
 from domain.archive import AmendMandate, Outcome, SupersedeBy
 from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.catalogue import SHIPPED
+from domain.customer import CustomerStatus
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
 from domain.life import Order, TakeBackNote
 from domain.mandate import Amendment, CollectionOutcome
@@ -65,6 +66,7 @@ class Clerk:
         self.desk, self.chance = desk, random.Random(seed)
         self.customers = CUSTOMERS[:4]
         self.papers: dict[UUID, Shown] = {}
+        self.reported: set[str] = set()
         self.refused = 0
         self._labels = 0
 
@@ -73,7 +75,7 @@ class Clerk:
             self._letter, self._letter, self._file_of_an_authorization, self._consent, *[self._mandate] * 2, self._seen,
             *[self._form] * 2, *[self._sign] * 2, *[self._attach] * 2, *[self._change] * 8, self._end_wrongly,
             *[self._correct] * 6, *[self._move] * 3, *[self._link] * 2, self._unlink, self._replace,
-            self._change_a_type, self._change_tokens,
+            self._change_a_type, self._change_tokens, *[self._report] * 2,
         )  # fmt: skip
         for _ in range(commands):
             try:
@@ -294,6 +296,13 @@ class Clerk:
         shown.status = STATUS.get(action, shown.status)
         if action == "note-withdrawn":
             shown.noted, shown.status = False, "issued" if "authorization-issued" in shown.actions else "cancelled"
+
+    # -- customers ----------------------------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        status = self.chance.choice([*CustomerStatus])
+        outcome = self.desk.report(self._customer(), status, self._day())
+        self.reported |= {r.envelope.body.topic.rpartition(".")[0] for r in outcome.recorded}
 
     # -- catalogues ---------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from domain.access import Rights
 from domain.archive import Examined, IssueForm, Outcome, Ports, Rules, build_archive
 from domain.authorization import ReportCollection, Revoke
 from domain.catalogue import SHIPPED
+from domain.customer import CustomerStatus
 from domain.document import Command
 from domain.document_type import DefineType, Definition, DocumentType
 from domain.life import Order
@@ -144,6 +145,9 @@ class Desk:
     def replace(self, paper: UUID, file_name: str = "better.pdf") -> Outcome:
         upload = self._upload(file_name)
         return self.archive.corrections.replace_content(paper, upload, "a better scan", a_caller(), **AS_IT_IS)
+
+    def report(self, customer: str, status: CustomerStatus, on: date) -> Outcome:
+        return self.archive.customer_files.report_customer(customer, status, on, "told at the desk", a_caller())
 
     def define(self, code: str, definition: Definition) -> None:
         self.archive.catalogues.define_type(DefineType(code, definition), a_caller())

@@ -13,6 +13,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from domain.authorization import AuthorizationEvent, Lapse, decide, fold
+from domain.customer_file import CustomerFileEvent
 from domain.document import DocumentEvent
 from domain.envelope import Recorded
 from projections import audit_history, authorizations, customer_documents, follow, moments, shadow
@@ -35,11 +36,13 @@ def test_a_clerk_does_everything_that_there_is_to_do() -> None:
     """With papers; else the properties below would hold of less than they say."""
     memory: Any = MemoryArchive()
     clerk = Clerk(Desk("", memory.log, memory.keys), 0)
-    wanted = {event.topic.rpartition(".")[0] for event in get_args(DocumentEvent | AuthorizationEvent)}
+    wanted = {
+        event.topic.rpartition(".")[0] for event in get_args(DocumentEvent | AuthorizationEvent | CustomerFileEvent)
+    }
     for _ in range(100):
         clerk.work(10)
         clerk.sleep()
-        wanted -= {action for shown in clerk.papers.values() for action in shown.actions}
+        wanted -= {action for shown in clerk.papers.values() for action in shown.actions} | clerk.reported
         if not wanted:
             return
     raise AssertionError(f"never done: {wanted}")

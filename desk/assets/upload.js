@@ -57,7 +57,7 @@ class FileUpload extends HTMLElement {
   }
 
   nameOf(files) {
-    return files.length > 1 ? this.dataset.several.replace("{count}", files.length) : (files[0]?.file.name ?? "");
+    return files.length > 1 ? this.dataset.several.replace("{count}", files.length) : (files[0]?.name ?? "");
   }
 
   get asOne() {
@@ -74,7 +74,7 @@ class FileUpload extends HTMLElement {
     const kept = this.chosen.filter((one) => this.chosen.length > 1 || one.saved);
     const fresh = added.filter(({ file }) => !kept.some((one) => isSame(one.file, file)));
     this.keep([...kept, ...fresh]);
-    if (fresh.length < added.length) this.twice(added.find((one) => !fresh.includes(one)).file);
+    if (fresh.length < added.length) this.twice(added.find((one) => !fresh.includes(one)));
   }
 
   /** A file with what is known before sending; `wrong` says why it cannot be saved. */
@@ -82,12 +82,12 @@ class FileUpload extends HTMLElement {
     const key = `${this.form.dataset.key}-${this.count++}`;
     const start = await textOf(file.slice(0, 1_024));
     const end = start.startsWith("%PDF") ? await textOf(file.slice(-PDF_END_BYTES)) : "";
-    return { file, key, isPdf: start.startsWith("%PDF"), wrong: this.seen(file, start), isLocked: /\/Encrypt\b/.test(start + end) };
+    return { file, name: shownName(file), key, isPdf: start.startsWith("%PDF"), wrong: this.seen(file, start), isLocked: /\/Encrypt\b/.test(start + end) };
   }
 
-  twice(file) {
+  twice({ name }) {
     const note = document.getElementById("partial").content.cloneNode(true).firstElementChild;
-    note.querySelector("h2").textContent = this.dataset.twice.replace("{name}", file.name);
+    note.querySelector("h2").textContent = this.dataset.twice.replace("{name}", name);
     document.getElementById("alert").replaceChildren(note);
   }
 
@@ -132,9 +132,9 @@ class FileUpload extends HTMLElement {
 
   row(one) {
     const row = this.querySelector("template").content.cloneNode(true).firstElementChild;
-    row.querySelector("[data-name]").textContent = one.file.name;
-    for (const which of row.querySelectorAll("[data-which]")) which.textContent = ` ${one.file.name}`;
-    row.querySelector("progress").setAttribute("aria-label", one.file.name);
+    row.querySelector("[data-name]").textContent = one.name;
+    for (const which of row.querySelectorAll("[data-which]")) which.textContent = ` ${one.name}`;
+    row.querySelector("progress").setAttribute("aria-label", one.name);
     if (one.isPdf && !one.saved) this.offer(one, row.querySelector("[data-view]"));
     const remove = row.querySelector("[data-remove]");
     remove.hidden = this.chosen.length < 2;
@@ -206,7 +206,7 @@ class FileUpload extends HTMLElement {
   /** Whether to try the next file: not after a refusal of fields, which all files share. */
   async saveOne(one) {
     if (one.wrong) return this.note(one, { problem: one.wrong });
-    unsent.begun(one.key, one.file.name, this.given.customer);
+    unsent.begun(one.key, one.name, this.given.customer);
     const answer = await this.send(one, "POST", "/v1/documents", this.formOf(one), one.file.size);
     unsent.ended(one.key);
     return this.note(one, answer);
@@ -249,7 +249,7 @@ class FileUpload extends HTMLElement {
     const made = await ask("POST", "/v1/scan-sessions", { body: {} });
     if (!made.ok) return this.note(pages[0], { problem: made.body ?? { type: "/problems/unavailable" } });
     const at = `/v1/scan-sessions/${made.body.id}`;
-    for (const page of pages) unsent.begun(page.key, page.file.name, this.given.customer);
+    for (const page of pages) unsent.begun(page.key, page.name, this.given.customer);
     try {
       return await this.sendPages(at, pages);
     } finally {
@@ -357,8 +357,8 @@ class FileUpload extends HTMLElement {
   }
 
   /** Renders the refusal with /add/refused. */
-  async words({ file }, problem) {
-    const body = new URLSearchParams({ problem: JSON.stringify(problem), name: file.name, size: file.size });
+  async words({ file, name }, problem) {
+    const body = new URLSearchParams({ problem: JSON.stringify(problem), name, size: file.size });
     const page = await fetched("/add/refused", { method: "POST", body });
     const note = document.adoptNode(page.querySelector("[data-summary]"));
     for (const button of note.querySelectorAll("[data-anyway]")) button.hidden = false;
@@ -406,6 +406,8 @@ function dayOf(text) {
 
 /** A problem found here, neither of a field nor of the server. */
 const isOfTheFile = (problem) => OF_THE_FILE.includes(problem?.type.replace(/.*\//, ""));
+/** A file's name without invisible characters, as domain/file_name.py shows it after saving; the joiners stay. */
+const shownName = ({ name }) => name.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu, "") || "unnamed";
 const isSame = (one, other) =>
   one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
 const isLater = ({ status }) => [429, 503].includes(status);

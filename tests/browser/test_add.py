@@ -130,6 +130,15 @@ def test_a_cancelled_file_dialog_keeps_the_label(desk: Desk) -> None:
     expect(at.page.locator("#pick")).to_have_text("Select file")
 
 
+def test_invisible_characters_of_a_file_name_are_shown_nowhere(desk: Desk) -> None:
+    """C3: a mark that turns the writing direction makes the file exe.pdf look like fdp.exe."""
+    at = Adding(desk, source="file", customer=a_customer(desk.served), type="LETTER")
+    at.choose_file(a_payload(name="a\u202efdp.\u200bexe.pdf"))
+    for place in ("#pick", "[data-name]", "#rail"):
+        expect(at.page.locator(place)).to_contain_text("afdp.exe.pdf")
+    assert "\u202e" not in at.page.content()
+
+
 def test_drop_paste_and_button_are_equal_ways(desk: Desk) -> None:
     customer = a_customer(desk.served)
     give = """([how, name, base64]) => {

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from domain.scan_code import group_code
 from tests.http.desk import a_customer, a_text, archived, at, corrected, handed_in, issued, noted, select_file, view
 from tests.http.pages import Page, Visitor
 from tests.http.served import Served
@@ -59,6 +60,33 @@ def test_all_documents_and_authorizations_stand_in_it_newest_first(served: Serve
         "tab-authorizations": "Authorizations 2",
         "tab-timeline": "Timeline",
     }
+
+
+def test_a_row_has_every_column(served: Served, staff: httpx.Client) -> None:
+    """E3: type, kind, note, scan code, status, date, branch, staff member, pages or file, original held, kept until."""
+    customer = a_customer(served)
+    letter = archived(staff, customer, note="Home delivery", received_on="2026-01-02")
+    letter = corrected(staff, letter, "describe", title="Reminder")
+    until = noted(staff, customer, type="OTHER_AUTHORIZATION", valid_until="2099-12-31")
+    issued_code = issued(staff, customer)["scan_code"]
+    scanned = handed_in(staff, issued_code)
+    page = opened(served, f"/customers/{customer}", scanned["position"])
+    rows = {paper["id"]: page.text_of(f"row-{paper['id']}") for paper in (letter, until, scanned)}
+    columns = {
+        letter["id"]: (
+            "Reminder",
+            "Letter, Document: Home delivery",
+            "Archived",
+            "2 Jan 2026",
+            "letter.pdf",
+            "While member",
+        ),
+        until["id"]: ("Other authorization", "Authorization", "Active", "Original held", "B 12", "31 Dec 2101"),
+        scanned["id"]: ("Guardian consent", "Authorization", group_code(issued_code), "Active", "letter.pdf"),
+    }
+    for paper in (letter, until, scanned):
+        for words in (*columns[paper["id"]], paper["actor"], paper["branch"]):
+            assert words in rows[paper["id"]], words
 
 
 def test_a_tab_shows_its_kind_and_keeps_the_filters(served: Served, staff: httpx.Client) -> None:

@@ -173,12 +173,12 @@ class Call:
         except ValueError:
             raise NotFound from None
 
-    async def body(self, kind: type[S]) -> S:
+    async def body(self, shape: type[S]) -> S:
         """The JSON body as a checked struct. Raises UnsupportedMediaType and msgspec's DecodeError (400 or 422)."""
         media = (self.req.content_type or "").partition(";")[0].strip().lower()
         if media not in ("", "application/json"):
             raise UnsupportedMediaType(reason=N_("send it as application/json"))
-        return msgspec.json.decode(await self.req.stream.read(), type=kind)
+        return msgspec.json.decode(await self.req.stream.read(), type=shape)
 
     def version_to_match(self) -> int | None:
         """The version that If-Match names, None for `*`. Raises PreconditionRequired without the header."""

@@ -99,8 +99,10 @@ async def order_of(form: UploadForm, call: Call) -> ArchiveFile:
     if errors := [*field_errors(form, fields)]:
         raise ValidationFailed(*errors)
     statement = await authorization_of_code(call, fields.get("scan_code"), fields.get("check_token"))
-    kind = await require_type(call, fields["type"]) if "type" in fields else None
-    if fields.get("signed") == "no" and (statement or (kind and kind.definition.kind is not Kind.DOCUMENT)):
+    document_type = await require_type(call, fields["type"]) if "type" in fields else None
+    if fields.get("signed") == "no" and (
+        statement or (document_type and document_type.definition.kind is not Kind.DOCUMENT)
+    ):
         raise ValidationFailed(UNSIGNED)
     return ArchiveFile(
         customer=parse_customer_id(text) if (text := fields.get("customer")) else None,

@@ -263,7 +263,7 @@ async def finish_pass(call: Call) -> None:
     answer_session(call, session)
 
 
-SCANNER_PROBLEMS = {kind.slug: kind for kind in refusals.all_refusals() if kind.slug.startswith("scanner-")}
+SCANNER_PROBLEMS = {refusal.slug: refusal for refusal in refusals.all_refusals() if refusal.slug.startswith("scanner-")}
 
 
 async def suggest_split(call: Call) -> None:

@@ -94,17 +94,19 @@ async def put_type(call: Call) -> None:
         archive.catalogues.define_type(DefineType(code, definition), caller, expected_version=expected)
         return archive.catalogues.load_types()[code], call.parts.last_position()
 
-    kind, position = await call.parts.blocking(define)
-    created = kind.version == 1 and code not in call.types
-    call.answer(answer_of(call, kind), status=201 if created else 200, position=position, version=kind.version)
+    document_type, position = await call.parts.blocking(define)
+    created = document_type.version == 1 and code not in call.types
+    call.answer(
+        answer_of(call, document_type), status=201 if created else 200, position=position, version=document_type.version
+    )
 
 
-def answer_of(call: Call, kind: DocumentType) -> TypeAnswer:
-    d = kind.definition
+def answer_of(call: Call, document_type: DocumentType) -> TypeAnswer:
+    d = document_type.definition
     return TypeAnswer(
-        code=kind.code,
+        code=document_type.code,
         label=d.labels.get(call.language, d.labels["en"]),
-        version=kind.version,
+        version=document_type.version,
         **{name: getattr(d, name) for name in d.__struct_fields__},
     )
 

@@ -31,7 +31,7 @@ BEGINNINGS = (
 
 
 class AddForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The entered fields, resolved. `types` are the types available for the source, `kind` the chosen one.
+    """The entered fields, resolved. `types` are the types available for the source, `document_type` the chosen one.
 
     `earlier` is the customer's latest paper of this type, or of any type while none is chosen.
     """
@@ -40,7 +40,7 @@ class AddForm(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     customer: Mapping[str, Any] | None
     types: list[dict[str, Any]]
-    kind: Mapping[str, Any] | None
+    document_type: Mapping[str, Any] | None
     check: Check
     earlier: Mapping[str, Any] | None
 
@@ -117,15 +117,15 @@ async def entry_of(call: Call, fields: Mapping[str, str]) -> AddForm:
     source = fields["source"] if fields["source"] in SOURCES else lately.source(call)
     customer = await customer_of(call, fields["customer"])
     types = await types_for(call, source, fields.get("why"))
-    kind = next((one for one in types if one["code"] == fields["type"]), None)
+    document_type = next((one for one in types if one["code"] == fields["type"]), None)
     return AddForm(
         fields={**fields, "source": source, "customer": customer["id"] if customer else ""},
         source=source,
         customer=customer,
         types=types,
-        kind=kind,
+        document_type=document_type,
         check=checked,
-        earlier=await earlier_of(call, customer, kind),
+        earlier=await earlier_of(call, customer, document_type),
     )
 
 
@@ -146,19 +146,19 @@ async def types_for(call: Call, source: str, why: str | None = None) -> list[dic
     return available
 
 
-def fits_reason(kind: Mapping[str, Any], why: str | None) -> bool:
+def fits_reason(document_type: Mapping[str, Any], why: str | None) -> bool:
     """I3: No upload records an authorization whose original is kept, or a paper that was only seen."""
-    if kind["verify_only"]:
+    if document_type["verify_only"]:
         return why != "kept"
-    return kind["kind"] != "document" and why != "seen"
+    return document_type["kind"] != "document" and why != "seen"
 
 
 async def earlier_of(
-    call: Call, customer: Mapping[str, Any] | None, kind: Mapping[str, Any] | None
+    call: Call, customer: Mapping[str, Any] | None, document_type: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
     if customer is None:
         return None
-    query = {"type": kind["code"] if kind else None, "limit": 1}
+    query = {"type": document_type["code"] if document_type else None, "limit": 1}
     found = await ask(call, "GET", "/v1/customers/{id}/documents", query=query, id=customer["id"])
     return next(iter(found.body["items"]), None)
 

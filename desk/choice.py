@@ -39,9 +39,9 @@ async def show_with(call: Call, fields: Mapping[str, str]) -> None:
     )
 
 
-def is_verified_only(kind: Mapping[str, Any]) -> bool:
+def is_verified_only(document_type: Mapping[str, Any]) -> bool:
     """Sort key: types that are only verified come last, because they are seldom chosen."""
-    return bool(kind["verify_only"])
+    return bool(document_type["verify_only"])
 
 
 def preset(chosen: str | None, used: list[dict[str, Any]], types: list[dict[str, Any]]) -> str | None:

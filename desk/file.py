@@ -22,7 +22,7 @@ from web.multipart import Part, Splitter, boundary_of
 from web.problems import catalog
 from web.uploads import FIELD_BYTES_MAX
 
-REFUSALS = {kind.slug: kind for kind in all_refusals()}
+REFUSALS = {refusal.slug: refusal for refusal in all_refusals()}
 
 
 async def save_file(call: Call) -> None:
@@ -108,13 +108,14 @@ def parse_problem(text: str) -> AnsweredProblem:
 
 def problem_of(call: Call, answered: AnsweredProblem) -> ShownProblem:
     slug = answered.type.rpartition("/")[2]
-    kind: Any = REFUSALS.get(slug)
+    refusal: Any = REFUSALS.get(slug)
     words = catalog(call.language)
     return ShownProblem(
         slug=slug,
         status=answered.status,
-        title=answered.title or (words(kind.title) if kind else slug),
-        detail=answered.detail or (words(kind.sentence).replace("{found}", answered.found or "?") if kind else ""),
+        title=answered.title or (words(refusal.title) if refusal else slug),
+        detail=answered.detail
+        or (words(refusal.sentence).replace("{found}", answered.found or "?") if refusal else ""),
         errors=tuple(
             Wrong(field_of(error.get("pointer", "")), with_typed_day(error.get("detail", ""), words))
             for error in answered.errors

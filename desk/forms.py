@@ -25,7 +25,7 @@ async def show_form(call: Call) -> None:
 async def issue_form(call: Call) -> None:
     """POST /customers/{id}/form: redirects to the new authorization, which offers its form for printing."""
     fields = await fields_of(call)
-    mandates = [kind["code"] for kind in await types_for(call) if kind["kind"] == "mandate"]
+    mandates = [document_type["code"] for document_type in await types_for(call) if document_type["kind"] == "mandate"]
     try:
         issued = await ask(
             call,
@@ -69,4 +69,4 @@ async def show_with(call: Call, fields: Mapping[str, str], refusal: Refusal | No
 async def types_for(call: Call) -> list[dict[str, Any]]:
     """The active types that are authorizations."""
     types = await ask_all(call, "/v1/document-types")
-    return [kind for kind in types if kind["active"] and kind["kind"] != "document"]
+    return [document_type for document_type in types if document_type["active"] and document_type["kind"] != "document"]

@@ -40,9 +40,9 @@ def require_enough(entry: AddForm) -> None:
 def missing_fields(entry: AddForm) -> Iterator[str]:
     if entry.customer is None:
         yield "customer"
-    if entry.kind is None:
+    if entry.document_type is None:
         yield "type"
-    elif entry.kind["verify_only"]:
+    elif entry.document_type["verify_only"]:
         yield from (f"verification/{name}" for name in SEEN if not entry.fields.get(name))
 
 
@@ -54,7 +54,7 @@ def body_of(entry: AddForm) -> dict[str, Any]:
     """The body of the request; for a paper only seen, just the details that were seen."""
     fields = entry.fields
     body = fill_fields(fields, "customer", "type", "note")
-    if entry.kind is not None and entry.kind["verify_only"]:
+    if entry.document_type is not None and entry.document_type["verify_only"]:
         return {**body, "verification": fill_fields(fields, *SEEN)}
     code = fill_fields(fields, "scan_code", "check_token") if entry.check.is_current else {}
     mandate = fill_fields(fields, *MANDATE)

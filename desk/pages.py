@@ -102,14 +102,14 @@ PAGES = (
     *[
         Route(
             method="GET",
-            path=f"/{room}/{{id}}/timeline.{kind}",
+            path=f"/{room}/{{id}}/timeline.{file_format}",
             verb=Verb.HISTORY_READ,
-            handle=partial(timeline.export_timeline, room=room, kind=kind),
-            summary=f"A timeline as {kind.upper()}",
+            handle=partial(timeline.export_timeline, room=room, file_format=file_format),
+            summary=f"A timeline as {file_format.upper()}",
             media_type=media_type,
         )
         for room in ("customers", "documents", "authorizations")
-        for kind, media_type in timeline.EXPORTS.items()
+        for file_format, media_type in timeline.EXPORTS.items()
     ],
     page_route("/documents/{id}", Verb.DOCUMENTS_READ, document.show_document, "One document and its pages"),
     page_route("/documents/{id}/print", Verb.CONTENT_READ, document.print_view, "A document for printing"),

@@ -14,23 +14,23 @@ async def list_problems(call: Call) -> None:
     """GET /problems: lists all refusals."""
     call.language = render.language_of(call)
     translate = catalog(call.language)
-    kinds = [(kind.slug, status_of(kind), translate(kind.title)) for kind in refusals.all_refusals()]
+    kinds = [(refusal.slug, status_of(refusal), translate(refusal.title)) for refusal in refusals.all_refusals()]
     render.show(call, "problems.html", kinds=kinds)
 
 
 async def show_problem(call: Call) -> None:
     """GET /problems/{slug}: title, sentence, status, remedy. NotFound for an unknown slug."""
-    kind = next((kind for kind in refusals.all_refusals() if kind.slug == call.params["slug"]), None)
-    if kind is None:
+    refusal = next((refusal for refusal in refusals.all_refusals() if refusal.slug == call.params["slug"]), None)
+    if refusal is None:
         raise NotFound
     call.language = render.language_of(call)
     translate = catalog(call.language)
     render.show(
         call,
         "problem_page.html",
-        slug=kind.slug,
-        code=status_of(kind),
-        title=translate(kind.title),
-        sentence=re.sub(r"\{(\w+)\}", "…", translate(kind.sentence)),
-        cure=translate(cure(status_of(kind))),
+        slug=refusal.slug,
+        code=status_of(refusal),
+        title=translate(refusal.title),
+        sentence=re.sub(r"\{(\w+)\}", "…", translate(refusal.sentence)),
+        cure=translate(cure(status_of(refusal))),
     )

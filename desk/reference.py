@@ -93,7 +93,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
 def parameter_of(about: Mapping[str, Any]) -> Field:
     required = about.get("required", False)
     return Field(
-        about["name"], f"{about['in']}, {kind_of(about.get('schema', {}))}", required, about.get("description", "")
+        about["name"], f"{about['in']}, {type_of(about.get('schema', {}))}", required, about.get("description", "")
     )
 
 
@@ -101,13 +101,13 @@ def fields_of(body: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[F
     for media_type, content in body.get("content", {}).items():
         schema = resolve_reference(content.get("schema", {}), schemas)
         if "properties" not in schema:
-            yield Field(media_type, kind_of(schema), True, "")
+            yield Field(media_type, type_of(schema), True, "")
         yield from properties(schema)
 
 
 def properties(schema: Mapping[str, Any]) -> Iterator[Field]:
     for name, about in schema.get("properties", {}).items():
-        yield Field(name, kind_of(about), name in schema.get("required", ()), about.get("description", ""))
+        yield Field(name, type_of(about), name in schema.get("required", ()), about.get("description", ""))
 
 
 def answers_of(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -118,8 +118,8 @@ def answers_of(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def media_types(answer: Mapping[str, Any]) -> Iterator[str]:
     for media_type, content in answer.get("content", {}).items():
-        kind = kind_of(content.get("schema", {}))
-        yield f"{media_type} ({kind})" if kind not in ("object", "any") else media_type
+        type_name = type_of(content.get("schema", {}))
+        yield f"{media_type} ({type_name})" if type_name not in ("object", "any") else media_type
 
 
 def resolve_reference(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -127,14 +127,14 @@ def resolve_reference(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> 
     return found
 
 
-def kind_of(schema: Mapping[str, Any]) -> str:
+def type_of(schema: Mapping[str, Any]) -> str:
     """A schema in a few words: integer, list of Item, a | b."""
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if "anyOf" in schema:
-        return " | ".join(map(kind_of, schema["anyOf"]))
+        return " | ".join(map(type_of, schema["anyOf"]))
     if schema.get("type") == "array":
-        return f"list of {kind_of(schema.get('items', {}))}"
+        return f"list of {type_of(schema.get('items', {}))}"
     return str(schema.get("format") or schema.get("type") or "any")

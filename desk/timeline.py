@@ -238,13 +238,13 @@ def local_day(call: Call, at: str) -> date:
 # -- export ---------------------------------------------------------------------------------------------------------
 
 
-async def export_timeline(call: Call, *, room: str, kind: str) -> None:
+async def export_timeline(call: Call, *, room: str, file_format: str) -> None:
     """GET …/timeline.json and …/timeline.csv: streams all changes that match the filters."""
     of = await customer(call) if room == "customers" else await paper(call, room)
     first = await read_export(call, of, None)  # a refusal must come before the first byte of the answer
-    write = {"json": as_json, "csv": as_csv}[kind]
-    call.resp.content_type = EXPORTS[kind]
-    name = f"timeline-{call.params['id']}.{kind}"
+    write = {"json": as_json, "csv": as_csv}[file_format]
+    call.resp.content_type = EXPORTS[file_format]
+    name = f"timeline-{call.params['id']}.{file_format}"
     call.resp.set_headers({"Content-Disposition": content_disposition(name), "Cache-Control": "no-store"})
     call.resp.stream = write(items_of(call, of, first))
 

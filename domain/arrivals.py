@@ -35,11 +35,11 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     today: date
 
 
-def refuse_file(kind: DocumentType, order: ArchiveFile, file: Examined, today: date) -> None:
+def refuse_file(document_type: DocumentType, order: ArchiveFile, file: Examined, today: date) -> None:
     """Raise every refusal that is possible before a byte of content is stored."""
     evidence = order.authorization is not None
-    document.require_archivable(kind, order.source, order.ground, evidence=evidence)
-    refuse_content(kind, file)
+    document.require_archivable(document_type, order.source, order.ground, evidence=evidence)
+    refuse_content(document_type, file)
     late = [n for n in ("received_on", "signed_on") if (day := getattr(order, n)) is not None and day > today]
     if late:
         raise ValidationFailed(*(FieldError(name, N_("must not be in the future")) for name in late))

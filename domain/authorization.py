@@ -981,11 +981,11 @@ def _require_status(state: Authorization, today: date, *allowed: AuthorizationSt
         raise IllegalTransition(state=status.value)
 
 
-def _require_kind(kind: DocumentType, source: Source = Source.NONE) -> None:
+def _require_kind(document_type: DocumentType, source: Source = Source.NONE) -> None:
     """Raise SourceNotAllowed for a plain document type (I3): No upload is for authorizations and mandates. For a
     "verify only" type the use cases note what was seen instead."""
-    if kind.definition.kind is Kind.DOCUMENT:
-        raise SourceNotAllowed(type=kind.code, source=source.value)
+    if document_type.definition.kind is Kind.DOCUMENT:
+        raise SourceNotAllowed(type=document_type.code, source=source.value)
 
 
 def _errors_in_original(command: Register | NoteSigned) -> Iterable[FieldError]:
@@ -1034,8 +1034,8 @@ def _fill_validity(state: Authorization, terms: Terms) -> Terms:
     )
 
 
-def _limit_validity(terms: Terms, kind: DocumentType) -> Terms:
-    months = kind.definition.validity_months
+def _limit_validity(terms: Terms, document_type: DocumentType) -> Terms:
+    months = document_type.definition.validity_months
     if terms.valid_until is not None or months is None:
         return terms
     return msgspec.structs.replace(terms, valid_until=add_months(terms.valid_from or terms.signed_on, months))

@@ -294,6 +294,6 @@ def _request_of(command: document.Command) -> tuple[object, ...]:
                 n: v for n, v in msgspec.structs.asdict(command).items() if n != "today" and v is not msgspec.UNSET
             }
             return name, asked
-        case document.Reclassify(type=kind, reason=reason):
-            return name, kind.code, reason
+        case document.Reclassify(type=document_type, reason=reason):
+            return name, document_type.code, reason
     return name, command

@@ -288,16 +288,18 @@ def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
             return _unlink_customer(state, command)
 
 
-def require_archivable(kind: DocumentType, source: Source, ground: str | None, *, evidence: bool = False) -> None:
+def require_archivable(
+    document_type: DocumentType, source: Source, ground: str | None, *, evidence: bool = False
+) -> None:
     """Raise a refusal unless the type accepts a file from this source; a "verify, do not keep" type requires a legal
     ground (edge case 19).
 
     Evidence of an issued form is accepted although its type was switched off in between.
     """
     if not evidence:
-        kind.require_active()
-    kind.require_source(source)
-    if kind.definition.verify_only and not ground:
+        document_type.require_active()
+    document_type.require_source(source)
+    if document_type.definition.verify_only and not ground:
         raise ValidationFailed(
             FieldError(
                 "ground",

@@ -128,9 +128,9 @@ def fold(events: Iterable[TypeEvent]) -> dict[str, DocumentType]:
     return types
 
 
-def schemes_of(kinds: Iterable[DocumentType]) -> set[Scheme]:
+def schemes_of(types: Iterable[DocumentType]) -> set[Scheme]:
     """The check-digit schemes of imported scan codes that these types use."""
-    return {kind.definition.scheme for kind in kinds if kind.definition.scheme}
+    return {document_type.definition.scheme for document_type in types if document_type.definition.scheme}
 
 
 def diff_definitions(old: Definition, new: Definition) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -48,16 +48,22 @@ class Filing(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Outcome:
         """One attempt to archive the file as a new document, under the id `paper` if given; `along` joins the save."""
         today = self.clock.today()
-        kind = self.papers.require_type(order.type or "")
-        refuse_file(kind, order, file, today)
+        document_type = self.papers.require_type(order.type or "")
+        refuse_file(document_type, order, file, today)
         self.papers.require_customer(order.customer or "")
         owner = self.keys.owner_of(order.customer or "")
-        statement = None if kind.definition.kind is Kind.DOCUMENT else self.ids.new()
+        statement = None if document_type.definition.kind is Kind.DOCUMENT else self.ids.new()
         paper = paper or self.ids.new()
         self.keys.new_paper(paper)
         with store_content(self.contents, self.ids.new(), paper, file) as content:
             arrival = Arrival(
-                paper=paper, owner=owner, type=kind, file=file, content=content, statement=statement, today=today
+                paper=paper,
+                owner=owner,
+                type=document_type,
+                file=file,
+                content=content,
+                statement=statement,
+                today=today,
             )
             change = merge_changes(self.arrivals.change_for_new(order, arrival), along)
             return outcome_of(owner, self.commands.append(change, request))
@@ -77,14 +83,20 @@ class Filing(msgspec.Struct, frozen=True, kw_only=True):
         today = self.clock.today()
         state = self.papers.load_authorization(statement, rights)
         self.checks.require_check(order.check_token, statement, state, request.caller.actor)
-        kind, owner = self.papers.require_type(state.type.code), self.papers.owner_of(state.customer)
+        document_type, owner = self.papers.require_type(state.type.code), self.papers.owner_of(state.customer)
         require_agreement(state, owner.customer_id, order)
-        refuse_file(kind, order, file, today)
+        refuse_file(document_type, order, file, today)
         paper = paper or self.ids.new()
         self.keys.new_paper(paper)
         with store_content(self.contents, self.ids.new(), paper, file) as content:
             arrival = Arrival(
-                paper=paper, owner=owner, type=kind, file=file, content=content, statement=statement, today=today
+                paper=paper,
+                owner=owner,
+                type=document_type,
+                file=file,
+                content=content,
+                statement=statement,
+                today=today,
             )
             change = merge_changes(self.arrivals.change_for_evidence(statement, state, order, arrival), along)
             return self.commands.append_to_paper(statement, change, request)

@@ -79,12 +79,12 @@ class Forms(msgspec.Struct, frozen=True, kw_only=True):
         return self.commands.answer_once(request, partial(self._issue_once, order, request))
 
     def _issue_once(self, order: IssueForm, request: CallerRequest) -> Outcome:
-        kind = self.papers.require_type(order.type)
+        document_type = self.papers.require_type(order.type)
         self.papers.require_customer(order.customer)
         owner = self.keys.owner_of(order.customer)
         statement = self.ids.new()
-        code = make_code(prefix_of(kind.code), random_number())
-        events = authorization.decide(None, self._build_issue(order, kind, owner, statement, code))
+        code = make_code(prefix_of(document_type.code), random_number())
+        events = authorization.decide(None, self._build_issue(order, document_type, owner, statement, code))
         self.keys.new_paper(statement)
         claims = [
             self.claims.claim_of("scan-code", code, statement),
@@ -97,16 +97,16 @@ class Forms(msgspec.Struct, frozen=True, kw_only=True):
             raise VersionConflict from None
 
     def _build_issue(
-        self, order: IssueForm, kind: DocumentType, owner: CustomerReference, statement: UUID, code: str
+        self, order: IssueForm, document_type: DocumentType, owner: CustomerReference, statement: UUID, code: str
     ) -> Issue:
         """The Issue command. A mandate's form shows a reference and the creditor even when no other data is known
         yet."""
         mandate, today = order.mandate, self.clock.today()
-        if kind.definition.kind is Kind.MANDATE:
+        if document_type.definition.kind is Kind.MANDATE:
             mandate = parse_mandate(mandate or Mandate(), statement, self.creditor)
         return Issue(
             customer=owner.reference,
-            type=kind,
+            type=document_type,
             scan_code=code,
             language=order.language,
             lapses_on=today + timedelta(days=self.form_days),

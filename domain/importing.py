@@ -260,19 +260,19 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
         return [_or_refused(partial(self._draft_line, line, known, today)) for line in lines]
 
     def _draft_line(self, line: ImportLine, known: Known, today: date) -> Draft:
-        kind = known.types.get(line.type)
-        if kind is None:
+        document_type = known.types.get(line.type)
+        if document_type is None:
             raise DocumentTypeUnknown(type=line.type)
         if line.customer not in known.customers:
             raise CustomerUnknown
         if line.customer not in known.owners:
             raise CustomerErased
-        _require_fit(line, kind, today)
+        _require_fit(line, document_type, today)
         paper = self.ports.ids.new()
-        code = parse_code(line.scan_code, kind.definition.scheme or Scheme.MOD97) if line.scan_code else None
+        code = parse_code(line.scan_code, document_type.definition.scheme or Scheme.MOD97) if line.scan_code else None
         return Draft(
             line=line,
-            type=kind,
+            type=document_type,
             owner=known.owners[line.customer],
             paper=paper,
             itself=self._claim_of_line(line, paper),
@@ -440,8 +440,8 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
 
         def recognized(draft: Draft | Result, result: F | Result) -> F | Result:
             match draft, result:
-                case Draft(owner=owner, type=kind), RefusedDraft(ExternalIdTaken(), UUID() as paper):
-                    return There(paper) if origins.get(paper) == (owner.reference, kind.code) else result
+                case Draft(owner=owner, type=document_type), RefusedDraft(ExternalIdTaken(), UUID() as paper):
+                    return There(paper) if origins.get(paper) == (owner.reference, document_type.code) else result
             return result
 
         return [recognized(draft, result) for draft, result in zip(drafts, found, strict=True)]
@@ -484,9 +484,9 @@ FOREIGN: dict[Kind, dict[str, str]] = {
 }
 
 
-def errors_in_line(line: ImportLine, kind: DocumentType, today: date) -> Iterator[FieldError]:
+def errors_in_line(line: ImportLine, document_type: DocumentType, today: date) -> Iterator[FieldError]:
     """The columns of a line that its type or the day does not allow."""
-    definition = kind.definition
+    definition = document_type.definition
     if definition.verify_only:
         yield FieldError("type", N_("is verified and not kept: note this paper at the desk"))
     elif definition.kind is Kind.DOCUMENT and line.file is None:
@@ -525,11 +525,11 @@ def _conflict_of(claims: Iterable[Claim], owners: Mapping[Value, UUID]) -> Resul
     return None
 
 
-def _require_fit(line: ImportLine, kind: DocumentType, today: date) -> None:
-    kind.require_active()
-    if errors := [*errors_in_line(line, kind, today)]:
+def _require_fit(line: ImportLine, document_type: DocumentType, today: date) -> None:
+    document_type.require_active()
+    if errors := [*errors_in_line(line, document_type, today)]:
         raise ValidationFailed(*errors)
-    kind.require_source(Source.FILE if line.file else Source.NONE)
+    document_type.require_source(Source.FILE if line.file else Source.NONE)
 
 
 def _statement_in(change: Change) -> Authorization | None:

@@ -46,24 +46,26 @@ class Noting(msgspec.Struct, frozen=True, kw_only=True):
         return self.commands.answer_once(request, attempt)
 
     def _note_new(self, order: NoteAuthorization, request: CallerRequest) -> Outcome:
-        kind = self.papers.require_type(order.type or "")
+        document_type = self.papers.require_type(order.type or "")
         self.papers.require_customer(order.customer or "")
         owner = self.keys.owner_of(order.customer or "")
-        build = self._change_for_seen if kind.definition.verify_only else self._change_for_authorization
-        return outcome_of(owner, self.commands.append(build(order, kind, owner), request))
+        build = self._change_for_seen if document_type.definition.verify_only else self._change_for_authorization
+        return outcome_of(owner, self.commands.append(build(order, document_type, owner), request))
 
-    def _change_for_seen(self, order: NoteAuthorization, kind: DocumentType, owner: CustomerReference) -> Change:
+    def _change_for_seen(
+        self, order: NoteAuthorization, document_type: DocumentType, owner: CustomerReference
+    ) -> Change:
         paper = self.ids.new()
-        events = document.decide(None, _build_note_seen(order, kind, owner, self.clock.today()))
+        events = document.decide(None, _build_note_seen(order, document_type, owner, self.clock.today()))
         self.keys.new_paper(paper)
         claims = self.claims.claims_of_external_id(order.external_id, paper)
         return Change(steps=in_stream(paper, events), claims=claims, papers={paper: owner})
 
     def _change_for_authorization(
-        self, order: NoteAuthorization, kind: DocumentType, owner: CustomerReference
+        self, order: NoteAuthorization, document_type: DocumentType, owner: CustomerReference
     ) -> Change:
         statement = self.ids.new()
-        register = build_registration(order, kind, owner, statement, self.clock.today(), self.creditor)
+        register = build_registration(order, document_type, owner, statement, self.clock.today(), self.creditor)
         events = authorization.decide(None, register)
         self.keys.new_paper(statement)
         claims = self.claims.claims_of_external_id(order.external_id, statement)
@@ -75,7 +77,7 @@ class Noting(msgspec.Struct, frozen=True, kw_only=True):
         """No upload by code (D2): the issued form was signed and is kept on paper."""
         state = self.papers.load_authorization(statement, rights)
         self.checks.require_check(order.check_token, statement, state, request.caller.actor)
-        kind, customer = self.papers.require_type(state.type.code), self.papers.customer_id(state.customer)
+        document_type, customer = self.papers.require_type(state.type.code), self.papers.customer_id(state.customer)
         require_agreement(state, customer, order)
         if order.verification is not None:
             raise ValidationFailed(
@@ -85,24 +87,24 @@ class Noting(msgspec.Struct, frozen=True, kw_only=True):
             raise ValidationFailed(
                 FieldError("last_collection_on", N_("is only for a mandate that was signed in another system"))
             )
-        events = authorization.decide(state, self._note_signed_of(state, order, kind, statement))
+        events = authorization.decide(state, self._note_signed_of(state, order, document_type, statement))
         claims = self.claims.claims_of_external_id(order.external_id, statement)
         change = self.claims.change_of_authorization(statement, state, events, claims=claims)
         return self.commands.append_to_paper(statement, change, request)
 
     def _note_signed_of(
-        self, state: Authorization, order: NoteAuthorization, kind: DocumentType, statement: UUID
+        self, state: Authorization, order: NoteAuthorization, document_type: DocumentType, statement: UUID
     ) -> NoteSigned:
         today = self.clock.today()
         given = order.mandate and merge_mandates(state.mandate, order.mandate)
         terms = _terms_of_note(order, given or state.mandate, today)
         return NoteSigned(
-            type=kind,
+            type=document_type,
             original_held=order.original_held,
             shelf_mark=order.shelf_mark,
             terms=terms,
             today=today,
-            mandate=_complete_mandate(given, kind, statement, terms, self.creditor),
+            mandate=_complete_mandate(given, document_type, statement, terms, self.creditor),
             note=order.note,
             external_id=order.external_id,
         )
@@ -110,7 +112,7 @@ class Noting(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_registration(
     order: NoteAuthorization,
-    kind: DocumentType,
+    document_type: DocumentType,
     owner: CustomerReference,
     statement: UUID,
     today: date,
@@ -121,10 +123,10 @@ def build_registration(
     if order.verification is not None:
         raise ValidationFailed(FieldError("verification", N_("is only for document types that are seen and not kept")))
     terms = _terms_of_note(order, order.mandate, today)
-    mandate = _complete_mandate(order.mandate, kind, statement, terms, creditor)
+    mandate = _complete_mandate(order.mandate, document_type, statement, terms, creditor)
     return Register(
         customer=owner.reference,
-        type=kind,
+        type=document_type,
         source=Source.NONE,
         original_held=order.original_held,
         shelf_mark=order.shelf_mark,
@@ -139,9 +141,9 @@ def build_registration(
 
 
 def _complete_mandate(
-    given: Mandate | None, kind: DocumentType, statement: UUID, terms: Terms, creditor: str | None
+    given: Mandate | None, document_type: DocumentType, statement: UUID, terms: Terms, creditor: str | None
 ) -> Mandate | None:
-    if given is None or kind.definition.kind is not Kind.MANDATE:
+    if given is None or document_type.definition.kind is not Kind.MANDATE:
         return given
     return msgspec.structs.replace(parse_mandate(given, statement, creditor), signature_date=terms.signed_on)
 
@@ -165,7 +167,9 @@ def _terms_of_note(order: NoteAuthorization, mandate: Mandate | None, today: dat
     return Terms(signed_on=signed, valid_from=order.valid_from, valid_until=order.valid_until)
 
 
-def _build_note_seen(order: NoteAuthorization, kind: DocumentType, owner: CustomerReference, today: date) -> NoteSeen:
+def _build_note_seen(
+    order: NoteAuthorization, document_type: DocumentType, owner: CustomerReference, today: date
+) -> NoteSeen:
     given = [name for name in NOT_SEEN if getattr(order, name)]
     if given:
         raise ValidationFailed(*(FieldError(n, N_("is not recorded for a paper that is only seen")) for n in given))
@@ -175,7 +179,7 @@ def _build_note_seen(order: NoteAuthorization, kind: DocumentType, owner: Custom
         raise ValidationFailed(FieldError("verification.seen_on", N_("must not be in the future")))
     return NoteSeen(
         customer=owner.reference,
-        type=kind,
+        type=document_type,
         paper=order.verification.paper,
         number_suffix=order.verification.number_suffix,
         seen_on=order.verification.seen_on,

@@ -75,7 +75,7 @@ class Papers(msgspec.Struct, frozen=True, kw_only=True):
 
     def require_type(self, code: str) -> DocumentType:
         """The document type. Raises DocumentTypeUnknown."""
-        kind = load_types(self.log).get(code)
-        if kind is None:
+        found = load_types(self.log).get(code)
+        if found is None:
             raise DocumentTypeUnknown(type=code)
-        return kind
+        return found

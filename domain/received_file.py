@@ -64,11 +64,11 @@ class FileChanged(Exception):
     """The stored file differs from the examined one; the stored content is removed again."""
 
 
-def refuse_content(kind: DocumentType, file: Examined) -> None:
+def refuse_content(document_type: DocumentType, file: Examined) -> None:
     """Raise a refusal if the type does not allow such a file."""
-    if file.password_protected and not kind.definition.password_protected_allowed:
+    if file.password_protected and not document_type.definition.password_protected_allowed:
         raise FilePasswordProtected
-    allowed = kind.definition.media_types
+    allowed = document_type.definition.media_types
     if allowed and file.media_type not in allowed:
         raise FileTypeNotAllowed(found=file.media_type)
 

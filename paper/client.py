@@ -114,8 +114,8 @@ class Examiner:
         seconds = len(pages) * self._limits.decode_seconds_max
         await self._try_twice(lambda: self._collect_pieces(request, source, target, asker), seconds)
 
-    async def _ask(self, request: messages.Request, fd: int, asker: bytes, kind: type[_T]) -> _T:
-        return await self._try_twice(lambda: self._ask_once(request, fd, asker, kind), self._limits.decode_seconds_max)
+    async def _ask(self, request: messages.Request, fd: int, asker: bytes, shape: type[_T]) -> _T:
+        return await self._try_twice(lambda: self._ask_once(request, fd, asker, shape), self._limits.decode_seconds_max)
 
     async def _try_twice(self, attempt: Callable[[], Awaitable[_T]], decode_seconds: float) -> _T:
         """Run `attempt`, and once more when its child was lost: something else may have killed it.
@@ -145,10 +145,10 @@ class Examiner:
     def _no_decoder_free(self) -> Unavailable:
         return Unavailable(retry_after_seconds=self._limits.queue_wait_seconds)
 
-    async def _ask_once(self, request: messages.Request, fd: int, asker: bytes, kind: type[_T]) -> _T:
+    async def _ask_once(self, request: messages.Request, fd: int, asker: bytes, shape: type[_T]) -> _T:
         with await self._connect() as connection:
             _send_request(connection, request, fd, asker)
-            return _parse_answer(await self._receive_answer(connection), kind)
+            return _parse_answer(await self._receive_answer(connection), shape)
 
     async def _collect_pieces(self, request: messages.Request, source: int, target: int, asker: bytes) -> None:
         """Write the pieces of the answer in threads: they can be hundreds of megabytes."""
@@ -184,18 +184,18 @@ class Examiner:
                 packet = await loop.sock_recv(connection, messages.PACKET_BYTES_MAX)
             except ConnectionError:
                 packet = b""
-            kind = packet[:1]
-            if kind == messages.BUSY:
+            sign = packet[:1]
+            if sign == messages.BUSY:
                 raise self._no_decoder_free()
-            if kind not in (messages.MORE, messages.LAST):
-                raise _Lost(kind or messages.LOST)
+            if sign not in (messages.MORE, messages.LAST):
+                raise _Lost(sign or messages.LOST)
             answer += memoryview(packet)[1:]
-            if kind == messages.LAST:
+            if sign == messages.LAST:
                 return answer
 
 
-def _parse_answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
-    """The answer, which must be a `kind`.
+def _parse_answer(encoded: bytes | bytearray, shape: type[_T]) -> _T:
+    """The answer, which must have this `shape`.
 
     Raises the refusal in it, and _Lost for any other answer: a hijacked child may answer another request, or none.
     """
@@ -203,7 +203,7 @@ def _parse_answer(encoded: bytes | bytearray, kind: type[_T]) -> _T:
         answer = messages.decode_answer(encoded)
     except msgspec.DecodeError:
         raise _Lost(messages.FAULT) from None
-    if not isinstance(answer, kind):
+    if not isinstance(answer, shape):
         raise _Lost(messages.FAULT)
     return answer
 

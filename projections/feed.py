@@ -19,7 +19,7 @@ from projections.view import EVENTS
 
 POSITIONS_MAX = 5_000
 """Positions that one query covers; a reader who may see little of a long log continues with the next query."""
-TOPICS = {kind.topic.rpartition(".")[0]: kind.topic for kind in EVENTS}
+TOPICS = {event.topic.rpartition(".")[0]: event.topic for event in EVENTS}
 """Topics by their name without version, which is the `action` of the history."""
 
 

@@ -127,11 +127,11 @@ def _accesses_of(envelopes: Sequence[Envelope[Any]], caller: Caller) -> list[Acc
 
 
 def _subject_of(paper: UUID, body: Any) -> dict[str, UUID]:
-    kind = KINDS.get(type(body))
-    return {"customer": body.customer, kind: paper} if kind else {}
+    field = PAPER_FIELDS.get(type(body))
+    return {"customer": body.customer, field: paper} if field else {}
 
 
-KINDS = {
+PAPER_FIELDS = {
     **dict.fromkeys(get_args(DocumentEvent), "document"),
     **dict.fromkeys(get_args(AuthorizationEvent), "authorization"),
 }

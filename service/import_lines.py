@@ -183,9 +183,9 @@ def _iter_folder(root: Path, files: list[Path]) -> Iterator[ListedLine]:
         yield ListedLine(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
 
 
-def _parse_folders(customer: str, kind: str) -> ImportLine | Wrong:
+def _parse_folders(customer: str, type_code: str) -> ImportLine | Wrong:
     try:
-        return ImportLine(customer=parse_customer_id(customer), type=kind)
+        return ImportLine(customer=parse_customer_id(customer), type=type_code)
     except FieldError as error:
         return (error,)
 

@@ -43,23 +43,23 @@ class EventPlan(msgspec.Struct):
     """The way one event class is written and read, computed once from its annotations."""
 
     topic: str
-    kind: type[Event]
+    event_class: type[Event]
     sealed: tuple[str, ...]
     blank: dict[str, Any]
     decode: Callable[[bytes], Wire[Any]]
     open: Callable[[bytes], tuple[Any, ...]]
 
 
-def plan_of(kind: type[Event]) -> EventPlan:
+def plan_of(event_class: type[Event]) -> EventPlan:
     """The plan of an event class."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = get_type_hints(event_class, include_extras=True)
     sealed = {n: _strip_mark(h) for n, h in hints.items() if _is_sealed(h)}
     return EventPlan(
-        topic=kind.topic,
-        kind=kind,
+        topic=event_class.topic,
+        event_class=event_class,
         sealed=tuple(sealed),
         blank=dict.fromkeys(sealed, UNSET),
-        decode=msgspec.msgpack.Decoder(Wire[kind]).decode,  # type: ignore[valid-type]  # one decoder per event class
+        decode=msgspec.msgpack.Decoder(Wire[event_class]).decode,  # type: ignore[valid-type]  # one decoder per event class
         open=msgspec.msgpack.Decoder(tuple[tuple(sealed.values())] if sealed else tuple[()]).decode,  # type: ignore[misc]  # built at run time
     )
 
@@ -72,13 +72,13 @@ def _is_sealed(hint: Any) -> bool:
 def _strip_mark(hint: Any) -> Any:
     """The type without the mark and without UnsetType: a stored sealed value is never UNSET."""
     union = [a for a in get_args(get_args(hint)[0]) if a is not msgspec.UnsetType]
-    kind = union[0]
+    event_class = union[0]
     for other in union[1:]:
-        kind = kind | other
-    return kind
+        event_class = event_class | other
+    return event_class
 
 
-KINDS: tuple[type[Event], ...] = (
+EVENT_CLASSES: tuple[type[Event], ...] = (
     *get_args(DocumentEvent),
     *get_args(AuthorizationEvent),
     *get_args(CustomerFileEvent),
@@ -87,7 +87,7 @@ KINDS: tuple[type[Event], ...] = (
     *get_args(ScanEvent),
     *UPCASTS,
 )
-PLANS: dict[type[Event], EventPlan] = {kind: plan_of(kind) for kind in KINDS}
+PLANS: dict[type[Event], EventPlan] = {event_class: plan_of(event_class) for event_class in EVENT_CLASSES}
 BY_TOPIC: dict[str, EventPlan] = {plan.topic: plan for plan in PLANS.values()}
 
 

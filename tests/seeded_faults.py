@@ -78,8 +78,8 @@ FAULTS = (
     Fault(
         "a passport is kept without a ground",
         "domain/document.py",
-        "if kind.definition.verify_only and not ground:",
-        "if kind.definition.verify_only and ground == '':",
+        "if document_type.definition.verify_only and not ground:",
+        "if document_type.definition.verify_only and ground == '':",
         "unit/test_document.py",
     ),
     Fault(

@@ -181,9 +181,9 @@ def _render_open_item(row: PaperRow | ListedPaper, reader: ItemContext) -> str:
     """The item without its last brace. Labels are those of the event's day; the other added fields follow today's
     rules."""
     label = row.labels.get(reader.language) or row.labels.get("en") or row.type
-    kind = reader.types.get(row.type)
-    of_age = kind.is_of_age(reader.birth_date, reader.today) if kind else None
-    return f"{row.item[:-1]},{_render_dated_fields(label, keep_until_of(row, kind), of_age)}"
+    document_type = reader.types.get(row.type)
+    of_age = document_type.is_of_age(reader.birth_date, reader.today) if document_type else None
+    return f"{row.item[:-1]},{_render_dated_fields(label, keep_until_of(row, document_type), of_age)}"
 
 
 @lru_cache(maxsize=1_000)
@@ -192,9 +192,9 @@ def _render_dated_fields(label: str, keep_until: date | None, of_age: bool | Non
     return json_text({"type_label": label, "keep_until": keep_until, "hold": False, "of_age": of_age})[1:-1]
 
 
-def keep_until_of(row: PaperRow | ListedPaper, kind: DocumentType | None) -> date | None:
+def keep_until_of(row: PaperRow | ListedPaper, document_type: DocumentType | None) -> date | None:
     """The end of the retention; None while the event that starts it is unknown, such as the end of a membership."""
-    retention = kind.definition.retention if kind else None
+    retention = document_type.definition.retention if document_type else None
     if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:
         return None
     kept = keep_until(retention, ended_on=row.retention_from)

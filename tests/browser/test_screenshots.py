@@ -13,19 +13,27 @@ from playwright.sync_api import Page
 from tests.browser.desks import Desk
 from tests.browser.showroom import SCREENS, Showroom
 
-SHOTS = [(1280, "light"), (1280, "dark"), (768, "light"), (360, "light")]
+SHOTS = [
+    ("en", 1280, "light"),
+    ("en", 1280, "dark"),
+    ("en", 768, "light"),
+    ("en", 360, "light"),
+    ("nl", 1280, "light"),
+    ("de", 1280, "light"),
+]
 TALL_PIXELS = 6_000
 """A picture ends there: the reference is forty times as long."""
 
 
 @pytest.mark.pictures
-@pytest.mark.parametrize(("width", "scheme"), SHOTS)
-def test_pictures(desks: Callable[..., Desk], showroom: Showroom, width: int, scheme: str) -> None:
+@pytest.mark.parametrize(("language", "width", "scheme"), SHOTS)
+def test_pictures(desks: Callable[..., Desk], showroom: Showroom, language: str, width: int, scheme: str) -> None:
     folder = Path(os.environ["DOSSIER_SCREENSHOTS"])
     folder.mkdir(parents=True, exist_ok=True)
     make_busy(showroom)
-    signed_in, nobody = (desks(None, at=showroom.served, width=width, color_scheme=scheme) for _ in range(2))
-    viewer = desks("viewer", at=showroom.served, width=width, color_scheme=scheme)
+    look = {"language": language, "width": width, "color_scheme": scheme}
+    signed_in, nobody = (desks(None, at=showroom.served, **look) for _ in range(2))
+    viewer = desks("viewer", at=showroom.served, **look)
     for desk in (signed_in, nobody, viewer):
         desk.expected = ("Failed to load resource",)
     signed_in.come_in(showroom.user)
@@ -33,7 +41,7 @@ def test_pictures(desks: Callable[..., Desk], showroom: Showroom, width: int, sc
         desk = {None: nobody, "viewer": viewer}.get(screen.role, signed_in)
         page = desk.open(screen.address(showroom))
         settle(page)
-        name = folder / f"{screen.name}-{width}-{scheme}.png"
+        name = folder / f"{screen.name}-{language}-{width}-{scheme}.png"
         height = min(page.evaluate("document.documentElement.scrollHeight"), TALL_PIXELS)
         page.screenshot(path=name, full_page=height < TALL_PIXELS)
 

@@ -83,9 +83,9 @@ def _make(kind: type[Event]) -> Golden:
 
 def add_missing() -> None:
     for topic in BY_TOPIC.keys() - set(topics()):
-        kind = BY_TOPIC[topic].kind
-        assert kind not in UPCASTS, f"{topic} is outdated, and its golden file was lost: fetch it from the history"
-        text = msgspec.json.format(msgspec.json.encode(_make(kind)), indent=2)
+        event_class = BY_TOPIC[topic].event_class
+        assert event_class not in UPCASTS, f"{topic} is outdated, its golden file was lost: fetch it from the history"
+        text = msgspec.json.format(msgspec.json.encode(_make(event_class)), indent=2)
         (FOLDER / f"{topic}.json").write_bytes(text + b"\n")
     frozen = {**sums_now(), **sums()}
     SUMS.write_text("".join(f"{frozen[name]}  {name}\n" for name in sorted(frozen)))

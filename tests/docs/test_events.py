@@ -73,7 +73,7 @@ def test_stored_bytes_read_as_the_page_says(topic: str) -> None:
     assert list(meta) == ["actor", "branch", "occurred_at", "command_id", "correlation_id"]
     assert UUID(bytes=meta["command_id"]) == file.meta.command_id
     names = BY_TOPIC[topic].sealed
-    written = BY_TOPIC[topic].kind.__struct_fields__  # of an outdated topic: fewer than it reads as
+    written = BY_TOPIC[topic].event_class.__struct_fields__  # of an outdated topic: fewer than it reads as
     assert list(body) == [name for name in file.event if name in written and name not in names]
     assert golden.plain(opened(file, topic, sealed) if sealed else []) == [file.event[name] for name in names]
 

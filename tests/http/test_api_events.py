@@ -168,7 +168,7 @@ def test_a_program_gets_the_open_fields_alone(served: Served, story: Story) -> N
     assert SECRET not in str(events)
     for event in events:
         plan = BY_TOPIC[event["type"]]
-        open_fields = {*plan.kind.__struct_fields__} - {*plan.sealed}
+        open_fields = {*plan.event_class.__struct_fields__} - {*plan.sealed}
         assert set(event["data"]) == open_fields | {"actor", "branch"}
 
 

@@ -62,7 +62,7 @@ def test_golden_bytes_without_their_key_keep_what_is_clear(topic: str) -> None:
 @pytest.mark.parametrize("topic", CURRENT)
 def test_the_same_event_is_written_as_the_same_bytes(topic: str) -> None:
     file = golden.of(topic)
-    event = msgspec.convert(file.event, BY_TOPIC[topic].kind)
+    event = msgspec.convert(file.event, BY_TOPIC[topic].event_class)
     stored = file.mapper().to_stored_event(an_envelope(event, file.stream, file.version, file.meta))
     assert (stored.topic, stored.state.hex()) == (topic, file.state)
 

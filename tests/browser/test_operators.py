@@ -1,4 +1,4 @@
-"""The operators' screen in a browser: what stands there, what its buttons have done, and that it disturbs nobody."""
+"""The operators' screen in a browser (S12): what it shows and what its buttons do, without disturbing the reader."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The work list in a browser: what waits, for whom, and where its rows lead."""
+"""The work list in a browser (S11): what waits, for whom, and where its rows lead."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Corrections over HTTP: describe, reclassify, withdraw, restore; each with a reason, a version read, and a trace."""
+"""Corrections over HTTP (G1, G3, G5): describe, reclassify, withdraw, restore; reason, version, history."""
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor

@@ -174,6 +174,7 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("what", BAD_FILES)
 def test_a_bad_file_is_refused_and_leaves_nothing(served: Served, staff: httpx.Client, what: str) -> None:
+    """Rule C8, edge case 7."""
     data, name, status, slug = BAD_FILES[what]
     customer, before = a_customer(served), served.contents()
     answer = select_file(staff, customer, data, name=name)
@@ -214,6 +215,7 @@ def test_a_type_may_refuse_passwords_and_kinds_of_file_and_be_switched_off(serve
 
 
 def test_macros_are_flagged(served: Served, staff: httpx.Client) -> None:
+    """Edge case 7."""
     docx = a_docx(more={"word/vbaProject.bin": secrets.token_bytes(64)})
     item = archived(staff, a_customer(served), docx, name="form.docx")
     assert "macros" in item["flags"]
@@ -250,6 +252,7 @@ def test_a_file_of_an_authorization_type_is_one_row_with_its_evidence(served: Se
     ],
 )
 def test_names_of_files_are_made_safe_to_show(served: Served, staff: httpx.Client, given: str, shown: str) -> None:
+    """Rule C3, edge case 7."""
     assert archived(staff, a_customer(served), name=given)["file_name"] == shown
 
 

@@ -642,7 +642,7 @@ def test_what_is_no_position_is_named(staff: httpx.Client, filled: dict[str, str
 
 
 def test_a_reader_waits_for_the_view_to_get_there(served: Served, staff: httpx.Client) -> None:
-    """The projector is held up: without the header another reader does not wait, with it until the paper is there."""
+    """Edge case 23. While the projector is held up, only a reader with the header waits until the paper is there."""
     customer = a_customer(served)
     first = archived(staff, customer, a_text(), name="a.txt")
     view(staff, customer, first["position"])

@@ -64,6 +64,7 @@ def position_of(done: Page) -> int:
 
 
 def test_nothing_is_active_before_a_source_is_chosen(desk: Visitor) -> None:
+    """Rules A1 and D1."""
     page = desk.open("/add")
     assert [one["value"] for one, _ in page.all("input", type="radio", name="source")] == ["scan", "file", "none"]
     assert page.all("input", type="radio", checked="") == []

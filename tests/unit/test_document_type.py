@@ -96,6 +96,7 @@ CATALOGUE = [
 
 
 def test_the_shipped_catalogue_is_the_one_of_the_domain_rules() -> None:
+    """Rule A2, docs/domain.md §4."""
     shipped = [
         (code, d.kind, d.sensitivity, d.retention and d.retention.months, d.labels["en"], Source.NONE in d.sources)
         for code, d in SHIPPED.items()

@@ -1,4 +1,4 @@
-"""What a withdrawn paper means to its authorization, as use cases over ports in memory: no ground, no signature."""
+"""A withdrawn paper and its authorization, as use cases over ports in memory (I14): no ground, no signature."""
 
 from datetime import date, timedelta
 from uuid import UUID

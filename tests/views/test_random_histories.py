@@ -50,7 +50,7 @@ def test_a_clerk_does_everything_that_there_is_to_do() -> None:
 
 @pytest.mark.parametrize(("seed", "commands"), SHORT + LONG)
 def test_any_history_reads_the_same_live_replayed_rebuilt_and_later(desk: Desk, seed: int, commands: int) -> None:
-    """Also by the moment at which it was read, and after everything was made anew."""
+    """Edge case 23. Also by the moment at which it was read, and after a rebuild of all views."""
     clerk, read_then = Clerk(desk, seed), list[Then]()
     for _ in range(ROUNDS):
         clerk.work(commands // ROUNDS)

@@ -54,15 +54,6 @@ def is_shown(page: Page, n: int) -> None:
 # -- every page owes ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (768, "dark"), (1280, "light")])
-def test_the_document_is_for_everyone_at_every_width(desks: Callable[..., Desk], width: int, scheme: str) -> None:
-    desk = desks("supervisor", width=width, color_scheme=scheme)
-    page = viewed(desk, kept(desk.served, a_letter(3), note="A-note-without-a-blank-" * 8), "?change=describe")
-    page.wait_for_function("() => document.querySelector('#page-1 img').naturalWidth > 0")
-    assert desk.violations() == []
-    assert not desk.is_too_wide()
-
-
 def test_without_scripts_the_pages_are_a_list_and_a_correction_is_a_form(
     desks: Callable[..., Desk], served: Served
 ) -> None:

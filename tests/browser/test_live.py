@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.desks import Desk
+from tests.browser.test_view import told_until
 from tests.http.desk import a_customer, noted
 from tests.http.served import Served, name_of, serving, wait_until
 from tests.http.streams import Stream
@@ -137,13 +138,18 @@ def test_while_there_is_no_stream_the_same_is_asked_for_and_the_words_say_so(
     staff, customer = one_place.as_("staff"), a_customer(one_place)
     desk = signed_in(desks(at=one_place))
     desk.expected = (LOST,)
+    desk.context.add_init_script(WITHOUT_SHARED_WORKER)  # whose clock no page can put forward
+    desk.context.clock.install()
     with Stream(one_place, staff) as taken:
         assert taken.status == 200
         page = listening(desk.open(f"/customers/{customer}"))
         expect(page.locator("[data-live]")).to_have_text("Every 15 s")
         expect(page.locator("[data-live]")).to_have_class(re.compile("poll"))
         made = noted(staff, customer)["position"]
-    hears(page, made)
+        told_until(staff, customer, made)
+        page.clock.fast_forward(15_000)
+        hears(page, made)
+    page.clock.fast_forward(15_000)
     is_live(page)
     following = noted(staff, customer)["position"]
     hears(page, made, following)

@@ -516,7 +516,7 @@ def test_a_session_that_is_over_is_said_to_be(at: Callable[..., AtScanner], arch
     ("width", "scheme"),
     [
         (320, "dark"),
-        (1280, "light"),
+        pytest.param(1280, "light", marks=pytest.mark.long),
         pytest.param(320, "light", marks=pytest.mark.long),
         pytest.param(1280, "dark", marks=pytest.mark.long),
     ],

@@ -10,7 +10,11 @@ from tests.browser.desks import Desk
 from tests.http.served import OWN_PASSWORD, Served
 
 REFUSED = "Failed to load resource: the server responded with a status of 4"
-EVERYWHERE = [("en", 1280, "light"), ("nl", 320, "dark"), ("de", 320, "light")]
+EVERYWHERE = [
+    ("nl", 320, "dark"),
+    pytest.param("en", 1280, "light", marks=pytest.mark.long),
+    pytest.param("de", 320, "light", marks=pytest.mark.long),
+]
 
 
 def a_newcomer(served: Served) -> tuple[str, str]:

@@ -17,19 +17,6 @@ def staff(served: Served) -> httpx.Client:
     return served.as_("staff")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (768, "light"), (1280, "dark")])
-def test_the_timeline_is_for_everyone_at_every_width(desks: Callable[..., Desk], width: int, scheme: str) -> None:
-    desk = desks("supervisor", width=width, color_scheme=scheme)
-    customer, staff = a_customer(desk.served), desk.served.as_("staff")
-    paper = archived(staff, customer, note="A-note-without-a-blank-" * 8)
-    last = corrected(staff, paper, "withdraw", reason="the wrong customer")
-    told_until(staff, customer, last["position"])
-    page = desk.open(f"/customers/{customer}/timeline")
-    expect(page.get_by_role("heading", name="Withdrawn: Letter")).to_be_visible()
-    assert desk.violations() == []
-    assert not desk.is_too_wide()
-
-
 def test_a_moment_of_the_timeline_is_the_list_as_it_was(
     desks: Callable[..., Desk], served: Served, staff: httpx.Client
 ) -> None:

@@ -75,21 +75,6 @@ def seen(staff: httpx.Client, customer: str, count: int) -> list[dict[str, Any]]
 # -- every page owes ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
-@pytest.mark.parametrize("then", [False, True], ids=["now", "past"])
-def test_the_list_is_for_everyone_at_every_width(desks: Callable[..., Desk], width: int, then: bool) -> None:
-    desk = desks("supervisor", width=width, color_scheme="dark" if then else "light")
-    customer, staff = a_customer(desk.served), desk.served.as_("staff")
-    first = archived(staff, customer, note="A note that is rather long, as notes of people are, and then some")
-    corrected(staff, first, "withdraw")
-    [last] = seen(staff, customer, 1)
-    page = desk.open(f"/customers/{customer}" + (f"?as_of={first['position']}" if then else ""))
-    expect(page.locator("#slide")).to_be_visible()
-    assert desk.violations() == []
-    assert not desk.is_too_wide()
-    assert last["id"] in ids(page) or then
-
-
 def test_without_scripts_tabs_filters_pages_and_the_past_work(desks: Callable[..., Desk], staff: httpx.Client) -> None:
     desk = desks(java_script_enabled=False)
     customer = a_customer(desk.served)
@@ -240,9 +225,11 @@ def test_without_a_stream_the_words_change_and_rows_come_all_the_same(
     desk.expected = ("Failed to load resource",)
     desk.context.add_init_script("delete globalThis.SharedWorker")
     desk.context.route(STREAM, lambda route: route.abort())
+    desk.context.clock.install()
     page = desk.open(f"/customers/{customer}")
     expect(page.get_by_text("Live updates stopped; the list refreshes every 15 s.")).to_be_visible(timeout=POLL_MS)
-    archived(staff, customer)
+    seen(staff, customer, 1)
+    desk.context.clock.fast_forward(15_000)
     expect(page.get_by_role("button", name="1 new – show")).to_be_visible(timeout=POLL_MS)
 
 

@@ -109,10 +109,14 @@ def closed_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return {"additionalProperties": False, **schema} if "properties" in schema else schema
 
 
+@cache
+def validator_of(schema: str) -> jsonschema.Draft202012Validator:
+    """The validator of a schema in JSON, made once: it keeps the components that it has looked up."""
+    whole = {**json.loads(schema), "components": closed_components()}
+    return jsonschema.Draft202012Validator(whole, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+
+
 def validate(value: Any, schema: dict[str, Any]) -> None:
     """JSON Schema 2020-12 with formats; references go to the contract's components."""
-    whole = {**schema, "components": closed_components()}
-    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-    validator = jsonschema.Draft202012Validator(whole, format_checker=checker)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    error = jsonschema.exceptions.best_match(validator_of(json.dumps(schema)).iter_errors(value))
     assert error is None, f"{error.json_path}: {error.message} in {json.dumps(value)[:2000]}"

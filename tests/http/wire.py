@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.administration import SYSTEM
 from store.mapper import BY_TOPIC
+from tests.http.memory import tree_of
 from tests.http.served import Served, wait_until
 from tests.http.tiny import Answer, drain, parse
 
@@ -55,7 +56,7 @@ def open_temporaries(served: Served) -> list[str]:
     """Uploads that a process of the archive holds, in memory or under HOME/tmp; no listing shows what has no name."""
     return [
         target
-        for pid in served.processes()
+        for pid in tree_of(served.process.pid)
         for target in links(Path(f"/proc/{pid}/fd"))
         if target.startswith((f"{served.home}/tmp/", "/memfd:upload"))
     ]

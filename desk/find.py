@@ -28,7 +28,7 @@ EXACT_AMONG = 20
 OURS = re.compile(r"[A-Z]{2}[0-9OIL]{8,20}", re.IGNORECASE)
 OWN = ("code", "at", "check")
 UNKNOWN = N_("No customer or authorization has this code.")
-FITS_SEVERAL = N_("This code fits {count} customers. Choose one.")
+FITS_SEVERAL = N_("This code matches {count} customers. Choose one.")
 
 
 class FoundCustomers(msgspec.Struct, frozen=True, kw_only=True):

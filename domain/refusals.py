@@ -402,7 +402,7 @@ class IllegalTransition(Refusal):
         "superseded": N_("superseded"),
         "cancelled": N_("cancelled"),
         "incomplete": N_("without its collection data"),
-        "awaiting_confirmation": N_("waiting for the Yes"),
+        "awaiting_confirmation": N_("waiting for confirmation"),
         "scanning": N_("being scanned"),
         "review": N_("being reviewed"),
         "failed": N_("interrupted"),
@@ -417,8 +417,8 @@ class LapseStands(Refusal):
     """The authorization would lapse again at once. `on`: the first day on which it had ended, counted again today."""
 
     slug = "lapse-stands"
-    title = N_("It has ended by today's date too")
-    sentence = N_("By today's date it had already ended on {on}, so it would end again at once. Issue a new form.")
+    title = N_("The authorization has ended by today's date too")
+    sentence = N_("By today's date the authorization ended on {on}, so it would end again at once. Issue a new form.")
 
     def __init__(self, *, on: date) -> None:
         super().__init__(extra={"on": on.isoformat()}, on=on.isoformat())
@@ -435,7 +435,7 @@ class EvidenceChanged(Refusal):
 
 class EvidenceAttachedSince(Refusal):
     slug = "evidence-attached"
-    title = N_("Its paper is archived")
+    title = N_("The paper is archived")
     sentence = N_("The paper of this authorization is archived. Withdraw that document first if it is wrong too.")
 
 

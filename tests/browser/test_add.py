@@ -716,7 +716,7 @@ def test_a_code_of_two_customers_asks_which(desk: Desk) -> None:
     at.page.get_by_label("Note").fill("as agreed")
     desk.page.locator("#look-up").focus()
     desk.shoot_with_wand(number)
-    expect(at.dialog("Which one?")).to_contain_text("This code fits 2 customers. Choose one.")
+    expect(at.dialog("Which one?")).to_contain_text("This code matches 2 customers. Choose one.")
     at.page.get_by_role("button", name="Cas Smit").click()
     expect(at.page.locator("#who")).to_contain_text("Cas Smit")
     expect(at.page.get_by_label("Note")).to_have_value("as agreed")

@@ -39,7 +39,7 @@ def going_on(served: Served) -> Iterator[None]:
 
 
 def view(page: Page, name: str = VIEW) -> Locator:
-    return page.get_by_role("region", name="Projections").get_by_role("row").filter(has_text=name)
+    return page.get_by_role("region", name="Views").get_by_role("row").filter(has_text=name)
 
 
 def newest(page: Page) -> Locator:

@@ -39,10 +39,10 @@ def test_earlier_acts_come_below_in_their_day(desks: Callable[..., Desk], served
     acts = page.locator("#timeline li")
     expect(acts).to_have_count(50)
     days = page.locator("#timeline h2").count()
-    page.get_by_role("link", name="Show earlier acts").click()
+    page.get_by_role("link", name="Show earlier activity").click()
     expect(acts).to_have_count(52)
     expect(page.locator("#timeline h2")).to_have_count(days)
-    expect(page.get_by_role("link", name="Show earlier acts")).to_have_count(0)
+    expect(page.get_by_role("link", name="Show earlier activity")).to_have_count(0)
     ids = [act.get_attribute("id") for act in acts.all()]
     assert ids == [f"act-{one['position']}" for one in reversed(made)]
     expect(acts.nth(50).get_by_role("link").first).to_be_focused()
@@ -55,7 +55,7 @@ def test_a_choice_counts_at_once_and_the_export_follows_it(
     last = corrected(staff, archived(staff, customer), "withdraw")
     told_until(staff, customer, last["position"])
     page = desks().open(f"/customers/{customer}/timeline")
-    page.get_by_label("Kind of act").select_option("document-withdrawn")
+    page.get_by_label("Kind of activity").select_option("document-withdrawn")
     expect(page.locator("#timeline li")).to_have_count(1)
     with page.expect_download() as started:
         page.get_by_role("link", name="CSV").click()
@@ -85,7 +85,7 @@ def test_without_scripts_it_is_read_filtered_and_paged(
     customer = a_customer(served)
     seen(staff, customer, 51)
     page = desks(java_script_enabled=False).open(f"/customers/{customer}/timeline")
-    page.get_by_role("link", name="Show earlier acts").click()
+    page.get_by_role("link", name="Show earlier activity").click()
     expect(page.locator("#timeline li")).to_have_count(1)
     page.get_by_label("Staff member").fill("nobody")
     page.get_by_role("button", name="Filter").click()

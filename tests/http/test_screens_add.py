@@ -147,7 +147,7 @@ def test_a_code_of_two_customers_asks_which(desk: Visitor, served: Served) -> No
     other = a_customer(served, name="Bea Jansen", card_numbers=[number])
     served.as_("operator").put(f"/v1/customers/{number}", json={"name": "Cas Smit"})
     page = desk.open("/find", code=number)
-    assert "This code fits 2 customers. Choose one." in page.main
+    assert "This code matches 2 customers. Choose one." in page.main
     assert {one["href"] for one, _ in page.all("a", **{"class": "btn pick"})} == {
         f"/customers/{other}",
         f"/customers/{number}",

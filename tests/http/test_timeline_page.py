@@ -204,7 +204,7 @@ def test_what_a_reader_may_not_see_has_no_timeline(served: Served, staff: httpx.
     customer = a_customer(served)
     hidden = archived(staff, customer, type="READING_DISABILITY")
     page = opened(served, f"/customers/{customer}/timeline", hidden["position"], role="viewer")
-    assert "No acts yet" in page.main
+    assert "No activity yet" in page.main
     assert opened(served, f"/documents/{hidden['evidence']}/timeline", role="viewer").answer.status_code == 404
 
 

@@ -30,7 +30,8 @@ both = pytest.mark.parametrize("tag", LANGUAGES)
 FOUND = sentences()
 MARKED = marked()
 ALIKE = {
-    "nl": "BIC|Document|Document %(number)s:|IBAN|Live|OK|Offline|Parameters|Scanner|Scanners|Stations|Status",
+    "nl": "1 item|%(count)s items, %(order)s"
+    "|BIC|Document|Document %(number)s:|IBAN|Live|OK|Offline|Parameters|Scanner|Scanners|Stations|Status",
     "de": "BIC|IBAN|Live|Name|OK|Offline|Organisation|Person|Position|Position %(position)s|Problem|Scanner|Status"
     "|Text|optional",
 }

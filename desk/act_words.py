@@ -24,6 +24,8 @@ OF_PAPERS = {
     "content-replaced": ActWords(N_("Content replaced"), "replace"),
     "customer-linked": ActWords(N_("Second customer linked"), "link"),
     "customer-unlinked": ActWords(N_("Second customer unlinked"), "link"),
+    "document-hold-placed": ActWords(N_("Legal hold placed"), "lock"),
+    "document-hold-lifted": ActWords(N_("Legal hold lifted"), "lock"),
     "authorization-issued": ActWords(N_("Form issued"), "print"),
     "authorization-registered": ActWords(N_("Authorization recorded"), "seal"),
     "authorization-signed": ActWords(N_("Authorization signed"), "seal"),
@@ -46,6 +48,10 @@ OF_PAPERS = {
     "customer-left": ActWords(N_("Customer left the library"), "user"),
     "customer-deleted-in-source": ActWords(N_("Customer deleted in the library system"), "user"),
     "customer-returned": ActWords(N_("Customer is a customer again"), "user"),
+    "customer-hold-placed": ActWords(N_("Legal hold placed on all papers of the customer"), "lock"),
+    "customer-hold-lifted": ActWords(N_("Legal hold lifted from all papers of the customer"), "lock"),
+    "authorization-hold-placed": ActWords(N_("Legal hold placed"), "lock"),
+    "authorization-hold-lifted": ActWords(N_("Legal hold lifted"), "lock"),
 }
 OF_OTHERS = {
     "document-type-defined": ActWords(N_("Document type added"), "plus"),

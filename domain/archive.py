@@ -11,6 +11,7 @@ from domain.corrections import Corrections
 from domain.customer_files import CustomerFiles
 from domain.filing import Filing
 from domain.forms import CheckedForm, Forms, IssueForm, PrintedForm
+from domain.holding import Holding
 from domain.life import AmendMandate, Life, SupersedeBy
 from domain.noting import Noting
 from domain.orders import ArchiveFile, NoteAuthorization, SeenPaper
@@ -67,6 +68,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     corrections: Corrections
     customer_files: CustomerFiles
     life: Life
+    holding: Holding
     scanning: Scanning
 
     @property
@@ -93,6 +95,15 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
     papers = Papers(log=log, keys=keys, customers=ports.customers)
     claims = Claims(keys)
     checks = CheckTokens(keys=keys, clock=clock, seconds=rules.check_token_seconds)
+    files = CustomerFiles(
+        commands=commands,
+        claims=claims,
+        log=log,
+        keys=keys,
+        customers=ports.customers,
+        clock=clock,
+        ids=ids,
+    )
     filing = Filing(
         commands=commands,
         papers=papers,
@@ -143,15 +154,7 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
             ids=ids,
             form_days=rules.form_days,
         ),
-        customer_files=CustomerFiles(
-            commands=commands,
-            claims=claims,
-            log=log,
-            keys=keys,
-            customers=ports.customers,
-            clock=clock,
-            ids=ids,
-        ),
+        customer_files=files,
         life=Life(
             commands=commands,
             papers=papers,
@@ -162,6 +165,7 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
             creditor=rules.creditor,
             form_days=rules.form_days,
         ),
+        holding=Holding(commands=commands, papers=papers, files=files, log=log, keys=keys, clock=clock, ids=ids),
         scanning=Scanning(
             commands=commands,
             claims=claims,

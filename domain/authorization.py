@@ -14,6 +14,7 @@ import msgspec
 from domain.calendar import add_months, day_after, day_before
 from domain.document_type import DocumentType
 from domain.envelope import UNSET, Event, Sealed, UnsetType
+from domain.hold import Hold, Holds, LiftHold, PlaceHold, require_liftable, require_placeable, without_hold
 from domain.mandate import (
     Amendment,
     CollectionOutcome,
@@ -245,6 +246,8 @@ Command = (
     | Lapse
     | Reinstate
     | Reassign
+    | PlaceHold
+    | LiftHold
 )
 
 
@@ -458,6 +461,23 @@ class AuthorizationReassigned(Event, frozen=True, kw_only=True):
     reason: Sealed[str] = UNSET
 
 
+class AuthorizationHoldPlaced(Event, frozen=True, kw_only=True):
+    """A legal hold on the authorization, in force up to and including `until`; None: until it is lifted."""
+
+    topic: ClassVar[str] = "authorization-hold-placed.v1"
+    customer: UUID
+    hold: UUID
+    until: date | None
+    reason: Sealed[str] = UNSET
+
+
+class AuthorizationHoldLifted(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "authorization-hold-lifted.v1"
+    customer: UUID
+    hold: UUID
+    reason: Sealed[str] = UNSET
+
+
 AuthorizationEvent = (
     AuthorizationIssued
     | AuthorizationRegistered
@@ -477,6 +497,8 @@ AuthorizationEvent = (
     | AuthorizationCancelled
     | CollectionReported
     | AuthorizationReassigned
+    | AuthorizationHoldPlaced
+    | AuthorizationHoldLifted
 )
 
 
@@ -529,6 +551,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     unsigned: Unsigned = Unsigned()
     withdrawn: Mapping[UUID, Terms | None] = {}
     lapsed: Lapsed | None = None
+    holds: Holds = ()
 
     @property
     def evidence_papers(self) -> Sequence[UUID]:
@@ -612,6 +635,12 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
         case Reassign(customer=customer, reason=reason):
             moved = AuthorizationReassigned(customer=customer, old=state.customer, reason=reason)
             return [moved] if customer != state.customer else []
+        case PlaceHold(hold=hold, until=until, reason=reason):
+            require_placeable(command)
+            return [AuthorizationHoldPlaced(customer=state.customer, hold=hold, until=until, reason=reason)]
+        case LiftHold(hold=hold, reason=reason):
+            require_liftable(state.holds, command)
+            return [AuthorizationHoldLifted(customer=state.customer, hold=hold, reason=reason)]
 
 
 def require_checkable(state: Authorization, today: date) -> None:
@@ -1101,6 +1130,10 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
             )
         case AuthorizationReassigned(customer=customer):
             return msgspec.structs.replace(state, customer=customer)
+        case AuthorizationHoldPlaced(hold=hold, until=until):
+            return msgspec.structs.replace(state, holds=(*state.holds, Hold(hold, until)))
+        case AuthorizationHoldLifted(hold=hold):
+            return msgspec.structs.replace(state, holds=without_hold(state.holds, hold))
 
 
 def _state_from_issued(event: AuthorizationIssued) -> Authorization:

@@ -1,4 +1,4 @@
-"""The file of a customer: what was reported about the customer. Decide / evolve, no I/O.
+"""The file of a customer: what was reported about the customer, and legal holds. Decide / evolve, no I/O.
 
 Its stream has a random id that is not derived from the customer's; the claim `customer-file` on the customer's id finds
 it (domain/customer_files.py). Papers are no part of it: two desks never conflict on unrelated papers of one customer.
@@ -13,7 +13,8 @@ import msgspec
 
 from domain.customer import CustomerStatus
 from domain.envelope import UNSET, Event, Sealed
-from domain.refusals import N_, FieldError, IllegalTransition, ValidationFailed
+from domain.hold import Hold, Holds, LiftHold, PlaceHold, require_liftable, require_placeable, without_hold
+from domain.refusals import N_, FieldError, IllegalTransition, NotFound, ValidationFailed
 
 
 class ReportCustomer(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,14 @@ class ReportCustomer(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Command = ReportCustomer
+class HoldCustomer(msgspec.Struct, frozen=True):
+    """Place a legal hold on all papers of the customer, those that come later included."""
+
+    customer: UUID
+    placed: PlaceHold
+
+
+Command = ReportCustomer | HoldCustomer | LiftHold
 
 
 class CustomerDeceasedReported(Event, frozen=True, kw_only=True):
@@ -66,7 +74,25 @@ class CustomerReturned(Event, frozen=True, kw_only=True):
     reason: Sealed[str] = UNSET
 
 
-CustomerFileEvent = CustomerDeceasedReported | CustomerLeft | CustomerDeletedInSource | CustomerReturned
+class CustomerHoldPlaced(Event, frozen=True, kw_only=True):
+    """A legal hold on all papers of the customer, in force up to and including `until`; None: until it is lifted."""
+
+    topic: ClassVar[str] = "customer-hold-placed.v1"
+    customer: UUID
+    hold: UUID
+    until: date | None
+    reason: Sealed[str] = UNSET
+
+
+class CustomerHoldLifted(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "customer-hold-lifted.v1"
+    customer: UUID
+    hold: UUID
+    reason: Sealed[str] = UNSET
+
+
+ReportEvent = CustomerDeceasedReported | CustomerLeft | CustomerDeletedInSource | CustomerReturned
+CustomerFileEvent = ReportEvent | CustomerHoldPlaced | CustomerHoldLifted
 
 
 class CustomerFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +103,7 @@ class CustomerFile(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     status: CustomerStatus = CustomerStatus.ACTIVE
     reported: dict[CustomerStatus, date] = {}
+    holds: Holds = ()
 
     @property
     def ended_on(self) -> date | None:
@@ -84,7 +111,7 @@ class CustomerFile(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.reported.values(), default=None)
 
 
-REPORTS: dict[CustomerStatus, type[CustomerFileEvent]] = {
+REPORTS: dict[CustomerStatus, type[ReportEvent]] = {
     CustomerStatus.ACTIVE: CustomerReturned,
     CustomerStatus.DECEASED: CustomerDeceasedReported,
     CustomerStatus.LEFT: CustomerLeft,
@@ -98,6 +125,15 @@ def decide(state: CustomerFile | None, command: Command) -> Sequence[CustomerFil
     match command:
         case ReportCustomer():
             return _report_customer(state, command)
+        case HoldCustomer(customer=customer, placed=placed):
+            require_placeable(placed)
+            hold, until, reason = placed.hold, placed.until, placed.reason
+            return [CustomerHoldPlaced(customer=customer, hold=hold, until=until, reason=reason)]
+        case LiftHold(hold=hold, reason=reason):
+            if state is None:
+                raise NotFound
+            require_liftable(state.holds, command)
+            return [CustomerHoldLifted(customer=state.customer, hold=hold, reason=reason)]
 
 
 def _report_customer(state: CustomerFile | None, command: ReportCustomer) -> Sequence[CustomerFileEvent]:
@@ -124,6 +160,10 @@ def evolve(state: CustomerFile | None, event: CustomerFileEvent) -> CustomerFile
             return _with_report(state, CustomerStatus.DELETED_IN_SOURCE, on)
         case CustomerReturned():
             return msgspec.structs.replace(state, status=CustomerStatus.ACTIVE, reported={})
+        case CustomerHoldPlaced(hold=hold, until=until):
+            return msgspec.structs.replace(state, holds=(*state.holds, Hold(hold, until)))
+        case CustomerHoldLifted(hold=hold):
+            return msgspec.structs.replace(state, holds=without_hold(state.holds, hold))
 
 
 def _with_report(state: CustomerFile, status: CustomerStatus, on: date) -> CustomerFile:

@@ -10,6 +10,7 @@ import msgspec
 
 from domain.document_type import DocumentType
 from domain.envelope import UNSET, Event, Sealed, UnsetType
+from domain.hold import Hold, Holds, LiftHold, PlaceHold, require_liftable, require_placeable, without_hold
 from domain.promises import require_value
 from domain.refusals import N_, FieldError, IllegalTransition, ValidationFailed
 from domain.values import Content, Kind, Source, TypeStamp
@@ -118,6 +119,8 @@ Command = (
     | ReplaceContent
     | LinkCustomer
     | UnlinkCustomer
+    | PlaceHold
+    | LiftHold
 )
 
 
@@ -213,6 +216,23 @@ class CustomerUnlinked(Event, frozen=True, kw_only=True):
     reason: Sealed[str] = UNSET
 
 
+class DocumentHoldPlaced(Event, frozen=True, kw_only=True):
+    """A legal hold on the document, in force up to and including `until`; None: until it is lifted."""
+
+    topic: ClassVar[str] = "document-hold-placed.v1"
+    customer: UUID
+    hold: UUID
+    until: date | None
+    reason: Sealed[str] = UNSET
+
+
+class DocumentHoldLifted(Event, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "document-hold-lifted.v1"
+    customer: UUID
+    hold: UUID
+    reason: Sealed[str] = UNSET
+
+
 DocumentEvent = (
     DocumentArchived
     | IdentitySeen
@@ -224,6 +244,8 @@ DocumentEvent = (
     | ContentReplaced
     | CustomerLinked
     | CustomerUnlinked
+    | DocumentHoldPlaced
+    | DocumentHoldLifted
 )
 
 
@@ -251,6 +273,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[ContentVersion, ...] = ()
     evidence_of: UUID | None = None
     linked: frozenset[UUID] = frozenset()
+    holds: Holds = ()
 
     @property
     def is_archived(self) -> bool:
@@ -286,6 +309,12 @@ def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
             return [linked] if customer not in _customers_of(state) else []
         case UnlinkCustomer():
             return _unlink_customer(state, command)
+        case PlaceHold(hold=hold, until=until, reason=reason):
+            require_placeable(command)
+            return [DocumentHoldPlaced(customer=state.customer, hold=hold, until=until, reason=reason)]
+        case LiftHold(hold=hold, reason=reason):
+            require_liftable(state.holds, command)
+            return [DocumentHoldLifted(customer=state.customer, hold=hold, reason=reason)]
 
 
 def require_archivable(
@@ -450,6 +479,10 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
             return msgspec.structs.replace(state, version=version, linked=state.linked | {customer})
         case CustomerUnlinked(linked=customer):
             return msgspec.structs.replace(state, version=version, linked=state.linked - {customer})
+        case DocumentHoldPlaced(hold=hold, until=until):
+            return msgspec.structs.replace(state, version=version, holds=(*state.holds, Hold(hold, until)))
+        case DocumentHoldLifted(hold=hold):
+            return msgspec.structs.replace(state, version=version, holds=without_hold(state.holds, hold))
 
 
 def _file_from(event: DocumentArchived | ContentReplaced) -> ContentVersion:

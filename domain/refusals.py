@@ -4,8 +4,10 @@ A refusal has a slug (stable, part of the contract), a title, and a sentence tha
 are message ids for gettext: `N_` marks them; the edge translates them and fills in `values`.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, ClassVar
+from uuid import UUID
 
 
 def N_(message: str) -> str:
@@ -411,6 +413,32 @@ class IllegalTransition(Refusal):
 
     def __init__(self, *, state: str) -> None:
         super().__init__(extra={"state": state}, state=self.states[state])
+
+
+class UnderLegalHold(Refusal):
+    """A hold covers the paper or the customer. `holds`: the ids of these holds."""
+
+    slug = "under-legal-hold"
+    title = N_("Under a legal hold")
+    sentence = N_("A legal hold keeps this, so it is neither destroyed nor erased. A supervisor can lift the hold.")
+
+    def __init__(self, *, holds: Sequence[UUID]) -> None:
+        super().__init__(extra={"holds": [str(hold) for hold in holds]})
+
+
+class RetentionNotReached(Refusal):
+    """The retention rule still keeps the paper. `kept_until`: its last day; None while that day is not known."""
+
+    slug = "retention-not-reached"
+    title = N_("To be kept longer")
+    sentence = N_("The rule of its document type keeps this paper until {kept_until}. Destroy it after that day.")
+    undated = N_("The event that starts its retention has not happened yet, so this paper is kept.")
+
+    def __init__(self, *, kept_until: date | None) -> None:
+        day = kept_until.isoformat() if kept_until else None
+        super().__init__(extra={"keep_until": day}, kept_until=day)
+        if kept_until is None:
+            self.sentence = self.undated  # type: ignore[misc]  # the sentence of this case
 
 
 class LapseStands(Refusal):

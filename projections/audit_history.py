@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, get_args
 from uuid import UUID
 
@@ -29,6 +29,8 @@ from domain.authorization import (
     AuthorizationCancelled,
     AuthorizationEvent,
     AuthorizationExpired,
+    AuthorizationHoldLifted,
+    AuthorizationHoldPlaced,
     AuthorizationIssued,
     AuthorizationReassigned,
     AuthorizationRegistered,
@@ -52,6 +54,8 @@ from domain.customer_file import (
     CustomerDeceasedReported,
     CustomerDeletedInSource,
     CustomerFileEvent,
+    CustomerHoldLifted,
+    CustomerHoldPlaced,
     CustomerLeft,
     CustomerReturned,
 )
@@ -63,6 +67,8 @@ from domain.document import (
     DocumentArchived,
     DocumentDescribed,
     DocumentEvent,
+    DocumentHoldLifted,
+    DocumentHoldPlaced,
     DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
@@ -173,6 +179,10 @@ def _changes_of_document(body: DocumentEvent) -> Changed:
             return {"linked_customer": None}, {"linked_customer": customer}
         case CustomerUnlinked(linked=customer):
             return {"linked_customer": customer}, {"linked_customer": None}
+        case DocumentHoldPlaced(hold=hold, until=until):
+            return _changes_of_hold_placed(hold, until)
+        case DocumentHoldLifted(hold=hold):
+            return {"hold": hold}, {"hold": None}
 
 
 def _changes_of_authorization(body: AuthorizationEvent) -> Changed:
@@ -213,12 +223,24 @@ def _changes_of_authorization(body: AuthorizationEvent) -> Changed:
             return {}, _fields_of_collection(body)
         case AuthorizationReassigned(old=was, customer=now):
             return {"customer": was}, {"customer": now}
+        case AuthorizationHoldPlaced(hold=hold, until=until):
+            return _changes_of_hold_placed(hold, until)
+        case AuthorizationHoldLifted(hold=hold):
+            return {"hold": hold}, {"hold": None}
+
+
+def _changes_of_hold_placed(hold: UUID, until: date | None) -> Changed:
+    return {"hold": None}, _drop_absent({"hold": hold, "hold_until": until})
 
 
 def _changes_of_customer(body: CustomerFileEvent) -> Changed:
     match body:
         case CustomerDeceasedReported() | CustomerLeft() | CustomerDeletedInSource() | CustomerReturned():
             return {"status": body.was}, {"status": STATUS_AFTER[type(body)], "on": body.on}
+        case CustomerHoldPlaced(hold=hold, until=until):
+            return _changes_of_hold_placed(hold, until)
+        case CustomerHoldLifted(hold=hold):
+            return {"hold": hold}, {"hold": None}
 
 
 def _changes_of_type(body: TypeEvent) -> Changed:

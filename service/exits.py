@@ -51,6 +51,8 @@ CODES = {
     "mandate-reference-taken": CONFLICT,
     "collection-presented": CONFLICT,
     "illegal-transition": CONFLICT,
+    "under-legal-hold": CONFLICT,
+    "retention-not-reached": CONFLICT,
     "lapse-stands": CONFLICT,
     "evidence-attached": CONFLICT,
     "evidence-changed": CONFLICT,

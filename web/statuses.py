@@ -45,6 +45,8 @@ STATUSES: dict[str, int] = {
     "mandate-reference-taken": 409,
     "collection-presented": 409,
     "illegal-transition": 409,
+    "under-legal-hold": 409,
+    "retention-not-reached": 409,
     "lapse-stands": 409,
     "evidence-attached": 409,
     "evidence-changed": 409,

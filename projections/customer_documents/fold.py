@@ -11,6 +11,8 @@ from domain.authorization import (
     AuthorizationCancelled,
     AuthorizationEvent,
     AuthorizationExpired,
+    AuthorizationHoldLifted,
+    AuthorizationHoldPlaced,
     AuthorizationIssued,
     AuthorizationReassigned,
     AuthorizationRegistered,
@@ -39,6 +41,8 @@ from domain.document import (
     DocumentArchived,
     DocumentDescribed,
     DocumentEvent,
+    DocumentHoldLifted,
+    DocumentHoldPlaced,
     DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
@@ -123,6 +127,8 @@ def _apply_event(row: PaperRow | None, recorded: Recorded[PaperEvent]) -> PaperR
             return _next_version(row, recorded, customer=customer)
         case MandateAmended() | RevocationReceived():  # not shown here, but the ETag moves
             return _next_version(row, recorded)
+        case DocumentHoldPlaced() | DocumentHoldLifted() | AuthorizationHoldPlaced() | AuthorizationHoldLifted():
+            return _next_version(row, recorded)  # the view `holds` has them
     assert_never(body)
 
 

@@ -21,6 +21,8 @@ from domain.administration import (
 from domain.authorization import (
     AuthorizationCancelled,
     AuthorizationExpired,
+    AuthorizationHoldLifted,
+    AuthorizationHoldPlaced,
     AuthorizationIssued,
     AuthorizationReassigned,
     AuthorizationRegistered,
@@ -45,6 +47,8 @@ from domain.customer import CustomerStatus
 from domain.customer_file import (
     CustomerDeceasedReported,
     CustomerDeletedInSource,
+    CustomerHoldLifted,
+    CustomerHoldPlaced,
     CustomerLeft,
     CustomerReturned,
 )
@@ -55,6 +59,8 @@ from domain.document import (
     Description,
     DocumentArchived,
     DocumentDescribed,
+    DocumentHoldLifted,
+    DocumentHoldPlaced,
     DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
@@ -101,6 +107,7 @@ MANDATE = Mandate(
 )
 MOVED_MANDATE = replace(MANDATE, iban="DE89370400440532013000", bic="COBADEFF", sequence_type=SequenceType.FIRST)
 TERMS = Terms(signed_on=date(2026, 11, 20), valid_from=date(2026, 12, 1), valid_until=date(2029, 11, 30))
+HOLD = UUID("0193f3a0-0000-7000-8000-00000000d001")
 SCAN_CODE = "DA48271903665144"
 SCANNED_AT = datetime(2026, 11, 24, 9, 30, 11, 123000, tzinfo=UTC)
 A_DEVICE = ScannerChoice(scanner="desk-2:flatbed", station="desk-2", source=ScannerSource.FLATBED, profile="letter")
@@ -148,6 +155,8 @@ EVERY: tuple[Event, ...] = (
     ),
     CustomerLinked(customer=CUSTOMER, linked=OTHER_CUSTOMER, reason="signed by both"),
     CustomerUnlinked(customer=CUSTOMER, linked=OTHER_CUSTOMER, reason="signed by one only"),
+    DocumentHoldPlaced(customer=CUSTOMER, hold=HOLD, until=date(2027, 6, 30), reason="a court asks for it"),
+    DocumentHoldLifted(customer=CUSTOMER, hold=HOLD, reason="the court has decided"),
     AuthorizationIssued(
         customer=CUSTOMER,
         type=a_document_type("DEBT_AUTHORIZATION").stamp,
@@ -265,6 +274,8 @@ EVERY: tuple[Event, ...] = (
         reference="fee 2027",
     ),
     AuthorizationReassigned(customer=CUSTOMER, old=OTHER_CUSTOMER, reason="of the daughter"),
+    AuthorizationHoldPlaced(customer=CUSTOMER, hold=HOLD, until=date(2027, 6, 30), reason="the bank disputes it"),
+    AuthorizationHoldLifted(customer=CUSTOMER, hold=HOLD, reason="the dispute is settled"),
     CustomerDeceasedReported(
         customer=CUSTOMER, was=CustomerStatus.ACTIVE, on=date(2027, 5, 3), reason="told by the daughter"
     ),
@@ -273,6 +284,8 @@ EVERY: tuple[Event, ...] = (
         customer=CUSTOMER, was=CustomerStatus.LEFT, on=date(2027, 6, 1), reason="not in the file of June"
     ),
     CustomerReturned(customer=CUSTOMER, was=CustomerStatus.LEFT, on=date(2028, 1, 2), reason="back from Gent"),
+    CustomerHoldPlaced(customer=CUSTOMER, hold=HOLD, until=date(2028, 1, 1), reason="an inquiry by the prosecutor"),
+    CustomerHoldLifted(customer=CUSTOMER, hold=HOLD, reason="the inquiry was closed"),
     DocumentTypeDefined(code="LETTER", definition=LETTER.definition),
     DocumentTypeChanged(
         code="DEBT_AUTHORIZATION",

@@ -14,6 +14,7 @@ from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.catalogue import SHIPPED
 from domain.customer import CustomerStatus
 from domain.document import Command, Describe, Reclassify, Restore, Withdraw
+from domain.holding import placed_hold
 from domain.life import Order, TakeBackNote
 from domain.mandate import Amendment, CollectionOutcome
 from domain.refusals import Refusal
@@ -67,6 +68,8 @@ class Clerk:
         self.customers = CUSTOMERS[:4]
         self.papers: dict[UUID, Shown] = {}
         self.reported: set[str] = set()
+        self.holds: dict[UUID, UUID] = {}
+        self.holds_of_customers: dict[UUID, str] = {}
         self.refused = 0
         self._labels = 0
 
@@ -76,6 +79,7 @@ class Clerk:
             *[self._form] * 2, *[self._sign] * 2, *[self._attach] * 2, *[self._change] * 8, self._end_wrongly,
             *[self._correct] * 6, *[self._move] * 3, *[self._link] * 2, self._unlink, self._replace,
             self._change_a_type, self._change_tokens, *[self._report] * 2,
+            self._hold, self._release, self._hold_customer, self._release_customer,
         )  # fmt: skip
         for _ in range(commands):
             try:
@@ -303,6 +307,33 @@ class Clerk:
         status = self.chance.choice([*CustomerStatus])
         outcome = self.desk.report(self._customer(), status, self._day())
         self.reported |= {r.envelope.body.topic.rpartition(".")[0] for r in outcome.recorded}
+
+    # -- legal holds --------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        """Some are for a day that has passed, and refused."""
+        paper = self._any()
+        outcome = self.desk.hold(paper, until=self._until(), is_document=self.papers[paper].kind == "document")
+        self._learn_from(outcome, paper)
+        self.holds[placed_hold(outcome).id] = paper
+
+    def _release(self) -> None:
+        hold, paper = self.chance.choice([*self.holds.items()] or [(UUID(int=1), self._any())])
+        self._learn_from(self.desk.release(paper, hold, is_document=self.papers[paper].kind == "document"), paper)
+
+    def _hold_customer(self) -> None:
+        customer = self._customer()
+        outcome = self.desk.hold_customer(customer, until=self._until())
+        self.holds_of_customers[placed_hold(outcome).id] = customer
+        self.reported.add("customer-hold-placed")
+
+    def _release_customer(self) -> None:
+        hold, customer = self.chance.choice([*self.holds_of_customers.items()] or [(UUID(int=1), self._customer())])
+        self.desk.release_customer(customer, hold)
+        self.reported.add("customer-hold-lifted")
+
+    def _until(self) -> date | None:
+        return self.chance.choice((None, self.today, self.today + timedelta(days=100), self.today - timedelta(days=1)))
 
     # -- catalogues ---------------------------------------------------------------------------------------------
 

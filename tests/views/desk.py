@@ -21,6 +21,8 @@ from domain.catalogue import SHIPPED
 from domain.customer import CustomerStatus
 from domain.document import Command
 from domain.document_type import DefineType, Definition, DocumentType
+from domain.hold import LiftHold
+from domain.holding import HoldOrder
 from domain.life import Order
 from domain.mandate import CollectionOutcome
 from projections import parking, tracking
@@ -148,6 +150,21 @@ class Desk:
 
     def report(self, customer: str, status: CustomerStatus, on: date) -> Outcome:
         return self.archive.customer_files.report_customer(customer, status, on, "told at the desk", a_caller())
+
+    def hold(self, paper: UUID, *, until: date | None = None, is_document: bool = True) -> Outcome:
+        """Place a legal hold on a paper."""
+        place = self.archive.holding.hold_document if is_document else self.archive.holding.hold_authorization
+        return place(paper, HoldOrder("a court asks for it", until), a_caller(), **AS_IT_IS)
+
+    def release(self, paper: UUID, hold: UUID, *, is_document: bool = True) -> Outcome:
+        lift = self.archive.holding.release_document if is_document else self.archive.holding.release_authorization
+        return lift(paper, LiftHold(hold, "the court has decided"), a_caller(), **AS_IT_IS)
+
+    def hold_customer(self, customer: str, *, until: date | None = None) -> Outcome:
+        return self.archive.holding.hold_customer(customer, HoldOrder("an inquiry", until), a_caller())
+
+    def release_customer(self, customer: str, hold: UUID) -> Outcome:
+        return self.archive.holding.release_customer(customer, LiftHold(hold, "the inquiry was closed"), a_caller())
 
     def define(self, code: str, definition: Definition) -> None:
         self.archive.catalogues.define_type(DefineType(code, definition), a_caller())

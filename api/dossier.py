@@ -21,12 +21,18 @@ from api.history import with_customer_ids
 from api.scan_codes import collection_of
 from domain import authorization
 from domain.archive import Outcome
-from domain.authorization import Authorization, AuthorizationIssued, CollectionReported, MandateAmended
+from domain.authorization import (
+    Authorization,
+    AuthorizationIssued,
+    AuthorizationStatus,
+    CollectionReported,
+    MandateAmended,
+)
 from domain.document import ContentReplaced, DocumentArchived
 from domain.envelope import Recorded
 from domain.file_name import printable
 from domain.promises import require_value
-from domain.refusals import N_, NotFound
+from domain.refusals import N_, NotFound, PaperDestroyed
 from domain.values import Content
 from projections import audit_history, customer_documents
 from projections.history_items import history_item
@@ -54,6 +60,8 @@ async def send_dossier(call: Call) -> None:
     archive, statement = call.parts.archive, call.id()
     told = await call.parts.blocking(archive.life.load_outcome, statement, call.rights)
     state = state_of(told)
+    if state.status is AuthorizationStatus.DESTROYED:
+        raise PaperDestroyed
     rows = await with_customer_ids(call, [audit_history.row_of(r, r.recorded_at) for r in told.recorded])
     papers = [(name, text.encode()) for name, text in texts_of(call, told, state, rows)]
     if isinstance(told.recorded[0].envelope.body, AuthorizationIssued):

@@ -26,6 +26,7 @@ OF_PAPERS = {
     "customer-unlinked": ActWords(N_("Second customer unlinked"), "link"),
     "document-hold-placed": ActWords(N_("Legal hold placed"), "lock"),
     "document-hold-lifted": ActWords(N_("Legal hold lifted"), "lock"),
+    "content-destroyed": ActWords(N_("Destroyed after its retention"), "x"),
     "authorization-issued": ActWords(N_("Form issued"), "print"),
     "authorization-registered": ActWords(N_("Authorization recorded"), "seal"),
     "authorization-signed": ActWords(N_("Authorization signed"), "seal"),
@@ -52,6 +53,7 @@ OF_PAPERS = {
     "customer-hold-lifted": ActWords(N_("Legal hold lifted from all papers of the customer"), "lock"),
     "authorization-hold-placed": ActWords(N_("Legal hold placed"), "lock"),
     "authorization-hold-lifted": ActWords(N_("Legal hold lifted"), "lock"),
+    "authorization-destroyed": ActWords(N_("Authorization destroyed after its retention"), "x"),
 }
 OF_OTHERS = {
     "document-type-defined": ActWords(N_("Document type added"), "plus"),
@@ -108,6 +110,7 @@ STATUSES = {
     "archived": N_("Archived"), "withdrawn": N_("Withdrawn"), "issued": N_("Issued"), "active": N_("Active"),
     "suspended": N_("Suspended"), "revoked": N_("Revoked"), "expired": N_("Expired"),
     "superseded": N_("Superseded"), "cancelled": N_("Cancelled"),
+    "destroyed": N_("Destroyed"),
 }  # fmt: skip
 SOURCES = {"scan": N_("Scan page"), "file": N_("Select file"), "none": N_("No upload")}
 OUTCOMES = {"paid": N_("Paid"), "rejected": N_("Rejected"), "returned": N_("Returned"), "refunded": N_("Refunded")}

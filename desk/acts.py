@@ -238,6 +238,10 @@ FIELDS: dict[str, tuple[str, Callable[[Any, ActReader], str]]] = {
     "problem": (N_("Problem"), text),
     "revoked": (N_("Revoked"), yes_no),
     "disabled": (N_("Disabled"), yes_no),
+    "disposal": (N_("Disposal"), text),
+    "trigger": (N_("Retention counts from"), text),
+    "months": (N_("Months kept"), count),
+    "legal_basis": (N_("Legal basis"), text),
 }
 PLACES = {name: at for at, name in enumerate(FIELDS)}
 ROOMS = {

@@ -116,6 +116,8 @@ def pages_of(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> dic
 
 def may_read(call: Call, item: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """True if this reader may read the content; withdrawn and replaced content is for those who correct documents."""
+    if now["status"] == "destroyed":
+        return False
     current = now["status"] == "archived" and item["content_version"] == now["content_version"]
     return current or render.may_use(call, "documents.correct")
 

@@ -172,18 +172,32 @@ CREATE FUNCTION archive.let_go(ended uuid[], forgotten uuid[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    destroyed uuid[];
 begin
+    select array_agg(p) into destroyed
+    from unnest(ended) as p
+    where (
+        select e.topic
+        from archive.archive_events as e
+        where e.originator_id = p
+        order by e.originator_version desc
+        limit 1
+    ) in ('content-destroyed.v1', 'authorization-destroyed.v1');
     if exists (
         select from unnest(ended) as p
-        where not exists (
-            select from archive.archive_events as e
-            where e.originator_id = p and e.originator_version = 1 and e.topic = 'scan-started.v1'
-        ) or not exists (
-            select from archive.archive_events as e
-            where e.originator_id = p and e.topic in ('scan-closed.v1', 'scan-cancelled.v1')
+        where not p = any (coalesce(destroyed, '{}')) and (
+            not exists (
+                select from archive.archive_events as e
+                where e.originator_id = p and e.originator_version = 1 and e.topic = 'scan-started.v1'
+            ) or not exists (
+                select from archive.archive_events as e
+                where e.originator_id = p and e.topic in ('scan-closed.v1', 'scan-cancelled.v1')
+            )
         )
     ) then
-        raise exception 'a paper would lose its keys that is no scan session, or one that goes on' using errcode = 'DX500';
+        raise exception 'a paper would lose its keys that is no scan session and not destroyed, or one that goes on'
+            using errcode = 'DX500';
     end if;
     if exists (
         select from archive.content as c
@@ -194,9 +208,19 @@ begin
     ) then
         raise exception 'a content would be forgotten that is no image of a scan session' using errcode = 'DX500';
     end if;
+    insert into archive.destroyed_content (content, paper)
+    select c.content, c.paper from archive.content as c where c.paper = any (destroyed);
     delete from archive.content where content = any (forgotten) or paper = any (ended);
     delete from keys.paper where paper = any (ended);
 end $$;
+
+CREATE FUNCTION archive.note_removed(contents uuid[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update archive.destroyed_content set removed_at = clock_timestamp()
+    where content = any (contents) and removed_at is null;
+$$;
 
 CREATE FUNCTION archive.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -354,6 +378,12 @@ CREATE TABLE archive.command (
 CREATE TABLE archive.content (
     content uuid NOT NULL,
     paper uuid NOT NULL
+);
+
+CREATE TABLE archive.destroyed_content (
+    content uuid NOT NULL,
+    paper uuid NOT NULL,
+    removed_at timestamp with time zone
 );
 
 CREATE TABLE archive.identity (
@@ -667,6 +697,9 @@ ALTER TABLE ONLY archive.command
 ALTER TABLE ONLY archive.content
     ADD CONSTRAINT content_pkey PRIMARY KEY (content);
 
+ALTER TABLE ONLY archive.destroyed_content
+    ADD CONSTRAINT destroyed_content_pkey PRIMARY KEY (content);
+
 ALTER TABLE ONLY archive.identity
     ADD CONSTRAINT identity_pkey PRIMARY KEY (only_one);
 
@@ -744,6 +777,10 @@ CREATE INDEX archive_events_catalogue ON archive.archive_events USING btree (top
 CREATE UNIQUE INDEX archive_events_notification_id_idx ON archive.archive_events USING btree (notification_id);
 
 CREATE INDEX command_by_age ON archive.command USING btree (recorded_at);
+
+CREATE INDEX destroyed_content_by_paper ON archive.destroyed_content USING btree (paper);
+
+CREATE INDEX destroyed_content_left ON archive.destroyed_content USING btree (content) WHERE (removed_at IS NULL);
 
 CREATE INDEX customer_by_kek_version ON keys.customer USING btree (kek_version);
 
@@ -860,6 +897,10 @@ GRANT ALL ON FUNCTION archive.expire_commands(older_than interval) TO dossier_pr
 REVOKE ALL ON FUNCTION archive.let_go(ended uuid[], forgotten uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION archive.let_go(ended uuid[], forgotten uuid[]) TO dossier_app;
 
+REVOKE ALL ON FUNCTION archive.note_removed(contents uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION archive.note_removed(contents uuid[]) TO dossier_app;
+GRANT ALL ON FUNCTION archive.note_removed(contents uuid[]) TO dossier_projector;
+
 REVOKE ALL ON FUNCTION keys.tell_of_lost() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE register.customer TO dossier_app;
@@ -881,6 +922,9 @@ GRANT SELECT ON TABLE archive.command TO dossier_app;
 
 GRANT SELECT ON TABLE archive.content TO dossier_app;
 GRANT SELECT ON TABLE archive.content TO dossier_projector;
+
+GRANT SELECT ON TABLE archive.destroyed_content TO dossier_app;
+GRANT SELECT ON TABLE archive.destroyed_content TO dossier_projector;
 
 GRANT SELECT ON TABLE archive.identity TO dossier_app;
 GRANT SELECT ON TABLE archive.identity TO dossier_projector;

@@ -9,6 +9,7 @@ from domain.claims import Claims
 from domain.commands import Caller, Commands, Outcome
 from domain.corrections import Corrections
 from domain.customer_files import CustomerFiles
+from domain.destroying import Destroying
 from domain.filing import Filing
 from domain.forms import CheckedForm, Forms, IssueForm, PrintedForm
 from domain.holding import Holding
@@ -67,6 +68,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     forms: Forms
     corrections: Corrections
     customer_files: CustomerFiles
+    destroying: Destroying
     life: Life
     holding: Holding
     scanning: Scanning
@@ -155,6 +157,7 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
             form_days=rules.form_days,
         ),
         customer_files=files,
+        destroying=Destroying(commands=commands, claims=claims, log=log, clock=clock),
         life=Life(
             commands=commands,
             papers=papers,

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from domain.calendar import add_months, day_after, day_before
+from domain.destruction import DestructionGround
 from domain.document_type import DocumentType
 from domain.envelope import UNSET, Event, Sealed, UnsetType
 from domain.hold import Hold, Holds, LiftHold, PlaceHold, require_liftable, require_placeable, without_hold
@@ -46,7 +47,7 @@ class AuthorizationStatus(StrEnum):
     """issued → active ⇄ suspended → revoked | expired | superseded; issued → cancelled | expired (docs/domain.md §3).
     Active or suspended → issued when the only evidence is withdrawn, and back when it is restored; → issued, or
     cancelled without a scan code, when it was noted by mistake. Expired, or revoked by the calendar, → the previous
-    status, when the calendar was wrong."""
+    status, when the calendar was wrong. Any ended one → destroyed, when its retention has ended."""
 
     ISSUED = "issued"
     ACTIVE = "active"
@@ -55,10 +56,17 @@ class AuthorizationStatus(StrEnum):
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
     CANCELLED = "cancelled"
+    DESTROYED = "destroyed"
 
 
 ISSUED, ACTIVE, SUSPENDED = AuthorizationStatus.ISSUED, AuthorizationStatus.ACTIVE, AuthorizationStatus.SUSPENDED
 IN_FORCE = (ACTIVE, SUSPENDED)
+ENDED = (
+    AuthorizationStatus.REVOKED,
+    AuthorizationStatus.EXPIRED,
+    AuthorizationStatus.SUPERSEDED,
+    AuthorizationStatus.CANCELLED,
+)
 
 
 class ExpiryCause(StrEnum):
@@ -228,6 +236,13 @@ class Reassign(msgspec.Struct, frozen=True):
     reason: str
 
 
+class DestroyAuthorization(msgspec.Struct, frozen=True):
+    """Destroy the key of an ended authorization (G10); the use case destroys its evidence in the same append."""
+
+    ground: DestructionGround
+    today: date
+
+
 Command = (
     Issue
     | Register
@@ -248,6 +263,7 @@ Command = (
     | Reassign
     | PlaceHold
     | LiftHold
+    | DestroyAuthorization
 )
 
 
@@ -478,6 +494,17 @@ class AuthorizationHoldLifted(Event, frozen=True, kw_only=True):
     reason: Sealed[str] = UNSET
 
 
+class AuthorizationDestroyed(Event, frozen=True, kw_only=True):
+    """The last event of an authorization. Its append deletes the authorization's key, so it has no sealed field.
+    `original_held`: an original lay on a shelf, which a person has to destroy."""
+
+    topic: ClassVar[str] = "authorization-destroyed.v1"
+    customer: UUID
+    was: AuthorizationStatus
+    original_held: bool
+    ground: DestructionGround
+
+
 AuthorizationEvent = (
     AuthorizationIssued
     | AuthorizationRegistered
@@ -499,6 +526,7 @@ AuthorizationEvent = (
     | AuthorizationReassigned
     | AuthorizationHoldPlaced
     | AuthorizationHoldLifted
+    | AuthorizationDestroyed
 )
 
 
@@ -600,6 +628,8 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
         case Register():
             return [_register_authorization(command)]
     state = require_value(state, "use cases refuse an absent authorization before they decide")
+    if state.status is AuthorizationStatus.DESTROYED:
+        return _decide_destroyed(command)
     match command:
         case NoteSigned():
             return [_note_signed(state, command), *_suspend_again(state)]
@@ -641,6 +671,27 @@ def decide(state: Authorization | None, command: Command) -> Sequence[Authorizat
         case LiftHold(hold=hold, reason=reason):
             require_liftable(state.holds, command)
             return [AuthorizationHoldLifted(customer=state.customer, hold=hold, reason=reason)]
+        case DestroyAuthorization():
+            return _destroy_authorization(state, command)
+
+
+def _decide_destroyed(command: Command) -> Sequence[AuthorizationEvent]:
+    """Destroying again changes nothing, so that an interrupted disposal can be repeated. The calendar has nothing left
+    to end; all else is refused."""
+    if isinstance(command, DestroyAuthorization | Lapse):
+        return []
+    raise IllegalTransition(state=AuthorizationStatus.DESTROYED.value)
+
+
+def _destroy_authorization(state: Authorization, command: DestroyAuthorization) -> Sequence[AuthorizationEvent]:
+    """Whatever the calendar has ended is recorded first, so that the tombstone shows the end."""
+    _require_status(state, command.today, *ENDED)
+    lapsed = decide(state, Lapse(command.today))
+    now = state.as_of(command.today)
+    destroyed = AuthorizationDestroyed(
+        customer=now.customer, was=now.status, original_held=now.original_held, ground=command.ground
+    )
+    return [*lapsed, destroyed]
 
 
 def require_checkable(state: Authorization, today: date) -> None:
@@ -1134,6 +1185,8 @@ def evolve(state: Authorization | None, event: AuthorizationEvent) -> Authorizat
             return msgspec.structs.replace(state, holds=(*state.holds, Hold(hold, until)))
         case AuthorizationHoldLifted(hold=hold):
             return msgspec.structs.replace(state, holds=without_hold(state.holds, hold))
+        case AuthorizationDestroyed():
+            return _apply_destruction(state)
 
 
 def _state_from_issued(event: AuthorizationIssued) -> Authorization:
@@ -1238,6 +1291,22 @@ def _apply_restoration(state: Authorization, event: EvidenceRestored) -> Authori
         mandate=event.mandate or None,
         evidence=event.document,
         withdrawn={paper: terms for paper, terms in state.withdrawn.items() if paper != event.document},
+    )
+
+
+def _apply_destruction(state: Authorization) -> Authorization:
+    """The tombstone: nothing of what was sealed, and no way back to an earlier status."""
+    return msgspec.structs.replace(
+        state,
+        status=AuthorizationStatus.DESTROYED,
+        original_held=False,
+        revocation=None,
+        mandate=None,
+        scan_code=None,
+        suspension=None,
+        unsigned=Unsigned(),
+        withdrawn=dict.fromkeys(state.withdrawn),
+        lapsed=None,
     )
 
 

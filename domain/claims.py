@@ -9,6 +9,7 @@ import msgspec
 from domain import authorization
 from domain.authorization import IN_FORCE, Authorization
 from domain.changes import Change, in_stream
+from domain.document import Document
 from domain.ports import Claim, CustomerReference, KeyRing
 
 
@@ -25,6 +26,18 @@ class Claims(msgspec.Struct, frozen=True):
 
     def claim_of_content(self, owner: CustomerReference, sha256: bytes, paper: UUID, *, shared: bool) -> Claim:
         return Claim(kind="content", digest=self.keys.claim_digest_within(owner, sha256), owner=paper, shared=shared)
+
+    def claims_of_all_owners(self, state: Document, paper: UUID) -> list[Claim]:
+        """`claims_of_contents` for each customer of a document who is not erased, the linked ones included."""
+        ids = self.keys.customer_ids([state.customer, *state.linked])
+        owners = [self.keys.owner_of(customer) for customer in ids.values()]
+        return [claim for owner in owners for claim in self.claims_of_contents(state, owner, paper)]
+
+    def claims_of_contents(self, state: Document, owner: CustomerReference, paper: UUID) -> list[Claim]:
+        """The claims by which a later upload of the same file for this customer is recognized; `shared`, so they block
+        nothing here. Callers make none for a withdrawn document."""
+        digests = {f.sha256 for f in state.files if f.sha256 is not None}
+        return [self.claim_of_content(owner, digest, paper, shared=True) for digest in digests]
 
     def claims_of_reference(self, state: Authorization | None, paper: UUID) -> list[Claim]:
         """The claim on a mandate reference, which is unique for ever (I6)."""

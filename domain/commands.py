@@ -161,6 +161,10 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
             if taken.kind in RETRIED_CLAIMS or self._is_outdated(change):
                 raise VersionConflict from None
             raise refusal_of(taken) from None
+        except CustomerErased:  # the key may have gone with a paper that was destroyed meanwhile
+            if self._is_outdated(change):
+                raise VersionConflict from None
+            raise
         pairs = zip(appended.positions, envelopes, strict=True)
         return [Recorded(position, appended.recorded_at, envelope) for position, envelope in pairs]
 

@@ -15,7 +15,7 @@ from domain.claims import Claims
 from domain.commands import Caller, CallerRequest, Commands, Outcome, retry_conflicts
 from domain.document import Document, LinkCustomer, Reassign, ReplaceContent, Restore, UnlinkCustomer, Withdraw
 from domain.papers import Papers
-from domain.ports import Claim, Clock, Contents, CustomerReference, EventLog, Ids, KeyRing
+from domain.ports import Clock, Contents, CustomerReference, EventLog, Ids, KeyRing
 from domain.promises import require_value
 from domain.received_file import Examined, refuse_content, store_content
 from domain.refusals import AuthorizationOutOfReach, NotFound
@@ -66,7 +66,7 @@ class Corrections(msgspec.Struct, frozen=True, kw_only=True):
     def _withdrawal_change(self, paper: UUID, state: Document, reason: str, rights: Rights | None) -> Change:
         """The change beside the document itself: its content claims are released, so that the same content can be added
         again, and an authorization that only this paper signed returns to unsigned."""
-        released = [claim for owner in self._owners_of(state) for claim in self._content_claims(state, owner, paper)]
+        released = self.claims.claims_of_all_owners(state, paper)
         let_go = Change(steps=(), released=released)
         if state.evidence_of is None:
             return let_go
@@ -76,7 +76,7 @@ class Corrections(msgspec.Struct, frozen=True, kw_only=True):
         return merge_changes(let_go, self._authorization_change(state.evidence_of, command, rights))
 
     def _restoration_change(self, paper: UUID, state: Document, reason: str, rights: Rights) -> Change:
-        claims = [claim for owner in self._owners_of(state) for claim in self._content_claims(state, owner, paper)]
+        claims = self.claims.claims_of_all_owners(state, paper)
         taken_up = Change(steps=(), claims=claims)
         if state.evidence_of is None:
             return taken_up
@@ -152,8 +152,8 @@ class Corrections(msgspec.Struct, frozen=True, kw_only=True):
         return Change(
             steps=in_stream(paper, document.decide(state, Reassign(move.new.reference, move.reason))),
             versions={paper: state.version},
-            claims=self._content_claims(state, move.new, paper) if state.is_archived else [],
-            released=self._content_claims(state, move.old, paper),
+            claims=self.claims.claims_of_contents(state, move.new, paper) if state.is_archived else [],
+            released=self.claims.claims_of_contents(state, move.old, paper),
             papers={paper: move.new},
             unwrapped=[(paper, move.old.reference)],
         )
@@ -215,7 +215,7 @@ class Corrections(msgspec.Struct, frozen=True, kw_only=True):
         return Change(
             steps=in_stream(paper, document.decide(state, LinkCustomer(owner.reference, reason))),
             versions={paper: state.version},
-            claims=self._content_claims(state, owner, paper) if state.is_archived else [],
+            claims=self.claims.claims_of_contents(state, owner, paper) if state.is_archived else [],
             papers={paper: owner},
         )
 
@@ -232,7 +232,7 @@ class Corrections(msgspec.Struct, frozen=True, kw_only=True):
         return Change(
             steps=in_stream(paper, document.decide(state, UnlinkCustomer(owner.reference, reason))),
             versions={paper: state.version},
-            released=self._content_claims(state, owner, paper),
+            released=self.claims.claims_of_contents(state, owner, paper),
             unwrapped=[(paper, owner.reference)],
         )
 
@@ -271,17 +271,6 @@ class Corrections(msgspec.Struct, frozen=True, kw_only=True):
 
     def _load_evidence(self, paper: UUID) -> Document:
         return require_value(document.fold(e.body for e in self.log.load(paper)), "evidence is a document")
-
-    def _owners_of(self, state: Document) -> list[CustomerReference]:
-        """The customers of a document that are not erased, the linked ones included."""
-        ids = self.keys.customer_ids([state.customer, *state.linked])
-        return [self.keys.owner_of(customer) for customer in ids.values()]
-
-    def _content_claims(self, state: Document, owner: CustomerReference, paper: UUID) -> list[Claim]:
-        """The claims by which a later upload of the same file for this customer is recognized; `shared`, so they block
-        nothing here. Callers make none for a withdrawn document."""
-        digests = {f.sha256 for f in state.files if f.sha256 is not None}
-        return [self.claims.claim_of_content(owner, digest, paper, shared=True) for digest in digests]
 
 
 def _request_of(command: document.Command) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.destruction import DestructionGround
 from domain.document_type import DocumentType
 from domain.envelope import UNSET, Event, Sealed, UnsetType
 from domain.hold import Hold, Holds, LiftHold, PlaceHold, require_liftable, require_placeable, without_hold
@@ -19,6 +20,7 @@ from domain.values import Content, Kind, Source, TypeStamp
 class DocumentStatus(StrEnum):
     ARCHIVED = "archived"
     WITHDRAWN = "withdrawn"
+    DESTROYED = "destroyed"
 
 
 class Description(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,6 +110,12 @@ class UnlinkCustomer(msgspec.Struct, frozen=True):
     reason: str
 
 
+class DestroyDocument(msgspec.Struct, frozen=True):
+    """Destroy the content and the key of the document (G10). Only its tombstone stays: ids, type, dates, digests."""
+
+    ground: DestructionGround
+
+
 Command = (
     ArchiveDocument
     | NoteSeen
@@ -121,6 +129,7 @@ Command = (
     | UnlinkCustomer
     | PlaceHold
     | LiftHold
+    | DestroyDocument
 )
 
 
@@ -233,6 +242,17 @@ class DocumentHoldLifted(Event, frozen=True, kw_only=True):
     reason: Sealed[str] = UNSET
 
 
+class ContentDestroyed(Event, frozen=True, kw_only=True):
+    """The last event of a document. Its append deletes the document's key, so it has no sealed field. `contents` are
+    all contents that the document ever had."""
+
+    topic: ClassVar[str] = "content-destroyed.v1"
+    customer: UUID
+    was: DocumentStatus
+    contents: tuple[UUID, ...]
+    ground: DestructionGround
+
+
 DocumentEvent = (
     DocumentArchived
     | IdentitySeen
@@ -246,6 +266,7 @@ DocumentEvent = (
     | CustomerUnlinked
     | DocumentHoldPlaced
     | DocumentHoldLifted
+    | ContentDestroyed
 )
 
 
@@ -288,6 +309,8 @@ def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
             return [_note_seen(command)]
     if state is None:
         raise AssertionError("use cases refuse an absent document before they decide")
+    if state.status is DocumentStatus.DESTROYED:
+        return _decide_destroyed(command)
     match command:
         case Describe():
             return _describe_document(state, command)
@@ -315,6 +338,16 @@ def decide(state: Document | None, command: Command) -> Sequence[DocumentEvent]:
         case LiftHold(hold=hold, reason=reason):
             require_liftable(state.holds, command)
             return [DocumentHoldLifted(customer=state.customer, hold=hold, reason=reason)]
+        case DestroyDocument(ground=ground):
+            contents = tuple(file.content.id for file in state.files)
+            return [ContentDestroyed(customer=state.customer, was=state.status, contents=contents, ground=ground)]
+
+
+def _decide_destroyed(command: Command) -> Sequence[DocumentEvent]:
+    """Destroying again changes nothing, so that an interrupted disposal can be repeated. All else is refused."""
+    if isinstance(command, DestroyDocument):
+        return []
+    raise IllegalTransition(state=DocumentStatus.DESTROYED.value)
 
 
 def require_archivable(
@@ -483,6 +516,10 @@ def evolve(state: Document | None, event: DocumentEvent) -> Document:
             return msgspec.structs.replace(state, version=version, holds=(*state.holds, Hold(hold, until)))
         case DocumentHoldLifted(hold=hold):
             return msgspec.structs.replace(state, version=version, holds=without_hold(state.holds, hold))
+        case ContentDestroyed():
+            files = tuple(ContentVersion(file.content, None, None) for file in state.files)
+            status = DocumentStatus.DESTROYED
+            return msgspec.structs.replace(state, version=version, status=status, description=None, files=files)
 
 
 def _file_from(event: DocumentArchived | ContentReplaced) -> ContentVersion:

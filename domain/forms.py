@@ -8,7 +8,7 @@ import msgspec
 
 from domain import authorization
 from domain.access import Rights
-from domain.authorization import Authorization, AuthorizationIssued, Issue, require_checkable
+from domain.authorization import Authorization, AuthorizationIssued, AuthorizationStatus, Issue, require_checkable
 from domain.check_tokens import CheckTokens
 from domain.claims import Claims
 from domain.commands import MAX_POSITION, Caller, CallerRequest, Commands, Outcome, outcome_of
@@ -17,7 +17,7 @@ from domain.document_type import DocumentType, schemes_of
 from domain.mandate import Mandate, parse_mandate
 from domain.papers import Papers, load_types
 from domain.ports import Clock, CustomerDirectory, CustomerReference, EventLog, Ids, KeyRing, VersionConflict
-from domain.refusals import NotFound, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
+from domain.refusals import NotFound, PaperDestroyed, ScanCodeMalformed, ScanCodeTaken, ScanCodeUnknown
 from domain.scan_code import candidates, is_well_formed, make_code, prefix_of, random_number
 from domain.values import Kind
 
@@ -120,8 +120,10 @@ class Forms(msgspec.Struct, frozen=True, kw_only=True):
 
     def load_printed_form(self, statement: UUID, rights: Rights) -> PrintedForm:
         """The form of an authorization, also for another print: the code stays the same (F3). Raises NotFound when no
-        form was issued, or CustomerErased."""
+        form was issued, PaperDestroyed, or CustomerErased."""
         state = self.papers.load_authorization(statement, rights)
+        if state.status is AuthorizationStatus.DESTROYED:
+            raise PaperDestroyed
         recorded = self.log.load_recorded([statement], MAX_POSITION)
         issued = recorded[0].envelope.body
         if not isinstance(issued, AuthorizationIssued):

@@ -166,10 +166,10 @@ class EventLog(Protocol):
         """Append all or nothing. Durable on return.
 
         `papers` get a key wrapped for their owner: new papers, and papers that get a further owner. `unwrapped` are
-        (paper, customer reference): that customer's wrap is deleted. `ended` papers lose every wrap and the names of
-        their contents, `forgotten` contents lose theirs. `released` claims are deleted before `claims` are made, except
-        those that another paper owns. Raises the exceptions above this class, IdempotencyKeyReused,
-        IdempotencyInFlight, CustomerErased, or Unavailable.
+        (paper, customer reference): that customer's wrap is deleted. `ended` papers (scan sessions that are over,
+        destroyed papers) lose every wrap and the names of their contents, `forgotten` contents lose theirs. `released`
+        claims are deleted before `claims` are made, except those that another paper owns. Raises the exceptions above
+        this class, IdempotencyKeyReused, IdempotencyInFlight, CustomerErased, or Unavailable.
         """
 
     def append_later(

@@ -273,6 +273,12 @@ class CustomerErased(Refusal):
     sentence = N_("The personal data of this customer was erased. Nothing can be added.")
 
 
+class PaperDestroyed(Refusal):
+    slug = "paper-destroyed"
+    title = N_("This paper was destroyed")
+    sentence = N_("Its retention has ended and the paper was destroyed. Its history shows when and under which rule.")
+
+
 class DocumentTypeUnknown(Refusal):
     slug = "document-type-unknown"
     title = N_("Unknown document type")
@@ -352,6 +358,7 @@ class AuthorizationNotActive(Refusal):
         "expired": N_("The authorization of this scan code has expired. Issue a new form."),
         "superseded": N_("The authorization of this scan code was replaced by a newer one. Use the form of that one."),
         "cancelled": N_("The form with this scan code was cancelled. Issue a new form."),
+        "destroyed": N_("The authorization of this scan code was destroyed after its retention. Issue a new form."),
     }
 
     def __init__(self, authorization_status: str, *, evidence: object = None) -> None:
@@ -403,6 +410,7 @@ class IllegalTransition(Refusal):
         "expired": N_("expired"),
         "superseded": N_("superseded"),
         "cancelled": N_("cancelled"),
+        "destroyed": N_("destroyed"),
         "incomplete": N_("without its collection data"),
         "awaiting_confirmation": N_("waiting for confirmation"),
         "scanning": N_("being scanned"),

@@ -27,6 +27,7 @@ from domain.administration import (
 )
 from domain.authorization import (
     AuthorizationCancelled,
+    AuthorizationDestroyed,
     AuthorizationEvent,
     AuthorizationExpired,
     AuthorizationHoldLifted,
@@ -59,7 +60,9 @@ from domain.customer_file import (
     CustomerLeft,
     CustomerReturned,
 )
+from domain.destruction import DestructionGround
 from domain.document import (
+    ContentDestroyed,
     ContentReplaced,
     CustomerLinked,
     CustomerUnlinked,
@@ -82,7 +85,7 @@ from domain.mandate import Mandate
 from domain.scan_session import PageCaptured, PagesArchived, ScanEvent, ScanInterrupted, ScanStarted
 from domain.values import Content, Source
 from projections.reading import read_cursor, write_cursor
-from projections.view import EVENTS, ArchiveEvent, RowChanges, View, second_customer_of, value_or_none
+from projections.view import DESTROYING, EVENTS, ArchiveEvent, RowChanges, View, second_customer_of, value_or_none
 
 NAME = "audit_history"
 CUSTOMERS = ("customer", "linked_customer")
@@ -183,6 +186,8 @@ def _changes_of_document(body: DocumentEvent) -> Changed:
             return _changes_of_hold_placed(hold, until)
         case DocumentHoldLifted(hold=hold):
             return {"hold": hold}, {"hold": None}
+        case ContentDestroyed(was=was, ground=ground):
+            return {"status": was}, {"status": DocumentStatus.DESTROYED, **_fields_of_ground(ground)}
 
 
 def _changes_of_authorization(body: AuthorizationEvent) -> Changed:
@@ -227,6 +232,8 @@ def _changes_of_authorization(body: AuthorizationEvent) -> Changed:
             return _changes_of_hold_placed(hold, until)
         case AuthorizationHoldLifted(hold=hold):
             return {"hold": hold}, {"hold": None}
+        case AuthorizationDestroyed(was=was, ground=ground):
+            return {"status": was}, {"status": AuthorizationStatus.DESTROYED, **_fields_of_ground(ground)}
 
 
 def _changes_of_hold_placed(hold: UUID, until: date | None) -> Changed:
@@ -347,6 +354,10 @@ def _fields_of_content(content: Content, digest: bytes | UnsetType) -> Fields:
 
 def _hex_of(digest: bytes | UnsetType) -> str | None:
     return None if isinstance(digest, UnsetType) else digest.hex()
+
+
+def _fields_of_ground(ground: DestructionGround) -> Fields:
+    return _drop_absent(msgspec.structs.asdict(ground))
 
 
 def _fields_of_issue(body: AuthorizationIssued) -> Fields:
@@ -485,18 +496,47 @@ SUBJECTS: dict[type[Event], EventSubject] = {
 }
 
 
+# The fields of `before` and `after` that come from sealed fields, by the kind of subject.
+PERSONAL = {
+    "document": frozenset(
+        {
+            "file_name", "sha256", "note", "received_on", "title", "ground", "external_id", "paper", "number_suffix",
+        }
+    ),
+    "authorization": frozenset({"scan_code", "mandate", "note", "external_id", "shelf_mark", "reference"}),
+}  # fmt: skip
+
+
+def redact(row: HistoryRow) -> HistoryRow:
+    """The row without personal values: the one that the same event makes when the paper's key is destroyed. An
+    amendment has no other values."""
+    names = PERSONAL.get(row.subject_kind, frozenset())
+    amended = row.action == "mandate-amended"
+    before, after = (
+        {} if amended else {name: value for name, value in fields.items() if name not in names}
+        for fields in (row.before, row.after)
+    )
+    return msgspec.structs.replace(row, reason=None, before=before, after=after)
+
+
 class HistoryFold:
     """The fold. Each event makes one row on its own, so no row waits for another event."""
 
     def __init__(self) -> None:
         self._rows: list[HistoryRow] = []
+        self._destroyed: dict[UUID, None] = {}
 
     def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None:
         self._rows.append(row_of(recorded, as_of))
+        if type(recorded.envelope.body) in DESTROYING:
+            self._destroyed[recorded.envelope.originator_id] = None
 
     def take_rows(self, last: Mapping[UUID, int] | None = None) -> RowChanges:
-        rows, self._rows = self._rows, []
-        return RowChanges(rows)
+        rows, destroyed = self._rows, self._destroyed
+        self._rows, self._destroyed = [], {}
+        if destroyed:
+            rows = [redact(row) if row.subject_id in destroyed else row for row in rows]
+        return RowChanges(rows, destroyed=[*destroyed])
 
     @property
     def pending_count(self) -> int:
@@ -516,6 +556,8 @@ VIEW = View(
     fold=_build_fold,
     read=HistoryRow,
     shape=2,
+    redact=redact,
+    paper="subject_id",
 )
 
 

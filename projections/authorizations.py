@@ -188,7 +188,7 @@ def _notes_of(row: AuthorizationRow | None, body: AuthorizationEvent) -> dict[st
 
 
 def _build_fold(stored: Iterable[AuthorizationRow]) -> Versions[AuthorizationRow]:
-    return Versions(evolve, EVENTS, stored)
+    return Versions(evolve, EVENTS, stored, redact)
 
 
 def row_from_columns(*values: Any) -> AuthorizationRow:
@@ -197,6 +197,13 @@ def row_from_columns(*values: Any) -> AuthorizationRow:
     return msgspec.structs.replace(row, mandate=msgspec.convert(row.mandate, Mandate | None))
 
 
+def redact(row: AuthorizationRow) -> AuthorizationRow:
+    """The row without personal values: the one that the same events make when the paper's key is destroyed."""
+    return msgspec.structs.replace(row, **dict.fromkeys(PERSONAL))
+
+
+PERSONAL = ("mandate", "complete", "note", "shelf_mark", "external_id", "scan_code")
+"""The columns that come from sealed fields."""
 VIEW = View(
     name=NAME,
     row=AuthorizationRow,
@@ -206,6 +213,7 @@ VIEW = View(
     fold=_build_fold,
     read=row_from_columns,
     shape=2,
+    redact=redact,
 )
 
 

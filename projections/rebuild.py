@@ -18,7 +18,7 @@ from domain.refusals import NotFound, Unavailable
 from projections import shadow, tracking
 from projections.parking import Parked, insert_parked, is_poison, project_or_park, with_care
 from projections.shadow import Comparison, Difference
-from projections.view import Step, View, copy_rows, pause_collector, steps_of
+from projections.view import Step, View, copy_rows, pause_collector, redact_papers, steps_of
 from projections.views import VIEWS
 from store.log import Log
 
@@ -188,26 +188,34 @@ def _load_shadows(
     conn: psycopg.Connection[Any], log: Log, made: Sequence[ShadowTable], progress: Progress, up_to: int | None = None
 ) -> None:
     """Load all events up to the rearmost live view: read and decrypted once, folded for each view, written by COPY."""
+    destroyed: list[list[UUID]] = [[] for _ in made]
     live = min(t.position for t in tracking.list_tracked(conn, [b.view.name for b in made]))
     until = live if up_to is None else min(live, up_to)
     try:
-        as_of = _copy_events(conn, log, made, until, progress)
+        as_of = _copy_events(conn, log, made, until, progress, destroyed)
     except Exception as error:
         if not is_poison(error):
             raise
         _empty_shadows(conn, made)  # poison is rare: start again on the slower way, which can park it
         until, as_of = 0, None
-    for beside in made:
+    for beside, gone in zip(made, destroyed, strict=True):
         beside.position, beside.as_of = until, as_of
         shadow.create_indexes(conn, beside.view)
+        redact_papers(conn, beside.view, shadow.shadow_of(beside.view), gone)
 
 
 def _copy_events(
-    conn: psycopg.Connection[Any], log: Log, made: Sequence[ShadowTable], until: int, progress: Progress
+    conn: psycopg.Connection[Any],
+    log: Log,
+    made: Sequence[ShadowTable],
+    until: int,
+    progress: Progress,
+    destroyed: Sequence[list[UUID]],
 ) -> datetime | None:
     """Copy rows in their final form, so that no row has to be found and changed later.
 
-    An open row waits in the fold only while more events of its paper are to come.
+    An open row waits in the fold only while more events of its paper are to come. Rows of papers that turn out to be
+    `destroyed`, a list for each table, are already written: this process may hold a key for a minute after its end.
     """
     last: dict[UUID, int] = dict(conn.execute(LAST, [until]).fetchall())
     folds = [beside.view.fold(()) for beside in made]
@@ -215,10 +223,12 @@ def _copy_events(
     for page in log.read_pages(0, until):
         events = steps_of(page, as_of)
         as_of = events[-1][1]
-        for beside, fold in zip(made, folds, strict=True):
+        for beside, fold, gone in zip(made, folds, destroyed, strict=True):
             for recorded, moment in events:
                 fold.add_event(recorded, moment)
-            copy_rows(conn, beside.view, shadow.shadow_of(beside.view), fold.take_rows(last).rows)
+            taken = fold.take_rows(last)
+            copy_rows(conn, beside.view, shadow.shadow_of(beside.view), taken.rows)
+            gone += taken.destroyed
             beside.events += len(page)
         progress(page[-1].position, until)
     if any(fold.pending_count for fold in folds):

@@ -15,9 +15,9 @@ from msgspec import UnsetType
 from psycopg.rows import args_row, scalar_row
 
 from domain.administration import AdministrationEvent
-from domain.authorization import AuthorizationEvent, AuthorizationReassigned
+from domain.authorization import AuthorizationDestroyed, AuthorizationEvent, AuthorizationReassigned
 from domain.customer_file import CustomerFileEvent
-from domain.document import CustomerLinked, CustomerUnlinked, DocumentEvent, DocumentReassigned
+from domain.document import ContentDestroyed, CustomerLinked, CustomerUnlinked, DocumentEvent, DocumentReassigned
 from domain.document_type import TypeEvent
 from domain.envelope import Event, Recorded
 from domain.scan_session import ScanEvent
@@ -31,7 +31,10 @@ OTHER_CUSTOMER: dict[type[Event], str] = {
     CustomerLinked: "linked",
     CustomerUnlinked: "linked",
 }
+DESTROYING: frozenset[type[Event]] = frozenset({ContentDestroyed, AuthorizationDestroyed})
+"""After one of these events no row of its paper has a personal value, earlier rows included."""
 COPY_ROWS_MIN = 20
+REDACTED_PAPERS_MAX = 1_000
 
 T = TypeVar("T")
 Step = tuple[Recorded[Any], datetime]
@@ -53,10 +56,12 @@ V = TypeVar("V", bound=RowVersion)
 
 
 class RowChanges(msgspec.Struct):
-    """Changes for a table: `rows` are new; `closed` are (id, from_position, to_position) of its rows that end."""
+    """Changes for a table: `rows` are new; `closed` are (id, from_position, to_position) of its rows that end. Of
+    `destroyed` papers the table's rows are redacted; the new ones are already."""
 
     rows: Sequence[msgspec.Struct]
     closed: Sequence[tuple[UUID, int, int]] = ()
+    destroyed: Sequence[UUID] = ()
 
 
 class Fold(Protocol):
@@ -81,7 +86,8 @@ class View(msgspec.Struct, frozen=True):
 
     `events` are the classes that make its rows. `read` makes a row from the driver's values. `expand` returns a row of
     the fold and its copies, which have `linked`. `shape` increases whenever events make other rows than before: serve
-    then rebuilds older ones.
+    then rebuilds older ones. `redact` returns the row that the events make without the key of their paper; `paper` is
+    the column with the paper's id. None: the rows have no personal value.
     """
 
     name: str
@@ -93,6 +99,8 @@ class View(msgspec.Struct, frozen=True):
     read: Callable[..., msgspec.Struct]
     shape: int
     expand: Callable[[Any], Sequence[msgspec.Struct]] | None = None
+    redact: Callable[[Any], msgspec.Struct] | None = None
+    paper: str = "id"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -112,13 +120,15 @@ class Versions(Generic[V]):
         evolve: Callable[[V | None, Recorded[Any]], V],
         events: Container[type[Event]],
         stored: Iterable[V] = (),
+        redact: Callable[[V], V] | None = None,
     ) -> None:
-        self._evolve, self._events = evolve, events
+        self._evolve, self._events, self._redact = evolve, events, redact
         self._open = {row.id: row for row in stored}
         self._stored = {row.id: row.from_position for row in self._open.values()}
         self._changed: dict[UUID, None] = {}
         self._ended: list[V] = []
         self._closed: list[tuple[UUID, int, int]] = []
+        self._destroyed: dict[UUID, None] = {}
 
     def add_event(self, recorded: Recorded[Any], as_of: datetime) -> None:
         kind, stream = type(recorded.envelope.body), recorded.envelope.originator_id
@@ -132,6 +142,8 @@ class Versions(Generic[V]):
             self._end_version(before, recorded.position)
         self._open[stream] = after
         self._changed[stream] = None
+        if kind in DESTROYING:
+            self._destroyed[stream] = None
 
     def _end_version(self, row: V, position: int) -> None:
         if row.id in self._stored:
@@ -141,8 +153,11 @@ class Versions(Generic[V]):
 
     def take_rows(self, last: Mapping[UUID, int] | None = None) -> RowChanges:
         ready = self._changed if last is None else [i for i in self._changed if self._open[i].version >= last.get(i, 1)]
-        taken = RowChanges([*self._ended, *(self._open.pop(i) for i in ready)], self._closed)
-        self._changed, self._ended, self._closed = {}, [], []
+        rows = [*self._ended, *(self._open.pop(i) for i in ready)]
+        if self._redact is not None and self._destroyed:
+            rows = [self._redact(row) if row.id in self._destroyed else row for row in rows]
+        taken = RowChanges(rows, self._closed, [*self._destroyed])
+        self._changed, self._ended, self._closed, self._destroyed = {}, [], [], {}
         return taken
 
     @property
@@ -214,10 +229,45 @@ def write_rows(conn: psycopg.Connection[Any], view: View, table: str, taken: Row
             closed = cursor.execute(sql.close, columns).fetchone()
         if closed != len(taken.closed):  # python -O would remove an assert
             raise LookupError(f"{table}: {closed} of {len(taken.closed)} open rows were there")
+    if taken.destroyed:
+        _redact_everywhere(conn, view, table, taken.destroyed)
     if len(taken.rows) < COPY_ROWS_MIN:
         insert_rows(conn, sql.insert, encode_rows(view, taken.rows))
     else:
         copy_rows(conn, view, table, taken.rows)
+
+
+def _redact_everywhere(conn: psycopg.Connection[Any], view: View, table: str, papers: Sequence[UUID]) -> None:
+    """Redact these papers' rows of the table, and of the one that the last rebuild has kept beside it."""
+    redact_papers(conn, view, table, papers)
+    old = f"{table}_old"
+    if conn.execute("select to_regclass(%s) is not null", [old]).fetchone() == (True,):
+        redact_papers(conn, view, old, papers)
+
+
+def redact_papers(conn: psycopg.Connection[Any], view: View, table: str, papers: Sequence[UUID]) -> None:
+    """Replace the rows of destroyed papers by redacted ones, as far as they differ. Idempotent."""
+    if view.redact is None:
+        return
+    for first in range(0, len(papers), REDACTED_PAPERS_MAX):
+        _redact_some(conn, view, table, papers[first : first + REDACTED_PAPERS_MAX], view.redact)
+
+
+def _redact_some(
+    conn: psycopg.Connection[Any],
+    view: View,
+    table: str,
+    papers: Sequence[UUID],
+    redact: Callable[[Any], msgspec.Struct],
+) -> None:
+    sql = statements_of(view, table)
+    with conn.cursor(row_factory=args_row(view.read)) as cursor:
+        stored = cursor.execute(sql.of_papers, [list(papers)]).fetchall()
+    changed = {getattr(row, view.paper) for row in stored if redact(row) != row}
+    if changed:
+        conn.execute(sql.remove, [list(changed)])
+        rows = [redact(row) for row in stored if getattr(row, view.paper) in changed]
+        insert_rows(conn, sql.insert, encode_rows(view, rows))
 
 
 def insert_rows(conn: psycopg.Connection[Any], statement: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -261,6 +311,8 @@ def _encode_list(value: list[str]) -> str:
 
 class Statements(msgspec.Struct, frozen=True):
     open_rows: str
+    of_papers: str
+    remove: str
     close: str
     insert: str
     copy: str
@@ -274,6 +326,8 @@ def statements_of(view: View, table: str) -> Statements:
     copy = "linked" if view.expand else "false"
     return Statements(
         open_rows=f"select {columns} from {table} where id = any(%s) and to_position is null and not {copy}",  # noqa: S608  # constants
+        of_papers=f"select {columns} from {table} where {view.paper} = any(%s) and not {copy}",  # noqa: S608  # constants
+        remove=f"delete from {table} where {view.paper} = any(%s)",  # noqa: S608  # constants
         close=CLOSE.format(table=table, copy=copy),
         insert=f"insert into {table} ({columns}) values ({places})",  # noqa: S608  # constants
         copy=f"copy {table} ({columns}) from stdin",

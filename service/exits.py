@@ -36,6 +36,7 @@ CODES = {
     "not-found": NOT_FOUND,
     "customer-unknown": NOT_FOUND,
     "customer-erased": NOT_FOUND,
+    "paper-destroyed": NOT_FOUND,
     "document-type-unknown": NOT_FOUND,
     "scan-code-unknown": NOT_FOUND,
     "unauthenticated": NOT_ALLOWED,

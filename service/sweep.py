@@ -11,13 +11,17 @@ from msgspec.structs import asdict
 from domain.limits import Limits
 from service.beats import ignore_beat
 from service.belonging import note_newest_event, require_content_folder
+from service.removal import remove_destroyed
 from service.wiring import UNAVAILABLE, Store
 from store import runs
 from store.content_sweeper import sweep_contents as sweep_content
 
 
 class SweepCounts(msgspec.Struct, frozen=True):
+    """What was removed. `destroyed` are contents of destroyed papers that an interruption had left."""
+
     contents: int
+    destroyed: int
     page_images: int
     temporary_files: int
     idempotency_keys: int
@@ -31,6 +35,7 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) 
     images = sweep_images(store, beat)
     with store.pool.connection() as conn:
         require_content_folder(conn, root)
+    destroyed = remove_destroyed(store, beat)
 
     def find_named(keys: Sequence[str]) -> set[str]:
         beat()
@@ -45,7 +50,7 @@ def sweep(store: Store, limits: Limits, beat: Callable[[], None] = ignore_beat) 
     with store.pool.connection() as conn:
         note_newest_event(conn, root)
         row = conn.execute(EXPIRE, [limits.idempotency_key_hours]).fetchone()
-        done = SweepCounts(len(swept.removed), images, swept.unfinished, row[0] if row else 0)
+        done = SweepCounts(len(swept.removed), destroyed, images, swept.unfinished, row[0] if row else 0)
         runs.record_run(conn, "sweep", seconds=time.monotonic() - begun, problems=0, result=asdict(done))
     return done
 

@@ -29,6 +29,7 @@ from domain.envelope import UNSET
 from domain.refusals import Refusal
 from domain.scan_session import ScanCancelled, ScanClosed, ScanEvent, ScanStarted
 from projections.rebuild import replay
+from projections.view import DESTROYING
 from projections.views import VIEWS, table_of
 from service import verify_keys
 from service.grounds import find_groundless
@@ -59,15 +60,20 @@ class Discrepancy(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, kw_only=True):
     """The result. `problems` holds the first 1,000 of `problems_found`. `erased_events` cannot be opened because all
-    customers of their paper were erased, `ended_scan_events` because their session ended and its key was destroyed.
-    `orphans` and `in_flight` are contents that no event names, older and younger than a day."""
+    customers of their paper were erased, `ended_scan_events` because their session ended, `destroyed_events` because
+    their paper was destroyed; `destroyed_contents` are the contents of such papers, `destroyed_left` those whose file
+    is still to be removed. `orphans` and `in_flight` are contents that no event names, older and younger than a
+    day."""
 
     position: int
     events: int = 0
     erased_events: int = 0
     ended_scan_events: int = 0
+    destroyed_events: int = 0
     contents: int = 0
     content_bytes: int = 0
+    destroyed_contents: int = 0
+    destroyed_left: int = 0
     orphans: int = 0
     in_flight: int = 0
     views: int = 0
@@ -116,9 +122,10 @@ def verify(
             scans = OpenScans(intake_of(conn))
             _check_log(store, conn, report, scans, quick=quick, progress=progress)
             _check_sets(conn, report, scans.intake)
+            _check_removed(store, conn, report)
         finally:
             if not conn.broken:
-                conn.execute("drop table named, holder, ended, lost")
+                conn.execute("drop table named, holder, ended, destroyed, lost")
     _check_grounds(store, report)
     _check_store(store, report)
     report.seconds = time.monotonic() - begun
@@ -198,10 +205,19 @@ def _check_page(
     return reader.named
 
 
+def _destroyed_among(conn: Connection, report: Report, named: Sequence[NamedContent]) -> set[UUID]:
+    """The papers among these contents that were destroyed, up to the position of the report."""
+    papers, topics = [content.paper for content in named], [kind.topic for kind in DESTROYING]
+    return {paper for (paper,) in conn.execute(DESTROYED, [papers, topics, report.position])}
+
+
 def _check_contents(
     store: Store, conn: Connection, report: Report, named: Sequence[NamedContent], *, quick: bool
 ) -> None:
+    gone = _destroyed_among(conn, report, named)
     for content in named:
+        if content.paper in gone:
+            continue
         problem = check_content(store, content, quick=quick)
         if problem and not may_be_gone_since(conn, content, report.position):
             report.add_problem(problem[0], content.id, content.position, problem[1])
@@ -296,13 +312,24 @@ def _check_sets(conn: Connection, report: Report, intake: UUID) -> None:
             report.add_problem(kind, subject, position)
     for kind, paper, position in verify_keys.check_keys(conn, report.position, intake):
         report.add_problem(kind, paper, position)
-    report.erased_events, report.ended_scan_events = verify_keys.count_lost(conn)
+    lost = verify_keys.count_lost(conn)
+    report.erased_events, report.ended_scan_events = lost.erased, lost.ended_scans
+    report.destroyed_events = lost.destroyed
 
 
 def _check_grounds(store: Store, report: Report) -> None:
     for found in find_groundless(store, report.position):
         detail = f"{found.status}; its paper {found.document} is withdrawn"
         report.add_problem("signed-without-ground", found.authorization, found.position, detail)
+
+
+def _check_removed(store: Store, conn: Connection, report: Report) -> None:
+    """Report files of destroyed papers that are noted as removed and exist."""
+    for content, is_removed in conn.execute(DESTROYED_CONTENTS):
+        report.destroyed_contents += 1
+        report.destroyed_left += not is_removed
+        if is_removed and store.directory.size(str(content)) is not None:
+            report.add_problem("content-not-removed", content)
 
 
 def _check_store(store: Store, report: Report) -> None:
@@ -346,6 +373,12 @@ ORDER = {
         having count(*) > 1
     """,
 }
+DESTROYED = """
+    select distinct originator_id
+    from archive.archive_events
+    where originator_id = any(%s) and topic = any(%s) and notification_id <= %s
+"""
+DESTROYED_CONTENTS = "select content, removed_at is not null from archive.destroyed_content"
 COUNT = "select count(*) from archive.archive_events where notification_id <= %s"
 EVENTS = """
     select notification_id, originator_id, originator_version, recorded_at, topic, state, leaf
@@ -373,6 +406,11 @@ BESIDE = {
         from named as n
         where not exists (select from archive.content as c where c.content = n.content and c.paper = n.paper)
             and not exists (
+                select from archive.destroyed_content as d
+                join destroyed as p on p.paper = d.paper
+                where d.content = n.content and d.paper = n.paper
+            )
+            and not exists (
                 select from archive.archive_events as e
                 where e.originator_id = n.paper and e.notification_id > %(up_to)s
             )
@@ -385,6 +423,11 @@ BESIDE = {
                 select from archive.archive_events as e
                 where e.originator_id = c.paper and e.notification_id > %(up_to)s
             )
+    """,
+    "content-of-destroyed": """
+        select c.content, null::bigint
+        from archive.content as c
+        join destroyed as p on p.paper = c.paper
     """,
     "claim-without-paper": """
         select distinct c.owner, null::bigint

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from domain.authorization import AuthorizationReassigned
 from domain.document import CustomerLinked, CustomerUnlinked, DocumentReassigned
 from domain.scan_session import ScanCancelled, ScanClosed, ScanStarted
+from projections.view import DESTROYING
 
 Connection = psycopg.Connection[Any]
 Lost = tuple[UUID, int]
@@ -26,6 +28,9 @@ def remember_holders(conn: Connection, told: Sequence[tuple[UUID, Any]], lost: S
             conn.execute(query, [[paper for paper, _ in pairs], [customer for _, customer in pairs]])
     if over := [paper for paper, body in told if isinstance(body, ScanCancelled | ScanClosed)]:
         conn.execute(END, [over])
+    if destroyed := [paper for paper, body in told if type(body) in DESTROYING]:
+        conn.execute(DESTROY, [destroyed])
+        conn.execute(ABANDON, [destroyed])
     if lost:
         conn.execute(LOSE, [[paper for paper, _ in lost], [position for _, position in lost]])
 
@@ -50,23 +55,30 @@ def holders_after(told: Iterable[tuple[UUID, Any]], intake: UUID) -> dict[tuple[
 
 def check_keys(conn: Connection, up_to: int, intake: UUID) -> Iterator[tuple[str, UUID, int | None]]:
     """Yield kind, paper and position of each problem, after the whole log was processed."""
-    conn.execute("analyze holder, ended, lost")
+    conn.execute("analyze holder, ended, destroyed, lost")
     for kind, query in WRONG.items():
         for paper, position in conn.execute(query, {"up_to": up_to, "intake": intake}):
             yield kind, paper, position
 
 
-def count_lost(conn: Connection) -> tuple[int, int]:
-    """Count events that cannot be opened because every customer of their paper was erased, and because their scan
-    ended."""
-    counts = [conn.execute(query).fetchone() for query in (ERASED, OVER)]
-    erased, over = (row[0] if row else 0 for row in counts)
-    return erased, over
+class LostEvents(msgspec.Struct, frozen=True):
+    """Numbers of events that cannot be opened, by the reason: every customer of their paper was erased, their scan
+    ended, their paper was destroyed."""
+
+    erased: int
+    ended_scans: int
+    destroyed: int
+
+
+def count_lost(conn: Connection) -> LostEvents:
+    counts = [conn.execute(query).fetchone() for query in (ERASED, OVER, GONE)]
+    return LostEvents(*(row[0] if row else 0 for row in counts))
 
 
 TABLES = """
     create temporary table holder (paper uuid, customer uuid, primary key (paper, customer));
     create temporary table ended (paper uuid primary key);
+    create temporary table destroyed (paper uuid primary key);
     create temporary table lost (paper uuid not null, position bigint not null)
 """
 JOIN = "insert into holder select * from unnest(%s::uuid[], %s::uuid[]) on conflict do nothing"
@@ -76,6 +88,8 @@ LEAVE = """
     where h.paper = l.paper and h.customer = l.customer
 """
 END = "insert into ended select * from unnest(%s::uuid[]) on conflict do nothing"
+DESTROY = "insert into destroyed select * from unnest(%s::uuid[]) on conflict do nothing"
+ABANDON = "delete from holder where paper = any(%s)"
 LOSE = "insert into lost select * from unnest(%s::uuid[], %s::bigint[])"
 WRAPPED = "exists (select from keys.paper as k where k.paper = p.paper)"
 HELD = """
@@ -91,7 +105,9 @@ UNCHANGED = """
     )
 """
 ENDED = "exists (select from ended as s where s.paper = p.paper)"
-ERASED = f"select count(*) from lost as p where not {WRAPPED} and not {HELD} and not {ENDED}"  # noqa: S608  # constants of this module
+DESTROYED = "exists (select from destroyed as d where d.paper = p.paper)"
+ERASED = f"select count(*) from lost as p where not {WRAPPED} and not {HELD} and not {ENDED} and not {DESTROYED}"  # noqa: S608  # constants of this module
+GONE = f"select count(*) from lost as p where not {WRAPPED} and {DESTROYED}"  # noqa: S608  # as above
 OVER = f"select count(*) from lost as p where not {WRAPPED} and {ENDED}"  # noqa: S608  # as above
 WRONG = {
     "key-does-not-open": f"select p.paper, p.position from lost as p where {WRAPPED}",  # noqa: S608  # as above
@@ -117,7 +133,7 @@ WRONG = {
     "wrap-left-over": f"""
         select distinct p.paper, null::bigint
         from keys.paper as p
-        where (exists (select from holder as h where h.paper = p.paper) or {ENDED})
+        where (exists (select from holder as h where h.paper = p.paper) or {ENDED} or {DESTROYED})
             and not exists (select from holder as h where h.paper = p.paper and h.customer = p.customer)
             and {UNCHANGED}
     """,  # noqa: S608  # as above

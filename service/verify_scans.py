@@ -17,6 +17,7 @@ from domain.scan_session import (
     ScanClosed,
     ScanEvent,
 )
+from projections.view import DESTROYING
 from service.verify_contents import NamedContent
 from store.keys import INTAKE
 
@@ -57,8 +58,10 @@ def _drop_images(held: dict[UUID, NamedContent], gone: Iterable[UUID]) -> None:
 
 
 def may_be_gone_since(conn: psycopg.Connection[Any], image: NamedContent, position: int) -> bool:
-    """True if the image may have been released since: its session has events after this position."""
-    row = conn.execute(CHANGED, [image.paper, position, image.paper]).fetchone()
+    """True if the content may have been released since: its session has events after this position, or its paper was
+    destroyed after it."""
+    topics = [kind.topic for kind in DESTROYING]
+    row = conn.execute(CHANGED, [image.paper, position, topics, image.paper]).fetchone()
     return row is not None
 
 
@@ -69,9 +72,12 @@ def intake_of(conn: psycopg.Connection[Any]) -> UUID:
 
 CHANGED = """
     select from archive.archive_events as e
-    where e.originator_id = %s and e.notification_id > %s and exists (
-        select from archive.archive_events as s
-        where s.originator_id = %s and s.originator_version = 1 and s.topic = 'scan-started.v1'
+    where e.originator_id = %s and e.notification_id > %s and (
+        e.topic = any(%s)
+        or exists (
+            select from archive.archive_events as s
+            where s.originator_id = %s and s.originator_version = 1 and s.topic = 'scan-started.v1'
+        )
     )
     limit 1
 """

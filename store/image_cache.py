@@ -14,7 +14,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -127,6 +127,15 @@ class ImageCache:
             with suppress(OSError):
                 removed += self._sweep_folder(folder, readable, now)
         return removed
+
+    def remove_images(self, contents: Container[str]) -> None:
+        """Remove the images of these contents (ids as text). Best effort: they cannot be opened without their paper's
+        key, and the next sweep removes what is left."""
+        for folder in self._list_folders():
+            with suppress(OSError):
+                for file in _list_files(folder):
+                    if file.content and file.content in contents:
+                        _unlink_quietly(file.path)
 
     def _sweep_folder(self, folder: Path, readable: Callable[[Sequence[str]], set[str]], now: float) -> int:
         files = list(_list_files(folder))

@@ -30,6 +30,7 @@ STATUSES: dict[str, int] = {
     "duplicate-content": 409,
     "customer-unknown": 422,
     "customer-erased": 410,
+    "paper-destroyed": 410,
     "document-type-unknown": 422,
     "document-type-inactive": 422,
     "source-not-allowed": 422,

@@ -5,7 +5,7 @@ withdrawn document has its own row. Parts: row.py and fold.py (events to rows), 
 (SQL) and queries.py.
 """
 
-from projections.customer_documents.fold import EVENTS, VIEW, evolve, fold_item, row_and_copies
+from projections.customer_documents.fold import EVENTS, PERSONAL, VIEW, evolve, fold_item, redact, row_and_copies
 from projections.customer_documents.items import (
     Item,
     ItemBase,
@@ -36,6 +36,7 @@ __all__ = [
     "EVENTS",
     "NAME",
     "NEWEST",
+    "PERSONAL",
     "SORTS",
     "VIEW",
     "Counts",
@@ -56,6 +57,7 @@ __all__ = [
     "find_paper",
     "fold_item",
     "item_base_of",
+    "redact",
     "render_item",
     "render_items",
     "row_and_copies",

@@ -9,6 +9,7 @@ import msgspec
 
 from domain.authorization import (
     AuthorizationCancelled,
+    AuthorizationDestroyed,
     AuthorizationEvent,
     AuthorizationExpired,
     AuthorizationHoldLifted,
@@ -34,6 +35,7 @@ from domain.authorization import (
 )
 from domain.calendar import day_before
 from domain.document import (
+    ContentDestroyed,
     ContentReplaced,
     CustomerLinked,
     CustomerUnlinked,
@@ -125,6 +127,10 @@ def _apply_event(row: PaperRow | None, recorded: Recorded[PaperEvent]) -> PaperR
             return _next_version(row, recorded, **_columns_of_collection(row, due_on))
         case AuthorizationReassigned(customer=customer):
             return _next_version(row, recorded, customer=customer)
+        case ContentDestroyed():
+            return _next_version(row, recorded, status=DocumentStatus.DESTROYED.value, preview=False)
+        case AuthorizationDestroyed():
+            return _next_version(row, recorded, status=AuthorizationStatus.DESTROYED.value, original_held=False)
         case MandateAmended() | RevocationReceived():  # not shown here, but the ETag moves
             return _next_version(row, recorded)
         case DocumentHoldPlaced() | DocumentHoldLifted() | AuthorizationHoldPlaced() | AuthorizationHoldLifted():
@@ -337,6 +343,27 @@ def _next_version(row: PaperRow, recorded: Recorded[PaperEvent], **changes: Any)
     )
 
 
+PERSONAL = (
+    "file_name",
+    "note",
+    "sha256",
+    "received_on",
+    "scan_code",
+    "shelf_mark",
+    "external_id",
+    "paper",
+    "number_suffix",
+    "title",
+)
+"""The columns that come from sealed fields."""
+
+
+def redact(row: PaperRow) -> PaperRow:
+    """The row without personal values: the one that the same events make when the paper's key is destroyed."""
+    bare = msgspec.structs.replace(row, **dict.fromkeys(PERSONAL))
+    return msgspec.structs.replace(bare, item=json_text(item_base_of(bare)))
+
+
 def row_and_copies(row: PaperRow) -> Sequence[PaperRow]:
     """The row, and a copy for each linked customer, in whose list even evidence is a document of its own."""
     if not row.linked_customers:
@@ -351,10 +378,11 @@ VIEW = View(
     key=("id", "customer", "from_position"),
     json=("labels",),
     events=EVENTS,
-    fold=lambda stored: Versions(evolve, EVENTS, stored),
+    fold=lambda stored: Versions(evolve, EVENTS, stored, redact),
     read=PaperRow,
     shape=3,
     expand=row_and_copies,
+    redact=redact,
 )
 
 

@@ -14,7 +14,8 @@ from psycopg.rows import tuple_row
 
 from domain.access import Rights
 from domain.customer import Customer
-from domain.refusals import N_, FieldError, ValidationFailed
+from domain.document import DocumentStatus
+from domain.refusals import N_, FieldError, PaperDestroyed, ValidationFailed
 from projections.customer_documents import statements
 from projections.customer_documents.fold import VIEW
 from projections.customer_documents.items import ListedPaper, merge_evidence
@@ -187,6 +188,9 @@ class StoredFile(msgspec.Struct, frozen=True):
     sealed_size_bytes: int
 
 
+STATUS = StoredFile.__struct_fields__.index("status")
+
+
 async def find_file(
     conn: AsyncConnection[Any],
     document: UUID,
@@ -198,13 +202,18 @@ async def find_file(
     """The file, or None if the document does not exist for this caller or has no readable content (of this version).
 
     An earlier version is readable for a caller who may see the document today; it has today's customer and status.
+    Raises PaperDestroyed for a caller who may see the tombstone.
     """
     bound = {**_common_parameters(rights, None, floor), "id": document, "content_version": content_version}
     ((position, *values),) = await _fetch_rows(
         conn, statements.FIND_FILE if content_version is None else statements.FIND_FILE_VERSION, bound
     )
     require_position(position)
-    return StoredFile(*values) if values[0] else None
+    if values[0] is None:
+        return None
+    if values[STATUS] == DocumentStatus.DESTROYED:
+        raise PaperDestroyed
+    return StoredFile(*values)
 
 
 async def find_by_external_id(

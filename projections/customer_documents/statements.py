@@ -95,7 +95,7 @@ FIND_FILE = f"""
     from views.tracking as t
     left join views.customer_documents as r
         on r.id = %(id)s and not r.linked and r.to_position is null
-        and r.content_id is not null and r.sha256 is not null
+        and r.content_id is not null and (r.sha256 is not null or r.status = 'destroyed')
         and r.type = any(%(types)s::text[]) and (%(branch)s::text is null or r.branch = %(branch)s)
     where t.name = 'customer_documents'
 """  # noqa: S608  # a constant of reading.py
@@ -107,7 +107,7 @@ FIND_FILE_VERSION = f"""
     left join (
         views.customer_documents as r
         join views.customer_documents as v on v.id = r.id and not v.linked and v.content_version = %(content_version)s
-            and v.content_id is not null and v.sha256 is not null
+            and v.content_id is not null and (v.sha256 is not null or r.status = 'destroyed')
     )
         on r.id = %(id)s and not r.linked and r.to_position is null
         and r.type = any(%(types)s::text[]) and (%(branch)s::text is null or r.branch = %(branch)s)

@@ -20,6 +20,7 @@ from domain.administration import (
 )
 from domain.authorization import (
     AuthorizationCancelled,
+    AuthorizationDestroyed,
     AuthorizationExpired,
     AuthorizationHoldLifted,
     AuthorizationHoldPlaced,
@@ -52,7 +53,9 @@ from domain.customer_file import (
     CustomerLeft,
     CustomerReturned,
 )
+from domain.destruction import DestructionGround
 from domain.document import (
+    ContentDestroyed,
     ContentReplaced,
     CustomerLinked,
     CustomerUnlinked,
@@ -64,6 +67,7 @@ from domain.document import (
     DocumentReassigned,
     DocumentReclassified,
     DocumentRestored,
+    DocumentStatus,
     DocumentWithdrawn,
     IdentitySeen,
 )
@@ -111,6 +115,13 @@ HOLD = UUID("0193f3a0-0000-7000-8000-00000000d001")
 SCAN_CODE = "DA48271903665144"
 SCANNED_AT = datetime(2026, 11, 24, 9, 30, 11, 123000, tzinfo=UTC)
 A_DEVICE = ScannerChoice(scanner="desk-2:flatbed", station="desk-2", source=ScannerSource.FLATBED, profile="letter")
+A_GROUND = DestructionGround(
+    disposal=UUID("0193f3a0-0000-7000-8000-00000000000d"),
+    due_on=date(2030, 1, 20),
+    trigger="mandate_end",
+    months=14,
+    legal_basis="SEPA rulebook",
+)
 EVERY: tuple[Event, ...] = (
     DocumentArchived(
         customer=CUSTOMER,
@@ -157,6 +168,9 @@ EVERY: tuple[Event, ...] = (
     CustomerUnlinked(customer=CUSTOMER, linked=OTHER_CUSTOMER, reason="signed by one only"),
     DocumentHoldPlaced(customer=CUSTOMER, hold=HOLD, until=date(2027, 6, 30), reason="a court asks for it"),
     DocumentHoldLifted(customer=CUSTOMER, hold=HOLD, reason="the court has decided"),
+    ContentDestroyed(
+        customer=CUSTOMER, was=DocumentStatus.ARCHIVED, contents=(a_content().id, A_PASSWORD), ground=A_GROUND
+    ),
     AuthorizationIssued(
         customer=CUSTOMER,
         type=a_document_type("DEBT_AUTHORIZATION").stamp,
@@ -286,6 +300,7 @@ EVERY: tuple[Event, ...] = (
     CustomerReturned(customer=CUSTOMER, was=CustomerStatus.LEFT, on=date(2028, 1, 2), reason="back from Gent"),
     CustomerHoldPlaced(customer=CUSTOMER, hold=HOLD, until=date(2028, 1, 1), reason="an inquiry by the prosecutor"),
     CustomerHoldLifted(customer=CUSTOMER, hold=HOLD, reason="the inquiry was closed"),
+    AuthorizationDestroyed(customer=CUSTOMER, was=AuthorizationStatus.EXPIRED, original_held=True, ground=A_GROUND),
     DocumentTypeDefined(code="LETTER", definition=LETTER.definition),
     DocumentTypeChanged(
         code="DEBT_AUTHORIZATION",

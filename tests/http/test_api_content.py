@@ -12,11 +12,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
+from uuid import UUID
 
 import httpx
 import pytest
 from PIL import Image
 
+from tests.builders.events import A_GROUND
+from tests.builders.papers import a_caller
 from tests.http.desk import a_customer, a_letter, archived, at, corrected, pointers, problem_of, select_file, view
 from tests.http.served import Served, wait_until
 from tests.paper.files import a_docx, a_film, a_jpeg, a_locked_pdf, saved
@@ -362,6 +365,23 @@ def test_what_has_no_preview_has_no_page_and_is_read_all_the_same(
 
 
 # -- withdrawn, damaged, gone ---------------------------------------------------------------------------------------
+
+
+def test_what_was_destroyed_is_gone_for_whoever_may_see_its_tombstone(served: Served, staff: httpx.Client) -> None:
+    paper = a_paper(served, saved(Image.new("RGB", (60, 40)), "PDF"), name="letter.pdf", note="about the card")
+    with served.archive() as archive:
+        archive.destroying.destroy_paper(UUID(paper.item["id"]), A_GROUND, a_caller())
+    position = at(served.last_position())
+    tombstone = staff.get(f"/v1/documents/{paper.item['id']}", headers=position).json()
+    assert (tombstone["status"], tombstone["file_name"], tombstone["note"], tombstone["sha256"]) == (
+        "destroyed", None, None, None,
+    )  # fmt: skip
+    for address in (paper.content, f"{paper.content}?content_version=1", f"{paper.pages}/1"):
+        assert problem_of(staff.get(address), 410) == "paper-destroyed"
+        assert served.as_("staff", without=["ordinary"]).get(address).status_code == 404
+    found = staff.get(f"/v1/documents/{paper.item['id']}/history").json()["items"]
+    assert [one["action"] for one in found] == ["content-destroyed", "document-archived"]
+    assert "about the card" not in staff.get(f"/v1/documents/{paper.item['id']}/history").text
 
 
 def test_what_was_withdrawn_is_read_by_the_desk_alone(served: Served, staff: httpx.Client) -> None:

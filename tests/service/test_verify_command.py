@@ -23,7 +23,7 @@ from tests.service.program import PRIVATE, Program, paper_of
 
 DAY_SECONDS = 24 * 3600
 FACTS = {"position", "events", "erased_events", "contents", "content_bytes", "orphans", "in_flight", "views", "seconds"}
-FACTS |= {"problems_found", "problems", "ended_scan_events"}
+FACTS |= {"problems_found", "problems", "ended_scan_events", "destroyed_events", "destroyed_contents", "destroyed_left"}
 
 
 def problems(archive: Program, *options: str) -> list[tuple[str, str]]:

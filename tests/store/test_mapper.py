@@ -138,6 +138,8 @@ CLEAR = {
     "Definition.media_types",
     "Retention.trigger",
     "Retention.legal_basis",
+    "DestructionGround.trigger",
+    "DestructionGround.legal_basis",
     "TokenCreated.name",
     "TokenCreated.digest",
     "TokenCreated.branch",

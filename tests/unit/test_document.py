@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from domain.document import (
     ArchiveDocument,
     Command,
+    ContentDestroyed,
     ContentReplaced,
     ContentVersion,
     CustomerLinked,
     CustomerUnlinked,
     Describe,
     Description,
+    DestroyDocument,
     Document,
     DocumentArchived,
     DocumentDescribed,
@@ -42,6 +44,7 @@ from domain.document_type import DocumentType
 from domain.envelope import UNSET
 from domain.refusals import DocumentTypeInactive, IllegalTransition, SourceNotAllowed, ValidationFailed
 from domain.values import Source
+from tests.builders.events import A_GROUND
 from tests.builders.papers import a_content, a_document_type
 
 CUSTOMER, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -251,6 +254,14 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "reassign": (Reassign(OTHER, "x"), "archived withdrawn"),
     "link": (LinkCustomer(OTHER, "x"), "archived withdrawn"),
     "unlink": (UnlinkCustomer(THIRD, "x"), "archived withdrawn"),
+    "destroy": (DestroyDocument(A_GROUND), "archived withdrawn"),
+}
+BEFORE: dict[DocumentStatus, list[DocumentEvent]] = {
+    DocumentStatus.ARCHIVED: [],
+    DocumentStatus.WITHDRAWN: [WITHDRAWN],
+    DocumentStatus.DESTROYED: [
+        ContentDestroyed(customer=CUSTOMER, was=DocumentStatus.ARCHIVED, contents=(), ground=A_GROUND)
+    ],
 }
 
 
@@ -260,13 +271,27 @@ def test_a_life_cycle_allows_what_the_table_says_and_a_refusal_names_the_state(
     status: DocumentStatus, command: Command, allowed: str
 ) -> None:
     joint = CustomerLinked(customer=CUSTOMER, linked=THIRD, reason="both")
-    state = given(*archived(), joint, *([WITHDRAWN] if status is DocumentStatus.WITHDRAWN else []))
+    state = given(*archived(), joint, *BEFORE[status])
     if status in allowed.split():
         assert len(decide(state, command)) == 1
+        return
+    if isinstance(command, DestroyDocument):
+        assert decide(state, command) == [], "a disposal that was interrupted is repeated"
         return
     with pytest.raises(IllegalTransition) as refused:
         decide(state, command)
     assert refused.value.extra == {"state": status}
+
+
+def test_what_is_destroyed_keeps_the_ids_of_its_contents_and_nothing_that_was_sealed() -> None:
+    [destroyed] = decide(given(*archived(), WITHDRAWN), DestroyDocument(A_GROUND))
+    contents = (FILE.content.id,)
+    assert destroyed == ContentDestroyed(
+        customer=CUSTOMER, was=DocumentStatus.WITHDRAWN, contents=contents, ground=A_GROUND
+    )
+    state = given(*archived(), WITHDRAWN, destroyed)
+    assert (state.status, state.version, state.description) == (DocumentStatus.DESTROYED, 3, None)
+    assert state.files == (ContentVersion(FILE.content, None, None),)
 
 
 # -- to the right customer, and joint papers (I1) ---------------------------------------------------------------

@@ -201,4 +201,4 @@ def test_every_event_class_seals_something_or_names_nobody() -> None:
         for k in [*get_args(AuthorizationEvent), *get_args(DocumentEvent), *get_args(CustomerFileEvent)]
         if not PLANS[k].sealed
     }
-    assert without == {"EvidenceAttached", "AuthorizationExpired"}
+    assert without == {"EvidenceAttached", "AuthorizationExpired", "ContentDestroyed", "AuthorizationDestroyed"}

@@ -20,7 +20,7 @@ unsupported-media-type 415, range-not-satisfiable 416, validation-failed 422, pr
 too-many-requests 429, unavailable 503, view-paused 503, insufficient-storage 507, file-empty 422,
 file-type-not-allowed 415,
 file-damaged 422, file-password-protected 422, file-too-many-pixels 422,
-duplicate-content 409, customer-unknown 422, customer-erased 410, document-type-unknown 422,
+duplicate-content 409, customer-unknown 422, customer-erased 410, paper-destroyed 410, document-type-unknown 422,
 document-type-inactive 422, source-not-allowed 422, scan-code-malformed 422, scan-code-unknown 404,
 scan-code-redeemed 409, scan-code-other-customer 409, check-required 409, authorization-not-active 409,
 illegal-transition 409, iban-invalid 422, mandate-exists 409, mandate-reference-taken 409,

@@ -19,6 +19,7 @@ from domain.life import Order, TakeBackNote
 from domain.mandate import Amendment, CollectionOutcome
 from domain.refusals import Refusal
 from domain.values import Kind
+from tests.builders.events import A_GROUND
 from tests.builders.papers import a_caller, a_mandate
 from tests.views.desk import CUSTOMERS, Desk, paper_of
 
@@ -26,6 +27,7 @@ LETTERS = [code for code, d in SHIPPED.items() if d.kind is Kind.DOCUMENT and no
 AUTHORIZATIONS = [code for code, d in SHIPPED.items() if d.kind is Kind.AUTHORIZATION]
 NOTES = (None, "about the card", "wissel 12 € / ü", "O'Brien; drop table", "\\N", "a\tb\nc", "", "x" * 4000)
 IBANS = ("BE68539007547034", "NL91ABNA0417164300", "DE89370400440532013000")
+ENDED = ("revoked", "superseded", "expired", "cancelled")
 # What a paper is after an event; others leave it as it is.
 STATUS = {
     "document-withdrawn": "withdrawn",
@@ -37,13 +39,15 @@ STATUS = {
     "authorization-superseded": "superseded",
     "authorization-expired": "expired",
     "authorization-cancelled": "cancelled",
+    "content-destroyed": "destroyed",
+    "authorization-destroyed": "destroyed",
 }
 
 
 class Shown(msgspec.Struct):
     """A line of a customer's list; `actions` are those of the paper itself, oldest first, `files` the names of its
-    contents, `noted`: the original of an authorization is a ground beside its evidence. Evidence is a line for the
-    customers to whom it is `linked`, and lends its own to its authorization."""
+    contents (None once it is destroyed), `noted`: the original of an authorization is a ground beside its evidence.
+    Evidence is a line for the customers to whom it is `linked`, and lends its own to its authorization."""
 
     customer: str
     kind: str
@@ -53,7 +57,7 @@ class Shown(msgspec.Struct):
     note: str | None
     actions: list[str]
     title: str | None = None
-    files: list[str] = []
+    files: list[str | None] = []
     evidence: UUID | None = None
     evidence_of: UUID | None = None
     linked: list[str] = []
@@ -80,6 +84,7 @@ class Clerk:
             *[self._correct] * 6, *[self._move] * 3, *[self._link] * 2, self._unlink, self._replace,
             self._change_a_type, self._change_tokens, *[self._report] * 2,
             self._hold, self._release, self._hold_customer, self._release_customer,
+            self._destroy,
         )  # fmt: skip
         for _ in range(commands):
             try:
@@ -267,6 +272,17 @@ class Clerk:
         paper, name = self._any("document"), self._file_name()
         if self._learn_from(self.desk.replace(paper, name), paper):
             self.papers[paper].files.append(name)
+
+    def _destroy(self) -> None:
+        """An authorization goes with all its papers; one that has not ended refuses, and so does evidence alone."""
+        ended = [p for p, s in self.papers.items() if s.status in ENDED]
+        paper = self.chance.choice(ended) if ended and self.chance.random() < 0.5 else self._any()
+        if self.desk.archive.destroying.destroy_paper(paper, A_GROUND, a_caller()):
+            for gone in [paper, *(p for p, s in self.papers.items() if s.evidence_of == paper)]:
+                shown = self.papers[gone]
+                for envelope in self.desk.log.load(gone)[len(shown.actions) :]:
+                    self._learn(gone, envelope.body.topic)
+                shown.note, shown.title, shown.files = None, None, [None] * len(shown.files)
 
     # -- what was done ------------------------------------------------------------------------------------------
 

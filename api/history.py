@@ -95,6 +95,7 @@ async def answer_history(call: Call, about: HistoryFilters) -> None:
             call.rights,
             as_of=as_of,
             operations=may(call.principal, Verb.OPERATIONS),
+            exports=may(call.principal, Verb.CUSTOMERS_EXPORT),
             limit=limit,
             cursor=cursor,
         )

@@ -61,6 +61,7 @@ class Examiner(Protocol):
 
     async def examine(self, fd: int, *, size: int, name: str, asker: bytes) -> Finding: ...
     async def draw_form(self, form: bytes, *, asker: bytes) -> bytes: ...
+    async def draw_report(self, report: bytes, *, asker: bytes) -> bytes: ...
     async def draw_page_image(
         self, fd: int, *, media_type: str, page: int, width: int, degrees: int = 0, asker: bytes
     ) -> bytes: ...
@@ -237,6 +238,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     temporary: Path
     branch: str
     institution: str
+    export_names: bool
     zone: ZoneInfo
     version: str
     commit: str

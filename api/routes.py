@@ -17,6 +17,7 @@ from api import (
     operations,
     operators,
     own_session,
+    person,
     scan_codes,
     scans,
     stations,
@@ -233,6 +234,14 @@ ROUTES: tuple[Route, ...] = (
         customers.list_changes,
         "List the moments at which the customer's papers changed",
         answer=ChangesAnswer,
+    ),
+    read_route(
+        "/v1/customers/{id}/export",
+        Verb.CUSTOMERS_EXPORT,
+        person.send_export,
+        "Get everything about a person as a BagIt bag in a zip; an event names each export",
+        media_type="application/zip",
+        query=person.EXPORT,
     ),
     read_route(
         "/v1/customers/{id}/history",

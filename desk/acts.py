@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from api.call import Call
 from desk import render
-from desk.act_words import ACTS, BY_FIELDS, BY_SOURCE, CAUSES, OUTCOMES, SEQUENCES, SOURCES, STATUSES, VIEWS, ActWords
+from domain.act_words import ACTS, BY_FIELDS, BY_SOURCE, CAUSES, OUTCOMES, SEQUENCES, SOURCES, STATUSES, VIEWS, ActWords
 from domain.refusals import N_
 from web.problems import catalog
 

@@ -15,9 +15,9 @@ import msgspec
 
 from api.call import Call, encode_json
 from desk import acts, render
-from desk.act_words import OF_PAPERS, VIEWS
 from desk.door import ask
 from desk.past import LAST_OF_DAY
+from domain.act_words import OF_PAPERS, VIEWS
 from domain.values import normalize_typed_day, parse_date
 from web.headers import content_disposition
 from web.pointers import in_query

@@ -38,6 +38,7 @@ class Verb(StrEnum):
     SESSION = "session"
     CUSTOMERS_READ = "customers.read"
     CUSTOMERS_WRITE = "customers.write"
+    CUSTOMERS_EXPORT = "customers.export"
     CUSTOMERS_REPORT = "customers.report"
     DOCUMENTS_READ = "documents.read"
     AUTHORIZATIONS_READ = "authorizations.read"
@@ -78,7 +79,13 @@ DESK = READS | {
     Verb.SCANS_FILL,
     Verb.SCANNERS_READ,
 }
-SUPERVISION = DESK | {Verb.CUSTOMERS_REPORT, Verb.DOCUMENTS_MOVE, Verb.TYPES_WRITE, Verb.ACCESS_LOG_READ}
+SUPERVISION = DESK | {
+    Verb.CUSTOMERS_EXPORT,
+    Verb.CUSTOMERS_REPORT,
+    Verb.DOCUMENTS_MOVE,
+    Verb.TYPES_WRITE,
+    Verb.ACCESS_LOG_READ,
+}
 PROGRAMS = {
     Verb.EVENTS_READ,
     Verb.CUSTOMERS_READ,

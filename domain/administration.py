@@ -1,4 +1,4 @@
-"""Tokens of programs and users with passwords, as events of one stream.
+"""Tokens of programs, users with passwords, and exports of customers, as events of one stream.
 
 A password is never in an event: store/passwords.py keeps its hash, and an event names the id of the valid one. A stored
 password that no event names, or that an event no longer names, cannot be used to sign in. Neighbour: domain/users.py.
@@ -102,9 +102,17 @@ class UnbindUser(msgspec.Struct, frozen=True):
     name: str
 
 
+class ExportCustomer(msgspec.Struct, frozen=True):
+    """Record that everything about a customer was exported. `customer` is the reference, None for a customer without
+    papers. `joint`: with the contents of papers that also concern another person."""
+
+    customer: UUID | None
+    joint: bool
+
+
 TokenCommand = CreateToken | RevokeToken
 UserCommand = AddUser | ResetPassword | ChangePassword | DisableUser | EnableUser | BindUser | UnbindUser
-Command = TokenCommand | UserCommand
+Command = TokenCommand | UserCommand | ExportCustomer
 
 
 class TokenCreated(Event, frozen=True, kw_only=True):
@@ -173,9 +181,17 @@ class UserUnbound(Event, frozen=True, kw_only=True):
     subject: str
 
 
+class CustomerExported(Event, frozen=True, kw_only=True):
+    """Everything about a customer left the archive; appended before the first byte of it."""
+
+    topic: ClassVar[str] = "customer-exported.v1"
+    customer: UUID | None
+    joint: bool
+
+
 TokenEvent = TokenCreated | TokenRevoked
 UserEvent = UserAdded | UserPasswordReset | UserPasswordChanged | UserDisabled | UserEnabled | UserBound | UserUnbound
-AdministrationEvent = TokenEvent | UserEvent
+AdministrationEvent = TokenEvent | UserEvent | CustomerExported
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -241,6 +257,8 @@ def decide(state: Administration, command: Command) -> Sequence[AdministrationEv
             return [] if bound.identity == identity else _bind_user(state, bound.principal.name, identity)
         case UnbindUser(name=name):
             return _unbind_user(_require_user(state, name))
+        case ExportCustomer(customer=customer, joint=joint):
+            return [CustomerExported(customer=customer, joint=joint)]
         case _:
             return _decide_about_user(command, _require_user(state, command.name))
 
@@ -339,6 +357,8 @@ def fold(events: Iterable[AdministrationEvent], state: Administration | None = N
                 tokens[event.name] = Token(event.digest, _principal_from(event))
             case TokenRevoked(name=name):
                 tokens[name] = msgspec.structs.replace(tokens[name], revoked=True)
+            case CustomerExported():
+                pass
             case _:
                 name = fold_name(event.name)
                 users[name] = _evolve_user(users.get(name), event)

@@ -1,4 +1,4 @@
-"""Use cases of the two small catalogues: document types, and tokens and users."""
+"""Use cases of the two small catalogues: document types, and tokens and users with the exports of customers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from domain import administration, document_type
-from domain.administration import Administration
+from domain.administration import Administration, ExportCustomer
 from domain.changes import Change, in_stream, require_version
 from domain.commands import Caller, CallerRequest, Commands, retry_conflicts
 from domain.document_type import DefineType, DocumentType
@@ -66,6 +66,10 @@ class Catalogues(msgspec.Struct, frozen=True, kw_only=True):
     def administer(self, command: administration.Command, caller: Caller) -> bool:
         """Apply a command to tokens and users. Returns False when nothing changes. Durable on return."""
         return retry_conflicts(self._administer_once, command, caller)
+
+    def export_customer(self, customer: UUID | None, caller: Caller, *, joint: bool) -> None:
+        """Record that everything about a customer leaves the archive. Durable on return."""
+        self.administer(ExportCustomer(customer=customer, joint=joint), caller)
 
     def _administer_once(self, command: administration.Command, caller: Caller) -> bool:
         state = self.load_administration()

@@ -7,6 +7,7 @@ from domain.refusals import N_, FieldError, ValidationFailed
 
 FILE_NAME_CHARACTERS_TAKEN_MAX = 4096
 EXTENSION_CHARACTERS_MAX = 16
+PORTABLE_CHARACTERS_MAX = 80
 UNNAMED = "unnamed"
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = "\u200c\u200d"
@@ -39,3 +40,10 @@ def printable(name: str) -> str:
     The two joiners stay, because some scripts are misspelled without them.
     """
     return "".join(c for c in name if unicodedata.category(c) not in HIDDEN or c in JOINERS)
+
+
+def portable_name(name: str) -> str:
+    """The name as a file on any system can have it: ASCII letters, digits, `-`, `_` and dots inside, at most 80."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", printable(name)) if not unicodedata.combining(c))
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._")
+    return shorten_name(safe, PORTABLE_CHARACTERS_MAX) if safe else UNNAMED

@@ -1,6 +1,6 @@
 """Papers, types and customers as commands need them: read from the log, which is never behind as a view may be."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from domain.authorization import Authorization
 from domain.commands import customer_id_of
 from domain.document import Document
 from domain.document_type import DocumentType
+from domain.envelope import Recorded
 from domain.ports import CustomerDirectory, CustomerReference, EventLog, KeyRing
 from domain.refusals import CustomerUnknown, DocumentTypeUnknown, NotFound
 
@@ -45,6 +46,10 @@ class Papers(msgspec.Struct, frozen=True, kw_only=True):
         if state is None or (rights and not rights.may_see(state.type.code, envelopes[0].meta.branch)):
             raise NotFound
         return state
+
+    def load_recorded(self, papers: Sequence[UUID], up_to: int) -> Sequence[Recorded[Any]]:
+        """The events of these papers up to a position, in the order of the log; for a caller who may see the papers."""
+        return self.log.load_recorded(papers, up_to)
 
     def is_visible(self, paper: UUID, rights: Rights) -> bool:
         """True if a document or an authorization exists for this reader."""

@@ -28,12 +28,13 @@ from paper import (
     page,
     pictures,
     rendering,
+    report,
     walls,
 )
 
 _PIECE_BYTES: Final = 1024 * 1024
 _TWO_DESCRIPTORS_BYTES: Final = socket.CMSG_SPACE(struct.calcsize("=2i"))
-_Question = messages.Examine | messages.Inspect | messages.Render | messages.Draw
+_Question = messages.Examine | messages.Inspect | messages.Render | messages.Draw | messages.DrawReport
 
 
 def prepare(limits: Limits) -> None:
@@ -111,6 +112,8 @@ def _answer_to(request: _Question, file: content.Content, limits: Limits) -> mes
             return messages.Rendered(image)
         case messages.Draw():
             return messages.Drawn(form.draw_json(file[:]))
+        case messages.DrawReport():
+            return messages.Drawn(report.draw_report_json(file[:]))
 
 
 def _assemble_pieces(

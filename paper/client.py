@@ -1,4 +1,4 @@
-"""The client of the decoders in pool.py: sends a descriptor, gets a finding, a page image, a form or a PDF of pages.
+"""The client of the decoders in pool.py: sends a descriptor, gets a finding, a page image, a form, a report or a PDF.
 
 It imports no decoder. Each request has a connection of its own: one costs about 20 microseconds, and closing it cancels
 the request, queued or running. Each request names its asker by an opaque key: broker.py works on one request of an
@@ -90,9 +90,21 @@ class Examiner:
         """
         if len(form) > messages.FORM_BYTES_MAX:
             raise FormFault(f"more than {messages.FORM_BYTES_MAX} bytes")
-        with _memory_file(form) as fd:
+        return await self._draw(messages.Draw(size=len(form)), form, asker)
+
+    async def draw_report(self, report: bytes, *, asker: bytes = NOBODY) -> bytes:
+        """PDF of a report: the same bytes for the same report. `report` is a domain.report.PrintedReport as JSON.
+
+        Raises FormFault for other JSON and for more than REPORT_BYTES_MAX bytes; Unavailable when no child was free.
+        """
+        if len(report) > messages.REPORT_BYTES_MAX:
+            raise FormFault(f"more than {messages.REPORT_BYTES_MAX} bytes")
+        return await self._draw(messages.DrawReport(size=len(report)), report, asker)
+
+    async def _draw(self, request: messages.Request, text: bytes, asker: bytes) -> bytes:
+        with _memory_file(text) as fd:
             try:
-                return await self._ask(messages.Draw(size=len(form)), fd, asker, bytes)
+                return await self._ask(request, fd, asker, bytes)
             except (FileDamaged, FileTooManyPixels) as lost:
                 raise FormFault("no child could draw it") from lost
 

@@ -15,6 +15,7 @@ from domain.finding import Finding, PageFinding
 
 REQUEST_BYTES_MAX: Final = 20_992
 FORM_BYTES_MAX: Final = 65_536
+REPORT_BYTES_MAX: Final = 4 * 1024 * 1024
 NAME_CHARACTERS_MAX: Final = 255
 PARTS_MAX: Final = 1_000
 """Pages of one Assemble; each takes up to 20 bytes of the request."""
@@ -80,6 +81,12 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="draw
     size: int
 
 
+class DrawReport(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="report"):
+    """Ask for the PDF of the PrintedReport whose JSON is the first `size` bytes of the file."""
+
+    size: int
+
+
 class Found(msgspec.Struct, frozen=True, array_like=True, tag="found"):
     """The answer to Examine."""
 
@@ -99,7 +106,7 @@ class Rendered(msgspec.Struct, frozen=True, array_like=True, tag="rendered"):
 
 
 class Drawn(msgspec.Struct, frozen=True, array_like=True, tag="drawn"):
-    """The answer to Draw: a PDF."""
+    """The answer to Draw and DrawReport: a PDF."""
 
     pdf: bytes
 
@@ -111,7 +118,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, tag="piece"):
 
 
 class Faulty(msgspec.Struct, frozen=True, array_like=True, tag="faulty"):
-    """The answer to Draw when the form is wrong."""
+    """The answer to Draw and DrawReport when the form or the report is wrong."""
 
     reason: str
 
@@ -124,10 +131,10 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
 
 
 class FormFault(Exception):
-    """A form that cannot be drawn. Its maker is at fault, so it is no refusal; the message names no person."""
+    """A form or report that cannot be drawn. Its maker is at fault, so it is no refusal; no message names a person."""
 
 
-Request = Examine | Inspect | Render | Draw | Assemble
+Request = Examine | Inspect | Render | Draw | DrawReport | Assemble
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 
 from domain.access import Rights
 from domain.administration import (
+    CustomerExported,
     TokenCreated,
     TokenEvent,
     TokenRevoked,
@@ -284,6 +285,10 @@ def _changes_of_token(body: TokenEvent) -> Changed:
             return {"revoked": False}, {"revoked": True}
 
 
+def _changes_of_export(body: CustomerExported) -> Changed:
+    return {}, _drop_absent({"customer": body.customer, "joint": body.joint})
+
+
 def _drop_absent(fields: Fields) -> Fields:
     """The fields without empty and erased ones."""
     return {name: value for name, value in fields.items() if value is not None and value is not UNSET}
@@ -493,6 +498,7 @@ SUBJECTS: dict[type[Event], EventSubject] = {
     **dict.fromkeys(get_args(TypeEvent), EventSubject("document_type", _changes_of_type, "code")),
     **dict.fromkeys(get_args(TokenEvent), EventSubject("token", _changes_of_token, "name")),
     **dict.fromkeys(get_args(UserEvent), EventSubject("user", _changes_of_user, "name")),
+    CustomerExported: EventSubject("export", _changes_of_export),
 }
 
 
@@ -594,6 +600,7 @@ async def fetch_page(
     rights: Rights,
     *,
     operations: bool = False,
+    exports: bool = False,
     as_of: int | None = None,
     limit: int,
     cursor: str | None = None,
@@ -601,7 +608,7 @@ async def fetch_page(
     """The newest rows first. A paper's history is visible with its present type: hidden type, no history.
 
     Everyone who may read histories sees that of document types; `operations` adds that of tokens, users and scan
-    sessions.
+    sessions, `exports` that of exports.
     """
     place = read_cursor(cursor) if cursor else None
     bound = {
@@ -609,6 +616,7 @@ async def fetch_page(
         "types": rights.types,
         "own_branch": rights.branch,
         "operations": operations,
+        "exports": exports,
         "as_of": place.pinned if place else as_of,
         "before": place.last if place else None,
         "limit": limit + 1,
@@ -655,7 +663,9 @@ SUBJECTED = """views.audit_history as h
 VISIBLE = """d.type = any(%(types)s) and (%(own_branch)s::text is null or d.branch = %(own_branch)s)
             or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
             or h.subject_kind = 'customer' and (%(own_branch)s::text is null or h.branch = %(own_branch)s)
-            or h.subject_kind in ('token', 'user', 'scan_session') and %(operations)s"""
+            or h.subject_kind in ('token', 'user', 'scan_session') and %(operations)s
+            or h.subject_kind = 'export' and %(exports)s
+                and (%(own_branch)s::text is null or h.branch = %(own_branch)s)"""
 SCAN = """(
         select {columns}, d.labels as labels_now
         from {subjected}

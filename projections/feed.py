@@ -75,6 +75,7 @@ async def fetch_page(
         "types": list(reader.types),
         "own_branch": reader.branch,
         "operations": reader.operations,
+        "exports": reader.operations,
         "scans": reader.scans,
         "scan_branch": reader.scan_branch,
         "customer": wanted.customer,

@@ -101,7 +101,7 @@ async def _load_items(store: Store, conn: Connection, subject: HistorySubject, a
     cursor: str | None = None
     while True:
         page = await audit_history.fetch_page(
-            conn, about, _all_rights(store), operations=True, as_of=as_of, limit=PAGE, cursor=cursor
+            conn, about, _all_rights(store), operations=True, exports=True, as_of=as_of, limit=PAGE, cursor=cursor
         )
         ids = await customer_ids(conn, audit_history.customers_in(page.rows))
         rows = [audit_history.with_customer_ids(row, ids) for row in page.rows]

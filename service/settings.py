@@ -58,6 +58,10 @@ def _parse_not_negative(text: str) -> int:
     return number
 
 
+def _parse_yes_or_no(text: str) -> bool:
+    return ("no", "yes").index(text) == 1
+
+
 def _parse_words(text: str) -> tuple[str, ...]:
     return tuple(w.strip() for w in text.split(",") if w.strip())
 
@@ -150,6 +154,12 @@ SETTINGS = {
     ),
     "institution": Setting("DOSSIER_INSTITUTION", str, "Library", "name of the library"),
     "branch": Setting("DOSSIER_BRANCH", parse_branch_code, "MAIN", "branch of callers that name none"),
+    "export_names": Setting(
+        "DOSSIER_EXPORT_NAMES",
+        _parse_yes_or_no,
+        False,
+        "yes: exports of a person name staff; no: only their roles",
+    ),
     "creditor_id": Setting(
         "DOSSIER_CREDITOR_ID", parse_creditor_id, None, "the library's own SEPA creditor identifier"
     ),
@@ -210,6 +220,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: int | None
     institution: str
     branch: str
+    export_names: bool
     creditor_id: str | None
     timezone: str
     scanners: tuple[str, ...]

@@ -443,6 +443,7 @@ def parts_of(
         temporary=temporary,
         branch=settings.branch,
         institution=settings.institution,
+        export_names=settings.export_names,
         zone=ZoneInfo(settings.timezone),
         version=release_version(),
         commit=release_commit(),

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from domain.access import Role
 from domain.administration import (
+    CustomerExported,
     TokenCreated,
     TokenRevoked,
     UserAdded,
@@ -334,6 +335,7 @@ EVERY: tuple[Event, ...] = (
     UserPasswordChanged(name="j.smit", password=A_PASSWORD),
     UserDisabled(name="j.smit"),
     UserEnabled(name="j.smit", password=A_PASSWORD),
+    CustomerExported(customer=CUSTOMER, joint=True),
     ScanStarted(device=A_DEVICE, at=SCANNED_AT),
     ScanConfirmed(number=2, at=SCANNED_AT),
     PageCaptured(

@@ -13,7 +13,8 @@ from tests.http.served import Served
 
 GUIDE = (DOCS / "api-guide.md").read_text(encoding="utf-8")
 CHAPTERS = (
-    "Authentication", "Rights", "Retries", "Consistency", "Lists", "Changes", "Files", "Events", "Errors", "Limits",
+    "Authentication", "Rights", "Retries", "Consistency", "Lists", "Changes", "Files",
+    "Everything about a person", "Events", "Errors", "Limits",
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ COMMAND = re.compile(r"(?:`dossier|bin/dossier|(?:^ *|`|&& )\./run) ([a-z][a-z-]
 # Made by the program or by its user, not part of the checkout; and places in other people's systems.
 MADE = re.compile(
     r"\.venv|\.dossier|/|https?:|~|keys/|content/|postgres/|postgres\.|run/|tmp/|page-images/|operator\.token|file:"
+    r"|(?:paper|person|history|viewed)\.json"
 )
 
 

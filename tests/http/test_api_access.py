@@ -70,6 +70,7 @@ TABLE = {
     ("GET", "/v1/customers/{id}/summary"): READERS,
     ("GET", "/v1/customers/{id}/changes"): READERS,
     ("GET", "/v1/customers/{id}/history"): READERS,
+    ("GET", "/v1/customers/{id}/export"): SUPERVISION,
     ("POST", "/v1/documents"): DESK,
     ("GET", "/v1/documents"): READERS,
     ("GET", "/v1/documents/{id}"): READERS,
@@ -855,6 +856,7 @@ READS: list[tuple[str, str, str]] = [
     ("/v1/authorizations/{id}/history", "history", "customer authorization"),
     ("/v1/authorizations/{id}/dossier", "export", "customer authorization"),
     ("/v1/customers/{customer}/history", "history", "customer"),
+    ("/v1/customers/{customer}/export", "export", "customer"),
     ("/v1/history", "history", ""),
     ("/v1/documents/{evidence}", "document", "customer document"),
     ("/v1/authorizations/{id}", "authorization", "customer authorization"),
@@ -1046,7 +1048,7 @@ def test_reads_of_papers_that_a_supervisor_may_not_see_are_not_in_its_access_log
     seen = blind.get("/v1/access-log", params={"actor": actor}).json()["items"]
     papers = {line["document"] or line["authorization"] for line in seen}
     assert papers == {hidden.letter["id"], None}
-    assert len(seen) == 3
+    assert len(seen) == 4
     for limit in (1, 2):
         assert [line["trace_id"] for line in paged(blind, actor, limit)] == [line["trace_id"] for line in seen]
 

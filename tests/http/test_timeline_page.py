@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from desk.act_words import ACTS, OF_PAPERS
 from desk.acts import words_of
 from desk.timeline import VIEWS_SHOWN
+from domain.act_words import ACTS, OF_PAPERS
 from projections.view import EVENTS
 from tests.http.desk import (
     a_customer,

@@ -1,6 +1,7 @@
 """Labels and icons of history events and access-log actions, and labels of their coded values.
 
-A test compares the tables with the topics of docs/events.md. acts.py applies them.
+A test compares the tables with the topics of docs/events.md. Screens (desk/acts.py) and exports of a person
+(projections/person_pages.py) apply them.
 """
 
 from typing import NamedTuple
@@ -67,6 +68,7 @@ OF_OTHERS = {
     "user-enabled": ActWords(N_("User enabled"), "user"),
     "user-password-changed": ActWords(N_("Password changed"), "lock"),
     "user-password-reset": ActWords(N_("Password reset"), "lock"),
+    "customer-exported": ActWords(N_("Everything about the customer exported"), "download"),
     "scan-started": ActWords(N_("Scan started"), "scan"),
     "scan-confirmed": ActWords(N_("Scan confirmed"), "scan"),
     "page-captured": ActWords(N_("Page scanned"), "scan"),
